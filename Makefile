@@ -1,0 +1,130 @@
+# Stele. `make help` lists what can be made.
+#
+# Two flavours are built side by side from the same rules: `release`, whose programs are linked to
+# build/ itself, and `asan`, with address and undefined-behaviour checks, for the tests.
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+
+# ---- flags: the user's CFLAGS, CPPFLAGS and LDFLAGS come last -----------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+            -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+COMPILE := -std=gnu11 -D_GNU_SOURCE -Isrc -MMD -MP $(WARNINGS)
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LINK := -pie -Wl,-z,relro,-z,now
+
+release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
+release_LINK = $(LINK) $(LDFLAGS)
+asan_FLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan_LINK = -fsanitize=address,undefined
+
+FLAVOURS := release asan
+
+# ---- sources: who is linked into what -----------------------------------------------------------
+
+DATA := $(wildcard src/base/*.c src/data/*.c)
+SERVER := $(DATA) $(wildcard src/resp/*.c src/serve/*.c src/net/*.c) src/options.c src/main.c
+TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
+# A unit test is linked with everything but the two main functions.
+PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
+SUPPORT := $(wildcard tests/support/*.c)
+UNIT := $(wildcard tests/unit/*.c)
+INTEGRATION := $(wildcard tests/integration/*.c)
+SCRIPTS := $(wildcard tests/integration/*.t)
+HEADERS := $(wildcard src/*.h src/*/*.h)
+FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) \
+             $(wildcard tests/*/*.h)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '$(1)')
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all run test bench fuzz redis-compat format install clean help need-build need-test \
+        check-format check-headers check-layers test-asan test-release
+
+all: build/stele-server build/stele ## build the server and the tool (the default)
+
+build/stele-server build/stele: build/%: build/release/%
+	$(Q)ln -sf release/$* $@
+
+# ---- the rules of one flavour -------------------------------------------------------------------
+
+define flavour
+$(1)_objects = $$(patsubst %.c,build/$(1)/%.o,$$(1))
+
+build/$(1)/%.o: %.c Makefile
+	$$(call say,CC $$< ($(1)))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(COMPILE) $$($(1)_FLAGS) -c $$< -o $$@
+
+build/$(1)/stele-server: $(patsubst %.c,build/$(1)/%.o,$(SERVER))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev
+
+build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@
+
+build/$(1)/tests/unit/%: build/$(1)/tests/unit/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev
+
+build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis
+
+$(1)_TESTS := $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION))
+test-$(1): build/$(1)/stele-server build/$(1)/stele $$($(1)_TESTS)
+	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer $$($(1)_TESTS) $(SCRIPTS)
+endef
+$(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
+
+.SECONDARY: # keep the objects of tests
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d)
+
+# ---- what people call ---------------------------------------------------------------------------
+
+run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)exec build/stele-server example.data $(ARGS)
+
+test: need-test ## install what is missing, build, run every check and test
+	$(Q)$(MAKE) --no-print-directory check-layers check-headers check-format all
+	$(Q)$(MAKE) --no-print-directory test-asan
+	$(Q)$(MAKE) --no-print-directory test-release
+
+install: all ## install the programs below PREFIX (DESTDIR before it)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
+
+format: ## rewrite the C sources in the house's format
+	clang-format -i $(FORMATTED)
+
+clean: ## remove everything built
+	rm -rf build
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+need-build need-test: need-%:
+	$(Q).ci/need $*
+
+# ---- checks -------------------------------------------------------------------------------------
+
+check-format:
+	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+
+# Each header must compile alone.
+check-headers:
+	$(Q)for h in $(HEADERS); do \
+	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -Werror -fsyntax-only -x c $$h || exit 1; \
+	done
+
+# Which rooms a room may include; and only net/ may know sockets and the event loop.
+check-layers:
+	$(Q)awk -f tests/layers.awk $(HEADERS) $(sort $(SERVER) $(TOOL))

@@ -1,0 +1,24 @@
+// The two clocks: one that only goes forward, for durations, and the wall clock, for people.
+#ifndef STELE_BASE_CLOCK_H
+#define STELE_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+// Nanoseconds since an arbitrary start; never goes back and does not follow changes of the date.
+static inline uint64_t clock_monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// Microseconds since 1970-01-01 00:00 UTC.
+static inline uint64_t clock_wall_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+#endif

@@ -1,0 +1,75 @@
+// Glob matching with one remembered star instead of recursion: only the last `*` ever needs to be
+// retried, because whatever an earlier one could take, the later one can take too.
+#include "base/glob.h"
+
+static unsigned char fold(unsigned char c, enum glob_case letters)
+{
+    return letters == GLOB_CASE_INSENSITIVE ? (unsigned char)ascii_lower((char)c) : c;
+}
+
+// Matches one byte against the pattern element at `*at`, and moves `*at` behind that element.
+static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum glob_case letters)
+{
+    const unsigned char *p = (const unsigned char *)pattern.ptr;
+    size_t i = *at;
+    byte = fold(byte, letters);
+    if (p[i] == '?') {
+        *at = i + 1;
+        return true;
+    }
+    if (p[i] == '[') {
+        i++;
+        bool negated = i < pattern.len && p[i] == '^';
+        if (negated)
+            i++;
+        bool found = false;
+        while (i < pattern.len && p[i] != ']') {
+            if (p[i] == '\\' && i + 1 < pattern.len) {
+                found |= fold(p[i + 1], letters) == byte;
+                i += 2;
+            } else if (i + 2 < pattern.len && p[i + 1] == '-') {
+                unsigned char low = fold(p[i], letters);
+                unsigned char high = fold(p[i + 2], letters);
+                found |= low <= high ? byte >= low && byte <= high : byte >= high && byte <= low;
+                i += 3;
+            } else {
+                found |= fold(p[i], letters) == byte;
+                i++;
+            }
+        }
+        *at = i < pattern.len ? i + 1 : i;
+        return found != negated;
+    }
+    if (p[i] == '\\' && i + 1 < pattern.len)
+        i++;
+    *at = i + 1;
+    return fold(p[i], letters) == byte;
+}
+
+bool glob_match(struct span pattern, struct span text, enum glob_case letters)
+{
+    size_t p = 0;
+    size_t t = 0;
+    bool starred = false;
+    size_t after_star = 0; // where the pattern goes on behind the last star
+    size_t star_end = 0;   // how far into the text that star reaches for now
+    while (t < text.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            starred = true;
+            after_star = ++p;
+            star_end = t;
+            continue;
+        }
+        if (p < pattern.len && match_one(pattern, &p, (unsigned char)text.ptr[t], letters)) {
+            t++;
+            continue;
+        }
+        if (!starred)
+            return false;
+        p = after_star;
+        t = ++star_end;
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}

@@ -1,0 +1,14 @@
+// Glob patterns as Redis matches them.
+#ifndef STELE_BASE_GLOB_H
+#define STELE_BASE_GLOB_H
+
+#include "base/bytes.h"
+
+enum glob_case { GLOB_CASE_SENSITIVE, GLOB_CASE_INSENSITIVE };
+
+// True when the whole of `text` matches `pattern`: `*` any run, `?` any byte, `[a-c]` and `[^a-c]`
+// classes, `\x` the byte x itself. An unclosed class ends with the pattern. Takes time at most
+// proportional to pattern length × text length and no stack, whatever the pattern.
+bool glob_match(struct span pattern, struct span text, enum glob_case letters);
+
+#endif

@@ -1,0 +1,44 @@
+// A circular doubly linked list, its links embedded in what is listed. Needs no memory of its own,
+// and an element leaves without knowing its list.
+#ifndef STELE_BASE_LINK_H
+#define STELE_BASE_LINK_H
+
+#include <stdbool.h>
+
+// A list's head, or one element's place. An element is on at most one list.
+struct link {
+    struct link *previous;
+    struct link *next;
+};
+
+// Makes `l` an empty list, or an element on no list.
+static inline void link_init(struct link *l)
+{
+    l->previous = l;
+    l->next = l;
+}
+
+static inline bool link_is_empty(const struct link *list)
+{
+    return list->next == list;
+}
+
+// Takes `l` off its list, if it is on one.
+static inline void link_remove(struct link *l)
+{
+    l->previous->next = l->next;
+    l->next->previous = l->previous;
+    link_init(l);
+}
+
+// Moves `l` to the end of `list`, from wherever it is.
+static inline void link_move_last(struct link *list, struct link *l)
+{
+    link_remove(l);
+    l->previous = list->previous;
+    l->next = list;
+    list->previous->next = l;
+    list->previous = l;
+}
+
+#endif

@@ -1,0 +1,42 @@
+// Canonical decimal integers: at most 20 characters are ever looked at, so a line of 400 digits
+// costs nothing and overflows nothing.
+#include "base/number.h"
+
+bool number_parse(struct span s, int64_t *value)
+{
+    if (s.len == 0 || s.len > NUMBER_TEXT_MAX)
+        return false;
+    bool negative = s.ptr[0] == '-';
+    size_t i = negative ? 1 : 0;
+    if (i == s.len)
+        return false;
+    if (s.ptr[i] == '0') {
+        if (s.len != 1) // "01" and "-0" have a shorter form
+            return false;
+        *value = 0;
+        return true;
+    }
+    uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
+    uint64_t sum = 0;
+    for (; i < s.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.ptr[i] - '0';
+        if (digit > 9 || sum > (limit - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *value = negative ? (int64_t)(0 - sum) : (int64_t)sum;
+    return true;
+}
+
+size_t number_format(char *to, uint64_t value)
+{
+    char reversed[NUMBER_TEXT_MAX];
+    size_t len = 0;
+    do {
+        reversed[len++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    for (size_t i = 0; i < len; i++)
+        to[i] = reversed[len - 1 - i];
+    return len;
+}

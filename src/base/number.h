@@ -1,0 +1,17 @@
+// Decimal integers in byte strings, with the strictness of Redis.
+#ifndef STELE_BASE_NUMBER_H
+#define STELE_BASE_NUMBER_H
+
+#include "base/bytes.h"
+
+enum { NUMBER_TEXT_MAX = 20 }; // "-9223372036854775808" and "18446744073709551615"
+
+// Reads the whole of `s` as a signed 64-bit integer in its one canonical form: digits with an
+// optional '-', no leading zero, no '+', no space. False, with `*value` untouched, for anything
+// else and for a number out of range. The same texts are refused as by Redis's string2ll.
+bool number_parse(struct span s, int64_t *value);
+
+// Writes `value` in decimal at `to` (NUMBER_TEXT_MAX bytes of room, no NUL); its length.
+size_t number_format(char *to, uint64_t value);
+
+#endif

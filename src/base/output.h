@@ -1,0 +1,60 @@
+// The bytes on their way to one client: owned bytes and borrowed spans, in order.
+//
+// Writers append at the end, the connection takes from the front. A borrowed span (a large value,
+// which leaves straight from the mapping) holds a reference to what it points into until it has
+// been taken. Not shared between threads. When memory is short, `oom` latches: what was appended
+// since is lost and the client must be dropped.
+#ifndef STELE_BASE_OUTPUT_H
+#define STELE_BASE_OUTPUT_H
+
+#include "base/bytes.h"
+#include "base/ref.h"
+
+struct iovec;
+struct output_segment;
+
+// A zeroed struct is an empty output.
+struct output {
+    struct buf owned;   // owned bytes of all segments, one after the other
+    size_t owned_taken; // how many of them have left
+    struct output_segment *segments;
+    size_t first; // index of the segment at the front
+    size_t count; // segments from `first` on
+    size_t capacity;
+    size_t pending; // bytes not yet taken, owned and borrowed
+    bool oom;
+};
+
+// Bytes that still have to leave.
+static inline size_t output_pending(const struct output *o)
+{
+    return o->pending;
+}
+
+// True once an append failed for lack of memory.
+static inline bool output_oom(const struct output *o)
+{
+    return o->oom || o->owned.oom;
+}
+
+// Room for at least `len` owned bytes; the caller writes there and calls output_commit with what
+// it used. NULL when memory is short.
+char *output_reserve(struct output *o, size_t len);
+void output_commit(struct output *o, size_t len);
+
+// Appends a copy.
+void output_append(struct output *o, struct span s);
+
+// Appends `s` itself and takes a reference to `owner`, dropped when the bytes have left.
+void output_borrow(struct output *o, struct span s, struct ref *owner);
+
+// Fills at most `max` iovecs from the front; how many. They are valid until the next call on `o`.
+size_t output_iovecs(const struct output *o, struct iovec *vectors, size_t max);
+
+// The first `count` bytes have left (at most output_pending).
+void output_take(struct output *o, size_t count);
+
+// Drops everything: bytes, references, memory.
+void output_release(struct output *o);
+
+#endif

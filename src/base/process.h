@@ -1,0 +1,16 @@
+// What the operating system says of this process.
+#ifndef STELE_BASE_PROCESS_H
+#define STELE_BASE_PROCESS_H
+
+#include <stdint.h>
+
+// Bytes of memory, 0 where the system does not tell.
+struct process_memory {
+    uint64_t resident;      // everything in RAM, the mapped data file included
+    uint64_t resident_peak; // the most `resident` has been
+    uint64_t anonymous;     // of it, what is backed by no file: our own memory
+};
+
+struct process_memory process_memory(void);
+
+#endif

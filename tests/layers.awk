@@ -1,0 +1,32 @@
+# The include arrows of the house: a lower layer never includes a higher one.
+BEGIN {
+    may["base"] = "base"
+    may["data"] = "base data"
+    may["resp"] = "base resp"
+    may["serve"] = "base data resp serve"
+    may["net"] = "base serve net"
+    may["tool"] = "base data tool"
+    may["src/options"] = "base net options.h"
+    may["src/stele"] = "base tool"
+    may["src/main"] = "base data net options.h"
+}
+FNR == 1 { # the room: the folder in src/, or the file itself
+    room = FILENAME
+    if (room ~ /^src\/[^\/]+\//) {
+        sub(/^src\//, "", room)
+        sub(/\/.*/, "", room)
+    } else {
+        sub(/\.[ch]$/, "", room)
+    }
+}
+/^#include "/ {
+    split($2, part, /["\/]/)
+    if (index(" " may[room] " ", " " part[2] " ") == 0)
+        complain("includes " $2)
+}
+/^#include <(ev\.h|sys\/socket\.h)>/ && room != "net" { complain("includes " $2) }
+function complain(what) {
+    printf "%s:%d: %s %s, which its layer must not know\n", FILENAME, FNR, room, what
+    failed = 1
+}
+END { exit failed }
