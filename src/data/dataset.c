@@ -1,0 +1,262 @@
+// Opening: map, read every line once, sort, build. Getting: ask the trie, find the value's end.
+#include "data/dataset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/ref.h"
+#include "data/lines.h"
+#include "data/trie.h"
+#include "data/trie_build.h"
+
+struct dataset {
+    struct ref ref;
+    struct span text;
+    bool mapped; // the text is our mapping, not the caller's
+    struct trie_image image;
+    struct trie trie;
+    struct dataset_figures figures;
+    char path[]; // NUL-terminated
+};
+
+// Records in anonymous memory of their own: mremap grows them without a copy.
+struct record_list {
+    struct trie_record *items;
+    size_t count;
+    size_t capacity;
+};
+
+enum { RECORDS_FIRST = 1 << 14 };
+
+static bool list_grow(struct record_list *list, struct error *error)
+{
+    size_t capacity = list->capacity != 0 ? list->capacity * 2 : RECORDS_FIRST;
+    size_t bytes = capacity * sizeof *list->items;
+    void *items =
+        list->items == NULL
+            ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            : mremap(list->items, list->capacity * sizeof *list->items, bytes, MREMAP_MAYMOVE);
+    if (items == MAP_FAILED) {
+        error_set(error, "no memory to index %zu keys: %s", capacity, strerror(errno));
+        return false;
+    }
+    list->items = items;
+    list->capacity = capacity;
+    return true;
+}
+
+static void list_release(struct record_list *list)
+{
+    if (list->items != NULL)
+        munmap(list->items, list->capacity * sizeof *list->items);
+    *list = (struct record_list){0};
+}
+
+// Reads all lines of `d` into `list` and counts. The report keeps the first malformed ones.
+static bool read_lines(struct dataset *d, struct record_list *list, struct dataset_report *report,
+                       struct error *error)
+{
+    struct line_reader reader;
+    struct record record;
+    struct line_error fault;
+    struct dataset_figures *f = &d->figures;
+    enum line_result result;
+    lines_init(&reader, d->text);
+    while ((result = lines_next(&reader, &record, &fault)) != LINE_END) {
+        f->lines++;
+        if (result == LINE_MALFORMED) {
+            if (report != NULL && f->malformed < DATASET_MALFORMED_SHOWN)
+                line_error_format(&fault, d->path, report->malformed[f->malformed],
+                                  DATASET_MALFORMED_TEXT);
+            f->malformed++;
+            continue;
+        }
+        if (list->count == list->capacity && !list_grow(list, error))
+            return false;
+        list->items[list->count++] = (struct trie_record){record.id, record.offset};
+        f->value_bytes += record.value.len;
+    }
+    return true;
+}
+
+// The bytes of values that a later line replaced do not count, so they are taken off: the keys
+// left are compared with the lines read.
+static uint64_t kept_value_bytes(const struct dataset *d, const struct record_list *list)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < list->count; i++)
+        sum += line_value(d->text, list->items[i].offset).len;
+    return sum;
+}
+
+static bool build(struct dataset *d, enum dataset_malformed malformed,
+                  struct dataset_report *report, struct error *error)
+{
+    struct record_list list = {0};
+    struct dataset_figures *f = &d->figures;
+    uint64_t start = clock_monotonic_ns();
+    bool built = false;
+    f->data_bytes = d->text.len;
+    if (!read_lines(d, &list, report, error))
+        goto out;
+    if (f->malformed > 0 && malformed == DATASET_REFUSE_MALFORMED) {
+        error_set(error, "%s: %llu of %llu lines malformed", d->path,
+                  (unsigned long long)f->malformed, (unsigned long long)f->lines);
+        goto out;
+    }
+    size_t records = list.count;
+    list.count = trie_sort(list.items, list.count);
+    f->keys = list.count;
+    f->duplicates = records - list.count;
+    if (f->duplicates > 0)
+        f->value_bytes = kept_value_bytes(d, &list);
+    if (!trie_build(list.items, list.count, d->text.len, &d->image, error))
+        goto out;
+    struct span image = {d->image.memory.ptr, d->image.memory.len};
+    built = trie_open(&d->trie, image, d->text, error);
+    f->index_bytes = image.len;
+    f->build_ns = clock_monotonic_ns() - start;
+    f->built_at_us = clock_wall_us();
+out:
+    list_release(&list);
+    if (report != NULL)
+        report->figures = *f;
+    return built;
+}
+
+static void dataset_release(struct ref *ref)
+{
+    struct dataset *d = (struct dataset *)((char *)ref - offsetof(struct dataset, ref));
+    trie_image_release(&d->image);
+    if (d->mapped && d->text.len > 0)
+        munmap((void *)(uintptr_t)d->text.ptr, d->text.len);
+    free(d);
+}
+
+static struct dataset *dataset_new(const char *path, struct error *error)
+{
+    size_t len = strlen(path);
+    struct dataset *d = calloc(1, sizeof *d + len + 1);
+    if (d == NULL) {
+        error_set(error, "no memory to open '%s'", path);
+        return NULL;
+    }
+    ref_init(&d->ref, dataset_release);
+    memcpy(d->path, path, len + 1);
+    return d;
+}
+
+struct dataset *dataset_open_memory(struct span text, const char *name,
+                                    enum dataset_malformed malformed, struct dataset_report *report,
+                                    struct error *error)
+{
+    struct dataset *d = dataset_new(name, error);
+    if (d == NULL)
+        return NULL;
+    d->text = text;
+    if (build(d, malformed, report, error))
+        return d;
+    dataset_close(d);
+    return NULL;
+}
+
+// Opens a regular file to read. O_NONBLOCK: a FIFO without a writer must be refused, not waited on.
+static int open_regular(const char *path, struct stat *status, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, status) != 0) {
+        error_set(error, "cannot open '%s': %s", path, strerror(errno));
+    } else if (!S_ISREG(status->st_mode)) {
+        error_set(error, "cannot open '%s': not a regular file", path);
+    } else {
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool same_content(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+struct dataset *dataset_open(const char *path, enum dataset_malformed malformed,
+                             struct dataset_report *report, struct error *error)
+{
+    struct stat before;
+    struct stat after;
+    struct dataset *d = NULL;
+    int fd = open_regular(path, &before, error);
+    if (fd < 0)
+        return NULL;
+    d = dataset_new(path, error);
+    if (d == NULL)
+        goto fail;
+    if (before.st_size > 0) {
+        void *text = mmap(NULL, (size_t)before.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (text == MAP_FAILED) {
+            error_set(error, "cannot map '%s': %s", path, strerror(errno));
+            goto fail;
+        }
+        d->text = span_of(text, (size_t)before.st_size);
+        d->mapped = true;
+        (void)madvise(text, d->text.len, MADV_SEQUENTIAL);
+    }
+    if (!build(d, malformed, report, error))
+        goto fail;
+    if (d->mapped)
+        (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, MADV_RANDOM);
+    if (fstat(fd, &after) != 0 || !same_content(&before, &after)) {
+        error_set(error, "'%s' changed while it was read; write a new file and rename it", path);
+        goto fail;
+    }
+    close(fd);
+    return d;
+fail:
+    close(fd);
+    dataset_close(d);
+    return NULL;
+}
+
+void dataset_close(struct dataset *d)
+{
+    if (d != NULL)
+        ref_drop(&d->ref);
+}
+
+struct ref *dataset_ref(struct dataset *d)
+{
+    return &d->ref;
+}
+
+bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
+{
+    uint64_t offset;
+    if (!trie_find(&d->trie, id, &offset))
+        return false;
+    *value = line_value(d->text, offset);
+    return true;
+}
+
+const struct dataset_figures *dataset_figures(const struct dataset *d)
+{
+    return &d->figures;
+}
+
+const char *dataset_path(const struct dataset *d)
+{
+    return d->path;
+}
+
+const struct trie *dataset_trie(const struct dataset *d)
+{
+    return &d->trie;
+}

@@ -1,0 +1,268 @@
+// Reading the trie: narrowing, scanning, looking. The idea is told in trie.h, the layout in
+// trie_image.h. Nothing here writes, allocates or trusts a number of the image.
+#include "data/trie.h"
+
+#include <endian.h>
+
+#include "base/error.h"
+#include "data/lines.h"
+#include "data/trie_image.h"
+
+struct range {
+    uint64_t lo;
+    uint64_t hi;
+};
+
+bool trie_open(struct trie *t, struct span image, struct span data, struct error *error)
+{
+    struct trie_header h;
+    if (image.len < sizeof h) {
+        error_set(error, "index of %zu bytes is too short for its header", image.len);
+        return false;
+    }
+    assert((uintptr_t)image.ptr % 8 == 0);
+    memcpy(&h, image.ptr, sizeof h);
+    if (h.magic != TRIE_MAGIC || h.version != TRIE_VERSION) {
+        error_set(error, "not an index of version %d", TRIE_VERSION);
+        return false;
+    }
+    bool fits = h.image_bytes == image.len && h.nodes_at % sizeof(uint32_t) == 0 &&
+                h.nodes_at <= image.len && h.node_words < TRIE_NODE &&
+                h.node_words <= (image.len - h.nodes_at) / sizeof(uint32_t) &&
+                h.slots_at <= image.len && h.slot_bytes >= 1 && h.slot_bytes <= 8 &&
+                h.offset_bits >= 1 && h.offset_bits < 8 * h.slot_bytes &&
+                h.count <= TRIE_KEYS_MAX &&
+                h.count * h.slot_bytes + TRIE_SLOT_PADDING <= image.len - h.slots_at;
+    if (!fits) {
+        error_set(error, "index header contradicts the index's size of %zu bytes", image.len);
+        return false;
+    }
+    *t = (struct trie){
+        .data = data,
+        .nodes = (const uint32_t *)(const void *)(image.ptr + h.nodes_at),
+        .node_words = (uint32_t)h.node_words,
+        .root = h.root,
+        .slots = (const unsigned char *)image.ptr + h.slots_at,
+        .count = h.count,
+        .slot_bytes = h.slot_bytes,
+        .offset_bits = h.offset_bits,
+        .image_bytes = image.len,
+    };
+    return true;
+}
+
+static inline uint64_t read_slot(const struct trie *t, uint64_t number)
+{
+    uint64_t slot;
+    memcpy(&slot, t->slots + number * t->slot_bytes, sizeof slot);
+    return le64toh(slot);
+}
+
+// The key at `offset` of the data, provided a record begins there.
+static inline bool read_key(const struct trie *t, uint64_t offset, struct uuid *id)
+{
+    if (t->data.len < LINE_MIN || offset > t->data.len - LINE_MIN)
+        return false;
+    const char *line = t->data.ptr + offset;
+    return uuid_parse(line, id) && line[UUID_TEXT_LEN] == ' ' && (offset == 0 || line[-1] == '\n');
+}
+
+static unsigned separator_child(const uint32_t *keys, unsigned count, struct uuid id)
+{
+    unsigned child = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct uuid separator;
+        memcpy(&separator, keys + i * TRIE_KEY_WORDS, sizeof separator);
+        child += !uuid_less(id, separator);
+    }
+    return child;
+}
+
+// A node's starts, and how many (one more than its children). False when the node does not lie
+// within the nodes.
+static inline bool node_starts(const struct trie *t, uint32_t node, const uint32_t **starts,
+                               uint32_t *count)
+{
+    if (node > t->node_words || t->node_words - node < TRIE_NODE_HEAD)
+        return false;
+    uint32_t head = t->nodes[node];
+    uint64_t before = TRIE_NODE_HEAD;
+    if (node_is_radix(head)) {
+        if (node_bits(head) == 0)
+            return false;
+        *count = (UINT32_C(1) << node_bits(head)) + 1;
+    } else {
+        *count = node_separator_count(head) + 2;
+        before += (uint64_t)node_separator_count(head) * TRIE_KEY_WORDS;
+    }
+    *starts = t->nodes + node + before;
+    return before + *count <= t->node_words - node;
+}
+
+// The slot where the child with this start begins.
+static inline uint64_t start_slot(const struct trie *t, uint32_t start)
+{
+    if ((start & TRIE_NODE) == 0)
+        return start;
+    uint32_t node = start & ~TRIE_NODE;
+    return node < t->node_words && t->node_words - node >= TRIE_NODE_HEAD ? t->nodes[node + 1]
+                                                                          : UINT64_MAX;
+}
+
+// Follows the nodes to the leaf that `id` would be in.
+static inline struct range narrow(const struct trie *t, struct uuid id, struct trie_probe *probe)
+{
+    static const struct range nothing = {0, 0};
+    uint32_t start = t->root;
+    uint64_t end = t->count;
+    for (unsigned depth = 0; (start & TRIE_NODE) != 0; depth++) {
+        const uint32_t *starts;
+        uint32_t count;
+        uint32_t node = start & ~TRIE_NODE;
+        if (depth == TRIE_DEPTH_MAX || !node_starts(t, node, &starts, &count))
+            return nothing;
+        uint32_t head = t->nodes[node];
+        uint32_t child = node_is_radix(head) ? uuid_bits(id, node_skip(head), node_bits(head))
+                                             : separator_child(t->nodes + node + TRIE_NODE_HEAD,
+                                                               node_separator_count(head), id);
+        start = starts[child];
+        end = start_slot(t, starts[child + 1]);
+        if (probe != NULL)
+            probe->nodes++;
+    }
+    if (start > end || end > t->count || end - start > TRIE_LEAF_MAX)
+        return nothing;
+    return (struct range){start, end};
+}
+
+static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
+                        struct trie_probe *probe)
+{
+    struct range leaf = narrow(t, id, probe);
+    uint64_t mask = slot_mask(t->slot_bytes);
+    uint64_t fingerprint = uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
+    if (probe != NULL)
+        probe->slots = (unsigned)(leaf.hi - leaf.lo);
+    for (uint64_t i = leaf.lo; i < leaf.hi; i++) {
+        uint64_t slot = read_slot(t, i) & mask;
+        if (slot >> t->offset_bits != fingerprint)
+            continue;
+        uint64_t at = slot & ((UINT64_C(1) << t->offset_bits) - 1);
+        struct uuid found;
+        if (probe != NULL)
+            probe->touches++;
+        if (read_key(t, at, &found) && uuid_equal(found, id)) {
+            *offset = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset)
+{
+    return find(t, id, offset, NULL);
+}
+
+bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
+                      struct trie_probe *probe)
+{
+    *probe = (struct trie_probe){0};
+    return find(t, id, offset, probe);
+}
+
+bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
+{
+    assert(rank < t->count);
+    uint64_t slot = read_slot(t, rank) & slot_mask(t->slot_bytes);
+    struct uuid id;
+    *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
+    return read_key(t, *offset, &id);
+}
+
+// The key of that rank; of a slot that points at no record, the nil UUID, so that a search in a
+// damaged trie still ends.
+static struct uuid key_at(const struct trie *t, uint64_t rank)
+{
+    uint64_t offset;
+    struct uuid id = {0, 0};
+    if (trie_at(t, rank, &offset))
+        read_key(t, offset, &id);
+    return id;
+}
+
+uint64_t trie_seek(const struct trie *t, struct uuid id)
+{
+    // The leaf is right for a key that shares the bits skipped on the way. For any other it is
+    // only a guess, so its borders are checked and the search goes on over the rest if need be.
+    struct range leaf = narrow(t, id, NULL);
+    uint64_t lo = 0;
+    uint64_t hi = t->count;
+    if (leaf.lo > 0 && uuid_less(key_at(t, leaf.lo - 1), id))
+        lo = leaf.lo;
+    if (leaf.hi < t->count && !uuid_less(key_at(t, leaf.hi), id))
+        hi = leaf.hi;
+    while (lo < hi) {
+        uint64_t middle = lo + (hi - lo) / 2;
+        if (uuid_less(key_at(t, middle), id))
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+static bool check_range(const struct trie *t, uint32_t start, uint64_t end, unsigned depth,
+                        struct trie_shape *shape, struct error *error)
+{
+    if ((start & TRIE_NODE) == 0) {
+        if (start > end || end > t->count || end - start > TRIE_LEAF_MAX) {
+            error_set(error, "leaf of slots %u to %llu of %llu", start, (unsigned long long)end,
+                      (unsigned long long)t->count);
+            return false;
+        }
+        if (end - start > shape->leaf_max)
+            shape->leaf_max = end - start;
+        return true;
+    }
+    uint32_t node = start & ~TRIE_NODE;
+    const uint32_t *starts;
+    uint32_t count;
+    if (depth == TRIE_DEPTH_MAX || !node_starts(t, node, &starts, &count)) {
+        error_set(error, "node %u at depth %u is not within the nodes", node, depth);
+        return false;
+    }
+    shape->nodes++;
+    if (depth + 1 > shape->depth)
+        shape->depth = depth + 1;
+    if (start_slot(t, starts[0]) != t->nodes[node + 1] || starts[count - 1] != end) {
+        error_set(error, "node %u does not span its range", node);
+        return false;
+    }
+    for (uint32_t i = 0; i + 1 < count; i++)
+        if (!check_range(t, starts[i], start_slot(t, starts[i + 1]), depth + 1, shape, error))
+            return false;
+    return true;
+}
+
+bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error)
+{
+    *shape = (struct trie_shape){0};
+    if (!check_range(t, t->root, t->count, 0, shape, error))
+        return false;
+    struct uuid previous = {0, 0};
+    for (uint64_t rank = 0; rank < t->count; rank++) {
+        uint64_t offset;
+        if (!trie_at(t, rank, &offset)) {
+            error_set(error, "slot %llu points at no record", (unsigned long long)rank);
+            return false;
+        }
+        struct uuid id = key_at(t, rank);
+        if (rank > 0 && !uuid_less(previous, id)) {
+            error_set(error, "slot %llu is out of key order", (unsigned long long)rank);
+            return false;
+        }
+        previous = id;
+    }
+    return true;
+}
