@@ -1,0 +1,231 @@
+// The request parser: multibulk ("*2\r\n$3\r\nGET\r\n$36\r\n…") and inline ("GET …\n") requests,
+// with the tolerances and the error texts of Redis 7.0's networking.c (processMultibulkBuffer,
+// processInlineBuffer). Where Redis's outcome depends on how the bytes were cut into packets, ours
+// does not: a request is judged the same way whether it comes at once or byte by byte.
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/number.h"
+#include "resp/resp.h"
+
+static enum resp_status bad_request(char *bad, const char *text)
+{
+    snprintf(bad, RESP_BAD_TEXT, "Protocol error: %s", text);
+    return RESP_BAD;
+}
+
+// The number of bytes before `end` in the line at `p->at`; false when it has not come yet. As in
+// Redis, whose lines are C strings, a line with a NUL never ends.
+static bool find_line_end(struct resp_progress *p, struct bytes input, char end, size_t *len)
+{
+    const char *line = input.ptr + p->at;
+    size_t have = input.len - p->at;
+    size_t limit = have < RESP_LINE_MAX ? have : RESP_LINE_MAX;
+    if (p->searched < limit) {
+        const char *from = line + p->searched;
+        const char *found = memchr(from, end, limit - p->searched);
+        size_t clean = found != NULL ? (size_t)(found - from) : limit - p->searched;
+        const char *nul = memchr(from, '\0', clean);
+        if (found != NULL && nul == NULL) {
+            *len = (size_t)(found - line);
+            return true;
+        }
+        // A NUL is searched again on each call, so that the line stays endless.
+        p->searched += nul != NULL ? (size_t)(nul - from) : clean;
+    }
+    return false;
+}
+
+static bool line_too_long(const struct resp_progress *p, struct bytes input)
+{
+    return input.len - p->at > RESP_LINE_MAX;
+}
+
+// Reads "<kind><number>\r\n" at `p->at`. RESP_COMPLETE with the number (`*valid` false if it is
+// none) when the line is there.
+static enum resp_status read_count(struct resp_progress *p, struct bytes input, int64_t *number,
+                                   bool *valid)
+{
+    size_t len;
+    if (!find_line_end(p, input, '\r', &len))
+        return line_too_long(p, input) ? RESP_BAD : RESP_PARTIAL;
+    if (input.len - p->at < len + 2)
+        return RESP_PARTIAL;
+    *valid = len > 0 && number_parse(span_of(input.ptr + p->at + 1, len - 1), number);
+    return RESP_COMPLETE;
+}
+
+// Goes behind the line that read_count has read; the byte after '\r' is skipped, not checked.
+static void skip_count(struct resp_progress *p, struct bytes input)
+{
+    const char *line = input.ptr + p->at;
+    p->at += (size_t)((const char *)memchr(line, '\r', input.len - p->at) - line) + 2;
+    p->searched = 0;
+}
+
+static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes input,
+                                        struct resp_arg *args, size_t capacity, char *bad)
+{
+    int64_t number = 0;
+    bool valid = false;
+    if (!p->in_multibulk) {
+        enum resp_status status = read_count(p, input, &number, &valid);
+        if (status == RESP_BAD)
+            return bad_request(bad, "too big mbulk count string");
+        if (status != RESP_COMPLETE)
+            return status;
+        if (!valid || number > RESP_ARGS_MAX)
+            return bad_request(bad, "invalid multibulk length");
+        skip_count(p, input);
+        if (number <= 0)
+            return RESP_COMPLETE;
+        p->expected = (uint32_t)number;
+        p->in_multibulk = true;
+    }
+    while (p->argc < p->expected) {
+        if (!p->in_bulk) {
+            enum resp_status status = read_count(p, input, &number, &valid);
+            if (status == RESP_BAD)
+                return bad_request(bad, "too big bulk count string");
+            if (status != RESP_COMPLETE)
+                return status;
+            char kind = input.ptr[p->at];
+            if (kind != '$') {
+                char text[] = "expected '$', got '?'";
+                text[sizeof text - 3] = kind == '\r' || kind == '\n' ? ' ' : kind;
+                return bad_request(bad, text);
+            }
+            if (!valid || number < 0 || number > RESP_BULK_MAX)
+                return bad_request(bad, "invalid bulk length");
+            skip_count(p, input);
+            p->bulk_len = (uint32_t)number;
+            p->in_bulk = true;
+        }
+        // The two bytes behind an argument are skipped, not checked, as in Redis.
+        if (input.len - p->at < (size_t)p->bulk_len + 2)
+            return RESP_PARTIAL;
+        if (p->argc == capacity)
+            return RESP_ARGS_FULL;
+        args[p->argc++] = (struct resp_arg){(uint32_t)p->at, p->bulk_len};
+        p->at += (size_t)p->bulk_len + 2;
+        p->in_bulk = false;
+    }
+    return RESP_COMPLETE;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// Fewer characters end an unquoted argument than separate arguments: Redis takes \v and \f into it.
+static bool ends_argument(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// One escape of a double-quoted argument, "\xHH" or "\n"; how many bytes it takes.
+static size_t unescape(const char *at, size_t left, char *to)
+{
+    if (left >= 4 && at[1] == 'x' && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0) {
+        *to = (char)(hex_digit(at[2]) * 16 + hex_digit(at[3]));
+        return 4;
+    }
+    switch (at[1]) {
+    case 'n': *to = '\n'; break;
+    case 'r': *to = '\r'; break;
+    case 't': *to = '\t'; break;
+    case 'b': *to = '\b'; break;
+    case 'a': *to = '\a'; break;
+    default: *to = at[1]; break;
+    }
+    return 2;
+}
+
+// Decodes the argument at `*from` of the line, in place: to `*to`, which never overtakes it. False
+// for unbalanced quotes. (The grammar of Redis's sdssplitargs.)
+static bool decode_argument(char *line, size_t len, size_t *from, size_t *to)
+{
+    size_t in = *from;
+    size_t out = *to;
+    char quote = '\0';
+    while (in < len) {
+        char c = line[in];
+        if (quote == '\0' && ends_argument(c))
+            break;
+        if (quote == '\0' && (c == '"' || c == '\'')) {
+            quote = c;
+            in++;
+        } else if (quote == '"' && c == '\\' && in + 1 < len) {
+            char decoded;
+            in += unescape(line + in, len - in, &decoded);
+            line[out++] = decoded;
+        } else if (quote == '\'' && c == '\\' && in + 1 < len && line[in + 1] == '\'') {
+            line[out++] = '\'';
+            in += 2;
+        } else if (quote != '\0' && c == quote) {
+            in++;
+            quote = '\0';
+            if (in < len && !is_space(line[in]))
+                return false; // a closing quote must end the argument
+            break;
+        } else {
+            line[out++] = c;
+            in++;
+        }
+    }
+    if (quote != '\0')
+        return false;
+    *from = in;
+    *to = out;
+    return true;
+}
+
+static enum resp_status parse_inline(struct resp_progress *p, struct bytes input,
+                                     struct resp_arg *args, size_t capacity, char *bad)
+{
+    // An argument and the space after it take two bytes, so more are never needed.
+    size_t len;
+    if (!find_line_end(p, input, '\n', &len))
+        return line_too_long(p, input) ? bad_request(bad, "too big inline request") : RESP_PARTIAL;
+    if (capacity < len / 2 + 1)
+        return RESP_ARGS_FULL;
+    size_t end = p->at + len;
+    size_t next = end + 1;
+    if (len > 0 && input.ptr[end - 1] == '\r')
+        end--;
+    size_t in = p->at;
+    size_t out = p->at;
+    for (;;) {
+        while (in < end && is_space(input.ptr[in]))
+            in++;
+        if (in == end)
+            break;
+        size_t start = out;
+        if (!decode_argument(input.ptr, end, &in, &out))
+            return bad_request(bad, "unbalanced quotes in request");
+        args[p->argc++] = (struct resp_arg){(uint32_t)start, (uint32_t)(out - start)};
+    }
+    p->at = next;
+    p->searched = 0;
+    p->inline_form = true;
+    return RESP_COMPLETE;
+}
+
+enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
+                            size_t capacity, char *bad)
+{
+    assert(input.len <= UINT32_MAX); // offsets of arguments are 32 bits
+    if (input.len == 0)
+        return RESP_PARTIAL;
+    return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad)
+                               : parse_inline(p, input, args, capacity, bad);
+}

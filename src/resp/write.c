@@ -1,0 +1,147 @@
+// The reply writer: each reply is sized once, written straight into the output, and takes the form
+// that the client's protocol has for it.
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/number.h"
+#include "resp/resp.h"
+
+enum {
+    ERROR_MAX = 1024,
+    HEADER_MAX = 1 + NUMBER_TEXT_MAX + 2, // '$', digits, CR LF
+    // From this length on a shared value leaves from the mapping: an iovec and a reference cost
+    // about as much as copying a few KiB.
+    BORROW_MIN = 16 * 1024,
+};
+
+static size_t put_header(char *to, char kind, uint64_t number)
+{
+    to[0] = kind;
+    size_t len = 1 + number_format(to + 1, number);
+    to[len++] = '\r';
+    to[len++] = '\n';
+    return len;
+}
+
+static void header(struct resp_writer *w, char kind, uint64_t number)
+{
+    char *to = output_reserve(w->out, HEADER_MAX);
+    if (to != NULL)
+        output_commit(w->out, put_header(to, kind, number));
+}
+
+// Kind, text without line ends, CR LF.
+static void line(struct resp_writer *w, char kind, const char *text)
+{
+    size_t len = strlen(text);
+    char *to = output_reserve(w->out, len + 3);
+    if (to == NULL)
+        return;
+    *to++ = kind;
+    for (size_t i = 0; i < len; i++)
+        *to++ = text[i] == '\r' || text[i] == '\n' ? ' ' : text[i];
+    memcpy(to, "\r\n", 2);
+    output_commit(w->out, len + 3);
+}
+
+void resp_status(struct resp_writer *w, const char *text)
+{
+    line(w, '+', text);
+}
+
+void resp_error(struct resp_writer *w, const char *format, ...)
+{
+    char text[ERROR_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    w->errors++;
+    line(w, '-', text);
+}
+
+void resp_integer(struct resp_writer *w, int64_t value)
+{
+    char *to = output_reserve(w->out, HEADER_MAX + 1);
+    if (to == NULL)
+        return;
+    size_t len = 0;
+    to[len++] = ':';
+    if (value < 0)
+        to[len++] = '-';
+    len += number_format(to + len, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    memcpy(to + len, "\r\n", 2);
+    output_commit(w->out, len + 2);
+}
+
+void resp_bulk(struct resp_writer *w, struct span s)
+{
+    char *to = output_reserve(w->out, HEADER_MAX + s.len + 2);
+    if (to == NULL)
+        return;
+    size_t len = put_header(to, '$', s.len);
+    if (s.len > 0)
+        memcpy(to + len, s.ptr, s.len);
+    len += s.len;
+    memcpy(to + len, "\r\n", 2);
+    output_commit(w->out, len + 2);
+}
+
+void resp_bulk_text(struct resp_writer *w, const char *text)
+{
+    resp_bulk(w, span_text(text));
+}
+
+void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
+{
+    if (s.len < BORROW_MIN) {
+        resp_bulk(w, s);
+        return;
+    }
+    header(w, '$', s.len);
+    output_borrow(w->out, s, owner);
+    output_append(w->out, span_of("\r\n", 2));
+}
+
+void resp_null(struct resp_writer *w)
+{
+    output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("$-1\r\n", 5));
+}
+
+void resp_null_array(struct resp_writer *w)
+{
+    output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("*-1\r\n", 5));
+}
+
+void resp_verbatim(struct resp_writer *w, struct span s)
+{
+    if (w->protocol == RESP2) {
+        resp_bulk(w, s);
+        return;
+    }
+    header(w, '=', s.len + 4);
+    output_append(w->out, span_of("txt:", 4));
+    output_append(w->out, s);
+    output_append(w->out, span_of("\r\n", 2));
+}
+
+void resp_array(struct resp_writer *w, uint64_t count)
+{
+    header(w, '*', count);
+}
+
+void resp_map(struct resp_writer *w, uint64_t pairs)
+{
+    header(w, w->protocol == RESP3 ? '%' : '*', w->protocol == RESP3 ? pairs : pairs * 2);
+}
+
+void resp_set(struct resp_writer *w, uint64_t count)
+{
+    header(w, w->protocol == RESP3 ? '~' : '*', count);
+}
+
+void resp_push(struct resp_writer *w, uint64_t count)
+{
+    header(w, w->protocol == RESP3 ? '>' : '*', count);
+}
