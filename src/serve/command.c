@@ -1,0 +1,171 @@
+// Finding rows by name, and the words for flags, categories and groups.
+#include "serve/command.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "serve/stats.h"
+
+static const char *const flag_names[] = {
+    "write", "readonly", "denyoom", "admin",   "noscript", "blocking",   "loading",
+    "stale", "asking",   "fast",    "no_auth", "no_multi", "allow_busy", "movablekeys",
+};
+_Static_assert(sizeof flag_names / sizeof *flag_names == COMMAND_FLAGS, "a word for each flag");
+
+static const char *const category_names[] = {
+    "@keyspace", "@read",     "@write",       "@set",        "@sortedset", "@list",  "@hash",
+    "@string",   "@bitmap",   "@hyperloglog", "@geo",        "@stream",    "@admin", "@fast",
+    "@slow",     "@blocking", "@dangerous",   "@connection", "@scripting",
+};
+_Static_assert(sizeof category_names / sizeof *category_names == COMMAND_CATEGORIES,
+               "a word for each category");
+
+static const struct {
+    const char *name;
+    unsigned category;
+} groups[] = {
+    [GROUP_GENERIC] = {"generic", IN_KEYSPACE},
+    [GROUP_STRING] = {"string", IN_STRING},
+    [GROUP_BITMAP] = {"bitmap", IN_BITMAP},
+    [GROUP_LIST] = {"list", IN_LIST},
+    [GROUP_HASH] = {"hash", IN_HASH},
+    [GROUP_SET] = {"set", IN_SET},
+    [GROUP_SORTED_SET] = {"sorted-set", IN_SORTEDSET},
+    [GROUP_STREAM] = {"stream", IN_STREAM},
+    [GROUP_GEO] = {"geo", IN_GEO},
+    [GROUP_HYPERLOGLOG] = {"hyperloglog", IN_HYPERLOGLOG},
+    [GROUP_CONNECTION] = {"connection", IN_CONNECTION},
+    [GROUP_SERVER] = {"server", 0},
+    [GROUP_SCRIPTING] = {"scripting", IN_SCRIPTING},
+};
+
+const char *command_flag_name(unsigned bit)
+{
+    assert(bit < COMMAND_FLAGS);
+    return flag_names[bit];
+}
+
+const char *command_category_name(unsigned bit)
+{
+    assert(bit < COMMAND_CATEGORIES);
+    return category_names[bit];
+}
+
+const char *command_group_name(enum command_group group)
+{
+    return groups[group].name;
+}
+
+unsigned command_categories(const struct command *c)
+{
+    unsigned categories = c->categories != 0 ? c->categories : groups[c->group].category;
+    if ((c->flags & WRITE) != 0)
+        categories |= IN_WRITE;
+    if ((c->flags & READONLY) != 0)
+        categories |= IN_READ;
+    if ((c->flags & ADMIN) != 0)
+        categories |= IN_ADMIN | IN_DANGEROUS;
+    if ((c->flags & BLOCKING) != 0)
+        categories |= IN_BLOCKING;
+    return categories | ((c->flags & FAST) != 0 ? IN_FAST : IN_SLOW);
+}
+
+// `name` in lower case, padded with zeros; false when it is too long to be a command.
+static bool fold_name(struct span name, char folded[COMMAND_NAME_MAX])
+{
+    if (name.len >= COMMAND_NAME_MAX)
+        return false;
+    memset(folded, 0, COMMAND_NAME_MAX);
+    for (size_t i = 0; i < name.len; i++)
+        folded[i] = ascii_lower(name.ptr[i]);
+    return true;
+}
+
+// FNV-1a (Fowler, Noll & Vo) over the folded name.
+static unsigned hash_name(const char *folded)
+{
+    uint32_t hash = 2166136261u;
+    for (; *folded != '\0'; folded++)
+        hash = (hash ^ (unsigned char)*folded) * 16777619u;
+    return (hash ^ hash >> 16) % COMMAND_SLOTS;
+}
+
+static void add_row(struct command_index *index, const struct command *row,
+                    const struct command *container)
+{
+    assert(index->count < STATS_COMMANDS_MAX - 1 && strlen(row->name) < COMMAND_NAME_MAX);
+    unsigned number = index->count++;
+    index->entries[number] = (struct command_entry){row, container, number};
+    if (container != NULL)
+        return;
+    index->top_level++;
+    unsigned slot = hash_name(row->name);
+    while (index->slots[slot] != 0)
+        slot = (slot + 1) % COMMAND_SLOTS;
+    index->slots[slot] = (unsigned char)(number + 1);
+    for (const struct command *sub = row->subcommands; sub != NULL && sub->name != NULL; sub++)
+        add_row(index, sub, row);
+}
+
+void command_index_init(struct command_index *index)
+{
+    memset(index, 0, sizeof *index);
+    for (const struct command *row = command_table; row->name != NULL; row++)
+        add_row(index, row, NULL);
+    for (const struct command *row = command_write_table; row->name != NULL; row++)
+        add_row(index, row, NULL);
+}
+
+const struct command_entry *command_find(const struct command_index *index, struct span name)
+{
+    char folded[COMMAND_NAME_MAX];
+    if (!fold_name(name, folded) || memchr(folded, '\0', name.len) != NULL)
+        return NULL;
+    for (unsigned slot = hash_name(folded); index->slots[slot] != 0;
+         slot = (slot + 1) % COMMAND_SLOTS) {
+        const struct command_entry *entry = &index->entries[index->slots[slot] - 1];
+        if (strcmp(entry->command->name, folded) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+const struct command_entry *command_find_sub(const struct command_index *index,
+                                             const struct command_entry *container,
+                                             struct span word)
+{
+    unsigned i = container->number + 1;
+    for (; i < index->count && index->entries[i].container == container->command; i++)
+        if (span_is(word, index->entries[i].command->name))
+            return &index->entries[i];
+    return NULL;
+}
+
+const struct command_entry *command_find_full(const struct command_index *index, struct span name)
+{
+    const char *bar = name.len > 0 ? memchr(name.ptr, '|', name.len) : NULL;
+    if (bar == NULL)
+        return command_find(index, name);
+    size_t before = (size_t)(bar - name.ptr);
+    const struct command_entry *container = command_find(index, span_of(name.ptr, before));
+    return container == NULL
+               ? NULL
+               : command_find_sub(index, container, span_of(bar + 1, name.len - before - 1));
+}
+
+const char *command_upper_name(const struct command *c, char *to)
+{
+    size_t i = 0;
+    for (; c->name[i] != '\0'; i++)
+        to[i] = ascii_upper(c->name[i]);
+    to[i] = '\0';
+    return to;
+}
+
+const char *command_full_name(const struct command_entry *entry, char *to)
+{
+    const struct command *container = entry->container;
+    snprintf(to, COMMAND_FULL_NAME_MAX, "%s%s%s", container != NULL ? container->name : "",
+             container != NULL ? "|" : "", entry->command->name);
+    return to;
+}

@@ -1,0 +1,164 @@
+// The command table. One row holds all there is to say about a command: it drives dispatch, the
+// arity check, COMMAND, COMMAND DOCS, HELP and the documentation.
+//
+// To add a command: a row in command_table.c, a handler in the file of its group, declared in
+// handlers.h. Rows are constant; any thread may read them.
+#ifndef STELE_SERVE_COMMAND_H
+#define STELE_SERVE_COMMAND_H
+
+#include "base/bytes.h"
+
+struct session;
+struct resp_request;
+
+enum { COMMAND_NAME_MAX = 32 }; // longer words are no command of any table
+
+// Redis's command flags; command_flag_name gives their words.
+enum command_flag {
+    WRITE = 1 << 0,
+    READONLY = 1 << 1,
+    DENYOOM = 1 << 2,
+    ADMIN = 1 << 3,
+    NOSCRIPT = 1 << 4,
+    BLOCKING = 1 << 5,
+    LOADING = 1 << 6,
+    STALE = 1 << 7,
+    ASKING = 1 << 8,
+    FAST = 1 << 9,
+    NO_AUTH = 1 << 10,
+    NO_MULTI = 1 << 11,
+    ALLOW_BUSY = 1 << 12,
+    MOVABLEKEYS = 1 << 13,
+    COMMAND_FLAGS = 14, // how many
+};
+
+// ACL categories in Redis's order.
+enum command_category {
+    IN_KEYSPACE = 1 << 0,
+    IN_READ = 1 << 1,
+    IN_WRITE = 1 << 2,
+    IN_SET = 1 << 3,
+    IN_SORTEDSET = 1 << 4,
+    IN_LIST = 1 << 5,
+    IN_HASH = 1 << 6,
+    IN_STRING = 1 << 7,
+    IN_BITMAP = 1 << 8,
+    IN_HYPERLOGLOG = 1 << 9,
+    IN_GEO = 1 << 10,
+    IN_STREAM = 1 << 11,
+    IN_ADMIN = 1 << 12,
+    IN_FAST = 1 << 13,
+    IN_SLOW = 1 << 14,
+    IN_BLOCKING = 1 << 15,
+    IN_DANGEROUS = 1 << 16,
+    IN_CONNECTION = 1 << 17,
+    IN_SCRIPTING = 1 << 18,
+    COMMAND_CATEGORIES = 19, // how many
+};
+
+// Redis's documentation groups.
+enum command_group {
+    GROUP_GENERIC,
+    GROUP_STRING,
+    GROUP_BITMAP,
+    GROUP_LIST,
+    GROUP_HASH,
+    GROUP_SET,
+    GROUP_SORTED_SET,
+    GROUP_STREAM,
+    GROUP_GEO,
+    GROUP_HYPERLOGLOG,
+    GROUP_CONNECTION,
+    GROUP_SERVER,
+    GROUP_SCRIPTING,
+};
+
+enum command_result {
+    COMMAND_DONE,
+    COMMAND_AGAIN, // the reply is not finished: call again, `cursor` says where to go on
+    COMMAND_CLOSE, // done, and the connection closes once the reply has left
+};
+
+typedef enum command_result command_handler(struct session *s, const struct resp_request *r);
+
+enum argument_flag { ARGUMENT_OPTIONAL = 1, ARGUMENT_MULTIPLE = 2 };
+
+// A formal argument, as COMMAND DOCS tells it. Lists of them end with a zeroed one.
+struct command_argument {
+    const char *name;
+    const char *type;  // Redis's word: "key", "string", "integer", "pattern", "block", "oneof" …
+    const char *token; // the word that stands before it, or NULL
+    unsigned flags;
+    const struct command_argument *inner; // of a block or a choice
+};
+
+// Lists of rows end with a zeroed one.
+struct command {
+    const char *name; // lower case; a subcommand's own word, without its container's
+    int arity;        // words, the name included; negative: at least
+    unsigned flags;
+    struct {
+        int first, last, step; // which arguments are keys; zeros: none
+    } keys;
+    const char *key_flags; // of the key specification, separated by spaces
+    enum command_group group;
+    const char *since;        // version of Redis
+    unsigned categories;      // besides what flags imply; 0: the group's own
+    command_handler *handler; // NULL for a write, which is refused, and for a mere container
+    const char *summary;
+    const char *complexity;
+    const char *tips; // separated by spaces
+    const struct command_argument *arguments;
+    const struct command *subcommands;
+};
+
+extern const struct command command_table[];       // what is answered
+extern const struct command command_write_table[]; // what is refused, being a write
+
+// Where a row stands: the row, its container's row (or NULL), its number in the statistics.
+struct command_entry {
+    const struct command *command;
+    const struct command *container;
+    unsigned number;
+};
+
+enum { COMMAND_SLOTS = 512 }; // twice the rows and more, a power of two
+
+// All rows, in table order with subcommands behind their container, and a hash table over the
+// names of those that are not subcommands. The caller places it; read-only once initialised.
+struct command_index {
+    struct command_entry entries[256];
+    unsigned count;
+    unsigned top_level;                 // of them, not subcommands
+    unsigned char slots[COMMAND_SLOTS]; // 1 + number of the entry; 0: free
+};
+
+void command_index_init(struct command_index *index);
+
+// The entry of that name in any case, or NULL.
+const struct command_entry *command_find(const struct command_index *index, struct span name);
+
+// The entry of subcommand `word` of `container`, or NULL.
+const struct command_entry *command_find_sub(const struct command_index *index,
+                                             const struct command_entry *container,
+                                             struct span word);
+
+// The same for a full name, "get" or "client|setname".
+const struct command_entry *command_find_full(const struct command_index *index, struct span name);
+
+// Writes "get" or "client|setname" at `to`, NUL-terminated; `to` itself.
+enum { COMMAND_FULL_NAME_MAX = 2 * COMMAND_NAME_MAX };
+const char *command_full_name(const struct command_entry *entry, char *to);
+
+// Writes the row's own word in upper case at `to` (COMMAND_NAME_MAX bytes); `to` itself.
+const char *command_upper_name(const struct command *c, char *to);
+
+// Redis's words. `bit` counts from 0.
+const char *command_flag_name(unsigned bit);
+const char *command_category_name(unsigned bit);
+const char *command_group_name(enum command_group group);
+
+// All ACL categories of a row: its own and those that its flags imply.
+unsigned command_categories(const struct command *c);
+
+#endif

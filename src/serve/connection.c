@@ -1,0 +1,191 @@
+// The connection group: who the client is and which protocol it speaks.
+#include "base/number.h"
+#include "base/version.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum { CLIENT_TEXT_MAX = 1024 }; // bytes of a name: what a client can make us keep is bounded
+
+enum command_result ping_command(struct session *s, const struct resp_request *r)
+{
+    if (r->argc > 2)
+        resp_error(&s->reply, "ERR wrong number of arguments for 'ping' command");
+    else if (r->argc == 2)
+        resp_bulk(&s->reply, resp_arg(r, 1));
+    else
+        resp_status(&s->reply, "PONG");
+    return COMMAND_DONE;
+}
+
+enum command_result echo_command(struct session *s, const struct resp_request *r)
+{
+    resp_bulk(&s->reply, resp_arg(r, 1));
+    return COMMAND_DONE;
+}
+
+enum command_result quit_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_status(&s->reply, "OK");
+    return COMMAND_CLOSE;
+}
+
+enum command_result select_command(struct session *s, const struct resp_request *r)
+{
+    int64_t db;
+    if (!number_parse(resp_arg(r, 1), &db) || db < INT32_MIN || db > INT32_MAX)
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+    else if (db != 0)
+        resp_error(&s->reply, "ERR DB index is out of range");
+    else
+        resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result reset_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    s->reply.protocol = RESP2;
+    session_set_text(s, &s->name, span_of(NULL, 0));
+    resp_status(&s->reply, "RESET");
+    return COMMAND_DONE;
+}
+
+// No password is set, so the user "default" enters with any, and there is no other user.
+static bool may_enter(struct session *s, struct span user)
+{
+    if (span_equal(user, span_text("default")))
+        return true;
+    resp_error(&s->reply, "WRONGPASS invalid username-password pair or user is disabled.");
+    return false;
+}
+
+enum command_result auth_command(struct session *s, const struct resp_request *r)
+{
+    if (r->argc > 3)
+        resp_error(&s->reply, "ERR syntax error");
+    else if (r->argc == 2)
+        resp_error(&s->reply, "ERR AUTH <password> called without any password configured for the "
+                              "default user. Are you sure your configuration is correct?");
+    else if (may_enter(s, resp_arg(r, 1)))
+        resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// True when `text` may be a name; otherwise the error, in which it is called `what`, is written.
+static bool is_client_text(struct session *s, struct span text, const char *what, size_t what_len)
+{
+    bool good = true;
+    for (size_t i = 0; i < text.len; i++)
+        good &= text.ptr[i] >= '!' && text.ptr[i] <= '~';
+    if (!good)
+        resp_error(&s->reply, "ERR %.*s cannot contain spaces, newlines or special characters.",
+                   (int)what_len, what);
+    else if (text.len > CLIENT_TEXT_MAX)
+        resp_error(&s->reply, "ERR %.*s cannot be longer than %d bytes.", (int)what_len, what,
+                   CLIENT_TEXT_MAX);
+    return good && text.len <= CLIENT_TEXT_MAX;
+}
+
+static bool set_name(struct session *s, struct span name)
+{
+    static const char what[] = "Client names";
+    if (!is_client_text(s, name, what, sizeof what - 1))
+        return false;
+    session_set_text(s, &s->name, name);
+    return true;
+}
+
+enum command_result client_setname_command(struct session *s, const struct resp_request *r)
+{
+    if (set_name(s, resp_arg(r, 2)))
+        resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result client_getname_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->name != NULL)
+        resp_bulk_text(&s->reply, s->name);
+    else
+        resp_null(&s->reply);
+    return COMMAND_DONE;
+}
+
+enum command_result client_id_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_integer(&s->reply, (int64_t)s->id);
+    return COMMAND_DONE;
+}
+
+enum command_result client_setinfo_command(struct session *s, const struct resp_request *r)
+{
+    struct span attribute = resp_arg(r, 2);
+    struct span value = resp_arg(r, 3);
+    char **field = span_is(attribute, "lib-name")  ? &s->lib_name
+                   : span_is(attribute, "lib-ver") ? &s->lib_ver
+                                                   : NULL;
+    if (field == NULL) {
+        resp_error(&s->reply, "ERR Unrecognized option '%.*s'",
+                   (int)(attribute.len < 128 ? attribute.len : 128), attribute.ptr);
+    } else if (is_client_text(s, value, attribute.ptr, attribute.len)) {
+        session_set_text(s, field, value);
+        resp_status(&s->reply, "OK");
+    }
+    return COMMAND_DONE;
+}
+
+static void reply_hello(struct session *s)
+{
+    struct resp_writer *w = &s->reply;
+    resp_map(w, 7);
+    resp_bulk_text(w, "server");
+    resp_bulk_text(w, "redis"); // clients refuse features to any other name
+    resp_bulk_text(w, "version");
+    resp_bulk_text(w, STELE_REDIS_VERSION);
+    resp_bulk_text(w, "proto");
+    resp_integer(w, w->protocol);
+    resp_bulk_text(w, "id");
+    resp_integer(w, (int64_t)s->id);
+    resp_bulk_text(w, "mode");
+    resp_bulk_text(w, "standalone");
+    resp_bulk_text(w, "role");
+    resp_bulk_text(w, "master"); // clients that want a primary refuse a replica, even to read
+    resp_bulk_text(w, "modules");
+    resp_array(w, 0);
+}
+
+enum command_result hello_command(struct session *s, const struct resp_request *r)
+{
+    int64_t version = s->reply.protocol;
+    if (r->argc >= 2 && !number_parse(resp_arg(r, 1), &version)) {
+        resp_error(&s->reply, "ERR Protocol version is not an integer or out of range");
+        return COMMAND_DONE;
+    }
+    if (version != RESP2 && version != RESP3) {
+        resp_error(&s->reply, "NOPROTO unsupported protocol version");
+        return COMMAND_DONE;
+    }
+    for (uint32_t i = 2; i < r->argc; i++) {
+        struct span option = resp_arg(r, i);
+        uint32_t more = r->argc - 1 - i;
+        if (span_is(option, "auth") && more >= 2) {
+            if (!may_enter(s, resp_arg(r, i + 1)))
+                return COMMAND_DONE;
+            i += 2;
+        } else if (span_is(option, "setname") && more >= 1) {
+            if (!set_name(s, resp_arg(r, i + 1)))
+                return COMMAND_DONE;
+            i += 1;
+        } else {
+            resp_error(&s->reply, "ERR Syntax error in HELLO option '%.*s'",
+                       (int)(option.len < 128 ? option.len : 128), option.ptr);
+            return COMMAND_DONE;
+        }
+    }
+    s->reply.protocol = (enum resp_protocol)version;
+    reply_hello(s);
+    return COMMAND_DONE;
+}

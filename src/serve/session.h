@@ -1,0 +1,94 @@
+// One client's conversation: bytes in, bytes out. It knows no socket and no event loop, so
+// everything a client can say is tested as a function on memory.
+//
+// A session belongs to the thread of its service.
+#ifndef STELE_SERVE_SESSION_H
+#define STELE_SERVE_SESSION_H
+
+#include "base/bytes.h"
+#include "base/output.h"
+#include "resp/resp.h"
+#include "serve/command.h"
+#include "serve/service.h"
+
+enum {
+    // A session stops producing replies while more than this many bytes wait to leave: it bounds
+    // what a client that does not read can cost. Reading goes on below the low mark.
+    SESSION_OUTPUT_HIGH = 256 * 1024,
+    SESSION_OUTPUT_LOW = 64 * 1024,
+    // Commands and key lookups one call of session_feed may do, so that no client holds the loop:
+    // some 0.2 ms.
+    SESSION_TURN_WORK = 1024,
+    // Bytes of an unfinished request that the caller keeps for a client (Redis's
+    // client-query-buffer-limit).
+    SESSION_INPUT_MAX = 64 * 1024 * 1024,
+};
+
+enum feed_status {
+    FEED_NEEDS_INPUT, // every complete request has been answered
+    FEED_OUTPUT_FULL, // SESSION_OUTPUT_HIGH is reached: call again when `out` has drained
+    FEED_TURN_OVER,   // SESSION_TURN_WORK is used up: call again after other clients had a turn
+    FEED_CLOSE,       // close once `out` has left; the session must not be fed again
+};
+
+struct feed_result {
+    size_t consumed; // bytes of the input that are done with; the others must be given again
+    enum feed_status status;
+};
+
+// The caller places it. The fields are for the handlers in serve/.
+struct session {
+    struct service *service;
+    struct resp_writer reply; // `out` is set during a feed only
+    uint64_t id;
+    bool local; // the client is on this machine: loopback or a unix socket
+    char *name; // NULL: none; these three are owned
+    char *lib_name;
+    char *lib_ver;
+
+    // The request at the front of the input, complete or not, and the handler at work on it.
+    struct resp_progress progress;
+    struct resp_arg *args;
+    size_t args_capacity;
+    const struct command_entry *running; // its reply is not finished
+    uint64_t cursor;          // a handler's place in a long reply; 0 when it is called first
+    uint64_t sum;             // a handler's running result
+    unsigned work_left;       // of this turn
+    struct buf pushes;        // waits for the next command boundary
+    const char *close_reason; // why the session closed of its own accord, or NULL
+    bool closing;
+    bool oom;
+};
+
+// Starts a conversation with the next client id of the service.
+void session_init(struct session *s, struct service *service, bool local);
+
+// Frees what the session holds.
+void session_release(struct session *s);
+
+// Answers what `in` asks, appending replies to `out`, as far as the limits above allow. `in` begins
+// with the first byte not yet consumed; the bytes may have moved since the last call and more may
+// stand behind them. Empty input is allowed: it delivers pushes and continues nothing. The bytes
+// of a request are consumed only when its reply is complete. When memory ran short, status is
+// FEED_CLOSE and `out` must be dropped, not sent (session_oom).
+struct feed_result session_feed(struct session *s, struct bytes in, struct output *out);
+
+// Memory ran short for this client: replies are missing from `out`.
+bool session_oom(const struct session *s, const struct output *out);
+
+// Adds an out-of-band message, already in the client's protocol: it is delivered by this or the
+// next session_feed, between two replies, never within one.
+void session_push(struct session *s, struct span message);
+
+// For handlers: takes one unit of this turn's work. False when the handler must return
+// COMMAND_AGAIN instead, because the turn's work is done or the output is full.
+bool session_may_go_on(struct session *s);
+
+// For handlers: the value stored under the text `key`, counted as a hit or a miss. A key that is
+// no UUID is a miss.
+bool session_lookup(struct session *s, struct span key, struct span *value);
+
+// For handlers: makes `*field` a copy of `value`, or NULL when it is empty.
+void session_set_text(struct session *s, char **field, struct span value);
+
+#endif
