@@ -1,0 +1,64 @@
+// Addresses as text; loopback or not.
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+unsigned address_port(const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof v4);
+        return ntohs(v4.sin_port);
+    }
+    if (address->sa_family == AF_INET6) {
+        memcpy(&v6, address, sizeof v6);
+        return ntohs(v6.sin6_port);
+    }
+    return 0;
+}
+
+void address_format(const struct sockaddr *address, socklen_t len, char *text)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    text[0] = '\0';
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+        snprintf(text, ADDRESS_TEXT, "%s:%u", host, address_port(address));
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof v6);
+        inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+        snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, address_port(address));
+    } else if (address->sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path)) {
+        // The path needs no NUL when it fills its field.
+        size_t path_len = len - offsetof(struct sockaddr_un, sun_path);
+        snprintf(text, ADDRESS_TEXT, "%.*s", (int)path_len,
+                 (const char *)address + offsetof(struct sockaddr_un, sun_path));
+    }
+}
+
+bool address_is_local(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_UNIX)
+        return true;
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        return ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof v6);
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return false;
+}

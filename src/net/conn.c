@@ -1,0 +1,219 @@
+// A connection is driven by one watcher. A turn: read once, feed the session, write once. EV_WRITE
+// is asked for only after a short write, or when the session has more to do than one turn allows:
+// being writable, the socket then comes up again behind the other clients.
+#include "net/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/worker.h"
+
+enum { WRITE_SEGMENTS = 64 }; // iovecs per write: 256 KiB of replies seldom need more
+
+static const ev_tstamp FOREIGN_LOG_INTERVAL = 60; // seconds; as Redis logs such clients
+
+static void on_event(struct ev_loop *loop, ev_io *io, int events);
+
+struct conn *conn_new(struct worker *worker, int fd, bool local)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return NULL;
+    }
+    c->worker = worker;
+    c->status = FEED_NEEDS_INPUT;
+    session_init(&c->session, &worker->service, local);
+    ev_io_init(&c->io, on_event, fd, EV_READ);
+    c->io.data = c;
+    ev_io_start(worker->loop, &c->io);
+    worker->service.stats.connected_clients++;
+    c->active_at = ev_now(worker->loop);
+    link_init(&c->link);
+    link_move_last(&worker->active, &c->link);
+    return c;
+}
+
+void conn_free(struct conn *c)
+{
+    ev_io_stop(c->worker->loop, &c->io);
+    close(c->io.fd);
+    if (!c->lingering)
+        c->worker->service.stats.connected_clients--;
+    session_release(&c->session);
+    buf_release(&c->input);
+    output_release(&c->output);
+    link_remove(&c->link);
+    worker_lost(c->worker);
+    free(c);
+}
+
+static void watch(struct conn *c, int events)
+{
+    if ((c->io.events & (EV_READ | EV_WRITE)) == events && ev_is_active(&c->io))
+        return;
+    ev_io_stop(c->worker->loop, &c->io);
+    ev_io_set(&c->io, c->io.fd, events);
+    ev_io_start(c->worker->loop, &c->io);
+}
+
+// Reads once. The bytes are in the worker's buffer until the next read of any connection. False
+// when the connection is dead.
+static bool read_once(struct conn *c, struct bytes *fresh)
+{
+    struct worker *worker = c->worker;
+    ssize_t count = read(c->io.fd, worker->read_buffer, WORKER_READ_MAX);
+    *fresh = (struct bytes){worker->read_buffer, count > 0 ? (size_t)count : 0};
+    worker->service.stats.net_input_bytes += fresh->len;
+    if (count == 0)
+        c->ended = true;
+    return count >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+// Writes once. False when the connection is dead, also (EFAULT) because a value could not be read.
+static bool write_once(struct conn *c)
+{
+    struct iovec vectors[WRITE_SEGMENTS];
+    size_t count = output_iovecs(&c->output, vectors, WRITE_SEGMENTS);
+    if (count == 0)
+        return true;
+    ssize_t written = writev(c->io.fd, vectors, (int)count);
+    if (written < 0)
+        return errno == EAGAIN || errno == EINTR;
+    c->worker->service.stats.net_output_bytes += (size_t)written;
+    output_take(&c->output, (size_t)written);
+    return true;
+}
+
+// Feeds `fresh` bytes, behind those kept from before. What the session does not consume is kept.
+// False when memory is short or the client has exceeded what it may make us keep.
+static bool feed(struct conn *c, struct bytes fresh)
+{
+    struct bytes input = fresh;
+    if (c->input.len > 0) {
+        buf_append(&c->input, span_of(fresh.ptr, fresh.len));
+        if (c->input.oom)
+            return false;
+        input = (struct bytes){c->input.ptr, c->input.len};
+    }
+    struct feed_result result = session_feed(&c->session, input, &c->output);
+    c->status = result.status;
+    if (c->status == FEED_CLOSE)
+        result.consumed = input.len;
+    if (c->input.len > 0)
+        buf_remove_front(&c->input, result.consumed);
+    else
+        buf_append(&c->input, span_of(input.ptr + result.consumed, input.len - result.consumed));
+    if (c->input.len == 0 && !c->input.oom)
+        buf_release(&c->input);
+    if (c->input.len > SESSION_INPUT_MAX) {
+        log_write(LOG_NOTICE, "client id=%llu closed: its request exceeds %d bytes",
+                  (unsigned long long)c->session.id, SESSION_INPUT_MAX);
+        return false;
+    }
+    return !c->input.oom && !session_oom(&c->session, &c->output);
+}
+
+static void log_foreign(struct conn *c)
+{
+    struct worker *worker = c->worker;
+    ev_tstamp now = ev_now(worker->loop);
+    if (c->session.close_reason == NULL ||
+        (worker->last_foreign_log > 0 && now - worker->last_foreign_log < FOREIGN_LOG_INTERVAL))
+        return;
+    worker->last_foreign_log = now;
+    log_write(LOG_WARNING,
+              "possible attack: client id=%llu speaks %s instead of RESP; connection closed "
+              "(logged once a minute)",
+              (unsigned long long)c->session.id, c->session.close_reason);
+}
+
+// All is sent. Closing now could, with input unread, make the kernel send a reset that destroys
+// our last reply before the client reads it; so our side is shut down and the rest read first.
+static void linger(struct conn *c)
+{
+    log_foreign(c);
+    shutdown(c->io.fd, SHUT_WR);
+    c->worker->service.stats.connected_clients--;
+    c->lingering = true;
+    c->active_at = ev_now(c->worker->loop);
+    link_move_last(&c->worker->lingering, &c->link);
+    worker_sweeps(c->worker);
+    watch(c, EV_READ);
+}
+
+// After a turn: close, or wait for what comes next.
+static void settle(struct conn *c)
+{
+    size_t pending = output_pending(&c->output);
+    bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
+    bool done = !unfinished && pending == 0;
+    if (done && (c->status == FEED_CLOSE || c->draining)) {
+        linger(c);
+    } else if (done && c->ended) {
+        conn_free(c);
+    } else {
+        int events = pending > 0 || unfinished ? EV_WRITE : 0;
+        if (!c->ended && !unfinished && c->status != FEED_CLOSE && pending < SESSION_OUTPUT_HIGH)
+            events |= EV_READ;
+        watch(c, events);
+    }
+}
+
+static void turn(struct conn *c, int events)
+{
+    struct bytes fresh = {0};
+    bool alive = true;
+    bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
+    if ((events & EV_WRITE) != 0)
+        alive = write_once(c);
+    if (alive && (events & EV_READ) != 0 && !c->ended)
+        alive = read_once(c, &fresh);
+    bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
+    if (alive && (fresh.len > 0 || resume))
+        alive = feed(c, fresh) && write_once(c);
+    if (alive)
+        settle(c);
+    else
+        conn_free(c);
+}
+
+static void discard_input(struct conn *c)
+{
+    ssize_t count = read(c->io.fd, c->worker->read_buffer, WORKER_READ_MAX);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+        conn_free(c);
+}
+
+static void on_event(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct conn *c = io->data;
+    if (c->lingering) {
+        discard_input(c);
+        return;
+    }
+    c->active_at = ev_now(loop);
+    link_move_last(&c->worker->active, &c->link);
+    turn(c, events);
+}
+
+void conn_drain(struct conn *c)
+{
+    struct bytes fresh = {0};
+    bool alive = !c->lingering;
+    if (alive && c->status == FEED_NEEDS_INPUT && !c->ended)
+        alive = read_once(c, &fresh);
+    bool idle = c->status == FEED_NEEDS_INPUT && fresh.len == 0 && output_pending(&c->output) == 0;
+    c->ended = true;
+    c->draining = true;
+    if (alive && fresh.len > 0)
+        alive = feed(c, fresh) && write_once(c);
+    if (alive && !idle)
+        settle(c);
+    else
+        conn_free(c);
+}

@@ -1,0 +1,39 @@
+// One client's socket: it reads what the client sends, feeds the session, writes what the session
+// answers, and closes. All of it in the thread of its worker.
+#ifndef STELE_NET_CONN_H
+#define STELE_NET_CONN_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "base/link.h"
+#include "base/output.h"
+#include "net/address.h"
+#include "serve/session.h"
+
+struct worker;
+
+struct conn {
+    struct worker *worker;
+    struct link link; // on one of its worker's lists
+    ev_io io;
+    ev_tstamp active_at; // of the last byte read or written; loop time
+    struct session session;
+    struct buf input; // bytes read but not consumed by the session
+    struct output output;
+    enum feed_status status; // why the session stopped last
+    bool ended;     // no more is read: the client has shut down its side, or the server is stopping
+    bool draining;  // the server is stopping: closes when all is answered
+    bool lingering; // all is sent and our side shut down; what still comes is thrown away
+};
+
+// A connection on `fd`, which it owns from here on; NULL when memory is short (`fd` is closed).
+struct conn *conn_new(struct worker *worker, int fd, bool local);
+
+// Answers what has already arrived, reads no more after that and closes when all is sent.
+void conn_drain(struct conn *c);
+
+// Closes at once.
+void conn_free(struct conn *c);
+
+#endif

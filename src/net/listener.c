@@ -1,0 +1,141 @@
+// Opening listening sockets, TCP and unix.
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static bool add(struct listener *list, unsigned *count, int fd, bool owns_path, struct error *error)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (*count == LISTENERS_MAX || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        error_set(error, "more than %d addresses to listen on", LISTENERS_MAX);
+        close(fd);
+        return false;
+    }
+    struct listener *added = &list[(*count)++];
+    *added = (struct listener){.fd = fd, .owns_path = owns_path};
+    added->port = address_port((struct sockaddr *)&address);
+    address_format((struct sockaddr *)&address, len, added->text);
+    return true;
+}
+
+// A bound and listening socket, or -1 with errno set.
+static int listen_on(const struct addrinfo *info, unsigned backlog)
+{
+    int on = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    // The v6 wildcard must not take the v4 port, which has a listener of its own.
+    if ((info->ai_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, (int)backlog) != 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
+bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
+                       unsigned backlog, struct error *error)
+{
+    if (strcmp(address, "*") == 0)
+        return listener_open_tcp(list, count, "0.0.0.0", port, backlog, error) &&
+               listener_open_tcp(list, count, "::", port != 0 ? port : list[*count - 1].port,
+                                 backlog, error);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char service[16];
+    snprintf(service, sizeof service, "%u", port);
+    int failure = getaddrinfo(address, service, &hints, &found);
+    if (failure != 0) {
+        error_set(error, "cannot listen on '%s': %s", address, gai_strerror(failure));
+        return false;
+    }
+    bool good = true;
+    for (const struct addrinfo *info = found; good && info != NULL; info = info->ai_next) {
+        int fd = listen_on(info, backlog);
+        good = fd >= 0;
+        if (good)
+            good = add(list, count, fd, false, error);
+        else
+            error_set(error, "cannot listen on %s port %u: %s", address, port, strerror(errno));
+    }
+    freeaddrinfo(found);
+    return good;
+}
+
+// Removes a socket file that nobody listens on. True when the path is free.
+static bool remove_stale(const char *path, const struct sockaddr_un *address, struct error *error)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        if (errno == ENOENT)
+            return true;
+        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        error_set(error, "cannot listen on '%s': the file exists and is not a socket", path);
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    if (!refused) {
+        error_set(error, "cannot listen on '%s': a server is listening there", path);
+        return false;
+    }
+    if (unlink(path) != 0) {
+        error_set(error, "cannot replace '%s': %s", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool listener_open_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
+                        unsigned backlog, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        error_set(error, "cannot listen on '%s': the path is longer than %zu bytes", path,
+                  sizeof address.sun_path - 1);
+        return false;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    if (!remove_stale(path, &address, error))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
+    } else if ((mode != 0 && chmod(path, mode) != 0) || listen(fd, (int)backlog) != 0) {
+        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
+        unlink(path);
+    } else {
+        return add(list, count, fd, true, error);
+    }
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->owns_path)
+        unlink(listener->text);
+    close(listener->fd);
+}

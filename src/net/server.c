@@ -1,0 +1,301 @@
+// Listening, accepting, stopping. Accepting is paced when the system has no descriptor or memory
+// to give: a listener that stays readable would otherwise spin the loop (libev's manual: "the
+// special problem of accept()ing when you can't").
+#include "net/server.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "net/listener.h"
+#include "net/worker.h"
+
+enum {
+    // Accepted in one turn of the loop, so that a flood of connects does not starve clients.
+    ACCEPTS_PER_TURN = 1000,
+    // Descriptors besides those of clients: files, listeners, the loop's own, some to spare.
+    SPARE_DESCRIPTORS = 64,
+    KEEPALIVE_IDLE = 300, // seconds; Redis's tcp-keepalive
+};
+
+static const ev_tstamp ACCEPT_PAUSE = 0.1; // seconds
+static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
+
+struct server {
+    struct server_settings settings;
+    struct ev_loop *loop;
+    struct worker *worker;
+    struct listener listeners[LISTENERS_MAX];
+    ev_io accepting[LISTENERS_MAX];
+    unsigned listener_count;
+    ev_timer accept_pause;
+    ev_timer drain_limit;
+    ev_signal on_term;
+    ev_signal on_int;
+    bool stopping;
+};
+
+static void reject(struct server *server, int fd, const char *reply)
+{
+    char unread[512];
+    server->worker->service.stats.connections_rejected++;
+    // Best effort, as the client may be gone; what it has already sent is read away, because
+    // closing over unread input would take the reply back.
+    ssize_t ignored = write(fd, reply, strlen(reply));
+    ignored = read(fd, unread, sizeof unread);
+    (void)ignored;
+    close(fd);
+}
+
+static void tune_tcp(int fd)
+{
+    int on = 1;
+    int idle = KEEPALIVE_IDLE;
+    int interval = KEEPALIVE_IDLE / 3;
+    int probes = 3;
+    // Each is an improvement, none a need.
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+static void admit(struct server *server, int fd, const struct sockaddr *peer, socklen_t peer_len)
+{
+    const struct service_settings *settings = &server->settings.service;
+    char text[ADDRESS_TEXT];
+    bool local = address_is_local(peer);
+    address_format(peer, peer_len, text);
+    if (server->worker->service.stats.connected_clients >= settings->maxclients) {
+        reject(server, fd, "-ERR max number of clients reached\r\n");
+    } else if (settings->protected_mode && !local) {
+        log_write(LOG_VERBOSE, "refused %s: protected mode", text);
+        reject(server, fd,
+               "-DENIED Stele is running in protected mode because protected mode is enabled and "
+               "no password is set for the default user. In this mode connections are only "
+               "accepted from the loopback interface. To let other hosts in, restart the server "
+               "with --protected-mode no, after making sure that it is not reachable from "
+               "networks you do not trust.\r\n");
+    } else {
+        log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
+        if (peer->sa_family != AF_UNIX)
+            tune_tcp(fd);
+        worker_adopt(server->worker, fd, local);
+    }
+}
+
+static void start_accepting(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        ev_io_start(server->loop, &server->accepting[i]);
+}
+
+static void stop_accepting(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        ev_io_stop(server->loop, &server->accepting[i]);
+}
+
+static void on_accept_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    start_accepting(timer->data);
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct server *server = io->data;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        int fd = accept4(io->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            admit(server, fd, (struct sockaddr *)&peer, len);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            log_write(LOG_WARNING, "cannot accept connections for now: %s", strerror(errno));
+            stop_accepting(server);
+            ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
+            ev_timer_start(loop, &server->accept_pause);
+            return;
+        }
+        // Any other failure is that connection's own (ECONNABORTED, EPROTO, EPERM …): the next.
+    }
+}
+
+static void on_drained(struct worker *worker)
+{
+    ev_break(worker->loop, EVBREAK_ALL);
+}
+
+static void on_drain_limit(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    log_write(LOG_WARNING, "some clients did not take their replies in time");
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void stop(struct server *server)
+{
+    if (server->stopping) {
+        ev_break(server->loop, EVBREAK_ALL);
+        return;
+    }
+    server->stopping = true;
+    stop_accepting(server);
+    ev_timer_stop(server->loop, &server->accept_pause);
+    ev_timer_start(server->loop, &server->drain_limit);
+    worker_drain(server->worker, on_drained);
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)loop;
+    (void)events;
+    log_write(LOG_NOTICE, "signal %d: stopping", signal->signum);
+    stop(signal->data);
+}
+
+// SHUTDOWN arrives while its connection is at work, so the stop itself waits for the loop.
+static void on_shutdown_command(void *context)
+{
+    struct server *server = context;
+    log_write(LOG_NOTICE, "SHUTDOWN: stopping");
+    ev_feed_signal_event(server->loop, SIGTERM);
+}
+
+// Descriptors for all clients, or fewer clients. False with a message when there is room for none.
+static bool reserve_descriptors(unsigned *maxclients, struct error *error)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)*maxclients + SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return true;
+    struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+        log_write(LOG_NOTICE, "raised the limit of open files to %llu for %u clients",
+                  (unsigned long long)wanted, *maxclients);
+        return true;
+    }
+    raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_cur >= wanted)
+        return true;
+    if (limit.rlim_cur <= SPARE_DESCRIPTORS) {
+        error_set(error,
+                  "the limit of %llu open files leaves none for clients; %d are needed "
+                  "besides",
+                  (unsigned long long)limit.rlim_cur, SPARE_DESCRIPTORS);
+        return false;
+    }
+    *maxclients = (unsigned)limit.rlim_cur - SPARE_DESCRIPTORS;
+    log_write(LOG_WARNING, "maxclients lowered to %u by the limit of %llu open files", *maxclients,
+              (unsigned long long)limit.rlim_cur);
+    return true;
+}
+
+static bool open_listeners(struct server *server, struct error *error)
+{
+    struct service_settings *settings = &server->settings.service;
+    for (unsigned i = 0; server->settings.tcp && i < server->settings.bind_count; i++) {
+        const char *address = server->settings.binds[i];
+        bool optional = *address == '-';
+        bool opened =
+            listener_open_tcp(server->listeners, &server->listener_count, address + optional,
+                              settings->port, settings->tcp_backlog, error);
+        if (!opened && !optional)
+            return false;
+        if (!opened)
+            log_write(LOG_VERBOSE, "%s", error->text);
+        // Of port 0 the system chooses the first; the other addresses share its choice.
+        if (server->listener_count > 0)
+            settings->port = server->listeners[0].port;
+    }
+    if (*settings->unixsocket != '\0' &&
+        !listener_open_unix(server->listeners, &server->listener_count, settings->unixsocket,
+                            settings->unixsocketperm, settings->tcp_backlog, error))
+        return false;
+    if (server->listener_count > 0)
+        return true;
+    error_set(error, "no address to listen on");
+    return false;
+}
+
+struct server *server_open(const struct server_settings *settings, struct dataset *dataset,
+                           struct error *error)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        error_set(error, "no memory for the server");
+        return NULL;
+    }
+    server->settings = *settings;
+    if (!reserve_descriptors(&server->settings.service.maxclients, error) ||
+        !open_listeners(server, error))
+        goto fail;
+    server->loop = ev_default_loop(EVFLAG_AUTO);
+    if (server->loop == NULL) {
+        error_set(error, "cannot start the event loop");
+        goto fail;
+    }
+    server->worker = worker_new(server->loop, &server->settings.service, dataset, error);
+    if (server->worker == NULL)
+        goto fail;
+    server->worker->service.stop = on_shutdown_command;
+    server->worker->service.stop_context = server;
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        ev_io_init(&server->accepting[i], on_acceptable, server->listeners[i].fd, EV_READ);
+        server->accepting[i].data = server;
+    }
+    ev_timer_init(&server->accept_pause, on_accept_pause_over, ACCEPT_PAUSE, 0);
+    server->accept_pause.data = server;
+    ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
+    signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of its write, not our end
+    ev_signal_init(&server->on_term, on_signal, SIGTERM);
+    ev_signal_init(&server->on_int, on_signal, SIGINT);
+    server->on_term.data = server;
+    server->on_int.data = server;
+    ev_signal_start(server->loop, &server->on_term);
+    ev_signal_start(server->loop, &server->on_int);
+    return server;
+fail:
+    server_close(server);
+    return NULL;
+}
+
+const char *server_address(const struct server *server)
+{
+    return server->listeners[0].text;
+}
+
+void server_run(struct server *server)
+{
+    start_accepting(server);
+    ev_run(server->loop, 0);
+}
+
+void server_close(struct server *server)
+{
+    if (server == NULL)
+        return;
+    for (unsigned i = 0; i < server->listener_count; i++)
+        listener_close(&server->listeners[i]);
+    worker_free(server->worker);
+    if (server->loop != NULL)
+        ev_loop_destroy(server->loop);
+    free(server);
+}

@@ -1,0 +1,37 @@
+// The server: listeners, who may come in, signals, the graceful stop. It owns the event loops.
+#ifndef STELE_NET_SERVER_H
+#define STELE_NET_SERVER_H
+
+#include <stdbool.h>
+
+#include "serve/service.h"
+
+struct dataset;
+struct error;
+struct server;
+
+struct server_settings {
+    struct service_settings service; // `port` 0: the system chooses; the real one is filled in
+    bool tcp;                        // serve TCP at all
+    const char *const *binds;        // addresses; "-" before one: do without it if it is not there
+    unsigned bind_count;
+};
+
+// Opens all listeners and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
+// logs it). NULL with a message when an address cannot be had. `dataset` is borrowed and must
+// outlive the server, and so must the strings of `settings`; the rest is copied. One per process:
+// it takes over SIGTERM, SIGINT and SIGPIPE.
+struct server *server_open(const struct server_settings *settings, struct dataset *dataset,
+                           struct error *error);
+
+// Where it serves, with the real port: the first TCP address, or the unix socket's path.
+const char *server_address(const struct server *server);
+
+// Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
+// returns when all replies are sent, after 5 seconds, or at a second signal.
+void server_run(struct server *server);
+
+// Closes everything, also what is still connected. NULL is accepted.
+void server_close(struct server *server);
+
+#endif

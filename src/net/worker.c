@@ -1,0 +1,104 @@
+// A loop's connections in the order of their last activity, and the sweep that ends idle ones.
+#include "net/worker.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "net/conn.h"
+
+static const ev_tstamp SWEEP_INTERVAL = 1; // seconds: how late a timeout may come
+static const ev_tstamp LINGER_TIME = 1;    // seconds a closed connection may still send
+
+static struct conn *conn_of(struct link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, link));
+}
+
+// Closes the connections of `list` that were last active `age` seconds ago or more.
+static void close_older(struct worker *worker, struct link *list, ev_tstamp age)
+{
+    ev_tstamp limit = ev_now(worker->loop) - age;
+    while (!link_is_empty(list) && conn_of(list->next)->active_at <= limit)
+        conn_free(conn_of(list->next));
+}
+
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker *worker = timer->data;
+    unsigned timeout = worker->service.settings->timeout;
+    (void)events;
+    if (timeout > 0)
+        close_older(worker, &worker->active, timeout);
+    close_older(worker, &worker->lingering, LINGER_TIME);
+    if (timeout == 0 && link_is_empty(&worker->lingering))
+        ev_timer_stop(loop, timer);
+}
+
+struct worker *worker_new(struct ev_loop *loop, const struct service_settings *settings,
+                          struct dataset *dataset, struct error *error)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    char *read_buffer = malloc(WORKER_READ_MAX);
+    if (worker == NULL || read_buffer == NULL) {
+        error_set(error, "no memory for a loop's buffers");
+        free(worker);
+        free(read_buffer);
+        return NULL;
+    }
+    worker->loop = loop;
+    worker->read_buffer = read_buffer;
+    link_init(&worker->active);
+    link_init(&worker->lingering);
+    service_init(&worker->service, settings, dataset);
+    ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
+    worker->sweep.data = worker;
+    if (settings->timeout > 0)
+        worker_sweeps(worker);
+    return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    worker->drained = NULL;
+    while (!link_is_empty(&worker->active))
+        conn_free(conn_of(worker->active.next));
+    while (!link_is_empty(&worker->lingering))
+        conn_free(conn_of(worker->lingering.next));
+    ev_timer_stop(worker->loop, &worker->sweep);
+    free(worker->read_buffer);
+    free(worker);
+}
+
+void worker_adopt(struct worker *worker, int fd, bool local)
+{
+    worker->service.stats.connections_received++;
+    if (conn_new(worker, fd, local) == NULL)
+        log_write(LOG_WARNING, "no memory for a connection");
+}
+
+void worker_sweeps(struct worker *worker)
+{
+    if (!ev_is_active(&worker->sweep))
+        ev_timer_again(worker->loop, &worker->sweep);
+}
+
+void worker_lost(struct worker *worker)
+{
+    if (worker->drained != NULL && link_is_empty(&worker->active) &&
+        link_is_empty(&worker->lingering))
+        worker->drained(worker);
+}
+
+void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
+{
+    struct link *next;
+    for (struct link *link = worker->active.next; link != &worker->active; link = next) {
+        next = link->next;
+        conn_drain(conn_of(link));
+    }
+    worker->drained = drained;
+    worker_lost(worker);
+}

@@ -1,0 +1,49 @@
+// One loop and its connections. Later one per thread; everything in it belongs to that thread.
+#ifndef STELE_NET_WORKER_H
+#define STELE_NET_WORKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/link.h"
+#include "serve/service.h"
+
+struct error;
+
+enum {
+    // Bytes read from one client per turn of the loop, so that no client holds the others up.
+    WORKER_READ_MAX = 64 * 1024,
+};
+
+struct worker {
+    struct ev_loop *loop;
+    struct service service;
+    struct link active;    // connections, least recently active first
+    struct link lingering; // those on their way out
+    char *read_buffer;     // WORKER_READ_MAX bytes, shared by all: an idle connection needs none
+    ev_timer sweep;        // closes idle and lingering connections
+    ev_tstamp last_foreign_log;
+    void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
+    void *owner;                            // for `drained`
+};
+
+// NULL with a message when memory is short. `settings` and `dataset` must outlive the worker.
+struct worker *worker_new(struct ev_loop *loop, const struct service_settings *settings,
+                          struct dataset *dataset, struct error *error);
+
+// Closes all connections at once and frees the worker. NULL is accepted.
+void worker_free(struct worker *worker);
+
+// Takes over an accepted, nonblocking socket.
+void worker_adopt(struct worker *worker, int fd, bool local);
+
+// Lets every connection finish what it has been asked, then calls `drained`, perhaps at once.
+void worker_drain(struct worker *worker, void (*drained)(struct worker *worker));
+
+// For connections: one is gone.
+void worker_lost(struct worker *worker);
+// For connections: one lingers, so the sweep must run.
+void worker_sweeps(struct worker *worker);
+
+#endif
