@@ -1,0 +1,287 @@
+// The options of stele-server: one table row each, which parses it and tells it in --help.
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/number.h"
+
+enum {
+    DEFAULT_PORT = 6379,
+    DEFAULT_MAXCLIENTS = 10000,
+    DEFAULT_BACKLOG = 511,
+    MAXCLIENTS_MAX = 1000000,
+};
+
+struct option_row {
+    const char *name;
+    const char *value; // what stands for its value in --help; NULL: it takes none
+    const char *help;
+    // Stores the value. NULL, or what is wrong with it ("must be …").
+    const char *(*set)(struct options *o, const char *value);
+};
+
+static const char *set_number(unsigned *number, const char *text, unsigned min, unsigned max,
+                              const char *complaint)
+{
+    int64_t value;
+    if (!number_parse(span_text(text), &value) || value < min || value > max)
+        return complaint;
+    *number = (unsigned)value;
+    return NULL;
+}
+
+static const char *set_yes_no(bool *flag, const char *text)
+{
+    *flag = strcmp(text, "yes") == 0;
+    return *flag || strcmp(text, "no") == 0 ? NULL : "must be yes or no";
+}
+
+static const char *set_port(struct options *o, const char *value)
+{
+    o->server.tcp = strcmp(value, "none") != 0;
+    if (!o->server.tcp)
+        return NULL;
+    return set_number(&o->server.service.port, value, 0, 65535,
+                      "must be a number from 0 to 65535, or none");
+}
+
+static const char *set_bind(struct options *o, const char *value)
+{
+    if (o->server.bind_count == OPTIONS_BINDS_MAX)
+        return "is given more than 16 times";
+    if (*value == '\0')
+        return "must be an address";
+    o->binds[o->server.bind_count++] = value;
+    return NULL;
+}
+
+static const char *set_protected_mode(struct options *o, const char *value)
+{
+    return set_yes_no(&o->server.service.protected_mode, value);
+}
+
+static const char *set_unixsocket(struct options *o, const char *value)
+{
+    o->server.service.unixsocket = value;
+    return *value != '\0' ? NULL : "must be a path";
+}
+
+static const char *set_unixsocketperm(struct options *o, const char *value)
+{
+    char *end;
+    unsigned long mode = strtoul(value, &end, 8);
+    if (*value < '0' || *value > '7' || *end != '\0' || mode == 0 || mode > 0777)
+        return "must be octal permissions like 770";
+    o->server.service.unixsocketperm = (unsigned)mode;
+    return NULL;
+}
+
+static const char *set_maxclients(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.maxclients, value, 1, MAXCLIENTS_MAX,
+                      "must be a number from 1 to 1000000");
+}
+
+static const char *set_timeout(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.timeout, value, 0, INT_MAX,
+                      "must be a number of seconds, or 0 for never");
+}
+
+static const char *set_tcp_backlog(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.tcp_backlog, value, 1, 65535,
+                      "must be a number from 1 to 65535");
+}
+
+static const char *set_skip_malformed(struct options *o, const char *value)
+{
+    (void)value;
+    o->skip_malformed = true;
+    return NULL;
+}
+
+static const char *set_loglevel(struct options *o, const char *value)
+{
+    return log_level_parse(value, &o->log_level) ? NULL
+                                                 : "must be debug, verbose, notice or warning";
+}
+
+static const char *set_logfile(struct options *o, const char *value)
+{
+    o->server.service.logfile = value;
+    return NULL;
+}
+
+static const char *set_enable_debug(struct options *o, const char *value)
+{
+    static const char *const words[] = {"no", "local", "yes"};
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            o->server.service.enable_debug_command = (enum enable_command)i;
+            return NULL;
+        }
+    }
+    return "must be no, local or yes";
+}
+
+static const char *set_enable_shutdown(struct options *o, const char *value)
+{
+    return set_yes_no(&o->server.service.enable_shutdown_command, value);
+}
+
+static const char *set_help(struct options *o, const char *value)
+{
+    (void)value;
+    o->help = true;
+    return NULL;
+}
+
+static const char *set_version(struct options *o, const char *value)
+{
+    (void)value;
+    o->version = true;
+    return NULL;
+}
+
+static const struct option_row rows[] = {
+    {"--port", "PORT", "TCP port; 0: the system chooses one, none: no TCP (default 6379)",
+     set_port},
+    {"--bind", "ADDRESS",
+     "listen there; may be repeated; * is every address, a leading - makes it optional "
+     "(default 127.0.0.1 and -::1)",
+     set_bind},
+    {"--protected-mode", "yes|no", "refuse clients of other hosts (default yes)",
+     set_protected_mode},
+    {"--unixsocket", "PATH", "listen on a unix socket too", set_unixsocket},
+    {"--unixsocketperm", "MODE", "its permissions in octal (default: as the umask says)",
+     set_unixsocketperm},
+    {"--maxclients", "N", "clients connected at once (default 10000)", set_maxclients},
+    {"--timeout", "SECONDS", "close clients idle for that long; 0: never (default 0)", set_timeout},
+    {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},
+    {"--skip-malformed", NULL, "serve the good lines of a file that has malformed ones",
+     set_skip_malformed},
+    {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
+    {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
+    {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
+     set_enable_debug},
+    {"--enable-shutdown-command", "yes|no",
+     "let clients stop the server with SHUTDOWN (default no)", set_enable_shutdown},
+    {"--help", NULL, "show this and exit", set_help},
+    {"--version", NULL, "show the version and exit", set_version},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+// The row that `word` names, up to its end or a '='. NULL when there is none.
+static const struct option_row *find_row(const char *word, size_t len)
+{
+    for (unsigned i = 0; i < ROWS; i++)
+        if (strlen(rows[i].name) == len && memcmp(rows[i].name, word, len) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+// Reads the option at argv[*at] and its value, if it has one, and moves `*at` to its last word.
+static bool parse_option(struct options *o, int argc, char *const argv[], int *at,
+                         struct error *error)
+{
+    const char *word = argv[*at];
+    size_t len = strcspn(word, "=");
+    const struct option_row *row = find_row(word, len);
+    if (row == NULL) {
+        error_set(error, "unknown option '%s'; --help lists them", word);
+        return false;
+    }
+    const char *value = NULL;
+    if (word[len] == '=')
+        value = word + len + 1;
+    else if (row->value != NULL && *at + 1 < argc)
+        value = argv[++*at];
+    if ((value == NULL) != (row->value == NULL)) {
+        error_set(error,
+                  row->value != NULL ? "option %s needs a value" : "option %s takes no value",
+                  row->name);
+        return false;
+    }
+    const char *complaint = row->set(o, value);
+    if (complaint != NULL)
+        error_set(error, "%s '%s' %s", row->name, value, complaint);
+    return complaint == NULL;
+}
+
+static void join_binds(struct options *o)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < o->server.bind_count && len < sizeof o->bind_text; i++)
+        len += (size_t)snprintf(o->bind_text + len, sizeof o->bind_text - len, "%s%s",
+                                i > 0 ? " " : "", o->binds[i]);
+}
+
+bool options_parse(struct options *o, int argc, char *const argv[], struct error *error)
+{
+    *o = (struct options){.log_level = LOG_NOTICE};
+    o->server.tcp = true;
+    o->server.binds = o->binds;
+    o->server.service = (struct service_settings){
+        .executable = argc > 0 ? argv[0] : "",
+        .bind = o->bind_text,
+        .port = DEFAULT_PORT,
+        .unixsocket = "",
+        .protected_mode = true,
+        .maxclients = DEFAULT_MAXCLIENTS,
+        .tcp_backlog = DEFAULT_BACKLOG,
+        .logfile = "",
+    };
+    bool only_files = false;
+    for (int i = 1; i < argc; i++) {
+        if (!only_files && strcmp(argv[i], "--") == 0) {
+            only_files = true;
+        } else if (!only_files && argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!parse_option(o, argc, argv, &i, error))
+                return false;
+        } else if (o->data_file != NULL) {
+            error_set(error, "more than one data file: '%s' and '%s'", o->data_file, argv[i]);
+            return false;
+        } else {
+            o->data_file = argv[i];
+        }
+    }
+    if (o->help || o->version)
+        return true;
+    if (o->data_file == NULL) {
+        error_set(error, "no data file given; --help shows how");
+        return false;
+    }
+    if (!o->server.tcp && *o->server.service.unixsocket == '\0') {
+        error_set(error, "--port none without --unixsocket leaves nowhere to listen");
+        return false;
+    }
+    if (!o->server.tcp)
+        o->server.service.port = 0;
+    if (o->server.bind_count == 0) {
+        set_bind(o, "127.0.0.1");
+        set_bind(o, "-::1");
+    }
+    join_binds(o);
+    o->server.service.loglevel = log_level_name(o->log_level);
+    return true;
+}
+
+void options_help(char *to, unsigned long size)
+{
+    size_t len =
+        (size_t)snprintf(to, size,
+                         "usage: stele-server DATAFILE [OPTION...]\n\n"
+                         "Serves a file of `UUID value` lines over the Redis protocol.\n\n");
+    for (unsigned i = 0; i < ROWS && len < size; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
+                 rows[i].value != NULL ? rows[i].value : "");
+        len += (size_t)snprintf(to + len, size - len, "  %-38s %s\n", left, rows[i].help);
+    }
+}

@@ -1,0 +1,33 @@
+// The command line of stele-server.
+#ifndef STELE_OPTIONS_H
+#define STELE_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "net/server.h"
+
+struct error;
+
+enum { OPTIONS_BINDS_MAX = 16 };
+
+struct options {
+    const char *data_file;
+    struct server_settings server; // its strings are those of argv
+    const char *binds[OPTIONS_BINDS_MAX];
+    char bind_text[1024]; // the same, separated by spaces
+    bool skip_malformed;
+    enum log_level log_level;
+    bool help;    // print options_help and stop
+    bool version; // print the version and stop
+};
+
+// Reads the command line ("--port 7000" or "--port=7000"). Pure: it prints nothing, exits never.
+// False with a message for an unknown option, a missing or bad value, or no data file (unless help
+// or the version is asked for). `*o` keeps pointers into itself and must not be moved.
+bool options_parse(struct options *o, int argc, char *const argv[], struct error *error);
+
+// The text of --help, at `to` (NUL-terminated, cut to `size`).
+void options_help(char *to, unsigned long size);
+
+#endif

@@ -1,0 +1,43 @@
+// stele: the dataset tool. Finds the subcommand; everything else is in tool/.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/version.h"
+#include "tool/tool.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char *argv[]);
+    const char *help;
+} subcommands[] = {
+    {"check", tool_check, "check FILE       validate every line, report counts and what is wrong"},
+    {"get", tool_get, "get FILE KEY...  print the values of keys, a line each"},
+};
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+static void usage(FILE *to)
+{
+    fprintf(to, "usage: stele SUBCOMMAND ...\n\n");
+    for (unsigned i = 0; i < SUBCOMMANDS; i++)
+        fprintf(to, "  %s\n", subcommands[i].help);
+    fprintf(to, "\nExit status: 0 yes, 1 no (a key missing, a line malformed), 2 error.\n");
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+        usage(stdout);
+        return TOOL_OK;
+    }
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        printf("stele %s\n", STELE_VERSION);
+        return TOOL_OK;
+    }
+    for (unsigned i = 0; argc >= 2 && i < SUBCOMMANDS; i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
+    if (argc >= 2)
+        fprintf(stderr, "stele: unknown subcommand '%s'\n", argv[1]);
+    usage(stderr);
+    return TOOL_ERROR;
+}

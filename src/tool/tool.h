@@ -1,0 +1,18 @@
+// The subcommands of `stele`. Each gets its own words (argv[0] is its name), prints its result on
+// standard output and what is wrong on standard error, and returns the exit code.
+#ifndef STELE_TOOL_TOOL_H
+#define STELE_TOOL_TOOL_H
+
+enum {
+    TOOL_OK = 0,
+    TOOL_NO = 1,    // the answer is no: a key is missing, a file is malformed
+    TOOL_ERROR = 2, // it could not be answered: usage, no such file, no memory
+};
+
+// stele get FILE KEY...: the value of each key, a line each, in order.
+int tool_get(int argc, char *argv[]);
+
+// stele check FILE: reads every line and reports counts, duplicates and malformed lines.
+int tool_check(int argc, char *argv[]);
+
+#endif
