@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
             -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
-COMPILE := -std=gnu11 -D_GNU_SOURCE -Isrc -MMD -MP $(WARNINGS)
+COMPILE := -std=gnu11 -D_GNU_SOURCE -Isrc -Itests -MMD -MP $(WARNINGS)
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LINK := -pie -Wl,-z,relro,-z,now
 

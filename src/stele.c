@@ -10,8 +10,9 @@ static const struct {
     int (*run)(int argc, char *argv[]);
     const char *help;
 } subcommands[] = {
-    {"check", tool_check, "check FILE       validate every line, report counts and what is wrong"},
-    {"get", tool_get, "get FILE KEY...  print the values of keys, a line each"},
+    {"check", tool_check,
+     "check FILE [--all]  validate every line; name malformed and replaced ones (ten, or all)"},
+    {"get", tool_get, "get FILE KEY...     print the values of keys, a line each"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 

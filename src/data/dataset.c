@@ -256,6 +256,11 @@ const char *dataset_path(const struct dataset *d)
     return d->path;
 }
 
+struct span dataset_text(const struct dataset *d)
+{
+    return d->text;
+}
+
 const struct trie *dataset_trie(const struct dataset *d)
 {
     return &d->trie;

@@ -64,7 +64,8 @@ const struct dataset_figures *dataset_figures(const struct dataset *d);
 // The path it was opened with, or the name of the text.
 const char *dataset_path(const struct dataset *d);
 
-// The trie, for tests and tools.
+// The text and the trie over it, for tools and tests.
+struct span dataset_text(const struct dataset *d);
 const struct trie *dataset_trie(const struct dataset *d);
 
 #endif

@@ -3,31 +3,64 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/lines.h"
 #include "data/trie.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
 
+enum { SHOWN = 10, MESSAGE_MAX = 512 };
+
+// Reads the lines once more, now that it is known which record of each key is the last, and names
+// those that are not served.
+static void show_lines(const struct dataset *d, const char *path, bool all)
+{
+    struct line_reader reader;
+    struct record record;
+    struct line_error fault;
+    enum line_result result;
+    ull malformed = 0;
+    ull replaced = 0;
+    lines_init(&reader, dataset_text(d));
+    while ((result = lines_next(&reader, &record, &fault)) != LINE_END) {
+        char message[MESSAGE_MAX];
+        uint64_t served;
+        if (result == LINE_MALFORMED) {
+            line_error_format(&fault, path, message, sizeof message);
+            if (all || malformed < SHOWN)
+                printf("%s\n", message);
+            malformed++;
+        } else if (trie_find(dataset_trie(d), record.id, &served) && served != record.offset) {
+            if (all || replaced < SHOWN)
+                printf("%s:%llu: byte %llu: replaced by a later line of the same key\n", path,
+                       (ull)record.line, (ull)record.offset);
+            replaced++;
+        }
+    }
+    if (!all && malformed > SHOWN)
+        printf("(%llu more malformed lines; --all names them)\n", malformed - SHOWN);
+    if (!all && replaced > SHOWN)
+        printf("(%llu more replaced lines; --all names them)\n", replaced - SHOWN);
+}
+
 int tool_check(int argc, char *argv[])
 {
     struct error error = {""};
-    struct dataset_report report = {0};
-    if (argc != 2) {
-        fprintf(stderr, "usage: stele check FILE\n");
+    bool all = argc == 3 && strcmp(argv[2], "--all") == 0;
+    if (argc != 2 && !all) {
+        fprintf(stderr, "usage: stele check FILE [--all]\n");
         return TOOL_ERROR;
     }
-    struct dataset *dataset = dataset_open(argv[1], DATASET_SKIP_MALFORMED, &report, &error);
-    if (dataset == NULL) {
+    struct dataset *d = dataset_open(argv[1], DATASET_SKIP_MALFORMED, NULL, &error);
+    if (d == NULL) {
         fprintf(stderr, "stele: %s\n", error.text);
         return TOOL_ERROR;
     }
-    const struct dataset_figures *f = &report.figures;
+    const struct dataset_figures *f = dataset_figures(d);
     struct trie_shape shape;
     int code = f->malformed > 0 ? TOOL_NO : TOOL_OK;
-    for (uint64_t i = 0; i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
-        printf("%s\n", report.malformed[i]);
-    if (f->malformed > DATASET_MALFORMED_SHOWN)
-        printf("... and %llu more\n", (ull)(f->malformed - DATASET_MALFORMED_SHOWN));
+    if (f->malformed > 0 || f->duplicates > 0)
+        show_lines(d, argv[1], all);
     printf("bytes      %llu\n", (ull)f->data_bytes);
     printf("lines      %llu\n", (ull)f->lines);
     printf("malformed  %llu\n", (ull)f->malformed);
@@ -36,13 +69,17 @@ int tool_check(int argc, char *argv[])
     printf("values     %llu bytes\n", (ull)f->value_bytes);
     printf("index      %llu bytes, %.2f a key, built in %.3f s\n", (ull)f->index_bytes,
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
-    if (trie_check(dataset_trie(dataset), &shape, &error)) {
+    if (trie_check(dataset_trie(d), &shape, &error)) {
         printf("trie       %llu nodes, depth %u, largest leaf %llu\n", (ull)shape.nodes,
                shape.depth, (ull)shape.leaf_max);
     } else {
         fprintf(stderr, "stele: the index built is wrong: %s\n", error.text);
         code = TOOL_ERROR;
     }
-    dataset_close(dataset);
+    dataset_close(d);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("stele: standard output");
+        code = TOOL_ERROR;
+    }
     return code;
 }

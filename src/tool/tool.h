@@ -12,7 +12,8 @@ enum {
 // stele get FILE KEY...: the value of each key, a line each, in order.
 int tool_get(int argc, char *argv[]);
 
-// stele check FILE: reads every line and reports counts, duplicates and malformed lines.
+// stele check FILE [--all]: reads every line; names the malformed ones and those a later line
+// replaces (ten of each, or all of them), and reports counts.
 int tool_check(int argc, char *argv[]);
 
 #endif

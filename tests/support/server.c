@@ -1,0 +1,285 @@
+// Starting and asking programs under test.
+#include "support/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/tap.h"
+
+enum { PATIENCE_SECONDS = 60, READ_TIMEOUT_SECONDS = 20, WORDS_MAX = 40 };
+
+static char folder[64];
+
+// Formatted text that stays until the test ends, reachable, so that it is no leak.
+static const char *kept_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static const char *kept_text(const char *format, ...)
+{
+    static char *texts[1024];
+    static unsigned count;
+    va_list args;
+    require(count < sizeof texts / sizeof *texts, "too many kept texts");
+    va_start(args, format);
+    int len = vasprintf(&texts[count], format, args);
+    va_end(args);
+    require(len >= 0, "no memory");
+    return texts[count++];
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
+{
+    (void)status;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *test_folder(void)
+{
+    if (*folder == '\0') {
+        snprintf(folder, sizeof folder, "/tmp/stele-test-XXXXXX");
+        require(mkdtemp(folder) != NULL, "no temporary folder");
+        atexit(remove_folder);
+    }
+    return folder;
+}
+
+const char *test_path(const char *name)
+{
+    return kept_text("%s/%s", test_folder(), name);
+}
+
+const char *test_file(const char *name, struct span content)
+{
+    const char *path = test_path(name);
+    FILE *file = fopen(path, "w");
+    require(file != NULL, "cannot write %s", path);
+    fwrite(content.ptr, 1, content.len, file);
+    require(fclose(file) == 0, "cannot write %s", path);
+    return path;
+}
+
+static const char *program(const char *name)
+{
+    const char *build = getenv("STELE_BUILD");
+    return kept_text("%s/%s", build != NULL ? build : "build/release", name);
+}
+
+const char *server_program(void)
+{
+    return program("stele-server");
+}
+
+const char *tool_program(void)
+{
+    return program("stele");
+}
+
+static int exit_code(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+// Reads a line from `fd` within the patience of a test. False at the end of file before one.
+static bool read_line(int fd, char *line, size_t size)
+{
+    size_t len = 0;
+    struct pollfd waiting = {fd, POLLIN, 0};
+    while (len + 1 < size && poll(&waiting, 1, PATIENCE_SECONDS * 1000) == 1) {
+        if (read(fd, line + len, 1) != 1)
+            return false;
+        if (line[len] == '\n') {
+            line[len] = '\0';
+            return true;
+        }
+        len++;
+    }
+    return false;
+}
+
+struct server_process server_start(const char *data_file, const char *const *options)
+{
+    static unsigned count;
+    struct server_process s = {0};
+    const char *words[WORDS_MAX] = {server_program(), data_file, "--port", "0"};
+    int used = 4;
+    for (; options != NULL && *options != NULL; options++)
+        words[used++] = *options;
+    int pipes[2];
+    snprintf(s.log_path, sizeof s.log_path, "%s/server-%u.log", test_folder(), count++);
+    require(pipe2(pipes, O_CLOEXEC) == 0, "no pipe");
+    fflush(stdout);
+    s.pid = fork();
+    require(s.pid >= 0, "cannot fork");
+    if (s.pid == 0) {
+        int log = open(s.log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        dup2(pipes[1], STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        execv(words[0], (char *const *)(uintptr_t)words);
+        _exit(127);
+    }
+    close(pipes[1]);
+    bool ready = read_line(pipes[0], s.ready, sizeof s.ready);
+    close(pipes[0]);
+    if (!ready) {
+        kill(s.pid, SIGKILL);
+        printf("# the server's log:\n");
+        fflush(stdout);
+        if (system(kept_text("sed 's/^/# /' %s", s.log_path)) != 0)
+            printf("# (none)\n");
+    }
+    require(ready, "no ready line from %s %s", words[0], data_file);
+    const char *colon = strchr(s.ready, ']');
+    colon = strchr(colon != NULL ? colon : s.ready, ':');
+    s.port = colon != NULL ? atoi(colon + 1) : 0;
+    return s;
+}
+
+int server_stop(struct server_process *s)
+{
+    int status = 0;
+    kill(s->pid, SIGTERM);
+    require(waitpid(s->pid, &status, 0) == s->pid, "the server is not our child");
+    s->pid = 0;
+    return exit_code(status);
+}
+
+int run_program(const char *const *argv, struct buf *out, struct buf *err)
+{
+    int pipes[2][2];
+    struct buf *to[2] = {out, err};
+    int status = 0;
+    require(pipe2(pipes[0], O_CLOEXEC) == 0 && pipe2(pipes[1], O_CLOEXEC) == 0, "no pipe");
+    fflush(stdout);
+    pid_t pid = fork();
+    require(pid >= 0, "cannot fork");
+    if (pid == 0) {
+        dup2(pipes[0][1], STDOUT_FILENO);
+        dup2(pipes[1][1], STDERR_FILENO);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    struct pollfd waiting[2];
+    for (int i = 0; i < 2; i++) {
+        close(pipes[i][1]);
+        waiting[i] = (struct pollfd){pipes[i][0], POLLIN, 0};
+    }
+    while (waiting[0].fd >= 0 || waiting[1].fd >= 0) {
+        if (poll(waiting, 2, PATIENCE_SECONDS * 1000) <= 0) {
+            kill(pid, SIGKILL);
+            break;
+        }
+        for (int i = 0; i < 2; i++) {
+            if (waiting[i].fd < 0 || waiting[i].revents == 0)
+                continue;
+            char *room = buf_reserve(to[i], 65536);
+            require(room != NULL, "no memory");
+            ssize_t got = read(waiting[i].fd, room, 65536);
+            if (got > 0)
+                to[i]->len += (size_t)got;
+            else
+                waiting[i].fd = -1;
+        }
+    }
+    close(pipes[0][0]);
+    close(pipes[1][0]);
+    require(waitpid(pid, &status, 0) == pid, "the program is not our child");
+    return exit_code(status);
+}
+
+static int connected(int fd, const struct sockaddr *address, socklen_t len)
+{
+    struct timeval patience = {READ_TIMEOUT_SECONDS, 0};
+    require(fd >= 0 && connect(fd, address, len) == 0, "cannot connect: %s", strerror(errno));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+int connect_tcp(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connected(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), (struct sockaddr *)&address,
+                     sizeof address);
+}
+
+int connect_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    return connected(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), (struct sockaddr *)&address,
+                     sizeof address);
+}
+
+bool send_all(int fd, struct span bytes)
+{
+    size_t sent = 0;
+    while (sent < bytes.len) {
+        ssize_t count = send(fd, bytes.ptr + sent, bytes.len - sent, MSG_NOSIGNAL);
+        if (count <= 0)
+            return false;
+        sent += (size_t)count;
+    }
+    return true;
+}
+
+bool receive(int fd, struct buf *to, size_t count)
+{
+    char *room = buf_reserve(to, count);
+    require(room != NULL, "no memory");
+    while (count > 0) {
+        ssize_t got = recv(fd, to->ptr + to->len, count, 0);
+        if (got <= 0)
+            return false;
+        to->len += (size_t)got;
+        count -= (size_t)got;
+    }
+    return true;
+}
+
+bool receive_to_end(int fd, struct buf *to)
+{
+    for (;;) {
+        char *room = buf_reserve(to, 65536);
+        require(room != NULL, "no memory");
+        ssize_t got = recv(fd, room, 65536, 0);
+        if (got == 0)
+            return true;
+        if (got < 0)
+            return errno == ECONNRESET;
+        to->len += (size_t)got;
+    }
+}
+
+long long process_field(pid_t pid, const char *file, const char *field)
+{
+    char path[64];
+    char line[256];
+    long long bytes = -1;
+    size_t len = strlen(field);
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    FILE *status = fopen(path, "r");
+    if (status == NULL)
+        return -1;
+    while (fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, field, len) == 0 && line[len] == ':')
+            bytes = atoll(line + len + 1) * 1024;
+    fclose(status);
+    return bytes;
+}

@@ -1,0 +1,292 @@
+// The trie against a sorted array and binary search, for every key set: each key, near misses,
+// random misses, seeks, ranks. And its promises: depth, leaf size, bytes a key, looks at the data.
+#include "data/trie.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "data/lines.h"
+#include "data/trie_build.h"
+#include "support/guard.h"
+#include "support/keysets.h"
+#include "support/tap.h"
+
+enum { KEYS = 100000, SAMPLES = 500, VALUE_MAX = 100 };
+
+// A key set served: the sorted distinct keys, the text, the trie over it.
+struct table {
+    struct uuid *keys;
+    size_t count;
+    struct buf text;
+    struct trie_image image;
+    struct trie trie;
+};
+
+static size_t lower_bound(const struct table *t, struct uuid id)
+{
+    size_t lo = 0;
+    size_t hi = t->count;
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (uuid_less(t->keys[middle], id))
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+static bool has(const struct table *t, struct uuid id)
+{
+    size_t at = lower_bound(t, id);
+    return at < t->count && uuid_equal(t->keys[at], id);
+}
+
+static void table_build(struct table *t, struct random *r, const struct keyset *set, size_t count)
+{
+    struct error error = {""};
+    *t = (struct table){.keys = calloc(count + 1, sizeof *t->keys)};
+    size_t lines = set == NULL ? 0 : keyset_fill(set, r, t->keys, count);
+    keys_write_lines(r, t->keys, lines, VALUE_MAX, &t->text);
+    struct trie_record *records = calloc(lines + 1, sizeof *records);
+    struct line_reader reader;
+    struct record record;
+    struct line_error fault;
+    lines_init(&reader, buf_span(&t->text));
+    for (size_t i = 0; i < lines; i++) {
+        require(lines_next(&reader, &record, &fault) == LINE_RECORD, "a malformed line");
+        records[i] = (struct trie_record){record.id, record.offset};
+    }
+    t->count = keys_sort(t->keys, lines);
+    is_number((int64_t)trie_sort(records, lines), (int64_t)t->count, "distinct keys");
+    require(trie_build(records, t->count, t->text.len, &t->image, &error), "%s", error.text);
+    struct span image = {t->image.memory.ptr, t->image.memory.len};
+    require(trie_open(&t->trie, image, buf_span(&t->text), &error), "%s", error.text);
+    free(records);
+}
+
+static void table_release(struct table *t)
+{
+    trie_image_release(&t->image);
+    buf_release(&t->text);
+    free(t->keys);
+}
+
+// True when the trie's answer for `id` is that of the sorted array.
+static bool agrees(const struct table *t, struct uuid id)
+{
+    uint64_t offset;
+    struct uuid there;
+    bool found = trie_find(&t->trie, id, &offset);
+    if (found != has(t, id))
+        return false;
+    return !found || (uuid_parse(t->text.ptr + offset, &there) && uuid_equal(there, id));
+}
+
+static bool seeks_agree(const struct table *t, struct uuid id)
+{
+    return trie_seek(&t->trie, id) == lower_bound(t, id);
+}
+
+static struct uuid flip(struct uuid id, unsigned bit)
+{
+    if (bit < 64)
+        id.lo ^= UINT64_C(1) << bit;
+    else
+        id.hi ^= UINT64_C(1) << (bit - 64);
+    return id;
+}
+
+static void check_lookups(const struct table *t, struct random *r)
+{
+    size_t wrong = 0;
+    uint64_t touches = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        struct trie_probe probe;
+        uint64_t offset;
+        struct uuid there = {0, 0};
+        bool found = trie_find_probed(&t->trie, t->keys[i], &offset, &probe);
+        found = found && uuid_parse(t->text.ptr + offset, &there);
+        wrong += !found || !uuid_equal(there, t->keys[i]);
+        touches += probe.touches;
+    }
+    is_number((int64_t)wrong, 0, "every key is found");
+    if (t->count > 0) {
+        double mean = (double)touches / (double)t->count;
+        ok(mean <= 1.02, "looks at the data per hit: %.4f <= 1.02", mean);
+    }
+    size_t near_wrong = 0;
+    size_t seek_wrong = 0;
+    for (size_t i = 0; i < SAMPLES && t->count > 0; i++) {
+        struct uuid id = t->keys[random_below(r, t->count)];
+        for (unsigned bit = 0; bit < 128; bit++) {
+            near_wrong += !agrees(t, flip(id, bit));
+            seek_wrong += !seeks_agree(t, flip(id, bit));
+        }
+        seek_wrong += !seeks_agree(t, id);
+    }
+    is_number((int64_t)near_wrong, 0, "near misses, each of 128 bits flipped");
+    is_number((int64_t)seek_wrong, 0, "seeks to keys and beside them");
+    size_t random_wrong = 0;
+    for (size_t i = 0; i < SAMPLES * 20; i++) {
+        struct uuid id = {random_next(r), random_next(r)};
+        random_wrong += !agrees(t, id) || !seeks_agree(t, id);
+    }
+    is_number((int64_t)random_wrong, 0, "random misses and seeks");
+    const struct uuid ends[] = {{0, 0}, {0, 1}, {UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 0}};
+    for (unsigned i = 0; i < 4; i++)
+        ok(agrees(t, ends[i]) && seeks_agree(t, ends[i]), "the end of the key space, %u", i);
+}
+
+static void check_ranks(const struct table *t)
+{
+    size_t wrong = 0;
+    for (size_t rank = 0; rank < t->count; rank++) {
+        uint64_t offset;
+        struct uuid there;
+        wrong += !trie_at(&t->trie, rank, &offset) || !uuid_parse(t->text.ptr + offset, &there) ||
+                 !uuid_equal(there, t->keys[rank]);
+    }
+    is_number((int64_t)wrong, 0, "the key of each rank, in order");
+}
+
+static void check_shape(const struct table *t)
+{
+    struct trie_shape shape;
+    struct error error = {""};
+    ok(trie_check(&t->trie, &shape, &error), "the image keeps its rules: %s", error.text);
+    ok(shape.depth <= 12, "depth %u <= 12", shape.depth);
+    ok(shape.leaf_max <= 64, "largest leaf %llu <= 64", (unsigned long long)shape.leaf_max);
+    double bytes = (double)t->trie.image_bytes / (double)(t->count + !t->count);
+    if (t->count >= 10000)
+        ok(bytes <= 7.3, "%.2f bytes a key <= 7.3", bytes);
+    diag("%zu keys, depth %u, %llu nodes, largest leaf %llu, %.2f bytes a key", t->count,
+         shape.depth, (unsigned long long)shape.nodes, (unsigned long long)shape.leaf_max, bytes);
+}
+
+static void check_last_line_wins(void)
+{
+    struct trie_record records[1000];
+    for (unsigned i = 0; i < 1000; i++)
+        records[i] = (struct trie_record){{7, i % 10}, i * 50};
+    is_number((int64_t)trie_sort(records, 1000), 10, "ten keys, a hundred lines each");
+    bool last = true;
+    for (unsigned i = 0; i < 10; i++)
+        last &= records[i].id.lo == i && records[i].offset == (990 + i) * 50;
+    ok(last, "of each key the last line is kept");
+    for (unsigned i = 0; i < 1000; i++)
+        records[i] = (struct trie_record){{1, 2}, (i * 7) % 1000};
+    is_number((int64_t)trie_sort(records, 1000), 1, "a thousand lines of one key");
+    is_number((int64_t)records[0].offset, 999, "the last of them is kept");
+}
+
+// Whatever is in the image, a lookup stays within it and returns only a line of the very key.
+static void check_damage(struct random *r)
+{
+    struct table t;
+    struct guard guard = {0};
+    struct error error = {""};
+    table_build(&t, r, &keysets[7], 20000); // separators and radix nodes
+    size_t returned_wrong = 0;
+    for (unsigned round = 0; round < 300; round++) {
+        struct span good = {t.image.memory.ptr, t.image.memory.len};
+        // The padding keeps the copy's start aligned, as every image's is.
+        struct bytes copy = guard_copy(&guard, good);
+        size_t slack = (size_t)((uintptr_t)copy.ptr % 8);
+        struct trie damaged;
+        if (slack != 0) {
+            copy.ptr -= slack;
+            memmove(copy.ptr, copy.ptr + slack, good.len);
+        }
+        for (unsigned i = 0; i <= round % 50; i++) {
+            // Most damage goes to the header and the nodes, where numbers steer.
+            size_t reach = round % 3 == 0 ? good.len : 20000;
+            copy.ptr[64 + random_below(r, reach - 64)] = (char)random_next(r);
+        }
+        struct span image = {copy.ptr, good.len};
+        if (trie_open(&damaged, image, buf_span(&t.text), &error)) {
+            for (unsigned i = 0; i < 300; i++) {
+                struct uuid id = t.keys[random_below(r, t.count)];
+                struct uuid there;
+                uint64_t offset;
+                if (trie_find(&damaged, id, &offset))
+                    returned_wrong +=
+                        !uuid_parse(t.text.ptr + offset, &there) || !uuid_equal(there, id);
+                trie_seek(&damaged, id);
+                if (damaged.count > 0)
+                    trie_at(&damaged, random_below(r, damaged.count), &offset);
+            }
+        }
+        guard_release(&guard);
+    }
+    is_number((int64_t)returned_wrong, 0, "no line of another key from 300 damaged images");
+    table_release(&t);
+}
+
+static void check_refusals(struct random *r)
+{
+    struct table t;
+    struct trie opened;
+    struct error error = {""};
+    table_build(&t, r, &keysets[0], 1000);
+    struct bytes image = t.image.memory;
+    bool refused = true;
+    for (size_t len = 0; len < image.len; len++)
+        refused &= !trie_open(&opened, span_of(image.ptr, len), buf_span(&t.text), &error);
+    ok(refused, "every shorter image is refused");
+    refused = true;
+    for (size_t field = 0; field < 64; field++) {
+        char old = image.ptr[field];
+        image.ptr[field] = (char)~old;
+        struct uuid id = t.keys[0];
+        uint64_t offset;
+        // Some numbers can be wrong without contradiction (root, offset bits); then it must miss.
+        if (trie_open(&opened, span_of(image.ptr, image.len), buf_span(&t.text), &error)) {
+            struct uuid there;
+            if (trie_find(&opened, id, &offset))
+                refused &= uuid_parse(t.text.ptr + offset, &there) && uuid_equal(there, id);
+        }
+        image.ptr[field] = old;
+    }
+    ok(refused, "no byte of the header can make a lookup return another key's line");
+    table_release(&t);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    struct table t;
+    table_build(&t, &r, NULL, 0);
+    diag("-- empty");
+    check_shape(&t);
+    check_lookups(&t, &r);
+    table_release(&t);
+    for (unsigned i = 0; i < keyset_count; i++) {
+        diag("-- %s", keysets[i].name);
+        table_build(&t, &r, &keysets[i], KEYS);
+        check_shape(&t);
+        check_lookups(&t, &r);
+        check_ranks(&t);
+        table_release(&t);
+    }
+    // Around every size at which the build decides differently.
+    for (size_t count = 1; count <= 700; count += count < 100 ? 1 : 37) {
+        for (unsigned set = 0; set < keyset_count; set += 3) {
+            size_t wrong = 0;
+            struct trie_shape shape;
+            struct error error = {""};
+            table_build(&t, &r, &keysets[set], count);
+            for (size_t i = 0; i < t.count; i++)
+                wrong += !agrees(&t, t.keys[i]) || !agrees(&t, flip(t.keys[i], (unsigned)i % 128));
+            wrong += !trie_check(&t.trie, &shape, &error);
+            if (wrong > 0)
+                is_number((int64_t)wrong, 0, "%zu keys of '%s' %s", count, keysets[set].name,
+                          error.text);
+            table_release(&t);
+        }
+    }
+    check_last_line_wins();
+    check_damage(&r);
+    check_refusals(&r);
+    return done_testing();
+}
