@@ -6,6 +6,7 @@
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+CORES := $(shell nproc 2>/dev/null || echo 1)
 
 # ---- flags: the user's CFLAGS, CPPFLAGS and LDFLAGS come last -----------------------------------
 
@@ -42,8 +43,8 @@ say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test bench fuzz redis-compat format install clean help need-build need-test \
-        check-format check-headers check-layers test-asan test-release
+.PHONY: all run test redis-compat format install clean help need-build need-test \
+        need-redis-compat check-format check-headers check-layers test-asan test-release
 
 all: build/stele-server build/stele ## build the server and the tool (the default)
 
@@ -90,13 +91,17 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 # ---- what people call ---------------------------------------------------------------------------
 
 run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$(CORES) all
 	$(Q)exec build/stele-server example.data $(ARGS)
 
 test: need-test ## install what is missing, build, run every check and test
-	$(Q)$(MAKE) --no-print-directory check-layers check-headers check-format all
-	$(Q)$(MAKE) --no-print-directory test-asan
-	$(Q)$(MAKE) --no-print-directory test-release
+	$(Q)$(MAKE) --no-print-directory -j$(CORES) check-layers check-headers check-format all
+	$(Q)$(MAKE) --no-print-directory -j$(CORES) test-asan
+	$(Q)$(MAKE) --no-print-directory -j$(CORES) test-release
+
+redis-compat: need-redis-compat ## play redis-compat/ against Stele and against a real redis-server
+	$(Q)$(MAKE) --no-print-directory -j$(CORES) all
+	$(Q)redis-compat/run
 
 install: all ## install the programs below PREFIX (DESTDIR before it)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -111,7 +116,7 @@ clean: ## remove everything built
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-need-build need-test: need-%:
+need-build need-test need-redis-compat: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

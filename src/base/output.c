@@ -13,9 +13,11 @@ struct output_segment {
 
 enum {
     FIRST_SEGMENTS = 4,
-    // An emptied output keeps at most this much memory: an idle client must cost next to nothing.
-    KEEP_OWNED = 512,
     KEEP_SEGMENTS = 8,
+    // The first small replies fit here, and an emptied output keeps no more: an idle client must
+    // cost next to nothing. What exceeds it is a pipeline and gets room for one at once.
+    FIRST_OWNED = 512,
+    SECOND_OWNED = 16 * 1024,
 };
 
 static struct output_segment *append_segment(struct output *o)
@@ -48,6 +50,9 @@ char *output_reserve(struct output *o, size_t len)
         buf_remove_front(&o->owned, o->owned_taken);
         o->owned_taken = 0;
     }
+    size_t room = o->owned.cap - o->owned.len;
+    if (room < len)
+        len += o->owned.cap == 0 && len <= FIRST_OWNED ? FIRST_OWNED - len : SECOND_OWNED;
     return buf_reserve(&o->owned, len);
 }
 
@@ -111,7 +116,7 @@ static void forget_all(struct output *o)
     o->owned.len = 0;
     o->owned_taken = 0;
     o->first = 0;
-    if (o->owned.cap > KEEP_OWNED)
+    if (o->owned.cap > FIRST_OWNED)
         buf_release(&o->owned);
     if (o->capacity > KEEP_SEGMENTS) {
         free(o->segments);

@@ -85,8 +85,7 @@ static bool read_lines(struct dataset *d, struct record_list *list, struct datas
     return true;
 }
 
-// The bytes of values that a later line replaced do not count, so they are taken off: the keys
-// left are compared with the lines read.
+// The bytes of the values that are left once later lines have replaced earlier ones.
 static uint64_t kept_value_bytes(const struct dataset *d, const struct record_list *list)
 {
     uint64_t sum = 0;

@@ -33,8 +33,11 @@ enum command_result quit_command(struct session *s, const struct resp_request *r
 enum command_result select_command(struct session *s, const struct resp_request *r)
 {
     int64_t db;
-    if (!number_parse(resp_arg(r, 1), &db) || db < INT32_MIN || db > INT32_MAX)
+    if (!number_parse(resp_arg(r, 1), &db))
         resp_error(&s->reply, "ERR value is not an integer or out of range");
+    else if (db < INT32_MIN || db > INT32_MAX)
+        resp_error(&s->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                   INT32_MAX);
     else if (db != 0)
         resp_error(&s->reply, "ERR DB index is out of range");
     else

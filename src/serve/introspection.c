@@ -91,12 +91,12 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     for (unsigned bit = 0; bit < COMMAND_CATEGORIES; bit++)
         if ((categories >> bit & 1) != 0)
             resp_status(w, command_category_name(bit));
-    resp_array(w, count_words(tips));
+    resp_set(w, count_words(tips));
     reply_words(w, tips, resp_bulk_text);
-    resp_array(w, c->keys.first != 0);
+    resp_set(w, c->keys.first != 0);
     if (c->keys.first != 0)
         reply_key_specification(w, c);
-    resp_array(w, subcommands);
+    resp_set(w, subcommands);
     for (unsigned i = 0; i < subcommands; i++)
         reply_info(s, entry + 1 + i);
 }

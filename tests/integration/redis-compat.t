@@ -1,0 +1,14 @@
+#!/usr/bin/env perl
+# The cases of redis-compat/ against our server.
+use strict;
+use warnings;
+
+my $build = $ENV{STELE_BUILD} // 'build/release';
+my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0' or die $!;
+my $ready = <$server> // die "no ready line\n";
+my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) / or die "not a ready line: $ready";
+my $failed = system 'redis-compat/replay', $port, glob 'redis-compat/cases/*';
+kill TERM => $pid;
+close $server;
+die "the server ended with status $?\n" if $?;
+exit($failed != 0);
