@@ -21,7 +21,8 @@ static void usage(FILE *to)
     fprintf(to, "usage: stele SUBCOMMAND ...\n\n");
     for (unsigned i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %s\n", subcommands[i].help);
-    fprintf(to, "\nExit status: 0 yes, 1 no (a key missing, a line malformed), 2 error.\n");
+    fprintf(to, "\nExit status: 0 yes, 1 no (get: a key is missing; check: a line is malformed), 2 "
+                "error.\n");
 }
 
 int main(int argc, char *argv[])

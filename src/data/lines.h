@@ -53,7 +53,8 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
                             struct line_error *error);
 
 // Writes "FILE:LINE: byte OFFSET: REASON" at `to`, NUL-terminated, cut to `size`. What it shows of
-// the line is at most 40 bytes, each unprintable one as \xHH.
+// the line is at most 40 bytes, each unprintable one, and the
+// backslash, as \xHH.
 void line_error_format(const struct line_error *error, const char *file, char *to, size_t size);
 
 // The value of the record whose line begins at `offset`: from behind the space to before the

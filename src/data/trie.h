@@ -61,6 +61,7 @@ enum {
 };
 
 #define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // starts are 31 bits; the top bit marks a node
+#define TRIE_DATA_MAX (UINT64_C(1) << 54)   // a slot of 8 bytes keeps 10 for the fingerprint
 
 // An opened image. The caller places it; it borrows `image` and `data`.
 struct trie {

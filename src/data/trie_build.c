@@ -299,6 +299,11 @@ bool trie_build(const struct trie_record *records, size_t count, uint64_t data_b
                   (unsigned long long)TRIE_KEYS_MAX);
         return false;
     }
+    if (data_bytes > TRIE_DATA_MAX) {
+        error_set(error, "%llu bytes of data are more than an index can point into",
+                  (unsigned long long)data_bytes);
+        return false;
+    }
     struct node_writer w = {.records = records};
     uint32_t root = write_range(&w, 0, count);
     bool built = false;

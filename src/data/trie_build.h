@@ -24,7 +24,8 @@ size_t trie_sort(struct trie_record *records, size_t count);
 
 // Builds the image of `count` sorted records of distinct keys over a data file of `data_bytes`.
 // Every offset must be below `data_bytes`. False with a message when memory is short or there are
-// more keys than TRIE_KEYS_MAX. The image is the caller's, to be given to trie_image_release.
+// more keys than TRIE_KEYS_MAX or bytes than TRIE_DATA_MAX. The image is the caller's, to be given
+// to trie_image_release.
 bool trie_build(const struct trie_record *records, size_t count, uint64_t data_bytes,
                 struct trie_image *image, struct error *error);
 

@@ -265,6 +265,7 @@ struct server *server_open(const struct server_settings *settings, struct datase
     server->accept_pause.data = server;
     ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
     signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of its write, not our end
+    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
     server->on_term.data = server;

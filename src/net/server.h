@@ -20,7 +20,7 @@ struct server_settings {
 // Opens all listeners and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
 // logs it). NULL with a message when an address cannot be had. `dataset` is borrowed and must
 // outlive the server, and so must the strings of `settings`; the rest is copied. One per process:
-// it takes over SIGTERM, SIGINT and SIGPIPE.
+// it takes over SIGTERM and SIGINT and ignores SIGPIPE and SIGHUP.
 struct server *server_open(const struct server_settings *settings, struct dataset *dataset,
                            struct error *error);
 

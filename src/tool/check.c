@@ -46,12 +46,13 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
 int tool_check(int argc, char *argv[])
 {
     struct error error = {""};
-    bool all = argc == 3 && strcmp(argv[2], "--all") == 0;
+    bool all = argc == 3 && (strcmp(argv[1], "--all") == 0 || strcmp(argv[2], "--all") == 0);
     if (argc != 2 && !all) {
         fprintf(stderr, "usage: stele check FILE [--all]\n");
         return TOOL_ERROR;
     }
-    struct dataset *d = dataset_open(argv[1], DATASET_SKIP_MALFORMED, NULL, &error);
+    const char *path = all && strcmp(argv[1], "--all") == 0 ? argv[2] : argv[1];
+    struct dataset *d = dataset_open(path, DATASET_SKIP_MALFORMED, NULL, &error);
     if (d == NULL) {
         fprintf(stderr, "stele: %s\n", error.text);
         return TOOL_ERROR;
@@ -60,7 +61,7 @@ int tool_check(int argc, char *argv[])
     struct trie_shape shape;
     int code = f->malformed > 0 ? TOOL_NO : TOOL_OK;
     if (f->malformed > 0 || f->duplicates > 0)
-        show_lines(d, argv[1], all);
+        show_lines(d, path, all);
     printf("bytes      %llu\n", (ull)f->data_bytes);
     printf("lines      %llu\n", (ull)f->lines);
     printf("malformed  %llu\n", (ull)f->malformed);

@@ -5,6 +5,8 @@ use warnings;
 
 my $build = $ENV{STELE_BUILD} // 'build/release';
 my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0' or die $!;
+$SIG{ALRM} = sub { kill TERM => $pid; die "no answer in time\n" };
+alarm 120;
 my $ready = <$server> // die "no ready line\n";
 my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) / or die "not a ready line: $ready";
 my $failed = system 'redis-compat/replay', $port, glob 'redis-compat/cases/*';

@@ -1,0 +1,304 @@
+#!/usr/bin/perl
+# README.md and docs/data-format.md tell the truth: every example is run as it is printed and its
+# output compared with what the page shows; the tables are compared with the programs.
+#
+# The examples meet a real server on a port the system chooses, so `-p PORT` is added for redis-cli
+# and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli is told to write as it
+# does on a terminal (--no-raw). A fenced block or a command of a kind not known here is a failure.
+use strict;
+use warnings;
+use File::Spec;
+use File::Temp;
+use FindBin;
+use JSON::PP;
+use Test::More;
+
+my $root = File::Spec->rel2abs("$FindBin::RealBin/../..");
+chdir $root or BAIL_OUT("cannot enter $root: $!");
+my $build = File::Spec->rel2abs($ENV{STELE_BUILD} || 'build/release');
+my $dir = File::Temp->newdir('stele-readme-XXXXXX', TMPDIR => 1);
+my %program_file = (c => 'client.c', python => 'client.py', javascript => 'client.js');
+$ENV{NODE_PATH} = '/usr/share/nodejs';
+$ENV{LC_ALL} = 'C.UTF-8';
+
+# ---- help ---------------------------------------------------------------------------------------
+
+sub slurp {
+    my ($path) = @_;
+    open my $file, '<:raw', $path or BAIL_OUT("cannot read $path: $!");
+    local $/;
+    my $text = <$file>;
+    return defined $text ? $text : '';
+}
+
+sub spit {
+    my ($path, $text) = @_;
+    open my $file, '>:raw', $path or BAIL_OUT("cannot write $path: $!");
+    print $file $text;
+    close $file or BAIL_OUT("cannot write $path: $!");
+}
+
+# What a shell command prints, both streams, and its exit status.
+sub run {
+    my ($where, $command) = @_;
+    spit("$dir/command.sh", "cd '$where' && $command\n");
+    my $out = qx{timeout 60 sh '$dir/command.sh' 2>&1 </dev/null};
+    return ($out, $? >> 8);
+}
+
+# The part of a page below the heading, to the next one of the same depth.
+sub section {
+    my ($page, $heading) = @_;
+    my ($text) = $page =~ /^## \Q$heading\E\n(.*?)(?=^## |\z)/ms;
+    BAIL_OUT("no section '$heading'") if !defined $text;
+    return $text;
+}
+
+# The rows of the tables in a text, without head and rule; `\|` within a cell is a `|`.
+sub table_rows {
+    my ($text) = @_;
+    my @rows;
+    my @lines = grep { /^\|/ } split /\n/, $text;
+    for my $i (0 .. $#lines) {
+        next if $lines[$i] =~ /^\|-/ || ($i < $#lines && $lines[$i + 1] =~ /^\|-/);
+        my ($inner) = $lines[$i] =~ /^\|(.*)\|$/;
+        my @cells = map { s/\\\|/|/gr } split /(?<!\\)\|/, $inner, -1;
+        s/^ | $//g for @cells;
+        push @rows, \@cells;
+    }
+    return @rows;
+}
+
+# ---- the server ---------------------------------------------------------------------------------
+
+my $server; # process id; it is ours to end
+END {
+    if ($server) {
+        local $?;
+        kill 'TERM', $server;
+        waitpid $server, 0;
+    }
+}
+$SIG{ALRM} = sub { BAIL_OUT('no ready line within 60 s') };
+
+sub start_server {
+    pipe my $reading, my $writing or BAIL_OUT("pipe: $!");
+    $server = fork // BAIL_OUT("fork: $!");
+    if ($server == 0) {
+        open STDOUT, '>&', $writing or die $!;
+        open STDERR, '>', "$dir/log" or die $!;
+        exec "$build/stele-server", 'example.data', '--port', '0' or die "exec: $!";
+    }
+    close $writing;
+    alarm 60;
+    my $line = <$reading>;
+    alarm 0;
+    if (!defined $line) {
+        diag(slurp("$dir/log"));
+        BAIL_OUT("$build/stele-server does not start");
+    }
+    return $line;
+}
+
+my $readme = slurp('README.md');
+my $ready = start_server();
+my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) \d+ keys in [\d.]+ seconds$/
+    or BAIL_OUT("strange ready line: $ready");
+
+# ---- the fenced blocks --------------------------------------------------------------------------
+
+# How a command of a console block is run here: folder and command line, or nothing.
+sub translate {
+    my ($command) = @_;
+    return ($root, "redis-cli -p $port --no-raw$1") if $command =~ /^redis-cli( .*)/;
+    return ($root, "'$build/stele'$1") if $command =~ m{^build/stele( .*)};
+    return ($dir, $command) if $command =~ /^cc /;
+    return ($dir, "$command $port") if $command =~ m{^\./client$};
+    return ($dir, "/usr/bin/python3$1 $port") if $command =~ /^python3( \S+)$/;
+    return ($dir, "node$1 $port") if $command =~ /^node( \S+)$/;
+    return;
+}
+
+sub test_console {
+    my ($block) = @_;
+    my @steps = split /^\$ /m, $block;
+    is(shift @steps, '', 'a console block begins with a command');
+    for my $step (@steps) {
+        my ($command, $shown) = $step =~ /^(.*)\n(.*)\z/s ? split(/\n/, $step, 2) : ($step, '');
+        my ($where, $line) = translate($command);
+        if (!defined $line) {
+            fail("a command of a known kind: $command");
+            next;
+        }
+        my ($out, $status) = run($where, $line);
+        $out =~ s/\n+\z/\n/;
+        is($out, $shown, "\$ $command");
+        # redis-cli tells an error by its text; of the others, all shown succeed.
+        is($status, 0, "exit status of $command") if $command !~ /^redis-cli/;
+    }
+}
+
+sub test_shell {
+    my ($block, $options, $targets, $need) = @_;
+    for my $command (split /\n/, $block) {
+        if ($command =~ /^make (\S+)$/) {
+            ok($targets->{$1}, "$command: `make help` lists it");
+        } elsif ($command =~ /^sudo apt-get install (.*)$/) {
+            like($need, qr/^ *want \Q$_\E /m, "$command: .ci/need knows $_") for split / /, $1;
+        } elsif ($command =~ m{^build/stele-server \S+(.*)$}) {
+            ok($options->{$_}, "$command: --help lists $_") for $1 =~ /(--[a-z-]+)/g;
+        } else {
+            fail("a command of a known kind: $command");
+        }
+    }
+}
+
+my ($help) = run($root, "'$build/stele-server' --help");
+my @help_rows = map { [/^  (--\S+(?: \S+)?) {2,}(.*)$/ ? ($1, $2) : ("strange row: $_")] }
+    grep { /^  / } split /\n/, $help;
+my %options = map { (split / /, $_->[0])[0] => 1 } @help_rows;
+my ($make_help) = run($root, 'make --no-print-directory help');
+my %targets = map { /^  make (\S+)/ ? ($1 => 1) : () } split /\n/, $make_help;
+
+my %seen;
+while ($readme =~ /^```(\S*)\n(.*?)^```$/msg) {
+    my ($kind, $block) = ($1, $2);
+    $seen{$kind}++;
+    if ($program_file{$kind}) {
+        my $before = substr $readme, 0, $-[0];
+        like($before, qr/`\Q$program_file{$kind}\E`:\n\n\z/, "$program_file{$kind} is named");
+        spit("$dir/$program_file{$kind}", $block);
+    } elsif ($kind eq 'console') {
+        test_console($block);
+    } elsif ($kind eq 'sh') {
+        test_shell($block, \%options, \%targets, slurp('.ci/need'));
+    } elsif ($kind eq 'text' && $block =~ /^ready /) {
+        my ($real, $shown) = map { s/:\d+ /:PORT /r =~ s/[\d.]+ seconds/TIME seconds/r }
+            $ready, $block;
+        is($shown, $real, 'the ready line');
+    } elsif ($kind ne 'text') {
+        fail("a fenced block of a known kind: '$kind'");
+    }
+}
+is_deeply([map { $seen{$_} || 0 } qw(c python javascript)], [1, 1, 1], 'a client in each language');
+ok($seen{console} >= 5, 'the examples were found');
+
+# ---- the tables ---------------------------------------------------------------------------------
+
+my @option_rows = map { [$_->[0] =~ s/^`|`$//gr, $_->[1]] } table_rows(section($readme, 'Options'));
+ok(@help_rows > 10, '--help was understood');
+is_deeply(\@option_rows, \@help_rows, 'the table of options is that of --help');
+
+my ($tool_help) = run($root, "'$build/stele' --help");
+my @tool_rows = map { [/^  (\S.*?) {2,}(.*)$/ ? ($1, $2) : ("strange row: $_")] }
+    grep { /^  / } split /\n/, $tool_help;
+my @subcommand_rows =
+    map { [$_->[0] =~ s/^`|`$//gr, $_->[1]] } table_rows(section($readme, 'The tool'));
+ok(@tool_rows >= 2, 'stele --help was understood');
+is_deeply(\@subcommand_rows, \@tool_rows, 'the table of subcommands is that of stele --help');
+
+# Every command and subcommand that is answered: those of COMMAND that are neither a write nor a mere
+# container (COMMAND itself is a container, but no mere one).
+sub answered {
+    my ($name, $flags, $inner) = @{$_[0]}[0, 2, 9];
+    my @answered = map { answered($_) } @$inner;
+    my $itself = @$inner ? $name eq 'command' : !grep { $_ eq 'write' } @$flags;
+    return ($itself ? uc $name =~ s/\|/ /r : (), @answered);
+}
+my ($json) = run($root, "redis-cli -p $port --json command");
+my @commands = map { answered($_) } @{JSON::PP->new->utf8->decode($json)};
+my @told = map { $_->[1] =~ /`([^`]+)`/g } table_rows(section($readme, 'Commands'));
+is_deeply([sort @told], [sort @commands], 'the table of commands is that of COMMAND');
+
+my ($unknown) = section($readme, 'What it does not do yet') =~ /^- ((?:`[A-Z]+`\W+(?:and )?)+)are/m;
+my @unknown = ($unknown || '') =~ /`([A-Z]+)`/g;
+ok(@unknown > 1, 'some commands are said to be unknown');
+for my $name (@unknown) {
+    my ($out) = run($root, "redis-cli -p $port --no-raw $name a b");
+    like($out, qr/ERR unknown command '$name'/, "$name is unknown");
+}
+
+# ---- places -------------------------------------------------------------------------------------
+
+for my $page ('README.md', 'docs/data-format.md') {
+    my $text = slurp($page);
+    my ($folder) = $page =~ m{^(.*/)?[^/]*$};
+    $folder = defined $folder ? $folder : '';
+    while ($text =~ /\]\(([^)#]*)(?:#([^)]*))?\)/g) {
+        my ($path, $anchor) = ($1, $2);
+        my $target = $path eq '' ? $page : "$folder$path";
+        ok(-e $target, "$page: the link to $target leads somewhere") or next;
+        next if !defined $anchor;
+        my @anchors = map { lc s/[^\w -]//gr =~ tr/ /-/r } slurp($target) =~ /^#+ (.*)$/mg;
+        ok((grep { $_ eq $anchor } @anchors), "$page: $target has a heading for #$anchor");
+    }
+}
+my %named;
+while ($readme =~ m{`((?:src|tests|docs|\.ci)/[^`\s]*)`}g) {
+    ok(-e $1, "$1 exists") if !$named{$1}++;
+}
+ok($named{"$_/"}, "the map shows $_/") for grep { -d } glob 'src/*';
+my $need = slurp('.ci/need');
+$need =~ s/^if \[ "\$\{1:-build\}" = (?!test )\S+ \]; then\n.*?^fi\n//msg; # what other targets want
+my ($needs) = $readme =~ /as Debian names them:\n(.*?)\./s;
+is_deeply([sort grep { $_ ne 'and' } ($needs || '') =~ /([a-z][a-z0-9-]+)/g],
+          [sort($need =~ /^ *want (\S+) /mg)],
+          'the packages of the tests are those of .ci/need');
+
+# ---- docs/data-format.md ------------------------------------------------------------------------
+
+my %stands_for = (KEY1 => '3479d894-3271-4935-88cf-a06f3cbb80a5',
+                  KEY2 => 'f8a24bb8-eff8-41dc-929b-10b4c3e49e05');
+$stands_for{UPPER1} = uc $stands_for{KEY1};
+
+sub bytes {
+    my ($text) = @_;
+    my %escape = (n => "\n", r => "\r", t => "\t");
+    $text =~ s/(KEY1|KEY2|UPPER1)/$stands_for{$1}/g;
+    $text =~ s/\\(?:x([0-9a-f]{2})|([nrt]))/defined $1 ? chr hex $1 : $escape{$2}/ge;
+    return $text;
+}
+
+# What a message shows of a line: 40 bytes.
+sub message {
+    my ($text) = @_;
+    $text =~ s/(KEY1|KEY2|UPPER1)/$stands_for{$1}/g;
+    $text =~ s/'(.*)'$/"'" . shown($1) . "'"/e;
+    return $text;
+}
+
+sub shown {
+    my ($text) = @_;
+    my @bytes = $text =~ /(\\x[0-9a-f]{2}|.)/g;
+    return @bytes > 40 ? join('', @bytes[0 .. 39]) . '...' : $text;
+}
+
+my @rulings = table_rows(section(slurp('docs/data-format.md'), 'At a glance'));
+ok(@rulings > 20, 'the rulings were found');
+for my $ruling (@rulings) {
+    my ($content, $values, $reported) = @$ruling;
+    my ($text) = $content =~ /^`(.*)`$/;
+    spit("$dir/FILE", defined $text ? bytes($text) : '');
+    my ($out, $status) = run($dir, "'$build/stele' check FILE");
+    my ($messages) = $out =~ /^(.*?)^bytes /ms;
+    my $expected = $reported ne '' ? message($reported =~ s/^`|`$//gr) . "\n" : '';
+    is($messages, $expected, "$content: what is reported");
+    is($status, $values eq '' ? 1 : 0, "$content: accepted or refused");
+    next if $values eq '';
+    my %value = $values =~ /`(KEY\d)` = (\(empty\)|`[^`]*`)/g;
+    my ($keys) = $out =~ /^keys +(\d+)$/m;
+    is($keys, scalar keys %value, "$content: number of keys");
+    for my $key (sort keys %value) {
+        my ($got) = run($dir, "'$build/stele' get FILE $stands_for{$key}");
+        my ($told) = $value{$key} =~ /^`(.*)`$/;
+        is($got, bytes($told // '') . "\n", "$content: value of $key");
+    }
+}
+
+# ---- the end ------------------------------------------------------------------------------------
+
+kill 'TERM', $server;
+waitpid $server, 0;
+undef $server;
+is($?, 0, 'the server stopped in good order');
+done_testing();
