@@ -4,7 +4,8 @@ use strict;
 use warnings;
 
 my $build = $ENV{STELE_BUILD} // 'build/release';
-my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0' or die $!;
+my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0',
+    '--logfile', '/dev/null' or die $!;
 $SIG{ALRM} = sub { kill TERM => $pid; die "no answer in time\n" };
 alarm 120;
 my $ready = <$server> // die "no ready line\n";
