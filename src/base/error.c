@@ -12,4 +12,7 @@ void error_set(struct error *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
+    for (char *c = e->text; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' '; // a file's name may hold any byte; a message is one line
 }

@@ -12,6 +12,7 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
 {
     const unsigned char *p = (const unsigned char *)pattern.ptr;
     size_t i = *at;
+    unsigned char raw = byte;
     byte = fold(byte, letters);
     if (p[i] == '?') {
         *at = i + 1;
@@ -25,12 +26,12 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
         bool found = false;
         while (i < pattern.len && p[i] != ']') {
             if (p[i] == '\\' && i + 1 < pattern.len) {
-                found |= fold(p[i + 1], letters) == byte;
+                found |= p[i + 1] == raw; // as in Redis, an escaped byte has no case
                 i += 2;
             } else if (i + 2 < pattern.len && p[i + 1] == '-') {
-                unsigned char low = fold(p[i], letters);
-                unsigned char high = fold(p[i + 2], letters);
-                found |= low <= high ? byte >= low && byte <= high : byte >= high && byte <= low;
+                unsigned char low = p[i] < p[i + 2] ? p[i] : p[i + 2];
+                unsigned char high = p[i] < p[i + 2] ? p[i + 2] : p[i];
+                found |= byte >= fold(low, letters) && byte <= fold(high, letters);
                 i += 3;
             } else {
                 found |= fold(p[i], letters) == byte;

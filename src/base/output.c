@@ -51,7 +51,7 @@ char *output_reserve(struct output *o, size_t len)
         o->owned_taken = 0;
     }
     size_t room = o->owned.cap - o->owned.len;
-    if (room < len)
+    if (room < len && len <= SIZE_MAX - SECOND_OWNED)
         len += o->owned.cap == 0 && len <= FIRST_OWNED ? FIRST_OWNED - len : SECOND_OWNED;
     return buf_reserve(&o->owned, len);
 }
@@ -98,7 +98,7 @@ void output_borrow(struct output *o, struct span s, struct ref *owner)
 size_t output_iovecs(const struct output *o, struct iovec *vectors, size_t max)
 {
     size_t used = 0;
-    char *owned = o->owned.ptr + o->owned_taken;
+    char *owned = o->owned.ptr != NULL ? o->owned.ptr + o->owned_taken : NULL;
     for (; used < o->count && used < max; used++) {
         const struct output_segment *segment = &o->segments[o->first + used];
         if (segment->borrowed != NULL) {

@@ -66,7 +66,7 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
 static size_t show(struct span text, char *to, size_t size)
 {
     size_t used = 0;
-    for (size_t i = 0; i < text.len && i < SHOWN_BYTES && used + 5 < size; i++) {
+    for (size_t i = 0; i < text.len && i < SHOWN_BYTES && used + 4 < size; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c >= 0x20 && c < 0x7f && c != '\\')
             to[used++] = (char)c;

@@ -1,0 +1,277 @@
+// Glob patterns: each element by hand, all of them against a tiny recursive oracle on random short
+// strings, and the patterns that make a backtracking matcher hang.
+#include "base/glob.h"
+
+#include "support/guard.h"
+#include "support/tap.h"
+
+// Matches copies that end at guard pages.
+static bool match(struct span pattern, struct span text, enum glob_case letters)
+{
+    struct guard p = {0};
+    struct guard t = {0};
+    struct bytes pattern_copy = guard_copy(&p, pattern);
+    struct bytes text_copy = guard_copy(&t, text);
+    bool matched = glob_match(span_of(pattern_copy.ptr, pattern_copy.len),
+                              span_of(text_copy.ptr, text_copy.len), letters);
+    guard_release(&p);
+    guard_release(&t);
+    return matched;
+}
+
+static void test_elements(void)
+{
+    enum { BOTH, NEITHER, FOLDED }; // matched in which way of looking at case
+    static const struct {
+        const char *pattern;
+        const char *text;
+        int matched;
+    } cases[] = {
+        {"", "", BOTH},
+        {"", "a", NEITHER},
+        {"a", "", NEITHER},
+        {"abc", "abc", BOTH},
+        {"abc", "abd", NEITHER},
+        {"abc", "ab", NEITHER},
+        {"abc", "abcd", NEITHER},
+        {"AbC", "aBc", FOLDED},
+        {"[", "{", NEITHER}, // neighbours of the letters must not fold
+        {"@", "`", NEITHER},
+        {"*", "", BOTH},
+        {"**", "", BOTH},
+        {"*", "anything", BOTH},
+        {"a*", "a", BOTH},
+        {"a*", "ba", NEITHER},
+        {"*a", "bca", BOTH},
+        {"*a", "bac", NEITHER},
+        {"a*b*c", "a-b-b-c", BOTH},
+        {"a*b*c", "a-c-b", NEITHER},
+        {"*ab", "aab", BOTH},
+        {"*aab*", "aaaab!", BOTH},
+        {"*a*", "bbb", NEITHER},
+        {"?", "a", BOTH},
+        {"?", "", NEITHER},
+        {"?", "ab", NEITHER},
+        {"*?", "", NEITHER},
+        {"??*", "ab", BOTH},
+        {"[abc]", "b", BOTH},
+        {"[abc]", "d", NEITHER},
+        {"[abc]", "", NEITHER},
+        {"[abc]", "B", FOLDED},
+        {"[a-c]", "b", BOTH},
+        {"[a-c]", "a", BOTH},
+        {"[a-c]", "c", BOTH},
+        {"[a-c]", "d", NEITHER},
+        {"[a-c]", "`", NEITHER},
+        {"[c-a]", "b", BOTH},
+        {"[A-C]", "b", FOLDED},
+        {"[Z-a]", "b", NEITHER}, // Redis orders the ends of a range before it folds them
+        {"[\\A]", "A", BOTH},
+        {"[\\A]", "a", NEITHER}, // and folds no escaped byte of a class
+        {"[a-c]", "-", NEITHER},
+        {"[a-c-e]", "-", BOTH},
+        {"[a-c-e]", "d", NEITHER},
+        {"[-a]", "-", BOTH},
+        {"[ab-]", "-", NEITHER}, // a range from b to ], and then unclosed
+        {"[ab-]", "`", BOTH},
+        {"[^a-c]", "d", BOTH},
+        {"[^a-c]", "b", NEITHER},
+        {"[^a]", "", NEITHER},
+        {"[a^]", "^", BOTH},
+        {"[!a]", "a", BOTH}, // only ^ negates
+        {"[]", "a", NEITHER},
+        {"[]", "]", NEITHER},
+        {"[]a]", "a]", NEITHER}, // a leading ] closes
+        {"[^]", "a", BOTH},
+        {"[\\]]", "]", BOTH},
+        {"[\\]]", "\\", NEITHER},
+        {"[\\^a]", "^", BOTH},
+        {"[a\\-c]", "b", NEITHER},
+        {"[a\\-c]", "-", BOTH},
+        {"[*]", "*", BOTH},
+        {"[*]", "a", NEITHER},
+        {"[?]", "a", NEITHER},
+        {"[abc", "b", BOTH}, // unclosed: the class ends with the pattern
+        {"[abc", "d", NEITHER},
+        {"[a-c", "b", BOTH},
+        {"[a-", "-", BOTH},
+        {"[a-", "a", BOTH},
+        {"[a-", "b", NEITHER},
+        {"[^a", "b", BOTH},
+        {"[^a", "a", NEITHER},
+        {"[", "a", NEITHER},
+        {"[", "[", NEITHER},
+        {"[^", "a", BOTH},
+        {"[\\", "\\", BOTH},
+        {"[\\", "a", NEITHER},
+        {"x[a", "xa", BOTH},
+        {"x[", "x", NEITHER},
+        {"\\*", "*", BOTH},
+        {"\\*", "a", NEITHER},
+        {"\\?", "?", BOTH},
+        {"\\?", "a", NEITHER},
+        {"\\[a]", "[a]", BOTH},
+        {"\\[a]", "a", NEITHER},
+        {"\\\\", "\\", BOTH},
+        {"\\a", "a", BOTH},
+        {"\\a", "A", FOLDED},
+        {"a\\", "a\\", BOTH}, // a last backslash is itself
+        {"a\\", "a", NEITHER},
+        {"*\\*", "a*", BOTH},
+        {"max*", "MAXclients", FOLDED},
+        {"\xe9*", "\xe9t\xe9", BOTH},
+        {"[\xe0-\xef]", "\xe9", BOTH},
+        {"?", "\xff", BOTH},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct span p = span_text(cases[i].pattern);
+        struct span t = span_text(cases[i].text);
+        ok(match(p, t, GLOB_CASE_SENSITIVE) == (cases[i].matched == BOTH) &&
+               match(p, t, GLOB_CASE_INSENSITIVE) == (cases[i].matched != NEITHER),
+           "pattern %s and text '%s': %s", cases[i].pattern, cases[i].text,
+           cases[i].matched == BOTH     ? "match"
+           : cases[i].matched == FOLDED ? "match when the case is ignored"
+                                        : "differ");
+    }
+    ok(match(span_of("a\0*", 3), span_of("a\0b", 3), GLOB_CASE_SENSITIVE), "a NUL is a byte");
+    ok(!match(span_of("a\0b", 3), span_of("a\0c", 3), GLOB_CASE_SENSITIVE), "and does not end it");
+    ok(glob_match(span_of(NULL, 0), span_of(NULL, 0), GLOB_CASE_SENSITIVE), "NULL is empty");
+}
+
+static unsigned char fold(unsigned char c, bool folded)
+{
+    return folded ? (unsigned char)ascii_lower((char)c) : c;
+}
+
+// The length of the class at the front of `p`, and whether `byte` is in it. As in Redis, an escaped
+// byte is not folded, and the ends of a range are put in order before they are: [Z-a] is then
+// empty.
+static size_t oracle_class(struct span p, unsigned char byte, bool folded, bool *found)
+{
+    size_t i = 1;
+    bool negated = i < p.len && p.ptr[i] == '^';
+    i += negated;
+    *found = false;
+    for (; i < p.len && p.ptr[i] != ']'; i++) {
+        unsigned char low = (unsigned char)p.ptr[i];
+        unsigned char high = low;
+        if (low == '\\' && i + 1 < p.len) {
+            *found |= (unsigned char)p.ptr[++i] == byte;
+            continue;
+        }
+        if (i + 2 < p.len && p.ptr[i + 1] == '-')
+            high = (unsigned char)p.ptr[i += 2];
+        unsigned char from = low < high ? low : high;
+        unsigned char to = low < high ? high : low;
+        unsigned char c = fold(byte, folded);
+        *found |= fold(from, folded) <= c && c <= fold(to, folded);
+    }
+    *found ^= negated;
+    return i < p.len ? i + 1 : i;
+}
+
+static struct span behind(struct span s, size_t count)
+{
+    return span_of(s.ptr + count, s.len - count);
+}
+
+static bool oracle(struct span p, struct span t, bool folded)
+{
+    if (p.len == 0)
+        return t.len == 0;
+    if (*p.ptr == '*')
+        return oracle(behind(p, 1), t, folded) || (t.len > 0 && oracle(p, behind(t, 1), folded));
+    if (t.len == 0)
+        return false;
+    unsigned char c = fold((unsigned char)*t.ptr, folded);
+    if (*p.ptr == '?')
+        return oracle(behind(p, 1), behind(t, 1), folded);
+    if (*p.ptr == '[') {
+        bool found;
+        size_t len = oracle_class(p, (unsigned char)*t.ptr, folded, &found);
+        return found && oracle(behind(p, len), behind(t, 1), folded);
+    }
+    size_t escaped = *p.ptr == '\\' && p.len > 1;
+    return fold((unsigned char)p.ptr[escaped], folded) == c &&
+           oracle(behind(p, 1 + escaped), behind(t, 1), folded);
+}
+
+static void test_oracle(void)
+{
+    // Few letters, so that matches are common; `*` and `a` twice as likely.
+    static const char in_patterns[] = "**?[]^-\\aabBc";
+    static const char in_texts[] = "aabBc-]^";
+    struct random r = random_seeded();
+    unsigned matches = 0;
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 300000; i++) {
+        char pattern[10];
+        char text[8];
+        struct span p = {pattern, random_below(&r, sizeof pattern + 1)};
+        struct span t = {text, random_below(&r, sizeof text + 1)};
+        for (size_t j = 0; j < p.len; j++)
+            pattern[j] = in_patterns[random_below(&r, sizeof in_patterns - 1)];
+        for (size_t j = 0; j < t.len; j++)
+            text[j] = in_texts[random_below(&r, sizeof in_texts - 1)];
+        bool folded = random_below(&r, 2) == 1;
+        bool wanted = oracle(p, t, folded);
+        matches += wanted;
+        if (glob_match(p, t, folded ? GLOB_CASE_INSENSITIVE : GLOB_CASE_SENSITIVE) == wanted)
+            continue;
+        if (wrong++ < 5)
+            diag("pattern '%.*s' text '%.*s'%s: the oracle says %d", (int)p.len, p.ptr, (int)t.len,
+                 t.ptr, folded ? " folded" : "", wanted);
+    }
+    is_number(wrong, 0, "300,000 random patterns match what the oracle matches");
+    ok(matches > 3000, "and enough of them do match (%u)", matches);
+}
+
+// `unit` repeated up to `len` bytes, with `end` behind.
+static struct buf repeated(const char *unit, size_t len, const char *end)
+{
+    struct buf b = {0};
+    while (b.len < len)
+        buf_append_text(&b, unit);
+    buf_append_text(&b, end);
+    return b;
+}
+
+static void test_hostile(void)
+{
+    enum { LONG = 64 * 1024 };
+    static const struct {
+        const char *unit;
+        const char *end;
+        const char *text;
+        size_t text_len;
+        const char *text_end;
+        bool matched;
+    } cases[] = {
+        {"*", "", "a", LONG, "", true},           {"*", "", "", 0, "", true},
+        {"*", "b", "a", LONG, "", false},         {"*", "b", "a", LONG, "b", true},
+        {"*a", "", "a", LONG, "", true},          {"*a", "", "a", LONG / 2, "", true},
+        {"*a", "", "a", LONG / 2 - 1, "", false}, {"*a", "b", "a", LONG, "", false},
+        {"*a", "b", "a", LONG, "b", true},        {"a*", "b", "a", LONG, "", false},
+        {"*?", "", "a", LONG / 2, "", true},      {"*?", "", "a", LONG / 2 - 1, "", false},
+        {"*[a]", "b", "a", LONG, "", false},      {"*\\a", "b", "a", LONG, "", false},
+        {"*a", "[", "a", LONG, "", false},        {"*ab", "", "a", LONG, "", false},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf pattern = repeated(cases[i].unit, LONG, cases[i].end);
+        struct buf text = repeated(cases[i].text, cases[i].text_len, cases[i].text_end);
+        ok(match(buf_span(&pattern), buf_span(&text), GLOB_CASE_SENSITIVE) == cases[i].matched,
+           "64 KiB of %s%s against %zu bytes of %s%s ends at once: %s", cases[i].unit, cases[i].end,
+           cases[i].text_len, cases[i].text, cases[i].text_end,
+           cases[i].matched ? "a match" : "no match");
+        buf_release(&pattern);
+        buf_release(&text);
+    }
+}
+
+int main(void)
+{
+    test_elements();
+    test_oracle();
+    test_hostile();
+    return done_testing();
+}

@@ -1,0 +1,353 @@
+// The command line: each option with good and bad values in both forms, the messages, the defaults,
+// and the help that lists them all. What a line means is told by how it differs from the defaults.
+#include "options.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "support/guard.h"
+#include "support/tap.h"
+
+enum { WORDS_MAX = 48 };
+
+// The program's name, then `words` up to the NULL.
+static bool parse(struct options *o, const char *const *words, struct error *error)
+{
+    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "stele-server"};
+    int argc = 1;
+    for (; argc <= WORDS_MAX && words[argc - 1] != NULL; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc - 1];
+    argv[argc] = (char *)(uintptr_t) "--beyond-argc";
+    error_set(error, "%s", "");
+    return options_parse(o, argc, argv, error);
+}
+
+static void tell(struct buf *to, const char *name, const char *value, const char *usual)
+{
+    if (strcmp(value, usual) != 0)
+        buf_printf(to, "%s%s=%s", to->len > 0 ? " " : "", name, value);
+}
+
+static void tell_number(struct buf *to, const char *name, unsigned value, unsigned usual)
+{
+    if (value != usual)
+        buf_printf(to, "%s%s=%u", to->len > 0 ? " " : "", name, value);
+}
+
+// All that differs from the defaults, "name=value name=value".
+static struct buf differences(const struct options *o)
+{
+    static const char *const enable[] = {"no", "local", "yes"};
+    const struct service_settings *s = &o->server.service;
+    struct buf b = {0};
+    tell(&b, "file", o->data_file != NULL ? o->data_file : "none", "f");
+    tell_number(&b, "tcp", o->server.tcp, 1);
+    tell_number(&b, "port", s->port, 6379);
+    tell(&b, "bind", s->bind, "127.0.0.1 -::1");
+    tell_number(&b, "protected-mode", s->protected_mode, 1);
+    tell(&b, "unixsocket", s->unixsocket, "");
+    tell_number(&b, "unixsocketperm", s->unixsocketperm, 0);
+    tell_number(&b, "maxclients", s->maxclients, 10000);
+    tell_number(&b, "timeout", s->timeout, 0);
+    tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
+    tell_number(&b, "skip-malformed", o->skip_malformed, 0);
+    tell(&b, "loglevel", log_level_name(o->log_level), "notice");
+    tell(&b, "logfile", s->logfile, "");
+    tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
+    tell_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
+    tell_number(&b, "help", o->help, 0);
+    tell_number(&b, "version", o->version, 0);
+    buf_append(&b, span_of("", 1));
+    return b;
+}
+
+static struct options options; // not moved: it points into itself
+
+// `wanted`: the differences; a message instead when it begins with '!'.
+static bool means(const char *const *words, const char *wanted, const char *name)
+{
+    struct error error;
+    if (!parse(&options, words, &error)) {
+        char text[sizeof error.text + 1];
+        snprintf(text, sizeof text, "!%s", error.text);
+        return is_text(text, wanted, "%s", name);
+    }
+    struct buf got = differences(&options);
+    bool same = is_text(got.ptr, wanted, "%s", name);
+    buf_release(&got);
+    return same;
+}
+
+struct value_case {
+    const char *option;
+    const char *value;
+    const char *wanted;
+};
+
+static const struct value_case values[] = {
+    {"--port", "0", "port=0"},
+    {"--port", "1", "port=1"},
+    {"--port", "6379", ""},
+    {"--port", "65535", "port=65535"},
+    {"--bind", "0.0.0.0", "bind=0.0.0.0"},
+    {"--bind", "*", "bind=*"},
+    {"--bind", "-::1", "bind=-::1"},
+    {"--protected-mode", "yes", ""},
+    {"--protected-mode", "no", "protected-mode=0"},
+    {"--unixsocket", "/tmp/s", "unixsocket=/tmp/s"},
+    {"--unixsocket", "a=b", "unixsocket=a=b"},
+    {"--unixsocketperm", "770", "unixsocketperm=504"},
+    {"--unixsocketperm", "0600", "unixsocketperm=384"},
+    {"--unixsocketperm", "777", "unixsocketperm=511"},
+    {"--unixsocketperm", "1", "unixsocketperm=1"},
+    {"--maxclients", "1", "maxclients=1"},
+    {"--maxclients", "1000000", "maxclients=1000000"},
+    {"--timeout", "0", ""},
+    {"--timeout", "2147483647", "timeout=2147483647"},
+    {"--tcp-backlog", "1", "tcp-backlog=1"},
+    {"--tcp-backlog", "65535", "tcp-backlog=65535"},
+    {"--loglevel", "debug", "loglevel=debug"},
+    {"--loglevel", "verbose", "loglevel=verbose"},
+    {"--loglevel", "notice", ""},
+    {"--loglevel", "warning", "loglevel=warning"},
+    {"--logfile", "/tmp/log", "logfile=/tmp/log"},
+    {"--logfile", "", ""},
+    {"--enable-debug-command", "no", ""},
+    {"--enable-debug-command", "local", "enable-debug-command=local"},
+    {"--enable-debug-command", "yes", "enable-debug-command=yes"},
+    {"--enable-shutdown-command", "no", ""},
+    {"--enable-shutdown-command", "yes", "enable-shutdown-command=1"},
+
+#define BAD_PORT "must be a number from 0 to 65535, or none"
+    {"--port", "65536", "!--port '65536' " BAD_PORT},
+    {"--port", "-1", "!--port '-1' " BAD_PORT},
+    {"--port", "", "!--port '' " BAD_PORT},
+    {"--port", "+1", "!--port '+1' " BAD_PORT},
+    {"--port", " 1", "!--port ' 1' " BAD_PORT},
+    {"--port", "01", "!--port '01' " BAD_PORT},
+    {"--port", "0x10", "!--port '0x10' " BAD_PORT},
+    {"--port", "4294967297", "!--port '4294967297' " BAD_PORT},
+    {"--port", "18446744073709551617", "!--port '18446744073709551617' " BAD_PORT},
+    {"--port", "NONE", "!--port 'NONE' " BAD_PORT},
+    {"--port", "none", "!--port none without --unixsocket leaves nowhere to listen"},
+    {"--bind", "", "!--bind '' must be an address"},
+    {"--protected-mode", "maybe", "!--protected-mode 'maybe' must be yes or no"},
+    {"--protected-mode", "", "!--protected-mode '' must be yes or no"},
+    {"--protected-mode", "YES", "!--protected-mode 'YES' must be yes or no"},
+    {"--unixsocket", "", "!--unixsocket '' must be a path"},
+#define BAD_MODE "must be octal permissions like 770"
+    {"--unixsocketperm", "0", "!--unixsocketperm '0' " BAD_MODE},
+    {"--unixsocketperm", "", "!--unixsocketperm '' " BAD_MODE},
+    {"--unixsocketperm", "1000", "!--unixsocketperm '1000' " BAD_MODE},
+    {"--unixsocketperm", "778", "!--unixsocketperm '778' " BAD_MODE},
+    {"--unixsocketperm", "800", "!--unixsocketperm '800' " BAD_MODE},
+    {"--unixsocketperm", "-7", "!--unixsocketperm '-7' " BAD_MODE},
+    {"--unixsocketperm", "+7", "!--unixsocketperm '+7' " BAD_MODE},
+    {"--unixsocketperm", " 7", "!--unixsocketperm ' 7' " BAD_MODE},
+    {"--unixsocketperm", "7 ", "!--unixsocketperm '7 ' " BAD_MODE},
+    {"--unixsocketperm", "0x7", "!--unixsocketperm '0x7' " BAD_MODE},
+    {"--unixsocketperm", "2000000000000000000000770",
+     "!--unixsocketperm '2000000000000000000000770' " BAD_MODE},
+    {"--maxclients", "0", "!--maxclients '0' must be a number from 1 to 1000000"},
+    {"--maxclients", "1000001", "!--maxclients '1000001' must be a number from 1 to 1000000"},
+    {"--maxclients", "-1", "!--maxclients '-1' must be a number from 1 to 1000000"},
+    {"--maxclients", "many", "!--maxclients 'many' must be a number from 1 to 1000000"},
+    {"--timeout", "-1", "!--timeout '-1' must be a number of seconds, or 0 for never"},
+    {"--timeout", "2147483648",
+     "!--timeout '2147483648' must be a number of seconds, or 0 for never"},
+    {"--timeout", "1.5", "!--timeout '1.5' must be a number of seconds, or 0 for never"},
+    {"--tcp-backlog", "0", "!--tcp-backlog '0' must be a number from 1 to 65535"},
+    {"--tcp-backlog", "65536", "!--tcp-backlog '65536' must be a number from 1 to 65535"},
+    {"--loglevel", "", "!--loglevel '' must be debug, verbose, notice or warning"},
+    {"--loglevel", "loud", "!--loglevel 'loud' must be debug, verbose, notice or warning"},
+    {"--enable-debug-command", "on", "!--enable-debug-command 'on' must be no, local or yes"},
+    {"--enable-shutdown-command", "local", "!--enable-shutdown-command 'local' must be yes or no"},
+};
+
+static void test_values(void)
+{
+    for (unsigned i = 0; i < sizeof values / sizeof *values; i++) {
+        const struct value_case *c = &values[i];
+        char joined[128];
+        char name[160];
+        snprintf(joined, sizeof joined, "%s=%s", c->option, c->value);
+        snprintf(name, sizeof name, "%s '%s'", c->option, c->value);
+        means((const char *const[]){"f", c->option, c->value, NULL}, c->wanted, name);
+        snprintf(name, sizeof name, "%s before the file", joined);
+        means((const char *const[]){joined, "f", NULL}, c->wanted, name);
+    }
+}
+
+static void test_lines(void)
+{
+    static const struct {
+        const char *name;
+        const char *words[8];
+        const char *wanted;
+    } cases[] = {
+        {"a data file alone: all defaults", {"f"}, ""},
+        {"no words", {NULL}, "!no data file given; --help shows how"},
+        {"no data file", {"--port", "1"}, "!no data file given; --help shows how"},
+        {"two data files", {"f", "g"}, "!more than one data file: 'f' and 'g'"},
+        {"the same one twice", {"f", "f"}, "!more than one data file: 'f' and 'f'"},
+        {"options on both sides of the file",
+         {"--port", "1", "f", "--timeout=2"},
+         "port=1 timeout=2"},
+        {"- is a file", {"-"}, "file=-"},
+        {"behind -- all words are files", {"--", "--port"}, "file=--port"},
+        {"-- twice is a file the second time", {"--", "--"}, "file=--"},
+        {"options before -- count", {"--port", "1", "--", "-x"}, "file=-x port=1"},
+        {"-- and no file", {"--"}, "!no data file given; --help shows how"},
+        {"two files around --", {"f", "--", "g"}, "!more than one data file: 'f' and 'g'"},
+        {"-- as a value is a value", {"--logfile", "--", "f"}, "logfile=--"},
+        {"an option as a value is a value", {"f", "--logfile", "--help"}, "logfile=--help"},
+        {"an unknown option", {"f", "--nope"}, "!unknown option '--nope'; --help lists them"},
+        {"an unknown option with a value",
+         {"--nope=%s", "f"},
+         "!unknown option '--nope=%s'; --help lists them"},
+        {"a single dash", {"-port", "1"}, "!unknown option '-port'; --help lists them"},
+        {"a shortened option", {"f", "--por", "1"}, "!unknown option '--por'; --help lists them"},
+        {"a lengthened option", {"f", "--ports"}, "!unknown option '--ports'; --help lists them"},
+        {"another case", {"f", "--PORT=1"}, "!unknown option '--PORT=1'; --help lists them"},
+        {"= alone", {"f", "--=1"}, "!unknown option '--=1'; --help lists them"},
+        {"a missing value", {"f", "--port"}, "!option --port needs a value"},
+        {"a value too many",
+         {"f", "--skip-malformed=yes"},
+         "!option --skip-malformed takes no value"},
+        {"an empty value too many", {"f", "--help="}, "!option --help takes no value"},
+        {"--skip-malformed takes no word", {"--skip-malformed", "f"}, "skip-malformed=1"},
+        {"of an option given twice the last counts", {"f", "--port=1", "--port=2"}, "port=2"},
+        {"--port none with a unix socket",
+         {"f", "--port", "none", "--unixsocket=s"},
+         "tcp=0 port=0 unixsocket=s"},
+        {"--port none, the socket named first",
+         {"f", "--unixsocket", "s", "--port=none"},
+         "tcp=0 port=0 unixsocket=s"},
+        {"--port none taken back", {"f", "--port=none", "--port=7"}, "port=7"},
+        {"a port taken back",
+         {"f", "--port=7", "--port=none", "--unixsocket=s"},
+         "tcp=0 port=0 unixsocket=s"},
+        {"addresses add up", {"f", "--bind", "::1", "--bind=*"}, "bind=::1 *"},
+        {"the first bad word is told", {"f", "--port=x", "--nope"}, "!--port 'x' " BAD_PORT},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        means(cases[i].words, cases[i].wanted, cases[i].name);
+}
+
+static void test_asked_for_text(void)
+{
+    static const struct {
+        const char *words[4];
+        bool help;
+        bool version;
+    } cases[] = {
+        {{"--help"}, true, false},
+        {{"--version"}, false, true},
+        {{"f", "--help"}, true, false},
+        {{"--version", "f"}, false, true},
+        {{"--help", "--version"}, true, true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error;
+        ok(parse(&options, cases[i].words, &error) && options.help == cases[i].help &&
+               options.version == cases[i].version,
+           "%s %s needs nothing else", cases[i].words[0],
+           cases[i].words[1] != NULL ? cases[i].words[1] : "");
+    }
+    means((const char *const[]){"--help", "--nope", NULL},
+          "!unknown option '--nope'; --help lists them", "bad words are told even with --help");
+}
+
+static void test_binds(void)
+{
+    const char *words[WORDS_MAX] = {"f"};
+    char long_address[100];
+    unsigned count = 1;
+    memset(long_address, 'a', sizeof long_address - 1);
+    long_address[sizeof long_address - 1] = '\0';
+    for (unsigned i = 0; i < OPTIONS_BINDS_MAX; i++) {
+        words[count++] = "--bind";
+        words[count++] = long_address;
+    }
+    struct error error;
+    ok(parse(&options, words, &error), "16 addresses are taken");
+    is_number(options.server.bind_count, OPTIONS_BINDS_MAX, "and counted");
+    ok(options.server.binds == options.binds && options.binds[15] == long_address,
+       "and kept as they are");
+    is_number((int64_t)strlen(options.server.service.bind), sizeof options.bind_text - 1,
+              "their text is cut to its room");
+    words[count++] = "--bind=b";
+    means(words, "!--bind 'b' is given more than 16 times", "a 17th is refused");
+}
+
+static void test_defaults(void)
+{
+    struct error error;
+    memset(&options, 0xff, sizeof options);
+    ok(parse(&options, (const char *const[]){"f", NULL}, &error), "what was there is overwritten");
+    struct buf got = differences(&options);
+    is_text(got.ptr, "", "by the defaults");
+    buf_release(&got);
+    is_number(options.server.bind_count, 2, "two addresses by default");
+    is_text(options.binds[0], "127.0.0.1", "IPv4's loopback");
+    is_text(options.binds[1], "-::1", "and IPv6's, if there is one");
+    is_text(options.server.service.executable, "stele-server", "the program's name is kept");
+    is_text(options.server.service.loglevel, "notice", "the log level has its word");
+    parse(&options, (const char *const[]){"f", "--loglevel=WARNING", NULL}, &error);
+    is_text(options.server.service.loglevel, "warning", "Redis's word, however it was written");
+    ok(!options_parse(&options, 0, (char *[]){NULL}, &error), "no argv at all is no data file");
+}
+
+static void test_help(void)
+{
+    static const char *const lines[] = {
+        "usage: stele-server DATAFILE [OPTION...]\n",
+        "  --port PORT ",
+        "  --bind ADDRESS ",
+        "  --protected-mode yes|no ",
+        "  --unixsocket PATH ",
+        "  --unixsocketperm MODE ",
+        "  --maxclients N ",
+        "  --timeout SECONDS ",
+        "  --tcp-backlog N ",
+        "  --skip-malformed ",
+        "  --loglevel LEVEL ",
+        "  --logfile PATH ",
+        "  --enable-debug-command no|local|yes ",
+        "  --enable-shutdown-command yes|no ",
+        "  --help ",
+        "  --version ",
+    };
+    static char help[4096]; // as large as main's
+    options_help(help, sizeof help);
+    size_t len = strlen(help);
+    ok(len < sizeof help - 1 && help[len - 1] == '\n', "the help is whole in 4 KiB");
+    unsigned listed = 0;
+    for (const char *at = strstr(help, "\n  --"); at != NULL; at = strstr(at + 1, "\n  --"))
+        listed++;
+    is_number(listed, sizeof lines / sizeof *lines - 1, "as many options as are tested here");
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
+        ok(strstr(help, lines[i]) != NULL, "the help has '%.*s'", (int)strcspn(lines[i], "\n"),
+           lines[i]);
+    unsigned wrong = 0;
+    for (size_t size = 1; size <= len + 1; size++) {
+        static char blank[4096];
+        struct guard g = {0};
+        struct bytes to = guard_copy(&g, span_of(blank, size));
+        options_help(to.ptr, size);
+        wrong += strlen(to.ptr) != size - 1 || memcmp(to.ptr, help, size - 1) != 0;
+        guard_release(&g);
+    }
+    is_number(wrong, 0, "it is cut to every size of room, and ended");
+}
+
+int main(void)
+{
+    test_defaults();
+    test_values();
+    test_lines();
+    test_asked_for_text();
+    test_binds();
+    test_help();
+    return done_testing();
+}

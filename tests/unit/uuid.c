@@ -1,0 +1,181 @@
+// UUID text and bits against a naive oracle: every byte value at each of the 36 places, random
+// ids, random text, the order. Text read and text written both end at a guard page.
+#include "data/uuid.h"
+
+#include <stdio.h>
+
+#include "support/guard.h"
+#include "support/keysets.h"
+#include "support/tap.h"
+
+static struct bytes text; // UUID_TEXT_LEN bytes, then the guard page
+
+// The naive reading: character by character.
+static bool oracle(const char *from, struct uuid *id)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    *id = (struct uuid){0, 0};
+    for (unsigned i = 0; i < UUID_TEXT_LEN; i++) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (from[i] != '-')
+                return false;
+            continue;
+        }
+        const char *digit = memchr(digits, from[i], sizeof digits - 1);
+        if (digit == NULL)
+            return false;
+        uint64_t value = (uint64_t)(digit - digits);
+        id->hi = id->hi << 4 | id->lo >> 60;
+        id->lo = id->lo << 4 | (value < 16 ? value : value - 6);
+    }
+    return true;
+}
+
+static bool agrees_with_oracle(void)
+{
+    struct uuid got;
+    struct uuid wanted;
+    bool good = oracle(text.ptr, &wanted);
+    return uuid_parse(text.ptr, &got) == good && (!good || uuid_equal(got, wanted));
+}
+
+static struct uuid random_id(struct random *r)
+{
+    return (struct uuid){random_next(r), random_next(r)};
+}
+
+static void test_known(void)
+{
+    static const struct {
+        const char *text;
+        struct uuid id;
+        const char *name;
+    } cases[] = {
+        {"00000000-0000-0000-0000-000000000000", {0, 0}, "the nil UUID"},
+        {"ffffffff-ffff-ffff-ffff-ffffffffffff", {UINT64_MAX, UINT64_MAX}, "the max UUID"},
+        {"01234567-89ab-cdef-fedc-ba9876543210",
+         {0x0123456789abcdefu, 0xfedcba9876543210u},
+         "each digit at its place"},
+        {"00000000-0000-0000-0000-000000000001", {0, 1}, "the last digit"},
+        {"10000000-0000-0000-0000-000000000000", {UINT64_C(1) << 60, 0}, "the first digit"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct uuid id;
+        memcpy(text.ptr, cases[i].text, UUID_TEXT_LEN);
+        ok(uuid_parse(text.ptr, &id) && uuid_equal(id, cases[i].id), "%s is read", cases[i].name);
+        memset(text.ptr, '#', UUID_TEXT_LEN);
+        uuid_format(cases[i].id, text.ptr);
+        is_bytes(span_of(text.ptr, text.len), span_text(cases[i].text), "%s is written",
+                 cases[i].name);
+    }
+    static const char *const bad[] = {
+        "0123456789abcdeffedcba9876543210    ", "{1234567-89ab-cdef-fedc-ba987654321}",
+        "01234567+89ab-cdef-fedc-ba9876543210", "0123456-789ab-cdef-fedc-ba9876543210",
+        "urn:uuid:01234567-89ab-cdef-fedc-ba9", "                                    ",
+        "------------------------------------",
+    };
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct uuid id;
+        memcpy(text.ptr, bad[i], UUID_TEXT_LEN);
+        ok(!uuid_parse(text.ptr, &id), "'%s' is no UUID", bad[i]);
+    }
+}
+
+static void test_every_byte(struct random *r)
+{
+    for (unsigned place = 0; place < UUID_TEXT_LEN; place++) {
+        unsigned wrong = 0;
+        unsigned good = 0;
+        for (unsigned byte = 0; byte < 256; byte++) {
+            uuid_format(random_id(r), text.ptr);
+            text.ptr[place] = (char)byte;
+            struct uuid id;
+            good += oracle(text.ptr, &id);
+            wrong += !agrees_with_oracle();
+        }
+        is_number(wrong, 0, "each byte at place %u is judged as by the oracle", place);
+        require(good == 1 || good == 22, "the oracle takes %u bytes", good);
+    }
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 100000; i++) {
+        uuid_format(random_id(r), text.ptr);
+        for (uint64_t changes = random_below(r, 4); changes > 0; changes--)
+            text.ptr[random_below(r, UUID_TEXT_LEN)] = (char)random_next(r);
+        wrong += !agrees_with_oracle();
+    }
+    is_number(wrong, 0, "so are 100,000 texts with up to 3 random bytes");
+}
+
+static void test_round_trip(struct random *r)
+{
+    unsigned read_wrong = 0;
+    unsigned written_wrong = 0;
+    unsigned case_wrong = 0;
+    for (unsigned i = 0; i < 100000; i++) {
+        struct uuid id = random_id(r);
+        struct uuid back;
+        char wanted[64];
+        uuid_format(id, text.ptr);
+        snprintf(wanted, sizeof wanted, "%08llx-%04llx-%04llx-%04llx-%012llx",
+                 (unsigned long long)(id.hi >> 32), (unsigned long long)(id.hi >> 16 & 0xffff),
+                 (unsigned long long)(id.hi & 0xffff), (unsigned long long)(id.lo >> 48),
+                 (unsigned long long)(id.lo & 0xffffffffffff));
+        written_wrong += memcmp(text.ptr, wanted, UUID_TEXT_LEN) != 0;
+        read_wrong += !uuid_parse(text.ptr, &back) || !uuid_equal(back, id);
+        for (unsigned j = 0; j < UUID_TEXT_LEN; j++)
+            if (random_below(r, 2) == 0)
+                text.ptr[j] = ascii_upper(text.ptr[j]);
+        case_wrong += !uuid_parse(text.ptr, &back) || !uuid_equal(back, id);
+    }
+    is_number(written_wrong, 0, "100,000 random ids are written as printf writes them");
+    is_number(read_wrong, 0, "and read back");
+    is_number(case_wrong, 0, "and read back when letters change their case at random");
+}
+
+static int sign(int number)
+{
+    return (number > 0) - (number < 0);
+}
+
+static bool order_agrees(struct uuid a, struct uuid b)
+{
+    char text_a[UUID_TEXT_LEN];
+    char text_b[UUID_TEXT_LEN];
+    uuid_format(a, text_a);
+    uuid_format(b, text_b);
+    int wanted = sign(memcmp(text_a, text_b, UUID_TEXT_LEN));
+    return uuid_less(b, a) - uuid_less(a, b) == wanted && uuid_equal(a, b) == (wanted == 0);
+}
+
+static void test_order(struct random *r)
+{
+    enum { COUNT = 2000 };
+    static struct uuid keys[COUNT];
+    for (unsigned set = 0; set < keyset_count; set++) {
+        size_t count = keyset_fill(&keysets[set], r, keys, COUNT);
+        unsigned wrong = 0;
+        for (unsigned i = 0; i < 10000; i++)
+            wrong += !order_agrees(keys[random_below(r, count)], keys[random_below(r, count)]);
+        is_number(wrong, 0, "%s: ids are ordered as their texts", keysets[set].name);
+    }
+    struct uuid low = {1, UINT64_MAX};
+    struct uuid high = {2, 0};
+    ok(uuid_less(low, high) && !uuid_less(high, low), "the upper half decides before the lower");
+    ok(!uuid_equal((struct uuid){1, 2}, (struct uuid){1, 3}) &&
+           !uuid_equal((struct uuid){1, 2}, (struct uuid){0, 2}),
+       "ids that differ in one half are not equal");
+}
+
+int main(void)
+{
+    char blank[UUID_TEXT_LEN] = {0};
+    struct guard g = {0};
+    struct random r = random_seeded();
+    text = guard_copy(&g, span_of(blank, sizeof blank));
+    test_known();
+    test_every_byte(&r);
+    test_round_trip(&r);
+    test_order(&r);
+    guard_release(&g);
+    return done_testing();
+}
