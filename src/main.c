@@ -1,5 +1,8 @@
 // stele-server: options, dataset, server, exit code. The only file that knows all the others.
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,10 +76,21 @@ out:
     return code;
 }
 
+// A client's large request or reply is given back to the system when it is done. By default the GNU
+// allocator learns from each large block freed to keep the next ones, up to 64 MiB of them.
+static void keep_no_large_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 512 * 1024); // larger blocks are mapped and unmapped singly
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
+
 int main(int argc, char *argv[])
 {
     static struct options options;
     struct error error = {""};
+    keep_no_large_memory();
     if (!options_parse(&options, argc, argv, &error))
         return fail(&error);
     if (options.help) {

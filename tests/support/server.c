@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -128,6 +129,7 @@ struct server_process server_start(const char *data_file, const char *const *opt
     s.pid = fork();
     require(s.pid >= 0, "cannot fork");
     if (s.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that bails out leaves no server behind
         int log = open(s.log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(pipes[1], STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
@@ -154,8 +156,19 @@ struct server_process server_start(const char *data_file, const char *const *opt
 int server_stop(struct server_process *s)
 {
     int status = 0;
+    pid_t ended = 0;
     kill(s->pid, SIGTERM);
-    require(waitpid(s->pid, &status, 0) == s->pid, "the server is not our child");
+    // A server that does not stop fails the test instead of holding it.
+    for (int waits = 0; ended == 0 && waits < PATIENCE_SECONDS * 100; waits++) {
+        ended = waitpid(s->pid, &status, WNOHANG);
+        if (ended == 0)
+            poll(NULL, 0, 10);
+    }
+    if (ended == 0) {
+        kill(s->pid, SIGKILL);
+        ended = waitpid(s->pid, &status, 0);
+    }
+    require(ended == s->pid, "the server is not our child");
     s->pid = 0;
     return exit_code(status);
 }
