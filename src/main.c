@@ -56,10 +56,11 @@ static int serve(const struct options *options)
     int code = EXIT_FAILURE;
     if (!log_open(options->server.service.logfile, options->log_level, &error))
         return fail(&error);
-    dataset = open_dataset(options, &error);
-    if (dataset != NULL)
-        server = server_open(&options->server, dataset, &error);
-    if (server == NULL) {
+    // Addresses come first: that one is in use should not show after minutes of indexing.
+    server = server_open(&options->server, &error);
+    if (server != NULL)
+        dataset = open_dataset(options, &error);
+    if (dataset == NULL || !server_listen(server, dataset, &error)) {
         fail(&error);
         goto out;
     }

@@ -69,7 +69,8 @@ static bool read_once(struct conn *c, struct bytes *fresh)
     ssize_t count = read(c->io.fd, worker->read_buffer, WORKER_READ_MAX);
     *fresh = (struct bytes){worker->read_buffer, count > 0 ? (size_t)count : 0};
     worker->service.stats.net_input_bytes += fresh->len;
-    if (count == 0)
+    // When the server stops, what has arrived is answered; the read that finds nothing is the last.
+    if (count == 0 || (count < 0 && errno == EAGAIN && c->draining))
         c->ended = true;
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
@@ -152,14 +153,14 @@ static void settle(struct conn *c)
     size_t pending = output_pending(&c->output);
     bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
     bool done = !unfinished && pending == 0;
-    if (done && (c->status == FEED_CLOSE || c->draining)) {
+    if (done && (c->status == FEED_CLOSE || (c->draining && c->ended))) {
         linger(c);
     } else if (done && c->ended) {
         conn_free(c);
     } else {
         int events = pending > 0 || unfinished ? EV_WRITE : 0;
         if (!c->ended && !unfinished && c->status != FEED_CLOSE && pending < SESSION_OUTPUT_HIGH)
-            events |= EV_READ;
+            events |= c->draining ? EV_READ | EV_WRITE : EV_READ;
         watch(c, events);
     }
 }
@@ -171,7 +172,9 @@ static void turn(struct conn *c, int events)
     bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
     if ((events & EV_WRITE) != 0)
         alive = write_once(c);
-    if (alive && (events & EV_READ) != 0 && !c->ended)
+    // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
+    bool look = c->draining && !unfinished && output_pending(&c->output) < SESSION_OUTPUT_HIGH;
+    if (alive && !c->ended && ((events & EV_READ) != 0 || look))
         alive = read_once(c, &fresh);
     bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
     if (alive && (fresh.len > 0 || resume))
@@ -205,11 +208,10 @@ void conn_drain(struct conn *c)
 {
     struct bytes fresh = {0};
     bool alive = !c->lingering;
+    c->draining = true;
     if (alive && c->status == FEED_NEEDS_INPUT && !c->ended)
         alive = read_once(c, &fresh);
     bool idle = c->status == FEED_NEEDS_INPUT && fresh.len == 0 && output_pending(&c->output) == 0;
-    c->ended = true;
-    c->draining = true;
     if (alive && fresh.len > 0)
         alive = feed(c, fresh) && write_once(c);
     if (alive && !idle)

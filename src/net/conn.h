@@ -22,7 +22,7 @@ struct conn {
     struct buf input; // bytes read but not consumed by the session
     struct output output;
     enum feed_status status; // why the session stopped last
-    bool ended;     // no more is read: the client has shut down its side, or the server is stopping
+    bool ended;     // no more is read: the client has shut down its side, or all is drained
     bool draining;  // the server is stopping: closes when all is answered
     bool lingering; // all is sent and our side shut down; what still comes is thrown away
 };

@@ -1,4 +1,5 @@
-// Opening listening sockets, TCP and unix.
+// Opening listening sockets, TCP and unix. Binding and listening are two steps, so that an address
+// in use is found before a large file is indexed, and clients are refused until it is.
 #include "net/listener.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #include "base/error.h"
 
-static bool add(struct listener *list, unsigned *count, int fd, bool owns_path, struct error *error)
+static bool add(struct listener *list, unsigned *count, int fd, struct error *error)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
@@ -22,14 +23,14 @@ static bool add(struct listener *list, unsigned *count, int fd, bool owns_path, 
         return false;
     }
     struct listener *added = &list[(*count)++];
-    *added = (struct listener){.fd = fd, .owns_path = owns_path};
+    *added = (struct listener){.fd = fd};
     added->port = address_port((struct sockaddr *)&address);
     address_format((struct sockaddr *)&address, len, added->text);
     return true;
 }
 
-// A bound and listening socket, or -1 with errno set.
-static int listen_on(const struct addrinfo *info, unsigned backlog)
+// A bound socket, or -1 with errno set.
+static int bind_to(const struct addrinfo *info)
 {
     int on = 1;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -39,7 +40,7 @@ static int listen_on(const struct addrinfo *info, unsigned backlog)
     if ((info->ai_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, (int)backlog) != 0) {
+        bind(fd, info->ai_addr, info->ai_addrlen) != 0) {
         int reason = errno;
         close(fd);
         errno = reason;
@@ -48,13 +49,13 @@ static int listen_on(const struct addrinfo *info, unsigned backlog)
     return fd;
 }
 
-bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
-                       unsigned backlog, struct error *error)
+bool listener_bind_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
+                       struct error *error)
 {
     if (strcmp(address, "*") == 0)
-        return listener_open_tcp(list, count, "0.0.0.0", port, backlog, error) &&
-               listener_open_tcp(list, count, "::", port != 0 ? port : list[*count - 1].port,
-                                 backlog, error);
+        return listener_bind_tcp(list, count, "0.0.0.0", port, error) &&
+               listener_bind_tcp(list, count, "::", port != 0 ? port : list[*count - 1].port,
+                                 error);
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     char service[16];
@@ -66,10 +67,10 @@ bool listener_open_tcp(struct listener *list, unsigned *count, const char *addre
     }
     bool good = true;
     for (const struct addrinfo *info = found; good && info != NULL; info = info->ai_next) {
-        int fd = listen_on(info, backlog);
+        int fd = bind_to(info);
         good = fd >= 0;
         if (good)
-            good = add(list, count, fd, false, error);
+            good = add(list, count, fd, error);
         else
             error_set(error, "cannot listen on %s port %u: %s", address, port, strerror(errno));
     }
@@ -92,25 +93,27 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, st
         return false;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
-                   errno == ECONNREFUSED;
+    int reason = 0;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) != 0)
+        reason = errno;
     if (fd >= 0)
         close(fd);
-    if (!refused) {
+    if (reason == 0 || reason == EAGAIN) { // EAGAIN: its queue is full
         error_set(error, "cannot listen on '%s': a server is listening there", path);
         return false;
     }
-    if (unlink(path) != 0) {
-        error_set(error, "cannot replace '%s': %s", path, strerror(errno));
-        return false;
-    }
-    return true;
+    if (reason == ECONNREFUSED && unlink(path) == 0)
+        return true;
+    error_set(error, "cannot replace '%s': %s", path,
+              strerror(reason == ECONNREFUSED ? errno : reason));
+    return false;
 }
 
-bool listener_open_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
-                        unsigned backlog, struct error *error)
+bool listener_bind_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
+                        struct error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat file;
     if (strlen(path) >= sizeof address.sun_path) {
         error_set(error, "cannot listen on '%s': the path is longer than %zu bytes", path,
                   sizeof address.sun_path - 1);
@@ -122,20 +125,36 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
         error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
-    } else if ((mode != 0 && chmod(path, mode) != 0) || listen(fd, (int)backlog) != 0) {
+    } else if ((mode != 0 && chmod(path, mode) != 0) || lstat(path, &file) != 0) {
         error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
         unlink(path);
+    } else if (add(list, count, fd, error)) {
+        struct listener *added = &list[*count - 1];
+        added->owns_path = true;
+        added->device = file.st_dev;
+        added->inode = file.st_ino;
+        return true;
     } else {
-        return add(list, count, fd, true, error);
+        return false;
     }
     if (fd >= 0)
         close(fd);
     return false;
 }
 
+bool listener_listen(struct listener *listener, unsigned backlog, struct error *error)
+{
+    if (listen(listener->fd, (int)backlog) == 0)
+        return true;
+    error_set(error, "cannot listen on %s: %s", listener->text, strerror(errno));
+    return false;
+}
+
 void listener_close(struct listener *listener)
 {
-    if (listener->owns_path)
+    struct stat file;
+    if (listener->owns_path && lstat(listener->text, &file) == 0 &&
+        file.st_dev == listener->device && file.st_ino == listener->inode)
         unlink(listener->text);
     close(listener->fd);
 }

@@ -41,6 +41,7 @@ struct server {
     ev_signal on_term;
     ev_signal on_int;
     bool stopping;
+    struct error note; // for the log, or empty
 };
 
 static void reject(struct server *server, int fd, const char *reply)
@@ -178,15 +179,17 @@ static void on_shutdown_command(void *context)
 }
 
 // Descriptors for all clients, or fewer clients. False with a message when there is room for none.
-static bool reserve_descriptors(unsigned *maxclients, struct error *error)
+// What was changed is noted for the log, which comes when nothing can refuse the start any more.
+static bool reserve_descriptors(struct server *server, struct error *error)
 {
+    unsigned *maxclients = &server->settings.service.maxclients;
     struct rlimit limit;
     rlim_t wanted = (rlim_t)*maxclients + SPARE_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return true;
     struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
-        log_write(LOG_NOTICE, "raised the limit of open files to %llu for %u clients",
+        error_set(&server->note, "raised the limit of open files to %llu for %u clients",
                   (unsigned long long)wanted, *maxclients);
         return true;
     }
@@ -203,20 +206,19 @@ static bool reserve_descriptors(unsigned *maxclients, struct error *error)
         return false;
     }
     *maxclients = (unsigned)limit.rlim_cur - SPARE_DESCRIPTORS;
-    log_write(LOG_WARNING, "maxclients lowered to %u by the limit of %llu open files", *maxclients,
-              (unsigned long long)limit.rlim_cur);
+    error_set(&server->note, "maxclients lowered to %u by the limit of %llu open files",
+              *maxclients, (unsigned long long)limit.rlim_cur);
     return true;
 }
 
-static bool open_listeners(struct server *server, struct error *error)
+static bool bind_addresses(struct server *server, struct error *error)
 {
     struct service_settings *settings = &server->settings.service;
     for (unsigned i = 0; server->settings.tcp && i < server->settings.bind_count; i++) {
         const char *address = server->settings.binds[i];
         bool optional = *address == '-';
-        bool opened =
-            listener_open_tcp(server->listeners, &server->listener_count, address + optional,
-                              settings->port, settings->tcp_backlog, error);
+        bool opened = listener_bind_tcp(server->listeners, &server->listener_count,
+                                        address + optional, settings->port, error);
         if (!opened && !optional)
             return false;
         if (!opened)
@@ -226,8 +228,8 @@ static bool open_listeners(struct server *server, struct error *error)
             settings->port = server->listeners[0].port;
     }
     if (*settings->unixsocket != '\0' &&
-        !listener_open_unix(server->listeners, &server->listener_count, settings->unixsocket,
-                            settings->unixsocketperm, settings->tcp_backlog, error))
+        !listener_bind_unix(server->listeners, &server->listener_count, settings->unixsocket,
+                            settings->unixsocketperm, error))
         return false;
     if (server->listener_count > 0)
         return true;
@@ -235,8 +237,7 @@ static bool open_listeners(struct server *server, struct error *error)
     return false;
 }
 
-struct server *server_open(const struct server_settings *settings, struct dataset *dataset,
-                           struct error *error)
+struct server *server_open(const struct server_settings *settings, struct error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -244,19 +245,13 @@ struct server *server_open(const struct server_settings *settings, struct datase
         return NULL;
     }
     server->settings = *settings;
-    if (!reserve_descriptors(&server->settings.service.maxclients, error) ||
-        !open_listeners(server, error))
+    if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
         goto fail;
     server->loop = ev_default_loop(EVFLAG_AUTO);
     if (server->loop == NULL) {
         error_set(error, "cannot start the event loop");
         goto fail;
     }
-    server->worker = worker_new(server->loop, &server->settings.service, dataset, error);
-    if (server->worker == NULL)
-        goto fail;
-    server->worker->service.stop = on_shutdown_command;
-    server->worker->service.stop_context = server;
     for (unsigned i = 0; i < server->listener_count; i++) {
         ev_io_init(&server->accepting[i], on_acceptable, server->listeners[i].fd, EV_READ);
         server->accepting[i].data = server;
@@ -264,14 +259,10 @@ struct server *server_open(const struct server_settings *settings, struct datase
     ev_timer_init(&server->accept_pause, on_accept_pause_over, ACCEPT_PAUSE, 0);
     server->accept_pause.data = server;
     ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
-    signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of its write, not our end
-    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
     server->on_term.data = server;
     server->on_int.data = server;
-    ev_signal_start(server->loop, &server->on_term);
-    ev_signal_start(server->loop, &server->on_int);
     return server;
 fail:
     server_close(server);
@@ -283,9 +274,28 @@ const char *server_address(const struct server *server)
     return server->listeners[0].text;
 }
 
+bool server_listen(struct server *server, struct dataset *dataset, struct error *error)
+{
+    server->worker = worker_new(server->loop, &server->settings.service, dataset, error);
+    if (server->worker == NULL)
+        return false;
+    server->worker->service.stop = on_shutdown_command;
+    server->worker->service.stop_context = server;
+    for (unsigned i = 0; i < server->listener_count; i++)
+        if (!listener_listen(&server->listeners[i], server->settings.service.tcp_backlog, error))
+            return false;
+    if (*server->note.text != '\0')
+        log_write(LOG_WARNING, "%s", server->note.text);
+    signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of its write, not our end
+    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
+    ev_signal_start(server->loop, &server->on_term);
+    ev_signal_start(server->loop, &server->on_int);
+    start_accepting(server);
+    return true;
+}
+
 void server_run(struct server *server)
 {
-    start_accepting(server);
     ev_run(server->loop, 0);
 }
 

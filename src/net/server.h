@@ -17,15 +17,18 @@ struct server_settings {
     unsigned bind_count;
 };
 
-// Opens all listeners and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
-// logs it). NULL with a message when an address cannot be had. `dataset` is borrowed and must
-// outlive the server, and so must the strings of `settings`; the rest is copied. One per process:
-// it takes over SIGTERM and SIGINT and ignores SIGPIPE and SIGHUP.
-struct server *server_open(const struct server_settings *settings, struct dataset *dataset,
-                           struct error *error);
+// Binds all addresses and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
+// logs it); clients are refused until server_listen. NULL with a message when an address cannot be
+// had. The strings of `settings` must outlive the server; the rest is copied. One per process: it
+// takes over SIGTERM and SIGINT and ignores SIGPIPE and SIGHUP.
+struct server *server_open(const struct server_settings *settings, struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.
 const char *server_address(const struct server *server);
+
+// Lets clients in, to be answered from `dataset`, which is borrowed and must outlive the server.
+// False with a message when memory is short or another server took an address meanwhile.
+bool server_listen(struct server *server, struct dataset *dataset, struct error *error);
 
 // Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
 // returns when all replies are sent, after 5 seconds, or at a second signal.
