@@ -1,0 +1,33 @@
+#!/usr/bin/env perl
+# redis-cli as people use it: single commands, RESP3, and interactively, where it asks for COMMAND
+# DOCS at once and aborts when the answer has another form than it expects.
+use strict;
+use warnings;
+use Test::More;
+
+my $build = $ENV{STELE_BUILD} // 'build/release';
+my $key = 'f8a24bb8-eff8-41dc-929b-10b4c3e49e05';
+my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0',
+    '--logfile', '/dev/null' or die $!;
+$SIG{ALRM} = sub { kill TERM => $pid; die "no answer in time\n" };
+alarm 120;
+my $ready = <$server> // die "no ready line\n";
+my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) / or die "not a ready line: $ready";
+
+is(`redis-cli --no-raw -p $port GET $key`, "\"1234\"\n", 'GET');
+is(`redis-cli --no-raw -p $port MGET $key x 3479d894-3271-4935-88cf-a06f3cbb80a5`,
+    qq{1) "1234"\n2) (nil)\n3) "this is a value"\n}, 'MGET of present and absent keys, in order');
+like(`redis-cli --no-raw -3 -p $port HELLO 3`,
+    qr/\A1# "server" => "redis"\n2# "version" => "[\d.]+"\n3# "proto" => \(integer\) 3\n4# "id" => \(integer\) \d+\n5# "mode" => "standalone"\n6# "role" => "master"\n7# "modules" => \(empty array\)\n\z/,
+    'HELLO 3 is a map');
+for my $protocol ('-2', '-3') {
+    my $said = qx{printf 'get $key\nhelp get\nquit\n' | redis-cli $protocol -p $port 2>&1};
+    is($?, 0, "$protocol interactively: it ends well");
+    like($said, qr/1234/, 'and answers');
+    like($said, qr/summary:\S* The value of a key/, 'and knows our documentation of GET');
+    unlike($said, qr/assert/i, 'and no assertion fails');
+}
+kill TERM => $pid;
+close $server;
+is($?, 0, 'the server ends well');
+done_testing();
