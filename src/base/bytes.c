@@ -75,7 +75,8 @@ void buf_remove_front(struct buf *b, size_t count)
         b->len = 0;
         return;
     }
-    memmove(b->ptr, b->ptr + count, b->len - count);
+    if (count > 0)
+        memmove(b->ptr, b->ptr + count, b->len - count);
     b->len -= count;
 }
 

@@ -85,12 +85,12 @@ static bool read_lines(struct dataset *d, struct record_list *list, struct datas
     return true;
 }
 
-// The bytes of the values that are left once later lines have replaced earlier ones.
-static uint64_t kept_value_bytes(const struct dataset *d, const struct record_list *list)
+static uint64_t value_bytes(const struct dataset *d, const struct trie_record *records,
+                            size_t count)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < list->count; i++)
-        sum += line_value(d->text, list->items[i].offset).len;
+    for (size_t i = 0; i < count; i++)
+        sum += line_value(d->text, records[i].offset).len;
     return sum;
 }
 
@@ -113,8 +113,7 @@ static bool build(struct dataset *d, enum dataset_malformed malformed,
     list.count = trie_sort(list.items, list.count);
     f->keys = list.count;
     f->duplicates = records - list.count;
-    if (f->duplicates > 0)
-        f->value_bytes = kept_value_bytes(d, &list);
+    f->value_bytes -= value_bytes(d, list.items + list.count, records - list.count);
     if (!trie_build(list.items, list.count, d->text.len, &d->image, error))
         goto out;
     struct span image = {d->image.memory.ptr, d->image.memory.len};
@@ -234,6 +233,12 @@ void dataset_close(struct dataset *d)
 struct ref *dataset_ref(struct dataset *d)
 {
     return &d->ref;
+}
+
+bool dataset_has(const struct dataset *d, struct uuid id)
+{
+    uint64_t offset;
+    return trie_find(&d->trie, id, &offset);
 }
 
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)

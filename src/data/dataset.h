@@ -57,7 +57,11 @@ struct ref *dataset_ref(struct dataset *d);
 
 // The value stored under `id`, or false when there is none. The span points into the mapping: it
 // stays valid while the caller holds its reference to `d`.
+// Finding a value's end takes time in proportion to its length.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
+
+// Whether there is a value under `id`, however long.
+bool dataset_has(const struct dataset *d, struct uuid id);
 
 const struct dataset_figures *dataset_figures(const struct dataset *d);
 

@@ -78,25 +78,34 @@ static unsigned separator_child(const uint32_t *keys, unsigned count, struct uui
     return child;
 }
 
-// A node's starts, and how many (one more than its children). False when the node does not lie
-// within the nodes.
-static inline bool node_starts(const struct trie *t, uint32_t node, const uint32_t **starts,
-                               uint32_t *count)
+// A node whose bounds have been checked. The head is read once, since a mapped image may change.
+struct node {
+    uint32_t head;
+    uint32_t words;       // of the whole node
+    uint32_t start_count; // one more than its children
+    const uint32_t *starts;
+};
+
+// False when the node does not lie within the nodes.
+static inline bool read_node(const struct trie *t, uint32_t number, struct node *node)
 {
-    if (node > t->node_words || t->node_words - node < TRIE_NODE_HEAD)
+    if (number > t->node_words || t->node_words - number < TRIE_NODE_HEAD)
         return false;
-    uint32_t head = t->nodes[node];
+    uint32_t head = *(const volatile uint32_t *)&t->nodes[number];
     uint64_t before = TRIE_NODE_HEAD;
+    uint32_t count;
     if (node_is_radix(head)) {
         if (node_bits(head) == 0)
             return false;
-        *count = (UINT32_C(1) << node_bits(head)) + 1;
+        count = (UINT32_C(1) << node_bits(head)) + 1;
     } else {
-        *count = node_separator_count(head) + 2;
+        count = node_separator_count(head) + 2;
         before += (uint64_t)node_separator_count(head) * TRIE_KEY_WORDS;
     }
-    *starts = t->nodes + node + before;
-    return before + *count <= t->node_words - node;
+    if (before + count > t->node_words - number)
+        return false;
+    *node = (struct node){head, (uint32_t)before + count, count, t->nodes + number + before};
+    return true;
 }
 
 // The slot where the child with this start begins.
@@ -116,17 +125,16 @@ static inline struct range narrow(const struct trie *t, struct uuid id, struct t
     uint32_t start = t->root;
     uint64_t end = t->count;
     for (unsigned depth = 0; (start & TRIE_NODE) != 0; depth++) {
-        const uint32_t *starts;
-        uint32_t count;
-        uint32_t node = start & ~TRIE_NODE;
-        if (depth == TRIE_DEPTH_MAX || !node_starts(t, node, &starts, &count))
+        struct node node;
+        uint32_t number = start & ~TRIE_NODE;
+        if (depth == TRIE_DEPTH_MAX || !read_node(t, number, &node))
             return nothing;
-        uint32_t head = t->nodes[node];
-        uint32_t child = node_is_radix(head) ? uuid_bits(id, node_skip(head), node_bits(head))
-                                             : separator_child(t->nodes + node + TRIE_NODE_HEAD,
-                                                               node_separator_count(head), id);
-        start = starts[child];
-        end = start_slot(t, starts[child + 1]);
+        uint32_t child = node_is_radix(node.head)
+                             ? uuid_bits(id, node_skip(node.head), node_bits(node.head))
+                             : separator_child(t->nodes + number + TRIE_NODE_HEAD,
+                                               node_separator_count(node.head), id);
+        start = node.starts[child];
+        end = start_slot(t, node.starts[child + 1]);
         if (probe != NULL)
             probe->nodes++;
     }
@@ -212,54 +220,73 @@ uint64_t trie_seek(const struct trie *t, struct uuid id)
     return lo;
 }
 
-static bool check_range(const struct trie *t, uint32_t start, uint64_t end, unsigned depth,
-                        struct trie_shape *shape, struct error *error)
+// What trie_check has seen so far.
+struct check {
+    const struct trie *trie;
+    struct trie_shape *shape;
+    uint64_t words; // of the nodes visited; no honest image has a node twice
+    struct error *error;
+};
+
+static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned depth)
 {
+    const struct trie *t = c->trie;
     if ((start & TRIE_NODE) == 0) {
         if (start > end || end > t->count || end - start > TRIE_LEAF_MAX) {
-            error_set(error, "leaf of slots %u to %llu of %llu", start, (unsigned long long)end,
+            error_set(c->error, "leaf of slots %u to %llu of %llu", start, (unsigned long long)end,
                       (unsigned long long)t->count);
             return false;
         }
-        if (end - start > shape->leaf_max)
-            shape->leaf_max = end - start;
+        if (end - start > c->shape->leaf_max)
+            c->shape->leaf_max = end - start;
         return true;
     }
-    uint32_t node = start & ~TRIE_NODE;
-    const uint32_t *starts;
-    uint32_t count;
-    if (depth == TRIE_DEPTH_MAX || !node_starts(t, node, &starts, &count)) {
-        error_set(error, "node %u at depth %u is not within the nodes", node, depth);
+    uint32_t number = start & ~TRIE_NODE;
+    struct node node;
+    if (depth == TRIE_DEPTH_MAX || !read_node(t, number, &node)) {
+        error_set(c->error, "node %u at depth %u is not within the nodes", number, depth);
         return false;
     }
-    shape->nodes++;
-    if (depth + 1 > shape->depth)
-        shape->depth = depth + 1;
-    if (start_slot(t, starts[0]) != t->nodes[node + 1] || starts[count - 1] != end) {
-        error_set(error, "node %u does not span its range", node);
+    c->words += node.words;
+    if (c->words > t->node_words) {
+        error_set(c->error, "node %u is reached in more than one way", number);
         return false;
     }
-    for (uint32_t i = 0; i + 1 < count; i++)
-        if (!check_range(t, starts[i], start_slot(t, starts[i + 1]), depth + 1, shape, error))
+    c->shape->nodes++;
+    if (depth + 1 > c->shape->depth)
+        c->shape->depth = depth + 1;
+    if (start_slot(t, node.starts[0]) != t->nodes[number + 1] ||
+        node.starts[node.start_count - 1] != end) {
+        error_set(c->error, "node %u does not span its range", number);
+        return false;
+    }
+    for (uint32_t i = 0; i + 1 < node.start_count; i++)
+        if (!check_range(c, node.starts[i], start_slot(t, node.starts[i + 1]), depth + 1))
             return false;
     return true;
 }
 
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error)
 {
+    struct check check = {.trie = t, .shape = shape, .error = error};
     *shape = (struct trie_shape){0};
-    if (!check_range(t, t->root, t->count, 0, shape, error))
+    if (!check_range(&check, t->root, t->count, 0))
         return false;
     struct uuid previous = {0, 0};
     for (uint64_t rank = 0; rank < t->count; rank++) {
         uint64_t offset;
+        uint64_t found;
+        struct uuid id = key_at(t, rank);
         if (!trie_at(t, rank, &offset)) {
             error_set(error, "slot %llu points at no record", (unsigned long long)rank);
             return false;
         }
-        struct uuid id = key_at(t, rank);
         if (rank > 0 && !uuid_less(previous, id)) {
             error_set(error, "slot %llu is out of key order", (unsigned long long)rank);
+            return false;
+        }
+        if (!trie_find(t, id, &found) || found != offset) {
+            error_set(error, "slot %llu is not found by its key", (unsigned long long)rank);
             return false;
         }
         previous = id;

@@ -108,8 +108,9 @@ uint64_t trie_seek(const struct trie *t, struct uuid id);
 // there and points at no record.
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
-// Walks the whole image. False with a message when it breaks a rule of its own: starts out of
-// order, a leaf too large, a path too deep, a slot that points at no record or out of key order.
+// Walks the whole image, in time proportional to its size. False with a message when it breaks a
+// rule: starts out of order, a leaf too large, a path too deep, a node reached twice, a slot that
+// points at no record, is out of key order or is not found by its key.
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error);
 
 #endif

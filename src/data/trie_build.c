@@ -59,11 +59,18 @@ static unsigned shared_bits(const struct trie_record *records, size_t count)
     return lo != 0 ? 64 + (unsigned)__builtin_clzll(lo) : 128;
 }
 
+static void swap(struct trie_record *a, struct trie_record *b)
+{
+    struct trie_record record = *a;
+    *a = *b;
+    *b = record;
+}
+
 static void move_last_line_to_front(struct trie_record *records, size_t count)
 {
     for (size_t i = 1; i < count; i++)
         if (records[i].offset > records[0].offset)
-            records[0].offset = records[i].offset;
+            swap(&records[0], &records[i]);
 }
 
 // Sorts by MSD radix in place ("American flag sort", McIlroy, Bostic & McIlroy 1993), after the
@@ -77,7 +84,7 @@ static size_t sort_distinct(struct trie_record *records, size_t count)
         for (size_t i = 0; i < count; i++) {
             if (kept > 0 && uuid_equal(records[kept - 1].id, records[i].id))
                 kept--;
-            records[kept++] = records[i];
+            swap(&records[kept++], &records[i]);
         }
         return kept;
     }
@@ -112,7 +119,9 @@ static size_t sort_distinct(struct trie_record *records, size_t count)
     for (unsigned d = 0; d < DIGITS; d++) {
         size_t begin = d == 0 ? 0 : end[d - 1];
         size_t part = sort_distinct(records + begin, end[d] - begin);
-        memmove(records + kept, records + begin, part * sizeof *records);
+        // Forward, so that only records already dropped are moved behind those kept.
+        for (size_t i = 0; kept < begin && i < part; i++)
+            swap(&records[kept + i], &records[begin + i]);
         kept += part;
     }
     return kept;

@@ -19,7 +19,8 @@ struct trie_image {
 };
 
 // Sorts `records` by key and keeps of each key the record with the greatest offset (the last line
-// wins); how many are left at the front. In place, without extra memory beyond the stack.
+// wins); how many those are, at the front. The others stand behind them in no order. In place,
+// without extra memory beyond the stack.
 size_t trie_sort(struct trie_record *records, size_t count);
 
 // Builds the image of `count` sorted records of distinct keys over a data file of `data_bytes`.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/lines.h"
 #include "data/trie_build.h"
+#include "data/trie_image.h"
 #include "support/guard.h"
 #include "support/keysets.h"
 #include "support/tap.h"
@@ -223,6 +224,38 @@ static void check_damage(struct random *r)
     table_release(&t);
 }
 
+// An image whose nodes share children would be walked forever if a walk did not notice.
+static void check_shared_nodes(void)
+{
+    enum { LEVELS = 12, BITS = 8, NODE_WORDS = TRIE_NODE_HEAD + (1 << BITS) + 1 };
+    static _Alignas(8) char image[sizeof(struct trie_header) + LEVELS * NODE_WORDS * 4 + 64];
+    struct trie_header header = {
+        .magic = TRIE_MAGIC,
+        .version = TRIE_VERSION,
+        .root = TRIE_NODE,
+        .slot_bytes = 5,
+        .offset_bits = 30,
+        .nodes_at = sizeof header,
+        .node_words = LEVELS * NODE_WORDS,
+        .slots_at = sizeof header + LEVELS * NODE_WORDS * 4,
+        .image_bytes = sizeof image,
+    };
+    uint32_t *words = (uint32_t *)(void *)(image + sizeof header);
+    struct trie trie;
+    struct trie_shape shape;
+    struct error error = {""};
+    memcpy(image, &header, sizeof header);
+    for (uint32_t level = 0; level < LEVELS; level++) {
+        uint32_t *node = words + level * NODE_WORDS;
+        node[0] = node_radix(level * BITS, BITS);
+        for (uint32_t i = 0; level + 1 < LEVELS && i < 1 << BITS; i++)
+            node[TRIE_NODE_HEAD + i] = TRIE_NODE | (level + 1) * NODE_WORDS;
+    }
+    require(trie_open(&trie, span_of(image, sizeof image), span_of("", 0), &error), "%s",
+            error.text);
+    ok(!trie_check(&trie, &shape, &error), "a node reached twice: %s", error.text);
+}
+
 static void check_refusals(struct random *r)
 {
     struct table t;
@@ -249,6 +282,11 @@ static void check_refusals(struct random *r)
         image.ptr[field] = old;
     }
     ok(refused, "no byte of the header can make a lookup return another key's line");
+    struct trie_shape shape;
+    image.ptr[image.len - TRIE_SLOT_PADDING - 1] ^= 1; // of the last slot's fingerprint
+    ok(trie_open(&opened, span_of(image.ptr, image.len), buf_span(&t.text), &error) &&
+           !trie_check(&opened, &shape, &error),
+       "a key that is not found any more: %s", error.text);
     table_release(&t);
 }
 
@@ -288,5 +326,6 @@ int main(void)
     check_last_line_wins();
     check_damage(&r);
     check_refusals(&r);
+    check_shared_nodes();
     return done_testing();
 }
