@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "serve/stats.h"
-
 static const char *const flag_names[] = {
     "write", "readonly", "denyoom", "admin",   "noscript", "blocking",   "loading",
     "stale", "asking",   "fast",    "no_auth", "no_multi", "allow_busy", "movablekeys",
@@ -93,7 +91,7 @@ static unsigned hash_name(const char *folded)
 static void add_row(struct command_index *index, const struct command *row,
                     const struct command *container)
 {
-    assert(index->count < STATS_COMMANDS_MAX - 1 && strlen(row->name) < COMMAND_NAME_MAX);
+    assert(index->count < COMMANDS_MAX && strlen(row->name) < COMMAND_NAME_MAX);
     unsigned number = index->count++;
     index->entries[number] = (struct command_entry){row, container, number};
     if (container != NULL)
@@ -143,6 +141,8 @@ const struct command_entry *command_find_sub(const struct command_index *index,
 
 const struct command_entry *command_find_full(const struct command_index *index, struct span name)
 {
+    if (name.len >= COMMAND_FULL_NAME_MAX)
+        return NULL;
     const char *bar = name.len > 0 ? memchr(name.ptr, '|', name.len) : NULL;
     if (bar == NULL)
         return command_find(index, name);

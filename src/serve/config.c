@@ -8,9 +8,9 @@
 
 enum {
     VALUE_MAX = 32,
-    // Matching is not divided into turns, so what one command may ask is bounded.
-    PATTERNS_MAX = 256,
-    PATTERN_MAX = 256,
+    // Matching is not divided into turns, so what one command may ask is bounded: so many bytes of
+    // patterns, each counted as one more.
+    PATTERN_BYTES_MAX = 4096,
 };
 
 enum setting_kind {
@@ -92,14 +92,15 @@ enum command_result config_get_command(struct session *s, const struct resp_requ
     char number[VALUE_MAX];
     uint32_t matched_by[SETTINGS];
     uint64_t matches = 0;
-    bool bounded = r->argc <= PATTERNS_MAX + 2;
-    for (uint32_t i = 2; bounded && i < r->argc; i++)
-        bounded = resp_arg(r, i).len <= PATTERN_MAX;
-    if (!bounded) {
-        resp_error(&s->reply, "ERR CONFIG GET takes at most %d patterns of at most %d bytes",
-                   PATTERNS_MAX, PATTERN_MAX);
+    uint64_t pattern_bytes = 0;
+    for (uint32_t i = 2; i < r->argc && pattern_bytes <= PATTERN_BYTES_MAX; i++)
+        pattern_bytes += 1 + resp_arg(r, i).len;
+    if (pattern_bytes > PATTERN_BYTES_MAX) {
+        resp_error(&s->reply, "ERR CONFIG GET takes at most %d bytes of patterns",
+                   PATTERN_BYTES_MAX);
         return COMMAND_DONE;
     }
+    session_charge(s, pattern_bytes);
     for (unsigned i = 0; i < SETTINGS; i++) {
         matched_by[i] = matching_argument(r, &settings[i]);
         matches += matched_by[i] != 0;

@@ -131,8 +131,8 @@ enum command_result client_setinfo_command(struct session *s, const struct resp_
                    : span_is(attribute, "lib-ver") ? &s->lib_ver
                                                    : NULL;
     if (field == NULL) {
-        resp_error(&s->reply, "ERR Unrecognized option '%.*s'",
-                   (int)(attribute.len < 128 ? attribute.len : 128), attribute.ptr);
+        resp_error(&s->reply, "ERR Unrecognized option '%.*s'", session_echoed(attribute),
+                   attribute.ptr);
     } else if (is_client_text(s, value, attribute.ptr, attribute.len)) {
         session_set_text(s, field, value);
         resp_status(&s->reply, "OK");
@@ -171,20 +171,25 @@ enum command_result hello_command(struct session *s, const struct resp_request *
         resp_error(&s->reply, "NOPROTO unsupported protocol version");
         return COMMAND_DONE;
     }
+    // Each option once: a list without end would take a time without end.
+    bool entered = false;
+    bool named = false;
     for (uint32_t i = 2; i < r->argc; i++) {
         struct span option = resp_arg(r, i);
         uint32_t more = r->argc - 1 - i;
-        if (span_is(option, "auth") && more >= 2) {
+        if (span_is(option, "auth") && more >= 2 && !entered) {
+            entered = true;
             if (!may_enter(s, resp_arg(r, i + 1)))
                 return COMMAND_DONE;
             i += 2;
-        } else if (span_is(option, "setname") && more >= 1) {
+        } else if (span_is(option, "setname") && more >= 1 && !named) {
+            named = true;
             if (!set_name(s, resp_arg(r, i + 1)))
                 return COMMAND_DONE;
             i += 1;
         } else {
-            resp_error(&s->reply, "ERR Syntax error in HELLO option '%.*s'",
-                       (int)(option.len < 128 ? option.len : 128), option.ptr);
+            resp_error(&s->reply, "ERR Syntax error in HELLO option '%.*s'", session_echoed(option),
+                       option.ptr);
             return COMMAND_DONE;
         }
     }

@@ -4,13 +4,12 @@
 
 enum command_result exists_command(struct session *s, const struct resp_request *r)
 {
-    struct span value;
     if (s->cursor == 0)
         s->cursor = 1;
     for (; s->cursor < r->argc; s->cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum += session_lookup(s, resp_arg(r, (uint32_t)s->cursor), &value);
+        s->sum += session_has(s, resp_arg(r, (uint32_t)s->cursor));
     }
     resp_integer(&s->reply, (int64_t)s->sum);
     return COMMAND_DONE;
@@ -18,7 +17,6 @@ enum command_result exists_command(struct session *s, const struct resp_request 
 
 enum command_result type_command(struct session *s, const struct resp_request *r)
 {
-    struct span value;
-    resp_status(&s->reply, session_lookup(s, resp_arg(r, 1), &value) ? "string" : "none");
+    resp_status(&s->reply, session_has(s, resp_arg(r, 1)) ? "string" : "none");
     return COMMAND_DONE;
 }

@@ -13,6 +13,8 @@
 
 typedef unsigned long long ull;
 
+enum { INFO_WORK = 64 }; // a call into the kernel and some KiB of text, in lookups
+
 // "1.50M", as Redis writes sizes for people.
 static void human_size(char to[32], uint64_t bytes)
 {
@@ -24,6 +26,15 @@ static void human_size(char to[32], uint64_t bytes)
         unit++;
     }
     snprintf(to, 32, unit == 0 ? "%.0f%c" : "%.2f%c", value, units[unit]);
+}
+
+// A text that came from outside must not forge a line.
+static void text_field(struct buf *b, const char *name, const char *text)
+{
+    buf_printf(b, "%s:", name);
+    for (; *text != '\0'; text++)
+        buf_append(b, *text == '\r' || *text == '\n' ? span_of(" ", 1) : span_of(text, 1));
+    buf_append_text(b, "\r\n");
 }
 
 static void server_section(const struct service *service, struct buf *b)
@@ -45,7 +56,7 @@ static void server_section(const struct service *service, struct buf *b)
     buf_printf(b, "server_time_usec:%llu\r\n", (ull)clock_wall_us());
     buf_printf(b, "uptime_in_seconds:%llu\r\n", (ull)uptime);
     buf_printf(b, "uptime_in_days:%llu\r\n", (ull)(uptime / 86400));
-    buf_printf(b, "executable:%s\r\n", settings->executable);
+    text_field(b, "executable", settings->executable);
     buf_printf(b, "config_file:\r\n");
 }
 
@@ -150,7 +161,7 @@ static void keyspace_section(const struct service *service, struct buf *b)
 static void dataset_section(const struct service *service, struct buf *b)
 {
     const struct dataset_figures *f = dataset_figures(service->dataset);
-    buf_printf(b, "dataset_file:%s\r\n", dataset_path(service->dataset));
+    text_field(b, "dataset_file", dataset_path(service->dataset));
     buf_printf(b, "dataset_bytes:%llu\r\n", (ull)f->data_bytes);
     buf_printf(b, "dataset_lines:%llu\r\n", (ull)f->lines);
     buf_printf(b, "dataset_malformed_lines:%llu\r\n", (ull)f->malformed);
@@ -182,25 +193,31 @@ static const struct {
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
-static void choose_sections(bool chosen[SECTIONS], struct span word)
+// The sections that a word means, as bits.
+static uint64_t choose_sections(struct span word)
 {
+    uint64_t chosen = 0;
     bool all = span_is(word, "all") || span_is(word, "everything");
     bool by_default = span_is(word, "default");
     for (unsigned i = 0; i < SECTIONS; i++)
-        chosen[i] |=
-            all || (by_default && sections[i].by_default) || span_is(word, sections[i].name);
+        if (all || (by_default && sections[i].by_default) || span_is(word, sections[i].name))
+            chosen |= UINT64_C(1) << i;
+    return chosen;
 }
 
 enum command_result info_command(struct session *s, const struct resp_request *r)
 {
-    bool chosen[SECTIONS] = {false};
     struct buf text = {0};
     if (r->argc == 1)
-        choose_sections(chosen, span_text("default"));
-    for (uint32_t i = 1; i < r->argc; i++)
-        choose_sections(chosen, resp_arg(r, i));
+        s->sum = choose_sections(span_text("default"));
+    for (; s->cursor + 1 < r->argc; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        s->sum |= choose_sections(resp_arg(r, (uint32_t)s->cursor + 1));
+    }
+    session_charge(s, INFO_WORK);
     for (unsigned i = 0; i < SECTIONS; i++) {
-        if (!chosen[i])
+        if ((s->sum >> i & 1) == 0)
             continue;
         buf_printf(&text, "%s# %s\r\n", text.len > 0 ? "\r\n" : "", sections[i].title);
         sections[i].write(s->service, &text);

@@ -41,10 +41,10 @@ enum command_result shutdown_command(struct session *s, const struct resp_reques
         return COMMAND_DONE;
     }
     for (uint32_t i = 1; i < r->argc; i++) {
-        bool known = false;
+        bool known = false; // an unknown one ends the loop, a known one may come a few times
         for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
             known |= span_is(resp_arg(r, i), options[o]);
-        if (!known) {
+        if (!known || i > 8) {
             resp_error(&s->reply, span_is(resp_arg(r, i), "abort") && r->argc == 2
                                       ? "ERR No shutdown in progress."
                                       : "ERR syntax error");
@@ -86,7 +86,7 @@ enum command_result debug_command(struct session *s, const struct resp_request *
         resp_error(&s->reply,
                    "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
                    "HELP.",
-                   (int)(word.len < 128 ? word.len : 128), word.ptr);
+                   session_echoed(word), word.ptr);
     }
     return COMMAND_DONE;
 }

@@ -9,9 +9,9 @@
 
 enum {
     ARGS_FIRST = 16,
-    ARGS_KEPT = 32,   // an idle session keeps no more storage than this many arguments need
-    ECHOED_MAX = 128, // bytes of a client's words in an error
+    ARGS_KEPT = 32, // an idle session keeps no more storage than this many arguments need
     BATCH_RUNS = 16,
+    BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
 };
 
 // The commands of one feed, as runs of equal ones, so that two readings of the clock serve all.
@@ -65,16 +65,35 @@ bool session_may_go_on(struct session *s)
     return true;
 }
 
+void session_charge(struct session *s, uint64_t units)
+{
+    s->work_left -= units < s->work_left ? (unsigned)units : s->work_left;
+}
+
+static bool count_lookup(struct session *s, bool found)
+{
+    if (found)
+        s->service->stats.keyspace_hits++;
+    else
+        s->service->stats.keyspace_misses++;
+    return found;
+}
+
 bool session_lookup(struct session *s, struct span key, struct span *value)
 {
     struct uuid id;
     bool found = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
                  dataset_get(s->service->dataset, id, value);
     if (found)
-        s->service->stats.keyspace_hits++;
-    else
-        s->service->stats.keyspace_misses++;
-    return found;
+        session_charge(s, value->len / BYTES_PER_WORK);
+    return count_lookup(s, found);
+}
+
+bool session_has(struct session *s, struct span key)
+{
+    struct uuid id;
+    return count_lookup(s, key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
+                               dataset_has(s->service->dataset, id));
 }
 
 void session_push(struct session *s, struct span message)
@@ -98,6 +117,7 @@ static void batch_settle(struct batch *batch, struct stats *stats)
     *batch = (struct batch){.started_ns = now};
 }
 
+// A turn of a long command counts as a command.
 static void batch_count(struct batch *batch, struct stats *stats, unsigned number)
 {
     if (batch->runs == 0 || batch->run[batch->runs - 1].number != number) {
@@ -112,12 +132,12 @@ static void batch_count(struct batch *batch, struct stats *stats, unsigned numbe
 
 static enum command_result reject_unknown(struct session *s, const struct resp_request *r)
 {
-    char echoed[2 * ECHOED_MAX];
+    char echoed[2 * SESSION_ECHOED_MAX];
     size_t len = 0;
     echoed[0] = '\0';
-    for (uint32_t i = 1; i < r->argc && len < ECHOED_MAX; i++) {
+    for (uint32_t i = 1; i < r->argc && len < SESSION_ECHOED_MAX; i++) {
         struct span arg = resp_arg(r, i);
-        size_t shown = arg.len < ECHOED_MAX - len ? arg.len : ECHOED_MAX - len;
+        size_t shown = arg.len < SESSION_ECHOED_MAX - len ? arg.len : SESSION_ECHOED_MAX - len;
         echoed[len++] = '\'';
         // As with C strings in Redis, an argument ends at its first NUL.
         for (size_t j = 0; j < shown && arg.ptr[j] != '\0'; j++)
@@ -128,7 +148,7 @@ static enum command_result reject_unknown(struct session *s, const struct resp_r
     }
     struct span name = resp_arg(r, 0);
     resp_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s",
-               (int)(name.len < ECHOED_MAX ? name.len : ECHOED_MAX), name.ptr, echoed);
+               session_echoed(name), name.ptr, echoed);
     return COMMAND_DONE;
 }
 
@@ -169,8 +189,7 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
         const struct command_entry *sub = command_find_sub(commands, entry, word);
         if (sub == NULL) {
             resp_error(&s->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-                       (int)(word.len < ECHOED_MAX ? word.len : ECHOED_MAX), word.ptr,
-                       command_upper_name(entry->command, name));
+                       session_echoed(word), word.ptr, command_upper_name(entry->command, name));
             return NULL;
         }
         entry = sub;
@@ -189,16 +208,18 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
     return NULL;
 }
 
-static enum command_result run(struct session *s, const struct resp_request *r)
+static enum command_result run(struct session *s, const struct resp_request *r, struct batch *batch)
 {
     uint64_t errors = s->reply.errors;
     const struct command_entry *entry = s->running;
+    struct stats *stats = &s->service->stats;
+    batch_count(batch, stats, entry->number);
     enum command_result result = entry->command->handler(s, r);
-    struct command_stats *stats = &s->service->stats.commands[entry->number];
     if (s->reply.errors > errors)
-        stats->failed++;
+        stats->commands[entry->number].failed++;
     if (result != COMMAND_AGAIN) {
-        stats->calls++;
+        stats->commands[entry->number].calls++;
+        stats->commands_processed++;
         s->running = NULL;
     }
     return result;
@@ -222,6 +243,13 @@ static enum resp_status parse(struct session *s, struct bytes in, char *bad)
     return status;
 }
 
+// Errors are counted at once, so that an INFO behind them in a pipeline tells them.
+static void count_errors(struct session *s)
+{
+    s->service->stats.error_replies += s->reply.errors;
+    s->reply.errors = 0;
+}
+
 static void close_session(struct session *s, const char *reason)
 {
     s->closing = true;
@@ -232,7 +260,6 @@ static void close_session(struct session *s, const char *reason)
 static bool answer(struct session *s, struct bytes in, struct batch *batch)
 {
     struct resp_request request = {in.ptr, s->args, s->progress.argc};
-    struct stats *stats = &s->service->stats;
     if (s->running == NULL) {
         if (request.argc == 0)
             return true;
@@ -241,16 +268,14 @@ static bool answer(struct session *s, struct bytes in, struct batch *batch)
             close_session(s, foreign);
             return true;
         }
-        s->work_left--;
-        stats->commands_processed++;
+        session_charge(s, 1);
         s->running = resolve(s, &request);
         s->cursor = 0;
         s->sum = 0;
         if (s->running == NULL)
             return true;
-        batch_count(batch, stats, s->running->number);
     }
-    switch (run(s, &request)) {
+    switch (run(s, &request, batch)) {
     case COMMAND_AGAIN: return false;
     case COMMAND_CLOSE: close_session(s, NULL); return true;
     case COMMAND_DONE: break;
@@ -290,6 +315,7 @@ static size_t feed(struct session *s, struct bytes in, struct batch *batch,
             enum resp_status parsed = parse(s, rest, bad);
             if (parsed == RESP_BAD) {
                 resp_error(&s->reply, "ERR %s", bad);
+                count_errors(s);
                 close_session(s, NULL);
                 continue;
             }
@@ -299,7 +325,9 @@ static size_t feed(struct session *s, struct bytes in, struct batch *batch,
             if (parsed != RESP_COMPLETE)
                 continue; // out of memory
         }
-        if (answer(s, rest, batch)) {
+        bool done = answer(s, rest, batch);
+        count_errors(s);
+        if (done) {
             consumed += s->progress.at;
             s->progress = (struct resp_progress){0};
         }
@@ -314,8 +342,6 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->work_left = SESSION_TURN_WORK;
     result.consumed = feed(s, in, &batch, &result.status);
     batch_settle(&batch, &s->service->stats);
-    s->service->stats.error_replies += s->reply.errors;
-    s->reply.errors = 0;
     s->reply.out = NULL;
     if (s->progress.at == 0 && s->args_capacity > ARGS_KEPT) {
         free(s->args);

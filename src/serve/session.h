@@ -22,6 +22,8 @@ enum {
     // Bytes of an unfinished request that the caller keeps for a client (Redis's
     // client-query-buffer-limit).
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
+    // Bytes of a client's own word that an error repeats, as in Redis.
+    SESSION_ECHOED_MAX = 128,
 };
 
 enum feed_status {
@@ -36,7 +38,8 @@ struct feed_result {
     enum feed_status status;
 };
 
-// The caller places it. The fields are for the handlers in serve/.
+// The caller places it. The fields are for the handlers in serve/; the caller may read `id` and
+// `close_reason`.
 struct session {
     struct service *service;
     struct resp_writer reply; // `out` is set during a feed only
@@ -76,17 +79,30 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
 // Memory ran short for this client: replies are missing from `out`.
 bool session_oom(const struct session *s, const struct output *out);
 
-// Adds an out-of-band message, already in the client's protocol: it is delivered by this or the
-// next session_feed, between two replies, never within one.
+// Adds an out-of-band message, already in the client's protocol: the next session_feed delivers it,
+// between two replies, never within one. The caller feeds an idle session empty input for that.
 void session_push(struct session *s, struct span message);
 
 // For handlers: takes one unit of this turn's work. False when the handler must return
 // COMMAND_AGAIN instead, because the turn's work is done or the output is full.
 bool session_may_go_on(struct session *s);
 
+// For handlers: takes as many units more (or all that are left), for work that is not bounded
+// otherwise. A unit is about the time of a lookup, 0.2 µs.
+void session_charge(struct session *s, uint64_t units);
+
 // For handlers: the value stored under the text `key`, counted as a hit or a miss. A key that is
 // no UUID is a miss.
 bool session_lookup(struct session *s, struct span key, struct span *value);
+
+// For handlers: whether there is one; counted likewise.
+bool session_has(struct session *s, struct span key);
+
+// For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".
+static inline int session_echoed(struct span word)
+{
+    return (int)(word.len < SESSION_ECHOED_MAX ? word.len : SESSION_ECHOED_MAX);
+}
 
 // For handlers: makes `*field` a copy of `value`, or NULL when it is empty.
 void session_set_text(struct session *s, char **field, struct span value);

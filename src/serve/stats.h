@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { STATS_COMMANDS_MAX = 256 }; // commands and subcommands; checked when the table is indexed
+#include "serve/command.h"
 
 struct command_stats {
     uint64_t calls;    // handled
@@ -23,7 +23,7 @@ struct stats {
     uint64_t error_replies;
     uint64_t keyspace_hits;
     uint64_t keyspace_misses;
-    struct command_stats commands[STATS_COMMANDS_MAX]; // by the command's number
+    struct command_stats commands[COMMANDS_MAX]; // by the command's number
 };
 
 #endif
