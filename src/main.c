@@ -1,11 +1,13 @@
 // stele-server: options, dataset, server, exit code. The only file that knows all the others.
 #include <errno.h>
+#include <fcntl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -77,6 +79,18 @@ out:
     return code;
 }
 
+// Descriptors 0 to 2 that were closed lead to nowhere: a socket must not take the place that log
+// lines are written to.
+static void pin_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 // A client's large request or reply is given back to the system when it is done. By default the GNU
 // allocator learns from each large block freed to keep the next ones, up to 64 MiB of them.
 static void keep_no_large_memory(void)
@@ -91,6 +105,7 @@ int main(int argc, char *argv[])
 {
     static struct options options;
     struct error error = {""};
+    pin_standard_descriptors();
     keep_no_large_memory();
     if (!options_parse(&options, argc, argv, &error))
         return fail(&error);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define CLOCK_SECOND UINT64_C(1000000000) // in nanoseconds
+
 // Nanoseconds since an arbitrary start; never goes back and does not follow changes of the date.
 static inline uint64_t clock_monotonic_ns(void)
 {

@@ -9,12 +9,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/worker.h"
 
 enum { WRITE_SEGMENTS = 64 }; // iovecs per write: 256 KiB of replies seldom need more
 
-static const ev_tstamp FOREIGN_LOG_INTERVAL = 60; // seconds; as Redis logs such clients
+static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 
@@ -32,7 +33,8 @@ struct conn *conn_new(struct worker *worker, int fd, bool local)
     c->io.data = c;
     ev_io_start(worker->loop, &c->io);
     worker->service.stats.connected_clients++;
-    c->active_at = ev_now(worker->loop);
+    worker->connections++;
+    c->active_at = worker_now(worker);
     link_init(&c->link);
     link_move_last(&worker->active, &c->link);
     return c;
@@ -48,6 +50,7 @@ void conn_free(struct conn *c)
     buf_release(&c->input);
     output_release(&c->output);
     link_remove(&c->link);
+    c->worker->connections--;
     worker_lost(c->worker);
     free(c);
 }
@@ -122,7 +125,7 @@ static bool feed(struct conn *c, struct bytes fresh)
 static void log_foreign(struct conn *c)
 {
     struct worker *worker = c->worker;
-    ev_tstamp now = ev_now(worker->loop);
+    uint64_t now = worker_now(worker);
     if (c->session.close_reason == NULL ||
         (worker->last_foreign_log > 0 && now - worker->last_foreign_log < FOREIGN_LOG_INTERVAL))
         return;
@@ -141,17 +144,23 @@ static void linger(struct conn *c)
     shutdown(c->io.fd, SHUT_WR);
     c->worker->service.stats.connected_clients--;
     c->lingering = true;
-    c->active_at = ev_now(c->worker->loop);
+    c->active_at = worker_now(c->worker);
     link_move_last(&c->worker->lingering, &c->link);
     worker_sweeps(c->worker);
     watch(c, EV_READ);
+}
+
+// The session has more to do with what it has.
+static bool is_unfinished(const struct conn *c)
+{
+    return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
 }
 
 // After a turn: close, or wait for what comes next.
 static void settle(struct conn *c)
 {
     size_t pending = output_pending(&c->output);
-    bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
+    bool unfinished = is_unfinished(c);
     bool done = !unfinished && pending == 0;
     if (done && (c->status == FEED_CLOSE || (c->draining && c->ended))) {
         linger(c);
@@ -169,11 +178,12 @@ static void turn(struct conn *c, int events)
 {
     struct bytes fresh = {0};
     bool alive = true;
-    bool unfinished = c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
+    bool unfinished = is_unfinished(c);
     if ((events & EV_WRITE) != 0)
         alive = write_once(c);
     // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
-    bool look = c->draining && !unfinished && output_pending(&c->output) < SESSION_OUTPUT_HIGH;
+    bool look = c->draining && c->status == FEED_NEEDS_INPUT &&
+                output_pending(&c->output) < SESSION_OUTPUT_HIGH;
     if (alive && !c->ended && ((events & EV_READ) != 0 || look))
         alive = read_once(c, &fresh);
     bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
@@ -194,12 +204,13 @@ static void discard_input(struct conn *c)
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events)
 {
+    (void)loop;
     struct conn *c = io->data;
     if (c->lingering) {
         discard_input(c);
         return;
     }
-    c->active_at = ev_now(loop);
+    c->active_at = worker_now(c->worker);
     link_move_last(&c->worker->active, &c->link);
     turn(c, events);
 }

@@ -17,7 +17,7 @@ struct conn {
     struct worker *worker;
     struct link link; // on one of its worker's lists
     ev_io io;
-    ev_tstamp active_at; // of the last byte read or written; loop time
+    uint64_t active_at; // of the last byte read or written; monotonic ns
     struct session session;
     struct buf input; // bytes read but not consumed by the session
     struct output output;

@@ -17,8 +17,14 @@ static bool add(struct listener *list, unsigned *count, int fd, struct error *er
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
-    if (*count == LISTENERS_MAX || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    bool good = false;
+    if (*count == LISTENERS_MAX)
         error_set(error, "more than %d addresses to listen on", LISTENERS_MAX);
+    else if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        error_set(error, "cannot tell where a socket listens: %s", strerror(errno));
+    else
+        good = true;
+    if (!good) {
         close(fd);
         return false;
     }
@@ -49,13 +55,32 @@ static int bind_to(const struct addrinfo *info)
     return fd;
 }
 
+static bool has_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+// True when an address is on the list already, being named twice.
+static bool is_bound(const struct listener *list, unsigned count, const struct addrinfo *info)
+{
+    char text[ADDRESS_TEXT];
+    address_format(info->ai_addr, info->ai_addrlen, text);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(list[i].text, text) == 0)
+            return true;
+    return false;
+}
+
 bool listener_bind_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
                        struct error *error)
 {
     if (strcmp(address, "*") == 0)
         return listener_bind_tcp(list, count, "0.0.0.0", port, error) &&
-               listener_bind_tcp(list, count, "::", port != 0 ? port : list[*count - 1].port,
-                                 error);
+               (!has_ipv6() || listener_bind_tcp(list, count, "::",
+                                                 port != 0 ? port : list[*count - 1].port, error));
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     char service[16];
@@ -67,6 +92,8 @@ bool listener_bind_tcp(struct listener *list, unsigned *count, const char *addre
     }
     bool good = true;
     for (const struct addrinfo *info = found; good && info != NULL; info = info->ai_next) {
+        if (is_bound(list, *count, info))
+            continue;
         int fd = bind_to(info);
         good = fd >= 0;
         if (good)

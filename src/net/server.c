@@ -19,8 +19,9 @@
 #include "net/worker.h"
 
 enum {
-    // Accepted in one turn of the loop, so that a flood of connects does not starve clients.
-    ACCEPTS_PER_TURN = 1000,
+    // Accepted in one turn of the loop, some 0.7 ms, so that a flood of connects does not starve
+    // clients.
+    ACCEPTS_PER_TURN = 128,
     // Descriptors besides those of clients: files, listeners, the loop's own, some to spare.
     SPARE_DESCRIPTORS = 64,
     KEEPALIVE_IDLE = 300, // seconds; Redis's tcp-keepalive
@@ -40,6 +41,8 @@ struct server {
     ev_timer drain_limit;
     ev_signal on_term;
     ev_signal on_int;
+    ev_async shutdown_command;
+    bool accept_refused; // by the system; told once until it goes again
     bool stopping;
     struct error note; // for the log, or empty
 };
@@ -76,7 +79,8 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     char text[ADDRESS_TEXT];
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
-    if (server->worker->service.stats.connected_clients >= settings->maxclients) {
+    // What lingers counts: it has a descriptor.
+    if (server->worker->connections >= settings->maxclients) {
         reject(server, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && !local) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
@@ -122,11 +126,14 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
         socklen_t len = sizeof peer;
         int fd = accept4(io->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            server->accept_refused = false;
             admit(server, fd, (struct sockaddr *)&peer, len);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            log_write(LOG_WARNING, "cannot accept connections for now: %s", strerror(errno));
+            if (!server->accept_refused)
+                log_write(LOG_WARNING, "cannot accept connections for now: %s", strerror(errno));
+            server->accept_refused = true;
             stop_accepting(server);
             ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
             ev_timer_start(loop, &server->accept_pause);
@@ -151,10 +158,8 @@ static void on_drain_limit(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void stop(struct server *server)
 {
-    if (server->stopping) {
-        ev_break(server->loop, EVBREAK_ALL);
+    if (server->stopping)
         return;
-    }
     server->stopping = true;
     stop_accepting(server);
     ev_timer_stop(server->loop, &server->accept_pause);
@@ -164,18 +169,30 @@ static void stop(struct server *server)
 
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
-    (void)loop;
+    struct server *server = signal->data;
     (void)events;
+    // A supervisor may repeat itself; who presses Ctrl-C twice means it.
+    if (server->stopping && signal->signum == SIGINT) {
+        ev_break(loop, EVBREAK_ALL);
+        return;
+    }
     log_write(LOG_NOTICE, "signal %d: stopping", signal->signum);
-    stop(signal->data);
+    stop(server);
 }
 
-// SHUTDOWN arrives while its connection is at work, so the stop itself waits for the loop.
+static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
+{
+    (void)loop;
+    (void)events;
+    log_write(LOG_NOTICE, "SHUTDOWN: stopping");
+    stop(async->data);
+}
+
+// The command's connection is at work while it asks, so the stop itself waits for the loop.
 static void on_shutdown_command(void *context)
 {
     struct server *server = context;
-    log_write(LOG_NOTICE, "SHUTDOWN: stopping");
-    ev_feed_signal_event(server->loop, SIGTERM);
+    ev_feed_event(server->loop, &server->shutdown_command, EV_CUSTOM);
 }
 
 // Descriptors for all clients, or fewer clients. False with a message when there is room for none.
@@ -245,6 +262,8 @@ struct server *server_open(const struct server_settings *settings, struct error 
         return NULL;
     }
     server->settings = *settings;
+    signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
+    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
         goto fail;
     server->loop = ev_default_loop(EVFLAG_AUTO);
@@ -261,8 +280,10 @@ struct server *server_open(const struct server_settings *settings, struct error 
     ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
+    ev_async_init(&server->shutdown_command, on_shutdown);
     server->on_term.data = server;
     server->on_int.data = server;
+    server->shutdown_command.data = server;
     return server;
 fail:
     server_close(server);
@@ -286,8 +307,6 @@ bool server_listen(struct server *server, struct dataset *dataset, struct error 
             return false;
     if (*server->note.text != '\0')
         log_write(LOG_WARNING, "%s", server->note.text);
-    signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of its write, not our end
-    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
     start_accepting(server);

@@ -31,7 +31,7 @@ const char *server_address(const struct server *server);
 bool server_listen(struct server *server, struct dataset *dataset, struct error *error);
 
 // Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
-// returns when all replies are sent, after 5 seconds, or at a second signal.
+// returns when all replies are sent, after 5 seconds, or at a SIGINT that follows.
 void server_run(struct server *server);
 
 // Closes everything, also what is still connected. NULL is accepted.

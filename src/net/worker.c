@@ -3,23 +3,24 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "net/conn.h"
 
-static const ev_tstamp SWEEP_INTERVAL = 1; // seconds: how late a timeout may come
-static const ev_tstamp LINGER_TIME = 1;    // seconds a closed connection may still send
+static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: how late a timeout may come
+static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // that a closed connection may still send
 
 static struct conn *conn_of(struct link *link)
 {
     return (struct conn *)((char *)link - offsetof(struct conn, link));
 }
 
-// Closes the connections of `list` that were last active `age` seconds ago or more.
-static void close_older(struct worker *worker, struct link *list, ev_tstamp age)
+// Closes the connections of `list` that were last active `age` ns ago or more.
+static void close_older(struct worker *worker, struct link *list, uint64_t age)
 {
-    ev_tstamp limit = ev_now(worker->loop) - age;
-    while (!link_is_empty(list) && conn_of(list->next)->active_at <= limit)
+    uint64_t now = worker_now(worker);
+    while (!link_is_empty(list) && now - conn_of(list->next)->active_at >= age)
         conn_free(conn_of(list->next));
 }
 
@@ -29,10 +30,25 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     unsigned timeout = worker->service.settings->timeout;
     (void)events;
     if (timeout > 0)
-        close_older(worker, &worker->active, timeout);
+        close_older(worker, &worker->active, timeout * CLOCK_SECOND);
     close_older(worker, &worker->lingering, LINGER_TIME);
     if (timeout == 0 && link_is_empty(&worker->lingering))
         ev_timer_stop(loop, timer);
+}
+
+static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    struct worker *worker = prepare->data;
+    (void)loop;
+    (void)events;
+    worker->now = 0;
+}
+
+uint64_t worker_now(struct worker *worker)
+{
+    if (worker->now == 0)
+        worker->now = clock_monotonic_ns();
+    return worker->now;
 }
 
 struct worker *worker_new(struct ev_loop *loop, const struct service_settings *settings,
@@ -53,6 +69,9 @@ struct worker *worker_new(struct ev_loop *loop, const struct service_settings *s
     service_init(&worker->service, settings, dataset);
     ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     worker->sweep.data = worker;
+    ev_prepare_init(&worker->turn_end, on_turn_end);
+    worker->turn_end.data = worker;
+    ev_prepare_start(loop, &worker->turn_end);
     if (settings->timeout > 0)
         worker_sweeps(worker);
     return worker;
@@ -68,6 +87,7 @@ void worker_free(struct worker *worker)
     while (!link_is_empty(&worker->lingering))
         conn_free(conn_of(worker->lingering.next));
     ev_timer_stop(worker->loop, &worker->sweep);
+    ev_prepare_stop(worker->loop, &worker->turn_end);
     free(worker->read_buffer);
     free(worker);
 }
@@ -95,6 +115,8 @@ void worker_lost(struct worker *worker)
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 {
     struct link *next;
+    while (!link_is_empty(&worker->lingering)) // they have all their replies
+        conn_free(conn_of(worker->lingering.next));
     for (struct link *link = worker->active.next; link != &worker->active; link = next) {
         next = link->next;
         conn_drain(conn_of(link));

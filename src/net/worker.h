@@ -23,7 +23,10 @@ struct worker {
     struct link lingering; // those on their way out
     char *read_buffer;     // WORKER_READ_MAX bytes, shared by all: an idle connection needs none
     ev_timer sweep;        // closes idle and lingering connections
-    ev_tstamp last_foreign_log;
+    unsigned connections;  // on both lists
+    uint64_t last_foreign_log; // monotonic ns
+    uint64_t now;              // the same, of this turn of the loop; 0: not read yet
+    ev_prepare turn_end;
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
     void *owner;                            // for `drained`
 };
@@ -41,6 +44,9 @@ void worker_adopt(struct worker *worker, int fd, bool local);
 // Lets every connection finish what it has been asked, then calls `drained`, perhaps at once.
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker));
 
+// For connections: the time of this turn of the loop, monotonic ns. libev's own is the wall clock,
+// which may jump.
+uint64_t worker_now(struct worker *worker);
 // For connections: one is gone.
 void worker_lost(struct worker *worker);
 // For connections: one lingers, so the sweep must run.

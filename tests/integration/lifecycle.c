@@ -191,6 +191,23 @@ static void unix_sockets(void)
     buf_release(&left);
 }
 
+// Descriptors that are closed at the start are not mistaken for others later.
+static void closed_descriptors(void)
+{
+    struct buf script = {0};
+    buf_printf(&script, "#!/bin/sh\nexec %s \"$@\" <&- 2>&-\n", server_program());
+    const char *program = test_file("closed.sh", buf_span(&script));
+    const char *file = test_file("closed.data", span_text(KEY " v\n"));
+    require(chmod(program, 0700) == 0, "cannot make %s executable", program);
+    struct server_process s =
+        server_start_program(program, file, WORDS("--bind", "127.0.0.1", "--bind", "127.0.0.1"));
+    int fd = connect_tcp(s.port);
+    serves(fd, "v", "with closed descriptors, one address named twice");
+    close(fd);
+    is_number(server_stop(&s), 0, "and it ends well");
+    buf_release(&script);
+}
+
 static void port_in_use(void)
 {
     struct server_process s = server_start(data, NULL);
@@ -736,7 +753,20 @@ static void stop_with_long_replies(void)
     kill(s.pid, SIGTERM);
     is_drained(fd, &s, buf_span(&wanted), "20 MB of replies");
 
-    // Who does not read at all cannot keep the server from ending: a second signal ends it at once.
+    // A supervisor that repeats itself loses nothing.
+    s = server_start(file, WORDS("--unixsocket", path));
+    fd = connect_unix(path);
+    other = connect_tcp(s.port);
+    send_all(fd, buf_span(&request));
+    settle_server(other);
+    kill(s.pid, SIGTERM);
+    ok(is_closed(other), "the first SIGTERM is taken");
+    for (unsigned i = 0; i < 20; i++)
+        kill(s.pid, i % 2 == 0 ? SIGTERM : SIGHUP);
+    is_drained(fd, &s, buf_span(&wanted), "SIGTERM again and again");
+    close(other);
+
+    // Who does not read at all cannot keep the server from ending: a second SIGINT ends it at once.
     s = server_start(file, WORDS("--unixsocket", path));
     fd = connect_unix(path);
     other = connect_tcp(s.port);
@@ -744,8 +774,8 @@ static void stop_with_long_replies(void)
     settle_server(other);
     kill(s.pid, SIGTERM);
     ok(is_closed(other), "the first signal is taken");
-    kill(s.pid, SIGTERM);
-    is_number(end_of(&s), 0, "a second signal ends the server at once");
+    kill(s.pid, SIGINT);
+    is_number(end_of(&s), 0, "a SIGINT behind it ends the server at once");
     close(fd);
     close(other);
     buf_release(&lines);
@@ -761,6 +791,7 @@ int main(int argc, char *argv[])
     ready_lines();
     unix_sockets();
     port_in_use();
+    closed_descriptors();
     command_lines();
     unreadable_files();
     malformed_files();

@@ -116,9 +116,15 @@ static bool read_line(int fd, char *line, size_t size)
 
 struct server_process server_start(const char *data_file, const char *const *options)
 {
+    return server_start_program(server_program(), data_file, options);
+}
+
+struct server_process server_start_program(const char *program_path, const char *data_file,
+                                           const char *const *options)
+{
     static unsigned count;
     struct server_process s = {0};
-    const char *words[WORDS_MAX] = {server_program(), data_file, "--port", "0"};
+    const char *words[WORDS_MAX] = {program_path, data_file, "--port", "0"};
     int used = 4;
     for (; options != NULL && *options != NULL; options++)
         words[used++] = *options;

@@ -23,6 +23,10 @@ struct server_process {
 // list, or NULL), and waits for the ready line. Ends the test when it does not come.
 struct server_process server_start(const char *data_file, const char *const *options);
 
+// The same with another program that takes the same words.
+struct server_process server_start_program(const char *program, const char *data_file,
+                                           const char *const *options);
+
 // SIGTERM, then waits; the exit code, or 1000 + the signal that ended it.
 int server_stop(struct server_process *s);
 
