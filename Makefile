@@ -6,20 +6,24 @@
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
-CORES := $(shell nproc 2>/dev/null || echo 1)
+# As many jobs as cores, unless make was told otherwise.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
 # ---- flags: the user's CFLAGS, CPPFLAGS and LDFLAGS come last -----------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
             -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 COMPILE := -std=gnu11 -D_GNU_SOURCE -Isrc -Itests -MMD -MP $(WARNINGS)
-HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+# Fortified functions need an optimising compiler.
+FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Ofast,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
+HARDEN := -U_FORTIFY_SOURCE $(FORTIFY) -fstack-protector-strong -fPIE
 LINK := -pie -Wl,-z,relro,-z,now
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
-release_LINK = $(LINK) $(LDFLAGS)
-asan_FLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-asan_LINK = -fsanitize=address,undefined
+release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
+asan_FLAGS = -U_FORTIFY_SOURCE -O1 -g $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
+asan_LINK = $(SANITIZE) $(LDFLAGS)
 
 FLAVOURS := release asan
 
@@ -56,28 +60,34 @@ build/stele-server build/stele: build/%: build/release/%
 define flavour
 $(1)_objects = $$(patsubst %.c,build/$(1)/%.o,$$(1))
 
-build/$(1)/%.o: %.c Makefile
+# What is built with other flags than these is built again.
+build/$(1)/flags: FORCE
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' | cmp -s - $$@ || \
+	    echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' > $$@
+
+build/$(1)/%.o: %.c Makefile build/$(1)/flags
 	$$(call say,CC $$< ($(1)))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(COMPILE) $$($(1)_FLAGS) -c $$< -o $$@
 
 build/$(1)/stele-server: $(patsubst %.c,build/$(1)/%.o,$(SERVER))
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
 
 build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL))
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
 build/$(1)/tests/unit/%: build/$(1)/tests/unit/%.o \
     $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT))
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
 
 build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
     $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
 
 $(1)_TESTS := $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION))
 test-$(1): build/$(1)/stele-server build/$(1)/stele $$($(1)_TESTS)
@@ -85,22 +95,24 @@ test-$(1): build/$(1)/stele-server build/$(1)/stele $$($(1)_TESTS)
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
+FORCE:
+
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d)
 
 # ---- what people call ---------------------------------------------------------------------------
 
 run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
-	$(Q)$(MAKE) --no-print-directory -j$(CORES) all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)exec build/stele-server example.data $(ARGS)
 
 test: need-test ## install what is missing, build, run every check and test
-	$(Q)$(MAKE) --no-print-directory -j$(CORES) check-layers check-headers check-format all
-	$(Q)$(MAKE) --no-print-directory -j$(CORES) test-asan
-	$(Q)$(MAKE) --no-print-directory -j$(CORES) test-release
+	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
 
 redis-compat: need-redis-compat ## play redis-compat/ against Stele and against a real redis-server
-	$(Q)$(MAKE) --no-print-directory -j$(CORES) all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)redis-compat/run
 
 install: all ## install the programs below PREFIX (DESTDIR before it)
@@ -127,7 +139,7 @@ check-format:
 # Each header must compile alone.
 check-headers:
 	$(Q)for h in $(HEADERS); do \
-	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -Werror -fsyntax-only -x c $$h || exit 1; \
+	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CPPFLAGS) -Werror -fsyntax-only -x c $$h || exit 1; \
 	done
 
 # Which rooms a room may include; and only net/ may know sockets and the event loop.

@@ -19,12 +19,15 @@ FNR == 1 { # the room: the folder in src/, or the file itself
         sub(/\.[ch]$/, "", room)
     }
 }
-/^#include "/ {
-    split($2, part, /["\/]/)
-    if (index(" " may[room] " ", " " part[2] " ") == 0)
-        complain("includes " $2)
+/^# *include *"/ {
+    split($0, quoted, "\"")
+    split(quoted[2], part, "/")
+    if (index(" " may[room] " ", " " part[1] " ") == 0)
+        complain("includes " quoted[2])
 }
-/^#include <(ev\.h|sys\/socket\.h)>/ && room != "net" { complain("includes " $2) }
+/^# *include *<(ev|netdb|sys\/socket|sys\/un|netinet\/.*|arpa\/inet)\.h>/ && room != "net" {
+    complain("includes a header of the network")
+}
 function complain(what) {
     printf "%s:%d: %s %s, which its layer must not know\n", FILENAME, FNR, room, what
     failed = 1
