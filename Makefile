@@ -1,7 +1,8 @@
 # Stele. `make help` lists what can be made.
 #
-# Two flavours are built side by side from the same rules: `release`, whose programs are linked to
-# build/ itself, and `asan`, with address and undefined-behaviour checks, for the tests.
+# Three flavours are built side by side from the same rules: `release`, whose programs are linked to
+# build/ itself, and for the tests `asan`, with address and undefined-behaviour checks, and `tsan`,
+# which watches threads.
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -13,19 +14,21 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
             -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
-COMPILE := -std=gnu11 -D_GNU_SOURCE -Isrc -Itests -MMD -MP $(WARNINGS)
+COMPILE := -std=gnu11 -D_GNU_SOURCE -pthread -Isrc -Itests -MMD -MP $(WARNINGS)
 # Fortified functions need an optimising compiler.
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Ofast,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
 HARDEN := -U_FORTIFY_SOURCE $(FORTIFY) -fstack-protector-strong -fPIE
-LINK := -pie -Wl,-z,relro,-z,now
+LINK := -pthread -pie -Wl,-z,relro,-z,now
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
 release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
 asan_FLAGS = -U_FORTIFY_SOURCE -O1 -g $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
-asan_LINK = $(SANITIZE) $(LDFLAGS)
+asan_LINK = -pthread $(SANITIZE) $(LDFLAGS)
+tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=thread $(CPPFLAGS)
+tsan_LINK = -pthread -fsanitize=thread $(LDFLAGS)
 
-FLAVOURS := release asan
+FLAVOURS := release asan tsan
 
 # ---- sources: who is linked into what -----------------------------------------------------------
 
@@ -48,7 +51,8 @@ say = $(if $(V),,@echo '$(1)')
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all run test redis-compat format install clean help need-build need-test \
-        need-redis-compat check-format check-headers check-layers test-asan test-release
+        need-redis-compat check-format check-headers check-layers test-asan test-release \
+        test-tsan
 
 all: build/stele-server build/stele ## build the server and the tool (the default)
 
@@ -89,9 +93,6 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
 
-$(1)_TESTS := $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION))
-test-$(1): build/$(1)/stele-server build/$(1)/stele $$($(1)_TESTS)
-	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer $$($(1)_TESTS) $(SCRIPTS)
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
@@ -99,6 +100,18 @@ FORCE:
 
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d)
+
+define test_flavour
+test-$(1): build/$(1)/stele-server build/$(1)/stele \
+    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION))
+	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
+	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION)) $(SCRIPTS)
+endef
+$(foreach f,release asan,$(eval $(call test_flavour,$(f))))
+
+# What runs on more than one thread.
+test-tsan: build/tsan/tests/unit/records
+	$(Q)prove --failures --timer $^
 
 # ---- what people call ---------------------------------------------------------------------------
 
@@ -109,6 +122,7 @@ run: need-build ## install what is missing, build, serve example.data on port 63
 test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format all
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
 
 redis-compat: need-redis-compat ## play redis-compat/ against Stele and against a real redis-server

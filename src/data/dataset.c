@@ -1,4 +1,5 @@
-// Opening: map, read every line once, sort, build. Getting: ask the trie, find the value's end.
+// Opening: map, read and sort the records, build the trie. Getting: ask the trie, find the value's
+// end.
 #include "data/dataset.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ref.h"
-#include "data/lines.h"
+#include "data/records.h"
 #include "data/trie.h"
 #include "data/trie_build.h"
 
@@ -25,96 +26,34 @@ struct dataset {
     char path[]; // NUL-terminated
 };
 
-// Records in anonymous memory of their own: mremap grows them without a copy.
-struct record_list {
-    struct trie_record *items;
-    size_t count;
-    size_t capacity;
-};
+_Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
 
-enum { RECORDS_FIRST = 1 << 14 };
-
-static bool list_grow(struct record_list *list, struct error *error)
-{
-    size_t capacity = list->capacity != 0 ? list->capacity * 2 : RECORDS_FIRST;
-    size_t bytes = capacity * sizeof *list->items;
-    void *items =
-        list->items == NULL
-            ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            : mremap(list->items, list->capacity * sizeof *list->items, bytes, MREMAP_MAYMOVE);
-    if (items == MAP_FAILED) {
-        error_set(error, "no memory to index %zu keys: %s", capacity, strerror(errno));
-        return false;
-    }
-    list->items = items;
-    list->capacity = capacity;
-    return true;
-}
-
-static void list_release(struct record_list *list)
-{
-    if (list->items != NULL)
-        munmap(list->items, list->capacity * sizeof *list->items);
-    *list = (struct record_list){0};
-}
-
-// Reads all lines of `d` into `list` and counts. The report keeps the first malformed ones.
-static bool read_lines(struct dataset *d, struct record_list *list, struct dataset_report *report,
-                       struct error *error)
-{
-    struct line_reader reader;
-    struct record record;
-    struct line_error fault;
-    struct dataset_figures *f = &d->figures;
-    enum line_result result;
-    lines_init(&reader, d->text);
-    while ((result = lines_next(&reader, &record, &fault)) != LINE_END) {
-        f->lines++;
-        if (result == LINE_MALFORMED) {
-            if (report != NULL && f->malformed < DATASET_MALFORMED_SHOWN)
-                line_error_format(&fault, d->path, report->malformed[f->malformed],
-                                  DATASET_MALFORMED_TEXT);
-            f->malformed++;
-            continue;
-        }
-        if (list->count == list->capacity && !list_grow(list, error))
-            return false;
-        list->items[list->count++] = (struct trie_record){record.id, record.offset};
-        f->value_bytes += record.value.len;
-    }
-    return true;
-}
-
-static uint64_t value_bytes(const struct dataset *d, const struct trie_record *records,
-                            size_t count)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += line_value(d->text, records[i].offset).len;
-    return sum;
-}
-
+// Reads, sorts and indexes the text of `d`. The report keeps the messages of the first malformed
+// lines, also when they are the reason to refuse.
 static bool build(struct dataset *d, enum dataset_malformed malformed,
                   struct dataset_report *report, struct error *error)
 {
-    struct record_list list = {0};
+    struct records records = {0};
     struct dataset_figures *f = &d->figures;
     uint64_t start = clock_monotonic_ns();
     bool built = false;
     f->data_bytes = d->text.len;
-    if (!read_lines(d, &list, report, error))
+    if (!records_read(&records, d->text, (struct records_division){0}, error))
         goto out;
+    f->lines = records.lines;
+    f->malformed = records.malformed;
+    f->keys = records.kept;
+    f->duplicates = records.total - records.kept;
+    f->value_bytes = records.value_bytes;
+    for (uint64_t i = 0; report != NULL && i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
+        line_error_format(&records.errors[i], d->path, report->malformed[i],
+                          DATASET_MALFORMED_TEXT);
     if (f->malformed > 0 && malformed == DATASET_REFUSE_MALFORMED) {
         error_set(error, "%s: %llu of %llu lines malformed", d->path,
                   (unsigned long long)f->malformed, (unsigned long long)f->lines);
         goto out;
     }
-    size_t records = list.count;
-    list.count = trie_sort(list.items, list.count);
-    f->keys = list.count;
-    f->duplicates = records - list.count;
-    f->value_bytes -= value_bytes(d, list.items + list.count, records - list.count);
-    if (!trie_build(list.items, list.count, d->text.len, &d->image, error))
+    if (!trie_build(records.items, records.kept, d->text.len, &d->image, error))
         goto out;
     struct span image = {d->image.memory.ptr, d->image.memory.len};
     built = trie_open(&d->trie, image, d->text, error);
@@ -122,7 +61,7 @@ static bool build(struct dataset *d, enum dataset_malformed malformed,
     f->build_ns = clock_monotonic_ns() - start;
     f->built_at_us = clock_wall_us();
 out:
-    list_release(&list);
+    records_release(&records);
     if (report != NULL)
         report->figures = *f;
     return built;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "data/trie.h"
 #include "data/trie_image.h"
 
@@ -22,7 +23,8 @@ enum {
     RADIX_BITS_MAX = 28, // 2^28 children: as many as 2^31 keys need
     SEPARATOR_LEAF = 24, // keys per leaf under separators: 20 bytes of node for each
     SEPARATOR_CHILDREN = TRIE_SEPARATORS_MAX + 1,
-    SMALL_SORT = 32, // insertion sort is quicker below
+    SMALL_SORT = 32,          // insertion sort is quicker below
+    SLOTS_PER_PART = 1 << 16, // what a thread writes before it takes the next part
     DIGIT_BITS = 8,
     DIGITS = 1 << DIGIT_BITS,
 };
@@ -279,6 +281,32 @@ static uint64_t align_up(uint64_t at)
     return (at + TRIE_SECTION_ALIGN - 1) / TRIE_SECTION_ALIGN * TRIE_SECTION_ALIGN;
 }
 
+struct slot_writer {
+    const struct trie_record *records;
+    size_t count;
+    char *to;
+    unsigned slot_bytes;
+    unsigned offset_bits;
+};
+
+static void write_slots(void *context, size_t part)
+{
+    const struct slot_writer *w = context;
+    size_t end = (part + 1) * SLOTS_PER_PART < w->count ? (part + 1) * SLOTS_PER_PART : w->count;
+    for (size_t i = part * SLOTS_PER_PART; i < end; i++) {
+        const struct trie_record *r = &w->records[i];
+        uint64_t slot = htole64(slot_make(r->id, r->offset, w->slot_bytes, w->offset_bits));
+        char *to = w->to + i * w->slot_bytes;
+        // Written as 8 bytes, whose tail the next slot covers (where there are several parts, the
+        // data is so large that a slot has 4 bytes or more), but for the last of a part: what comes
+        // next is another thread's.
+        if (i + 1 < end)
+            memcpy(to, &slot, sizeof slot);
+        else
+            memcpy(to, &slot, w->slot_bytes);
+    }
+}
+
 static bool image_allocate(struct trie_image *image, size_t len, struct error *error)
 {
     void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -342,12 +370,9 @@ bool trie_build(const struct trie_record *records, size_t count, uint64_t data_b
     memcpy(to, &header, sizeof header);
     if (w.count > 0)
         memcpy(to + nodes_at, w.words, w.count * sizeof *w.words);
-    // Each slot is written as 8 bytes; the next one, or the padding, lies under its tail.
-    for (size_t i = 0; i < count; i++) {
-        uint64_t slot =
-            htole64(slot_make(records[i].id, records[i].offset, slot_bytes, offset_bits));
-        memcpy(to + slots_at + i * slot_bytes, &slot, sizeof slot);
-    }
+    struct slot_writer slots = {records, count, to + slots_at, slot_bytes, offset_bits};
+    parallel_run(parallel_threads(), (count + SLOTS_PER_PART - 1) / SLOTS_PER_PART, write_slots,
+                 &slots);
     built = true;
 out:
     free(w.words);

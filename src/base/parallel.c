@@ -1,0 +1,53 @@
+// Threads that take the next part from a shared counter until none is left.
+#include "base/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+enum { THREADS_MAX = 64 };
+
+struct job {
+    void (*work)(void *context, size_t part);
+    void *context;
+    size_t parts;
+    atomic_size_t next;
+};
+
+unsigned parallel_threads(void)
+{
+    cpu_set_t usable;
+    int count = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
+    return count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
+}
+
+static void *take_parts(void *argument)
+{
+    struct job *job = argument;
+    size_t part;
+    while ((part = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->parts)
+        job->work(job->context, part);
+    return NULL;
+}
+
+void parallel_run(unsigned threads, size_t parts, void (*work)(void *context, size_t part),
+                  void *context)
+{
+    struct job job = {.work = work, .context = context, .parts = parts};
+    pthread_t helpers[THREADS_MAX];
+    unsigned started = 0;
+    sigset_t all;
+    sigset_t before;
+    atomic_init(&job.next, 0);
+    // Signals are the main thread's business; a new thread inherits the mask.
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started + 1 < threads && started + 1 < parts && started < THREADS_MAX &&
+           pthread_create(&helpers[started], NULL, take_parts, &job) == 0)
+        started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    take_parts(&job);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(helpers[i], NULL);
+}
