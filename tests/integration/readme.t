@@ -240,7 +240,7 @@ while ($readme =~ m{`((?:src|tests|docs|\.ci)/[^`\s]*)`}g) {
 ok($named{"$_/"}, "the map shows $_/") for grep { -d } glob 'src/*';
 my $need = slurp('.ci/need');
 $need =~ s/^if \[ "\$\{1:-build\}" = (?!test )\S+ \]; then\n.*?^fi\n//msg; # what other targets want
-my ($needs) = $readme =~ /as Debian names them:\n(.*?)\./s;
+my ($needs) = $readme =~ /as Debian names them:\s(.*?)\./s;
 is_deeply([sort grep { $_ ne 'and' } ($needs || '') =~ /([a-z][a-z0-9-]+)/g],
           [sort($need =~ /^ *want (\S+) /mg)],
           'the packages of the tests are those of .ci/need');
