@@ -189,6 +189,19 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
     return true;
 }
 
+void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
+                      struct span *values)
+{
+    uint64_t offsets[TRIE_GROUP];
+    for (size_t done = 0; done < count; done += TRIE_GROUP) {
+        size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
+        trie_find_many(&d->trie, ids + done, group, offsets);
+        for (size_t i = 0; i < group; i++)
+            values[done + i] =
+                offsets[i] != TRIE_NONE ? line_value(d->text, offsets[i]) : span_of(NULL, 0);
+    }
+}
+
 const struct dataset_figures *dataset_figures(const struct dataset *d)
 {
     return &d->figures;

@@ -60,6 +60,11 @@ struct ref *dataset_ref(struct dataset *d);
 // Finding a value's end takes time in proportion to its length.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
 
+// The same for many keys, in less time than one by one: values[i] becomes that of ids[i]; its `ptr`
+// is NULL when there is none.
+void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
+                      struct span *values);
+
 // Whether there is a value under `id`, however long.
 bool dataset_has(const struct dataset *d, struct uuid id);
 

@@ -143,28 +143,92 @@ static inline struct range narrow(const struct trie *t, struct uuid id, struct t
     return (struct range){start, end};
 }
 
-static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
-                        struct trie_probe *probe)
+static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
 {
-    struct range leaf = narrow(t, id, probe);
+    return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
+}
+
+// The next slot of the leaf that has this fingerprint: true with the offset it holds, and the leaf
+// then begins behind it.
+static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
+                                  uint64_t *offset)
+{
     uint64_t mask = slot_mask(t->slot_bytes);
-    uint64_t fingerprint = uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
-    if (probe != NULL)
-        probe->slots = (unsigned)(leaf.hi - leaf.lo);
-    for (uint64_t i = leaf.lo; i < leaf.hi; i++) {
-        uint64_t slot = read_slot(t, i) & mask;
-        if (slot >> t->offset_bits != fingerprint)
-            continue;
-        uint64_t at = slot & ((UINT64_C(1) << t->offset_bits) - 1);
-        struct uuid found;
-        if (probe != NULL)
-            probe->touches++;
-        if (read_key(t, at, &found) && uuid_equal(found, id)) {
-            *offset = at;
+    while (leaf->lo < leaf->hi) {
+        uint64_t slot = read_slot(t, leaf->lo++) & mask;
+        if (slot >> t->offset_bits == fingerprint) {
+            *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
             return true;
         }
     }
     return false;
+}
+
+static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
+{
+    struct uuid found;
+    return read_key(t, offset, &found) && uuid_equal(found, id);
+}
+
+static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
+                        struct trie_probe *probe)
+{
+    struct range leaf = narrow(t, id, probe);
+    uint64_t fingerprint = fingerprint_of(t, id);
+    if (probe != NULL)
+        probe->slots = (unsigned)(leaf.hi - leaf.lo);
+    while (next_candidate(t, &leaf, fingerprint, offset)) {
+        if (probe != NULL)
+            probe->touches++;
+        if (is_line_of(t, *offset, id))
+            return true;
+    }
+    return false;
+}
+
+static inline void prefetch_start(const struct node *node, struct uuid id)
+{
+    if (node_is_radix(node->head))
+        __builtin_prefetch(
+            &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
+}
+
+// A group goes through each stage together, and each stage fetches what the next one reads, so
+// that the waits for memory of its keys overlap.
+static void find_group(const struct trie *t, const struct uuid *ids, size_t count,
+                       uint64_t *offsets)
+{
+    struct range leaves[TRIE_GROUP];
+    struct node root;
+    if ((t->root & TRIE_NODE) != 0 && read_node(t, t->root & ~TRIE_NODE, &root))
+        for (size_t i = 0; i < count; i++)
+            prefetch_start(&root, ids[i]);
+    for (size_t i = 0; i < count; i++) {
+        leaves[i] = narrow(t, ids[i], NULL);
+        __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
+        __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!next_candidate(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i])) {
+            offsets[i] = TRIE_NONE;
+        } else if (offsets[i] < t->data.len) {
+            // A line of usual length lies in two or three cache lines.
+            __builtin_prefetch(t->data.ptr + offsets[i]);
+            __builtin_prefetch(t->data.ptr + offsets[i] + 64);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        while (offsets[i] != TRIE_NONE && !is_line_of(t, offsets[i], ids[i]))
+            if (!next_candidate(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+                offsets[i] = TRIE_NONE;
+}
+
+void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
+{
+    for (size_t done = 0; done < count; done += TRIE_GROUP) {
+        size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
+        find_group(t, ids + done, group, offsets + done);
+    }
 }
 
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset)

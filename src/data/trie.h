@@ -58,7 +58,10 @@ enum {
     TRIE_LEAF_MAX = 40,       // slots scanned at most; 10 fingerprint bits then give < 1.02 looks
     TRIE_DEPTH_MAX = 16,      // nodes on a path; the build reaches 12 at most
     TRIE_SEPARATORS_MAX = 16, // keys in a separator node
+    TRIE_GROUP = 16,          // keys looked up together: as many lines as a core can wait for
 };
+
+#define TRIE_NONE UINT64_MAX // no offset
 
 #define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // starts are 31 bits; the top bit marks a node
 #define TRIE_DATA_MAX (UINT64_C(1) << 54)   // a slot of 8 bytes keeps 10 for the fingerprint
@@ -97,7 +100,11 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
 // The offset of the line of `id`, or false when there is none.
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset);
 
-// The same, and what it cost.
+// The same for many keys, overlapping their waits for memory: offsets[i] becomes that of ids[i], or
+// TRIE_NONE.
+void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets);
+
+// The same for one, and what it cost.
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
                       struct trie_probe *probe);
 

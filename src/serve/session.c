@@ -2,6 +2,7 @@
 // until the input, the output's room or the turn's work is used up.
 #include "serve/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -59,7 +60,7 @@ void session_set_text(struct session *s, char **field, struct span value)
 
 bool session_may_go_on(struct session *s)
 {
-    if (s->work_left == 0 || output_pending(s->reply.out) >= SESSION_OUTPUT_HIGH)
+    if (s->work_left == 0 || !session_has_room(s))
         return false;
     s->work_left--;
     return true;
@@ -70,7 +71,7 @@ void session_charge(struct session *s, uint64_t units)
     s->work_left -= units < s->work_left ? (unsigned)units : s->work_left;
 }
 
-static bool count_lookup(struct session *s, bool found)
+bool session_count_lookup(struct session *s, bool found)
 {
     if (found)
         s->service->stats.keyspace_hits++;
@@ -86,14 +87,35 @@ bool session_lookup(struct session *s, struct span key, struct span *value)
                  dataset_get(s->service->dataset, id, value);
     if (found)
         session_charge(s, value->len / BYTES_PER_WORK);
-    return count_lookup(s, found);
+    return session_count_lookup(s, found);
+}
+
+void session_lookup_many(struct session *s, const struct resp_request *r, uint32_t first,
+                         uint32_t count, struct span *values)
+{
+    struct uuid ids[SESSION_GROUP] = {{0, 0}};
+    struct span found[SESSION_GROUP];
+    uint32_t places[SESSION_GROUP];
+    uint32_t asked = 0;
+    assert(count <= SESSION_GROUP);
+    for (uint32_t i = 0; i < count; i++) {
+        struct span key = resp_arg(r, first + i);
+        values[i] = span_of(NULL, 0);
+        if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &ids[asked]))
+            places[asked++] = i;
+    }
+    dataset_get_many(s->service->dataset, ids, asked, found);
+    for (uint32_t i = 0; i < asked; i++) {
+        values[places[i]] = found[i];
+        session_charge(s, found[i].len / BYTES_PER_WORK);
+    }
 }
 
 bool session_has(struct session *s, struct span key)
 {
     struct uuid id;
-    return count_lookup(s, key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
-                               dataset_has(s->service->dataset, id));
+    return session_count_lookup(s, key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
+                                       dataset_has(s->service->dataset, id));
 }
 
 void session_push(struct session *s, struct span message)
@@ -302,7 +324,7 @@ static size_t feed(struct session *s, struct bytes in, struct batch *batch,
         if (rest.len == 0)
             return consumed;
         *status = FEED_OUTPUT_FULL;
-        if (output_pending(s->reply.out) >= SESSION_OUTPUT_HIGH)
+        if (!session_has_room(s))
             return consumed;
         *status = FEED_TURN_OVER;
         if (s->work_left == 0)

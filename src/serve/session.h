@@ -22,6 +22,7 @@ enum {
     // Bytes of an unfinished request that the caller keeps for a client (Redis's
     // client-query-buffer-limit).
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
+    SESSION_GROUP = 16, // keys looked up together
     // Bytes of a client's own word that an error repeats, as in Redis.
     SESSION_ECHOED_MAX = 128,
 };
@@ -87,6 +88,12 @@ void session_push(struct session *s, struct span message);
 // COMMAND_AGAIN instead, because the turn's work is done or the output is full.
 bool session_may_go_on(struct session *s);
 
+// For handlers: whether the output has room for another reply.
+static inline bool session_has_room(const struct session *s)
+{
+    return output_pending(s->reply.out) < SESSION_OUTPUT_HIGH;
+}
+
 // For handlers: takes as many units more (or all that are left), for work that is not bounded
 // otherwise. A unit is about the time of a lookup, 0.2 µs.
 void session_charge(struct session *s, uint64_t units);
@@ -94,6 +101,15 @@ void session_charge(struct session *s, uint64_t units);
 // For handlers: the value stored under the text `key`, counted as a hit or a miss. A key that is
 // no UUID is a miss.
 bool session_lookup(struct session *s, struct span key, struct span *value);
+
+// For handlers: the values of `count` (at most SESSION_GROUP) keys from argument `first` on, looked
+// up together; the `ptr` of a missing one is NULL. Not counted: session_count_lookup does that for
+// each that is used.
+void session_lookup_many(struct session *s, const struct resp_request *r, uint32_t first,
+                         uint32_t count, struct span *values);
+
+// For handlers: counts a hit or a miss; `found` itself.
+bool session_count_lookup(struct session *s, bool found);
 
 // For handlers: whether there is one; counted likewise.
 bool session_has(struct session *s, struct span key);

@@ -84,6 +84,22 @@ static bool agrees(const struct table *t, struct uuid id)
     return !found || (uuid_parse(t->text.ptr + offset, &there) && uuid_equal(there, id));
 }
 
+// The same for many keys at once.
+static size_t many_disagree(const struct table *t, const struct uuid *ids, size_t count)
+{
+    uint64_t *offsets = calloc(count + 1, sizeof *offsets);
+    size_t wrong = 0;
+    offsets[count] = 42;
+    trie_find_many(&t->trie, ids, count, offsets);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t offset;
+        wrong += (trie_find(&t->trie, ids[i], &offset) ? offset : TRIE_NONE) != offsets[i];
+    }
+    wrong += offsets[count] != 42;
+    free(offsets);
+    return wrong;
+}
+
 static bool seeks_agree(const struct table *t, struct uuid id)
 {
     return trie_seek(&t->trie, id) == lower_bound(t, id);
@@ -126,6 +142,19 @@ static void check_lookups(const struct table *t, struct random *r)
         }
         seek_wrong += !seeks_agree(t, id);
     }
+    is_number((int64_t)many_disagree(t, t->keys, t->count), 0, "all keys at once");
+    struct uuid mixed[SAMPLES];
+    for (size_t i = 0; i < SAMPLES; i++) {
+        mixed[i] = (struct uuid){random_next(r), random_next(r)};
+        if (t->count > 0 && i % 3 > 0)
+            mixed[i] = t->keys[random_below(r, t->count)];
+        if (i % 3 == 1)
+            mixed[i] = flip(mixed[i], (unsigned)random_below(r, 128));
+    }
+    size_t mixed_wrong = 0;
+    for (size_t count = 0; count <= SAMPLES; count += count < 40 ? 1 : 51)
+        mixed_wrong += many_disagree(t, mixed, count);
+    is_number((int64_t)mixed_wrong, 0, "hits and misses together, any number at once");
     is_number((int64_t)near_wrong, 0, "near misses, each of 128 bits flipped");
     is_number((int64_t)seek_wrong, 0, "seeks to keys and beside them");
     size_t random_wrong = 0;
@@ -210,9 +239,11 @@ static void check_damage(struct random *r)
                 struct uuid id = t.keys[random_below(r, t.count)];
                 struct uuid there;
                 uint64_t offset;
+                uint64_t many[20];
                 if (trie_find(&damaged, id, &offset))
                     returned_wrong +=
                         !uuid_parse(t.text.ptr + offset, &there) || !uuid_equal(there, id);
+                trie_find_many(&damaged, t.keys + random_below(r, t.count - 20), 20, many);
                 trie_seek(&damaged, id);
                 if (damaged.count > 0)
                     trie_at(&damaged, random_below(r, damaged.count), &offset);
