@@ -10,9 +10,12 @@ static const struct {
     int (*run)(int argc, char *argv[]);
     const char *help;
 } subcommands[] = {
+    {"bench", tool_bench, "bench FILE          time building the index and looking up in it"},
     {"check", tool_check,
      "check FILE [--all]  validate every line; name malformed and replaced ones (ten, or all)"},
     {"get", tool_get, "get FILE KEY...     print the values of keys, a line each"},
+    {"scan", tool_scan,
+     "scan FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]  print a range in key order"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 

@@ -202,6 +202,21 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
     }
 }
 
+uint64_t dataset_seek(const struct dataset *d, struct uuid id)
+{
+    return trie_seek(&d->trie, id);
+}
+
+bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value)
+{
+    uint64_t offset;
+    if (rank >= d->trie.count || !trie_at(&d->trie, rank, &offset) ||
+        !uuid_parse(d->text.ptr + offset, id))
+        return false;
+    *value = line_value(d->text, offset);
+    return true;
+}
+
 const struct dataset_figures *dataset_figures(const struct dataset *d)
 {
     return &d->figures;

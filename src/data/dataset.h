@@ -68,6 +68,13 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
 // Whether there is a value under `id`, however long.
 bool dataset_has(const struct dataset *d, struct uuid id);
 
+// Ordered reading: the keys have ranks from 0 to their number - 1, in the order of their bits.
+// The rank of the first key that is not less than `id`; the number of keys when all are less.
+uint64_t dataset_seek(const struct dataset *d, struct uuid id);
+
+// The record of that rank. False when there is none.
+bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value);
+
 const struct dataset_figures *dataset_figures(const struct dataset *d);
 
 // The path it was opened with, or the name of the text.

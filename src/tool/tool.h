@@ -16,4 +16,11 @@ int tool_get(int argc, char *argv[]);
 // replaces (ten of each, or all of them), and reports counts.
 int tool_check(int argc, char *argv[]);
 
+// stele scan FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]: the records of that range
+// in key order, as lines of a data file.
+int tool_scan(int argc, char *argv[]);
+
+// stele bench FILE: how long building and looking up take on this machine.
+int tool_bench(int argc, char *argv[]);
+
 #endif
