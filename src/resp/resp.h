@@ -93,8 +93,6 @@ void resp_bulk_text(struct resp_writer *w, const char *text);
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner);
 // No value: a null bulk string in RESP2, a null in RESP3.
 void resp_null(struct resp_writer *w);
-// No array: a null array in RESP2, a null in RESP3.
-void resp_null_array(struct resp_writer *w);
 // Text for people: a bulk string in RESP2, a verbatim string ("txt") in RESP3.
 void resp_verbatim(struct resp_writer *w, struct span s);
 

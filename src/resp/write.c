@@ -109,11 +109,6 @@ void resp_null(struct resp_writer *w)
     output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("$-1\r\n", 5));
 }
 
-void resp_null_array(struct resp_writer *w)
-{
-    output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("*-1\r\n", 5));
-}
-
 void resp_verbatim(struct resp_writer *w, struct span s)
 {
     if (w->protocol == RESP2) {

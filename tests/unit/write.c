@@ -142,7 +142,6 @@ static void test_replies(void)
         {"an empty bulk string", write_empty_bulk, SPAN("$0\r\n\r\n")},
         {"a bulk string of text", write_bulk_text, SPAN("$10\r\n0123456789\r\n")},
         {"a null", resp_null, SPAN("$-1\r\n"), SPAN("_\r\n")},
-        {"a null array", resp_null_array, SPAN("*-1\r\n"), SPAN("_\r\n")},
         {"a verbatim string", write_verbatim, SPAN("$4\r\na\r\nb\r\n"),
          SPAN("=8\r\ntxt:a\r\nb\r\n")},
         {"an empty verbatim string", write_empty_verbatim, SPAN("$0\r\n\r\n"),
