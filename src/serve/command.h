@@ -13,7 +13,8 @@ struct resp_request;
 
 enum { COMMAND_NAME_MAX = 32 }; // longer words are no command of any table
 
-// Redis's command flags; command_flag_name gives their words.
+// Redis's command flags, whose words command_flag_name gives. Without a prefix, because hundreds of
+// rows name them.
 enum command_flag {
     WRITE = 1 << 0,
     READONLY = 1 << 1,
