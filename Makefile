@@ -5,6 +5,7 @@
 # which watches threads.
 
 CC ?= cc
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 # As many jobs as cores, unless make was told otherwise.
@@ -54,10 +55,19 @@ say = $(if $(V),,@echo '$(1)')
         need-redis-compat check-format check-headers check-layers test-asan test-release \
         test-tsan
 
-all: build/stele-server build/stele ## build the server and the tool (the default)
+all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
 build/stele-server build/stele: build/%: build/release/%
 	$(Q)ln -sf release/$* $@
+
+# The library: data/ in one object of which only stele_* can be seen, so that no name of ours
+# collides with one of the program it is linked into.
+build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
+	$(call say,AR $@)
+	$(Q)$(CC) -r -nostdlib $^ -o build/release/libstele.o
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='stele_*' build/release/libstele.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ build/release/libstele.o
 
 # ---- the rules of one flavour -------------------------------------------------------------------
 
@@ -129,9 +139,16 @@ redis-compat: need-redis-compat ## play redis-compat/ against Stele and against 
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)redis-compat/run
 
-install: all ## install the programs below PREFIX (DESTDIR before it)
-	install -d $(DESTDIR)$(PREFIX)/bin
+install: all ## install programs, library and header below PREFIX (DESTDIR before it)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
 	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
+	install -m 644 src/data/stele.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 build/libstele.a $(DESTDIR)$(PREFIX)/lib
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: libstele' \
+	    'Description: Lookups in an immutable file of UUID value lines' \
+	    "Version: $$(sed -n 's/#define STELE_VERSION "\(.*\)"/\1/p' src/base/version.h)" \
+	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lstele -pthread' \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
 
 format: ## rewrite the C sources in the house's format
 	clang-format -i $(FORMATTED)

@@ -1,0 +1,34 @@
+#!/usr/bin/env perl
+# libstele as its users meet it: installed, found by its pkg-config file, compiled and linked with
+# the example of docs/; and nothing in the archive that could collide with other libraries.
+use strict;
+use warnings;
+use File::Temp;
+use Test::More;
+
+my $root = File::Temp->newdir('stele-library-XXXXXX', TMPDIR => 1);
+is(system("make -s install DESTDIR=$root PREFIX=/usr >/dev/null"), 0, 'make install');
+ok(-x "$root/usr/bin/$_", "$_ is installed") for 'stele', 'stele-server';
+
+open my $pc, '<', "$root/usr/lib/pkgconfig/libstele.pc" or die "no libstele.pc: $!\n";
+my %pc = map { /^(\w+):? ?[:=] ?(.*)/ ? ($1 => $2) : () } <$pc>;
+$pc{Version} //= '';
+like(`build/release/stele --version`, qr/\Q$pc{Version}\E/, "the version of libstele.pc: $pc{Version}");
+my $flags = "$pc{Cflags} $pc{Libs}";
+$flags =~ s/\$\{(\w+)\}/$pc{$1}/g while $flags =~ /\$\{/;
+$flags =~ s{-([IL])/}{-$1$root/}g;
+
+my $example = "$root/embed";
+is(system("\${CC:-cc} -Wall -Werror docs/embed.c -o $example $flags"), 0, "the example compiles with $flags");
+is(`$example example.data F8A24BB8-EFF8-41DC-929B-10B4C3E49E05 | head -n 2`,
+    "1234\nf8a24bb8-eff8-41dc-929b-10b4c3e49e05 has 4 bytes\n", 'it answers, and reads on in order');
+is(`$example example.data 00000000-0000-0000-0000-000000000001 | head -n 1 | cut -c 37-`,
+    " has 15 bytes\n", 'a key that is not there');
+is(`$example example.data ffffffff-ffff-ffff-ffff-fffffffffffe | wc -l`, "1\n", 'the last key');
+is(`$example example.data nonsense`, '', 'no UUID');
+like(`$example /no/such/file x 2>&1`, qr/\Acannot open '\/no\/such\/file': /, 'no such file');
+
+my @global = map { / [A-TV-Z] (\w+)$/ ? $1 : () } `nm -g --defined-only $root/usr/lib/libstele.a`;
+ok(@global >= 8, 'symbols are exported');
+is_deeply([grep { !/^stele_/ } @global], [], 'and all of them begin with stele_');
+done_testing();
