@@ -28,8 +28,8 @@ struct records_division {
 };
 
 // Reads every line of `text`, sorts by key and keeps of each key the last line. Takes 24 bytes a
-// line, and at most one chunk's records more per thread. False with a message when memory is short.
-// Malformed lines are counted, not refused.
+// line, and while they are brought in order some 10 MiB more. False with a message when memory is
+// short. Malformed lines are counted, not refused.
 bool records_read(struct records *r, struct span text, struct records_division division,
                   struct error *error);
 
