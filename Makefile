@@ -127,7 +127,7 @@ test-tsan: build/tsan/tests/unit/records
 
 run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
-	$(Q)exec build/stele-server example.data $(ARGS)
+	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
 
 test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format all

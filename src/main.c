@@ -4,6 +4,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +28,24 @@ static int fail(const struct error *error)
     return EXIT_FAILURE;
 }
 
+static void log_notice(void *context, bool warning, const char *text)
+{
+    (void)context;
+    log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
+}
+
 static struct dataset *open_dataset(const struct options *options, struct error *error)
 {
     struct dataset_report report = {0};
-    struct dataset *dataset =
-        dataset_open(options->data_file,
-                     options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
-                     &report, error);
+    bool no_index = options->index != NULL && *options->index == '\0';
+    struct dataset_settings settings = {
+        .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
+        .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
+        .index_path = options->index,
+        .huge_pages = options->huge_pages,
+        .notice = log_notice,
+    };
+    struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
     const struct dataset_figures *f = &report.figures;
     for (uint64_t i = 0; i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
         fprintf(stderr, "%s\n", report.malformed[i]);
@@ -43,10 +57,53 @@ static struct dataset *open_dataset(const struct options *options, struct error 
     if (f->duplicates > 0)
         log_write(LOG_NOTICE, "%s: %llu lines are replaced by later ones of the same key",
                   options->data_file, (ull)f->duplicates);
-    log_write(LOG_NOTICE, "indexed %llu keys of %s in %.3f s: %llu bytes, %.2f a key", (ull)f->keys,
-              options->data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes,
-              f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0);
+    double each = f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0;
+    if (dataset_index_is_mapped(dataset))
+        log_write(LOG_NOTICE, "mapped the index of %llu keys of %s: %llu bytes, %.2f a key",
+                  (ull)f->keys, options->data_file, (ull)f->index_bytes, each);
+    else
+        log_write(LOG_NOTICE, "indexed %llu keys of %s in %.3f s: %llu bytes, %.2f a key",
+                  (ull)f->keys, options->data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes,
+                  each);
     return dataset;
+}
+
+// What the dataset has left to do, done beside the loops that serve it.
+struct settling {
+    struct dataset *dataset;
+    atomic_bool cancel;
+    pthread_t thread;
+    bool started;
+};
+
+static void *settle(void *argument)
+{
+    struct settling *settling = argument;
+    dataset_settle(settling->dataset, &settling->cancel);
+    return NULL;
+}
+
+static void settling_start(struct settling *settling, struct dataset *dataset)
+{
+    sigset_t all;
+    sigset_t before;
+    settling->dataset = dataset;
+    atomic_init(&settling->cancel, false);
+    // Signals are the main thread's business; a new thread inherits the mask.
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    settling->started = pthread_create(&settling->thread, NULL, settle, settling) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!settling->started)
+        log_write(LOG_WARNING, "no thread to write or verify the index file with");
+}
+
+static void settling_stop(struct settling *settling)
+{
+    if (!settling->started)
+        return;
+    atomic_store(&settling->cancel, true);
+    pthread_join(settling->thread, NULL);
 }
 
 static int serve(const struct options *options)
@@ -55,6 +112,7 @@ static int serve(const struct options *options)
     struct error error = {""};
     struct server *server = NULL;
     struct dataset *dataset = NULL;
+    struct settling settling = {0};
     int code = EXIT_FAILURE;
     if (!log_open(options->server.service.logfile, options->log_level, &error))
         return fail(&error);
@@ -70,10 +128,12 @@ static int serve(const struct options *options)
            (ull)dataset_figures(dataset)->keys, (double)(clock_monotonic_ns() - start) / 1e9);
     if (fflush(stdout) != 0) // whoever waited for the line is gone; the clients may not be
         log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
+    settling_start(&settling, dataset);
     server_run(server);
     log_write(LOG_NOTICE, "stopped");
     code = EXIT_SUCCESS;
 out:
+    settling_stop(&settling);
     server_close(server);
     dataset_close(dataset);
     return code;

@@ -106,6 +106,18 @@ static const char *set_skip_malformed(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *set_index(struct options *o, const char *value)
+{
+    o->index = strcmp(value, "none") == 0 ? "" : value;
+    return *value != '\0' ? NULL : "must be a path, or none";
+}
+
+static const char *set_index_pages(struct options *o, const char *value)
+{
+    o->huge_pages = strcmp(value, "huge") == 0;
+    return o->huge_pages || strcmp(value, "shared") == 0 ? NULL : "must be shared or huge";
+}
+
 static const char *set_loglevel(struct options *o, const char *value)
 {
     return log_level_parse(value, &o->log_level) ? NULL
@@ -166,6 +178,11 @@ static const struct option_row rows[] = {
     {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},
     {"--skip-malformed", NULL, "serve the good lines of a file that has malformed ones",
      set_skip_malformed},
+    {"--index", "PATH|none", "the index file (default: DATAFILE.idx); none: index in memory",
+     set_index},
+    {"--index-pages", "shared|huge",
+     "share the index file's pages with other servers, or copy it to huge pages (default shared)",
+     set_index_pages},
     {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
     {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
     {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",

@@ -17,6 +17,8 @@ struct options {
     const char *binds[OPTIONS_BINDS_MAX];
     char bind_text[1024]; // the same, separated by spaces
     bool skip_malformed;
+    const char *index; // path of the index file; NULL: beside the data file; empty: none
+    bool huge_pages;   // copy the index file's image to huge pages
     enum log_level log_level;
     bool help;    // print options_help and stop
     bool version; // print the version and stop

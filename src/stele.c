@@ -10,9 +10,14 @@ static const struct {
     int (*run)(int argc, char *argv[]);
     const char *help;
 } subcommands[] = {
-    {"bench", tool_bench, "bench FILE          time building the index and looking up in it"},
+    {"bench", tool_bench,
+     "bench FILE [--index PATH|none]  time building the index and looking up in it"},
     {"check", tool_check,
-     "check FILE [--all]  validate every line; name malformed and replaced ones (ten, or all)"},
+     "check FILE [--all | --index]  validate every line, naming malformed and replaced ones (ten, "
+     "or "
+     "all); or the index file"},
+    {"index", tool_index,
+     "index FILE [--index PATH] [--skip-malformed]  write the index file, or see that it stands"},
     {"get", tool_get, "get FILE KEY...     print the values of keys, a line each"},
     {"scan", tool_scan,
      "scan FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]  print a range in key order"},
@@ -24,7 +29,8 @@ static void usage(FILE *to)
     fprintf(to, "usage: stele SUBCOMMAND ...\n\n");
     for (unsigned i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %s\n", subcommands[i].help);
-    fprintf(to, "\nExit status: 0 yes, 1 no (get: a key is missing; check: a line is malformed), 2 "
+    fprintf(to, "\nExit status: 0 yes, 1 no (get: a key is missing; check: a line is "
+                "malformed, the index is not the file's), 2 "
                 "error.\n");
 }
 

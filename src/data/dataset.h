@@ -6,6 +6,8 @@
 #ifndef STELE_DATA_DATASET_H
 #define STELE_DATA_DATASET_H
 
+#include <stdatomic.h>
+
 #include "base/bytes.h"
 #include "data/uuid.h"
 
@@ -37,14 +39,58 @@ struct dataset_report {
 // What to do about malformed lines.
 enum dataset_malformed { DATASET_REFUSE_MALFORMED, DATASET_SKIP_MALFORMED };
 
-// Maps the regular file at `path` and builds its trie. NULL with a message when it cannot be read,
-// is no regular file, changes while it is read, memory is short, or a line is malformed and
-// `malformed` says to refuse. `report` may be NULL.
-struct dataset *dataset_open(const char *path, enum dataset_malformed malformed,
+// What to do about the index file (data/index_file.h).
+enum dataset_index {
+    DATASET_INDEX_NONE,  // neither read nor written
+    DATASET_INDEX_READ,  // mapped when it belongs to the data file
+    DATASET_INDEX_WRITE, // the same, and written when it does not, or there is none
+    DATASET_INDEX_ONLY,  // mapped; opening fails when it does not belong to the data file
+};
+
+// How to open. Zeros: refuse malformed lines, use no index file, tell nobody anything.
+struct dataset_settings {
+    enum dataset_malformed malformed;
+    enum dataset_index index;
+    const char *index_path; // NULL: ".idx" behind the data file's real path
+    bool huge_pages;        // hold the index in anonymous huge pages, not in a file's mapping
+    // Told what became of the index file, in a line of text; a warning when something failed. From
+    // the thread in dataset_open or dataset_settle.
+    void (*notice)(void *context, bool warning, const char *text);
+    void *context;
+};
+
+// Maps the regular file at `path` and its index file, or builds an index. NULL with a message when
+// it cannot be read, is no regular file, changes while it is read, memory is short, or a line is
+// malformed and that is to be refused. `settings->index_path` and `context` must outlive the
+// dataset; `report` may be NULL.
+//
+// An index file that cannot be used is never fatal: the index is then built. So it may be that the
+// file has yet to be written, or that the one mapped is not verified yet: dataset_settle does it.
+struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
                              struct dataset_report *report, struct error *error);
 
-// The same over `text`, which must stay until the dataset is gone; `name` stands for the file in
-// messages.
+// Does what opening left to do, which takes time in proportion to the data's size; at most once, on
+// any thread, while others read. A file is written and takes the place of the memory the index was
+// built in. A mapped index whose checksums, or whose data file's checksum, turn out wrong is
+// replaced by one built anew: until then keys may have been missed, but no wrong value was given.
+// `*cancel`, when it becomes true meanwhile, ends it soon. `cancel` may be NULL.
+void dataset_settle(struct dataset *d, const atomic_bool *cancel);
+
+// Reads all of the mapped index and of the data file: false with a message when a checksum of
+// either differs from what the index file says.
+bool dataset_verify(const struct dataset *d, struct error *error);
+
+// Of the index: "memory" (no file), "writing" (a file is still to be written), "verifying" (mapped,
+// checksums still to be compared) or "mapped".
+const char *dataset_index_status(const struct dataset *d);
+
+// Whether the index was found in a file, rather than built when opening.
+bool dataset_index_is_mapped(const struct dataset *d);
+
+// The path of the index file; empty when none is used.
+const char *dataset_index_path(const struct dataset *d);
+
+// A dataset over `text`, which must stay until it is gone; `name` stands for the file in messages.
 struct dataset *dataset_open_memory(struct span text, const char *name,
                                     enum dataset_malformed malformed, struct dataset_report *report,
                                     struct error *error);
@@ -69,12 +115,14 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
 bool dataset_has(const struct dataset *d, struct uuid id);
 
 // Ordered reading: the keys have ranks from 0 to their number - 1, in the order of their bits.
-// The rank of the first key that is not less than `id`; the number of keys when all are less.
+// (Ranks change when dataset_settle replaces the index.) The rank of the first key that is not less
+// than `id`; the number of keys when all are less.
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
 
 // The record of that rank. False when there is none.
 bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value);
 
+// Those of the present index; they stay readable, and change no more, until the dataset is gone.
 const struct dataset_figures *dataset_figures(const struct dataset *d);
 
 // The path it was opened with, or the name of the text.

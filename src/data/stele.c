@@ -26,8 +26,11 @@ struct stele *stele_open(const char *path, char *error, size_t size)
 {
     struct error reason = {""};
     struct dataset_report report = {0};
-    struct dataset *d = dataset_open(path, DATASET_REFUSE_MALFORMED, &report, &reason);
-    if (d == NULL && error != NULL)
+    struct dataset_settings settings = {.index = DATASET_INDEX_READ};
+    struct dataset *d = dataset_open(path, &settings, &report, &reason);
+    if (d != NULL)
+        dataset_settle(d, NULL);
+    else if (error != NULL)
         snprintf(error, size, "%s",
                  *report.malformed[0] != '\0' ? report.malformed[0] : reason.text);
     return (struct stele *)d;

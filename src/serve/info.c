@@ -169,6 +169,8 @@ static void dataset_section(const struct service *service, struct buf *b)
     buf_printf(b, "dataset_duplicate_keys:%llu\r\n", (ull)f->duplicates);
     buf_printf(b, "dataset_value_bytes:%llu\r\n", (ull)f->value_bytes);
     buf_printf(b, "dataset_index_bytes:%llu\r\n", (ull)f->index_bytes);
+    text_field(b, "dataset_index_file", dataset_index_path(service->dataset));
+    buf_printf(b, "dataset_index_status:%s\r\n", dataset_index_status(service->dataset));
     buf_printf(b, "dataset_build_usec:%llu\r\n", (ull)(f->build_ns / 1000));
     buf_printf(b, "dataset_built_at:%llu\r\n", (ull)(f->built_at_us / 1000000));
 }

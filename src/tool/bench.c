@@ -4,8 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/error.h"
-#include "data/dataset.h"
 #include "tool/tool.h"
 
 enum {
@@ -72,18 +70,21 @@ static void choose_keys(const struct dataset *d, struct uuid *present, struct uu
 
 int tool_bench(int argc, char *argv[])
 {
-    struct error error = {""};
-    if (argc != 2) {
-        fprintf(stderr, "usage: stele bench FILE\n");
+    struct dataset_settings settings = tool_settings();
+    const char *file = NULL;
+    settings.malformed = DATASET_SKIP_MALFORMED;
+    for (int i = 1; i < argc; i++)
+        if (!tool_index_option(&settings, argc, argv, &i))
+            file = file == NULL && argv[i][0] != '-' ? argv[i] : "";
+    if (file == NULL || *file == '\0') {
+        fprintf(stderr, "usage: stele bench FILE [--index PATH|none]\n");
         return TOOL_ERROR;
     }
-    struct dataset *d = dataset_open(argv[1], DATASET_SKIP_MALFORMED, NULL, &error);
+    struct dataset *d = tool_open(file, &settings);
     struct uuid *keys = malloc(2 * (size_t)LOOKUPS * sizeof *keys);
     if (d == NULL || keys == NULL || dataset_figures(d)->keys == 0) {
-        fprintf(stderr, "stele: %s\n",
-                d == NULL      ? error.text
-                : keys == NULL ? "no memory"
-                               : "no keys to look up");
+        if (d != NULL)
+            fprintf(stderr, "stele: %s\n", keys == NULL ? "no memory" : "no keys to look up");
         free(keys);
         dataset_close(d);
         return TOOL_ERROR;

@@ -43,25 +43,21 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
         printf("(%llu more replaced lines; --all names them)\n", replaced - SHOWN);
 }
 
-int tool_check(int argc, char *argv[])
+static bool check_trie(const struct dataset *d)
 {
-    struct error error = {""};
-    bool all = argc == 3 && (strcmp(argv[1], "--all") == 0 || strcmp(argv[2], "--all") == 0);
-    if (argc != 2 && !all) {
-        fprintf(stderr, "usage: stele check FILE [--all]\n");
-        return TOOL_ERROR;
-    }
-    const char *path = all && strcmp(argv[1], "--all") == 0 ? argv[2] : argv[1];
-    struct dataset *d = dataset_open(path, DATASET_SKIP_MALFORMED, NULL, &error);
-    if (d == NULL) {
-        fprintf(stderr, "stele: %s\n", error.text);
-        return TOOL_ERROR;
-    }
-    const struct dataset_figures *f = dataset_figures(d);
     struct trie_shape shape;
-    int code = f->malformed > 0 ? TOOL_NO : TOOL_OK;
-    if (f->malformed > 0 || f->duplicates > 0)
-        show_lines(d, path, all);
+    struct error error;
+    if (!trie_check(dataset_trie(d), &shape, &error)) {
+        fprintf(stderr, "stele: the index is wrong: %s\n", error.text);
+        return false;
+    }
+    printf("trie       %llu nodes, depth %u, largest leaf %llu\n", (ull)shape.nodes, shape.depth,
+           (ull)shape.leaf_max);
+    return true;
+}
+
+static void show_figures(const struct dataset_figures *f)
+{
     printf("bytes      %llu\n", (ull)f->data_bytes);
     printf("lines      %llu\n", (ull)f->lines);
     printf("malformed  %llu\n", (ull)f->malformed);
@@ -70,17 +66,64 @@ int tool_check(int argc, char *argv[])
     printf("values     %llu bytes\n", (ull)f->value_bytes);
     printf("index      %llu bytes, %.2f a key, built in %.3f s\n", (ull)f->index_bytes,
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
-    if (trie_check(dataset_trie(d), &shape, &error)) {
-        printf("trie       %llu nodes, depth %u, largest leaf %llu\n", (ull)shape.nodes,
-               shape.depth, (ull)shape.leaf_max);
-    } else {
-        fprintf(stderr, "stele: the index built is wrong: %s\n", error.text);
+}
+
+static int check_data(const char *path, bool all)
+{
+    struct dataset_settings settings = tool_settings();
+    settings.malformed = DATASET_SKIP_MALFORMED;
+    settings.index = DATASET_INDEX_NONE;
+    struct dataset *d = tool_open(path, &settings);
+    if (d == NULL)
+        return TOOL_ERROR;
+    const struct dataset_figures *f = dataset_figures(d);
+    int code = f->malformed > 0 ? TOOL_NO : TOOL_OK;
+    if (f->malformed > 0 || f->duplicates > 0)
+        show_lines(d, path, all);
+    show_figures(f);
+    if (!check_trie(d))
         code = TOOL_ERROR;
+    dataset_close(d);
+    return code;
+}
+
+static int check_index(const char *path)
+{
+    struct dataset_settings settings = tool_settings();
+    struct error error = {""};
+    settings.malformed = DATASET_SKIP_MALFORMED;
+    settings.index = DATASET_INDEX_ONLY;
+    struct dataset *d = dataset_open(path, &settings, NULL, &error);
+    int code = TOOL_NO;
+    if (d != NULL && dataset_verify(d, &error)) {
+        show_figures(dataset_figures(d));
+        code = check_trie(d) ? TOOL_OK : TOOL_NO;
+    } else {
+        fprintf(stderr, "stele: %s\n", error.text);
     }
     dataset_close(d);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("stele: standard output");
-        code = TOOL_ERROR;
-    }
     return code;
+}
+
+int tool_check(int argc, char *argv[])
+{
+    const char *path = NULL;
+    bool all = false;
+    bool index = false;
+    bool good = true;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--all") == 0)
+            all = true;
+        else if (strcmp(argv[i], "--index") == 0)
+            index = true;
+        else if (path == NULL && argv[i][0] != '-')
+            path = argv[i];
+        else
+            good = false;
+    }
+    if (!good || path == NULL || (all && index)) {
+        fprintf(stderr, "usage: stele check FILE [--all | --index]\n");
+        return TOOL_ERROR;
+    }
+    return tool_finish(index ? check_index(path) : check_data(path, all));
 }

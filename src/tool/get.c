@@ -1,26 +1,19 @@
 // `stele get`: values straight from the file, without a server.
 #include <stdio.h>
 
-#include "base/error.h"
-#include "data/dataset.h"
 #include "tool/tool.h"
 
 int tool_get(int argc, char *argv[])
 {
-    struct error error = {""};
-    struct dataset_report report = {0};
+    struct dataset_settings settings = tool_settings();
     int code = TOOL_OK;
     if (argc < 3) {
         fprintf(stderr, "usage: stele get FILE KEY...\n");
         return TOOL_ERROR;
     }
-    struct dataset *dataset = dataset_open(argv[1], DATASET_REFUSE_MALFORMED, &report, &error);
-    if (dataset == NULL) {
-        if (report.figures.malformed > 0)
-            fprintf(stderr, "%s\n", report.malformed[0]);
-        fprintf(stderr, "stele: %s\n", error.text);
+    struct dataset *dataset = tool_open(argv[1], &settings);
+    if (dataset == NULL)
         return TOOL_ERROR;
-    }
     for (int i = 2; i < argc; i++) {
         struct span key = span_text(argv[i]);
         struct span value;
@@ -36,10 +29,6 @@ int tool_get(int argc, char *argv[])
             putchar('\n');
         }
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("stele: standard output");
-        code = TOOL_ERROR;
-    }
     dataset_close(dataset);
-    return code;
+    return tool_finish(code);
 }

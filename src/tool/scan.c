@@ -1,9 +1,7 @@
 // `stele scan`: a range of the records in key order. What it prints is a data file again.
 #include <stdio.h>
 
-#include "base/error.h"
 #include "base/number.h"
-#include "data/dataset.h"
 #include "tool/tool.h"
 
 struct scan {
@@ -78,16 +76,13 @@ static bool parse(struct scan *scan, int argc, char *argv[])
 
 int tool_scan(int argc, char *argv[])
 {
-    struct error error = {""};
+    struct dataset_settings settings = tool_settings();
     struct scan scan = {.to = {UINT64_MAX, UINT64_MAX}, .limit = INT64_MAX};
-    int code = TOOL_OK;
     if (!parse(&scan, argc, argv))
         return TOOL_ERROR;
-    struct dataset *d = dataset_open(scan.file, DATASET_REFUSE_MALFORMED, NULL, &error);
-    if (d == NULL) {
-        fprintf(stderr, "stele: %s\n", error.text);
+    struct dataset *d = tool_open(scan.file, &settings);
+    if (d == NULL)
         return TOOL_ERROR;
-    }
     struct uuid id;
     struct span value;
     uint64_t rank = dataset_seek(d, scan.from);
@@ -102,10 +97,6 @@ int tool_scan(int argc, char *argv[])
         if (ferror(stdout)) // whoever reads has gone
             break;
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("stele: standard output");
-        code = TOOL_ERROR;
-    }
     dataset_close(d);
-    return code;
+    return tool_finish(TOOL_OK);
 }

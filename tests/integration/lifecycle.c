@@ -288,7 +288,7 @@ static void command_lines(void)
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
                   1, "--help tells the usage");
-        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 15 : 4,
+        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 17 : 5,
                   "and every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);
@@ -600,8 +600,8 @@ static void logs(void)
     const char *path = test_path("log");
     for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
         unlink(path);
-        struct server_process s =
-            server_start(data, WORDS("--logfile", path, "--loglevel", levels[i].level));
+        struct server_process s = server_start(
+            data, WORDS("--logfile", path, "--loglevel", levels[i].level, "--index", "none"));
         int fd = connect_tcp(s.port);
         send_all(fd, SPAN("POST\r\n"));
         ok(is_closed(fd), "--loglevel %s: a client that is logged", levels[i].level);

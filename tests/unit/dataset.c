@@ -39,6 +39,8 @@ static bool lacks(const struct dataset *d, const char *key)
     return uuid_parse(key, &id) && !dataset_get(d, id, &value);
 }
 
+static const struct dataset_settings refusing;
+
 #define LITERAL(text)                                                                              \
     {                                                                                              \
         text, sizeof(text) - 1                                                                     \
@@ -124,7 +126,7 @@ static void check_files(void)
 {
     struct error error = {""};
     const char *path = test_file("good.data", TEXT(A " v\n" B " w\n"));
-    struct dataset *d = dataset_open(path, DATASET_REFUSE_MALFORMED, NULL, &error);
+    struct dataset *d = dataset_open(path, &refusing, NULL, &error);
     ok(d != NULL && holds(d, A, TEXT("v")) && holds(d, B, TEXT("w")), "a file is served");
     is_text(dataset_path(d), path, "its path is told");
     struct span value = {NULL, 0};
@@ -137,7 +139,7 @@ static void check_files(void)
     ok(span_equal(value, TEXT("w")), "a value stays while a reference is held");
     ref_drop(ref);
 
-    d = dataset_open(test_file("empty.data", TEXT("")), DATASET_REFUSE_MALFORMED, NULL, &error);
+    d = dataset_open(test_file("empty.data", TEXT("")), &refusing, NULL, &error);
     ok(d != NULL && lacks(d, A), "an empty file is an empty dataset");
     dataset_close(d);
 
@@ -146,8 +148,7 @@ static void check_files(void)
     buf_append_text(&exact, A " ");
     while (exact.len < page)
         buf_append_text(&exact, "x");
-    d = dataset_open(test_file("page.data", buf_span(&exact)), DATASET_REFUSE_MALFORMED, NULL,
-                     &error);
+    d = dataset_open(test_file("page.data", buf_span(&exact)), &refusing, NULL, &error);
     ok(d != NULL && holds(d, A, span_of(exact.ptr + 37, page - 37)),
        "a file that ends with its page is not read past");
     dataset_close(d);
@@ -155,7 +156,7 @@ static void check_files(void)
 
     const char *link = test_path("link.data");
     ok(symlink(path, link) == 0, "(a symbolic link)");
-    d = dataset_open(link, DATASET_REFUSE_MALFORMED, NULL, &error);
+    d = dataset_open(link, &refusing, NULL, &error);
     ok(d != NULL && holds(d, A, TEXT("v")), "a symbolic link is followed");
     dataset_close(d);
 
@@ -172,7 +173,7 @@ static void check_files(void)
     };
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct buf wanted = {0};
-        d = dataset_open(refused[i].path, DATASET_REFUSE_MALFORMED, NULL, &error);
+        d = dataset_open(refused[i].path, &refusing, NULL, &error);
         buf_printf(&wanted, "cannot open '%s': %s", refused[i].path, refused[i].reason);
         ok(d == NULL, "refused: %s", refused[i].path);
         is_bytes(span_text(error.text), buf_span(&wanted), "and the message says why");

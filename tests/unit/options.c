@@ -51,6 +51,9 @@ static struct buf differences(const struct options *o)
     tell_number(&b, "timeout", s->timeout, 0);
     tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
     tell_number(&b, "skip-malformed", o->skip_malformed, 0);
+    tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
+         "default");
+    tell_number(&b, "huge-pages", o->huge_pages, 0);
     tell(&b, "loglevel", log_level_name(o->log_level), "notice");
     tell(&b, "logfile", s->logfile, "");
     tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
@@ -106,6 +109,12 @@ static const struct value_case values[] = {
     {"--timeout", "2147483647", "timeout=2147483647"},
     {"--tcp-backlog", "1", "tcp-backlog=1"},
     {"--tcp-backlog", "65535", "tcp-backlog=65535"},
+    {"--index", "none", "index=none"},
+    {"--index", "/tmp/i", "index=/tmp/i"},
+    {"--index", "", "!--index '' must be a path, or none"},
+    {"--index-pages", "huge", "huge-pages=1"},
+    {"--index-pages", "shared", ""},
+    {"--index-pages", "small", "!--index-pages 'small' must be shared or huge"},
     {"--loglevel", "debug", "loglevel=debug"},
     {"--loglevel", "verbose", "loglevel=verbose"},
     {"--loglevel", "notice", ""},
@@ -311,6 +320,8 @@ static void test_help(void)
         "  --timeout SECONDS ",
         "  --tcp-backlog N ",
         "  --skip-malformed ",
+        "  --index PATH|none ",
+        "  --index-pages shared|huge ",
         "  --loglevel LEVEL ",
         "  --logfile PATH ",
         "  --enable-debug-command no|local|yes ",

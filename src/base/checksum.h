@@ -1,0 +1,26 @@
+// The checksum of bytes that were written to be read back: XXH3 (64 bits) by Yann Collet, as its
+// library's header compiles it. It finds damage and accidents; it is no defence against forgery.
+#ifndef STELE_BASE_CHECKSUM_H
+#define STELE_BASE_CHECKSUM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum { CHECKSUM_BLOCK = 1024 * 1024 }; // bytes
+
+// The same for the same bytes on every machine.
+uint64_t checksum(struct span bytes);
+
+// How many blocks of CHECKSUM_BLOCK bytes that many bytes are; the last may be shorter.
+static inline uint64_t checksum_block_count(uint64_t bytes)
+{
+    return (bytes + CHECKSUM_BLOCK - 1) / CHECKSUM_BLOCK;
+}
+
+// The checksum of each block, on all processors: sums[checksum_block_count(bytes.len)]. False, with
+// `sums` unspecified, when `*cancel` became true meanwhile. `cancel` may be NULL.
+bool checksum_blocks(struct span bytes, uint64_t *sums, const atomic_bool *cancel);
+
+#endif

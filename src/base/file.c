@@ -1,0 +1,78 @@
+// Whole reads and writes over calls that may be interrupted or do less than asked.
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+int file_open(const char *path, struct stat *status, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, status) != 0) {
+        error_set(error, "cannot open '%s': %s", path, strerror(errno));
+    } else if (!S_ISREG(status->st_mode)) {
+        error_set(error, "cannot open '%s': not a regular file", path);
+        errno = 0;
+    } else {
+        return fd;
+    }
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = reason;
+    return -1;
+}
+
+bool file_read(int fd, void *to, size_t len, uint64_t at)
+{
+    char *next = to;
+    while (len > 0) {
+        ssize_t got = pread(fd, next, len, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            errno = got == 0 ? 0 : errno;
+            return false;
+        }
+        next += got;
+        at += (uint64_t)got;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+bool file_write(int fd, const void *from, size_t len, uint64_t at)
+{
+    const char *next = from;
+    while (len > 0) {
+        ssize_t written = pwrite(fd, next, len, (off_t)at);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        next += written;
+        at += (uint64_t)written;
+        len -= (size_t)written;
+    }
+    return true;
+}
+
+bool file_sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = reason;
+    return synced;
+}

@@ -1,0 +1,537 @@
+// Opening: map the data file, then its index file if that belongs to it, else read and sort the
+// records and build an index. Settling: what could wait until the dataset serves.
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "data/dataset_parts.h"
+#include "data/lines.h"
+#include "data/records.h"
+
+typedef unsigned long long ull;
+
+enum {
+    VERIFIED_AT_ONCE = 256 * 1024 * 1024, // bytes of image: some 30 ms
+    WAIT_TURN_NS = 20000000,              // between two looks at another builder
+    WAIT_SECONDS = 5,                     // for another builder, and for every
+    WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
+    REMAP_BYTES = 8 * 1024 * 1024,        // replaced at once, so that no fault waits long
+};
+
+_Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
+
+static const char in_memory[] = "memory";
+static const char in_writing[] = "writing";
+static const char in_verification[] = "verifying";
+static const char in_mapping[] = "mapped";
+
+__attribute__((format(printf, 3, 4))) static void notice(const struct dataset *d, bool warning,
+                                                         const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    if (d->settings.notice == NULL)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    d->settings.notice(d->settings.context, warning, text);
+}
+
+static void index_free(struct index *x)
+{
+    if (x == NULL)
+        return;
+    trie_image_release(&x->image);
+    index_file_close(&x->file);
+    free(x);
+}
+
+// ---- building -----------------------------------------------------------------------------------
+
+// Reads, sorts and indexes the text. The report keeps the messages of the first malformed lines,
+// also when they are the reason to refuse.
+static struct index *build(struct dataset *d, struct dataset_report *report, struct error *error)
+{
+    struct records records = {0};
+    struct index *x = calloc(1, sizeof *x);
+    uint64_t start = clock_monotonic_ns();
+    bool built = false;
+    if (x == NULL) {
+        error_set(error, "no memory to index '%s'", d->path);
+        return NULL;
+    }
+    struct dataset_figures *f = &x->figures;
+    f->data_bytes = d->text.len;
+    if (!records_read(&records, d->text, (struct records_division){0}, error))
+        goto out;
+    f->lines = records.lines;
+    f->malformed = records.malformed;
+    f->keys = records.kept;
+    f->duplicates = records.total - records.kept;
+    f->value_bytes = records.value_bytes;
+    for (uint64_t i = 0; report != NULL && i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
+        line_error_format(&records.errors[i], d->path, report->malformed[i],
+                          DATASET_MALFORMED_TEXT);
+    if (f->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {
+        error_set(error, "%s: %llu of %llu lines malformed", d->path, (ull)f->malformed,
+                  (ull)f->lines);
+        goto out;
+    }
+    if (!trie_build(records.items, records.kept, d->text.len, &x->image, error))
+        goto out;
+    struct span image = {x->image.memory.ptr, x->image.memory.len};
+    built = trie_open(&x->trie, image, d->text, error);
+    f->index_bytes = image.len;
+    f->build_ns = clock_monotonic_ns() - start;
+    f->built_at_us = clock_wall_us();
+out:
+    records_release(&records);
+    if (report != NULL)
+        report->figures = *f;
+    if (!built) {
+        index_free(x);
+        x = NULL;
+    }
+    return x;
+}
+
+// ---- the index file -----------------------------------------------------------------------------
+
+static bool belongs(struct dataset *d, const struct index_facts *facts, struct error *error)
+{
+    if (facts->data.bytes != d->id.bytes) {
+        error_set(error, "'%s' is of %llu bytes of data, not %llu", d->index_path,
+                  (ull)facts->data.bytes, (ull)d->id.bytes);
+        return false;
+    }
+    d->content_unverified = !identity_is_proven(&facts->data, &d->id);
+    if (d->content_unverified && facts->data.sample != identity_sample(d->text)) {
+        error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
+        return false;
+    }
+    if (facts->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {
+        error_set(error, "'%s' leaves out malformed lines", d->index_path);
+        return false;
+    }
+    return true;
+}
+
+// The index file, mapped, if it can be served from. NULL with the reason otherwise, which is empty
+// when there is no such file: nothing is wrong with that.
+static struct index *map_index(struct dataset *d, struct error *error)
+{
+    struct index *x = calloc(1, sizeof *x);
+    if (x == NULL) {
+        error_set(error, "no memory to open '%s'", d->index_path);
+        return NULL;
+    }
+    struct index_file *file = &x->file;
+    bool missing = false;
+    if (!index_file_open(file, d->index_path, error)) {
+        missing = errno == ENOENT;
+        goto fail;
+    }
+    if (!belongs(d, &file->facts, error))
+        goto fail;
+    if (d->settings.huge_pages && !index_file_copy(file, error))
+        goto fail;
+    d->blocks_unverified = file->image.len > VERIFIED_AT_ONCE;
+    struct error fault;
+    bool good = (d->blocks_unverified || index_file_verify(file, NULL, &fault)) &&
+                trie_open(&x->trie, file->image, d->text, &fault);
+    if (good && x->trie.count != file->facts.keys) {
+        error_set(&fault, "header and image count other keys");
+        good = false;
+    }
+    if (!good) {
+        error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
+        goto fail;
+    }
+    x->figures = (struct dataset_figures){
+        .data_bytes = d->text.len,
+        .lines = file->facts.lines,
+        .malformed = file->facts.malformed,
+        .keys = file->facts.keys,
+        .duplicates = file->facts.duplicates,
+        .value_bytes = file->facts.value_bytes,
+        .index_bytes = file->image.len,
+        .build_ns = file->facts.build_ns,
+        .built_at_us = file->facts.built_at_us,
+    };
+    return x;
+fail:
+    if (missing)
+        *error->text = '\0';
+    index_free(x);
+    d->blocks_unverified = false;
+    d->content_unverified = false;
+    return NULL;
+}
+
+// Whether waiting for another process's index should go on. A builder that hangs must not keep
+// others from serving: they then build for themselves.
+static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
+{
+    uint64_t most = (WAIT_SECONDS + d->text.len / WAIT_BYTES_A_SECOND) * CLOCK_SECOND;
+    if (clock_monotonic_ns() - since_ns > most)
+        return false;
+    nanosleep(&(struct timespec){0, WAIT_TURN_NS}, NULL);
+    return true;
+}
+
+// The index file, mapped; or NULL: then one must be built, and where the writer is locked, written.
+static struct index *find_index(struct dataset *d)
+{
+    struct error missing;
+    struct error unwritable;
+    uint64_t start = clock_monotonic_ns();
+    bool waited = false;
+    for (;;) {
+        struct index *x = map_index(d, &missing);
+        if (x != NULL || d->settings.index != DATASET_INDEX_WRITE) {
+            if (x == NULL && *missing.text != '\0')
+                notice(d, false, "%s: not used", missing.text);
+            if (x != NULL && d->settings.index == DATASET_INDEX_WRITE)
+                index_writer_clean(d->index_path);
+            return x;
+        }
+        switch (index_writer_open(&d->writer, d->index_path, &unwritable)) {
+        case INDEX_LOCKED:
+            // It may have been published between looking and locking.
+            x = map_index(d, &missing);
+            if (x != NULL)
+                index_writer_close(&d->writer);
+            else if (*missing.text != '\0')
+                notice(d, false, "%s: building", missing.text);
+            return x;
+        case INDEX_BUSY:
+            if (!waited)
+                notice(d, false, "waiting for another process that builds '%s'", d->index_path);
+            waited = true;
+            if (wait_for_builder(d, start))
+                continue;
+            notice(d, true, "another process has not finished '%s': building in memory",
+                   d->index_path);
+            return NULL;
+        case INDEX_UNWRITABLE:
+            if (*missing.text != '\0')
+                notice(d, false, "%s: building", missing.text);
+            notice(d, true, "%s: serving from memory", unwritable.text);
+            return NULL;
+        }
+    }
+}
+
+// ---- opening ------------------------------------------------------------------------------------
+
+void dataset_release(struct ref *ref)
+{
+    struct dataset *d = (struct dataset *)((char *)ref - offsetof(struct dataset, ref));
+    struct index *next;
+    for (struct index *x = atomic_load(&d->index); x != NULL; x = next) {
+        next = x->replaced;
+        index_free(x);
+    }
+    index_writer_close(&d->writer);
+    if (d->mapped && d->text.len > 0)
+        munmap((void *)(uintptr_t)d->text.ptr, d->text.len);
+    if (d->fd >= 0)
+        close(d->fd);
+    free(d->index_path);
+    free(d);
+}
+
+static struct dataset *dataset_new(const char *path, const struct dataset_settings *settings,
+                                   struct error *error)
+{
+    size_t len = strlen(path);
+    struct dataset *d = calloc(1, sizeof *d + len + 1);
+    if (d == NULL) {
+        error_set(error, "no memory to open '%s'", path);
+        return NULL;
+    }
+    ref_init(&d->ref, dataset_release);
+    atomic_init(&d->status, in_memory);
+    d->settings = *settings;
+    d->fd = -1;
+    memcpy(d->path, path, len + 1);
+    return d;
+}
+
+struct dataset *dataset_open_memory(struct span text, const char *name,
+                                    enum dataset_malformed malformed, struct dataset_report *report,
+                                    struct error *error)
+{
+    struct dataset_settings settings = {.malformed = malformed};
+    struct dataset *d = dataset_new(name, &settings, error);
+    if (d == NULL)
+        return NULL;
+    d->text = text;
+    struct index *x = build(d, report, error);
+    atomic_init(&d->index, x);
+    if (x != NULL)
+        return d;
+    dataset_close(d);
+    return NULL;
+}
+
+// Whether the data file is still as it was opened. What is not excluded: a change too soon after
+// the last one to show in its times, or one by a mapping.
+static bool is_unchanged(const struct dataset *d)
+{
+    struct stat status;
+    if (fstat(d->fd, &status) != 0)
+        return false;
+    struct identity now = identity_of_file(&status);
+    return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns;
+}
+
+static bool map_text(struct dataset *d, struct error *error)
+{
+    if (d->id.bytes == 0)
+        return true;
+    void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, d->fd, 0);
+    if (text == MAP_FAILED) {
+        error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
+        return false;
+    }
+    d->text = span_of(text, d->id.bytes);
+    d->mapped = true;
+    return true;
+}
+
+static void advise(const struct dataset *d, int advice)
+{
+    if (d->mapped)
+        (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
+}
+
+// An index file that is none but begins with a record is somebody's data: it must not be replaced.
+static bool holds_records(const char *path)
+{
+    char start[LINE_MIN];
+    struct uuid id;
+    struct stat status;
+    int fd = file_open(path, &status, NULL);
+    bool holds = fd >= 0 && file_read(fd, start, sizeof start, 0) && uuid_parse(start, &id) &&
+                 start[UUID_TEXT_LEN] == ' ';
+    if (fd >= 0)
+        close(fd);
+    return holds;
+}
+
+// True with the index file's path, or with none when none is to be used.
+static bool choose_index_path(struct dataset *d, struct error *error)
+{
+    char *real = NULL;
+    if (d->settings.index == DATASET_INDEX_NONE)
+        return true;
+    if (d->settings.index_path != NULL)
+        d->index_path = strdup(d->settings.index_path);
+    else if ((real = realpath(d->path, NULL)) == NULL ||
+             asprintf(&d->index_path, "%s.idx", real) < 0)
+        d->index_path = NULL;
+    free(real);
+    if (d->index_path == NULL) {
+        error_set(error, "cannot find the place of '%s': %s", d->path, strerror(errno));
+        return false;
+    }
+    if (holds_records(d->index_path)) {
+        error_set(error, "'%s' is a data file, no index", d->index_path);
+        return false;
+    }
+    return true;
+}
+
+static struct index *open_index(struct dataset *d, struct dataset_report *report,
+                                struct error *error)
+{
+    if (d->settings.index == DATASET_INDEX_ONLY)
+        return map_index(d, error);
+    struct index *x = d->index_path != NULL ? find_index(d) : NULL;
+    if (x != NULL) {
+        if (report != NULL)
+            report->figures = x->figures;
+        atomic_init(&d->status,
+                    d->blocks_unverified || d->content_unverified ? in_verification : in_mapping);
+        return x;
+    }
+    advise(d, MADV_SEQUENTIAL);
+    x = build(d, report, error);
+    advise(d, MADV_RANDOM);
+    if (x != NULL && d->writer.locked)
+        atomic_init(&d->status, in_writing);
+    return x;
+}
+
+struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
+                             struct dataset_report *report, struct error *error)
+{
+    struct stat status;
+    struct dataset *d = dataset_new(path, settings, error);
+    if (d == NULL)
+        return NULL;
+    d->fd = file_open(path, &status, error);
+    if (d->fd < 0)
+        goto fail;
+    d->id = identity_of_file(&status);
+    if (!map_text(d, error) || !choose_index_path(d, error))
+        goto fail;
+    advise(d, MADV_RANDOM);
+    struct index *x = open_index(d, report, error);
+    atomic_init(&d->index, x);
+    if (x == NULL)
+        goto fail;
+    if (!is_unchanged(d)) {
+        error_set(error, "'%s' changed while it was read; write a new file and rename it", path);
+        goto fail;
+    }
+    return d;
+fail:
+    dataset_close(d);
+    return NULL;
+}
+
+// ---- settling -----------------------------------------------------------------------------------
+
+static bool is_cancelled(const atomic_bool *cancel)
+{
+    return cancel != NULL && atomic_load(cancel);
+}
+
+// Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
+// the same addresses, so those who read meanwhile notice nothing. Where it cannot be, the memory
+// stays.
+static void replace_memory_by_file(struct index *x, int fd)
+{
+    if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
+        return; // the file's image does not begin at a page
+    for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
+        size_t left = x->image.memory.len - at;
+        if (mmap(x->image.memory.ptr + at, left < REMAP_BYTES ? left : REMAP_BYTES, PROT_READ,
+                 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
+                 (off_t)(INDEX_WRITER_IMAGE_AT + at)) == MAP_FAILED)
+            return;
+    }
+}
+
+// Writes the index file around the present index, which is in memory.
+static void write_index(struct dataset *d, const atomic_bool *cancel)
+{
+    struct index *x = atomic_load(&d->index);
+    struct dataset_figures *f = &x->figures;
+    struct span image = {x->image.memory.ptr, x->image.memory.len};
+    struct index_facts facts = {d->id,         f->lines,       f->malformed, f->keys,
+                                f->duplicates, f->value_bytes, f->build_ns,  f->built_at_us};
+    struct error error;
+    uint64_t start = clock_monotonic_ns();
+    const char *outcome = in_memory;
+    facts.data.sample = identity_sample(d->text);
+    if (!identity_content(d->text, &facts.data.content, cancel)) {
+        notice(d, true, "'%s' is not written: stopped before", d->index_path);
+    } else if (!is_unchanged(d)) {
+        notice(d, true, "'%s' is not written: '%s' changed after it was read", d->index_path,
+               d->path);
+    } else if (!index_writer_publish(&d->writer, image, &facts, cancel, &error)) {
+        notice(d, true, "%s: serving from memory", error.text);
+    } else {
+        notice(d, false, "wrote '%s' in %.3f s", d->index_path,
+               (double)(clock_monotonic_ns() - start) / 1e9);
+        if (!d->settings.huge_pages)
+            replace_memory_by_file(x, d->writer.fd);
+        outcome = in_mapping;
+    }
+    index_writer_close(&d->writer);
+    atomic_store(&d->status, outcome);
+}
+
+// The two parts of verifying a mapped index; true also when cancelled before anything was found.
+static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    struct error fault;
+    if (index_file_verify(&dataset_current(d)->file, cancel, &fault))
+        return true;
+    error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
+    return false;
+}
+
+static bool verify_content(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    uint64_t content;
+    if (!identity_content(d->text, &content, cancel) ||
+        content == dataset_current(d)->file.facts.data.content)
+        return true;
+    error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
+    return false;
+}
+
+bool dataset_verify(const struct dataset *d, struct error *error)
+{
+    return verify_blocks(d, NULL, error) && verify_content(d, NULL, error);
+}
+
+static bool verify(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    struct stat status;
+    if (d->blocks_unverified && !verify_blocks(d, cancel, error))
+        return false;
+    if (!d->content_unverified || fstat(d->fd, &status) != 0)
+        return true;
+    struct identity now = identity_of_file(&status);
+    if (!verify_content(d, cancel, error))
+        return false;
+    now.sample = dataset_current(d)->file.facts.data.sample;
+    now.content = dataset_current(d)->file.facts.data.content;
+    // The next start then needs no reading to know it.
+    if (d->settings.index == DATASET_INDEX_WRITE && !is_cancelled(cancel) && is_unchanged(d))
+        (void)index_writer_stamp(d->index_path, &now);
+    return true;
+}
+
+static void rebuild(struct dataset *d, const atomic_bool *cancel)
+{
+    struct error error;
+    struct stat status;
+    bool locked = d->settings.index == DATASET_INDEX_WRITE &&
+                  index_writer_open(&d->writer, d->index_path, NULL) == INDEX_LOCKED;
+    if (fstat(d->fd, &status) == 0)
+        d->id = identity_of_file(&status);
+    struct index *x = build(d, NULL, &error);
+    if (x == NULL) {
+        notice(d, true, "the index cannot be built anew: %s", error.text);
+        index_writer_close(&d->writer);
+        return;
+    }
+    x->replaced = atomic_load(&d->index);
+    atomic_store_explicit(&d->index, x, memory_order_release);
+    atomic_store(&d->status, locked ? in_writing : in_memory);
+    if (locked)
+        write_index(d, cancel);
+}
+
+void dataset_settle(struct dataset *d, const atomic_bool *cancel)
+{
+    struct error error;
+    if (d->writer.locked) {
+        write_index(d, cancel);
+    } else if (d->blocks_unverified || d->content_unverified) {
+        if (!verify(d, cancel, &error)) {
+            notice(d, true, "%s: building anew", error.text);
+            rebuild(d, cancel);
+        } else if (!is_cancelled(cancel)) {
+            notice(d, false, "verified '%s'", d->index_path);
+            atomic_store(&d->status, in_mapping);
+        }
+    }
+    if (d->fd >= 0)
+        close(d->fd);
+    d->fd = -1;
+}

@@ -1,0 +1,49 @@
+// What a dataset is made of: shared by the code that opens one (dataset_open.c) and the code that
+// reads it (dataset.c), and by nobody else.
+#ifndef STELE_DATA_DATASET_PARTS_H
+#define STELE_DATA_DATASET_PARTS_H
+
+#include "base/ref.h"
+#include "data/dataset.h"
+#include "data/identity.h"
+#include "data/index_file.h"
+#include "data/index_writer.h"
+#include "data/trie.h"
+#include "data/trie_build.h"
+
+// One index of the text. It lies in memory of its own or in a file, which its writer still holds or
+// which is mapped.
+struct index {
+    struct trie trie;
+    struct dataset_figures figures;
+    struct trie_image image;
+    struct index_file file;
+    struct index *replaced; // an older one, kept because it may be read until the dataset is gone
+};
+
+struct dataset {
+    struct ref ref;
+    struct span text;
+    bool mapped; // the text is our mapping, not the caller's
+    _Atomic(struct index *) index;
+    // For settling:
+    struct dataset_settings settings;
+    char *index_path;   // NULL: no index file is used
+    int fd;             // of the data file; -1 once settled
+    struct identity id; // of the data file, as it was opened; without checksums
+    struct index_writer writer;
+    bool blocks_unverified;  // of a mapped index
+    bool content_unverified; // of the data file
+    _Atomic(const char *) status;
+    char path[]; // NUL-terminated
+};
+
+// Frees everything.
+void dataset_release(struct ref *ref);
+
+static inline const struct index *dataset_current(const struct dataset *d)
+{
+    return atomic_load_explicit(&d->index, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,74 @@
+// The rule for times is git's ("racy git"): a file changed in the same tick of the clock in which
+// it was read may look unchanged, so times that young prove nothing.
+#include "data/identity.h"
+
+#include <stdlib.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+
+enum {
+    RACY_NS = 2000000000, // the coarsest clock of a file system in use: FAT's 2 s
+    ENDS_BYTES = 64 * 1024,
+    SAMPLE_BLOCKS = 64,
+    SAMPLE_BLOCK_BYTES = 4096,
+};
+
+static int64_t nanoseconds(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+struct identity identity_of_file(const struct stat *status)
+{
+    return (struct identity){
+        .bytes = (uint64_t)status->st_size,
+        .inode = status->st_ino,
+        .modified_ns = nanoseconds(status->st_mtim),
+        .changed_ns = nanoseconds(status->st_ctim),
+        .read_ns = (int64_t)(clock_wall_us() * 1000),
+    };
+}
+
+bool identity_is_proven(const struct identity *then, const struct identity *now)
+{
+    return then->bytes == now->bytes && then->inode == now->inode &&
+           then->modified_ns == now->modified_ns && then->changed_ns == now->changed_ns &&
+           then->modified_ns < then->read_ns - RACY_NS &&
+           then->changed_ns < then->read_ns - RACY_NS;
+}
+
+static struct span part_of(struct span text, uint64_t at, uint64_t len)
+{
+    if (at > text.len)
+        at = text.len;
+    return span_of(text.ptr + at, len < text.len - at ? len : text.len - at);
+}
+
+uint64_t identity_sample(struct span text)
+{
+    uint64_t sums[SAMPLE_BLOCKS + 3] = {text.len};
+    uint64_t state = text.len;
+    sums[1] = checksum(part_of(text, 0, ENDS_BYTES));
+    sums[2] =
+        checksum(part_of(text, text.len > ENDS_BYTES ? text.len - ENDS_BYTES : 0, ENDS_BYTES));
+    for (unsigned i = 0; i < SAMPLE_BLOCKS && text.len > 0; i++) {
+        // Knuth's linear congruential generator (MMIX); its upper bits are the random ones.
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        uint64_t blocks = text.len / SAMPLE_BLOCK_BYTES + 1;
+        uint64_t block = (uint64_t)((unsigned __int128)state * blocks >> 64);
+        sums[i + 3] = checksum(part_of(text, block * SAMPLE_BLOCK_BYTES, SAMPLE_BLOCK_BYTES));
+    }
+    return checksum(span_of((const char *)sums, sizeof sums));
+}
+
+bool identity_content(struct span text, uint64_t *content, const atomic_bool *cancel)
+{
+    size_t bytes = checksum_block_count(text.len) * sizeof(uint64_t);
+    uint64_t *sums = malloc(bytes + 1);
+    bool whole = sums != NULL && checksum_blocks(text, sums, cancel);
+    if (whole)
+        *content = checksum(span_of((const char *)sums, bytes));
+    free(sums);
+    return whole;
+}

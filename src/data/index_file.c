@@ -1,0 +1,133 @@
+// Reading index files: check what the header claims against what the file is, before use.
+#include "data/index_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/index_format.h"
+
+typedef unsigned long long ull;
+
+// What is wrong with the header of a file of that size, or NULL.
+static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
+{
+    if (h->magic != INDEX_MAGIC)
+        return h->magic == __builtin_bswap64(INDEX_MAGIC) ? "is of the other byte order"
+                                                          : "is no index file";
+    if (h->byte_order != INDEX_BYTE_ORDER)
+        return "is of another byte order";
+    if (h->version != INDEX_VERSION)
+        return "is of another version";
+    if (h->header_sum != index_header_sum(h))
+        return "has a damaged header";
+    if (h->features != 0)
+        return "needs features this version does not know";
+    if (h->file_bytes != file_bytes)
+        return "is not as long as it says";
+    if (h->image_bytes > file_bytes || index_file_bytes(h->image_bytes) != file_bytes ||
+        h->lines < h->malformed || h->lines - h->malformed < h->keys ||
+        h->lines - h->malformed - h->keys != h->duplicates || h->value_bytes > h->data.bytes)
+        return "contradicts itself";
+    return NULL;
+}
+
+static bool tables_are_whole(const struct index_file *f, const struct index_header *h)
+{
+    uint64_t bytes = checksum_block_count(h->image_bytes) * sizeof(uint64_t);
+    struct index_trailer trailer;
+    memcpy(&trailer, (const char *)f->checksums + bytes, sizeof trailer);
+    return trailer.magic == INDEX_END && trailer.checksums_sum == h->checksums_sum &&
+           checksum(span_of((const char *)f->checksums, bytes)) == h->checksums_sum;
+}
+
+static bool map(struct index_file *f, int fd, const struct index_header *h)
+{
+    void *memory = mmap(NULL, h->file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    f->mapping = (struct bytes){memory, h->file_bytes};
+    f->image = span_of(f->mapping.ptr + INDEX_IMAGE_AT, h->image_bytes);
+    f->checksums =
+        (const uint64_t *)(const void *)(f->mapping.ptr + index_checksums_at(h->image_bytes));
+    f->facts = (struct index_facts){h->data,       h->lines,       h->malformed, h->keys,
+                                    h->duplicates, h->value_bytes, h->build_ns,  h->built_at_us};
+    return true;
+}
+
+bool index_file_open(struct index_file *f, const char *path, struct error *error)
+{
+    struct stat status;
+    struct index_header h;
+    const char *fault = NULL;
+    bool opened = false;
+    *f = (struct index_file){0};
+    int fd = file_open(path, &status, error);
+    if (fd < 0)
+        return false;
+    if (!file_read(fd, &h, sizeof h, 0))
+        fault = errno == 0 ? "is too short for its header" : strerror(errno);
+    else
+        fault = fault_of(&h, (uint64_t)status.st_size);
+    if (fault == NULL && !map(f, fd, &h))
+        fault = strerror(errno);
+    if (fault == NULL && !tables_are_whole(f, &h))
+        fault = "has damaged checksums";
+    opened = fault == NULL;
+    if (!opened) {
+        error_set(error, "'%s' %s", path, fault);
+        index_file_close(f);
+    }
+    close(fd);
+    errno = 0;
+    return opened;
+}
+
+bool index_file_copy(struct index_file *f, struct error *error)
+{
+    void *memory =
+        mmap(NULL, f->image.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        error_set(error, "no memory for a copy of an index of %zu bytes: %s", f->image.len,
+                  strerror(errno));
+        return false;
+    }
+    (void)madvise(memory, f->image.len, MADV_HUGEPAGE);
+    memcpy(memory, f->image.ptr, f->image.len);
+    f->copy = (struct bytes){memory, f->image.len};
+    f->image = span_of(f->copy.ptr, f->copy.len);
+    (void)madvise(f->mapping.ptr, f->mapping.len, MADV_DONTNEED);
+    return true;
+}
+
+bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error)
+{
+    size_t count = checksum_block_count(f->image.len);
+    uint64_t *sums = malloc(count * sizeof *sums + 1);
+    bool good = true;
+    if (sums == NULL) {
+        error_set(error, "no memory to verify %zu bytes", f->image.len);
+        return false;
+    }
+    if (checksum_blocks(f->image, sums, cancel)) {
+        for (size_t i = 0; good && i < count; i++) {
+            good = sums[i] == f->checksums[i];
+            if (!good)
+                error_set(error, "block %zu of %zu differs from its checksum", i, count);
+        }
+    }
+    free(sums);
+    return good;
+}
+
+void index_file_close(struct index_file *f)
+{
+    if (f->mapping.ptr != NULL)
+        munmap(f->mapping.ptr, f->mapping.len);
+    if (f->copy.ptr != NULL)
+        munmap(f->copy.ptr, f->copy.len);
+    *f = (struct index_file){0};
+}

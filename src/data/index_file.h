@@ -1,0 +1,54 @@
+// The index file: a trie image kept beside the data file, so that the next start maps it instead of
+// building it again, and all servers on the machine share one copy in memory.
+//
+// Nothing in it is trusted. Opening checks the header, the places of everything and that it belongs
+// to the data file; index_file_verify compares the image with its checksums; and what a lookup
+// reads is checked again by the trie.
+#ifndef STELE_DATA_INDEX_FILE_H
+#define STELE_DATA_INDEX_FILE_H
+
+#include "base/bytes.h"
+#include "data/identity.h"
+
+struct error;
+
+// What the header tells beside the image.
+struct index_facts {
+    struct identity data; // the data file it was built from
+    uint64_t lines;       // all counts as in struct dataset_figures
+    uint64_t malformed;
+    uint64_t keys;
+    uint64_t duplicates;
+    uint64_t value_bytes;
+    uint64_t build_ns;
+    uint64_t built_at_us;
+};
+
+// An open index file. A zeroed struct is none.
+struct index_file {
+    struct index_facts facts;
+    struct span image;         // in the mapping, or in the copy
+    const uint64_t *checksums; // in the mapping
+    struct bytes mapping;
+    struct bytes copy;
+};
+
+// Maps the index file at `path` if it is whole and of this machine's format. Takes a time that
+// does not depend on its size. False with the reason in `*error` otherwise (errno is ENOENT when
+// there is no such file).
+bool index_file_open(struct index_file *f, const char *path, struct error *error);
+
+// Moves `image` to anonymous memory of huge pages, where lookups miss fewer entries of page tables;
+// this process then has a copy of its own. False with a message when memory is short; the image
+// then stays where it was.
+bool index_file_copy(struct index_file *f, struct error *error);
+
+// Compares the image with its checksums, on all processors: about 0.1 s a GB. False with a message
+// when a block differs. `*cancel`, when it becomes true meanwhile, ends it with true: nothing was
+// found so far. `cancel` may be NULL.
+bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error);
+
+// Unmaps. A zeroed struct is accepted.
+void index_file_close(struct index_file *f);
+
+#endif

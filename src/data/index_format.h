@@ -1,0 +1,74 @@
+// The layout of an index file: shared by the code that reads it and the code that writes it, and by
+// nobody else. docs/index-format.md tells it byte by byte.
+//
+//   0          header      4096 bytes, its own checksum in the last 8
+//   4096       image       a trie image (trie_image.h)
+//              checksums   one for each MiB of the image; at the next multiple of 8
+//              trailer     checksum of the checksums, INDEX_END
+//
+// Every place follows from `image_bytes`, so a header that names others is refused. Numbers are in
+// the byte order of the machine that wrote the file; a machine of the other order refuses it.
+#ifndef STELE_DATA_INDEX_FORMAT_H
+#define STELE_DATA_INDEX_FORMAT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checksum.h"
+#include "data/identity.h"
+
+#define INDEX_MAGIC 0x5844492d4c455453u // "STEL-IDX", read as little-endian
+#define INDEX_END 0x444e452d4c455453u   // "STEL-END"
+
+enum {
+    INDEX_VERSION = 1,
+    INDEX_BYTE_ORDER = 0x01020304,
+    INDEX_IMAGE_AT = 4096,
+};
+
+struct index_header {
+    uint64_t magic;
+    uint32_t byte_order;
+    uint32_t version;
+    uint64_t features; // bits a reader must know; none is defined, so any refuses the file
+    uint64_t file_bytes;
+    uint64_t image_bytes;
+    uint64_t checksums_sum; // the checksum of the checksums
+    uint64_t lines;
+    uint64_t malformed;
+    uint64_t keys;
+    uint64_t duplicates;
+    uint64_t value_bytes;
+    uint64_t build_ns;
+    uint64_t built_at_us;
+    struct identity data;
+    unsigned char zeros[INDEX_IMAGE_AT - 13 * 8 - sizeof(struct identity) - 8];
+    uint64_t header_sum; // the checksum of all before it
+};
+_Static_assert(sizeof(struct identity) == 7 * 8, "the identity has no holes");
+_Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header is one page, no holes");
+_Static_assert(offsetof(struct index_header, data) == 13 * 8, "what docs/index-format.md tells");
+
+struct index_trailer {
+    uint64_t checksums_sum;
+    uint64_t magic;
+};
+
+static inline uint64_t index_header_sum(const struct index_header *h)
+{
+    return checksum(span_of((const char *)h, offsetof(struct index_header, header_sum)));
+}
+
+static inline uint64_t index_checksums_at(uint64_t image_bytes)
+{
+    return INDEX_IMAGE_AT + (image_bytes + 7) / 8 * 8;
+}
+
+static inline uint64_t index_file_bytes(uint64_t image_bytes)
+{
+    return index_checksums_at(image_bytes) + checksum_block_count(image_bytes) * sizeof(uint64_t) +
+           sizeof(struct index_trailer);
+}
+
+#endif

@@ -1,0 +1,52 @@
+// `stele index`: the index file made or refreshed ahead of any server, here or on another machine.
+#include <stdio.h>
+#include <string.h>
+
+#include "data/dataset.h"
+#include "tool/tool.h"
+
+typedef unsigned long long ull;
+
+static void tell(void *context, bool warning, const char *text)
+{
+    (void)context;
+    (void)warning;
+    fprintf(stderr, "stele: %s\n", text);
+}
+
+int tool_index(int argc, char *argv[])
+{
+    struct dataset_settings settings = tool_settings();
+    const char *file = NULL;
+    settings.notice = tell;
+    settings.index = DATASET_INDEX_WRITE;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--skip-malformed") == 0)
+            settings.malformed = DATASET_SKIP_MALFORMED;
+        else if (tool_index_option(&settings, argc, argv, &i) &&
+                 settings.index != DATASET_INDEX_NONE)
+            continue;
+        else if (file == NULL && argv[i][0] != '-')
+            file = argv[i];
+        else
+            file = "";
+    }
+    if (file == NULL || *file == '\0') {
+        fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed]\n");
+        return TOOL_ERROR;
+    }
+    struct dataset *d = tool_open(file, &settings);
+    if (d == NULL)
+        return TOOL_ERROR;
+    const struct dataset_figures *f = dataset_figures(d);
+    bool stands = strcmp(dataset_index_status(d), "mapped") == 0;
+    printf("index      %s\n", dataset_index_path(d));
+    printf("keys       %llu\n", (ull)f->keys);
+    printf("duplicates %llu\n", (ull)f->duplicates);
+    printf("malformed  %llu\n", (ull)f->malformed);
+    printf("bytes      %llu, %.2f a key\n", (ull)f->index_bytes,
+           f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0);
+    printf("built in   %.3f s\n", (double)f->build_ns / 1e9);
+    dataset_close(d);
+    return tool_finish(stands ? TOOL_OK : TOOL_ERROR);
+}
