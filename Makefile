@@ -42,17 +42,18 @@ SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(wildcard tests/unit/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
+BENCH := $(wildcard tests/bench/*.c)
 HEADERS := $(wildcard src/*.h src/*/*.h)
-FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) \
-             $(wildcard tests/*/*.h)
+FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(BENCH) \
+             $(SUPPORT) $(wildcard tests/*/*.h)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test redis-compat format install clean help need-build need-test \
-        need-redis-compat check-format check-headers check-layers test-asan test-release \
+.PHONY: all run test redis-compat bench format install clean help need-build need-test \
+        need-redis-compat need-bench check-format check-headers check-layers test-asan test-release \
         test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -103,6 +104,11 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
 
+build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
+
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
@@ -113,7 +119,7 @@ FORCE:
 
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
-    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION))
+    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(BENCH))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
 	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION)) $(SCRIPTS)
 endef
@@ -139,6 +145,16 @@ redis-compat: need-redis-compat ## play redis-compat/ against Stele and against 
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)redis-compat/run
 
+# The parts of the benchmark: each is a program of tests/bench/ that rewrites the section of its name
+# in docs/benchmarks.md. N: numbers of keys, R: how often each figure is taken.
+BENCH_PARTS = index
+N = 1M,10M
+R = 3
+
+bench: need-bench ## measure beside redis-server and a Python dict, write docs/benchmarks.md (N=1M,10M R=3)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(patsubst %.c,build/release/%,$(BENCH))
+	$(Q)for part in $(BENCH_PARTS); do tests/bench/$$part --sizes $(N) --runs $(R) || exit 1; done
+
 install: all ## install programs, library and header below PREFIX (DESTDIR before it)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
 	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
@@ -159,7 +175,7 @@ clean: ## remove everything built
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat: need-%:
+need-build need-test need-redis-compat need-bench: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/version.h"
 #include "data/dataset.h"
 #include "net/server.h"
@@ -28,24 +29,49 @@ static int fail(const struct error *error)
     return EXIT_FAILURE;
 }
 
+// While the index is built: a bar on a terminal, otherwise a line in the log every few seconds.
+struct building {
+    const char *data_file;
+    struct progress progress;
+};
+
 static void log_notice(void *context, bool warning, const char *text)
 {
     (void)context;
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }
 
+static void show_progress(void *context, uint64_t done, uint64_t total)
+{
+    struct building *building = context;
+    char text[PROGRESS_TEXT];
+    if (!progress_due(&building->progress, done, total, text))
+        return;
+    if (building->progress.terminal)
+        fprintf(stderr, "\r%s\033[K", text);
+    else
+        log_write(LOG_NOTICE, "indexing %s: %s", building->data_file, text);
+}
+
 static struct dataset *open_dataset(const struct options *options, struct error *error)
 {
     struct dataset_report report = {0};
     bool no_index = options->index != NULL && *options->index == '\0';
+    struct building building = {.data_file = options->data_file};
     struct dataset_settings settings = {
         .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
         .index_path = options->index,
         .huge_pages = options->huge_pages,
         .notice = log_notice,
+        .progress = show_progress,
+        .context = &building,
     };
+    progress_begin(&building.progress,
+                   *options->server.service.logfile == '\0' && isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
+    if (building.progress.terminal && building.progress.told_ns != building.progress.began_ns)
+        fputs("\r\033[K", stderr);
     const struct dataset_figures *f = &report.figures;
     for (uint64_t i = 0; i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
         fprintf(stderr, "%s\n", report.malformed[i]);

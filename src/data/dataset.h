@@ -56,7 +56,9 @@ struct dataset_settings {
     // Told what became of the index file, in a line of text; a warning when something failed. From
     // the thread in dataset_open or dataset_settle.
     void (*notice)(void *context, bool warning, const char *text);
-    void *context;
+    // Told how far building is, many times a second, by the thread in dataset_open.
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+    void *context; // of both
 };
 
 // Maps the regular file at `path` and its index file, or builds an index. NULL with a message when

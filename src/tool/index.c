@@ -1,8 +1,9 @@
 // `stele index`: the index file made or refreshed ahead of any server, here or on another machine.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "data/dataset.h"
+#include "base/progress.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
@@ -14,11 +15,22 @@ static void tell(void *context, bool warning, const char *text)
     fprintf(stderr, "stele: %s\n", text);
 }
 
+static void show_progress(void *context, uint64_t done, uint64_t total)
+{
+    struct progress *progress = context;
+    char text[PROGRESS_TEXT];
+    if (progress_due(progress, done, total, text))
+        fprintf(stderr, progress->terminal ? "\r%s\033[K" : "stele: %s\n", text);
+}
+
 int tool_index(int argc, char *argv[])
 {
     struct dataset_settings settings = tool_settings();
     const char *file = NULL;
+    struct progress progress;
     settings.notice = tell;
+    settings.progress = show_progress;
+    settings.context = &progress;
     settings.index = DATASET_INDEX_WRITE;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--skip-malformed") == 0)
@@ -35,7 +47,10 @@ int tool_index(int argc, char *argv[])
         fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed]\n");
         return TOOL_ERROR;
     }
+    progress_begin(&progress, isatty(STDERR_FILENO));
     struct dataset *d = tool_open(file, &settings);
+    if (progress.terminal && progress.told_ns != progress.began_ns)
+        fputs("\r\033[K", stderr);
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);

@@ -1,0 +1,184 @@
+// generate: writes a data file to standard output, the same bytes for the same arguments. Random
+// UUIDs are made as they are written, so their number is bounded by the disk alone; any other key
+// set is made in memory first (16 bytes a key) and written in random order.
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "data/uuid.h"
+#include "support/keysets.h"
+#include "support/tap.h"
+
+enum {
+    VALUE_MAX = 1 << 20,
+    BUFFER = 1 << 18, // bytes gathered before they are written
+    AROUND = 128,     // more than a line has besides its value, in either form
+};
+
+static const char help[] =
+    "usage: generate N [OPTION...]\n"
+    "\n"
+    "Writes N lines `UUID value` to standard output. N may end in k or M.\n"
+    "\n"
+    "  --values A..B  each value has A to B random bytes, any but the newline (default 1..100)\n"
+    "  --seed S       another seed, another file (default 1)\n"
+    "  --keys NAME    a key set of --list instead of random v4 UUIDs; some have fewer than N keys\n"
+    "  --list         print the names of the key sets and exit\n"
+    "  --resp         write the records as SET commands, for redis-cli --pipe\n"
+    "  --help         show this and exit\n";
+
+struct job {
+    uint64_t count;
+    const struct keyset *set;
+    uint64_t value_min;
+    uint64_t value_max;
+    bool resp;
+};
+
+static _Noreturn void refuse(const char *what, const char *text)
+{
+    fprintf(stderr, "generate: %s: '%s' (--help tells more)\n", what, text);
+    exit(2);
+}
+
+static uint64_t parse_count(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    unsigned long long unit = *end == 'k' ? 1000 : *end == 'M' ? 1000000 : 1;
+    if (end == text || *text == '-' || errno != 0 || strcmp(end + (unit > 1), "") != 0 ||
+        number > UINT64_MAX / unit)
+        refuse("not a number", text);
+    return number * unit;
+}
+
+static void parse_values(struct job *job, const char *text)
+{
+    unsigned min;
+    unsigned max;
+    char rest;
+    if (sscanf(text, "%u..%u%c", &min, &max, &rest) != 2 || min > max || max > VALUE_MAX)
+        refuse("not A..B with A <= B <= 1048576", text);
+    job->value_min = min;
+    job->value_max = max;
+}
+
+static const struct keyset *find_keyset(const char *name)
+{
+    for (unsigned i = 0; i < keyset_count; i++)
+        if (strcmp(keysets[i].name, name) == 0)
+            return &keysets[i];
+    refuse("no such key set", name);
+}
+
+static void write_all(const struct buf *from)
+{
+    for (size_t written = 0; written < from->len;) {
+        ssize_t n = write(STDOUT_FILENO, from->ptr + written, from->len - written);
+        if (n < 0) {
+            perror("generate");
+            exit(1);
+        }
+        written += (size_t)n;
+    }
+}
+
+// Eight random bytes at a time, so up to seven beyond `len` are written too. A newline becomes a
+// byte that is none.
+static void write_value(struct random *r, char *at, size_t len)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    for (size_t i = 0; i < len; i += sizeof low) {
+        uint64_t word = random_next(r);
+        uint64_t zero_if_newline = word ^ UINT64_C(0x0a0a0a0a0a0a0a0a);
+        uint64_t newlines = ~(((zero_if_newline & low) + low) | zero_if_newline | low);
+        word |= newlines;
+        memcpy(at + i, &word, sizeof word);
+    }
+}
+
+static void write_record(struct random *r, const struct job *job, struct uuid id, struct buf *to)
+{
+    uint64_t len = job->value_min + random_below(r, job->value_max - job->value_min + 1);
+    char *start = buf_reserve(to, AROUND + len);
+    require(start != NULL, "no memory");
+    char *at = start;
+    if (job->resp)
+        at = stpcpy(at, "*3\r\n$3\r\nSET\r\n$36\r\n");
+    uuid_format(id, at);
+    at += UUID_TEXT_LEN;
+    if (job->resp)
+        at += sprintf(at, "\r\n$%u\r\n", (unsigned)len);
+    else
+        *at++ = ' ';
+    write_value(r, at, len);
+    at += len;
+    at = job->resp ? stpcpy(at, "\r\n") : at + 1;
+    if (!job->resp)
+        at[-1] = '\n';
+    to->len += (size_t)(at - start);
+    if (to->len >= BUFFER) {
+        write_all(to);
+        to->len = 0;
+    }
+}
+
+static void generate(const struct job *job, uint64_t seed)
+{
+    struct random r = {seed};
+    struct buf to = {0};
+    if (job->set == &keysets[0]) {
+        for (uint64_t i = 0; i < job->count; i++)
+            write_record(&r, job, job->set->key(&r, i, job->count), &to);
+    } else {
+        struct uuid *keys = malloc((job->count + 1) * sizeof *keys);
+        require(keys != NULL, "no memory");
+        size_t count = keyset_fill(job->set, &r, keys, job->count);
+        for (size_t i = 0; i < count; i++)
+            write_record(&r, job, keys[i], &to);
+        free(keys);
+    }
+    write_all(&to);
+    buf_release(&to);
+}
+
+int main(int argc, char *argv[])
+{
+    static const struct option options[] = {
+        {"values", required_argument, NULL, 'v'},
+        {"seed", required_argument, NULL, 's'},
+        {"keys", required_argument, NULL, 'k'},
+        {"list", no_argument, NULL, 'l'},
+        {"resp", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct job job = {.set = &keysets[0], .value_min = 1, .value_max = 100};
+    uint64_t seed = 1;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'v': parse_values(&job, optarg); break;
+        case 's': seed = parse_count(optarg); break;
+        case 'k': job.set = find_keyset(optarg); break;
+        case 'r': job.resp = true; break;
+        case 'h': fputs(help, stdout); return 0;
+        case 'l':
+            for (unsigned i = 0; i < keyset_count; i++)
+                printf("%s\n", keysets[i].name);
+            return 0;
+        default: fputs(help, stderr); return 2;
+        }
+    }
+    if (optind + 1 != argc) {
+        fputs(help, stderr);
+        return 2;
+    }
+    job.count = parse_count(argv[optind]);
+    generate(&job, seed);
+    return 0;
+}

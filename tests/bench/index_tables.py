@@ -1,0 +1,277 @@
+"""Tables and plots of the index: what `index` measured, as its section of docs/benchmarks.md.
+
+Only the saved figures are read here, so that tables and plots can be drawn again.
+"""
+import os
+import re
+import shutil
+
+from programs import GENERATE, TOOL
+from report import (BLUE, GREY_DASHED, NOT_AVAILABLE, ORANGE, ORANGE_DASHED, PURPLE, RED, TEAL,
+                    Figures, about_line, number, plot, publish, size_name, table, times)
+
+CACHE = "build/bench"
+TSV = f"{CACHE}/index.tsv"
+
+# Subjects.
+DATA, MEMORY, MAPPED = "data", "index in memory", "index file"
+REDIS, PYTHON, KEY_SET = "redis-server", "Python dict", "key set: "
+
+# Metrics that more than one place names.
+IDLE_CONNECTIONS = 50
+IDLE = f"RssAnon, {IDLE_CONNECTIONS} idle connections"
+
+
+# ---- tables -------------------------------------------------------------------------------------
+
+def megabytes(f, size, subject, metric):
+    return f.cell(size, subject, metric, 1e-6)
+
+
+def ready_table(f, sizes):
+    def row(size):
+        cells = [f.cell(size, subject, "time to ready")
+                 for subject in (MEMORY, MAPPED, REDIS, PYTHON)]
+        ours = (MEMORY, "time to ready")
+        return [size_name(size), *cells, times(f.ratio(size, (REDIS, "time to ready"), ours)),
+                times(f.ratio(size, (PYTHON, "time to ready"), ours))]
+    return table(["keys", "Stele, no index file", "Stele, index file", "redis-server from its RDB",
+                  "Python dict", "redis / Stele", "dict / Stele"], [row(size) for size in sizes])
+
+
+def bytes_table(f, sizes):
+    return table(["keys", "data file, MB", "Stele, in memory", "Stele, index file", "redis-server",
+                  "Python dict"],
+                 [[size_name(size), megabytes(f, size, DATA, "data file"),
+                   *(f.cell(size, subject, "bytes a key")
+                     for subject in (MEMORY, MAPPED, REDIS, PYTHON))] for size in sizes])
+
+
+def memory_table(f, sizes):
+    return table(["keys", "Stele, while it builds", "Stele, built", "Stele, index file",
+                  "second server on it", "redis-server", "Python dict"],
+                 [[size_name(size),
+                   megabytes(f, size, MEMORY, "peak RssAnon while building"),
+                   megabytes(f, size, MEMORY, "RssAnon when ready"),
+                   megabytes(f, size, MAPPED, IDLE),
+                   megabytes(f, size, MAPPED, "RssAnon of the second"),
+                   megabytes(f, size, REDIS, "RssAnon when ready"),
+                   megabytes(f, size, PYTHON, "RssAnon when ready")] for size in sizes])
+
+
+SHARING = ["Rss of the index, first", "Rss of the index, second", "Pss of the index, first",
+           "Pss of the index, second", "Pss of one server", "Pss of two servers",
+           "Rss of two servers"]
+
+
+def sharing_table(f, sizes):
+    return table(["keys", *SHARING],
+                 [[size_name(size), *(megabytes(f, size, MAPPED, metric) for metric in SHARING)]
+                  for size in sizes])
+
+
+LOOKUPS = ["hit, single", "hit, batched", "miss, single", "miss, batched", "near miss, single",
+           "near miss, batched", "misses touching the data", "one dependent read"]
+
+
+def lookups_table(f, sizes):
+    heads = [f"{metric}, %" if "touching" in metric else metric for metric in LOOKUPS]
+    rows = []
+    for size in sizes:
+        for subject in MEMORY, MAPPED, PYTHON:
+            cells = [f.cell(size, subject, metric) for metric in LOOKUPS]
+            if subject == PYTHON:  # the rest is not a question for a dict
+                cells = [cell if metric in ("hit, single", "miss, single") else ""
+                         for metric, cell in zip(LOOKUPS, cells)]
+            rows.append([f"{size_name(size)}, {subject}", *cells])
+    return table(["keys", *heads], rows)
+
+
+COMPARED = ["hit, single", "hit, batched", "near miss, single", "near miss, batched"]
+
+
+def key_sets(f):
+    """Pairs of size and subject, the random keys first."""
+    return [(size, subject) for size, subject, metric in f.figures
+            if subject.startswith(KEY_SET) and metric == "data file"]
+
+
+def key_sets_table(f):
+    pairs = key_sets(f)
+    random = pairs[0][1]
+    rows = []
+    for size, subject in pairs:
+        keys = f.get(size, subject, "keys")
+        row = [subject.removeprefix(KEY_SET), f"{keys:,.0f}" if keys is not None else NOT_AVAILABLE,
+               f.cell(size, subject, "bytes a key")]
+        for metric in COMPARED:
+            mine = f.get(size, subject, metric)
+            ratio = f.ratio(size, (subject, metric), (random, metric))
+            row.append(NOT_AVAILABLE if ratio is None else f"{number(mine)} ({ratio:.2f} ×)")
+        rows.append(row)
+    return table(["key set", "keys", "bytes a key", *COMPARED], rows)
+
+
+# ---- what we aim at -----------------------------------------------------------------------------
+
+def at_most(value, limit, unit):
+    return [f"≤ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
+            "yes" if value <= limit else "no"]
+
+
+def at_least(value, limit, unit):
+    return [f"≥ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
+            "yes" if value >= limit else "no"]
+
+
+def targets_table(f, sizes):
+    rows = []
+
+    def row(name, compare, value, limit, unit):
+        rows.append([name, *(compare(value, limit, unit) if value is not None
+                             else [compare(0, limit, unit)[0], NOT_AVAILABLE, ""])])
+
+    def worst(values):
+        known = [value for value in values if value is not None]
+        return max(known) if known else None
+    aims_at = 10000000  # the size for which most targets are set
+    if aims_at in sizes:
+        def get(subject, metric, scale=1):
+            value = f.get(aims_at, subject, metric)
+            return value * scale if value is not None else None
+        ours = (MEMORY, "time to ready")
+        row("10M: index in memory, a key", at_most, get(MEMORY, "bytes a key"), 5.6, "B")
+        row("10M: index file, a key", at_most, get(MAPPED, "bytes a key"), 5.6, "B")
+        row("10M: hit, single", at_most, get(MEMORY, "hit, single"), 100, "ns")
+        row("10M: hit, batched", at_most, get(MEMORY, "hit, batched"), 45, "ns")
+        row("10M: miss, batched", at_most, get(MEMORY, "miss, batched"), 35, "ns")
+        row("10M: ready without an index file", at_most, get(*ours), 0.6, "s")
+        row("10M: redis-server's time to ready", at_least,
+            f.ratio(aims_at, (REDIS, "time to ready"), ours), 12, "× ours")
+        row("10M: a Python dict's time to ready", at_least,
+            f.ratio(aims_at, (PYTHON, "time to ready"), ours), 12, "× ours")
+        row("10M: RssAnon with an index file, 50 idle connections", at_most,
+            get(MAPPED, IDLE, 1e-6), 16, "MB")
+    row("ready with an index file, any size", at_most,
+        worst([f.get(size, MAPPED, "time to ready") for size in sizes]), 0.05, "s")
+    row("misses that touch the data, any size", at_most,
+        worst([f.get(size, MEMORY, "misses touching the data") for size in sizes]), 1, "%")
+    pairs = key_sets(f)
+    if pairs:
+        random = pairs[0][1]
+        row("any key set of 10,000 keys or more: index, a key", at_most,
+            worst([f.get(*pair, "bytes a key") for pair in pairs
+                   if (f.get(*pair, "keys") or 0) >= 10000]), 7.3, "B")
+        for metric in COMPARED:
+            row(f"any key set: {metric}, compared with random keys", at_most,
+                worst([f.ratio(size, (subject, metric), (random, metric))
+                       for size, subject in pairs]), 2, "×")
+    return table(["target", "at", "measured", "reached"], rows)
+
+
+# ---- the report ---------------------------------------------------------------------------------
+
+def commands_table(f):
+    """Each command once, with what it measures; the TSV has them to the letter."""
+    rows = {}
+    for (size, subject, metric), figure in f.figures.items():
+        if figure.values and not subject.startswith(KEY_SET):
+            command = re.sub(rf"\b{size_name(size)}\b", "SIZE", figure.command)
+            metrics = rows.setdefault((subject, command), [])
+            if metric not in metrics:
+                metrics.append(metric)
+    text = [[f"{subject}: {'; '.join(metrics)}", f"`{command}`".replace("|", "\\|")]
+            for (subject, command), metrics in rows.items()]
+    data = f"{CACHE}/keys-NN-SIZE.data"
+    text.append(["key sets: data file", f"`{GENERATE} SIZE --keys NAME > {data}`"])
+    text.append(["key sets: all else", f"`{TOOL} bench {data} --index none`"])
+    return "\n".join(f"| {name} | {command} |" for name, command in
+                     [["figures", "command"], ["---", "---"]] + text) + "\n"
+
+
+def missing_list(f):
+    lines = [f"- {size_name(size)}, {subject}, {metric}: {figure.reason}"
+             for (size, subject, metric), figure in f.figures.items() if not figure.values]
+    return "Not available:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def tables(f, picture):
+    """The sections that there are figures for: headings, what is in the table, the table."""
+    sizes = f.sizes(DATA)
+
+    def shows(*metrics):
+        return any(metric in metrics and figure.values
+                   for (_, _, metric), figure in f.figures.items())
+    text = []
+
+    def section(heading, remark, rows, image=""):
+        text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
+    section("Targets", "What we aim at, beside what this run measured.", targets_table(f, sizes))
+    if shows("time to ready"):
+        section("Time to ready", "Seconds, from the start of the process to its ready line, for "
+                "redis-server to its first PONG.", ready_table(f, sizes), "ready")
+    section("Bytes a key", "Memory, or file, over the size of the data file.",
+            bytes_table(f, sizes), "bytes")
+    if shows("peak RssAnon while building", IDLE):
+        section("Anonymous memory", "RssAnon in MB; the mapped files are not in it. "
+                f"With an index file there are {IDLE_CONNECTIONS} idle connections.",
+                memory_table(f, sizes))
+        section("Two servers on one index file", "MB. Rss counts a shared page in each process, "
+                "Pss its share of it. Where both servers have twice as much Rss as Pss, they have "
+                "the same pages: one copy.",
+                sharing_table(f, sizes))
+    if shows("hit, single"):
+        section("Lookups in process", "Nanoseconds a lookup, one thread, uniform random keys.",
+                lookups_table(f, sizes), "lookups")
+    if key_sets(f):
+        section("Key sets", "Friendly and hostile sets of keys, the index in memory; nanoseconds a "
+                "lookup, and in brackets compared with random keys.", key_sets_table(f))
+    return "\n".join(text) + ("\n" + missing_list(f) if missing_list(f) else "")
+
+
+def draw(f, folder):
+    """The plots that there are figures for, by name."""
+    def points(subject, metric):
+        values = [(size, f.get(size, subject, metric)) for size in f.sizes(DATA)]
+        return [(size, value) for size, value in values if value is not None]
+    os.makedirs(folder, exist_ok=True)
+    plots = {
+        "ready": ("Time to ready", "seconds", True, [
+            ("Stele, no index file", BLUE, points(MEMORY, "time to ready")),
+            ("Stele, index file", TEAL, points(MAPPED, "time to ready")),
+            ("redis-server, its RDB", RED, points(REDIS, "time to ready")),
+            ("Python dict", ORANGE, points(PYTHON, "time to ready"))]),
+        "bytes": ("Memory over the data", "bytes a key", False, [
+            ("Stele, in memory", BLUE, points(MEMORY, "bytes a key")),
+            ("Stele, index file", TEAL, points(MAPPED, "bytes a key")),
+            ("redis-server", RED, points(REDIS, "bytes a key")),
+            ("Python dict", ORANGE, points(PYTHON, "bytes a key"))]),
+        "lookups": ("Lookups in process", "ns a lookup", False, [
+            ("Stele, hit, single", BLUE, points(MEMORY, "hit, single")),
+            ("Stele, hit, batched", TEAL, points(MEMORY, "hit, batched")),
+            ("Stele, miss, batched", PURPLE, points(MEMORY, "miss, batched")),
+            ("Python dict, hit", ORANGE, points(PYTHON, "hit, single")),
+            ("Python dict, miss", ORANGE_DASHED, points(PYTHON, "miss, single")),
+            ("one dependent read", GREY_DASHED, points(MEMORY, "one dependent read"))]),
+    }
+    drawn = {}
+    for name, (title, label, log_y, series) in plots.items():
+        if plot(f"{folder}/{name}.svg", title, label, series, log_y):
+            drawn[name] = title
+    return drawn
+
+
+def report(docs):
+    """Tables and plots from the saved figures."""
+    f = Figures.load(TSV)
+    drawn = draw(f, f"{docs}/benchmarks")
+    shutil.copy(TSV, f"{docs}/benchmarks/index.tsv")
+
+    def picture(name):
+        return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
+    publish(docs, "index", f"{about_line(f.about)}\n\n{tables(f, picture)}\n"
+                           "### Commands\n\nEach figure with its minimum, its median and its "
+                           "command to the letter is in [index.tsv](benchmarks/index.tsv).\n\n"
+                           f"{commands_table(f)}")
+    print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
+          f"Figures: {TSV}. Page: {docs}/benchmarks.md.")

@@ -1,0 +1,252 @@
+"""Figures, and what becomes of them: a file of tab-separated values, tables, plots.
+
+A part of the benchmark adds figures while it measures and saves them; tables and plots are drawn
+from the saved file alone, so they can be drawn again without measuring.
+"""
+import math
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import time
+
+COLUMNS = ["size", "subject", "metric", "unit", "min", "median", "command"]
+NOT_AVAILABLE = "not available"
+UNITS = {"": 1, "k": 1000, "M": 1000000, "G": 1000000000}
+
+
+def parse_size(text):
+    """'10M' as a number."""
+    match = re.fullmatch(r"(\d+)([kMG]?)", text.strip())
+    if not match or int(match[1]) == 0:
+        raise ValueError(f"'{text}' is not a number of keys, such as 100k or 10M")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def size_name(size):
+    """A number as '10M'."""
+    for unit in "GMk":
+        if size % UNITS[unit] == 0:
+            return f"{size // UNITS[unit]}{unit}"
+    return str(size)
+
+
+class Figure:
+    def __init__(self, unit, command, values=(), reason=None):
+        self.unit = unit
+        self.command = command
+        self.values = list(values)
+        self.reason = reason  # why there are no values
+
+    @property
+    def min(self):
+        return min(self.values)
+
+    @property
+    def median(self):
+        return statistics.median(self.values)
+
+
+class Figures:
+    """Figures by size, subject and metric, in the order in which they came; `about` is what a
+    reader must know of all of them: machine, date, versions."""
+
+    def __init__(self, about=None):
+        self.about = about or {}
+        self.figures = {}
+
+    def add(self, size, subject, metric, unit, value, command):
+        """One more measurement of a figure."""
+        figure = self.figures.setdefault((size, subject, metric), Figure(unit, command))
+        figure.values.append(float(value))
+
+    def miss(self, size, subject, metric, reason):
+        """A figure that cannot be taken."""
+        self.figures.setdefault((size, subject, metric), Figure("", "", reason=reason))
+
+    def sizes(self, subject):
+        return sorted({size for size, name, _ in self.figures if name == subject})
+
+    def get(self, size, subject, metric):
+        """The median, or None."""
+        figure = self.figures.get((size, subject, metric))
+        return figure.median if figure and figure.values else None
+
+    def ratio(self, size, one, other):
+        """The median of one (subject, metric) over that of another, or None."""
+        above, below = self.get(size, *one), self.get(size, *other)
+        return above / below if above is not None and below else None
+
+    def cell(self, size, subject, metric, scale=1):
+        """Median, unit, and the minimum where it shows; what is missing is said to be."""
+        figure = self.figures.get((size, subject, metric))
+        if not figure or not figure.values:
+            return NOT_AVAILABLE
+        median, least = number(figure.median * scale), number(figure.min * scale)
+        return median if least == median else f"{median} ({least})"
+
+    def save(self, path):
+        with open(path + ".part", "w") as file:
+            for name, text in self.about.items():
+                file.write(f"# {name}\t{text}\n")
+            file.write("\t".join(COLUMNS) + "\n")
+            for (size, subject, metric), figure in self.figures.items():
+                least, median = ((f"{figure.min:.9g}", f"{figure.median:.9g}") if figure.values
+                                 else ("-", "-"))
+                last = figure.command if figure.values else f"{NOT_AVAILABLE}: {figure.reason}"
+                file.write("\t".join([size_name(size), subject, metric, figure.unit, least,
+                                      median, last.replace("\t", " ")]) + "\n")
+        os.rename(path + ".part", path)
+
+    @staticmethod
+    def load(path):
+        loaded = Figures()
+        with open(path) as file:
+            for line in file:
+                cells = line.rstrip("\n").split("\t")
+                if line.startswith("# "):
+                    loaded.about[cells[0][2:]] = cells[1]
+                elif cells != COLUMNS:
+                    size, subject, metric, unit, least, median, command = cells
+                    key = (parse_size(size), subject, metric)
+                    if least == "-":
+                        reason = command.removeprefix(f"{NOT_AVAILABLE}: ")
+                        loaded.figures[key] = Figure(unit, "", reason=reason)
+                    else:  # three values that have this minimum and this median
+                        values = [float(least), float(median), float(median)]
+                        loaded.figures[key] = Figure(unit, command, values)
+        return loaded
+
+
+def number(value):
+    """Three digits that count, without an exponent."""
+    if value == 0:
+        return "0"
+    return f"{value:,.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"
+
+
+def times(ratio):
+    return NOT_AVAILABLE if ratio is None else f"{number(ratio)} ×"
+
+
+def table(head, rows):
+    """A Markdown table that is readable as text too: first column to the left, others right."""
+    rows = [head] + rows
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) if i else cell.ljust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths))]
+        lines.append("| " + " | ".join(cells) + " |")
+    rule = [("-" * width + ":") if i else "-" * (width + 1) for i, width in enumerate(widths)]
+    lines.insert(1, "|" + "|".join("-" + dashes for dashes in rule) + "|")
+    return "\n".join(lines) + "\n"
+
+
+# ---- where it was measured ----------------------------------------------------------------------
+
+def first_line(argv):
+    try:
+        said = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return said.stdout.strip().split("\n")[0]
+    except OSError:
+        return "none"
+
+
+def version(argv):
+    """The version number in the first line that a program says of itself."""
+    said = first_line(argv)
+    found = re.search(r"\d+(\.\d+)+", said)
+    return found[0] if found else said
+
+
+def machine():
+    """What a reader must know to compare: as pairs of name and text."""
+    with open("/proc/cpuinfo") as file:
+        cpu = file.read()
+    with open("/proc/meminfo") as file:
+        memory = int(re.search(r"^MemTotal:\s*(\d+)", file.read(), re.M)[1]) * 1024
+    with open("/etc/os-release") as file:
+        system = re.search(r'^PRETTY_NAME="?([^"\n]*)', file.read(), re.M)
+    model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
+    changed = first_line(["git", "status", "--porcelain", "src"])
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": f"{model[1] if model else platform.machine()}, "
+                     f"{len(os.sched_getaffinity(0))} cores"
+                     + (" of a virtual machine" if re.search(r"^flags.* hypervisor\b", cpu, re.M)
+                        else ""),
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "system": f"{system[1] if system else 'Linux'}, kernel {platform.release()}",
+        "Stele": first_line(["git", "rev-parse", "--short", "HEAD"])
+                 + (" with changes" if changed else ""),
+        "compiler": first_line(["cc", "--version"]),
+    }
+
+
+def about_line(about):
+    line = "; ".join(f"{name}: {text}" for name, text in about.items())
+    return line[:1].upper() + line[1:] + "."
+
+
+# ---- a section of the page ----------------------------------------------------------------------
+
+def publish(docs, part, text):
+    """Replaces what stands between the markers of a part in benchmarks.md."""
+    page = f"{docs}/benchmarks.md"
+    begin, end = f"<!-- {part}: written by make bench -->", f"<!-- {part}: end -->"
+    with open(page) as file:
+        before, found, rest = file.read().partition(begin + "\n")
+    _, found_end, after = rest.partition(end + "\n")
+    if not found or not found_end:
+        raise SystemExit(f"{page}: no lines '{begin}' and '{end}'")
+    with open(page + ".part", "w") as file:
+        file.write(f"{before}{begin}\n\n{text.strip()}\n\n{end}\n{after}")
+    os.rename(page + ".part", page)
+
+
+# ---- plots --------------------------------------------------------------------------------------
+
+# Middle tones on no background: to be read on white and on black.
+INK = "#808890"
+# How a line looks: colour, gnuplot's number of its points, gnuplot's number of its dashes.
+BLUE, TEAL, PURPLE = ("#2f81f7", 7, 1), ("#12a594", 5, 1), ("#a06cf0", 13, 1)
+RED, ORANGE, ORANGE_DASHED = ("#e5484d", 9, 1), ("#d98a00", 11, 1), ("#d98a00", 10, 2)
+GREY_DASHED = (INK, 2, 2)
+
+
+def plot(path, title, y_label, series, log_y=False):
+    """Draws series, each (name, look, [(keys, value)]), against the number of keys. Without values,
+    or without gnuplot, no plot is drawn."""
+    series = [(name, look, points) for name, look, points in series if points]
+    if not series or not shutil.which("gnuplot"):
+        return False
+    sizes = sorted({x for _, _, points in series for x, _ in points})
+    ticks = ", ".join(f'"{size_name(x)}" {x}' for x in sizes)
+    lines = [
+        "set terminal svg size 760,420 dynamic font 'sans-serif,14' linewidth 1.5",
+        f"set output '{path}'",
+        f"set title '{title}' textcolor '{INK}'",
+        f"set border 3 linecolor '{INK}'",
+        f"set grid ytics linecolor '{INK}' linewidth 0.3 dashtype 3",
+        f"set key outside right center textcolor '{INK}' Left reverse samplen 2 spacing 1.3",
+        f"set xlabel 'keys' textcolor '{INK}'",
+        f"set ylabel '{y_label}' textcolor '{INK}'",
+        "set logscale x",
+        f"set xrange [{sizes[0] / 1.5}:{sizes[-1] * 1.5}]",
+        f"set xtics nomirror textcolor '{INK}' ({ticks})",
+        f"set ytics nomirror textcolor '{INK}'",
+        "set logscale y\nset format y '%g'" if log_y else "set yrange [0:*]",
+    ]
+    drawn = []
+    for i, (name, (colour, points_like, dashes), points) in enumerate(series):
+        lines.append(f"$s{i} << EOD")
+        lines += [f"{x} {y}" for x, y in points]
+        lines.append("EOD")
+        drawn.append(f"$s{i} with linespoints linecolor '{colour}' linewidth 1.5 "
+                     f"pointtype {points_like} pointsize 0.6 dashtype {dashes} title '{name}'")
+    lines.append("plot " + ", \\\n     ".join(drawn))
+    subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
+    return True

@@ -1,0 +1,53 @@
+#!/usr/bin/env perl
+# The generator of `make bench`: its files are what it says, and always the same.
+use strict;
+use warnings;
+use File::Temp;
+use Test::More;
+
+my $build = $ENV{STELE_BUILD} // 'build/release';
+my $generate = "$build/tests/bench/generate";
+my $dir = File::Temp->newdir('stele-generate-XXXXXX', TMPDIR => 1);
+
+# What `stele check` counts in a generated file, and its lines.
+sub generated {
+    my ($words) = @_;
+    system("$generate $words >'$dir/data'") == 0 or return;
+    my %count = map { /^(\w+) +(\d+)/ ? ($1, $2) : () } `$build/stele check '$dir/data'`;
+    open my $in, '<:raw', "$dir/data" or die $!;
+    my @lines = <$in>;
+    return (\%count, \@lines);
+}
+
+my ($count, $lines) = generated('2k --values 3..40');
+is($count->{lines}, 2000, 'as many lines as asked for');
+is($count->{malformed}, 0, 'all well-formed');
+is($count->{keys}, 2000, 'each with a key of its own');
+is(scalar(grep { /\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12} /s } @$lines),
+    2000, 'random v4 UUIDs');
+my ($shortest, $longest) = (sort { $a <=> $b } map { length($_) - 38 } @$lines)[0, -1];
+is("$shortest..$longest", '3..40', 'values as long as asked for');
+my %byte = map { $_ => 1 } map { split //, substr $_, 37, -1 } @$lines;
+is(scalar keys %byte, 255, 'with every byte but the newline');
+is_deeply((generated('2k --values 3..40'))[1], $lines, 'the same again');
+isnt((generated('2k --values 3..40 --seed 2'))[1][0], $lines->[0], 'another seed, another file');
+
+my $commands = join '', map {
+    my ($key, $value) = (substr($_, 0, 36), substr $_, 37, -1);
+    sprintf "*3\r\n\$3\r\nSET\r\n\$36\r\n%s\r\n\$%d\r\n%s\r\n", $key, length $value, $value;
+} @$lines;
+ok(`$generate 2k --values 3..40 --resp` eq $commands, 'the same records as SET commands');
+
+chomp(my @names = `$generate --list`);
+ok(@names > 12, 'there are key sets');
+for my $name (@names) {
+    ($count) = generated("3000 --values 0..5 --keys '$name'");
+    is($count->{malformed}, 0, "$name: well-formed");
+    ok($count->{lines} > 0 && $count->{lines} <= 3000, "$name: at most as many as asked for");
+}
+for my $words ('', '1x', '-1', '1 2', '1 --values 3', '1 --values 5..3', '1 --keys no', '1 --nope') {
+    my $said = `$generate $words 2>&1`;
+    is($? >> 8, 2, "generate $words: refused");
+    like($said, qr/^usage: generate|^generate: /m, 'and why');
+}
+done_testing();
