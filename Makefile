@@ -28,8 +28,14 @@ asan_FLAGS = -U_FORTIFY_SOURCE -O1 -g $(SANITIZE) -fno-omit-frame-pointer $(CPPF
 asan_LINK = -pthread $(SANITIZE) $(LDFLAGS)
 tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=thread $(CPPFLAGS)
 tsan_LINK = -pthread -fsanitize=thread $(LDFLAGS)
+# Only fuzz targets are linked in this one, with a main of libFuzzer's; only clang has it.
+FUZZ_CC ?= clang
+fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
+             -fno-omit-frame-pointer $(CPPFLAGS)
+fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
+build/fuzz/%: override CC = $(FUZZ_CC)
 
-FLAVOURS := release asan tsan
+FLAVOURS := release asan tsan fuzz
 
 # ---- sources: who is linked into what -----------------------------------------------------------
 
@@ -43,18 +49,23 @@ UNIT := $(wildcard tests/unit/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 BENCH := $(wildcard tests/bench/*.c)
+# One file a fuzz target; its corpus is tests/fuzz/corpus/TARGET/. seeds/TARGET.c, if there is one,
+# writes its first inputs.
+FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
+FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
-FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(BENCH) \
-             $(SUPPORT) $(wildcard tests/*/*.h)
+FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
+             $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(wildcard tests/*/*.h)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test redis-compat bench format install clean help need-build need-test \
-        need-redis-compat need-bench check-format check-headers check-layers test-asan test-release \
-        test-tsan
+.PHONY: all run test redis-compat bench fuzz fuzz-merge fuzz-seeds fuzz-targets format install \
+        clean help need-build need-test need-redis-compat need-bench need-fuzz check-format \
+        check-headers check-layers test-asan test-release test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -109,19 +120,26 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
+# A fuzz target that plays its corpus; or with a fuzzer in it.
+build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(PARTS) \
+        $(if $(filter-out fuzz,$(1)),$(SUPPORT) tests/fuzz/replay.c))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
+
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
 FORCE:
 
 .SECONDARY: # keep the objects of tests
--include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d)
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d)
 
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
-    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(BENCH))
+    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(BENCH) $(FUZZ))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION)) $(SCRIPTS)
+	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FUZZ)) $(SCRIPTS)
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
@@ -155,6 +173,40 @@ bench: need-bench ## measure beside redis-server and a Python dict, write docs/b
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(patsubst %.c,build/release/%,$(BENCH))
 	$(Q)for part in $(BENCH_PARTS); do tests/bench/$$part --sizes $(N) --runs $(R) || exit 1; done
 
+# What a fuzzer finds worth keeping goes to build/fuzz/found/TARGET, what fails to
+# build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…).
+TIME = 60
+fuzz: need-fuzz ## search with libFuzzer for inputs that break a promise (TIME=60 seconds a target)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
+	$(Q)for t in $(FUZZ_TARGETS); do \
+	    mkdir -p build/fuzz/found/$$t && \
+	    build/fuzz/tests/fuzz/$$t -max_total_time=$(TIME) -timeout=20 -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/$$t- build/fuzz/found/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+# Counters off: an input that only goes through a loop more often is not worth a file.
+fuzz-merge: need-fuzz ## add those of its finds that reach new code to tests/fuzz/corpus/
+	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
+	$(Q)for t in $(FUZZ_TARGETS); do \
+	    build/fuzz/tests/fuzz/$$t -merge=1 -use_counters=0 tests/fuzz/corpus/$$t \
+	        build/fuzz/found/$$t || exit 1; \
+	done
+
+fuzz-targets: $(FUZZ:%.c=build/fuzz/%)
+
+# The inputs that are written by a program and not found by a fuzzer. Named, so that a new version
+# of one takes the place of the old.
+fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%)
+	$(Q)for t in $(FUZZ_SEEDS:tests/fuzz/seeds/%.c=%); do \
+	    mkdir -p tests/fuzz/corpus/$$t && \
+	    build/asan/tests/fuzz/seeds/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+build/asan/tests/fuzz/seeds/%: build/asan/tests/fuzz/seeds/%.o build/asan/tests/fuzz/%.o \
+    $(patsubst %.c,build/asan/%.o,$(PARTS))
+	$(call say,LINK $@)
+	$(Q)$(CC) $(asan_LINK) $^ -o $@ -lev $(LDLIBS)
+
 install: all ## install programs, library and header below PREFIX (DESTDIR before it)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
 	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
@@ -175,7 +227,7 @@ clean: ## remove everything built
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat need-bench: need-%:
+need-build need-test need-redis-compat need-bench need-fuzz: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

@@ -354,9 +354,12 @@ static bool choose_index_path(struct dataset *d, struct error *error)
 static struct index *open_index(struct dataset *d, struct dataset_report *report,
                                 struct error *error)
 {
-    if (d->settings.index == DATASET_INDEX_ONLY)
-        return map_index(d, error);
-    struct index *x = d->index_path != NULL ? find_index(d) : NULL;
+    bool only = d->settings.index == DATASET_INDEX_ONLY;
+    struct index *x = NULL;
+    if (d->index_path != NULL)
+        x = only ? map_index(d, error) : find_index(d);
+    if (x == NULL && only)
+        return NULL;
     if (x != NULL) {
         if (report != NULL)
             report->figures = x->figures;

@@ -32,16 +32,18 @@ struct identity identity_of_file(const struct stat *status)
 
 bool identity_is_proven(const struct identity *then, const struct identity *now)
 {
-    return then->bytes == now->bytes && then->inode == now->inode &&
-           then->modified_ns == now->modified_ns && then->changed_ns == now->changed_ns &&
-           then->modified_ns < then->read_ns - RACY_NS &&
-           then->changed_ns < then->read_ns - RACY_NS;
+    int64_t settled;
+    // `then` was read from a file, which may say anything.
+    return !__builtin_sub_overflow(then->read_ns, RACY_NS, &settled) && then->bytes == now->bytes &&
+           then->inode == now->inode && then->modified_ns == now->modified_ns &&
+           then->changed_ns == now->changed_ns && then->modified_ns < settled &&
+           then->changed_ns < settled;
 }
 
 static struct span part_of(struct span text, uint64_t at, uint64_t len)
 {
-    if (at > text.len)
-        at = text.len;
+    if (at >= text.len)
+        return span_of(text.ptr, 0);
     return span_of(text.ptr + at, len < text.len - at ? len : text.len - at);
 }
 

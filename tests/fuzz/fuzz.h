@@ -1,0 +1,11 @@
+// What every fuzz target defines, and both libFuzzer and replay.c call.
+#ifndef STELE_TESTS_FUZZ_FUZZ_H
+#define STELE_TESTS_FUZZ_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Tries one input; ends the process when a promise is broken. Gives 0.
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif
