@@ -73,7 +73,8 @@ static struct dataset *open_dataset(const struct options *options, struct error 
     if (building.progress.terminal && building.progress.told_ns != building.progress.began_ns)
         fputs("\r\033[K", stderr);
     const struct dataset_figures *f = &report.figures;
-    for (uint64_t i = 0; i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
+    // A mapped index tells how many they are, not which.
+    for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
         fprintf(stderr, "%s\n", report.malformed[i]);
     if (dataset == NULL)
         return NULL;

@@ -83,7 +83,8 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel);
 bool dataset_verify(const struct dataset *d, struct error *error);
 
 // Of the index: "memory" (no file), "writing" (a file is still to be written), "verifying" (mapped,
-// checksums still to be compared) or "mapped".
+// checksums still to be compared), "mapped", or "damaged" (mapped, wrong, and not to be built
+// anew).
 const char *dataset_index_status(const struct dataset *d);
 
 // Whether the index was found in a file, rather than built when opening.

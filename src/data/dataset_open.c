@@ -31,6 +31,7 @@ static const char in_memory[] = "memory";
 static const char in_writing[] = "writing";
 static const char in_verification[] = "verifying";
 static const char in_mapping[] = "mapped";
+static const char damaged[] = "damaged";
 
 __attribute__((format(printf, 3, 4))) static void notice(const struct dataset *d, bool warning,
                                                          const char *format, ...)
@@ -124,19 +125,19 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
     return true;
 }
 
-// The index file, mapped, if it can be served from. NULL with the reason otherwise, which is empty
-// when there is no such file: nothing is wrong with that.
-static struct index *map_index(struct dataset *d, struct error *error)
+// The index file, mapped, if it can be served from. NULL with the reason otherwise; `*missing`
+// tells whether it is that there is no such file.
+static struct index *map_index(struct dataset *d, bool *missing, struct error *error)
 {
     struct index *x = calloc(1, sizeof *x);
+    *missing = false;
     if (x == NULL) {
         error_set(error, "no memory to open '%s'", d->index_path);
         return NULL;
     }
     struct index_file *file = &x->file;
-    bool missing = false;
     if (!index_file_open(file, d->index_path, error)) {
-        missing = errno == ENOENT;
+        *missing = errno == ENOENT;
         goto fail;
     }
     if (!belongs(d, &file->facts, error))
@@ -168,8 +169,6 @@ static struct index *map_index(struct dataset *d, struct error *error)
     };
     return x;
 fail:
-    if (missing)
-        *error->text = '\0';
     index_free(x);
     d->blocks_unverified = false;
     d->content_unverified = false;
@@ -190,15 +189,16 @@ static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
 // The index file, mapped; or NULL: then one must be built, and where the writer is locked, written.
 static struct index *find_index(struct dataset *d)
 {
-    struct error missing;
+    struct error fault;
     struct error unwritable;
+    bool missing;
     uint64_t start = clock_monotonic_ns();
     bool waited = false;
     for (;;) {
-        struct index *x = map_index(d, &missing);
+        struct index *x = map_index(d, &missing, &fault);
         if (x != NULL || d->settings.index != DATASET_INDEX_WRITE) {
-            if (x == NULL && *missing.text != '\0')
-                notice(d, false, "%s: not used", missing.text);
+            if (x == NULL && !missing)
+                notice(d, false, "%s: not used", fault.text);
             if (x != NULL && d->settings.index == DATASET_INDEX_WRITE)
                 index_writer_clean(d->index_path);
             return x;
@@ -206,11 +206,11 @@ static struct index *find_index(struct dataset *d)
         switch (index_writer_open(&d->writer, d->index_path, &unwritable)) {
         case INDEX_LOCKED:
             // It may have been published between looking and locking.
-            x = map_index(d, &missing);
+            x = map_index(d, &missing, &fault);
             if (x != NULL)
                 index_writer_close(&d->writer);
-            else if (*missing.text != '\0')
-                notice(d, false, "%s: building", missing.text);
+            else if (!missing)
+                notice(d, false, "%s: building", fault.text);
             return x;
         case INDEX_BUSY:
             if (!waited)
@@ -222,8 +222,8 @@ static struct index *find_index(struct dataset *d)
                    d->index_path);
             return NULL;
         case INDEX_UNWRITABLE:
-            if (*missing.text != '\0')
-                notice(d, false, "%s: building", missing.text);
+            if (!missing)
+                notice(d, false, "%s: building", fault.text);
             notice(d, true, "%s: serving from memory", unwritable.text);
             return NULL;
         }
@@ -294,6 +294,15 @@ static bool is_unchanged(const struct dataset *d)
     return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns;
 }
 
+// The same, and nobody has set its times back after a change either. A rename does not pass, so it
+// decides only whether an index is good for the next start.
+static bool is_untouched(const struct dataset *d)
+{
+    struct stat status;
+    return is_unchanged(d) && fstat(d->fd, &status) == 0 &&
+           identity_of_file(&status).changed_ns == d->id.changed_ns;
+}
+
 static bool map_text(struct dataset *d, struct error *error)
 {
     if (d->id.bytes == 0)
@@ -314,18 +323,34 @@ static void advise(const struct dataset *d, int advice)
         (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
 }
 
-// An index file that is none but begins with a record is somebody's data: it must not be replaced.
-static bool holds_records(const char *path)
+// Whether the file at `path` is the data file, or somebody's: one in whose first lines, good or
+// malformed, there is a record. An index file has none, its header being numbers and zeros.
+static bool holds_records(const struct dataset *d, const char *path)
 {
-    char start[LINE_MIN];
-    struct uuid id;
+    char start[4096];
+    struct stat data;
     struct stat status;
+    struct uuid id;
     int fd = file_open(path, &status, NULL);
-    bool holds = fd >= 0 && file_read(fd, start, sizeof start, 0) && uuid_parse(start, &id) &&
-                 start[UUID_TEXT_LEN] == ' ';
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return false;
+    bool holds =
+        fstat(d->fd, &data) == 0 && data.st_dev == status.st_dev && data.st_ino == status.st_ino;
+    ssize_t got = pread(fd, start, sizeof start, 0);
+    for (ssize_t at = 0; !holds && at + LINE_MIN <= got; at++)
+        holds = (at == 0 || start[at - 1] == '\n') && uuid_parse(start + at, &id) &&
+                start[at + UUID_TEXT_LEN] == ' ';
+    close(fd);
     return holds;
+}
+
+// Whether the index file and its temporary one may have these names: what is there is replaced.
+static bool may_replace(const struct dataset *d, const char *path, struct error *error)
+{
+    if (!holds_records(d, path))
+        return true;
+    error_set(error, "'%s' is a data file, no index", path);
+    return false;
 }
 
 // True with the index file's path, or with none when none is to be used.
@@ -344,21 +369,23 @@ static bool choose_index_path(struct dataset *d, struct error *error)
         error_set(error, "cannot find the place of '%s': %s", d->path, strerror(errno));
         return false;
     }
-    if (holds_records(d->index_path)) {
-        error_set(error, "'%s' is a data file, no index", d->index_path);
+    if (!may_replace(d, d->index_path, error))
         return false;
-    }
-    return true;
+    char *temporary = index_writer_temporary(d->index_path);
+    bool may = temporary == NULL || may_replace(d, temporary, error);
+    free(temporary);
+    return may;
 }
 
 static struct index *open_index(struct dataset *d, struct dataset_report *report,
                                 struct error *error)
 {
     bool only = d->settings.index == DATASET_INDEX_ONLY;
+    bool missing;
     struct index *x = NULL;
     if (d->index_path != NULL)
-        x = only ? map_index(d, error) : find_index(d);
-    if (x == NULL && only)
+        x = only ? map_index(d, &missing, error) : find_index(d);
+    if (only && x == NULL)
         return NULL;
     if (x != NULL) {
         if (report != NULL)
@@ -417,6 +444,11 @@ static void replace_memory_by_file(struct index *x, int fd)
 {
     if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
         return; // the file's image does not begin at a page
+    // Where a file system refuses to map, older kernels have unmapped what was there before.
+    void *trial = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, INDEX_WRITER_IMAGE_AT);
+    if (trial == MAP_FAILED)
+        return;
+    munmap(trial, 1);
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         if (mmap(x->image.memory.ptr + at, left < REMAP_BYTES ? left : REMAP_BYTES, PROT_READ,
@@ -424,6 +456,16 @@ static void replace_memory_by_file(struct index *x, int fd)
                  (off_t)(INDEX_WRITER_IMAGE_AT + at)) == MAP_FAILED)
             return;
     }
+}
+
+// The file may be read by whom the data file may be: it tells of its keys.
+static bool publish(struct dataset *d, struct span image, const struct index_facts *facts,
+                    const atomic_bool *cancel, struct error *error)
+{
+    struct stat data;
+    if (fstat(d->fd, &data) == 0)
+        (void)fchmod(d->writer.fd, data.st_mode & 0666);
+    return index_writer_publish(&d->writer, image, facts, cancel, error);
 }
 
 // Writes the index file around the present index, which is in memory.
@@ -439,12 +481,13 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     const char *outcome = in_memory;
     facts.data.sample = identity_sample(d->text);
     if (!identity_content(d->text, &facts.data.content, cancel)) {
-        notice(d, true, "'%s' is not written: stopped before", d->index_path);
-    } else if (!is_unchanged(d)) {
+        notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
+               is_cancelled(cancel) ? "stopped before" : "no memory");
+    } else if (!is_untouched(d)) {
         notice(d, true, "'%s' is not written: '%s' changed after it was read", d->index_path,
                d->path);
-    } else if (!index_writer_publish(&d->writer, image, &facts, cancel, &error)) {
-        notice(d, true, "%s: serving from memory", error.text);
+    } else if (!publish(d, image, &facts, cancel, &error)) {
+        notice(d, !is_cancelled(cancel), "%s: serving from memory", error.text);
     } else {
         notice(d, false, "wrote '%s' in %.3f s", d->index_path,
                (double)(clock_monotonic_ns() - start) / 1e9);
@@ -469,8 +512,13 @@ static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, st
 static bool verify_content(const struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     uint64_t content;
-    if (!identity_content(d->text, &content, cancel) ||
-        content == dataset_current(d)->file.facts.data.content)
+    if (!identity_content(d->text, &content, cancel)) {
+        if (is_cancelled(cancel))
+            return true;
+        error_set(error, "no memory to verify '%s'", d->path);
+        return false;
+    }
+    if (content == dataset_current(d)->file.facts.data.content)
         return true;
     error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
     return false;
@@ -510,6 +558,7 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
     struct index *x = build(d, NULL, &error);
     if (x == NULL) {
         notice(d, true, "the index cannot be built anew: %s", error.text);
+        atomic_store(&d->status, damaged);
         index_writer_close(&d->writer);
         return;
     }

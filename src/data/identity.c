@@ -14,9 +14,10 @@ enum {
     SAMPLE_BLOCK_BYTES = 4096,
 };
 
+// Beyond the year 2262 it wraps, which a file system's time may well do: times are only compared.
 static int64_t nanoseconds(struct timespec t)
 {
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return (int64_t)((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
 }
 
 struct identity identity_of_file(const struct stat *status)
@@ -30,14 +31,17 @@ struct identity identity_of_file(const struct stat *status)
     };
 }
 
+static bool is_long_before(int64_t time_ns, int64_t read_ns)
+{
+    return read_ns > INT64_MIN + RACY_NS && time_ns < read_ns - RACY_NS;
+}
+
 bool identity_is_proven(const struct identity *then, const struct identity *now)
 {
-    int64_t settled;
-    // `then` was read from a file, which may say anything.
-    return !__builtin_sub_overflow(then->read_ns, RACY_NS, &settled) && then->bytes == now->bytes &&
-           then->inode == now->inode && then->modified_ns == now->modified_ns &&
-           then->changed_ns == now->changed_ns && then->modified_ns < settled &&
-           then->changed_ns < settled;
+    return then->bytes == now->bytes && then->inode == now->inode &&
+           then->modified_ns == now->modified_ns && then->changed_ns == now->changed_ns &&
+           is_long_before(then->modified_ns, then->read_ns) &&
+           is_long_before(then->changed_ns, then->read_ns);
 }
 
 static struct span part_of(struct span text, uint64_t at, uint64_t len)

@@ -25,13 +25,20 @@ static bool same_file(int fd, const char *path)
            opened.st_ino == named.st_ino;
 }
 
+// Renaming takes the place of whatever has the name: a device would be gone for everybody.
+static bool is_replaceable(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode);
+}
+
 // A builder that published or gave up while we waited for its lock took the file away; then the
 // one of that name is another.
 static enum index_lock lock(struct index_writer *w, struct error *error)
 {
     struct stat status;
     for (;;) {
-        w->fd = open(w->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+        w->fd = open(w->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (w->fd < 0 || fstat(w->fd, &status) != 0)
             break;
         if (!S_ISREG(status.st_mode)) {
@@ -44,9 +51,9 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
             break;
         }
         if (same_file(w->fd, w->temporary)) {
+            w->locked = true;
             if (ftruncate(w->fd, 0) != 0)
                 break;
-            w->locked = true;
             return INDEX_LOCKED;
         }
         close(w->fd);
@@ -55,13 +62,20 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
     return INDEX_UNWRITABLE;
 }
 
+char *index_writer_temporary(const char *path)
+{
+    char *temporary;
+    return asprintf(&temporary, "%s.tmp", path) >= 0 ? temporary : NULL;
+}
+
 enum index_lock index_writer_open(struct index_writer *w, const char *path, struct error *error)
 {
     enum index_lock outcome = INDEX_UNWRITABLE;
-    *w = (struct index_writer){.path = strdup(path), .fd = -1};
-    if (w->path == NULL || asprintf(&w->temporary, "%s.tmp", path) < 0) {
-        w->temporary = NULL;
+    *w = (struct index_writer){strdup(path), index_writer_temporary(path), -1, false};
+    if (w->path == NULL || w->temporary == NULL) {
         error_set(error, "cannot write '%s': %s", path, strerror(ENOMEM));
+    } else if (!is_replaceable(path)) {
+        error_set(error, "cannot write '%s': not a regular file", path);
     } else {
         outcome = lock(w, error);
     }
@@ -188,10 +202,9 @@ void index_writer_clean(const char *path)
 {
     struct index_writer leftover;
     struct stat status;
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.tmp", path) < 0)
-        return;
-    if (lstat(temporary, &status) == 0 && index_writer_open(&leftover, path, NULL) == INDEX_LOCKED)
+    char *temporary = index_writer_temporary(path);
+    if (temporary != NULL && lstat(temporary, &status) == 0 &&
+        index_writer_open(&leftover, path, NULL) == INDEX_LOCKED)
         index_writer_close(&leftover);
     free(temporary);
 }

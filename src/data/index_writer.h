@@ -26,7 +26,11 @@ enum index_lock {
     INDEX_UNWRITABLE, // it cannot be written here
 };
 
-// Creates or takes over the temporary file, empty. INDEX_UNWRITABLE comes with a message.
+// The name of the temporary file, which the caller frees; NULL when memory is short.
+char *index_writer_temporary(const char *path);
+
+// Creates or takes over the temporary file, empty, for its owner only: who may read the index is
+// for the caller to say. INDEX_UNWRITABLE comes with a message.
 enum index_lock index_writer_open(struct index_writer *w, const char *path, struct error *error);
 
 // Writes the file around `image` and puts it in the place of PATH. An image whose `ptr` is NULL

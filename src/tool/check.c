@@ -1,5 +1,7 @@
 // `stele check`: would this file be served, and what is in it?
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "data/dataset.h"
@@ -95,7 +97,10 @@ static int check_index(const char *path)
     settings.index = DATASET_INDEX_ONLY;
     struct dataset *d = dataset_open(path, &settings, NULL, &error);
     int code = TOOL_NO;
-    if (d != NULL && dataset_verify(d, &error)) {
+    if (access(path, R_OK) != 0) {
+        code = TOOL_ERROR;
+        fprintf(stderr, "stele: %s\n", error.text);
+    } else if (d != NULL && dataset_verify(d, &error)) {
         show_figures(dataset_figures(d));
         code = check_trie(d) ? TOOL_OK : TOOL_NO;
     } else {

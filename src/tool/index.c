@@ -1,4 +1,5 @@
 // `stele index`: the index file made or refreshed ahead of any server, here or on another machine.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,18 +36,19 @@ int tool_index(int argc, char *argv[])
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--skip-malformed") == 0)
             settings.malformed = DATASET_SKIP_MALFORMED;
-        else if (tool_index_option(&settings, argc, argv, &i) &&
-                 settings.index != DATASET_INDEX_NONE)
+        else if (tool_index_option(&settings, argc, argv, &i))
             continue;
         else if (file == NULL && argv[i][0] != '-')
             file = argv[i];
         else
             file = "";
     }
-    if (file == NULL || *file == '\0') {
+    if (file == NULL || *file == '\0' || settings.index == DATASET_INDEX_NONE) {
         fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed]\n");
         return TOOL_ERROR;
     }
+    // Where the size of files is limited, writing is to fail and the temporary file to go.
+    signal(SIGXFSZ, SIG_IGN);
     progress_begin(&progress, isatty(STDERR_FILENO));
     struct dataset *d = tool_open(file, &settings);
     if (progress.terminal && progress.told_ns != progress.began_ns)

@@ -1,0 +1,283 @@
+#!/usr/bin/perl
+# Writing the index file is broken off at each of its system calls, by SIGKILL (the old file or none
+# is left, and the next start is fine) and by errors (served from memory, one warning, nothing left
+# behind). strace(1) injects both, and delays, to stop a server just then.
+use strict;
+use warnings;
+use Fcntl ':flock';
+use File::Temp;
+use IO::Socket::INET;
+use POSIX ':sys_wait_h';
+use Test::More;
+
+my $build = $ENV{STELE_BUILD} || 'build/release';
+my $dir = File::Temp->newdir('stele-crash-XXXXXX', TMPDIR => 1);
+my ($data, $index) = ("$dir/table.data", "$dir/table.data.idx");
+my @running; # process ids that are ours to end
+END {
+    local $?;
+    kill 'KILL', @running;
+}
+# The leak check needs ptrace, too, and strace has it.
+$ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0';
+
+plan skip_all => 'strace cannot trace here'
+    if system('strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', 'true') != 0;
+
+# ---- help ---------------------------------------------------------------------------------------
+
+sub slurp {
+    my ($path) = @_;
+    open my $file, '<:raw', $path or return undef;
+    local $/;
+    return readline $file;
+}
+
+sub spit {
+    my ($path, $text) = @_;
+    open my $file, '>:raw', $path or die "$path: $!";
+    print $file $text;
+    close $file or die "$path: $!";
+}
+
+sub key { sprintf '%08x-0000-4000-8000-%012x', $_[0] * 2654435761 % 2**32, $_[0] }
+
+sub table { # of `count` keys; `mark` goes into each value
+    my ($count, $mark) = @_;
+    return join '', map { key($_) . " $mark$_\n" } 1 .. $count;
+}
+
+# The words that make strace run what follows with an injection.
+sub injecting {
+    my ($call, $what, $when, @only) = @_;
+    return ('strace', '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", @only,
+            '-e', "inject=$call:$what:when=$when");
+}
+
+# What the words print, both streams, and how they end: an exit code, or 1000 and a signal.
+sub run {
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec @_ or POSIX::_exit(127);
+    }
+    local $/;
+    my $said = readline($out) // '';
+    close $out;
+    return ($said, $? & 127 ? 1000 + ($? & 127) : $? >> 8);
+}
+
+# The state after a writer was broken off; and a next one, which must be fine.
+sub is_recovered {
+    my ($old, $name) = @_;
+    my $left = slurp($index);
+    my @wrong;
+    if (defined $left && (!defined $old || $left ne $old)) {
+        my ($said, $code) = run("$build/stele", 'check', '--index', $data);
+        push @wrong, "broken index is left: $said" if $code != 0;
+    }
+    push @wrong, 'the old index is gone' if defined $old && !defined $left;
+    my ($said, $code) = run("$build/stele", 'index', $data);
+    push @wrong, "the next start: $said" if $code != 0;
+    push @wrong, 'a temporary file is left' if -e "$index.tmp";
+    ($said, $code) = run("$build/stele", 'check', '--index', $data);
+    push @wrong, "the index then: $said" if $code != 0;
+    is_deeply(\@wrong, [], $name);
+}
+
+# ---- SIGKILL (F10) ------------------------------------------------------------------------------
+
+spit($data, table(500, 'b'));
+is((run("$build/stele", 'index', $data))[1], 0, 'an index of other data');
+my $stale = slurp($index);
+unlink $data;
+spit($data, table(500, 'a'));
+is((run("$build/stele", 'index', $data))[1], 0, 'an index of this data');
+my $young = slurp($index); # which is to be verified and stamped, its data being younger than 2 s
+for my $case (['without an index', undef], ['beside an old index', $stale], ['stamping', $young]) {
+    my ($kind, $old) = @$case;
+    for my $call (qw(openat flock ftruncate fallocate pwrite64 fsync rename unlink)) {
+        my $code = 0;
+        for my $k (1 .. 40) {
+            unlink $index, "$index.tmp";
+            spit($index, $old) if defined $old;
+            (my $said, $code) =
+                run(injecting($call, 'signal=KILL', $k, '-P', $index, '-P', "$index.tmp", '-P', "$dir"),
+                    "$build/stele", 'index', $data);
+            last if $code == 0;
+            is($code, 1009, "$kind, $call $k: killed") or diag($said);
+            is_recovered($old, "$kind, killed at $call $k");
+        }
+        is($code, 0, "$kind: and no more calls of $call");
+    }
+}
+
+# ---- errors (F11) -------------------------------------------------------------------------------
+
+my @errors = (
+    [openat => [qw(EACCES EROFS ENOSPC EDQUOT EMFILE)], '-P', "$index.tmp"],
+    [flock => [qw(ENOLCK)]],
+    [ftruncate => [qw(EIO)]],
+    [fallocate => [qw(ENOSPC EDQUOT EIO EROFS)]],
+    [pwrite64 => [qw(ENOSPC EDQUOT EIO)]],
+    [fsync => [qw(EIO ENOSPC EDQUOT)]],
+    [rename => [qw(EACCES EROFS ENOSPC EIO)]],
+);
+for my $case (@errors) {
+    my ($call, $names, @only) = @$case;
+    for my $name (@$names) {
+        for my $when ($call eq 'pwrite64' ? (1, 2, 3) : $call eq 'openat' ? '1+' : 1) {
+            my $old = $name eq 'EIO' ? $stale : undef;
+            unlink $index;
+            spit($index, $old) if defined $old;
+            my ($said, $code) = run(injecting($call, "error=$name", $when, @only),
+                                    "$build/stele", 'index', $data);
+            my $warnings = () = $said =~ /: serving from memory\n/g;
+            ok($code == 2 && $said =~ /^keys       500$/m && $warnings == 1,
+               "$call $when fails with $name: exit code, figures, one warning") or diag("$code: $said");
+            my $left = slurp($index);
+            ok(defined $old ? $left eq $old : !defined $left, 'the index is what it was');
+            ok(!-e "$index.tmp", 'nothing is left') if $call ne 'flock'; # whose file may be another's
+            unlink "$index.tmp";
+        }
+    }
+}
+# What may fail without harm.
+for my $case ([fallocate => 'EOPNOTSUPP', 1], [fallocate => 'EINVAL', 1], [fsync => 'EIO', 2],
+              [pwrite64 => 'EINTR', 2]) {
+    my ($call, $name, $when) = @$case;
+    unlink $index;
+    my ($said, $code) = run(injecting($call, "error=$name", $when), "$build/stele", 'index', $data);
+    is($code, 0, "$call $when fails with $name: written all the same") or diag($said);
+    is((run("$build/stele", 'check', '--index', $data))[1], 0, 'and right');
+}
+
+# ---- the lock (F12) -----------------------------------------------------------------------------
+
+# The temporary file is opened, and published by its builder before the lock on it is had: who then
+# has the lock of a published file must not write it.
+is((run("$build/stele", 'index', $data))[1], 0, 'an index to publish');
+my $good = slurp($index);
+rename $index, "$index.tmp" or BAIL_OUT("cannot rename: $!");
+open my $held, '+<', "$index.tmp" or BAIL_OUT("cannot open: $!");
+flock $held, LOCK_EX | LOCK_NB or BAIL_OUT("cannot lock: $!");
+my $late = fork // die "fork: $!";
+if ($late == 0) {
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+    exec injecting('flock', 'delay_enter=300000', '1+'), "$build/stele", 'index', $data
+        or POSIX::_exit(127);
+}
+push @running, $late;
+my $opened = 0;
+for (1 .. 6000) {
+    my $children = slurp("/proc/$late/task/$late/children") // '';
+    my @open = grep { (readlink $_ // '') eq "$index.tmp" } map { glob "/proc/$_/fd/*" } split ' ', $children;
+    last if @open && ++$opened > 3; # it stays open
+    select undef, undef, undef, 0.01;
+}
+ok($opened > 3, 'another process has opened the temporary file');
+rename "$index.tmp", $index or BAIL_OUT("cannot rename: $!");
+my $inode = (stat $index)[1];
+close $held;
+waitpid $late, 0;
+is($?, 0, 'it comes to its end');
+@running = ();
+ok(substr(slurp($index) // '', 4096) eq substr($good, 4096), # the header may have been stamped
+   'the file published meanwhile is left as it is');
+is((stat $index)[1], $inode, 'and where it is');
+ok(!-e "$index.tmp", 'nothing is left');
+
+# ---- servers ------------------------------------------------------------------------------------
+
+# Starts a server behind the words; gives strace's process id, the server's, its port and its log.
+sub start {
+    my ($log, @words) = @_;
+    unlink $log;
+    my $tracer = fork // die "fork: $!";
+    if ($tracer == 0) {
+        open STDOUT, '>>', $log;
+        open STDERR, '>>', $log;
+        exec @words, "$build/stele-server", $data, '--port', 0 or POSIX::_exit(127);
+    }
+    push @running, $tracer;
+    my ($said, $port, $server) = ('');
+    for (1 .. 6000) {
+        $said = slurp($log) // '';
+        ($port) = $said =~ /^ready 127\.0\.0\.1:(\d+) /m;
+        ($server) = $said =~ /^(\d+):M /m;
+        last if $port && $server;
+        select undef, undef, undef, 0.01;
+    }
+    BAIL_OUT("no server: $said") if !$server;
+    push @running, $server;
+    return ($tracer, $server, $port);
+}
+
+sub wait_for {
+    my ($log, $pattern) = @_;
+    for (1 .. 6000) {
+        return 1 if (slurp($log) // '') =~ $pattern;
+        select undef, undef, undef, 0.01;
+    }
+    return 0;
+}
+
+sub answers {
+    my ($port) = @_;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 20)
+        or return "cannot connect: $!";
+    my $key = key(77);
+    print $socket "*2\r\n\$3\r\nGET\r\n\$36\r\n$key\r\n";
+    return join '', map { scalar readline $socket } 1, 2;
+}
+
+sub stop {
+    my ($tracer, $server) = @_;
+    kill 'TERM', $server;
+    waitpid $tracer, 0;
+    my $status = $?;
+    @running = ();
+    return $status & 127 ? 1000 + ($status & 127) : $status >> 8;
+}
+
+for my $case ([fallocate => 'ENOSPC'], [pwrite64 => 'ENOSPC'], [fsync => 'EIO'], [rename => 'EROFS'],
+              [mmap => 'ENODEV', '-P', $index]) {
+    my ($call, $name, @only) = @$case;
+    my $log = "$dir/log";
+    unlink $index;
+    my ($tracer, $server, $port) = start($log, injecting($call, "error=$name", '1+', @only));
+    my $wanted = $call eq 'mmap' ? qr/ \* wrote '/ : qr/ # cannot write .*: serving from memory\n/;
+    ok(wait_for($log, $wanted), "a server whose $call fails with $name says so");
+    is(answers($port), "\$3\r\na77\r\n", 'and serves');
+    is(stop($tracer, $server), 0, 'exit code');
+    my $warnings = () = slurp($log) =~ / # /g;
+    is($warnings, $call eq 'mmap' ? 0 : 1, 'warnings');
+    ok(!-e "$index.tmp", 'nothing is left');
+}
+
+# SIGTERM while the index is written: each call takes long enough for it to come in between.
+for my $case ([fsync => 300_000], [pwrite64 => 150_000], [fallocate => 300_000], [rename => 300_000]) {
+    my ($call, $delay) = @$case;
+    my $log = "$dir/log";
+    unlink $index;
+    my ($tracer, $server, $port) = start($log, injecting($call, "delay_enter=$delay", '1+'));
+    is(answers($port), "\$3\r\na77\r\n", "served while $call takes long");
+    is(stop($tracer, $server), 0, 'SIGTERM meanwhile: exit code');
+    ok(!-e "$index.tmp", 'no temporary file is left');
+    is_recovered(undef, "and the next start is fine after $call");
+}
+
+# While it is verified: each MiB of data is announced by madvise.
+unlink $data, $index;
+spit($data, table(200_000, 'a'));
+is((run("$build/stele", 'index', $data))[1], 0, 'an index to verify');
+my $log = "$dir/log";
+my ($tracer, $server, $port) = start($log, injecting('madvise', 'delay_enter=100000', '5+'));
+is(answers($port), "\$3\r\na77\r\n", 'served while it is verified');
+is(stop($tracer, $server), 0, 'SIGTERM meanwhile: exit code');
+my $said = slurp($log);
+like($said, qr/ \* mapped the index/, 'it was mapped');
+unlike($said, qr/verified|building| # /, 'and not verified, nor found wrong');
+is_recovered(slurp($index), 'the next start is fine');
+done_testing();

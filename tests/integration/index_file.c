@@ -1,0 +1,296 @@
+// The index file as operators meet it: servers that write it, map it and share it, and tools that
+// make and check it.
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/watch.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static const struct table table = {1, 500};
+static const char *data;
+static const char *path; // of its index file
+
+// ---- help
+// ---------------------------------------------------------------------------------------
+
+// What a tool says, all of it in `*said`; its exit code.
+static int tool(struct buf *said, const char *const *words)
+{
+    const char *argv[16] = {tool_program()};
+    struct buf err = {0};
+    buf_release(said);
+    for (unsigned i = 0; words[i] != NULL; i++)
+        argv[i + 1] = words[i];
+    int code = run_program(argv, said, &err);
+    buf_append(said, buf_span(&err));
+    buf_append(said, SPAN("\0"));
+    buf_release(&err);
+    return code;
+}
+
+static void start_anew(void)
+{
+    unlink(path);
+    unlink(test_path("table.data.idx.tmp"));
+}
+
+// ---- servers
+// ------------------------------------------------------------------------------------
+
+static void check_restart(void)
+{
+    struct stat first;
+    struct stat second;
+    start_anew();
+    struct server_process s = server_start(data, NULL);
+    log_await(s.log_path, " * wrote '");
+    ok(log_has(s.log_path, " * indexed 500 keys of ") && server_answers(s.port, &table),
+       "the first start builds, then writes");
+    is_number(server_stop(&s), 0, "and ends well");
+    ok(stat(path, &first) == 0 && !file_exists(test_path("table.data.idx.tmp")), "one file");
+    for (unsigned i = 0; i < 2; i++) {
+        s = server_start(data, i == 0 ? NULL : WORDS("--index-pages", "huge"));
+        ok(log_has(s.log_path, " * mapped the index of 500 keys of ") &&
+               log_lacks(s.log_path, "indexed") && server_answers(s.port, &table),
+           "the next start maps it%s", i == 0 ? "" : ", --index-pages huge");
+        int fd = connect_tcp(s.port);
+        struct buf info = {0};
+        bool mapped = false;
+        for (unsigned j = 0; j < 1000 && !mapped; j++) {
+            info.len = 0;
+            send_all(fd, SPAN("INFO\r\n"));
+            require(receive(fd, &info, 7), "no INFO");
+            size_t head = (size_t)((char *)memchr(info.ptr, '\n', 7) - info.ptr) + 1;
+            require(receive(fd, &info, head + (size_t)atoi(info.ptr + 1) + 2 - info.len),
+                    "half an INFO");
+            mapped = occurrences(buf_span(&info), "dataset_index_status:mapped\r\n") == 1;
+        }
+        ok(mapped, "INFO tells so when it is verified");
+        close(fd);
+        buf_release(&info);
+        is_number(server_stop(&s), 0, "and ends well");
+    }
+    ok(stat(path, &second) == 0 && second.st_ino == first.st_ino, "the file has stayed");
+
+    const char *elsewhere = test_path("elsewhere.idx");
+    start_anew();
+    s = server_start(data, WORDS("--index", "none"));
+    ok(server_answers(s.port, &table), "--index none serves");
+    is_number(server_stop(&s), 0, "and ends well");
+    ok(!file_exists(path) && !file_exists(test_path("table.data.idx.tmp")), "leaving no file");
+    s = server_start(data, WORDS("--index", elsewhere));
+    log_await(s.log_path, " * wrote '");
+    is_number(server_stop(&s), 0, "--index PATH writes, and ends well");
+    ok(file_exists(elsewhere) && !file_exists(path), "there and nowhere else");
+    s = server_start(data, WORDS("--index", elsewhere));
+    ok(log_has(s.log_path, " * mapped the index") && server_answers(s.port, &table),
+       "it is mapped");
+    is_number(server_stop(&s), 0, "and ends well");
+}
+
+// The figure of the mappings of `name` in /proc/PID/smaps, in bytes.
+static long long mapped_bytes(pid_t pid, const char *name, const char *field)
+{
+    char file[64];
+    char line[512];
+    bool inside = false;
+    long long sum = 0;
+    size_t len = strlen(field);
+    snprintf(file, sizeof file, "/proc/%d/smaps", (int)pid);
+    FILE *smaps = fopen(file, "r");
+    require(smaps != NULL, "no smaps");
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long long from;
+        unsigned long long to;
+        if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+            inside = strstr(line, name) != NULL;
+        else if (inside && strncmp(line, field, len) == 0 && line[len] == ':')
+            sum += atoll(line + len + 1) * 1024;
+    }
+    fclose(smaps);
+    return sum;
+}
+
+// One copy for all: what the first server built in memory makes room for the file it wrote.
+static void check_sharing(void)
+{
+    const struct table large = {3, SANITIZED ? 20000 : 1000000};
+    const char *file = table_file(&large, "large.data");
+    const char *index = test_path("large.data.idx");
+    struct stat status;
+    struct server_process s[3];
+    s[2] = server_start(file, WORDS("--index", "none"));
+    s[0] = server_start(file, NULL);
+    log_await(s[0].log_path, " * wrote '");
+    s[1] = server_start(file, NULL);
+    ok(log_has(s[1].log_path, " * mapped the index"), "a second server maps the first one's index");
+    ok(server_answers(s[0].port, &large) && server_answers(s[1].port, &large) &&
+           server_answers(s[2].port, &large),
+       "all are served");
+    require(stat(index, &status) == 0, "no index");
+    long long pss[2];
+    long long anonymous[3];
+    for (unsigned i = 0; i < 3; i++)
+        anonymous[i] = process_field(s[i].pid, "status", "RssAnon");
+    for (unsigned i = 0; i < 2; i++) {
+        pss[i] = mapped_bytes(s[i].pid, index, "Pss");
+        long long resident = mapped_bytes(s[i].pid, index, "Rss");
+        long long private = mapped_bytes(s[i].pid, index, "Anonymous");
+        diag("server %u: index Rss %lld, Pss %lld, Anonymous %lld, RssAnon %lld", i, resident,
+             pss[i], private, anonymous[i]);
+        ok(resident > status.st_size / 2 && private == 0, "server %u has it mapped", i);
+    }
+    diag("the file: %lld; without one: RssAnon %lld", (long long)status.st_size, anonymous[2]);
+    ok(pss[0] + pss[1] <= status.st_size + 2 * 65536, "both together hold it once");
+    if (SANITIZED) {
+        ok(true, "# SKIP the sanitizer's own memory says nothing");
+    } else {
+        ok(anonymous[1] <= 16 << 20, "who maps it holds little memory");
+        ok(anonymous[0] <= anonymous[2] - status.st_size * 3 / 4,
+           "who built it has given back the memory it was built in");
+    }
+    for (unsigned i = 0; i < 3; i++)
+        is_number(server_stop(&s[i]), 0, "server %u ends well", i);
+
+    if (SANITIZED)
+        return;
+    s[0] = server_start(file, WORDS("--index-pages", "huge"));
+    ok(process_field(s[0].pid, "status", "RssAnon") >= status.st_size * 3 / 4,
+       "--index-pages huge: a copy of its own");
+    is_number(server_stop(&s[0]), 0, "it ends well");
+}
+
+static void check_skipped_lines(void)
+{
+    struct buf text = {0};
+    buf_append_text(&text, "nonsense\n");
+    table_append(&table, &text);
+    const char *file = test_file("odd.data", buf_span(&text));
+    buf_release(&text);
+    for (unsigned i = 0; i < 2; i++) {
+        struct server_process s = server_start(file, WORDS("--skip-malformed"));
+        if (i == 0)
+            log_await(s.log_path, " * wrote '");
+        struct buf log = file_content(s.log_path);
+        ok(occurrences(buf_span(&log), i == 0 ? " * indexed " : " * mapped ") == 1 &&
+               occurrences(buf_span(&log), "skipped 1 malformed lines of 501\n") == 1 &&
+               server_answers(s.port, &table),
+           "--skip-malformed, start %u: counted and served", i);
+        is_number(occurrences(buf_span(&log), "odd.data:1: "), i == 0, "named when it was read");
+        ok(log.len > 0 && *log.ptr != '\n' && occurrences(buf_span(&log), "\n\n") == 0,
+           "no empty lines are logged");
+        buf_release(&log);
+        is_number(server_stop(&s), 0, "and ends well");
+    }
+    struct buf said = {0};
+    is_number(tool(&said, WORDS("check", "--index", file)), 0, "check --index of such an index");
+    const char *refusal[] = {server_program(), file, "--port", "0", NULL};
+    struct buf out = {0};
+    struct buf err = {0};
+    is_number(run_program(refusal, &out, &err), 1, "who refuses malformed lines is not served");
+    ok(occurrences(buf_span(&err), "odd.data:1: byte 0: not a UUID: 'nonsense'\n") == 1,
+       "and is shown them");
+    buf_release(&said);
+    buf_release(&out);
+    buf_release(&err);
+}
+
+// ---- tools
+// --------------------------------------------------------------------------------------
+
+static void check_tools(void)
+{
+    struct buf said = {0};
+    struct stat first;
+    struct stat second;
+    char wanted[256];
+    start_anew();
+    is_number(tool(&said, WORDS("check", "--index", data)), 1, "check --index without an index");
+    snprintf(wanted, sizeof wanted, "stele: cannot open '%s': No such file or directory\n", path);
+    is_text(said.ptr, wanted, "tells that there is none");
+    is_number(tool(&said, WORDS("index", data)), 0, "stele index");
+    snprintf(wanted, sizeof wanted,
+             "index      %s\nkeys       500\nduplicates 0\nmalformed  0\nbytes      ", path);
+    ok(memcmp(said.ptr, wanted, strlen(wanted)) == 0 && strstr(said.ptr, "stele: wrote '") != NULL,
+       "prints its figures: %.20s…", said.ptr);
+    require(stat(path, &first) == 0, "no index");
+    is_number(tool(&said, WORDS("index", data)), 0, "stele index again");
+    ok(memcmp(said.ptr, wanted, strlen(wanted)) == 0 && strstr(said.ptr, "wrote") == NULL &&
+           stat(path, &second) == 0 && second.st_ino == first.st_ino,
+       "has nothing to do");
+    is_number(tool(&said, WORDS("check", "--index", data)), 0, "check --index");
+    ok(strstr(said.ptr, "keys       500\n") != NULL && strstr(said.ptr, "trie       ") != NULL,
+       "prints figures");
+
+    // A byte of the image: found by the check, no obstacle to others.
+    struct buf file = file_content(path);
+    char flipped = (char)(file.ptr[4096 + 700] ^ 4);
+    file_patch(path, 4096 + 700, span_of(&flipped, 1));
+    is_number(tool(&said, WORDS("check", "--index", data)), 1, "check --index of a damaged one");
+    ok(strstr(said.ptr, "is damaged: block 0 of 1 differs from its checksum") != NULL,
+       "tells what is damaged");
+    char key[UUID_TEXT_LEN + 1] = "";
+    uuid_format(table_key(&table, 7), key);
+    is_number(tool(&said, WORDS("get", data, key)), 0, "stele get beside a damaged index");
+    is_text(said.ptr, "001-00000007\n", "answers right and says nothing");
+    is_number(tool(&said, WORDS("index", data)), 0, "stele index mends it");
+    ok(strstr(said.ptr, ": building\n") != NULL && strstr(said.ptr, "stele: wrote '") != NULL,
+       "and says so");
+    is_number(tool(&said, WORDS("check", "--index", data)), 0, "then it passes");
+    buf_release(&file);
+
+    const char *odd = test_path("odd.data");
+    const char *index = test_path("made.idx");
+    is_number(tool(&said, WORDS("index", odd, "--index", index)), 2, "stele index: malformed");
+    ok(strstr(said.ptr, "odd.data:1: byte 0: not a UUID") != NULL && !file_exists(index) &&
+           !file_exists(test_path("made.idx.tmp")),
+       "names the line and leaves nothing");
+    is_number(tool(&said, WORDS("index", odd, "--index", index, "--skip-malformed")), 0,
+              "stele index --index PATH --skip-malformed");
+    ok(strstr(said.ptr, "malformed  1\n") != NULL && file_exists(index), "counts and writes");
+    is_number(tool(&said, WORDS("index", data, "--index", index)), 0, "an index of other data");
+    ok(strstr(said.ptr, "bytes of data, not 25000: building\n") != NULL &&
+           strstr(said.ptr, "wrote '") != NULL,
+       "is built anew");
+    const char *const *const wrong[] = {
+        WORDS("index"),
+        WORDS("index", data, "more"),
+        WORDS("index", data, "--index"),
+        WORDS("index", data, "--index", "none"),
+        WORDS("index", "--index", "none", data),
+        WORDS("index", "--nope", data),
+        WORDS("check", "--index"),
+        WORDS("check", "--index", "--all", data),
+    };
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        is_number(tool(&said, wrong[i]), 2, "wrong words, %u", i);
+        ok(memcmp(said.ptr, "usage: ", 7) == 0, "are answered with the right ones");
+    }
+    is_number(tool(&said, WORDS("index", "/no/such/file")), 2, "stele index of no file");
+    is_number(tool(&said, WORDS("index", data, "--index", "/no/such/folder/i")), 2,
+              "stele index that cannot write fails");
+    is_number(tool(&said, WORDS("index", data, "--index", odd)), 2, "stele index over a data file");
+    ok(strstr(said.ptr, "is a data file, no index") != NULL, "is refused");
+    buf_release(&said);
+}
+
+int main(void)
+{
+    data = table_file(&table, "table.data");
+    path = test_path("table.data.idx");
+    check_restart();
+    check_sharing();
+    check_skipped_lines();
+    check_tools();
+    return done_testing();
+}

@@ -1,0 +1,48 @@
+// Sealing forged index files.
+#include "support/forge.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "support/tap.h"
+
+void forge_seal_header(struct buf *file)
+{
+    forge_header(file)->header_sum = index_header_sum(forge_header(file));
+}
+
+void forge_seal(struct buf *file)
+{
+    uint64_t image_bytes = forge_header(file)->image_bytes;
+    uint64_t end = index_file_bytes(image_bytes);
+    uint64_t count = checksum_block_count(image_bytes);
+    if (file->len < end) {
+        char *room = buf_reserve(file, end - file->len);
+        require(room != NULL, "no memory");
+        memset(room, 0, end - file->len);
+    }
+    file->len = end;
+    struct index_header *h = forge_header(file);
+    uint64_t *sums = (uint64_t *)(void *)(file->ptr + index_checksums_at(image_bytes));
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at = i * CHECKSUM_BLOCK;
+        uint64_t left = image_bytes - at;
+        sums[i] = checksum(span_of(file->ptr + INDEX_IMAGE_AT + at,
+                                   left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK));
+    }
+    struct index_trailer trailer = {checksum(span_of((char *)sums, count * sizeof *sums)),
+                                    INDEX_END};
+    memcpy(sums + count, &trailer, sizeof trailer);
+    h->checksums_sum = trailer.checksums_sum;
+    h->file_bytes = end;
+    forge_seal_header(file);
+}
+
+void forge_write(const char *path, const struct buf *file)
+{
+    unlink(path);
+    FILE *to = fopen(path, "w");
+    require(to != NULL, "cannot write %s", path);
+    fwrite(file->ptr, 1, file->len, to);
+    require(fclose(to) == 0, "cannot write %s", path);
+}

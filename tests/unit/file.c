@@ -1,0 +1,114 @@
+// Files by descriptor: what is no regular file is refused, reads and writes are whole or failed.
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+static void check_open(void)
+{
+    const char *path = test_file("regular", SPAN("0123456789"));
+    const char *fifo = test_path("fifo");
+    const char *link = test_path("link");
+    const char *dangling = test_path("dangling");
+    require(mkfifo(fifo, 0600) == 0 && symlink(path, link) == 0 && symlink("no", dangling) == 0,
+            "cannot prepare files");
+    struct stat status;
+    struct error error;
+    int fd = file_open(path, &status, &error);
+    ok(fd >= 0 && status.st_size == 10, "a regular file, and its size");
+    ok((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "closed at exec");
+    close(fd);
+    fd = file_open(link, &status, &error);
+    ok(fd >= 0, "a link is followed");
+    close(fd);
+    const struct {
+        const char *path;
+        const char *reason;
+        int number;
+    } refused[] = {
+        {fifo, "not a regular file", 0},
+        {test_folder(), "not a regular file", 0},
+        {"/dev/null", "not a regular file", 0},
+        {dangling, "No such file or directory", ENOENT},
+        {test_path("regular/below"), "Not a directory", ENOTDIR},
+        {"", "No such file or directory", ENOENT},
+    };
+    for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct buf wanted = {0};
+        buf_printf(&wanted, "cannot open '%s': %s", refused[i].path, refused[i].reason);
+        fd = file_open(refused[i].path, &status, &error);
+        int number = errno;
+        is_number(fd, -1, "refused: %s", refused[i].path);
+        is_number(number, refused[i].number, "errno");
+        is_bytes(span_text(error.text), buf_span(&wanted), "the message");
+        buf_release(&wanted);
+        ok(file_open(refused[i].path, &status, NULL) == -1, "nobody needs the message");
+    }
+}
+
+static void check_read_and_write(void)
+{
+    const char *path = test_file("content", SPAN("0123456789"));
+    char got[16] = "";
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ok(file_read(fd, got, 4, 3) && memcmp(got, "3456", 5) == 0, "from a place on");
+    ok(file_read(fd, got, 10, 0) && memcmp(got, "0123456789", 10) == 0, "to the very end");
+    ok(file_read(fd, got, 0, 99), "nothing can be read anywhere");
+    errno = EIO;
+    ok(!file_read(fd, got, 11, 0) && errno == 0, "too short a file is no error of the system");
+    ok(file_write(fd, "abc", 3, 12) && file_read(fd, got, 15, 0) &&
+           memcmp(got, "0123456789\0\0abc", 15) == 0,
+       "written from a place on");
+    is_number(lseek(fd, 0, SEEK_CUR), 0, "the file's own position stays");
+    close(fd);
+    ok(!file_read(-1, got, 1, 0) && errno == EBADF, "no descriptor: an error");
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    ok(!file_write(fd, "x", 1, 0) && errno == EBADF, "not for writing: an error");
+    close(fd);
+}
+
+// The limit cuts the first write short; the second one fails.
+static void check_short_write(void)
+{
+    struct rlimit before;
+    struct stat status;
+    int fd = open(test_path("limited"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    signal(SIGXFSZ, SIG_IGN);
+    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "no limit to be had");
+    struct rlimit limit = {5000, before.rlim_max};
+    char *zeros = calloc(1, 10000);
+    require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "no limit to be set");
+    bool written = file_write(fd, zeros, 10000, 0);
+    int number = errno;
+    require(setrlimit(RLIMIT_FSIZE, &before) == 0, "the limit stays");
+    ok(!written && number == EFBIG, "a file larger than the limit: an error");
+    ok(fstat(fd, &status) == 0 && status.st_size == 5000, "after as much as fits");
+    close(fd);
+    free(zeros);
+}
+
+static void check_sync(void)
+{
+    ok(file_sync_folder(test_path("any")), "the folder of a path");
+    ok(file_sync_folder("any"), "of a name alone");
+    ok(file_sync_folder("/any"), "of a name in the root");
+    ok(!file_sync_folder("/no/such/any") && errno == ENOENT, "no folder: an error");
+}
+
+int main(void)
+{
+    check_open();
+    check_read_and_write();
+    check_short_write();
+    check_sync();
+    return done_testing();
+}

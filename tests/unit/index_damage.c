@@ -1,0 +1,306 @@
+// Damaged index files (fault F8): whatever a file of that name may hold is refused with a reason,
+// built anew, and never served from.
+#include <stdlib.h>
+
+#include "support/forge.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+
+static const struct table table = {1, 300};
+static const char *data; // its file
+static const char *path; // of the index file, DATAFILE.idx
+static struct buf good;  // what it holds
+
+static void copy_good(struct buf *to)
+{
+    buf_release(to);
+    buf_append(to, buf_span(&good));
+}
+
+// The same data has been found at the same place in the same state: nothing is left to be settled.
+static bool is_proven(const struct dataset *d)
+{
+    return strcmp(dataset_index_status(d), "mapped") == 0;
+}
+
+// Makes the index file one that needs no verification, though its data is younger than 2 seconds.
+static void prove_good(void)
+{
+    struct index_header *h = forge_header(&good);
+    h->data.read_ns += INT64_C(3600) * 1000000000;
+    forge_seal_header(&good);
+    forge_write(path, &good);
+}
+
+// How the file at `path`, made wrong, is met: refused with a reason that has `reason` in it (NULL:
+// any), or used because nothing that matters is wrong; and served right in any case (SERVED), after
+// which the file is good again (REWRITTEN: it takes an fsync or two).
+enum effort { OPENED, SERVED, REWRITTEN };
+static bool is_met(const char *reason, enum effort effort)
+{
+    struct opened o;
+    bool good_one = true;
+    opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
+    if (o.dataset == NULL) {
+        good_one = strstr(o.error.text, path) != NULL &&
+                   (reason == NULL || strstr(o.error.text, reason) != NULL);
+    } else {
+        good_one = reason == NULL && table_is_served(&table, o.dataset);
+        dataset_settle(o.dataset, NULL);
+        good_one = good_one && table_is_served(&table, o.dataset);
+    }
+    if (!good_one)
+        diag("wanted '%s', got '%s'", reason != NULL ? reason : "(harmless)", o.error.text);
+    bool refused = o.dataset == NULL;
+    opened_close(&o);
+    if (effort == OPENED)
+        return good_one && refused == (reason != NULL);
+    opened_init(&o, data, effort == REWRITTEN ? DATASET_INDEX_WRITE : DATASET_INDEX_READ, NULL);
+    good_one = good_one && o.dataset != NULL && o.notices.warnings == 0;
+    if (o.dataset != NULL) {
+        good_one = good_one && dataset_index_is_mapped(o.dataset) == !refused &&
+                   (!refused || notices_have(&o.notices, effort == REWRITTEN ? ": building\n"
+                                                                             : ": not used\n"));
+        dataset_settle(o.dataset, NULL);
+        good_one = good_one && is_proven(o.dataset) == (effort == REWRITTEN || !refused) &&
+                   table_is_served(&table, o.dataset);
+    }
+    opened_close(&o);
+    if (effort != REWRITTEN)
+        return good_one;
+    opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
+    good_one = good_one && o.dataset != NULL && (!refused || dataset_verify(o.dataset, &o.error));
+    opened_close(&o);
+    return good_one;
+}
+
+static const struct field {
+    const char *name;
+    size_t at;
+    unsigned bytes;
+    const char *reason; // for another value, all checksums right; NULL: any or none
+} fields[] = {
+    {"magic", 0, 8, NULL},
+    {"byte order", 8, 4, "is of another byte order"},
+    {"version", 12, 4, "is of another version"},
+    {"features", 16, 8, "needs features this version does not know"},
+    {"file bytes", 24, 8, "is not as long as it says"},
+    {"image bytes", 32, 8, NULL},
+    {"checksums' checksum", 40, 8, "has damaged checksums"},
+    {"lines", 48, 8, "contradicts itself"},
+    {"malformed", 56, 8, "contradicts itself"},
+    {"keys", 64, 8, "contradicts itself"},
+    {"duplicates", 72, 8, "contradicts itself"},
+    {"value bytes", 80, 8, NULL},
+    {"build time", 88, 8, NULL},
+    {"built at", 96, 8, NULL},
+    {"data: bytes", 104, 8, NULL},
+    {"data: inode", 112, 8, NULL},
+    {"data: modified", 120, 8, NULL},
+    {"data: changed", 128, 8, NULL},
+    {"data: read", 136, 8, NULL},
+    {"data: sample", 144, 8, NULL},
+    {"data: content", 152, 8, NULL},
+    {"first zeros", 160, 8, NULL},
+    {"last zeros", 4080, 8, NULL},
+};
+
+static void check_header(void)
+{
+    struct buf file = {0};
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const struct field *field = &fields[i];
+        uint64_t now = 0;
+        memcpy(&now, good.ptr + field->at, field->bytes);
+        const uint64_t values[] = {
+            0, UINT64_MAX, now + 1, now - 1, INT64_MAX, (uint64_t)INT64_MIN, ~now, now << 32,
+        };
+        bool met = true;
+        for (unsigned sealed = 0; sealed < 2 && met; sealed++) {
+            for (unsigned j = 0; j < sizeof values / sizeof *values && met; j++) {
+                copy_good(&file);
+                memcpy(file.ptr + field->at, &values[j], field->bytes);
+                if (memcmp(file.ptr, good.ptr, file.len) == 0)
+                    continue;
+                if (sealed)
+                    forge_seal_header(&file);
+                forge_write(path, &file);
+                const char *unsealed = i < 3 ? field->reason : "has a damaged header";
+                met = is_met(sealed ? field->reason : unsealed, j == sealed ? REWRITTEN : SERVED);
+                if (!met)
+                    diag("%s: value %u, %s", field->name, j, sealed ? "sealed" : "not sealed");
+            }
+        }
+        ok(met, "the header's %s changed", field->name);
+    }
+    buf_release(&file);
+}
+
+// The number of image bytes, near 2^64, for which the places of everything wrap around to a file of
+// that length.
+static uint64_t wrapping_bytes(uint64_t file_bytes)
+{
+    uint64_t image_bytes = -(UINT64_C(1) << 47);
+    for (unsigned i = 0; i < 100 && index_file_bytes(image_bytes) != file_bytes; i++)
+        image_bytes += file_bytes - index_file_bytes(image_bytes);
+    require(index_file_bytes(image_bytes) == file_bytes, "no number of bytes wraps");
+    return image_bytes;
+}
+
+// Several changes that agree with each other.
+static void check_contradictions(void)
+{
+    struct buf file = {0};
+    for (unsigned i = 0; i < 11; i++) {
+        copy_good(&file);
+        struct index_header *h = forge_header(&file);
+        const char *reason = "contradicts itself";
+        switch (i) {
+        case 0: h->keys++, h->lines++, reason = "header and image count other keys"; break;
+        case 1: h->keys--, h->duplicates++, reason = "header and image count other keys"; break;
+        case 2: h->malformed = h->lines + 1, h->duplicates = UINT64_MAX - h->keys; break;
+        case 3:
+            h->keys = UINT64_MAX, h->duplicates += 301; // sums that wrap
+            break;
+        case 4: h->value_bytes = h->data.bytes + 1; break;
+        case 5: h->malformed = 1, h->lines++, reason = "leaves out malformed lines"; break;
+        case 6:
+            h->image_bytes += 8, reason = "is damaged: index header contradicts";
+            forge_seal(&file);
+            break;
+        case 7:
+            h->image_bytes -= 8, reason = "is damaged: index header contradicts";
+            forge_seal(&file);
+            break;
+        case 8:
+            h->image_bytes = 0, reason = "is damaged: index of 0 bytes is too short";
+            forge_seal(&file);
+            break;
+        case 9: // as many bytes as make the file's length come out right, wrapped around
+            h->image_bytes = wrapping_bytes(h->file_bytes);
+            break;
+        default: h->data.bytes++, reason = "bytes of data, not"; break;
+        }
+        forge_seal_header(&file);
+        forge_write(path, &file);
+        ok(is_met(reason, REWRITTEN), "a header that agrees with itself, %u: %s", i, reason);
+    }
+    copy_good(&file);
+    memset(file.ptr + file.len - 8, 0, 8);
+    forge_write(path, &file);
+    ok(is_met("has damaged checksums", REWRITTEN), "no end");
+    copy_good(&file);
+    file.ptr[file.len - 9] ^= 1;
+    forge_write(path, &file);
+    ok(is_met("has damaged checksums", REWRITTEN), "another checksum at the end");
+    copy_good(&file);
+    for (unsigned i = 0; i < 2; i++) // as a machine of the other byte order writes it
+        for (size_t j = 0; j < 4; j++) {
+            char c = file.ptr[i * 8 + j];
+            size_t width = i == 0 ? 8 : 4;
+            if (j < width / 2) {
+                file.ptr[i * 8 + j] = file.ptr[i * 8 + width - 1 - j];
+                file.ptr[i * 8 + width - 1 - j] = c;
+            }
+        }
+    forge_write(path, &file);
+    ok(is_met("is of the other byte order", REWRITTEN), "written by another kind of machine");
+    buf_release(&file);
+}
+
+static void check_flips(struct random *r)
+{
+    struct buf file = {0};
+    struct index_header *h = forge_header(&good);
+    size_t pad_from = INDEX_IMAGE_AT + h->image_bytes;
+    size_t pad_to = index_checksums_at(h->image_bytes);
+    size_t unseen = 0;
+    copy_good(&file);
+    forge_write(path, &good);
+    for (size_t at = 0; at < file.len; at++) {
+        char flipped = (char)(good.ptr[at] ^ (char)(1 << random_below(r, 8)));
+        file_patch(path, at, span_of(&flipped, 1));
+        bool padding = at >= pad_from && at < pad_to; // of no meaning
+        if (!is_met(padding ? NULL : "", OPENED)) {
+            diag("byte %zu of %zu", at, file.len);
+            unseen++;
+        }
+        file_patch(path, at, span_of(good.ptr + at, 1));
+    }
+    is_number((int64_t)unseen, 0, "each of %zu bytes changed: refused", file.len);
+    size_t wrong = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        size_t at =
+            i < 20 ? INDEX_IMAGE_AT + random_below(r, h->image_bytes) : random_below(r, pad_from);
+        char flipped = (char)(good.ptr[at] ^ (char)(1 << random_below(r, 8)));
+        forge_write(path, &good);
+        file_patch(path, at, span_of(&flipped, 1));
+        wrong += !is_met("", REWRITTEN);
+    }
+    is_number((int64_t)wrong, 0, "and built anew");
+    // Where all checksums have been made right for it, keys may be missed, but nothing else.
+    wrong = 0;
+    for (size_t at = INDEX_IMAGE_AT; at < pad_from; at++) {
+        struct opened o;
+        copy_good(&file);
+        file.ptr[at] = (char)(file.ptr[at] ^ (char)(1 << random_below(r, 8)));
+        forge_seal(&file);
+        forge_write(path, &file);
+        opened_init(&o, data, DATASET_INDEX_READ, NULL);
+        wrong += o.dataset == NULL || !table_is_not_mistaken(&table, o.dataset);
+        opened_close(&o);
+    }
+    is_number((int64_t)wrong, 0, "each byte of a forged image changed: no wrong answer");
+    buf_release(&file);
+}
+
+static void check_lengths(struct random *r)
+{
+    size_t wrong = 0;
+    size_t checked = 0;
+    forge_write(path, &good);
+    for (size_t len = good.len; len-- > 0;) {
+        bool near = len % 4096 < 9 || len > good.len - 64;
+        if (!near && random_below(r, 8) != 0)
+            continue;
+        file_resize(path, len);
+        wrong += !is_met(len < 4096 ? "is too short for its header" : "is not as long as it says",
+                         OPENED);
+        checked++;
+    }
+    is_number((int64_t)wrong, 0, "%zu lengths too short: refused", checked);
+    ok(is_met("is too short for its header", REWRITTEN), "an empty file is built anew");
+    static const size_t more[] = {1, 7, 8, 4096, 1 << 20};
+    for (unsigned i = 0; i < sizeof more / sizeof *more; i++) {
+        forge_write(path, &good);
+        file_resize(path, good.len + more[i]);
+        ok(is_met("is not as long as it says", REWRITTEN), "%zu bytes too long", more[i]);
+    }
+    struct buf file = {0};
+    copy_good(&file);
+    memset(file.ptr, 0xff, file.len);
+    forge_write(path, &file);
+    ok(is_met("is no index file", REWRITTEN), "all ones");
+    memset(file.ptr, 0, file.len);
+    forge_write(path, &file);
+    ok(is_met("is no index file", REWRITTEN), "all zeros");
+    buf_release(&file);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    data = table_file(&table, "table.data");
+    path = test_path("table.data.idx");
+    index_written(data, NULL);
+    good = file_content(path);
+    require(good.len > INDEX_IMAGE_AT, "no index file");
+    prove_good();
+    check_header();
+    check_contradictions();
+    check_flips(&r);
+    check_lengths(&r);
+    buf_release(&good);
+    return done_testing();
+}

@@ -1,0 +1,149 @@
+// Settling while others read: the index changes its place, or is replaced, under threads that ask
+// all the time; each answer is right. For the thread sanitizer above all.
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support/forge.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+
+// Putting a file's mapping in the place of memory changes no byte for those who read there: the
+// kernel lets nobody see the moment between. To the sanitizer each mmap is a write.
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:^replace_memory_by_file$\n";
+}
+
+enum { READERS = 2, GROUP = 40 };
+
+static const struct table table = {1, 4000};
+static const struct table other = {2, 4000};
+
+struct reading {
+    const struct dataset *dataset;
+    const struct table *served; // what keys must have their values; NULL: they may be missed
+    atomic_bool stop;
+    atomic_uint rounds; // done
+    atomic_uint wrong;
+};
+
+static bool is_status(const char *status)
+{
+    static const char *const all[] = {"memory", "writing", "verifying", "mapped"};
+    for (unsigned i = 0; i < 4; i++)
+        if (strcmp(status, all[i]) == 0)
+            return true;
+    return false;
+}
+
+// One look at everything a server looks at.
+static bool look(const struct reading *r, size_t from)
+{
+    const struct dataset *d = r->dataset;
+    const struct table *t = r->served != NULL ? r->served : &table;
+    struct uuid ids[GROUP];
+    struct span values[GROUP];
+    char wanted[TABLE_VALUE + 1];
+    bool right = true;
+    for (size_t i = 0; i < GROUP; i++)
+        ids[i] = table_key(t, (from + i) % t->count);
+    dataset_get_many(d, ids, GROUP, values);
+    for (size_t i = 0; i < GROUP; i++) {
+        struct span value = {NULL, 0};
+        table_value(t, (from + i) % t->count, wanted);
+        bool found = dataset_get(d, ids[i], &value);
+        right = right && (r->served == NULL || (found && values[i].ptr != NULL)) &&
+                (!found || span_equal(value, span_text(wanted))) &&
+                (values[i].ptr == NULL || span_equal(values[i], span_text(wanted)));
+    }
+    const struct dataset_figures *f = dataset_figures(d);
+    struct uuid id;
+    struct span value;
+    right = right && f->keys == t->count && f->value_bytes == t->count * TABLE_VALUE;
+    if (dataset_at(d, from % t->count, &id, &value))
+        right = right && value.len == TABLE_VALUE;
+    else
+        right = right && r->served == NULL;
+    dataset_seek(d, ids[0]);
+    dataset_index_is_mapped(d);
+    return right && is_status(dataset_index_status(d));
+}
+
+static void *read_on(void *argument)
+{
+    struct reading *r = argument;
+    for (size_t from = 0; !atomic_load(&r->stop); from += 97) {
+        atomic_fetch_add(&r->wrong, !look(r, from));
+        atomic_fetch_add(&r->rounds, 1);
+    }
+    return NULL;
+}
+
+// Settles `d` while others read it; whether each of them was answered right.
+static void settles(struct dataset *d, const struct table *served, const char *status,
+                    const char *name)
+{
+    struct reading r = {.dataset = d, .served = served};
+    pthread_t threads[READERS];
+    for (unsigned i = 0; i < READERS; i++)
+        require(pthread_create(&threads[i], NULL, read_on, &r) == 0, "no thread");
+    while (atomic_load(&r.rounds) < 20)
+        usleep(100);
+    dataset_settle(d, NULL);
+    unsigned settled = atomic_load(&r.rounds);
+    while (atomic_load(&r.rounds) < settled + 20)
+        usleep(100);
+    atomic_store(&r.stop, true);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    is_number(atomic_load(&r.wrong), 0, "%s: readers are answered right", name);
+    is_text(dataset_index_status(d), status, "%s: and it is settled", name);
+}
+
+int main(void)
+{
+    const char *data = table_file(&table, "table.data");
+    const char *path = test_path("table.data.idx");
+    struct opened o;
+    for (unsigned i = 0; i < 2; i++) {
+        unlink(path);
+        struct dataset_settings settings = {.index = DATASET_INDEX_WRITE, .huge_pages = i == 1};
+        opened_with(&o, data, &settings);
+        settles(o.dataset, &table, "mapped", i == 0 ? "written" : "written, kept in memory");
+        opened_close(&o);
+    }
+    struct buf ours = file_content(path);
+    forge_header(&ours)->data.read_ns = 0; // so that the data's times prove nothing
+    forge_seal_header(&ours);
+    forge_write(path, &ours);
+    opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
+    is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
+    settles(o.dataset, &table, "mapped", "verified");
+    opened_close(&o);
+
+    // The index of another table whose header says it is of this one's data: it misses all keys
+    // until it is found out.
+    const char *foreign = table_file(&other, "other.data");
+    index_written(foreign, NULL);
+    struct buf forged = file_content(test_path("other.data.idx"));
+    forge_header(&forged)->data = forge_header(&ours)->data;
+    forge_header(&forged)->data.content++;
+    forge_header(&forged)->data.read_ns = 0;
+    forge_seal_header(&forged);
+    for (unsigned i = 0; i < 2; i++) {
+        forge_write(path, &forged);
+        opened_init(&o, data, i == 0 ? DATASET_INDEX_WRITE : DATASET_INDEX_READ, NULL);
+        struct span value;
+        ok(!dataset_get(o.dataset, table_key(&table, 0), &value), "(a wrong index)");
+        settles(o.dataset, NULL, i == 0 ? "mapped" : "memory",
+                i == 0 ? "replaced and written" : "replaced");
+        ok(table_is_served(&table, o.dataset), "then all is found");
+        opened_close(&o);
+    }
+    buf_release(&ours);
+    buf_release(&forged);
+    return done_testing();
+}
