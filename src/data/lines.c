@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "data/simd.h"
+
 enum { SHOWN_BYTES = 40 };
 
 void lines_init(struct line_reader *reader, struct span text)
@@ -15,8 +17,8 @@ struct span line_value(struct span text, uint64_t offset)
 {
     const char *value = text.ptr + offset + LINE_VALUE_AT;
     size_t left = text.len - offset - LINE_VALUE_AT;
-    const char *newline = left > 0 ? memchr(value, '\n', left) : NULL;
-    return span_of(value, newline != NULL ? (size_t)(newline - value) : left);
+    // A value that is looked up is often not in the cache: only the cache lines it has are touched.
+    return span_of(value, newline_find_scalar(value, left));
 }
 
 static bool begins_with(struct span s, const char *mark, size_t len)
@@ -40,12 +42,12 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
     const char *start = reader->text.ptr + offset;
     // No newline can stand in the first 37 bytes of a record, so the search may begin behind them
     // once they are known to be good.
-    bool good = left >= LINE_MIN && uuid_parse(start, &record->id) && start[UUID_TEXT_LEN] == ' ';
+    bool good =
+        left >= LINE_MIN && SIMD(uuid_parse)(start, &record->id) && start[UUID_TEXT_LEN] == ' ';
     size_t known = good ? LINE_MIN : 0;
-    const char *newline = left > known ? memchr(start + known, '\n', left - known) : NULL;
-    size_t len = newline != NULL ? (size_t)(newline - start) : left;
+    size_t len = known + SIMD(newline_find)(start + known, left - known);
     uint64_t line = reader->line++;
-    reader->offset = offset + len + (newline != NULL ? 1 : 0);
+    reader->offset = offset + len + (len < left ? 1 : 0);
     if (good) {
         record->offset = offset;
         record->line = line;

@@ -6,7 +6,16 @@
 
 #include "base/error.h"
 #include "data/lines.h"
+#include "data/simd.h"
 #include "data/trie_image.h"
+
+enum {
+    STEP = 8,        // keys of a group that go through a stage together
+    STAGES = 4,      // of a lookup
+    CACHE_LINE = 64, // bytes
+};
+
+_Static_assert((int)TRIE_LEAF_MAX <= (int)SLOT_SEARCH_MAX, "a leaf is searched in one piece");
 
 struct range {
     uint64_t lo;
@@ -58,13 +67,18 @@ static inline uint64_t read_slot(const struct trie *t, uint64_t number)
     return le64toh(slot);
 }
 
+// Whether a record may begin at `offset` of the data: there is room, and a line begins there.
+static inline bool line_begins(const struct trie *t, uint64_t offset)
+{
+    return t->data.len >= LINE_MIN && offset <= t->data.len - LINE_MIN &&
+           (offset == 0 || t->data.ptr[offset - 1] == '\n');
+}
+
 // The key at `offset` of the data, provided a record begins there.
 static inline bool read_key(const struct trie *t, uint64_t offset, struct uuid *id)
 {
-    if (t->data.len < LINE_MIN || offset > t->data.len - LINE_MIN)
-        return false;
-    const char *line = t->data.ptr + offset;
-    return uuid_parse(line, id) && line[UUID_TEXT_LEN] == ' ' && (offset == 0 || line[-1] == '\n');
+    return line_begins(t, offset) && SIMD(uuid_parse)(t->data.ptr + offset, id) &&
+           t->data.ptr[offset + UUID_TEXT_LEN] == ' ';
 }
 
 static unsigned separator_child(const uint32_t *keys, unsigned count, struct uuid id)
@@ -148,32 +162,50 @@ static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
     return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
 }
 
-// The next slot of the leaf that has this fingerprint: true with the offset it holds, and the leaf
-// then begins behind it.
+// Takes slot `at` out of the leaf: true with the offset it holds, and the leaf then begins behind
+// it. False when `at` is the leaf's end.
+static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t at,
+                             uint64_t *offset)
+{
+    if (at == leaf->hi)
+        return false;
+    leaf->lo = at + 1;
+    *offset = read_slot(t, at) & ((UINT64_C(1) << t->offset_bits) - 1);
+    return true;
+}
+
+// The next slot of the leaf that has this fingerprint, as take_slot gives it. For one key alone,
+// slot by slot: a branch guessed right goes on to the data while the leaf's second cache line is
+// still on its way, which a comparison of all slots would wait for.
 static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
                                   uint64_t *offset)
 {
-    uint64_t mask = slot_mask(t->slot_bytes);
-    while (leaf->lo < leaf->hi) {
-        uint64_t slot = read_slot(t, leaf->lo++) & mask;
-        if (slot >> t->offset_bits == fingerprint) {
-            *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
-            return true;
-        }
-    }
-    return false;
+    uint64_t at = slot_search_scalar(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->offset_bits,
+                                     fingerprint);
+    return take_slot(t, leaf, at, offset);
+}
+
+// The same when the whole leaf is in the cache.
+static inline bool next_candidate_near(const struct trie *t, struct range *leaf,
+                                       uint64_t fingerprint, uint64_t *offset)
+{
+    uint64_t at =
+        SIMD(slot_search)(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->offset_bits, fingerprint);
+    return take_slot(t, leaf, at, offset);
 }
 
 static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
 {
-    struct uuid found;
-    return read_key(t, offset, &found) && uuid_equal(found, id);
+    return line_begins(t, offset) && SIMD(uuid_matches)(id, t->data.ptr + offset) &&
+           t->data.ptr[offset + UUID_TEXT_LEN] == ' ';
 }
 
 static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
                         struct trie_probe *probe)
 {
     struct range leaf = narrow(t, id, probe);
+    // The first of its cache lines is about to be read anyway.
+    __builtin_prefetch(t->slots + leaf.hi * t->slot_bytes);
     uint64_t fingerprint = fingerprint_of(t, id);
     if (probe != NULL)
         probe->slots = (unsigned)(leaf.hi - leaf.lo);
@@ -193,34 +225,72 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
             &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
 }
 
-// A group goes through each stage together, and each stage fetches what the next one reads, so
-// that the waits for memory of its keys overlap.
+// The candidate of each key, TRIE_NONE when it has none; then their lines are fetched. In two
+// loops, since a page-table walk holds up what follows a prefetch: here the walks overlap.
+static void fetch_candidates(const struct trie *t, const struct uuid *ids, size_t count,
+                             struct range *leaves, uint64_t *offsets)
+{
+    // With a mean of more than 64 bytes a line lies in three cache lines more often than in two.
+    bool three = t->data.len > CACHE_LINE * t->count;
+    for (size_t i = 0; i < count; i++)
+        if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+            offsets[i] = TRIE_NONE;
+    for (size_t i = 0; i < count; i++) {
+        if (offsets[i] >= t->data.len)
+            continue;
+        const char *line = t->data.ptr + offsets[i];
+        __builtin_prefetch(line);
+        __builtin_prefetch(line + CACHE_LINE);
+        if (three)
+            __builtin_prefetch(line + 2 * CACHE_LINE);
+    }
+}
+
+static void settle_candidates(const struct trie *t, const struct uuid *ids, size_t count,
+                              struct range *leaves, uint64_t *offsets)
+{
+    for (size_t i = 0; i < count; i++)
+        while (offsets[i] != TRIE_NONE && !is_line_of(t, offsets[i], ids[i]))
+            if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+                offsets[i] = TRIE_NONE;
+}
+
+// A lookup has four stages, and each fetches what the next one reads. The keys go through them as
+// on an assembly line, a few at a time: while some wait for memory others are worked on.
 static void find_group(const struct trie *t, const struct uuid *ids, size_t count,
                        uint64_t *offsets)
 {
     struct range leaves[TRIE_GROUP];
-    struct node root;
-    if ((t->root & TRIE_NODE) != 0 && read_node(t, t->root & ~TRIE_NODE, &root))
-        for (size_t i = 0; i < count; i++)
-            prefetch_start(&root, ids[i]);
-    for (size_t i = 0; i < count; i++) {
-        leaves[i] = narrow(t, ids[i], NULL);
-        __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
-        __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!next_candidate(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i])) {
-            offsets[i] = TRIE_NONE;
-        } else if (offsets[i] < t->data.len) {
-            // A line of usual length lies in two or three cache lines.
-            __builtin_prefetch(t->data.ptr + offsets[i]);
-            __builtin_prefetch(t->data.ptr + offsets[i] + 64);
+    struct node root = {0};
+    bool rooted = (t->root & TRIE_NODE) != 0 && read_node(t, t->root & ~TRIE_NODE, &root);
+    size_t steps = (count + STEP - 1) / STEP;
+    for (size_t turn = 0; turn < steps + STAGES - 1; turn++) {
+        for (size_t stage = 0; stage < STAGES && stage <= turn; stage++) {
+            size_t begin = (turn - stage) * STEP;
+            size_t end = begin + STEP < count ? begin + STEP : count;
+            if (begin >= count)
+                continue;
+            switch (stage) {
+            case 0:
+                for (size_t i = begin; rooted && i < end; i++)
+                    prefetch_start(&root, ids[i]);
+                break;
+            case 1:
+                for (size_t i = begin; i < end; i++) {
+                    leaves[i] = narrow(t, ids[i], NULL);
+                    __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
+                    __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
+                }
+                break;
+            case 2:
+                fetch_candidates(t, ids + begin, end - begin, leaves + begin, offsets + begin);
+                break;
+            case 3:
+                settle_candidates(t, ids + begin, end - begin, leaves + begin, offsets + begin);
+                break;
+            }
         }
     }
-    for (size_t i = 0; i < count; i++)
-        while (offsets[i] != TRIE_NONE && !is_line_of(t, offsets[i], ids[i]))
-            if (!next_candidate(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
-                offsets[i] = TRIE_NONE;
 }
 
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)

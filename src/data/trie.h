@@ -58,7 +58,7 @@ enum {
     TRIE_LEAF_MAX = 40,       // slots scanned at most; 10 fingerprint bits then give < 1.02 looks
     TRIE_DEPTH_MAX = 16,      // nodes on a path; the build reaches 12 at most
     TRIE_SEPARATORS_MAX = 16, // keys in a separator node
-    TRIE_GROUP = 16,          // keys looked up together: as many lines as a core can wait for
+    TRIE_GROUP = 64,          // keys looked up together: fewer leave the pipeline half empty
 };
 
 #define TRIE_NONE UINT64_MAX // no offset

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "data/simd.h"
 #include "support/guard.h"
 #include "support/tap.h"
 
@@ -301,6 +302,31 @@ static void test_page_multiples(void)
     }
 }
 
+// Every form of the search for a newline: each length up to where memchr takes over and beyond, the
+// newline at each place, others behind it, and bytes around its value in place of it.
+static void test_newline_search(void)
+{
+    enum { LONGEST = 3 * NEWLINE_WINDOW + 1 };
+    static const char near_newline[] = {'\x0b', '\x09', '\x8a', '\x1a', '\0'};
+    unsigned wrong = 0;
+    for (size_t len = 0; len <= LONGEST; len++) {
+        struct guard g = {0};
+        char content[LONGEST] = {0};
+        struct bytes text = guard_copy(&g, span_of(content, len));
+        for (size_t place = 0; place <= len; place++) {
+            memset(text.ptr, near_newline[place % sizeof near_newline], len);
+            if (place < len)
+                text.ptr[place] = '\n';
+            if (place + 1 < len)
+                text.ptr[len - 1] = '\n';
+            wrong += newline_find_scalar(text.ptr, len) != place;
+            wrong += SIMD(newline_find)(text.ptr, len) != place;
+        }
+        guard_release(&g);
+    }
+    is_number(wrong, 0, "a newline is found at each place of a text of each length, or none");
+}
+
 // Address space is enough for it: untouched pages all read as the same zeros.
 static void test_line_of_4_gib(void)
 {
@@ -332,6 +358,7 @@ int main(void)
     test_messages();
     test_prefixes();
     test_page_multiples();
+    test_newline_search();
     test_line_of_4_gib();
     return done_testing();
 }

@@ -2,10 +2,12 @@
 // random misses, seeks, ranks. And its promises: depth, leaf size, bytes a key, looks at the data.
 #include "data/trie.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "data/lines.h"
+#include "data/simd.h"
 #include "data/trie_build.h"
 #include "data/trie_image.h"
 #include "support/guard.h"
@@ -321,6 +323,109 @@ static void check_refusals(struct random *r)
     table_release(&t);
 }
 
+// What a slot points at is only believed when a record of that key begins there.
+static void check_candidates(void)
+{
+#define A "01234567-89ab-cdef-0123-456789abcdef"
+#define B "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    static const struct {
+        const char *name;
+        const char *text;
+        uint64_t offset;
+        bool wanted;
+    } cases[] = {
+        {"the first line", A " v\n" B " v\n", 0, true},
+        {"a line behind another", B " v\n" A " v\n", 39, true},
+        {"a line without value and newline", B " v\n" A " ", 39, true},
+        {"a line in upper case", "01234567-89AB-CDEF-0123-456789ABCDEF v\n", 0, true},
+        {"another key's line", A " v\n" B " v\n", 39, false},
+        {"the key within a value", B " " A " v\n", 37, false},
+        {"the key at a line's second byte", "0" A " v\n", 1, false},
+        {"no space behind the key", A "\tv\n", 0, false},
+        {"a hyphen with another case bit", "01234567\r89ab-cdef-0123-456789abcdef v\n", 0, false},
+        {"a record cut by the end", B " v\n" A, 39, false},
+        {"the end of the text", A " v\n", 39, false},
+        {"behind the end of the text", A " v\n", 60, false},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct guard g = {0};
+        struct error error = {""};
+        struct trie_image image;
+        struct trie trie;
+        struct trie_record record = {{0x0123456789abcdefu, 0x0123456789abcdefu}, cases[i].offset};
+        struct uuid ids[2] = {{1, 2}, record.id};
+        uint64_t offset;
+        uint64_t offsets[2];
+        struct bytes text = guard_copy(&g, span_text(cases[i].text));
+        // Built for a larger text, that every offset has room in its slot.
+        require(trie_build(&record, 1, 1000, &image, &error), "%s", error.text);
+        require(trie_open(&trie, span_of(image.memory.ptr, image.memory.len),
+                          span_of(text.ptr, text.len), &error),
+                "%s", error.text);
+        bool found = trie_find(&trie, record.id, &offset) && offset == cases[i].offset;
+        trie_find_many(&trie, ids, 2, offsets);
+        bool many = offsets[0] == TRIE_NONE &&
+                    offsets[1] == (cases[i].wanted ? cases[i].offset : TRIE_NONE);
+        ok(found == cases[i].wanted && many, "%s is %s", cases[i].name,
+           cases[i].wanted ? "found" : "not believed");
+        trie_image_release(&image);
+        guard_release(&g);
+    }
+#undef A
+#undef B
+}
+
+static uint64_t slot_of(const unsigned char *slots, uint64_t number, unsigned slot_bytes)
+{
+    uint64_t slot = 0;
+    memcpy(&slot, slots + number * slot_bytes, slot_bytes);
+    return le64toh(slot);
+}
+
+// Every form of the search in a leaf against the obvious loop: each width of slots, each number of
+// them, anywhere in an array that ends, with its padding, at a guard page.
+static void check_slot_search(struct random *r)
+{
+    enum { SLOTS = SLOT_SEARCH_MAX + 10 };
+    unsigned wrong = 0;
+    unsigned found = 0;
+    for (unsigned round = 0; round < 2000; round++) {
+        struct guard g = {0};
+        char content[SLOTS * 8 + TRIE_SLOT_PADDING];
+        unsigned slot_bytes = 1 + round % 8;
+        unsigned offset_bits = 1 + (unsigned)random_below(r, 8 * slot_bytes - 1);
+        uint64_t count = random_below(r, SLOTS + 1);
+        // Few different fingerprints, so that some are met, and more than once.
+        uint64_t few = random_next(r) | random_next(r);
+        for (size_t i = 0; i < sizeof content; i += 8) {
+            uint64_t bytes = random_next(r) & ~few;
+            memcpy(content + i, &bytes, 8);
+        }
+        struct bytes copy =
+            guard_copy(&g, span_of(content, count * slot_bytes + TRIE_SLOT_PADDING));
+        const unsigned char *slots = (const unsigned char *)copy.ptr;
+        for (uint64_t lo = 0; lo <= count; lo++) {
+            uint64_t most = count - lo < SLOT_SEARCH_MAX ? count - lo : SLOT_SEARCH_MAX;
+            uint64_t hi = lo + random_below(r, most + 1);
+            uint64_t wanted = lo;
+            uint64_t fingerprint = random_next(r) >> (64 - (8 * slot_bytes - offset_bits));
+            if (count > 0 && lo % 4 != 0)
+                fingerprint = slot_of(slots, random_below(r, count), slot_bytes) >> offset_bits;
+            while (wanted < hi && (uint32_t)(slot_of(slots, wanted, slot_bytes) >> offset_bits) !=
+                                      (uint32_t)fingerprint)
+                wanted++;
+            found += wanted < hi;
+            wrong +=
+                slot_search_scalar(slots, lo, hi, slot_bytes, offset_bits, fingerprint) != wanted;
+            wrong +=
+                SIMD(slot_search)(slots, lo, hi, slot_bytes, offset_bits, fingerprint) != wanted;
+        }
+        guard_release(&g);
+    }
+    is_number(wrong, 0, "the first slot of a fingerprint is found");
+    ok(found > 1000, "%u times there was one", found);
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -355,6 +460,8 @@ int main(void)
         }
     }
     check_last_line_wins();
+    check_candidates();
+    check_slot_search(&r);
     check_damage(&r);
     check_refusals(&r);
     check_shared_nodes();
