@@ -144,7 +144,7 @@ endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
 # What runs on more than one thread.
-test-tsan: build/tsan/tests/unit/records build/tsan/tests/unit/settle
+test-tsan: build/tsan/tests/unit/records build/tsan/tests/unit/build build/tsan/tests/unit/settle
 	$(Q)prove --failures --timer $^
 
 # ---- what people call ---------------------------------------------------------------------------

@@ -63,6 +63,7 @@ static struct dataset *open_dataset(const struct options *options, struct error 
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
         .index_path = options->index,
         .huge_pages = options->huge_pages,
+        .build_memory = options->build_memory,
         .notice = log_notice,
         .progress = show_progress,
         .context = &building,

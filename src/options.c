@@ -118,6 +118,12 @@ static const char *set_index_pages(struct options *o, const char *value)
     return o->huge_pages || strcmp(value, "shared") == 0 ? NULL : "must be shared or huge";
 }
 
+static const char *set_build_memory(struct options *o, const char *value)
+{
+    bool good = number_parse_memory(span_text(value), &o->build_memory) && o->build_memory > 0;
+    return good ? NULL : "must be a size like 512mb or 1gb";
+}
+
 static const char *set_loglevel(struct options *o, const char *value)
 {
     return log_level_parse(value, &o->log_level) ? NULL
@@ -183,6 +189,9 @@ static const struct option_row rows[] = {
     {"--index-pages", "shared|huge",
      "share the index file's pages with other servers, or copy it to huge pages (default shared)",
      set_index_pages},
+    {"--build-memory", "SIZE",
+     "most memory to build the index in, like 512mb or 1gb (default: a quarter of what there is)",
+     set_build_memory},
     {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
     {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
     {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",

@@ -17,8 +17,9 @@ struct options {
     const char *binds[OPTIONS_BINDS_MAX];
     char bind_text[1024]; // the same, separated by spaces
     bool skip_malformed;
-    const char *index; // path of the index file; NULL: beside the data file; empty: none
-    bool huge_pages;   // copy the index file's image to huge pages
+    const char *index;     // path of the index file; NULL: beside the data file; empty: none
+    uint64_t build_memory; // most bytes for building the index; 0: a quarter of what there is
+    bool huge_pages;       // copy the index file's image to huge pages
     enum log_level log_level;
     bool help;    // print options_help and stop
     bool version; // print the version and stop

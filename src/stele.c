@@ -17,7 +17,8 @@ static const struct {
      "or "
      "all); or the index file"},
     {"index", tool_index,
-     "index FILE [--index PATH] [--skip-malformed]  write the index file, or see that it stands"},
+     "index FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]  write the index file, or "
+     "see that it stands"},
     {"get", tool_get, "get FILE KEY...     print the values of keys, a line each"},
     {"scan", tool_scan,
      "scan FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]  print a range in key order"},

@@ -28,8 +28,9 @@ static void read_ahead(struct span block)
     (void)madvise((void *)from, (uintptr_t)block.ptr + block.len - from, MADV_WILLNEED);
 }
 
-static void sum_block(void *context, size_t part)
+static void sum_block(void *context, unsigned worker, size_t part)
 {
+    (void)worker;
     const struct summing *s = context;
     if (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed))
         return;

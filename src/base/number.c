@@ -28,6 +28,31 @@ bool number_parse(struct span s, int64_t *value)
     return true;
 }
 
+bool number_parse_memory(struct span s, uint64_t *bytes)
+{
+    static const struct {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {{"", 1},        {"b", 1},        {"k", 1000},       {"kb", 1 << 10},
+                 {"m", 1000000}, {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1 << 30}};
+    size_t digits = 0;
+    int64_t value;
+    while (digits < s.len && s.ptr[digits] >= '0' && s.ptr[digits] <= '9')
+        digits++;
+    if (!number_parse(span_of(s.ptr, digits), &value))
+        return false;
+    for (unsigned i = 0; i < sizeof units / sizeof *units; i++) {
+        uint64_t product;
+        if (!span_is(span_of(s.ptr + digits, s.len - digits), units[i].name))
+            continue;
+        if (__builtin_mul_overflow((uint64_t)value, units[i].bytes, &product))
+            return false;
+        *bytes = product;
+        return true;
+    }
+    return false;
+}
+
 size_t number_format(char *to, uint64_t value)
 {
     char reversed[NUMBER_TEXT_MAX];

@@ -11,6 +11,10 @@ enum { NUMBER_TEXT_MAX = 20 }; // "-9223372036854775808" and "184467440737095516
 // else and for a number out of range. The same texts are refused as by Redis's string2ll.
 bool number_parse(struct span s, int64_t *value);
 
+// Reads a size as Redis's memtoull does: digits and a unit in either case (none or b, k, kb, m, mb,
+// g, gb; k is 1000 and kb 1024). False, with `*bytes` untouched, for anything else.
+bool number_parse_memory(struct span s, uint64_t *bytes);
+
 // Writes `value` in decimal at `to` (NUMBER_TEXT_MAX bytes of room, no NUL); its length.
 size_t number_format(char *to, uint64_t value);
 

@@ -6,48 +6,53 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { THREADS_MAX = 64 };
-
 struct job {
-    void (*work)(void *context, size_t part);
+    void (*work)(void *context, unsigned worker, size_t part);
     void *context;
     size_t parts;
     atomic_size_t next;
+    atomic_uint workers;
 };
 
 unsigned parallel_threads(void)
 {
     cpu_set_t usable;
     int count = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
-    return count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
+    return count < PARALLEL_THREADS_MAX ? (unsigned)count : PARALLEL_THREADS_MAX;
 }
 
-static void *take_parts(void *argument)
+static void take_parts(struct job *job, unsigned worker)
 {
-    struct job *job = argument;
     size_t part;
     while ((part = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->parts)
-        job->work(job->context, part);
+        job->work(job->context, worker, part);
+}
+
+static void *help(void *argument)
+{
+    struct job *job = argument;
+    take_parts(job, atomic_fetch_add_explicit(&job->workers, 1, memory_order_relaxed));
     return NULL;
 }
 
-void parallel_run(unsigned threads, size_t parts, void (*work)(void *context, size_t part),
-                  void *context)
+void parallel_run(unsigned threads, size_t parts,
+                  void (*work)(void *context, unsigned worker, size_t part), void *context)
 {
     struct job job = {.work = work, .context = context, .parts = parts};
-    pthread_t helpers[THREADS_MAX];
+    pthread_t helpers[PARALLEL_THREADS_MAX];
     unsigned started = 0;
     sigset_t all;
     sigset_t before;
     atomic_init(&job.next, 0);
+    atomic_init(&job.workers, 1);
     // Signals are the main thread's business; a new thread inherits the mask.
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (started + 1 < threads && started + 1 < parts && started < THREADS_MAX &&
-           pthread_create(&helpers[started], NULL, take_parts, &job) == 0)
+    while (started + 1 < threads && started + 1 < parts && started + 1 < PARALLEL_THREADS_MAX &&
+           pthread_create(&helpers[started], NULL, help, &job) == 0)
         started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    take_parts(&job);
+    take_parts(&job, 0);
     for (unsigned i = 0; i < started; i++)
         pthread_join(helpers[i], NULL);
 }

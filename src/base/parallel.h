@@ -4,13 +4,16 @@
 
 #include <stddef.h>
 
-// How many threads this process can run at once: the processors it may use.
+enum { PARALLEL_THREADS_MAX = 64 };
+
+// How many threads this process can run at once: the processors it may use, PARALLEL_THREADS_MAX at
+// most.
 unsigned parallel_threads(void);
 
-// Calls `work` once for each part from 0 to `parts` - 1, on up to `threads` threads, the caller's
-// being one; parts are begun in order, and all are done when it returns. With one thread, or where
-// no thread can be had, the caller does them all.
-void parallel_run(unsigned threads, size_t parts, void (*work)(void *context, size_t part),
-                  void *context);
+// Calls `work` once for each part from 0 to `parts` - 1, on up to `threads` threads; parts are
+// begun in order, and all are done when it returns. With one thread, or where no thread can be had,
+// the caller does them all. `worker` numbers the thread, below `threads`; the caller's is 0.
+void parallel_run(unsigned threads, size_t parts,
+                  void (*work)(void *context, unsigned worker, size_t part), void *context);
 
 #endif

@@ -13,4 +13,8 @@ struct process_memory {
 
 struct process_memory process_memory(void);
 
+// The most memory this process may have: what the machine has, or the least of what its cgroup and
+// those above allow. At least 1.
+uint64_t process_memory_allowed(void);
+
 #endif

@@ -87,7 +87,7 @@ const char *dataset_index_status(const struct dataset *d)
 
 bool dataset_index_is_mapped(const struct dataset *d)
 {
-    return dataset_current(d)->file.mapping.ptr != NULL;
+    return dataset_current(d)->found;
 }
 
 const char *dataset_index_path(const struct dataset *d)

@@ -53,6 +53,7 @@ struct dataset_settings {
     enum dataset_index index;
     const char *index_path; // NULL: ".idx" behind the data file's real path
     bool huge_pages;        // hold the index in anonymous huge pages, not in a file's mapping
+    uint64_t build_memory;  // most bytes of anonymous memory for building; 0: a quarter of all
     // Told what became of the index file, in a line of text; a warning when something failed. From
     // the thread in dataset_open or dataset_settle.
     void (*notice)(void *context, bool warning, const char *text);

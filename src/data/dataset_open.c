@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "data/build.h"
 #include "data/dataset_parts.h"
 #include "data/lines.h"
-#include "data/records.h"
 
 typedef unsigned long long ull;
 
@@ -55,49 +55,104 @@ static void index_free(struct index *x)
     free(x);
 }
 
+// The bytes of the image, wherever it lies.
+static struct span index_image(const struct index *x)
+{
+    return x->file.image.ptr != NULL ? x->file.image
+                                     : span_of(x->image.memory.ptr, x->image.memory.len);
+}
+
 // ---- building -----------------------------------------------------------------------------------
+
+static void tell_progress(void *context, uint64_t done, uint64_t total)
+{
+    const struct dataset *d = context;
+    double part = total > 0 ? (double)done / (double)total : 1;
+    if (d->text.len > 0)
+        d->settings.progress(d->settings.context, (uint64_t)(part * (double)d->text.len),
+                             d->text.len);
+}
+
+// The image that was written to the file, which is to become the index file, is read from there.
+static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct error *error)
+{
+    size_t len = INDEX_WRITER_IMAGE_AT + image_bytes;
+    void *memory = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        error_set(error, "cannot map the index: %s", strerror(errno));
+        return false;
+    }
+    x->file.mapping = (struct bytes){memory, len};
+    x->file.image = span_of(x->file.mapping.ptr + INDEX_WRITER_IMAGE_AT, image_bytes);
+    return true;
+}
+
+// Builds the image in memory or, where it has no room there, in the file of the locked writer.
+static bool build_image(struct dataset *d, struct built *built, bool avoid_file,
+                        struct error *error)
+{
+    struct build_settings settings = {
+        .memory = d->settings.build_memory,
+        .fd = d->writer.locked && !avoid_file ? d->writer.fd : -1,
+        .fd_at = INDEX_WRITER_IMAGE_AT,
+        .stop_if_malformed = d->settings.malformed == DATASET_REFUSE_MALFORMED,
+        .progress = d->settings.progress != NULL ? tell_progress : NULL,
+        .progress_context = d,
+    };
+    return build_index(built, d->text, &settings, error);
+}
 
 // Reads, sorts and indexes the text. The report keeps the messages of the first malformed lines,
 // also when they are the reason to refuse.
 static struct index *build(struct dataset *d, struct dataset_report *report, struct error *error)
 {
-    struct records records = {0};
+    struct built built = {0};
     struct index *x = calloc(1, sizeof *x);
     uint64_t start = clock_monotonic_ns();
-    bool built = false;
+    bool good = false;
     if (x == NULL) {
         error_set(error, "no memory to index '%s'", d->path);
         return NULL;
     }
     struct dataset_figures *f = &x->figures;
     f->data_bytes = d->text.len;
-    if (!records_read(&records, d->text, (struct records_division){0}, error))
-        goto out;
-    f->lines = records.lines;
-    f->malformed = records.malformed;
-    f->keys = records.kept;
-    f->duplicates = records.total - records.kept;
-    f->value_bytes = records.value_bytes;
+    if (!build_image(d, &built, false, error)) {
+        if (!d->writer.locked)
+            goto out;
+        // It may have been the disk.
+        notice(d, true, "%s: building in memory", error->text);
+        index_writer_close(&d->writer);
+        if (!build_image(d, &built, true, error))
+            goto out;
+    }
+    f->lines = built.lines;
+    f->malformed = built.malformed;
+    f->keys = built.keys;
+    f->duplicates = built.duplicates;
+    f->value_bytes = built.value_bytes;
     for (uint64_t i = 0; report != NULL && i < f->malformed && i < DATASET_MALFORMED_SHOWN; i++)
-        line_error_format(&records.errors[i], d->path, report->malformed[i],
-                          DATASET_MALFORMED_TEXT);
+        line_error_format(&built.errors[i], d->path, report->malformed[i], DATASET_MALFORMED_TEXT);
     if (f->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {
         error_set(error, "%s: %llu of %llu lines malformed", d->path, (ull)f->malformed,
                   (ull)f->lines);
         goto out;
     }
-    if (!trie_build(records.items, records.kept, d->text.len, &x->image, error))
+    if (built.in_file && !map_written(x, d->writer.fd, built.image_bytes, error))
         goto out;
-    struct span image = {x->image.memory.ptr, x->image.memory.len};
-    built = trie_open(&x->trie, image, d->text, error);
-    f->index_bytes = image.len;
+    if (built.in_file && d->settings.huge_pages && !index_file_copy(&x->file, error))
+        goto out;
+    x->written = built.in_file;
+    x->image = built.image;
+    built.image = (struct trie_image){0};
+    f->index_bytes = built.image_bytes;
+    good = trie_open(&x->trie, index_image(x), d->text, error);
     f->build_ns = clock_monotonic_ns() - start;
     f->built_at_us = clock_wall_us();
 out:
-    records_release(&records);
+    build_release(&built);
     if (report != NULL)
         report->figures = *f;
-    if (!built) {
+    if (!good) {
         index_free(x);
         x = NULL;
     }
@@ -156,6 +211,7 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
         error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
         goto fail;
     }
+    x->found = true;
     x->figures = (struct dataset_figures){
         .data_bytes = d->text.len,
         .lines = file->facts.lines,
@@ -473,12 +529,14 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
 {
     struct index *x = atomic_load(&d->index);
     struct dataset_figures *f = &x->figures;
-    struct span image = {x->image.memory.ptr, x->image.memory.len};
+    struct span image = index_image(x);
     struct index_facts facts = {d->id,         f->lines,       f->malformed, f->keys,
                                 f->duplicates, f->value_bytes, f->build_ns,  f->built_at_us};
     struct error error;
     uint64_t start = clock_monotonic_ns();
     const char *outcome = in_memory;
+    if (x->written)
+        image.ptr = NULL;
     facts.data.sample = identity_sample(d->text);
     if (!identity_content(d->text, &facts.data.content, cancel)) {
         notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,

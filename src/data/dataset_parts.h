@@ -18,6 +18,8 @@ struct index {
     struct dataset_figures figures;
     struct trie_image image;
     struct index_file file;
+    bool found;             // in a file, when opening
+    bool written;           // to the writer's file, which is mapped, though it is no index file yet
     struct index *replaced; // an older one, kept because it may be read until the dataset is gone
 };
 

@@ -150,7 +150,8 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
         .data = facts->data,
     };
     bool written = false;
-    if (tables == NULL || !reserve(w->fd, file_bytes))
+    // An image written before may have been longer while it was being built.
+    if (tables == NULL || !reserve(w->fd, file_bytes) || ftruncate(w->fd, (off_t)file_bytes) != 0)
         goto out;
     if (image.ptr != NULL) {
         if (!write_image(w->fd, image, cancel))

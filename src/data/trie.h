@@ -56,7 +56,7 @@ struct error;
 
 enum {
     TRIE_LEAF_MAX = 40,       // slots scanned at most; 10 fingerprint bits then give < 1.02 looks
-    TRIE_DEPTH_MAX = 16,      // nodes on a path; the build reaches 12 at most
+    TRIE_DEPTH_MAX = 16,      // nodes on a path: 13 in a unit, 3 above, at most
     TRIE_SEPARATORS_MAX = 16, // keys in a separator node
     TRIE_GROUP = 64,          // keys looked up together: fewer leave the pipeline half empty
 };

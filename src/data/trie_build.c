@@ -1,9 +1,11 @@
-// Building the trie: sort the records, decide node by node between radix and separators, write the
-// slots. The recursion mirrors trie.h: build a range, which is a leaf, or a node and its ranges.
+// Building the trie: decide node by node between radix and separators, write slots and nodes.
+// The recursion mirrors trie.h: build a range, which is a leaf, or a node and its ranges. Slots and
+// the first radix node of a unit, which are nearly all there is, are written on several threads.
 //
 // Why depth and memory are bounded for any key set (n keys): a radix node is taken only when at
 // most 1/4 of its keys go on below it, a separator node over more than 17×24 keys leaves 1/17 in
-// each child and over fewer makes leaves of at most 24, so n = 200M ends after at most 12 nodes.
+// each child and over fewer makes leaves of at most 24, so n = 2^31 ends after at most 13 nodes
+// (2^31 / 4^13 < 40). Above units there are at most 3 more, for 17^3 units: 16 in all.
 // A radix node costs at most 4 bytes × 2^k ≤ 0.8 B per key of its range and ≤ 1/4 of the keys
 // pay again below; separator nodes cost at most 1.4 B per key in all.
 #include "data/trie_build.h"
@@ -12,8 +14,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/parallel.h"
 #include "data/trie.h"
 #include "data/trie_image.h"
@@ -22,159 +26,123 @@ enum {
     RADIX_MEAN = 10,     // keys per child of a radix node, at most on average
     RADIX_BITS_MAX = 28, // 2^28 children: as many as 2^31 keys need
     SEPARATOR_LEAF = 24, // keys per leaf under separators: 20 bytes of node for each
-    SEPARATOR_CHILDREN = TRIE_SEPARATORS_MAX + 1,
-    SMALL_SORT = 32,          // insertion sort is quicker below
-    SLOTS_PER_PART = 1 << 16, // what a thread writes before it takes the next part
-    DIGIT_BITS = 8,
-    DIGITS = 1 << DIGIT_BITS,
+    CHILDREN = TRIE_SEPARATORS_MAX + 1,
+    UNITS_MAX = CHILDREN * CHILDREN * CHILDREN,
+    NODE_BYTES_MAX = 6,        // of nodes per key, for which addresses are reserved; see above
+    NODE_BYTES_MORE = 1 << 17, // and for the nodes above the units
+    HUGE_FROM = 1 << 22,       // bytes from which on huge pages are asked for
+    MOVE_BYTES = 1 << 20,
 };
 
-static bool record_less(const struct trie_record *a, const struct trie_record *b)
-{
-    if (!uuid_equal(a->id, b->id))
-        return uuid_less(a->id, b->id);
-    return a->offset < b->offset;
-}
+// ---- reading sorted records ---------------------------------------------------------------------
 
-static void insertion_sort(struct trie_record *records, size_t count)
+// The part that holds the record of this rank.
+static size_t part_of(const struct trie_sorted *s, uint64_t rank)
 {
-    for (size_t i = 1; i < count; i++) {
-        struct trie_record moving = records[i];
-        size_t j = i;
-        for (; j > 0 && record_less(&moving, &records[j - 1]); j--)
-            records[j] = records[j - 1];
-        records[j] = moving;
+    size_t lo = 0;
+    size_t hi = s->part_count;
+    while (hi - lo > 1) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (s->parts[middle].rank <= rank)
+            lo = middle;
+        else
+            hi = middle;
     }
+    return lo;
 }
 
-// How many leading bits all keys share (128: all are equal).
-static unsigned shared_bits(const struct trie_record *records, size_t count)
+// Goes from record to record.
+struct cursor {
+    const struct trie_sorted *sorted;
+    const struct trie_record *record;
+    size_t part;
+    uint64_t rank;
+    uint64_t piece_end; // rank at which the records that lie together end
+};
+
+static void cursor_place(struct cursor *c)
 {
-    uint64_t hi = 0;
+    const struct trie_sorted *s = c->sorted;
+    const struct trie_part *part = &s->parts[c->part];
+    uint64_t within = c->rank - part->rank;
+    uint64_t block = part->block + within / TRIE_BLOCK;
+    uint64_t left = TRIE_BLOCK - within % TRIE_BLOCK;
+    c->record =
+        s->blocks + (s->order != NULL ? s->order[block] : block) * TRIE_BLOCK + within % TRIE_BLOCK;
+    c->piece_end = c->rank + left < part[1].rank ? c->rank + left : part[1].rank;
+}
+
+static struct cursor cursor_at(const struct trie_sorted *s, uint64_t rank)
+{
+    struct cursor c = {.sorted = s, .part = part_of(s, rank), .rank = rank};
+    cursor_place(&c);
+    return c;
+}
+
+static inline void cursor_next(struct cursor *c)
+{
+    c->record++;
+    if (++c->rank < c->piece_end || c->rank == c->sorted->count)
+        return;
+    while (c->rank == c->sorted->parts[c->part + 1].rank)
+        c->part++;
+    cursor_place(c);
+}
+
+static struct uuid key_at(const struct trie_sorted *s, uint64_t rank)
+{
+    return cursor_at(s, rank).record->id;
+}
+
+uint64_t trie_sorted_behind(const struct trie_sorted *s, struct uuid id)
+{
     uint64_t lo = 0;
-    for (size_t i = 1; i < count; i++) {
-        hi |= records[i].id.hi ^ records[0].id.hi;
-        lo |= records[i].id.lo ^ records[0].id.lo;
+    uint64_t hi = s->count;
+    while (lo < hi) {
+        uint64_t middle = lo + (hi - lo) / 2;
+        if (uuid_less(id, key_at(s, middle)))
+            hi = middle;
+        else
+            lo = middle + 1;
     }
-    if (hi != 0)
-        return (unsigned)__builtin_clzll(hi);
-    return lo != 0 ? 64 + (unsigned)__builtin_clzll(lo) : 128;
+    return lo;
 }
 
-static void swap(struct trie_record *a, struct trie_record *b)
-{
-    struct trie_record record = *a;
-    *a = *b;
-    *b = record;
-}
+// ---- nodes --------------------------------------------------------------------------------------
 
-static void move_last_line_to_front(struct trie_record *records, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        if (records[i].offset > records[0].offset)
-            swap(&records[0], &records[i]);
-}
-
-// Sorts by MSD radix in place ("American flag sort", McIlroy, Bostic & McIlroy 1993), after the
-// bits all keys share, so each of at most 128 / DIGIT_BITS levels splits its range. Returns how
-// many distinct keys stand, in order, at the front.
-static size_t sort_distinct(struct trie_record *records, size_t count)
-{
-    if (count <= SMALL_SORT) {
-        insertion_sort(records, count);
-        size_t kept = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (kept > 0 && uuid_equal(records[kept - 1].id, records[i].id))
-                kept--;
-            swap(&records[kept++], &records[i]);
-        }
-        return kept;
-    }
-    unsigned shared = shared_bits(records, count);
-    if (shared == 128) {
-        move_last_line_to_front(records, count);
-        return 1;
-    }
-    size_t next[DIGITS];
-    size_t end[DIGITS] = {0};
-    for (size_t i = 0; i < count; i++)
-        end[uuid_bits(records[i].id, shared, DIGIT_BITS)]++;
-    for (size_t d = 0, sum = 0; d < DIGITS; d++) {
-        next[d] = sum;
-        sum += end[d];
-        end[d] = sum;
-    }
-    for (unsigned d = 0; d < DIGITS; d++) {
-        while (next[d] < end[d]) {
-            struct trie_record moving = records[next[d]];
-            unsigned home = uuid_bits(moving.id, shared, DIGIT_BITS);
-            while (home != d) {
-                struct trie_record displaced = records[next[home]];
-                records[next[home]++] = moving;
-                moving = displaced;
-                home = uuid_bits(moving.id, shared, DIGIT_BITS);
-            }
-            records[next[d]++] = moving;
-        }
-    }
-    size_t kept = 0;
-    for (unsigned d = 0; d < DIGITS; d++) {
-        size_t begin = d == 0 ? 0 : end[d - 1];
-        size_t part = sort_distinct(records + begin, end[d] - begin);
-        // Forward, so that only records already dropped are moved behind those kept.
-        for (size_t i = 0; kept < begin && i < part; i++)
-            swap(&records[kept + i], &records[begin + i]);
-        kept += part;
-    }
-    return kept;
-}
-
-static bool is_sorted_distinct(const struct trie_record *records, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        if (!uuid_less(records[i - 1].id, records[i].id))
-            return false;
-    return true;
-}
-
-size_t trie_sort(struct trie_record *records, size_t count)
-{
-    return is_sorted_distinct(records, count) ? count : sort_distinct(records, count);
-}
-
-// The nodes written so far.
-struct node_writer {
-    const struct trie_record *records;
-    uint32_t *words;
-    size_t count;
-    size_t capacity;
+// What is being written: the nodes of one unit. Ranks are those in `sorted`; `base` more in the
+// image.
+struct writer {
+    struct trie_builder *builder;
+    const struct trie_sorted *sorted;
+    uint64_t base;
     bool failed;
 };
 
-// Appends `count` zeroed words; the number of the first.
-static size_t add_words(struct node_writer *w, size_t count)
+// Appends `count` words, not cleared; the number of the first.
+static uint32_t add_words(struct writer *w, uint64_t count)
 {
+    struct trie_builder *b = w->builder;
+    uint64_t at = b->words_written + b->words_used;
+    w->failed |=
+        b->words_reserved / sizeof *b->words - b->words_used < count || at + count >= TRIE_NODE;
     if (w->failed)
         return 0;
-    if (w->capacity - w->count < count) {
-        size_t capacity = w->capacity * 2 > w->count + count ? w->capacity * 2 : w->count + count;
-        uint32_t *grown = realloc(w->words, capacity * sizeof *grown);
-        if (grown == NULL || w->count + count >= TRIE_NODE) {
-            if (grown != NULL)
-                w->words = grown;
-            w->failed = true;
-            return 0;
-        }
-        w->words = grown;
-        w->capacity = capacity;
-    }
-    size_t at = w->count;
-    memset(w->words + at, 0, count * sizeof *w->words);
-    w->count += count;
-    return at;
+    b->words_used += count;
+    return (uint32_t)at;
 }
 
-static unsigned radix_bits(size_t count, unsigned shared)
+static uint32_t *word(const struct writer *w, uint32_t number)
+{
+    return w->builder->words + (number - w->builder->words_written);
+}
+
+static uint32_t slot_of(const struct writer *w, uint64_t rank)
+{
+    return (uint32_t)(w->base + rank);
+}
+
+static unsigned radix_bits(uint64_t count, unsigned shared)
 {
     unsigned bits = 1;
     while (bits < RADIX_BITS_MAX && (count >> bits) >= RADIX_MEAN)
@@ -182,98 +150,269 @@ static unsigned radix_bits(size_t count, unsigned shared)
     return bits < 128 - shared ? bits : 128 - shared;
 }
 
-// The end of the run of records from `at` on that fall into radix child `child`.
-static size_t child_end(const struct trie_record *records, size_t at, size_t hi, unsigned skip,
-                        unsigned bits, uint32_t child)
+// How many leading bits two different keys share.
+static unsigned shared_bits(struct uuid a, struct uuid b)
 {
-    while (at < hi && uuid_bits(records[at].id, skip, bits) == child)
-        at++;
-    return at;
+    assert(!uuid_equal(a, b));
+    return a.hi != b.hi ? (unsigned)__builtin_clzll(a.hi ^ b.hi)
+                        : 64 + (unsigned)__builtin_clzll(a.lo ^ b.lo);
+}
+
+// Moves the cursor past the records that fall into the same radix child as its own; which one that
+// is.
+static uint32_t pass_child(struct cursor *c, uint64_t hi, unsigned skip, unsigned bits)
+{
+    uint32_t child = uuid_bits(c->record->id, skip, bits);
+    do
+        cursor_next(c);
+    while (c->rank < hi && uuid_bits(c->record->id, skip, bits) == child);
+    return child;
 }
 
 // True when a radix step leaves at most a quarter of the keys in children too large for a leaf.
-static bool radix_spreads(const struct trie_record *records, size_t lo, size_t hi, unsigned skip,
+static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
                           unsigned bits)
 {
-    size_t crowded = 0;
-    for (size_t at = lo; at < hi;) {
-        uint32_t child = uuid_bits(records[at].id, skip, bits);
-        size_t end = child_end(records, at, hi, skip, bits, child);
-        if (end - at > TRIE_LEAF_MAX)
-            crowded += end - at;
-        at = end;
+    uint64_t crowded = 0;
+    for (struct cursor c = cursor_at(s, lo); c.rank < hi;) {
+        uint64_t begin = c.rank;
+        pass_child(&c, hi, skip, bits);
+        if (c.rank - begin > TRIE_LEAF_MAX)
+            crowded += c.rank - begin;
     }
     return crowded <= (hi - lo) / 4;
 }
 
-static uint32_t write_range(struct node_writer *w, size_t lo, size_t hi);
+static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi);
 
-static uint32_t write_radix(struct node_writer *w, size_t lo, size_t hi, unsigned skip,
+static uint32_t write_radix(struct writer *w, uint64_t lo, uint64_t hi, unsigned skip,
                             unsigned bits)
 {
     uint32_t children = UINT32_C(1) << bits;
-    size_t node = add_words(w, TRIE_NODE_HEAD + (size_t)children + 1);
-    size_t at = lo;
-    for (uint32_t child = 0; child < children && !w->failed; child++) {
-        size_t end = child_end(w->records, at, hi, skip, bits, child);
-        uint32_t start = write_range(w, at, end);
+    uint32_t node = add_words(w, TRIE_NODE_HEAD + (uint64_t)children + 1);
+    uint32_t next = 0; // the child whose start is not written yet
+    for (struct cursor c = cursor_at(w->sorted, lo); c.rank < hi && !w->failed;) {
+        uint64_t begin = c.rank;
+        uint32_t child = pass_child(&c, hi, skip, bits);
+        while (next < child)
+            word(w, node)[TRIE_NODE_HEAD + next++] = slot_of(w, begin);
+        uint32_t start = write_range(w, begin, c.rank);
         if (!w->failed)
-            w->words[node + TRIE_NODE_HEAD + child] = start;
-        at = end;
+            word(w, node)[TRIE_NODE_HEAD + next++] = start;
     }
     if (w->failed)
         return 0;
-    assert(at == hi);
-    w->words[node] = node_radix(skip, bits);
-    w->words[node + 1] = (uint32_t)lo;
-    w->words[node + TRIE_NODE_HEAD + children] = (uint32_t)hi;
-    return TRIE_NODE | (uint32_t)node;
+    while (next <= children)
+        word(w, node)[TRIE_NODE_HEAD + next++] = slot_of(w, hi);
+    word(w, node)[0] = node_radix(skip, bits);
+    word(w, node)[1] = slot_of(w, lo);
+    return TRIE_NODE | node;
 }
 
-static uint32_t write_separators(struct node_writer *w, size_t lo, size_t hi)
+// Begins a separator node; where its starts are, which the caller fills, all but the last.
+static uint32_t begin_separators(struct writer *w, unsigned children, uint32_t first_slot,
+                                 uint32_t end_slot, uint32_t *node)
 {
-    size_t count = hi - lo;
-    size_t children = (count + SEPARATOR_LEAF - 1) / SEPARATOR_LEAF;
-    if (children > SEPARATOR_CHILDREN)
-        children = SEPARATOR_CHILDREN;
-    unsigned separators = (unsigned)children - 1;
-    size_t starts_at = TRIE_NODE_HEAD + (size_t)separators * TRIE_KEY_WORDS;
-    size_t node = add_words(w, starts_at + children + 1);
-    for (size_t child = 0; child < children && !w->failed; child++) {
-        size_t begin = lo + count * child / children;
+    uint32_t starts_at = TRIE_NODE_HEAD + (children - 1) * TRIE_KEY_WORDS;
+    *node = add_words(w, (uint64_t)starts_at + children + 1);
+    if (w->failed)
+        return 0;
+    word(w, *node)[0] = node_separators(children - 1);
+    word(w, *node)[1] = first_slot;
+    word(w, *node)[starts_at + children] = end_slot;
+    return *node + starts_at;
+}
+
+static void put_separator(struct writer *w, uint32_t node, unsigned child, struct uuid first)
+{
+    memcpy(word(w, node) + TRIE_NODE_HEAD + (size_t)(child - 1) * TRIE_KEY_WORDS, &first,
+           sizeof first);
+}
+
+static uint32_t write_separators(struct writer *w, uint64_t lo, uint64_t hi)
+{
+    uint64_t count = hi - lo;
+    uint64_t leaves = (count + SEPARATOR_LEAF - 1) / SEPARATOR_LEAF;
+    unsigned children = leaves < CHILDREN ? (unsigned)leaves : CHILDREN;
+    uint32_t node;
+    uint32_t starts = begin_separators(w, children, slot_of(w, lo), slot_of(w, hi), &node);
+    for (unsigned child = 0; child < children && !w->failed; child++) {
+        uint64_t begin = lo + count * child / children;
         uint32_t start = write_range(w, begin, lo + count * (child + 1) / children);
         if (w->failed)
             break;
         if (child > 0)
-            memcpy(w->words + node + TRIE_NODE_HEAD + (child - 1) * TRIE_KEY_WORDS,
-                   &w->records[begin].id, sizeof(struct uuid));
-        w->words[node + starts_at + child] = start;
+            put_separator(w, node, child, key_at(w->sorted, begin));
+        *word(w, starts + child) = start;
     }
-    if (w->failed)
-        return 0;
-    w->words[node] = node_separators(separators);
-    w->words[node + 1] = (uint32_t)lo;
-    w->words[node + starts_at + children] = (uint32_t)hi;
-    return TRIE_NODE | (uint32_t)node;
+    return TRIE_NODE | node;
 }
 
 // Writes the nodes of [lo, hi), none for a leaf; the start word that leads there.
-static uint32_t write_range(struct node_writer *w, size_t lo, size_t hi)
+static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi)
 {
     if (hi - lo <= TRIE_LEAF_MAX)
-        return (uint32_t)lo;
+        return slot_of(w, lo);
     // Sorted, so what the first and the last key share, all share.
-    struct trie_record ends[2] = {w->records[lo], w->records[hi - 1]};
-    unsigned skip = shared_bits(ends, 2);
+    unsigned skip = shared_bits(key_at(w->sorted, lo), key_at(w->sorted, hi - 1));
     unsigned bits = radix_bits(hi - lo, skip);
-    if (radix_spreads(w->records, lo, hi, skip, bits))
+    if (radix_spreads(w->sorted, lo, hi, skip, bits))
         return write_radix(w, lo, hi, skip, bits);
     return write_separators(w, lo, hi);
 }
 
+// ---- a unit's slots and first node, part by part ------------------------------------------------
+
+struct filling {
+    struct writer *writer;
+    uint64_t lo;
+    uint64_t hi;
+    size_t first_part;
+    uint32_t *starts; // of the first node; NULL: there is none
+    unsigned skip;
+    unsigned bits;
+};
+
+static bool write_file(struct trie_builder *b, const void *from, size_t len, uint64_t at)
+{
+    if (file_write(b->fd, from, len, b->fd_at + at))
+        return true;
+    atomic_store(&b->failed, errno != 0 ? errno : EIO);
+    return false;
+}
+
+static uint64_t slots_at(void)
+{
+    return sizeof(struct trie_header);
+}
+
+// Writes the slots of `count` records at `to`; `behind` more of the same part come behind them.
+static void put_slots(const struct trie_builder *b, const struct trie_record *record,
+                      uint64_t count, uint64_t behind, char *to)
+{
+    for (; count > 0; count--, record++, to += b->slot_bytes) {
+        uint64_t slot =
+            htole64(slot_make(record->id, record->offset, b->slot_bytes, b->offset_bits));
+        // Written as 8 bytes, whose tail the next slots cover, but for the last of a part: what
+        // comes next is another thread's.
+        if (count + behind > sizeof slot)
+            memcpy(to, &slot, sizeof slot);
+        else
+            memcpy(to, &slot, b->slot_bytes);
+    }
+}
+
+// The starts of the children from that of the record before this one (not included) to this one's.
+static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
+{
+    uint32_t child = uuid_bits(id, f->skip, f->bits);
+    while (next <= child)
+        f->starts[next++] = slot;
+    return next;
+}
+
+static void fill_part(void *context, unsigned worker, size_t part)
+{
+    const struct filling *f = context;
+    struct trie_builder *b = f->writer->builder;
+    const struct trie_sorted *s = f->writer->sorted;
+    const struct trie_part *p = &s->parts[f->first_part + part];
+    uint64_t lo = p->rank > f->lo ? p->rank : f->lo;
+    uint64_t hi = p[1].rank < f->hi ? p[1].rank : f->hi;
+    if (lo >= hi || atomic_load_explicit(&b->failed, memory_order_relaxed) != 0)
+        return;
+    uint64_t at = slots_at() + (f->writer->base + lo) * b->slot_bytes;
+    char *buffer = b->memory + (size_t)worker * TRIE_PART * sizeof(uint64_t);
+    char *to = b->fd < 0 ? b->memory + at : buffer;
+    uint32_t next = 0;
+    if (f->starts != NULL && lo > f->lo)
+        next = uuid_bits(key_at(s, lo - 1), f->skip, f->bits) + 1;
+    struct cursor c = cursor_at(s, lo);
+    while (c.rank < hi) {
+        uint64_t end = c.piece_end < hi ? c.piece_end : hi;
+        uint32_t slot = slot_of(f->writer, c.rank);
+        if (f->starts != NULL)
+            for (uint32_t i = 0; i < end - c.rank; i++)
+                next = put_starts(f, c.record[i].id, next, slot + i);
+        put_slots(b, c.record, end - c.rank, hi - end, to);
+        to += (end - c.rank) * b->slot_bytes;
+        c.record += end - c.rank - 1;
+        c.rank = end - 1;
+        cursor_next(&c);
+    }
+    if (f->starts != NULL && hi == f->hi)
+        while (next <= UINT32_C(1) << f->bits)
+            f->starts[next++] = slot_of(f->writer, hi);
+    if (b->fd >= 0)
+        write_file(b, buffer, (size_t)(to - buffer), at);
+}
+
+// Makes nodes of the crowded children of a unit's first node, whose starts are all slots so far.
+// False when so many keys are crowded that it is the wrong node.
+static bool write_crowded(struct writer *w, uint32_t node, unsigned bits, uint64_t count)
+{
+    uint64_t crowded = 0;
+    uint32_t children = UINT32_C(1) << bits;
+    const uint32_t *starts = word(w, node) + TRIE_NODE_HEAD;
+    for (uint32_t i = 0; i < children; i++)
+        if (starts[i + 1] - starts[i] > TRIE_LEAF_MAX)
+            crowded += starts[i + 1] - starts[i];
+    if (crowded > count / 4)
+        return false;
+    for (uint32_t i = 0; crowded > 0 && i < children && !w->failed; i++) {
+        uint32_t begin = word(w, node)[TRIE_NODE_HEAD + i];
+        uint32_t end = word(w, node)[TRIE_NODE_HEAD + i + 1];
+        if (end - begin <= TRIE_LEAF_MAX)
+            continue;
+        crowded -= end - begin;
+        uint32_t start = write_range(w, begin - w->base, end - w->base);
+        if (!w->failed)
+            word(w, node)[TRIE_NODE_HEAD + i] = start;
+    }
+    return true;
+}
+
+// Writes slots and nodes of [lo, hi); the start word that leads there.
+static uint32_t write_unit(struct writer *w, uint64_t lo, uint64_t hi)
+{
+    struct trie_builder *b = w->builder;
+    uint64_t words_before = b->words_used;
+    struct filling f = {.writer = w, .lo = lo, .hi = hi, .first_part = part_of(w->sorted, lo)};
+    uint32_t node = 0;
+    if (hi - lo > TRIE_LEAF_MAX) {
+        f.skip = shared_bits(key_at(w->sorted, lo), key_at(w->sorted, hi - 1));
+        f.bits = radix_bits(hi - lo, f.skip);
+        node = add_words(w, TRIE_NODE_HEAD + (UINT64_C(1) << f.bits) + 1);
+        if (w->failed)
+            return 0;
+        word(w, node)[0] = node_radix(f.skip, f.bits);
+        word(w, node)[1] = slot_of(w, lo);
+        f.starts = word(w, node) + TRIE_NODE_HEAD;
+    }
+    parallel_run(b->threads, part_of(w->sorted, hi - 1) - f.first_part + 1, fill_part, &f);
+    if (f.starts == NULL)
+        return slot_of(w, lo);
+    if (write_crowded(w, node, f.bits, hi - lo))
+        return TRIE_NODE | node;
+    b->words_used = words_before;
+    return write_separators(w, lo, hi);
+}
+
+// ---- the image ----------------------------------------------------------------------------------
+
 static unsigned bits_for(uint64_t value)
 {
     return value == 0 ? 1 : 64 - (unsigned)__builtin_clzll(value);
+}
+
+static unsigned offset_bits(uint64_t data_bytes)
+{
+    return bits_for(data_bytes > 0 ? data_bytes - 1 : 0);
+}
+
+unsigned trie_slot_bytes(uint64_t data_bytes)
+{
+    return (offset_bits(data_bytes) + TRIE_FINGERPRINT_MIN + 7) / 8;
 }
 
 static uint64_t align_up(uint64_t at)
@@ -281,43 +420,210 @@ static uint64_t align_up(uint64_t at)
     return (at + TRIE_SECTION_ALIGN - 1) / TRIE_SECTION_ALIGN * TRIE_SECTION_ALIGN;
 }
 
-struct slot_writer {
-    const struct trie_record *records;
-    size_t count;
-    char *to;
-    unsigned slot_bytes;
-    unsigned offset_bits;
-};
-
-static void write_slots(void *context, size_t part)
+static uint64_t nodes_at(const struct trie_builder *b, uint64_t count)
 {
-    const struct slot_writer *w = context;
-    size_t end = (part + 1) * SLOTS_PER_PART < w->count ? (part + 1) * SLOTS_PER_PART : w->count;
-    for (size_t i = part * SLOTS_PER_PART; i < end; i++) {
-        const struct trie_record *r = &w->records[i];
-        uint64_t slot = htole64(slot_make(r->id, r->offset, w->slot_bytes, w->offset_bits));
-        char *to = w->to + i * w->slot_bytes;
-        // Written as 8 bytes, whose tail the next slot covers (where there are several parts, the
-        // data is so large that a slot has 4 bytes or more), but for the last of a part: what comes
-        // next is another thread's.
-        if (i + 1 < end)
-            memcpy(to, &slot, sizeof slot);
-        else
-            memcpy(to, &slot, w->slot_bytes);
-    }
+    return align_up(slots_at() + count * b->slot_bytes + TRIE_SLOT_PADDING);
 }
 
-static bool image_allocate(struct trie_image *image, size_t len, struct error *error)
+// Addresses; what is never touched takes no memory.
+static void *reserve(size_t bytes)
 {
-    void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        error_set(error, "no memory for an index of %zu bytes: %s", len, strerror(errno));
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    // Fewer faults while it is filled, and fewer page-table entries to miss on each lookup; where
+    // huge pages are off, nothing is lost.
+    if (bytes >= HUGE_FROM)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t keys_max, int fd,
+                       uint64_t fd_at, unsigned threads, struct error *error)
+{
+    *b = (struct trie_builder){.threads = threads, .keys_max = keys_max, .fd = fd, .fd_at = fd_at};
+    if (data_bytes > TRIE_DATA_MAX) {
+        error_set(error, "%llu bytes of data are more than an index can point into",
+                  (unsigned long long)data_bytes);
         return false;
     }
-    // Fewer page-table entries to miss on each lookup; where huge pages are off, nothing is lost.
-    (void)madvise(memory, len, MADV_HUGEPAGE);
-    *image = (struct trie_image){{memory, len}, len};
+    if (keys_max > TRIE_KEYS_MAX) // of them some may be duplicates
+        b->keys_max = TRIE_KEYS_MAX;
+    b->offset_bits = offset_bits(data_bytes);
+    b->slot_bytes = trie_slot_bytes(data_bytes);
+    b->words_reserved = b->keys_max * NODE_BYTES_MAX + NODE_BYTES_MORE;
+    b->words = reserve(b->words_reserved);
+    b->reserved = fd < 0 ? nodes_at(b, b->keys_max) + b->words_reserved
+                         : threads * (size_t)TRIE_PART * sizeof(uint64_t);
+    b->memory = reserve(b->reserved);
+    b->units = malloc(UNITS_MAX * sizeof *b->units);
+    if (b->words == NULL || b->memory == NULL || b->units == NULL) {
+        error_set(error, "no memory for an index of %llu keys: %s", (unsigned long long)keys_max,
+                  strerror(ENOMEM));
+        trie_builder_release(b);
+        return false;
+    }
     return true;
+}
+
+static bool write_failed(const struct trie_builder *b, struct error *error)
+{
+    error_set(error, "cannot write the index: %s", strerror(atomic_load(&b->failed)));
+    return false;
+}
+
+bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint64_t lo, uint64_t hi,
+                      struct error *error)
+{
+    struct writer w = {.builder = b, .sorted = s, .base = b->count - lo};
+    if (lo == hi)
+        return true;
+    if (hi - lo > b->keys_max - b->count) {
+        error_set(error, "more than the %llu keys that %s", (unsigned long long)b->keys_max,
+                  b->keys_max == TRIE_KEYS_MAX ? "an index can hold" : "were there at first");
+        return false;
+    }
+    if (b->unit_count == UNITS_MAX) {
+        error_set(error, "the index would need more than %d passes; give it more memory",
+                  UNITS_MAX);
+        return false;
+    }
+    struct trie_unit unit = {.rank = (uint32_t)b->count, .first = key_at(s, lo)};
+    unit.start = write_unit(&w, lo, hi);
+    if (w.failed) {
+        error_set(error, "no memory for the nodes of %llu keys", (unsigned long long)(hi - lo));
+        return false;
+    }
+    b->units[b->unit_count++] = unit;
+    b->count += hi - lo;
+    if (b->fd >= 0 && atomic_load(&b->failed) == 0) {
+        uint64_t at = nodes_at(b, b->keys_max) + b->words_written * sizeof *b->words;
+        write_file(b, b->words, b->words_used * sizeof *b->words, at);
+        b->words_written += b->words_used;
+        b->words_used = 0;
+    }
+    return atomic_load(&b->failed) == 0 || write_failed(b, error);
+}
+
+uint64_t trie_builder_memory(const struct trie_builder *b)
+{
+    return b->fd >= 0 ? 0 : b->count * b->slot_bytes + b->words_used * sizeof *b->words;
+}
+
+// Joins neighbouring units under separator nodes until one is left; its start word.
+static uint32_t join_units(struct writer *w)
+{
+    struct trie_builder *b = w->builder;
+    while (b->unit_count > 1 && !w->failed) {
+        size_t groups = (b->unit_count + CHILDREN - 1) / CHILDREN;
+        for (size_t g = 0; g < groups && !w->failed; g++) {
+            size_t first = b->unit_count * g / groups;
+            size_t end = b->unit_count * (g + 1) / groups;
+            struct trie_unit joined = b->units[first];
+            uint32_t end_slot = end < b->unit_count ? b->units[end].rank : (uint32_t)b->count;
+            uint32_t node;
+            if (end - first > 1) {
+                uint32_t starts =
+                    begin_separators(w, (unsigned)(end - first), joined.rank, end_slot, &node);
+                for (size_t i = first; i < end && !w->failed; i++) {
+                    if (i > first)
+                        put_separator(w, node, (unsigned)(i - first), b->units[i].first);
+                    *word(w, starts + (uint32_t)(i - first)) = b->units[i].start;
+                }
+                joined.start = TRIE_NODE | node;
+            }
+            b->units[g] = joined;
+        }
+        b->unit_count = groups;
+    }
+    return b->unit_count == 1 && !w->failed ? b->units[0].start : 0;
+}
+
+// Moves the nodes in the file to where the slots end: there were fewer keys than lines.
+static bool move_nodes(struct trie_builder *b, uint64_t from, uint64_t to, uint64_t bytes)
+{
+    char *piece = malloc(MOVE_BYTES);
+    if (piece == NULL)
+        atomic_store(&b->failed, ENOMEM);
+    for (uint64_t done = 0; done < bytes && atomic_load(&b->failed) == 0;) {
+        size_t want = bytes - done < MOVE_BYTES ? (size_t)(bytes - done) : MOVE_BYTES;
+        ssize_t got = pread(b->fd, piece, want, (off_t)(b->fd_at + from + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            atomic_store(&b->failed, got == 0 ? EIO : errno);
+        else if (write_file(b, piece, (size_t)got, to + done))
+            done += (uint64_t)got;
+    }
+    free(piece);
+    return atomic_load(&b->failed) == 0;
+}
+
+static bool finish_file(struct trie_builder *b, const struct trie_header *header)
+{
+    static const char zeros[TRIE_SLOT_PADDING + TRIE_SECTION_ALIGN];
+    uint64_t provisional = nodes_at(b, b->keys_max);
+    uint64_t slots_end = slots_at() + b->count * b->slot_bytes;
+    return write_file(b, b->words, b->words_used * sizeof *b->words,
+                      provisional + b->words_written * sizeof *b->words) &&
+           (provisional == header->nodes_at ||
+            move_nodes(b, provisional, header->nodes_at, header->node_words * sizeof *b->words)) &&
+           write_file(b, zeros, header->nodes_at - slots_end, slots_end) &&
+           write_file(b, header, sizeof *header, 0);
+}
+
+// Gives back the addresses behind the image.
+static void trim(struct trie_image *image)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t used = (image->memory.len + page - 1) / page * page;
+    if (used < image->mapped && munmap(image->memory.ptr + used, image->mapped - used) == 0)
+        image->mapped = used;
+}
+
+bool trie_builder_finish(struct trie_builder *b, struct trie_image *image, uint64_t *image_bytes,
+                         struct error *error)
+{
+    struct writer w = {.builder = b};
+    uint32_t root = join_units(&w);
+    *image = (struct trie_image){0};
+    if (w.failed) {
+        error_set(error, "no memory for the nodes of %llu keys", (unsigned long long)b->count);
+        return false;
+    }
+    struct trie_header header = {
+        .magic = TRIE_MAGIC,
+        .version = TRIE_VERSION,
+        .root = root,
+        .count = b->count,
+        .slot_bytes = b->slot_bytes,
+        .offset_bits = b->offset_bits,
+        .nodes_at = nodes_at(b, b->count),
+        .node_words = b->words_written + b->words_used,
+        .slots_at = slots_at(),
+    };
+    header.image_bytes = header.nodes_at + header.node_words * sizeof *b->words;
+    *image_bytes = header.image_bytes;
+    if (b->fd >= 0)
+        return finish_file(b, &header) || write_failed(b, error);
+    if (b->words_used > 0)
+        memcpy(b->memory + header.nodes_at, b->words, b->words_used * sizeof *b->words);
+    memcpy(b->memory, &header, sizeof header);
+    *image = (struct trie_image){{b->memory, header.image_bytes}, b->reserved};
+    b->memory = NULL;
+    trim(image);
+    return true;
+}
+
+void trie_builder_release(struct trie_builder *b)
+{
+    if (b->memory != NULL)
+        munmap(b->memory, b->reserved);
+    if (b->words != NULL)
+        munmap(b->words, b->words_reserved);
+    free(b->units);
+    *b = (struct trie_builder){0};
 }
 
 void trie_image_release(struct trie_image *image)
@@ -330,51 +636,23 @@ void trie_image_release(struct trie_image *image)
 bool trie_build(const struct trie_record *records, size_t count, uint64_t data_bytes,
                 struct trie_image *image, struct error *error)
 {
-    assert(is_sorted_distinct(records, count));
-    if (count > TRIE_KEYS_MAX) {
-        error_set(error, "%zu keys are more than the %llu an index can hold", count,
-                  (unsigned long long)TRIE_KEYS_MAX);
+    size_t part_count = (count + TRIE_PART - 1) / TRIE_PART;
+    struct trie_part *parts = malloc((part_count + 1) * sizeof *parts);
+    struct trie_builder builder = {0};
+    uint64_t image_bytes;
+    if (parts == NULL) {
+        error_set(error, "no memory for an index of %zu keys", count);
         return false;
     }
-    if (data_bytes > TRIE_DATA_MAX) {
-        error_set(error, "%llu bytes of data are more than an index can point into",
-                  (unsigned long long)data_bytes);
-        return false;
-    }
-    struct node_writer w = {.records = records};
-    uint32_t root = write_range(&w, 0, count);
-    bool built = false;
-    if (w.failed) {
-        error_set(error, "no memory for the index of %zu keys", count);
-        goto out;
-    }
-    unsigned offset_bits = bits_for(data_bytes > 0 ? data_bytes - 1 : 0);
-    unsigned slot_bytes = (offset_bits + TRIE_FINGERPRINT_MIN + 7) / 8;
-    uint64_t nodes_at = align_up(sizeof(struct trie_header));
-    uint64_t slots_at = align_up(nodes_at + w.count * sizeof *w.words);
-    struct trie_header header = {
-        .magic = TRIE_MAGIC,
-        .version = TRIE_VERSION,
-        .root = root,
-        .count = count,
-        .slot_bytes = slot_bytes,
-        .offset_bits = offset_bits,
-        .nodes_at = nodes_at,
-        .node_words = w.count,
-        .slots_at = slots_at,
-        .image_bytes = slots_at + count * slot_bytes + TRIE_SLOT_PADDING,
-    };
-    if (!image_allocate(image, header.image_bytes, error))
-        goto out;
-    char *to = image->memory.ptr;
-    memcpy(to, &header, sizeof header);
-    if (w.count > 0)
-        memcpy(to + nodes_at, w.words, w.count * sizeof *w.words);
-    struct slot_writer slots = {records, count, to + slots_at, slot_bytes, offset_bits};
-    parallel_run(parallel_threads(), (count + SLOTS_PER_PART - 1) / SLOTS_PER_PART, write_slots,
-                 &slots);
-    built = true;
-out:
-    free(w.words);
+    for (size_t i = 0; i < part_count; i++)
+        parts[i] =
+            (struct trie_part){(uint64_t)i * TRIE_PART, (uint64_t)i * TRIE_PART / TRIE_BLOCK};
+    parts[part_count] = (struct trie_part){count, 0};
+    struct trie_sorted sorted = {records, NULL, parts, part_count, count};
+    bool built = trie_builder_init(&builder, data_bytes, count, -1, 0, parallel_threads(), error) &&
+                 trie_builder_add(&builder, &sorted, 0, count, error) &&
+                 trie_builder_finish(&builder, image, &image_bytes, error);
+    trie_builder_release(&builder);
+    free(parts);
     return built;
 }

@@ -1,9 +1,13 @@
 // The layout of a trie image: shared by the code that reads it and the code that builds it, and
 // by nobody else.
 //
-//   header   struct trie_header, padded to TRIE_SECTION_ALIGN
+//   header   struct trie_header
+//   slots    count × slot_bytes bytes, then at least TRIE_SLOT_PADDING zeros, up to a multiple of
+//            TRIE_SECTION_ALIGN
 //   nodes    32-bit words; a node is named by the number of its first word
-//   slots    count × slot_bytes bytes, then TRIE_SLOT_PADDING zeros
+//
+// The nodes come last because how many there are is known last. Where slots and nodes begin is in
+// the header, and a reader believes it, within bounds.
 //
 // Words are in the byte order of the machine (TRIE_MAGIC read in the other order is refused);
 // slots, which are not whole words, are little-endian everywhere.

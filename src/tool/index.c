@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/progress.h"
 #include "tool/tool.h"
 
@@ -36,6 +37,10 @@ int tool_index(int argc, char *argv[])
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--skip-malformed") == 0)
             settings.malformed = DATASET_SKIP_MALFORMED;
+        else if (strcmp(argv[i], "--build-memory") == 0 && i + 1 < argc &&
+                 number_parse_memory(span_text(argv[i + 1]), &settings.build_memory) &&
+                 settings.build_memory > 0)
+            i++;
         else if (tool_index_option(&settings, argc, argv, &i))
             continue;
         else if (file == NULL && argv[i][0] != '-')
@@ -44,7 +49,8 @@ int tool_index(int argc, char *argv[])
             file = "";
     }
     if (file == NULL || *file == '\0' || settings.index == DATASET_INDEX_NONE) {
-        fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed]\n");
+        fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed] "
+                        "[--build-memory SIZE]\n");
         return TOOL_ERROR;
     }
     // Where the size of files is limited, writing is to fail and the temporary file to go.

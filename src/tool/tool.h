@@ -28,8 +28,8 @@ int tool_finish(int code);
 // stele get FILE KEY...: the value of each key, a line each, in order.
 int tool_get(int argc, char *argv[]);
 
-// stele index FILE [--index PATH] [--skip-malformed]: writes the index file unless it stands
-// already, and reports counts.
+// stele index FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]: writes the index file
+// unless it stands already, and reports counts.
 int tool_index(int argc, char *argv[]);
 
 // stele check FILE [--all]: reads every line; names the malformed ones and those a later line

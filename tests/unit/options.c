@@ -54,6 +54,7 @@ static struct buf differences(const struct options *o)
     tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
          "default");
     tell_number(&b, "huge-pages", o->huge_pages, 0);
+    tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
     tell(&b, "loglevel", log_level_name(o->log_level), "notice");
     tell(&b, "logfile", s->logfile, "");
     tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
@@ -113,6 +114,14 @@ static const struct value_case values[] = {
     {"--index", "/tmp/i", "index=/tmp/i"},
     {"--index", "", "!--index '' must be a path, or none"},
     {"--index-pages", "huge", "huge-pages=1"},
+    {"--build-memory", "1gb", "build-memory=1073741824"},
+    {"--build-memory", "512MB", "build-memory=536870912"},
+    {"--build-memory", "3k", "build-memory=3000"},
+    {"--build-memory", "0", "!--build-memory '0' must be a size like 512mb or 1gb"},
+    {"--build-memory", "1tb", "!--build-memory '1tb' must be a size like 512mb or 1gb"},
+    {"--build-memory", "gb", "!--build-memory 'gb' must be a size like 512mb or 1gb"},
+    {"--build-memory", "99999999999gb",
+     "!--build-memory '99999999999gb' must be a size like 512mb or 1gb"},
     {"--index-pages", "shared", ""},
     {"--index-pages", "small", "!--index-pages 'small' must be shared or huge"},
     {"--loglevel", "debug", "loglevel=debug"},
@@ -322,6 +331,7 @@ static void test_help(void)
         "  --skip-malformed ",
         "  --index PATH|none ",
         "  --index-pages shared|huge ",
+        "  --build-memory SIZE ",
         "  --loglevel LEVEL ",
         "  --logfile PATH ",
         "  --enable-debug-command no|local|yes ",

@@ -1,5 +1,5 @@
-// Reading a text in chunks on threads gives what reading it in one piece gives: the same records in
-// the same order, the same counts, the same first malformed lines.
+// Reading a text in chunks, on threads, in passes gives what reading it in one piece gives: the
+// same records in the same order, the same counts, the same first malformed lines.
 #include "data/records.h"
 
 #include <stdlib.h>
@@ -38,7 +38,72 @@ static struct buf mixed_text(struct random *r, const struct keyset *set)
     return text;
 }
 
-static bool same_errors(const struct records *a, const struct records *b)
+// What a text holds.
+struct result {
+    struct trie_record *items; // in key order
+    size_t kept;
+    uint64_t total; // well-formed lines
+    uint64_t lines;
+    uint64_t malformed;
+    uint64_t value_bytes; // of the kept ones
+    struct line_error errors[RECORDS_ERRORS_MAX];
+    unsigned passes;
+    unsigned cuts;
+};
+
+static void append(struct result *result, const struct trie_sorted *s)
+{
+    for (size_t p = 0; p < s->part_count; p++) {
+        for (uint64_t rank = s->parts[p].rank; rank < s->parts[p + 1].rank; rank++) {
+            uint64_t within = rank - s->parts[p].rank;
+            uint32_t block = s->order[s->parts[p].block + within / TRIE_BLOCK];
+            result->items[result->kept++] =
+                s->blocks[(uint64_t)block * TRIE_BLOCK + within % TRIE_BLOCK];
+        }
+    }
+}
+
+// Reads the text in as many passes as it takes when each may keep `blocks`. The guesses it is given
+// are `wrong` on purpose, or right.
+static struct result read_in_passes(struct span text, struct records_division division,
+                                    size_t blocks, bool wrong)
+{
+    struct records r;
+    struct error error = {""};
+    struct result result = {.items = calloc(text.len / LINE_MIN + 1, sizeof *result.items)};
+    struct records_pass pass = {.range = all_keys, .spread = all_keys, .blocks = blocks};
+    pass.records_guessed = text.len / (wrong ? 3 : 80);
+    if (wrong)
+        pass.spread.high = (struct uuid){0x0123456789ab4000u, 5};
+    require(records_init(&r, text, division, blocks, &error), "%s", error.text);
+    do {
+        require(records_read(&r, &pass, &error), "%s", error.text);
+        append(&result, &r.sorted);
+        if (result.passes++ == 0)
+            result.value_bytes = r.value_bytes;
+        result.value_bytes -= r.dropped_bytes;
+        result.cuts += r.cuts;
+        pass.range.low = r.range.high;
+        if (++pass.range.low.lo == 0)
+            pass.range.low.hi++;
+    } while (!uuid_equal(r.range.high, all_keys.high));
+    result.lines = r.lines;
+    result.malformed = r.malformed;
+    result.total = r.lines - r.malformed;
+    memcpy(result.errors, r.errors, sizeof r.errors);
+    records_release(&r);
+    return result;
+}
+
+static struct result read_whole(struct span text, struct records_division division)
+{
+    struct result result =
+        read_in_passes(text, division, text.len / LINE_MIN / TRIE_BLOCK * 2 + 20000, false);
+    require(result.passes == 1, "%u passes where one was enough", result.passes);
+    return result;
+}
+
+static bool same_errors(const struct result *a, const struct result *b)
 {
     for (uint64_t i = 0; i < a->malformed && i < RECORDS_ERRORS_MAX; i++)
         if (a->errors[i].fault != b->errors[i].fault || a->errors[i].line != b->errors[i].line ||
@@ -48,7 +113,7 @@ static bool same_errors(const struct records *a, const struct records *b)
     return true;
 }
 
-static bool same(const struct records *a, const struct records *b)
+static bool same(const struct result *a, const struct result *b)
 {
     if (a->kept != b->kept || a->total != b->total || a->lines != b->lines ||
         a->malformed != b->malformed || a->value_bytes != b->value_bytes || !same_errors(a, b))
@@ -60,7 +125,7 @@ static bool same(const struct records *a, const struct records *b)
 }
 
 // What the records must be, found the slow way: line by line, then each key's last line.
-static bool is_right(const struct records *r, struct span text)
+static bool is_right(const struct result *r, struct span text)
 {
     struct line_reader reader;
     struct record record;
@@ -106,26 +171,35 @@ static bool is_right(const struct records *r, struct span text)
 
 static void check_divisions(struct random *r)
 {
-    static const struct records_division divisions[] = {{1, 1},   {1, 4},    {40, 1},     {64, 3},
-                                                        {999, 8}, {5000, 2}, {100000, 2}, {0, 0}};
-    for (unsigned round = 0; round < 30; round++) {
+    static const struct records_division divisions[] = {
+        {1, 1, 0},   {1, 4, 16},   {40, 1, 0},     {64, 3, 100},
+        {999, 8, 0}, {5000, 2, 7}, {100000, 2, 0}, {0, 0, 0},
+    };
+    static const size_t blocks[] = {1, 20, 33, 50};
+    for (unsigned round = 0; round < 15; round++) {
         const struct keyset *set = &keysets[round % keyset_count];
         struct buf text = mixed_text(r, set);
-        struct error error = {""};
-        struct records whole;
-        require(records_read(&whole, buf_span(&text), (struct records_division){SIZE_MAX / 2, 1},
-                             &error),
-                "%s", error.text);
-        bool good = round >= 15 || is_right(&whole, buf_span(&text));
+        struct result whole =
+            read_whole(buf_span(&text), (struct records_division){SIZE_MAX / 2, 1, 0});
+        bool good = is_right(&whole, buf_span(&text));
+        unsigned passes = 0;
+        unsigned cuts = 0;
         for (unsigned i = 0; i < sizeof divisions / sizeof *divisions; i++) {
-            struct records parts;
-            require(records_read(&parts, buf_span(&text), divisions[i], &error), "%s", error.text);
+            struct result parts = read_whole(buf_span(&text), divisions[i]);
             good &= same(&whole, &parts);
-            records_release(&parts);
+            free(parts.items);
+            // Chunks of a byte take long enough in one pass.
+            for (unsigned j = i % 4; i >= 2 && j < sizeof blocks / sizeof *blocks; j += 2) {
+                parts = read_in_passes(buf_span(&text), divisions[i], blocks[j], j % 2 > 0);
+                good &= same(&whole, &parts);
+                passes += parts.passes;
+                cuts += parts.cuts;
+                free(parts.items);
+            }
         }
-        ok(good, "%s: %zu lines, %zu keys, %zu malformed, in any division", set->name,
-           (size_t)whole.lines, whole.kept, (size_t)whole.malformed);
-        records_release(&whole);
+        ok(good, "%s: %zu lines, %zu keys, %zu malformed, in any division; %u passes, %u cuts",
+           set->name, (size_t)whole.lines, whole.kept, (size_t)whole.malformed, passes, cuts);
+        free(whole.items);
         buf_release(&text);
     }
 }
@@ -133,30 +207,40 @@ static void check_divisions(struct random *r)
 static void check_many(struct random *r)
 {
     enum { MANY = 200000 };
+    static const struct {
+        size_t blocks;
+        struct records_division division;
+    } cases[] = {
+        {MANY, {100000, 4, 0}},
+        {MANY, {100000, 4, 500}},
+        {MANY / TRIE_BLOCK / 3, {0, 0, 0}},
+        {MANY / TRIE_BLOCK, {100000, 2, 1000}},
+    };
     struct uuid *keys = calloc(MANY, sizeof *keys);
     for (unsigned set = 0; set < keyset_count; set++) {
         struct buf text = {0};
-        struct records records;
-        struct error error = {""};
         size_t count = keyset_fill(&keysets[set], r, keys, MANY);
         keys_write_lines(r, keys, count, 0, &text);
-        require(
-            records_read(&records, buf_span(&text), (struct records_division){100000, 4}, &error),
-            "%s", error.text);
         size_t distinct = keys_sort(keys, count);
-        bool good = records.kept == distinct && records.total == count;
-        for (size_t i = 0; good && i < distinct; i++)
-            good = uuid_equal(records.items[i].id, keys[i]);
-        ok(good, "%s: %zu keys in order, in partitions", keysets[set].name, distinct);
-        records_release(&records);
+        for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+            struct result result =
+                read_in_passes(buf_span(&text), cases[i].division, cases[i].blocks, i > 2);
+            bool good = result.kept == distinct && result.total == count;
+            for (size_t j = 0; good && j < distinct; j++)
+                good = uuid_equal(result.items[j].id, keys[j]);
+            ok(good, "%s: %zu keys in order, in parts; %u passes, %u cuts", keysets[set].name,
+               distinct, result.passes, result.cuts);
+            free(result.items);
+        }
         buf_release(&text);
     }
     free(keys);
 }
 
-static void add_part(void *context, size_t part)
+static void add_part(void *context, unsigned worker, size_t part)
 {
     unsigned *done = context;
+    (void)worker;
     done[part]++;
 }
 

@@ -1,0 +1,315 @@
+// Passes over key ranges: guess how many lines there are and how the keys lie, choose ranges that
+// memory will hold, read, sort and append each to the image. Guesses only save work: a range that
+// turns out too full is cut while it is read (records.c), and what was cut off is the next range's.
+#include "data/build.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/process.h"
+
+enum {
+    POSITIONS = 256,      // of the text that are looked at beforehand: a disk may have to seek each
+    LINES_EACH = 16,      // lines read at each
+    LOOK_BYTES = 1 << 16, // bytes looked at for a line's end
+    NODE_BYTES = 1,       // of nodes per key, about
+    HUGE_PAGE = 2 << 20,
+    UNIT_MIN = 1 << 12,                  // keys that are not worth a division into units
+    UNIT_SHARE = 32,                     // nor is this part of a pass
+    RECORD_WORK = RECORDS_SORT_WORK + 8, // sorting a record and indexing it, in bytes read
+};
+
+// Keys of lines evenly spread over the text, in order.
+struct sample {
+    struct uuid *keys;
+    size_t count;
+    uint64_t lines; // that they stand for
+};
+
+struct building {
+    struct built *built;
+    const struct build_settings *settings;
+    struct span text;
+    uint64_t memory;
+    struct records records;
+    struct trie_builder builder;
+    struct sample sample;
+    struct uuid *guessed; // the keys of the sample before the first pass
+    bool to_file;
+    uint64_t done; // work, before the pass going on
+    uint64_t total;
+    uint64_t told;
+};
+
+uint64_t build_memory_default(void)
+{
+    return process_memory_allowed() / 4;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct uuid *x = a;
+    const struct uuid *y = b;
+    return uuid_less(*x, *y) ? -1 : uuid_less(*y, *x);
+}
+
+// The key behind; of the last one, the first.
+static struct uuid uuid_next(struct uuid id)
+{
+    id.lo++;
+    id.hi += id.lo == 0;
+    return id;
+}
+
+static struct uuid uuid_before(struct uuid id)
+{
+    id.hi -= id.lo == 0;
+    id.lo--;
+    return id;
+}
+
+// ---- guessing -----------------------------------------------------------------------------------
+
+// Looks at some lines all over the text.
+static bool look(struct building *g)
+{
+    struct sample *s = &g->sample;
+    uint64_t bytes = 0;
+    uint64_t lines = 0;
+    g->guessed = malloc(POSITIONS * LINES_EACH * sizeof *g->guessed);
+    if (g->guessed == NULL)
+        return false;
+    *s = (struct sample){.keys = g->guessed};
+    for (unsigned i = 0; i < POSITIONS; i++) {
+        struct line_reader reader;
+        struct record record;
+        struct line_error fault;
+        enum line_result result;
+        uint64_t at = g->text.len / POSITIONS * i;
+        uint64_t left = g->text.len - at < LOOK_BYTES ? g->text.len - at : LOOK_BYTES;
+        if (left == 0)
+            continue;
+        const char *start = g->text.ptr + at;
+        const char *newline = memchr(start, '\n', left);
+        uint64_t skip = i == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
+        if (skip == left)
+            bytes += left; // of a long value
+        lines_init(&reader, span_of(start + skip, left - skip));
+        for (unsigned j = 0; j < LINES_EACH; j++) {
+            if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
+                break;
+            lines++;
+            if (result == LINE_RECORD)
+                s->keys[s->count++] = record.id;
+        }
+        bytes += reader.offset;
+    }
+    qsort(s->keys, s->count, sizeof *s->keys, compare);
+    s->lines = lines > 0 ? (uint64_t)((double)g->text.len / (double)bytes * (double)lines) + 1 : 0;
+    return true;
+}
+
+// The place of the first key of the sample that is not less.
+static size_t place(const struct sample *s, struct uuid id)
+{
+    size_t lo = 0;
+    size_t hi = s->count;
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (uuid_less(s->keys[middle], id))
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+// About how many lines have keys from place `lo` to before place `hi` of the sample.
+static uint64_t lines_between(const struct sample *s, size_t lo, size_t hi)
+{
+    return s->count == 0 ? s->lines
+                         : (uint64_t)((double)(hi - lo) / (double)s->count * (double)s->lines);
+}
+
+// Where a range that begins at `low` should end to have at most `capacity` lines.
+static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t capacity)
+{
+    size_t from = place(s, low);
+    if (lines_between(s, from, s->count) <= capacity)
+        return all_keys.high;
+    size_t most = (size_t)((double)capacity / (double)s->lines * (double)s->count);
+    struct uuid a = s->keys[from + most / 8 * 7];
+    struct uuid b = s->keys[from + most];
+    if (uuid_less(a, b))
+        return records_round_end(a, b);
+    // One key has many lines: end before it, or it has a range of its own.
+    return uuid_less(low, a) ? uuid_before(a) : a;
+}
+
+// ---- a pass -------------------------------------------------------------------------------------
+
+static void tell(struct building *g, uint64_t done)
+{
+    if (done > g->total)
+        done = g->total;
+    if (done > g->told)
+        g->told = done;
+    if (g->settings->progress != NULL)
+        g->settings->progress(g->settings->progress_context, g->told, g->total);
+}
+
+static void tell_pass(void *context, uint64_t work)
+{
+    struct building *g = context;
+    tell(g, g->done + work);
+}
+
+// Bytes of memory that the pass may take for records and what becomes of them.
+static uint64_t memory_left(const struct building *g)
+{
+    // Allocators and stacks are not counted, and records, slots and nodes each end within a huge
+    // page.
+    uint64_t slack = g->memory / 64 + 3 * HUGE_PAGE;
+    uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack;
+    uint64_t least = g->memory / 4 > BUILD_RECORDS_MIN ? g->memory / 4 : BUILD_RECORDS_MIN;
+    if (g->settings->records_memory != 0)
+        return g->settings->records_memory;
+    return g->memory > taken + least ? g->memory - taken : least;
+}
+
+// Bytes that a block of records takes, with what becomes of it.
+static uint64_t block_bytes(const struct building *g)
+{
+    unsigned each = NODE_BYTES + (g->to_file ? 0 : trie_slot_bytes(g->text.len));
+    return POOL_BLOCK_BYTES + (g->settings->records_memory != 0 ? 0 : TRIE_BLOCK * each);
+}
+
+// Appends the records from `lo` to before `hi`, which are all that the range has, in units that are
+// blocks of the key space, where they are not small.
+static bool add_units(struct building *g, struct key_range range, uint64_t lo, uint64_t hi,
+                      struct error *error)
+{
+    const struct trie_sorted *s = &g->records.sorted;
+    if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || records_is_block(range))
+        return trie_builder_add(&g->builder, s, lo, hi, error);
+    struct uuid end = records_round_end(range.low, range.high);
+    uint64_t middle = trie_sorted_behind(s, end);
+    struct uuid begin = uuid_next(end);
+    return add_units(g, (struct key_range){range.low, end}, lo, middle, error) &&
+           add_units(g, (struct key_range){begin, range.high}, middle, hi, error);
+}
+
+// What the first pass found out about the text. False with a message when an image cannot hold it.
+static bool begin_image(struct building *g, struct error *error)
+{
+    const struct records *r = &g->records;
+    struct built *b = g->built;
+    uint64_t good = r->lines - r->malformed;
+    b->lines = r->lines;
+    b->malformed = r->malformed;
+    b->value_bytes = r->value_bytes;
+    memcpy(b->errors, r->errors, sizeof b->errors);
+    if (r->malformed > 0 && g->settings->stop_if_malformed)
+        return true;
+    g->sample = (struct sample){r->sample, r->sample_count, good};
+    g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
+    return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
+                             g->settings->fd_at, r->threads, error);
+}
+
+// Reads, sorts and appends the records from `low` on, as many as fit; `*high` is the last key it
+// was done for.
+static bool do_pass(struct building *g, struct uuid low, struct uuid *high, struct error *error)
+{
+    struct records *r = &g->records;
+    struct built *b = g->built;
+    const struct sample *s = &g->sample;
+    uint64_t blocks = records_blocks(r, memory_left(g) / block_bytes(g));
+    // Some blocks are not full, and guesses are not exact.
+    uint64_t capacity = blocks * TRIE_BLOCK / 100 * 93;
+    uint64_t left = lines_between(s, place(s, low), s->count);
+    uint64_t passes = capacity > 0 ? left / capacity + 1 : 1;
+    struct records_pass pass = {
+        .range = {low, choose_end(s, low, capacity)},
+        .spread = all_keys,
+        .blocks = blocks,
+        .progress = tell_pass,
+        .progress_context = g,
+    };
+    if (s->count > 0)
+        pass.spread = (struct key_range){s->keys[0], s->keys[s->count - 1]};
+    pass.records_guessed = lines_between(
+        s, place(s, low),
+        uuid_equal(pass.range.high, all_keys.high) ? s->count : place(s, pass.range.high));
+    g->total = g->done + passes * g->text.len + left * RECORD_WORK;
+    if (g->total < g->told)
+        g->total = g->told;
+    if (!records_read(r, &pass, error))
+        return false;
+    b->cuts += r->cuts;
+    if (b->passes++ == 0 && !begin_image(g, error))
+        return false;
+    *high = r->range.high;
+    if (g->builder.units == NULL) // stopped at malformed lines
+        return true;
+    bool all = uuid_equal(low, all_keys.low) && uuid_equal(*high, all_keys.high);
+    b->value_bytes -= r->dropped_bytes;
+    b->keys += r->sorted.count;
+    g->done += g->text.len + r->sorted.count * RECORD_WORK;
+    bool added = all ? trie_builder_add(&g->builder, &r->sorted, 0, r->sorted.count, error)
+                     : add_units(g, r->range, 0, r->sorted.count, error);
+    tell(g, g->done);
+    return added;
+}
+
+bool build_index(struct built *b, struct span text, const struct build_settings *settings,
+                 struct error *error)
+{
+    struct building g = {.built = b, .settings = settings, .text = text};
+    bool built = false;
+    struct uuid low = all_keys.low;
+    struct uuid high;
+    *b = (struct built){0};
+    g.memory = settings->memory != 0 ? settings->memory : build_memory_default();
+    if (!look(&g)) {
+        error_set(error, "no memory to build the index");
+        goto out;
+    }
+    // In no order and all in one pass, the text has at most so many blocks.
+    uint64_t blocks_all = text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
+    uint64_t needed = g.sample.lines / TRIE_BLOCK * block_bytes(&g);
+    g.to_file = settings->fd >= 0 && needed + needed / 10 > memory_left(&g);
+    uint64_t blocks_max = memory_left(&g) / block_bytes(&g);
+    if (!records_init(&g.records, text, settings->division,
+                      blocks_max < blocks_all ? blocks_max : blocks_all, error))
+        goto out;
+    do {
+        if (!do_pass(&g, low, &high, error))
+            goto out;
+        low = uuid_next(high);
+    } while (g.builder.units != NULL && !uuid_equal(high, all_keys.high));
+    records_release(&g.records);
+    g.sample = (struct sample){0};
+    if (g.builder.units != NULL) {
+        b->in_file = g.to_file;
+        b->duplicates = b->lines - b->malformed - b->keys;
+        if (!trie_builder_finish(&g.builder, &b->image, &b->image_bytes, error))
+            goto out;
+    }
+    tell(&g, g.total);
+    built = true;
+out:
+    records_release(&g.records);
+    trie_builder_release(&g.builder);
+    free(g.guessed);
+    if (!built)
+        build_release(b);
+    return built;
+}
+
+void build_release(struct built *b)
+{
+    trie_image_release(&b->image);
+    *b = (struct built){0};
+}
