@@ -2,12 +2,15 @@
 // The recursion mirrors trie.h: build a range, which is a leaf, or a node and its ranges. Slots and
 // the first radix node of a unit, which are nearly all there is, are written on several threads.
 //
-// Why depth and memory are bounded for any key set (n keys): a radix node is taken only when at
-// most 1/4 of its keys go on below it, a separator node over more than 17×24 keys leaves 1/17 in
-// each child and over fewer makes leaves of at most 24, so n = 2^31 ends after at most 13 nodes
-// (2^31 / 4^13 < 40). Above units there are at most 3 more, for 17^3 units: 16 in all.
-// A radix node costs at most 4 bytes × 2^k ≤ 0.8 B per key of its range and ≤ 1/4 of the keys
-// pay again below; separator nodes cost at most 1.4 B per key in all.
+// Why depth and memory are bounded for any key set (n keys): in a unit at most DENSE_FREE nodes
+// leave all their keys to one child, two more a quarter of them, all others at most a sixteenth
+// (radix) or a seventeenth (separators over more than 17×24 keys; over fewer they make leaves). So
+// n = 200M ends after 4 + 5 nodes and n = 2^31 after 4 + 6 (2^31 / 4^2 / 16^6 < 40). Above units
+// there are at most 3 more, for 17^3 units: 13 in all.
+//
+// A radix node to leaves costs at most 4 bytes × 2^k ≤ 0.8 B per key of its range and ≤ 1/4 of the
+// keys pay again below; a separator node costs at most 1.4 B per key with all below it; a radix
+// node above others ≤ 0.4 B per key at the first two levels, ≤ 0.08 B at each of ≤ 8 more.
 #include "data/trie_build.h"
 
 #include <endian.h>
@@ -25,6 +28,11 @@
 enum {
     RADIX_MEAN = 10,     // keys per child of a radix node, at most on average
     RADIX_BITS_MAX = 28, // 2^28 children: as many as 2^31 keys need
+    DENSE_MIN = 1024,    // keys in a range that gets a radix node above others
+    DENSE_MEAN = 64,     // keys per child of one, at least on average
+    DENSE_BITS_MIN = 2,
+    DENSE_FREE = 2,      // levels where a child of one may keep all keys
+    SHALLOW = 4,         // levels where one node may leave a quarter of its keys, below a sixteenth
     SEPARATOR_LEAF = 24, // keys per leaf under separators: 20 bytes of node for each
     CHILDREN = TRIE_SEPARATORS_MAX + 1,
     UNITS_MAX = CHILDREN * CHILDREN * CHILDREN,
@@ -169,9 +177,15 @@ static uint32_t pass_child(struct cursor *c, uint64_t hi, unsigned skip, unsigne
     return child;
 }
 
-// True when a radix step leaves at most a quarter of the keys in children too large for a leaf.
+// What part of its keys a radix node at this depth of a unit may leave in larger children.
+static unsigned share_left(unsigned depth)
+{
+    return depth < SHALLOW ? 4 : 16;
+}
+
+// True when a radix step leaves few of the keys in children too large for a leaf.
 static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
-                          unsigned bits)
+                          unsigned bits, unsigned depth)
 {
     uint64_t crowded = 0;
     for (struct cursor c = cursor_at(s, lo); c.rank < hi;) {
@@ -180,13 +194,13 @@ static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi,
         if (c.rank - begin > TRIE_LEAF_MAX)
             crowded += c.rank - begin;
     }
-    return crowded <= (hi - lo) / 4;
+    return crowded <= (hi - lo) / share_left(depth);
 }
 
-static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi);
+static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi, unsigned depth);
 
 static uint32_t write_radix(struct writer *w, uint64_t lo, uint64_t hi, unsigned skip,
-                            unsigned bits)
+                            unsigned bits, unsigned depth)
 {
     uint32_t children = UINT32_C(1) << bits;
     uint32_t node = add_words(w, TRIE_NODE_HEAD + (uint64_t)children + 1);
@@ -196,7 +210,7 @@ static uint32_t write_radix(struct writer *w, uint64_t lo, uint64_t hi, unsigned
         uint32_t child = pass_child(&c, hi, skip, bits);
         while (next < child)
             word(w, node)[TRIE_NODE_HEAD + next++] = slot_of(w, begin);
-        uint32_t start = write_range(w, begin, c.rank);
+        uint32_t start = write_range(w, begin, c.rank, depth + 1);
         if (!w->failed)
             word(w, node)[TRIE_NODE_HEAD + next++] = start;
     }
@@ -229,7 +243,7 @@ static void put_separator(struct writer *w, uint32_t node, unsigned child, struc
            sizeof first);
 }
 
-static uint32_t write_separators(struct writer *w, uint64_t lo, uint64_t hi)
+static uint32_t write_separators(struct writer *w, uint64_t lo, uint64_t hi, unsigned depth)
 {
     uint64_t count = hi - lo;
     uint64_t leaves = (count + SEPARATOR_LEAF - 1) / SEPARATOR_LEAF;
@@ -238,7 +252,7 @@ static uint32_t write_separators(struct writer *w, uint64_t lo, uint64_t hi)
     uint32_t starts = begin_separators(w, children, slot_of(w, lo), slot_of(w, hi), &node);
     for (unsigned child = 0; child < children && !w->failed; child++) {
         uint64_t begin = lo + count * child / children;
-        uint32_t start = write_range(w, begin, lo + count * (child + 1) / children);
+        uint32_t start = write_range(w, begin, lo + count * (child + 1) / children, depth + 1);
         if (w->failed)
             break;
         if (child > 0)
@@ -248,17 +262,63 @@ static uint32_t write_separators(struct writer *w, uint64_t lo, uint64_t hi)
     return TRIE_NODE | node;
 }
 
+// How many bits a radix step over [lo, hi) may take without wasting more than three children in
+// four: keys of decimal digits leave 6 of 16 out at each digit. 0 when these are too few, or one
+// child would keep too many of the keys. Near the root it may keep them all: what its keys share is
+// then skipped, as where a few random keys lie beside many dense ones.
+static unsigned dense_bits(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
+                           unsigned depth)
+{
+    uint64_t splits[128] = {0}; // how many neighbours have their first different bit there
+    uint64_t used = 1;
+    unsigned mean = depth < DENSE_FREE ? RADIX_MEAN : DENSE_MEAN;
+    unsigned bits = 0;
+    if (hi - lo < DENSE_MIN)
+        return 0;
+    struct cursor c = cursor_at(s, lo);
+    for (struct uuid last = c.record->id; c.rank + 1 < hi;) {
+        cursor_next(&c);
+        splits[shared_bits(last, c.record->id)]++;
+        last = c.record->id;
+    }
+    for (unsigned i = 1; skip + i <= 128 && (hi - lo) >> i >= mean; i++) {
+        used += splits[skip + i - 1];
+        if (used >= UINT64_C(1) << i >> 2)
+            bits = i;
+    }
+    if (bits < DENSE_BITS_MIN)
+        return 0;
+    if (depth < DENSE_FREE)
+        return bits;
+    for (c = cursor_at(s, lo); c.rank < hi;) {
+        uint64_t begin = c.rank;
+        pass_child(&c, hi, skip, bits);
+        if (c.rank - begin > (hi - lo) / share_left(depth))
+            return 0;
+    }
+    return bits;
+}
+
+// Writes the nodes of [lo, hi), over which a radix step to leaves does not spread.
+static uint32_t write_skewed(struct writer *w, uint64_t lo, uint64_t hi, unsigned skip,
+                             unsigned depth)
+{
+    unsigned bits = dense_bits(w->sorted, lo, hi, skip, depth);
+    return bits > 0 ? write_radix(w, lo, hi, skip, bits, depth)
+                    : write_separators(w, lo, hi, depth);
+}
+
 // Writes the nodes of [lo, hi), none for a leaf; the start word that leads there.
-static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi)
+static uint32_t write_range(struct writer *w, uint64_t lo, uint64_t hi, unsigned depth)
 {
     if (hi - lo <= TRIE_LEAF_MAX)
         return slot_of(w, lo);
     // Sorted, so what the first and the last key share, all share.
     unsigned skip = shared_bits(key_at(w->sorted, lo), key_at(w->sorted, hi - 1));
     unsigned bits = radix_bits(hi - lo, skip);
-    if (radix_spreads(w->sorted, lo, hi, skip, bits))
-        return write_radix(w, lo, hi, skip, bits);
-    return write_separators(w, lo, hi);
+    if (radix_spreads(w->sorted, lo, hi, skip, bits, depth))
+        return write_radix(w, lo, hi, skip, bits, depth);
+    return write_skewed(w, lo, hi, skip, depth);
 }
 
 // ---- a unit's slots and first node, part by part ------------------------------------------------
@@ -357,7 +417,7 @@ static bool write_crowded(struct writer *w, uint32_t node, unsigned bits, uint64
     for (uint32_t i = 0; i < children; i++)
         if (starts[i + 1] - starts[i] > TRIE_LEAF_MAX)
             crowded += starts[i + 1] - starts[i];
-    if (crowded > count / 4)
+    if (crowded > count / share_left(0))
         return false;
     for (uint32_t i = 0; crowded > 0 && i < children && !w->failed; i++) {
         uint32_t begin = word(w, node)[TRIE_NODE_HEAD + i];
@@ -365,7 +425,7 @@ static bool write_crowded(struct writer *w, uint32_t node, unsigned bits, uint64
         if (end - begin <= TRIE_LEAF_MAX)
             continue;
         crowded -= end - begin;
-        uint32_t start = write_range(w, begin - w->base, end - w->base);
+        uint32_t start = write_range(w, begin - w->base, end - w->base, 1);
         if (!w->failed)
             word(w, node)[TRIE_NODE_HEAD + i] = start;
     }
@@ -395,7 +455,7 @@ static uint32_t write_unit(struct writer *w, uint64_t lo, uint64_t hi)
     if (write_crowded(w, node, f.bits, hi - lo))
         return TRIE_NODE | node;
     b->words_used = words_before;
-    return write_separators(w, lo, hi);
+    return write_skewed(w, lo, hi, f.skip, 0);
 }
 
 // ---- the image ----------------------------------------------------------------------------------
