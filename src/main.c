@@ -23,6 +23,8 @@
 
 typedef unsigned long long ull;
 
+enum { SETTLING_SECONDS = 2 }; // for the index file to be given up at the end
+
 static int fail(const struct error *error)
 {
     fprintf(stderr, "stele-server: %s\n", error->text);
@@ -126,12 +128,17 @@ static void settling_start(struct settling *settling, struct dataset *dataset)
         log_write(LOG_WARNING, "no thread to write or verify the index file with");
 }
 
-static void settling_stop(struct settling *settling)
+// False when the thread has not ended in time, for building anew cannot be stopped: what it uses
+// must then stay until the process ends. The next start removes what it leaves behind.
+static bool settling_stop(struct settling *settling)
 {
+    struct timespec limit;
     if (!settling->started)
-        return;
+        return true;
     atomic_store(&settling->cancel, true);
-    pthread_join(settling->thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += SETTLING_SECONDS;
+    return pthread_timedjoin_np(settling->thread, NULL, &limit) == 0;
 }
 
 static int serve(const struct options *options)
@@ -140,7 +147,8 @@ static int serve(const struct options *options)
     struct error error = {""};
     struct server *server = NULL;
     struct dataset *dataset = NULL;
-    struct settling settling = {0};
+    static struct settling settling;
+    bool settled;
     int code = EXIT_FAILURE;
     if (!log_open(options->server.service.logfile, options->log_level, &error))
         return fail(&error);
@@ -161,9 +169,10 @@ static int serve(const struct options *options)
     log_write(LOG_NOTICE, "stopped");
     code = EXIT_SUCCESS;
 out:
-    settling_stop(&settling);
+    settled = settling_stop(&settling);
     server_close(server);
-    dataset_close(dataset);
+    if (settled)
+        dataset_close(dataset);
     return code;
 }
 
