@@ -39,7 +39,9 @@ struct building {
 
 static void log_notice(void *context, bool warning, const char *text)
 {
-    (void)context;
+    const struct building *building = context;
+    if (building->progress.terminal)
+        fputs("\r\033[K", stderr); // where the bar may be
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }
 
@@ -59,7 +61,8 @@ static struct dataset *open_dataset(const struct options *options, struct error 
 {
     struct dataset_report report = {0};
     bool no_index = options->index != NULL && *options->index == '\0';
-    struct building building = {.data_file = options->data_file};
+    static struct building building; // used for as long as the dataset is
+    building.data_file = options->data_file;
     struct dataset_settings settings = {
         .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
@@ -75,6 +78,7 @@ static struct dataset *open_dataset(const struct options *options, struct error 
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
     if (building.progress.terminal && building.progress.told_ns != building.progress.began_ns)
         fputs("\r\033[K", stderr);
+    building.progress.terminal = false; // from here on log lines do
     const struct dataset_figures *f = &report.figures;
     // A mapped index tells how many they are, not which.
     for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)

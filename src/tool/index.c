@@ -12,9 +12,9 @@ typedef unsigned long long ull;
 
 static void tell(void *context, bool warning, const char *text)
 {
-    (void)context;
+    const struct progress *progress = context;
     (void)warning;
-    fprintf(stderr, "stele: %s\n", text);
+    fprintf(stderr, "%sstele: %s\n", progress->terminal ? "\r\033[K" : "", text);
 }
 
 static void show_progress(void *context, uint64_t done, uint64_t total)
