@@ -21,8 +21,8 @@ struct build_settings {
     uint64_t fd_at;         // where in that file the image begins, a multiple of 4096
     bool stop_if_malformed; // end after the first pass when it has met a malformed line
     struct records_division division;
-    uint64_t
-        records_memory; // for tests: what the records of a pass get, whatever `memory` is; 0: unset
+    // For tests: what the records of a pass get, whatever `memory` is; 0: unset.
+    uint64_t records_memory;
     // Called by the calling thread only, after each part it does. Units of work that grow evenly
     // with time; `total` is a guess that may change, `done` never exceeds it and never shrinks. May
     // be NULL.
