@@ -143,6 +143,9 @@ test-$(1): build/$(1)/stele-server build/$(1)/stele \
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
+# They are compiled with the tests, so that they keep up with the format.
+test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
+
 # What runs on more than one thread.
 test-tsan: build/tsan/tests/unit/records build/tsan/tests/unit/build build/tsan/tests/unit/settle
 	$(Q)prove --failures --timer $^

@@ -530,8 +530,8 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     struct index *x = atomic_load(&d->index);
     struct dataset_figures *f = &x->figures;
     struct span image = index_image(x);
-    struct index_facts facts = {d->id,         f->lines,       f->malformed, f->keys,
-                                f->duplicates, f->value_bytes, f->build_ns,  f->built_at_us};
+    struct index_facts facts = {f->lines,       f->malformed, f->keys,        f->duplicates,
+                                f->value_bytes, f->build_ns,  f->built_at_us, d->id};
     struct error error;
     uint64_t start = clock_monotonic_ns();
     const char *outcome = in_memory;

@@ -28,9 +28,10 @@ static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
         return "needs features this version does not know";
     if (h->file_bytes != file_bytes)
         return "is not as long as it says";
+    const struct index_facts *f = &h->facts;
     if (h->image_bytes > file_bytes || index_file_bytes(h->image_bytes) != file_bytes ||
-        h->lines < h->malformed || h->lines - h->malformed < h->keys ||
-        h->lines - h->malformed - h->keys != h->duplicates || h->value_bytes > h->data.bytes)
+        f->lines < f->malformed || f->lines - f->malformed < f->keys ||
+        f->lines - f->malformed - f->keys != f->duplicates || f->value_bytes > f->data.bytes)
         return "contradicts itself";
     return NULL;
 }
@@ -53,8 +54,7 @@ static bool map(struct index_file *f, int fd, const struct index_header *h)
     f->image = span_of(f->mapping.ptr + INDEX_IMAGE_AT, h->image_bytes);
     f->checksums =
         (const uint64_t *)(const void *)(f->mapping.ptr + index_checksums_at(h->image_bytes));
-    f->facts = (struct index_facts){h->data,       h->lines,       h->malformed, h->keys,
-                                    h->duplicates, h->value_bytes, h->build_ns,  h->built_at_us};
+    f->facts = h->facts;
     return true;
 }
 

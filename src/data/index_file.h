@@ -14,14 +14,14 @@ struct error;
 
 // What the header tells beside the image.
 struct index_facts {
-    struct identity data; // the data file it was built from
-    uint64_t lines;       // all counts as in struct dataset_figures
+    uint64_t lines; // all counts as in struct dataset_figures
     uint64_t malformed;
     uint64_t keys;
     uint64_t duplicates;
     uint64_t value_bytes;
     uint64_t build_ns;
     uint64_t built_at_us;
+    struct identity data; // the data file it was built from
 };
 
 // An open index file. A zeroed struct is none.

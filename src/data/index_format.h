@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/checksum.h"
-#include "data/identity.h"
+#include "data/index_file.h"
 
 #define INDEX_MAGIC 0x5844492d4c455453u // "STEL-IDX", read as little-endian
 #define INDEX_END 0x444e452d4c455453u   // "STEL-END"
@@ -35,20 +35,14 @@ struct index_header {
     uint64_t file_bytes;
     uint64_t image_bytes;
     uint64_t checksums_sum; // the checksum of the checksums
-    uint64_t lines;
-    uint64_t malformed;
-    uint64_t keys;
-    uint64_t duplicates;
-    uint64_t value_bytes;
-    uint64_t build_ns;
-    uint64_t built_at_us;
-    struct identity data;
-    unsigned char zeros[INDEX_IMAGE_AT - 13 * 8 - sizeof(struct identity) - 8];
+    struct index_facts facts;
+    unsigned char zeros[INDEX_IMAGE_AT - 6 * 8 - sizeof(struct index_facts) - 8];
     uint64_t header_sum; // the checksum of all before it
 };
-_Static_assert(sizeof(struct identity) == 7 * 8, "the identity has no holes");
+_Static_assert(sizeof(struct index_facts) == 14 * 8, "the facts have no holes");
 _Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header is one page, no holes");
-_Static_assert(offsetof(struct index_header, data) == 13 * 8, "what docs/index-format.md tells");
+_Static_assert(offsetof(struct index_header, facts.data) == 13 * 8,
+               "what docs/index-format.md tells");
 
 struct index_trailer {
     uint64_t checksums_sum;

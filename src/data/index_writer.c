@@ -140,14 +140,7 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
         .version = INDEX_VERSION,
         .file_bytes = file_bytes,
         .image_bytes = image.len,
-        .lines = facts->lines,
-        .malformed = facts->malformed,
-        .keys = facts->keys,
-        .duplicates = facts->duplicates,
-        .value_bytes = facts->value_bytes,
-        .build_ns = facts->build_ns,
-        .built_at_us = facts->built_at_us,
-        .data = facts->data,
+        .facts = *facts,
     };
     bool written = false;
     // An image written before may have been longer while it was being built.
@@ -220,9 +213,9 @@ bool index_writer_stamp(const char *path, const struct identity *data)
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd >= 0 && file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC &&
         h.version == INDEX_VERSION && h.header_sum == index_header_sum(&h) &&
-        h.data.bytes == data->bytes && h.data.sample == data->sample &&
-        h.data.content == data->content) {
-        h.data = *data;
+        h.facts.data.bytes == data->bytes && h.facts.data.sample == data->sample &&
+        h.facts.data.content == data->content) {
+        h.facts.data = *data;
         h.header_sum = index_header_sum(&h);
         // A page that is half written when the machine stops has a wrong checksum.
         stamped = file_write(fd, &h, sizeof h, 0);

@@ -469,7 +469,7 @@ static void write_sealed(const struct table *t, struct index_header *h, struct s
         h->image_bytes = image.len;
         h->file_bytes = index_file_bytes(image.len);
     }
-    set_identity(&h->data, &t->identity, flags);
+    set_identity(&h->facts.data, &t->identity, flags);
     uint64_t sums[16];
     uint64_t count = checksum_block_count(image.len);
     must(count <= 16 && checksum_blocks(image, sums, NULL), "room for checksums");

@@ -158,7 +158,7 @@ static struct index_header header_of_index(void)
 static void prove(void)
 {
     struct buf file = file_content(path);
-    forge_header(&file)->data.read_ns += 3600 * SECOND;
+    forge_header(&file)->facts.data.read_ns += 3600 * SECOND;
     forge_seal_header(&file);
     forge_write(path, &file);
     buf_release(&file);
@@ -198,12 +198,13 @@ static void check_racy(void)
     struct opened o;
     fresh();
     struct index_header young = header_of_index();
-    ok(young.data.changed_ns > young.data.read_ns - 2 * SECOND, "(data just written)");
+    ok(young.facts.data.changed_ns > young.facts.data.read_ns - 2 * SECOND, "(data just written)");
     settles("verifying", false, &table, "young data");
     struct index_header stamped = header_of_index();
-    ok(stamped.data.read_ns > young.data.read_ns && stamped.data.sample == young.data.sample &&
-           stamped.data.content == young.data.content &&
-           stamped.data.changed_ns == young.data.changed_ns,
+    ok(stamped.facts.data.read_ns > young.facts.data.read_ns &&
+           stamped.facts.data.sample == young.facts.data.sample &&
+           stamped.facts.data.content == young.facts.data.content &&
+           stamped.facts.data.changed_ns == young.facts.data.changed_ns,
        "the header is stamped with the new time");
     prove();
     settles("mapped", false, &table, "the same data long after");
@@ -246,7 +247,7 @@ static void check_renamed(void)
            now.st_ctim.tv_nsec == status.st_ctim.tv_nsec)
         require(rename(data, other) == 0 && rename(other, data) == 0, "cannot rename");
     settles("verifying", false, &table, "renamed");
-    ok(header_of_index().data.changed_ns == now.st_ctim.tv_sec * SECOND + now.st_ctim.tv_nsec,
+    ok(header_of_index().facts.data.changed_ns == now.st_ctim.tv_sec * SECOND + now.st_ctim.tv_nsec,
        "stamped with the new time");
     prove();
     settles("mapped", false, &table, "proven again");
@@ -257,7 +258,7 @@ static void check_renamed(void)
     test_file("table.data", buf_span(&text));
     settles("verifying", false, &table, "a copy");
     require(stat(data, &status) == 0, "no data");
-    ok(header_of_index().data.inode == status.st_ino, "stamped with the new inode");
+    ok(header_of_index().facts.data.inode == status.st_ino, "stamped with the new inode");
 
     // Both moved to another name: the index is found by the name.
     const char *moved = test_path("moved.data");

@@ -28,7 +28,7 @@ static bool is_proven(const struct dataset *d)
 static void prove_good(void)
 {
     struct index_header *h = forge_header(&good);
-    h->data.read_ns += INT64_C(3600) * 1000000000;
+    h->facts.data.read_ns += INT64_C(3600) * 1000000000;
     forge_seal_header(&good);
     forge_write(path, &good);
 }
@@ -157,14 +157,23 @@ static void check_contradictions(void)
         struct index_header *h = forge_header(&file);
         const char *reason = "contradicts itself";
         switch (i) {
-        case 0: h->keys++, h->lines++, reason = "header and image count other keys"; break;
-        case 1: h->keys--, h->duplicates++, reason = "header and image count other keys"; break;
-        case 2: h->malformed = h->lines + 1, h->duplicates = UINT64_MAX - h->keys; break;
-        case 3:
-            h->keys = UINT64_MAX, h->duplicates += 301; // sums that wrap
+        case 0:
+            h->facts.keys++, h->facts.lines++, reason = "header and image count other keys";
             break;
-        case 4: h->value_bytes = h->data.bytes + 1; break;
-        case 5: h->malformed = 1, h->lines++, reason = "leaves out malformed lines"; break;
+        case 1:
+            h->facts.keys--, h->facts.duplicates++, reason = "header and image count other keys";
+            break;
+        case 2:
+            h->facts.malformed = h->facts.lines + 1,
+            h->facts.duplicates = UINT64_MAX - h->facts.keys;
+            break;
+        case 3:
+            h->facts.keys = UINT64_MAX, h->facts.duplicates += 301; // sums that wrap
+            break;
+        case 4: h->facts.value_bytes = h->facts.data.bytes + 1; break;
+        case 5:
+            h->facts.malformed = 1, h->facts.lines++, reason = "leaves out malformed lines";
+            break;
         case 6:
             h->image_bytes += 8, reason = "is damaged: index header contradicts";
             forge_seal(&file);
@@ -180,7 +189,7 @@ static void check_contradictions(void)
         case 9: // as many bytes as make the file's length come out right, wrapped around
             h->image_bytes = wrapping_bytes(h->file_bytes);
             break;
-        default: h->data.bytes++, reason = "bytes of data, not"; break;
+        default: h->facts.data.bytes++, reason = "bytes of data, not"; break;
         }
         forge_seal_header(&file);
         forge_write(path, &file);

@@ -171,7 +171,7 @@ static void check_image_in_place(void)
     for (size_t i = 0; i < sizeof image; i++)
         image[i] = (char)random_next(&r);
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        struct index_facts facts = {{1, 2, 3, 4, 5, 6, 7}, 14, 2, 9, 3, 0, 15, 16};
+        struct index_facts facts = {14, 2, 9, 3, 0, 15, 16, {1, 2, 3, 4, 5, 6, 7}};
         struct index_writer w;
         struct buf files[2] = {{0}, {0}};
         for (unsigned j = 0; j < 2; j++) {
@@ -206,7 +206,7 @@ static void check_stamp(void)
     const char *path = test_path("stamped.data.idx");
     index_written(data, NULL);
     struct buf before = file_content(path);
-    struct identity id = forge_header(&before)->data;
+    struct identity id = forge_header(&before)->facts.data;
     struct identity other;
     id.inode++;
     id.changed_ns--;
@@ -222,7 +222,7 @@ static void check_stamp(void)
     ok(index_writer_stamp(path, &id), "stamped");
     buf_release(&after);
     after = file_content(path);
-    forge_header(&before)->data = id;
+    forge_header(&before)->facts.data = id;
     forge_seal_header(&before);
     ok(span_equal(buf_span(&before), buf_span(&after)), "that is all that has changed");
     ok(!file_exists(test_path("stamped.data.idx.tmp")), "nothing is left");

@@ -116,7 +116,7 @@ int main(void)
         opened_close(&o);
     }
     struct buf ours = file_content(path);
-    forge_header(&ours)->data.read_ns = 0; // so that the data's times prove nothing
+    forge_header(&ours)->facts.data.read_ns = 0; // so that the data's times prove nothing
     forge_seal_header(&ours);
     forge_write(path, &ours);
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
@@ -129,9 +129,9 @@ int main(void)
     const char *foreign = table_file(&other, "other.data");
     index_written(foreign, NULL);
     struct buf forged = file_content(test_path("other.data.idx"));
-    forge_header(&forged)->data = forge_header(&ours)->data;
-    forge_header(&forged)->data.content++;
-    forge_header(&forged)->data.read_ns = 0;
+    forge_header(&forged)->facts.data = forge_header(&ours)->facts.data;
+    forge_header(&forged)->facts.data.content++;
+    forge_header(&forged)->facts.data.read_ns = 0;
     forge_seal_header(&forged);
     for (unsigned i = 0; i < 2; i++) {
         forge_write(path, &forged);

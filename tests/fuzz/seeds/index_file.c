@@ -8,10 +8,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/build.h"
 #include "data/index_format.h"
-#include "data/records.h"
 #include "data/trie.h"
-#include "data/trie_build.h"
 #include "data/trie_image.h"
 
 #define ALL_ONES UINT64_MAX
@@ -58,25 +57,44 @@ struct parts {
     uint32_t words[WORDS_MAX];
     char slots[SLOTS_MAX];
     size_t slots_len;
-    struct records records;
+    struct built built;        // its image apart
+    struct trie_record *items; // the records it indexes, in key order
+    size_t kept;
 };
+
+// The records that an index of the text holds.
+static void parts_read(struct parts *p, struct span data)
+{
+    struct line_reader reader;
+    struct record record;
+    struct line_error fault;
+    enum line_result result;
+    size_t count = 0;
+    p->items = calloc(data.len / LINE_MIN + 1, sizeof *p->items);
+    need(p->items != NULL, "no memory");
+    lines_init(&reader, data);
+    while ((result = lines_next(&reader, &record, &fault)) != LINE_END)
+        if (result == LINE_RECORD)
+            p->items[count++] = (struct trie_record){record.id, record.offset};
+    p->kept = trie_sort(p->items, count);
+}
 
 // The image an honest build makes of the text.
 static void parts_build(struct parts *p, unsigned text)
 {
-    struct trie_image image = {0};
+    struct build_settings settings = {.fd = -1, .division.threads = 1};
     struct error error;
     struct span data = index_file_text(text);
     *p = (struct parts){.text = text};
-    need(records_read(&p->records, data, (struct records_division){.threads = 1}, &error) &&
-             trie_build(p->records.items, p->records.kept, data.len, &image, &error),
-         "no image");
-    memcpy(&p->header, image.memory.ptr, sizeof p->header);
-    memcpy(p->words, image.memory.ptr + p->header.nodes_at, p->header.node_words * 4);
-    p->slots_len = image.memory.len - p->header.slots_at;
+    need(build_index(&p->built, data, &settings, &error), "no image");
+    parts_read(p, data);
+    const char *image = p->built.image.memory.ptr;
+    memcpy(&p->header, image, sizeof p->header);
+    memcpy(p->words, image + p->header.nodes_at, p->header.node_words * sizeof *p->words);
+    p->slots_len = p->header.count * p->header.slot_bytes + TRIE_SLOT_PADDING;
     need(p->slots_len <= SLOTS_MAX, "too many slots");
-    memcpy(p->slots, image.memory.ptr + p->header.slots_at, p->slots_len);
-    trie_image_release(&image);
+    memcpy(p->slots, image + p->header.slots_at, p->slots_len);
+    trie_image_release(&p->built.image);
 }
 
 // Sets the slots to `width` bytes and `bits` bits of offset; the i-th is of record i and points to
@@ -85,11 +103,11 @@ static void set_slots(struct parts *p, unsigned width, unsigned bits, const uint
 {
     p->header.slot_bytes = width;
     p->header.offset_bits = bits;
-    p->slots_len = p->records.kept * width + TRIE_SLOT_PADDING;
+    p->slots_len = p->kept * width + TRIE_SLOT_PADDING;
     need(p->slots_len <= SLOTS_MAX, "too many slots");
     memset(p->slots, 0, p->slots_len);
-    for (size_t i = 0; i < p->records.kept; i++) {
-        const struct trie_record *r = &p->records.items[i];
+    for (size_t i = 0; i < p->kept; i++) {
+        const struct trie_record *r = &p->items[i];
         uint64_t offset = offsets != NULL ? offsets[i] : r->offset;
         uint64_t mask = (UINT64_C(1) << bits) - 1;
         uint64_t slot = slot_make(r->id, offset & mask, width, bits);
@@ -316,8 +334,8 @@ static void put_slots(const struct parts *built)
     static struct parts p;
     uint64_t offsets[64];
     struct span text = index_file_text(TEXT_TRAPS);
-    const struct trie_record *items = built->records.items;
-    size_t kept = built->records.kept;
+    const struct trie_record *items = built->items;
+    size_t kept = built->kept;
     need(kept < 64, "too many records");
     const struct {
         const char *name;
@@ -352,7 +370,7 @@ static void put_slots(const struct parts *built)
     struct trie_record swapped[64];
     for (size_t k = 0; k < kept; k++)
         swapped[k] = items[kept - 1 - k];
-    p.records.items = swapped;
+    p.items = swapped;
     set_slots(&p, 3, 13, NULL);
     put_image(&p, "slots-out-of-order");
     // The two keys that begin no record take the slots of others, fingerprints and all.
@@ -361,8 +379,8 @@ static void put_slots(const struct parts *built)
                                    {index_file_key(KEY_WITHOUT_SPACE), 0}};
     for (unsigned i = 0; i < 2; i++)
         traps[i].offset = place_in(text, traps[i].id);
-    p.records.items = traps;
-    p.records.kept = 2;
+    p.items = traps;
+    p.kept = 2;
     p.header.count = 2;
     set_slots(&p, 3, 13, NULL);
     put_image(&p, "slots-of-traps");
@@ -398,7 +416,7 @@ static void put_slots(const struct parts *built)
 
 static struct index_header header_of(const struct parts *p, struct span image)
 {
-    struct records r = p->records;
+    const struct built *b = &p->built;
     struct span text = index_file_text(p->text);
     struct index_header h = {
         .magic = INDEX_MAGIC,
@@ -406,16 +424,16 @@ static struct index_header header_of(const struct parts *p, struct span image)
         .version = INDEX_VERSION,
         .file_bytes = index_file_bytes(image.len),
         .image_bytes = image.len,
-        .lines = r.lines,
-        .malformed = r.malformed,
-        .keys = r.kept,
-        .duplicates = r.total - r.kept,
-        .value_bytes = r.value_bytes,
-        .build_ns = 1,
-        .built_at_us = 1,
-        .data = {.bytes = text.len, .read_ns = INT64_MAX, .sample = identity_sample(text)},
+        .facts.lines = b->lines,
+        .facts.malformed = b->malformed,
+        .facts.keys = p->kept,
+        .facts.duplicates = b->duplicates,
+        .facts.value_bytes = b->value_bytes,
+        .facts.build_ns = 1,
+        .facts.built_at_us = 1,
+        .facts.data = {.bytes = text.len, .read_ns = INT64_MAX, .sample = identity_sample(text)},
     };
-    need(identity_content(text, &h.data.content, NULL), "no memory");
+    need(identity_content(text, &h.facts.data.content, NULL), "no memory");
     return h;
 }
 
@@ -462,18 +480,18 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
         {"features", offsetof(struct index_header, features)},
         {"file-bytes", offsetof(struct index_header, file_bytes)},
         {"image-bytes", offsetof(struct index_header, image_bytes)},
-        {"lines", offsetof(struct index_header, lines)},
-        {"malformed", offsetof(struct index_header, malformed)},
-        {"keys", offsetof(struct index_header, keys)},
-        {"duplicates", offsetof(struct index_header, duplicates)},
-        {"value-bytes", offsetof(struct index_header, value_bytes)},
-        {"data-bytes", offsetof(struct index_header, data.bytes)},
-        {"data-inode", offsetof(struct index_header, data.inode)},
-        {"data-modified", offsetof(struct index_header, data.modified_ns)},
-        {"data-changed", offsetof(struct index_header, data.changed_ns)},
-        {"data-read", offsetof(struct index_header, data.read_ns)},
-        {"data-sample", offsetof(struct index_header, data.sample)},
-        {"data-content", offsetof(struct index_header, data.content)},
+        {"lines", offsetof(struct index_header, facts.lines)},
+        {"malformed", offsetof(struct index_header, facts.malformed)},
+        {"keys", offsetof(struct index_header, facts.keys)},
+        {"duplicates", offsetof(struct index_header, facts.duplicates)},
+        {"value-bytes", offsetof(struct index_header, facts.value_bytes)},
+        {"data-bytes", offsetof(struct index_header, facts.data.bytes)},
+        {"data-inode", offsetof(struct index_header, facts.data.inode)},
+        {"data-modified", offsetof(struct index_header, facts.data.modified_ns)},
+        {"data-changed", offsetof(struct index_header, facts.data.changed_ns)},
+        {"data-read", offsetof(struct index_header, facts.data.read_ns)},
+        {"data-sample", offsetof(struct index_header, facts.data.sample)},
+        {"data-content", offsetof(struct index_header, facts.data.content)},
     };
     static const uint64_t extremes[] = {0, TOP_BIT, ALL_ONES};
     static const char *const extreme_names[] = {"0", "top-bit", "max"};
@@ -486,14 +504,14 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
             char name[64];
             unsigned flags = INPUT_SEAL | INPUT_SETTLE;
             bool is_size = fields[i].at >= offsetof(struct index_header, file_bytes) &&
-                           fields[i].at <= offsetof(struct index_header, data.bytes);
-            bool is_time = fields[i].at >= offsetof(struct index_header, data.modified_ns) &&
-                           fields[i].at <= offsetof(struct index_header, data.read_ns);
+                           fields[i].at <= offsetof(struct index_header, facts.data.bytes);
+            bool is_time = fields[i].at >= offsetof(struct index_header, facts.data.modified_ns) &&
+                           fields[i].at <= offsetof(struct index_header, facts.data.read_ns);
             if ((extremes[e] == 0 && !is_size) || (extremes[e] == TOP_BIT && !is_time))
                 continue;
             // Its inode and times are only known when it is played.
-            if (fields[i].at < offsetof(struct index_header, data) ||
-                fields[i].at == offsetof(struct index_header, data.read_ns))
+            if (fields[i].at < offsetof(struct index_header, facts.data) ||
+                fields[i].at == offsetof(struct index_header, facts.data.read_ns))
                 flags |= INPUT_TIMES;
             h = good;
             memcpy((char *)&h + fields[i].at, &extremes[e], sizeof extremes[e]);
@@ -515,14 +533,14 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     h.version = INDEX_VERSION + 1;
     put_file("file-other-version", skip, FILE_OWN, &h, image);
     h = good;
-    h.keys--;
-    h.lines--;
+    h.facts.keys--;
+    h.facts.lines--;
     put_file("file-counts-fewer-keys", skip, FILE_OWN, &h, image);
     h = good;
-    h.lines = 5; // malformed + keys + duplicates, modulo 2^64
-    h.malformed = 1;
-    h.keys = 9;
-    h.duplicates = (uint64_t)0 - 5;
+    h.facts.lines = 5; // malformed + keys + duplicates, modulo 2^64
+    h.facts.malformed = 1;
+    h.facts.keys = 9;
+    h.facts.duplicates = (uint64_t)0 - 5;
     put_file("file-counts-wrap", skip, FILE_OWN, &h, image);
     put_file("file-refused-malformed", p->text, FILE_OWN, &good, image);
     put_file("file-huge-pages", skip, FILE_OWN | INPUT_HUGE | INPUT_SETTLE, &good, image);
@@ -568,6 +586,6 @@ int main(int argc, char *argv[])
     put_slots(&all[TEXT_TRAPS]);
     put_files(&all[TEXT_TRAPS]);
     for (unsigned i = 0; i < TEXT_COUNT; i++)
-        records_release(&all[i].records);
+        free(all[i].items);
     return EXIT_SUCCESS;
 }
