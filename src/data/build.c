@@ -47,13 +47,6 @@ uint64_t build_memory_default(void)
     return process_memory_allowed() / 4;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct uuid *x = a;
-    const struct uuid *y = b;
-    return uuid_less(*x, *y) ? -1 : uuid_less(*y, *x);
-}
-
 // The key behind; of the last one, the first.
 static struct uuid uuid_next(struct uuid id)
 {
@@ -105,7 +98,7 @@ static bool look(struct building *g)
         }
         bytes += reader.offset;
     }
-    qsort(s->keys, s->count, sizeof *s->keys, compare);
+    qsort(s->keys, s->count, sizeof *s->keys, uuid_compare);
     s->lines = lines > 0 ? (uint64_t)((double)g->text.len / (double)bytes * (double)lines) + 1 : 0;
     return true;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/memory.h"
 #include "data/trie_image.h"
 
 _Static_assert(TRIE_BLOCK <= UINT8_MAX, "a block's fill is a byte");
@@ -16,28 +17,17 @@ static size_t records_bytes(size_t blocks)
     return blocks * TRIE_BLOCK * sizeof(struct trie_record);
 }
 
-// Anonymous memory, so that what is freed goes back to the system at once. NULL when it is short.
-static void *map_memory(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory != MAP_FAILED ? memory : NULL;
-}
-
 bool pool_init(struct pool *p, size_t blocks)
 {
     *p = (struct pool){.most = blocks};
-    p->records = map_memory(records_bytes(blocks));
-    p->next = map_memory(blocks * sizeof *p->next);
-    p->free = map_memory(blocks * sizeof *p->free);
-    p->fill = map_memory(blocks * sizeof *p->fill);
+    p->records = memory_map(records_bytes(blocks), HUGE_FROM);
+    p->next = memory_map(blocks * sizeof *p->next, SIZE_MAX);
+    p->free = memory_map(blocks * sizeof *p->free, SIZE_MAX);
+    p->fill = memory_map(blocks * sizeof *p->fill, SIZE_MAX);
     if (p->records == NULL || p->next == NULL || p->free == NULL || p->fill == NULL) {
         pool_release(p);
         return false;
     }
-    // A fault on a small page costs more than what is written to it.
-    if (records_bytes(blocks) >= HUGE_FROM)
-        (void)madvise(p->records, records_bytes(blocks), MADV_HUGEPAGE);
     pool_reset(p, blocks);
     return true;
 }
@@ -55,18 +45,12 @@ void pool_reset(struct pool *p, size_t blocks)
     atomic_store(&p->left, (long long)p->blocks);
 }
 
-static void unmap(void *memory, size_t bytes)
-{
-    if (memory != NULL)
-        munmap(memory, bytes);
-}
-
 void pool_release(struct pool *p)
 {
-    unmap(p->records, records_bytes(p->most));
-    unmap(p->next, p->most * sizeof *p->next);
-    unmap(p->free, p->most * sizeof *p->free);
-    unmap(p->fill, p->most * sizeof *p->fill);
+    memory_unmap(p->records, records_bytes(p->most));
+    memory_unmap(p->next, p->most * sizeof *p->next);
+    memory_unmap(p->free, p->most * sizeof *p->free);
+    memory_unmap(p->fill, p->most * sizeof *p->fill);
     *p = (struct pool){0};
 }
 

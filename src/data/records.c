@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 
 enum {
@@ -265,13 +266,6 @@ static bool sum_up(struct records *r)
     return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct uuid *x = a;
-    const struct uuid *y = b;
-    return uuid_less(*x, *y) ? -1 : uuid_less(*y, *x);
-}
-
 // ---- giving up the upper part of the range ------------------------------------------------------
 
 struct cutting {
@@ -375,7 +369,7 @@ static bool cut(struct reading *reading, struct chain *chains, size_t count)
         }
     }
     assert(sampled > 0);
-    qsort(sample, sampled, sizeof *sample, compare);
+    qsort(sample, sampled, sizeof *sample, uuid_compare);
     struct uuid a = sample[sampled / 5 * 2];
     struct uuid b = sample[sampled / 5 * 3];
     free(sample);
@@ -561,13 +555,6 @@ static bool sort_parts(struct reading *reading)
 
 // ---- a pass -------------------------------------------------------------------------------------
 
-static void *map_memory(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory != MAP_FAILED ? memory : NULL;
-}
-
 static bool no_memory(struct error *error)
 {
     error_set(error, "no memory to sort records: %s", strerror(ENOMEM));
@@ -603,10 +590,10 @@ bool records_init(struct records *r, struct span text, struct records_division d
     r->chunk_count = text.len > 0 ? (text.len - 1) / r->chunk_bytes + 1 : 0;
     blocks_max = records_blocks(r, blocks_max);
     r->chunks = calloc(r->chunk_count + 1, sizeof *r->chunks);
-    r->sample = map_memory(SAMPLE * sizeof *r->sample);
-    r->chains = map_memory((size_t)r->threads * FAN_MAX * sizeof *r->chains);
-    r->buffers = map_memory((size_t)r->threads * TRIE_PART * sizeof *r->buffers);
-    r->order = map_memory(blocks_max * sizeof *r->order);
+    r->sample = memory_map(SAMPLE * sizeof *r->sample, SIZE_MAX);
+    r->chains = memory_map((size_t)r->threads * FAN_MAX * sizeof *r->chains, SIZE_MAX);
+    r->buffers = memory_map((size_t)r->threads * TRIE_PART * sizeof *r->buffers, SIZE_MAX);
+    r->order = memory_map(blocks_max * sizeof *r->order, SIZE_MAX);
     r->blocks_max = blocks_max;
     if (!pool_init(&r->pool, blocks_max) || r->chunks == NULL || r->sample == NULL ||
         r->chains == NULL || r->buffers == NULL || r->order == NULL) {
@@ -651,7 +638,7 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
     if (reading.first) {
         size_t sampled = atomic_load(&reading.sampled);
         r->sample_count = sampled < SAMPLE ? sampled : SAMPLE;
-        qsort(r->sample, r->sample_count, sizeof *r->sample, compare);
+        qsort(r->sample, r->sample_count, sizeof *r->sample, uuid_compare);
     }
     join_chains(&reading);
     good = shorten_parts(&reading) && sort_parts(&reading);
@@ -667,22 +654,16 @@ void records_forget(struct records *r, size_t blocks)
     r->sorted = (struct trie_sorted){0};
 }
 
-static void unmap(void *memory, size_t bytes)
-{
-    if (memory != NULL)
-        munmap(memory, bytes);
-}
-
 void records_release(struct records *r)
 {
     for (size_t i = 0; r->chunks != NULL && i < r->chunk_count; i++)
         free(r->chunks[i].errors);
     free(r->chunks);
     free(r->parts);
-    unmap(r->sample, SAMPLE * sizeof *r->sample);
-    unmap(r->chains, (size_t)r->threads * FAN_MAX * sizeof *r->chains);
-    unmap(r->buffers, (size_t)r->threads * TRIE_PART * sizeof *r->buffers);
-    unmap(r->order, r->blocks_max * sizeof *r->order);
+    memory_unmap(r->sample, SAMPLE * sizeof *r->sample);
+    memory_unmap(r->chains, (size_t)r->threads * FAN_MAX * sizeof *r->chains);
+    memory_unmap(r->buffers, (size_t)r->threads * TRIE_PART * sizeof *r->buffers);
+    memory_unmap(r->order, r->blocks_max * sizeof *r->order);
     pool_release(&r->pool);
     *r = (struct records){0};
 }

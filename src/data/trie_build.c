@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "data/trie.h"
 #include "data/trie_image.h"
@@ -485,20 +486,6 @@ static uint64_t nodes_at(const struct trie_builder *b, uint64_t count)
     return align_up(slots_at() + count * b->slot_bytes + TRIE_SLOT_PADDING);
 }
 
-// Addresses; what is never touched takes no memory.
-static void *reserve(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    // Fewer faults while it is filled, and fewer page-table entries to miss on each lookup; where
-    // huge pages are off, nothing is lost.
-    if (bytes >= HUGE_FROM)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
-}
-
 bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t keys_max, int fd,
                        uint64_t fd_at, unsigned threads, struct error *error)
 {
@@ -513,10 +500,10 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
     b->offset_bits = offset_bits(data_bytes);
     b->slot_bytes = trie_slot_bytes(data_bytes);
     b->words_reserved = b->keys_max * NODE_BYTES_MAX + NODE_BYTES_MORE;
-    b->words = reserve(b->words_reserved);
+    b->words = memory_map(b->words_reserved, HUGE_FROM);
     b->reserved = fd < 0 ? nodes_at(b, b->keys_max) + b->words_reserved
                          : threads * (size_t)TRIE_PART * sizeof(uint64_t);
-    b->memory = reserve(b->reserved);
+    b->memory = memory_map(b->reserved, HUGE_FROM);
     b->units = malloc(UNITS_MAX * sizeof *b->units);
     if (b->words == NULL || b->memory == NULL || b->units == NULL) {
         error_set(error, "no memory for an index of %llu keys: %s", (unsigned long long)keys_max,
@@ -678,18 +665,15 @@ bool trie_builder_finish(struct trie_builder *b, struct trie_image *image, uint6
 
 void trie_builder_release(struct trie_builder *b)
 {
-    if (b->memory != NULL)
-        munmap(b->memory, b->reserved);
-    if (b->words != NULL)
-        munmap(b->words, b->words_reserved);
+    memory_unmap(b->memory, b->reserved);
+    memory_unmap(b->words, b->words_reserved);
     free(b->units);
     *b = (struct trie_builder){0};
 }
 
 void trie_image_release(struct trie_image *image)
 {
-    if (image->memory.ptr != NULL)
-        munmap(image->memory.ptr, image->mapped);
+    memory_unmap(image->memory.ptr, image->mapped);
     *image = (struct trie_image){0};
 }
 

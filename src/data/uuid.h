@@ -35,4 +35,12 @@ static inline bool uuid_less(struct uuid a, struct uuid b)
     return a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo);
 }
 
+// For qsort: `a` and `b` point to UUIDs.
+static inline int uuid_compare(const void *a, const void *b)
+{
+    const struct uuid *x = a;
+    const struct uuid *y = b;
+    return uuid_less(*x, *y) ? -1 : uuid_less(*y, *x);
+}
+
 #endif

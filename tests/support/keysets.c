@@ -171,17 +171,10 @@ size_t keyset_fill(const struct keyset *set, struct random *r, struct uuid *keys
     return count;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct uuid *x = a;
-    const struct uuid *y = b;
-    return uuid_less(*x, *y) ? -1 : uuid_less(*y, *x);
-}
-
 size_t keys_sort(struct uuid *keys, size_t count)
 {
     size_t kept = 0;
-    qsort(keys, count, sizeof *keys, compare);
+    qsort(keys, count, sizeof *keys, uuid_compare);
     for (size_t i = 0; i < count; i++)
         if (kept == 0 || !uuid_equal(keys[kept - 1], keys[i]))
             keys[kept++] = keys[i];

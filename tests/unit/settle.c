@@ -1,6 +1,7 @@
 // Settling while others read: the index changes its place, or is replaced, under threads that ask
 // all the time; each answer is right. For the thread sanitizer above all.
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -91,11 +92,11 @@ static void settles(struct dataset *d, const struct table *served, const char *s
     for (unsigned i = 0; i < READERS; i++)
         require(pthread_create(&threads[i], NULL, read_on, &r) == 0, "no thread");
     while (atomic_load(&r.rounds) < 20)
-        usleep(100);
+        sched_yield();
     dataset_settle(d, NULL);
     unsigned settled = atomic_load(&r.rounds);
     while (atomic_load(&r.rounds) < settled + 20)
-        usleep(100);
+        sched_yield();
     atomic_store(&r.stop, true);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);

@@ -1,0 +1,21 @@
+// Nothing is reserved for what may never be touched: sizes asked for are often upper bounds.
+#include "base/memory.h"
+
+#include <sys/mman.h>
+
+void *memory_map(size_t bytes, size_t huge_from)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (bytes >= huge_from)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+void memory_unmap(void *memory, size_t bytes)
+{
+    if (memory != NULL)
+        munmap(memory, bytes);
+}
