@@ -6,6 +6,12 @@
 
 #include "support/tap.h"
 
+void forge_copy(struct buf *to, const struct buf *from)
+{
+    buf_release(to);
+    buf_append(to, buf_span(from));
+}
+
 void forge_seal_header(struct buf *file)
 {
     forge_header(file)->header_sum = index_header_sum(forge_header(file));

@@ -12,6 +12,9 @@ static inline struct index_header *forge_header(struct buf *file)
     return (struct index_header *)(void *)file->ptr;
 }
 
+// Makes `to`, whatever it held, a copy to be changed.
+void forge_copy(struct buf *to, const struct buf *from);
+
 // Makes the header's own checksum right.
 void forge_seal_header(struct buf *file);
 

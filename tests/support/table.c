@@ -198,6 +198,11 @@ void index_written(const char *path, const char *index_path)
     opened_close(&o);
 }
 
+bool is_proven(const struct dataset *d)
+{
+    return strcmp(dataset_index_status(d), "mapped") == 0;
+}
+
 bool file_exists(const char *path)
 {
     struct stat status;

@@ -61,6 +61,9 @@ void opened_close(struct opened *o);
 // proven, all of it written. A test point when not.
 void index_written(const char *path, const char *index_path);
 
+// The same data has been found at the same place in the same state: nothing is left to be settled.
+bool is_proven(const struct dataset *d);
+
 bool file_exists(const char *path);
 
 // Overwrites the bytes from `at` on, or cuts or extends the file. Ends the test when it cannot.

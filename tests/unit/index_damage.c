@@ -12,18 +12,6 @@ static const char *data; // its file
 static const char *path; // of the index file, DATAFILE.idx
 static struct buf good;  // what it holds
 
-static void copy_good(struct buf *to)
-{
-    buf_release(to);
-    buf_append(to, buf_span(&good));
-}
-
-// The same data has been found at the same place in the same state: nothing is left to be settled.
-static bool is_proven(const struct dataset *d)
-{
-    return strcmp(dataset_index_status(d), "mapped") == 0;
-}
-
 // Makes the index file one that needs no verification, though its data is younger than 2 seconds.
 static void prove_good(void)
 {
@@ -119,7 +107,7 @@ static void check_header(void)
         bool met = true;
         for (unsigned sealed = 0; sealed < 2 && met; sealed++) {
             for (unsigned j = 0; j < sizeof values / sizeof *values && met; j++) {
-                copy_good(&file);
+                forge_copy(&file, &good);
                 memcpy(file.ptr + field->at, &values[j], field->bytes);
                 if (memcmp(file.ptr, good.ptr, file.len) == 0)
                     continue;
@@ -153,7 +141,7 @@ static void check_contradictions(void)
 {
     struct buf file = {0};
     for (unsigned i = 0; i < 11; i++) {
-        copy_good(&file);
+        forge_copy(&file, &good);
         struct index_header *h = forge_header(&file);
         const char *reason = "contradicts itself";
         switch (i) {
@@ -195,15 +183,15 @@ static void check_contradictions(void)
         forge_write(path, &file);
         ok(is_met(reason, REWRITTEN), "a header that agrees with itself, %u: %s", i, reason);
     }
-    copy_good(&file);
+    forge_copy(&file, &good);
     memset(file.ptr + file.len - 8, 0, 8);
     forge_write(path, &file);
     ok(is_met("has damaged checksums", REWRITTEN), "no end");
-    copy_good(&file);
+    forge_copy(&file, &good);
     file.ptr[file.len - 9] ^= 1;
     forge_write(path, &file);
     ok(is_met("has damaged checksums", REWRITTEN), "another checksum at the end");
-    copy_good(&file);
+    forge_copy(&file, &good);
     for (unsigned i = 0; i < 2; i++) // as a machine of the other byte order writes it
         for (size_t j = 0; j < 4; j++) {
             char c = file.ptr[i * 8 + j];
@@ -225,7 +213,7 @@ static void check_flips(struct random *r)
     size_t pad_from = INDEX_IMAGE_AT + h->image_bytes;
     size_t pad_to = index_checksums_at(h->image_bytes);
     size_t unseen = 0;
-    copy_good(&file);
+    forge_copy(&file, &good);
     forge_write(path, &good);
     for (size_t at = 0; at < file.len; at++) {
         char flipped = (char)(good.ptr[at] ^ (char)(1 << random_below(r, 8)));
@@ -252,7 +240,7 @@ static void check_flips(struct random *r)
     wrong = 0;
     for (size_t at = INDEX_IMAGE_AT; at < pad_from; at++) {
         struct opened o;
-        copy_good(&file);
+        forge_copy(&file, &good);
         file.ptr[at] = (char)(file.ptr[at] ^ (char)(1 << random_below(r, 8)));
         forge_seal(&file);
         forge_write(path, &file);
@@ -287,7 +275,7 @@ static void check_lengths(struct random *r)
         ok(is_met("is not as long as it says", REWRITTEN), "%zu bytes too long", more[i]);
     }
     struct buf file = {0};
-    copy_good(&file);
+    forge_copy(&file, &good);
     memset(file.ptr, 0xff, file.len);
     forge_write(path, &file);
     ok(is_met("is no index file", REWRITTEN), "all ones");

@@ -18,18 +18,6 @@ static const char *data; // its file
 static const char *path; // of the index file, DATAFILE.idx
 static struct buf good;  // what it holds
 
-static void copy_good(struct buf *to)
-{
-    buf_release(to);
-    buf_append(to, buf_span(&good));
-}
-
-// The same data has been found at the same place in the same state: nothing is left to be settled.
-static bool is_proven(const struct dataset *d)
-{
-    return strcmp(dataset_index_status(d), "mapped") == 0;
-}
-
 // ---- round trips
 // --------------------------------------------------------------------------------
 
@@ -217,7 +205,7 @@ static void check_late_blocks(void)
     struct buf file = {0};
     struct opened o;
     atomic_bool cancel = true;
-    copy_good(&file);
+    forge_copy(&file, &good);
     forge_header(&file)->image_bytes = IMAGE;
     uint64_t image_bytes = IMAGE;
     memcpy(file.ptr + INDEX_IMAGE_AT + offsetof(struct trie_header, image_bytes), &image_bytes, 8);
