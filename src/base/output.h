@@ -11,15 +11,15 @@
 #include "base/ref.h"
 
 struct iovec;
-struct output_segment;
+struct output_loan;
 
 // A zeroed struct is an empty output.
 struct output {
-    struct buf owned;   // owned bytes of all segments, one after the other
-    size_t owned_taken; // how many of them have left
-    struct output_segment *segments;
-    size_t first; // index of the segment at the front
-    size_t count; // segments from `first` on
+    struct buf owned;          // owned bytes, one after the other, whatever is borrowed in between
+    size_t owned_taken;        // how many of them have left
+    struct output_loan *loans; // the borrowed spans
+    size_t first;              // index of the loan at the front
+    size_t count;              // loans from `first` on
     size_t capacity;
     size_t pending; // bytes not yet taken, owned and borrowed
     bool oom;
@@ -37,10 +37,23 @@ static inline bool output_oom(const struct output *o)
     return o->oom || o->owned.oom;
 }
 
+// For output_reserve: the same when there is not enough room yet.
+char *output_grow(struct output *o, size_t len);
+
 // Room for at least `len` owned bytes; the caller writes there and calls output_commit with what
 // it used. NULL when memory is short.
-char *output_reserve(struct output *o, size_t len);
-void output_commit(struct output *o, size_t len);
+static inline char *output_reserve(struct output *o, size_t len)
+{
+    if (o->owned.cap - o->owned.len < len || o->owned.ptr == NULL || output_oom(o))
+        return output_grow(o, len);
+    return o->owned.ptr + o->owned.len;
+}
+
+static inline void output_commit(struct output *o, size_t len)
+{
+    o->owned.len += len;
+    o->pending += len;
+}
 
 // Appends a copy.
 void output_append(struct output *o, struct span s);
@@ -51,8 +64,12 @@ void output_borrow(struct output *o, struct span s, struct ref *owner);
 // Fills at most `max` iovecs from the front; how many. They are valid until the next call on `o`.
 size_t output_iovecs(const struct output *o, struct iovec *vectors, size_t max);
 
-// The first `count` bytes have left (at most output_pending).
+// The first `count` bytes have left (at most output_pending). One that is emptied keeps its memory.
 void output_take(struct output *o, size_t count);
+
+// Moves what is pending in `from` to `to`, which is empty. Where little is pending it is copied, so
+// that `from` keeps its memory; otherwise `to` takes that over. When memory is short `to` says so.
+void output_move(struct output *to, struct output *from);
 
 // Drops everything: bytes, references, memory.
 void output_release(struct output *o);

@@ -30,17 +30,29 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
     return true;
 }
 
+_Static_assert(DATASET_NOWHERE == TRIE_NONE, "a place is the offset of a line");
+
+void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
+                       uint64_t *places)
+{
+    trie_find_many(dataset_trie(d), ids, count, places);
+}
+
+struct span dataset_value(const struct dataset *d, uint64_t place)
+{
+    return line_value(d->text, place);
+}
+
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
                       struct span *values)
 {
-    const struct trie *trie = dataset_trie(d);
-    uint64_t offsets[TRIE_GROUP];
+    uint64_t places[TRIE_GROUP];
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
-        trie_find_many(trie, ids + done, group, offsets);
+        dataset_find_many(d, ids + done, group, places);
         for (size_t i = 0; i < group; i++)
             values[done + i] =
-                offsets[i] != TRIE_NONE ? line_value(d->text, offsets[i]) : span_of(NULL, 0);
+                places[i] != DATASET_NOWHERE ? dataset_value(d, places[i]) : span_of(NULL, 0);
     }
 }
 

@@ -115,6 +115,14 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
                       struct span *values);
 
+// In two steps, for who may not want all the values: places[i] becomes where that of ids[i] is, or
+// DATASET_NOWHERE, in a time that no value's length adds to; then dataset_value gives what is
+// there. A place stays good while the caller holds its reference to `d`.
+#define DATASET_NOWHERE UINT64_MAX
+void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
+                       uint64_t *places);
+struct span dataset_value(const struct dataset *d, uint64_t place);
+
 // Whether there is a value under `id`, however long.
 bool dataset_has(const struct dataset *d, struct uuid id);
 

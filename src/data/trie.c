@@ -295,6 +295,11 @@ static void find_group(const struct trie *t, const struct uuid *ids, size_t coun
 
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
 {
+    if (count == 1) {
+        if (!find(t, *ids, offsets, NULL))
+            *offsets = TRIE_NONE;
+        return;
+    }
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
         find_group(t, ids + done, group, offsets + done);

@@ -1,8 +1,10 @@
-// A connection is driven by one watcher. A turn: read once, feed the session, write once. EV_WRITE
-// is asked for only after a short write, or when the session has more to do than one turn allows:
-// being writable, the socket then comes up again behind the other clients.
+// A connection is driven by one watcher. An event: read once and get in the worker's line. A turn,
+// when all that was ready has been read: feed the session, write once. EV_WRITE is asked for only
+// after a short write, or when the session has more to do than one turn allows: being writable, the
+// socket then comes up again behind the other clients.
 #include "net/conn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -28,6 +30,7 @@ struct conn *conn_new(struct worker *worker, int fd, bool local)
     }
     c->worker = worker;
     c->status = FEED_NEEDS_INPUT;
+    c->turn = -1;
     session_init(&c->session, &worker->service, local);
     ev_io_init(&c->io, on_event, fd, EV_READ);
     c->io.data = c;
@@ -42,6 +45,8 @@ struct conn *conn_new(struct worker *worker, int fd, bool local)
 
 void conn_free(struct conn *c)
 {
+    if (c->turn >= 0)
+        c->worker->turns[c->turn].conn = NULL;
     ev_io_stop(c->worker->loop, &c->io);
     close(c->io.fd);
     if (!c->lingering)
@@ -64,14 +69,13 @@ static void watch(struct conn *c, int events)
     ev_io_start(c->worker->loop, &c->io);
 }
 
-// Reads once. The bytes are in the worker's buffer until the next read of any connection. False
-// when the connection is dead.
-static bool read_once(struct conn *c, struct bytes *fresh)
+// Reads once, into the worker's input; `*len` bytes. False when the connection is dead.
+static bool read_once(struct conn *c, size_t *len)
 {
     struct worker *worker = c->worker;
-    ssize_t count = read(c->io.fd, worker->read_buffer, WORKER_READ_MAX);
-    *fresh = (struct bytes){worker->read_buffer, count > 0 ? (size_t)count : 0};
-    worker->service.stats.net_input_bytes += fresh->len;
+    ssize_t count = recv(c->io.fd, worker_input(worker), WORKER_READ_MAX, 0);
+    *len = count > 0 ? (size_t)count : 0;
+    worker->service.stats.net_input_bytes += *len;
     // When the server stops, what has arrived is answered; the read that finds nothing is the last.
     if (count == 0 || (count < 0 && errno == EAGAIN && c->draining))
         c->ended = true;
@@ -79,47 +83,79 @@ static bool read_once(struct conn *c, struct bytes *fresh)
 }
 
 // Writes once. False when the connection is dead, also (EFAULT) because a value could not be read.
-static bool write_once(struct conn *c)
+static bool write_once(struct conn *c, struct output *out)
 {
     struct iovec vectors[WRITE_SEGMENTS];
-    size_t count = output_iovecs(&c->output, vectors, WRITE_SEGMENTS);
+    size_t count = output_iovecs(out, vectors, WRITE_SEGMENTS);
     if (count == 0)
         return true;
-    ssize_t written = writev(c->io.fd, vectors, (int)count);
+    ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
+                                 : writev(c->io.fd, vectors, (int)count);
     if (written < 0)
         return errno == EAGAIN || errno == EINTR;
     c->worker->service.stats.net_output_bytes += (size_t)written;
-    output_take(&c->output, (size_t)written);
+    output_take(out, (size_t)written);
     return true;
 }
 
-// Feeds `fresh` bytes, behind those kept from before. What the session does not consume is kept.
-// False when memory is short or the client has exceeded what it may make us keep.
-static bool feed(struct conn *c, struct bytes fresh)
+// What could not be sent at once, once more; false as above.
+static bool send_kept(struct conn *c)
 {
-    struct bytes input = fresh;
+    bool alive = write_once(c, &c->output);
+    if (alive && output_pending(&c->output) == 0)
+        output_release(&c->output);
+    return alive;
+}
+
+void conn_read_ahead(struct conn *c, struct bytes fresh)
+{
+    c->heard = fresh;
     if (c->input.len > 0) {
         buf_append(&c->input, span_of(fresh.ptr, fresh.len));
-        if (c->input.oom)
-            return false;
-        input = (struct bytes){c->input.ptr, c->input.len};
+        c->heard = (struct bytes){c->input.ptr, c->input.len};
     }
-    struct feed_result result = session_feed(&c->session, input, &c->output);
-    c->status = result.status;
-    if (c->status == FEED_CLOSE)
-        result.consumed = input.len;
+    if (!c->input.oom)
+        session_read_ahead(&c->session, c->heard);
+}
+
+// Keeps what the session has not consumed. False when memory is short or the client has exceeded
+// what it may make us keep.
+static bool keep_rest(struct conn *c, size_t consumed)
+{
+    struct bytes in = c->heard;
     if (c->input.len > 0)
-        buf_remove_front(&c->input, result.consumed);
+        buf_remove_front(&c->input, consumed);
     else
-        buf_append(&c->input, span_of(input.ptr + result.consumed, input.len - result.consumed));
-    if (c->input.len == 0 && !c->input.oom)
+        buf_append(&c->input, span_of(in.ptr + consumed, in.len - consumed));
+    if (c->input.len == 0 && c->input.cap > 0 && !c->input.oom)
         buf_release(&c->input);
     if (c->input.len > SESSION_INPUT_MAX) {
         log_write(LOG_NOTICE, "client id=%llu closed: its request exceeds %d bytes",
                   (unsigned long long)c->session.id, SESSION_INPUT_MAX);
         return false;
     }
-    return !c->input.oom && !session_oom(&c->session, &c->output);
+    return !c->input.oom;
+}
+
+// Feeds the session and sends what it answers. What cannot be sent at once is kept. False when the
+// connection is dead or memory is short.
+static bool feed(struct conn *c)
+{
+    bool kept = output_pending(&c->output) > 0;
+    struct output *out = kept ? &c->output : &c->worker->output;
+    struct feed_result result = session_feed(&c->session, c->heard, out);
+    c->status = result.status;
+    if (!keep_rest(c, c->status == FEED_CLOSE ? c->heard.len : result.consumed) ||
+        session_oom(&c->session, out)) {
+        output_release(out);
+        return false;
+    }
+    if (kept)
+        return send_kept(c);
+    bool alive = write_once(c, out);
+    if (output_pending(out) > 0)
+        output_move(&c->output, out);
+    return alive && !output_oom(&c->output);
 }
 
 static void log_foreign(struct conn *c)
@@ -156,9 +192,11 @@ static bool is_unfinished(const struct conn *c)
     return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
 }
 
-// After a turn: close, or wait for what comes next.
+// After something was read or sent: close, or wait for what comes next.
 static void settle(struct conn *c)
 {
+    c->active_at = worker_now(c->worker);
+    link_move_last(&c->worker->active, &c->link);
     size_t pending = output_pending(&c->output);
     bool unfinished = is_unfinished(c);
     bool done = !unfinished && pending == 0;
@@ -174,30 +212,46 @@ static void settle(struct conn *c)
     }
 }
 
-static void turn(struct conn *c, int events)
+void conn_answer(struct conn *c)
 {
-    struct bytes fresh = {0};
-    bool alive = true;
-    bool unfinished = is_unfinished(c);
-    if ((events & EV_WRITE) != 0)
-        alive = write_once(c);
-    // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
-    bool look = c->draining && c->status == FEED_NEEDS_INPUT &&
-                output_pending(&c->output) < SESSION_OUTPUT_HIGH;
-    if (alive && !c->ended && ((events & EV_READ) != 0 || look))
-        alive = read_once(c, &fresh);
-    bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
-    if (alive && (fresh.len > 0 || resume))
-        alive = feed(c, fresh) && write_once(c);
-    if (alive)
+    c->turn = -1;
+    if (!c->input.oom && feed(c))
         settle(c);
     else
         conn_free(c);
 }
 
+static void get_in_line(struct conn *c, size_t len)
+{
+    assert(c->turn < 0);
+    c->turn = (int)worker_add_turn(c->worker, c, len);
+}
+
+// Sends, reads, and gets in line if there is something to answer.
+static void on_ready(struct conn *c, int events)
+{
+    size_t len = 0;
+    bool alive = true;
+    bool unfinished = is_unfinished(c);
+    if ((events & EV_WRITE) != 0)
+        alive = send_kept(c);
+    // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
+    bool look = c->draining && c->status == FEED_NEEDS_INPUT &&
+                output_pending(&c->output) < SESSION_OUTPUT_HIGH;
+    if (alive && !c->ended && ((events & EV_READ) != 0 || look))
+        alive = read_once(c, &len);
+    bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
+    if (!alive)
+        conn_free(c);
+    else if (len > 0 || resume)
+        get_in_line(c, len);
+    else
+        settle(c);
+}
+
 static void discard_input(struct conn *c)
 {
-    ssize_t count = read(c->io.fd, c->worker->read_buffer, WORKER_READ_MAX);
+    ssize_t count = recv(c->io.fd, worker_input(c->worker), WORKER_READ_MAX, 0);
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
         conn_free(c);
 }
@@ -210,23 +264,23 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
         discard_input(c);
         return;
     }
-    c->active_at = worker_now(c->worker);
-    link_move_last(&c->worker->active, &c->link);
-    turn(c, events);
+    on_ready(c, events);
 }
 
 void conn_drain(struct conn *c)
 {
-    struct bytes fresh = {0};
+    size_t len = 0;
     bool alive = !c->lingering;
     c->draining = true;
     if (alive && c->status == FEED_NEEDS_INPUT && !c->ended)
-        alive = read_once(c, &fresh);
-    bool idle = c->status == FEED_NEEDS_INPUT && fresh.len == 0 && output_pending(&c->output) == 0;
-    if (alive && fresh.len > 0)
-        alive = feed(c, fresh) && write_once(c);
-    if (alive && !idle)
+        alive = read_once(c, &len);
+    bool idle = c->status == FEED_NEEDS_INPUT && output_pending(&c->output) == 0;
+    if (alive && len > 0) {
+        get_in_line(c, len);
+        worker_take_turns(c->worker);
+    } else if (alive && !idle) {
         settle(c);
-    else
+    } else {
         conn_free(c);
+    }
 }

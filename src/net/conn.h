@@ -19,8 +19,10 @@ struct conn {
     ev_io io;
     uint64_t active_at; // of the last byte read or written; monotonic ns
     struct session session;
-    struct buf input; // bytes read but not consumed by the session
-    struct output output;
+    struct buf input;        // bytes read but not consumed by the session
+    struct output output;    // what could not be sent at once
+    struct bytes heard;      // during its turn: what the session is to be fed
+    int turn;                // in its worker's line, or -1
     enum feed_status status; // why the session stopped last
     bool ended;     // no more is read: the client has shut down its side, or all is drained
     bool draining;  // the server is stopping: closes when all is answered
@@ -29,6 +31,11 @@ struct conn {
 
 // A connection on `fd`, which it owns from here on; NULL when memory is short (`fd` is closed).
 struct conn *conn_new(struct worker *worker, int fd, bool local);
+
+// Its turn, in two parts: reads ahead in what the client has sent, for which `fresh` bytes were
+// read now; then answers it and sends the answer. conn_answer may free the connection.
+void conn_read_ahead(struct conn *c, struct bytes fresh);
+void conn_answer(struct conn *c);
 
 // Answers what has already arrived, reads no more after that and closes when all is sent.
 void conn_drain(struct conn *c);

@@ -29,6 +29,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     struct worker *worker = timer->data;
     unsigned timeout = worker->service.settings->timeout;
     (void)events;
+    worker_take_turns(worker); // who has just sent something is not idle
     if (timeout > 0)
         close_older(worker, &worker->active, timeout * CLOCK_SECOND);
     close_older(worker, &worker->lingering, LINGER_TIME);
@@ -41,7 +42,50 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     struct worker *worker = prepare->data;
     (void)loop;
     (void)events;
+    worker_take_turns(worker);
     worker->now = 0;
+}
+
+// The clients in line, some at a time: all their requests are read, then all the keys in them are
+// looked up together, then each is answered.
+void worker_take_turns(struct worker *worker)
+{
+    struct service *service = &worker->service;
+    unsigned count = worker->turn_count;
+    if (count == 0)
+        return;
+    timing_begin(&service->timing, worker_now(worker));
+    for (unsigned done = 0; done < count;) {
+        unsigned end = done;
+        while (end < count && (end == done || !batch_is_full(&service->batch))) {
+            if (worker->turns[end].conn != NULL)
+                conn_read_ahead(worker->turns[end].conn, worker->turns[end].fresh);
+            end++;
+        }
+        batch_look_up(&service->batch, service->dataset);
+        for (; done < end; done++)
+            if (worker->turns[done].conn != NULL)
+                conn_answer(worker->turns[done].conn);
+    }
+    timing_settle(&service->timing, &service->stats);
+    worker->turn_count = 0;
+    worker->input_used = 0;
+}
+
+char *worker_input(struct worker *worker)
+{
+    if (worker->turn_count == WORKER_TURNS ||
+        WORKER_INPUT_MAX - worker->input_used < WORKER_READ_MAX)
+        worker_take_turns(worker);
+    return worker->input + worker->input_used;
+}
+
+unsigned worker_add_turn(struct worker *worker, struct conn *conn, size_t len)
+{
+    struct bytes fresh = {worker->input + worker->input_used, len};
+    worker->turns[worker->turn_count] = (struct turn){conn, fresh};
+    worker->input_used += len;
+    return worker->turn_count++;
 }
 
 uint64_t worker_now(struct worker *worker)
@@ -55,15 +99,15 @@ struct worker *worker_new(struct ev_loop *loop, const struct service_settings *s
                           struct dataset *dataset, struct error *error)
 {
     struct worker *worker = calloc(1, sizeof *worker);
-    char *read_buffer = malloc(WORKER_READ_MAX);
-    if (worker == NULL || read_buffer == NULL) {
+    char *input = malloc(WORKER_INPUT_MAX);
+    if (worker == NULL || input == NULL) {
         error_set(error, "no memory for a loop's buffers");
         free(worker);
-        free(read_buffer);
+        free(input);
         return NULL;
     }
     worker->loop = loop;
-    worker->read_buffer = read_buffer;
+    worker->input = input;
     link_init(&worker->active);
     link_init(&worker->lingering);
     service_init(&worker->service, settings, dataset);
@@ -88,7 +132,8 @@ void worker_free(struct worker *worker)
         conn_free(conn_of(worker->lingering.next));
     ev_timer_stop(worker->loop, &worker->sweep);
     ev_prepare_stop(worker->loop, &worker->turn_end);
-    free(worker->read_buffer);
+    free(worker->input);
+    output_release(&worker->output);
     free(worker);
 }
 
@@ -115,6 +160,7 @@ void worker_lost(struct worker *worker)
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 {
     struct link *next;
+    worker_take_turns(worker);
     while (!link_is_empty(&worker->lingering)) // they have all their replies
         conn_free(conn_of(worker->lingering.next));
     for (struct link *link = worker->active.next; link != &worker->active; link = next) {

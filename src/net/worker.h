@@ -6,14 +6,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/bytes.h"
 #include "base/link.h"
+#include "base/output.h"
 #include "serve/service.h"
 
 struct error;
 
+struct conn;
+
 enum {
     // Bytes read from one client per turn of the loop, so that no client holds the others up.
     WORKER_READ_MAX = 64 * 1024,
+    // Bytes read from all of them before they are answered.
+    WORKER_INPUT_MAX = 4 * WORKER_READ_MAX,
+    WORKER_TURNS = 256, // clients that are answered together
+};
+
+// A client that has sent something, or has more to be done, and is still to be answered.
+struct turn {
+    struct conn *conn;  // NULL: gone meanwhile
+    struct bytes fresh; // what it has sent, in the worker's input
 };
 
 struct worker {
@@ -21,9 +34,14 @@ struct worker {
     struct service service;
     struct link active;    // connections, least recently active first
     struct link lingering; // those on their way out
-    char *read_buffer;     // WORKER_READ_MAX bytes, shared by all: an idle connection needs none
-    ev_timer sweep;        // closes idle and lingering connections
-    unsigned connections;  // on both lists
+    // An idle connection needs no buffers: these are shared by all that are active.
+    char *input; // WORKER_INPUT_MAX bytes
+    size_t input_used;
+    struct output output; // of the client that is answered now
+    struct turn turns[WORKER_TURNS];
+    unsigned turn_count;
+    ev_timer sweep;            // closes idle and lingering connections
+    unsigned connections;      // on both lists
     uint64_t last_foreign_log; // monotonic ns
     uint64_t now;              // the same, of this turn of the loop; 0: not read yet
     ev_prepare turn_end;
@@ -40,6 +58,16 @@ void worker_free(struct worker *worker);
 
 // Takes over an accepted, nonblocking socket.
 void worker_adopt(struct worker *worker, int fd, bool local);
+
+// WORKER_READ_MAX bytes to read a client's input into, and a free turn for it. May answer others.
+char *worker_input(struct worker *worker);
+
+// Puts a client in line with the bytes it has sent, `len` of them at worker_input's; the number of
+// its turn.
+unsigned worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
+
+// Answers all that are in line.
+void worker_take_turns(struct worker *worker);
 
 // Lets every connection finish what it has been asked, then calls `drained`, perhaps at once.
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker));

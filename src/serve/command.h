@@ -163,6 +163,10 @@ const char *command_flag_name(unsigned bit);
 const char *command_category_name(unsigned bit);
 const char *command_group_name(enum command_group group);
 
+// How many keys a request of `argc` words has, by the row's key arguments; 0 too when it has too
+// few words for them.
+uint32_t command_keys(const struct command *c, uint32_t argc);
+
 // All ACL categories of a row: its own and those that its flags imply.
 unsigned command_categories(const struct command *c);
 

@@ -9,7 +9,7 @@ enum command_result exists_command(struct session *s, const struct resp_request 
     for (; s->cursor < r->argc; s->cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum += session_has(s, resp_arg(r, (uint32_t)s->cursor));
+        s->sum += session_has(s, r, (uint32_t)s->cursor);
     }
     resp_integer(&s->reply, (int64_t)s->sum);
     return COMMAND_DONE;
@@ -17,6 +17,6 @@ enum command_result exists_command(struct session *s, const struct resp_request 
 
 enum command_result type_command(struct session *s, const struct resp_request *r)
 {
-    resp_status(&s->reply, session_has(s, resp_arg(r, 1)) ? "string" : "none");
+    resp_status(&s->reply, session_has(s, r, 1) ? "string" : "none");
     return COMMAND_DONE;
 }

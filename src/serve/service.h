@@ -4,8 +4,10 @@
 #define STELE_SERVE_SERVICE_H
 
 #include "base/bytes.h"
+#include "serve/batch.h"
 #include "serve/command.h"
 #include "serve/stats.h"
+#include "serve/timing.h"
 
 struct dataset;
 
@@ -35,6 +37,8 @@ struct service {
     const struct service_settings *settings;
     struct dataset *dataset; // the caller's reference, kept for as long as the service
     struct stats stats;
+    struct timing timing; // settled by the caller of the sessions, at the end of a turn
+    struct batch batch;
     struct command_index commands;
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic

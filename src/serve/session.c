@@ -5,25 +5,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "data/dataset.h"
 
 enum {
     ARGS_FIRST = 16,
-    ARGS_KEPT = 32, // an idle session keeps no more storage than this many arguments need
-    BATCH_RUNS = 16,
     BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
-};
-
-// The commands of one feed, as runs of equal ones, so that two readings of the clock serve all.
-struct batch {
-    uint64_t started_ns;
-    uint64_t commands;
-    unsigned runs;
-    struct {
-        unsigned number;
-        uint64_t count;
-    } run[BATCH_RUNS];
 };
 
 void session_init(struct session *s, struct service *service, bool local)
@@ -36,8 +22,11 @@ void session_init(struct session *s, struct service *service, bool local)
     };
 }
 
+static void forget_ahead(struct session *s);
+
 void session_release(struct session *s)
 {
+    forget_ahead(s);
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
@@ -71,7 +60,7 @@ void session_charge(struct session *s, uint64_t units)
     s->work_left -= units < s->work_left ? (unsigned)units : s->work_left;
 }
 
-bool session_count_lookup(struct session *s, bool found)
+static bool count_lookup(struct session *s, bool found)
 {
     if (found)
         s->service->stats.keyspace_hits++;
@@ -80,42 +69,47 @@ bool session_count_lookup(struct session *s, bool found)
     return found;
 }
 
-bool session_lookup(struct session *s, struct span key, struct span *value)
+// Looks up keys of the running command from argument `i` on.
+static void look_up_stretch(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    struct uuid id;
-    bool found = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
-                 dataset_get(s->service->dataset, id, value);
-    if (found)
+    const struct command *command = s->running->command;
+    uint32_t step = (uint32_t)command->keys.step;
+    uint32_t before = (i - (uint32_t)command->keys.first) / step;
+    uint32_t left = command_keys(command, r->argc) - before;
+    uint32_t count = left < BATCH_STRETCH ? left : BATCH_STRETCH;
+    assert(i >= (uint32_t)command->keys.first && left > 0);
+    batch_look_up_stretch(&s->service->batch, s->service->dataset, r, i, step, count);
+    s->keys.first = i;
+    s->keys.count = count;
+    s->keys.place = BATCH_KEYS;
+}
+
+// Where the value of argument `i` is.
+static uint64_t place_of(struct session *s, const struct resp_request *r, uint32_t i)
+{
+    uint32_t step = (uint32_t)s->running->command->keys.step;
+    uint32_t number = (i - s->keys.first) / step;
+    if (i < s->keys.first || number >= s->keys.count) {
+        look_up_stretch(s, r, i);
+        number = 0;
+    }
+    return s->service->batch.place[s->keys.place + number];
+}
+
+bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i, struct span *value)
+{
+    uint64_t place = place_of(s, r, i);
+    if (!count_lookup(s, place != DATASET_NOWHERE))
+        return false;
+    *value = dataset_value(s->service->dataset, place);
+    if (value->len >= BYTES_PER_WORK)
         session_charge(s, value->len / BYTES_PER_WORK);
-    return session_count_lookup(s, found);
+    return true;
 }
 
-void session_lookup_many(struct session *s, const struct resp_request *r, uint32_t first,
-                         uint32_t count, struct span *values)
+bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    struct uuid ids[SESSION_GROUP] = {{0, 0}};
-    struct span found[SESSION_GROUP];
-    uint32_t places[SESSION_GROUP];
-    uint32_t asked = 0;
-    assert(count <= SESSION_GROUP);
-    for (uint32_t i = 0; i < count; i++) {
-        struct span key = resp_arg(r, first + i);
-        values[i] = span_of(NULL, 0);
-        if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &ids[asked]))
-            places[asked++] = i;
-    }
-    dataset_get_many(s->service->dataset, ids, asked, found);
-    for (uint32_t i = 0; i < asked; i++) {
-        values[places[i]] = found[i];
-        session_charge(s, found[i].len / BYTES_PER_WORK);
-    }
-}
-
-bool session_has(struct session *s, struct span key)
-{
-    struct uuid id;
-    return session_count_lookup(s, key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
-                                       dataset_has(s->service->dataset, id));
+    return count_lookup(s, place_of(s, r, i) != DATASET_NOWHERE);
 }
 
 void session_push(struct session *s, struct span message)
@@ -126,30 +120,6 @@ void session_push(struct session *s, struct span message)
 bool session_oom(const struct session *s, const struct output *out)
 {
     return s->oom || s->pushes.oom || output_oom(out);
-}
-
-static void batch_settle(struct batch *batch, struct stats *stats)
-{
-    if (batch->commands == 0)
-        return;
-    uint64_t now = clock_monotonic_ns();
-    uint64_t each = (now - batch->started_ns) / batch->commands;
-    for (unsigned i = 0; i < batch->runs; i++)
-        stats->commands[batch->run[i].number].ns += each * batch->run[i].count;
-    *batch = (struct batch){.started_ns = now};
-}
-
-// A turn of a long command counts as a command.
-static void batch_count(struct batch *batch, struct stats *stats, unsigned number)
-{
-    if (batch->runs == 0 || batch->run[batch->runs - 1].number != number) {
-        if (batch->runs == BATCH_RUNS)
-            batch_settle(batch, stats);
-        batch->run[batch->runs].number = number;
-        batch->run[batch->runs++].count = 0;
-    }
-    batch->run[batch->runs - 1].count++;
-    batch->commands++;
 }
 
 static enum command_result reject_unknown(struct session *s, const struct resp_request *r)
@@ -196,11 +166,11 @@ static bool is_tls_hello(struct bytes in)
     return in.len >= 2 && in.ptr[0] == 0x16 && in.ptr[1] == 0x03;
 }
 
-// The entry that answers the request, or NULL when it has been answered with an error.
-static const struct command_entry *resolve(struct session *s, const struct resp_request *r)
+// The entry that answers the request, or NULL when it has been answered with an error. `entry` is
+// that of its name.
+static const struct command_entry *resolve(struct session *s, const struct resp_request *r,
+                                           const struct command_entry *entry)
 {
-    const struct command_index *commands = &s->service->commands;
-    const struct command_entry *entry = command_find(commands, resp_arg(r, 0));
     char name[COMMAND_FULL_NAME_MAX];
     if (entry == NULL) {
         reject_unknown(s, r);
@@ -208,7 +178,7 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
     }
     if (entry->command->subcommands != NULL && r->argc >= 2) {
         struct span word = resp_arg(r, 1);
-        const struct command_entry *sub = command_find_sub(commands, entry, word);
+        const struct command_entry *sub = command_find_sub(&s->service->commands, entry, word);
         if (sub == NULL) {
             resp_error(&s->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                        session_echoed(word), word.ptr, command_upper_name(entry->command, name));
@@ -230,13 +200,21 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
     return NULL;
 }
 
-static enum command_result run(struct session *s, const struct resp_request *r, struct batch *batch)
+// Runs the handler and times it; slow commands by themselves.
+static enum command_result run(struct session *s, const struct resp_request *r)
 {
     uint64_t errors = s->reply.errors;
     const struct command_entry *entry = s->running;
     struct stats *stats = &s->service->stats;
-    batch_count(batch, stats, entry->number);
+    struct timing *timing = &s->service->timing;
+    bool slow = (entry->command->flags & FAST) == 0;
+    unsigned before = s->work_left;
+    if (slow)
+        timing_settle(timing, stats);
     enum command_result result = entry->command->handler(s, r);
+    timing_add(timing, entry->number, 1 + before - s->work_left);
+    if (slow)
+        timing_settle(timing, stats);
     if (s->reply.errors > errors)
         stats->commands[entry->number].failed++;
     if (result != COMMAND_AGAIN) {
@@ -247,22 +225,64 @@ static enum command_result run(struct session *s, const struct resp_request *r, 
     return result;
 }
 
+// Makes room for `count` arguments of a request that is kept from turn to turn.
+static bool reserve_args(struct session *s, size_t count)
+{
+    size_t capacity = s->args_capacity != 0 ? s->args_capacity : ARGS_FIRST;
+    while (capacity < count)
+        capacity *= 2;
+    if (capacity == s->args_capacity)
+        return true;
+    struct resp_arg *args = realloc(s->args, capacity * sizeof *args);
+    if (args == NULL) {
+        s->oom = true;
+        return false;
+    }
+    s->args = args;
+    s->args_capacity = capacity;
+    return true;
+}
+
 // Makes the request at the front of `in` complete. RESP_ARGS_FULL here means memory ran short.
 static enum resp_status parse(struct session *s, struct bytes in, char *bad)
 {
     enum resp_status status;
     while ((status = resp_parse(&s->progress, in, s->args, s->args_capacity, bad)) ==
-           RESP_ARGS_FULL) {
-        size_t capacity = s->args_capacity != 0 ? s->args_capacity * 2 : ARGS_FIRST;
-        struct resp_arg *args = realloc(s->args, capacity * sizeof *args);
-        if (args == NULL) {
-            s->oom = true;
+           RESP_ARGS_FULL)
+        if (!reserve_args(s, s->args_capacity + 1))
             return RESP_ARGS_FULL;
-        }
-        s->args = args;
-        s->args_capacity = capacity;
-    }
     return status;
+}
+
+static bool is_read_ahead(const struct session *s)
+{
+    return s->ahead.next < s->ahead.end;
+}
+
+static void forget_ahead(struct session *s)
+{
+    if (s->ahead.end == 0)
+        return;
+    struct batch *batch = &s->service->batch;
+    s->ahead.next = 0;
+    s->ahead.end = 0;
+    if (--batch->holders == 0)
+        batch_clear(batch);
+}
+
+void session_read_ahead(struct session *s, struct bytes in)
+{
+    struct batch *batch = &s->service->batch;
+    unsigned first = batch->requests;
+    assert(s->ahead.end == 0);
+    if (s->closing || s->running != NULL || s->progress.at != 0 ||
+        batch_read(batch, &s->service->commands, in, SESSION_TURN_WORK) == 0)
+        return;
+    s->ahead.next = first;
+    s->ahead.end = batch->requests;
+    s->ahead.at = in.ptr;
+    s->progress = (struct resp_progress){0}; // of a first line that was not complete before
+    batch->holders++;
 }
 
 // Errors are counted at once, so that an INFO behind them in a pipeline tells them.
@@ -278,42 +298,118 @@ static void close_session(struct session *s, const char *reason)
     s->close_reason = reason;
 }
 
-// Answers the complete request at the front. True when it is done with.
-static bool answer(struct session *s, struct bytes in, struct batch *batch)
+// Begins the command of a complete request. False when there is none, or it is refused.
+static bool begin(struct session *s, const struct resp_request *r,
+                  const struct command_entry *entry, bool inline_form)
 {
-    struct resp_request request = {in.ptr, s->args, s->progress.argc};
-    if (s->running == NULL) {
-        if (request.argc == 0)
-            return true;
-        const char *foreign = foreign_protocol(&request, s->progress.inline_form);
+    if (r->argc == 0)
+        return false;
+    if (entry == NULL || inline_form) {
+        const char *foreign = foreign_protocol(r, inline_form);
         if (foreign != NULL) {
             close_session(s, foreign);
-            return true;
+            return false;
         }
-        session_charge(s, 1);
-        s->running = resolve(s, &request);
-        s->cursor = 0;
-        s->sum = 0;
-        if (s->running == NULL)
-            return true;
     }
-    switch (run(s, &request, batch)) {
-    case COMMAND_AGAIN: return false;
-    case COMMAND_CLOSE: close_session(s, NULL); return true;
-    case COMMAND_DONE: break;
+    session_charge(s, 1);
+    s->running = resolve(s, r, entry);
+    s->cursor = 0;
+    s->sum = 0;
+    s->keys.count = 0;
+    return s->running != NULL;
+}
+
+// True when the request is done with.
+static bool go_on(struct session *s, const struct resp_request *r)
+{
+    enum command_result result = run(s, r);
+    if (result == COMMAND_CLOSE)
+        close_session(s, NULL);
+    return result != COMMAND_AGAIN;
+}
+
+// The reply to a request read ahead will take another turn, for which the batch does not live.
+static void keep_request(struct session *s, const struct resp_request *r, size_t size)
+{
+    if (!reserve_args(s, r->argc))
+        return;
+    memcpy(s->args, r->args, r->argc * sizeof *s->args);
+    s->progress = (struct resp_progress){.at = size, .argc = r->argc};
+}
+
+// Answers the next request read ahead, which is at the front of `in`; the bytes done with.
+static size_t answer_ahead(struct session *s, struct bytes in)
+{
+    struct batch *batch = &s->service->batch;
+    const struct batch_request *next = &batch->request[s->ahead.next++];
+    struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
+    assert(s->ahead.at == in.ptr);
+    s->ahead.at += next->size;
+    if (begin(s, &request, next->entry, false)) {
+        s->keys.first = (uint32_t)s->running->command->keys.first;
+        s->keys.count = next->keys;
+        s->keys.place = next->first_key;
+        if (!go_on(s, &request)) {
+            keep_request(s, &request, next->size);
+            return 0;
+        }
     }
-    return true;
+    return next->size;
+}
+
+// The same for the request that is kept in the session, which is complete.
+static size_t answer_kept(struct session *s, struct bytes in)
+{
+    struct resp_request request = {in.ptr, s->args, s->progress.argc};
+    const struct command_entry *entry = NULL;
+    if (s->running == NULL && request.argc > 0)
+        entry = command_find(&s->service->commands, resp_arg(&request, 0));
+    s->keys.count = 0; // what was looked up in another turn is gone
+    bool running = s->running != NULL || begin(s, &request, entry, s->progress.inline_form);
+    if (running && !go_on(s, &request))
+        return 0;
+    size_t size = s->progress.at;
+    s->progress = (struct resp_progress){0};
+    return size;
+}
+
+// Answers the request at the front of `in`; the bytes done with. 0 when it is not complete, which
+// `*partial` tells, or its reply is not.
+static size_t answer(struct session *s, struct bytes in, bool *partial)
+{
+    char bad[RESP_BAD_TEXT];
+    if (s->running != NULL)
+        return answer_kept(s, in);
+    if (!is_read_ahead(s)) {
+        forget_ahead(s);
+        session_read_ahead(s, in);
+        batch_look_up(&s->service->batch, s->service->dataset);
+    }
+    if (is_read_ahead(s))
+        return answer_ahead(s, in);
+    if (s->progress.at == 0 && is_tls_hello(in)) {
+        close_session(s, "TLS");
+        return 0;
+    }
+    switch (parse(s, in, bad)) {
+    case RESP_COMPLETE: return answer_kept(s, in);
+    case RESP_PARTIAL: *partial = true; break;
+    case RESP_ARGS_FULL: break; // out of memory
+    case RESP_BAD:
+        resp_error(&s->reply, "ERR %s", bad);
+        close_session(s, NULL);
+        break;
+    }
+    return 0;
 }
 
 // Answers requests until something stops it; how many bytes of `in` are done with.
-static size_t feed(struct session *s, struct bytes in, struct batch *batch,
-                   enum feed_status *status)
+static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
 {
     size_t consumed = 0;
-    char bad[RESP_BAD_TEXT];
+    bool partial = false;
     for (;;) {
-        struct bytes rest = {in.ptr + consumed, in.len - consumed};
-        if (s->running == NULL) {
+        if (s->running == NULL && s->pushes.len > 0) {
             output_append(s->reply.out, buf_span(&s->pushes));
             s->pushes.len = 0;
         }
@@ -321,7 +417,7 @@ static size_t feed(struct session *s, struct bytes in, struct batch *batch,
         if (s->closing || session_oom(s, s->reply.out))
             return consumed;
         *status = FEED_NEEDS_INPUT;
-        if (rest.len == 0)
+        if (consumed == in.len || partial)
             return consumed;
         *status = FEED_OUTPUT_FULL;
         if (!session_has_room(s))
@@ -329,43 +425,21 @@ static size_t feed(struct session *s, struct bytes in, struct batch *batch,
         *status = FEED_TURN_OVER;
         if (s->work_left == 0)
             return consumed;
-        if (s->running == NULL) {
-            if (s->progress.at == 0 && is_tls_hello(rest)) {
-                close_session(s, "TLS");
-                continue;
-            }
-            enum resp_status parsed = parse(s, rest, bad);
-            if (parsed == RESP_BAD) {
-                resp_error(&s->reply, "ERR %s", bad);
-                count_errors(s);
-                close_session(s, NULL);
-                continue;
-            }
-            *status = FEED_NEEDS_INPUT;
-            if (parsed == RESP_PARTIAL)
-                return consumed;
-            if (parsed != RESP_COMPLETE)
-                continue; // out of memory
-        }
-        bool done = answer(s, rest, batch);
-        count_errors(s);
-        if (done) {
-            consumed += s->progress.at;
-            s->progress = (struct resp_progress){0};
-        }
+        consumed += answer(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &partial);
+        if (s->reply.errors > 0)
+            count_errors(s);
     }
 }
 
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out)
 {
     struct feed_result result;
-    struct batch batch = {.started_ns = clock_monotonic_ns()};
     s->reply.out = out;
     s->work_left = SESSION_TURN_WORK;
-    result.consumed = feed(s, in, &batch, &result.status);
-    batch_settle(&batch, &s->service->stats);
+    result.consumed = feed(s, in, &result.status);
+    forget_ahead(s);
     s->reply.out = NULL;
-    if (s->progress.at == 0 && s->args_capacity > ARGS_KEPT) {
+    if (s->progress.at == 0 && s->args != NULL) {
         free(s->args);
         s->args = NULL;
         s->args_capacity = 0;

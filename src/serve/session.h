@@ -22,7 +22,6 @@ enum {
     // Bytes of an unfinished request that the caller keeps for a client (Redis's
     // client-query-buffer-limit).
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
-    SESSION_GROUP = 16, // keys looked up together
     // Bytes of a client's own word that an error repeats, as in Redis.
     SESSION_ECHOED_MAX = 128,
 };
@@ -55,8 +54,21 @@ struct session {
     struct resp_arg *args;
     size_t args_capacity;
     const struct command_entry *running; // its reply is not finished
-    uint64_t cursor;          // a handler's place in a long reply; 0 when it is called first
-    uint64_t sum;             // a handler's running result
+    uint64_t cursor; // a handler's place in a long reply; 0 when it is called first
+    uint64_t sum;    // a handler's running result
+    struct {
+        uint32_t first; // argument
+        uint32_t count; // of arguments, in the steps of the command's row
+        uint32_t place; // where the first one's is in the batch
+    } keys;             // of the running command that have been looked up
+
+    // Its part of the service's batch: requests that are read and still to be answered, the first
+    // of them at `ahead_at`. Only during a turn.
+    struct {
+        unsigned next;
+        unsigned end;
+        const char *at;
+    } ahead;
     unsigned work_left;       // of this turn
     struct buf pushes;        // waits for the next command boundary
     const char *close_reason; // why the session closed of its own accord, or NULL
@@ -69,6 +81,11 @@ void session_init(struct session *s, struct service *service, bool local);
 
 // Frees what the session holds.
 void session_release(struct session *s);
+
+// Optional, before a session_feed with the same bytes: reads requests ahead into the service's
+// batch, so that the keys of several sessions are looked up together. Each of them must be fed, or
+// released, before the turn ends; `in` must stay where it is until then.
+void session_read_ahead(struct session *s, struct bytes in);
 
 // Answers what `in` asks, appending replies to `out`, as far as the limits above allow. `in` begins
 // with the first byte not yet consumed; the bytes may have moved since the last call and more may
@@ -98,21 +115,14 @@ static inline bool session_has_room(const struct session *s)
 // otherwise. A unit is about the time of a lookup, 0.2 µs.
 void session_charge(struct session *s, uint64_t units);
 
-// For handlers: the value stored under the text `key`, counted as a hit or a miss. A key that is
-// no UUID is a miss.
-bool session_lookup(struct session *s, struct span key, struct span *value);
+// For handlers: the value stored under argument `i`, a key, counted as a hit or a miss. A key that
+// is no UUID is a miss. When the keys of the request have not been looked up ahead, those from `i`
+// on are, some at a time, as the command's row says which arguments are keys.
+bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i,
+                    struct span *value);
 
-// For handlers: the values of `count` (at most SESSION_GROUP) keys from argument `first` on, looked
-// up together; the `ptr` of a missing one is NULL. Not counted: session_count_lookup does that for
-// each that is used.
-void session_lookup_many(struct session *s, const struct resp_request *r, uint32_t first,
-                         uint32_t count, struct span *values);
-
-// For handlers: counts a hit or a miss; `found` itself.
-bool session_count_lookup(struct session *s, bool found);
-
-// For handlers: whether there is one; counted likewise.
-bool session_has(struct session *s, struct span key);
+// For handlers: the same, but only whether there is one.
+bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
 
 // For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".
 static inline int session_echoed(struct span word)

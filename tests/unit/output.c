@@ -6,7 +6,7 @@
 
 #include "support/tap.h"
 
-enum { OWNERS = 3, MODEL_SEGMENTS = 4096 };
+enum { OWNERS = 3, MODEL_LOANS = 4096 };
 
 // Owners outlive the outputs under test; what a release would do is counted instead.
 static struct ref owners[OWNERS];
@@ -34,9 +34,9 @@ static unsigned taken(unsigned owner)
 // All that is pending, as the iovecs tell it.
 static struct buf gather(const struct output *o)
 {
-    struct iovec vectors[MODEL_SEGMENTS];
+    struct iovec vectors[MODEL_LOANS];
     struct buf all = {0};
-    size_t count = output_iovecs(o, vectors, MODEL_SEGMENTS);
+    size_t count = output_iovecs(o, vectors, MODEL_LOANS);
     for (size_t i = 0; i < count; i++)
         buf_append(&all, span_of(vectors[i].iov_base, vectors[i].iov_len));
     return all;
@@ -85,7 +85,7 @@ static void test_order(void)
     is_number((int64_t)output_iovecs(&o, vectors, 0), 0, "and none without room");
     output_release(&o);
     ok(sample_references(whole.len), "release drops each pending reference once");
-    ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.segments == NULL && !o.oom,
+    ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.loans == NULL && !o.oom,
        "and leaves an empty output");
     output_release(&o);
     is_number((int64_t)output_iovecs(&o, vectors, 8), 0, "an empty output has no iovecs");
@@ -160,23 +160,64 @@ static void test_memory(void)
         output_append(&o, span_of(text, 1));
     }
     output_take(&o, output_pending(&o));
-    ok(o.owned.cap <= 512 && o.capacity <= 8, "an emptied output keeps next to no memory");
+    ok(output_pending(&o) == 0 && o.owned.cap >= sizeof text, "an emptied output keeps its memory");
+    output_release(&o);
 
     // Never empty, never more than 2,100 bytes pending, while 10 MB go through.
     size_t most = 0;
-    size_t most_segments = 0;
+    size_t most_loans = 0;
     for (unsigned i = 0; i < 10000; i++) {
         output_append(&o, span_of(text, 1000));
         output_borrow(&o, span_of(text, 10), &owners[0]);
         if (i > 0)
             output_take(&o, 1010);
         most = o.owned.cap > most ? o.owned.cap : most;
-        most_segments = o.capacity > most_segments ? o.capacity : most_segments;
+        most_loans = o.capacity > most_loans ? o.capacity : most_loans;
     }
     ok(most <= 64 * 1024, "taken bytes make room for new ones (%zu bytes held)", most);
-    ok(most_segments <= 8, "and taken segments too (%zu held)", most_segments);
+    ok(most_loans <= 8, "and taken loans too (%zu held)", most_loans);
     output_release(&o);
     is_number(taken(0), 0, "all references were dropped");
+}
+
+static void test_move(void)
+{
+    static char text[100000];
+    memset(text, 'x', sizeof text);
+    struct output from = {0};
+    struct output to = {0};
+    owners_init();
+    output_append(&from, span_of(text, sizeof text));
+    const char *memory = from.owned.ptr;
+    output_take(&from, sizeof text - 100);
+    output_move(&to, &from);
+    ok(from.owned.ptr == memory && output_pending(&from) == 0, "little is copied");
+    ok(holds(&to, span_of(text, 100)) && to.owned.cap <= 100, "into no more than it needs");
+
+    output_append(&from, span_of(text, sizeof text));
+    output_take(&from, 10);
+    output_take(&to, 100);
+    output_move(&to, &from);
+    ok(to.owned.ptr == memory && from.owned.ptr == NULL, "much goes with its memory");
+    ok(holds(&to, span_of(text, sizeof text - 10)), "from where it stands");
+    output_take(&to, output_pending(&to));
+
+    from = sample();
+    output_take(&from, 10);
+    output_move(&to, &from);
+    ok(holds(&to, span_text(sample_text + 10)) && sample_references(10) && from.count == 0,
+       "and so do borrowed spans, with their references");
+    output_append(&to, span_text("!"));
+    is_number((int64_t)output_pending(&to), (int64_t)sizeof sample_text - 10,
+              "more can be appended behind them");
+    output_release(&from);
+    output_release(&to);
+
+    output_reserve(&from, SIZE_MAX / 2 + 1);
+    output_move(&to, &from);
+    ok(output_oom(&to), "what ran out of memory stays so");
+    output_release(&from);
+    output_release(&to);
 }
 
 static void test_oom(void)
@@ -206,8 +247,8 @@ static void test_oom(void)
 struct model {
     struct buf bytes; // everything ever appended
     size_t left;      // how many of them have been taken
-    size_t ends[MODEL_SEGMENTS];
-    unsigned owner[MODEL_SEGMENTS];
+    size_t ends[MODEL_LOANS];
+    unsigned owner[MODEL_LOANS];
     size_t borrowed;
 };
 
@@ -275,6 +316,7 @@ int main(void)
     test_order();
     test_owner_lifetime();
     test_memory();
+    test_move();
     owners_init();
     test_oom();
     test_random();

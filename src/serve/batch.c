@@ -1,0 +1,111 @@
+// Reading ahead: parse, name the command, collect its keys; then look them all up.
+#include "serve/batch.h"
+
+#include <assert.h>
+
+#include "data/dataset.h"
+
+static const struct command_entry *find_entry(struct batch *b, const struct command_index *commands,
+                                              struct span name)
+{
+    if (b->last_entry == NULL || !span_equal(name, b->last_name)) {
+        b->last_entry = command_find(commands, name);
+        if (b->last_entry == NULL)
+            return NULL;
+        assert(name.len <= sizeof b->last_text);
+        memcpy(b->last_text, name.ptr, name.len);
+        b->last_name = span_of(b->last_text, name.len);
+    }
+    return b->last_entry;
+}
+
+// How many keys the request has; 0 too when the command will be refused.
+static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
+{
+    if (entry == NULL || (entry->command->flags & READONLY) == 0)
+        return 0;
+    return command_keys(entry->command, argc);
+}
+
+static void add_key(struct batch *b, unsigned at, struct span key)
+{
+    b->is_uuid[at] = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &b->id[at]);
+    if (!b->is_uuid[at])
+        b->id[at] = (struct uuid){0, 0};
+}
+
+unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
+                    unsigned limit)
+{
+    unsigned before = b->requests;
+    unsigned keys_before = b->keys;
+    char bad[RESP_BAD_TEXT];
+    while (in.len > 0 && in.ptr[0] == '*' && b->requests < BATCH_REQUESTS &&
+           b->requests - before < limit) {
+        struct resp_progress progress = {0};
+        struct resp_arg *args = b->arg + b->args;
+        if (resp_parse(&progress, in, args, BATCH_ARGS - b->args, bad) != RESP_COMPLETE)
+            break;
+        struct resp_request r = {in.ptr, args, progress.argc};
+        const struct command_entry *entry =
+            r.argc > 0 ? find_entry(b, commands, resp_arg(&r, 0)) : NULL;
+        uint32_t keys = count_keys(entry, r.argc);
+        if (keys > BATCH_KEYS)
+            keys = 0; // more than ever fit: the command looks them up as it goes
+        bool too_many = b->requests > before && b->keys + keys - keys_before > limit;
+        if (keys > BATCH_KEYS - b->keys || too_many)
+            break;
+        for (uint32_t i = 0; i < keys; i++)
+            add_key(b, b->keys + i,
+                    resp_arg(&r, (uint32_t)entry->command->keys.first +
+                                     i * (uint32_t)entry->command->keys.step));
+        b->request[b->requests++] = (struct batch_request){
+            .entry = entry,
+            .size = (uint32_t)progress.at,
+            .first_arg = (uint16_t)b->args,
+            .argc = (uint16_t)r.argc,
+            .first_key = (uint16_t)b->keys,
+            .keys = (uint16_t)keys,
+        };
+        b->args += r.argc;
+        b->keys += keys;
+        in = (struct bytes){in.ptr + progress.at, in.len - progress.at};
+    }
+    return b->requests - before;
+}
+
+bool batch_is_full(const struct batch *b)
+{
+    return b->requests == BATCH_REQUESTS || b->keys == BATCH_KEYS || b->args == BATCH_ARGS;
+}
+
+void batch_clear(struct batch *b)
+{
+    b->requests = 0;
+    b->args = 0;
+    b->keys = 0;
+    b->looked_up = 0;
+}
+
+static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)
+{
+    dataset_find_many(d, b->id + first, count, b->place + first);
+    for (unsigned i = first; i < first + count; i++)
+        if (!b->is_uuid[i])
+            b->place[i] = DATASET_NOWHERE;
+}
+
+void batch_look_up(struct batch *b, const struct dataset *d)
+{
+    look_up(b, d, b->looked_up, b->keys - b->looked_up);
+    b->looked_up = b->keys;
+}
+
+void batch_look_up_stretch(struct batch *b, const struct dataset *d, const struct resp_request *r,
+                           uint32_t first, uint32_t step, uint32_t count)
+{
+    assert(count <= BATCH_STRETCH);
+    for (uint32_t i = 0; i < count; i++)
+        add_key(b, BATCH_KEYS + i, resp_arg(r, first + i * step));
+    look_up(b, d, BATCH_KEYS, count);
+}
