@@ -55,13 +55,10 @@ bool number_parse_memory(struct span s, uint64_t *bytes)
 
 size_t number_format(char *to, uint64_t value)
 {
-    char reversed[NUMBER_TEXT_MAX];
-    size_t len = 0;
-    do {
-        reversed[len++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    for (size_t i = 0; i < len; i++)
-        to[i] = reversed[len - 1 - i];
+    size_t len = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10)
+        len++;
+    for (size_t at = len; at > 0; value /= 10)
+        to[--at] = (char)('0' + value % 10);
     return len;
 }

@@ -59,8 +59,9 @@ static void reject(struct server *server, int fd, const char *reply)
     close(fd);
 }
 
-static void tune_tcp(int fd)
+static void tune_tcp(int fd, bool local)
 {
+    static const char loopback_congestion[] = "reno";
     int on = 1;
     int idle = KEEPALIVE_IDLE;
     int interval = KEEPALIVE_IDLE / 3;
@@ -71,6 +72,12 @@ static void tune_tcp(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    // On the way to a client on this machine nothing is ever lost or late, so the simplest control
+    // does, which every kernel has; one that measures the path and paces what is sent (BBR, where
+    // it is the default) costs a tenth of a request's time.
+    if (local)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loopback_congestion,
+                         sizeof loopback_congestion - 1);
 }
 
 static void admit(struct server *server, int fd, const struct sockaddr *peer, socklen_t peer_len)
@@ -93,7 +100,7 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     } else {
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
         if (peer->sa_family != AF_UNIX)
-            tune_tcp(fd);
+            tune_tcp(fd, local);
         worker_adopt(server->worker, fd, local);
     }
 }

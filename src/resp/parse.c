@@ -41,25 +41,71 @@ static bool line_too_long(const struct resp_progress *p, struct bytes input)
     return input.len - p->at > RESP_LINE_MAX;
 }
 
-// Reads "<kind><number>\r\n" at `p->at`. RESP_COMPLETE with the number (`*valid` false if it is
-// none) when the line is there.
-static enum resp_status read_count(struct resp_progress *p, struct bytes input, int64_t *number,
-                                   bool *valid)
+// A line as nearly all are: a kind, one or two digits without a leading zero, CR, and something
+// behind it. Its size with the line end; 0 when it is to be looked at more closely.
+static inline size_t read_short_count(const char *line, size_t have, int64_t *number)
 {
+    if (have < sizeof "$99\r\n" - 1)
+        return 0;
+    unsigned first = (unsigned char)(line[1] - '0');
+    unsigned second = (unsigned char)(line[2] - '0');
+    if (first <= 9 && line[2] == '\r') {
+        *number = first;
+        return 4;
+    }
+    if (first - 1 <= 8 && second <= 9 && line[3] == '\r') {
+        *number = first * 10 + second;
+        return 5;
+    }
+    return 0;
+}
+
+// Takes arguments as nearly all are, complete and with a short count, without a note of how far it
+// is in between.
+static void take_short_arguments(struct resp_progress *p, struct bytes input, struct resp_arg *args,
+                                 size_t capacity)
+{
+    size_t at = p->at;
+    uint32_t argc = p->argc;
+    uint32_t most = p->expected < capacity ? p->expected : (uint32_t)capacity;
+    for (; argc < most; argc++) {
+        int64_t number;
+        size_t size = read_short_count(input.ptr + at, input.len - at, &number);
+        if (size == 0 || input.ptr[at] != '$' || input.len - at - size < (size_t)number + 2)
+            break;
+        args[argc] = (struct resp_arg){(uint32_t)(at + size), (uint32_t)number};
+        at += size + (size_t)number + 2;
+    }
+    if (argc > p->argc)
+        p->searched = 0;
+    p->at = at;
+    p->argc = argc;
+}
+
+// Reads "<kind><number>\r\n" at `p->at`; the byte after '\r' is skipped, not checked.
+// RESP_COMPLETE with the number (`*valid` false if it is none) and the line's size when the line is
+// there.
+static inline enum resp_status read_count(struct resp_progress *p, struct bytes input,
+                                          int64_t *number, bool *valid, size_t *size)
+{
+    struct bytes line = {input.ptr + p->at, input.len - p->at};
+    *size = read_short_count(line.ptr, line.len, number);
+    *valid = true;
+    if (*size > 0)
+        return RESP_COMPLETE;
     size_t len;
     if (!find_line_end(p, input, '\r', &len))
         return line_too_long(p, input) ? RESP_BAD : RESP_PARTIAL;
-    if (input.len - p->at < len + 2)
+    if (line.len < len + 2)
         return RESP_PARTIAL;
-    *valid = len > 0 && number_parse(span_of(input.ptr + p->at + 1, len - 1), number);
+    *valid = len > 0 && number_parse(span_of(line.ptr + 1, len - 1), number);
+    *size = len + 2;
     return RESP_COMPLETE;
 }
 
-// Goes behind the line that read_count has read; the byte after '\r' is skipped, not checked.
-static void skip_count(struct resp_progress *p, struct bytes input)
+static inline void skip_line(struct resp_progress *p, size_t size)
 {
-    const char *line = input.ptr + p->at;
-    p->at += (size_t)((const char *)memchr(line, '\r', input.len - p->at) - line) + 2;
+    p->at += size;
     p->searched = 0;
 }
 
@@ -68,23 +114,26 @@ static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes in
 {
     int64_t number = 0;
     bool valid = false;
+    size_t size = 0;
     if (!p->in_multibulk) {
-        enum resp_status status = read_count(p, input, &number, &valid);
+        enum resp_status status = read_count(p, input, &number, &valid, &size);
         if (status == RESP_BAD)
             return bad_request(bad, "too big mbulk count string");
         if (status != RESP_COMPLETE)
             return status;
         if (!valid || number > RESP_ARGS_MAX)
             return bad_request(bad, "invalid multibulk length");
-        skip_count(p, input);
+        skip_line(p, size);
         if (number <= 0)
             return RESP_COMPLETE;
         p->expected = (uint32_t)number;
         p->in_multibulk = true;
     }
+    if (!p->in_bulk)
+        take_short_arguments(p, input, args, capacity);
     while (p->argc < p->expected) {
         if (!p->in_bulk) {
-            enum resp_status status = read_count(p, input, &number, &valid);
+            enum resp_status status = read_count(p, input, &number, &valid, &size);
             if (status == RESP_BAD)
                 return bad_request(bad, "too big bulk count string");
             if (status != RESP_COMPLETE)
@@ -97,7 +146,7 @@ static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes in
             }
             if (!valid || number < 0 || number > RESP_BULK_MAX)
                 return bad_request(bad, "invalid bulk length");
-            skip_count(p, input);
+            skip_line(p, size);
             p->bulk_len = (uint32_t)number;
             p->in_bulk = true;
         }

@@ -15,10 +15,14 @@ enum {
     BORROW_MIN = 16 * 1024,
 };
 
-static size_t put_header(char *to, char kind, uint64_t number)
+static inline size_t put_header(char *to, char kind, uint64_t number)
 {
+    size_t len = 1;
     to[0] = kind;
-    size_t len = 1 + number_format(to + 1, number);
+    if (number < 10)
+        to[len++] = (char)('0' + number);
+    else
+        len += number_format(to + 1, number);
     to[len++] = '\r';
     to[len++] = '\n';
     return len;

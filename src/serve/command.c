@@ -54,14 +54,6 @@ const char *command_group_name(enum command_group group)
     return groups[group].name;
 }
 
-uint32_t command_keys(const struct command *c, uint32_t argc)
-{
-    int64_t last = c->keys.last < 0 ? (int64_t)argc + c->keys.last : c->keys.last;
-    if (c->keys.first == 0 || last < c->keys.first || last >= argc)
-        return 0;
-    return (uint32_t)(last - c->keys.first) / (uint32_t)c->keys.step + 1;
-}
-
 unsigned command_categories(const struct command *c)
 {
     unsigned categories = c->categories != 0 ? c->categories : groups[c->group].category;

@@ -165,7 +165,14 @@ const char *command_group_name(enum command_group group);
 
 // How many keys a request of `argc` words has, by the row's key arguments; 0 too when it has too
 // few words for them.
-uint32_t command_keys(const struct command *c, uint32_t argc);
+static inline uint32_t command_keys(const struct command *c, uint32_t argc)
+{
+    int64_t last = c->keys.last < 0 ? (int64_t)argc + c->keys.last : c->keys.last;
+    if (c->keys.first == 0 || last < c->keys.first || last >= argc)
+        return 0;
+    uint32_t between = (uint32_t)(last - c->keys.first);
+    return (c->keys.step == 1 ? between : between / (uint32_t)c->keys.step) + 1;
+}
 
 // All ACL categories of a row: its own and those that its flags imply.
 unsigned command_categories(const struct command *c);

@@ -88,7 +88,7 @@ static void look_up_stretch(struct session *s, const struct resp_request *r, uin
 static uint64_t place_of(struct session *s, const struct resp_request *r, uint32_t i)
 {
     uint32_t step = (uint32_t)s->running->command->keys.step;
-    uint32_t number = (i - s->keys.first) / step;
+    uint32_t number = step == 1 ? i - s->keys.first : (i - s->keys.first) / step;
     if (i < s->keys.first || number >= s->keys.count) {
         look_up_stretch(s, r, i);
         number = 0;
