@@ -35,7 +35,12 @@ fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
 fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
 build/fuzz/%: override CC = $(FUZZ_CC)
 
-FLAVOURS := release asan tsan fuzz
+# Every access to memory is a call, to tests/sharing/hooks.c instead of the sanitizer.
+sharing_FLAGS = $(tsan_FLAGS)
+sharing_LINK = -pthread $(LDFLAGS)
+build/sharing/tests/sharing/hooks.o: private sharing_FLAGS = -O2 -g
+
+FLAVOURS := release asan tsan sharing fuzz
 
 # ---- sources: who is linked into what -----------------------------------------------------------
 
@@ -56,7 +61,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
-             $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(wildcard tests/*/*.h)
+             $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(wildcard tests/sharing/*.c tests/*/*.h)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
@@ -65,7 +70,7 @@ say = $(if $(V),,@echo '$(1)')
 .DELETE_ON_ERROR:
 .PHONY: all run test redis-compat bench fuzz fuzz-merge fuzz-seeds fuzz-targets format install \
         clean help need-build need-test need-redis-compat need-bench need-fuzz check-format \
-        check-headers check-layers test-asan test-release test-tsan
+        check-headers check-layers test-asan test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -146,9 +151,20 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 # They are compiled with the tests, so that they keep up with the format.
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
-# What runs on more than one thread.
-test-tsan: build/tsan/tests/unit/records build/tsan/tests/unit/build build/tsan/tests/unit/settle
-	$(Q)prove --failures --timer $^
+# What runs on more than one thread; a race ends the program at once, and not well.
+WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle integration/threads)
+test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
+	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
+	    build/sharing/tests/sharing/lines
+
+# What clients see does not depend on the number of loops, which is that of the processors unless it
+# is said.
+LOOPED := $(addprefix build/release/tests/integration/,protocol hiredis oracle keysets lifecycle)
+test-threads: build/release/stele-server build/release/stele $(LOOPED)
+	$(Q)for threads in 1 2 8; do \
+	    STELE_TEST_THREADS=$$threads STELE_BUILD=build/release prove --failures --timer \
+	        $(LOOPED) tests/integration/redis-compat.t || exit 1; \
+	done
 
 # ---- what people call ---------------------------------------------------------------------------
 
@@ -161,6 +177,7 @@ test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-threads
 
 redis-compat: need-redis-compat ## play redis-compat/ against Stele and against a real redis-server
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
@@ -209,6 +226,11 @@ build/asan/tests/fuzz/seeds/%: build/asan/tests/fuzz/seeds/%.o build/asan/tests/
     $(patsubst %.c,build/asan/%.o,$(PARTS))
 	$(call say,LINK $@)
 	$(Q)$(CC) $(asan_LINK) $^ -o $@ -lev $(LDLIBS)
+
+build/sharing/tests/sharing/lines: $(patsubst %.c,build/sharing/%.o,$(PARTS) $(SUPPORT)) \
+    build/sharing/tests/sharing/lines.o build/sharing/tests/sharing/hooks.o
+	$(call say,LINK $@)
+	$(Q)$(CC) $(sharing_LINK) $^ -o $@ -lev $(LDLIBS)
 
 install: all ## install programs, library and header below PREFIX (DESTDIR before it)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)

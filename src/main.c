@@ -4,8 +4,6 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/thread.h"
 #include "base/version.h"
 #include "data/dataset.h"
 #include "net/server.h"
@@ -119,15 +118,9 @@ static void *settle(void *argument)
 
 static void settling_start(struct settling *settling, struct dataset *dataset)
 {
-    sigset_t all;
-    sigset_t before;
     settling->dataset = dataset;
     atomic_init(&settling->cancel, false);
-    // Signals are the main thread's business; a new thread inherits the mask.
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    settling->started = pthread_create(&settling->thread, NULL, settle, settling) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    settling->started = thread_start(&settling->thread, 0, settle, settling);
     if (!settling->started)
         log_write(LOG_WARNING, "no thread to write or verify the index file with");
 }
@@ -136,13 +129,10 @@ static void settling_start(struct settling *settling, struct dataset *dataset)
 // must then stay until the process ends. The next start removes what it leaves behind.
 static bool settling_stop(struct settling *settling)
 {
-    struct timespec limit;
     if (!settling->started)
         return true;
     atomic_store(&settling->cancel, true);
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += SETTLING_SECONDS;
-    return pthread_timedjoin_np(settling->thread, NULL, &limit) == 0;
+    return thread_join(settling->thread, SETTLING_SECONDS);
 }
 
 static int serve(const struct options *options)

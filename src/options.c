@@ -60,6 +60,13 @@ static const char *set_bind(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *set_threads(struct options *o, const char *value)
+{
+    _Static_assert(SERVICES_MAX == 128, "the message and the help tell the real limit");
+    return set_number(&o->server.service.threads, value, 1, SERVICES_MAX,
+                      "must be a number from 1 to 128");
+}
+
 static const char *set_protected_mode(struct options *o, const char *value)
 {
     return set_yes_no(&o->server.service.protected_mode, value);
@@ -179,6 +186,8 @@ static const struct option_row rows[] = {
     {"--unixsocket", "PATH", "listen on a unix socket too", set_unixsocket},
     {"--unixsocketperm", "MODE", "its permissions in octal (default: as the umask says)",
      set_unixsocketperm},
+    {"--threads", "N",
+     "event loops that share the clients, 1 to 128 (default: one for each processor)", set_threads},
     {"--maxclients", "N", "clients connected at once (default 10000)", set_maxclients},
     {"--timeout", "SECONDS", "close clients idle for that long; 0: never (default 0)", set_timeout},
     {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},

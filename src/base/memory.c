@@ -1,6 +1,8 @@
 // Nothing is reserved for what may never be touched: sizes asked for are often upper bounds.
 #include "base/memory.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 void *memory_map(size_t bytes, size_t huge_from)
@@ -18,4 +20,13 @@ void memory_unmap(void *memory, size_t bytes)
 {
     if (memory != NULL)
         munmap(memory, bytes);
+}
+
+void *memory_lines(size_t bytes)
+{
+    size_t whole = (bytes + MEMORY_LINE - 1) / MEMORY_LINE * MEMORY_LINE;
+    void *memory = aligned_alloc(MEMORY_LINE, whole);
+    if (memory != NULL)
+        memset(memory, 0, whole);
+    return memory;
 }

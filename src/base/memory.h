@@ -1,5 +1,5 @@
 // Anonymous memory by the page: what is freed goes back to the system at once, and what is never
-// touched takes none.
+// touched takes none. And memory by the cache line, for what several threads use.
 #ifndef STELE_BASE_MEMORY_H
 #define STELE_BASE_MEMORY_H
 
@@ -12,5 +12,15 @@ void *memory_map(size_t bytes, size_t huge_from);
 
 // Gives them back. NULL is accepted.
 void memory_unmap(void *memory, size_t bytes);
+
+enum {
+    // Bytes that processors hand each other at once: lines are of 64 where they are fetched in
+    // pairs (x86-64), of 128 on some aarch64.
+    MEMORY_LINE = 128,
+};
+
+// `bytes` of zeros, on lines that hold nothing else: what one thread writes beside them does not
+// slow another that reads them. NULL when memory is short; free() gives them back.
+void *memory_lines(size_t bytes);
 
 #endif

@@ -1,10 +1,10 @@
 // Threads that take the next part from a shared counter until none is left.
 #include "base/parallel.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
+
+#include "base/thread.h"
 
 struct job {
     void (*work)(void *context, unsigned worker, size_t part);
@@ -41,17 +41,11 @@ void parallel_run(unsigned threads, size_t parts,
     struct job job = {.work = work, .context = context, .parts = parts};
     pthread_t helpers[PARALLEL_THREADS_MAX];
     unsigned started = 0;
-    sigset_t all;
-    sigset_t before;
     atomic_init(&job.next, 0);
     atomic_init(&job.workers, 1);
-    // Signals are the main thread's business; a new thread inherits the mask.
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (started + 1 < threads && started + 1 < parts && started + 1 < PARALLEL_THREADS_MAX &&
-           pthread_create(&helpers[started], NULL, help, &job) == 0)
+           thread_start(&helpers[started], 0, help, &job))
         started++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     take_parts(&job, 0);
     for (unsigned i = 0; i < started; i++)
         pthread_join(helpers[i], NULL);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "data/build.h"
 #include "data/dataset_parts.h"
 #include "data/lines.h"
@@ -107,7 +108,7 @@ static bool build_image(struct dataset *d, struct built *built, bool avoid_file,
 static struct index *build(struct dataset *d, struct dataset_report *report, struct error *error)
 {
     struct built built = {0};
-    struct index *x = calloc(1, sizeof *x);
+    struct index *x = memory_lines(sizeof *x);
     uint64_t start = clock_monotonic_ns();
     bool good = false;
     if (x == NULL) {
@@ -184,7 +185,7 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
 // tells whether it is that there is no such file.
 static struct index *map_index(struct dataset *d, bool *missing, struct error *error)
 {
-    struct index *x = calloc(1, sizeof *x);
+    struct index *x = memory_lines(sizeof *x);
     *missing = false;
     if (x == NULL) {
         error_set(error, "no memory to open '%s'", d->index_path);
@@ -309,7 +310,7 @@ static struct dataset *dataset_new(const char *path, const struct dataset_settin
                                    struct error *error)
 {
     size_t len = strlen(path);
-    struct dataset *d = calloc(1, sizeof *d + len + 1);
+    struct dataset *d = memory_lines(sizeof *d + len + 1);
     if (d == NULL) {
         error_set(error, "no memory to open '%s'", path);
         return NULL;

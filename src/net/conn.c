@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -21,7 +22,7 @@ static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 
-struct conn *conn_new(struct worker *worker, int fd, bool local)
+struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
 {
     struct conn *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -31,12 +32,11 @@ struct conn *conn_new(struct worker *worker, int fd, bool local)
     c->worker = worker;
     c->status = FEED_NEEDS_INPUT;
     c->turn = -1;
-    session_init(&c->session, &worker->service, local);
+    session_init(&c->session, &worker->service, id, local);
     ev_io_init(&c->io, on_event, fd, EV_READ);
     c->io.data = c;
     ev_io_start(worker->loop, &c->io);
-    worker->service.stats.connected_clients++;
-    worker->connections++;
+    counter_add(&worker->service.stats.connected_clients, 1);
     c->active_at = worker_now(worker);
     link_init(&c->link);
     link_move_last(&worker->active, &c->link);
@@ -50,12 +50,11 @@ void conn_free(struct conn *c)
     ev_io_stop(c->worker->loop, &c->io);
     close(c->io.fd);
     if (!c->lingering)
-        c->worker->service.stats.connected_clients--;
+        counter_take(&c->worker->service.stats.connected_clients, 1);
     session_release(&c->session);
     buf_release(&c->input);
     output_release(&c->output);
     link_remove(&c->link);
-    c->worker->connections--;
     worker_lost(c->worker);
     free(c);
 }
@@ -75,7 +74,8 @@ static bool read_once(struct conn *c, size_t *len)
     struct worker *worker = c->worker;
     ssize_t count = recv(c->io.fd, worker_input(worker), WORKER_READ_MAX, 0);
     *len = count > 0 ? (size_t)count : 0;
-    worker->service.stats.net_input_bytes += *len;
+    counter_add(&worker->service.stats.reads, *len > 0);
+    counter_add(&worker->service.stats.net_input_bytes, *len);
     // When the server stops, what has arrived is answered; the read that finds nothing is the last.
     if (count == 0 || (count < 0 && errno == EAGAIN && c->draining))
         c->ended = true;
@@ -93,7 +93,8 @@ static bool write_once(struct conn *c, struct output *out)
                                  : writev(c->io.fd, vectors, (int)count);
     if (written < 0)
         return errno == EAGAIN || errno == EINTR;
-    c->worker->service.stats.net_output_bytes += (size_t)written;
+    counter_add(&c->worker->service.stats.writes, 1);
+    counter_add(&c->worker->service.stats.net_output_bytes, (size_t)written);
     output_take(out, (size_t)written);
     return true;
 }
@@ -160,12 +161,13 @@ static bool feed(struct conn *c)
 
 static void log_foreign(struct conn *c)
 {
-    struct worker *worker = c->worker;
-    uint64_t now = worker_now(worker);
+    static _Atomic uint64_t logged_at; // by any loop; monotonic ns
+    uint64_t now = worker_now(c->worker);
+    uint64_t last = atomic_load(&logged_at);
     if (c->session.close_reason == NULL ||
-        (worker->last_foreign_log > 0 && now - worker->last_foreign_log < FOREIGN_LOG_INTERVAL))
+        (last > 0 && (now < last || now - last < FOREIGN_LOG_INTERVAL)) ||
+        !atomic_compare_exchange_strong(&logged_at, &last, now))
         return;
-    worker->last_foreign_log = now;
     log_write(LOG_WARNING,
               "possible attack: client id=%llu speaks %s instead of RESP; connection closed "
               "(logged once a minute)",
@@ -178,7 +180,7 @@ static void linger(struct conn *c)
 {
     log_foreign(c);
     shutdown(c->io.fd, SHUT_WR);
-    c->worker->service.stats.connected_clients--;
+    counter_take(&c->worker->service.stats.connected_clients, 1);
     c->lingering = true;
     c->active_at = worker_now(c->worker);
     link_move_last(&c->worker->lingering, &c->link);

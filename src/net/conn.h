@@ -29,8 +29,9 @@ struct conn {
     bool lingering; // all is sent and our side shut down; what still comes is thrown away
 };
 
-// A connection on `fd`, which it owns from here on; NULL when memory is short (`fd` is closed).
-struct conn *conn_new(struct worker *worker, int fd, bool local);
+// A connection on `fd`, which it owns from here on, of the client that CLIENT ID calls `id`; NULL
+// when memory is short (`fd` is closed).
+struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local);
 
 // Its turn, in two parts: reads ahead in what the client has sent, for which `fresh` bytes were
 // read now; then answers it and sends the answer. conn_answer may free the connection.

@@ -15,15 +15,18 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "net/listener.h"
-#include "net/worker.h"
+#include "net/workers.h"
 
 enum {
     // Accepted in one turn of the loop, some 0.7 ms, so that a flood of connects does not starve
     // clients.
     ACCEPTS_PER_TURN = 128,
-    // Descriptors besides those of clients: files, listeners, the loop's own, some to spare.
+    // Descriptors besides those of clients: files, listeners, the first loop's own, some to spare;
+    // and those of each further loop.
     SPARE_DESCRIPTORS = 64,
+    LOOP_DESCRIPTORS = 4,
     KEEPALIVE_IDLE = 300, // seconds; Redis's tcp-keepalive
 };
 
@@ -33,7 +36,7 @@ static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
 struct server {
     struct server_settings settings;
     struct ev_loop *loop;
-    struct worker *worker;
+    struct workers *workers;
     struct listener listeners[LISTENERS_MAX];
     ev_io accepting[LISTENERS_MAX];
     unsigned listener_count;
@@ -50,7 +53,7 @@ struct server {
 static void reject(struct server *server, int fd, const char *reply)
 {
     char unread[512];
-    server->worker->service.stats.connections_rejected++;
+    counter_add(&workers_stats(server->workers)->connections_rejected, 1);
     // Best effort, as the client may be gone; what it has already sent is read away, because
     // closing over unread input would take the reply back.
     ssize_t ignored = write(fd, reply, strlen(reply));
@@ -87,7 +90,7 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
     // What lingers counts: it has a descriptor.
-    if (server->worker->connections >= settings->maxclients) {
+    if (workers_connections(server->workers) >= settings->maxclients) {
         reject(server, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && !local) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
@@ -101,7 +104,7 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
         if (peer->sa_family != AF_UNIX)
             tune_tcp(fd, local);
-        worker_adopt(server->worker, fd, local);
+        workers_adopt(server->workers, fd, local);
     }
 }
 
@@ -150,9 +153,10 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
     }
 }
 
-static void on_drained(struct worker *worker)
+static void on_drained(void *context)
 {
-    ev_break(worker->loop, EVBREAK_ALL);
+    struct server *server = context;
+    ev_break(server->loop, EVBREAK_ALL);
 }
 
 static void on_drain_limit(struct ev_loop *loop, ev_timer *timer, int events)
@@ -171,7 +175,7 @@ static void stop(struct server *server)
     stop_accepting(server);
     ev_timer_stop(server->loop, &server->accept_pause);
     ev_timer_start(server->loop, &server->drain_limit);
-    worker_drain(server->worker, on_drained);
+    workers_drain(server->workers);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
@@ -195,11 +199,11 @@ static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
     stop(async->data);
 }
 
-// The command's connection is at work while it asks, so the stop itself waits for the loop.
+// From any loop, whose connection is at work while it asks: the stop itself waits for this loop.
 static void on_shutdown_command(void *context)
 {
     struct server *server = context;
-    ev_feed_event(server->loop, &server->shutdown_command, EV_CUSTOM);
+    ev_async_send(server->loop, &server->shutdown_command);
 }
 
 // Descriptors for all clients, or fewer clients. False with a message when there is room for none.
@@ -208,7 +212,8 @@ static bool reserve_descriptors(struct server *server, struct error *error)
 {
     unsigned *maxclients = &server->settings.service.maxclients;
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)*maxclients + SPARE_DESCRIPTORS;
+    unsigned spare = SPARE_DESCRIPTORS + (server->settings.service.threads - 1) * LOOP_DESCRIPTORS;
+    rlim_t wanted = (rlim_t)*maxclients + spare;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return true;
     struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
@@ -222,14 +227,14 @@ static bool reserve_descriptors(struct server *server, struct error *error)
         limit.rlim_cur = limit.rlim_max;
     if (limit.rlim_cur >= wanted)
         return true;
-    if (limit.rlim_cur <= SPARE_DESCRIPTORS) {
+    if (limit.rlim_cur <= spare) {
         error_set(error,
-                  "the limit of %llu open files leaves none for clients; %d are needed "
+                  "the limit of %llu open files leaves none for clients; %u are needed "
                   "besides",
-                  (unsigned long long)limit.rlim_cur, SPARE_DESCRIPTORS);
+                  (unsigned long long)limit.rlim_cur, spare);
         return false;
     }
-    *maxclients = (unsigned)limit.rlim_cur - SPARE_DESCRIPTORS;
+    *maxclients = (unsigned)limit.rlim_cur - spare;
     error_set(&server->note, "maxclients lowered to %u by the limit of %llu open files",
               *maxclients, (unsigned long long)limit.rlim_cur);
     return true;
@@ -269,6 +274,8 @@ struct server *server_open(const struct server_settings *settings, struct error 
         return NULL;
     }
     server->settings = *settings;
+    if (settings->service.threads == 0)
+        server->settings.service.threads = parallel_threads();
     signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
     signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
@@ -304,16 +311,19 @@ const char *server_address(const struct server *server)
 
 bool server_listen(struct server *server, struct dataset *dataset, struct error *error)
 {
-    server->worker = worker_new(server->loop, &server->settings.service, dataset, error);
-    if (server->worker == NULL)
+    const struct service_settings *settings = &server->settings.service;
+    const struct workers_owner owner = {on_shutdown_command, on_drained, server};
+    server->workers = workers_new(server->loop, settings, dataset, &owner, error);
+    if (server->workers == NULL)
         return false;
-    server->worker->service.stop = on_shutdown_command;
-    server->worker->service.stop_context = server;
     for (unsigned i = 0; i < server->listener_count; i++)
-        if (!listener_listen(&server->listeners[i], server->settings.service.tcp_backlog, error))
+        if (!listener_listen(&server->listeners[i], settings->tcp_backlog, error))
             return false;
     if (*server->note.text != '\0')
         log_write(LOG_WARNING, "%s", server->note.text);
+    if (settings->threads > 1)
+        log_write(LOG_NOTICE, "serving with %u threads", settings->threads);
+    ev_async_start(server->loop, &server->shutdown_command);
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
     start_accepting(server);
@@ -323,6 +333,8 @@ bool server_listen(struct server *server, struct dataset *dataset, struct error 
 void server_run(struct server *server)
 {
     ev_run(server->loop, 0);
+    if (!workers_stop(server->workers))
+        log_write(LOG_WARNING, "a thread is held up; the process ends without it");
 }
 
 void server_close(struct server *server)
@@ -331,7 +343,9 @@ void server_close(struct server *server)
         return;
     for (unsigned i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
-    worker_free(server->worker);
+    if (server->workers != NULL && !workers_stop(server->workers))
+        return; // the thread that does not end may use all of it
+    workers_free(server->workers);
     if (server->loop != NULL)
         ev_loop_destroy(server->loop);
     free(server);

@@ -11,9 +11,11 @@ struct error;
 struct server;
 
 struct server_settings {
-    struct service_settings service; // `port` 0: the system chooses; the real one is filled in
-    bool tcp;                        // serve TCP at all
-    const char *const *binds;        // addresses; "-" before one: do without it if it is not there
+    // `port` 0: the system chooses. `threads` 0: as many as processors may be used, 64 at most. The
+    // real numbers are filled in.
+    struct service_settings service;
+    bool tcp;                 // serve TCP at all
+    const char *const *binds; // addresses; "-" before one: do without it if it is not there
     unsigned bind_count;
 };
 
@@ -27,14 +29,17 @@ struct server *server_open(const struct server_settings *settings, struct error 
 const char *server_address(const struct server *server);
 
 // Lets clients in, to be answered from `dataset`, which is borrowed and must outlive the server.
-// False with a message when memory is short or another server took an address meanwhile.
+// False with a message when memory or threads are short, or another server took an address
+// meanwhile.
 bool server_listen(struct server *server, struct dataset *dataset, struct error *error);
 
 // Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
-// returns when all replies are sent, after 5 seconds, or at a SIGINT that follows.
+// returns when all replies are sent, after 5 seconds, or at a SIGINT that follows. No thread of the
+// server runs then, unless one is held up by the disk or DEBUG SLEEP.
 void server_run(struct server *server);
 
-// Closes everything, also what is still connected. NULL is accepted.
+// Closes everything, also what is still connected; but what a thread that still runs may use is
+// left until the process ends. NULL is accepted.
 void server_close(struct server *server);
 
 #endif

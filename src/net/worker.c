@@ -95,10 +95,9 @@ uint64_t worker_now(struct worker *worker)
     return worker->now;
 }
 
-struct worker *worker_new(struct ev_loop *loop, const struct service_settings *settings,
-                          struct dataset *dataset, struct error *error)
+struct worker *worker_new(struct ev_loop *loop, struct service_group *group, struct error *error)
 {
-    struct worker *worker = calloc(1, sizeof *worker);
+    struct worker *worker = memory_lines(sizeof *worker);
     char *input = malloc(WORKER_INPUT_MAX);
     if (worker == NULL || input == NULL) {
         error_set(error, "no memory for a loop's buffers");
@@ -110,13 +109,13 @@ struct worker *worker_new(struct ev_loop *loop, const struct service_settings *s
     worker->input = input;
     link_init(&worker->active);
     link_init(&worker->lingering);
-    service_init(&worker->service, settings, dataset);
+    service_init(&worker->service, group);
     ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     worker->sweep.data = worker;
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);
-    if (settings->timeout > 0)
+    if (group->settings->timeout > 0)
         worker_sweeps(worker);
     return worker;
 }
@@ -132,16 +131,19 @@ void worker_free(struct worker *worker)
         conn_free(conn_of(worker->lingering.next));
     ev_timer_stop(worker->loop, &worker->sweep);
     ev_prepare_stop(worker->loop, &worker->turn_end);
-    free(worker->input);
     output_release(&worker->output);
+    service_release(&worker->service);
+    free(worker->input);
     free(worker);
 }
 
-void worker_adopt(struct worker *worker, int fd, bool local)
+void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local)
 {
-    worker->service.stats.connections_received++;
-    if (conn_new(worker, fd, local) == NULL)
+    counter_add(&worker->service.stats.connections_received, 1);
+    if (conn_new(worker, fd, id, local) == NULL) {
         log_write(LOG_WARNING, "no memory for a connection");
+        counter_add(&worker->gone, 1);
+    }
 }
 
 void worker_sweeps(struct worker *worker)
@@ -150,23 +152,27 @@ void worker_sweeps(struct worker *worker)
         ev_timer_again(worker->loop, &worker->sweep);
 }
 
-void worker_lost(struct worker *worker)
+static void tell_when_drained(struct worker *worker)
 {
     if (worker->drained != NULL && link_is_empty(&worker->active) &&
         link_is_empty(&worker->lingering))
         worker->drained(worker);
 }
 
+void worker_lost(struct worker *worker)
+{
+    counter_add(&worker->gone, 1);
+    tell_when_drained(worker);
+}
+
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 {
-    struct link *next;
     worker_take_turns(worker);
     while (!link_is_empty(&worker->lingering)) // they have all their replies
         conn_free(conn_of(worker->lingering.next));
-    for (struct link *link = worker->active.next; link != &worker->active; link = next) {
-        next = link->next;
-        conn_drain(conn_of(link));
-    }
+    // One that has more to be done goes to the end of the list.
+    while (!link_is_empty(&worker->active) && !conn_of(worker->active.next)->draining)
+        conn_drain(conn_of(worker->active.next));
     worker->drained = drained;
-    worker_lost(worker);
+    tell_when_drained(worker);
 }

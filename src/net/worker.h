@@ -1,4 +1,5 @@
-// One loop and its connections. Later one per thread; everything in it belongs to that thread.
+// One loop and its connections, on a thread of its own: everything in it belongs to that thread,
+// but for counters, which others may read.
 #ifndef STELE_NET_WORKER_H
 #define STELE_NET_WORKER_H
 
@@ -7,7 +8,9 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/counter.h"
 #include "base/link.h"
+#include "base/memory.h"
 #include "base/output.h"
 #include "serve/service.h"
 
@@ -40,24 +43,26 @@ struct worker {
     struct output output; // of the client that is answered now
     struct turn turns[WORKER_TURNS];
     unsigned turn_count;
-    ev_timer sweep;            // closes idle and lingering connections
-    unsigned connections;      // on both lists
-    uint64_t last_foreign_log; // monotonic ns
-    uint64_t now;              // the same, of this turn of the loop; 0: not read yet
+    ev_timer sweep; // closes idle and lingering connections
+    uint64_t now;   // monotonic ns, of this turn of the loop; 0: not read yet
     ev_prepare turn_end;
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
     void *owner;                            // for `drained`
+    // Connections that are gone, of all that were adopted. Read by the thread that accepts for each
+    // new client, so it does not share a line with what is written for each request.
+    _Alignas(MEMORY_LINE) struct counter gone;
 };
 
-// NULL with a message when memory is short. `settings` and `dataset` must outlive the worker.
-struct worker *worker_new(struct ev_loop *loop, const struct service_settings *settings,
-                          struct dataset *dataset, struct error *error);
+// A worker with a service of the group. NULL with a message when memory is short. `group` must
+// outlive the worker.
+struct worker *worker_new(struct ev_loop *loop, struct service_group *group, struct error *error);
 
 // Closes all connections at once and frees the worker. NULL is accepted.
 void worker_free(struct worker *worker);
 
-// Takes over an accepted, nonblocking socket.
-void worker_adopt(struct worker *worker, int fd, bool local);
+// Takes over an accepted, nonblocking socket, of the client that CLIENT ID calls `id`. It is
+// closed, and gone, when memory is short.
+void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local);
 
 // WORKER_READ_MAX bytes to read a client's input into, and a free turn for it. May answer others.
 char *worker_input(struct worker *worker);

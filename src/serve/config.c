@@ -38,6 +38,7 @@ static const struct setting settings[] = {
     {"databases", SETTING_FIXED, "1", 0},
     {"enable-debug-command", SETTING_ENABLE, NULL, FIELD(enable_debug_command)},
     {"enable-shutdown-command", SETTING_YES_NO, NULL, FIELD(enable_shutdown_command)},
+    {"io-threads", SETTING_NUMBER, NULL, FIELD(threads)},
     {"logfile", SETTING_TEXT, NULL, FIELD(logfile)},
     {"loglevel", SETTING_TEXT, NULL, FIELD(loglevel)},
     {"maxclients", SETTING_NUMBER, NULL, FIELD(maxclients)},

@@ -1,4 +1,5 @@
-// INFO: the state of this loop's service as sections of `field:value` lines, with Redis's names.
+// INFO: the state of the server as sections of `field:value` lines, with Redis's names. Counters
+// are those of all loops, summed as they stand.
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -13,7 +14,14 @@
 
 typedef unsigned long long ull;
 
-enum { INFO_WORK = 64 }; // a call into the kernel and some KiB of text, in lookups
+// In lookups.
+enum {
+    INFO_WORK = 64, // a call into the kernel and some KiB of text
+    INFO_LOOP_WORK =
+        16, // the counters of one more loop: some hundred lines of another core's cache
+};
+
+#define COUNTER(name) offsetof(struct stats, name)
 
 // "1.50M", as Redis writes sizes for people.
 static void human_size(char to[32], uint64_t bytes)
@@ -40,7 +48,7 @@ static void text_field(struct buf *b, const char *name, const char *text)
 static void server_section(const struct service *service, struct buf *b)
 {
     const struct service_settings *settings = service->settings;
-    uint64_t uptime = (clock_monotonic_ns() - service->started_ns) / 1000000000u;
+    uint64_t uptime = (clock_monotonic_ns() - service->group->started_ns) / 1000000000u;
     struct utsname os = {0};
     uname(&os);
     buf_printf(b, "redis_version:%s\r\n", STELE_REDIS_VERSION);
@@ -51,18 +59,20 @@ static void server_section(const struct service *service, struct buf *b)
     buf_printf(b, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
     buf_printf(b, "arch_bits:%zu\r\n", sizeof(void *) * 8);
     buf_printf(b, "process_id:%d\r\n", (int)getpid());
-    buf_printf(b, "run_id:%s\r\n", service->run_id);
+    buf_printf(b, "run_id:%s\r\n", service->group->run_id);
     buf_printf(b, "tcp_port:%u\r\n", settings->port);
     buf_printf(b, "server_time_usec:%llu\r\n", (ull)clock_wall_us());
     buf_printf(b, "uptime_in_seconds:%llu\r\n", (ull)uptime);
     buf_printf(b, "uptime_in_days:%llu\r\n", (ull)(uptime / 86400));
     text_field(b, "executable", settings->executable);
     buf_printf(b, "config_file:\r\n");
+    buf_printf(b, "io_threads_active:%d\r\n", settings->threads > 1);
 }
 
 static void clients_section(const struct service *service, struct buf *b)
 {
-    buf_printf(b, "connected_clients:%llu\r\n", (ull)service->stats.connected_clients);
+    buf_printf(b, "connected_clients:%llu\r\n",
+               (ull)service_total(service, COUNTER(connected_clients)));
     buf_printf(b, "maxclients:%u\r\n", service->settings->maxclients);
     buf_printf(b, "blocked_clients:0\r\n");
 }
@@ -90,18 +100,33 @@ static void persistence_section(const struct service *service, struct buf *b)
     buf_printf(b, "loading:0\r\n");
 }
 
+static void threads_section(const struct service *service, struct buf *b)
+{
+    for (unsigned i = 0; i < service->group->count; i++) {
+        const struct stats *stats = &service->group->services[i]->stats;
+        buf_printf(b, "io_thread_%u:clients=%llu,reads=%llu,writes=%llu\r\n", i,
+                   (ull)counter_get(&stats->connected_clients), (ull)counter_get(&stats->reads),
+                   (ull)counter_get(&stats->writes));
+    }
+}
+
+static void total_field(const struct service *service, struct buf *b, const char *name,
+                        size_t offset)
+{
+    buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
+}
+
 static void stats_section(const struct service *service, struct buf *b)
 {
-    const struct stats *stats = &service->stats;
-    buf_printf(b, "total_connections_received:%llu\r\n", (ull)stats->connections_received);
-    buf_printf(b, "total_commands_processed:%llu\r\n", (ull)stats->commands_processed);
-    buf_printf(b, "total_net_input_bytes:%llu\r\n", (ull)stats->net_input_bytes);
-    buf_printf(b, "total_net_output_bytes:%llu\r\n", (ull)stats->net_output_bytes);
-    buf_printf(b, "rejected_connections:%llu\r\n", (ull)stats->connections_rejected);
+    total_field(service, b, "total_connections_received", COUNTER(connections_received));
+    total_field(service, b, "total_commands_processed", COUNTER(commands_processed));
+    total_field(service, b, "total_net_input_bytes", COUNTER(net_input_bytes));
+    total_field(service, b, "total_net_output_bytes", COUNTER(net_output_bytes));
+    total_field(service, b, "rejected_connections", COUNTER(connections_rejected));
     buf_printf(b, "expired_keys:0\r\nevicted_keys:0\r\n");
-    buf_printf(b, "keyspace_hits:%llu\r\n", (ull)stats->keyspace_hits);
-    buf_printf(b, "keyspace_misses:%llu\r\n", (ull)stats->keyspace_misses);
-    buf_printf(b, "total_error_replies:%llu\r\n", (ull)stats->error_replies);
+    total_field(service, b, "keyspace_hits", COUNTER(keyspace_hits));
+    total_field(service, b, "keyspace_misses", COUNTER(keyspace_misses));
+    total_field(service, b, "total_error_replies", COUNTER(error_replies));
 }
 
 static void replication_section(const struct service *service, struct buf *b)
@@ -130,18 +155,20 @@ static void cpu_section(const struct service *service, struct buf *b)
 
 static void commandstats_section(const struct service *service, struct buf *b)
 {
-    for (unsigned i = 0; i < service->commands.count; i++) {
-        const struct command_stats *c = &service->stats.commands[i];
+    for (unsigned i = 0; i < service->commands->count; i++) {
+        uint64_t calls = service_total(service, COUNTER(commands[i].calls));
+        uint64_t ns = service_total(service, COUNTER(commands[i].ns));
+        uint64_t rejected = service_total(service, COUNTER(commands[i].rejected));
+        uint64_t failed = service_total(service, COUNTER(commands[i].failed));
         char name[COMMAND_FULL_NAME_MAX];
-        if (c->calls == 0 && c->rejected == 0 && c->failed == 0)
+        if (calls == 0 && rejected == 0 && failed == 0)
             continue;
-        double usec = (double)c->ns / 1000;
         buf_printf(b,
                    "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                    "failed_calls=%llu\r\n",
-                   command_full_name(&service->commands.entries[i], name), (ull)c->calls,
-                   (ull)(c->ns / 1000), c->calls > 0 ? usec / (double)c->calls : 0.0,
-                   (ull)c->rejected, (ull)c->failed);
+                   command_full_name(&service->commands->entries[i], name), (ull)calls,
+                   (ull)(ns / 1000), calls > 0 ? (double)ns / 1000 / (double)calls : 0.0,
+                   (ull)rejected, (ull)failed);
     }
 }
 
@@ -185,6 +212,7 @@ static const struct {
     {"clients", "Clients", true, clients_section},
     {"memory", "Memory", true, memory_section},
     {"persistence", "Persistence", true, persistence_section},
+    {"threads", "Threads", true, threads_section},
     {"stats", "Stats", true, stats_section},
     {"replication", "Replication", true, replication_section},
     {"cpu", "CPU", true, cpu_section},
@@ -217,7 +245,7 @@ enum command_result info_command(struct session *s, const struct resp_request *r
             return COMMAND_AGAIN;
         s->sum |= choose_sections(resp_arg(r, (uint32_t)s->cursor + 1));
     }
-    session_charge(s, INFO_WORK);
+    session_charge(s, INFO_WORK + INFO_LOOP_WORK * (uint64_t)s->service->group->count);
     for (unsigned i = 0; i < SECTIONS; i++) {
         if ((s->sum >> i & 1) == 0)
             continue;

@@ -171,7 +171,7 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
 static void reply_every(struct session *s,
                         void (*reply)(struct session *s, const struct command_entry *entry))
 {
-    const struct command_index *commands = &s->service->commands;
+    const struct command_index *commands = s->service->commands;
     for (unsigned i = 0; i < commands->count; i++)
         if (commands->entries[i].container == NULL)
             reply(s, &commands->entries[i]);
@@ -180,7 +180,7 @@ static void reply_every(struct session *s,
 enum command_result command_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    resp_array(&s->reply, s->service->commands.top_level);
+    resp_array(&s->reply, s->service->commands->top_level);
     reply_every(s, reply_info);
     return COMMAND_DONE;
 }
@@ -188,7 +188,7 @@ enum command_result command_command(struct session *s, const struct resp_request
 enum command_result command_count_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    resp_integer(&s->reply, s->service->commands.top_level);
+    resp_integer(&s->reply, s->service->commands->top_level);
     return COMMAND_DONE;
 }
 
@@ -204,7 +204,7 @@ enum command_result command_info_command(struct session *s, const struct resp_re
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         struct span name = resp_arg(r, (uint32_t)s->cursor);
-        const struct command_entry *entry = command_find_full(&s->service->commands, name);
+        const struct command_entry *entry = command_find_full(s->service->commands, name);
         if (entry != NULL)
             reply_info(s, entry);
         else
@@ -217,7 +217,7 @@ enum command_result command_info_command(struct session *s, const struct resp_re
 // cursor counts through the first round and on through the second.
 enum command_result command_docs_command(struct session *s, const struct resp_request *r)
 {
-    const struct command_index *commands = &s->service->commands;
+    const struct command_index *commands = s->service->commands;
     if (r->argc == 2) {
         resp_map(&s->reply, commands->top_level);
         reply_every(s, reply_docs);

@@ -51,7 +51,7 @@ enum command_result shutdown_command(struct session *s, const struct resp_reques
             return COMMAND_DONE;
         }
     }
-    s->service->stop(s->service->stop_context);
+    s->service->group->stop(s->service->group->stop_context);
     return COMMAND_CLOSE; // as in Redis, the end of the connection is the reply
 }
 

@@ -1,9 +1,10 @@
-// What the sessions of one loop share: the dataset they answer from, the settings they report, the
-// counters they add to. One per loop; only that loop's thread touches it.
+// What sessions share: with those of their own loop a service, which holds what that loop's thread
+// writes (counters, references); with those of all loops a group, which is constant once they run.
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
 
 #include "base/bytes.h"
+#include "base/ref.h"
 #include "serve/batch.h"
 #include "serve/command.h"
 #include "serve/stats.h"
@@ -21,6 +22,7 @@ struct service_settings {
     unsigned port;    // the real one; 0 when no TCP is served
     const char *unixsocket;
     unsigned unixsocketperm; // 0: as the umask says
+    unsigned threads;        // loops, one on a thread each
     bool protected_mode;
     unsigned maxclients;
     unsigned timeout; // seconds
@@ -31,25 +33,48 @@ struct service_settings {
     bool enable_shutdown_command;
 };
 
-enum { RUN_ID_LEN = 40 };
+enum { RUN_ID_LEN = 40, SERVICES_MAX = 128 };
 
-struct service {
+// The services of all loops and what they have in common.
+struct service_group {
     const struct service_settings *settings;
-    struct dataset *dataset; // the caller's reference, kept for as long as the service
-    struct stats stats;
-    struct timing timing; // settled by the caller of the sessions, at the end of a turn
-    struct batch batch;
+    struct dataset *dataset;
     struct command_index commands;
+    struct service *services[SERVICES_MAX]; // one a loop, in the order of their loops
+    unsigned count;
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic
-    uint64_t last_client_id;
-    // Asks the program to stop, for SHUTDOWN.
+    // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
     void (*stop)(void *context);
     void *stop_context;
 };
 
-// Fills in all but `stop`. `settings` and `dataset` must outlive the service.
-void service_init(struct service *service, const struct service_settings *settings,
-                  struct dataset *dataset);
+// One loop's. Only its thread touches it, but for reading the counters.
+struct service {
+    const struct service_group *group;
+    const struct service_settings *settings; // these three are the group's
+    struct dataset *dataset;
+    const struct command_index *commands;
+    // For replies that borrow a value: a reference of the loop's own, as counting all loops'
+    // borrowers in the dataset would make them wait for each other. It holds one to the dataset.
+    struct ref borrowed;
+    struct stats stats;
+    struct timing timing; // settled by the caller of the sessions, at the end of a turn
+    struct batch batch;
+};
+
+// An empty group. Fills in all but `stop`. `settings` and `dataset` must outlive the group.
+void service_group_init(struct service_group *group, const struct service_settings *settings,
+                        struct dataset *dataset);
+
+// Adds a service to the group (SERVICES_MAX at most): one at a time, before any session runs. Both
+// must stay where they are.
+void service_init(struct service *service, struct service_group *group);
+
+// Gives back the dataset. Nothing may be borrowed any more.
+void service_release(struct service *service);
+
+// The sum over all loops of the counter that stands at `offset` in struct stats.
+uint64_t service_total(const struct service *service, size_t offset);
 
 #endif

@@ -12,12 +12,12 @@ enum {
     BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
 };
 
-void session_init(struct session *s, struct service *service, bool local)
+void session_init(struct session *s, struct service *service, uint64_t id, bool local)
 {
     *s = (struct session){
         .service = service,
         .reply = {.protocol = RESP2},
-        .id = ++service->last_client_id,
+        .id = id,
         .local = local,
     };
 }
@@ -63,9 +63,9 @@ void session_charge(struct session *s, uint64_t units)
 static bool count_lookup(struct session *s, bool found)
 {
     if (found)
-        s->service->stats.keyspace_hits++;
+        counter_add(&s->service->stats.keyspace_hits, 1);
     else
-        s->service->stats.keyspace_misses++;
+        counter_add(&s->service->stats.keyspace_misses, 1);
     return found;
 }
 
@@ -178,7 +178,7 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
     }
     if (entry->command->subcommands != NULL && r->argc >= 2) {
         struct span word = resp_arg(r, 1);
-        const struct command_entry *sub = command_find_sub(&s->service->commands, entry, word);
+        const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
         if (sub == NULL) {
             resp_error(&s->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                        session_echoed(word), word.ptr, command_upper_name(entry->command, name));
@@ -196,7 +196,7 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
     } else {
         return entry;
     }
-    stats->rejected++;
+    counter_add(&stats->rejected, 1);
     return NULL;
 }
 
@@ -216,10 +216,10 @@ static enum command_result run(struct session *s, const struct resp_request *r)
     if (slow)
         timing_settle(timing, stats);
     if (s->reply.errors > errors)
-        stats->commands[entry->number].failed++;
+        counter_add(&stats->commands[entry->number].failed, 1);
     if (result != COMMAND_AGAIN) {
-        stats->commands[entry->number].calls++;
-        stats->commands_processed++;
+        counter_add(&stats->commands[entry->number].calls, 1);
+        counter_add(&stats->commands_processed, 1);
         s->running = NULL;
     }
     return result;
@@ -276,7 +276,7 @@ void session_read_ahead(struct session *s, struct bytes in)
     unsigned first = batch->requests;
     assert(s->ahead.end == 0);
     if (s->closing || s->running != NULL || s->progress.at != 0 ||
-        batch_read(batch, &s->service->commands, in, SESSION_TURN_WORK) == 0)
+        batch_read(batch, s->service->commands, in, SESSION_TURN_WORK) == 0)
         return;
     s->ahead.next = first;
     s->ahead.end = batch->requests;
@@ -288,7 +288,7 @@ void session_read_ahead(struct session *s, struct bytes in)
 // Errors are counted at once, so that an INFO behind them in a pipeline tells them.
 static void count_errors(struct session *s)
 {
-    s->service->stats.error_replies += s->reply.errors;
+    counter_add(&s->service->stats.error_replies, s->reply.errors);
     s->reply.errors = 0;
 }
 
@@ -363,7 +363,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
     struct resp_request request = {in.ptr, s->args, s->progress.argc};
     const struct command_entry *entry = NULL;
     if (s->running == NULL && request.argc > 0)
-        entry = command_find(&s->service->commands, resp_arg(&request, 0));
+        entry = command_find(s->service->commands, resp_arg(&request, 0));
     s->keys.count = 0; // what was looked up in another turn is gone
     bool running = s->running != NULL || begin(s, &request, entry, s->progress.inline_form);
     if (running && !go_on(s, &request))

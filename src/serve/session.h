@@ -76,8 +76,8 @@ struct session {
     bool oom;
 };
 
-// Starts a conversation with the next client id of the service.
-void session_init(struct session *s, struct service *service, bool local);
+// Starts a conversation with the client that CLIENT ID calls `id`.
+void session_init(struct session *s, struct service *service, uint64_t id, bool local);
 
 // Frees what the session holds.
 void session_release(struct session *s);

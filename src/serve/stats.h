@@ -1,28 +1,29 @@
-// Counters of one loop. Only its thread writes them.
+// Counters of one loop. Only its thread writes them; any thread may read them, for a sum.
 #ifndef STELE_SERVE_STATS_H
 #define STELE_SERVE_STATS_H
 
-#include <stdint.h>
-
+#include "base/counter.h"
 #include "serve/command.h"
 
 struct command_stats {
-    uint64_t calls;    // handled
-    uint64_t ns;       // time spent; that of a batch is divided evenly among its commands
-    uint64_t rejected; // refused before the handler: arity, read-only
-    uint64_t failed;   // handled with an error as the reply
+    struct counter calls;    // handled
+    struct counter ns;       // time spent; that of a batch is divided evenly among its commands
+    struct counter rejected; // refused before the handler: arity, read-only
+    struct counter failed;   // handled with an error as the reply
 };
 
 struct stats {
-    uint64_t connections_received;
-    uint64_t connections_rejected; // over maxclients, or kept out by protected mode
-    uint64_t connected_clients;
-    uint64_t net_input_bytes;
-    uint64_t net_output_bytes;
-    uint64_t commands_processed;
-    uint64_t error_replies;
-    uint64_t keyspace_hits;
-    uint64_t keyspace_misses;
+    struct counter connections_received;
+    struct counter connections_rejected; // over maxclients, or kept out by protected mode
+    struct counter connected_clients;
+    struct counter reads; // of a socket, that brought something
+    struct counter writes;
+    struct counter net_input_bytes;
+    struct counter net_output_bytes;
+    struct counter commands_processed;
+    struct counter error_replies;
+    struct counter keyspace_hits;
+    struct counter keyspace_misses;
     struct command_stats commands[COMMANDS_MAX]; // by the command's number
 };
 

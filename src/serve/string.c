@@ -1,5 +1,4 @@
 // The string group: GET and its kin.
-#include "data/dataset.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 
@@ -7,7 +6,7 @@ static void reply_value(struct session *s, const struct resp_request *r, uint32_
 {
     struct span value;
     if (session_lookup(s, r, key, &value))
-        resp_bulk_shared(&s->reply, value, dataset_ref(s->service->dataset));
+        resp_bulk_shared(&s->reply, value, &s->service->borrowed);
     else
         resp_null(&s->reply);
 }

@@ -28,7 +28,7 @@ void timing_settle(struct timing *t, struct stats *stats)
     double each = (double)(now - t->since_ns) / (double)t->units;
     for (unsigned i = 0; i < t->count; i++) {
         unsigned number = t->numbers[i];
-        stats->commands[number].ns += (uint64_t)(each * t->work[number]);
+        counter_add(&stats->commands[number].ns, (uint64_t)(each * t->work[number]));
         t->work[number] = 0;
     }
     t->since_ns = now;

@@ -253,6 +253,8 @@ static const struct {
     {{"data", "--maxclients", "0"}, "--maxclients '0' must be a number from 1 to 1000000"},
     {{"data", "--maxclients", "1000001"},
      "--maxclients '1000001' must be a number from 1 to 1000000"},
+    {{"data", "--threads", "0"}, "--threads '0' must be a number from 1 to 128"},
+    {{"data", "--threads", "129"}, "--threads '129' must be a number from 1 to 128"},
     {{"data", "--timeout", "-1"}, "--timeout '-1' must be a number of seconds, or 0 for never"},
     {{"data", "--tcp-backlog=0"}, "--tcp-backlog '0' must be a number from 1 to 65535"},
     {{"data", "--unixsocketperm", "789"},
@@ -288,7 +290,7 @@ static void command_lines(void)
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
                   1, "--help tells the usage");
-        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 18 : 5,
+        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 19 : 5,
                   "and every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);
@@ -511,11 +513,19 @@ static int confined(char *words[])
 static void few_descriptors(void)
 {
     runs("/proc/self/exe",
-         WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,
-         "",
+         WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
+               "--threads", "1"),
+         1, "",
          "stele-server: the limit of 20 open files leaves none for clients; 64 are needed "
          "besides\n",
          "20 file descriptors");
+    runs("/proc/self/exe",
+         WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
+               "--threads", "8"),
+         1, "",
+         "stele-server: the limit of 20 open files leaves none for clients; 92 are needed "
+         "besides\n",
+         "20 file descriptors, which each loop takes some of");
     runs("/proc/self/exe",
          WORDS("confined", "64", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,
          "", NULL, "64 file descriptors");
@@ -544,7 +554,7 @@ static void maxclients(void)
     answers(fds[0], SPAN("CONFIG GET maxclients\r\n"),
             SPAN("*2\r\n$10\r\nmaxclients\r\n$1\r\n3\r\n"), "CONFIG GET maxclients");
     close(fds[1]);
-    settle_server(fds[0]);
+    settle_server(&s);
     fds[1] = connect_tcp(s.port);
     serves(fds[1], "value", "a place is free when one has left");
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -715,7 +725,7 @@ static void stop_with_requests(void)
         struct buf request = {0};
         struct buf wanted = {0};
         pipeline_of(counts[i], "value", &request, &wanted);
-        settle_server(fd);
+        settle_server(&s);
         kill(s.pid, SIGSTOP);
         require(waitpid(s.pid, &status, WUNTRACED) == s.pid && WIFSTOPPED(status), "not stopped");
         send_all(fd, buf_span(&request));
@@ -748,7 +758,7 @@ static void stop_with_long_replies(void)
     int fd = connect_unix(path);
     int other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(other);
+    settle_server(&s);
     close(other);
     kill(s.pid, SIGTERM);
     is_drained(fd, &s, buf_span(&wanted), "20 MB of replies");
@@ -758,7 +768,7 @@ static void stop_with_long_replies(void)
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(other);
+    settle_server(&s);
     kill(s.pid, SIGTERM);
     ok(is_closed(other), "the first SIGTERM is taken");
     for (unsigned i = 0; i < 20; i++)
@@ -771,7 +781,7 @@ static void stop_with_long_replies(void)
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(other);
+    settle_server(&s);
     kill(s.pid, SIGTERM);
     ok(is_closed(other), "the first signal is taken");
     kill(s.pid, SIGINT);

@@ -72,7 +72,7 @@ static void exchange(const struct exchange *x)
         buf_append_text(&wanted, "+PONG\r\n");
     bool good = answers(fd, buf_span(&request), buf_span(&wanted), "%s", x->name);
     if (x->fate == WAITS) {
-        settle_server(bystander);
+        settle_server(&server);
         ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "%s: waits for more", x->name);
     }
     if (x->fate != CLOSES)
@@ -242,7 +242,7 @@ static void endless_line(void)
     char byte;
     send_all(fd, SPAN("PI\0NG\r\n"));
     for (unsigned i = 0; i < 3; i++) {
-        settle_server(bystander);
+        settle_server(&server);
         ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN,
            "a line with a NUL is not ended by %u lines behind it", i);
         send_all(fd, SPAN("PING\r\n"));
@@ -255,13 +255,13 @@ static void claims_cost_nothing(void)
 {
     enum { CLIENTS = 64 };
     int fds[CLIENTS];
-    settle_server(bystander);
+    settle_server(&server);
     long long before = process_field(server.pid, "status", "RssAnon");
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = fresh();
         send_all(fds[i], SPAN("*1048576\r\n$4\r\nMGET\r\n$1048576\r\n"));
     }
-    settle_server(bystander);
+    settle_server(&server);
     long long grown = process_field(server.pid, "status", "RssAnon") - before;
     if (!ok(before > 0 && grown < 8 * 1024 * 1024,
             "%d clients that claim a million arguments of "
@@ -299,7 +299,7 @@ static void foreign_protocols(void)
     // A client that says no more than this waits for an answer: it must not wait for ever.
     int fd = fresh();
     send_all(fd, SPAN("\x16"));
-    settle_server(bystander);
+    settle_server(&server);
     send_all(fd, SPAN("\x03"));
     ok(is_closed(fd), "two bytes of a TLS ClientHello are enough");
     close(fd);
@@ -910,7 +910,7 @@ static struct buf converse_cut(const size_t *cuts, size_t count)
     for (size_t i = 0; i < count; i++) {
         send_all(fd, span_of(pipeline + sent, cuts[i] - sent));
         sent = cuts[i];
-        settle_server(bystander);
+        settle_server(&server);
     }
     send_all(fd, span_of(pipeline + sent, sizeof pipeline - 1 - sent));
     receive_to_end(fd, &got);
@@ -968,7 +968,7 @@ static void half_closed(void)
     struct buf got = {0};
     send_all(fd, buf_span(&request));
     shutdown(fd, SHUT_WR);
-    settle_server(bystander); // the server has seen the end before anything is read
+    settle_server(&server); // the server has seen the end before anything is read
     ok(receive_to_end(fd, &got), "a client that half-closes behind a pipeline is closed");
     is_bytes(buf_span(&got), buf_span(&wanted), "but gets 20 MB of replies before");
     close(fd);

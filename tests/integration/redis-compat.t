@@ -4,8 +4,9 @@ use strict;
 use warnings;
 
 my $build = $ENV{STELE_BUILD} // 'build/release';
+my @threads = $ENV{STELE_TEST_THREADS} ? ('--threads', $ENV{STELE_TEST_THREADS}) : ();
 my $pid = open my $server, '-|', "$build/stele-server", 'example.data', '--port', '0',
-    '--logfile', '/dev/null' or die $!;
+    '--logfile', '/dev/null', @threads or die $!;
 $SIG{ALRM} = sub { kill TERM => $pid; die "no answer in time\n" };
 alarm 120;
 my $ready = <$server> // die "no ready line\n";

@@ -2,6 +2,7 @@
 #include "support/server.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -126,6 +127,11 @@ struct server_process server_start_program(const char *program_path, const char 
     struct server_process s = {0};
     const char *words[WORDS_MAX] = {program_path, data_file, "--port", "0"};
     int used = 4;
+    const char *threads = getenv("STELE_TEST_THREADS");
+    if (threads != NULL) {
+        words[used++] = "--threads";
+        words[used++] = threads;
+    }
     for (; options != NULL && *options != NULL; options++)
         words[used++] = *options;
     int pipes[2];
@@ -177,6 +183,51 @@ int server_stop(struct server_process *s)
     require(ended == s->pid, "the server is not our child");
     s->pid = 0;
     return exit_code(status);
+}
+
+// Whether a thread waits for something, or has ended.
+static bool is_asleep(pid_t pid, const char *thread)
+{
+    char stat_path[128];
+    char line[256] = "";
+    snprintf(stat_path, sizeof stat_path, "/proc/%d/task/%s/stat", (int)pid, thread);
+    FILE *status = fopen(stat_path, "r");
+    if (status == NULL)
+        return true; // it has ended
+    bool told = fgets(line, sizeof line, status) != NULL;
+    fclose(status);
+    const char *state = strrchr(line, ')'); // behind the name
+    return !told || (state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'Z'));
+}
+
+static bool all_asleep(pid_t pid)
+{
+    char threads_path[64];
+    char first[16];
+    struct dirent *entry;
+    snprintf(threads_path, sizeof threads_path, "/proc/%d/task", (int)pid);
+    snprintf(first, sizeof first, "%d", (int)pid);
+    // The main thread first: it gives work to the others, and they give none to it.
+    bool asleep = is_asleep(pid, first);
+    DIR *threads = opendir(threads_path);
+    require(threads != NULL, "the server is gone");
+    while (asleep && (entry = readdir(threads)) != NULL)
+        if (*entry->d_name != '.')
+            asleep = is_asleep(pid, entry->d_name);
+    closedir(threads);
+    return asleep;
+}
+
+void settle_server(const struct server_process *s)
+{
+    // Twice in a row, as a thread may sleep for a moment where it waits for memory or the log.
+    unsigned asleep = 0;
+    for (unsigned looks = 0; asleep < 2; looks++) {
+        require(looks < PATIENCE_SECONDS * 1000, "the server does not come to rest");
+        asleep = all_asleep(s->pid) ? asleep + 1 : 0;
+        if (asleep == 0)
+            poll(NULL, 0, 1);
+    }
 }
 
 int run_program(const char *const *argv, struct buf *out, struct buf *err)

@@ -19,8 +19,9 @@ struct server_process {
     char log_path[128]; // its standard error, in the test's own folder
 };
 
-// Starts it on `data_file` with `--port 0` and the further words of `options` (a NULL-terminated
-// list, or NULL), and waits for the ready line. Ends the test when it does not come.
+// Starts it on `data_file` with `--port 0`, `--threads $STELE_TEST_THREADS` (the server's default
+// when that is not set) and the further words of `options` (a NULL-terminated list, or NULL), which
+// may say otherwise, and waits for the ready line. Ends the test when it does not come.
 struct server_process server_start(const char *data_file, const char *const *options);
 
 // The same with another program that takes the same words.
@@ -29,6 +30,10 @@ struct server_process server_start_program(const char *program, const char *data
 
 // SIGTERM, then waits; the exit code, or 1000 + the signal that ended it.
 int server_stop(struct server_process *s);
+
+// Returns when the server has handled all that had been sent to it, in all its loops, as far as it
+// can: all its threads sleep. Ends the test when they do not come to.
+void settle_server(const struct server_process *s);
 
 // Runs a program to its end (`argv` NULL-terminated) with what it prints in `*out` and `*err`,
 // which the caller releases; the exit code, or 1000 + the signal.

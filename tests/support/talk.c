@@ -53,18 +53,6 @@ bool answers(int fd, struct span request, struct span wanted, const char *name, 
     return same && sent;
 }
 
-void settle_server(int fd)
-{
-    // One round trip may be answered in the turn that handles the others, before they are; the
-    // second can only begin after that turn.
-    for (int i = 0; i < 2; i++) {
-        struct buf got = {0};
-        require(send_all(fd, SPAN("PING\r\n")) && receive(fd, &got, 7),
-                "the server does not answer a PING");
-        buf_release(&got);
-    }
-}
-
 bool is_closed(int fd)
 {
     struct buf rest = {0};

@@ -25,10 +25,6 @@ void append_request(struct buf *to, const char *text);
 bool answers(int fd, struct span request, struct span wanted, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 
-// Returns when the server has handled all that other connections had sent before the call. `fd` is
-// a connection of its own, with nothing under way.
-void settle_server(int fd);
-
 // True when the peer closes now without sending any more.
 bool is_closed(int fd);
 

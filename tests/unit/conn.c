@@ -24,6 +24,7 @@ static const struct service_settings settings = {
     .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
 
 static struct ev_loop *loop;
+static struct service_group group;
 static struct worker *worker;
 
 // The client's end of a new connection; nonblocking.
@@ -36,7 +37,7 @@ static int client_connect(bool small_send_buffer)
     if (small_send_buffer) // the kernel makes it its own smallest
         require(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0,
                 "cannot set SO_SNDBUF");
-    worker_adopt(worker, ends[0], true);
+    worker_adopt(worker, ends[0], 1, true);
     return ends[1];
 }
 
@@ -91,18 +92,19 @@ static void check_short_writes(struct random *r, const struct buf *text)
     const size_t pieces[] = {100000, 4096, 1000, 333};
     for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         struct buf got = {0};
-        uint64_t before = worker->service.stats.net_output_bytes;
+        uint64_t before = counter_get(&worker->service.stats.net_output_bytes);
         int fd = client_connect(true);
         converse(fd, buf_span(&request), pieces[i], wanted.len, &got);
         ok(span_equal(buf_span(&got), buf_span(&wanted)), "every byte, read by %zu", pieces[i]);
-        is_number((int64_t)(worker->service.stats.net_output_bytes - before), (int64_t)wanted.len,
-                  "and counted");
+        is_number((int64_t)(counter_get(&worker->service.stats.net_output_bytes) - before),
+                  (int64_t)wanted.len, "and counted");
         shutdown(fd, SHUT_WR);
         ok(at_end(fd), "it closes when the client has shut down");
         close(fd);
         buf_release(&got);
     }
-    is_number((int64_t)worker->service.stats.connected_clients, 0, "no client is left");
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0,
+              "no client is left");
     // A client that goes away in the middle of a reply takes nothing with it.
     for (unsigned i = 0; i < 20; i++) {
         struct buf got = {0};
@@ -113,7 +115,7 @@ static void check_short_writes(struct random *r, const struct buf *text)
             ev_run(loop, EVRUN_NOWAIT);
         buf_release(&got);
     }
-    is_number((int64_t)worker->service.stats.connected_clients, 0,
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0,
               "clients that leave in the middle are gone");
     buf_release(&request);
     buf_release(&wanted);
@@ -183,7 +185,8 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
     loop = ev_default_loop(EVFLAG_AUTO);
-    worker = worker_new(loop, &settings, dataset, &error);
+    service_group_init(&group, &settings, dataset);
+    worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
     check_short_writes(&r, &text);
     check_half_close();

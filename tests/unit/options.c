@@ -47,6 +47,7 @@ static struct buf differences(const struct options *o)
     tell_number(&b, "protected-mode", s->protected_mode, 1);
     tell(&b, "unixsocket", s->unixsocket, "");
     tell_number(&b, "unixsocketperm", s->unixsocketperm, 0);
+    tell_number(&b, "threads", s->threads, 0);
     tell_number(&b, "maxclients", s->maxclients, 10000);
     tell_number(&b, "timeout", s->timeout, 0);
     tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
@@ -104,6 +105,8 @@ static const struct value_case values[] = {
     {"--unixsocketperm", "0600", "unixsocketperm=384"},
     {"--unixsocketperm", "777", "unixsocketperm=511"},
     {"--unixsocketperm", "1", "unixsocketperm=1"},
+    {"--threads", "1", "threads=1"},
+    {"--threads", "128", "threads=128"},
     {"--maxclients", "1", "maxclients=1"},
     {"--maxclients", "1000000", "maxclients=1000000"},
     {"--timeout", "0", ""},
@@ -166,6 +169,9 @@ static const struct value_case values[] = {
     {"--unixsocketperm", "0x7", "!--unixsocketperm '0x7' " BAD_MODE},
     {"--unixsocketperm", "2000000000000000000000770",
      "!--unixsocketperm '2000000000000000000000770' " BAD_MODE},
+    {"--threads", "0", "!--threads '0' must be a number from 1 to 128"},
+    {"--threads", "129", "!--threads '129' must be a number from 1 to 128"},
+    {"--threads", "", "!--threads '' must be a number from 1 to 128"},
     {"--maxclients", "0", "!--maxclients '0' must be a number from 1 to 1000000"},
     {"--maxclients", "1000001", "!--maxclients '1000001' must be a number from 1 to 1000000"},
     {"--maxclients", "-1", "!--maxclients '-1' must be a number from 1 to 1000000"},
@@ -325,6 +331,7 @@ static void test_help(void)
         "  --protected-mode yes|no ",
         "  --unixsocket PATH ",
         "  --unixsocketperm MODE ",
+        "  --threads N ",
         "  --maxclients N ",
         "  --timeout SECONDS ",
         "  --tcp-backlog N ",

@@ -24,11 +24,12 @@ static const struct service_settings settings = {
 
 enum { BIG = 100 * 1024 };
 
+static struct service_group group;
 static struct service service;
 static struct dataset *dataset;
 static struct buf big_value;
 
-static void start_service(void)
+static void open_dataset(void)
 {
     static struct buf text;
     struct error error = {""};
@@ -39,7 +40,12 @@ static void start_service(void)
     buf_append_text(&text, "\n");
     dataset = dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
-    service_init(&service, &settings, dataset);
+}
+
+static void start_service(void)
+{
+    service_group_init(&group, &settings, dataset);
+    service_init(&service, &group);
 }
 
 static void append_pending(struct buf *to, struct output *out)
@@ -96,7 +102,7 @@ static struct buf answer(struct span input, size_t piece)
 {
     struct session s;
     struct buf replies = {0};
-    session_init(&s, &service, true);
+    session_init(&s, &service, 1, true);
     converse(&s, input, piece, &replies);
     session_release(&s);
     return replies;
@@ -112,7 +118,6 @@ static void check_cutting(void)
                                 "'\\''\r\n"
                                 "CLIENT SETNAME me\r\nCLIENT GETNAME\r\n*1\r\n$-5\r\nPING\r\n";
     struct span all = span_of(input, sizeof input - 1);
-    service.last_client_id = 0;
     struct buf whole = answer(all, all.len);
     struct span head = span_text("+PONG\r\n$15\r\nthis is a value\r\n$-1\r\n$15\r\nthis is a "
                                  "value\r\n*3\r\n$15\r\nthis is a value\r\n$-1\r\n$15\r\n"
@@ -126,7 +131,6 @@ static void check_cutting(void)
         "-ERR Protocol error: invalid bulk length\r\n");
     is_bytes(span_of(whole.ptr + whole.len - tail.len, tail.len), tail, "the replies behind it");
     for (size_t piece = 1; piece <= 64; piece++) {
-        service.last_client_id = 0;
         struct buf cut = answer(all, piece);
         is_bytes(buf_span(&cut), buf_span(&whole), "the same in pieces of %zu bytes", piece);
         buf_release(&cut);
@@ -148,7 +152,7 @@ static void check_output_full(void)
     struct session s;
     struct output out = {0};
     struct buf input = big_gets(1000);
-    session_init(&s, &service, true);
+    session_init(&s, &service, 1, true);
     struct bytes in = {input.ptr, input.len};
     struct feed_result result = take_turn(&s, in, &out);
     is_number(result.status, FEED_OUTPUT_FULL, "output full is said");
@@ -161,10 +165,11 @@ static void check_output_full(void)
     struct feed_result again = take_turn(
         &s, (struct bytes){input.ptr + result.consumed, input.len - result.consumed}, &out);
     ok(again.status == FEED_OUTPUT_FULL && again.consumed == 0, "fed again undrained, it waits");
-    unsigned held = atomic_load(&dataset_ref(dataset)->count);
-    is_number(held, 1 + 3, "each borrowed value holds a reference to its dataset");
+    unsigned held = atomic_load(&service.borrowed.count);
+    is_number(held, 1 + 3, "each borrowed value holds a reference of the loop's");
+    is_number(atomic_load(&dataset_ref(dataset)->count), 1 + 1, "which is one of the dataset's");
     output_release(&out);
-    is_number(atomic_load(&dataset_ref(dataset)->count), 1, "dropped with the output");
+    is_number(atomic_load(&service.borrowed.count), 1, "dropped with the output");
     session_release(&s);
 
     struct buf replies = answer(buf_span(&input), input.len);
@@ -189,7 +194,7 @@ static void check_long_replies(void)
     buf_printf(&input, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
     for (unsigned i = 0; i < KEYS; i++)
         buf_append_text(&input, i % 2 == 0 ? BULK(A) : BULK(ABSENT));
-    session_init(&s, &service, true);
+    session_init(&s, &service, 1, true);
     struct feed_result result = take_turn(&s, (struct bytes){input.ptr, input.len}, &out);
     is_number(result.status, FEED_TURN_OVER, "a long MGET takes more than one turn");
     is_number((int64_t)result.consumed, 0, "and is not consumed before its reply is complete");
@@ -236,7 +241,7 @@ static void check_turns(void)
     struct buf input = {0};
     for (unsigned i = 0; i < 3 * SESSION_TURN_WORK; i++)
         buf_append_text(&input, "PING\r\n");
-    session_init(&s, &service, true);
+    session_init(&s, &service, 1, true);
     struct feed_result result = take_turn(&s, (struct bytes){input.ptr, input.len}, &out);
     is_number(result.status, FEED_TURN_OVER, "a long pipeline takes more than one turn");
     is_number((int64_t)result.consumed, 6 * SESSION_TURN_WORK, "of so many commands");
@@ -253,7 +258,7 @@ static void check_pushes(void)
     struct output out = {0};
     struct buf input = {0};
     struct buf replies = {0};
-    session_init(&s, &service, true);
+    session_init(&s, &service, 1, true);
     session_push(&s, span_text(push));
     struct feed_result result = take_turn(&s, (struct bytes){NULL, 0}, &out);
     is_number(result.status, FEED_NEEDS_INPUT, "fed nothing, it waits for input");
@@ -308,7 +313,7 @@ static void check_closing(void)
         for (size_t piece = 1; piece <= 64; piece += 63) {
             struct session s;
             struct buf replies = {0};
-            session_init(&s, &service, true);
+            session_init(&s, &service, 1, true);
             enum feed_status status = converse(&s, span_text(cases[i].input), piece, &replies);
             is_number(status, FEED_CLOSE, "it closes: case %u, pieces of %zu", i, piece);
             is_bytes(buf_span(&replies), span_text(cases[i].replies), "after these replies");
@@ -322,13 +327,14 @@ static void check_closing(void)
 
 static void check_statistics(void)
 {
-    service_init(&service, &settings, dataset);
+    service_release(&service);
+    start_service();
     struct buf replies =
         answer(span_text(GET(A) GET(ABSENT) "get\r\nset a b\r\nclient id\r\nselect 1\r\nfoo\r\n"
                                             "client foo\r\n"),
                7);
     const struct stats *stats = &service.stats;
-    const struct command_index *commands = &service.commands;
+    const struct command_index *commands = service.commands;
     const struct command_stats *get =
         &stats->commands[command_find(commands, span_text("GET"))->number];
     const struct command_stats *set =
@@ -337,13 +343,16 @@ static void check_statistics(void)
         &stats->commands[command_find_full(commands, span_text("client|ID"))->number];
     const struct command_stats *sel =
         &stats->commands[command_find(commands, span_text("select"))->number];
-    ok(get->calls == 2 && get->rejected == 1 && get->failed == 0, "GET: called, rejected");
-    ok(set->calls == 0 && set->rejected == 1, "SET: rejected");
-    ok(id->calls == 1, "CLIENT ID: counted as a subcommand");
-    ok(sel->calls == 1 && sel->failed == 1, "SELECT: failed");
-    ok(stats->keyspace_hits == 1 && stats->keyspace_misses == 1, "hits and misses");
-    is_number((int64_t)stats->error_replies, 5, "error replies");
-    is_number((int64_t)stats->commands_processed, 4, "commands that were executed");
+    ok(counter_get(&get->calls) == 2 && counter_get(&get->rejected) == 1 &&
+           counter_get(&get->failed) == 0,
+       "GET: called, rejected");
+    ok(counter_get(&set->calls) == 0 && counter_get(&set->rejected) == 1, "SET: rejected");
+    ok(counter_get(&id->calls) == 1, "CLIENT ID: counted as a subcommand");
+    ok(counter_get(&sel->calls) == 1 && counter_get(&sel->failed) == 1, "SELECT: failed");
+    ok(counter_get(&stats->keyspace_hits) == 1 && counter_get(&stats->keyspace_misses) == 1,
+       "hits and misses");
+    is_number((int64_t)counter_get(&stats->error_replies), 5, "error replies");
+    is_number((int64_t)counter_get(&stats->commands_processed), 4, "commands that were executed");
     buf_release(&replies);
     replies = answer(span_text("foo\r\nbar\r\ninfo stats\r\n"), 100);
     buf_append(&replies, span_of("", 1));
@@ -357,12 +366,13 @@ static void check_statistics(void)
     for (unsigned i = 0; i < 20000; i++)
         buf_append_text(&exists, BULK(A));
     buf_append_text(&exists, GET(A));
-    uint64_t get_ns = get->ns;
+    uint64_t get_ns = counter_get(&get->ns);
     replies = answer(buf_span(&exists), exists.len);
     const struct command_stats *counted =
         &stats->commands[command_find(commands, span_text("exists"))->number];
-    is_number((int64_t)counted->calls, 1, "a long command is one call");
-    ok(counted->ns > get->ns - get_ns, "and took longer than the short one behind it");
+    is_number((int64_t)counter_get(&counted->calls), 1, "a long command is one call");
+    ok(counter_get(&counted->ns) > counter_get(&get->ns) - get_ns,
+       "and took longer than the short one behind it");
     buf_release(&exists);
     buf_release(&replies);
 }
@@ -398,6 +408,7 @@ static void check_noise(struct random *r)
 int main(void)
 {
     struct random r = random_seeded();
+    open_dataset();
     start_service();
     check_cutting();
     check_output_full();
@@ -407,6 +418,8 @@ int main(void)
     check_closing();
     check_statistics();
     check_noise(&r);
+    service_release(&service);
+    is_number(atomic_load(&dataset_ref(dataset)->count), 1, "the service gives the dataset back");
     dataset_close(dataset);
     buf_release(&big_value);
     return done_testing();

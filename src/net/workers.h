@@ -1,0 +1,54 @@
+// The loops of the server, a worker each, and which of them a connection goes to.
+//
+// The first loop is the caller's, who accepts; each other one runs on a thread of its own. All
+// functions are for the caller's thread.
+#ifndef STELE_NET_WORKERS_H
+#define STELE_NET_WORKERS_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "serve/service.h"
+
+struct dataset;
+struct error;
+struct workers;
+
+// Who is told what the loops cannot do by themselves.
+struct workers_owner {
+    void (*stop)(void *context);    // SHUTDOWN was asked for; from any loop's thread
+    void (*drained)(void *context); // workers_drain is done; from the caller's loop
+    void *context;
+};
+
+// As many workers as `settings->threads` says (SERVICES_MAX at most), the first on `loop`, which
+// the caller runs; the other threads run from here on. NULL with a message when memory, descriptors
+// or threads are short. `loop`, `settings` and `dataset` must outlive the workers.
+struct workers *workers_new(struct ev_loop *loop, const struct service_settings *settings,
+                            struct dataset *dataset, const struct workers_owner *owner,
+                            struct error *error);
+
+// Gives an accepted, nonblocking socket to the worker with the fewest connections; of equals, to
+// the one whose turn it is. So connections that come in a burst are spread evenly, but for one.
+void workers_adopt(struct workers *workers, int fd, bool local);
+
+// How many connections all workers have, those on the way to them and those on the way out
+// included.
+unsigned workers_connections(const struct workers *workers);
+
+// The counters of the caller's loop, to add to.
+struct stats *workers_stats(struct workers *workers);
+
+// Lets every connection finish what it has been asked, also those that are still on the way to
+// their worker; then `drained` is called, never within this call. Adopt none after it.
+void workers_drain(struct workers *workers);
+
+// Ends all threads, whatever their clients are waiting for. False when one has not ended within a
+// second, as it is held up by a disk or DEBUG SLEEP; it may then still use all there is.
+bool workers_stop(struct workers *workers);
+
+// Closes all connections at once and frees the workers. They must have been stopped, all of them.
+// NULL is accepted.
+void workers_free(struct workers *workers);
+
+#endif

@@ -1,0 +1,631 @@
+// Several loops, a thread each: how connections are spread over them, that what clients see is one
+// server (numbers, counters, limits), that a connection's replies stay in order, and that every end
+// is a good one, with clients busy in all loops, on their way to one, or coming and going. Under
+// the thread sanitizer it also shows that the loops share nothing they should not.
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+#define KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
+#define LONG_KEY "abcdefab-cdef-abcd-efab-cdefabcdefab"
+#define ABSENT_KEY "11111111-2222-3333-4444-555555555555"
+
+enum {
+    LOOPS_MAX = 8,
+    CLIENTS_MAX = 100,
+    PATIENCE_SECONDS = 240,
+    LONG_VALUE = 50 * 1000, // leaves from the mapping, which counts a borrower
+};
+
+static const char *data;
+static const char *path; // of the unix socket, besides TCP
+
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, "--unixsocket", path, NULL                                                    \
+    }
+
+static void write_data(void)
+{
+    struct buf lines = {0};
+    buf_append_text(&lines, KEY " value\n" LONG_KEY " ");
+    append_bytes(&lines, 'v', LONG_VALUE);
+    buf_append_text(&lines, "\n");
+    data = test_file("data", buf_span(&lines));
+    path = test_path("socket");
+    buf_release(&lines);
+}
+
+// A test point for the exit code; shows the server's log when it is not 0.
+static void ended_well(int code, const struct server_process *s, const char *name)
+{
+    if (is_number(code, 0, "%s: exit code", name))
+        return;
+    struct buf log = file_content(s->log_path);
+    buf_append(&log, SPAN("\0"));
+    diag("%s", log.ptr);
+    buf_release(&log);
+}
+
+static int end_of(struct server_process *s)
+{
+    int status = 0;
+    require(waitpid(s->pid, &status, 0) == s->pid, "the server is not ours");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+// Holds the server, so that what the test does meanwhile meets it all at once.
+static void hold(const struct server_process *s)
+{
+    int status;
+    kill(s->pid, SIGSTOP);
+    require(waitpid(s->pid, &status, WUNTRACED) == s->pid && WIFSTOPPED(status), "not stopped");
+}
+
+static int connect_by(const struct server_process *s, bool local)
+{
+    return local ? connect_unix(path) : connect_tcp(s->port);
+}
+
+// ---- what the server says of itself -------------------------------------------------------------
+
+// The bulk string that answers a command, NUL-terminated.
+static struct buf ask(int fd, const char *command)
+{
+    struct buf header = {0};
+    struct buf got = {0};
+    require(send_all(fd, span_text(command)) && send_all(fd, SPAN("\r\n")), "cannot send");
+    do
+        require(receive(fd, &header, 1), "no reply to %s", command);
+    while (header.ptr[header.len - 1] != '\n');
+    require(header.ptr[0] == '$', "no bulk string answers %s", command);
+    require(receive(fd, &got, (size_t)atoi(header.ptr + 1) + 2), "half a reply to %s", command);
+    got.ptr[got.len - 2] = '\0';
+    buf_release(&header);
+    return got;
+}
+
+// The number that follows `name` in INFO, -1 when it is not there.
+static long long info(int fd, const char *name)
+{
+    struct buf text = ask(fd, "INFO all");
+    const char *at = strstr(text.ptr, name);
+    long long number = at != NULL ? atoll(at + strlen(name)) : -1;
+    buf_release(&text);
+    return number;
+}
+
+// How many clients each loop has; how many loops there are.
+static unsigned clients_of_loops(int fd, unsigned clients[LOOPS_MAX])
+{
+    struct buf text = ask(fd, "INFO threads");
+    unsigned count = 0;
+    unsigned number;
+    for (char *line = strstr(text.ptr, "io_thread_");
+         line != NULL && count < LOOPS_MAX &&
+         sscanf(line, "io_thread_%u:clients=%u,", &number, &clients[count]) == 2 && number == count;
+         line = strstr(line + 1, "io_thread_"))
+        count++;
+    buf_release(&text);
+    return count;
+}
+
+// A test point: the loops have `total` clients, spread evenly but for one.
+static void is_even(int fd, unsigned loops, unsigned total, const char *name)
+{
+    unsigned clients[LOOPS_MAX];
+    unsigned least = UINT32_MAX;
+    unsigned most = 0;
+    unsigned sum = 0;
+    is_number(clients_of_loops(fd, clients), loops, "%s: a line for each of %u loops", name, loops);
+    for (unsigned i = 0; i < loops; i++) {
+        least = clients[i] < least ? clients[i] : least;
+        most = clients[i] > most ? clients[i] : most;
+        sum += clients[i];
+    }
+    is_number(sum, total, "%s: %u clients in all", name, total);
+    ok(most - least <= 1, "%s: evenly spread: %u to %u a loop", name, least, most);
+}
+
+// ---- spreading ----------------------------------------------------------------------------------
+
+static void close_all(int *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+// `count` clients that come at once.
+static void burst(const struct server_process *s, bool local, int *fds, unsigned count)
+{
+    hold(s);
+    for (unsigned i = 0; i < count; i++)
+        fds[i] = connect_by(s, local);
+    kill(s->pid, SIGCONT);
+    settle_server(s);
+}
+
+static void check_spread(unsigned loops)
+{
+    const unsigned counts[] = {1, loops, 10 * loops + 3};
+    char number[8];
+    char name[64];
+    int fds[CLIENTS_MAX];
+    snprintf(number, sizeof number, "%u", loops);
+    struct server_process s = server_start(data, WORDS("--threads", number));
+    int observer = connect_tcp(s.port);
+    is_number(info(observer, "io_threads_active:"), loops > 1, "%u loops: io_threads_active",
+              loops);
+    struct buf wanted = {0};
+    buf_printf(&wanted, "*2\r\n$10\r\nio-threads\r\n$%zu\r\n%s\r\n", strlen(number), number);
+    answers(observer, SPAN("CONFIG GET io-threads\r\n"), buf_span(&wanted), "CONFIG GET");
+    buf_release(&wanted);
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned count = counts[i / 2];
+        bool local = i % 2 == 1;
+        snprintf(name, sizeof name, "%u loops, %u clients over %s", loops, count,
+                 local ? "a unix socket" : "TCP");
+        burst(&s, local, fds, count);
+        is_even(observer, loops, 1 + count, name);
+        close_all(fds, count);
+        settle_server(&s);
+        is_number(info(observer, "connected_clients:"), 1, "%s: all leave", name);
+    }
+    close(observer);
+    ended_well(server_stop(&s), &s, name);
+}
+
+// Loops that clients have left are filled first.
+static void check_spread_again(void)
+{
+    enum { LOOPS = 4, CLIENTS = 43, LEAVING = 11 };
+    int fds[CLIENTS];
+    int more[LEAVING];
+    struct server_process s = server_start(data, WORDS("--threads", "4"));
+    int observer = connect_tcp(s.port);
+    burst(&s, false, fds, CLIENTS);
+    for (unsigned i = 0; i < CLIENTS; i += LOOPS) // every fourth: they are of one loop
+        close(fds[i]);
+    settle_server(&s);
+    unsigned clients[LOOPS_MAX];
+    clients_of_loops(observer, clients);
+    unsigned least = UINT32_MAX;
+    for (unsigned i = 0; i < LOOPS; i++)
+        least = clients[i] < least ? clients[i] : least;
+    ok(least <= 1, "a loop is left by its clients");
+    burst(&s, true, more, LEAVING);
+    is_even(observer, LOOPS, 1 + CLIENTS, "others take their places");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (i % LOOPS != 0)
+            close(fds[i]);
+    close_all(more, LEAVING);
+    close(observer);
+    ended_well(server_stop(&s), &s, "clients that come and go");
+}
+
+// ---- one server ---------------------------------------------------------------------------------
+
+static void check_counters(void)
+{
+    enum { CLIENTS = 20, ROUNDS = 50 };
+    int fds[CLIENTS];
+    struct buf request = {0};
+    struct buf wanted = {0};
+    struct server_process s = server_start(data, WORDS("--threads", "8"));
+    int observer = connect_unix(path);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        buf_append_text(&request, "GET " KEY "\r\nMGET " KEY " " ABSENT_KEY "\r\nGET " ABSENT_KEY
+                                  "\r\nGET\r\nnone\r\n");
+        buf_append_text(&wanted, "$5\r\nvalue\r\n*2\r\n$5\r\nvalue\r\n$-1\r\n$-1\r\n"
+                                 "-ERR wrong number of arguments for 'get' command\r\n"
+                                 "-ERR unknown command 'none', with args beginning with: \r\n");
+    }
+    burst(&s, false, fds, CLIENTS);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        answers(fds[i], buf_span(&request), buf_span(&wanted), "client %u is answered", i);
+    enum { EACH = CLIENTS * ROUNDS };
+    is_number(info(observer, "keyspace_hits:"), 2 * EACH, "hits of all loops");
+    is_number(info(observer, "keyspace_misses:"), 2 * EACH, "misses");
+    is_number(info(observer, "cmdstat_get:calls="), 2 * EACH, "calls of GET");
+    is_number(info(observer, "cmdstat_mget:calls="), EACH, "calls of MGET");
+    is_number(info(observer, "total_error_replies:"), 2 * EACH, "errors");
+    is_number(info(observer, "total_commands_processed:"), 3 * EACH + 5, "commands");
+    is_number(info(observer, "total_connections_received:"), CLIENTS + 1, "connections");
+    is_number(info(observer, "connected_clients:"), CLIENTS + 1, "clients");
+    for (unsigned i = 0; i < 8; i++) {
+        char name[64];
+        unsigned clients;
+        long long reads;
+        long long writes;
+        struct buf text = ask(observer, "INFO threads");
+        snprintf(name, sizeof name, "io_thread_%u:", i);
+        const char *line = strstr(text.ptr, name);
+        ok(line != NULL &&
+               sscanf(line + strlen(name), "clients=%u,reads=%lld,writes=%lld", &clients, &reads,
+                      &writes) == 3 &&
+               clients > 0 && reads > 0 && writes > 0,
+           "loop %u has clients, has read and written", i);
+        buf_release(&text);
+    }
+    // Any client is told the same of all loops, whichever is its own.
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (info(fds[i], "keyspace_hits:") != 2 * EACH)
+            ok(false, "client %u is told of other hits", i);
+    close_all(fds, CLIENTS);
+    close(observer);
+    ended_well(server_stop(&s), &s, "counting");
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+static void check_ids(void)
+{
+    enum { CLIENTS = 40 };
+    int fds[CLIENTS];
+    unsigned wrong = 0;
+    long long last[2] = {0, 0};
+    struct server_process s = server_start(data, WORDS("--threads", "8"));
+    for (unsigned i = 0; i < CLIENTS; i++)
+        fds[i] = connect_by(&s, i % 3 == 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct buf got = {0};
+        // In the order in which a listener has accepted them; the two take turns as they like.
+        send_all(fds[i], SPAN("CLIENT ID\r\n"));
+        while (got.len == 0 || got.ptr[got.len - 1] != '\n')
+            require(receive(fds[i], &got, 1), "no id");
+        long long id = atoll(got.ptr + 1);
+        wrong += id <= last[i % 3 == 0] || id > CLIENTS;
+        last[i % 3 == 0] = id;
+        buf_release(&got);
+    }
+    is_number(wrong, 0, "client ids grow in the order of coming, over all loops");
+    close_all(fds, CLIENTS);
+    ended_well(server_stop(&s), &s, "ids");
+}
+
+static void check_maxclients(void)
+{
+    enum { CLIENTS = 10 };
+    int fds[CLIENTS];
+    struct buf got = {0};
+    struct server_process s = server_start(data, WORDS("--threads", "4", "--maxclients", "10"));
+    burst(&s, false, fds, CLIENTS);
+    int fd = connect_unix(path);
+    ok(receive_to_end(fd, &got), "--maxclients counts the clients of all loops");
+    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"), "and says so");
+    close(fd);
+    close(fds[7]);
+    settle_server(&s);
+    fds[7] = connect_tcp(s.port);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u has a place", i);
+    is_number(info(fds[5], "rejected_connections:"), 1, "one was rejected");
+    close_all(fds, CLIENTS);
+    ended_well(server_stop(&s), &s, "maxclients");
+    buf_release(&got);
+}
+
+// ---- order and ends -----------------------------------------------------------------------------
+
+// A pipeline whose replies tell their place in it, and the client's number.
+static void numbered_pipeline(unsigned client, unsigned count, struct buf *request,
+                              struct buf *wanted)
+{
+    request->len = 0;
+    wanted->len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%u:%u", client, i);
+        buf_printf(request, "ECHO %s\r\nGET " KEY "\r\n", number);
+        append_bulk(wanted, span_text(number));
+        buf_append_text(wanted, "$5\r\nvalue\r\n");
+        if (i % 50 == 0) {
+            buf_append_text(request, "GET " LONG_KEY "\r\n");
+            buf_printf(wanted, "$%d\r\n", LONG_VALUE);
+            append_bytes(wanted, 'v', LONG_VALUE);
+            buf_append_text(wanted, "\r\n");
+        }
+    }
+}
+
+// How a server is stopped while `CLIENTS` clients have a pipeline each under way.
+enum ending { BY_CLIENTS, BY_SIGTERM, BY_SHUTDOWN };
+
+static void check_pipelines(enum ending ending, const char *name)
+{
+    enum { CLIENTS = 19, COUNT = 500 };
+    int fds[CLIENTS];
+    struct buf request = {0};
+    struct buf wanted = {0};
+    unsigned wrong = 0;
+    struct server_process s =
+        server_start(data, WORDS("--threads", "8", "--enable-shutdown-command", "yes"));
+    // A unix socket takes fewer bytes than the replies have: a loop must wait for its clients.
+    burst(&s, ending != BY_CLIENTS, fds, CLIENTS);
+    int stopper = connect_unix(path);
+    answers(stopper, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "%s: a client of loop 3", name);
+    if (ending != BY_CLIENTS)
+        hold(&s); // so that all of it is still to be answered when the end is asked for
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        numbered_pipeline(i, COUNT, &request, &wanted);
+        send_all(fds[i], buf_span(&request));
+        if (ending == BY_CLIENTS)
+            shutdown(fds[i], SHUT_WR);
+    }
+    if (ending == BY_SHUTDOWN)
+        send_all(stopper, SPAN("SHUTDOWN\r\n"));
+    else if (ending == BY_SIGTERM)
+        kill(s.pid, SIGTERM);
+    if (ending != BY_CLIENTS)
+        kill(s.pid, SIGCONT);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct buf got = {0};
+        numbered_pipeline(i, COUNT, &request, &wanted);
+        bool closed = receive_to_end(fds[i], &got);
+        if ((!closed || !span_equal(buf_span(&got), buf_span(&wanted))) && wrong++ == 0)
+            is_bytes(buf_span(&got), buf_span(&wanted), "%s: the replies of client %u", name, i);
+        buf_release(&got);
+    }
+    is_number(wrong, 0, "%s: every client has all its replies, in order", name);
+    if (ending != BY_CLIENTS)
+        ok(is_closed(stopper), "%s: an idle client is closed", name);
+    ended_well(ending == BY_CLIENTS ? server_stop(&s) : end_of(&s), &s, name);
+    close_all(fds, CLIENTS);
+    close(stopper);
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+// Clients that the signal meets on their way in are either served or closed.
+static void check_stop_while_coming(void)
+{
+    enum { CLIENTS = 90, ROUNDS = 5 };
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        int fds[CLIENTS];
+        unsigned served = 0;
+        unsigned refused = 0;
+        struct server_process s = server_start(data, WORDS("--threads", "8"));
+        hold(&s);
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            fds[i] = connect_by(&s, i % 2 == 0);
+            send_all(fds[i], SPAN("PING\r\n"));
+            if (round > 0 && i == CLIENTS - round) // some come before the signal is seen
+                kill(s.pid, SIGTERM);
+        }
+        kill(s.pid, SIGTERM);
+        kill(s.pid, SIGCONT);
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            struct buf got = {0};
+            bool closed = receive_to_end(fds[i], &got);
+            served += closed && span_equal(buf_span(&got), SPAN("+PONG\r\n"));
+            refused += closed && got.len == 0;
+            buf_release(&got);
+        }
+        is_number(served + refused, CLIENTS, "a stop while clients come: %u served, %u refused",
+                  served, refused);
+        ended_well(end_of(&s), &s, "a stop while clients come");
+        close_all(fds, CLIENTS);
+    }
+}
+
+// Those that are accepted and still on their way to a loop, because it is held up, are served.
+static void check_stop_on_the_way(void)
+{
+    enum { CLIENTS = 12 };
+    int fds[CLIENTS];
+    unsigned served = 0;
+    struct server_process s =
+        server_start(data, WORDS("--threads", "2", "--enable-debug-command", "yes"));
+    int first = connect_tcp(s.port);
+    int second = connect_tcp(s.port);
+    settle_server(&s);
+    send_all(second, SPAN("DEBUG SLEEP 0.5\r\n"));
+    settle_server(&s);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = connect_tcp(s.port);
+        send_all(fds[i], SPAN("PING\r\n"));
+    }
+    settle_server(&s);
+    kill(s.pid, SIGTERM);
+    answers(second, SPAN(""), SPAN("+OK\r\n"), "a loop that was held up goes on");
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct buf got = {0};
+        served += receive_to_end(fds[i], &got) && span_equal(buf_span(&got), SPAN("+PONG\r\n"));
+        buf_release(&got);
+    }
+    is_number(served, CLIENTS, "and serves those that came meanwhile before it stops");
+    ended_well(end_of(&s), &s, "a stop behind clients on their way");
+    close_all(fds, CLIENTS);
+    close(first);
+    close(second);
+}
+
+// A loop that is held up holds up its own clients, and not the end.
+static void check_held_up(void)
+{
+    struct server_process s =
+        server_start(data, WORDS("--threads", "4", "--enable-debug-command", "yes"));
+    int first = connect_tcp(s.port);
+    int second = connect_tcp(s.port);
+    int third = connect_tcp(s.port);
+    settle_server(&s);
+    send_all(second, SPAN("DEBUG SLEEP 3600\r\n"));
+    settle_server(&s);
+    for (unsigned i = 0; i < 9; i++) { // more than loops: some of them come to the one that sleeps
+        int fd = connect_tcp(s.port);
+        send_all(fd, SPAN("GET " KEY "\r\n"));
+        close(fd);
+    }
+    answers(first, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "another loop serves");
+    answers(third, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "and another");
+    kill(s.pid, SIGTERM);
+    ok(is_closed(first) && is_closed(third), "SIGTERM closes their clients");
+    kill(s.pid, SIGINT);
+    ended_well(end_of(&s), &s, "a SIGINT behind it ends the server in spite of DEBUG SLEEP");
+    close(first);
+    close(second);
+    close(third);
+}
+
+static void check_no_thread(void)
+{
+    struct buf out = {0};
+    struct buf err = {0};
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); // which is not to be had under strace
+    const char *const argv[] = {"strace",
+                                "-f",
+                                "-o",
+                                "/dev/null",
+                                "-e",
+                                "trace=clone,clone3",
+                                "-e",
+                                "inject=clone,clone3:error=EAGAIN:when=2",
+                                server_program(),
+                                data,
+                                "--port",
+                                "0",
+                                "--threads",
+                                "4",
+                                "--loglevel",
+                                "warning",
+                                "--index",
+                                "none",
+                                NULL};
+    is_number(run_program(argv, &out, &err), 1, "no thread to be had: exit code");
+    unsetenv("ASAN_OPTIONS");
+    is_bytes(buf_span(&out), SPAN(""), "it is never ready");
+    buf_append(&err, SPAN("\0"));
+    // The thread sanitizer has a thread of its own, so the second to be started may be either.
+    const char *rest = strstr(err.ptr, " of 4: ");
+    ok(strncmp(err.ptr, "stele-server: cannot start thread ", 34) == 0 && rest != NULL,
+       "it says which");
+    is_text(rest, " of 4: Resource temporarily unavailable\n", "and why");
+    buf_release(&out);
+    buf_release(&err);
+}
+
+// ---- coming and going ---------------------------------------------------------------------------
+
+enum { COMERS = 4, VISITS = 150 };
+
+struct comer {
+    const struct server_process *server;
+    pthread_t thread;
+    unsigned number;
+    unsigned completed; // with all replies right
+    unsigned wrong;
+};
+
+static const char visit_request[] =
+    "GET " KEY "\r\nMGET " KEY " " ABSENT_KEY " " LONG_KEY "\r\nGET " ABSENT_KEY
+    "\r\nDBSIZE\r\nEXISTS " KEY " " KEY "\r\nINFO all\r\nnone\r\nQUIT\r\n";
+
+// One connection: some leave before they have read anything, the others compare what comes.
+static void visit(struct comer *c, unsigned round)
+{
+    struct buf got = {0};
+    int fd = connect_by(c->server, (round + c->number) % 2 == 0);
+    bool sent = send_all(fd, span_text(visit_request));
+    if (round % 5 == 0) {
+        close(fd);
+        return;
+    }
+    if (sent && receive_to_end(fd, &got)) {
+        static const char head[] = "$5\r\nvalue\r\n*3\r\n$5\r\nvalue\r\n$-1\r\n$50000\r\nvvvv";
+        static const char tail[] =
+            "-ERR unknown command 'none', with args beginning with: \r\n+OK\r\n";
+        bool right = got.len > LONG_VALUE && memcmp(got.ptr, head, sizeof head - 1) == 0 &&
+                     memcmp(got.ptr + got.len - (sizeof tail - 1), tail, sizeof tail - 1) == 0;
+        c->completed += right;
+        c->wrong += !right && got.len > 0;
+    }
+    close(fd);
+    buf_release(&got);
+}
+
+static void *come_and_go(void *argument)
+{
+    struct comer *c = argument;
+    for (unsigned round = 0; round < VISITS; round++)
+        visit(c, round);
+    return NULL;
+}
+
+static void check_reconnects(void)
+{
+    struct comer comers[COMERS];
+    struct server_process s = server_start(data, WORDS("--threads", "4"));
+    int lasting[8];
+    unsigned completed = 0;
+    unsigned wrong = 0;
+    struct buf request = {0};
+    struct buf wanted = {0};
+    for (unsigned i = 0; i < 8; i++)
+        lasting[i] = connect_tcp(s.port);
+    for (unsigned i = 0; i < COMERS; i++) {
+        comers[i] = (struct comer){.server = &s, .number = i};
+        require(pthread_create(&comers[i].thread, NULL, come_and_go, &comers[i]) == 0, "no thread");
+    }
+    for (unsigned round = 0; round < 40; round++) {
+        numbered_pipeline(round, 150, &request, &wanted);
+        for (unsigned i = 0; i < 8; i++)
+            send_all(lasting[i], buf_span(&request));
+        for (unsigned i = 0; i < 8; i++) {
+            struct buf got = {0};
+            receive(lasting[i], &got, wanted.len);
+            wrong += !span_equal(buf_span(&got), buf_span(&wanted));
+            buf_release(&got);
+        }
+    }
+    for (unsigned i = 0; i < COMERS; i++) {
+        pthread_join(comers[i].thread, NULL);
+        completed += comers[i].completed;
+        wrong += comers[i].wrong;
+    }
+    is_number(wrong, 0, "clients that come and go: no reply is wrong");
+    is_number(completed, COMERS * VISITS * 4 / 5, "and none is missing");
+    is_number(info(lasting[0], "total_connections_received:"), 8 + COMERS * VISITS,
+              "every connection is counted");
+    settle_server(&s);
+    is_number(info(lasting[0], "connected_clients:"), 8, "all have left");
+    for (unsigned i = 0; i < 8; i++)
+        send_all(lasting[i], buf_span(&request));
+    ended_well(server_stop(&s), &s, "coming and going");
+    close_all(lasting, 8);
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+int main(void)
+{
+    write_data();
+    signal(SIGPIPE, SIG_IGN);
+    alarm(PATIENCE_SECONDS); // a server that does not end fails the test instead of holding it
+    check_spread(1);
+    check_spread(2);
+    check_spread(8);
+    check_spread_again();
+    check_counters();
+    check_ids();
+    check_maxclients();
+    check_pipelines(BY_CLIENTS, "half-closed");
+    check_pipelines(BY_SIGTERM, "SIGTERM");
+    check_pipelines(BY_SHUTDOWN, "SHUTDOWN");
+    check_stop_while_coming();
+    check_stop_on_the_way();
+    check_held_up();
+    check_no_thread();
+    check_reconnects();
+    return done_testing();
+}
