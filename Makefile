@@ -54,6 +54,8 @@ UNIT := $(wildcard tests/unit/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 BENCH := $(wildcard tests/bench/*.c)
+# The parts of tests/bench/load.
+LOAD := $(wildcard tests/load/*.c)
 # One file a fuzz target; its corpus is tests/fuzz/corpus/TARGET/. seeds/TARGET.c, if there is one,
 # writes its first inputs.
 FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
@@ -61,7 +63,8 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
-             $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(wildcard tests/sharing/*.c tests/*/*.h)
+             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c \
+             $(wildcard tests/sharing/*.c tests/*/*.h)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
@@ -125,6 +128,8 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
+build/$(1)/tests/bench/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
+
 # A fuzz target that plays its corpus; or with a fuzzer in it.
 build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
     $(patsubst %.c,build/$(1)/%.o,$(PARTS) \
@@ -185,11 +190,11 @@ redis-compat: need-redis-compat ## play redis-compat/ against Stele and against 
 
 # The parts of the benchmark: each is a program of tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys, R: how often each figure is taken.
-BENCH_PARTS = index
+BENCH_PARTS = index server
 N = 1M,10M
 R = 3
 
-bench: need-bench ## measure beside redis-server and a Python dict, write docs/benchmarks.md (N=1M,10M R=3)
+bench: need-bench ## measure beside redis-server, memcached and a Python dict, write docs/benchmarks.md (N=1M,10M R=3)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(patsubst %.c,build/release/%,$(BENCH))
 	$(Q)for part in $(BENCH_PARTS); do tests/bench/$$part --sizes $(N) --runs $(R) || exit 1; done
 

@@ -1,7 +1,7 @@
 // generate: writes a data file to standard output, the same bytes for the same arguments. Random
-// UUIDs are made as they are written, so their number is bounded by the disk alone; any other key
-// set is made in memory first (16 bytes a key) and written in random order.
-#include <errno.h>
+// UUIDs and the keys of redis-benchmark are made as they are written, so their number is bounded by
+// the disk alone; any other key set is made in memory first (16 bytes a key) and written in random
+// order.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "data/uuid.h"
+#include "support/count.h"
 #include "support/keysets.h"
 #include "support/tap.h"
 
@@ -19,6 +20,8 @@ enum {
     AROUND = 128,     // more than a line has besides its value, in either form
 };
 
+#define REDIS_BENCHMARK_MAX UINT64_C(1000000000000) // 12 digits
+
 static const char help[] =
     "usage: generate N [OPTION...]\n"
     "\n"
@@ -26,7 +29,10 @@ static const char help[] =
     "\n"
     "  --values A..B  each value has A to B random bytes, any but the newline (default 1..100)\n"
     "  --seed S       another seed, another file (default 1)\n"
-    "  --keys NAME    a key set of --list instead of random v4 UUIDs; some have fewer than N keys\n"
+    "  --keys NAME    a key set of --list instead of random v4 UUIDs; some have fewer than N "
+    "keys;\n"
+    "                 redis-benchmark: those that `redis-benchmark -r N` can ask for with\n"
+    "                 GET 00000000-0000-4000-8000-__rand_int__, in their order\n"
     "  --list         print the names of the key sets and exit\n"
     "  --resp         write the records as SET commands, for redis-cli --pipe\n"
     "  --help         show this and exit\n";
@@ -47,14 +53,10 @@ static _Noreturn void refuse(const char *what, const char *text)
 
 static uint64_t parse_count(const char *text)
 {
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    unsigned long long unit = *end == 'k' ? 1000 : *end == 'M' ? 1000000 : 1;
-    if (end == text || *text == '-' || errno != 0 || strcmp(end + (unit > 1), "") != 0 ||
-        number > UINT64_MAX / unit)
+    uint64_t count;
+    if (!count_parse(text, &count))
         refuse("not a number", text);
-    return number * unit;
+    return count;
 }
 
 static void parse_values(struct job *job, const char *text)
@@ -68,8 +70,25 @@ static void parse_values(struct job *job, const char *text)
     job->value_max = max;
 }
 
+// The last 12 digits are `i` in decimal, as redis-benchmark writes it.
+static struct uuid redis_benchmark_key(struct random *r, size_t i, size_t count)
+{
+    struct uuid id = {0x4000, UINT64_C(0x8000) << 48};
+    (void)r;
+    (void)count;
+    for (unsigned shift = 0; i > 0; i /= 10, shift += 4)
+        id.lo |= (uint64_t)(i % 10) << shift;
+    return id;
+}
+
+// Not one of keysets[]: its keys are too alike to teach a test of the index anything new.
+static const struct keyset redis_benchmark = {"redis-benchmark", REDIS_BENCHMARK_MAX,
+                                              redis_benchmark_key};
+
 static const struct keyset *find_keyset(const char *name)
 {
+    if (strcmp(name, redis_benchmark.name) == 0)
+        return &redis_benchmark;
     for (unsigned i = 0; i < keyset_count; i++)
         if (strcmp(keysets[i].name, name) == 0)
             return &keysets[i];
@@ -132,7 +151,7 @@ static void generate(const struct job *job, uint64_t seed)
 {
     struct random r = {seed};
     struct buf to = {0};
-    if (job->set == &keysets[0]) {
+    if (job->set == &keysets[0] || job->set == &redis_benchmark) {
         for (uint64_t i = 0; i < job->count; i++)
             write_record(&r, job, job->set->key(&r, i, job->count), &to);
     } else {
@@ -179,6 +198,8 @@ int main(int argc, char *argv[])
         return 2;
     }
     job.count = parse_count(argv[optind]);
+    if (job.set == &redis_benchmark && job.count > REDIS_BENCHMARK_MAX)
+        refuse("more keys than redis-benchmark has", argv[optind]);
     generate(&job, seed);
     return 0;
 }

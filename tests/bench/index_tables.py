@@ -3,19 +3,19 @@
 Only the saved figures are read here, so that tables and plots can be drawn again.
 """
 import os
-import re
 import shutil
 
+from data_files import CACHE, DATA, REDIS
 from programs import GENERATE, TOOL
 from report import (BLUE, GREY_DASHED, NOT_AVAILABLE, ORANGE, ORANGE_DASHED, PURPLE, RED, TEAL,
-                    Figures, about_line, number, plot, publish, size_name, table, times)
+                    Figures, Targets, about_line, at_least, at_most, command_rows, missing_list,
+                    number, plot, publish, size_name, table, times, worst)
 
-CACHE = "build/bench"
 TSV = f"{CACHE}/index.tsv"
 
 # Subjects.
-DATA, MEMORY, MAPPED = "data", "index in memory", "index file"
-REDIS, PYTHON, KEY_SET = "redis-server", "Python dict", "key set: "
+MEMORY, MAPPED = "index in memory", "index file"
+PYTHON, KEY_SET = "Python dict", "key set: "
 
 # Metrics that more than one place names.
 IDLE_CONNECTIONS = 50
@@ -114,26 +114,9 @@ def key_sets_table(f):
 
 # ---- what we aim at -----------------------------------------------------------------------------
 
-def at_most(value, limit, unit):
-    return [f"≤ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
-            "yes" if value <= limit else "no"]
-
-
-def at_least(value, limit, unit):
-    return [f"≥ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
-            "yes" if value >= limit else "no"]
-
-
 def targets_table(f, sizes):
-    rows = []
-
-    def row(name, compare, value, limit, unit):
-        rows.append([name, *(compare(value, limit, unit) if value is not None
-                             else [compare(0, limit, unit)[0], NOT_AVAILABLE, ""])])
-
-    def worst(values):
-        known = [value for value in values if value is not None]
-        return max(known) if known else None
+    targets = Targets()
+    row = targets.row
     aims_at = 10000000  # the size for which most targets are set
     if aims_at in sizes:
         def get(subject, metric, scale=1):
@@ -166,53 +149,32 @@ def targets_table(f, sizes):
             row(f"any key set: {metric}, compared with random keys", at_most,
                 worst([f.ratio(size, (subject, metric), (random, metric))
                        for size, subject in pairs]), 2, "×")
-    return table(["target", "at", "measured", "reached"], rows)
+    return targets.table()
 
 
 # ---- the report ---------------------------------------------------------------------------------
 
 def commands_table(f):
-    """Each command once, with what it measures; the TSV has them to the letter."""
-    rows = {}
-    for (size, subject, metric), figure in f.figures.items():
-        if figure.values and not subject.startswith(KEY_SET):
-            command = re.sub(rf"\b{size_name(size)}\b", "SIZE", figure.command)
-            metrics = rows.setdefault((subject, command), [])
-            if metric not in metrics:
-                metrics.append(metric)
-    text = [[f"{subject}: {'; '.join(metrics)}", f"`{command}`".replace("|", "\\|")]
-            for (subject, command), metrics in rows.items()]
     data = f"{CACHE}/keys-NN-SIZE.data"
-    text.append(["key sets: data file", f"`{GENERATE} SIZE --keys NAME > {data}`"])
-    text.append(["key sets: all else", f"`{TOOL} bench {data} --index none`"])
-    return "\n".join(f"| {name} | {command} |" for name, command in
-                     [["figures", "command"], ["---", "---"]] + text) + "\n"
-
-
-def missing_list(f):
-    lines = [f"- {size_name(size)}, {subject}, {metric}: {figure.reason}"
-             for (size, subject, metric), figure in f.figures.items() if not figure.values]
-    return "Not available:\n\n" + "\n".join(lines) + "\n" if lines else ""
+    more = [("key sets: data file", f"{GENERATE} SIZE --keys NAME > {data}"),
+            ("key sets: all else", f"{TOOL} bench {data} --index none")]
+    return command_rows(f, lambda subject: not subject.startswith(KEY_SET), more)
 
 
 def tables(f, picture):
     """The sections that there are figures for: headings, what is in the table, the table."""
     sizes = f.sizes(DATA)
-
-    def shows(*metrics):
-        return any(metric in metrics and figure.values
-                   for (_, _, metric), figure in f.figures.items())
     text = []
 
     def section(heading, remark, rows, image=""):
         text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
     section("Targets", "What we aim at, beside what this run measured.", targets_table(f, sizes))
-    if shows("time to ready"):
+    if f.shows("time to ready"):
         section("Time to ready", "Seconds, from the start of the process to its ready line, for "
                 "redis-server to its first PONG.", ready_table(f, sizes), "ready")
     section("Bytes a key", "Memory, or file, over the size of the data file.",
             bytes_table(f, sizes), "bytes")
-    if shows("peak RssAnon while building", IDLE):
+    if f.shows("peak RssAnon while building", IDLE):
         section("Anonymous memory", "RssAnon in MB; the mapped files are not in it. "
                 f"With an index file there are {IDLE_CONNECTIONS} idle connections.",
                 memory_table(f, sizes))
@@ -220,13 +182,13 @@ def tables(f, picture):
                 "Pss its share of it. Where both servers have twice as much Rss as Pss, they have "
                 "the same pages: one copy.",
                 sharing_table(f, sizes))
-    if shows("hit, single"):
+    if f.shows("hit, single"):
         section("Lookups in process", "Nanoseconds a lookup, one thread, uniform random keys.",
                 lookups_table(f, sizes), "lookups")
     if key_sets(f):
         section("Key sets", "Friendly and hostile sets of keys, the index in memory; nanoseconds a "
                 "lookup, and in brackets compared with random keys.", key_sets_table(f))
-    return "\n".join(text) + ("\n" + missing_list(f) if missing_list(f) else "")
+    return "\n".join(text) + missing_list(f)
 
 
 def draw(f, folder):

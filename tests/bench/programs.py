@@ -118,6 +118,10 @@ class Program:
         """A field of /proc/PID/status in bytes, for example RssAnon; 0 when it has ended."""
         return proc_field(f"/proc/{self.pid}/status", field)
 
+    def cpu_seconds(self):
+        """Processor time of all its threads so far, user and system."""
+        return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as Linux makes it
+
     def shared(self, field):
         """A field of /proc/PID/smaps_rollup in bytes, for example Pss."""
         return proc_field(f"/proc/{self.pid}/smaps_rollup", field)
@@ -176,6 +180,13 @@ def connect_unix(path):
 def connect_tcp(address):
     host, port = address.rsplit(":", 1)
     return socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE)
+
+
+def free_port():
+    """A TCP port that nobody listens on, for programs that cannot choose one themselves."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
 
 
 def progress(text):

@@ -69,6 +69,11 @@ class Figures:
     def sizes(self, subject):
         return sorted({size for size, name, _ in self.figures if name == subject})
 
+    def shows(self, *metrics):
+        """Whether there are figures for one of the metrics."""
+        return any(metric in metrics and figure.values
+                   for (_, _, metric), figure in self.figures.items())
+
     def get(self, size, subject, metric):
         """The median, or None."""
         figure = self.figures.get((size, subject, metric))
@@ -145,6 +150,65 @@ def table(head, rows):
     return "\n".join(lines) + "\n"
 
 
+# ---- what we aim at -----------------------------------------------------------------------------
+
+def at_most(value, limit, unit):
+    return [f"≤ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
+            "yes" if value <= limit else "no"]
+
+
+def at_least(value, limit, unit):
+    return [f"≥ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
+            "yes" if value >= limit else "no"]
+
+
+def worst(values):
+    """The largest of those that are known, or None."""
+    known = [value for value in values if value is not None]
+    return max(known) if known else None
+
+
+class Targets:
+    """What we aim at, beside what was measured."""
+
+    def __init__(self):
+        self.rows = []
+
+    def row(self, name, compare, value, limit, unit):
+        """`compare` is at_most or at_least, `value` None when it is not known."""
+        self.rows.append([name, *(compare(value, limit, unit) if value is not None
+                                  else [compare(0, limit, unit)[0], NOT_AVAILABLE, ""])])
+
+    def table(self):
+        return table(["target", "at", "measured", "reached"], self.rows)
+
+
+# ---- how to take them again ---------------------------------------------------------------------
+
+def command_rows(f, wanted, more=(), general=lambda text: text):
+    """Each command once, with what it measures; the TSV has them to the letter. `wanted` chooses
+    subjects, `general` may make metrics and commands alike, `more` are rows behind the others."""
+    rows = {}
+    for (size, subject, metric), figure in f.figures.items():
+        if figure.values and wanted(subject):
+            command = general(re.sub(rf"\b{size_name(size)}\b", "SIZE", figure.command))
+            metrics = rows.setdefault((subject, command), [])
+            if general(metric) not in metrics:
+                metrics.append(general(metric))
+    text = [(f"{subject}: {'; '.join(metrics)}", command)
+            for (subject, command), metrics in rows.items()]
+    text = [(name, f"`{command}`".replace("|", "\\|")) for name, command in [*text, *more]]
+    return "\n".join(f"| {name} | {command} |" for name, command in
+                     [("figures", "command"), ("---", "---"), *text]) + "\n"
+
+
+def missing_list(f):
+    """What there is no figure for, and why; empty when nothing is missing."""
+    lines = [f"- {size_name(size)}, {subject}, {metric}: {figure.reason}"
+             for (size, subject, metric), figure in f.figures.items() if not figure.values]
+    return "\nNot available:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
 # ---- where it was measured ----------------------------------------------------------------------
 
 def first_line(argv):
@@ -217,6 +281,51 @@ RED, ORANGE, ORANGE_DASHED = ("#e5484d", 9, 1), ("#d98a00", 11, 1), ("#d98a00", 
 GREY_DASHED = (INK, 2, 2)
 
 
+def canvas(path, title, y_label):
+    """What all plots begin with."""
+    return [
+        "set terminal svg size 760,420 dynamic font 'sans-serif,14' linewidth 1.5",
+        f"set output '{path}'",
+        f"set title '{title}' textcolor '{INK}'",
+        f"set border 3 linecolor '{INK}'",
+        f"set grid ytics linecolor '{INK}' linewidth 0.3 dashtype 3",
+        f"set key outside right center textcolor '{INK}' Left reverse samplen 2 spacing 1.3",
+        f"set ylabel '{y_label}' textcolor '{INK}'",
+        f"set ytics nomirror textcolor '{INK}'",
+    ]
+
+
+def draw_with_gnuplot(lines):
+    subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
+
+
+def bars(path, title, y_label, groups, series):
+    """Draws series, each (name, look, values), one value (or None) for each of the named groups,
+    side by side, upwards from a hundredth: the scale is logarithmic. Without values, or without
+    gnuplot, no plot is drawn."""
+    series = [(name, look, values) for name, look, values in series
+              if any(value is not None for value in values)]
+    if not series or not shutil.which("gnuplot"):
+        return False
+    lines = canvas(path, title, y_label) + [
+        "set style data histogram",
+        "set style histogram clustered gap 1",
+        "set style fill solid",
+        "set logscale y\nset format y '%g'",
+        "set yrange [0.01:*]",
+        f"set xtics nomirror textcolor '{INK}' font ',10' scale 0",
+        "$values << EOD",
+    ]
+    for i, group in enumerate(groups):
+        cells = [values[i] if values[i] is not None else "NaN" for _, _, values in series]
+        lines.append(" ".join([f'"{group}"', *(str(cell) for cell in cells)]))
+    lines.append("EOD")
+    drawn = [f"$values using {i + 2}:xtic(1) linecolor '{colour}' title '{name}'"
+             for i, (name, (colour, _, _), _) in enumerate(series)]
+    draw_with_gnuplot(lines + ["plot " + ", \\\n     ".join(drawn)])
+    return True
+
+
 def plot(path, title, y_label, series, log_y=False):
     """Draws series, each (name, look, [(keys, value)]), against the number of keys. Without values,
     or without gnuplot, no plot is drawn."""
@@ -225,19 +334,11 @@ def plot(path, title, y_label, series, log_y=False):
         return False
     sizes = sorted({x for _, _, points in series for x, _ in points})
     ticks = ", ".join(f'"{size_name(x)}" {x}' for x in sizes)
-    lines = [
-        "set terminal svg size 760,420 dynamic font 'sans-serif,14' linewidth 1.5",
-        f"set output '{path}'",
-        f"set title '{title}' textcolor '{INK}'",
-        f"set border 3 linecolor '{INK}'",
-        f"set grid ytics linecolor '{INK}' linewidth 0.3 dashtype 3",
-        f"set key outside right center textcolor '{INK}' Left reverse samplen 2 spacing 1.3",
+    lines = canvas(path, title, y_label) + [
         f"set xlabel 'keys' textcolor '{INK}'",
-        f"set ylabel '{y_label}' textcolor '{INK}'",
         "set logscale x",
         f"set xrange [{sizes[0] / 1.5}:{sizes[-1] * 1.5}]",
         f"set xtics nomirror textcolor '{INK}' ({ticks})",
-        f"set ytics nomirror textcolor '{INK}'",
         "set logscale y\nset format y '%g'" if log_y else "set yrange [0:*]",
     ]
     drawn = []
@@ -247,6 +348,5 @@ def plot(path, title, y_label, series, log_y=False):
         lines.append("EOD")
         drawn.append(f"$s{i} with linespoints linecolor '{colour}' linewidth 1.5 "
                      f"pointtype {points_like} pointsize 0.6 dashtype {dashes} title '{name}'")
-    lines.append("plot " + ", \\\n     ".join(drawn))
-    subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
+    draw_with_gnuplot(lines + ["plot " + ", \\\n     ".join(drawn)])
     return True

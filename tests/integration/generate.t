@@ -45,7 +45,13 @@ for my $name (@names) {
     is($count->{malformed}, 0, "$name: well-formed");
     ok($count->{lines} > 0 && $count->{lines} <= 3000, "$name: at most as many as asked for");
 }
-for my $words ('', '1x', '-1', '1 2', '1 --values 3', '1 --values 5..3', '1 --keys no', '1 --nope') {
+($count, $lines) = generated('1200 --keys redis-benchmark --values 0..5');
+is($count->{keys}, 1200, 'redis-benchmark: all keys');
+is_deeply([map { substr $_, 0, 37 } @$lines],
+    [map { sprintf '00000000-0000-4000-8000-%012d ', $_ } 0 .. 1199],
+    'redis-benchmark: what it asks for');
+
+for my $words ('', '1x', '-1', '1 2', '1 --values 3', '1 --values 5..3', '1 --keys no', '1 --nope', '1000001M --keys redis-benchmark') {
     my $said = `$generate $words 2>&1`;
     is($? >> 8, 2, "generate $words: refused");
     like($said, qr/^usage: generate|^generate: /m, 'and why');

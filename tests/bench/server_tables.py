@@ -1,0 +1,229 @@
+"""Tables and plots of the server: what `server` measured, as its section of docs/benchmarks.md.
+
+Only the saved figures are read here, so that tables and plots can be drawn again.
+"""
+import os
+import re
+import shutil
+
+from data_files import CACHE, DATA, REDIS
+from report import (BLUE, ORANGE, RED, TEAL, Figures, Targets, about_line, at_most, bars,
+                    command_rows, missing_list, plot, publish, size_name, table, times, worst)
+
+TSV = f"{CACHE}/server.tsv"
+
+# Subjects.
+STELE, TWO_LOOPS, MEMCACHED = "Stele", "Stele, two loops", "memcached"
+REDIS_BENCHMARK = "redis-benchmark"
+PROGRAMS = [STELE, REDIS, MEMCACHED]
+LOOKS = {STELE: BLUE, REDIS: RED, MEMCACHED: ORANGE}
+
+# What the load generator calls its presets and figures.
+GETS = ["P1", "P16", "P128", "M100"]
+LOADS = [*GETS, "PING"]
+CPU, RATE = "server CPU a lookup", "lookups a second"
+PERCENTILES = ["p50", "p99", "p99.9", "max"]
+
+RSS = "resident memory"
+BESIDE_CONNECTIONS = [1, 10]
+PIPELINES = [1, 16, 128]
+
+# Processor time a lookup over that of redis-server.
+CPU_TARGETS = {
+    1000000: {"P1": 0.75, "P16": 0.37, "P128": 0.18, "M100": 0.22},
+    10000000: {"P1": 0.80, "P16": 0.35, "P128": 0.18, "M100": 0.20},
+}
+
+
+def load_metric(load, metric):
+    return f"{load}: {metric}"
+
+
+def beside(connections, flooded, metric):
+    return f"P1 with {connections}, {'beside a flood' if flooded else 'alone'}: {metric}"
+
+
+def benchmark_metric(pipeline, metric):
+    return f"redis-benchmark -P {pipeline}: {metric}"
+
+
+# ---- tables -------------------------------------------------------------------------------------
+
+def compared(f, size, metric):
+    """The ratio of ours to redis-server's."""
+    return times(f.ratio(size, (STELE, metric), (REDIS, metric)))
+
+
+def programs_table(f, sizes, metric):
+    """A row for each size and load, a column for each program."""
+    rows = [[f"{size_name(size)}, {load}",
+             *(f.cell(size, subject, load_metric(load, metric)) for subject in PROGRAMS),
+             compared(f, size, load_metric(load, metric))] for size in sizes for load in LOADS]
+    return table(["keys, load", *PROGRAMS, "Stele / redis-server"], rows)
+
+
+def latency_table(f, sizes):
+    rows = [[f"{size_name(size)}, {load}, {subject}",
+             *(f.cell(size, subject, load_metric(load, metric)) for metric in PERCENTILES)]
+            for size in sizes for load in LOADS for subject in PROGRAMS]
+    return table(["keys, load, program", *PERCENTILES], rows)
+
+
+def memory_table(f, sizes):
+    return table(["keys", "data file", *PROGRAMS],
+                 [[size_name(size), f.cell(size, DATA, "data file", 1e-6),
+                   *(f.cell(size, subject, RSS, 1e-6) for subject in PROGRAMS)] for size in sizes])
+
+
+def flood_ratio(f, size, subject, connections):
+    return f.ratio(size, (subject, beside(connections, True, "p99")),
+                   (subject, beside(connections, False, "p99")))
+
+
+def fairness_table(f, sizes):
+    rows = [[f"{size_name(size)}, {connections} connection{'s' if connections > 1 else ''}, "
+             f"{subject}",
+             *(f.cell(size, subject, beside(connections, flooded, metric))
+               for metric in ("p50", "p99") for flooded in (False, True)),
+             times(flood_ratio(f, size, subject, connections))]
+            for size in sizes for connections in BESIDE_CONNECTIONS for subject in (STELE, REDIS)]
+    return table(["keys, connections, program", "p50 alone", "p50 beside a flood", "p99 alone",
+                  "p99 beside a flood", "p99, beside / alone"], rows)
+
+
+def loops_ratio(f, size, load):
+    metric = load_metric(load, CPU)
+    return f.ratio(size, (TWO_LOOPS, metric), (STELE, metric))
+
+
+def loops_table(f, sizes):
+    rows = [[f"{size_name(size)}, {load}",
+             *(f.cell(size, subject, load_metric(load, metric))
+               for metric in (CPU, RATE) for subject in (STELE, TWO_LOOPS)),
+             times(loops_ratio(f, size, load))] for size in sizes for load in GETS]
+    return table(["keys, load", "CPU, one loop", "CPU, two", "lookups a second, one loop",
+                  "lookups a second, two", "CPU, two / one"], rows)
+
+
+def benchmark_table(f):
+    rows = []
+    for size in f.sizes(REDIS_BENCHMARK):
+        for pipeline in PIPELINES:
+            rate, cpu = (benchmark_metric(pipeline, metric) for metric in ("rps", CPU))
+            rows.append([f"{size_name(size)}, -P {pipeline}",
+                         *(f.cell(size, subject, rate) for subject in (STELE, REDIS)),
+                         *(f.cell(size, subject, cpu) for subject in (STELE, REDIS)),
+                         compared(f, size, cpu)])
+    return table(["keys, pipeline", "Stele, requests a second", "redis-server", "Stele, CPU",
+                  "redis-server, CPU", "CPU, Stele / redis-server"], rows)
+
+
+# ---- what we aim at -----------------------------------------------------------------------------
+
+def targets_table(f, sizes):
+    targets = Targets()
+    for size in sizes:
+        for load, limit in CPU_TARGETS.get(size, {}).items():
+            metric = load_metric(load, CPU)
+            targets.row(f"{size_name(size)}, {load}: CPU a lookup, compared with redis-server",
+                        at_most, f.ratio(size, (STELE, metric), (REDIS, metric)), limit, "×")
+    targets.row("P1: CPU of a GET, compared with a PING, any size", at_most,
+                worst([f.ratio(size, (STELE, load_metric("P1", CPU)),
+                               (STELE, load_metric("PING", CPU))) for size in sizes]), 1.10, "×")
+    if f.sizes(TWO_LOOPS):
+        targets.row("CPU a lookup with two loops, compared with one, any load", at_most,
+                    worst([loops_ratio(f, size, load) for size in sizes for load in GETS]), 1.1,
+                    "×")
+    for connections in BESIDE_CONNECTIONS:
+        targets.row(f"P1 with {connections} connection{'s' if connections > 1 else ''}: p99 beside "
+                    "a flood, compared with alone, any size", at_most,
+                    worst([flood_ratio(f, size, STELE, connections) for size in sizes]), 3, "×")
+    return targets.table()
+
+
+# ---- the report ---------------------------------------------------------------------------------
+
+def general(text):
+    """A metric or a command without its load: those that differ in nothing else are one."""
+    text = re.sub(rf"^({'|'.join(LOADS)}): ", "", text)
+    text = re.sub(r"^P1 with \d+, .*: ", "", text)
+    text = re.sub(r"^redis-benchmark -P \d+: ", "redis-benchmark: ", text)
+    text = re.sub(r"--load \w+ --lookups \d+ --seed \d+", "--load LOAD --lookups N --seed ROUND",
+                  text)
+    text = re.sub(r"--connections \d+", "--connections N", text)
+    text = re.sub(r"-r \d+ -n \d+ -P \d+", "-r SIZE -n N -P PIPELINE", text)
+    return re.sub(r" -m \d+ ", " -m MEGABYTES ", text)
+
+
+def tables(f, picture):
+    """The sections that there are figures for: headings, what is in the table, the table."""
+    sizes = f.sizes(DATA)
+    text = []
+
+    def section(heading, remark, rows, image=""):
+        text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
+    if sizes:
+        section("Targets of the server", "What we aim at, beside what this run measured.",
+                targets_table(f, sizes))
+    if f.shows(load_metric("P1", CPU)):
+        section("Processor time a lookup", "Microseconds of the server's own processor time, user "
+                "and system. PING is the floor: a request without a lookup.",
+                programs_table(f, sizes, CPU), "cpu")
+        section("Lookups a second", "The server on one processor, the load generator on the other.",
+                programs_table(f, sizes, RATE))
+        section("How long a client waits", "Microseconds from writing a request, or all that a "
+                "client has in flight, until the whole reply is read.", latency_table(f, sizes))
+        section("Resident memory", "VmRSS in MB after the loads. That of Stele contains the pages "
+                "of the data file that were asked for, which the kernel may take back.",
+                memory_table(f, sizes), "resident")
+    if f.shows(beside(1, False, "p99")):
+        section("Beside a flood", "Microseconds that clients of P1 wait, with and without one more "
+                "connection that pipelines GETs without end.", fairness_table(f, sizes))
+    if f.shows(load_metric("P1", CPU)) and f.sizes(TWO_LOOPS):
+        section("Two loops", "Microseconds of processor time, and lookups a second. With two loops "
+                "the server shares the second processor with the load generator.",
+                loops_table(f, sizes))
+    if f.sizes(REDIS_BENCHMARK):
+        section("redis-benchmark", "What `redis-benchmark -P PIPELINE -r N GET "
+                "00000000-0000-4000-8000-__rand_int__` prints, and microseconds of the server's "
+                "processor time a request. Every key it asks for exists.", benchmark_table(f))
+    return "\n".join(text) + missing_list(f)
+
+
+def draw(f, folder):
+    """The plots that there are figures for, by name."""
+    sizes = f.sizes(DATA)
+    os.makedirs(folder, exist_ok=True)
+    drawn = {}
+    groups = [(size, load) for size in sizes for load in LOADS]
+    if bars(f"{folder}/cpu.svg", "Processor time a lookup", "us", [
+            f"{load}\\n{size_name(size)}" for size, load in groups], [
+                (subject, LOOKS[subject],
+                 [f.get(size, subject, load_metric(load, CPU)) for size, load in groups])
+                for subject in PROGRAMS]):
+        drawn["cpu"] = "Processor time a lookup"
+    series = [("data file", TEAL, DATA, "data file")]
+    series += [(subject, LOOKS[subject], subject, RSS) for subject in PROGRAMS]
+    points = [(name, look, [(size, f.get(size, subject, metric) / 1e6) for size in sizes
+                            if f.get(size, subject, metric) is not None])
+              for name, look, subject, metric in series]
+    if f.shows(RSS) and plot(f"{folder}/resident.svg", "Resident memory", "MB", points, True):
+        drawn["resident"] = "Resident memory"
+    return drawn
+
+
+def report(docs):
+    """Tables and plots from the saved figures."""
+    f = Figures.load(TSV)
+    drawn = draw(f, f"{docs}/benchmarks")
+    shutil.copy(TSV, f"{docs}/benchmarks/server.tsv")
+
+    def picture(name):
+        return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
+    commands = command_rows(f, lambda subject: True, general=general)
+    publish(docs, "server", f"{about_line(f.about)}\n\n{tables(f, picture)}\n"
+                            "### Commands of the server's figures\n\nEach figure with its minimum, "
+                            "its median and its command to the letter is in "
+                            f"[server.tsv](benchmarks/server.tsv).\n\n{commands}")
+    print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
+          f"Figures: {TSV}. Page: {docs}/benchmarks.md.")
