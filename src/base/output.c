@@ -13,10 +13,12 @@ struct output_loan {
 
 enum {
     FIRST_LOANS = 4,
-    // The first small replies fit here. What exceeds it is a pipeline and gets room for one at
-    // once.
+    // How much room is made: for the first small replies; for a pipeline; for all that is ever
+    // waiting, as a buffer that grows step by step leaves as much memory behind. What is not
+    // touched costs nothing.
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
+    THIRD_OWNED = 512 * 1024,
 };
 
 static struct output_loan *append_loan(struct output *o)
@@ -48,6 +50,16 @@ static void forget_taken(struct output *o)
     o->owned_taken = 0;
 }
 
+// The room for `bytes` bytes.
+static size_t choose_room(size_t bytes)
+{
+    static const size_t steps[] = {FIRST_OWNED, SECOND_OWNED, THIRD_OWNED};
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (bytes <= steps[i])
+            return steps[i];
+    return bytes;
+}
+
 char *output_grow(struct output *o, size_t len)
 {
     if (output_oom(o))
@@ -56,9 +68,8 @@ char *output_grow(struct output *o, size_t len)
     if (o->owned_taken > 0 && o->owned.cap - o->owned.len < len &&
         o->owned_taken >= o->owned.len - o->owned_taken)
         forget_taken(o);
-    size_t room = o->owned.cap - o->owned.len;
-    if (room < len && len <= SIZE_MAX - SECOND_OWNED)
-        len += o->owned.cap == 0 && len <= FIRST_OWNED ? FIRST_OWNED - len : SECOND_OWNED;
+    if (len <= SIZE_MAX - o->owned.len && o->owned.cap - o->owned.len < len)
+        len = choose_room(o->owned.len + len) - o->owned.len;
     return buf_reserve(&o->owned, len);
 }
 
@@ -85,18 +96,29 @@ void output_borrow(struct output *o, struct span s, struct ref *owner)
     o->pending += s.len;
 }
 
-size_t output_iovecs(const struct output *o, struct iovec *vectors, size_t max)
+// The next piece behind `owned` owned bytes and the loans before number `loan`: those up to that
+// loan, or the loan itself.
+static struct span next_piece(const struct output *o, size_t owned, size_t loan)
+{
+    const struct output_loan *next = loan < o->count ? &o->loans[o->first + loan] : NULL;
+    size_t end = next != NULL ? next->after : o->owned.len;
+    return next != NULL && end == owned ? next->span : span_of(o->owned.ptr + owned, end - owned);
+}
+
+size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors, size_t max)
 {
     size_t used = 0;
-    size_t at = o->owned_taken;
-    for (size_t i = 0; i <= o->count && used < max; i++) {
-        const struct output_loan *loan = i < o->count ? &o->loans[o->first + i] : NULL;
-        size_t end = loan != NULL ? loan->after : o->owned.len;
-        if (end > at)
-            vectors[used++] = (struct iovec){o->owned.ptr + at, end - at};
-        if (loan != NULL && used < max)
-            vectors[used++] = (struct iovec){(void *)(uintptr_t)loan->span.ptr, loan->span.len};
-        at = end;
+    size_t owned = o->owned_taken;
+    size_t loan = 0;
+    size_t left = bytes < o->pending ? bytes : o->pending;
+    while (left > 0 && used < max) {
+        bool lent = loan < o->count && o->loans[o->first + loan].after == owned;
+        struct span piece = next_piece(o, owned, loan);
+        owned += lent ? 0 : piece.len;
+        loan += lent;
+        size_t len = piece.len < left ? piece.len : left;
+        vectors[used++] = (struct iovec){(void *)(uintptr_t)piece.ptr, len};
+        left -= len;
     }
     return used;
 }
@@ -133,23 +155,21 @@ void output_take(struct output *o, size_t count)
     }
 }
 
-void output_move(struct output *to, struct output *from)
+void output_move(struct output *to, struct output *from, size_t count)
 {
-    assert(output_pending(to) == 0);
-    size_t owned = from->owned.len - from->owned_taken;
-    output_release(to);
-    if (from->count > 0 || owned > from->owned.cap / 2) {
-        *to = *from;
-        *from = (struct output){0};
-        return;
+    assert(count <= from->pending);
+    while (count > 0) {
+        struct output_loan *loan = from->count > 0 ? &from->loans[from->first] : NULL;
+        struct span piece = next_piece(from, from->owned_taken, 0);
+        if (piece.len > count)
+            piece.len = count;
+        if (loan != NULL && loan->after == from->owned_taken)
+            output_borrow(to, piece, loan->owner);
+        else
+            output_append(to, piece);
+        output_take(from, piece.len);
+        count -= piece.len;
     }
-    to->owned.ptr = malloc(owned > 0 ? owned : 1);
-    to->oom = to->owned.ptr == NULL || output_oom(from);
-    if (to->owned.ptr != NULL) {
-        to->owned.cap = owned > 0 ? owned : 1;
-        output_append(to, span_of(from->owned.ptr + from->owned_taken, owned));
-    }
-    output_take(from, from->pending);
 }
 
 void output_release(struct output *o)

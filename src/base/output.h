@@ -61,15 +61,17 @@ void output_append(struct output *o, struct span s);
 // Appends `s` itself and takes a reference to `owner`, dropped when the bytes have left.
 void output_borrow(struct output *o, struct span s, struct ref *owner);
 
-// Fills at most `max` iovecs from the front; how many. They are valid until the next call on `o`.
-size_t output_iovecs(const struct output *o, struct iovec *vectors, size_t max);
+// Fills at most `max` iovecs from the front, of `bytes` bytes at most; how many. They are valid
+// until the next call on `o`.
+size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors, size_t max);
 
 // The first `count` bytes have left (at most output_pending). One that is emptied keeps its memory.
 void output_take(struct output *o, size_t count);
 
-// Moves what is pending in `from` to `to`, which is empty. Where little is pending it is copied, so
-// that `from` keeps its memory; otherwise `to` takes that over. When memory is short `to` says so.
-void output_move(struct output *to, struct output *from);
+// Moves the first `count` bytes (at most output_pending) of `from` behind those of `to`: owned ones
+// are copied. When memory is short `to` says so; what `from` has lost by that before is not among
+// them.
+void output_move(struct output *to, struct output *from, size_t count);
 
 // Drops everything: bytes, references, memory.
 void output_release(struct output *o);

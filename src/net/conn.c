@@ -1,7 +1,7 @@
 // A connection is driven by one watcher. An event: read once and get in the worker's line. A turn,
-// when all that was ready has been read: feed the session, write once. EV_WRITE is asked for only
-// after a short write, or when the session has more to do than one turn allows: being writable, the
-// socket then comes up again behind the other clients.
+// when many that were ready have been read: feed the session, write once. EV_WRITE is asked for
+// only after a short write, or when the session has more to do than one turn allows: being
+// writable, the socket then comes up again behind the other clients.
 #include "net/conn.h"
 
 #include <assert.h>
@@ -16,7 +16,11 @@
 #include "base/log.h"
 #include "net/worker.h"
 
-enum { WRITE_SEGMENTS = 64 }; // iovecs per write: 256 KiB of replies seldom need more
+enum {
+    WRITE_SEGMENTS = 64, // iovecs per write; replies seldom need more
+    // Bytes per write, so that no client holds the others up: some 0.05 ms of copying.
+    WRITE_MAX = 128 * 1024,
+};
 
 static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
 
@@ -31,7 +35,6 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
     }
     c->worker = worker;
     c->status = FEED_NEEDS_INPUT;
-    c->turn = -1;
     session_init(&c->session, &worker->service, id, local);
     ev_io_init(&c->io, on_event, fd, EV_READ);
     c->io.data = c;
@@ -45,8 +48,6 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
 
 void conn_free(struct conn *c)
 {
-    if (c->turn >= 0)
-        c->worker->turns[c->turn].conn = NULL;
     ev_io_stop(c->worker->loop, &c->io);
     close(c->io.fd);
     if (!c->lingering)
@@ -82,48 +83,52 @@ static bool read_once(struct conn *c, size_t *len)
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-// Writes once. False when the connection is dead, also (EFAULT) because a value could not be read.
-static bool write_once(struct conn *c, struct output *out)
+// Writes once, from the first `bytes` bytes of `out`; `*sent` of them are gone. False when the
+// connection is dead, also (EFAULT) because a value could not be read.
+static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t *sent)
 {
     struct iovec vectors[WRITE_SEGMENTS];
-    size_t count = output_iovecs(out, vectors, WRITE_SEGMENTS);
+    size_t count =
+        output_iovecs(out, bytes < WRITE_MAX ? bytes : WRITE_MAX, vectors, WRITE_SEGMENTS);
+    *sent = 0;
     if (count == 0)
         return true;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
                                  : writev(c->io.fd, vectors, (int)count);
     if (written < 0)
         return errno == EAGAIN || errno == EINTR;
+    *sent = (size_t)written;
     counter_add(&c->worker->service.stats.writes, 1);
-    counter_add(&c->worker->service.stats.net_output_bytes, (size_t)written);
-    output_take(out, (size_t)written);
+    counter_add(&c->worker->service.stats.net_output_bytes, *sent);
+    output_take(out, *sent);
     return true;
 }
 
 // What could not be sent at once, once more; false as above.
 static bool send_kept(struct conn *c)
 {
-    bool alive = write_once(c, &c->output);
+    size_t sent;
+    bool alive = write_once(c, &c->output, output_pending(&c->output), &sent);
     if (alive && output_pending(&c->output) == 0)
         output_release(&c->output);
     return alive;
 }
 
-void conn_read_ahead(struct conn *c, struct bytes fresh)
+void conn_read_ahead(struct conn *c, struct bytes *heard)
 {
-    c->heard = fresh;
+    c->in_line = false;
     if (c->input.len > 0) {
-        buf_append(&c->input, span_of(fresh.ptr, fresh.len));
-        c->heard = (struct bytes){c->input.ptr, c->input.len};
+        buf_append(&c->input, span_of(heard->ptr, heard->len));
+        *heard = (struct bytes){c->input.ptr, c->input.len};
     }
     if (!c->input.oom)
-        session_read_ahead(&c->session, c->heard);
+        session_read_ahead(&c->session, *heard);
 }
 
 // Keeps what the session has not consumed. False when memory is short or the client has exceeded
 // what it may make us keep.
-static bool keep_rest(struct conn *c, size_t consumed)
+static bool keep_rest(struct conn *c, struct bytes in, size_t consumed)
 {
-    struct bytes in = c->heard;
     if (c->input.len > 0)
         buf_remove_front(&c->input, consumed);
     else
@@ -138,25 +143,16 @@ static bool keep_rest(struct conn *c, size_t consumed)
     return !c->input.oom;
 }
 
-// Feeds the session and sends what it answers. What cannot be sent at once is kept. False when the
-// connection is dead or memory is short.
-static bool feed(struct conn *c)
+bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
 {
-    bool kept = output_pending(&c->output) > 0;
-    struct output *out = kept ? &c->output : &c->worker->output;
-    struct feed_result result = session_feed(&c->session, c->heard, out);
-    c->status = result.status;
-    if (!keep_rest(c, c->status == FEED_CLOSE ? c->heard.len : result.consumed) ||
-        session_oom(&c->session, out)) {
-        output_release(out);
+    if (output_pending(&c->output) > 0)
+        out = &c->output;
+    if (c->input.oom)
         return false;
-    }
-    if (kept)
-        return send_kept(c);
-    bool alive = write_once(c, out);
-    if (output_pending(out) > 0)
-        output_move(&c->output, out);
-    return alive && !output_oom(&c->output);
+    struct feed_result result = session_feed(&c->session, heard, out);
+    c->status = result.status;
+    return keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed) &&
+           !session_oom(&c->session, out);
 }
 
 static void log_foreign(struct conn *c)
@@ -214,10 +210,13 @@ static void settle(struct conn *c)
     }
 }
 
-void conn_answer(struct conn *c)
+void conn_send(struct conn *c, size_t reply)
 {
-    c->turn = -1;
-    if (!c->input.oom && feed(c))
+    struct output *out = &c->worker->output;
+    size_t sent = 0;
+    bool alive = output_pending(&c->output) > 0 ? send_kept(c) : write_once(c, out, reply, &sent);
+    output_move(&c->output, out, reply - sent);
+    if (alive && !output_oom(&c->output))
         settle(c);
     else
         conn_free(c);
@@ -225,8 +224,9 @@ void conn_answer(struct conn *c)
 
 static void get_in_line(struct conn *c, size_t len)
 {
-    assert(c->turn < 0);
-    c->turn = (int)worker_add_turn(c->worker, c, len);
+    assert(!c->in_line);
+    c->in_line = true;
+    worker_add_turn(c->worker, c, len);
 }
 
 // Sends, reads, and gets in line if there is something to answer.

@@ -24,6 +24,7 @@ struct conn {
     struct bytes heard;      // during its turn: what the session is to be fed
     int turn;                // in its worker's line, or -1
     enum feed_status status; // why the session stopped last
+    bool in_line;            // has a turn coming in its worker
     bool ended;     // no more is read: the client has shut down its side, or all is drained
     bool draining;  // the server is stopping: closes when all is answered
     bool lingering; // all is sent and our side shut down; what still comes is thrown away
@@ -33,10 +34,17 @@ struct conn {
 // when memory is short (`fd` is closed).
 struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local);
 
-// Its turn, in two parts: reads ahead in what the client has sent, for which `fresh` bytes were
-// read now; then answers it and sends the answer. conn_answer may free the connection.
-void conn_read_ahead(struct conn *c, struct bytes fresh);
-void conn_answer(struct conn *c);
+// Its turn, in three parts. The first makes `*heard`, which holds the bytes that were read now, all
+// that the session is to be fed, and reads ahead in it.
+void conn_read_ahead(struct conn *c, struct bytes *heard);
+
+// The second answers it, into `out` or, behind what could not be sent before, into an output of its
+// own. False when the connection is to be freed, with what is in `out` from it.
+bool conn_answer(struct conn *c, struct bytes heard, struct output *out);
+
+// The third sends its reply, which is `reply` bytes at the front of its worker's output, and takes
+// that out, and may free it.
+void conn_send(struct conn *c, size_t reply);
 
 // Answers what has already arrived, reads no more after that and closes when all is sent.
 void conn_drain(struct conn *c);

@@ -1,6 +1,7 @@
 // A loop's connections in the order of their last activity, and the sweep that ends idle ones.
 #include "net/worker.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -29,7 +30,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     struct worker *worker = timer->data;
     unsigned timeout = worker->service.settings->timeout;
     (void)events;
-    worker_take_turns(worker); // who has just sent something is not idle
+    worker_take_turns(worker);
     if (timeout > 0)
         close_older(worker, &worker->active, timeout * CLOCK_SECOND);
     close_older(worker, &worker->lingering, LINGER_TIME);
@@ -46,28 +47,57 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     worker->now = 0;
 }
 
+// Sends the replies of turns `first` to `end` - 1. The time since the last reading of the clock is
+// that of the commands in them: sending is none of it.
+static void send_replies(struct worker *worker, unsigned first, unsigned end)
+{
+    timing_settle(&worker->service.timing, &worker->service.stats);
+    worker->now = worker->service.timing.since_ns;
+    for (unsigned i = first; i < end; i++)
+        conn_send(worker->turns[i].conn, worker->turns[i].reply);
+}
+
+// Answers turns `first` to `end` - 1, which have been read ahead.
+static void answer(struct worker *worker, unsigned first, unsigned end)
+{
+    struct output *out = &worker->output;
+    unsigned sent = first;
+    for (unsigned i = first; i < end; i++) {
+        struct turn *turn = &worker->turns[i];
+        size_t before = output_pending(out);
+        bool alive = conn_answer(turn->conn, turn->heard, out);
+        turn->reply = output_pending(out) - before;
+        if (alive && output_pending(out) < WORKER_REPLIES)
+            continue;
+        send_replies(worker, sent, alive ? i + 1 : i);
+        sent = i + 1;
+        if (!alive) {
+            output_release(out); // what was left was for this one
+            conn_free(turn->conn);
+        }
+        if (i + 1 < end)
+            timing_begin(&worker->service.timing, clock_monotonic_ns());
+    }
+    send_replies(worker, sent, end);
+}
+
 // The clients in line, some at a time: all their requests are read, then all the keys in them are
-// looked up together, then each is answered.
+// looked up together, then they are answered.
 void worker_take_turns(struct worker *worker)
 {
     struct service *service = &worker->service;
     unsigned count = worker->turn_count;
-    if (count == 0)
-        return;
-    timing_begin(&service->timing, worker_now(worker));
     for (unsigned done = 0; done < count;) {
         unsigned end = done;
+        timing_begin(&service->timing, clock_monotonic_ns());
         while (end < count && (end == done || !batch_is_full(&service->batch))) {
-            if (worker->turns[end].conn != NULL)
-                conn_read_ahead(worker->turns[end].conn, worker->turns[end].fresh);
+            conn_read_ahead(worker->turns[end].conn, &worker->turns[end].heard);
             end++;
         }
         batch_look_up(&service->batch, service->dataset);
-        for (; done < end; done++)
-            if (worker->turns[done].conn != NULL)
-                conn_answer(worker->turns[done].conn);
+        answer(worker, done, end);
+        done = end;
     }
-    timing_settle(&service->timing, &service->stats);
     worker->turn_count = 0;
     worker->input_used = 0;
 }
@@ -80,12 +110,15 @@ char *worker_input(struct worker *worker)
     return worker->input + worker->input_used;
 }
 
-unsigned worker_add_turn(struct worker *worker, struct conn *conn, size_t len)
+void worker_add_turn(struct worker *worker, struct conn *conn, size_t len)
 {
+    if (worker->turn_count == WORKER_TURNS) {
+        assert(len == 0); // who reads has made room
+        worker_take_turns(worker);
+    }
     struct bytes fresh = {worker->input + worker->input_used, len};
-    worker->turns[worker->turn_count] = (struct turn){conn, fresh};
+    worker->turns[worker->turn_count++] = (struct turn){.conn = conn, .heard = fresh};
     worker->input_used += len;
-    return worker->turn_count++;
 }
 
 uint64_t worker_now(struct worker *worker)
@@ -112,6 +145,9 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     service_init(&worker->service, group);
     ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     worker->sweep.data = worker;
+    // Behind the sockets that are readable: libev would call it first, and who has just sent
+    // something is not idle.
+    ev_set_priority(&worker->sweep, EV_MINPRI);
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);

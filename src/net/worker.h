@@ -19,17 +19,22 @@ struct error;
 struct conn;
 
 enum {
-    // Bytes read from one client per turn of the loop, so that no client holds the others up.
-    WORKER_READ_MAX = 64 * 1024,
-    // Bytes read from all of them before they are answered.
-    WORKER_INPUT_MAX = 4 * WORKER_READ_MAX,
+    // Bytes read from one client per turn of the loop, so that no client holds the others up: what
+    // SESSION_TURN_WORK pipelined GETs of a UUID take.
+    WORKER_READ_MAX = 14 * 1024,
+    // Bytes read from all of them before they are answered: within a processor's own cache.
+    WORKER_INPUT_MAX = 8 * WORKER_READ_MAX,
     WORKER_TURNS = 256, // clients that are answered together
+    // Bytes of replies that are sent before more clients are answered: within a processor's own
+    // cache.
+    WORKER_REPLIES = 64 * 1024,
 };
 
 // A client that has sent something, or has more to be done, and is still to be answered.
 struct turn {
-    struct conn *conn;  // NULL: gone meanwhile
-    struct bytes fresh; // what it has sent, in the worker's input
+    struct conn *conn;
+    struct bytes heard; // what its session is to be fed
+    size_t reply;       // bytes of the worker's output that are for it
 };
 
 struct worker {
@@ -40,11 +45,11 @@ struct worker {
     // An idle connection needs no buffers: these are shared by all that are active.
     char *input; // WORKER_INPUT_MAX bytes
     size_t input_used;
-    struct output output; // of the client that is answered now
+    struct output output; // replies that are still to be sent
     struct turn turns[WORKER_TURNS];
     unsigned turn_count;
     ev_timer sweep; // closes idle and lingering connections
-    uint64_t now;   // monotonic ns, of this turn of the loop; 0: not read yet
+    uint64_t now;   // monotonic ns, as last read in this turn of the loop; 0: not yet
     ev_prepare turn_end;
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
     void *owner;                            // for `drained`
@@ -64,12 +69,12 @@ void worker_free(struct worker *worker);
 // closed, and gone, when memory is short.
 void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local);
 
-// WORKER_READ_MAX bytes to read a client's input into, and a free turn for it. May answer others.
+// WORKER_READ_MAX bytes to read a client's input into. May answer others.
 char *worker_input(struct worker *worker);
 
-// Puts a client in line with the bytes it has sent, `len` of them at worker_input's; the number of
-// its turn.
-unsigned worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
+// Puts a client in line with the bytes it has sent, `len` of them at worker_input's. May answer
+// others.
+void worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
 
 // Answers all that are in line.
 void worker_take_turns(struct worker *worker);

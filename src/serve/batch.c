@@ -19,7 +19,7 @@ static const struct command_entry *find_entry(struct batch *b, const struct comm
     return b->last_entry;
 }
 
-// How many keys the request has; 0 too when the command will be refused.
+// How many keys the request has; 0 too when the command reads none.
 static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
 {
     if (entry == NULL || (entry->command->flags & READONLY) == 0)
@@ -41,7 +41,7 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
     unsigned keys_before = b->keys;
     char bad[RESP_BAD_TEXT];
     while (in.len > 0 && in.ptr[0] == '*' && b->requests < BATCH_REQUESTS &&
-           b->requests - before < limit) {
+           b->requests - before < limit && b->keys - keys_before < limit) {
         struct resp_progress progress = {0};
         struct resp_arg *args = b->arg + b->args;
         if (resp_parse(&progress, in, args, BATCH_ARGS - b->args, bad) != RESP_COMPLETE)
@@ -52,9 +52,10 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
         uint32_t keys = count_keys(entry, r.argc);
         if (keys > BATCH_KEYS)
             keys = 0; // more than ever fit: the command looks them up as it goes
-        bool too_many = b->requests > before && b->keys + keys - keys_before > limit;
-        if (keys > BATCH_KEYS - b->keys || too_many)
+        if (keys > BATCH_KEYS - b->keys) {
+            b->full = true;
             break;
+        }
         for (uint32_t i = 0; i < keys; i++)
             add_key(b, b->keys + i,
                     resp_arg(&r, (uint32_t)entry->command->keys.first +
@@ -76,7 +77,8 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
 
 bool batch_is_full(const struct batch *b)
 {
-    return b->requests == BATCH_REQUESTS || b->keys == BATCH_KEYS || b->args == BATCH_ARGS;
+    return b->full || b->requests == BATCH_REQUESTS || b->keys == BATCH_KEYS ||
+           b->args == BATCH_ARGS;
 }
 
 void batch_clear(struct batch *b)
@@ -85,6 +87,7 @@ void batch_clear(struct batch *b)
     b->args = 0;
     b->keys = 0;
     b->looked_up = 0;
+    b->full = false;
 }
 
 static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)

@@ -38,6 +38,7 @@ struct batch {
     unsigned keys;
     unsigned looked_up; // of the keys
     unsigned holders;   // sessions that have requests here; when none has, it is emptied
+    bool full;          // one that was read did not fit
     // The command named last and its entry: a pipeline names the same one over and over.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
@@ -50,14 +51,14 @@ struct batch {
     uint64_t place[BATCH_KEYS + BATCH_STRETCH];
 };
 
-// Reads requests from the front of `in` and adds them with their keys: at most `limit` requests and
-// as many keys, and no inline commands, which are decoded where they stand and so cannot be read
-// twice. How many were added. What could not be added (not complete, malformed, too many arguments,
-// no room) is left to be read by itself.
+// Reads requests from the front of `in` and adds them with their keys: at most `limit` requests, no
+// request when there are `limit` keys already, and no inline commands, which are decoded where they
+// stand and so cannot be read twice. How many were added. What could not be added (not complete,
+// malformed, too many arguments, no room) is left to be read by itself.
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
                     unsigned limit);
 
-// Whether there is room for no more requests.
+// Whether there is no room for another request, or was none for one.
 bool batch_is_full(const struct batch *b);
 
 // Forgets all requests and keys.

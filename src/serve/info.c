@@ -17,8 +17,8 @@ typedef unsigned long long ull;
 // In lookups.
 enum {
     INFO_WORK = 64, // a call into the kernel and some KiB of text
-    INFO_LOOP_WORK =
-        16, // the counters of one more loop: some hundred lines of another core's cache
+    // The counters of one more loop: some hundred lines of another core's cache.
+    INFO_LOOP_WORK = 16,
 };
 
 #define COUNTER(name) offsetof(struct stats, name)

@@ -9,6 +9,7 @@
 
 enum {
     ARGS_FIRST = 16,
+    AHEAD_MIN = 16,        // requests that are read ahead at least
     BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
 };
 
@@ -17,6 +18,7 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
     *s = (struct session){
         .service = service,
         .reply = {.protocol = RESP2},
+        .ahead = {.limit = SESSION_TURN_WORK},
         .id = id,
         .local = local,
     };
@@ -274,14 +276,13 @@ void session_read_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
     unsigned first = batch->requests;
+    bool begun = s->progress.at != 0 || s->progress.searched != 0;
     assert(s->ahead.end == 0);
-    if (s->closing || s->running != NULL || s->progress.at != 0 ||
-        batch_read(batch, s->service->commands, in, SESSION_TURN_WORK) == 0)
+    if (s->closing || s->running != NULL || begun ||
+        batch_read(batch, s->service->commands, in, s->ahead.limit) == 0)
         return;
     s->ahead.next = first;
     s->ahead.end = batch->requests;
-    s->ahead.at = in.ptr;
-    s->progress = (struct resp_progress){0}; // of a first line that was not complete before
     batch->holders++;
 }
 
@@ -302,6 +303,7 @@ static void close_session(struct session *s, const char *reason)
 static bool begin(struct session *s, const struct resp_request *r,
                   const struct command_entry *entry, bool inline_form)
 {
+    session_charge(s, 1);
     if (r->argc == 0)
         return false;
     if (entry == NULL || inline_form) {
@@ -311,7 +313,6 @@ static bool begin(struct session *s, const struct resp_request *r,
             return false;
         }
     }
-    session_charge(s, 1);
     s->running = resolve(s, r, entry);
     s->cursor = 0;
     s->sum = 0;
@@ -343,8 +344,6 @@ static size_t answer_ahead(struct session *s, struct bytes in)
     struct batch *batch = &s->service->batch;
     const struct batch_request *next = &batch->request[s->ahead.next++];
     struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
-    assert(s->ahead.at == in.ptr);
-    s->ahead.at += next->size;
     if (begin(s, &request, next->entry, false)) {
         s->keys.first = (uint32_t)s->running->command->keys.first;
         s->keys.count = next->keys;
@@ -438,6 +437,10 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->work_left = SESSION_TURN_WORK;
     result.consumed = feed(s, in, &result.status);
     forget_ahead(s);
+    // Large values fill the output long before all that could be read ahead is answered.
+    unsigned done = SESSION_TURN_WORK - s->work_left;
+    bool full = result.status == FEED_OUTPUT_FULL;
+    s->ahead.limit = full && done < AHEAD_MIN ? AHEAD_MIN : full ? done : SESSION_TURN_WORK;
     s->reply.out = NULL;
     if (s->progress.at == 0 && s->args != NULL) {
         free(s->args);

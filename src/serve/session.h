@@ -17,8 +17,8 @@ enum {
     SESSION_OUTPUT_HIGH = 256 * 1024,
     SESSION_OUTPUT_LOW = 64 * 1024,
     // Commands and key lookups one call of session_feed may do, so that no client holds the loop:
-    // some 0.2 ms.
-    SESSION_TURN_WORK = 1024,
+    // some 0.1 ms. What fits in a batch.
+    SESSION_TURN_WORK = 256,
     // Bytes of an unfinished request that the caller keeps for a client (Redis's
     // client-query-buffer-limit).
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
@@ -62,12 +62,12 @@ struct session {
         uint32_t place; // where the first one's is in the batch
     } keys;             // of the running command that have been looked up
 
-    // Its part of the service's batch: requests that are read and still to be answered, the first
-    // of them at `ahead_at`. Only during a turn.
+    // Its part of the service's batch, only during a turn: requests that are read and still to be
+    // answered.
     struct {
         unsigned next;
         unsigned end;
-        const char *at;
+        unsigned limit; // how many are worth reading, more than which was in vain the last time
     } ahead;
     unsigned work_left;       // of this turn
     struct buf pushes;        // waits for the next command boundary
@@ -82,9 +82,9 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
 // Frees what the session holds.
 void session_release(struct session *s);
 
-// Optional, before a session_feed with the same bytes: reads requests ahead into the service's
-// batch, so that the keys of several sessions are looked up together. Each of them must be fed, or
-// released, before the turn ends; `in` must stay where it is until then.
+// Optional, at most once before a session_feed with the same bytes: reads requests ahead into the
+// service's batch, so that the keys of several sessions are looked up together. Each of them must
+// be fed, or released, before the turn ends; `in` must stay where it is until then.
 void session_read_ahead(struct session *s, struct bytes in);
 
 // Answers what `in` asks, appending replies to `out`, as far as the limits above allow. `in` begins

@@ -7,7 +7,7 @@
 
 struct command_stats {
     struct counter calls;    // handled
-    struct counter ns;       // time spent; that of a batch is divided evenly among its commands
+    struct counter ns;       // time spent; that of a batch is divided by work (timing.h)
     struct counter rejected; // refused before the handler: arity, read-only
     struct counter failed;   // handled with an error as the reply
 };

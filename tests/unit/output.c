@@ -36,7 +36,7 @@ static struct buf gather(const struct output *o)
 {
     struct iovec vectors[MODEL_LOANS];
     struct buf all = {0};
-    size_t count = output_iovecs(o, vectors, MODEL_LOANS);
+    size_t count = output_iovecs(o, SIZE_MAX, vectors, MODEL_LOANS);
     for (size_t i = 0; i < count; i++)
         buf_append(&all, span_of(vectors[i].iov_base, vectors[i].iov_len));
     return all;
@@ -79,16 +79,18 @@ static void test_order(void)
     struct iovec vectors[8];
     struct output o = sample();
     ok(holds(&o, whole), "owned and borrowed bytes leave in the order they came");
-    is_number((int64_t)output_iovecs(&o, vectors, 8), 6, "owned neighbours share one iovec");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 8), 6,
+              "owned neighbours share one iovec");
     ok(vectors[1].iov_base == sample_text + 8, "borrowed bytes are not copied");
-    is_number((int64_t)output_iovecs(&o, vectors, 4), 4, "no more iovecs than there is room for");
-    is_number((int64_t)output_iovecs(&o, vectors, 0), 0, "and none without room");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 4), 4,
+              "no more iovecs than there is room for");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 0), 0, "and none without room");
     output_release(&o);
     ok(sample_references(whole.len), "release drops each pending reference once");
     ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.loans == NULL && !o.oom,
        "and leaves an empty output");
     output_release(&o);
-    is_number((int64_t)output_iovecs(&o, vectors, 8), 0, "an empty output has no iovecs");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 8), 0, "an empty output has no iovecs");
 
     unsigned wrong = 0;
     for (size_t first = 0; first <= whole.len; first++) {
@@ -111,7 +113,7 @@ static void test_order(void)
     o = sample();
     for (size_t left = 0; left < whole.len; left++) {
         wrong += !sample_references(left);
-        wrong += output_iovecs(&o, vectors, 1) != 1;
+        wrong += output_iovecs(&o, SIZE_MAX, vectors, 1) != 1;
         wrong += *(const char *)vectors[0].iov_base != sample_text[left];
         output_take(&o, 1);
     }
@@ -182,42 +184,57 @@ static void test_memory(void)
 
 static void test_move(void)
 {
-    static char text[100000];
-    memset(text, 'x', sizeof text);
-    struct output from = {0};
-    struct output to = {0};
+    unsigned wrong = 0;
     owners_init();
-    output_append(&from, span_of(text, sizeof text));
-    const char *memory = from.owned.ptr;
-    output_take(&from, sizeof text - 100);
-    output_move(&to, &from);
-    ok(from.owned.ptr == memory && output_pending(&from) == 0, "little is copied");
-    ok(holds(&to, span_of(text, 100)) && to.owned.cap <= 100, "into no more than it needs");
+    for (size_t before = 0; before < sizeof sample_text; before++) {
+        for (size_t count = 0; count < sizeof sample_text - before; count++) {
+            struct output from = sample();
+            struct output to = {0};
+            output_take(&from, before);
+            output_append(&to, span_text("0"));
+            output_move(&to, &from, count);
+            output_take(&to, 1);
+            wrong += !holds(&to, span_of(sample_text + before, count));
+            wrong += !holds(&from, span_text(sample_text + before + count));
+            output_append(&to, span_text("!"));
+            wrong += output_pending(&to) != count + 1;
+            output_release(&from);
+            output_release(&to);
+            wrong += !sample_references(sizeof sample_text);
+        }
+    }
+    is_number(wrong, 0,
+              "moved from anywhere to anywhere, both parts and their references are right");
 
-    output_append(&from, span_of(text, sizeof text));
-    output_take(&from, 10);
-    output_take(&to, 100);
-    output_move(&to, &from);
-    ok(to.owned.ptr == memory && from.owned.ptr == NULL, "much goes with its memory");
-    ok(holds(&to, span_of(text, sizeof text - 10)), "from where it stands");
-    output_take(&to, output_pending(&to));
-
-    from = sample();
-    output_take(&from, 10);
-    output_move(&to, &from);
-    ok(holds(&to, span_text(sample_text + 10)) && sample_references(10) && from.count == 0,
-       "and so do borrowed spans, with their references");
-    output_append(&to, span_text("!"));
-    is_number((int64_t)output_pending(&to), (int64_t)sizeof sample_text - 10,
-              "more can be appended behind them");
+    struct output from = sample();
+    struct output to = {0};
+    output_reserve(&from, SIZE_MAX);
+    output_move(&to, &from, 4);
+    ok(!output_oom(&to) && holds(&to, span_text("one ")), "what was there before oom is not lost");
+    output_release(&to);
+    output_reserve(&to, SIZE_MAX);
+    output_move(&to, &from, 4);
+    ok(output_oom(&to), "what does not fit is");
     output_release(&from);
     output_release(&to);
+}
 
-    output_reserve(&from, SIZE_MAX / 2 + 1);
-    output_move(&to, &from);
-    ok(output_oom(&to), "what ran out of memory stays so");
-    output_release(&from);
-    output_release(&to);
+// No more than so many bytes, cut anywhere.
+static void test_limit(void)
+{
+    unsigned wrong = 0;
+    for (size_t limit = 0; limit < sizeof sample_text; limit++) {
+        struct iovec vectors[8];
+        struct output o = sample();
+        struct buf got = {0};
+        size_t count = output_iovecs(&o, limit, vectors, 8);
+        for (size_t i = 0; i < count; i++)
+            buf_append(&got, span_of(vectors[i].iov_base, vectors[i].iov_len));
+        wrong += !span_equal(buf_span(&got), span_of(sample_text, limit));
+        buf_release(&got);
+        output_release(&o);
+    }
+    is_number(wrong, 0, "no more bytes than are asked for");
 }
 
 static void test_oom(void)
@@ -317,6 +334,7 @@ int main(void)
     test_owner_lifetime();
     test_memory();
     test_move();
+    test_limit();
     owners_init();
     test_oom();
     test_random();

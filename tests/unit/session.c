@@ -52,7 +52,7 @@ static void append_pending(struct buf *to, struct output *out)
 {
     struct iovec vectors[16];
     while (output_pending(out) > 0) {
-        size_t count = output_iovecs(out, vectors, 16);
+        size_t count = output_iovecs(out, SIZE_MAX, vectors, 16);
         size_t taken = 0;
         for (size_t i = 0; i < count; i++) {
             buf_append(to, span_of(vectors[i].iov_base, vectors[i].iov_len));

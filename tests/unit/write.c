@@ -18,7 +18,7 @@ static struct buf take_all(struct output *o)
     struct iovec vectors[16];
     struct buf all = {0};
     while (output_pending(o) > 0) {
-        size_t count = output_iovecs(o, vectors, 16);
+        size_t count = output_iovecs(o, SIZE_MAX, vectors, 16);
         size_t len = all.len;
         for (size_t i = 0; i < count; i++)
             buf_append(&all, span_of(vectors[i].iov_base, vectors[i].iov_len));
@@ -245,7 +245,7 @@ static void test_many(void)
         buf_printf(&wanted, ":%d\r\n-ERR %d\r\n_\r\n", i, i);
     }
     struct iovec vectors[4];
-    is_number((int64_t)output_iovecs(&o, vectors, 4), 1, "9,000 small replies are one iovec");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 4), 1, "9,000 small replies are one iovec");
     is_number((int64_t)w.errors, 3000, "each error is counted");
     struct buf got = take_all(&o);
     is_bytes(buf_span(&got), buf_span(&wanted), "and all are there in order");
