@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Starts `run` with `argument` on a thread that takes no signals but those of its own faults, others
-// being the main thread's business. `stack` is its size in bytes, 0 the system's default. False,
-// with errno set, when there is no thread to be had.
+// Starts `run` with `argument` on a thread that takes no signals but those of its own faults,
+// others being the main thread's business. `stack` is its size in bytes, 0 the system's default.
+// False, with errno set, when there is no thread to be had.
 bool thread_start(pthread_t *thread, size_t stack, void *(*run)(void *argument), void *argument);
 
 // Waits for its end, until `seconds` from now at most. False when it has not ended by then.

@@ -27,7 +27,7 @@ enum {
     WORKER_TURNS = 256, // clients that are answered together
     // Bytes of replies that are sent before more clients are answered: within a processor's own
     // cache.
-    WORKER_REPLIES = 64 * 1024,
+    WORKER_REPLIES = 8 * 1024,
 };
 
 // A client that has sent something, or has more to be done, and is still to be answered.

@@ -245,7 +245,8 @@ static void test_many(void)
         buf_printf(&wanted, ":%d\r\n-ERR %d\r\n_\r\n", i, i);
     }
     struct iovec vectors[4];
-    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 4), 1, "9,000 small replies are one iovec");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 4), 1,
+              "9,000 small replies are one iovec");
     is_number((int64_t)w.errors, 3000, "each error is counted");
     struct buf got = take_all(&o);
     is_bytes(buf_span(&got), buf_span(&wanted), "and all are there in order");
