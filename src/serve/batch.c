@@ -22,7 +22,8 @@ static const struct command_entry *find_entry(struct batch *b, const struct comm
 // How many keys the request has; 0 too when the command reads none.
 static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
 {
-    if (entry == NULL || (entry->command->flags & READONLY) == 0)
+    if (entry == NULL || (entry->command->flags & READONLY) == 0 ||
+        !command_takes(entry->command, argc))
         return 0;
     return command_keys(entry->command, argc);
 }
@@ -44,7 +45,10 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
            b->requests - before < limit && b->keys - keys_before < limit) {
         struct resp_progress progress = {0};
         struct resp_arg *args = b->arg + b->args;
-        if (resp_parse(&progress, in, args, BATCH_ARGS - b->args, bad) != RESP_COMPLETE)
+        enum resp_status status = resp_parse(&progress, in, args, BATCH_ARGS - b->args, bad);
+        if (status == RESP_ARGS_FULL && b->args > 0)
+            b->full = true;
+        if (status != RESP_COMPLETE)
             break;
         struct resp_request r = {in.ptr, args, progress.argc};
         const struct command_entry *entry =

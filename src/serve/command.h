@@ -163,6 +163,12 @@ const char *command_flag_name(unsigned bit);
 const char *command_category_name(unsigned bit);
 const char *command_group_name(enum command_group group);
 
+// Whether a request of `argc` words has as many as the row asks for.
+static inline bool command_takes(const struct command *c, uint32_t argc)
+{
+    return c->arity > 0 ? argc == (uint32_t)c->arity : argc >= (uint32_t)-c->arity;
+}
+
 // How many keys a request of `argc` words has, by the row's key arguments; 0 too when it has too
 // few words for them.
 static inline uint32_t command_keys(const struct command *c, uint32_t argc)

@@ -189,8 +189,7 @@ static const struct command_entry *resolve(struct session *s, const struct resp_
         entry = sub;
     }
     struct command_stats *stats = &s->service->stats.commands[entry->number];
-    int arity = entry->command->arity;
-    if (arity > 0 ? r->argc != (uint32_t)arity : r->argc < (uint32_t)-arity) {
+    if (!command_takes(entry->command, r->argc)) {
         resp_error(&s->reply, "ERR wrong number of arguments for '%s' command",
                    command_full_name(entry, name));
     } else if ((entry->command->flags & WRITE) != 0) {

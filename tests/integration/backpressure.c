@@ -1,7 +1,6 @@
 // Clients that do not read, read a few bytes at a time, or write one byte at a time: what the
 // server keeps for them is bounded, other clients are answered meanwhile, and when they read at
 // last every byte is right.
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "data/uuid.h"
+#include "support/memory.h"
 #include "support/server.h"
 #include "support/tap.h"
 
@@ -156,80 +156,19 @@ static void other_close(struct other *o)
 
 // ---- memory -------------------------------------------------------------------------------------
 
-struct memory {
-    pid_t pid;
-    bool measured; // false: nothing is tested
-    long long before;
-    long long most;
-};
-
-static long long anonymous(pid_t pid)
-{
-    long long bytes = process_field(pid, "status", "RssAnon");
-    require(bytes >= 0, "no RssAnon");
-    return bytes;
-}
-
-static void memory_sample(struct memory *m)
-{
-    long long now = anonymous(m->pid);
-    if (now > m->most)
-        m->most = now;
-}
-
-static struct memory memory_before(pid_t pid, bool measured)
-{
-    struct memory m = {.pid = pid, .measured = measured, .before = anonymous(pid)};
-    m.most = m.before;
-    return m;
-}
-
-static void memory_is_within(const struct memory *m, long long limit, const char *what)
-{
-    long long grown = m->most - m->before;
-    if (!m->measured)
-        return;
-    ok(grown <= limit, "%s: memory is bounded", what);
-    diag("grew by %lld KiB of %lld allowed", grown / KiB, limit / KiB);
-}
-
 // What the server learns or frees, it does within some turns.
-static void memory_is_back(const struct memory *m, struct other *o, const char *what,
-                           const char *when)
+static void memory_is_back(struct memory *m, struct other *o, const char *what, const char *when)
 {
     unsigned turns = 0;
     long long grown;
     if (!m->measured)
         return;
-    while ((grown = anonymous(m->pid) - m->before) > GONE_SLACK && turns < TURNS_TO_FREE) {
+    while ((grown = memory_grown(m)) > GONE_SLACK && turns < TURNS_TO_FREE) {
         require(round_trip(o), "the other client gets no answer");
         turns++;
     }
     ok(grown <= GONE_SLACK, "%s: memory is back when %s", what, when);
     diag("%lld KiB are left after %u turns, %d allowed", grown / KiB, turns, GONE_SLACK / KiB);
-}
-
-// Address checks keep freed memory for long and shadow the rest: a MGET of 4 MiB grew such a server
-// by 245 MiB, an ordinary one by 5. So where they are built in, the server of the release build is
-// measured, and the checked one then does the same unmeasured.
-#ifdef __SANITIZE_ADDRESS__
-enum { CHECKED_BUILD = true };
-#else
-enum { CHECKED_BUILD = false };
-#endif
-
-static struct server_process start(bool measured)
-{
-    const char *build = getenv("STELE_BUILD");
-    if (!measured || !CHECKED_BUILD)
-        return server_start(data_file, NULL);
-    char *saved = build != NULL ? strdup(build) : NULL;
-    setenv("STELE_BUILD", "build/release", 1);
-    struct server_process server = server_start(data_file, NULL);
-    if (saved != NULL)
-        setenv("STELE_BUILD", saved, 1);
-    free(saved);
-    return server;
 }
 
 // ---- a client that does not read ----------------------------------------------------------------
@@ -308,14 +247,14 @@ static void flood_finish(struct flood *f, struct memory *m)
         if (alive && (waiting.revents & ~POLLOUT) != 0)
             alive = flood_receive(f);
         if (i % 256 == 0)
-            memory_sample(m);
+            memory_grown(m);
     }
 }
 
 static void test_flood(bool measured, unsigned gets, const struct item *item, long long allowed)
 {
     enum { AT_ONCE = 1024 };
-    struct server_process server = start(measured);
+    struct server_process server = server_start_measured(data_file, NULL, measured);
     struct other other = other_connect(&server);
     struct memory memory = memory_before(server.pid, measured);
     struct flood f = {.fd = connect_tcp(server.port)};
@@ -335,7 +274,7 @@ static void test_flood(bool measured, unsigned gets, const struct item *item, lo
     ok(flood_until_blocked(&f, &other), "%s: unread, the server stops reading and answers others",
        what);
     diag("took %zu of %zu bytes", f.sent, f.send_total);
-    memory_sample(&memory);
+    memory_grown(&memory);
     memory_is_within(&memory, allowed, what);
     flood_finish(&f, &memory);
     ok(!f.wrong, "%s: read at last, every byte is right", what);
@@ -384,23 +323,6 @@ static bool slow_read(struct slow_reader *reader, const char *wanted, size_t cou
         count -= (size_t)got;
     }
     return true;
-}
-
-// A client whose socket has room for little, so that the server's writes are cut anywhere. Its
-// segments are small too: TCP would hold back one larger than the room for 200 ms.
-static int connect_narrow(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-    int room = 4 * KiB, segment = 536;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    require(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0 &&
-                setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) == 0 &&
-                setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
-                connect(fd, (struct sockaddr *)&address, sizeof address) == 0,
-            "cannot connect");
-    return fd;
 }
 
 static void test_short_writes(struct random *r, int fd, const char *what)
@@ -466,7 +388,7 @@ static void test_long_mget(const struct server_process *server, struct other *ot
     for (unsigned i = 0; i < TURNS_WITHOUT_ROOM && good; i++)
         good = round_trip(other);
     ok(good, "%s: unread, other clients are answered", what);
-    memory_sample(&memory);
+    memory_grown(&memory);
     good = slow_read(&reader, start.ptr, start.len, 0);
     size_t until = m.leave ? m.keys / 2 : m.keys;
     for (size_t i = 0; good && i < until;) {
@@ -474,12 +396,12 @@ static void test_long_mget(const struct server_process *server, struct other *ot
         good = slow_read(&reader, many.ptr, count * one.len, i < ODDLY ? 0 : 9973);
         i += count;
         if (i / TOGETHER % 4 == 0)
-            memory_sample(&memory);
+            memory_grown(&memory);
     }
     if (good && !m.leave)
         good = slow_read(&reader, end.ptr, end.len, 0);
     ok(good, "%s: every byte is right", what);
-    memory_sample(&memory);
+    memory_grown(&memory);
     memory_is_within(&memory, m.memory > 0 ? m.memory : (long long)request.len * 2 + MGET_SLACK,
                      what);
     if (!m.leave)
@@ -502,7 +424,7 @@ static void test_long_mgets(bool measured)
         {MGET_LONGEST, &items[ITEM_60]},
         {MGET_LONGEST, &items[ITEM_60], .leave = true},
     };
-    struct server_process server = start(measured);
+    struct server_process server = server_start_measured(data_file, NULL, measured);
     struct other other = other_connect(&server);
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         test_long_mget(&server, &other, measured, cases[i]);

@@ -43,6 +43,10 @@ int run_program(const char *const *argv, struct buf *out, struct buf *err);
 int connect_tcp(int port);
 int connect_unix(const char *path);
 
+// The same over TCP for a socket that has room for little, so that the server's writes are cut
+// anywhere.
+int connect_narrow(int port);
+
 // Sends all of `bytes`. False when the peer is gone.
 bool send_all(int fd, struct span bytes);
 

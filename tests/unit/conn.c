@@ -1,6 +1,6 @@
 // A connection on one end of a socket pair, its loop turned by hand: replies through a send buffer
-// so small that nearly every write is short, the accept policy's idea of a local peer, and when a
-// connection closes.
+// so small that nearly every write is short, the accept policy's idea of a local peer, when a
+// connection closes, and clients that are all ready in one turn of the loop.
 #include "net/conn.h"
 
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "data/dataset.h"
 #include "net/worker.h"
 #include "support/keysets.h"
+#include "support/talk.h"
 #include "support/tap.h"
 
 enum { KEYS = 60, VALUE_MAX = 60000, SMALLEST_BUFFER = 1 };
@@ -141,6 +143,155 @@ static void check_half_close(void)
     buf_release(&got);
 }
 
+// ---- many in one turn of the loop ---------------------------------------------------------------
+
+// A client that has asked for some keys, of which `wanted` are the values.
+struct asker {
+    int fd;
+    struct conn *conn;
+    struct buf wanted;
+};
+
+// One of the keys, which is none, has `padding` bytes.
+static void ask(struct random *r, struct asker *a, const struct buf *text, unsigned keys,
+                size_t padding)
+{
+    struct buf request = {0};
+    buf_printf(&request, "*2\r\n$4\r\nTYPE\r\n$%zu\r\n", padding);
+    append_bytes(&request, 'x', padding);
+    buf_append_text(&request, "\r\n");
+    buf_append_text(&a->wanted, "+none\r\n");
+    for (unsigned i = 0; i < keys; i++) {
+        const char *line = text->ptr;
+        for (uint64_t skip = random_below(r, KEYS); skip > 0; skip--)
+            line = (const char *)memchr(line, '\n', (size_t)(text->ptr + text->len - line)) + 1;
+        const char *value = line + UUID_TEXT_LEN + 1;
+        const char *end = memchr(value, '\n', (size_t)(text->ptr + text->len - value));
+        buf_append_text(&request, "*2\r\n$6\r\nSTRLEN\r\n$36\r\n");
+        buf_append(&request, span_of(line, UUID_TEXT_LEN));
+        buf_append_text(&request, "\r\n");
+        buf_printf(&a->wanted, ":%zu\r\n", (size_t)(end - value));
+    }
+    require(write(a->fd, request.ptr, request.len) == (ssize_t)request.len, "cannot write");
+    buf_release(&request);
+}
+
+// The events of all connections, as the loop would tell them, but not yet the end of its turn.
+static void make_all_ready(void)
+{
+    for (struct link *link = worker->active.next; link != &worker->active; link = link->next) {
+        struct conn *c = (struct conn *)((char *)link - offsetof(struct conn, link));
+        ev_feed_event(loop, &c->io, EV_READ);
+    }
+    ev_invoke_pending(loop);
+}
+
+static bool hears(const struct asker *a)
+{
+    struct buf got = {0};
+    char *room = buf_reserve(&got, a->wanted.len + 1);
+    ssize_t count = room != NULL ? read(a->fd, room, a->wanted.len + 1) : 0;
+    bool same = count >= 0 && span_equal(span_of(got.ptr, (size_t)count), buf_span(&a->wanted));
+    buf_release(&got);
+    return same;
+}
+
+// All that `clients` have sent is answered at the end of the turn, each with its own, in whatever
+// portions.
+static void check_together(struct random *r, const struct buf *text, unsigned clients,
+                           unsigned keys, size_t padding)
+{
+    struct asker *askers = calloc(clients, sizeof *askers);
+    require(askers != NULL, "no memory");
+    for (unsigned i = 0; i < clients; i++) {
+        askers[i].fd = client_connect(false);
+        askers[i].conn =
+            (struct conn *)((char *)worker->active.previous - offsetof(struct conn, link));
+        ask(r, &askers[i], text, 1 + (unsigned)random_below(r, keys), padding);
+    }
+    make_all_ready();
+    unsigned waiting = worker->turn_count, wrong = 0;
+    ok(waiting > 0 && waiting <= WORKER_TURNS, "%u of %u clients wait for the end of the turn",
+       waiting, clients);
+    worker_take_turns(worker);
+    ok(worker->turn_count == 0 && worker->input_used == 0, "then none waits");
+    for (unsigned i = 0; i < clients; i++) {
+        wrong += askers[i].conn->in_line;
+        wrong += !hears(&askers[i]);
+        close(askers[i].fd);
+        buf_release(&askers[i].wanted);
+    }
+    is_number(wrong, 0, "each has heard its own");
+    for (unsigned i = 0; i < 10; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "all are gone");
+    free(askers);
+}
+
+// Which client's are the requests that were in the batch last, by their sizes.
+static void check_batches(void)
+{
+    enum { CLIENTS = 30, REQUESTS = 10, SHORTEST = 100 };
+    int fds[CLIENTS];
+    struct conn *line[CLIENTS];
+    struct batch *batch = &worker->service.batch;
+    struct buf request = {0}, wanted = {0};
+    require(CLIENTS * REQUESTS > BATCH_REQUESTS, "more than one batch is needed");
+    for (unsigned i = 0; i < REQUESTS; i++)
+        buf_append_text(&wanted, "+none\r\n");
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = client_connect(false);
+        line[i] = (struct conn *)((char *)worker->active.previous - offsetof(struct conn, link));
+        request.len = 0;
+        for (unsigned j = 0; j < REQUESTS; j++) {
+            buf_printf(&request, "*2\r\n$4\r\nTYPE\r\n$%u\r\n", SHORTEST + i);
+            append_bytes(&request, 'x', SHORTEST + i);
+            buf_append_text(&request, "\r\n");
+        }
+        require(write(fds[i], request.ptr, request.len) == (ssize_t)request.len, "cannot write");
+    }
+    const size_t shortest = request.len / REQUESTS - (CLIENTS - 1);
+    make_all_ready();
+    // The loop tells of them in an order of its own.
+    unsigned order[CLIENTS] = {0};
+    require(worker->turn_count == CLIENTS, "not all wait");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        while (order[i] < CLIENTS && line[order[i]] != worker->turns[i].conn)
+            order[i]++;
+    memset(batch->request, 0, sizeof batch->request);
+    worker_take_turns(worker);
+    // The first batch takes some requests of its last client, and the next one begins behind it.
+    unsigned first = BATCH_REQUESTS / REQUESTS + (BATCH_REQUESTS % REQUESTS > 0), wrong = 0;
+    for (unsigned i = 0; i < (CLIENTS - first) * REQUESTS; i++)
+        wrong += batch->request[i].size != shortest + order[first + i / REQUESTS];
+    is_number(wrong, 0, "the last %u clients were answered together", CLIENTS - first);
+    for (unsigned i = (CLIENTS - first) * REQUESTS; i < BATCH_REQUESTS; i++)
+        wrong += batch->request[i].size != shortest + order[i / REQUESTS];
+    is_number(wrong, 0, "as many before them as a batch has room for");
+    wrong = 0;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        wrong += !hears(&(struct asker){.fd = fds[i], .wanted = wanted});
+        close(fds[i]);
+    }
+    is_number(wrong, 0, "each has heard its own");
+    for (unsigned i = 0; i < 10; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+static void check_many(struct random *r, const struct buf *text)
+{
+    check_together(r, text, 1, 3, 0);
+    check_together(r, text, 2, 3, 0);
+    check_together(r, text, 50, 1, 0);
+    check_together(r, text, 50, 30, 0);    // several batches
+    check_together(r, text, 20, 3, 12000); // more than there is input for
+    check_together(r, text, WORKER_TURNS, 1, 0);
+    check_together(r, text, WORKER_TURNS + 1, 1, 0);
+    check_together(r, text, WORKER_TURNS + 40, 5, 0);
+}
+
 static void check_local(void)
 {
     static const struct {
@@ -190,6 +341,8 @@ int main(void)
     require(worker != NULL, "%s", error.text);
     check_short_writes(&r, &text);
     check_half_close();
+    check_many(&r, &text);
+    check_batches();
     check_local();
     worker_free(worker);
     ev_loop_destroy(loop);

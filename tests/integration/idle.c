@@ -1,0 +1,355 @@
+// What clients that do nothing, or next to nothing, cost the server in memory: 10,000 that have
+// been answered and say no more, and 100 that read a large value a little at a time.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "data/uuid.h"
+#include "support/memory.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+enum {
+    KiB = 1024,
+    MiB = 1024 * 1024,
+    PATIENCE_MS = 20000,
+
+    IDLE = 10000,
+    IDLE_CHECKED = 1000,    // where nothing is measured
+    IDLE_MEMORY = KiB,      // for each
+    IDLE_SLACK = 256 * KiB, // where they are too few for what is not theirs to be little
+    IDLE_SPARE = 200,       // descriptors for all else, ours and the server's
+    PIPELINE = 100,
+    WARM_UP = 64,              // clients before the memory is measured, for each loop to have some
+    CLIENTS_AN_ADDRESS = 5000, // so that local ports do not run short
+
+    COPIES = 30, // values, more than are produced at once and than a socket takes
+    FEW = 100,   // one idle client of so many asks for them
+
+    SLOW = 100,
+    SLOW_WHOLE = 2, // of them, who hear all in the end
+    SLOW_MEMORY = 25 * MiB,
+    SLOW_READ = 4 * KiB,
+    WHOLE_READ = 64 * KiB,
+
+    LARGE = 64 * MiB,
+    KEYS = 50,
+    COPIED = 16383, // the largest value that is copied
+};
+
+static struct item {
+    char key[UUID_TEXT_LEN + 1];
+    struct span value;
+} items[KEYS]; // the first two are the large one and the largest one that is copied
+static struct buf data;
+static const char *data_file;
+
+static size_t size_of(unsigned item)
+{
+    return item == 0 ? LARGE : item == 1 ? COPIED : item * 7;
+}
+
+static void write_data(struct random *r)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < KEYS; i++)
+        total += UUID_TEXT_LEN + 1 + size_of(i) + 1;
+    char *at = buf_reserve(&data, total);
+    require(at != NULL, "no memory");
+    data.len = total;
+    for (unsigned i = 0; i < KEYS; i++) {
+        uuid_format((struct uuid){random_next(r), random_next(r)}, items[i].key);
+        memcpy(at, items[i].key, UUID_TEXT_LEN);
+        at += UUID_TEXT_LEN;
+        *at++ = ' ';
+        items[i].value = span_of(at, size_of(i));
+        uint64_t word = 0;
+        for (size_t j = 0; j < size_of(i); j++, word >>= 8) {
+            word = j % 8 == 0 ? random_next(r) : word;
+            *at++ = (char)word == '\n' ? '\r' : (char)word;
+        }
+        *at++ = '\n';
+    }
+    data_file = test_file("data", buf_span(&data));
+}
+
+static void add_get(struct buf *request, struct buf *reply, const struct item *item)
+{
+    buf_append_text(request, "*2\r\n$3\r\nGET\r\n");
+    append_bulk(request, span_text(item->key));
+    if (reply != NULL)
+        append_bulk(reply, item->value);
+}
+
+// ---- clients that say no more -------------------------------------------------------------------
+
+// As connect_tcp, from the address of this machine that is the client's turn.
+static int connect_from(unsigned number, int port)
+{
+    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in client = {.sin_family = AF_INET};
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number / CLIENTS_AN_ADDRESS);
+    require(fd >= 0, "no socket for client %u: %s", number, strerror(errno));
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    require(bind(fd, (struct sockaddr *)&client, sizeof client) == 0 &&
+                connect(fd, (struct sockaddr *)&server, sizeof server) == 0,
+            "cannot connect client %u: %s", number, strerror(errno));
+    return fd;
+}
+
+static bool converses(int fd, struct span request, struct span wanted)
+{
+    struct buf got = {0};
+    bool good = send_all(fd, request) && receive(fd, &got, wanted.len) &&
+                span_equal(buf_span(&got), wanted);
+    buf_release(&got);
+    return good;
+}
+
+// A pipeline and the replies to it, with where those to the first so many requests end.
+struct pipeline {
+    struct buf requests, replies;
+    size_t request_ends[PIPELINE], reply_ends[PIPELINE];
+};
+
+static void pipeline_init(struct pipeline *p)
+{
+    *p = (struct pipeline){0};
+    for (unsigned i = 0; i < PIPELINE; i++) {
+        add_get(&p->requests, &p->replies, &items[2 + i % (KEYS - 2)]);
+        p->request_ends[i] = p->requests.len;
+        p->reply_ends[i] = p->replies.len;
+    }
+}
+
+// With a pause in the middle of a request, whose beginning the server has to keep: it has it when
+// it has answered what is before.
+static bool converses_cut(int fd, const struct pipeline *p, struct random *r)
+{
+    unsigned whole = 1 + (unsigned)random_below(r, PIPELINE - 1);
+    size_t asked = p->request_ends[whole - 1], answered = p->reply_ends[whole - 1];
+    size_t cut = asked + 1 + random_below(r, p->request_ends[whole] - asked - 1);
+    struct buf got = {0};
+    bool good = send_all(fd, span_of(p->requests.ptr, cut)) && receive(fd, &got, answered) &&
+                send_all(fd, span_of(p->requests.ptr + cut, p->requests.len - cut)) &&
+                receive(fd, &got, p->replies.len - answered) &&
+                span_equal(buf_span(&got), buf_span(&p->replies));
+    buf_release(&got);
+    return good;
+}
+
+// As many clients as there may be; the server inherits what is allowed.
+static unsigned clients_allowed(void)
+{
+    struct rlimit limit;
+    require(getrlimit(RLIMIT_NOFILE, &limit) == 0, "no limit of open files");
+    limit.rlim_cur = limit.rlim_max;
+    require(setrlimit(RLIMIT_NOFILE, &limit) == 0, "cannot raise the limit of open files");
+    require(limit.rlim_max > 2 * IDLE_SPARE, "too few files may be open");
+    if (limit.rlim_max >= IDLE + IDLE_SPARE)
+        return IDLE;
+    unsigned allowed = (unsigned)limit.rlim_max - IDLE_SPARE;
+    diag("%llu files may be open: only %u clients", (unsigned long long)limit.rlim_max, allowed);
+    return allowed;
+}
+
+static void test_idle(struct random *r, bool measured, unsigned count, const char *threads)
+{
+    static int fds[IDLE];
+    struct pipeline pipeline;
+    char what[80], most[16];
+    struct buf copies = {0}, copied = {0};
+    snprintf(most, sizeof most, "%u", count + WARM_UP);
+    snprintf(what, sizeof what, "%u idle clients, %s", count,
+             threads != NULL ? "one loop" : "a loop for each processor");
+    const char *options[] = {"--maxclients", most, threads != NULL ? "--threads" : NULL, threads,
+                             NULL};
+    pipeline_init(&pipeline);
+    for (unsigned i = 0; i < COPIES; i++)
+        add_get(&copies, &copied, &items[1]);
+    struct server_process server = server_start_measured(data_file, options, measured);
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < WARM_UP; i++) {
+        fds[i] = connect_from(i, server.port);
+        wrong += !converses_cut(fds[i], &pipeline, r);
+        wrong += !converses(fds[i], buf_span(&copies), buf_span(&copied));
+    }
+    for (unsigned i = 0; i < WARM_UP; i++)
+        close(fds[i]);
+    settle_server(&server);
+
+    struct memory memory = memory_before(server.pid, measured);
+    for (unsigned i = 0; i < count; i++) {
+        // What the socket of a few does not take at once, the server has to keep for a while.
+        bool narrow = i % FEW == 0;
+        fds[i] = narrow ? connect_narrow(server.port) : connect_from(i, server.port);
+        if (narrow)
+            wrong += !converses(fds[i], buf_span(&copies), buf_span(&copied));
+        if (i % 2 == 0)
+            wrong += !converses_cut(fds[i], &pipeline, r);
+        else
+            wrong += !converses(fds[i], buf_span(&pipeline.requests), buf_span(&pipeline.replies));
+        if (i % 500 == 0)
+            memory_grown(&memory);
+    }
+    is_number(wrong, 0, "%s: each has got its replies", what);
+    settle_server(&server);
+    long long during = memory_grown(&memory);
+    memory_is_within(&memory, (long long)count * IDLE_MEMORY + (count < IDLE ? IDLE_SLACK : 0),
+                     what);
+    // They are still there.
+    for (unsigned i = 0; i < count; i += 97)
+        wrong += !converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"));
+    is_number(wrong, 0, "%s: and is answered again", what);
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+    settle_server(&server);
+    if (measured)
+        diag("RssAnon: %lld KiB before, %lld KiB with them (%lld bytes each), %lld KiB after",
+             memory.before / KiB, (memory.before + during) / KiB, during / count,
+             (memory.before + memory_grown(&memory)) / KiB);
+    is_number(server_stop(&server), 0, "the server's exit code");
+    buf_release(&pipeline.requests);
+    buf_release(&pipeline.replies);
+    buf_release(&copies);
+    buf_release(&copied);
+}
+
+// ---- clients that read slowly -------------------------------------------------------------------
+
+struct slow {
+    int fd;
+    size_t received;
+};
+
+// Reads once what is there, at most `most` bytes. False when it is not what `wanted` says, or the
+// server has closed.
+static bool slow_read(struct slow *s, size_t most, struct span wanted)
+{
+    static char bytes[WHOLE_READ];
+    size_t left = wanted.len - s->received;
+    ssize_t count = recv(s->fd, bytes, most < left ? most : left, MSG_DONTWAIT);
+    if (count < 0)
+        return errno == EAGAIN;
+    bool good = count > 0 && memcmp(bytes, wanted.ptr + s->received, (size_t)count) == 0;
+    s->received += (size_t)count;
+    return good;
+}
+
+// Reads until those who are to have it whole do; the others read a little now and then. How often
+// something was wrong.
+static unsigned read_slowly(struct slow *slow, struct span wanted, struct memory *memory)
+{
+    unsigned wrong = 0, next = 0, whole = 0;
+    // First all are being answered at once.
+    for (unsigned i = 0; i < SLOW; i++) {
+        struct pollfd begun = {slow[i].fd, POLLIN, 0};
+        wrong += poll(&begun, 1, PATIENCE_MS) < 1 || !slow_read(&slow[i], SLOW_READ, wanted);
+    }
+    memory_grown(memory);
+    for (unsigned rounds = 0; whole < SLOW_WHOLE && wrong == 0; rounds++) {
+        struct pollfd waiting[SLOW_WHOLE];
+        whole = 0;
+        for (unsigned i = 0; i < SLOW_WHOLE; i++)
+            waiting[i] =
+                (struct pollfd){slow[i].received < wanted.len ? slow[i].fd : -1, POLLIN, 0};
+        wrong += poll(waiting, SLOW_WHOLE, PATIENCE_MS) < 1;
+        for (unsigned i = 0; i < SLOW_WHOLE; i++) {
+            if (waiting[i].revents != 0)
+                wrong += !slow_read(&slow[i], WHOLE_READ, wanted);
+            whole += slow[i].received == wanted.len;
+        }
+        wrong += !slow_read(&slow[SLOW_WHOLE + next], SLOW_READ, wanted);
+        next = (next + 1) % (SLOW - SLOW_WHOLE);
+        if (rounds % 64 == 0)
+            memory_grown(memory);
+    }
+    return wrong;
+}
+
+// With `pipelines`, another client makes the server's loop need much memory for its replies before
+// each of the slow ones comes: none of them must keep it.
+static void test_slow(bool measured, bool pipelines)
+{
+    static struct slow slow[SLOW];
+    const char *options[] = {"--threads", "1", NULL};
+    const char *what = pipelines ? "a large value, read slowly, others having pipelines"
+                                 : "a large value, read slowly";
+    struct buf request = {0}, wanted = {0}, copies = {0}, copied = {0};
+    add_get(&request, &wanted, &items[0]);
+    for (unsigned i = 0; i < COPIES; i++)
+        add_get(&copies, &copied, &items[1]);
+    require(!wanted.oom && !copied.oom, "no memory");
+    struct server_process server = server_start_measured(data_file, options, measured);
+    int other = connect_tcp(server.port);
+    for (unsigned i = 0; i < 4; i++)
+        require(converses(other, buf_span(&copies), buf_span(&copied)), "no answer");
+    settle_server(&server);
+
+    struct memory memory = memory_before(server.pid, measured);
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < SLOW; i++) {
+        slow[i] = (struct slow){.fd = i < SLOW_WHOLE ? connect_tcp(server.port)
+                                                     : connect_narrow(server.port)};
+        if (pipelines)
+            wrong += !converses(other, buf_span(&copies), buf_span(&copied));
+        wrong += !send_all(slow[i].fd, buf_span(&request));
+    }
+    wrong += read_slowly(slow, buf_span(&wanted), &memory);
+    is_number(wrong, 0, "%s: every byte is right", what);
+    unsigned begun = 0;
+    size_t received = 0;
+    for (unsigned i = 0; i < SLOW; i++) {
+        begun += slow[i].received > 0;
+        received += slow[i].received;
+    }
+    ok(slow[0].received == wanted.len && slow[1].received == wanted.len,
+       "%s: two have got %zu bytes each", what, wanted.len);
+    is_number(begun, SLOW, "%s: all have got some", what);
+    ok(converses(other, buf_span(&copies), buf_span(&copied)), "%s: another is answered", what);
+    long long during = memory_grown(&memory);
+    memory_is_within(&memory, SLOW_MEMORY, what);
+    for (unsigned i = 0; i < SLOW; i++)
+        close(slow[i].fd);
+    settle_server(&server);
+    if (measured)
+        diag("RssAnon: %lld KiB before, %lld KiB with them (most %lld), %lld KiB after; the %d got "
+             "%zu bytes",
+             memory.before / KiB, (memory.before + during) / KiB, memory.most / KiB,
+             (memory.before + memory_grown(&memory)) / KiB, SLOW, received);
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+    buf_release(&request);
+    buf_release(&wanted);
+    buf_release(&copies);
+    buf_release(&copied);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    write_data(&r);
+    unsigned clients = clients_allowed();
+    test_idle(&r, true, clients, "1");
+    test_idle(&r, true, clients, NULL);
+    test_slow(true, false);
+    test_slow(true, true);
+    if (CHECKED_BUILD) {
+        test_idle(&r, false, clients < IDLE_CHECKED ? clients : IDLE_CHECKED, NULL);
+        test_slow(false, true);
+    }
+    buf_release(&data);
+    return done_testing();
+}
