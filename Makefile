@@ -140,7 +140,7 @@ build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
-FORCE:
+.PHONY: FORCE # or .SECONDARY below would not have it made
 
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d)
