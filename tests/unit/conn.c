@@ -285,7 +285,7 @@ static void check_many(struct random *r, const struct buf *text)
     check_together(r, text, 1, 3, 0);
     check_together(r, text, 2, 3, 0);
     check_together(r, text, 50, 1, 0);
-    check_together(r, text, 50, 30, 0);    // several batches
+    check_together(r, text, 50, 15, 0);    // several batches; of no more work than a turn takes
     check_together(r, text, 20, 3, 12000); // more than there is input for
     check_together(r, text, WORKER_TURNS, 1, 0);
     check_together(r, text, WORKER_TURNS + 1, 1, 0);
