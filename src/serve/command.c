@@ -35,6 +35,7 @@ static const struct {
     [GROUP_CONNECTION] = {"connection", IN_CONNECTION},
     [GROUP_SERVER] = {"server", 0},
     [GROUP_SCRIPTING] = {"scripting", IN_SCRIPTING},
+    [GROUP_CLUSTER] = {"cluster", IN_CONNECTION},
 };
 
 const char *command_flag_name(unsigned bit)

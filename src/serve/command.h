@@ -72,6 +72,7 @@ enum command_group {
     GROUP_CONNECTION,
     GROUP_SERVER,
     GROUP_SCRIPTING,
+    GROUP_CLUSTER,
 };
 
 enum command_result {

@@ -45,6 +45,14 @@ enum command_result select_command(struct session *s, const struct resp_request 
     return COMMAND_DONE;
 }
 
+// READONLY and READWRITE, which clients of clusters send to replicas: reading is all there is.
+enum command_result readonly_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
 enum command_result reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;

@@ -7,15 +7,16 @@
 #include "serve/command.h"
 
 // string.c
-command_handler get_command, mget_command, strlen_command;
+command_handler get_command, getrange_command, mget_command, strlen_command;
 // generic.c
-command_handler exists_command, type_command;
+command_handler exists_command, randomkey_command, ttl_command, type_command, wait_command;
 // connection.c
 command_handler auth_command, client_getname_command, client_id_command, client_setinfo_command,
-    client_setname_command, echo_command, hello_command, ping_command, quit_command, reset_command,
-    select_command;
+    client_setname_command, echo_command, hello_command, ping_command, quit_command,
+    readonly_command, reset_command, select_command;
 // server.c
-command_handler dbsize_command, debug_command, shutdown_command, time_command;
+command_handler dbsize_command, debug_command, lastsave_command, role_command, shutdown_command,
+    time_command;
 // introspection.c
 command_handler command_command, command_count_command, command_docs_command, command_info_command,
     help_command;

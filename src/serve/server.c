@@ -30,6 +30,26 @@ enum command_result time_command(struct session *s, const struct resp_request *r
     return COMMAND_DONE;
 }
 
+// When the index was built from what the file held.
+enum command_result lastsave_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    uint64_t built_at_us = dataset_figures(s->service->dataset)->built_at_us;
+    resp_integer(&s->reply, (int64_t)(built_at_us / 1000000));
+    return COMMAND_DONE;
+}
+
+// A primary without replicas: what INFO and HELLO say too.
+enum command_result role_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_array(&s->reply, 3);
+    resp_bulk_text(&s->reply, "master");
+    resp_integer(&s->reply, 0);
+    resp_array(&s->reply, 0);
+    return COMMAND_DONE;
+}
+
 // There is nothing to save or to wait for, so every option of Redis is accepted and means nothing,
 // but for ABORT, which has nothing to abort.
 enum command_result shutdown_command(struct session *s, const struct resp_request *r)

@@ -38,9 +38,23 @@ void service_init(struct service *service, struct service_group *group)
     service->settings = group->settings;
     service->dataset = group->dataset;
     service->commands = &group->commands;
+    // Where the system has none to give, each start has its own numbers still.
+    if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
+        service->random_state = clock_monotonic_ns();
     ref_take(dataset_ref(group->dataset));
     ref_init(&service->borrowed, drop_dataset);
     group->services[group->count++] = service;
+}
+
+uint64_t service_random(struct service *service, uint64_t limit)
+{
+    assert(limit > 0);
+    service->random_state += 0x9e3779b97f4a7c15u;
+    uint64_t z = service->random_state;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (uint64_t)((unsigned __int128)z * limit >> 64);
 }
 
 void service_release(struct service *service)

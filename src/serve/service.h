@@ -58,6 +58,7 @@ struct service {
     // For replies that borrow a value: a reference of the loop's own, as counting all loops'
     // borrowers in the dataset would make them wait for each other. It holds one to the dataset.
     struct ref borrowed;
+    uint64_t random_state;
     struct stats stats;
     struct timing timing; // settled by the caller of the sessions, at the end of a turn
     struct batch batch;
@@ -73,6 +74,10 @@ void service_init(struct service *service, struct service_group *group);
 
 // Gives back the dataset. Nothing may be borrowed any more.
 void service_release(struct service *service);
+
+// A number below `limit`, which is at least 1, for RANDOMKEY: unpredictable enough for a sample,
+// not for a secret. (SplitMix64 by Steele, Lea & Flood; reduced by multiplication, as Lemire does.)
+uint64_t service_random(struct service *service, uint64_t limit);
 
 // The sum over all loops of the counter that stands at `offset` in struct stats.
 uint64_t service_total(const struct service *service, size_t offset);

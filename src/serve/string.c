@@ -1,4 +1,5 @@
 // The string group: GET and its kin.
+#include "base/number.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 
@@ -14,6 +15,37 @@ static void reply_value(struct session *s, const struct resp_request *r, uint32_
 enum command_result get_command(struct session *s, const struct resp_request *r)
 {
     reply_value(s, r, 1);
+    return COMMAND_DONE;
+}
+
+// The bytes from `start` to `end`, both counted from 0, or from the end when negative, as Redis
+// cuts them to the value.
+static struct span range_of(struct span value, int64_t start, int64_t end)
+{
+    int64_t len = (int64_t)value.len;
+    if (start < 0 && end < 0 && start > end)
+        return span_of(NULL, 0);
+    start = start < 0 ? start + len : start;
+    end = end < 0 ? end + len : end;
+    start = start < 0 ? 0 : start;
+    end = end < 0 ? 0 : end;
+    end = end >= len ? len - 1 : end;
+    if (start > end)
+        return span_of(NULL, 0);
+    return span_of(value.ptr + start, (size_t)(end - start) + 1);
+}
+
+enum command_result getrange_command(struct session *s, const struct resp_request *r)
+{
+    int64_t start;
+    int64_t end;
+    struct span value = {NULL, 0};
+    if (!number_parse(resp_arg(r, 2), &start) || !number_parse(resp_arg(r, 3), &end)) {
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+    } else {
+        session_lookup(s, r, 1, &value);
+        resp_bulk_shared(&s->reply, range_of(value, start, end), &s->service->borrowed);
+    }
     return COMMAND_DONE;
 }
 

@@ -377,6 +377,49 @@ static void check_statistics(void)
     buf_release(&replies);
 }
 
+static void check_random_key(void)
+{
+    enum { TIMES = 2000 };
+    unsigned a = 0;
+    unsigned b = 0;
+    struct buf input = {0};
+    for (unsigned i = 0; i < TIMES; i++)
+        buf_append_text(&input, "RANDOMKEY\r\n");
+    struct buf replies = answer(buf_span(&input), input.len);
+    const size_t len = sizeof BULK(A) - 1;
+    require(replies.len == TIMES * len, "replies of %zu bytes", replies.len);
+    for (unsigned i = 0; i < TIMES; i++) {
+        a += memcmp(replies.ptr + i * len, BULK(A), len) == 0;
+        b += memcmp(replies.ptr + i * len, BULK(B), len) == 0;
+    }
+    // Less than one run in a hundred million is further from even.
+    ok(a + b == TIMES && a > TIMES / 2 - 130 && a < TIMES / 2 + 130,
+       "RANDOMKEY: one key %u times, the other %u times", a, b);
+    buf_release(&replies);
+    buf_release(&input);
+}
+
+static void check_large_range(void)
+{
+    struct session s;
+    struct output out = {0};
+    struct buf replies = {0};
+    char request[] = "GETRANGE " B " 1 -2\r\n";
+    struct buf wanted = {0};
+    buf_printf(&wanted, "$%d\r\n", BIG - 2);
+    buf_append(&wanted, span_of(big_value.ptr + 1, BIG - 2));
+    buf_append_text(&wanted, "\r\n");
+    session_init(&s, &service, 1, true);
+    take_turn(&s, (struct bytes){request, sizeof request - 1}, &out);
+    ok(out.owned.len < 100, "a large part of a value is borrowed, not copied");
+    append_pending(&replies, &out);
+    ok(span_equal(buf_span(&replies), buf_span(&wanted)), "GETRANGE: every byte of it is right");
+    buf_release(&wanted);
+    buf_release(&replies);
+    output_release(&out);
+    session_release(&s);
+}
+
 // Every byte that could be fed leaves a session that can be released and never reads too far.
 static void check_noise(struct random *r)
 {
@@ -417,6 +460,8 @@ int main(void)
     check_pushes();
     check_closing();
     check_statistics();
+    check_random_key();
+    check_large_range();
     check_noise(&r);
     service_release(&service);
     is_number(atomic_load(&dataset_ref(dataset)->count), 1, "the service gives the dataset back");
