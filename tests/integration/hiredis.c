@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "support/keysets.h"
 #include "support/server.h"
 #include "support/talk.h"
@@ -232,9 +233,10 @@ static void binary_values(redisContext *c, struct random *r, const char *over)
 
 static void time_and_size(redisContext *c, const char *over)
 {
-    time_t before = time(NULL);
+    // Not time(), which may lag behind by a tick.
+    int64_t before = (int64_t)(clock_wall_us() / 1000000);
     redisReply *reply = ask(c, "TIME");
-    time_t after = time(NULL);
+    int64_t after = (int64_t)(clock_wall_us() / 1000000);
     bool pair = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
                 reply->element[0]->type == REDIS_REPLY_STRING &&
                 reply->element[1]->type == REDIS_REPLY_STRING;
