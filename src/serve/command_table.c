@@ -63,6 +63,13 @@ static const struct command_argument key_and_range[] = {{"key", "key", NULL, 0, 
 static const struct command_argument replicas_and_timeout[] = {
     {"numreplicas", "integer", NULL, 0, NULL}, {"timeout", "integer", NULL, 0, NULL}, {0}};
 
+static const struct command_argument scan_words[] = {
+    {"cursor", "integer", NULL, 0, NULL},
+    {"pattern", "pattern", "MATCH", ARGUMENT_OPTIONAL, NULL},
+    {"count", "integer", "COUNT", ARGUMENT_OPTIONAL, NULL},
+    {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
 static const struct command client_rows[] = {
     {"getname", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_getname_command,
      "The name of this connection", "O(1)"},
@@ -162,6 +169,10 @@ const struct command command_table[] = {
      "O(1)"},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
      IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)"},
+    {"scan", -2, READONLY, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
+     "Some keys, and the cursor that the next call goes on with; 0 begins and ends it",
+     "O(1) for every call, O(N) for all keys", "nondeterministic_output request_policy:special",
+     scan_words},
     {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
      "Changes the database: 0 is the only one", "O(1)", NULL, db_index},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "1.0.0", 0,

@@ -10,6 +10,8 @@
 command_handler get_command, getrange_command, mget_command, strlen_command;
 // generic.c
 command_handler exists_command, randomkey_command, ttl_command, type_command, wait_command;
+// scan.c
+command_handler scan_command;
 // connection.c
 command_handler auth_command, client_getname_command, client_id_command, client_setinfo_command,
     client_setname_command, echo_command, hello_command, ping_command, quit_command,

@@ -34,6 +34,7 @@ void session_release(struct session *s)
     free(s->lib_ver);
     free(s->args);
     buf_release(&s->pushes);
+    buf_release(&s->collected);
     *s = (struct session){0};
 }
 

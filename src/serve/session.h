@@ -54,8 +54,9 @@ struct session {
     struct resp_arg *args;
     size_t args_capacity;
     const struct command_entry *running; // its reply is not finished
-    uint64_t cursor; // a handler's place in a long reply; 0 when it is called first
-    uint64_t sum;    // a handler's running result
+    uint64_t cursor;      // a handler's place in a long reply; 0 when it is called first
+    uint64_t sum;         // a handler's running result
+    struct buf collected; // a handler's, until its reply is finished
     struct {
         uint32_t first; // argument
         uint32_t count; // of arguments, in the steps of the command's row

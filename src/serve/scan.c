@@ -1,0 +1,161 @@
+// SCAN. Keys stand in the order of their bits, so a cursor is the rank of the next one: each key
+// comes exactly once, and a pattern that begins with characters of a UUID is a range of ranks.
+//
+// How many keys a call finds stands in front of them, so they are collected first; what a client
+// can make us keep by that is bounded, and COUNT is only a hint, as in Redis.
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/glob.h"
+#include "base/number.h"
+#include "data/dataset.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    COUNT_DEFAULT = 10,
+    COUNT_MAX = 1000000, // keys looked at in one call
+    KEYS_MAX = 1024,     // keys found in one call
+    // Bytes of a pattern: matching a key can take 36 times as many steps.
+    PATTERN_MAX = 1024,
+    PATTERN_PER_WORK = 8,
+};
+
+struct scan {
+    uint64_t cursor;
+    uint64_t count;
+    struct span pattern; // `ptr` NULL: any key
+    bool none;           // of a type that no key has
+};
+
+// As Redis reads it, by strtoul: an empty one is 0, and a sign may stand before it.
+static bool parse_cursor(struct span text, uint64_t *cursor)
+{
+    char copy[64];
+    char *end;
+    if (text.len >= sizeof copy || (text.len > 0 && isspace((unsigned char)text.ptr[0])))
+        return false;
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    errno = 0;
+    *cursor = strtoull(copy, &end, 10);
+    return end == copy + text.len && errno != ERANGE;
+}
+
+// False when the request is wrong and the error has been written.
+static bool parse(struct session *s, const struct resp_request *r, struct scan *scan)
+{
+    *scan = (struct scan){.count = COUNT_DEFAULT};
+    if (!parse_cursor(resp_arg(r, 1), &scan->cursor)) {
+        resp_error(&s->reply, "ERR invalid cursor");
+        return false;
+    }
+    for (uint32_t i = 2; i < r->argc; i += 2) {
+        int64_t count;
+        struct span option = resp_arg(r, i);
+        struct span value = i + 1 < r->argc ? resp_arg(r, i + 1) : span_of(NULL, 0);
+        bool valued = i + 1 < r->argc;
+        if (valued && span_is(option, "count")) {
+            if (!number_parse(value, &count)) {
+                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                return false;
+            }
+            if (count < 1) {
+                resp_error(&s->reply, "ERR syntax error");
+                return false;
+            }
+            scan->count = count < COUNT_MAX ? (uint64_t)count : COUNT_MAX;
+        } else if (valued && span_is(option, "match")) {
+            if (value.len > PATTERN_MAX) {
+                resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
+                return false;
+            }
+            scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : value;
+        } else if (valued && span_is(option, "type")) {
+            scan->none = !span_is(value, "string");
+        } else {
+            resp_error(&s->reply, "ERR syntax error");
+            return false;
+        }
+    }
+    return true;
+}
+
+// The keys that can begin with what the pattern begins with, before its first special character:
+// those of ranks `*first` to `*end` - 1.
+static void choose_range(const struct dataset *d, struct span pattern, uint64_t *first,
+                         uint64_t *end)
+{
+    char low[UUID_TEXT_LEN];
+    char high[UUID_TEXT_LEN];
+    struct uuid from;
+    struct uuid to;
+    memcpy(low, "00000000-0000-0000-0000-000000000000", UUID_TEXT_LEN);
+    memcpy(high, "ffffffff-ffff-ffff-ffff-ffffffffffff", UUID_TEXT_LEN);
+    for (size_t i = 0; i < pattern.len && i < UUID_TEXT_LEN; i++) {
+        char c = pattern.ptr[i];
+        if (c == '*' || c == '?' || c == '[' || c == '\\')
+            break;
+        low[i] = c;
+        high[i] = c;
+    }
+    *first = 0;
+    *end = 0;
+    if (!uuid_parse(low, &from) || !uuid_parse(high, &to))
+        return;
+    *first = dataset_seek(d, from);
+    to.lo++;
+    to.hi += to.lo == 0;
+    bool last = to.hi == 0 && to.lo == 0;
+    *end = last ? dataset_figures(d)->keys : dataset_seek(d, to);
+}
+
+// Looks at the key of that rank; what matches is collected.
+static void look(struct session *s, const struct scan *scan, uint64_t rank)
+{
+    struct uuid id;
+    struct span value;
+    char text[UUID_TEXT_LEN];
+    if (scan->none || !dataset_at(s->service->dataset, rank, &id, &value))
+        return;
+    uuid_format(id, text);
+    struct span key = span_of(text, sizeof text);
+    session_charge(s, scan->pattern.len / PATTERN_PER_WORK);
+    if (scan->pattern.ptr == NULL || glob_match(scan->pattern, key, GLOB_CASE_SENSITIVE))
+        buf_append(&s->collected, key);
+}
+
+static void reply(struct session *s, uint64_t cursor)
+{
+    char digits[NUMBER_TEXT_MAX];
+    resp_array(&s->reply, 2);
+    resp_bulk(&s->reply, span_of(digits, number_format(digits, cursor)));
+    resp_array(&s->reply, s->collected.len / UUID_TEXT_LEN);
+    for (size_t i = 0; i < s->collected.len; i += UUID_TEXT_LEN)
+        resp_bulk(&s->reply, span_of(s->collected.ptr + i, UUID_TEXT_LEN));
+    s->oom |= s->collected.oom;
+    buf_release(&s->collected);
+}
+
+// `sum` counts the keys looked at in this call.
+enum command_result scan_command(struct session *s, const struct resp_request *r)
+{
+    struct scan scan;
+    uint64_t rank;
+    uint64_t end;
+    if (!parse(s, r, &scan))
+        return COMMAND_DONE;
+    choose_range(s->service->dataset, scan.pattern, &rank, &end);
+    rank = scan.cursor > rank ? scan.cursor : rank;
+    for (rank += s->sum; rank < end && s->sum < scan.count; rank++, s->sum++) {
+        if (s->collected.len >= KEYS_MAX * UUID_TEXT_LEN)
+            break;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        look(s, &scan, rank);
+    }
+    reply(s, rank < end ? rank : 0);
+    return COMMAND_DONE;
+}

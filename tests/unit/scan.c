@@ -1,0 +1,211 @@
+// SCAN: every key exactly once whatever the steps, patterns as a plain search finds them, bounded
+// calls, and no memory left behind by one that is given up.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/glob.h"
+#include "data/dataset.h"
+#include "serve/session.h"
+#include "support/keysets.h"
+#include "support/tap.h"
+
+enum { KEYS = 3000, MOST_FOUND = 1024, LARGEST_CURSOR_DIGITS = 15 };
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+
+static struct service_group group;
+static struct service service;
+static struct dataset *dataset;
+static char texts[KEYS][UUID_TEXT_LEN]; // in order
+
+static void open_dataset(struct random *r)
+{
+    static struct buf lines;
+    static struct uuid keys[KEYS];
+    struct error error = {""};
+    keyset_fill(&keysets[0], r, keys, KEYS);
+    // Some that begin alike, and both ends of what there can be.
+    for (unsigned i = 0; i < 200; i++)
+        keys[i].hi = UINT64_C(0xabcdef0123456789) ^ (keys[i].hi & 0xfff);
+    keys[200] = (struct uuid){0, 0};
+    keys[201] = (struct uuid){UINT64_MAX, UINT64_MAX};
+    keys_write_lines(r, keys, KEYS, 20, &lines);
+    dataset = dataset_open_memory(buf_span(&lines), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(dataset != NULL, "%s", error.text);
+    service_group_init(&group, &settings, dataset);
+    service_init(&service, &group);
+    qsort(keys, KEYS, sizeof *keys, uuid_compare);
+    for (unsigned i = 0; i < KEYS; i++)
+        uuid_format(keys[i], texts[i]);
+}
+
+// One command, in as many turns as it takes; how many is added to `*turns`.
+static struct buf ask(const char *command, unsigned *turns)
+{
+    struct session s;
+    struct output out = {0};
+    struct buf input = {0};
+    struct buf reply = {0};
+    struct feed_result result = {0};
+    buf_append_text(&input, command);
+    buf_append_text(&input, "\r\n");
+    session_init(&s, &service, 1, true);
+    do {
+        timing_begin(&service.timing, clock_monotonic_ns());
+        result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
+        timing_settle(&service.timing, &service.stats);
+        ++*turns;
+    } while (result.consumed == 0);
+    buf_append(&reply, buf_span(&out.owned));
+    buf_append(&reply, span_of("", 1));
+    output_release(&out);
+    session_release(&s);
+    buf_release(&input);
+    return reply;
+}
+
+// Calls SCAN until its cursor is 0 again; the keys are appended to `found`. How many calls.
+static unsigned scan_all(const char *options, struct buf *found, size_t *most)
+{
+    char cursor[32] = "0";
+    unsigned calls = 0;
+    unsigned turns = 0;
+    *most = 0;
+    do {
+        char command[2048];
+        unsigned long cursor_len, count;
+        int at;
+        snprintf(command, sizeof command, "SCAN %s %s", cursor, options);
+        struct buf reply = ask(command, &turns);
+        require(sscanf(reply.ptr, "*2\r\n$%lu\r\n%31[0-9]\r\n*%lu\r\n%n", &cursor_len, cursor,
+                       &count, &at) == 3 &&
+                    cursor_len == strlen(cursor) && cursor_len <= LARGEST_CURSOR_DIGITS,
+                "%s: %s", command, reply.ptr);
+        const char *key = reply.ptr + at;
+        for (unsigned long i = 0; i < count; i++, key += sizeof "$36\r\n" - 1 + UUID_TEXT_LEN + 2) {
+            require(memcmp(key, "$36\r\n", 5) == 0, "%s: %s", command, key);
+            buf_append(found, span_of(key + 5, UUID_TEXT_LEN));
+        }
+        require(*key == '\0', "%s: more than it says", command);
+        *most = count > *most ? count : *most;
+        calls++;
+        buf_release(&reply);
+    } while (strcmp(cursor, "0") != 0);
+    return calls;
+}
+
+static void check_pattern(const char *pattern, const char *more, unsigned calls_at_most)
+{
+    struct buf found = {0}, wanted = {0};
+    char options[1500];
+    size_t most;
+    snprintf(options, sizeof options, "%s%s %s", *pattern != '\0' ? "MATCH " : "", pattern, more);
+    unsigned calls = scan_all(options, &found, &most);
+    struct span glob = *pattern != '\0' ? span_text(pattern) : span_text("*");
+    for (unsigned i = 0; i < KEYS; i++)
+        if (glob_match(glob, span_of(texts[i], UUID_TEXT_LEN), GLOB_CASE_SENSITIVE))
+            buf_append(&wanted, span_of(texts[i], UUID_TEXT_LEN));
+    ok(span_equal(buf_span(&found), buf_span(&wanted)), "'%s' finds %zu keys, each once, in order",
+       options, wanted.len / UUID_TEXT_LEN);
+    ok(calls <= calls_at_most && most <= MOST_FOUND, "in %u calls, %zu of them at once", calls,
+       most);
+    buf_release(&found);
+    buf_release(&wanted);
+}
+
+static void check_patterns(struct random *r)
+{
+    static const char *const patterns[] = {"*a",
+                                           "0*",
+                                           "f*",
+                                           "ff*",
+                                           "*-4*",
+                                           "abcdef01-*",
+                                           "abcdef01-2345-6[0-7]*",
+                                           "[0-3]*",
+                                           "[^0-9]*",
+                                           "???????"
+                                           "?-*",
+                                           "ABC*",
+                                           "abcdef0?*",
+                                           "abcdefg*",
+                                           "-*",
+                                           "\\a*",
+                                           "a\\*",
+                                           "nothing",
+                                           "*-*-*",
+                                           "**",
+                                           "[",
+                                           "00000000-0000-0000-0000-000000000000",
+                                           "ffffffff-ffff-ffff-ffff-ffffffffffff",
+                                           "ffffffff-ffff-ffff-ffff-ffffffffffff0",
+                                           "ffffffffffff*"};
+    for (unsigned i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        check_pattern(patterns[i], "COUNT 100", KEYS / 100 + 1);
+        check_pattern(patterns[i], "COUNT 1000000", KEYS / MOST_FOUND + 1);
+    }
+    // A range is not walked through from its beginning: 200 keys begin so.
+    check_pattern("abcdef01-2345-*", "COUNT 10", 20 + 1);
+    for (unsigned i = 0; i < 40; i++) {
+        char pattern[UUID_TEXT_LEN + 2];
+        size_t len = random_below(r, UUID_TEXT_LEN + 1);
+        memcpy(pattern, texts[random_below(r, KEYS)], len);
+        strcpy(pattern + len, "*");
+        check_pattern(pattern, "COUNT 50", KEYS / 50 + 1);
+    }
+}
+
+static void check_bounds(void)
+{
+    struct buf reply;
+    unsigned turns = 0;
+    char command[2048];
+    reply = ask("SCAN 0 COUNT 1000", &turns);
+    ok(turns > 1000 / SESSION_TURN_WORK, "a long call takes %u turns", turns);
+    buf_release(&reply);
+    reply = ask("SCAN 9007199254740992", &turns);
+    is_bytes(buf_span(&reply), span_of("*2\r\n$1\r\n0\r\n*0\r\n\0", 16), "a cursor past the end");
+    buf_release(&reply);
+    reply = ask("SCAN 2999", &turns);
+    is_bytes(span_of(reply.ptr, 15), span_text("*2\r\n$1\r\n0\r\n*1\r\n"), "the last key");
+    buf_release(&reply);
+    memset(command, 'x', sizeof command);
+    memcpy(command, "SCAN 0 MATCH ", 13);
+    command[13 + 1025] = '\0';
+    reply = ask(command, &turns);
+    is_bytes(buf_span(&reply), span_of("-ERR pattern exceeds 1024 bytes\r\n\0", 34),
+             "a pattern longer than any that makes sense");
+    buf_release(&reply);
+
+    // One that is given up in the middle; the address sanitizer sees what is not freed.
+    struct session s;
+    struct output out = {0};
+    char input[] = "SCAN 0 COUNT 1000\r\n";
+    session_init(&s, &service, 1, true);
+    timing_begin(&service.timing, clock_monotonic_ns());
+    struct feed_result result = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out);
+    timing_settle(&service.timing, &service.stats);
+    ok(result.status == FEED_TURN_OVER && s.collected.len > 0 && output_pending(&out) == 0,
+       "in the middle of a call nothing has been said yet");
+    session_release(&s);
+    output_release(&out);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    open_dataset(&r);
+    check_pattern("", "", KEYS / 10 + 1);
+    check_pattern("", "COUNT 1", KEYS + 1);
+    check_pattern("", "COUNT 7", KEYS / 7 + 1);
+    check_pattern("", "COUNT 3000 TYPE string", KEYS / MOST_FOUND + 1);
+    check_pattern("*", "COUNT 999", KEYS / 999 + 1);
+    check_patterns(&r);
+    check_bounds();
+    service_release(&service);
+    dataset_close(dataset);
+    return done_testing();
+}
