@@ -21,8 +21,6 @@ struct conn {
     struct session session;
     struct buf input;        // bytes read but not consumed by the session
     struct output output;    // what could not be sent at once
-    struct bytes heard;      // during its turn: what the session is to be fed
-    int turn;                // in its worker's line, or -1
     enum feed_status status; // why the session stopped last
     bool in_line;            // has a turn coming in its worker
     bool ended;     // no more is read: the client has shut down its side, or all is drained

@@ -25,8 +25,8 @@ enum {
     // Bytes read from all of them before they are answered: within a processor's own cache.
     WORKER_INPUT_MAX = 8 * WORKER_READ_MAX,
     WORKER_TURNS = 256, // clients that are answered together
-    // Bytes of replies that are sent before more clients are answered: within a processor's own
-    // cache.
+    // Bytes of replies that are sent before more clients are answered: the kernel then copies them
+    // from the processor's first cache.
     WORKER_REPLIES = 8 * 1024,
 };
 

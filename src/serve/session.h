@@ -93,6 +93,8 @@ void session_read_ahead(struct session *s, struct bytes in);
 // stand behind them. Empty input is allowed: it delivers pushes and continues nothing. The bytes
 // of a request are consumed only when its reply is complete. When memory ran short, status is
 // FEED_CLOSE and `out` must be dropped, not sent (session_oom).
+// The caller begins the service's timing before and settles it after, once for as many sessions as
+// it likes.
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out);
 
 // Memory ran short for this client: replies are missing from `out`.
