@@ -15,12 +15,6 @@ struct ref *dataset_ref(struct dataset *d)
     return &d->ref;
 }
 
-bool dataset_has(const struct dataset *d, struct uuid id)
-{
-    uint64_t offset;
-    return trie_find(dataset_trie(d), id, &offset);
-}
-
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
 {
     uint64_t offset;

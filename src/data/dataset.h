@@ -123,9 +123,6 @@ void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
                        uint64_t *places);
 struct span dataset_value(const struct dataset *d, uint64_t place);
 
-// Whether there is a value under `id`, however long.
-bool dataset_has(const struct dataset *d, struct uuid id);
-
 // Ordered reading: the keys have ranks from 0 to their number - 1, in the order of their bits.
 // (Ranks change when dataset_settle replaces the index.) The rank of the first key that is not less
 // than `id`; the number of keys when all are less.

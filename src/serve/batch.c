@@ -30,9 +30,8 @@ static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
 
 static void add_key(struct batch *b, unsigned at, struct span key)
 {
+    // Of what is no UUID, whatever stands there is looked up and then not used.
     b->is_uuid[at] = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &b->id[at]);
-    if (!b->is_uuid[at])
-        b->id[at] = (struct uuid){0, 0};
 }
 
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,

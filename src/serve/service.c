@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "data/dataset.h"
 
 void service_group_init(struct service_group *group, const struct service_settings *settings,
@@ -49,12 +50,7 @@ void service_init(struct service *service, struct service_group *group)
 uint64_t service_random(struct service *service, uint64_t limit)
 {
     assert(limit > 0);
-    service->random_state += 0x9e3779b97f4a7c15u;
-    uint64_t z = service->random_state;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return (uint64_t)((unsigned __int128)z * limit >> 64);
+    return (uint64_t)((unsigned __int128)splitmix64(&service->random_state) * limit >> 64);
 }
 
 void service_release(struct service *service)

@@ -75,8 +75,8 @@ void service_init(struct service *service, struct service_group *group);
 // Gives back the dataset. Nothing may be borrowed any more.
 void service_release(struct service *service);
 
-// A number below `limit`, which is at least 1, for RANDOMKEY: unpredictable enough for a sample,
-// not for a secret. (SplitMix64 by Steele, Lea & Flood; reduced by multiplication, as Lemire does.)
+// A number below `limit`, which is at least 1, for RANDOMKEY. (Reduced by multiplication, as Lemire
+// does.)
 uint64_t service_random(struct service *service, uint64_t limit);
 
 // The sum over all loops of the counter that stands at `offset` in struct stats.

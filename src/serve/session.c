@@ -317,7 +317,6 @@ static bool begin(struct session *s, const struct resp_request *r,
     s->running = resolve(s, r, entry);
     s->cursor = 0;
     s->sum = 0;
-    s->keys.count = 0;
     return s->running != NULL;
 }
 

@@ -4,27 +4,19 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "data/trie.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
 
 enum {
-    SEED = 0x57e1e,
+    SEED = 0x57e1e, // the same keys at each run
     READS = 1000000,
     LOOKUPS = 2000000,
     GROUP = 64,
     ROUNDS = 3, // the quickest counts: the others were disturbed
 };
-
-// splitmix64 (Steele, Lea & Flood 2014); the same keys at each run.
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static void look_up_singly(const struct dataset *d, const struct uuid *ids, uint64_t *found)
 {
@@ -86,7 +78,7 @@ static double time_dependent_reads(struct span text)
         uint64_t seen = 0;
         for (unsigned i = 0; i < READS; i++) {
             state += seen;
-            seen = (unsigned char)text.ptr[next_random(&state) % text.len];
+            seen = (unsigned char)text.ptr[splitmix64(&state) % text.len];
         }
         volatile uint64_t end = state; // so that the reads are not left out
         (void)end;
@@ -105,10 +97,10 @@ static void choose_keys(const struct dataset *d, struct uuid *present, struct uu
     uint64_t keys = dataset_figures(d)->keys;
     struct span value;
     for (size_t i = 0; i < LOOKUPS; i++) {
-        dataset_at(d, next_random(&state) % keys, &present[i], &value);
-        absent[i] = (struct uuid){next_random(&state), next_random(&state)};
+        dataset_at(d, splitmix64(&state) % keys, &present[i], &value);
+        absent[i] = (struct uuid){splitmix64(&state), splitmix64(&state)};
         near[i] = present[i];
-        unsigned bit = (unsigned)(next_random(&state) % 128);
+        unsigned bit = (unsigned)(splitmix64(&state) % 128);
         *(bit < 64 ? &near[i].hi : &near[i].lo) ^= UINT64_C(1) << bit % 64;
     }
 }
