@@ -3,13 +3,12 @@
 Only the saved figures are read here, so that tables and plots can be drawn again.
 """
 import os
-import shutil
 
 from data_files import CACHE, DATA, REDIS
 from programs import GENERATE, TOOL
 from report import (BLUE, GREY_DASHED, NOT_AVAILABLE, ORANGE, ORANGE_DASHED, PURPLE, RED, TEAL,
-                    Figures, Targets, about_line, at_least, at_most, command_rows, missing_list,
-                    number, plot, publish, size_name, table, times, worst)
+                    Figures, Targets, at_least, at_most, command_rows, missing_list,
+                    number, plot, publish_figures, size_name, table, times, worst)
 
 TSV = f"{CACHE}/index.tsv"
 
@@ -226,14 +225,5 @@ def draw(f, folder):
 def report(docs):
     """Tables and plots from the saved figures."""
     f = Figures.load(TSV)
-    drawn = draw(f, f"{docs}/benchmarks")
-    shutil.copy(TSV, f"{docs}/benchmarks/index.tsv")
-
-    def picture(name):
-        return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
-    publish(docs, "index", f"{about_line(f.about)}\n\n{tables(f, picture)}\n"
-                           "### Commands\n\nEach figure with its minimum, its median and its "
-                           "command to the letter is in [index.tsv](benchmarks/index.tsv).\n\n"
-                           f"{commands_table(f)}")
-    print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
-          f"Figures: {TSV}. Page: {docs}/benchmarks.md.")
+    publish_figures("index", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+                    "Commands", commands_table(f))

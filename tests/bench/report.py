@@ -271,6 +271,19 @@ def publish(docs, part, text):
     os.rename(page + ".part", page)
 
 
+def publish_figures(part, f, tsv, docs, drawn, tables, heading, commands):
+    """Writes the section of a part from its figures and the plots that were drawn; prints it."""
+    shutil.copy(tsv, f"{docs}/benchmarks/{part}.tsv")
+
+    def picture(name):
+        return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
+    publish(docs, part, f"{about_line(f.about)}\n\n{tables(f, picture)}\n### {heading}\n\nEach "
+                        "figure with its minimum, its median and its command to the letter is in "
+                        f"[{part}.tsv](benchmarks/{part}.tsv).\n\n{commands}")
+    print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
+          f"Figures: {tsv}. Page: {docs}/benchmarks.md.")
+
+
 # ---- plots --------------------------------------------------------------------------------------
 
 # Middle tones on no background: to be read on white and on black.

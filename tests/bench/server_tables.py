@@ -4,11 +4,11 @@ Only the saved figures are read here, so that tables and plots can be drawn agai
 """
 import os
 import re
-import shutil
 
 from data_files import CACHE, DATA, REDIS
-from report import (BLUE, ORANGE, RED, TEAL, Figures, Targets, about_line, at_most, bars,
-                    command_rows, missing_list, plot, publish, size_name, table, times, worst)
+from report import (BLUE, ORANGE, RED, TEAL, Figures, Targets, at_most, bars,
+                    command_rows, missing_list, plot, publish_figures, size_name, table, times,
+                    worst)
 
 TSV = f"{CACHE}/server.tsv"
 
@@ -215,15 +215,6 @@ def draw(f, folder):
 def report(docs):
     """Tables and plots from the saved figures."""
     f = Figures.load(TSV)
-    drawn = draw(f, f"{docs}/benchmarks")
-    shutil.copy(TSV, f"{docs}/benchmarks/server.tsv")
-
-    def picture(name):
-        return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
-    commands = command_rows(f, lambda subject: True, general=general)
-    publish(docs, "server", f"{about_line(f.about)}\n\n{tables(f, picture)}\n"
-                            "### Commands of the server's figures\n\nEach figure with its minimum, "
-                            "its median and its command to the letter is in "
-                            f"[server.tsv](benchmarks/server.tsv).\n\n{commands}")
-    print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
-          f"Figures: {TSV}. Page: {docs}/benchmarks.md.")
+    publish_figures("server", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+                    "Commands of the server's figures",
+                    command_rows(f, lambda subject: True, general=general))
