@@ -101,7 +101,7 @@ static void add_row(struct command_index *index, const struct command *row,
     unsigned slot = hash_name(row->name);
     while (index->slots[slot] != 0)
         slot = (slot + 1) % COMMAND_SLOTS;
-    index->slots[slot] = (unsigned char)(number + 1);
+    index->slots[slot] = (uint16_t)(number + 1);
     for (const struct command *sub = row->subcommands; sub != NULL && sub->name != NULL; sub++)
         add_row(index, sub, row);
 }

@@ -125,18 +125,18 @@ struct command_entry {
 };
 
 enum {
-    COMMANDS_MAX = 255,  // rows of all tables, subcommands included; checked when they are indexed
-    COMMAND_SLOTS = 512, // twice as many and more, a power of two
+    COMMANDS_MAX = 511,   // rows of all tables, subcommands included; checked when they are indexed
+    COMMAND_SLOTS = 1024, // twice as many and more, a power of two
 };
-_Static_assert(COMMANDS_MAX <= UINT8_MAX, "a slot names an entry in a byte");
+_Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot names an entry in 16 bits");
 
 // All rows, in table order with subcommands behind their container, and a hash table over the
 // names of those that are not subcommands. The caller places it; read-only once initialised.
 struct command_index {
     struct command_entry entries[COMMANDS_MAX];
     unsigned count;
-    unsigned top_level;                 // of them, not subcommands
-    unsigned char slots[COMMAND_SLOTS]; // 1 + number of the entry; 0: free
+    unsigned top_level;            // of them, not subcommands
+    uint16_t slots[COMMAND_SLOTS]; // 1 + number of the entry; 0: free
 };
 
 void command_index_init(struct command_index *index);

@@ -15,7 +15,7 @@ void timing_add(struct timing *t, unsigned number, unsigned units)
 {
     assert(units > 0);
     if (t->work[number] == 0)
-        t->numbers[t->count++] = (unsigned char)number;
+        t->numbers[t->count++] = (uint16_t)number;
     t->work[number] += units;
     t->units += units;
 }

@@ -13,10 +13,10 @@ struct timing {
     uint64_t since_ns; // of the last reading, monotonic; 0: none yet
     uint64_t units;    // all work since then
     unsigned count;    // commands of which `numbers` tells
-    unsigned char numbers[COMMANDS_MAX];
+    uint16_t numbers[COMMANDS_MAX];
     uint32_t work[COMMANDS_MAX]; // of each, by its number
 };
-_Static_assert(COMMANDS_MAX <= UINT8_MAX, "a byte holds a command's number");
+_Static_assert(COMMANDS_MAX <= UINT16_MAX, "16 bits hold a command's number");
 
 // What follows begins at `now`. Nothing may be waiting for its time.
 void timing_begin(struct timing *t, uint64_t now);
