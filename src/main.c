@@ -198,7 +198,7 @@ int main(int argc, char *argv[])
     struct error error = {""};
     pin_standard_descriptors();
     keep_no_large_memory();
-    if (!options_parse(&options, argc, argv, &error))
+    if (!options_parse(&options, argc, argv, &error) || !options_read_password(&options, &error))
         return fail(&error);
     if (options.help) {
         char help[4096];

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/version.h"
 
 enum {
     DEFAULT_PORT = 6379,
@@ -143,6 +144,47 @@ static const char *set_logfile(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *set_requirepass(struct options *o, const char *value)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len > OPTIONS_PASSWORD_MAX)
+        return "must have 1 to 512 bytes";
+    o->server.service.requirepass = value;
+    return NULL;
+}
+
+static const char *set_requirepass_file(struct options *o, const char *value)
+{
+    o->password_file = value;
+    return *value != '\0' ? NULL : "must be a path";
+}
+
+static const char *set_redis_version(struct options *o, const char *value)
+{
+    unsigned dots = 0;
+    bool good = true;
+    for (const char *c = value; *c != '\0'; c++) {
+        bool digit = *c >= '0' && *c <= '9';
+        bool dot = *c == '.' && c > value && c[-1] != '.' && c[1] != '\0';
+        good &= digit || dot;
+        dots += dot;
+    }
+    o->server.service.redis_version = value;
+    return good && dots == 2 && strlen(value) <= 16 ? NULL : "must be a version like 7.4.0";
+}
+
+static const char *set_write_error(struct options *o, const char *value)
+{
+    static const char *const words[] = {"readonly", "noperm", "err"};
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            o->server.service.write_error = (enum write_error)i;
+            return NULL;
+        }
+    }
+    return "must be readonly, noperm or err";
+}
+
 static const char *set_enable_debug(struct options *o, const char *value)
 {
     static const char *const words[] = {"no", "local", "yes"};
@@ -183,6 +225,9 @@ static const struct option_row rows[] = {
      set_bind},
     {"--protected-mode", "yes|no", "refuse clients of other hosts (default yes)",
      set_protected_mode},
+    {"--requirepass", "PASSWORD", "what clients must AUTH with (others can see it in ps)",
+     set_requirepass},
+    {"--requirepass-file", "PATH", "the same from the first line of a file", set_requirepass_file},
     {"--unixsocket", "PATH", "listen on a unix socket too", set_unixsocket},
     {"--unixsocketperm", "MODE", "its permissions in octal (default: as the umask says)",
      set_unixsocketperm},
@@ -203,6 +248,11 @@ static const struct option_row rows[] = {
      set_build_memory},
     {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
     {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
+    {"--redis-version", "VERSION",
+     "announce that version of Redis in HELLO and INFO (default " STELE_REDIS_VERSION ")",
+     set_redis_version},
+    {"--write-error", "readonly|noperm|err",
+     "the error that write commands are answered with (default readonly)", set_write_error},
     {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
      set_enable_debug},
     {"--enable-shutdown-command", "yes|no",
@@ -266,6 +316,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         .executable = argc > 0 ? argv[0] : "",
         .bind = o->bind_text,
         .port = DEFAULT_PORT,
+        .redis_version = STELE_REDIS_VERSION,
         .unixsocket = "",
         .protected_mode = true,
         .maxclients = DEFAULT_MAXCLIENTS,
@@ -292,6 +343,10 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         error_set(error, "no data file given; --help shows how");
         return false;
     }
+    if (o->password_file != NULL && o->server.service.requirepass != NULL) {
+        error_set(error, "--requirepass and --requirepass-file exclude each other");
+        return false;
+    }
     if (!o->server.tcp && *o->server.service.unixsocket == '\0') {
         error_set(error, "--port none without --unixsocket leaves nowhere to listen");
         return false;
@@ -304,6 +359,33 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
     }
     join_binds(o);
     o->server.service.loglevel = log_level_name(o->log_level);
+    return true;
+}
+
+bool options_read_password(struct options *o, struct error *error)
+{
+    if (o->password_file == NULL)
+        return true;
+    FILE *file = fopen(o->password_file, "re");
+    // One byte more than a password may have, for its line end or to see that it is too long.
+    char line[OPTIONS_PASSWORD_MAX + 2];
+    bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
+    bool failed = file == NULL || ferror(file) != 0;
+    if (failed)
+        error_set(error, "cannot read '%s': %s", o->password_file, strerror(errno));
+    if (file != NULL)
+        fclose(file);
+    if (failed)
+        return false;
+    size_t len = read ? strcspn(line, "\r\n") : 0;
+    if (len == 0 || len > OPTIONS_PASSWORD_MAX) {
+        error_set(error, "%s:1: a password must have 1 to %d bytes", o->password_file,
+                  OPTIONS_PASSWORD_MAX);
+        return false;
+    }
+    memcpy(o->password, line, len);
+    o->password[len] = '\0';
+    o->server.service.requirepass = o->password;
     return true;
 }
 

@@ -9,13 +9,15 @@
 
 struct error;
 
-enum { OPTIONS_BINDS_MAX = 16 };
+enum { OPTIONS_BINDS_MAX = 16, OPTIONS_PASSWORD_MAX = 512 };
 
 struct options {
     const char *data_file;
     struct server_settings server; // its strings are those of argv
     const char *binds[OPTIONS_BINDS_MAX];
-    char bind_text[1024]; // the same, separated by spaces
+    char bind_text[1024];      // the same, separated by spaces
+    const char *password_file; // NULL: none
+    char password[OPTIONS_PASSWORD_MAX + 1];
     bool skip_malformed;
     const char *index;     // path of the index file; NULL: beside the data file; empty: none
     uint64_t build_memory; // most bytes for building the index; 0: a quarter of what there is
@@ -29,6 +31,10 @@ struct options {
 // False with a message for an unknown option, a missing or bad value, or no data file (unless help
 // or the version is asked for). `*o` keeps pointers into itself and must not be moved.
 bool options_parse(struct options *o, int argc, char *const argv[], struct error *error);
+
+// Reads the password file, if one was named, into `o`. False with a message when it cannot be read
+// or its first line is no password.
+bool options_read_password(struct options *o, struct error *error);
 
 // The text of --help, at `to` (NUL-terminated, cut to `size`).
 void options_help(char *to, unsigned long size);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -20,6 +21,9 @@ enum {
     WRITE_SEGMENTS = 64, // iovecs per write; replies seldom need more
     // Bytes per write, so that no client holds the others up: some 0.05 ms of copying.
     WRITE_MAX = 128 * 1024,
+    // Bytes that are read from a client who waits for something else than its own input, so that
+    // its end is noticed.
+    WAITING_INPUT_MAX = 64 * 1024,
 };
 
 static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
@@ -41,6 +45,7 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
     ev_io_start(worker->loop, &c->io);
     counter_add(&worker->service.stats.connected_clients, 1);
     c->active_at = worker_now(worker);
+    c->session.created_ns = c->active_at;
     link_init(&c->link);
     link_move_last(&worker->active, &c->link);
     return c;
@@ -60,8 +65,55 @@ void conn_free(struct conn *c)
     free(c);
 }
 
+static struct conn *conn_of_session(const struct session *s)
+{
+    return (struct conn *)((char *)s - offsetof(struct conn, session));
+}
+
+void conn_wake(struct session *s)
+{
+    struct conn *c = conn_of_session(s);
+    ev_feed_event(c->worker->loop, &c->io, EV_CUSTOM);
+}
+
+static void name_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
+                         int (*get)(int, struct sockaddr *, socklen_t *))
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char text[ADDRESS_TEXT] = "";
+    if (get(c->io.fd, (struct sockaddr *)&address, &len) == 0)
+        address_format((struct sockaddr *)&address, len, text);
+    // As Redis has it: a client of a unix socket is told by the path of the socket.
+    const char *path = c->worker->service.settings->unixsocket;
+    bool is_unix = address.ss_family == AF_UNIX;
+    snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
+}
+
+void conn_describe(const struct session *s, struct client_facts *facts)
+{
+    const struct conn *c = conn_of_session(s);
+    *facts = (struct client_facts){
+        .fd = c->io.fd,
+        .active_ns = c->active_at,
+        .input = c->input.len,
+        .input_memory = c->input.cap,
+        .output = output_pending(&c->output),
+        .output_memory = c->output.owned.cap,
+        .memory = sizeof *c,
+        .reading = ev_is_active(&c->io) && (c->io.events & EV_READ) != 0,
+        .writing = ev_is_active(&c->io) && (c->io.events & EV_WRITE) != 0,
+    };
+    name_address(facts->address, c, getpeername);
+    name_address(facts->local_address, c, getsockname);
+}
+
 static void watch(struct conn *c, int events)
 {
+    if (events == 0) {
+        ev_io_stop(c->worker->loop, &c->io);
+        return;
+    }
     if ((c->io.events & (EV_READ | EV_WRITE)) == events && ev_is_active(&c->io))
         return;
     ev_io_stop(c->worker->loop, &c->io);
@@ -117,6 +169,7 @@ static bool send_kept(struct conn *c)
 void conn_read_ahead(struct conn *c, struct bytes *heard)
 {
     c->in_line = false;
+    c->woken = false;
     if (c->input.len > 0) {
         buf_append(&c->input, span_of(heard->ptr, heard->len));
         *heard = (struct bytes){c->input.ptr, c->input.len};
@@ -135,9 +188,9 @@ static bool keep_rest(struct conn *c, struct bytes in, size_t consumed)
         buf_append(&c->input, span_of(in.ptr + consumed, in.len - consumed));
     if (c->input.len == 0 && c->input.cap > 0 && !c->input.oom)
         buf_release(&c->input);
-    if (c->input.len > SESSION_INPUT_MAX) {
-        log_write(LOG_NOTICE, "client id=%llu closed: its request exceeds %d bytes",
-                  (unsigned long long)c->session.id, SESSION_INPUT_MAX);
+    if (c->input.len > session_input_max(&c->session)) {
+        log_write(LOG_NOTICE, "client id=%llu closed: its request exceeds %zu bytes",
+                  (unsigned long long)c->session.id, session_input_max(&c->session));
         return false;
     }
     return !c->input.oom;
@@ -147,12 +200,12 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
 {
     if (output_pending(&c->output) > 0)
         out = &c->output;
-    if (c->input.oom)
+    if (c->input.oom || c->session.killed)
         return false;
     struct feed_result result = session_feed(&c->session, heard, out);
     c->status = result.status;
     return keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed) &&
-           !session_oom(&c->session, out);
+           !session_oom(&c->session, out) && !c->session.killed;
 }
 
 static void log_foreign(struct conn *c)
@@ -190,23 +243,35 @@ static bool is_unfinished(const struct conn *c)
     return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
 }
 
+// What there is to be waited for.
+static int events_for(const struct conn *c)
+{
+    size_t pending = output_pending(&c->output);
+    bool unfinished = is_unfinished(c);
+    int events = pending > 0 || unfinished ? EV_WRITE : 0;
+    bool reads = !c->ended && !unfinished && c->status != FEED_CLOSE &&
+                 pending < SESSION_OUTPUT_HIGH &&
+                 (c->status != FEED_WAITS || c->input.len < WAITING_INPUT_MAX);
+    if (reads && c->draining && c->status != FEED_WAITS)
+        events |= EV_READ | EV_WRITE;
+    else if (reads)
+        events |= EV_READ;
+    return events;
+}
+
 // After something was read or sent: close, or wait for what comes next.
 static void settle(struct conn *c)
 {
     c->active_at = worker_now(c->worker);
     link_move_last(&c->worker->active, &c->link);
     size_t pending = output_pending(&c->output);
-    bool unfinished = is_unfinished(c);
-    bool done = !unfinished && pending == 0;
+    bool done = !is_unfinished(c) && c->status != FEED_WAITS && pending == 0;
     if (done && (c->status == FEED_CLOSE || (c->draining && c->ended))) {
         linger(c);
     } else if (done && c->ended) {
         conn_free(c);
     } else {
-        int events = pending > 0 || unfinished ? EV_WRITE : 0;
-        if (!c->ended && !unfinished && c->status != FEED_CLOSE && pending < SESSION_OUTPUT_HIGH)
-            events |= c->draining ? EV_READ | EV_WRITE : EV_READ;
-        watch(c, events);
+        watch(c, events_for(c));
     }
 }
 
@@ -234,7 +299,8 @@ static void on_ready(struct conn *c, int events)
 {
     size_t len = 0;
     bool alive = true;
-    bool unfinished = is_unfinished(c);
+    c->woken |= (events & EV_CUSTOM) != 0 && c->status != FEED_CLOSE;
+    bool unfinished = is_unfinished(c) || c->woken;
     if ((events & EV_WRITE) != 0)
         alive = send_kept(c);
     // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
@@ -262,11 +328,14 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
 {
     (void)loop;
     struct conn *c = io->data;
-    if (c->lingering) {
+    if (c->lingering)
         discard_input(c);
-        return;
-    }
-    on_ready(c, events);
+    else if (c->in_line)
+        return; // it was woken, and is about to be answered anyway
+    else if (c->session.killed)
+        conn_free(c);
+    else
+        on_ready(c, events);
 }
 
 void conn_drain(struct conn *c)

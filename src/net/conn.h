@@ -23,6 +23,7 @@ struct conn {
     struct output output;    // what could not be sent at once
     enum feed_status status; // why the session stopped last
     bool in_line;            // has a turn coming in its worker
+    bool woken;              // has one to come without input, once there is room for replies
     bool ended;     // no more is read: the client has shut down its side, or all is drained
     bool draining;  // the server is stopping: closes when all is answered
     bool lingering; // all is sent and our side shut down; what still comes is thrown away
@@ -43,6 +44,10 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out);
 // The third sends its reply, which is `reply` bytes at the front of its worker's output, and takes
 // that out, and may free it.
 void conn_send(struct conn *c, size_t reply);
+
+// What its session asks of it: see struct client_owner.
+void conn_wake(struct session *s);
+void conn_describe(const struct session *s, struct client_facts *facts);
 
 // Answers what has already arrived, reads no more after that and closes when all is sent.
 void conn_drain(struct conn *c);

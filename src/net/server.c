@@ -92,13 +92,14 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     // What lingers counts: it has a descriptor.
     if (workers_connections(server->workers) >= settings->maxclients) {
         reject(server, fd, "-ERR max number of clients reached\r\n");
-    } else if (settings->protected_mode && !local) {
+    } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
         reject(server, fd,
                "-DENIED Stele is running in protected mode because protected mode is enabled and "
                "no password is set for the default user. In this mode connections are only "
                "accepted from the loopback interface. To let other hosts in, restart the server "
-               "with --protected-mode no, after making sure that it is not reachable from "
+               "with --requirepass-file, or with --protected-mode no, after making sure that it is "
+               "not reachable from "
                "networks you do not trust.\r\n");
     } else {
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");

@@ -38,12 +38,41 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
         ev_timer_stop(loop, timer);
 }
 
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker *worker = timer->data;
+    (void)loop;
+    (void)events;
+    worker->pause_end = 0;
+    service_unpause(&worker->service);
+}
+
+// The clients of a loop have been paused, for longer than before, or not any more.
+static void follow_pause(struct worker *worker)
+{
+    uint64_t until = worker->service.paused_until;
+    uint64_t now = clock_monotonic_ns();
+    worker->pause_end = until;
+    ev_timer_stop(worker->loop, &worker->pause);
+    if (until == 0)
+        return;
+    // A little late rather than early, when it would find clients still paused.
+    ev_tstamp left = until > now ? (ev_tstamp)(until - now) / 1e9 + 0.001 : 0;
+    ev_now_update(worker->loop);
+    ev_timer_set(&worker->pause, left, 0);
+    ev_timer_start(worker->loop, &worker->pause);
+}
+
 static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
     struct worker *worker = prepare->data;
-    (void)loop;
     (void)events;
-    worker_take_turns(worker);
+    do {
+        worker_take_turns(worker);
+        ev_invoke_pending(loop); // clients that were woken by others get in line
+    } while (worker->turn_count > 0);
+    if (worker->service.paused_until != worker->pause_end)
+        follow_pause(worker);
     worker->now = 0;
 }
 
@@ -143,11 +172,14 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     link_init(&worker->active);
     link_init(&worker->lingering);
     service_init(&worker->service, group);
+    worker->service.owner = (struct client_owner){conn_wake, conn_describe};
     ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     worker->sweep.data = worker;
     // Behind the sockets that are readable: libev would call it first, and who has just sent
     // something is not idle.
     ev_set_priority(&worker->sweep, EV_MINPRI);
+    ev_timer_init(&worker->pause, on_pause_over, 0, 0);
+    worker->pause.data = worker;
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);
@@ -167,6 +199,7 @@ void worker_free(struct worker *worker)
         conn_free(conn_of(worker->lingering.next));
     ev_timer_stop(worker->loop, &worker->sweep);
     ev_prepare_stop(worker->loop, &worker->turn_end);
+    ev_timer_stop(worker->loop, &worker->pause);
     output_release(&worker->output);
     service_release(&worker->service);
     free(worker->input);
@@ -203,6 +236,7 @@ void worker_lost(struct worker *worker)
 
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 {
+    service_unpause(&worker->service);
     worker_take_turns(worker);
     while (!link_is_empty(&worker->lingering)) // they have all their replies
         conn_free(conn_of(worker->lingering.next));

@@ -1,8 +1,8 @@
-// A socket reaches its worker through a mailbox, the only thing that a loop and the one that
-// accepts both write, and only when a client comes. A worker makes its own memory, on its own
-// thread, and counts in its own service: serving writes no cache line that another loop touches.
-// That also needs that no thread frees what another one made: the allocator would hand it out
-// again, here, beside what is in use there. tests/sharing/lines.c watches it.
+// A socket reaches its worker through a mailbox, the only thing that more than one loop writes, and
+// only when a client comes or asks what all loops must do (an errand). A worker makes its own
+// memory, on its own thread, and counts in its own service: serving writes no cache line that
+// another loop touches. That also needs that no thread frees what another one made: the allocator
+// would hand it out again, here, beside what is in use there. tests/sharing/lines.c watches it.
 #include "net/workers.h"
 
 #include <assert.h>
@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "net/worker.h"
+#include "serve/errand.h"
 
 enum {
     // Bytes of a thread's stack, many times what the deepest chain of calls takes; memory is taken
@@ -54,6 +55,7 @@ struct seat {
     size_t letter_first; // the next to be taken
     size_t letter_count; // from there on
     size_t letter_capacity;
+    struct errand *errands; // the one that came last is first
     enum order order;
 
     // For the caller's thread:
@@ -85,8 +87,10 @@ static void on_drained(struct worker *worker)
         ev_async_send(workers->seats[0]->loop, &workers->all_drained);
 }
 
-// Some of what is in the mailbox, LETTERS_TAKEN at most; the order comes with the last of it.
-static size_t seat_take(struct seat *seat, struct letter *letters, enum order *order)
+// Some of what is in the mailbox, LETTERS_TAKEN sockets at most; the order comes with the last of
+// them. `*errands` as they stand there.
+static size_t seat_take(struct seat *seat, struct letter *letters, struct errand **errands,
+                        enum order *order)
 {
     pthread_mutex_lock(&seat->lock);
     size_t count = seat->letter_count < LETTERS_TAKEN ? seat->letter_count : LETTERS_TAKEN;
@@ -95,6 +99,8 @@ static size_t seat_take(struct seat *seat, struct letter *letters, enum order *o
     seat->letter_first += count;
     seat->letter_count -= count;
     *order = ORDER_NONE;
+    *errands = seat->errands;
+    seat->errands = NULL;
     if (seat->letter_count == 0) {
         seat->letter_first = 0;
         *order = seat->order;
@@ -104,17 +110,36 @@ static size_t seat_take(struct seat *seat, struct letter *letters, enum order *o
     return count;
 }
 
+// In the order in which they came.
+static void run_errands(struct seat *seat, struct errand *errands)
+{
+    struct errand *first = NULL;
+    while (errands != NULL) {
+        struct errand *next = errands->next;
+        errands->next = first;
+        first = errands;
+        errands = next;
+    }
+    while (first != NULL) {
+        struct errand *next = first->next; // it may be in another mailbox at once
+        errand_arrive(first, &seat->worker->service);
+        first = next;
+    }
+}
+
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct seat *seat = async->data;
     struct letter letters[LETTERS_TAKEN];
+    struct errand *errands;
     enum order order;
     size_t count;
     (void)events;
     do {
-        count = seat_take(seat, letters, &order);
+        count = seat_take(seat, letters, &errands, &order);
         for (size_t i = 0; i < count; i++)
             worker_adopt(seat->worker, letters[i].fd, letters[i].id, letters[i].local);
+        run_errands(seat, errands);
     } while (count == LETTERS_TAKEN && order == ORDER_NONE);
     if (order == ORDER_DRAIN)
         worker_drain(seat->worker, on_drained);
@@ -150,6 +175,18 @@ static void *run(void *argument)
     if (open)
         ev_run(seat->loop, 0);
     return NULL;
+}
+
+// From any loop's thread.
+static void post_errand(void *context, unsigned number, struct errand *e)
+{
+    struct workers *workers = context;
+    struct seat *seat = workers->seats[number];
+    pthread_mutex_lock(&seat->lock);
+    e->next = seat->errands;
+    seat->errands = e;
+    pthread_mutex_unlock(&seat->lock);
+    ev_async_send(seat->loop, &seat->wake);
 }
 
 // ---- in the caller's ----------------------------------------------------------------------------
@@ -195,11 +232,21 @@ static uint64_t seat_connections(const struct seat *seat)
     return seat->assigned - counter_get(&seat->worker->gone);
 }
 
+// Closes its connections: errands of theirs may still be in any mailbox.
+static void seat_close(struct seat *seat)
+{
+    if (seat->worker == NULL)
+        return;
+    ev_async_stop(seat->loop, &seat->wake);
+    worker_free(seat->worker);
+}
+
 static void seat_free(struct seat *seat)
 {
-    if (seat->worker != NULL) {
-        ev_async_stop(seat->loop, &seat->wake);
-        worker_free(seat->worker);
+    while (seat->errands != NULL) {
+        struct errand *e = seat->errands;
+        seat->errands = e->next;
+        e->release(e);
     }
     if (seat->number > 0 && seat->loop != NULL) // the first one's is the caller's
         ev_loop_destroy(seat->loop);
@@ -257,6 +304,8 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
     service_group_init(&workers->group, settings, dataset);
     workers->group.stop = owner->stop;
     workers->group.stop_context = owner->context;
+    workers->group.post = post_errand;
+    workers->group.post_context = workers;
     workers->owner = *owner;
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
@@ -329,6 +378,8 @@ void workers_free(struct workers *workers)
 {
     if (workers == NULL)
         return;
+    for (unsigned i = 0; i < workers->count; i++)
+        seat_close(workers->seats[i]);
     for (unsigned i = 0; i < workers->count; i++)
         seat_free(workers->seats[i]);
     free(workers);

@@ -109,8 +109,9 @@ static inline void skip_line(struct resp_progress *p, size_t size)
     p->searched = 0;
 }
 
-static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes input,
-                                        struct resp_arg *args, size_t capacity, char *bad)
+static inline enum resp_status parse_multibulk(struct resp_progress *p, struct bytes input,
+                                               struct resp_arg *args, size_t capacity, char *bad,
+                                               bool stranger)
 {
     int64_t number = 0;
     bool valid = false;
@@ -123,6 +124,8 @@ static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes in
             return status;
         if (!valid || number > RESP_ARGS_MAX)
             return bad_request(bad, "invalid multibulk length");
+        if (stranger && number > RESP_STRANGER_ARGS)
+            return bad_request(bad, "unauthenticated multibulk length");
         skip_line(p, size);
         if (number <= 0)
             return RESP_COMPLETE;
@@ -146,6 +149,8 @@ static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes in
             }
             if (!valid || number < 0 || number > RESP_BULK_MAX)
                 return bad_request(bad, "invalid bulk length");
+            if (stranger && number > RESP_STRANGER_BULK)
+                return bad_request(bad, "unauthenticated bulk length");
             skip_line(p, size);
             p->bulk_len = (uint32_t)number;
             p->in_bulk = true;
@@ -269,12 +274,25 @@ static enum resp_status parse_inline(struct resp_progress *p, struct bytes input
     return RESP_COMPLETE;
 }
 
-enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
-                            size_t capacity, char *bad)
+static inline enum resp_status parse(struct resp_progress *p, struct bytes input,
+                                     struct resp_arg *args, size_t capacity, char *bad,
+                                     bool stranger)
 {
     assert(input.len <= UINT32_MAX); // offsets of arguments are 32 bits
     if (input.len == 0)
         return RESP_PARTIAL;
-    return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad)
+    return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad, stranger)
                                : parse_inline(p, input, args, capacity, bad);
+}
+
+enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
+                            size_t capacity, char *bad)
+{
+    return parse(p, input, args, capacity, bad, false);
+}
+
+enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input,
+                                     struct resp_arg *args, size_t capacity, char *bad)
+{
+    return parse(p, input, args, capacity, bad, true);
 }

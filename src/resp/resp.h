@@ -20,6 +20,9 @@ enum {
     RESP_BULK_MAX = 1024 * 1024,
     // Arguments of one command; Redis's limit up to 6.2.
     RESP_ARGS_MAX = 1024 * 1024,
+    // Both before authentication, as in Redis.
+    RESP_STRANGER_BULK = 16 * 1024,
+    RESP_STRANGER_ARGS = 10,
 };
 
 struct resp_arg {
@@ -67,6 +70,11 @@ enum { RESP_BAD_TEXT = 64 };
 // caller zeroes `*p` behind each complete request.
 enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                             size_t capacity, char *bad);
+
+// The same for a client who has not authenticated: at most RESP_STRANGER_ARGS arguments of at most
+// RESP_STRANGER_BULK bytes.
+enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input,
+                                     struct resp_arg *args, size_t capacity, char *bad);
 
 // ---- replies -----------------------------------------------------------------------------------
 

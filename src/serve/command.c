@@ -5,15 +5,16 @@
 #include <stdio.h>
 
 static const char *const flag_names[] = {
-    "write", "readonly", "denyoom", "admin",   "noscript", "blocking",   "loading",
-    "stale", "asking",   "fast",    "no_auth", "no_multi", "allow_busy", "movablekeys",
+    "write", "readonly",     "denyoom", "admin", "pubsub",  "noscript", "blocking",   "loading",
+    "stale", "skip_slowlog", "asking",  "fast",  "no_auth", "no_multi", "allow_busy", "movablekeys",
 };
 _Static_assert(sizeof flag_names / sizeof *flag_names == COMMAND_FLAGS, "a word for each flag");
 
 static const char *const category_names[] = {
-    "@keyspace", "@read",     "@write",       "@set",        "@sortedset", "@list",  "@hash",
-    "@string",   "@bitmap",   "@hyperloglog", "@geo",        "@stream",    "@admin", "@fast",
-    "@slow",     "@blocking", "@dangerous",   "@connection", "@scripting",
+    "@keyspace",   "@read",        "@write",     "@set",         "@sortedset", "@list",
+    "@hash",       "@string",      "@bitmap",    "@hyperloglog", "@geo",       "@stream",
+    "@pubsub",     "@admin",       "@fast",      "@slow",        "@blocking",  "@dangerous",
+    "@connection", "@transaction", "@scripting",
 };
 _Static_assert(sizeof category_names / sizeof *category_names == COMMAND_CATEGORIES,
                "a word for each category");
@@ -32,6 +33,8 @@ static const struct {
     [GROUP_STREAM] = {"stream", IN_STREAM},
     [GROUP_GEO] = {"geo", IN_GEO},
     [GROUP_HYPERLOGLOG] = {"hyperloglog", IN_HYPERLOGLOG},
+    [GROUP_PUBSUB] = {"pubsub", 0},
+    [GROUP_TRANSACTIONS] = {"transactions", IN_TRANSACTION},
     [GROUP_CONNECTION] = {"connection", IN_CONNECTION},
     [GROUP_SERVER] = {"server", 0},
     [GROUP_SCRIPTING] = {"scripting", IN_SCRIPTING},
@@ -62,6 +65,8 @@ unsigned command_categories(const struct command *c)
         categories |= IN_WRITE;
     if ((c->flags & READONLY) != 0)
         categories |= IN_READ;
+    if ((c->flags & PUBSUB) != 0)
+        categories |= IN_PUBSUB;
     if ((c->flags & ADMIN) != 0)
         categories |= IN_ADMIN | IN_DANGEROUS;
     if ((c->flags & BLOCKING) != 0)

@@ -20,17 +20,23 @@ enum command_flag {
     READONLY = 1 << 1,
     DENYOOM = 1 << 2,
     ADMIN = 1 << 3,
-    NOSCRIPT = 1 << 4,
-    BLOCKING = 1 << 5,
-    LOADING = 1 << 6,
-    STALE = 1 << 7,
-    ASKING = 1 << 8,
-    FAST = 1 << 9,
-    NO_AUTH = 1 << 10,
-    NO_MULTI = 1 << 11,
-    ALLOW_BUSY = 1 << 12,
-    MOVABLEKEYS = 1 << 13,
-    COMMAND_FLAGS = 14, // how many
+    PUBSUB = 1 << 4,
+    NOSCRIPT = 1 << 5,
+    BLOCKING = 1 << 6,
+    LOADING = 1 << 7,
+    STALE = 1 << 8,
+    SKIP_SLOWLOG = 1 << 9,
+    ASKING = 1 << 10,
+    FAST = 1 << 11,
+    NO_AUTH = 1 << 12,
+    NO_MULTI = 1 << 13,
+    ALLOW_BUSY = 1 << 14,
+    MOVABLEKEYS = 1 << 15,
+    COMMAND_FLAGS = 16, // how many are told
+    // Only for ourselves:
+    PROTECTED = 1 << 16,  // refused to whom enable-debug-command does not allow it
+    AT_ONCE = 1 << 17,    // not queued between MULTI and EXEC
+    SUBSCRIBED = 1 << 18, // allowed in RESP2 while subscribed
 };
 
 // ACL categories in Redis's order.
@@ -47,14 +53,16 @@ enum command_category {
     IN_HYPERLOGLOG = 1 << 9,
     IN_GEO = 1 << 10,
     IN_STREAM = 1 << 11,
-    IN_ADMIN = 1 << 12,
-    IN_FAST = 1 << 13,
-    IN_SLOW = 1 << 14,
-    IN_BLOCKING = 1 << 15,
-    IN_DANGEROUS = 1 << 16,
-    IN_CONNECTION = 1 << 17,
-    IN_SCRIPTING = 1 << 18,
-    COMMAND_CATEGORIES = 19, // how many
+    IN_PUBSUB = 1 << 12,
+    IN_ADMIN = 1 << 13,
+    IN_FAST = 1 << 14,
+    IN_SLOW = 1 << 15,
+    IN_BLOCKING = 1 << 16,
+    IN_DANGEROUS = 1 << 17,
+    IN_CONNECTION = 1 << 18,
+    IN_TRANSACTION = 1 << 19,
+    IN_SCRIPTING = 1 << 20,
+    COMMAND_CATEGORIES = 21, // how many
 };
 
 // Redis's documentation groups.
@@ -69,6 +77,8 @@ enum command_group {
     GROUP_STREAM,
     GROUP_GEO,
     GROUP_HYPERLOGLOG,
+    GROUP_PUBSUB,
+    GROUP_TRANSACTIONS,
     GROUP_CONNECTION,
     GROUP_SERVER,
     GROUP_SCRIPTING,
@@ -79,11 +89,16 @@ enum command_result {
     COMMAND_DONE,
     COMMAND_AGAIN, // the reply is not finished: call again, `cursor` says where to go on
     COMMAND_CLOSE, // done, and the connection closes once the reply has left
+    COMMAND_WAIT,  // the same as COMMAND_AGAIN, but not before session_wake
 };
 
 typedef enum command_result command_handler(struct session *s, const struct resp_request *r);
 
-enum argument_flag { ARGUMENT_OPTIONAL = 1, ARGUMENT_MULTIPLE = 2 };
+enum argument_flag {
+    ARGUMENT_OPTIONAL = 1,
+    ARGUMENT_MULTIPLE = 2,
+    ARGUMENT_MULTIPLE_TOKEN = 4, // its token too is repeated
+};
 
 // A formal argument, as COMMAND DOCS tells it. Lists of them end with a zeroed one.
 struct command_argument {

@@ -70,17 +70,140 @@ static const struct command_argument scan_words[] = {
     {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL},
     {0}};
 
+static const struct command_argument caching_modes[] = {
+    {"yes", "pure-token", "YES", 0, NULL}, {"no", "pure-token", "NO", 0, NULL}, {0}};
+static const struct command_argument caching_words[] = {{"mode", "oneof", NULL, 0, caching_modes},
+                                                        {0}};
+static const struct command_argument on_off_words[] = {
+    {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
+static const struct command_argument enabled_words[] = {{"enabled", "oneof", NULL, 0, on_off_words},
+                                                        {0}};
+static const struct command_argument capabilities[] = {
+    {"capability", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument list_types[] = {{"normal", "pure-token", "NORMAL", 0, NULL},
+                                                     {"master", "pure-token", "MASTER", 0, NULL},
+                                                     {"replica", "pure-token", "REPLICA", 0, NULL},
+                                                     {"pubsub", "pure-token", "PUBSUB", 0, NULL},
+                                                     {0}};
+static const struct command_argument client_ids[] = {
+    {"client-id", "integer", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument list_words[] = {
+    {"normal_master_replica_pubsub", "oneof", "TYPE", ARGUMENT_OPTIONAL, list_types},
+    {"id", "block", "ID", ARGUMENT_OPTIONAL, client_ids},
+    {0}};
+static const struct command_argument kill_types[] = {
+    {"normal", "pure-token", "NORMAL", 0, NULL}, {"master", "pure-token", "MASTER", 0, NULL},
+    {"slave", "pure-token", "SLAVE", 0, NULL},   {"replica", "pure-token", "REPLICA", 0, NULL},
+    {"pubsub", "pure-token", "PUBSUB", 0, NULL}, {0}};
+static const struct command_argument kill_filters[] = {
+    {"client-id", "integer", "ID", ARGUMENT_OPTIONAL, NULL},
+    {"normal_master_slave_pubsub", "oneof", "TYPE", ARGUMENT_OPTIONAL, kill_types},
+    {"username", "string", "USER", ARGUMENT_OPTIONAL, NULL},
+    {"ip:port", "string", "ADDR", ARGUMENT_OPTIONAL, NULL},
+    {"ip:port", "string", "LADDR", ARGUMENT_OPTIONAL, NULL},
+    {"yes/no", "string", "SKIPME", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+static const struct command_argument kill_forms[] = {
+    {"ip:port", "string", NULL, 0, NULL},
+    {"new-format", "oneof", NULL, ARGUMENT_MULTIPLE, kill_filters},
+    {0}};
+static const struct command_argument kill_words[] = {{"filter", "oneof", NULL, 0, kill_forms}, {0}};
+static const struct command_argument pause_modes[] = {
+    {"write", "pure-token", "WRITE", 0, NULL}, {"all", "pure-token", "ALL", 0, NULL}, {0}};
+static const struct command_argument pause_words[] = {
+    {"timeout", "integer", NULL, 0, NULL},
+    {"mode", "oneof", NULL, ARGUMENT_OPTIONAL, pause_modes},
+    {0}};
+static const struct command_argument reply_modes[] = {{"on", "pure-token", "ON", 0, NULL},
+                                                      {"off", "pure-token", "OFF", 0, NULL},
+                                                      {"skip", "pure-token", "SKIP", 0, NULL},
+                                                      {0}};
+static const struct command_argument reply_words[] = {
+    {"on_off_skip", "oneof", NULL, 0, reply_modes}, {0}};
+static const struct command_argument tracking_states[] = {
+    {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
+static const struct command_argument tracking_words[] = {
+    {"status", "oneof", NULL, 0, tracking_states},
+    {"client-id", "integer", "REDIRECT", ARGUMENT_OPTIONAL, NULL},
+    {"prefix", "string", "PREFIX", ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE | ARGUMENT_MULTIPLE_TOKEN,
+     NULL},
+    {"bcast", "pure-token", "BCAST", ARGUMENT_OPTIONAL, NULL},
+    {"optin", "pure-token", "OPTIN", ARGUMENT_OPTIONAL, NULL},
+    {"optout", "pure-token", "OPTOUT", ARGUMENT_OPTIONAL, NULL},
+    {"noloop", "pure-token", "NOLOOP", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+static const struct command_argument unblock_modes[] = {
+    {"timeout", "pure-token", "TIMEOUT", 0, NULL}, {"error", "pure-token", "ERROR", 0, NULL}, {0}};
+static const struct command_argument unblock_words[] = {
+    {"client-id", "integer", NULL, 0, NULL},
+    {"timeout_error", "oneof", NULL, ARGUMENT_OPTIONAL, unblock_modes},
+    {0}};
+static const struct command_argument channels[] = {
+    {"channel", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument shard_channels[] = {
+    {"shardchannel", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument maybe_channels[] = {
+    {"channel", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument maybe_shard_channels[] = {
+    {"shardchannel", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument channel_patterns_inner[] = {
+    {"pattern", "pattern", NULL, 0, NULL}, {0}};
+static const struct command_argument channel_patterns[] = {
+    {"pattern", "block", NULL, ARGUMENT_MULTIPLE, channel_patterns_inner}, {0}};
+static const struct command_argument maybe_channel_patterns[] = {
+    {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument maybe_channel_pattern[] = {
+    {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument publication[] = {
+    {"channel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument shard_publication[] = {
+    {"shardchannel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+
 static const struct command client_rows[] = {
+    {"caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
+     "Says of the next command whether its keys are to be tracked; all are, always", "O(1)", NULL,
+     caching_words},
+    {"capa", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "8.0.0", 0, client_capa_command,
+     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities},
     {"getname", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_getname_command,
      "The name of this connection", "O(1)"},
+    {"getredir", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_getredir_command,
+     "The client that invalidations are redirected to: 0 for none, -1 without tracking", "O(1)"},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, help_command, "These lines",
      "O(1)"},
     {"id", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, client_id_command,
      "The number of this connection, unique for as long as the server runs", "O(1)"},
+    {"info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
+     "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output"},
+    {"kill", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_kill_command,
+     "Closes connections: that of an address, or all that every filter fits",
+     "O(N) where N is the number of connections", NULL, kill_words},
+    {"list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_list_command,
+     "A line for each connection, of all loops", "O(N) where N is the number of connections",
+     "nondeterministic_output", list_words},
+    {"no-evict", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
+     client_no_evict_command, "OK, as no connection is ever evicted for memory", "O(1)", NULL,
+     enabled_words},
+    {"no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_no_touch_command,
+     "OK, as nothing notes when a key was read", "O(1)", NULL, enabled_words},
+    {"pause", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.9.50", 0, client_pause_command,
+     "Answers no command of any connection for so many milliseconds", "O(1)", NULL, pause_words},
+    {"reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
+     "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
+     reply_words},
     {"setinfo", 4, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_setinfo_command,
      "Notes which client library speaks here", "O(1)", NULL, library_attribute},
     {"setname", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_setname_command,
      "Names this connection", "O(1)", NULL, connection_name},
+    {"tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_tracking_command,
+     "Whether this connection is told when what it may have cached is void",
+     "O(1), but O(N) for N prefixes", NULL, tracking_words},
+    {"trackinginfo", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
+     client_trackinginfo_command, "What CLIENT TRACKING has been told", "O(1)"},
+    {"unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
+     client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
+    {"unpause", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
+     client_unpause_command, "Ends CLIENT PAUSE", "O(N) where N is the number of connections"},
     {0},
 };
 
@@ -107,6 +230,30 @@ static const struct command config_rows[] = {
     {0},
 };
 
+static const struct command pubsub_rows[] = {
+    {"channels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_channels_command, "The channels that somebody listens to",
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "6.2.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"numpat", 2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_numpat_command, "How many different patterns are subscribed to",
+     "O(N) where N is the number of subscriptions"},
+    {"numsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_numsub_command, "How many listen to each of the channels",
+     "O(N) where N is the number of subscriptions", NULL, maybe_channels},
+    {"shardchannels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
+     pubsub_shardchannels_command, "The shard channels that somebody listens to",
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern},
+    {"shardnumsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
+     pubsub_shardnumsub_command, "How many listen to each of the shard channels",
+     "O(N) where N is the number of subscriptions", NULL, maybe_shard_channels},
+    {0},
+};
+
+#define TRANSACTION (NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+#define SUBSCRIPTION (PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBED)
+
 const struct command command_table[] = {
     {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
      GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
@@ -121,10 +268,14 @@ const struct command command_table[] = {
      "Commands about the options of the server", NULL, .subcommands = config_rows},
     {"dbsize", 1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_KEYSPACE, dbsize_command,
      "How many keys there are", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
-    {"debug", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "1.0.0", 0, debug_command,
+    {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED, NO_KEYS, GROUP_SERVER, "1.0.0", 0, debug_command,
      "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)"},
+    {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
+     "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
     {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
      "Answers the message", "O(1)", NULL, one_message},
+    {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS,
+     "1.2.0", 0, exec_command, "Runs what has been queued since MULTI", "As what it runs"},
     {"exists", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "1.0.0", 0, exists_command,
      "How many of the keys exist; one that is named twice counts twice",
      "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
@@ -148,15 +299,28 @@ const struct command command_table[] = {
     {"mget", -2, READONLY | FAST, ALL_KEYS, "RO access", GROUP_STRING, "1.0.0", 0, mget_command,
      "The values of keys, in order", "O(N) where N is the number of keys",
      "request_policy:multi_shard", keys},
+    {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
+     "Queues the commands up to EXEC", "O(1)"},
     {"pexpiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0,
      ttl_command, "-1, as no key expires; -2 when there is none", "O(1)", NULL, one_key},
-    {"ping", -1, FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
+    {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
      "Answers PONG, or the message", "O(1)",
      "request_policy:all_shards response_policy:all_succeeded", maybe_message},
+    {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, psubscribe_command,
+     "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
+     NULL, channel_patterns},
     {"pttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, ttl_command,
      "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key},
-    {"quit", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
-     GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
+    {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
+     publish_command, "Sends a message to who listens to a channel; how many that are",
+     "O(N) where N is the number of connections and their subscriptions", NULL, publication},
+    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Commands about channels", NULL,
+     .subcommands = pubsub_rows},
+    {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, punsubscribe_command,
+     "Listens to patterns no more: those named, or all", "O(N) where N is the number of patterns",
+     NULL, maybe_channel_patterns},
+    {"quit", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
+     NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
     {"randomkey", 1, READONLY, NO_KEYS, GROUP_GENERIC, "1.0.0", 0, randomkey_command,
      "A key, each as likely as the others", "O(1)",
      "request_policy:all_shards nondeterministic_output"},
@@ -164,9 +328,9 @@ const struct command command_table[] = {
      "OK, as every connection may read", "O(1)"},
     {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
      "OK, and takes nothing back", "O(1)"},
-    {"reset", 1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
-     GROUP_CONNECTION, "6.2.0", 0, reset_command, "Makes this connection as if it were new",
-     "O(1)"},
+    {"reset", 1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
+     NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
+     "Makes this connection as if it were new", "O(1)"},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
      IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)"},
     {"scan", -2, READONLY, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
@@ -177,10 +341,21 @@ const struct command command_table[] = {
      "Changes the database: 0 is the only one", "O(1)", NULL, db_index},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "1.0.0", 0,
      shutdown_command, "Stops the server; refused unless enabled", "O(1)", NULL, shutdown_words},
+    {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     spublish_command, "PUBLISH for shard channels",
+     "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication},
+    {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     ssubscribe_command, "Listens to shard channels", "O(N) where N is the number of channels",
+     NULL, shard_channels},
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
+    {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
+     "Listens to channels", "O(N) where N is the number of channels", NULL, channels},
     {"substr", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, getrange_command,
      "GETRANGE by its old name", "O(N) where N is the length of the part", NULL, key_and_range},
+    {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     sunsubscribe_command, "Listens to shard channels no more: those named, or all",
+     "O(N) where N is the number of channels", NULL, maybe_shard_channels},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
      "The server's clock: seconds since 1970 and microseconds", "O(1)", "nondeterministic_output"},
     {"touch", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "3.2.1", 0, exists_command,
@@ -191,8 +366,15 @@ const struct command command_table[] = {
      "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key},
     {"type", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_GENERIC, "1.0.0", 0, type_command,
      "\"string\" for a key that exists, \"none\" for another", "O(1)", NULL, one_key},
+    {"unsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
+     "Listens to channels no more: those named, or all", "O(N) where N is the number of channels",
+     NULL, maybe_channels},
+    {"unwatch", 1, TRANSACTION, NO_KEYS, GROUP_TRANSACTIONS, "2.2.0", 0, unwatch_command,
+     "OK, as there is nothing to watch", "O(1)"},
     {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
      "0 at once, as there are no replicas", "O(1)",
      "request_policy:all_shards response_policy:agg_min", replicas_and_timeout},
+    {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
+     watch_command, "OK, as no key changes before EXEC", "O(1)", NULL, keys},
     {0},
 };

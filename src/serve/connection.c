@@ -2,18 +2,26 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "serve/handlers.h"
+#include "serve/pubsub.h"
 #include "serve/session.h"
+#include "serve/tracking.h"
+#include "serve/transaction.h"
 
 enum { CLIENT_TEXT_MAX = 1024 }; // bytes of a name: what a client can make us keep is bounded
 
 enum command_result ping_command(struct session *s, const struct resp_request *r)
 {
-    if (r->argc > 2)
+    if (r->argc > 2) {
         resp_error(&s->reply, "ERR wrong number of arguments for 'ping' command");
-    else if (r->argc == 2)
+    } else if (s->subscriptions != NULL && s->reply.protocol == RESP2) {
+        resp_array(&s->reply, 2);
+        resp_bulk_text(&s->reply, "pong");
+        resp_bulk(&s->reply, r->argc == 2 ? resp_arg(r, 1) : span_of(NULL, 0));
+    } else if (r->argc == 2) {
         resp_bulk(&s->reply, resp_arg(r, 1));
-    else
+    } else {
         resp_status(&s->reply, "PONG");
+    }
     return COMMAND_DONE;
 }
 
@@ -56,29 +64,52 @@ enum command_result readonly_command(struct session *s, const struct resp_reques
 enum command_result reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    s->reply.protocol = RESP2;
+    transaction_end(s);
+    tracking_end(s);
+    pubsub_end(s);
     session_set_text(s, &s->name, span_of(NULL, 0));
+    s->authenticated = s->service->settings->requirepass == NULL;
+    s->no_evict = false;
+    s->no_touch = false;
+    s->reply_mode = REPLY_ON;
+    s->reply.out = s->out;
+    s->reply.protocol = RESP2;
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }
 
-// No password is set, so the user "default" enters with any, and there is no other user.
-static bool may_enter(struct session *s, struct span user)
+// Takes as long wherever the first difference is, so that it cannot be found by trying.
+static bool is_password(const char *password, struct span given)
 {
-    if (span_equal(user, span_text("default")))
+    size_t len = strlen(password);
+    unsigned difference = len != given.len;
+    for (size_t i = 0; i < given.len; i++)
+        difference |= (unsigned char)given.ptr[i] ^ (unsigned char)password[len > 0 ? i % len : 0];
+    return difference == 0;
+}
+
+// There is one user, "default", who enters with any password where none is set.
+static bool enter(struct session *s, struct span user, struct span password)
+{
+    const char *required = s->service->settings->requirepass;
+    if (span_equal(user, span_text("default")) &&
+        (required == NULL || is_password(required, password))) {
+        s->authenticated = true;
         return true;
+    }
     resp_error(&s->reply, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
 
 enum command_result auth_command(struct session *s, const struct resp_request *r)
 {
+    bool named = r->argc == 3;
     if (r->argc > 3)
         resp_error(&s->reply, "ERR syntax error");
-    else if (r->argc == 2)
+    else if (!named && s->service->settings->requirepass == NULL)
         resp_error(&s->reply, "ERR AUTH <password> called without any password configured for the "
                               "default user. Are you sure your configuration is correct?");
-    else if (may_enter(s, resp_arg(r, 1)))
+    else if (enter(s, named ? resp_arg(r, 1) : span_text("default"), resp_arg(r, named ? 2 : 1)))
         resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
@@ -155,7 +186,7 @@ static void reply_hello(struct session *s)
     resp_bulk_text(w, "server");
     resp_bulk_text(w, "redis"); // clients refuse features to any other name
     resp_bulk_text(w, "version");
-    resp_bulk_text(w, STELE_REDIS_VERSION);
+    resp_bulk_text(w, service_redis_version(s->service));
     resp_bulk_text(w, "proto");
     resp_integer(w, w->protocol);
     resp_bulk_text(w, "id");
@@ -187,7 +218,7 @@ enum command_result hello_command(struct session *s, const struct resp_request *
         uint32_t more = r->argc - 1 - i;
         if (span_is(option, "auth") && more >= 2 && !entered) {
             entered = true;
-            if (!may_enter(s, resp_arg(r, i + 1)))
+            if (!enter(s, resp_arg(r, i + 1), resp_arg(r, i + 2)))
                 return COMMAND_DONE;
             i += 2;
         } else if (span_is(option, "setname") && more >= 1 && !named) {
@@ -200,6 +231,13 @@ enum command_result hello_command(struct session *s, const struct resp_request *
                        option.ptr);
             return COMMAND_DONE;
         }
+    }
+    if (!s->authenticated) {
+        resp_error(&s->reply,
+                   "NOAUTH HELLO must be called with the client already authenticated, otherwise "
+                   "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
+                   "client and select the RESP protocol version at the same time");
+        return COMMAND_DONE;
     }
     s->reply.protocol = (enum resp_protocol)version;
     reply_hello(s);

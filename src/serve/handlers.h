@@ -16,6 +16,21 @@ command_handler scan_command;
 command_handler auth_command, client_getname_command, client_id_command, client_setinfo_command,
     client_setname_command, echo_command, hello_command, ping_command, quit_command,
     readonly_command, reset_command, select_command;
+// client.c
+command_handler client_capa_command, client_info_command, client_kill_command, client_list_command,
+    client_no_evict_command, client_no_touch_command, client_pause_command, client_reply_command,
+    client_unblock_command, client_unpause_command;
+// tracking.c
+command_handler client_caching_command, client_getredir_command, client_tracking_command,
+    client_trackinginfo_command;
+// transaction.c
+command_handler discard_command, exec_command, multi_command, unwatch_command, watch_command;
+// pubsub.c
+command_handler psubscribe_command, publish_command, punsubscribe_command, spublish_command,
+    ssubscribe_command, subscribe_command, sunsubscribe_command, unsubscribe_command;
+// pubsub_state.c
+command_handler pubsub_channels_command, pubsub_numpat_command, pubsub_numsub_command,
+    pubsub_shardchannels_command, pubsub_shardnumsub_command;
 // server.c
 command_handler dbsize_command, debug_command, lastsave_command, role_command, shutdown_command,
     time_command;

@@ -51,7 +51,7 @@ static void server_section(const struct service *service, struct buf *b)
     uint64_t uptime = (clock_monotonic_ns() - service->group->started_ns) / 1000000000u;
     struct utsname os = {0};
     uname(&os);
-    buf_printf(b, "redis_version:%s\r\n", STELE_REDIS_VERSION);
+    buf_printf(b, "redis_version:%s\r\n", service_redis_version(service));
     buf_printf(b, "redis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_build_id:0\r\n");
     buf_printf(b, "redis_mode:standalone\r\n");
     buf_printf(b, "server_name:stele\r\n");

@@ -130,6 +130,8 @@ static void reply_arguments(struct resp_writer *w, const struct command_argument
                 resp_status(w, "optional");
             if ((a->flags & ARGUMENT_MULTIPLE) != 0)
                 resp_status(w, "multiple");
+            if ((a->flags & ARGUMENT_MULTIPLE_TOKEN) != 0)
+                resp_status(w, "multiple_token");
         }
         if (a->inner != NULL) {
             resp_bulk_text(w, "arguments");

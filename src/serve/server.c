@@ -89,15 +89,9 @@ static bool parse_seconds(struct span text, double *seconds)
 
 enum command_result debug_command(struct session *s, const struct resp_request *r)
 {
-    enum enable_command enabled = s->service->settings->enable_debug_command;
     struct span word = resp_arg(r, 1);
     double seconds;
-    if (enabled == ENABLE_NO || (enabled == ENABLE_LOCAL && !s->local)) {
-        resp_error(&s->reply,
-                   "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-                   "\"local\", you can run it from a local connection, otherwise you need to set "
-                   "this option in the configuration file, and then restart the server.");
-    } else if (span_is(word, "sleep") && r->argc == 3 && parse_seconds(resp_arg(r, 2), &seconds)) {
+    if (span_is(word, "sleep") && r->argc == 3 && parse_seconds(resp_arg(r, 2), &seconds)) {
         struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
         while (nanosleep(&left, &left) != 0 && errno == EINTR)
             ;

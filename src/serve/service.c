@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "data/dataset.h"
 
 void service_group_init(struct service_group *group, const struct service_settings *settings,
@@ -36,6 +37,8 @@ void service_init(struct service *service, struct service_group *group)
     assert(group->count < SERVICES_MAX);
     memset(service, 0, sizeof *service);
     service->group = group;
+    service->number = group->count;
+    link_init(&service->sessions);
     service->settings = group->settings;
     service->dataset = group->dataset;
     service->commands = &group->commands;
@@ -45,6 +48,12 @@ void service_init(struct service *service, struct service_group *group)
     ref_take(dataset_ref(group->dataset));
     ref_init(&service->borrowed, drop_dataset);
     group->services[group->count++] = service;
+}
+
+const char *service_redis_version(const struct service *service)
+{
+    const char *version = service->settings->redis_version;
+    return version != NULL ? version : STELE_REDIS_VERSION;
 }
 
 uint64_t service_random(struct service *service, uint64_t limit)

@@ -3,14 +3,23 @@
 #include "serve/session.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "data/dataset.h"
+#include "serve/errand.h"
+#include "serve/handlers.h"
+#include "serve/pubsub.h"
+#include "serve/tracking.h"
+#include "serve/transaction.h"
 
 enum {
     ARGS_FIRST = 16,
     AHEAD_MIN = 16,        // requests that are read ahead at least
     BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
+    REJECTION_MAX = 1024,
 };
 
 void session_init(struct session *s, struct service *service, uint64_t id, bool local)
@@ -21,14 +30,24 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
         .ahead = {.limit = SESSION_TURN_WORK},
         .id = id,
         .local = local,
+        .authenticated = service->settings->requirepass == NULL,
     };
+    link_init(&s->link);
+    link_move_last(&service->sessions, &s->link);
 }
 
 static void forget_ahead(struct session *s);
 
 void session_release(struct session *s)
 {
+    if (s->service == NULL)
+        return;
     forget_ahead(s);
+    errand_end(s);
+    transaction_end(s);
+    tracking_end(s);
+    pubsub_end(s);
+    link_remove(&s->link);
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
@@ -115,9 +134,47 @@ bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
     return count_lookup(s, place_of(s, r, i) != DATASET_NOWHERE);
 }
 
+static struct session *session_of(const struct service *service, struct link *link)
+{
+    return link == &service->sessions
+               ? NULL
+               : (struct session *)((char *)link - offsetof(struct session, link));
+}
+
+struct session *session_next(const struct session *s)
+{
+    return session_of(s->service, s->link.next);
+}
+
+struct session *session_after(const struct service *service, uint64_t id)
+{
+    struct session *s = session_of(service, service->sessions.next);
+    while (s != NULL && s->id <= id)
+        s = session_next(s);
+    return s;
+}
+
+void session_wake(struct session *s)
+{
+    if (s->service->owner.wake != NULL)
+        s->service->owner.wake(s);
+}
+
+void session_kill(struct session *s)
+{
+    s->killed = true;
+    session_wake(s);
+}
+
 void session_push(struct session *s, struct span message)
 {
+    if (s->killed)
+        return;
     buf_append(&s->pushes, message);
+    if (s->pushes.len > SESSION_PUSHES_MAX)
+        session_kill(s);
+    else
+        session_wake(s);
 }
 
 bool session_oom(const struct session *s, const struct output *out)
@@ -125,7 +182,32 @@ bool session_oom(const struct session *s, const struct output *out)
     return s->oom || s->pushes.oom || output_oom(out);
 }
 
-static enum command_result reject_unknown(struct session *s, const struct resp_request *r)
+// Answers a request that is not even queued, which also spoils the transaction it was for. `entry`
+// is NULL when there is no such command.
+static void __attribute__((format(printf, 3, 4)))
+reject(struct session *s, const struct command_entry *entry, const char *format, ...)
+{
+    char text[REJECTION_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (entry != NULL)
+        counter_add(&s->service->stats.commands[entry->number].rejected, 1);
+    if (s->transaction == NULL) {
+        resp_error(&s->reply, "%s", text);
+    } else if (entry != NULL && entry->command->handler == exec_command) {
+        // As in Redis, the code of the error is left out.
+        const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
+        transaction_end(s);
+        resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
+    } else {
+        s->transaction->spoiled = true;
+        resp_error(&s->reply, "%s", text);
+    }
+}
+
+static void reject_unknown(struct session *s, const struct resp_request *r)
 {
     char echoed[2 * SESSION_ECHOED_MAX];
     size_t len = 0;
@@ -142,9 +224,8 @@ static enum command_result reject_unknown(struct session *s, const struct resp_r
         echoed[len] = '\0';
     }
     struct span name = resp_arg(r, 0);
-    resp_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s",
-               session_echoed(name), name.ptr, echoed);
-    return COMMAND_DONE;
+    reject(s, NULL, "ERR unknown command '%.*s', with args beginning with: %s",
+           session_echoed(name), name.ptr, echoed);
 }
 
 // What a web browser, a TLS or an SSH client says first. They must not go on talking: a page in a
@@ -169,37 +250,80 @@ static bool is_tls_hello(struct bytes in)
     return in.len >= 2 && in.ptr[0] == 0x16 && in.ptr[1] == 0x03;
 }
 
-// The entry that answers the request, or NULL when it has been answered with an error. `entry` is
-// that of its name.
-static const struct command_entry *resolve(struct session *s, const struct resp_request *r,
-                                           const struct command_entry *entry)
+// The command or subcommand that the request names, or NULL when there is none, which has been
+// answered. `entry` is that of its name.
+static const struct command_entry *find(struct session *s, const struct resp_request *r,
+                                        const struct command_entry *entry)
 {
     char name[COMMAND_FULL_NAME_MAX];
     if (entry == NULL) {
         reject_unknown(s, r);
         return NULL;
     }
-    if (entry->command->subcommands != NULL && r->argc >= 2) {
-        struct span word = resp_arg(r, 1);
-        const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
-        if (sub == NULL) {
-            resp_error(&s->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-                       session_echoed(word), word.ptr, command_upper_name(entry->command, name));
-            return NULL;
-        }
-        entry = sub;
-    }
-    struct command_stats *stats = &s->service->stats.commands[entry->number];
-    if (!command_takes(entry->command, r->argc)) {
-        resp_error(&s->reply, "ERR wrong number of arguments for '%s' command",
-                   command_full_name(entry, name));
-    } else if ((entry->command->flags & WRITE) != 0) {
-        resp_error(&s->reply, "READONLY You can't write against a read only replica.");
-    } else {
+    if (entry->command->subcommands == NULL || r->argc < 2)
         return entry;
+    struct span word = resp_arg(r, 1);
+    const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
+    if (sub == NULL)
+        reject(s, NULL, "ERR unknown subcommand '%.*s'. Try %s HELP.", session_echoed(word),
+               word.ptr, command_upper_name(entry->command, name));
+    return sub;
+}
+
+static bool may_debug(const struct session *s)
+{
+    enum enable_command enabled = s->service->settings->enable_debug_command;
+    return enabled == ENABLE_YES || (enabled == ENABLE_LOCAL && s->local);
+}
+
+static void reject_write(struct session *s, const struct command_entry *entry)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    switch (s->service->settings->write_error) {
+    case WRITE_ERROR_READONLY:
+        reject(s, entry, "READONLY You can't write against a read only replica.");
+        break;
+    case WRITE_ERROR_NOPERM:
+        reject(s, entry, "NOPERM User default has no permissions to run the '%s' command",
+               command_full_name(entry, name));
+        break;
+    case WRITE_ERROR_ERR:
+        reject(s, entry, "ERR You can't write against a read only replica.");
+        break;
     }
-    counter_add(&stats->rejected, 1);
-    return NULL;
+}
+
+// Whether the request may run, or be queued, now: the checks in Redis's order. Otherwise it has
+// been answered.
+static bool admit(struct session *s, const struct resp_request *r,
+                  const struct command_entry *entry)
+{
+    const struct command *command = entry->command;
+    char name[COMMAND_FULL_NAME_MAX];
+    if (!command_takes(command, r->argc)) {
+        reject(s, entry, "ERR wrong number of arguments for '%s' command",
+               command_full_name(entry, name));
+    } else if ((command->flags & PROTECTED) != 0 && !may_debug(s)) {
+        reject(s, entry,
+               "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+               "\"local\", you can run it from a local connection, otherwise you need to set "
+               "this option in the configuration file, and then restart the server.");
+    } else if (!s->authenticated && (command->flags & NO_AUTH) == 0) {
+        reject(s, entry, "NOAUTH Authentication required.");
+    } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
+        reject(s, entry, "ERR Command not allowed inside a transaction");
+    } else if ((command->flags & WRITE) != 0) {
+        reject_write(s, entry);
+    } else if (s->subscriptions != NULL && s->reply.protocol == RESP2 &&
+               (command->flags & SUBSCRIBED) == 0) {
+        reject(s, entry,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+               "RESET are allowed in this context",
+               command_full_name(entry, name));
+    } else {
+        return true;
+    }
+    return false;
 }
 
 // Runs the handler and times it; slow commands by themselves, but for those of a key, which may
@@ -220,10 +344,12 @@ static enum command_result run(struct session *s, const struct resp_request *r)
         timing_settle(timing, stats);
     if (s->reply.errors > errors)
         counter_add(&stats->commands[entry->number].failed, 1);
-    if (result != COMMAND_AGAIN) {
+    if (result != COMMAND_AGAIN && result != COMMAND_WAIT) {
         counter_add(&stats->commands[entry->number].calls, 1);
         counter_add(&stats->commands_processed, 1);
         s->running = NULL;
+        if (s->tracking != NULL)
+            tracking_forget_caching(s, entry);
     }
     return result;
 }
@@ -250,8 +376,9 @@ static bool reserve_args(struct session *s, size_t count)
 static enum resp_status parse(struct session *s, struct bytes in, char *bad)
 {
     enum resp_status status;
-    while ((status = resp_parse(&s->progress, in, s->args, s->args_capacity, bad)) ==
-           RESP_ARGS_FULL)
+    enum resp_status (*read)(struct resp_progress *, struct bytes, struct resp_arg *, size_t,
+                             char *) = s->authenticated ? resp_parse : resp_parse_stranger;
+    while ((status = read(&s->progress, in, s->args, s->args_capacity, bad)) == RESP_ARGS_FULL)
         if (!reserve_args(s, s->args_capacity + 1))
             return RESP_ARGS_FULL;
     return status;
@@ -279,7 +406,9 @@ void session_read_ahead(struct session *s, struct bytes in)
     unsigned first = batch->requests;
     bool begun = s->progress.at != 0 || s->progress.searched != 0;
     assert(s->ahead.end == 0);
-    if (s->closing || s->running != NULL || begun ||
+    if (transaction_executes(s))
+        in = transaction_rest(s);
+    if (s->closing || s->running != NULL || begun || !s->authenticated ||
         batch_read(batch, s->service->commands, in, s->ahead.limit) == 0)
         return;
     s->ahead.next = first;
@@ -314,10 +443,23 @@ static bool begin(struct session *s, const struct resp_request *r,
             return false;
         }
     }
-    s->running = resolve(s, r, entry);
+    entry = find(s, r, entry);
+    if (entry == NULL)
+        return false;
+    s->last = entry;
+    // What is executed was admitted when it was queued.
+    if (!transaction_executes(s)) {
+        if (!admit(s, r, entry))
+            return false;
+        if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
+            transaction_queue(s, r);
+            return false;
+        }
+    }
+    s->running = entry;
     s->cursor = 0;
     s->sum = 0;
-    return s->running != NULL;
+    return true;
 }
 
 // True when the request is done with.
@@ -326,7 +468,8 @@ static bool go_on(struct session *s, const struct resp_request *r)
     enum command_result result = run(s, r);
     if (result == COMMAND_CLOSE)
         close_session(s, NULL);
-    return result != COMMAND_AGAIN;
+    s->waiting = result == COMMAND_WAIT;
+    return result != COMMAND_AGAIN && result != COMMAND_WAIT;
 }
 
 // The reply to a request read ahead will take another turn, for which the batch does not live.
@@ -402,38 +545,97 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     return 0;
 }
 
+// Whether a message may stand here: between two replies, but not within an EXEC's.
+static bool at_boundary(const struct session *s)
+{
+    return s->running == NULL && !transaction_executes(s);
+}
+
+static bool is_paused(struct session *s)
+{
+    uint64_t until = s->service->paused_until;
+    s->paused = until != 0 && clock_monotonic_ns() < until;
+    return s->paused;
+}
+
+// What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
+static enum feed_status stopped_by(struct session *s)
+{
+    bool room = output_pending(s->out) < SESSION_OUTPUT_HIGH;
+    if (s->tracking != NULL && at_boundary(s))
+        tracking_catch_up(s);
+    if (s->pushes.len > 0 && room && at_boundary(s)) {
+        output_append(s->out, buf_span(&s->pushes));
+        s->pushes.len = 0;
+    }
+    if (s->closing || s->killed || session_oom(s, s->out))
+        return FEED_CLOSE;
+    if (!room && s->pushes.len > 0)
+        return FEED_OUTPUT_FULL;
+    return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
+}
+
+// A request is done with, so what it said about replies begins, or ends.
+static void follow_reply_mode(struct session *s)
+{
+    if (s->reply_mode == REPLY_SKIP)
+        s->reply_mode = REPLY_ON;
+    else if (s->reply_mode == REPLY_SKIP_NEXT)
+        s->reply_mode = REPLY_SKIP;
+}
+
+// Answers the next request in `in`, or in the transaction that is executed; how many bytes of `in`
+// are done with.
+static size_t answer_next(struct session *s, struct bytes in, struct output *nowhere, bool *partial)
+{
+    bool executing = transaction_executes(s);
+    bool silent = s->reply_mode == REPLY_OFF || s->reply_mode == REPLY_SKIP;
+    s->reply.out = silent ? nowhere : s->out;
+    size_t done = answer(s, executing ? transaction_rest(s) : in, partial);
+    if (s->reply.errors > 0)
+        count_errors(s);
+    output_take(nowhere, output_pending(nowhere));
+    if (executing) {
+        transaction_advance(s, done);
+        return 0;
+    }
+    if (s->reply_mode != REPLY_ON && done > 0)
+        follow_reply_mode(s);
+    return done;
+}
+
 // Answers requests until something stops it; how many bytes of `in` are done with.
 static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
 {
+    struct output nowhere = {0};
     size_t consumed = 0;
     bool partial = false;
+    s->waiting = false;
     for (;;) {
-        if (s->running == NULL && s->pushes.len > 0) {
-            output_append(s->reply.out, buf_span(&s->pushes));
-            s->pushes.len = 0;
-        }
-        *status = FEED_CLOSE;
-        if (s->closing || session_oom(s, s->reply.out))
-            return consumed;
-        *status = FEED_NEEDS_INPUT;
-        if (consumed == in.len || partial)
-            return consumed;
+        *status = stopped_by(s);
+        if (*status != FEED_NEEDS_INPUT ||
+            ((consumed == in.len || partial) && !transaction_executes(s)))
+            break;
         *status = FEED_OUTPUT_FULL;
-        if (!session_has_room(s))
-            return consumed;
+        if (output_pending(s->out) >= SESSION_OUTPUT_HIGH)
+            break;
         *status = FEED_TURN_OVER;
         if (s->work_left == 0)
-            return consumed;
-        consumed += answer(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &partial);
-        if (s->reply.errors > 0)
-            count_errors(s);
+            break;
+        *status = FEED_WAITS;
+        if (s->service->paused_until != 0 && at_boundary(s) && is_paused(s))
+            break;
+        consumed += answer_next(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &nowhere,
+                                &partial);
     }
+    output_release(&nowhere);
+    return consumed;
 }
 
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out)
 {
     struct feed_result result;
-    s->reply.out = out;
+    s->out = out;
     s->work_left = SESSION_TURN_WORK;
     result.consumed = feed(s, in, &result.status);
     forget_ahead(s);
@@ -441,6 +643,7 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     unsigned done = SESSION_TURN_WORK - s->work_left;
     bool full = result.status == FEED_OUTPUT_FULL;
     s->ahead.limit = full && done < AHEAD_MIN ? AHEAD_MIN : full ? done : SESSION_TURN_WORK;
+    s->out = NULL;
     s->reply.out = NULL;
     if (s->progress.at == 0 && s->args != NULL) {
         free(s->args);

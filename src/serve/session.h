@@ -6,6 +6,7 @@
 #define STELE_SERVE_SESSION_H
 
 #include "base/bytes.h"
+#include "base/link.h"
 #include "base/output.h"
 #include "resp/resp.h"
 #include "serve/command.h"
@@ -22,6 +23,12 @@ enum {
     // Bytes of an unfinished request that the caller keeps for a client (Redis's
     // client-query-buffer-limit).
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
+    // The same of one who has not authenticated, as in Redis.
+    SESSION_INPUT_UNAUTHENTICATED = 1024 * 1024,
+    // Out-of-band messages that may wait for a client that does not read: then it is closed.
+    // Redis's
+    // client-output-buffer-limit for subscribers is 32 MiB.
+    SESSION_PUSHES_MAX = 8 * 1024 * 1024,
     // Bytes of a client's own word that an error repeats, as in Redis.
     SESSION_ECHOED_MAX = 128,
 };
@@ -30,6 +37,7 @@ enum feed_status {
     FEED_NEEDS_INPUT, // every complete request has been answered
     FEED_OUTPUT_FULL, // SESSION_OUTPUT_HIGH is reached: call again when `out` has drained
     FEED_TURN_OVER,   // SESSION_TURN_WORK is used up: call again after other clients had a turn
+    FEED_WAITS,       // for another loop or the end of a pause: call again after session_wake
     FEED_CLOSE,       // close once `out` has left; the session must not be fed again
 };
 
@@ -38,16 +46,45 @@ struct feed_result {
     enum feed_status status;
 };
 
-// The caller places it. The fields are for the handlers in serve/; the caller may read `id` and
-// `close_reason`.
+struct errand;
+struct subscriptions;
+struct tracking;
+struct transaction;
+
+// Whether a client wants replies (CLIENT REPLY).
+enum reply_mode {
+    REPLY_ON,
+    REPLY_OFF,
+    REPLY_SKIP_NEXT, // said so with the command at work
+    REPLY_SKIP,      // not to the command at work
+};
+
+// The caller places it. The fields are for the handlers in serve/; the caller may read `id`,
+// `killed` and `close_reason`.
 struct session {
     struct service *service;
-    struct resp_writer reply; // `out` is set during a feed only
+    struct link link;         // on the service's list, in the order of ids
+    struct output *out;       // these two are set during a feed only
+    struct resp_writer reply; // writes to `out`, or to nowhere
     uint64_t id;
-    bool local; // the client is on this machine: loopback or a unix socket
-    char *name; // NULL: none; these three are owned
+    uint64_t created_ns; // monotonic; the caller's to set
+    char *name;          // NULL: none; these three are owned
     char *lib_name;
     char *lib_ver;
+    const struct command_entry *last;    // the command named last, or NULL
+    struct errand *errand;               // whose end it waits for, or NULL
+    struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
+    struct subscriptions *subscriptions; // NULL: none
+    struct tracking *tracking;           // NULL: off
+    uint32_t watched;                    // keys of WATCH
+    enum reply_mode reply_mode;
+    bool local; // the client is on this machine: loopback or a unix socket
+    bool authenticated;
+    bool no_evict; // these two are said, and mean nothing here
+    bool no_touch;
+    bool paused;  // by CLIENT PAUSE
+    bool killed;  // to be closed at once
+    bool waiting; // the handler at work has returned COMMAND_WAIT
 
     // The request at the front of the input, complete or not, and the handler at work on it.
     struct resp_progress progress;
@@ -101,8 +138,29 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
 bool session_oom(const struct session *s, const struct output *out);
 
 // Adds an out-of-band message, already in the client's protocol: the next session_feed delivers it,
-// between two replies, never within one. The caller feeds an idle session empty input for that.
+// between two replies, never within one nor within those of an EXEC. The session is woken for that.
+// One that does not read is killed when SESSION_PUSHES_MAX bytes wait.
 void session_push(struct session *s, struct span message);
+
+// Where the client is, as CLIENT LIST has it.
+void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
+
+// The sessions of a loop in the order of their ids: the first whose id is higher than `id`, and the
+// one behind `s`. NULL: none.
+struct session *session_after(const struct service *service, uint64_t id);
+struct session *session_next(const struct session *s);
+
+// Has the owner feed the session soon, with empty input if there is none.
+void session_wake(struct session *s);
+
+// Has the owner close the connection, without what it was still to be sent.
+void session_kill(struct session *s);
+
+// Bytes of an unfinished request that the caller keeps for this client.
+static inline size_t session_input_max(const struct session *s)
+{
+    return s->authenticated ? SESSION_INPUT_MAX : SESSION_INPUT_UNAUTHENTICATED;
+}
 
 // For handlers: takes one unit of this turn's work. False when the handler must return
 // COMMAND_AGAIN instead, because the turn's work is done or the output is full.

@@ -16,6 +16,9 @@ struct stats {
     struct counter connections_received;
     struct counter connections_rejected; // over maxclients, or kept out by protected mode
     struct counter connected_clients;
+    struct counter pubsub_clients;
+    struct counter tracking_clients;
+    struct counter watching_clients;
     struct counter reads; // of a socket, that brought something
     struct counter writes;
     struct counter net_input_bytes;

@@ -3,6 +3,8 @@
 #include "options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "support/guard.h"
@@ -38,6 +40,7 @@ static void tell_number(struct buf *to, const char *name, unsigned value, unsign
 static struct buf differences(const struct options *o)
 {
     static const char *const enable[] = {"no", "local", "yes"};
+    static const char *const write_error[] = {"readonly", "noperm", "err"};
     const struct service_settings *s = &o->server.service;
     struct buf b = {0};
     tell(&b, "file", o->data_file != NULL ? o->data_file : "none", "f");
@@ -58,6 +61,10 @@ static struct buf differences(const struct options *o)
     tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
     tell(&b, "loglevel", log_level_name(o->log_level), "notice");
     tell(&b, "logfile", s->logfile, "");
+    tell(&b, "requirepass", s->requirepass != NULL ? s->requirepass : "none", "none");
+    tell(&b, "requirepass-file", o->password_file != NULL ? o->password_file : "none", "none");
+    tell(&b, "redis-version", s->redis_version, "7.4.0");
+    tell(&b, "write-error", write_error[s->write_error], "readonly");
     tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
     tell_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
     tell_number(&b, "help", o->help, 0);
@@ -133,6 +140,13 @@ static const struct value_case values[] = {
     {"--loglevel", "warning", "loglevel=warning"},
     {"--logfile", "/tmp/log", "logfile=/tmp/log"},
     {"--logfile", "", ""},
+    {"--requirepass", "secret word", "requirepass=secret word"},
+    {"--requirepass-file", "/run/password", "requirepass-file=/run/password"},
+    {"--redis-version", "8.0.1", "redis-version=8.0.1"},
+    {"--redis-version", "7.4.0", ""},
+    {"--write-error", "readonly", ""},
+    {"--write-error", "noperm", "write-error=noperm"},
+    {"--write-error", "err", "write-error=err"},
     {"--enable-debug-command", "no", ""},
     {"--enable-debug-command", "local", "enable-debug-command=local"},
     {"--enable-debug-command", "yes", "enable-debug-command=yes"},
@@ -184,6 +198,14 @@ static const struct value_case values[] = {
     {"--tcp-backlog", "65536", "!--tcp-backlog '65536' must be a number from 1 to 65535"},
     {"--loglevel", "", "!--loglevel '' must be debug, verbose, notice or warning"},
     {"--loglevel", "loud", "!--loglevel 'loud' must be debug, verbose, notice or warning"},
+    {"--requirepass", "", "!--requirepass '' must have 1 to 512 bytes"},
+    {"--requirepass-file", "", "!--requirepass-file '' must be a path"},
+    {"--redis-version", "7.4", "!--redis-version '7.4' must be a version like 7.4.0"},
+    {"--redis-version", "7..4", "!--redis-version '7..4' must be a version like 7.4.0"},
+    {"--redis-version", "7.4.x", "!--redis-version '7.4.x' must be a version like 7.4.0"},
+    {"--redis-version", "7.4.0.", "!--redis-version '7.4.0.' must be a version like 7.4.0"},
+    {"--redis-version", "7.4.0 ", "!--redis-version '7.4.0 ' must be a version like 7.4.0"},
+    {"--write-error", "none", "!--write-error 'none' must be readonly, noperm or err"},
     {"--enable-debug-command", "on", "!--enable-debug-command 'on' must be no, local or yes"},
     {"--enable-shutdown-command", "local", "!--enable-shutdown-command 'local' must be yes or no"},
 };
@@ -341,6 +363,10 @@ static void test_help(void)
         "  --build-memory SIZE ",
         "  --loglevel LEVEL ",
         "  --logfile PATH ",
+        "  --requirepass PASSWORD ",
+        "  --requirepass-file PATH ",
+        "  --redis-version VERSION ",
+        "  --write-error readonly|noperm|err ",
         "  --enable-debug-command no|local|yes ",
         "  --enable-shutdown-command yes|no ",
         "  --help ",
@@ -369,8 +395,51 @@ static void test_help(void)
     is_number(wrong, 0, "it is cut to every size of room, and ended");
 }
 
+// What a file of these bytes makes the password: the password, or the end of the message.
+static void test_password_file(const char *content, size_t len, const char *wanted)
+{
+    char path[] = "/tmp/stele-password-XXXXXX";
+    struct error error = {""};
+    int fd = mkstemp(path);
+    require(fd >= 0 && write(fd, content, len) == (ssize_t)len, "cannot write %s", path);
+    close(fd);
+    const char *words[] = {"f", "--requirepass-file", path, NULL};
+    require(parse(&options, words, &error), "%s", error.text);
+    bool read = options_read_password(&options, &error);
+    const char *got = read ? options.server.service.requirepass : error.text + strlen(path);
+    is_text(got, wanted, "a password file of %zu bytes", len);
+    unlink(path);
+}
+
+static void test_password_files(void)
+{
+    char longest[OPTIONS_PASSWORD_MAX + 3];
+    static const char complaint[] = ":1: a password must have 1 to 512 bytes";
+    memset(longest, 'x', sizeof longest);
+    longest[OPTIONS_PASSWORD_MAX] = '\0';
+    test_password_file("secret word\n", 12, "secret word");
+    test_password_file("secret", 6, "secret");
+    test_password_file("secret\r\nmore\n", 14, "secret");
+    test_password_file("", 0, complaint);
+    test_password_file("\nsecret\n", 8, complaint);
+    test_password_file(longest, OPTIONS_PASSWORD_MAX, longest);
+    longest[OPTIONS_PASSWORD_MAX] = 'x';
+    test_password_file(longest, OPTIONS_PASSWORD_MAX + 1, complaint);
+    test_password_file(longest, OPTIONS_PASSWORD_MAX + 3, complaint);
+
+    struct error error = {""};
+    const char *missing[] = {"f", "--requirepass-file", "/nowhere/password", NULL};
+    require(parse(&options, missing, &error), "%s", error.text);
+    ok(!options_read_password(&options, &error), "a password file that is not there");
+    is_text(error.text, "cannot read '/nowhere/password': No such file or directory", "says so");
+    const char *both[] = {"f", "--requirepass-file", "p", "--requirepass", "q", NULL};
+    ok(!parse(&options, both, &error), "a password and a file of one");
+    is_text(error.text, "--requirepass and --requirepass-file exclude each other", "says so");
+}
+
 int main(void)
 {
+    test_password_files();
     test_defaults();
     test_values();
     test_lines();

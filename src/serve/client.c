@@ -1,0 +1,583 @@
+// CLIENT: what there is to know of connections, in all loops, and what can be done to them. The
+// subcommands about this connection's own name and library are in connection.c, those about
+// client-side caching in tracking.c.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "serve/errand.h"
+#include "serve/handlers.h"
+#include "serve/pubsub.h"
+#include "serve/session.h"
+#include "serve/tracking.h"
+#include "serve/transaction.h"
+
+enum {
+    LINE_MAX = 4096,    // bytes of a client's line: three names of 1 KiB and two addresses
+    LINE_USUAL = 512,   // to begin with
+    VISITS = 64,        // clients told, or judged, in one turn: two system calls each
+    IDS_MAX = 1024,     // in one CLIENT LIST
+    LIST_WORK = VISITS, // of a turn
+    LETTERS_MAX = 16,   // of `flags`
+};
+
+// ---- one client's line
+// ---------------------------------------------------------------------------
+
+static void describe(const struct session *s, struct client_facts *facts)
+{
+    *facts = (struct client_facts){.fd = -1, .active_ns = s->created_ns};
+    if (s->service->owner.describe != NULL)
+        s->service->owner.describe(s, facts);
+}
+
+static bool is_subscriber(const struct session *s)
+{
+    return s->subscriptions != NULL;
+}
+
+static void write_flags(const struct session *s, const struct client_facts *facts,
+                        char to[LETTERS_MAX])
+{
+    size_t len = 0;
+    if (is_subscriber(s))
+        to[len++] = 'P';
+    if (s->transaction != NULL)
+        to[len++] = 'x';
+    if (s->paused)
+        to[len++] = 'b';
+    len += tracking_letters(s, to + len);
+    if (s->closing)
+        to[len++] = 'c';
+    if (s->killed)
+        to[len++] = 'A';
+    if (*facts->address == '/')
+        to[len++] = 'U';
+    if (s->no_evict)
+        to[len++] = 'e';
+    if (s->no_touch)
+        to[len++] = 'T';
+    if (len == 0)
+        to[len++] = 'N';
+    to[len] = '\0';
+}
+
+static unsigned long long seconds_since(uint64_t now, uint64_t then)
+{
+    return now > then ? (now - then) / CLOCK_SECOND : 0;
+}
+
+// The line without its end, cut at LINE_MAX; its length. The fields are those of Redis 7.4, and
+// io-thread of Redis 8.
+static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX])
+{
+    struct client_facts facts;
+    char flags[LETTERS_MAX];
+    char command[COMMAND_FULL_NAME_MAX] = "NULL";
+    const struct transaction *t = s->transaction;
+    size_t queued = t != NULL ? t->requests.cap : 0;
+    describe(s, &facts);
+    write_flags(s, &facts, flags);
+    if (s->last != NULL)
+        command_full_name(s->last, command);
+    int len = snprintf(
+        to, LINE_MAX,
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%u psub=%u "
+        "ssub=%u multi=%lld watch=%u qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=0 rbp=0 "
+        "obl=0 oll=%d omem=%zu tot-mem=%zu events=%s%s cmd=%s user=default redir=%lld resp=%d "
+        "lib-name=%s lib-ver=%s io-thread=%u",
+        (unsigned long long)s->id, facts.address, facts.local_address, facts.fd,
+        s->name != NULL ? s->name : "", seconds_since(now, s->created_ns),
+        seconds_since(now, facts.active_ns), flags, pubsub_count(s, CHANNEL),
+        pubsub_count(s, CHANNEL_PATTERN), pubsub_count(s, CHANNEL_SHARD),
+        t != NULL ? (long long)t->count : -1, s->watched, facts.input,
+        facts.input_memory - facts.input, s->args_capacity * sizeof *s->args, queued,
+        facts.output > 0, facts.output_memory,
+        facts.memory + facts.input_memory + facts.output_memory + queued +
+            s->args_capacity * sizeof *s->args,
+        facts.reading ? "r" : "", facts.writing ? "w" : "", command,
+        (long long)tracking_redirect(s), s->reply.protocol == RESP3 ? 3 : 2,
+        s->lib_name != NULL ? s->lib_name : "", s->lib_ver != NULL ? s->lib_ver : "",
+        s->service->number);
+    return len < 0 ? 0 : len < LINE_MAX ? (size_t)len : LINE_MAX - 1;
+}
+
+void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
+{
+    struct client_facts facts;
+    describe(s, &facts);
+    memcpy(to, facts.address, CLIENT_ADDRESS_TEXT);
+}
+
+enum command_result client_info_command(struct session *s, const struct resp_request *r)
+{
+    char line[LINE_MAX + 1];
+    (void)r;
+    size_t len = write_line(s, clock_monotonic_ns(), line);
+    line[len++] = '\n';
+    resp_verbatim(&s->reply, span_of(line, len));
+    return COMMAND_DONE;
+}
+
+// ---- which clients
+// -------------------------------------------------------------------------------
+
+// Redis's kinds of clients. We have no others than the first two.
+enum client_type { TYPE_NORMAL, TYPE_PUBSUB, TYPE_MASTER, TYPE_REPLICA, TYPE_ANY };
+
+static bool read_type(struct session *s, struct span word, enum client_type *type)
+{
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {{"normal", TYPE_NORMAL},
+                 {"pubsub", TYPE_PUBSUB},
+                 {"master", TYPE_MASTER},
+                 {"replica", TYPE_REPLICA},
+                 {"slave", TYPE_REPLICA}};
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+        if (span_is(word, types[i].name)) {
+            *type = types[i].type;
+            return true;
+        }
+    }
+    resp_error(&s->reply, "ERR Unknown client type '%.*s'", session_echoed(word), word.ptr);
+    return false;
+}
+
+static bool is_of_type(const struct session *s, enum client_type type)
+{
+    return type == TYPE_ANY || type == (is_subscriber(s) ? TYPE_PUBSUB : TYPE_NORMAL);
+}
+
+// ---- CLIENT LIST
+// ---------------------------------------------------------------------------------
+
+struct listing {
+    struct errand errand;
+    enum client_type type;
+    uint64_t *ids; // sorted; NULL: all clients
+    size_t id_count;
+    uint64_t now;
+    size_t needed; // bytes of all lines
+    size_t used;
+    size_t room;
+    char *text;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_listed(const struct listing *l, const struct session *s)
+{
+    return is_of_type(s, l->type) && (l->ids == NULL || bsearch(&s->id, l->ids, l->id_count,
+                                                                sizeof *l->ids, by_number) != NULL);
+}
+
+static bool visit_listing(struct errand *e, struct service *service)
+{
+    struct listing *l = (struct listing *)e;
+    struct session *s = session_after(service, e->cursor);
+    char line[LINE_MAX + 1];
+    for (unsigned i = 0; i < VISITS && s != NULL; s = session_next(s)) {
+        e->cursor = s->id;
+        if (s->closing || !is_listed(l, s))
+            continue;
+        i++;
+        size_t len = write_line(s, l->now, line);
+        line[len++] = '\n';
+        l->needed += len;
+        if (len > l->room - l->used)
+            continue;
+        memcpy(l->text + l->used, line, len);
+        l->used += len;
+    }
+    return s == NULL;
+}
+
+static void release_listing(struct errand *e)
+{
+    struct listing *l = (struct listing *)e;
+    free(l->ids);
+    free(l->text);
+    free(l);
+}
+
+// Reads the filter of the request. False when an error has been written.
+static bool read_listing(struct session *s, const struct resp_request *r, struct listing *l)
+{
+    l->type = TYPE_ANY;
+    if (r->argc == 4 && span_is(resp_arg(r, 2), "type"))
+        return read_type(s, resp_arg(r, 3), &l->type);
+    if (r->argc == 2)
+        return true;
+    if (r->argc < 4 || !span_is(resp_arg(r, 2), "id")) {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    l->id_count = r->argc - 3;
+    if (l->id_count > IDS_MAX) {
+        resp_error(&s->reply, "ERR more than %d client IDs", IDS_MAX);
+        return false;
+    }
+    l->ids = malloc(l->id_count * sizeof *l->ids);
+    s->oom |= l->ids == NULL;
+    for (size_t i = 0; !s->oom && i < l->id_count; i++) {
+        int64_t id;
+        if (!number_parse(resp_arg(r, (uint32_t)i + 3), &id)) {
+            resp_error(&s->reply, "ERR Invalid client ID");
+            return false;
+        }
+        l->ids[i] = (uint64_t)id;
+    }
+    if (!s->oom)
+        qsort(l->ids, l->id_count, sizeof *l->ids, by_number);
+    return !s->oom;
+}
+
+// Sends for the list with `room` bytes for it. False when there is nothing to wait for.
+static bool send_listing(struct session *s, const struct resp_request *r, size_t room)
+{
+    struct listing *l = calloc(1, sizeof *l);
+    if (l != NULL)
+        l->text = malloc(room);
+    if (l == NULL || l->text == NULL || !read_listing(s, r, l)) {
+        s->oom |= l == NULL || l->text == NULL;
+        if (l != NULL)
+            release_listing(&l->errand);
+        return false;
+    }
+    l->errand.visit = visit_listing;
+    l->errand.release = release_listing;
+    l->room = room;
+    l->now = clock_monotonic_ns();
+    errand_send(&l->errand, s->service, s);
+    return true;
+}
+
+enum command_result client_list_command(struct session *s, const struct resp_request *r)
+{
+    size_t clients = service_total(s->service, offsetof(struct stats, connected_clients));
+    if (s->errand == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
+        return COMMAND_DONE;
+    const struct listing *l;
+    // The lines did not fit: there is a message for each byte of them that is missing.
+    while ((l = (const struct listing *)errand_answer(s)) != NULL && l->needed > l->room) {
+        size_t room = 2 * l->needed;
+        errand_end(s);
+        if (!send_listing(s, r, room))
+            return COMMAND_DONE;
+    }
+    if (l == NULL)
+        return COMMAND_WAIT;
+    session_charge(s, LIST_WORK);
+    resp_verbatim(&s->reply, span_of(l->text, l->used));
+    errand_end(s);
+    return COMMAND_DONE;
+}
+
+// ---- CLIENT KILL
+// ---------------------------------------------------------------------------------
+
+struct killing {
+    struct errand errand;
+    enum client_type type;
+    uint64_t id;  // 0: any
+    uint64_t own; // of who asks
+    bool spare_own;
+    bool own_meant;
+    bool old_form;
+    char address[CLIENT_ADDRESS_TEXT]; // empty: any
+    char local_address[CLIENT_ADDRESS_TEXT];
+    uint64_t killed;
+};
+
+static bool is_meant(const struct killing *k, const struct session *s)
+{
+    struct client_facts facts;
+    if ((k->id != 0 && k->id != s->id) || !is_of_type(s, k->type) ||
+        (s->id == k->own && k->spare_own) || s->killed || s->closing)
+        return false;
+    if (*k->address == '\0' && *k->local_address == '\0')
+        return true;
+    describe(s, &facts);
+    return (*k->address == '\0' || strcmp(k->address, facts.address) == 0) &&
+           (*k->local_address == '\0' || strcmp(k->local_address, facts.local_address) == 0);
+}
+
+static bool visit_killing(struct errand *e, struct service *service)
+{
+    struct killing *k = (struct killing *)e;
+    struct session *s = session_after(service, e->cursor);
+    for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
+        e->cursor = s->id;
+        if (!is_meant(k, s))
+            continue;
+        k->killed++;
+        if (s->id == k->own)
+            k->own_meant = true; // closes behind its reply
+        else
+            session_kill(s);
+    }
+    return s == NULL;
+}
+
+static void release_killing(struct errand *e)
+{
+    free(e);
+}
+
+// An address that is longer than any is that of no client, and stays so when it is cut.
+static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
+{
+    size_t len = text.len < CLIENT_ADDRESS_TEXT - 1 ? text.len : CLIENT_ADDRESS_TEXT - 1;
+    memset(to, 0, CLIENT_ADDRESS_TEXT);
+    memcpy(to, text.len > 0 ? text.ptr : "?", text.len > 0 ? len : 1);
+}
+
+// One pair of the new form. False when an error has been written.
+static bool read_filter(struct session *s, struct span word, struct span value, struct killing *k)
+{
+    int64_t id;
+    if (span_is(word, "id")) {
+        if (!number_parse(value, &id) || id < 1) {
+            resp_error(&s->reply, "ERR client-id should be greater than 0");
+            return false;
+        }
+        k->id = (uint64_t)id;
+    } else if (span_is(word, "type")) {
+        return read_type(s, value, &k->type);
+    } else if (span_is(word, "addr")) {
+        copy_address(k->address, value);
+    } else if (span_is(word, "laddr")) {
+        copy_address(k->local_address, value);
+    } else if (span_is(word, "user")) {
+        if (!span_equal(value, span_text("default"))) {
+            resp_error(&s->reply, "ERR No such user '%.*s'", session_echoed(value), value.ptr);
+            return false;
+        }
+    } else if (span_is(word, "skipme") && (span_is(value, "yes") || span_is(value, "no"))) {
+        k->spare_own = span_is(value, "yes");
+    } else {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    return true;
+}
+
+// False when an error has been written.
+static bool read_killing(struct session *s, const struct resp_request *r, struct killing *k)
+{
+    k->type = TYPE_ANY;
+    k->own = s->id;
+    k->old_form = r->argc == 3;
+    k->spare_own = !k->old_form;
+    if (k->old_form) {
+        copy_address(k->address, resp_arg(r, 2));
+        return true;
+    }
+    for (uint32_t i = 2; i < r->argc; i += 2) {
+        if (i + 1 == r->argc || i > 2 * LETTERS_MAX) {
+            resp_error(&s->reply, "ERR syntax error");
+            return false;
+        }
+        if (!read_filter(s, resp_arg(r, i), resp_arg(r, i + 1), k))
+            return false;
+    }
+    return true;
+}
+
+static bool send_killing(struct session *s, const struct resp_request *r)
+{
+    struct killing *k = calloc(1, sizeof *k);
+    s->oom |= k == NULL;
+    if (k == NULL || !read_killing(s, r, k)) {
+        free(k);
+        return false;
+    }
+    k->errand.visit = visit_killing;
+    k->errand.release = release_killing;
+    errand_send(&k->errand, s->service, s);
+    return true;
+}
+
+enum command_result client_kill_command(struct session *s, const struct resp_request *r)
+{
+    if (s->errand == NULL && !send_killing(s, r))
+        return COMMAND_DONE;
+    const struct killing *k = (const struct killing *)errand_answer(s);
+    if (k == NULL)
+        return COMMAND_WAIT;
+    bool own_meant = k->own_meant;
+    if (!k->old_form)
+        resp_integer(&s->reply, (int64_t)k->killed);
+    else if (k->killed > 0)
+        resp_status(&s->reply, "OK");
+    else
+        resp_error(&s->reply, "ERR No such client");
+    errand_end(s);
+    return own_meant ? COMMAND_CLOSE : COMMAND_DONE;
+}
+
+// ---- CLIENT PAUSE
+// --------------------------------------------------------------------------------
+
+struct pause {
+    struct errand errand;
+    uint64_t until; // 0: ends
+};
+
+void service_unpause(struct service *service)
+{
+    service->paused_until = 0;
+    for (struct session *s = session_after(service, 0); s != NULL; s = session_next(s)) {
+        if (!s->paused)
+            continue;
+        s->paused = false;
+        session_wake(s);
+    }
+}
+
+static bool visit_pause(struct errand *e, struct service *service)
+{
+    const struct pause *p = (const struct pause *)e;
+    if (p->until == 0)
+        service_unpause(service);
+    else if (p->until > service->paused_until) // the longest holds, as in Redis
+        service->paused_until = p->until;
+    return true;
+}
+
+static void release_pause(struct errand *e)
+{
+    free(e);
+}
+
+// OK once no loop goes on, or all do.
+static enum command_result pause_until(struct session *s, uint64_t until)
+{
+    if (s->errand == NULL) {
+        struct pause *p = calloc(1, sizeof *p);
+        if (p == NULL) {
+            s->oom = true;
+            return COMMAND_DONE;
+        }
+        p->errand.visit = visit_pause;
+        p->errand.release = release_pause;
+        p->until = until;
+        errand_send(&p->errand, s->service, s);
+    }
+    if (errand_answer(s) == NULL)
+        return COMMAND_WAIT;
+    resp_status(&s->reply, "OK");
+    errand_end(s);
+    return COMMAND_DONE;
+}
+
+// PAUSE WRITE delays nothing: what it would delay is refused.
+enum command_result client_pause_command(struct session *s, const struct resp_request *r)
+{
+    int64_t milliseconds;
+    bool write = r->argc == 4 && span_is(resp_arg(r, 3), "write");
+    uint64_t now = clock_monotonic_ns();
+    if (r->argc > 4) {
+        resp_error(&s->reply,
+                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
+                   "CLIENT HELP.",
+                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+    } else if (r->argc == 4 && !write && !span_is(resp_arg(r, 3), "all")) {
+        resp_error(&s->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
+    } else if (!number_parse(resp_arg(r, 2), &milliseconds) ||
+               milliseconds > (INT64_MAX - (int64_t)now) / 1000000) {
+        resp_error(&s->reply, "ERR timeout is not an integer or out of range");
+    } else if (milliseconds < 0) {
+        resp_error(&s->reply, "ERR timeout is negative");
+    } else if (write) {
+        resp_status(&s->reply, "OK");
+    } else {
+        return pause_until(s, now + (uint64_t)milliseconds * 1000000);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result client_unpause_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    return pause_until(s, 0);
+}
+
+// ---- the rest
+// ------------------------------------------------------------------------------------
+
+enum command_result client_reply_command(struct session *s, const struct resp_request *r)
+{
+    struct span mode = resp_arg(r, 2);
+    if (span_is(mode, "on")) {
+        s->reply_mode = REPLY_ON;
+        s->reply.out = s->out;
+        resp_status(&s->reply, "OK");
+    } else if (span_is(mode, "off")) {
+        s->reply_mode = REPLY_OFF;
+    } else if (!span_is(mode, "skip")) {
+        resp_error(&s->reply, "ERR syntax error");
+    } else if (s->reply_mode != REPLY_OFF) {
+        s->reply_mode = REPLY_SKIP_NEXT;
+    }
+    return COMMAND_DONE;
+}
+
+static enum command_result set_flag(struct session *s, struct span word, bool *flag)
+{
+    bool on = span_is(word, "on");
+    if (on || span_is(word, "off")) {
+        *flag = on;
+        resp_status(&s->reply, "OK");
+    } else {
+        resp_error(&s->reply, "ERR syntax error");
+    }
+    return COMMAND_DONE;
+}
+
+// Nothing is ever evicted, nor noted as used.
+enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
+{
+    return set_flag(s, resp_arg(r, 2), &s->no_evict);
+}
+
+enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
+{
+    return set_flag(s, resp_arg(r, 2), &s->no_touch);
+}
+
+// What a client can do more than others: we have nothing to do with it.
+enum command_result client_capa_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// No client ever blocks.
+enum command_result client_unblock_command(struct session *s, const struct resp_request *r)
+{
+    int64_t id;
+    bool known =
+        r->argc == 3 || span_is(resp_arg(r, 3), "timeout") || span_is(resp_arg(r, 3), "error");
+    if (r->argc > 4)
+        resp_error(&s->reply,
+                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
+                   "CLIENT HELP.",
+                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+    else if (!known)
+        resp_error(&s->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    else if (!number_parse(resp_arg(r, 2), &id))
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+    else
+        resp_integer(&s->reply, 0);
+    return COMMAND_DONE;
+}

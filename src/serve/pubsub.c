@@ -1,0 +1,392 @@
+// The pubsub group. A client's subscriptions are a list, as clients have a few: Redis's own use is
+// one for invalidations or for news of its sentinels. What one client can make us keep is bounded.
+#include "serve/pubsub.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/glob.h"
+#include "serve/errand.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    SUBSCRIPTIONS_MAX = 1024, // of one client
+    PATTERNS_MAX = 64,        // among them
+    CHANNEL_MAX = 256,        // bytes of a name: matching takes up to the square of it
+    VISIT_WORK = 4096,        // done for a message in one turn: a subscription is one,
+    BYTES_PER_WORK = 64,      // and matching a pattern of so many bytes too
+};
+
+struct subscription {
+    enum channel_kind kind;
+    uint32_t len;
+    char *text; // owned
+};
+
+struct subscriptions {
+    struct subscription *list; // in the order in which they came
+    unsigned count;
+    unsigned capacity;
+    unsigned of_kind[CHANNEL_KINDS];
+};
+
+static const char *const kind_words[CHANNEL_KINDS][2] = {
+    [CHANNEL] = {"subscribe", "unsubscribe"},
+    [CHANNEL_PATTERN] = {"psubscribe", "punsubscribe"},
+    [CHANNEL_SHARD] = {"ssubscribe", "sunsubscribe"},
+};
+
+static struct span name_of(const struct subscription *subscription)
+{
+    return span_of(subscription->text, subscription->len);
+}
+
+unsigned pubsub_count(const struct session *s, enum channel_kind kind)
+{
+    return s->subscriptions != NULL ? s->subscriptions->of_kind[kind] : 0;
+}
+
+// What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.
+static unsigned counted_with(const struct session *s, enum channel_kind kind)
+{
+    return kind == CHANNEL_SHARD ? pubsub_count(s, CHANNEL_SHARD)
+                                 : pubsub_count(s, CHANNEL) + pubsub_count(s, CHANNEL_PATTERN);
+}
+
+static struct subscription *find(const struct session *s, enum channel_kind kind, struct span name)
+{
+    struct subscriptions *all = s->subscriptions;
+    for (unsigned i = 0; all != NULL && i < all->count; i++)
+        if (all->list[i].kind == kind && span_equal(name_of(&all->list[i]), name))
+            return &all->list[i];
+    return NULL;
+}
+
+bool pubsub_listens(const struct session *s, struct span channel)
+{
+    return find(s, CHANNEL, channel) != NULL;
+}
+
+size_t pubsub_names(const struct session *s, enum channel_kind kind, char *to, size_t room)
+{
+    const struct subscriptions *all = s->subscriptions;
+    size_t size = 0;
+    for (unsigned i = 0; all != NULL && i < all->count; i++)
+        size += all->list[i].kind == kind ? sizeof(uint16_t) + all->list[i].len : 0;
+    for (unsigned i = 0; size <= room && all != NULL && i < all->count; i++) {
+        if (all->list[i].kind != kind)
+            continue;
+        uint16_t len = (uint16_t)all->list[i].len;
+        memcpy(to, &len, sizeof len);
+        memcpy(to + sizeof len, all->list[i].text, len);
+        to += sizeof len + len;
+    }
+    return size;
+}
+
+static void drop(struct session *s, struct subscription *gone)
+{
+    struct subscriptions *all = s->subscriptions;
+    size_t behind = (size_t)(all->list + all->count - (gone + 1));
+    all->of_kind[gone->kind]--;
+    free(gone->text);
+    memmove(gone, gone + 1, behind * sizeof *gone);
+    if (--all->count > 0)
+        return;
+    free(all->list);
+    free(all);
+    s->subscriptions = NULL;
+    counter_take(&s->service->stats.pubsub_clients, 1);
+}
+
+void pubsub_end(struct session *s)
+{
+    while (s->subscriptions != NULL)
+        drop(s, &s->subscriptions->list[s->subscriptions->count - 1]);
+}
+
+// Room for one more subscription. False when memory is short.
+static bool reserve(struct session *s)
+{
+    struct subscriptions *all = s->subscriptions;
+    if (all == NULL) {
+        all = calloc(1, sizeof *all);
+        if (all == NULL)
+            return false;
+    }
+    if (all->count == all->capacity) {
+        unsigned capacity = all->capacity > 0 ? 2 * all->capacity : 1;
+        struct subscription *list = realloc(all->list, capacity * sizeof *list);
+        if (list == NULL) {
+            if (s->subscriptions == NULL)
+                free(all);
+            return false;
+        }
+        all->list = list;
+        all->capacity = capacity;
+    }
+    if (s->subscriptions == NULL)
+        counter_add(&s->service->stats.pubsub_clients, 1);
+    s->subscriptions = all;
+    return true;
+}
+
+// False when memory is short.
+static bool add(struct session *s, enum channel_kind kind, struct span name)
+{
+    char *text = malloc(name.len + 1);
+    if (text == NULL || !reserve(s)) {
+        free(text);
+        return false;
+    }
+    if (name.len > 0)
+        memcpy(text, name.ptr, name.len);
+    struct subscriptions *all = s->subscriptions;
+    all->list[all->count++] = (struct subscription){kind, (uint32_t)name.len, text};
+    all->of_kind[kind]++;
+    return true;
+}
+
+// `name` NULL: there was none.
+static void confirm(struct session *s, enum channel_kind kind, bool ends, const struct span *name)
+{
+    resp_push(&s->reply, 3);
+    resp_bulk_text(&s->reply, kind_words[kind][ends]);
+    if (name != NULL)
+        resp_bulk(&s->reply, *name);
+    else
+        resp_null(&s->reply);
+    resp_integer(&s->reply, counted_with(s, kind));
+}
+
+static bool may_add(struct session *s, enum channel_kind kind, struct span name)
+{
+    if (name.len > CHANNEL_MAX)
+        resp_error(&s->reply, "ERR channel exceeds %d bytes", CHANNEL_MAX);
+    else if (kind == CHANNEL_PATTERN && pubsub_count(s, kind) >= PATTERNS_MAX)
+        resp_error(&s->reply, "ERR more than %d patterns", PATTERNS_MAX);
+    else if (s->subscriptions != NULL && s->subscriptions->count >= SUBSCRIPTIONS_MAX)
+        resp_error(&s->reply, "ERR more than %d subscriptions", SUBSCRIPTIONS_MAX);
+    else
+        return true;
+    return false;
+}
+
+static enum command_result subscribe(struct session *s, const struct resp_request *r,
+                                     enum channel_kind kind)
+{
+    for (; s->cursor + 1 < r->argc; s->cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        bool known = find(s, kind, name) != NULL;
+        if (!known && !may_add(s, kind, name))
+            continue;
+        if (!known && !add(s, kind, name)) {
+            s->oom = true;
+            return COMMAND_DONE;
+        }
+        confirm(s, kind, false, &name);
+    }
+    return COMMAND_DONE;
+}
+
+static enum command_result unsubscribe_all(struct session *s, enum channel_kind kind)
+{
+    unsigned i = 0;
+    if (pubsub_count(s, kind) == 0 && s->cursor == 0)
+        confirm(s, kind, true, NULL);
+    while (s->subscriptions != NULL && i < s->subscriptions->count) {
+        struct subscription *gone = &s->subscriptions->list[i];
+        if (gone->kind != kind) {
+            i++;
+            continue;
+        }
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        s->cursor = 1; // there were some
+        char copy[CHANNEL_MAX];
+        struct span name = span_of(copy, gone->len);
+        memcpy(copy, gone->text, gone->len);
+        drop(s, gone);
+        confirm(s, kind, true, &name);
+    }
+    return COMMAND_DONE;
+}
+
+static enum command_result unsubscribe(struct session *s, const struct resp_request *r,
+                                       enum channel_kind kind)
+{
+    if (r->argc == 1)
+        return unsubscribe_all(s, kind);
+    for (; s->cursor + 1 < r->argc; s->cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        struct subscription *gone = find(s, kind, name);
+        if (gone != NULL)
+            drop(s, gone);
+        confirm(s, kind, true, &name);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result subscribe_command(struct session *s, const struct resp_request *r)
+{
+    return subscribe(s, r, CHANNEL);
+}
+
+enum command_result psubscribe_command(struct session *s, const struct resp_request *r)
+{
+    return subscribe(s, r, CHANNEL_PATTERN);
+}
+
+enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
+{
+    return subscribe(s, r, CHANNEL_SHARD);
+}
+
+enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
+{
+    return unsubscribe(s, r, CHANNEL);
+}
+
+enum command_result punsubscribe_command(struct session *s, const struct resp_request *r)
+{
+    return unsubscribe(s, r, CHANNEL_PATTERN);
+}
+
+enum command_result sunsubscribe_command(struct session *s, const struct resp_request *r)
+{
+    return unsubscribe(s, r, CHANNEL_SHARD);
+}
+
+// ---- messages
+// ------------------------------------------------------------------------------------
+
+// Writes into a buffer of its own, as the client's output may be in the middle of a reply.
+static void send_words(struct session *s, const struct span *words, unsigned count)
+{
+    struct output message = {0};
+    struct resp_writer w = {.out = &message, .protocol = s->reply.protocol};
+    resp_push(&w, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (words[i].ptr != NULL)
+            resp_bulk(&w, words[i]);
+        else
+            resp_null(&w);
+    }
+    s->oom |= output_oom(&message);
+    if (!output_oom(&message))
+        session_push(s, buf_span(&message.owned));
+    output_release(&message);
+}
+
+void pubsub_send(struct session *s, struct span channel, struct span message)
+{
+    const struct span words[] = {span_text("message"), channel, message};
+    send_words(s, words, 3);
+}
+
+struct publication {
+    struct errand errand;
+    bool sharded;
+    uint64_t receivers;
+    size_t channel_len;
+    size_t message_len;
+    char text[]; // of both
+};
+
+static struct span channel_of(const struct publication *p)
+{
+    return span_of(p->text, p->channel_len);
+}
+
+// Some work for each subscription.
+static unsigned deliver(struct publication *p, struct session *s)
+{
+    struct span channel = channel_of(p);
+    struct span message = span_of(p->text + p->channel_len, p->message_len);
+    unsigned work = 1;
+    for (unsigned i = 0; s->subscriptions != NULL && i < s->subscriptions->count; i++) {
+        const struct subscription *to = &s->subscriptions->list[i];
+        work += 1 + (to->kind == CHANNEL_PATTERN ? to->len / BYTES_PER_WORK : 0);
+        bool meant =
+            to->kind == CHANNEL_PATTERN
+                ? !p->sharded && glob_match(name_of(to), channel, GLOB_CASE_SENSITIVE)
+                : (to->kind == CHANNEL_SHARD) == p->sharded && span_equal(name_of(to), channel);
+        if (!meant)
+            continue;
+        p->receivers++;
+        if (to->kind == CHANNEL_PATTERN) {
+            const struct span words[] = {span_text("pmessage"), name_of(to), channel, message};
+            send_words(s, words, 4);
+        } else {
+            const struct span words[] = {span_text(p->sharded ? "smessage" : "message"), channel,
+                                         message};
+            send_words(s, words, 3);
+        }
+    }
+    return work;
+}
+
+static bool visit_publication(struct errand *e, struct service *service)
+{
+    struct publication *p = (struct publication *)e;
+    unsigned work = 0;
+    struct session *s = session_after(service, e->cursor);
+    for (; s != NULL && work < VISIT_WORK; s = session_next(s)) {
+        work += deliver(p, s);
+        e->cursor = s->id;
+    }
+    return s == NULL;
+}
+
+static void release_publication(struct errand *e)
+{
+    free(e);
+}
+
+static enum command_result publish(struct session *s, const struct resp_request *r, bool sharded)
+{
+    if (s->errand == NULL) {
+        struct span channel = resp_arg(r, 1);
+        struct span message = resp_arg(r, 2);
+        if (channel.len > CHANNEL_MAX) {
+            resp_error(&s->reply, "ERR channel exceeds %d bytes", CHANNEL_MAX);
+            return COMMAND_DONE;
+        }
+        struct publication *p = calloc(1, sizeof *p + channel.len + message.len);
+        if (p == NULL) {
+            s->oom = true;
+            return COMMAND_DONE;
+        }
+        p->errand.visit = visit_publication;
+        p->errand.release = release_publication;
+        p->sharded = sharded;
+        p->channel_len = channel.len;
+        p->message_len = message.len;
+        if (channel.len > 0)
+            memcpy(p->text, channel.ptr, channel.len);
+        if (message.len > 0)
+            memcpy(p->text + channel.len, message.ptr, message.len);
+        errand_send(&p->errand, s->service, s);
+    }
+    const struct publication *p = (const struct publication *)errand_answer(s);
+    if (p == NULL)
+        return COMMAND_WAIT;
+    resp_integer(&s->reply, (int64_t)p->receivers);
+    errand_end(s);
+    return COMMAND_DONE;
+}
+
+enum command_result publish_command(struct session *s, const struct resp_request *r)
+{
+    return publish(s, r, false);
+}
+
+enum command_result spublish_command(struct session *s, const struct resp_request *r)
+{
+    return publish(s, r, true);
+}

@@ -1,0 +1,242 @@
+// PUBSUB: which channels there are and how many listen to them. All loops are asked for the names;
+// at home they are sorted, so that equal ones stand together.
+#include <stdlib.h>
+
+#include "base/glob.h"
+#include "serve/errand.h"
+#include "serve/handlers.h"
+#include "serve/pubsub.h"
+#include "serve/session.h"
+
+enum {
+    ROOM_FIRST = 16 * 1024,
+    ROOM_MAX = 16 * 1024 * 1024, // bytes of names that are collected
+    VISITS = 256,                // clients asked in one turn
+    PATTERN_MAX = 1024,          // bytes: it is matched with each channel
+};
+
+struct census {
+    struct errand errand;
+    enum channel_kind kind;
+    size_t needed; // bytes
+    size_t used;
+    size_t room;
+    char *text;         // the names as pubsub_names writes them; `room` bytes
+    struct span *names; // once they are sorted
+    size_t count;
+};
+
+static bool visit_census(struct errand *e, struct service *service)
+{
+    struct census *census = (struct census *)e;
+    struct session *s = session_after(service, e->cursor);
+    for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
+        size_t room = census->room - census->used;
+        size_t size = pubsub_names(s, census->kind, census->text + census->used, room);
+        census->needed += size;
+        census->used += size <= room ? size : 0;
+        e->cursor = s->id;
+    }
+    return s == NULL;
+}
+
+static void release_census(struct errand *e)
+{
+    struct census *census = (struct census *)e;
+    free(census->text);
+    free(census->names);
+    free(census);
+}
+
+// False when memory is short.
+static bool send_census(struct session *s, enum channel_kind kind, size_t room)
+{
+    struct census *census = calloc(1, sizeof *census);
+    char *text = malloc(room);
+    if (census == NULL || text == NULL) {
+        free(census);
+        free(text);
+        s->oom = true;
+        return false;
+    }
+    census->errand.visit = visit_census;
+    census->errand.release = release_census;
+    census->kind = kind;
+    census->room = room;
+    census->text = text;
+    errand_send(&census->errand, s->service, s);
+    return true;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    struct span x = *(const struct span *)a;
+    struct span y = *(const struct span *)b;
+    size_t len = x.len < y.len ? x.len : y.len;
+    int order = len > 0 ? memcmp(x.ptr, y.ptr, len) : 0;
+    return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+// False when memory is short.
+static bool sort_names(struct census *census)
+{
+    size_t count = 0;
+    uint16_t len;
+    for (size_t at = 0; at < census->used; at += sizeof len + len, count++)
+        memcpy(&len, census->text + at, sizeof len);
+    census->names = malloc((count + 1) * sizeof *census->names);
+    if (census->names == NULL)
+        return false;
+    for (size_t at = 0; at < census->used; at += sizeof len + len) {
+        memcpy(&len, census->text + at, sizeof len);
+        census->names[census->count++] = span_of(census->text + at + sizeof len, len);
+    }
+    qsort(census->names, census->count, sizeof *census->names, by_text);
+    return true;
+}
+
+// All names, sorted; COMMAND_DONE when they are there, otherwise what the handler is to return or,
+// with `*census` NULL, COMMAND_DONE and an error is the reply.
+static enum command_result take_census(struct session *s, enum channel_kind kind,
+                                       struct census **census)
+{
+    *census = NULL;
+    if (s->errand == NULL && !send_census(s, kind, ROOM_FIRST))
+        return COMMAND_DONE;
+    struct census *answer;
+    while ((answer = (struct census *)errand_answer(s)) != NULL && answer->names == NULL) {
+        size_t needed = answer->needed;
+        if (needed <= answer->room) {
+            s->oom |= !sort_names(answer);
+            if (s->oom)
+                return COMMAND_DONE;
+            session_charge(s, answer->count / 8);
+            break;
+        }
+        errand_end(s);
+        if (needed > ROOM_MAX) {
+            resp_error(&s->reply, "ERR there are too many subscriptions to be listed");
+            return COMMAND_DONE;
+        }
+        if (!send_census(s, kind, 2 * needed)) // some may come meanwhile
+            return COMMAND_DONE;
+    }
+    *census = answer;
+    return answer != NULL ? COMMAND_DONE : COMMAND_WAIT;
+}
+
+static bool begins_new(const struct census *census, size_t i)
+{
+    return i == 0 || !span_equal(census->names[i], census->names[i - 1]);
+}
+
+// The names that are different from each other and match the pattern: counted in a first round
+// over all of them, told in a second.
+static enum command_result channels(struct session *s, const struct resp_request *r,
+                                    enum channel_kind kind)
+{
+    struct census *census;
+    struct span pattern = r->argc > 2 ? resp_arg(r, 2) : span_of(NULL, 0);
+    if (r->argc > 3 || pattern.len > PATTERN_MAX) {
+        resp_error(&s->reply,
+                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB "
+                   "HELP.",
+                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+        return COMMAND_DONE;
+    }
+    enum command_result result = take_census(s, kind, &census);
+    if (census == NULL)
+        return result;
+    for (; s->cursor < 2 * census->count; s->cursor++) {
+        size_t i = (size_t)s->cursor % census->count;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (s->cursor == census->count)
+            resp_array(&s->reply, s->sum);
+        session_charge(s, pattern.len / 8);
+        if (!begins_new(census, i) ||
+            (pattern.ptr != NULL && !glob_match(pattern, census->names[i], GLOB_CASE_SENSITIVE)))
+            continue;
+        if (s->cursor < census->count)
+            s->sum++;
+        else
+            resp_bulk(&s->reply, census->names[i]);
+    }
+    if (census->count == 0)
+        resp_array(&s->reply, 0);
+    errand_end(s);
+    return COMMAND_DONE;
+}
+
+// The first name that is not before `name`.
+static size_t seek(const struct census *census, struct span name, bool behind)
+{
+    size_t low = 0;
+    size_t high = census->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = by_text(&census->names[middle], &name);
+        if (order < 0 || (behind && order == 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static enum command_result numsub(struct session *s, const struct resp_request *r,
+                                  enum channel_kind kind)
+{
+    struct census *census;
+    enum command_result result = take_census(s, kind, &census);
+    if (census == NULL)
+        return result;
+    if (s->cursor == 0) {
+        resp_array(&s->reply, 2 * ((uint64_t)r->argc - 2));
+        s->cursor = 2;
+    }
+    for (; s->cursor < r->argc; s->cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->cursor);
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        resp_bulk(&s->reply, name);
+        resp_integer(&s->reply, (int64_t)(seek(census, name, true) - seek(census, name, false)));
+    }
+    errand_end(s);
+    return COMMAND_DONE;
+}
+
+enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
+{
+    return channels(s, r, CHANNEL);
+}
+
+enum command_result pubsub_shardchannels_command(struct session *s, const struct resp_request *r)
+{
+    return channels(s, r, CHANNEL_SHARD);
+}
+
+enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
+{
+    return numsub(s, r, CHANNEL);
+}
+
+enum command_result pubsub_shardnumsub_command(struct session *s, const struct resp_request *r)
+{
+    return numsub(s, r, CHANNEL_SHARD);
+}
+
+enum command_result pubsub_numpat_command(struct session *s, const struct resp_request *r)
+{
+    struct census *census;
+    enum command_result result = take_census(s, CHANNEL_PATTERN, &census);
+    (void)r;
+    if (census == NULL)
+        return result;
+    int64_t patterns = 0;
+    for (size_t i = 0; i < census->count; i++)
+        patterns += begins_new(census, i);
+    resp_integer(&s->reply, patterns);
+    errand_end(s);
+    return COMMAND_DONE;
+}

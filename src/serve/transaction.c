@@ -1,0 +1,128 @@
+// The transactions group. No key ever changes by itself, so WATCH has nothing to watch and EXEC
+// never fails for it.
+#include "serve/transaction.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/number.h"
+#include "serve/handlers.h"
+
+void transaction_end(struct session *s)
+{
+    if (s->watched > 0)
+        counter_take(&s->service->stats.watching_clients, 1);
+    s->watched = 0;
+    if (s->transaction == NULL)
+        return;
+    buf_release(&s->transaction->requests);
+    free(s->transaction);
+    s->transaction = NULL;
+}
+
+static void append_count(struct buf *b, char kind, size_t count)
+{
+    char text[1 + NUMBER_TEXT_MAX + 2];
+    size_t len = 1 + number_format(text + 1, count);
+    text[0] = kind;
+    text[len++] = '\r';
+    text[len++] = '\n';
+    buf_append(b, span_of(text, len));
+}
+
+void transaction_queue(struct session *s, const struct resp_request *r)
+{
+    struct transaction *t = s->transaction;
+    struct buf *b = &t->requests;
+    append_count(b, '*', r->argc);
+    for (uint32_t i = 0; i < r->argc; i++) {
+        struct span arg = resp_arg(r, i);
+        append_count(b, '$', arg.len);
+        buf_append(b, arg);
+        buf_append(b, span_of("\r\n", 2));
+    }
+    t->count++;
+    s->oom |= b->oom;
+    // As much as a single request may take: Redis counts both against client-query-buffer-limit.
+    if (b->len > SESSION_INPUT_MAX)
+        session_kill(s);
+    resp_status(&s->reply, "QUEUED");
+}
+
+void transaction_advance(struct session *s, size_t done)
+{
+    struct transaction *t = s->transaction;
+    if (t == NULL || done == 0) // a RESET among them has ended it
+        return;
+    t->at += done;
+    if (--t->count > 0)
+        return;
+    assert(t->at == t->requests.len);
+    transaction_end(s);
+}
+
+enum command_result multi_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->transaction != NULL) {
+        resp_error(&s->reply, "ERR MULTI calls can not be nested");
+        return COMMAND_DONE;
+    }
+    s->transaction = calloc(1, sizeof *s->transaction);
+    s->oom |= s->transaction == NULL;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result exec_command(struct session *s, const struct resp_request *r)
+{
+    struct transaction *t = s->transaction;
+    (void)r;
+    if (t == NULL) {
+        resp_error(&s->reply, "ERR EXEC without MULTI");
+    } else if (t->spoiled) {
+        transaction_end(s);
+        resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else {
+        resp_array(&s->reply, t->count);
+        t->executing = t->count > 0;
+        if (!t->executing)
+            transaction_end(s);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result discard_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->transaction == NULL) {
+        resp_error(&s->reply, "ERR DISCARD without MULTI");
+    } else {
+        transaction_end(s);
+        resp_status(&s->reply, "OK");
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result watch_command(struct session *s, const struct resp_request *r)
+{
+    if (s->transaction != NULL) {
+        resp_error(&s->reply, "ERR WATCH inside MULTI is not allowed");
+        return COMMAND_DONE;
+    }
+    if (s->watched == 0)
+        counter_add(&s->service->stats.watching_clients, 1);
+    s->watched += r->argc - 1;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result unwatch_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->watched > 0)
+        counter_take(&s->service->stats.watching_clients, 1);
+    s->watched = 0;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
