@@ -63,7 +63,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
-             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c \
+             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c \
              $(wildcard tests/sharing/*.c tests/*/*.h)
 
 Q := $(if $(V),,@)
@@ -71,9 +71,9 @@ say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test redis-compat bench fuzz fuzz-merge fuzz-seeds fuzz-targets format install \
-        clean help need-build need-test need-redis-compat need-bench need-fuzz check-format \
-        check-headers check-layers test-asan test-release test-threads test-tsan
+.PHONY: all run test redis-compat bench docs fuzz fuzz-merge fuzz-seeds fuzz-targets format \
+        install clean help need-build need-test need-redis-compat need-bench need-fuzz check-docs \
+        check-format check-headers check-layers test-asan test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -143,7 +143,8 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 .PHONY: FORCE # or .SECONDARY below would not have it made
 
 .SECONDARY: # keep the objects of tests
--include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d)
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
+                    build/*/docs/*.d)
 
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
@@ -178,7 +179,7 @@ run: need-build ## install what is missing, build, serve example.data on port 63
 	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
 
 test: need-test ## install what is missing, build, run every check and test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format check-docs all
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
@@ -248,6 +249,13 @@ install: all ## install programs, library and header below PREFIX (DESTDIR befor
 	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lstele -pthread' \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
 
+docs: build/release/docs/commands ## write docs/commands.md from the command table
+	$(Q)$< > docs/commands.md
+
+build/release/docs/commands: $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/commands.o
+	$(call say,LINK $@)
+	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev $(LDLIBS)
+
 format: ## rewrite the C sources in the house's format
 	clang-format -i $(FORMATTED)
 
@@ -264,6 +272,10 @@ need-build need-test need-redis-compat need-bench need-fuzz: need-%:
 
 check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+
+# docs/commands.md must be what the command table says: `make docs` writes it.
+check-docs: build/release/docs/commands
+	$(Q)$< | diff -u docs/commands.md - || { echo 'docs/commands.md: run make docs' >&2; exit 1; }
 
 # Each header must compile alone.
 check-headers:

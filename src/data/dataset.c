@@ -62,7 +62,8 @@ bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct 
     if (rank >= trie->count || !trie_at(trie, rank, &offset) ||
         !uuid_parse(d->text.ptr + offset, id))
         return false;
-    *value = line_value(d->text, offset);
+    if (value != NULL)
+        *value = line_value(d->text, offset);
     return true;
 }
 

@@ -128,7 +128,8 @@ struct span dataset_value(const struct dataset *d, uint64_t place);
 // than `id`; the number of keys when all are less.
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
 
-// The record of that rank. False when there is none.
+// The record of that rank. False when there is none, or its line was overwritten. `value` may be
+// NULL, for who does not want its end searched.
 bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value);
 
 // Those of the present index; they stay readable, and change no more, until the dataset is gone.

@@ -5,8 +5,11 @@
 #include <stdio.h>
 
 static const char *const flag_names[] = {
-    "write", "readonly",     "denyoom", "admin", "pubsub",  "noscript", "blocking",   "loading",
-    "stale", "skip_slowlog", "asking",  "fast",  "no_auth", "no_multi", "allow_busy", "movablekeys",
+    "write",         "readonly",          "denyoom",          "module",   "admin",
+    "pubsub",        "noscript",          "blocking",         "loading",  "stale",
+    "skip_monitor",  "skip_slowlog",      "asking",           "fast",     "no_auth",
+    "may_replicate", "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys",
+    "allow_busy",
 };
 _Static_assert(sizeof flag_names / sizeof *flag_names == COMMAND_FLAGS, "a word for each flag");
 
@@ -33,12 +36,13 @@ static const struct {
     [GROUP_STREAM] = {"stream", IN_STREAM},
     [GROUP_GEO] = {"geo", IN_GEO},
     [GROUP_HYPERLOGLOG] = {"hyperloglog", IN_HYPERLOGLOG},
-    [GROUP_PUBSUB] = {"pubsub", 0},
-    [GROUP_TRANSACTIONS] = {"transactions", IN_TRANSACTION},
     [GROUP_CONNECTION] = {"connection", IN_CONNECTION},
     [GROUP_SERVER] = {"server", 0},
     [GROUP_SCRIPTING] = {"scripting", IN_SCRIPTING},
     [GROUP_CLUSTER] = {"cluster", IN_CONNECTION},
+    [GROUP_PUBSUB] = {"pubsub", 0},
+    [GROUP_TRANSACTIONS] = {"transactions", IN_TRANSACTION},
+    [GROUP_MODULE] = {"module", 0},
 };
 
 const char *command_flag_name(unsigned bit)
@@ -58,9 +62,24 @@ const char *command_group_name(enum command_group group)
     return groups[group].name;
 }
 
+const struct command_key_spec *command_key_specs(const struct command *c,
+                                                 struct command_key_spec room[2])
+{
+    if (c->key_specs != NULL)
+        return c->key_specs;
+    memset(room, 0, 2 * sizeof *room);
+    if (c->keys.first != 0) {
+        int last = c->keys.last < 0 ? c->keys.last : c->keys.last - c->keys.first;
+        room[0] = (struct command_key_spec){c->key_flags, c->keys.first, last, c->keys.step};
+    }
+    return room;
+}
+
 unsigned command_categories(const struct command *c)
 {
-    unsigned categories = c->categories != 0 ? c->categories : groups[c->group].category;
+    bool mere_container = c->handler == NULL && c->subcommands != NULL;
+    unsigned group = mere_container ? 0 : groups[c->group].category;
+    unsigned categories = c->categories != 0 ? c->categories : group;
     if ((c->flags & WRITE) != 0)
         categories |= IN_WRITE;
     if ((c->flags & READONLY) != 0)

@@ -1,5 +1,5 @@
 // The command table. One row holds all there is to say about a command: it drives dispatch, the
-// arity check, COMMAND, COMMAND DOCS, HELP and the documentation.
+// arity check, COMMAND, COMMAND DOCS, HELP and docs/commands.md.
 //
 // To add a command: a row in command_table.c, a handler in the file of its group, declared in
 // handlers.h. Rows are constant; any thread may read them.
@@ -19,24 +19,30 @@ enum command_flag {
     WRITE = 1 << 0,
     READONLY = 1 << 1,
     DENYOOM = 1 << 2,
-    ADMIN = 1 << 3,
-    PUBSUB = 1 << 4,
-    NOSCRIPT = 1 << 5,
-    BLOCKING = 1 << 6,
-    LOADING = 1 << 7,
-    STALE = 1 << 8,
-    SKIP_SLOWLOG = 1 << 9,
-    ASKING = 1 << 10,
-    FAST = 1 << 11,
-    NO_AUTH = 1 << 12,
-    NO_MULTI = 1 << 13,
-    ALLOW_BUSY = 1 << 14,
-    MOVABLEKEYS = 1 << 15,
-    COMMAND_FLAGS = 16, // how many are told
+    MODULE = 1 << 3,
+    ADMIN = 1 << 4,
+    PUBSUB = 1 << 5,
+    NOSCRIPT = 1 << 6,
+    BLOCKING = 1 << 7,
+    LOADING = 1 << 8,
+    STALE = 1 << 9,
+    SKIP_MONITOR = 1 << 10,
+    SKIP_SLOWLOG = 1 << 11,
+    ASKING = 1 << 12,
+    FAST = 1 << 13,
+    NO_AUTH = 1 << 14,
+    MAY_REPLICATE = 1 << 15,
+    NO_MANDATORY_KEYS = 1 << 16,
+    NO_ASYNC_LOADING = 1 << 17,
+    NO_MULTI = 1 << 18,
+    MOVABLEKEYS = 1 << 19,
+    ALLOW_BUSY = 1 << 20,
+    COMMAND_FLAGS = 21, // how many are told
+    COMMAND_FLAGS_TOLD = (1 << COMMAND_FLAGS) - 1,
     // Only for ourselves:
-    PROTECTED = 1 << 16,  // refused to whom enable-debug-command does not allow it
-    AT_ONCE = 1 << 17,    // not queued between MULTI and EXEC
-    SUBSCRIBED = 1 << 18, // allowed in RESP2 while subscribed
+    PROTECTED = 1 << 21,  // refused to whom enable-debug-command does not allow it
+    AT_ONCE = 1 << 22,    // not queued between MULTI and EXEC
+    SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
 };
 
 // ACL categories in Redis's order.
@@ -77,12 +83,14 @@ enum command_group {
     GROUP_STREAM,
     GROUP_GEO,
     GROUP_HYPERLOGLOG,
-    GROUP_PUBSUB,
-    GROUP_TRANSACTIONS,
     GROUP_CONNECTION,
     GROUP_SERVER,
     GROUP_SCRIPTING,
     GROUP_CLUSTER,
+    GROUP_PUBSUB,
+    GROUP_TRANSACTIONS,
+    GROUP_MODULE, // commands of our own, as a module's
+    COMMAND_GROUPS,
 };
 
 enum command_result {
@@ -107,6 +115,26 @@ struct command_argument {
     const char *token; // the word that stands before it, or NULL
     unsigned flags;
     const struct command_argument *inner; // of a block or a choice
+    const char *since;                    // when it came later than the command, or NULL
+};
+
+// Where keys stand in a request, for rows that `keys` alone cannot tell it of; Redis's key
+// specification. Lists of them end with a zeroed one.
+struct command_key_spec {
+    const char *flags;   // separated by spaces
+    int from;            // the argument where they begin; 0: cannot be told
+    int last, step;      // as in `keys`, but counted from the first one when not negative
+    const char *keyword; // they begin behind this word, searched for from `from` on; or, when that
+                         // is negative, from so many words before the end backwards
+    int limit;           // the keys are one in so many of the words up to the end; 0: all
+    bool counted;        // argument `from` is their number, and they come behind it
+    const char *notes;   // or NULL
+};
+
+// What a version of Redis changed. Lists of them end with a zeroed one.
+struct command_change {
+    const char *since;
+    const char *change;
 };
 
 // Lists of rows end with a zeroed one.
@@ -127,6 +155,12 @@ struct command {
     const char *tips; // separated by spaces
     const struct command_argument *arguments;
     const struct command *subcommands;
+    const struct command_key_spec *key_specs; // NULL: `keys` and `key_flags` tell it all
+    const struct command_change *history;
+    const char *doc_flags; // "deprecated" or "syscmd", or NULL
+    const char *deprecated_since;
+    const char *replaced_by;
+    const char *deviation; // how, and why, it differs from a read-only replica's; or NULL
 };
 
 extern const struct command command_table[];       // what is answered
@@ -174,6 +208,12 @@ const char *command_full_name(const struct command_entry *entry, char *to);
 // Writes the row's own word in upper case at `to` (COMMAND_NAME_MAX bytes); `to` itself.
 const char *command_upper_name(const struct command *c, char *to);
 
+// What the documentation says of a row without a summary.
+#define COMMAND_REFUSED "Refused: the dataset is read-only"
+
+// The name of the module that has the commands of our own.
+#define COMMAND_MODULE "stele"
+
 // Redis's words. `bit` counts from 0.
 const char *command_flag_name(unsigned bit);
 const char *command_category_name(unsigned bit);
@@ -195,6 +235,11 @@ static inline uint32_t command_keys(const struct command *c, uint32_t argc)
     uint32_t between = (uint32_t)(last - c->keys.first);
     return (c->keys.step == 1 ? between : between / (uint32_t)c->keys.step) + 1;
 }
+
+// The key specifications of a row, ending with a zeroed one: its own, or the one that `keys`
+// amounts to, which is then made in `room`.
+const struct command_key_spec *command_key_specs(const struct command *c,
+                                                 struct command_key_spec room[2]);
 
 // All ACL categories of a row: its own and those that its flags imply.
 unsigned command_categories(const struct command *c);

@@ -23,8 +23,19 @@ static const struct command_argument maybe_message[] = {
     {"message", "string", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
 static const struct command_argument command_names[] = {
     {"command-name", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument command_line[] = {
+    {"command", "string", NULL, 0, NULL},
+    {"arg", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL},
+    {0}};
+static const struct command_argument list_filters[] = {{"module-name", "string", "MODULE", 0, NULL},
+                                                       {"category", "string", "ACLCAT", 0, NULL},
+                                                       {"pattern", "pattern", "PATTERN", 0, NULL},
+                                                       {0}};
+static const struct command_argument list_words[] = {
+    {"filterby", "oneof", "FILTERBY", ARGUMENT_OPTIONAL, list_filters}, {0}};
+static const struct command_argument one_pattern[] = {{"parameter", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument patterns[] = {
-    {"parameter", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+    {"parameter", "block", NULL, ARGUMENT_MULTIPLE, one_pattern}, {0}};
 static const struct command_argument info_sections[] = {
     {"section", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
 static const struct command_argument connection_name[] = {
@@ -35,7 +46,7 @@ static const struct command_argument library[] = {
 static const struct command_argument library_attribute[] = {{"attr", "oneof", NULL, 0, library},
                                                             {0}};
 static const struct command_argument auth_words[] = {
-    {"username", "string", NULL, ARGUMENT_OPTIONAL, NULL},
+    {"username", "string", NULL, ARGUMENT_OPTIONAL, NULL, "6.0.0"},
     {"password", "string", NULL, 0, NULL},
     {0}};
 static const struct command_argument credentials[] = {
@@ -51,9 +62,9 @@ static const struct command_argument shutdown_modes[] = {
     {"nosave", "pure-token", "NOSAVE", 0, NULL}, {"save", "pure-token", "SAVE", 0, NULL}, {0}};
 static const struct command_argument shutdown_words[] = {
     {"save-selector", "oneof", NULL, ARGUMENT_OPTIONAL, shutdown_modes},
-    {"now", "pure-token", "NOW", ARGUMENT_OPTIONAL, NULL},
-    {"force", "pure-token", "FORCE", ARGUMENT_OPTIONAL, NULL},
-    {"abort", "pure-token", "ABORT", ARGUMENT_OPTIONAL, NULL},
+    {"now", "pure-token", "NOW", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
+    {"force", "pure-token", "FORCE", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
+    {"abort", "pure-token", "ABORT", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
     {0}};
 
 static const struct command_argument key_and_range[] = {{"key", "key", NULL, 0, NULL},
@@ -67,7 +78,18 @@ static const struct command_argument scan_words[] = {
     {"cursor", "integer", NULL, 0, NULL},
     {"pattern", "pattern", "MATCH", ARGUMENT_OPTIONAL, NULL},
     {"count", "integer", "COUNT", ARGUMENT_OPTIONAL, NULL},
-    {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL},
+    {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL, "6.0.0"},
+    {0}};
+
+static const struct command_argument key_pattern[] = {{"pattern", "pattern", NULL, 0, NULL}, {0}};
+static const struct command_argument range_bounds[] = {
+    {"from", "string", NULL, 0, NULL}, {"to", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument range_words[] = {
+    {"from", "string", NULL, 0, NULL},
+    {"to", "string", NULL, 0, NULL},
+    {"count", "integer", "LIMIT", ARGUMENT_OPTIONAL, NULL},
+    {"rev", "pure-token", "REV", ARGUMENT_OPTIONAL, NULL},
+    {"withvalues", "pure-token", "WITHVALUES", ARGUMENT_OPTIONAL, NULL},
     {0}};
 
 static const struct command_argument caching_modes[] = {
@@ -87,7 +109,7 @@ static const struct command_argument list_types[] = {{"normal", "pure-token", "N
                                                      {0}};
 static const struct command_argument client_ids[] = {
     {"client-id", "integer", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
-static const struct command_argument list_words[] = {
+static const struct command_argument client_list_words[] = {
     {"normal_master_replica_pubsub", "oneof", "TYPE", ARGUMENT_OPTIONAL, list_types},
     {"id", "block", "ID", ARGUMENT_OPTIONAL, client_ids},
     {0}};
@@ -158,6 +180,25 @@ static const struct command_argument publication[] = {
     {"channel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument shard_publication[] = {
     {"shardchannel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+// ---- what versions of Redis changed -------------------------------------------------------------
+
+static const struct command_change auth_history[] = {
+    {"6.0.0", "Takes a user name before the password"}, {0}};
+static const struct command_change command_info_history[] = {
+    {"7.0.0", "Without names, tells of all commands"}, {0}};
+static const struct command_change config_get_history[] = {{"7.0.0", "Takes several patterns"},
+                                                           {0}};
+static const struct command_change exists_history[] = {{"3.0.3", "Takes several keys"}, {0}};
+static const struct command_change hello_history[] = {
+    {"6.2.0", "Without arguments, tells of the server and changes nothing"}, {0}};
+static const struct command_change info_history[] = {{"7.0.0", "Takes several sections"}, {0}};
+static const struct command_change scan_history[] = {{"6.0.0", "Takes `TYPE`"}, {0}};
+static const struct command_change shutdown_history[] = {
+    {"7.0.0", "Takes `NOW`, `FORCE` and `ABORT`"}, {0}};
+static const struct command_change ttl_history[] = {
+    {"2.8.0", "Answers -2 when there is no such key"}, {0}};
+
+// ---- the rows -----------------------------------------------------------------------------------
 
 static const struct command client_rows[] = {
     {"caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
@@ -180,7 +221,7 @@ static const struct command client_rows[] = {
      "O(N) where N is the number of connections", NULL, kill_words},
     {"list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_list_command,
      "A line for each connection, of all loops", "O(N) where N is the number of connections",
-     "nondeterministic_output", list_words},
+     "nondeterministic_output", client_list_words},
     {"no-evict", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
      client_no_evict_command, "OK, as no connection is ever evicted for memory", "O(1)", NULL,
      enabled_words},
@@ -192,7 +233,8 @@ static const struct command client_rows[] = {
      "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
      reply_words},
     {"setinfo", 4, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_setinfo_command,
-     "Notes which client library speaks here", "O(1)", NULL, library_attribute},
+     "Notes which client library speaks here", "O(1)", NULL, library_attribute,
+     .deviation = "Redis 7.0 does not have it; clients send it when they connect."},
     {"setname", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_setname_command,
      "Names this connection", "O(1)", NULL, connection_name},
     {"tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_tracking_command,
@@ -212,19 +254,39 @@ static const struct command command_rows[] = {
      command_count_command, "How many commands there are", "O(1)"},
     {"docs", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
      command_docs_command, "Documentation of some or all commands",
-     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names},
+     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
+     .deviation = "The words are Stele's own, and those of refused writes say no more than "
+                  "that. As in Redis 7.2, each argument has a `display_text`."},
+    {"getkeys", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
+     command_getkeys_command, "The keys among the words of a command",
+     "O(N) where N is the number of words", NULL, command_line,
+     .deviation = "Knows the commands of Stele only. Where keys must be searched for, as "
+                  "behind `STREAMS`, it takes at most 4,096 words."},
+    {"getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
+     command_getkeysandflags_command,
+     "The keys among the words of a command, and what becomes of each",
+     "O(N) where N is the number of words", NULL, command_line,
+     .deviation = "The same as of `COMMAND GETKEYS`."},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", IN_CONNECTION, help_command,
      "These lines", "O(1)"},
     {"info", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_info_command, "Arity, flags and keys of some or all commands",
-     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names},
+     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
+     .history = command_info_history},
+    {"list", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
+     command_list_command, "The names of all commands, or of those that a filter lets through",
+     "O(N) where N is the number of commands", "nondeterministic_output_order", list_words,
+     .deviation = "Patterns are of at most 1,024 bytes, as a match takes time in proportion to "
+                  "them. `FILTERBY MODULE stele` lists the commands that Redis does not have."},
     {0},
 };
 
 static const struct command config_rows[] = {
     {"get", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_get_command,
      "The values of the options that match the patterns", "O(N) where N is the number of options",
-     NULL, patterns},
+     NULL, patterns, .history = config_get_history,
+     .deviation = "The options are Stele's under Redis's names, and those of Redis that tools "
+                  "ask for. At most 4,096 bytes of patterns, as matching them is one step."},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command, "These lines",
      "O(1)"},
     {0},
@@ -257,19 +319,23 @@ static const struct command pubsub_rows[] = {
 const struct command command_table[] = {
     {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
      GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
-     auth_words},
+     auth_words, .history = auth_history},
     {"client", -2, 0, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
      "Commands about client connections", NULL, .subcommands = client_rows},
     {"command", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_command, "Arity, flags and keys of all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order",
-     .subcommands = command_rows},
+     .subcommands = command_rows,
+     .deviation = "Lists the commands of Stele. Refused writes are among them, so that clients "
+                  "find their keys."},
     {"config", -2, 0, NO_KEYS, GROUP_SERVER, "2.0.0", 0, NULL,
      "Commands about the options of the server", NULL, .subcommands = config_rows},
     {"dbsize", 1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_KEYSPACE, dbsize_command,
      "How many keys there are", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
     {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED, NO_KEYS, GROUP_SERVER, "1.0.0", 0, debug_command,
-     "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)"},
+     "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)",
+     .doc_flags = "syscmd",
+     .deviation = "`SLEEP` is all there is, and only with `--enable-debug-command`."},
     {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
      "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
     {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
@@ -279,7 +345,7 @@ const struct command command_table[] = {
     {"exists", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "1.0.0", 0, exists_command,
      "How many of the keys exist; one that is named twice counts twice",
      "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
-     keys},
+     keys, .history = exists_history},
     {"expiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0, ttl_command,
      "-1, as no key expires; -2 when there is none", "O(1)", NULL, one_key},
     {"get", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, get_command,
@@ -289,13 +355,26 @@ const struct command command_table[] = {
     {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
      GROUP_CONNECTION, "6.0.0", 0, hello_command,
      "Chooses the protocol, may authenticate and name the connection, and tells of the server",
-     "O(1)", NULL, hello_words},
+     "O(1)", NULL, hello_words, .history = hello_history,
+     .deviation = "`role` is `master`: clients that look for a primary refuse a replica, even "
+                  "to read. `version` is 7.4.0, by which clients choose what to use."},
     {"info", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "1.0.0", IN_DANGEROUS, info_command,
      "State and counters of the server", "O(1)",
-     "nondeterministic_output request_policy:all_shards response_policy:special", info_sections},
+     "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
+     .history = info_history,
+     .deviation = "The role is `master`, as in `HELLO`; there are fields of Stele's own, and "
+                  "none of what it does not have."},
+    {"keys", 2, READONLY, NO_KEYS, GROUP_GENERIC, "1.0.0", IN_KEYSPACE | IN_DANGEROUS, keys_command,
+     "All keys that match a pattern, in order",
+     "O(N) where N is the number of keys, or of those that begin as the pattern does",
+     "request_policy:all_shards nondeterministic_output_order", key_pattern,
+     .deviation = "Keys come in order, and other clients are served meanwhile. Patterns are of at "
+                  "most 1,024 bytes, as a match takes time in proportion to them. The count is "
+                  "sent first: nulls stand for keys whose lines were overwritten since."},
     {"lastsave", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_ADMIN | IN_DANGEROUS,
      lastsave_command, "When the index was built, in seconds since 1970", "O(1)",
-     "nondeterministic_output"},
+     "nondeterministic_output",
+     .deviation = "When the index was built, as nothing else is ever saved."},
     {"mget", -2, READONLY | FAST, ALL_KEYS, "RO access", GROUP_STRING, "1.0.0", 0, mget_command,
      "The values of keys, in order", "O(N) where N is the number of keys",
      "request_policy:multi_shard", keys},
@@ -310,7 +389,8 @@ const struct command command_table[] = {
      "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
      NULL, channel_patterns},
     {"pttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, ttl_command,
-     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key},
+     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key,
+     .history = ttl_history},
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
      publish_command, "Sends a message to who listens to a channel; how many that are",
      "O(N) where N is the number of connections and their subscriptions", NULL, publication},
@@ -325,34 +405,57 @@ const struct command command_table[] = {
      "A key, each as likely as the others", "O(1)",
      "request_policy:all_shards nondeterministic_output"},
     {"readonly", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
-     "OK, as every connection may read", "O(1)"},
+     "OK, as every connection may read", "O(1)",
+     .deviation = "OK, where a Redis that is no cluster answers with an error: clients of "
+                  "clusters send it to any server they read from."},
     {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
-     "OK, and takes nothing back", "O(1)"},
+     "OK, and takes nothing back", "O(1)",
+     .deviation = "OK, where a Redis that is no cluster answers with an error, as for `READONLY`."},
     {"reset", 1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
      NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
      "Makes this connection as if it were new", "O(1)"},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
-     IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)"},
+     IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)",
+     .deviation = "`master`, where a replica says `slave`, as in `HELLO`."},
     {"scan", -2, READONLY, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
      "Some keys, and the cursor that the next call goes on with; 0 begins and ends it",
      "O(1) for every call, O(N) for all keys", "nondeterministic_output request_policy:special",
-     scan_words},
+     scan_words, .history = scan_history,
+     .deviation = "Keys come in order, each exactly once. At most 1,024 keys a call and "
+                  "patterns of at most 1,024 bytes, which bounds what a client can make the "
+                  "server keep."},
     {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
-     "Changes the database: 0 is the only one", "O(1)", NULL, db_index},
+     "Changes the database: 0 is the only one", "O(1)", NULL, db_index,
+     .deviation = "There is one dataset, so 0 is the only database."},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "1.0.0", 0,
-     shutdown_command, "Stops the server; refused unless enabled", "O(1)", NULL, shutdown_words},
+     shutdown_command, "Stops the server; refused unless enabled", "O(1)", NULL, shutdown_words,
+     .history = shutdown_history,
+     .deviation = "Refused unless `--enable-shutdown-command yes` is given: who may read need "
+                  "not be allowed to stop the server. The words behind it are accepted, as "
+                  "there is nothing to save."},
     {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      spublish_command, "PUBLISH for shard channels",
      "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication},
     {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      ssubscribe_command, "Listens to shard channels", "O(N) where N is the number of channels",
      NULL, shard_channels},
+    {"stele.count", 3, READONLY | MODULE | FAST, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
+     stele_count_command, "How many keys there are from one UUID to another",
+     "O(log N) where N is the number of keys", NULL, range_bounds,
+     .deviation = "Redis has no such command. `from` and `to` are those of `STELE.RANGE`."},
+    {"stele.range", -3, READONLY | MODULE, NO_KEYS, GROUP_MODULE, "0.1.0", 0, stele_range_command,
+     "The keys from one UUID to another, in order, with their values if asked for",
+     "O(log N + M) where N is the number of keys and M that of the keys answered", NULL,
+     range_words,
+     .deviation = "Redis has no such command. The [README](../README.md#ordered-reads) tells what "
+                  "`from` and `to` may be."},
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
      "Listens to channels", "O(N) where N is the number of channels", NULL, channels},
     {"substr", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, getrange_command,
-     "GETRANGE by its old name", "O(N) where N is the length of the part", NULL, key_and_range},
+     "GETRANGE by its old name", "O(N) where N is the length of the part", NULL, key_and_range,
+     .doc_flags = "deprecated", .deprecated_since = "2.0.0", .replaced_by = "`GETRANGE`"},
     {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      sunsubscribe_command, "Listens to shard channels no more: those named, or all",
      "O(N) where N is the number of channels", NULL, maybe_shard_channels},
@@ -363,7 +466,8 @@ const struct command command_table[] = {
      "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
      keys},
     {"ttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "1.0.0", 0, ttl_command,
-     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key},
+     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key,
+     .history = ttl_history},
     {"type", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_GENERIC, "1.0.0", 0, type_command,
      "\"string\" for a key that exists, \"none\" for another", "O(1)", NULL, one_key},
     {"unsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
@@ -373,7 +477,8 @@ const struct command command_table[] = {
      "OK, as there is nothing to watch", "O(1)"},
     {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
      "0 at once, as there are no replicas", "O(1)",
-     "request_policy:all_shards response_policy:agg_min", replicas_and_timeout},
+     "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
+     .deviation = "0 at once, where a replica answers with an error."},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
      watch_command, "OK, as no key changes before EXEC", "O(1)", NULL, keys},
     {0},

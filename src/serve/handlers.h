@@ -10,8 +10,10 @@
 command_handler get_command, getrange_command, mget_command, strlen_command;
 // generic.c
 command_handler exists_command, randomkey_command, ttl_command, type_command, wait_command;
+// range.c
+command_handler stele_count_command, stele_range_command;
 // scan.c
-command_handler scan_command;
+command_handler keys_command, scan_command;
 // connection.c
 command_handler auth_command, client_getname_command, client_id_command, client_setinfo_command,
     client_setname_command, echo_command, hello_command, ping_command, quit_command,
@@ -35,8 +37,9 @@ command_handler pubsub_channels_command, pubsub_numpat_command, pubsub_numsub_co
 command_handler dbsize_command, debug_command, lastsave_command, role_command, shutdown_command,
     time_command;
 // introspection.c
-command_handler command_command, command_count_command, command_docs_command, command_info_command,
-    help_command;
+command_handler command_command, command_count_command, command_docs_command,
+    command_getkeys_command, command_getkeysandflags_command, command_info_command,
+    command_list_command, help_command;
 // config.c
 command_handler config_get_command;
 // info.c

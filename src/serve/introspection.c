@@ -1,7 +1,9 @@
 // COMMAND and its subcommands, and HELP: what the command table says, as replies.
 #include <stdio.h>
 
+#include "base/glob.h"
 #include "serve/handlers.h"
+#include "serve/keys.h"
 #include "serve/session.h"
 
 static unsigned count_bits(unsigned bits)
@@ -30,33 +32,72 @@ static void reply_words(struct resp_writer *w, const char *words,
     }
 }
 
-static void reply_key_specification(struct resp_writer *w, const struct command *c)
+static void reply_number(struct resp_writer *w, const char *name, int number)
 {
-    int last = c->keys.last < 0 ? c->keys.last : c->keys.last - c->keys.first;
-    resp_map(w, 3);
+    resp_bulk_text(w, name);
+    resp_integer(w, number);
+}
+
+// How a part of a key specification works, and how many numbers and words tell the rest.
+static void reply_method(struct resp_writer *w, const char *part, const char *type, unsigned count)
+{
+    resp_bulk_text(w, part);
+    resp_map(w, 2);
+    resp_bulk_text(w, "type");
+    resp_bulk_text(w, type);
+    resp_bulk_text(w, "spec");
+    resp_map(w, count);
+}
+
+static void reply_key_specification(struct resp_writer *w, const struct command_key_spec *spec)
+{
+    resp_map(w, 3u + (spec->notes != NULL));
+    if (spec->notes != NULL) {
+        resp_bulk_text(w, "notes");
+        resp_bulk_text(w, spec->notes);
+    }
     resp_bulk_text(w, "flags");
-    resp_set(w, count_words(c->key_flags));
-    reply_words(w, c->key_flags, resp_status);
-    resp_bulk_text(w, "begin_search");
-    resp_map(w, 2);
-    resp_bulk_text(w, "type");
-    resp_bulk_text(w, "index");
-    resp_bulk_text(w, "spec");
-    resp_map(w, 1);
-    resp_bulk_text(w, "index");
-    resp_integer(w, c->keys.first);
-    resp_bulk_text(w, "find_keys");
-    resp_map(w, 2);
-    resp_bulk_text(w, "type");
-    resp_bulk_text(w, "range");
-    resp_bulk_text(w, "spec");
-    resp_map(w, 3);
-    resp_bulk_text(w, "lastkey");
-    resp_integer(w, last);
-    resp_bulk_text(w, "keystep");
-    resp_integer(w, c->keys.step);
-    resp_bulk_text(w, "limit");
-    resp_integer(w, 0);
+    resp_set(w, count_words(spec->flags));
+    reply_words(w, spec->flags, resp_status);
+    if (spec->keyword != NULL) {
+        reply_method(w, "begin_search", "keyword", 2);
+        resp_bulk_text(w, "keyword");
+        resp_bulk_text(w, spec->keyword);
+        reply_number(w, "startfrom", spec->from);
+    } else if (spec->from != 0) {
+        reply_method(w, "begin_search", "index", 1);
+        reply_number(w, "index", spec->from);
+    } else {
+        reply_method(w, "begin_search", "unknown", 0);
+        reply_method(w, "find_keys", "unknown", 0);
+        return;
+    }
+    reply_method(w, "find_keys", spec->counted ? "keynum" : "range", 3);
+    reply_number(w, spec->counted ? "keynumidx" : "lastkey", spec->last);
+    if (spec->counted)
+        reply_number(w, "firstkey", 1);
+    reply_number(w, "keystep", spec->step);
+    if (!spec->counted)
+        reply_number(w, "limit", spec->limit);
+}
+
+// How many key specifications the row has.
+static unsigned count_specifications(const struct command *c)
+{
+    struct command_key_spec room[2];
+    const struct command_key_spec *specs = command_key_specs(c, room);
+    unsigned count = 0;
+    while (specs[count].flags != NULL)
+        count++;
+    return count;
+}
+
+static void reply_key_specifications(struct resp_writer *w, const struct command *c)
+{
+    struct command_key_spec room[2];
+    resp_set(w, count_specifications(c));
+    for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++)
+        reply_key_specification(w, s);
 }
 
 static unsigned subcommand_count(const struct command *c)
@@ -80,7 +121,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     resp_array(w, 10);
     resp_bulk_text(w, command_full_name(entry, name));
     resp_integer(w, c->arity);
-    resp_set(w, count_bits(c->flags));
+    resp_set(w, count_bits(c->flags & COMMAND_FLAGS_TOLD));
     for (unsigned bit = 0; bit < COMMAND_FLAGS; bit++)
         if ((c->flags >> bit & 1) != 0)
             resp_status(w, command_flag_name(bit));
@@ -93,15 +134,24 @@ static void reply_info(struct session *s, const struct command_entry *entry)
             resp_status(w, command_category_name(bit));
     resp_set(w, count_words(tips));
     reply_words(w, tips, resp_bulk_text);
-    resp_set(w, c->keys.first != 0);
-    if (c->keys.first != 0)
-        reply_key_specification(w, c);
+    reply_key_specifications(w, c);
     resp_set(w, subcommands);
     for (unsigned i = 0; i < subcommands; i++)
         reply_info(s, entry + 1 + i);
 }
 
-static void reply_arguments(struct resp_writer *w, const struct command_argument *arguments)
+static void reply_text(struct resp_writer *w, const char *name, const char *text)
+{
+    if (text == NULL)
+        return;
+    resp_bulk_text(w, name);
+    resp_bulk_text(w, text);
+}
+
+// `*spec` is the key specification of the next argument that is a key: each has its own, but those
+// behind the last one share it.
+static void reply_arguments(struct resp_writer *w, const struct command_argument *arguments,
+                            unsigned specs, unsigned *spec)
 {
     uint64_t count = 0;
     while (arguments[count].name != NULL)
@@ -110,19 +160,18 @@ static void reply_arguments(struct resp_writer *w, const struct command_argument
     for (const struct command_argument *a = arguments; a->name != NULL; a++) {
         unsigned flags = count_bits(a->flags);
         bool is_key = strcmp(a->type, "key") == 0;
-        resp_map(w, 2u + is_key + (a->token != NULL) + (flags != 0) + (a->inner != NULL));
-        resp_bulk_text(w, "name");
-        resp_bulk_text(w, a->name);
-        resp_bulk_text(w, "type");
-        resp_bulk_text(w, a->type);
+        // A block or a choice has arguments, any other a text to show.
+        resp_map(w, 3u + is_key + (a->token != NULL) + (a->since != NULL) + (flags != 0));
+        reply_text(w, "name", a->name);
+        reply_text(w, "type", a->type);
+        if (a->inner == NULL)
+            reply_text(w, "display_text", a->name);
         if (is_key) {
-            resp_bulk_text(w, "key_spec_index");
-            resp_integer(w, 0);
+            reply_number(w, "key_spec_index", (int)*spec);
+            *spec += *spec + 1 < specs;
         }
-        if (a->token != NULL) {
-            resp_bulk_text(w, "token");
-            resp_bulk_text(w, a->token);
-        }
+        reply_text(w, "token", a->token);
+        reply_text(w, "since", a->since);
         if (flags != 0) {
             resp_bulk_text(w, "flags");
             resp_set(w, flags);
@@ -135,9 +184,30 @@ static void reply_arguments(struct resp_writer *w, const struct command_argument
         }
         if (a->inner != NULL) {
             resp_bulk_text(w, "arguments");
-            reply_arguments(w, a->inner);
+            reply_arguments(w, a->inner, specs, spec);
         }
     }
+}
+
+static void reply_history(struct resp_writer *w, const struct command_change *history)
+{
+    unsigned count = 0;
+    while (history[count].since != NULL)
+        count++;
+    resp_bulk_text(w, "history");
+    resp_set(w, count);
+    for (unsigned i = 0; i < count; i++) {
+        resp_array(w, 2);
+        resp_bulk_text(w, history[i].since);
+        resp_bulk_text(w, history[i].change);
+    }
+}
+
+static unsigned count_docs(const struct command *c)
+{
+    return 3u + (c->complexity != NULL) + ((c->flags & MODULE) != 0) + (c->doc_flags != NULL) +
+           (c->deprecated_since != NULL) + (c->replaced_by != NULL) + (c->history != NULL) +
+           (c->arguments != NULL) + (c->subcommands != NULL);
 }
 
 static void reply_docs(struct session *s, const struct command_entry *entry)
@@ -146,21 +216,26 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     const struct command *c = entry->command;
     unsigned subcommands = subcommand_count(c);
     char name[COMMAND_FULL_NAME_MAX];
+    unsigned spec = 0;
     resp_bulk_text(w, command_full_name(entry, name));
-    resp_map(w, 3u + (c->complexity != NULL) + (c->arguments != NULL) + (subcommands > 0));
-    resp_bulk_text(w, "summary");
-    resp_bulk_text(w, c->summary != NULL ? c->summary : "Refused: the dataset is read-only");
-    resp_bulk_text(w, "since");
-    resp_bulk_text(w, c->since);
-    resp_bulk_text(w, "group");
-    resp_bulk_text(w, command_group_name(c->group));
-    if (c->complexity != NULL) {
-        resp_bulk_text(w, "complexity");
-        resp_bulk_text(w, c->complexity);
+    resp_map(w, count_docs(c));
+    reply_text(w, "summary", c->summary != NULL ? c->summary : COMMAND_REFUSED);
+    reply_text(w, "since", c->since);
+    reply_text(w, "group", command_group_name(c->group));
+    reply_text(w, "complexity", c->complexity);
+    reply_text(w, "module", (c->flags & MODULE) != 0 ? COMMAND_MODULE : NULL);
+    if (c->doc_flags != NULL) {
+        resp_bulk_text(w, "doc_flags");
+        resp_set(w, count_words(c->doc_flags));
+        reply_words(w, c->doc_flags, resp_status);
     }
+    reply_text(w, "deprecated_since", c->deprecated_since);
+    reply_text(w, "replaced_by", c->replaced_by);
+    if (c->history != NULL)
+        reply_history(w, c->history);
     if (c->arguments != NULL) {
         resp_bulk_text(w, "arguments");
-        reply_arguments(w, c->arguments);
+        reply_arguments(w, c->arguments, count_specifications(c), &spec);
     }
     if (subcommands > 0) {
         resp_bulk_text(w, "subcommands");
@@ -241,6 +316,168 @@ enum command_result command_docs_command(struct session *s, const struct resp_re
             reply_docs(s, entry);
     }
     return COMMAND_DONE;
+}
+
+// ---- COMMAND LIST -------------------------------------------------------------------------------
+
+enum {
+    LIST_PATTERN_MAX = 1024, // bytes; matching a name takes at most so many steps for each letter
+    LIST_PATTERN_PER_WORK = 16,
+};
+
+struct list_filter {
+    enum { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN } kind;
+    struct span word;
+};
+
+// False when the request is wrong and the error has been written.
+static bool parse_list(struct session *s, const struct resp_request *r, struct list_filter *filter)
+{
+    *filter = (struct list_filter){.kind = LIST_ALL};
+    if (r->argc == 2)
+        return true;
+    if (r->argc == 5 && span_is(resp_arg(r, 2), "filterby")) {
+        struct span kind = resp_arg(r, 3);
+        filter->word = resp_arg(r, 4);
+        filter->kind = span_is(kind, "module")    ? LIST_MODULE
+                       : span_is(kind, "aclcat")  ? LIST_CATEGORY
+                       : span_is(kind, "pattern") ? LIST_PATTERN
+                                                  : LIST_ALL;
+    }
+    if (filter->kind == LIST_ALL) {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    if (filter->kind == LIST_PATTERN && filter->word.len > LIST_PATTERN_MAX) {
+        resp_error(&s->reply, "ERR pattern exceeds %d bytes", LIST_PATTERN_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool is_in_category(const struct command *c, struct span word)
+{
+    unsigned categories = command_categories(c);
+    for (unsigned bit = 0; bit < COMMAND_CATEGORIES; bit++)
+        if (span_is(word, command_category_name(bit) + 1))
+            return (categories >> bit & 1) != 0;
+    return false;
+}
+
+static bool is_listed(struct session *s, const struct list_filter *filter,
+                      const struct command_entry *entry, struct span name)
+{
+    switch (filter->kind) {
+    case LIST_ALL: break;
+    case LIST_MODULE:
+        return (entry->command->flags & MODULE) != 0 &&
+               span_equal(filter->word, span_text(COMMAND_MODULE));
+    case LIST_CATEGORY: return is_in_category(entry->command, filter->word);
+    case LIST_PATTERN:
+        session_charge(s, filter->word.len / LIST_PATTERN_PER_WORK);
+        return glob_match(filter->word, name, GLOB_CASE_INSENSITIVE);
+    }
+    return true;
+}
+
+// In two rounds, as COMMAND DOCS.
+enum command_result command_list_command(struct session *s, const struct resp_request *r)
+{
+    const struct command_index *commands = s->service->commands;
+    struct list_filter filter;
+    char name[COMMAND_FULL_NAME_MAX];
+    if (!parse_list(s, r, &filter))
+        return COMMAND_DONE;
+    for (; s->cursor < 2 * (uint64_t)commands->count; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (s->cursor == commands->count)
+            resp_array(&s->reply, s->sum);
+        const struct command_entry *entry = &commands->entries[s->cursor % commands->count];
+        command_full_name(entry, name);
+        if (!is_listed(s, &filter, entry, span_text(name)))
+            continue;
+        if (s->cursor < commands->count)
+            s->sum++;
+        else
+            resp_bulk_text(&s->reply, name);
+    }
+    return COMMAND_DONE;
+}
+
+// ---- COMMAND GETKEYS ----------------------------------------------------------------------------
+
+// The row of a whole command line, or NULL.
+static const struct command *find_line(const struct command_index *commands,
+                                       const struct resp_request *line)
+{
+    const struct command_entry *entry = command_find(commands, resp_arg(line, 0));
+    if (entry != NULL && entry->command->subcommands != NULL && line->argc > 1)
+        entry = command_find_sub(commands, entry, resp_arg(line, 1));
+    return entry != NULL ? entry->command : NULL;
+}
+
+// Finds the keys of the command line; false when an error, or the whole reply, has been written.
+static bool find_keys(struct session *s, const struct resp_request *line, struct key_runs *runs)
+{
+    const struct command *c = find_line(s->service->commands, line);
+    if (c == NULL) {
+        resp_error(&s->reply, "ERR Invalid command specified");
+    } else if (!keys_possible(c)) {
+        resp_error(&s->reply, "ERR The command has no key arguments");
+    } else if (!command_takes(c, line->argc)) {
+        resp_error(&s->reply, "ERR Invalid number of arguments specified for command");
+    } else if (keys_need_search(c) && line->argc > KEYS_SEARCHED_MAX) {
+        resp_error(&s->reply, "ERR the keys of that command are told for at most %d words",
+                   KEYS_SEARCHED_MAX);
+    } else {
+        keys_find(c, line, runs);
+        if (runs->keys > 0)
+            return true;
+        if ((c->flags & NO_MANDATORY_KEYS) != 0)
+            resp_array(&s->reply, 0);
+        else
+            resp_error(&s->reply, "ERR Invalid arguments specified for command");
+    }
+    return false;
+}
+
+// The cursor is 1 + number of keys told.
+static enum command_result reply_keys(struct session *s, const struct resp_request *r,
+                                      bool with_flags)
+{
+    const struct resp_request line = {r->base, r->args + 2, r->argc - 2};
+    const struct key_run *run;
+    struct key_runs runs;
+    if (!find_keys(s, &line, &runs))
+        return COMMAND_DONE;
+    if (s->cursor == 0) {
+        resp_array(&s->reply, runs.keys);
+        s->cursor = 1;
+    }
+    for (; s->cursor <= runs.keys; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        struct span key = resp_arg(&line, keys_at(&runs, s->cursor - 1, &run));
+        if (with_flags)
+            resp_array(&s->reply, 2);
+        resp_bulk(&s->reply, key);
+        if (with_flags) {
+            resp_set(&s->reply, count_words(run->flags));
+            reply_words(&s->reply, run->flags, resp_status);
+        }
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
+{
+    return reply_keys(s, r, false);
+}
+
+enum command_result command_getkeysandflags_command(struct session *s, const struct resp_request *r)
+{
+    return reply_keys(s, r, true);
 }
 
 // HELP of any container, from its rows.

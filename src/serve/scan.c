@@ -1,8 +1,11 @@
-// SCAN. Keys stand in the order of their bits, so a cursor is the rank of the next one: each key
-// comes exactly once, and a pattern that begins with characters of a UUID is a range of ranks.
+// SCAN and KEYS. Keys stand in the order of their bits, so a cursor is the rank of the next one:
+// each key comes exactly once, and a pattern that begins with characters of a UUID is a range of
+// ranks.
 //
-// How many keys a call finds stands in front of them, so they are collected first; what a client
-// can make us keep by that is bounded, and COUNT is only a hint, as in Redis.
+// How many keys a call of SCAN finds stands in front of them, so they are collected first; what a
+// client can make us keep by that is bounded, and COUNT is only a hint, as in Redis. KEYS has no
+// such bound, so it keeps nothing: it counts first and then looks again, unless the pattern is
+// nothing but a range.
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -110,21 +113,28 @@ static void choose_range(const struct dataset *d, struct span pattern, uint64_t 
     to.hi += to.lo == 0;
     bool last = to.hi == 0 && to.lo == 0;
     *end = last ? dataset_figures(d)->keys : dataset_seek(d, to);
+    if (*end < *first) // lines were overwritten, and a search went astray
+        *end = *first;
+}
+
+// Writes the key of that rank at `text`; whether there is one and the pattern matches it.
+static bool match_key(struct session *s, struct span pattern, uint64_t rank, char *text)
+{
+    struct uuid id;
+    if (!dataset_at(s->service->dataset, rank, &id, NULL))
+        return false;
+    uuid_format(id, text);
+    session_charge(s, pattern.len / PATTERN_PER_WORK);
+    return pattern.ptr == NULL ||
+           glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_SENSITIVE);
 }
 
 // Looks at the key of that rank; what matches is collected.
 static void look(struct session *s, const struct scan *scan, uint64_t rank)
 {
-    struct uuid id;
-    struct span value;
     char text[UUID_TEXT_LEN];
-    if (scan->none || !dataset_at(s->service->dataset, rank, &id, &value))
-        return;
-    uuid_format(id, text);
-    struct span key = span_of(text, sizeof text);
-    session_charge(s, scan->pattern.len / PATTERN_PER_WORK);
-    if (scan->pattern.ptr == NULL || glob_match(scan->pattern, key, GLOB_CASE_SENSITIVE))
-        buf_append(&s->collected, key);
+    if (!scan->none && match_key(s, scan->pattern, rank, text))
+        buf_append(&s->collected, span_of(text, sizeof text));
 }
 
 static void reply(struct session *s, uint64_t cursor)
@@ -157,5 +167,79 @@ enum command_result scan_command(struct session *s, const struct resp_request *r
         look(s, &scan, rank);
     }
     reply(s, rank < end ? rank : 0);
+    return COMMAND_DONE;
+}
+
+// ---- KEYS ---------------------------------------------------------------------------------------
+
+// In the cursor of KEYS: the count has been sent, and `sum` says how many keys are still owed.
+#define SENDING (UINT64_C(1) << 63)
+
+// Whether the keys that begin with what the pattern begins with are those that it matches: a `*`
+// behind nothing but characters that stand for themselves, in the case that keys have.
+static bool is_prefix(struct span pattern)
+{
+    for (size_t i = 0; i + 1 < pattern.len; i++) {
+        char c = pattern.ptr[i];
+        if (c == '*' || c == '?' || c == '[' || c == '\\' || c != ascii_lower(c))
+            return false;
+    }
+    return pattern.len > 0 && pattern.len <= UUID_TEXT_LEN + 1 &&
+           pattern.ptr[pattern.len - 1] == '*';
+}
+
+static void announce(struct session *s, uint64_t count)
+{
+    s->cursor = SENDING;
+    s->sum = count;
+    resp_array(&s->reply, count);
+}
+
+// Sends the key of that rank, if it is one of those that were counted.
+static void send_key(struct session *s, struct span pattern, uint64_t rank)
+{
+    char text[UUID_TEXT_LEN];
+    if (!match_key(s, pattern, rank, text))
+        return;
+    resp_bulk(&s->reply, span_of(text, sizeof text));
+    s->sum--;
+}
+
+// Below SENDING the cursor counts the keys looked at, and `sum` those found; from there on the
+// cursor counts again. What was overwritten in between leaves fewer keys than were announced: nulls
+// stand for them.
+enum command_result keys_command(struct session *s, const struct resp_request *r)
+{
+    struct span pattern = resp_arg(r, 1);
+    uint64_t first;
+    uint64_t end;
+    char text[UUID_TEXT_LEN];
+    if (pattern.len > PATTERN_MAX) {
+        resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
+        return COMMAND_DONE;
+    }
+    choose_range(s->service->dataset, pattern, &first, &end);
+    if (is_prefix(pattern)) {
+        pattern = span_of(NULL, 0);
+        if (s->cursor == 0)
+            announce(s, end - first);
+    }
+    for (; s->cursor < SENDING && s->cursor < end - first; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        s->sum += match_key(s, pattern, first + s->cursor, text);
+    }
+    if (s->cursor < SENDING)
+        announce(s, s->sum);
+    for (; s->sum > 0; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (s->cursor - SENDING < end - first) {
+            send_key(s, pattern, first + (s->cursor - SENDING));
+        } else {
+            resp_null(&s->reply);
+            s->sum--;
+        }
+    }
     return COMMAND_DONE;
 }

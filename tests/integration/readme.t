@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# README.md and docs/data-format.md tell the truth: every example is run as it is printed and its
-# output compared with what the page shows; the tables are compared with the programs.
+# README.md, docs/commands.md and docs/data-format.md tell the truth: every example is run as it is
+# printed and its output compared with what the page shows; the tables are compared with the
+# programs.
 #
 # The examples meet a real server on a port the system chooses, so `-p PORT` is added for redis-cli
 # and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli is told to write as it
@@ -197,18 +198,22 @@ my @subcommand_rows =
 ok(@tool_rows >= 2, 'stele --help was understood');
 is_deeply(\@subcommand_rows, \@tool_rows, 'the table of subcommands is that of stele --help');
 
-# Every command and subcommand that is answered: those of COMMAND that are neither a write nor a mere
-# container (COMMAND itself is a container, but no mere one).
+# Every command and subcommand that is answered: those of COMMAND that are no writes, and containers
+# of such.
 sub answered {
     my ($name, $flags, $inner) = @{$_[0]}[0, 2, 9];
     my @answered = map { answered($_) } @$inner;
-    my $itself = @$inner ? $name eq 'command' : !grep { $_ eq 'write' } @$flags;
+    my $itself = @$inner ? @answered || $name eq 'command' : !grep { $_ eq 'write' } @$flags;
     return ($itself ? uc $name =~ s/\|/ /r : (), @answered);
 }
 my ($json) = run($root, "redis-cli -p $port --json command");
 my @commands = map { answered($_) } @{JSON::PP->new->utf8->decode($json)};
-my @told = map { $_->[1] =~ /`([^`]+)`/g } table_rows(section($readme, 'Commands'));
-is_deeply([sort @told], [sort @commands], 'the table of commands is that of COMMAND');
+my @told = slurp('docs/commands.md') =~ /^###+ (.*)$/mg;
+is_deeply([sort @told], [sort @commands], 'docs/commands.md has the commands of COMMAND');
+my @overview = map { $_->[1] =~ /`([^`]+)`/g } table_rows(section($readme, 'Commands') =~ s/^###.*//msr);
+ok(@overview > 20, 'the overview of commands was found');
+my %command = map { $_ => 1 } @commands;
+ok($command{$_}, "$_ of the overview is a command") for @overview;
 
 my ($unknown) = section($readme, 'What it does not do yet') =~ /^- ((?:`[A-Z]+`\W+(?:and )?)+)are/m;
 my @unknown = ($unknown || '') =~ /`([A-Z]+)`/g;
@@ -220,7 +225,7 @@ for my $name (@unknown) {
 
 # ---- places -------------------------------------------------------------------------------------
 
-for my $page ('README.md', 'docs/data-format.md') {
+for my $page ('README.md', 'docs/commands.md', 'docs/data-format.md') {
     my $text = slurp($page);
     my ($folder) = $page =~ m{^(.*/)?[^/]*$};
     $folder = defined $folder ? $folder : '';

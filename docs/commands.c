@@ -1,0 +1,332 @@
+// Writes docs/commands.md: what the command table says, as a page. `make docs` runs it, and `make
+// test` compares; the words of a command are those of its row, the words about all of them are
+// here.
+#include <stdio.h>
+
+#include "serve/handlers.h"
+
+static const char head[] =
+    "# Commands\n"
+    "\n"
+    "`make docs` writes this page from the rows of `src/serve/command_table.c` and\n"
+    "`src/serve/write_commands.c`; `COMMAND DOCS` tells the same to clients. \"Since\" is the "
+    "version\n"
+    "of Redis that has the command, or of Stele where Redis does not.\n"
+    "\n"
+    "The measure is a Redis 7.0 that holds the same data as a read-only replica. Where a command\n"
+    "differs from it, the command says so. For all of them holds:\n"
+    "\n"
+    "- A key is a UUID, in any case. Any other key is one that does not exist.\n"
+    "- Every value is a string, none expires, and there is one database.\n"
+    "- A request has at most 1,048,576 words, each of at most 1 MiB: no client sends values to a\n"
+    "  read-only server.\n"
+    "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are made piece by piece as the client reads "
+    "them,\n"
+    "  and other clients are served in between.\n";
+
+// All that Redis 7.0 has and that is no write, to tell which of them are not here.
+static const struct {
+    enum command_group group;
+    const char *names; // separated by spaces
+} redis_commands[] = {
+    {GROUP_GENERIC,
+     "dump exists expiretime keys object pexpiretime pttl randomkey scan sort_ro touch "
+     "ttl type wait"},
+    {GROUP_STRING, "get getrange lcs mget strlen substr"},
+    {GROUP_BITMAP, "bitcount bitfield_ro bitpos getbit"},
+    {GROUP_LIST, "lindex llen lpos lrange"},
+    {GROUP_HASH, "hexists hget hgetall hkeys hlen hmget hrandfield hscan hstrlen hvals"},
+    {GROUP_SET,
+     "scard sdiff sinter sintercard sismember smembers smismember srandmember sscan sunion"},
+    {GROUP_SORTED_SET, "zcard zcount zdiff zinter zintercard zlexcount zmscore zrandmember zrange "
+                       "zrangebylex zrangebyscore zrank zrevrange zrevrangebylex zrevrangebyscore "
+                       "zrevrank zscan zscore zunion"},
+    {GROUP_STREAM, "xinfo xlen xpending xrange xread xrevrange"},
+    {GROUP_GEO, "geodist geohash geopos georadius_ro georadiusbymember_ro geosearch"},
+    {GROUP_HYPERLOGLOG, "pfcount pfselftest"},
+    {GROUP_CONNECTION, "auth client echo hello ping quit reset select"},
+    {GROUP_SERVER,
+     "acl bgrewriteaof bgsave command config dbsize debug failover info lastsave latency "
+     "lolwut memory module monitor psync replconf replicaof role save shutdown slaveof "
+     "slowlog sync time"},
+    {GROUP_SCRIPTING, "eval eval_ro evalsha evalsha_ro fcall fcall_ro script"},
+    {GROUP_CLUSTER, "asking cluster readonly readwrite"},
+    {GROUP_PUBSUB,
+     "psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe "
+     "unsubscribe"},
+    {GROUP_TRANSACTIONS, "discard exec multi unwatch watch"},
+};
+
+static struct command_index commands;
+
+// ---- what rows there are ------------------------------------------------------------------------
+
+static bool is_refused(const struct command *c)
+{
+    return (c->flags & WRITE) != 0 && c->handler == NULL;
+}
+
+// A container is answered when one of its subcommands is.
+static bool is_answered(const struct command *c)
+{
+    for (const struct command *sub = c->subcommands; sub != NULL && sub->name != NULL; sub++)
+        if (is_answered(sub))
+            return true;
+    return c->handler != NULL;
+}
+
+// The next entry from `*at` on that is in the group and refused, or answered; NULL at the end.
+static const struct command_entry *next(enum command_group group, bool refused, unsigned *at)
+{
+    while (*at < commands.count) {
+        const struct command_entry *entry = &commands.entries[(*at)++];
+        const struct command *top = entry->container != NULL ? entry->container : entry->command;
+        if (top->group == group &&
+            (refused ? is_refused(entry->command) : is_answered(entry->command)))
+            return entry;
+    }
+    return NULL;
+}
+
+static bool is_empty(enum command_group group, bool refused)
+{
+    unsigned at = 0;
+    return next(group, refused, &at) == NULL;
+}
+
+// ---- words --------------------------------------------------------------------------------------
+
+// "GET" or "CLIENT GETNAME".
+static const char *title(const struct command_entry *entry)
+{
+    static char text[COMMAND_FULL_NAME_MAX];
+    size_t i = 0;
+    command_full_name(entry, text);
+    for (; text[i] != '\0'; i++)
+        text[i] = text[i] == '|' ? ' ' : ascii_upper(text[i]);
+    return text;
+}
+
+// The anchor of a heading: lower case, spaces become hyphens and other signs vanish.
+static void print_anchor(const char *heading)
+{
+    for (; *heading != '\0'; heading++)
+        if (*heading == ' ')
+            putchar('-');
+        else if (*heading != '.' && *heading != '\'')
+            putchar(ascii_lower(*heading));
+}
+
+static void print_link(const char *heading)
+{
+    printf("[%s](#", heading);
+    print_anchor(heading);
+    putchar(')');
+}
+
+static const char *group_heading(enum command_group group)
+{
+    static char text[64];
+    if (group == GROUP_MODULE)
+        return "Commands of Stele's own";
+    snprintf(text, sizeof text, "%s commands", command_group_name(group));
+    text[0] = ascii_upper(text[0]);
+    return text;
+}
+
+static void print_arguments(const struct command_argument *arguments, const char *between);
+
+static void print_argument(const struct command_argument *a)
+{
+    bool choice = strcmp(a->type, "oneof") == 0;
+    bool pure = strcmp(a->type, "pure-token") == 0;
+    bool braced = choice && ((a->flags & ARGUMENT_OPTIONAL) == 0 || a->token != NULL);
+    if (a->token != NULL)
+        printf("%s%s", a->token, pure ? "" : " ");
+    if (braced)
+        putchar('<');
+    if (a->inner != NULL)
+        print_arguments(a->inner, choice ? " | " : " ");
+    else if (!pure)
+        printf("%s", a->name);
+    if (braced)
+        putchar('>');
+}
+
+static void print_arguments(const struct command_argument *arguments, const char *between)
+{
+    for (const struct command_argument *a = arguments; a->name != NULL; a++) {
+        bool optional = (a->flags & ARGUMENT_OPTIONAL) != 0;
+        printf("%s%s", a == arguments ? "" : between, optional ? "[" : "");
+        print_argument(a);
+        if ((a->flags & ARGUMENT_MULTIPLE) != 0) {
+            printf(" [");
+            print_argument(a);
+            printf(" ...]");
+        }
+        if (optional)
+            putchar(']');
+    }
+}
+
+static void print_flags(const struct command *c)
+{
+    const char *before = "; ";
+    for (unsigned bit = 0; bit < COMMAND_FLAGS; bit++) {
+        if ((c->flags >> bit & 1) == 0)
+            continue;
+        printf("%s%s", before, command_flag_name(bit));
+        before = ", ";
+    }
+}
+
+static void print_keys(const struct command *c)
+{
+    if (c->keys.first == 0)
+        return;
+    if (c->keys.last == c->keys.first)
+        printf("; the key is word %d behind the name", c->keys.first);
+    else if (c->keys.last == -1 && c->keys.first == 1 && c->keys.step == 1)
+        printf("; all words behind the name are keys");
+    else
+        printf("; keys are words %d to %d, in steps of %d", c->keys.first, c->keys.last,
+               c->keys.step);
+}
+
+// ---- the page -----------------------------------------------------------------------------------
+
+static void print_command(const struct command_entry *entry)
+{
+    const struct command *c = entry->command;
+    printf("\n%s %s\n\n", entry->container != NULL ? "####" : "###", title(entry));
+    if (c->handler == NULL) {
+        printf("%s.\n", c->summary);
+        return;
+    }
+    printf("```text\n%s%s", title(entry), c->arguments != NULL ? " " : "");
+    if (c->arguments != NULL)
+        print_arguments(c->arguments, " ");
+    // "These lines" is what HELP says of itself.
+    printf("\n```\n\n%s.\n\n",
+           c->handler == help_command ? "What each subcommand does" : c->summary);
+    printf("Since %s", c->since);
+    if (c->complexity != NULL)
+        printf("; %s", c->complexity);
+    print_flags(c);
+    print_keys(c);
+    printf(".\n");
+    if (c->history != NULL || c->deprecated_since != NULL)
+        printf("\n");
+    for (const struct command_change *h = c->history; h != NULL && h->since != NULL; h++)
+        printf("- %s: %s.\n", h->since, h->change);
+    if (c->deprecated_since != NULL)
+        printf("- %s: deprecated; use %s.\n", c->deprecated_since, c->replaced_by);
+    if (c->deviation != NULL)
+        printf("\n**Not as in Redis:** %s\n", c->deviation);
+}
+
+static void print_groups(void (*print)(enum command_group group))
+{
+    for (int group = 0; group < COMMAND_GROUPS; group++)
+        if (!is_empty((enum command_group)group, false))
+            print((enum command_group)group);
+}
+
+static void print_contents(enum command_group group)
+{
+    const struct command_entry *entry;
+    const char *before = ": ";
+    printf("- ");
+    print_link(group_heading(group));
+    for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;) {
+        if (entry->container != NULL)
+            continue;
+        printf("%s", before);
+        print_link(title(entry));
+        before = ", ";
+    }
+    printf("\n");
+}
+
+static void print_group(enum command_group group)
+{
+    const struct command_entry *entry;
+    printf("\n## %s\n", group_heading(group));
+    for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)
+        print_command(entry);
+}
+
+static void print_refused(void)
+{
+    printf("\n## Refused writes\n"
+           "\n"
+           "A wrong number of words is told first; then the answer is\n"
+           "`READONLY You can't write against a read only replica.`\n"
+           "\n"
+           "| group | commands |\n"
+           "|---|---|\n");
+    for (int group = 0; group < COMMAND_GROUPS; group++) {
+        const struct command_entry *entry;
+        if (is_empty((enum command_group)group, true))
+            continue;
+        printf("| %s |", command_group_name((enum command_group)group));
+        for (unsigned at = 0; (entry = next((enum command_group)group, true, &at)) != NULL;)
+            printf(" `%s`", title(entry));
+        printf(" |\n");
+    }
+}
+
+// Those of a group that have no row; how many.
+static unsigned print_missing(const char *names, bool really)
+{
+    unsigned count = 0;
+    while (*names != '\0') {
+        size_t len = strcspn(names, " ");
+        if (command_find(&commands, span_of(names, len)) == NULL) {
+            count++;
+            if (really)
+                printf(" `");
+            for (size_t i = 0; really && i < len; i++)
+                putchar(ascii_upper(names[i]));
+            if (really)
+                putchar('`');
+        }
+        names += len + (names[len] == ' ');
+    }
+    return count;
+}
+
+static void print_absent(void)
+{
+    printf("\n## What Redis 7.0 has besides\n"
+           "\n"
+           "These are unknown commands here: they are about data that a file of strings does not "
+           "hold,\n"
+           "or about what a read-only server does not do.\n"
+           "\n"
+           "| group | commands |\n"
+           "|---|---|\n");
+    for (unsigned i = 0; i < sizeof redis_commands / sizeof *redis_commands; i++) {
+        if (print_missing(redis_commands[i].names, false) == 0)
+            continue;
+        printf("| %s |", command_group_name(redis_commands[i].group));
+        print_missing(redis_commands[i].names, true);
+        printf(" |\n");
+    }
+}
+
+int main(void)
+{
+    command_index_init(&commands);
+    printf("%s\n## Contents\n\n", head);
+    print_groups(print_contents);
+    printf("- ");
+    print_link("Refused writes");
+    printf("\n- ");
+    print_link("What Redis 7.0 has besides");
+    printf("\n");
+    print_groups(print_group);
+    print_refused();
+    print_absent();
+    return 0;
+}

@@ -1,0 +1,203 @@
+// Which words are keys: by the row's key specifications, each of which gives one run of keys; for
+// the few commands whose keys no specification can tell, by a rule of their own. Those are writes,
+// which are refused, but a proxy or a cluster client may ask where their keys are.
+#include "serve/keys.h"
+
+#include <assert.h>
+
+#include "base/number.h"
+
+static void add_run(struct key_runs *runs, struct key_run run)
+{
+    assert(runs->count < KEY_RUNS_MAX);
+    runs->run[runs->count++] = run;
+    runs->keys += run.count;
+}
+
+static void add_key(struct key_runs *runs, uint32_t i, const char *flags)
+{
+    add_run(runs, (struct key_run){i, 1, 1, flags});
+}
+
+// ---- rules of their own -------------------------------------------------------------------------
+
+static void find_set(const struct resp_request *r, struct key_runs *runs)
+{
+    const char *flags = "OW update";
+    for (uint32_t i = 3; i < r->argc; i++)
+        if (span_is(resp_arg(r, i), "get"))
+            flags = "RW access update";
+    add_key(runs, 1, flags);
+}
+
+// Reads only, as long as there are whole GETs and nothing else but what they go by.
+static void find_bitfield(const struct resp_request *r, struct key_runs *runs)
+{
+    const char *flags = "RO access";
+    for (uint32_t i = 2; i < r->argc; i++) {
+        struct span word = resp_arg(r, i);
+        if (span_is(word, "get") && i + 2 < r->argc) {
+            i += 2;
+        } else if (span_is(word, "overflow") && i + 1 < r->argc) {
+            i++;
+        } else {
+            flags = "RW access update";
+            break;
+        }
+    }
+    add_key(runs, 1, flags);
+}
+
+// The last STORE counts. The keys that BY and GET lead to cannot be told from the request.
+static void find_sort(const struct resp_request *r, struct key_runs *runs)
+{
+    uint32_t stored = 0;
+    for (uint32_t i = 2; i < r->argc; i++) {
+        struct span word = resp_arg(r, i);
+        if (span_is(word, "limit"))
+            i += 2;
+        else if (span_is(word, "get") || span_is(word, "by"))
+            i++;
+        else if (span_is(word, "store") && i + 1 < r->argc)
+            stored = i + 1;
+    }
+    add_key(runs, 1, "RO access");
+    if (stored != 0)
+        add_key(runs, stored, "OW update");
+}
+
+// One key in its place, or many behind KEYS and an empty word in that place. As in Redis, KEYS as
+// the last word is only seen when there is another one.
+static void find_migrate(const struct resp_request *r, struct key_runs *runs)
+{
+    static const char flags[] = "RW access delete";
+    bool many = false;
+    for (uint32_t i = 2; i + 1 < r->argc; i++)
+        many |= span_is(resp_arg(r, i), "keys");
+    for (uint32_t i = 6; many && i < r->argc; i++) {
+        struct span word = resp_arg(r, i);
+        if (span_is(word, "keys")) {
+            if (resp_arg(r, 3).len == 0 && i + 1 < r->argc)
+                add_run(runs, (struct key_run){i + 1, r->argc - i - 1, 1, flags});
+            return;
+        }
+        i += span_is(word, "auth") ? 1 : span_is(word, "auth2") ? 2 : 0;
+    }
+    add_key(runs, 3, flags);
+}
+
+typedef void key_rule(const struct resp_request *r, struct key_runs *runs);
+
+static key_rule *own_rule(const struct command *c)
+{
+    static const struct {
+        const char *name;
+        key_rule *rule;
+    } rules[] = {
+        {"bitfield", find_bitfield},
+        {"migrate", find_migrate},
+        {"set", find_set},
+        {"sort", find_sort},
+    };
+    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
+        if ((c->flags & WRITE) != 0 && strcmp(rules[i].name, c->name) == 0)
+            return rules[i].rule;
+    return NULL;
+}
+
+// ---- specifications -----------------------------------------------------------------------------
+
+// The argument behind the keyword, or 0. As in Redis, the last word is never taken for it, nor,
+// backwards, the first two.
+static uint32_t behind_keyword(const struct resp_request *r, const struct command_key_spec *spec)
+{
+    int64_t i = spec->from;
+    if (i > 0) {
+        for (; i + 1 < r->argc; i++)
+            if (span_is(resp_arg(r, (uint32_t)i), spec->keyword))
+                return (uint32_t)i + 1;
+    } else {
+        for (i += r->argc; i > 1; i--)
+            if (span_is(resp_arg(r, (uint32_t)i), spec->keyword))
+                return (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+// False when the request is not as the specification says.
+static bool find_run(const struct resp_request *r, const struct command_key_spec *spec,
+                     struct key_runs *runs)
+{
+    int64_t first = spec->from;
+    int64_t last = (int64_t)r->argc + spec->last;
+    if (spec->keyword != NULL) {
+        first = behind_keyword(r, spec);
+        if (first == 0)
+            return true;
+    }
+    if (first == 0 || first >= r->argc)
+        return false;
+    if (spec->counted) {
+        int64_t count;
+        if (!number_parse(resp_arg(r, (uint32_t)first), &count) || count > r->argc)
+            return false;
+        last = first + count;
+        first++;
+    } else if (spec->last >= 0) {
+        last = first + spec->last;
+    } else if (spec->limit != 0) {
+        last = first + (r->argc - first) / spec->limit + spec->last;
+    }
+    if (last < first || last >= r->argc)
+        return false;
+    uint32_t count = (uint32_t)((last - first) / spec->step) + 1;
+    add_run(runs, (struct key_run){(uint32_t)first, count, (uint32_t)spec->step, spec->flags});
+    return true;
+}
+
+static bool is_key(const struct command_key_spec *spec)
+{
+    return strstr(spec->flags, "not_key") == NULL;
+}
+
+bool keys_possible(const struct command *c)
+{
+    struct command_key_spec room[2];
+    for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++)
+        if (is_key(s))
+            return true;
+    return false;
+}
+
+bool keys_need_search(const struct command *c)
+{
+    for (const struct command_key_spec *s = c->key_specs; s != NULL && s->flags != NULL; s++)
+        if (s->keyword != NULL)
+            return true;
+    return own_rule(c) != NULL;
+}
+
+void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs)
+{
+    struct command_key_spec room[2];
+    key_rule *rule = own_rule(c);
+    *runs = (struct key_runs){.count = 0};
+    if (rule != NULL) {
+        rule(r, runs);
+        return;
+    }
+    for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++) {
+        if (is_key(s) && !find_run(r, s, runs)) {
+            *runs = (struct key_runs){.count = 0};
+            return;
+        }
+    }
+}
+
+uint32_t keys_at(const struct key_runs *runs, uint64_t number, const struct key_run **run)
+{
+    assert(number < runs->keys);
+    for (*run = runs->run; number >= (*run)->count; ++*run)
+        number -= (*run)->count;
+    return (*run)->first + (uint32_t)number * (*run)->step;
+}

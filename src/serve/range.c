@@ -1,0 +1,169 @@
+// STELE.RANGE and STELE.COUNT: ordered reads, which Redis's strings do not have. Keys stand in the
+// order of their bits, so a range of keys is a range of ranks: counting it is two searches, and
+// reading it begins at one end, whatever its size. UUIDs of version 7 begin with the time they were
+// made at, so a table of them is a time series.
+//
+// The count stands in front of the keys and is kept whatever happens: a line that was overwritten
+// in place meanwhile, and holds no UUID any more, is answered by nulls.
+#include "base/number.h"
+#include "data/dataset.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
+    WORK_PER_BOUND = 2,
+    WORDS_MAX = 7, // of a request with all options, as they are read anew in each turn
+};
+
+struct range {
+    uint64_t begin; // rank of the first key
+    uint64_t end;   // and of the one behind the last
+    uint64_t limit;
+    bool reversed;
+    bool with_values;
+};
+
+// The least and the greatest UUID that begin with `text`. False when none does.
+static bool complete(struct span text, struct uuid *least, struct uuid *greatest)
+{
+    char low[UUID_TEXT_LEN];
+    char high[UUID_TEXT_LEN];
+    if (text.len == 0 || text.len > UUID_TEXT_LEN)
+        return false;
+    memcpy(low, "00000000-0000-0000-0000-000000000000", UUID_TEXT_LEN);
+    memcpy(high, "ffffffff-ffff-ffff-ffff-ffffffffffff", UUID_TEXT_LEN);
+    memcpy(low, text.ptr, text.len);
+    memcpy(high, text.ptr, text.len);
+    return uuid_parse(low, least) && uuid_parse(high, greatest);
+}
+
+// The rank of the first key behind `id`.
+static uint64_t seek_behind(const struct dataset *d, struct uuid id)
+{
+    id.lo++;
+    id.hi += id.lo == 0;
+    bool last = id.hi == 0 && id.lo == 0;
+    return last ? dataset_figures(d)->keys : dataset_seek(d, id);
+}
+
+// The rank at which a bound cuts the keys, when it is the lower (or the upper) one. An inclusive
+// bound has all keys that begin so on its inner side, an exclusive one has none. False when it is
+// no bound.
+static bool parse_bound(const struct dataset *d, struct span text, bool lower, uint64_t *cut)
+{
+    struct uuid least;
+    struct uuid greatest;
+    if (span_is(text, "-") || span_is(text, "+")) {
+        *cut = text.ptr[0] == '-' ? 0 : dataset_figures(d)->keys;
+        return true;
+    }
+    bool exclusive = text.len > 0 && text.ptr[0] == '(';
+    if (!complete(span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
+        return false;
+    *cut = lower == exclusive ? seek_behind(d, greatest) : dataset_seek(d, least);
+    return true;
+}
+
+static bool parse_bounds(struct session *s, const struct resp_request *r, struct range *range)
+{
+    const struct dataset *d = s->service->dataset;
+    struct span from = resp_arg(r, range->reversed ? 2 : 1);
+    struct span to = resp_arg(r, range->reversed ? 1 : 2);
+    session_charge(s, 2 * WORK_PER_BOUND);
+    if (!parse_bound(d, from, true, &range->begin) || !parse_bound(d, to, false, &range->end)) {
+        resp_error(&s->reply, "ERR from and to must be a UUID or how one begins, with '(' in front "
+                              "to exclude it, or '-' or '+'");
+        return false;
+    }
+    if (range->end < range->begin) // the wrong way round
+        range->end = range->begin;
+    return true;
+}
+
+// False when the request is wrong and the error has been written.
+static bool parse(struct session *s, const struct resp_request *r, struct range *range)
+{
+    *range = (struct range){.limit = UINT64_MAX};
+    if (r->argc > WORDS_MAX) {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    for (uint32_t i = 3; i < r->argc; i++) {
+        int64_t limit;
+        struct span option = resp_arg(r, i);
+        if (span_is(option, "limit") && i + 1 < r->argc) {
+            if (!number_parse(resp_arg(r, ++i), &limit)) {
+                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                return false;
+            }
+            if (limit < 0) {
+                resp_error(&s->reply, "ERR value is out of range, must be positive");
+                return false;
+            }
+            range->limit = (uint64_t)limit;
+        } else if (span_is(option, "rev")) {
+            range->reversed = true;
+        } else if (span_is(option, "withvalues")) {
+            range->with_values = true;
+        } else {
+            resp_error(&s->reply, "ERR syntax error");
+            return false;
+        }
+    }
+    return parse_bounds(s, r, range);
+}
+
+enum command_result stele_count_command(struct session *s, const struct resp_request *r)
+{
+    struct range range = {0};
+    if (parse_bounds(s, r, &range))
+        resp_integer(&s->reply, (int64_t)(range.end - range.begin));
+    return COMMAND_DONE;
+}
+
+// The key of that rank and, when asked for, its value.
+static void reply_record(struct session *s, const struct range *range, uint64_t rank)
+{
+    struct uuid id;
+    struct span value = {NULL, 0};
+    char text[UUID_TEXT_LEN];
+    bool found = dataset_at(s->service->dataset, rank, &id, range->with_values ? &value : NULL);
+    if (range->with_values && s->reply.protocol == RESP3)
+        resp_array(&s->reply, 2);
+    if (found) {
+        uuid_format(id, text);
+        resp_bulk(&s->reply, span_of(text, sizeof text));
+    } else {
+        resp_null(&s->reply);
+    }
+    if (!range->with_values)
+        return;
+    session_charge(s, value.len / BYTES_PER_WORK);
+    if (found)
+        resp_bulk_shared(&s->reply, value, &s->service->borrowed);
+    else
+        resp_null(&s->reply);
+}
+
+// `sum` is the number of keys that the reply promises, the cursor 1 + how many have been given.
+enum command_result stele_range_command(struct session *s, const struct resp_request *r)
+{
+    struct range range;
+    if (!parse(s, r, &range))
+        return COMMAND_DONE;
+    if (s->cursor == 0) {
+        uint64_t keys = range.end - range.begin;
+        bool pairs = range.with_values && s->reply.protocol == RESP2;
+        s->sum = keys < range.limit ? keys : range.limit;
+        s->cursor = 1;
+        resp_array(&s->reply, pairs ? 2 * s->sum : s->sum);
+    }
+    for (; s->cursor <= s->sum; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        reply_record(s, &range,
+                     range.reversed ? range.end - s->cursor : range.begin + s->cursor - 1);
+    }
+    return COMMAND_DONE;
+}

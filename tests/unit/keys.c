@@ -1,0 +1,185 @@
+// Which words of a request are keys: whatever the words are, for each row of the command table,
+// they are within the request; and what COMMAND GETKEYS does is bounded. What exactly it answers is
+// compared with a real Redis in redis-compat/.
+#include "serve/keys.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "data/dataset.h"
+#include "serve/session.h"
+#include "support/tap.h"
+
+enum { WORDS = 14, REQUESTS = 400, KEYS = 3000 };
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+
+static struct service_group group;
+static struct service service;
+static struct command_index commands;
+
+static const char *const pool[] = {"get",     "set",      "store",       "storedist", "keys",
+                                   "streams", "auth",     "auth2",       "limit",     "by",
+                                   "incrby",  "overflow", "0",           "1",         "2",
+                                   "3",       "-1",       "99999999999", "",          "x"};
+
+// A request of random words; `text` must hold it.
+static struct resp_request make_request(struct random *r, uint32_t argc, struct buf *text,
+                                        struct resp_arg *args)
+{
+    text->len = 0;
+    for (uint32_t i = 0; i < argc; i++) {
+        struct span word = span_text(pool[random_below(r, sizeof pool / sizeof *pool)]);
+        args[i] = (struct resp_arg){(uint32_t)text->len, (uint32_t)word.len};
+        buf_append(text, word);
+    }
+    return (struct resp_request){text->ptr, args, argc};
+}
+
+// Whether every key is a word of the request, behind its name.
+static bool are_words(const struct key_runs *runs, const struct resp_request *r)
+{
+    const struct key_run *run;
+    for (uint64_t n = 0; n < runs->keys; n++) {
+        uint32_t i = keys_at(runs, n, &run);
+        if (i == 0 || i >= r->argc || run->flags == NULL || *run->flags == '\0')
+            return false;
+    }
+    return true;
+}
+
+static void check_rows(struct random *r)
+{
+    struct buf text = {0};
+    struct resp_arg args[WORDS];
+    struct key_runs runs;
+    unsigned rows = 0, found = 0, wrong = 0;
+    buf_append_text(&text, "-");
+    for (unsigned i = 0; i < commands.count; i++) {
+        const struct command *c = commands.entries[i].command;
+        rows += keys_possible(c);
+        for (unsigned n = 0; n < REQUESTS; n++) {
+            struct resp_request request =
+                make_request(r, 1 + (uint32_t)random_below(r, WORDS), &text, args);
+            if (!command_takes(c, request.argc))
+                continue;
+            keys_find(c, &request, &runs);
+            found += runs.keys > 0;
+            if (!are_words(&runs, &request) || (runs.keys > 0 && !keys_possible(c)))
+                wrong += ok(false, "%s: keys are words", c->name) ? 0 : 1;
+        }
+    }
+    is_number(wrong, 0, "the keys of random requests are words of them");
+    ok(rows > 80 && found > 10000, "%u rows have keys, %u requests had some", rows, found);
+    buf_release(&text);
+}
+
+// Agrees with what is looked up, where both know.
+static void check_lookups(void)
+{
+    static const char words[] = "abcdefgh";
+    struct resp_arg args[8];
+    unsigned compared = 0, different = 0;
+    for (uint32_t i = 0; i < 8; i++)
+        args[i] = (struct resp_arg){i, 1};
+    for (unsigned i = 0; i < commands.count; i++) {
+        const struct command *c = commands.entries[i].command;
+        if (c->handler == NULL || c->keys.first == 0)
+            continue;
+        for (uint32_t argc = 1; argc <= 8; argc++) {
+            struct resp_request request = {words, args, argc};
+            struct key_runs runs;
+            if (!command_takes(c, argc))
+                continue;
+            keys_find(c, &request, &runs);
+            compared++;
+            different += runs.keys != command_keys(c, argc) ||
+                         runs.run[0].first != (uint32_t)c->keys.first ||
+                         runs.run[0].step != (uint32_t)c->keys.step;
+        }
+    }
+    is_number(different, 0, "what is looked up is what is told");
+    ok(compared > 20, "%u requests were compared", compared);
+}
+
+// The whole reply, and how many turns it took.
+static struct buf ask(const char *head, unsigned keys, unsigned *turns)
+{
+    struct session s;
+    struct output out = {0};
+    struct buf input = {0};
+    struct buf reply = {0};
+    struct feed_result result;
+    buf_append_text(&input, head);
+    for (unsigned i = 0; i < keys; i++)
+        buf_printf(&input, " %04u", i);
+    buf_append_text(&input, "\r\n");
+    session_init(&s, &service, 1, true);
+    *turns = 0;
+    do {
+        timing_begin(&service.timing, clock_monotonic_ns());
+        result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
+        timing_settle(&service.timing, &service.stats);
+        ++*turns;
+    } while (result.consumed == 0);
+    buf_append(&reply, buf_span(&out.owned));
+    output_release(&out);
+    session_release(&s);
+    buf_release(&input);
+    return reply;
+}
+
+static void check_bounds(void)
+{
+    struct buf wanted = {0};
+    unsigned turns;
+    struct buf reply = ask("COMMAND GETKEYS MGET", KEYS, &turns);
+    buf_printf(&wanted, "*%u\r\n", KEYS);
+    for (unsigned i = 0; i < KEYS; i++)
+        buf_printf(&wanted, "$4\r\n%04u\r\n", i);
+    is_bytes(buf_span(&reply), buf_span(&wanted), "many keys are told");
+    ok(turns > KEYS / SESSION_TURN_WORK, "in %u turns", turns);
+    buf_release(&reply);
+    wanted.len = 0;
+
+    reply = ask("COMMAND GETKEYSANDFLAGS XREADGROUP GROUP g c STREAMS", 2 * KEYS / 3, &turns);
+    buf_printf(&wanted, "*%u\r\n", KEYS / 3);
+    for (unsigned i = 0; i < KEYS / 3; i++)
+        buf_printf(&wanted, "*2\r\n$4\r\n%04u\r\n*2\r\n+RO\r\n+access\r\n", i);
+    is_bytes(buf_span(&reply), buf_span(&wanted), "and those that are searched for");
+    buf_release(&reply);
+    buf_release(&wanted);
+
+    reply = ask("COMMAND GETKEYS XREADGROUP GROUP g c STREAMS", KEYS_SEARCHED_MAX, &turns);
+    is_bytes(buf_span(&reply),
+             span_text("-ERR the keys of that command are told for at most 4096 words\r\n"),
+             "but not among any number of words");
+    buf_release(&reply);
+
+    reply = ask("COMMAND LIST", 0, &turns);
+    ok(turns > 1, "COMMAND LIST takes %u turns", turns);
+    char count[32];
+    snprintf(count, sizeof count, "*%u\r\n", commands.count);
+    is_bytes(span_of(reply.ptr, strlen(count)), span_text(count), "and names every row");
+    buf_release(&reply);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    struct error error = {""};
+    struct dataset *dataset =
+        dataset_open_memory(span_text(""), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(dataset != NULL, "%s", error.text);
+    service_group_init(&group, &settings, dataset);
+    service_init(&service, &group);
+    command_index_init(&commands);
+    check_rows(&r);
+    check_lookups();
+    check_bounds();
+    service_release(&service);
+    dataset_close(dataset);
+    return done_testing();
+}
