@@ -109,9 +109,8 @@ static inline void skip_line(struct resp_progress *p, size_t size)
     p->searched = 0;
 }
 
-static inline enum resp_status parse_multibulk(struct resp_progress *p, struct bytes input,
-                                               struct resp_arg *args, size_t capacity, char *bad,
-                                               bool stranger)
+static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes input,
+                                        struct resp_arg *args, size_t capacity, char *bad)
 {
     int64_t number = 0;
     bool valid = false;
@@ -124,8 +123,6 @@ static inline enum resp_status parse_multibulk(struct resp_progress *p, struct b
             return status;
         if (!valid || number > RESP_ARGS_MAX)
             return bad_request(bad, "invalid multibulk length");
-        if (stranger && number > RESP_STRANGER_ARGS)
-            return bad_request(bad, "unauthenticated multibulk length");
         skip_line(p, size);
         if (number <= 0)
             return RESP_COMPLETE;
@@ -149,8 +146,6 @@ static inline enum resp_status parse_multibulk(struct resp_progress *p, struct b
             }
             if (!valid || number < 0 || number > RESP_BULK_MAX)
                 return bad_request(bad, "invalid bulk length");
-            if (stranger && number > RESP_STRANGER_BULK)
-                return bad_request(bad, "unauthenticated bulk length");
             skip_line(p, size);
             p->bulk_len = (uint32_t)number;
             p->in_bulk = true;
@@ -274,25 +269,26 @@ static enum resp_status parse_inline(struct resp_progress *p, struct bytes input
     return RESP_COMPLETE;
 }
 
-static inline enum resp_status parse(struct resp_progress *p, struct bytes input,
-                                     struct resp_arg *args, size_t capacity, char *bad,
-                                     bool stranger)
+enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
+                            size_t capacity, char *bad)
 {
     assert(input.len <= UINT32_MAX); // offsets of arguments are 32 bits
     if (input.len == 0)
         return RESP_PARTIAL;
-    return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad, stranger)
+    return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad)
                                : parse_inline(p, input, args, capacity, bad);
 }
 
-enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
-                            size_t capacity, char *bad)
-{
-    return parse(p, input, args, capacity, bad, false);
-}
-
+// What a stranger may not say is found behind the reading of it, so that others do not pay for it:
+// whatever else is wrong comes later in the request.
 enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input,
                                      struct resp_arg *args, size_t capacity, char *bad)
 {
-    return parse(p, input, args, capacity, bad, true);
+    enum resp_status status = resp_parse(p, input, args, capacity, bad);
+    if (p->expected > RESP_STRANGER_ARGS)
+        return bad_request(bad, "unauthenticated multibulk length");
+    bool too_long = p->in_bulk && p->bulk_len > RESP_STRANGER_BULK;
+    for (uint32_t i = 0; p->expected > 0 && i < p->argc; i++)
+        too_long |= args[i].len > RESP_STRANGER_BULK;
+    return too_long ? bad_request(bad, "unauthenticated bulk length") : status;
 }

@@ -584,6 +584,43 @@ static void follow_reply_mode(struct session *s)
         s->reply_mode = REPLY_SKIP;
 }
 
+// Nothing but the request itself has a say in how it is answered.
+static bool is_plain(const struct session *s)
+{
+    return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
+           s->authenticated && s->running == NULL;
+}
+
+// Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
+// the first other one; the bytes done with. They change nothing of a session that is plain, so
+// between them there is less to look at.
+static size_t answer_lookups(struct session *s, struct bytes in)
+{
+    struct batch *batch = &s->service->batch;
+    size_t done = 0;
+    while (is_read_ahead(s) && s->work_left > 0 && session_has_room(s)) {
+        const struct batch_request *next = &batch->request[s->ahead.next];
+        if (next->keys == 0)
+            break;
+        struct resp_request request = {in.ptr + done, batch->arg + next->first_arg, next->argc};
+        s->ahead.next++;
+        s->work_left--;
+        s->last = next->entry;
+        s->running = next->entry;
+        s->cursor = 0;
+        s->sum = 0;
+        s->keys.first = (uint32_t)next->entry->command->keys.first;
+        s->keys.count = next->keys;
+        s->keys.place = next->first_key;
+        if (!go_on(s, &request)) {
+            keep_request(s, &request, next->size);
+            break;
+        }
+        done += next->size;
+    }
+    return done;
+}
+
 // Answers the next request in `in`, or in the transaction that is executed; how many bytes of `in`
 // are done with.
 static size_t answer_next(struct session *s, struct bytes in, struct output *nowhere, bool *partial)
@@ -591,10 +628,19 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
     bool executing = transaction_executes(s);
     bool silent = s->reply_mode == REPLY_OFF || s->reply_mode == REPLY_SKIP;
     s->reply.out = silent ? nowhere : s->out;
+    if (is_plain(s)) {
+        size_t done = answer_lookups(s, in);
+        if (done > 0 || s->running != NULL) {
+            if (s->reply.errors > 0)
+                count_errors(s);
+            return done;
+        }
+    }
     size_t done = answer(s, executing ? transaction_rest(s) : in, partial);
     if (s->reply.errors > 0)
         count_errors(s);
-    output_take(nowhere, output_pending(nowhere));
+    if (silent)
+        output_take(nowhere, output_pending(nowhere));
     if (executing) {
         transaction_advance(s, done);
         return 0;
