@@ -185,6 +185,25 @@ static const char *set_write_error(struct options *o, const char *value)
     return "must be readonly, noperm or err";
 }
 
+static const char *set_cluster_enabled(struct options *o, const char *value)
+{
+    return set_yes_no(&o->server.service.cluster_enabled, value);
+}
+
+static const char *set_cluster_announce_ip(struct options *o, const char *value)
+{
+    o->server.service.cluster_announce_ip = value;
+    // Clients split lines of it at spaces, and what is longer is no address.
+    bool good = *value != '\0' && strlen(value) <= 64 && strpbrk(value, " \t\r\n") == NULL;
+    return good ? NULL : "must be an address or a name of at most 64 bytes";
+}
+
+static const char *set_cluster_announce_port(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.cluster_announce_port, value, 1, 65535,
+                      "must be a number from 1 to 65535");
+}
+
 static const char *set_enable_debug(struct options *o, const char *value)
 {
     static const char *const words[] = {"no", "local", "yes"};
@@ -252,7 +271,14 @@ static const struct option_row rows[] = {
      "announce that version of Redis in HELLO and INFO (default " STELE_REDIS_VERSION ")",
      set_redis_version},
     {"--write-error", "readonly|noperm|err",
-     "the error that write commands are answered with (default readonly)", set_write_error},
+     "the error that write commands are answered with (default readonly; noperm in a cluster)",
+     set_write_error},
+    {"--cluster-enabled", "yes|no",
+     "answer CLUSTER as a cluster of one node that owns every slot (default no)",
+     set_cluster_enabled},
+    {"--cluster-announce-ip", "ADDRESS",
+     "the node's address (default: the one a client has connected to)", set_cluster_announce_ip},
+    {"--cluster-announce-port", "PORT", "its port (default: likewise)", set_cluster_announce_port},
     {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
      set_enable_debug},
     {"--enable-shutdown-command", "yes|no",
@@ -353,6 +379,9 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
     }
     if (!o->server.tcp)
         o->server.service.port = 0;
+    // Clients of a cluster take READONLY for a node that has become a replica, and ask again.
+    if (o->server.service.cluster_enabled && o->server.service.write_error == WRITE_ERROR_READONLY)
+        o->server.service.write_error = WRITE_ERROR_NOPERM;
     if (o->server.bind_count == 0) {
         set_bind(o, "127.0.0.1");
         set_bind(o, "-::1");

@@ -110,6 +110,13 @@ void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
     memcpy(to, facts.address, CLIENT_ADDRESS_TEXT);
 }
 
+void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
+{
+    struct client_facts facts;
+    describe(s, &facts);
+    memcpy(to, facts.local_address, CLIENT_ADDRESS_TEXT);
+}
+
 enum command_result client_info_command(struct session *s, const struct resp_request *r)
 {
     char line[LINE_MAX + 1];

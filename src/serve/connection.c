@@ -46,6 +46,8 @@ enum command_result select_command(struct session *s, const struct resp_request 
     else if (db < INT32_MIN || db > INT32_MAX)
         resp_error(&s->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN,
                    INT32_MAX);
+    else if (db != 0 && s->service->settings->cluster_enabled)
+        resp_error(&s->reply, "ERR SELECT is not allowed in cluster mode");
     else if (db != 0)
         resp_error(&s->reply, "ERR DB index is out of range");
     else
@@ -192,7 +194,7 @@ static void reply_hello(struct session *s)
     resp_bulk_text(w, "id");
     resp_integer(w, (int64_t)s->id);
     resp_bulk_text(w, "mode");
-    resp_bulk_text(w, "standalone");
+    resp_bulk_text(w, s->service->settings->cluster_enabled ? "cluster" : "standalone");
     resp_bulk_text(w, "role");
     resp_bulk_text(w, "master"); // clients that want a primary refuse a replica, even to read
     resp_bulk_text(w, "modules");

@@ -18,6 +18,11 @@ command_handler keys_command, scan_command;
 command_handler auth_command, client_getname_command, client_id_command, client_setinfo_command,
     client_setname_command, echo_command, hello_command, ping_command, quit_command,
     readonly_command, reset_command, select_command;
+// cluster.c
+command_handler asking_command, cluster_command, cluster_countkeysinslot_command,
+    cluster_getkeysinslot_command, cluster_info_command, cluster_keyslot_command,
+    cluster_myid_command, cluster_nodes_command, cluster_nothing_command, cluster_shards_command,
+    cluster_slots_command;
 // client.c
 command_handler client_capa_command, client_info_command, client_kill_command, client_list_command,
     client_no_evict_command, client_no_touch_command, client_pause_command, client_reply_command,

@@ -53,7 +53,7 @@ static void server_section(const struct service *service, struct buf *b)
     uname(&os);
     buf_printf(b, "redis_version:%s\r\n", service_redis_version(service));
     buf_printf(b, "redis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_build_id:0\r\n");
-    buf_printf(b, "redis_mode:standalone\r\n");
+    buf_printf(b, "redis_mode:%s\r\n", settings->cluster_enabled ? "cluster" : "standalone");
     buf_printf(b, "server_name:stele\r\n");
     buf_printf(b, "stele_version:%s\r\n", STELE_VERSION);
     buf_printf(b, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
@@ -174,8 +174,7 @@ static void commandstats_section(const struct service *service, struct buf *b)
 
 static void cluster_section(const struct service *service, struct buf *b)
 {
-    (void)service;
-    buf_printf(b, "cluster_enabled:0\r\n");
+    buf_printf(b, "cluster_enabled:%d\r\n", service->settings->cluster_enabled);
 }
 
 static void keyspace_section(const struct service *service, struct buf *b)

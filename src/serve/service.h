@@ -38,6 +38,9 @@ struct service_settings {
     const char *requirepass;   // NULL: none
     const char *redis_version; // that we announce
     enum write_error write_error;
+    bool cluster_enabled;            // as a cluster of one node
+    const char *cluster_announce_ip; // NULL: where the client has reached us
+    unsigned cluster_announce_port;  // 0: the same
     enum enable_command enable_debug_command;
     bool enable_shutdown_command;
 };

@@ -145,6 +145,9 @@ void session_push(struct session *s, struct span message);
 // Where the client is, as CLIENT LIST has it.
 void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 
+// Where it has reached us.
+void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
+
 // The sessions of a loop in the order of their ids: the first whose id is higher than `id`, and the
 // one behind `s`. NULL: none.
 struct session *session_after(const struct service *service, uint64_t id);

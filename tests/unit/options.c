@@ -65,6 +65,10 @@ static struct buf differences(const struct options *o)
     tell(&b, "requirepass-file", o->password_file != NULL ? o->password_file : "none", "none");
     tell(&b, "redis-version", s->redis_version, "7.4.0");
     tell(&b, "write-error", write_error[s->write_error], "readonly");
+    tell_number(&b, "cluster-enabled", s->cluster_enabled, 0);
+    tell(&b, "cluster-announce-ip",
+         s->cluster_announce_ip != NULL ? s->cluster_announce_ip : "none", "none");
+    tell_number(&b, "cluster-announce-port", s->cluster_announce_port, 0);
     tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
     tell_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
     tell_number(&b, "help", o->help, 0);
@@ -147,6 +151,10 @@ static const struct value_case values[] = {
     {"--write-error", "readonly", ""},
     {"--write-error", "noperm", "write-error=noperm"},
     {"--write-error", "err", "write-error=err"},
+    {"--cluster-enabled", "yes", "write-error=noperm cluster-enabled=1"},
+    {"--cluster-enabled", "no", ""},
+    {"--cluster-announce-ip", "10.0.0.7", "cluster-announce-ip=10.0.0.7"},
+    {"--cluster-announce-port", "7000", "cluster-announce-port=7000"},
     {"--enable-debug-command", "no", ""},
     {"--enable-debug-command", "local", "enable-debug-command=local"},
     {"--enable-debug-command", "yes", "enable-debug-command=yes"},
@@ -206,6 +214,13 @@ static const struct value_case values[] = {
     {"--redis-version", "7.4.0.", "!--redis-version '7.4.0.' must be a version like 7.4.0"},
     {"--redis-version", "7.4.0 ", "!--redis-version '7.4.0 ' must be a version like 7.4.0"},
     {"--write-error", "none", "!--write-error 'none' must be readonly, noperm or err"},
+    {"--cluster-enabled", "1", "!--cluster-enabled '1' must be yes or no"},
+    {"--cluster-announce-ip", "",
+     "!--cluster-announce-ip '' must be an address or a name of at most 64 bytes"},
+    {"--cluster-announce-ip", "a b",
+     "!--cluster-announce-ip 'a b' must be an address or a name of at most 64 bytes"},
+    {"--cluster-announce-port", "0",
+     "!--cluster-announce-port '0' must be a number from 1 to 65535"},
     {"--enable-debug-command", "on", "!--enable-debug-command 'on' must be no, local or yes"},
     {"--enable-shutdown-command", "local", "!--enable-shutdown-command 'local' must be yes or no"},
 };
@@ -367,6 +382,9 @@ static void test_help(void)
         "  --requirepass-file PATH ",
         "  --redis-version VERSION ",
         "  --write-error readonly|noperm|err ",
+        "  --cluster-enabled yes|no ",
+        "  --cluster-announce-ip ADDRESS ",
+        "  --cluster-announce-port PORT ",
         "  --enable-debug-command no|local|yes ",
         "  --enable-shutdown-command yes|no ",
         "  --help ",

@@ -1,0 +1,293 @@
+// A cluster of one node, for clients that speak to nothing else (--cluster-enabled yes): it owns
+// all slots, so no request is ever sent elsewhere, and any number of servers of the same file can
+// stand behind one address. Without the option every subcommand says that there is no cluster.
+//
+// What is told is what clients check: `myself`, every slot, the port they have reached, a host that
+// is never empty.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/number.h"
+#include "data/dataset.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    SLOTS = 16384,
+    CLUSTER_BUS_OFFSET = 10000, // the port of the bus, were there one
+    KEYS_IN_SLOT_MAX = 1024,    // told by one GETKEYSINSLOT
+};
+
+struct node {
+    char host[CLIENT_ADDRESS_TEXT];
+    unsigned port;
+};
+
+// False when there is no cluster, which has been answered.
+static bool is_enabled(struct session *s)
+{
+    bool enabled = s->service->settings->cluster_enabled;
+    if (!enabled)
+        resp_error(&s->reply, "ERR This instance has cluster support disabled");
+    return enabled;
+}
+
+// Where this client can reach us: as announced, or where it has.
+static void find_node(const struct session *s, struct node *node)
+{
+    const struct service_settings *settings = s->service->settings;
+    char local[CLIENT_ADDRESS_TEXT];
+    session_local_address(s, local);
+    char *colon = strrchr(local, ':');
+    node->port = settings->port;
+    if (*local == '/' || *local == '\0' || colon == NULL) {
+        strcpy(local, "127.0.0.1"); // a unix socket, which no node can be told by
+    } else {
+        *colon = '\0';
+        node->port = (unsigned)strtoul(colon + 1, NULL, 10);
+    }
+    // An address of IPv6 stands in brackets before a port only.
+    bool brackets = *local == '[';
+    if (brackets)
+        local[strlen(local) - 1] = '\0';
+    if (settings->cluster_announce_ip != NULL)
+        snprintf(node->host, sizeof node->host, "%s", settings->cluster_announce_ip);
+    else
+        snprintf(node->host, sizeof node->host, "%s", local + brackets);
+    if (settings->cluster_announce_port != 0)
+        node->port = settings->cluster_announce_port;
+}
+
+// The name of this node: 40 hexadecimal digits.
+static const char *node_id(const struct session *s)
+{
+    return s->service->group->run_id;
+}
+
+// CRC-16/XMODEM (polynomial 0x1021, from 0), as the Redis Cluster specification has it; four bits
+// at a time.
+static unsigned crc16(const char *text, size_t len)
+{
+    static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5,
+                                       0x60c6, 0x70e7, 0x8108, 0x9129, 0xa14a, 0xb16b,
+                                       0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
+    unsigned crc = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        crc = (crc << 4 ^ table[(crc >> 12 ^ byte >> 4) & 15]) & 0xffff;
+        crc = (crc << 4 ^ table[(crc >> 12 ^ byte) & 15]) & 0xffff;
+    }
+    return crc;
+}
+
+// The slot of a key: of what stands between its first '{' and the '}' behind, if that is anything.
+static unsigned slot_of(struct span key)
+{
+    const char *open = key.len > 0 ? memchr(key.ptr, '{', key.len) : NULL;
+    if (open != NULL) {
+        size_t rest = key.len - (size_t)(open + 1 - key.ptr);
+        const char *close = rest > 0 ? memchr(open + 1, '}', rest) : NULL;
+        if (close != NULL && close > open + 1)
+            key = span_of(open + 1, (size_t)(close - open - 1));
+    }
+    return crc16(key.ptr, key.len) % SLOTS;
+}
+
+// False when the word is no slot and the error has been written.
+static bool read_slot(struct session *s, struct span word, int64_t *slot)
+{
+    if (!number_parse(word, slot))
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+    else if (*slot < 0 || *slot >= SLOTS)
+        resp_error(&s->reply, "ERR Invalid slot");
+    else
+        return true;
+    return false;
+}
+
+// The subcommands that would change a cluster, or ask about what one node has not.
+enum command_result cluster_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (is_enabled(s))
+        resp_error(&s->reply, "ERR This cluster has one node and does not change");
+    return COMMAND_DONE;
+}
+
+enum command_result asking_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (is_enabled(s))
+        resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_slots_command(struct session *s, const struct resp_request *r)
+{
+    struct resp_writer *w = &s->reply;
+    struct node node;
+    (void)r;
+    if (!is_enabled(s))
+        return COMMAND_DONE;
+    find_node(s, &node);
+    resp_array(w, 1);
+    resp_array(w, 3);
+    resp_integer(w, 0);
+    resp_integer(w, SLOTS - 1);
+    resp_array(w, 4);
+    resp_bulk_text(w, node.host);
+    resp_integer(w, node.port);
+    resp_bulk_text(w, node_id(s));
+    resp_map(w, 0);
+    return COMMAND_DONE;
+}
+
+static void text_pair(struct resp_writer *w, const char *name, const char *value)
+{
+    resp_bulk_text(w, name);
+    resp_bulk_text(w, value);
+}
+
+enum command_result cluster_shards_command(struct session *s, const struct resp_request *r)
+{
+    struct resp_writer *w = &s->reply;
+    struct node node;
+    (void)r;
+    if (!is_enabled(s))
+        return COMMAND_DONE;
+    find_node(s, &node);
+    resp_array(w, 1);
+    resp_map(w, 2);
+    resp_bulk_text(w, "slots");
+    resp_array(w, 2);
+    resp_integer(w, 0);
+    resp_integer(w, SLOTS - 1);
+    resp_bulk_text(w, "nodes");
+    resp_array(w, 1);
+    resp_map(w, 7);
+    text_pair(w, "id", node_id(s));
+    resp_bulk_text(w, "port");
+    resp_integer(w, node.port);
+    text_pair(w, "ip", node.host);
+    text_pair(w, "endpoint", node.host);
+    text_pair(w, "role", "master");
+    resp_bulk_text(w, "replication-offset");
+    resp_integer(w, 0);
+    text_pair(w, "health", "online");
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_nodes_command(struct session *s, const struct resp_request *r)
+{
+    char line[CLIENT_ADDRESS_TEXT + 128];
+    struct node node;
+    (void)r;
+    if (!is_enabled(s))
+        return COMMAND_DONE;
+    find_node(s, &node);
+    int len = snprintf(line, sizeof line, "%s %s:%u@%u myself,master - 0 0 1 connected 0-%d\n",
+                       node_id(s), node.host, node.port, node.port + CLUSTER_BUS_OFFSET, SLOTS - 1);
+    resp_verbatim(&s->reply, span_of(line, (size_t)len));
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_info_command(struct session *s, const struct resp_request *r)
+{
+    static const char text[] = "cluster_state:ok\r\n"
+                               "cluster_slots_assigned:16384\r\n"
+                               "cluster_slots_ok:16384\r\n"
+                               "cluster_slots_pfail:0\r\n"
+                               "cluster_slots_fail:0\r\n"
+                               "cluster_known_nodes:1\r\n"
+                               "cluster_size:1\r\n"
+                               "cluster_current_epoch:1\r\n"
+                               "cluster_my_epoch:1\r\n"
+                               "cluster_stats_messages_sent:0\r\n"
+                               "cluster_stats_messages_received:0\r\n"
+                               "total_cluster_links_buffer_limit_exceeded:0\r\n";
+    (void)r;
+    if (is_enabled(s))
+        resp_verbatim(&s->reply, span_text(text));
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_myid_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (is_enabled(s))
+        resp_bulk_text(&s->reply, node_id(s));
+    return COMMAND_DONE;
+}
+
+// REPLICAS, SLAVES, LINKS: of others there are none.
+enum command_result cluster_nothing_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (is_enabled(s))
+        resp_array(&s->reply, 0);
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_keyslot_command(struct session *s, const struct resp_request *r)
+{
+    struct span key = resp_arg(r, 2);
+    if (is_enabled(s)) {
+        resp_integer(&s->reply, slot_of(key));
+        session_charge(s, key.len / 64);
+    }
+    return COMMAND_DONE;
+}
+
+// The key of that rank at `text`, if it is there and of that slot.
+static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char *text)
+{
+    struct uuid id;
+    if (!dataset_at(s->service->dataset, rank, &id, NULL))
+        return false;
+    uuid_format(id, text);
+    return slot_of(span_of(text, UUID_TEXT_LEN)) == slot;
+}
+
+// No list of the keys of a slot is kept, so all keys are looked at, some in each turn.
+enum command_result cluster_countkeysinslot_command(struct session *s, const struct resp_request *r)
+{
+    char text[UUID_TEXT_LEN];
+    int64_t slot;
+    if (!is_enabled(s) || !read_slot(s, resp_arg(r, 2), &slot))
+        return COMMAND_DONE;
+    for (; s->cursor < dataset_figures(s->service->dataset)->keys; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        s->sum += is_key_of(s, s->cursor, slot, text);
+    }
+    resp_integer(&s->reply, (int64_t)s->sum);
+    return COMMAND_DONE;
+}
+
+enum command_result cluster_getkeysinslot_command(struct session *s, const struct resp_request *r)
+{
+    char text[UUID_TEXT_LEN];
+    int64_t slot;
+    int64_t count;
+    if (!is_enabled(s) || !read_slot(s, resp_arg(r, 2), &slot))
+        return COMMAND_DONE;
+    if (!number_parse(resp_arg(r, 3), &count) || count < 0) {
+        resp_error(&s->reply, "ERR Invalid number of keys");
+        return COMMAND_DONE;
+    }
+    uint64_t most = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
+    for (; s->cursor < dataset_figures(s->service->dataset)->keys; s->cursor++) {
+        if (s->collected.len == most * UUID_TEXT_LEN || s->collected.oom)
+            break;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (is_key_of(s, s->cursor, slot, text))
+            buf_append(&s->collected, span_of(text, sizeof text));
+    }
+    resp_array(&s->reply, s->collected.len / UUID_TEXT_LEN);
+    for (size_t i = 0; i < s->collected.len; i += UUID_TEXT_LEN)
+        resp_bulk(&s->reply, span_of(s->collected.ptr + i, UUID_TEXT_LEN));
+    s->oom |= s->collected.oom;
+    buf_release(&s->collected);
+    return COMMAND_DONE;
+}
