@@ -158,7 +158,7 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
-WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle integration/threads)
+WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle unit/observe integration/threads)
 test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
 	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines

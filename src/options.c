@@ -387,6 +387,9 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         set_bind(o, "-::1");
     }
     join_binds(o);
+    o->server.service.skip_malformed = o->skip_malformed;
+    o->server.service.huge_pages = o->huge_pages;
+    o->server.service.build_memory = o->build_memory;
     o->server.service.loglevel = log_level_name(o->log_level);
     return true;
 }

@@ -32,4 +32,10 @@ static inline void counter_take(struct counter *c, uint64_t count)
     atomic_store_explicit(&c->value, counter_get(c) - count, memory_order_relaxed);
 }
 
+// For the owner's thread alone.
+static inline void counter_set(struct counter *c, uint64_t value)
+{
+    atomic_store_explicit(&c->value, value, memory_order_relaxed);
+}
+
 #endif

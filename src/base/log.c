@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -19,7 +20,7 @@ static const char level_marks[] = ".-*#";
 
 static struct {
     int fd;
-    enum log_level level;
+    _Atomic enum log_level level;
 } state = {STDERR_FILENO, LOG_NOTICE};
 
 const char *log_level_name(enum log_level level)
@@ -53,9 +54,14 @@ bool log_open(const char *path, enum log_level level, struct error *error)
     return true;
 }
 
+void log_set_level(enum log_level level)
+{
+    state.level = level;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
-    if (level < state.level)
+    if (level < atomic_load_explicit(&state.level, memory_order_relaxed))
         return;
     char line[LOG_LINE_MAX];
     struct timespec now;

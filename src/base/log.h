@@ -22,6 +22,9 @@ bool log_level_parse(const char *name, enum log_level *level);
 // file cannot be opened.
 bool log_open(const char *path, enum log_level level, struct error *error);
 
+// Changes the level; any thread may.
+void log_set_level(enum log_level level);
+
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

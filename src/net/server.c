@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -27,7 +28,6 @@ enum {
     // and those of each further loop.
     SPARE_DESCRIPTORS = 64,
     LOOP_DESCRIPTORS = 4,
-    KEEPALIVE_IDLE = 300, // seconds; Redis's tcp-keepalive
 };
 
 static const ev_tstamp ACCEPT_PAUSE = 0.1; // seconds
@@ -62,19 +62,21 @@ static void reject(struct server *server, int fd, const char *reply)
     close(fd);
 }
 
-static void tune_tcp(int fd, bool local)
+// `keepalive` seconds; 0: none.
+static void tune_tcp(int fd, bool local, int keepalive)
 {
     static const char loopback_congestion[] = "reno";
     int on = 1;
-    int idle = KEEPALIVE_IDLE;
-    int interval = KEEPALIVE_IDLE / 3;
+    int interval = keepalive / 3 > 0 ? keepalive / 3 : 1;
     int probes = 3;
     // Each is an improvement, none a need.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    if (keepalive > 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof keepalive);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    }
     // On the way to a client on this machine nothing is ever lost or late, so the simplest control
     // does, which every kernel has; one that measures the path and paces what is sent (BBR, where
     // it is the default) costs a tenth of a request's time.
@@ -90,7 +92,7 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
     // What lingers counts: it has a descriptor.
-    if (workers_connections(server->workers) >= settings->maxclients) {
+    if (workers_connections(server->workers) >= workers_live(server->workers, LIVE_MAXCLIENTS)) {
         reject(server, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
@@ -104,7 +106,7 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     } else {
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
         if (peer->sa_family != AF_UNIX)
-            tune_tcp(fd, local);
+            tune_tcp(fd, local, (int)workers_live(server->workers, LIVE_TCP_KEEPALIVE));
         workers_adopt(server->workers, fd, local);
     }
 }
@@ -207,13 +209,18 @@ static void on_shutdown_command(void *context)
     ev_async_send(server->loop, &server->shutdown_command);
 }
 
+static unsigned spare_descriptors(const struct server *server)
+{
+    return SPARE_DESCRIPTORS + (server->settings.service.threads - 1) * LOOP_DESCRIPTORS;
+}
+
 // Descriptors for all clients, or fewer clients. False with a message when there is room for none.
 // What was changed is noted for the log, which comes when nothing can refuse the start any more.
 static bool reserve_descriptors(struct server *server, struct error *error)
 {
     unsigned *maxclients = &server->settings.service.maxclients;
     struct rlimit limit;
-    unsigned spare = SPARE_DESCRIPTORS + (server->settings.service.threads - 1) * LOOP_DESCRIPTORS;
+    unsigned spare = spare_descriptors(server);
     rlim_t wanted = (rlim_t)*maxclients + spare;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return true;
@@ -239,6 +246,16 @@ static bool reserve_descriptors(struct server *server, struct error *error)
     error_set(&server->note, "maxclients lowered to %u by the limit of %llu open files",
               *maxclients, (unsigned long long)limit.rlim_cur);
     return true;
+}
+
+// How many clients the descriptors that are reserved would do for.
+static unsigned most_clients(const struct server *server)
+{
+    struct rlimit limit;
+    rlim_t spare = spare_descriptors(server);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= spare)
+        return 0;
+    return limit.rlim_cur - spare < UINT_MAX ? (unsigned)(limit.rlim_cur - spare) : UINT_MAX;
 }
 
 static bool bind_addresses(struct server *server, struct error *error)
@@ -281,6 +298,7 @@ struct server *server_open(const struct server_settings *settings, struct error 
     signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
         goto fail;
+    server->settings.service.maxclients_most = most_clients(server);
     server->loop = ev_default_loop(EVFLAG_AUTO);
     if (server->loop == NULL) {
         error_set(error, "cannot start the event loop");

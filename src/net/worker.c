@@ -28,7 +28,7 @@ static void close_older(struct worker *worker, struct link *list, uint64_t age)
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct worker *worker = timer->data;
-    unsigned timeout = worker->service.settings->timeout;
+    uint64_t timeout = (uint64_t)service_live(&worker->service, LIVE_TIMEOUT);
     (void)events;
     worker_take_turns(worker);
     if (timeout > 0)
@@ -80,7 +80,7 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
 // that of the commands in them: sending is none of it.
 static void send_replies(struct worker *worker, unsigned first, unsigned end)
 {
-    timing_settle(&worker->service.timing, &worker->service.stats);
+    service_settle(&worker->service);
     worker->now = worker->service.timing.since_ns;
     for (unsigned i = first; i < end; i++)
         conn_send(worker->turns[i].conn, worker->turns[i].reply);
@@ -183,9 +183,14 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);
-    if (group->settings->timeout > 0)
-        worker_sweeps(worker);
+    worker_settings_changed(worker);
     return worker;
+}
+
+void worker_settings_changed(struct worker *worker)
+{
+    if (service_live(&worker->service, LIVE_TIMEOUT) > 0)
+        worker_sweeps(worker);
 }
 
 void worker_free(struct worker *worker)

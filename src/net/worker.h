@@ -78,6 +78,9 @@ char *worker_input(struct worker *worker);
 // others.
 void worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
 
+// CONFIG SET may have given the worker something to do: a timeout to watch.
+void worker_settings_changed(struct worker *worker);
+
 // Answers all that are in line.
 void worker_take_turns(struct worker *worker);
 

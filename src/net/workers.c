@@ -141,6 +141,7 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
             worker_adopt(seat->worker, letters[i].fd, letters[i].id, letters[i].local);
         run_errands(seat, errands);
     } while (count == LETTERS_TAKEN && order == ORDER_NONE);
+    worker_settings_changed(seat->worker);
     if (order == ORDER_DRAIN)
         worker_drain(seat->worker, on_drained);
     else if (order == ORDER_QUIT)
@@ -284,6 +285,14 @@ static bool add_seat(struct workers *workers, struct ev_loop *loop, struct error
     return seat->worker != NULL;
 }
 
+// In any worker's thread: wakes them all, as an idle one has no other reason to look.
+static void on_settings_changed(void *context)
+{
+    struct workers *workers = context;
+    for (unsigned i = 0; i < workers->count; i++)
+        ev_async_send(workers->seats[i]->loop, &workers->seats[i]->wake);
+}
+
 static void on_all_drained(struct ev_loop *loop, ev_async *async, int events)
 {
     struct workers *workers = async->data;
@@ -306,6 +315,8 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
     workers->group.stop_context = owner->context;
     workers->group.post = post_errand;
     workers->group.post_context = workers;
+    workers->group.settings_changed = on_settings_changed;
+    workers->group.settings_context = workers;
     workers->owner = *owner;
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
@@ -353,6 +364,11 @@ struct stats *workers_stats(struct workers *workers)
     return &workers->seats[0]->worker->service.stats;
 }
 
+int64_t workers_live(const struct workers *workers, enum live_setting which)
+{
+    return service_live(&workers->seats[0]->worker->service, which);
+}
+
 void workers_drain(struct workers *workers)
 {
     atomic_store(&workers->undrained, workers->count);
@@ -382,5 +398,6 @@ void workers_free(struct workers *workers)
         seat_close(workers->seats[i]);
     for (unsigned i = 0; i < workers->count; i++)
         seat_free(workers->seats[i]);
+    service_group_release(&workers->group);
     free(workers);
 }

@@ -39,6 +39,9 @@ unsigned workers_connections(const struct workers *workers);
 // The counters of the caller's loop, to add to.
 struct stats *workers_stats(struct workers *workers);
 
+// What CONFIG SET has made of a setting.
+int64_t workers_live(const struct workers *workers, enum live_setting which);
+
 // Lets every connection finish what it has been asked, also those that are still on the way to
 // their worker; then `drained` is called, never within this call. Adopt none after it.
 void workers_drain(struct workers *workers);

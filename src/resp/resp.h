@@ -8,6 +8,7 @@
 #define STELE_RESP_RESP_H
 
 #include "base/bytes.h"
+#include "base/counter.h"
 #include "base/output.h"
 
 // ---- requests ----------------------------------------------------------------------------------
@@ -80,11 +81,18 @@ enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input
 
 enum resp_protocol { RESP2 = 2, RESP3 = 3 };
 
+// The codes that errors begin with, in alphabetical order.
+enum { RESP_ERROR_CODES = 21 };
+extern const char *const resp_error_codes[RESP_ERROR_CODES];
+
 // Where replies go and in which protocol. Memory running short latches in `out`.
 struct resp_writer {
     struct output *out;
     enum resp_protocol protocol;
     uint64_t errors; // error replies written; the caller resets it
+    // RESP_ERROR_CODES of them, in which errors are counted by their code (as ERR when it is of no
+    // known one); or NULL.
+    struct counter *errors_by_code;
 };
 
 // `text` after '+' or '-'. CR and LF become spaces, so that no text can forge a reply.

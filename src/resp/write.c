@@ -15,6 +15,13 @@ enum {
     BORROW_MIN = 16 * 1024,
 };
 
+const char *const resp_error_codes[] = {
+    "ASK",      "BUSY",    "CLUSTERDOWN", "CROSSSLOT", "DENIED",     "ERR",       "EXECABORT",
+    "LOADING",  "MISCONF", "MOVED",       "NOAUTH",    "NOPERM",     "NOPROTO",   "NOREPLICAS",
+    "NOSCRIPT", "NOTBUSY", "OOM",         "READONLY",  "UNKILLABLE", "WRONGPASS", "WRONGTYPE",
+};
+_Static_assert(sizeof resp_error_codes / sizeof *resp_error_codes == RESP_ERROR_CODES, "all");
+
 static inline size_t put_header(char *to, char kind, uint64_t number)
 {
     size_t len = 1;
@@ -54,6 +61,19 @@ void resp_status(struct resp_writer *w, const char *text)
     line(w, '+', text);
 }
 
+static void count_code(struct counter *counts, const char *text)
+{
+    unsigned code = 0;
+    size_t len = strcspn(text, " ");
+    while (code < RESP_ERROR_CODES &&
+           (strncmp(text, resp_error_codes[code], len) != 0 || resp_error_codes[code][len] != '\0'))
+        code++;
+    if (code < RESP_ERROR_CODES)
+        counter_add(&counts[code], 1);
+    else
+        count_code(counts, "ERR");
+}
+
 void resp_error(struct resp_writer *w, const char *format, ...)
 {
     char text[ERROR_MAX];
@@ -62,6 +82,8 @@ void resp_error(struct resp_writer *w, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     w->errors++;
+    if (w->errors_by_code != NULL)
+        count_code(w->errors_by_code, text);
     line(w, '-', text);
 }
 

@@ -75,6 +75,13 @@ const struct command_key_spec *command_key_specs(const struct command *c,
     return room;
 }
 
+// By the flags of its keys, which Redis has for this; those without keys empty a database.
+bool command_deletes(const struct command *c)
+{
+    return strncmp(c->key_flags, "RM", 2) == 0 || strcmp(c->name, "getdel") == 0 ||
+           strncmp(c->name, "flush", 5) == 0;
+}
+
 unsigned command_categories(const struct command *c)
 {
     bool mere_container = c->handler == NULL && c->subcommands != NULL;

@@ -241,6 +241,9 @@ static inline uint32_t command_keys(const struct command *c, uint32_t argc)
 const struct command_key_spec *command_key_specs(const struct command *c,
                                                  struct command_key_spec room[2]);
 
+// Whether a write deletes keys, rather than setting something.
+bool command_deletes(const struct command *c);
+
 // All ACL categories of a row: its own and those that its flags imply.
 unsigned command_categories(const struct command *c);
 

@@ -92,6 +92,18 @@ static const struct command_argument range_words[] = {
     {"withvalues", "pure-token", "WITHVALUES", ARGUMENT_OPTIONAL, NULL},
     {0}};
 
+static const struct command_argument setting_and_value[] = {
+    {"parameter", "string", NULL, 0, NULL}, {"value", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument settings_and_values[] = {
+    {"parameter_value", "block", NULL, ARGUMENT_MULTIPLE, setting_and_value}, {0}};
+static const struct command_argument one_event[] = {{"event", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument events[] = {
+    {"event", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument latency_commands[] = {
+    {"command", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument entry_count[] = {
+    {"count", "integer", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+
 static const struct command_argument caching_modes[] = {
     {"yes", "pure-token", "YES", 0, NULL}, {"no", "pure-token", "NO", 0, NULL}, {0}};
 static const struct command_argument caching_words[] = {{"mode", "oneof", NULL, 0, caching_modes},
@@ -289,6 +301,54 @@ static const struct command config_rows[] = {
                   "ask for. At most 4,096 bytes of patterns, as matching them is one step."},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command, "These lines",
      "O(1)"},
+    {"resetstat", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
+     config_resetstat_command, "Makes the counters that INFO tells begin again at 0",
+     "O(N) where N is the number of commands and of event loops"},
+    {"rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0, config_rewrite_command,
+     "An error, as there is no configuration file", "O(1)"},
+    {"set", -4, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_set_command,
+     "Changes options that can change while the server runs, all or none",
+     "O(N) where N is the number of options given",
+     "request_policy:all_nodes response_policy:all_succeeded", settings_and_values},
+    {0},
+};
+
+static const struct command latency_rows[] = {
+    {"doctor", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_doctor_command,
+     "What took long, in words", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special"},
+    {"graph", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_graph_command,
+     "The samples of a kind of event as a picture", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", one_event},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", 0, help_command, "These lines",
+     "O(1)"},
+    {"histogram", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
+     latency_histogram_command, "How long the calls of some or all commands took",
+     "O(N) where N is the number of commands and of event loops",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", latency_commands},
+    {"history", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_history_command,
+     "The samples of a kind of event", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", one_event},
+    {"latest", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_latest_command,
+     "The last sample of each kind of event, and the longest", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special"},
+    {"reset", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_reset_command,
+     "Forgets the samples of some or all kinds of event; of how many", "O(1)",
+     "request_policy:all_nodes response_policy:all_succeeded", events},
+    {0},
+};
+
+static const struct command slowlog_rows[] = {
+    {"get", -2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0, slowlog_get_command,
+     "Commands that took long, the last ones first", "O(N) where N is the number of entries",
+     "request_policy:all_nodes nondeterministic_output", entry_count},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.2.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"len", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0, slowlog_len_command,
+     "How many commands the slow log holds", "O(1)",
+     "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {"reset", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0, slowlog_reset_command,
+     "Empties the slow log", "O(1)", "request_policy:all_nodes response_policy:all_succeeded"},
     {0},
 };
 
@@ -375,6 +435,8 @@ const struct command command_table[] = {
      lastsave_command, "When the index was built, in seconds since 1970", "O(1)",
      "nondeterministic_output",
      .deviation = "When the index was built, as nothing else is ever saved."},
+    {"latency", -2, 0, NO_KEYS, GROUP_SERVER, "2.8.13", 0, NULL,
+     "Commands about what took long and how long calls take", NULL, .subcommands = latency_rows},
     {"mget", -2, READONLY | FAST, ALL_KEYS, "RO access", GROUP_STRING, "1.0.0", 0, mget_command,
      "The values of keys, in order", "O(N) where N is the number of keys",
      "request_policy:multi_shard", keys},
@@ -433,6 +495,8 @@ const struct command command_table[] = {
      .deviation = "Refused unless `--enable-shutdown-command yes` is given: who may read need "
                   "not be allowed to stop the server. The words behind it are accepted, as "
                   "there is nothing to save."},
+    {"slowlog", -2, 0, NO_KEYS, GROUP_SERVER, "2.2.12", 0, NULL,
+     "Commands about the log of commands that took long", NULL, .subcommands = slowlog_rows},
     {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      spublish_command, "PUBLISH for shard channels",
      "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication},

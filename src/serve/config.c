@@ -1,82 +1,135 @@
-// CONFIG GET: the options of this server under Redis's names, and the few of Redis's own that
-// tools ask for, with the only value they can have here.
+// CONFIG: the options of this server under Redis's names, and the few of Redis's own that tools ask
+// for, with the only value they can have here. What can change while the server runs is read and
+// written in the group's `live`; everything else is as it was at the start.
 #include <stdio.h>
 
 #include "base/glob.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "data/dataset.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
-    VALUE_MAX = 32,
+    VALUE_MAX = 32 * PERCENTILES_MAX,
     // Matching is not divided into turns, so what one command may ask is bounded: so many bytes of
     // patterns, each counted as one more.
     PATTERN_BYTES_MAX = 4096,
+    // CONFIG RESETSTAT reads those of all loops in one go.
+    RESET_COUNTERS = 16,
 };
 
 enum setting_kind {
     SETTING_FIXED,
     SETTING_TEXT,
     SETTING_NUMBER,
+    SETTING_SIZE,
     SETTING_OCTAL,
     SETTING_YES_NO,
-    SETTING_ENABLE
+    SETTING_ENABLE,
+    SETTING_PAGES,
+    SETTING_INDEX,
+    SETTING_LIVE_NUMBER, // this and those behind it can be set
+    SETTING_LIVE_YES_NO,
+    SETTING_LIVE_LEVEL,
+    SETTING_LIVE_PERCENTILES,
 };
 
 struct setting {
     const char *name;
     enum setting_kind kind;
     const char *fixed;
-    size_t offset; // of the field in struct service_settings
+    size_t at; // offset of the field in struct service_settings, or an enum live_setting
+    // That CONFIG SET refuses at once, as in Redis. Of the others that cannot change here it takes
+    // the value they have.
+    bool immutable;
+    int64_t min, max; // of a live number
 };
 
 #define FIELD(name) offsetof(struct service_settings, name)
+#define LIVE(name) NULL, LIVE_##name, false
 
 static const struct setting settings[] = {
     {"appendonly", SETTING_FIXED, "no", 0},
     {"bind", SETTING_TEXT, NULL, FIELD(bind)},
+    {"build-memory", SETTING_SIZE, NULL, FIELD(build_memory), true},
     {"client-query-buffer-limit", SETTING_FIXED, "67108864", 0},
-    {"databases", SETTING_FIXED, "1", 0},
-    {"enable-debug-command", SETTING_ENABLE, NULL, FIELD(enable_debug_command)},
-    {"enable-shutdown-command", SETTING_YES_NO, NULL, FIELD(enable_shutdown_command)},
-    {"io-threads", SETTING_NUMBER, NULL, FIELD(threads)},
-    {"logfile", SETTING_TEXT, NULL, FIELD(logfile)},
-    {"loglevel", SETTING_TEXT, NULL, FIELD(loglevel)},
-    {"maxclients", SETTING_NUMBER, NULL, FIELD(maxclients)},
+    {"cluster-enabled", SETTING_FIXED, "no", 0, true},
+    {"databases", SETTING_FIXED, "1", 0, true},
+    {"enable-debug-command", SETTING_ENABLE, NULL, FIELD(enable_debug_command), true},
+    {"enable-shutdown-command", SETTING_YES_NO, NULL, FIELD(enable_shutdown_command), true},
+    {"hz", SETTING_FIXED, "10", 0},
+    {"index", SETTING_INDEX, NULL, 0, true},
+    {"index-pages", SETTING_PAGES, NULL, FIELD(huge_pages), true},
+    {"io-threads", SETTING_NUMBER, NULL, FIELD(threads), true},
+    {"latency-monitor-threshold", SETTING_LIVE_NUMBER, LIVE(LATENCY_MONITOR_THRESHOLD), 0,
+     INT64_MAX},
+    {"latency-tracking", SETTING_LIVE_YES_NO, LIVE(LATENCY_TRACKING)},
+    {"latency-tracking-info-percentiles", SETTING_LIVE_PERCENTILES, NULL, 0},
+    {"logfile", SETTING_TEXT, NULL, FIELD(logfile), true},
+    {"loglevel", SETTING_LIVE_LEVEL, LIVE(LOGLEVEL)},
+    {"maxclients", SETTING_LIVE_NUMBER, LIVE(MAXCLIENTS), 1, UINT32_MAX},
     {"maxmemory", SETTING_FIXED, "0", 0},
     {"maxmemory-policy", SETTING_FIXED, "noeviction", 0},
+    {"notify-keyspace-events", SETTING_FIXED, "", 0},
     {"port", SETTING_NUMBER, NULL, FIELD(port)},
     {"protected-mode", SETTING_YES_NO, NULL, FIELD(protected_mode)},
     {"proto-max-bulk-len", SETTING_FIXED, "1048576", 0},
     {"replica-read-only", SETTING_FIXED, "yes", 0},
     {"save", SETTING_FIXED, "", 0},
+    {"skip-malformed", SETTING_YES_NO, NULL, FIELD(skip_malformed), true},
     {"slave-read-only", SETTING_FIXED, "yes", 0},
-    {"tcp-backlog", SETTING_NUMBER, NULL, FIELD(tcp_backlog)},
-    {"tcp-keepalive", SETTING_FIXED, "300", 0},
-    {"timeout", SETTING_NUMBER, NULL, FIELD(timeout)},
-    {"unixsocket", SETTING_TEXT, NULL, FIELD(unixsocket)},
-    {"unixsocketperm", SETTING_OCTAL, NULL, FIELD(unixsocketperm)},
+    {"slowlog-log-slower-than", SETTING_LIVE_NUMBER, LIVE(SLOWLOG_LOG_SLOWER_THAN), -1, INT64_MAX},
+    {"slowlog-max-len", SETTING_LIVE_NUMBER, LIVE(SLOWLOG_MAX_LEN), 0, SLOW_LOG_MAX},
+    {"tcp-backlog", SETTING_NUMBER, NULL, FIELD(tcp_backlog), true},
+    {"tcp-keepalive", SETTING_LIVE_NUMBER, LIVE(TCP_KEEPALIVE), 0, INT32_MAX},
+    {"threads", SETTING_NUMBER, NULL, FIELD(threads), true},
+    {"timeout", SETTING_LIVE_NUMBER, LIVE(TIMEOUT), 0, INT32_MAX},
+    {"unixsocket", SETTING_TEXT, NULL, FIELD(unixsocket), true},
+    {"unixsocketperm", SETTING_OCTAL, NULL, FIELD(unixsocketperm), true},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
 _Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit tells the real one");
 _Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len tells the real one");
 
-static const char *setting_value(const struct setting *setting,
-                                 const struct service_settings *values, char *number)
+static const char *setting_value(const struct setting *setting, const struct service *service,
+                                 char to[VALUE_MAX])
 {
     static const char *const enable_names[] = {"no", "local", "yes"};
-    const char *field = (const char *)values + setting->offset;
+    const char *field = (const char *)service->settings + setting->at;
+    int64_t live = setting->kind >= SETTING_LIVE_NUMBER && setting->at < LIVE_SETTINGS
+                       ? service_live(service, (enum live_setting)setting->at)
+                       : 0;
+    const char *index;
+    struct percentiles percentiles;
     switch (setting->kind) {
     case SETTING_FIXED: return setting->fixed;
     case SETTING_TEXT: return *(const char *const *)(const void *)field;
     case SETTING_YES_NO: return *(const bool *)(const void *)field ? "yes" : "no";
     case SETTING_ENABLE: return enable_names[*(const enum enable_command *)(const void *)field];
+    case SETTING_PAGES: return *(const bool *)(const void *)field ? "huge" : "shared";
+    case SETTING_INDEX:
+        index = dataset_index_path(service->dataset);
+        return *index != '\0' ? index : "none";
     case SETTING_NUMBER:
-    case SETTING_OCTAL: break;
+        snprintf(to, VALUE_MAX, "%u", *(const unsigned *)(const void *)field);
+        break;
+    case SETTING_SIZE:
+        snprintf(to, VALUE_MAX, "%llu", (unsigned long long)*(const uint64_t *)(const void *)field);
+        break;
+    case SETTING_OCTAL:
+        snprintf(to, VALUE_MAX, "%o", *(const unsigned *)(const void *)field);
+        break;
+    case SETTING_LIVE_NUMBER: snprintf(to, VALUE_MAX, "%lld", (long long)live); break;
+    case SETTING_LIVE_YES_NO: return live != 0 ? "yes" : "no";
+    case SETTING_LIVE_LEVEL: return log_level_name((enum log_level)live);
+    case SETTING_LIVE_PERCENTILES:
+        percentiles = service_percentiles(service);
+        percentiles_format(&percentiles, to, VALUE_MAX);
+        break;
     }
-    snprintf(number, VALUE_MAX, setting->kind == SETTING_OCTAL ? "%o" : "%u",
-             *(const unsigned *)(const void *)field);
-    return number;
+    return to;
 }
 
 // The first pattern among the arguments that the setting matches, or 0.
@@ -90,7 +143,7 @@ static uint32_t matching_argument(const struct resp_request *r, const struct set
 
 enum command_result config_get_command(struct session *s, const struct resp_request *r)
 {
-    char number[VALUE_MAX];
+    char value[VALUE_MAX];
     uint32_t matched_by[SETTINGS];
     uint64_t matches = 0;
     uint64_t pattern_bytes = 0;
@@ -116,7 +169,186 @@ enum command_result config_get_command(struct session *s, const struct resp_requ
             resp_bulk(&s->reply, asked);
         else
             resp_bulk_text(&s->reply, settings[i].name);
-        resp_bulk_text(&s->reply, setting_value(&settings[i], s->service->settings, number));
+        resp_bulk_text(&s->reply, setting_value(&settings[i], s->service, value));
     }
+    return COMMAND_DONE;
+}
+
+// ---- CONFIG SET ---------------------------------------------------------------------------------
+
+// A value that a setting is to have, read and found good.
+struct change {
+    const struct setting *setting;
+    struct span name; // as the client wrote it
+    struct span text;
+    int64_t number;
+};
+
+// Every setting once at most, and all are changed together.
+struct changes {
+    unsigned count;
+    struct change change[SETTINGS];
+    struct percentiles percentiles;
+};
+
+static void reply_failed(struct session *s, const struct setting *setting, const char *why)
+{
+    resp_error(&s->reply, "ERR CONFIG SET failed (possibly related to argument '%s') - %s",
+               setting->name, why);
+}
+
+static const struct setting *find_setting(struct span name)
+{
+    for (unsigned i = 0; i < SETTINGS; i++)
+        if (span_is(name, settings[i].name))
+            return &settings[i];
+    return NULL;
+}
+
+// Takes down what is to be set to what. False, with the error written, when something cannot be
+// set at all.
+static bool read_names(struct session *s, const struct resp_request *r, struct changes *changes)
+{
+    for (uint32_t i = 2; i < r->argc; i += 2) {
+        struct span name = resp_arg(r, i);
+        const struct setting *setting = find_setting(name);
+        const char *why =
+            setting != NULL && setting->immutable ? "can't set immutable config" : NULL;
+        if (setting == NULL) {
+            resp_error(&s->reply,
+                       "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                       session_echoed(name), name.ptr);
+            return false;
+        }
+        for (unsigned j = 0; j < changes->count && why == NULL; j++)
+            why = changes->change[j].setting == setting ? "duplicate parameter" : NULL;
+        if (why != NULL) {
+            reply_failed(s, setting, why);
+            return false;
+        }
+        changes->change[changes->count++] =
+            (struct change){.setting = setting, .name = name, .text = resp_arg(r, i + 1)};
+    }
+    return true;
+}
+
+// The three below: NULL, or what is wrong with the value, perhaps written at `why`.
+enum { WHY_MAX = 160 };
+
+static const char *read_number(const struct service *service, struct change *change, char *why)
+{
+    const struct setting *setting = change->setting;
+    unsigned most = service->settings->maxclients_most;
+    if (most < service->settings->maxclients)
+        most = service->settings->maxclients;
+    if (!number_parse(change->text, &change->number))
+        return "argument couldn't be parsed into an integer";
+    if (change->number < setting->min || change->number > setting->max) {
+        snprintf(why, WHY_MAX, "argument must be between %lld and %lld inclusive",
+                 (long long)setting->min, (long long)setting->max);
+        return why;
+    }
+    if (setting->at == LIVE_MAXCLIENTS && change->number > most) {
+        snprintf(why, WHY_MAX,
+                 "The operating system is not able to handle the specified number of clients, try "
+                 "with %u",
+                 most);
+        return why;
+    }
+    return NULL;
+}
+
+static const char *read_value(const struct service *service, struct change *change,
+                              struct changes *changes, char *why)
+{
+    char value[VALUE_MAX];
+    char level_text[16] = "";
+    enum log_level level;
+    switch (change->setting->kind) {
+    case SETTING_LIVE_NUMBER: return read_number(service, change, why);
+    case SETTING_LIVE_YES_NO:
+        change->number = span_is(change->text, "yes");
+        return change->number != 0 || span_is(change->text, "no")
+                   ? NULL
+                   : "argument must be 'yes' or 'no'";
+    case SETTING_LIVE_LEVEL:
+        if (change->text.len < sizeof level_text)
+            memcpy(level_text, change->text.ptr, change->text.len);
+        if (!log_level_parse(level_text, &level))
+            return "argument(s) must be one of the following: debug, verbose, notice, warning";
+        change->number = level;
+        return NULL;
+    case SETTING_LIVE_PERCENTILES: return percentiles_parse(&changes->percentiles, change->text);
+    default: // it has a value, and that is the only one it can have
+        return span_is(change->text, setting_value(change->setting, service, value))
+                   ? NULL
+                   : "can't set immutable config";
+    }
+}
+
+static void apply(struct service *service, const struct changes *changes)
+{
+    struct service_group *group = service->group;
+    for (unsigned i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->change[i];
+        if (change->setting->kind == SETTING_LIVE_PERCENTILES) {
+            pthread_mutex_lock(&group->observation.lock);
+            group->observation.percentiles = changes->percentiles;
+            pthread_mutex_unlock(&group->observation.lock);
+        } else if (change->setting->kind >= SETTING_LIVE_NUMBER) {
+            atomic_store(&group->live[change->setting->at], change->number);
+        }
+        if (change->setting->kind == SETTING_LIVE_LEVEL)
+            log_set_level((enum log_level)change->number);
+    }
+    if (group->settings_changed != NULL)
+        group->settings_changed(group->settings_context);
+}
+
+// What cannot be set is found first, then the values are read, then all are set: in Redis's order.
+enum command_result config_set_command(struct session *s, const struct resp_request *r)
+{
+    struct changes changes = {0};
+    char why[WHY_MAX];
+    if (r->argc % 2 != 0) {
+        resp_error(&s->reply, "ERR syntax error");
+        return COMMAND_DONE;
+    }
+    if (!read_names(s, r, &changes))
+        return COMMAND_DONE;
+    for (unsigned i = 0; i < changes.count; i++) {
+        const char *wrong = read_value(s->service, &changes.change[i], &changes, why);
+        if (wrong != NULL) {
+            reply_failed(s, changes.change[i].setting, wrong);
+            return COMMAND_DONE;
+        }
+    }
+    apply(s->service, &changes);
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// The cursor counts the counters that are reset.
+enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    static const uint64_t all = (sizeof(struct stats) - STATS_RESET_FROM) / sizeof(struct counter);
+    while (s->cursor < all) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        uint64_t count = all - s->cursor < RESET_COUNTERS ? all - s->cursor : RESET_COUNTERS;
+        service_reset(s->service, STATS_RESET_FROM + s->cursor * sizeof(struct counter), count);
+        session_charge(s, s->service->group->count / 2);
+        s->cursor += count;
+    }
+    atomic_fetch_add(&s->service->group->observation.durations_resets, 1);
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result config_rewrite_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_error(&s->reply, "ERR The server is running without a config file");
     return COMMAND_DONE;
 }

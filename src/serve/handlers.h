@@ -46,8 +46,14 @@ command_handler command_command, command_count_command, command_docs_command,
     command_getkeys_command, command_getkeysandflags_command, command_info_command,
     command_list_command, help_command;
 // config.c
-command_handler config_get_command;
+command_handler config_get_command, config_resetstat_command, config_rewrite_command,
+    config_set_command;
 // info.c
 command_handler info_command;
+// latency.c
+command_handler latency_doctor_command, latency_graph_command, latency_histogram_command,
+    latency_history_command, latency_latest_command, latency_reset_command;
+// slow_log_commands.c
+command_handler slowlog_get_command, slowlog_len_command, slowlog_reset_command;
 
 #endif

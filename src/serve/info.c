@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/process.h"
 #include "base/version.h"
@@ -16,9 +17,14 @@ typedef unsigned long long ull;
 
 // In lookups.
 enum {
-    INFO_WORK = 64, // a call into the kernel and some KiB of text
-    // The counters of one more loop: some hundred lines of another core's cache.
-    INFO_LOOP_WORK = 16,
+    INFO_WORK = 4, // of a section: some hundred bytes of text, perhaps a call into the kernel
+    INFO_MEMORY_WORK = 128, // the kernel writes and we read a page of figures
+    INFO_LOOP_WORK = 1, // the counters in it of one more loop: some lines of another core's cache
+    // Loops whose counters of a command are read in the time of a lookup; and what the histogram of
+    // one takes. So many commands are told of for one more.
+    INFO_LINES_WORK = 4,
+    INFO_DURATIONS_WORK = 8,
+    INFO_LINES = 16,
 };
 
 #define COUNTER(name) offsetof(struct stats, name)
@@ -58,46 +64,113 @@ static void server_section(const struct service *service, struct buf *b)
     buf_printf(b, "stele_version:%s\r\n", STELE_VERSION);
     buf_printf(b, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
     buf_printf(b, "arch_bits:%zu\r\n", sizeof(void *) * 8);
+    buf_printf(b, "monotonic_clock:POSIX clock_gettime\r\nmultiplexing_api:epoll\r\n");
     buf_printf(b, "process_id:%d\r\n", (int)getpid());
     buf_printf(b, "run_id:%s\r\n", service->group->run_id);
     buf_printf(b, "tcp_port:%u\r\n", settings->port);
     buf_printf(b, "server_time_usec:%llu\r\n", (ull)clock_wall_us());
     buf_printf(b, "uptime_in_seconds:%llu\r\n", (ull)uptime);
     buf_printf(b, "uptime_in_days:%llu\r\n", (ull)(uptime / 86400));
+    buf_printf(b, "hz:10\r\nconfigured_hz:10\r\n");
+    buf_printf(b, "lru_clock:%llu\r\n", (ull)(clock_wall_us() / 1000000 & 0xffffff));
     text_field(b, "executable", settings->executable);
     buf_printf(b, "config_file:\r\n");
     buf_printf(b, "io_threads_active:%d\r\n", settings->threads > 1);
+    buf_printf(b, "availability_zone:\r\n");
+}
+
+static void total_field(const struct service *service, struct buf *b, const char *name,
+                        size_t offset)
+{
+    buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
+}
+
+// Fields whose value is always the same here.
+static void fixed_fields(struct buf *b, const char *const *fields)
+{
+    for (; *fields != NULL; fields++)
+        buf_printf(b, "%s\r\n", *fields);
 }
 
 static void clients_section(const struct service *service, struct buf *b)
 {
-    buf_printf(b, "connected_clients:%llu\r\n",
-               (ull)service_total(service, COUNTER(connected_clients)));
-    buf_printf(b, "maxclients:%u\r\n", service->settings->maxclients);
-    buf_printf(b, "blocked_clients:0\r\n");
+    total_field(service, b, "connected_clients", COUNTER(connected_clients));
+    buf_printf(b, "cluster_connections:0\r\n");
+    buf_printf(b, "maxclients:%lld\r\n", (long long)service_live(service, LIVE_MAXCLIENTS));
+    total_field(service, b, "blocked_clients", COUNTER(blocked_clients));
+    total_field(service, b, "tracking_clients", COUNTER(tracking_clients));
+    total_field(service, b, "pubsub_clients", COUNTER(pubsub_clients));
+    total_field(service, b, "watching_clients", COUNTER(watching_clients));
+    buf_printf(b, "clients_in_timeout_table:0\r\n");
 }
 
+static void size_field(struct buf *b, const char *name, uint64_t bytes)
+{
+    char human[32];
+    human_size(human, bytes);
+    buf_printf(b, "%s:%llu\r\n%s_human:%s\r\n", name, (ull)bytes, name, human);
+}
+
+// What is used is our own memory. The file's pages are resident, too, but the system's to take
+// away, so they are no fragmentation.
 static void memory_section(const struct service *service, struct buf *b)
 {
+    static const char *const fixed[] = {"used_memory_lua:0",
+                                        "used_memory_lua_human:0B",
+                                        "number_of_cached_scripts:0",
+                                        "number_of_functions:0",
+                                        "number_of_libraries:0",
+                                        "maxmemory:0",
+                                        "maxmemory_human:0B",
+                                        "maxmemory_policy:noeviction",
+                                        "mem_fragmentation_ratio:1.00",
+                                        "mem_fragmentation_bytes:0",
+                                        "mem_not_counted_for_evict:0",
+                                        "mem_replication_backlog:0",
+                                        "mem_clients_slaves:0",
+                                        "mem_aof_buffer:0",
+                                        "mem_allocator:libc",
+                                        "active_defrag_running:0",
+                                        "lazyfree_pending_objects:0",
+                                        "lazyfreed_objects:0",
+                                        NULL};
     struct process_memory memory = process_memory();
-    const struct dataset_figures *f = dataset_figures(service->dataset);
-    char human[32];
-    human_size(human, memory.anonymous);
-    buf_printf(b, "used_memory:%llu\r\nused_memory_human:%s\r\n", (ull)memory.anonymous, human);
-    human_size(human, memory.resident);
-    buf_printf(b, "used_memory_rss:%llu\r\nused_memory_rss_human:%s\r\n", (ull)memory.resident,
-               human);
-    human_size(human, memory.resident_peak);
-    buf_printf(b, "used_memory_peak:%llu\r\nused_memory_peak_human:%s\r\n",
-               (ull)memory.resident_peak, human);
-    buf_printf(b, "used_memory_dataset:%llu\r\n", (ull)f->index_bytes);
-    buf_printf(b, "maxmemory:0\r\nmaxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\n");
+    uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+    size_field(b, "used_memory", memory.anonymous);
+    size_field(b, "used_memory_rss", memory.resident);
+    size_field(b, "used_memory_peak", memory.resident_peak);
+    buf_printf(b, "used_memory_peak_perc:%.2f%%\r\n",
+               memory.resident_peak > 0
+                   ? 100 * (double)memory.resident / (double)memory.resident_peak
+                   : 0.0);
+    buf_printf(b, "used_memory_dataset:%llu\r\n",
+               (ull)dataset_figures(service->dataset)->index_bytes);
+    size_field(b, "total_system_memory", pages * (uint64_t)sysconf(_SC_PAGESIZE));
+    fixed_fields(b, fixed);
 }
 
+// The dataset is what was saved last.
 static void persistence_section(const struct service *service, struct buf *b)
 {
-    (void)service;
-    buf_printf(b, "loading:0\r\n");
+    static const char *const fixed[] = {"rdb_last_bgsave_status:ok",
+                                        "rdb_last_bgsave_time_sec:-1",
+                                        "rdb_current_bgsave_time_sec:-1",
+                                        "rdb_saves:0",
+                                        "rdb_last_cow_size:0",
+                                        "aof_enabled:0",
+                                        "aof_rewrite_in_progress:0",
+                                        "aof_rewrite_scheduled:0",
+                                        "aof_last_rewrite_time_sec:-1",
+                                        "aof_current_rewrite_time_sec:-1",
+                                        "aof_last_bgrewrite_status:ok",
+                                        "aof_last_write_status:ok",
+                                        "aof_last_cow_size:0",
+                                        NULL};
+    buf_printf(b, "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
+                  "rdb_bgsave_in_progress:0\r\n");
+    buf_printf(b, "rdb_last_save_time:%llu\r\n",
+               (ull)(dataset_figures(service->dataset)->built_at_us / 1000000));
+    fixed_fields(b, fixed);
 }
 
 static void threads_section(const struct service *service, struct buf *b)
@@ -110,29 +183,110 @@ static void threads_section(const struct service *service, struct buf *b)
     }
 }
 
-static void total_field(const struct service *service, struct buf *b, const char *name,
-                        size_t offset)
+// What all loops have done in the last moments, a second.
+static void rate_fields(const struct service *service, struct buf *b)
 {
-    buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
+    uint64_t now = clock_monotonic_ns();
+    uint64_t window = now - service->group->started_ns;
+    struct pace_totals sum = {0};
+    if (window > PACE_WINDOW)
+        window = PACE_WINDOW;
+    double window_seconds = (double)(window > 0 ? window : 1) / 1e9;
+    for (unsigned i = 0; i < service->group->count; i++) {
+        const struct service *one = service->group->services[i];
+        struct pace_totals totals = pace_since(&one->pace, now - window, &one->stats);
+        sum.commands += totals.commands;
+        sum.input_bytes += totals.input_bytes;
+        sum.output_bytes += totals.output_bytes;
+    }
+    buf_printf(b, "instantaneous_ops_per_sec:%llu\r\n",
+               (ull)((double)sum.commands / window_seconds + 0.5));
+    buf_printf(b, "instantaneous_input_kbps:%.2f\r\n",
+               (double)sum.input_bytes / 1024 / window_seconds);
+    buf_printf(b, "instantaneous_output_kbps:%.2f\r\n",
+               (double)sum.output_bytes / 1024 / window_seconds);
+}
+
+static void error_field(const struct service *service, struct buf *b, const char *name,
+                        const char *code)
+{
+    unsigned i = 0;
+    while (strcmp(resp_error_codes[i], code) != 0)
+        i++;
+    total_field(service, b, name, COUNTER(errors[i]));
 }
 
 static void stats_section(const struct service *service, struct buf *b)
 {
+    static const char *const fixed[] = {"sync_full:0",
+                                        "sync_partial_ok:0",
+                                        "sync_partial_err:0",
+                                        "expired_keys:0",
+                                        "expired_stale_perc:0.00",
+                                        "expired_time_cap_reached_count:0",
+                                        "evicted_keys:0",
+                                        "evicted_clients:0",
+                                        "pubsub_channels:0",
+                                        "pubsub_patterns:0",
+                                        "pubsubshard_channels:0",
+                                        "latest_fork_usec:0",
+                                        "total_forks:0",
+                                        "migrate_cached_sockets:0",
+                                        "slave_expires_tracked_keys:0",
+                                        "active_defrag_hits:0",
+                                        "active_defrag_misses:0",
+                                        "active_defrag_key_hits:0",
+                                        "active_defrag_key_misses:0",
+                                        "tracking_total_keys:0",
+                                        "tracking_total_items:0",
+                                        "tracking_total_prefixes:0",
+                                        "unexpected_error_replies:0",
+                                        "acl_access_denied_key:0",
+                                        "acl_access_denied_channel:0",
+                                        NULL};
     total_field(service, b, "total_connections_received", COUNTER(connections_received));
     total_field(service, b, "total_commands_processed", COUNTER(commands_processed));
+    rate_fields(service, b);
     total_field(service, b, "total_net_input_bytes", COUNTER(net_input_bytes));
     total_field(service, b, "total_net_output_bytes", COUNTER(net_output_bytes));
     total_field(service, b, "rejected_connections", COUNTER(connections_rejected));
-    buf_printf(b, "expired_keys:0\r\nevicted_keys:0\r\n");
     total_field(service, b, "keyspace_hits", COUNTER(keyspace_hits));
     total_field(service, b, "keyspace_misses", COUNTER(keyspace_misses));
     total_field(service, b, "total_error_replies", COUNTER(error_replies));
+    error_field(service, b, "acl_access_denied_auth", "WRONGPASS");
+    error_field(service, b, "acl_access_denied_cmd", "NOPERM");
+    total_field(service, b, "total_reads_processed", COUNTER(reads));
+    total_field(service, b, "total_writes_processed", COUNTER(writes));
+    fixed_fields(b, fixed);
+}
+
+// A number for the dataset, as that of the stream of writes is for Redis: other data, another id.
+static void replication_id(const struct service *service, char id[41])
+{
+    const struct dataset_figures *f = dataset_figures(service->dataset);
+    uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, f->built_at_us};
+    uint64_t part[3];
+    for (seed[0] = 0; seed[0] < 3; seed[0]++)
+        part[seed[0]] = checksum(span_of((const char *)seed, sizeof seed));
+    snprintf(id, 41, "%016llx%016llx%08llx", (ull)part[0], (ull)part[1],
+             (ull)(part[2] & UINT32_MAX));
 }
 
 static void replication_section(const struct service *service, struct buf *b)
 {
-    (void)service;
-    buf_printf(b, "role:master\r\nconnected_slaves:0\r\n");
+    static const char *const fixed[] = {"master_replid2:0000000000000000000000000000000000000000",
+                                        "master_repl_offset:0",
+                                        "second_repl_offset:-1",
+                                        "repl_backlog_active:0",
+                                        "repl_backlog_size:1048576",
+                                        "repl_backlog_first_byte_offset:0",
+                                        "repl_backlog_histlen:0",
+                                        NULL};
+    char id[41];
+    replication_id(service, id);
+    buf_printf(b, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n");
+    buf_printf(b, "master_replid:%s\r\n", id);
+    fixed_fields(b, fixed);
 }
 
 static double seconds(struct timeval t)
@@ -153,23 +307,56 @@ static void cpu_section(const struct service *service, struct buf *b)
     buf_printf(b, "used_cpu_user_children:%.6f\r\n", seconds(children.ru_utime));
 }
 
-static void commandstats_section(const struct service *service, struct buf *b)
+static void modules_section(const struct service *service, struct buf *b)
 {
-    for (unsigned i = 0; i < service->commands->count; i++) {
-        uint64_t calls = service_total(service, COUNTER(commands[i].calls));
-        uint64_t ns = service_total(service, COUNTER(commands[i].ns));
-        uint64_t rejected = service_total(service, COUNTER(commands[i].rejected));
-        uint64_t failed = service_total(service, COUNTER(commands[i].failed));
-        char name[COMMAND_FULL_NAME_MAX];
-        if (calls == 0 && rejected == 0 && failed == 0)
-            continue;
+    (void)service;
+    (void)b;
+}
+
+static unsigned commandstats_line(const struct service *service, unsigned number, struct buf *b)
+{
+    uint64_t calls = service_total(service, COUNTER(commands[number].calls));
+    uint64_t ns = service_total(service, COUNTER(commands[number].ns));
+    uint64_t rejected = service_total(service, COUNTER(commands[number].rejected));
+    uint64_t failed = service_total(service, COUNTER(commands[number].failed));
+    char name[COMMAND_FULL_NAME_MAX];
+    if (calls > 0 || rejected > 0 || failed > 0)
         buf_printf(b,
                    "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                    "failed_calls=%llu\r\n",
-                   command_full_name(&service->commands->entries[i], name), (ull)calls,
+                   command_full_name(&service->commands->entries[number], name), (ull)calls,
                    (ull)(ns / 1000), calls > 0 ? (double)ns / 1000 / (double)calls : 0.0,
                    (ull)rejected, (ull)failed);
+    return service->group->count / INFO_LINES_WORK;
+}
+
+static void errorstats_section(const struct service *service, struct buf *b)
+{
+    for (unsigned i = 0; i < RESP_ERROR_CODES; i++) {
+        uint64_t count = service_total(service, COUNTER(errors[i]));
+        if (count > 0)
+            buf_printf(b, "errorstat_%s:count=%llu\r\n", resp_error_codes[i], (ull)count);
     }
+}
+
+static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
+{
+    struct durations_sum sum;
+    struct percentiles percentiles = service_percentiles(service);
+    char name[COMMAND_FULL_NAME_MAX];
+    unsigned loops = service_durations(service, number, &sum);
+    if (sum.total == 0)
+        return 0;
+    buf_printf(b, "latency_percentiles_usec_%s:",
+               command_full_name(&service->commands->entries[number], name));
+    for (unsigned i = 0; i < percentiles.count; i++) {
+        char percent[PERCENTILE_TEXT];
+        double us = (double)durations_percentile(&sum, percentiles.percent[i]) / 1000;
+        buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "",
+                   percentile_format(percentiles.percent[i], percent), us);
+    }
+    buf_append_text(b, "\r\n");
+    return INFO_DURATIONS_WORK * loops;
 }
 
 static void cluster_section(const struct service *service, struct buf *b)
@@ -201,24 +388,47 @@ static void dataset_section(const struct service *service, struct buf *b)
     buf_printf(b, "dataset_built_at:%llu\r\n", (ull)(f->built_at_us / 1000000));
 }
 
+// What users of key-value stores ask for, in one place. Keys looked up count as gets, and writes
+// that were refused as what they would have done.
+static void operations_section(const struct service *service, struct buf *b)
+{
+    const struct dataset_figures *f = dataset_figures(service->dataset);
+    uint64_t hits = service_total(service, COUNTER(keyspace_hits));
+    uint64_t misses = service_total(service, COUNTER(keyspace_misses));
+    buf_printf(b, "stored_keys:%llu\r\n", (ull)f->keys);
+    buf_printf(b, "stored_value_bytes:%llu\r\n", (ull)f->value_bytes);
+    buf_printf(b, "get_operations:%llu\r\n", (ull)(hits + misses));
+    buf_printf(b, "get_hits:%llu\r\n", (ull)hits);
+    buf_printf(b, "get_misses:%llu\r\n", (ull)misses);
+    total_field(service, b, "set_operations", COUNTER(sets_refused));
+    total_field(service, b, "delete_operations", COUNTER(deletes_refused));
+}
+
 static const struct {
     const char *name;
     const char *title;
     bool by_default; // shown by a plain INFO
+    unsigned work;   // that it takes besides adding up counters
     void (*write)(const struct service *service, struct buf *b);
+    // Or what it says of a command, by its number; the work that was more than usual.
+    unsigned (*write_line)(const struct service *service, unsigned number, struct buf *b);
 } sections[] = {
-    {"server", "Server", true, server_section},
-    {"clients", "Clients", true, clients_section},
-    {"memory", "Memory", true, memory_section},
-    {"persistence", "Persistence", true, persistence_section},
-    {"threads", "Threads", true, threads_section},
-    {"stats", "Stats", true, stats_section},
-    {"replication", "Replication", true, replication_section},
-    {"cpu", "CPU", true, cpu_section},
-    {"commandstats", "Commandstats", false, commandstats_section},
-    {"cluster", "Cluster", true, cluster_section},
-    {"keyspace", "Keyspace", true, keyspace_section},
-    {"dataset", "Dataset", true, dataset_section},
+    {"server", "Server", true, INFO_WORK, server_section, NULL},
+    {"clients", "Clients", true, INFO_WORK, clients_section, NULL},
+    {"memory", "Memory", true, INFO_MEMORY_WORK, memory_section, NULL},
+    {"persistence", "Persistence", true, INFO_WORK, persistence_section, NULL},
+    {"threads", "Threads", true, INFO_WORK, threads_section, NULL},
+    {"stats", "Stats", true, INFO_WORK, stats_section, NULL},
+    {"replication", "Replication", true, INFO_WORK, replication_section, NULL},
+    {"cpu", "CPU", true, INFO_WORK, cpu_section, NULL},
+    {"modules", "Modules", true, INFO_WORK, modules_section, NULL},
+    {"commandstats", "Commandstats", false, INFO_WORK, NULL, commandstats_line},
+    {"errorstats", "Errorstats", true, INFO_WORK, errorstats_section, NULL},
+    {"latencystats", "Latencystats", false, INFO_WORK, NULL, latencystats_line},
+    {"cluster", "Cluster", true, INFO_WORK, cluster_section, NULL},
+    {"keyspace", "Keyspace", true, INFO_WORK, keyspace_section, NULL},
+    {"dataset", "Dataset", true, INFO_WORK, dataset_section, NULL},
+    {"operations", "Operations", true, INFO_WORK, operations_section, NULL},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
@@ -234,9 +444,33 @@ static uint64_t choose_sections(struct span word)
     return chosen;
 }
 
+// Writes some of section `section`, from line `line` on; the line to go on with, or 0 when all of
+// it is written.
+static unsigned write_section(struct session *s, unsigned section, unsigned line)
+{
+    const struct service *service = s->service;
+    struct buf *text = &s->collected;
+    if (line == 0)
+        buf_printf(text, "%s# %s\r\n", text->len > 0 ? "\r\n" : "", sections[section].title);
+    if (sections[section].write != NULL) {
+        session_charge(s,
+                       sections[section].work + INFO_LOOP_WORK * (uint64_t)service->group->count);
+        sections[section].write(service, text);
+        return 0;
+    }
+    unsigned count = service->commands->count;
+    unsigned end = line + INFO_LINES < count ? line + INFO_LINES : count;
+    do
+        session_charge(s, sections[section].write_line(service, line++, text));
+    while (line < end && s->work_left > 0);
+    return line < count ? line : 0;
+}
+
+// The words first, `sum` being the sections that they ask for; then those, collected, as their
+// length stands before them. The cursor counts the words, and behind them the sections and their
+// lines.
 enum command_result info_command(struct session *s, const struct resp_request *r)
 {
-    struct buf text = {0};
     if (r->argc == 1)
         s->sum = choose_sections(span_text("default"));
     for (; s->cursor + 1 < r->argc; s->cursor++) {
@@ -244,15 +478,19 @@ enum command_result info_command(struct session *s, const struct resp_request *r
             return COMMAND_AGAIN;
         s->sum |= choose_sections(resp_arg(r, (uint32_t)s->cursor + 1));
     }
-    session_charge(s, INFO_WORK + INFO_LOOP_WORK * (uint64_t)s->service->group->count);
-    for (unsigned i = 0; i < SECTIONS; i++) {
-        if ((s->sum >> i & 1) == 0)
-            continue;
-        buf_printf(&text, "%s# %s\r\n", text.len > 0 ? "\r\n" : "", sections[i].title);
-        sections[i].write(s->service, &text);
+    uint64_t words = r->argc - 1;
+    while (s->cursor - words < SECTIONS * (uint64_t)COMMANDS_MAX) {
+        unsigned section = (unsigned)((s->cursor - words) / COMMANDS_MAX);
+        unsigned line = (unsigned)((s->cursor - words) % COMMANDS_MAX);
+        if ((s->sum >> section & 1) != 0) {
+            if (!session_may_go_on(s))
+                return COMMAND_AGAIN;
+            line = write_section(s, section, line);
+        }
+        s->cursor = words + (line > 0 ? section : section + 1) * (uint64_t)COMMANDS_MAX + line;
     }
-    s->oom |= text.oom;
-    resp_verbatim(&s->reply, buf_span(&text));
-    buf_release(&text);
+    s->oom |= s->collected.oom;
+    resp_verbatim(&s->reply, buf_span(&s->collected));
+    buf_release(&s->collected);
     return COMMAND_DONE;
 }

@@ -5,9 +5,41 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
+
+enum {
+    SLOWLOG_SLOWER_THAN = 10000, // µs; these three are Redis's
+    SLOWLOG_MAX_LEN = 128,
+    TCP_KEEPALIVE = 300, // seconds
+};
+
+static void init_live(struct service_group *group)
+{
+    enum log_level level = LOG_NOTICE;
+    log_level_parse(group->settings->loglevel, &level);
+    const int64_t values[LIVE_SETTINGS] = {
+        [LIVE_LATENCY_TRACKING] = 1,
+        [LIVE_LOGLEVEL] = level,
+        [LIVE_MAXCLIENTS] = group->settings->maxclients,
+        [LIVE_SLOWLOG_LOG_SLOWER_THAN] = SLOWLOG_SLOWER_THAN,
+        [LIVE_SLOWLOG_MAX_LEN] = SLOWLOG_MAX_LEN,
+        [LIVE_TCP_KEEPALIVE] = TCP_KEEPALIVE,
+        [LIVE_TIMEOUT] = group->settings->timeout,
+    };
+    for (unsigned i = 0; i < LIVE_SETTINGS; i++)
+        atomic_init(&group->live[i], values[i]);
+}
+
+static void init_observation(struct observation *o)
+{
+    slow_log_init(&o->slow_log);
+    latency_events_init(&o->latency);
+    pthread_mutex_init(&o->lock, NULL);
+    o->percentiles = (struct percentiles){3, {50, 99, 99.9}};
+}
 
 void service_group_init(struct service_group *group, const struct service_settings *settings,
                         struct dataset *dataset)
@@ -24,6 +56,16 @@ void service_group_init(struct service_group *group, const struct service_settin
     (void)got;
     for (unsigned i = 0; i < RUN_ID_LEN; i++)
         group->run_id[i] = digits[random[i] % 16];
+    init_live(group);
+    init_observation(&group->observation);
+}
+
+void service_group_release(struct service_group *group)
+{
+    struct observation *o = &group->observation;
+    slow_log_release(&o->slow_log);
+    latency_events_release(&o->latency);
+    pthread_mutex_destroy(&o->lock);
 }
 
 static void drop_dataset(struct ref *ref)
@@ -45,6 +87,9 @@ void service_init(struct service *service, struct service_group *group)
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
+    service->durations.wanted = &group->live[LIVE_LATENCY_TRACKING];
+    service->durations.resets = &group->observation.durations_resets;
+    service->timing.durations = &service->durations;
     ref_take(dataset_ref(group->dataset));
     ref_init(&service->borrowed, drop_dataset);
     group->services[group->count++] = service;
@@ -66,14 +111,73 @@ void service_release(struct service *service)
 {
     assert(atomic_load(&service->borrowed.count) == 1);
     ref_drop(&service->borrowed);
+    durations_table_release(&service->durations);
+}
+
+static const struct counter *counter_at(const struct stats *stats, size_t offset)
+{
+    return (const struct counter *)(const void *)((const char *)stats + offset);
+}
+
+static uint64_t count_all(const struct service_group *group, size_t offset)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < group->count; i++)
+        total += counter_get(counter_at(&group->services[i]->stats, offset));
+    return total;
 }
 
 uint64_t service_total(const struct service *service, size_t offset)
 {
-    uint64_t total = 0;
-    for (unsigned i = 0; i < service->group->count; i++) {
-        const char *stats = (const char *)&service->group->services[i]->stats;
-        total += counter_get((const struct counter *)(const void *)(stats + offset));
-    }
-    return total;
+    uint64_t total = count_all(service->group, offset);
+    uint64_t before = counter_get(counter_at(&service->group->observation.baseline, offset));
+    return total > before ? total - before : 0;
+}
+
+void service_reset(struct service *service, size_t offset, size_t count)
+{
+    struct stats *baseline = &service->group->observation.baseline;
+    for (size_t i = 0; i < count; i++, offset += sizeof(struct counter))
+        atomic_store_explicit((_Atomic uint64_t *)(void *)((char *)baseline + offset),
+                              count_all(service->group, offset), memory_order_relaxed);
+}
+
+void service_count_refused(struct service *service, const struct command *c)
+{
+    struct stats *stats = &service->stats;
+    counter_add(command_deletes(c) ? &stats->deletes_refused : &stats->sets_refused, 1);
+}
+
+void service_settle(struct service *service)
+{
+    struct timing *t = &service->timing;
+    bool shared = t->count > 0;
+    timing_settle(t, &service->stats);
+    pace_note(&service->pace, t->since_ns, &service->stats);
+    uint64_t ms = t->elapsed_ns / 1000000;
+    if (!shared || ms == 0)
+        return;
+    int64_t threshold = service_live(service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    if (threshold > 0 && ms >= (uint64_t)threshold)
+        latency_events_add(&service->group->observation.latency, LATENCY_EVENT_LOOP,
+                           clock_wall_us() / 1000000, ms);
+}
+
+unsigned service_durations(const struct service *service, unsigned number,
+                           struct durations_sum *sum)
+{
+    unsigned tables = 0;
+    memset(sum, 0, sizeof *sum);
+    for (unsigned i = 0; i < service->group->count; i++)
+        tables += durations_sum_add(sum, &service->group->services[i]->durations, number);
+    return tables;
+}
+
+struct percentiles service_percentiles(const struct service *service)
+{
+    struct observation *o = &service->group->observation;
+    pthread_mutex_lock(&o->lock);
+    struct percentiles percentiles = o->percentiles;
+    pthread_mutex_unlock(&o->lock);
+    return percentiles;
 }

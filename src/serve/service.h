@@ -1,13 +1,20 @@
 // What sessions share: with those of their own loop a service, which holds what that loop's thread
-// writes (counters, references); with those of all loops a group, which is constant once they run.
+// writes (counters, references); with those of all loops a group, which is constant once they run
+// but for what an operator changes or asks to be watched.
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
 
 #include "base/bytes.h"
 #include "base/link.h"
+#include "base/memory.h"
 #include "base/ref.h"
 #include "serve/batch.h"
 #include "serve/command.h"
+#include "serve/durations.h"
+#include "serve/latency_events.h"
+#include "serve/pace.h"
+#include "serve/percentiles.h"
+#include "serve/slow_log.h"
 #include "serve/stats.h"
 #include "serve/timing.h"
 
@@ -31,7 +38,8 @@ struct service_settings {
     unsigned threads;        // loops, one on a thread each
     bool protected_mode;
     unsigned maxclients;
-    unsigned timeout; // seconds
+    unsigned maxclients_most; // CONFIG SET may go up to this many, if more: for descriptors
+    unsigned timeout;         // seconds
     unsigned tcp_backlog;
     const char *loglevel;
     const char *logfile;
@@ -43,9 +51,39 @@ struct service_settings {
     unsigned cluster_announce_port;  // 0: the same
     enum enable_command enable_debug_command;
     bool enable_shutdown_command;
+    bool skip_malformed;
+    bool huge_pages;
+    uint64_t build_memory;
+};
+
+// What CONFIG SET changes while the server runs: `live` of the group.
+enum live_setting {
+    LIVE_LATENCY_MONITOR_THRESHOLD, // ms; 0: off
+    LIVE_LATENCY_TRACKING,          // 0 or 1
+    LIVE_LOGLEVEL,                  // an enum log_level
+    LIVE_MAXCLIENTS,
+    LIVE_SLOWLOG_LOG_SLOWER_THAN, // µs; negative: nothing is logged
+    LIVE_SLOWLOG_MAX_LEN,
+    LIVE_TCP_KEEPALIVE, // seconds; 0: off
+    LIVE_TIMEOUT,       // seconds; 0: none
+    LIVE_SETTINGS,      // how many
 };
 
 enum { RUN_ID_LEN = 40, SERVICES_MAX = 128, CLIENT_ADDRESS_TEXT = 144 };
+
+// What an operator asked to be watched. Any thread may use any of it: the parts have locks of their
+// own, and `lock` is for the rest. On lines of its own, as it is written while the loops run; but
+// no request writes to it, only one that was slow.
+struct observation {
+    struct slow_log slow_log;
+    struct latency_events latency;
+    pthread_mutex_t lock;
+    struct percentiles percentiles; // that INFO latencystats tells
+    // The counters of all loops as they were when they were last reset, which each loop goes on
+    // counting from; atomic, without the lock. And how often the durations were.
+    struct stats baseline;
+    atomic_uint durations_resets;
+};
 
 // The services of all loops and what they have in common.
 struct service_group {
@@ -63,6 +101,11 @@ struct service_group {
     // loop's thread may call it. NULL is allowed when there is one loop.
     void (*post)(void *context, unsigned number, struct errand *e);
     void *post_context;
+    // Told when `live` has changed, by any loop's thread; or NULL.
+    void (*settings_changed)(void *context);
+    void *settings_context;
+    _Alignas(MEMORY_LINE) _Atomic int64_t live[LIVE_SETTINGS]; // by any thread, seldom
+    _Alignas(MEMORY_LINE) struct observation observation;
 };
 
 // What the owner of the connections knows of one.
@@ -88,7 +131,7 @@ struct client_owner {
 
 // One loop's. Only its thread touches it, but for reading the counters.
 struct service {
-    const struct service_group *group;
+    struct service_group *group;
     unsigned number; // in the group
     struct link sessions;
     struct client_owner owner;
@@ -103,16 +146,22 @@ struct service {
     uint64_t random_state;
     struct stats stats;
     struct timing timing; // settled by the caller of the sessions, at the end of a turn
+    struct durations_table durations;
+    struct pace pace;
     struct batch batch;
 };
 
-// An empty group. Fills in all but `stop`. `settings` and `dataset` must outlive the group.
+// An empty group. Fills in all but the two functions. `settings` and `dataset` must outlive the
+// group.
 void service_group_init(struct service_group *group, const struct service_settings *settings,
                         struct dataset *dataset);
 
 // Adds a service to the group (SERVICES_MAX at most): one at a time, before any session runs. Both
 // must stay where they are.
 void service_init(struct service *service, struct service_group *group);
+
+// Frees what was logged. The services are gone, or about to be used no more.
+void service_group_release(struct service_group *group);
 
 // Gives back the dataset. Nothing may be borrowed any more.
 void service_release(struct service *service);
@@ -128,7 +177,32 @@ const char *service_redis_version(const struct service *service);
 // does.)
 uint64_t service_random(struct service *service, uint64_t limit);
 
-// The sum over all loops of the counter that stands at `offset` in struct stats.
+// The sum over all loops of the counter that stands at `offset` in struct stats, since it was last
+// reset.
 uint64_t service_total(const struct service *service, size_t offset);
+
+// Makes the totals of the `count` counters from `offset` on 0.
+void service_reset(struct service *service, size_t offset, size_t count);
+
+// Counts a write that is refused, by what it would have done.
+void service_count_refused(struct service *service, const struct command *c);
+
+// What CONFIG SET has made of a setting, or the program at its start.
+static inline int64_t service_live(const struct service *service, enum live_setting which)
+{
+    return atomic_load_explicit(&service->group->live[which], memory_order_relaxed);
+}
+
+// Settles the service's timing, and notes what is seen by that: how much is done in what time, and
+// when what was answered together took longer than latency-monitor-threshold.
+void service_settle(struct service *service);
+
+// The percentiles that INFO latencystats tells.
+struct percentiles service_percentiles(const struct service *service);
+
+// Sums the durations of a command's calls over all loops; in how many of them there are any, which
+// is what it costs: some KiB of counters each.
+unsigned service_durations(const struct service *service, unsigned number,
+                           struct durations_sum *sum);
 
 #endif

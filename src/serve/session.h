@@ -94,6 +94,7 @@ struct session {
     uint64_t cursor;      // a handler's place in a long reply; 0 when it is called first
     uint64_t sum;         // a handler's running result
     struct buf collected; // a handler's, until its reply is finished
+    uint64_t spent_ns;    // by the running command in earlier turns; 0: this is its first
     struct {
         uint32_t first; // argument
         uint32_t count; // of arguments, in the steps of the command's row

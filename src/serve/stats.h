@@ -3,6 +3,7 @@
 #define STELE_SERVE_STATS_H
 
 #include "base/counter.h"
+#include "resp/resp.h"
 #include "serve/command.h"
 
 struct command_stats {
@@ -13,13 +14,16 @@ struct command_stats {
 };
 
 struct stats {
+    // How many there are now. CONFIG RESETSTAT leaves these alone.
+    struct counter connected_clients;
+    struct counter blocked_clients;
+    struct counter tracking_clients;
+    struct counter pubsub_clients;
+    struct counter watching_clients;
+    // How many there have been.
     struct counter connections_received;
     struct counter connections_rejected; // over maxclients, or kept out by protected mode
-    struct counter connected_clients;
-    struct counter pubsub_clients;
-    struct counter tracking_clients;
-    struct counter watching_clients;
-    struct counter reads; // of a socket, that brought something
+    struct counter reads;                // of a socket, that brought something
     struct counter writes;
     struct counter net_input_bytes;
     struct counter net_output_bytes;
@@ -27,7 +31,13 @@ struct stats {
     struct counter error_replies;
     struct counter keyspace_hits;
     struct counter keyspace_misses;
+    struct counter sets_refused;                 // writes that would have set something
+    struct counter deletes_refused;              // or deleted it
+    struct counter errors[RESP_ERROR_CODES];     // error replies by their code
     struct command_stats commands[COMMANDS_MAX]; // by the command's number
 };
+
+// The first of those that CONFIG RESETSTAT counts from anew.
+#define STATS_RESET_FROM offsetof(struct stats, connections_received)
 
 #endif

@@ -20,18 +20,39 @@ void timing_add(struct timing *t, unsigned number, unsigned units)
     t->units += units;
 }
 
+// The calls of the command that have been finished since it was settled last took `ns` together,
+// but for what belongs to one that goes on.
+static void record_calls(struct timing *t, const struct stats *stats, unsigned number, uint64_t ns)
+{
+    uint64_t calls = counter_get(&stats->commands[number].calls);
+    uint64_t finished = calls - t->calls[number];
+    t->calls[number] = calls;
+    if (finished == 0 || t->durations == NULL)
+        return;
+    if (number == t->unfinished.number)
+        ns -= (uint64_t)(t->each_ns * t->unfinished.units);
+    if (finished > 1) // division is slow
+        ns /= finished;
+    durations_record(t->durations, number, ns + t->earlier_ns, finished);
+}
+
 void timing_settle(struct timing *t, struct stats *stats)
 {
     if (t->count == 0)
         return;
     uint64_t now = clock_monotonic_ns();
-    double each = (double)(now - t->since_ns) / (double)t->units;
+    t->elapsed_ns = now - t->since_ns;
+    t->each_ns = (double)t->elapsed_ns / (double)t->units;
     for (unsigned i = 0; i < t->count; i++) {
         unsigned number = t->numbers[i];
-        counter_add(&stats->commands[number].ns, (uint64_t)(each * t->work[number]));
+        uint64_t ns = (uint64_t)(t->each_ns * t->work[number]);
+        counter_add(&stats->commands[number].ns, ns);
+        record_calls(t, stats, number, ns);
         t->work[number] = 0;
     }
     t->since_ns = now;
     t->units = 0;
     t->count = 0;
+    t->unfinished.units = 0;
+    t->earlier_ns = 0;
 }

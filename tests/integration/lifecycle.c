@@ -593,6 +593,48 @@ static void idle_timeout(void)
     is_number(server_stop(&s), 0, "the server ends well");
 }
 
+// CONFIG SET reaches all loops, also those that have nothing to do.
+static void live_settings(void)
+{
+    enum { CLIENTS = 6 };
+    int fds[CLIENTS];
+    struct server_process s =
+        server_start(data, WORDS("--threads", "3", "--maxclients", "100", "--port", "0"));
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = connect_tcp(s.port);
+        serves(fds[i], "value", "one of several clients");
+    }
+    answers(fds[0], SPAN("CONFIG SET maxclients 6\r\n"), SPAN("+OK\r\n"), "no more clients");
+    int fd = connect_tcp(s.port);
+    struct buf got = {0};
+    ok(receive_to_end(fd, &got), "one more is closed");
+    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"), "and told so");
+    close(fd);
+    answers(fds[1], SPAN("CONFIG SET maxclients 7\r\n"), SPAN("+OK\r\n"), "one more");
+    fd = connect_tcp(s.port);
+    serves(fd, "value", "is served");
+    close(fd);
+    answers(fds[1], SPAN("CONFIG SET loglevel debug\r\n"), SPAN("+OK\r\n"), "a chattier log");
+    settle_server(&s);
+    struct buf log = file_content(s.log_path);
+    unsigned told = occurrences(buf_span(&log), "accepted");
+    buf_release(&log);
+    fd = connect_tcp(s.port);
+    serves(fd, "value", "another client");
+    close(fd);
+    log = file_content(s.log_path);
+    ok(told == 0 && occurrences(buf_span(&log), "accepted") == 1, "is logged, as none before");
+    buf_release(&log);
+    answers(fds[1], SPAN("CONFIG SET timeout 1\r\n"), SPAN("+OK\r\n"),
+            "and idle ones may not stay");
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        ok(is_closed(fds[i]), "client %u, that says no more, is closed", i);
+        close(fds[i]);
+    }
+    buf_release(&got);
+    is_number(server_stop(&s), 0, "the server ends well");
+}
+
 // ---- logs
 // ----------------------------------------------------------------------------------------
 
@@ -811,6 +853,7 @@ int main(int argc, char *argv[])
     few_descriptors();
     maxclients();
     idle_timeout();
+    live_settings();
     logs();
     stop_with_replies();
     stop_with_requests();

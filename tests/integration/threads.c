@@ -269,6 +269,53 @@ static void check_counters(void)
     buf_release(&wanted);
 }
 
+// What all loops write and one reads, and what one sets and all read, while all are at work.
+static void check_observation(void)
+{
+    enum { CLIENTS = 8, ROUNDS = 20, GETS = 300 };
+    static const char admin[] =
+        "CONFIG SET slowlog-log-slower-than 0 latency-monitor-threshold 1\r\nINFO everything\r\n"
+        "LATENCY HISTOGRAM\r\nSLOWLOG GET 200\r\nLATENCY LATEST\r\nSLOWLOG RESET\r\n"
+        "CONFIG RESETSTAT\r\nCONFIG SET slowlog-log-slower-than 10000 timeout 1000\r\n"
+        "LATENCY RESET\r\n";
+    struct server_process s = server_start(data, WORDS("--threads", "4"));
+    struct buf request = {0}, wanted = {0};
+    int fds[CLIENTS];
+    unsigned wrong = 0, errors = 0;
+    for (unsigned i = 0; i < GETS; i++) {
+        buf_append_text(&request, "GET " KEY "\r\nGET " ABSENT_KEY "\r\n");
+        buf_append_text(&wanted, "$5\r\nvalue\r\n$-1\r\n");
+    }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        fds[i] = connect_tcp(s.port);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct buf told = {0};
+        for (unsigned i = 0; i < CLIENTS; i++)
+            wrong += !send_all(fds[i], buf_span(&request));
+        int asking = connect_tcp(s.port);
+        send_all(asking, span_text(admin));
+        shutdown(asking, SHUT_WR);
+        wrong += !receive_to_end(asking, &told);
+        errors += occurrences(buf_span(&told), "\r\n-ERR");
+        wrong += occurrences(buf_span(&told), "# Operations") != 1;
+        close(asking);
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            struct buf got = {0};
+            wrong += !receive(fds[i], &got, wanted.len) ||
+                     !span_equal(buf_span(&got), buf_span(&wanted));
+            buf_release(&got);
+        }
+        buf_release(&told);
+    }
+    is_number(wrong, 0, "clients are served while all is observed and changed");
+    is_number(errors, 0, "without an error");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    buf_release(&request);
+    buf_release(&wanted);
+    ended_well(server_stop(&s), &s, "observed");
+}
+
 static void check_ids(void)
 {
     enum { CLIENTS = 40 };
@@ -619,6 +666,7 @@ int main(void)
     check_counters();
     check_ids();
     check_maxclients();
+    check_observation();
     check_pipelines(BY_CLIENTS, "half-closed");
     check_pipelines(BY_SIGTERM, "SIGTERM");
     check_pipelines(BY_SHUTDOWN, "SHUTDOWN");

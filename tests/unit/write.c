@@ -255,6 +255,28 @@ static void test_many(void)
     output_release(&o);
 }
 
+static void test_error_codes(void)
+{
+    static struct counter counts[RESP_ERROR_CODES];
+    struct output o = {0};
+    struct resp_writer w = {&o, RESP2, 0, counts};
+    unsigned wrong = 0, err = 0;
+    for (unsigned i = 0; i < RESP_ERROR_CODES; i++) {
+        resp_error(&w, "%s a text", resp_error_codes[i]);
+        wrong += counter_get(&counts[i]) != 1;
+        wrong += i > 0 && strcmp(resp_error_codes[i - 1], resp_error_codes[i]) >= 0;
+        err = strcmp(resp_error_codes[i], "ERR") == 0 ? i : err;
+    }
+    is_number(wrong, 0, "errors are counted by their codes, which are in order");
+    resp_error(&w, "ERROR a text");
+    resp_error(&w, "ER a text");
+    resp_error(&w, " ");
+    is_number((int64_t)counter_get(&counts[err]), 4, "those without a known one as ERR");
+    resp_error(&w, "ERR");
+    is_number((int64_t)counter_get(&counts[err]), 5, "a code alone is one");
+    output_release(&o);
+}
+
 static void test_oom(void)
 {
     struct output o = {0};
@@ -277,6 +299,7 @@ int main(void)
     test_long_errors();
     test_shared();
     test_many();
+    test_error_codes();
     test_oom();
     return done_testing();
 }

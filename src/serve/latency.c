@@ -1,0 +1,318 @@
+// LATENCY: the samples of the latency monitor, and the durations of all calls as histograms.
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    GRAPH_ROWS = 4, // of the bars of LATENCY GRAPH
+    FIRST_BIT = 10, // of LATENCY HISTOGRAM: its first bucket ends at 2^10 ns
+    AGE_MAX = 24,   // bytes of an age as text
+    SUM_WORK = 8,   // of adding up one loop's durations of a command
+    // Commands that LATENCY HISTOGRAM may name, so that what it keeps until its reply is bounded.
+    HISTOGRAM_WORDS_MAX = 1024,
+};
+
+static struct latency_events *events_of(struct session *s)
+{
+    return &s->service->group->observation.latency;
+}
+
+// The kind of that name, as it is written; LATENCY_EVENTS for none.
+static enum latency_event find_event(struct span name)
+{
+    unsigned event = 0;
+    while (event < LATENCY_EVENTS &&
+           !span_equal(name, span_text(latency_event_name((enum latency_event)event))))
+        event++;
+    return (enum latency_event)event;
+}
+
+enum command_result latency_latest_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    struct latency_series series[LATENCY_EVENTS];
+    unsigned seen = 0;
+    for (unsigned i = 0; i < LATENCY_EVENTS; i++) {
+        series[i] = latency_events_get(events_of(s), (enum latency_event)i);
+        seen += series[i].count > 0;
+    }
+    resp_array(&s->reply, seen);
+    for (unsigned i = 0; i < LATENCY_EVENTS; i++) {
+        if (series[i].count == 0)
+            continue;
+        struct latency_sample last =
+            latency_series_at(&series[i], latency_series_kept(&series[i]) - 1);
+        resp_array(&s->reply, 4);
+        resp_bulk_text(&s->reply, latency_event_name((enum latency_event)i));
+        resp_integer(&s->reply, (int64_t)last.seconds);
+        resp_integer(&s->reply, (int64_t)last.ms);
+        resp_integer(&s->reply, (int64_t)series[i].max);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result latency_history_command(struct session *s, const struct resp_request *r)
+{
+    struct latency_series series = {0};
+    enum latency_event event = find_event(resp_arg(r, 2));
+    if (event < LATENCY_EVENTS)
+        series = latency_events_get(events_of(s), event);
+    unsigned kept = latency_series_kept(&series);
+    session_charge(s, kept / 4);
+    resp_array(&s->reply, kept);
+    for (unsigned i = 0; i < kept; i++) {
+        struct latency_sample sample = latency_series_at(&series, i);
+        resp_array(&s->reply, 2);
+        resp_integer(&s->reply, (int64_t)sample.seconds);
+        resp_integer(&s->reply, (int64_t)sample.ms);
+    }
+    return COMMAND_DONE;
+}
+
+// `sum` counts those that were reset.
+enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
+{
+    for (unsigned i = 0; r->argc == 2 && i < LATENCY_EVENTS; i++)
+        s->sum += latency_events_reset(events_of(s), (enum latency_event)i);
+    for (; s->cursor + 2 < r->argc; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        enum latency_event event = find_event(resp_arg(r, (uint32_t)s->cursor + 2));
+        if (event < LATENCY_EVENTS)
+            s->sum += latency_events_reset(events_of(s), event);
+    }
+    resp_integer(&s->reply, (int64_t)s->sum);
+    return COMMAND_DONE;
+}
+
+// ---- for people ---------------------------------------------------------------------------------
+
+static void format_age(char to[AGE_MAX], uint64_t seconds)
+{
+    static const struct {
+        uint64_t seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    unsigned i = 0;
+    while (i < 3 && seconds < units[i].seconds)
+        i++;
+    snprintf(to, AGE_MAX, "%llu%c", (unsigned long long)(seconds / units[i].seconds),
+             units[i].unit);
+}
+
+// Bars of '#' on feet of '_', a column a sample, from the shortest to the longest of those shown;
+// below each, read downwards, how long ago it was.
+static void draw(struct buf *b, const struct latency_series *series, uint64_t low, uint64_t high)
+{
+    unsigned kept = latency_series_kept(series);
+    uint64_t now = clock_wall_us() / 1000000;
+    uint64_t range = high > low ? high - low : 1;
+    for (unsigned row = GRAPH_ROWS; row > 0; row--) {
+        for (unsigned i = 0; i < kept; i++) {
+            uint64_t height = (latency_series_at(series, i).ms - low) * GRAPH_ROWS / range;
+            buf_append_text(b, height >= row ? "#" : row == 1 ? "_" : " ");
+        }
+        buf_append_text(b, "\n");
+    }
+    buf_append_text(b, "\n");
+    for (unsigned row = 0, shown = 1; shown > 0; row++) {
+        shown = 0;
+        for (unsigned i = 0; i < kept; i++) {
+            char age[AGE_MAX];
+            uint64_t at = latency_series_at(series, i).seconds;
+            format_age(age, now > at ? now - at : 0);
+            bool more = row < strlen(age);
+            shown += more;
+            buf_append(b, more ? span_of(&age[row], 1) : span_of(" ", 1));
+        }
+        buf_append_text(b, shown > 0 ? "\n" : "");
+    }
+}
+
+static void find_ends(const struct latency_series *series, uint64_t *low, uint64_t *high)
+{
+    *low = UINT64_MAX;
+    *high = 0;
+    for (unsigned i = 0; i < latency_series_kept(series); i++) {
+        uint64_t ms = latency_series_at(series, i).ms;
+        *low = ms < *low ? ms : *low;
+        *high = ms > *high ? ms : *high;
+    }
+}
+
+enum command_result latency_graph_command(struct session *s, const struct resp_request *r)
+{
+    struct latency_series series = {0};
+    struct buf text = {0};
+    struct span name = resp_arg(r, 2);
+    enum latency_event event = find_event(name);
+    uint64_t low, high;
+    if (event < LATENCY_EVENTS)
+        series = latency_events_get(events_of(s), event);
+    if (series.count == 0) {
+        resp_error(&s->reply, "ERR No samples available for event '%.*s'", session_echoed(name),
+                   name.ptr);
+        return COMMAND_DONE;
+    }
+    session_charge(s, latency_series_kept(&series));
+    find_ends(&series, &low, &high);
+    buf_printf(&text, "%s - high %llu ms, low %llu ms (all time high %llu ms)\n",
+               latency_event_name(event), (unsigned long long)high, (unsigned long long)low,
+               (unsigned long long)series.max);
+    for (unsigned i = 0; i < 80; i++)
+        buf_append_text(&text, "-");
+    buf_append_text(&text, "\n");
+    draw(&text, &series, low, high);
+    s->oom |= text.oom;
+    resp_verbatim(&s->reply, buf_span(&text));
+    buf_release(&text);
+    return COMMAND_DONE;
+}
+
+static const char *advice(enum latency_event event)
+{
+    switch (event) {
+    case LATENCY_COMMAND:
+        return "Commands took long. SLOWLOG GET names those above slowlog-log-slower-than. Long "
+               "values, many keys in one MGET and DEBUG SLEEP are what can take time here.";
+    case LATENCY_FAST_COMMAND:
+        return "Commands that should be quick took long: many keys, a very long value, or a wait "
+               "for the disk. SLOWLOG GET may name them.";
+    case LATENCY_EVENT_LOOP:
+        return "Requests that were answered together took long. Mostly a part of the data file "
+               "had to be read from the disk: it needs as much memory as the file is long to stay "
+               "in it. Or the machine had other things to do.";
+    case LATENCY_EVENTS: break;
+    }
+    return "";
+}
+
+enum command_result latency_doctor_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    struct buf text = {0};
+    int64_t threshold = service_live(s->service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    for (unsigned i = 0; i < LATENCY_EVENTS; i++) {
+        enum latency_event event = (enum latency_event)i;
+        struct latency_series series = latency_events_get(events_of(s), event);
+        unsigned kept = latency_series_kept(&series);
+        uint64_t sum = 0;
+        if (kept == 0)
+            continue;
+        for (unsigned j = 0; j < kept; j++)
+            sum += latency_series_at(&series, j).ms;
+        buf_printf(&text, "%s: %u samples, %llu ms on average, %llu ms at worst.\n%s\n",
+                   latency_event_name(event), kept, (unsigned long long)(sum / kept),
+                   (unsigned long long)series.max, advice(event));
+    }
+    session_charge(s, LATENCY_SAMPLES);
+    if (text.len == 0)
+        buf_append_text(&text, threshold > 0
+                                   ? "Nothing has taken longer than latency-monitor-threshold.\n"
+                                   : "");
+    if (threshold == 0)
+        buf_append_text(&text, "The latency monitor is off. CONFIG SET latency-monitor-threshold "
+                               "with a number of milliseconds turns it on.\n");
+    s->oom |= text.oom;
+    resp_verbatim(&s->reply, buf_span(&text));
+    buf_release(&text);
+    return COMMAND_DONE;
+}
+
+// ---- histograms ---------------------------------------------------------------------------------
+
+// The end of a bucket in microseconds, as Redis tells it: with the width that its histogram has
+// there.
+static uint64_t bucket_end_us(unsigned bit)
+{
+    return ((UINT64_C(1) << bit) + (UINT64_C(1) << (bit - 7)) - 1) / 1000;
+}
+
+static void reply_histogram(struct session *s, const struct command_entry *entry)
+{
+    struct durations_sum sum;
+    char name[COMMAND_FULL_NAME_MAX];
+    uint64_t below[DURATIONS_TOP_BIT + 1];
+    unsigned buckets = 0;
+    session_charge(s, SUM_WORK * (uint64_t)service_durations(s->service, entry->number, &sum));
+    below[FIRST_BIT - 1] = 0;
+    for (unsigned bit = FIRST_BIT; bit <= DURATIONS_TOP_BIT; bit++) {
+        below[bit] = durations_below(&sum, bit);
+        buckets += below[bit] > below[bit - 1];
+    }
+    resp_bulk_text(&s->reply, command_full_name(entry, name));
+    resp_map(&s->reply, 2);
+    resp_bulk_text(&s->reply, "calls");
+    resp_integer(&s->reply, (int64_t)sum.total);
+    resp_bulk_text(&s->reply, "histogram_usec");
+    resp_map(&s->reply, buckets);
+    for (unsigned bit = FIRST_BIT; bit <= DURATIONS_TOP_BIT; bit++) {
+        if (below[bit] == below[bit - 1])
+            continue;
+        resp_integer(&s->reply, (int64_t)bucket_end_us(bit));
+        resp_integer(&s->reply, (int64_t)below[bit]);
+    }
+}
+
+// Takes down the entry's number when it has been called.
+static void collect(struct session *s, const struct command_entry *entry)
+{
+    struct durations_sum sum;
+    uint16_t number = (uint16_t)entry->number;
+    session_charge(s, SUM_WORK * (uint64_t)service_durations(s->service, entry->number, &sum));
+    if (sum.total > 0)
+        buf_append(&s->collected, span_of((const char *)&number, sizeof number));
+}
+
+// The same for what a word names: a command, or a container's subcommands.
+static void collect_named(struct session *s, struct span name)
+{
+    const struct command_index *commands = s->service->commands;
+    const struct command_entry *entry = command_find_full(commands, name);
+    if (entry == NULL)
+        return;
+    collect(s, entry);
+    const struct command_entry *end = &commands->entries[commands->count];
+    for (const struct command_entry *sub = entry + 1;
+         entry->container == NULL && sub < end && sub->container == entry->command; sub++)
+        collect(s, sub);
+}
+
+// First the commands to tell of are collected, as their number stands before them; the cursor goes
+// on counting through those. One whose calls are reset meanwhile is told with none.
+enum command_result latency_histogram_command(struct session *s, const struct resp_request *r)
+{
+    const struct command_index *commands = s->service->commands;
+    uint64_t words = r->argc - 2;
+    uint64_t asked = words > 0 ? words : commands->count;
+    if (words > HISTOGRAM_WORDS_MAX) {
+        resp_error(&s->reply, "ERR LATENCY HISTOGRAM takes at most %d commands",
+                   HISTOGRAM_WORDS_MAX);
+        return COMMAND_DONE;
+    }
+    for (; s->cursor < asked; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (words > 0)
+            collect_named(s, resp_arg(r, (uint32_t)s->cursor + 2));
+        else
+            collect(s, &commands->entries[s->cursor]);
+    }
+    uint64_t found = s->collected.len / sizeof(uint16_t);
+    if (s->cursor == asked) {
+        resp_map(&s->reply, found);
+        s->cursor++;
+    }
+    for (; s->cursor <= asked + found; s->cursor++) {
+        uint16_t number;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        memcpy(&number, s->collected.ptr + (s->cursor - asked - 1) * sizeof number, sizeof number);
+        reply_histogram(s, &commands->entries[number]);
+    }
+    s->oom |= s->collected.oom;
+    buf_release(&s->collected);
+    return COMMAND_DONE;
+}

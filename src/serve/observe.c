@@ -1,0 +1,67 @@
+// Comparing a command's time with the limits that the operator has set, and making an entry of the
+// slow log of it, without passwords.
+#include "serve/observe.h"
+
+#include "base/clock.h"
+
+enum { SINGLY_BELOW_US = 1000 };
+
+bool observe_singly(const struct service *service)
+{
+    int64_t slower_than = service_live(service, LIVE_SLOWLOG_LOG_SLOWER_THAN);
+    return slower_than >= 0 && slower_than < SINGLY_BELOW_US;
+}
+
+// Options whose value nobody should read.
+static bool is_secret_option(struct span name)
+{
+    return span_is(name, "requirepass") || span_is(name, "masterauth") ||
+           span_is(name, "masteruser") || span_is(name, "tls-key-file-pass") ||
+           span_is(name, "tls-client-key-file-pass");
+}
+
+// Whether argument `i`, one of the first, is a password or belongs to one.
+static bool is_secret(const struct session *s, const struct resp_request *r, uint32_t i)
+{
+    const struct command_entry *entry = s->running;
+    const char *name = entry->command->name;
+    if (entry->container == NULL && strcmp(name, "auth") == 0)
+        return i >= 1;
+    if (entry->container == NULL && strcmp(name, "hello") == 0)
+        return (i >= 3 && span_is(resp_arg(r, i - 1), "auth")) ||
+               (i >= 4 && span_is(resp_arg(r, i - 2), "auth"));
+    if (entry->container != NULL && strcmp(entry->container->name, "config") == 0 &&
+        strcmp(name, "set") == 0)
+        return i >= 3 && i % 2 == 1 && is_secret_option(resp_arg(r, i - 1));
+    return false;
+}
+
+static void log_slow(struct session *s, const struct resp_request *r, uint64_t us, uint64_t max)
+{
+    char address[CLIENT_ADDRESS_TEXT];
+    struct slow_entry entry = {.seconds = clock_wall_us() / 1000000, .us = us};
+    for (uint32_t i = 0; i < r->argc && i < SLOW_LOG_ARGS; i++)
+        slow_entry_add(&entry, is_secret(s, r, i) ? span_text("(redacted)") : resp_arg(r, i), i,
+                       r->argc);
+    session_address(s, address);
+    memcpy(entry.address, address, strnlen(address, sizeof entry.address - 1));
+    if (s->name != NULL)
+        strncpy(entry.name, s->name, sizeof entry.name - 1);
+    slow_log_add(&s->service->group->observation.slow_log, &entry, max);
+}
+
+void observe_command(struct session *s, const struct resp_request *r, uint64_t ns)
+{
+    const struct service *service = s->service;
+    int64_t slower_than = service_live(service, LIVE_SLOWLOG_LOG_SLOWER_THAN);
+    int64_t max = service_live(service, LIVE_SLOWLOG_MAX_LEN);
+    int64_t threshold = service_live(service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    bool logged = (s->running->command->flags & SKIP_SLOWLOG) == 0;
+    if (logged && slower_than >= 0 && ns / 1000 >= (uint64_t)slower_than && max > 0)
+        log_slow(s, r, ns / 1000, (uint64_t)max);
+    if (threshold > 0 && ns / 1000000 >= (uint64_t)threshold)
+        latency_events_add(&service->group->observation.latency,
+                           (s->running->command->flags & FAST) != 0 ? LATENCY_FAST_COMMAND
+                                                                    : LATENCY_COMMAND,
+                           clock_wall_us() / 1000000, ns / 1000000);
+}

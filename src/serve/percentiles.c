@@ -1,0 +1,60 @@
+// A list of percentiles and its text.
+#include "serve/percentiles.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// The number that is the whole of `word`; NaN for none.
+static double read_number(struct span word)
+{
+    char copy[PERCENTILE_TEXT];
+    char *end;
+    if (word.len == 0 || word.len >= sizeof copy || word.ptr[0] <= ' ')
+        return NAN;
+    memcpy(copy, word.ptr, word.len);
+    copy[word.len] = '\0';
+    double number = strtod(copy, &end);
+    return end == copy + word.len ? number : NAN;
+}
+
+const char *percentiles_parse(struct percentiles *p, struct span text)
+{
+    p->count = 0;
+    for (size_t at = 0; text.len > 0 && at <= text.len;) {
+        const char *space = at < text.len ? memchr(text.ptr + at, ' ', text.len - at) : NULL;
+        size_t end = space != NULL ? (size_t)(space - text.ptr) : text.len;
+        double number = read_number(span_of(text.ptr + at, end - at));
+        if (isnan(number))
+            return "Invalid latency-tracking-info-percentiles parameters";
+        if (number < 0 || number > 100)
+            return "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+        if (p->count == PERCENTILES_MAX)
+            return "latency-tracking-info-percentiles takes at most 16 parameters";
+        p->percent[p->count++] = number;
+        at = end + 1;
+    }
+    return NULL;
+}
+
+const char *percentile_format(double percent, char to[PERCENTILE_TEXT])
+{
+    size_t len = (size_t)snprintf(to, PERCENTILE_TEXT, "%.6f", percent);
+    while (to[len - 1] == '0')
+        len--;
+    if (to[len - 1] == '.')
+        len--;
+    to[len] = '\0';
+    return to;
+}
+
+void percentiles_format(const struct percentiles *p, char *to, size_t size)
+{
+    size_t len = 0;
+    *to = '\0';
+    for (unsigned i = 0; i < p->count && len < size; i++) {
+        char text[PERCENTILE_TEXT];
+        len += (size_t)snprintf(to + len, size - len, "%s%s", i > 0 ? " " : "",
+                                percentile_format(p->percent[i], text));
+    }
+}

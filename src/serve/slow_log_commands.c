@@ -1,0 +1,73 @@
+// SLOWLOG: reading the slow log.
+#include "base/number.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum { SHOWN_BY_DEFAULT = 10 };
+
+static void reply_entry(struct resp_writer *w, const struct slow_entry *entry)
+{
+    resp_array(w, 6);
+    resp_integer(w, (int64_t)entry->id);
+    resp_integer(w, (int64_t)entry->seconds);
+    resp_integer(w, (int64_t)entry->us);
+    resp_array(w, entry->args);
+    for (unsigned i = 0; i < entry->args; i++)
+        resp_bulk(w, span_of(entry->arg[i], entry->arg_len[i]));
+    resp_bulk_text(w, entry->address);
+    resp_bulk_text(w, entry->name);
+}
+
+// The newest first. `sum` is the number of the entry that comes next, and `cursor` how many are
+// still to come, plus one: those that are there when it begins.
+enum command_result slowlog_get_command(struct session *s, const struct resp_request *r)
+{
+    struct slow_log *log = &s->service->group->observation.slow_log;
+    int64_t wanted = SHOWN_BY_DEFAULT;
+    if (r->argc > 3) {
+        struct span word = resp_arg(r, 1);
+        resp_error(&s->reply,
+                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try SLOWLOG "
+                   "HELP.",
+                   session_echoed(word), word.ptr);
+        return COMMAND_DONE;
+    }
+    if (r->argc == 3 && (!number_parse(resp_arg(r, 2), &wanted) || wanted < -1)) {
+        resp_error(&s->reply, "ERR count should be greater than or equal to -1");
+        return COMMAND_DONE;
+    }
+    if (s->cursor == 0) {
+        uint64_t count = slow_log_count(log, &s->sum);
+        if (wanted >= 0 && (uint64_t)wanted < count)
+            count = (uint64_t)wanted;
+        resp_array(&s->reply, count);
+        s->cursor = count + 1;
+    }
+    for (; s->cursor > 1; s->cursor--) {
+        struct slow_entry entry;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        // One that has been dropped since the array was announced is told without its content.
+        if (!slow_log_get(log, --s->sum, &entry))
+            entry = (struct slow_entry){.id = s->sum};
+        reply_entry(&s->reply, &entry);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result slowlog_len_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    uint64_t next_id;
+    resp_integer(&s->reply,
+                 (int64_t)slow_log_count(&s->service->group->observation.slow_log, &next_id));
+    return COMMAND_DONE;
+}
+
+enum command_result slowlog_reset_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    slow_log_reset(&s->service->group->observation.slow_log);
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}

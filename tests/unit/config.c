@@ -1,0 +1,432 @@
+// CONFIG SET, RESETSTAT and what INFO and LATENCY HISTOGRAM tell behind them: all or nothing, in
+// Redis's order of errors; counters that begin again without being written by others.
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "data/dataset.h"
+#include "serve/session.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+#define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
+#define FAILED(name, why)                                                                          \
+    "-ERR CONFIG SET failed (possibly related to argument '" name "') - " why "\r\n"
+
+static const struct service_settings settings = {.executable = "",
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = "",
+                                                 .maxclients = 100,
+                                                 .maxclients_most = 200,
+                                                 .timeout = 7};
+
+static struct service_group group;
+static struct service services[2];
+static struct dataset *dataset;
+static unsigned changes;
+
+static void on_change(void *context)
+{
+    (void)context;
+    changes++;
+}
+
+static void start(void)
+{
+    service_group_init(&group, &settings, dataset);
+    group.settings_changed = on_change;
+    for (unsigned i = 0; i < 2; i++)
+        service_init(&services[i], &group);
+    changes = 0;
+}
+
+static void end(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        service_release(&services[i]);
+    service_group_release(&group);
+}
+
+// The reply to one inline command in that loop, in as many turns as it takes; NUL-terminated.
+static const char *ask_in(struct service *service, const char *command)
+{
+    static struct buf reply;
+    struct session s;
+    struct output out = {0};
+    struct buf input = {0};
+    struct feed_result result;
+    buf_release(&reply);
+    buf_append_text(&input, command);
+    buf_append_text(&input, "\r\n");
+    session_init(&s, service, 1, true);
+    do {
+        timing_begin(&service->timing, clock_monotonic_ns());
+        result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
+        service_settle(service);
+    } while (result.consumed == 0);
+    buf_append(&reply, buf_span(&out.owned));
+    buf_append(&reply, span_of("", 1));
+    output_release(&out);
+    session_release(&s);
+    buf_release(&input);
+    return reply.ptr;
+}
+
+static const char *ask(const char *command)
+{
+    return ask_in(&services[0], command);
+}
+
+// The field's number in INFO of all sections; -1 when it is not there.
+static long long field(const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "\n%s:", name);
+    const char *at = strstr(ask("INFO everything"), key);
+    return at != NULL ? atoll(at + strlen(key)) : -1;
+}
+
+static void check_set(void)
+{
+    start();
+    is_text(ask("CONFIG SET timeout 5 maxclients 50 slowlog-log-slower-than -1"), "+OK\r\n",
+            "several at once");
+    ok(group.live[LIVE_TIMEOUT] == 5 && group.live[LIVE_MAXCLIENTS] == 50 &&
+           group.live[LIVE_SLOWLOG_LOG_SLOWER_THAN] == -1,
+       "are set");
+    is_number(changes, 1, "and who must know is told");
+    is_text(ask_in(&services[1], "CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n5\r\n",
+            "another loop sees it");
+    static const char *const refused[][2] = {
+        {"CONFIG SET timeout 6 maxclients", "-ERR syntax error\r\n"},
+        {"CONFIG SET timeout 6 maxclients 0",
+         FAILED("maxclients", "argument must be between 1 and 4294967295 inclusive")},
+        {"CONFIG SET timeout 6 maxclients 201",
+         FAILED("maxclients", "The operating system is not able to handle the specified number of "
+                              "clients, try with 200")},
+        {"CONFIG SET timeout 6 loglevel loud",
+         FAILED("loglevel", "argument(s) must be one of the following: debug, verbose, notice, "
+                            "warning")},
+        {"CONFIG SET timeout 6 latency-tracking maybe",
+         FAILED("latency-tracking", "argument must be 'yes' or 'no'")},
+        {"CONFIG SET timeout 6 latency-tracking-info-percentiles 101",
+         FAILED("latency-tracking-info-percentiles",
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")},
+        {"CONFIG SET timeout 6 TIMEOUT 7", FAILED("timeout", "duplicate parameter")},
+        {"CONFIG SET timeout six databases 1", FAILED("databases", "can't set immutable config")},
+        {"CONFIG SET databases 2 nonsense 1", FAILED("databases", "can't set immutable config")},
+        {"CONFIG SET timeout six maxclients many",
+         FAILED("timeout", "argument couldn't be parsed into an integer")},
+        {"CONFIG SET timeout 6 save 60", FAILED("save", "can't set immutable config")},
+        {"CONFIG SET timeout 6 NonSense 1",
+         "-ERR Unknown option or number of arguments for CONFIG SET - 'NonSense'\r\n"},
+    };
+    for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++)
+        is_text(ask(refused[i][0]), refused[i][1], "%s", refused[i][0]);
+    is_number(group.live[LIVE_TIMEOUT], 5, "of what is refused in part nothing is set");
+    is_number(changes, 1, "nor told");
+    is_text(ask("CONFIG SET maxclients 200 save \"\" appendonly NO"), "+OK\r\n",
+            "what cannot change may be set to what it is");
+    ask("CONFIG SET loglevel WARNING");
+    is_text(ask("CONFIG GET loglevel"), "*2\r\n$8\r\nloglevel\r\n$7\r\nwarning\r\n", "loglevel");
+    ask("CONFIG SET loglevel notice");
+    ask("CONFIG SET latency-tracking-info-percentiles \"1 99.99\"");
+    is_text(ask("CONFIG GET *percentiles"),
+            "*2\r\n$33\r\nlatency-tracking-info-percentiles\r\n$7\r\n1 99.99\r\n", "percentiles");
+    ok(strstr(ask("INFO latencystats"), "config|set:p1=") != NULL, "are those that INFO tells");
+    end();
+    start();
+    is_text(ask("CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n7\r\n",
+            "at first it is what the program was started with");
+    end();
+}
+
+// All names are in order, as the table is to be read by people, and none is there twice.
+static void check_names(void)
+{
+    char before[128] = "";
+    unsigned count = 0, wrong = 0;
+    start();
+    for (const char *at = strchr(ask("CONFIG GET *"), '$'); at != NULL; count++) {
+        char name[128] = "";
+        unsigned name_len, value_len;
+        int skip = 0;
+        require(sscanf(at, "$%u\r\n%127[^\r]\r\n%n", &name_len, name, &skip) == 2, "%s", at);
+        wrong += strcmp(before, name) >= 0;
+        strcpy(before, name);
+        at += skip;
+        require(sscanf(at, "$%u\r\n%n", &value_len, &skip) == 1, "%s", at);
+        at = strchr(at + skip + value_len, '$');
+    }
+    ok(count > 30 && wrong == 0, "%u options, in order", count);
+    end();
+}
+
+static void check_reset(void)
+{
+    start();
+    counter_add(&services[1].stats.connected_clients, 3);
+    counter_add(&services[1].stats.keyspace_hits, 1000);
+    ask("GET " A);
+    ask_in(&services[1], "GET " A);
+    ask_in(&services[1], "GET nothing");
+    ask("SET a b");
+    ask("DEL a");
+    ask("UNLINK a");
+    ask("NONSENSE");
+    ok(field("keyspace_hits") == 1002 && field("keyspace_misses") == 1, "hits and misses");
+    ok(field("get_operations") == 1003 && field("set_operations") == 1 &&
+           field("delete_operations") == 2,
+       "operations");
+    ok(field("total_error_replies") == 4, "errors");
+    ok(strstr(ask("INFO errorstats"), "errorstat_ERR:count=1\r\nerrorstat_READONLY:count=3\r\n") !=
+           NULL,
+       "by their codes");
+    ok(strstr(ask("INFO commandstats"), "cmdstat_get:calls=3,") != NULL, "calls");
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:3\r\n") != NULL, "durations");
+    is_text(ask("CONFIG RESETSTAT"), "+OK\r\n", "CONFIG RESETSTAT");
+    is_number((int64_t)counter_get(&services[1].stats.keyspace_hits), 1001,
+              "no loop's counter is written by another");
+    ok(field("keyspace_hits") == 0 && field("get_operations") == 0 && field("set_operations") == 0,
+       "all begin again");
+    ok(field("total_error_replies") == 0, "errors, too");
+    is_text(ask("INFO errorstats"), "$14\r\n# Errorstats\r\n\r\n", "of every code");
+    ok(strstr(ask("INFO commandstats"), "cmdstat_get:") == NULL, "calls, too");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "durations, too");
+    is_number(field("connected_clients"), 3, "but not what there is now");
+    ask_in(&services[1], "GET " A);
+    ok(field("keyspace_hits") == 1 && strstr(ask("INFO commandstats"), "cmdstat_get:calls=1,"),
+       "and go on");
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL, "the durations, too");
+    end();
+}
+
+static void check_tracking(void)
+{
+    start();
+    ask("CONFIG SET latency-tracking no");
+    ask("GET " A);
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "without tracking nothing is recorded");
+    ask("CONFIG SET latency-tracking yes");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "nor made up for");
+    ask("GET " A);
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL, "with it it is");
+    const char *reply = ask("LATENCY HISTOGRAM config nonsense get CONFIG|GET get");
+    ok(strncmp(reply, "*6\r\n$10\r\nconfig|set\r\n", 21) == 0,
+       "a container stands for its subcommands that were called");
+    ok(occurrences(span_text(reply), "\r\nget\r\n") == 2, "what is named twice comes twice");
+    reply = ask("LATENCY HISTOGRAM");
+    ok(strstr(reply, "\r\nconfig|set\r\n") && strstr(reply, "\r\nget\r\n"), "no name: all");
+    end();
+}
+
+// What tools read (their names are Redis's), each once.
+static const char *const fields[] = {
+    "redis_version",
+    "server_name",
+    "redis_git_sha1",
+    "redis_git_dirty",
+    "redis_build_id",
+    "redis_mode",
+    "os",
+    "arch_bits",
+    "multiplexing_api",
+    "process_id",
+    "run_id",
+    "tcp_port",
+    "server_time_usec",
+    "uptime_in_seconds",
+    "uptime_in_days",
+    "hz",
+    "configured_hz",
+    "lru_clock",
+    "executable",
+    "config_file",
+    "io_threads_active",
+    "availability_zone",
+    "connected_clients",
+    "cluster_connections",
+    "maxclients",
+    "blocked_clients",
+    "tracking_clients",
+    "pubsub_clients",
+    "watching_clients",
+    "clients_in_timeout_table",
+    "used_memory",
+    "used_memory_human",
+    "used_memory_rss",
+    "used_memory_peak",
+    "used_memory_dataset",
+    "maxmemory",
+    "maxmemory_human",
+    "maxmemory_policy",
+    "mem_fragmentation_ratio",
+    "mem_allocator",
+    "number_of_cached_scripts",
+    "loading",
+    "async_loading",
+    "rdb_changes_since_last_save",
+    "rdb_bgsave_in_progress",
+    "rdb_last_save_time",
+    "rdb_last_bgsave_status",
+    "aof_enabled",
+    "aof_rewrite_in_progress",
+    "total_connections_received",
+    "total_commands_processed",
+    "instantaneous_ops_per_sec",
+    "total_net_input_bytes",
+    "total_net_output_bytes",
+    "instantaneous_input_kbps",
+    "instantaneous_output_kbps",
+    "rejected_connections",
+    "expired_keys",
+    "evicted_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+    "pubsub_channels",
+    "tracking_total_keys",
+    "total_error_replies",
+    "acl_access_denied_auth",
+    "acl_access_denied_cmd",
+    "role",
+    "connected_slaves",
+    "master_failover_state",
+    "master_replid",
+    "master_repl_offset",
+    "repl_backlog_active",
+    "repl_backlog_size",
+    "used_cpu_sys",
+    "used_cpu_user",
+    "used_cpu_sys_children",
+    "used_cpu_user_children",
+    "cluster_enabled",
+    "db0",
+    "stored_keys",
+    "stored_value_bytes",
+    "get_operations",
+    "set_operations",
+    "delete_operations",
+    "get_hits",
+    "get_misses",
+};
+
+static void check_fields(void)
+{
+    start();
+    const char *all = ask("INFO everything");
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "\n%s:", fields[i]);
+        is_number(occurrences(span_text(all), key), 1, "INFO has %s", fields[i]);
+    }
+    // Clients would take us for another product.
+    ok(strstr(all, "valkey") == NULL && strstr(all, "garnet") == NULL, "and no foreign names");
+    ask("AUTH nobody x");
+    is_number(field("acl_access_denied_auth"), 1, "who was not let in is counted");
+    end();
+}
+
+// Sections as they stand, whatever the words.
+static void check_info(void)
+{
+    start();
+    const char *all = ask("INFO everything");
+    const char *at = all;
+    static const char *const titles[] = {"Server",  "Clients",      "Memory",      "Persistence",
+                                         "Threads", "Stats",        "Replication", "CPU",
+                                         "Modules", "Commandstats", "Errorstats",  "Latencystats",
+                                         "Cluster", "Keyspace",     "Dataset",     "Operations"};
+    for (unsigned i = 0; i < sizeof titles / sizeof *titles && at != NULL; i++) {
+        char title[32];
+        snprintf(title, sizeof title, "# %s\r\n", titles[i]);
+        at = strstr(at, title);
+    }
+    ok(at != NULL, "INFO everything has all sections, in Redis's order");
+    ok(strstr(ask("INFO"), "stats\r\n") != NULL && strstr(ask("INFO"), "# Commandstats") == NULL,
+       "INFO has not those of commands");
+    is_text(ask("INFO nothing Modules nothing cluster MODULES"),
+            "$43\r\n# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n", "some");
+    is_text(ask("INFO nothing"), "$0\r\n\r\n", "none");
+    char id[41];
+    const char *replid = strstr(ask("INFO replication"), "master_replid:");
+    ok(replid != NULL && sscanf(replid, "master_replid:%40[0-9a-f]\r", id) == 1 && strlen(id) == 40,
+       "the id of the dataset has 40 digits");
+    end();
+}
+
+// Every loop counts, and what INFO tells is bounded per turn: it takes more of them, and no less
+// comes out.
+static void check_turns(void)
+{
+    struct session s;
+    struct output out = {0};
+    char input[] = "INFO everything\r\n";
+    unsigned turns = 0;
+    size_t consumed;
+    start();
+    for (unsigned i = 0; i < group.commands.count; i++) // a line for each
+        counter_add(&services[1].stats.commands[i].calls, 1);
+    // As many loops as there can be.
+    while (group.count < SERVICES_MAX)
+        group.services[group.count++] = &services[1];
+    session_init(&s, &services[0], 1, true);
+    do {
+        timing_begin(&services[0].timing, clock_monotonic_ns());
+        consumed = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out).consumed;
+        service_settle(&services[0]);
+        turns++;
+    } while (consumed == 0 && turns < 10000);
+    buf_append(&out.owned, span_of("", 1));
+    ok(turns > 10 && turns < 1000, "of 128 loops INFO everything takes %u turns", turns);
+    is_number(occurrences(buf_span(&out.owned), "\r\ncmdstat_"), group.commands.count,
+              "a line for each command");
+    ok(strstr(out.owned.ptr, ":calls=127,") != NULL, "of which all are counted");
+    output_release(&out);
+    // The map is as long as it says, though the durations are reset in the middle of it.
+    char histogram[] = "LATENCY HISTOGRAM\r\n";
+    static const char *const called[] = {"PING", "GET x", "ECHO a", "TIME", "DBSIZE"};
+    for (unsigned i = 0; i < sizeof called / sizeof *called; i++)
+        ask_in(&services[1], called[i]);
+    turns = 0;
+    do {
+        timing_begin(&services[0].timing, clock_monotonic_ns());
+        consumed = session_feed(&s, (struct bytes){histogram, sizeof histogram - 1}, &out).consumed;
+        timing_settle(&services[0].timing, &services[0].stats);
+        turns++;
+        if (output_pending(&out) > 0 && consumed == 0)
+            group.observation.durations_resets++;
+    } while (consumed == 0 && turns < 10000);
+    buf_append(&out.owned, span_of("", 1));
+    unsigned pairs = (unsigned)atoi(out.owned.ptr + 1) / 2;
+    unsigned emptied = occurrences(buf_span(&out.owned), "\r\ncalls\r\n:0\r\n");
+    ok(pairs == sizeof called / sizeof *called + 1 && emptied > 0,
+       "%u commands, %u of them emptied", pairs, emptied);
+    is_number(occurrences(buf_span(&out.owned), "\r\ncalls\r\n"), pairs, "all are told of");
+    output_release(&out);
+    session_release(&s);
+    group.count = 2;
+    end();
+}
+
+int main(void)
+{
+    static struct buf text;
+    struct error error = {""};
+    buf_append_text(&text, A " value\n");
+    dataset = dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(dataset != NULL, "%s", error.text);
+    check_set();
+    check_names();
+    check_reset();
+    check_tracking();
+    check_fields();
+    check_info();
+    check_turns();
+    dataset_close(dataset);
+    return done_testing();
+}
