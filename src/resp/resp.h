@@ -107,8 +107,15 @@ void resp_bulk(struct resp_writer *w, struct span s);
 void resp_bulk_text(struct resp_writer *w, const char *text);
 // A bulk string that is copied when short and borrowed from `owner` when long.
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner);
+// The same with a few more bytes before and behind, which are copied.
+void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span behind,
+                      struct ref *owner);
+// A double: its 17 digits as a bulk string in RESP2.
+void resp_double(struct resp_writer *w, double value);
 // No value: a null bulk string in RESP2, a null in RESP3.
 void resp_null(struct resp_writer *w);
+// The same where an array would stand: a null array in RESP2.
+void resp_null_array(struct resp_writer *w);
 // Text for people: a bulk string in RESP2, a verbatim string ("txt") in RESP3.
 void resp_verbatim(struct resp_writer *w, struct span s);
 

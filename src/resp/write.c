@@ -9,6 +9,7 @@
 
 enum {
     ERROR_MAX = 1024,
+    DOUBLE_MAX = 32,
     HEADER_MAX = 1 + NUMBER_TEXT_MAX + 2, // '$', digits, CR LF
     // From this length on a shared value leaves from the mapping: an iovec and a reference cost
     // about as much as copying a few KiB.
@@ -130,9 +131,40 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
     output_append(w->out, span_of("\r\n", 2));
 }
 
+void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span behind,
+                      struct ref *owner)
+{
+    header(w, '$', before.len + s.len + behind.len);
+    output_append(w->out, before);
+    if (s.len < BORROW_MIN)
+        output_append(w->out, s);
+    else
+        output_borrow(w->out, s, owner);
+    output_append(w->out, behind);
+    output_append(w->out, span_of("\r\n", 2));
+}
+
+void resp_double(struct resp_writer *w, double value)
+{
+    char text[DOUBLE_MAX];
+    int len = snprintf(text, sizeof text, "%.17g", value);
+    if (w->protocol == RESP2) {
+        resp_bulk(w, span_of(text, (size_t)len));
+        return;
+    }
+    output_append(w->out, span_of(",", 1));
+    output_append(w->out, span_of(text, (size_t)len));
+    output_append(w->out, span_of("\r\n", 2));
+}
+
 void resp_null(struct resp_writer *w)
 {
     output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("$-1\r\n", 5));
+}
+
+void resp_null_array(struct resp_writer *w)
+{
+    output_append(w->out, w->protocol == RESP3 ? span_of("_\r\n", 3) : span_of("*-1\r\n", 5));
 }
 
 void resp_verbatim(struct resp_writer *w, struct span s)

@@ -105,6 +105,11 @@ static bool read_slot(struct session *s, struct span word, int64_t *slot)
     return false;
 }
 
+enum command_result cluster_help_command(struct session *s, const struct resp_request *r)
+{
+    return is_enabled(s) ? help_command(s, r) : COMMAND_DONE;
+}
+
 // The subcommands that would change a cluster, or ask about what one node has not.
 enum command_result cluster_command(struct session *s, const struct resp_request *r)
 {

@@ -142,6 +142,8 @@ void command_index_init(struct command_index *index)
     memset(index, 0, sizeof *index);
     for (const struct command *row = command_table; row->name != NULL; row++)
         add_row(index, row, NULL);
+    for (const struct command *row = command_type_read_table; row->name != NULL; row++)
+        add_row(index, row, NULL);
     for (const struct command *row = command_write_table; row->name != NULL; row++)
         add_row(index, row, NULL);
 }

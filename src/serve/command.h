@@ -163,8 +163,9 @@ struct command {
     const char *deviation; // how, and why, it differs from a read-only replica's; or NULL
 };
 
-extern const struct command command_table[];       // what is answered
-extern const struct command command_write_table[]; // what is refused, being a write
+extern const struct command command_table[];           // what is answered
+extern const struct command command_type_read_table[]; // the same, for other types than strings
+extern const struct command command_write_table[];     // what is refused, being a write
 
 // Where a row stands: the row, its container's row (or NULL), its number in the statistics.
 struct command_entry {

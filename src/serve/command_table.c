@@ -8,6 +8,14 @@
     {                                                                                              \
         1, 1, 1                                                                                    \
     }
+#define SECOND_KEY                                                                                 \
+    {                                                                                              \
+        2, 2, 1                                                                                    \
+    }
+#define TWO_KEYS                                                                                   \
+    {                                                                                              \
+        1, 2, 1                                                                                    \
+    }
 #define ALL_KEYS                                                                                   \
     {                                                                                              \
         1, -1, 1                                                                                   \
@@ -74,6 +82,10 @@ static const struct command_argument key_and_range[] = {{"key", "key", NULL, 0, 
 static const struct command_argument replicas_and_timeout[] = {
     {"numreplicas", "integer", NULL, 0, NULL}, {"timeout", "integer", NULL, 0, NULL}, {0}};
 
+static const struct command_argument waitaof_words[] = {{"numlocal", "integer", NULL, 0, NULL},
+                                                        {"numreplicas", "integer", NULL, 0, NULL},
+                                                        {"timeout", "integer", NULL, 0, NULL},
+                                                        {0}};
 static const struct command_argument scan_words[] = {
     {"cursor", "integer", NULL, 0, NULL},
     {"pattern", "pattern", "MATCH", ARGUMENT_OPTIONAL, NULL},
@@ -192,6 +204,66 @@ static const struct command_argument publication[] = {
     {"channel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument shard_publication[] = {
     {"shardchannel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument acl_cat_words[] = {
+    {"categoryname", "string", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument acl_dryrun_words[] = {
+    {"username", "string", NULL, 0, NULL},
+    {"command", "string", NULL, 0, NULL},
+    {"arg", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL},
+    {0}};
+static const struct command_argument acl_genpass_words[] = {
+    {"bits", "integer", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument one_user[] = {{"username", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument count_or_reset[] = {
+    {"count", "integer", NULL, 0, NULL}, {"reset", "pure-token", "RESET", 0, NULL}, {0}};
+static const struct command_argument acl_log_words[] = {
+    {"operation", "oneof", NULL, ARGUMENT_OPTIONAL, count_or_reset}, {0}};
+static const struct command_argument memory_usage_words[] = {
+    {"key", "key", NULL, 0, NULL}, {"count", "integer", "SAMPLES", ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument script_exists_words[] = {
+    {"sha1", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument async_or_sync[] = {
+    {"async", "pure-token", "ASYNC", 0, NULL}, {"sync", "pure-token", "SYNC", 0, NULL}, {0}};
+static const struct command_argument script_flush_words[] = {
+    {"async", "oneof", NULL, ARGUMENT_OPTIONAL, async_or_sync}, {0}};
+static const struct command_argument byte_or_bit[] = {
+    {"byte", "pure-token", "BYTE", 0, NULL}, {"bit", "pure-token", "BIT", 0, NULL}, {0}};
+static const struct command_argument bit_range[] = {
+    {"start", "integer", NULL, 0, NULL},
+    {"end", "integer", NULL, 0, NULL},
+    {"index_unit", "oneof", NULL, ARGUMENT_OPTIONAL, byte_or_bit},
+    {0}};
+static const struct command_argument bitcount_words[] = {
+    {"key", "key", NULL, 0, NULL}, {"index", "block", NULL, ARGUMENT_OPTIONAL, bit_range}, {0}};
+static const struct command_argument encoding_and_offset[] = {
+    {"encoding", "string", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
+static const struct command_argument bitfield_ro_words[] = {
+    {"key", "key", NULL, 0, NULL},
+    {"encoding_offset", "block", "GET", ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, encoding_and_offset},
+    {0}};
+static const struct command_argument bitpos_range[] = {
+    {"start", "integer", NULL, 0, NULL},
+    {"end", "integer", NULL, ARGUMENT_OPTIONAL, NULL},
+    {"index_unit", "oneof", NULL, ARGUMENT_OPTIONAL, byte_or_bit},
+    {0}};
+static const struct command_argument bitpos_words[] = {
+    {"key", "key", NULL, 0, NULL},
+    {"bit", "integer", NULL, 0, NULL},
+    {"index", "block", NULL, ARGUMENT_OPTIONAL, bitpos_range},
+    {0}};
+static const struct command_argument key_and_offset[] = {
+    {"key", "key", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
+static const struct command_argument lcs_words[] = {
+    {"key1", "key", NULL, 0, NULL},
+    {"key2", "key", NULL, 0, NULL},
+    {"len", "pure-token", "LEN", ARGUMENT_OPTIONAL, NULL},
+    {"idx", "pure-token", "IDX", ARGUMENT_OPTIONAL, NULL},
+    {"len", "integer", "MINMATCHLEN", ARGUMENT_OPTIONAL, NULL},
+    {"withmatchlen", "pure-token", "WITHMATCHLEN", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+static const struct command_argument lolwut_words[] = {
+    {"version", "integer", "VERSION", ARGUMENT_OPTIONAL, NULL}, {0}};
+
 // ---- what versions of Redis changed -------------------------------------------------------------
 
 static const struct command_change auth_history[] = {
@@ -211,6 +283,41 @@ static const struct command_change ttl_history[] = {
     {"2.8.0", "Answers -2 when there is no such key"}, {0}};
 
 // ---- the rows -----------------------------------------------------------------------------------
+
+static const struct command acl_rows[] = {
+    {"cat", -2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_cat_command,
+     "The categories of commands, or the commands of one", "O(N) where N is the number of commands",
+     NULL, acl_cat_words,
+     .deviation = "The commands of a category come in the order of the table."},
+    {"deluser", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"dryrun", -4, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0, acl_dryrun_command,
+     "Whether a user may run a command; the only one may run any", "O(1)", NULL, acl_dryrun_words},
+    {"genpass", -2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_genpass_command,
+     "A random password in hexadecimal, of so many bits or of 256", "O(1)", NULL,
+     acl_genpass_words},
+    {"getuser", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_getuser_command,
+     "What a user may do", "O(1)", NULL, one_user,
+     .deviation = "The hash of the password is not told."},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.0.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"list", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_list_command,
+     "All users as rules: the one that there is", "O(1)",
+     .deviation = "The hash of the password is not told."},
+    {"load", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"log", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_log_command,
+     "Always empty: what is refused here is not refused to a user", "O(1)", NULL, acl_log_words},
+    {"save", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"setuser", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"users", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_users_command,
+     "The names of all users", "O(1)"},
+    {"whoami", 2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_whoami_command,
+     "The name of the user of this connection", "O(1)"},
+    {0},
+};
 
 static const struct command client_rows[] = {
     {"caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
@@ -258,6 +365,71 @@ static const struct command client_rows[] = {
      client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
     {"unpause", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
      client_unpause_command, "Ends CLIENT PAUSE", "O(N) where N is the number of connections"},
+    {0},
+};
+
+static const struct command cluster_rows[] = {
+    {"addslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"addslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"bumpepoch", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)",
+     "nondeterministic_output"},
+    {"count-failure-reports", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)",
+     "nondeterministic_output"},
+    {"countkeysinslot", 3, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_countkeysinslot_command, "How many keys of that slot there are",
+     "O(N) where N is the number of keys"},
+    {"delslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"delslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"failover", -2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"flushslots", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"forget", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"getkeysinslot", 4, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_getkeysinslot_command, "Some keys of that slot", "O(N) where N is the number of keys",
+     "nondeterministic_output"},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_CLUSTER, "5.0.0", IN_SLOW, cluster_help_command,
+     "These lines", "O(1)"},
+    {"info", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_info_command,
+     "State of the cluster", "O(1)", "nondeterministic_output"},
+    {"keyslot", 3, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_keyslot_command,
+     "The slot of a key", "O(1)"},
+    {"links", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_nothing_command,
+     "Nothing, as there are no other nodes", "O(1)", "nondeterministic_output"},
+    {"meet", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"myid", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_myid_command,
+     "The name of this node", "O(1)"},
+    {"nodes", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_nodes_command,
+     "The same as text", "O(1)", "nondeterministic_output"},
+    {"replicas", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "5.0.0", IN_SLOW,
+     cluster_nothing_command, "Nothing, as there are no replicas", "O(1)",
+     "nondeterministic_output"},
+    {"replicate", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"reset", -2, ADMIN | NOSCRIPT | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"saveconfig", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"set-config-epoch", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"setslot", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"shards", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_shards_command,
+     "The same with more about the node", "O(1)", "nondeterministic_output"},
+    {"slaves", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_nothing_command,
+     "`CLUSTER REPLICAS` by its old name", "O(1)", "nondeterministic_output",
+     .doc_flags = "deprecated", .deprecated_since = "5.0.0", .replaced_by = "`CLUSTER REPLICAS`"},
+    {"slots", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_slots_command,
+     "Which node owns which slots: this one, all", "O(1)", "nondeterministic_output",
+     .doc_flags = "deprecated", .deprecated_since = "7.0.0", .replaced_by = "`CLUSTER SHARDS`"},
     {0},
 };
 
@@ -375,13 +547,103 @@ static const struct command pubsub_rows[] = {
 
 #define TRANSACTION (NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
 #define SUBSCRIPTION (PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBED)
+static const struct command memory_rows[] = {
+    {"doctor", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_doctor_command,
+     "Advice about memory", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "The text is of our own."},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "4.0.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"malloc-stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_malloc_stats_command,
+     "Says that the allocator has no statistics", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "Says, like a Redis without jemalloc, that there are none."},
+    {"purge", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_purge_command,
+     "OK: there is nothing to give back", "O(1)",
+     "request_policy:all_shards response_policy:all_succeeded"},
+    {"stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_stats_command, "Where memory goes",
+     "O(1)", "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "The fields that mean something here: `dataset.bytes` is the size of the "
+                  "file, `overhead.total` that of the index."},
+    {"usage", -3, READONLY, SECOND_KEY, "RO", GROUP_SERVER, "4.0.0", 0, memory_usage_command,
+     "The bytes of a key: its line in the file and its share of the index", "O(1)", NULL,
+     memory_usage_words,
+     .deviation = "The bytes of the line in the file and a share of the index, which is "
+                  "what a key takes here; at most 30 times `SAMPLES`."},
+    {0},
+};
+
+static const struct command module_rows[] = {
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"list", 2, ADMIN | NOSCRIPT, NO_KEYS, GROUP_SERVER, "4.0.0", 0, module_list_command,
+     "The modules that are loaded: none", "O(1)", "nondeterministic_output_order"},
+    {"load", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "4.0.0", 0,
+     module_load_command, "Refused", "O(1)"},
+    {"loadex", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
+     module_load_command, "Refused", "O(1)"},
+    {"unload", 3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "4.0.0", 0,
+     module_load_command, "Refused", "O(1)"},
+    {0},
+};
+
+static const struct command object_rows[] = {
+    {"encoding", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0, object_encoding_command,
+     "The encoding that Redis would choose for the value", "O(1)", "nondeterministic_output",
+     one_key},
+    {"freq", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "4.0.0", 0, object_freq_command,
+     "Error: nobody counts how often a key is asked for", "O(1)", "nondeterministic_output",
+     one_key},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_GENERIC, "6.2.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"idletime", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0, object_idletime_command,
+     "0: nothing notes when a key was asked for", "O(1)", "nondeterministic_output", one_key,
+     .deviation = "0, as nothing notes when a key was read."},
+    {"refcount", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0, object_refcount_command,
+     "How many references Redis would hold to the value", "O(1)", "nondeterministic_output",
+     one_key},
+    {0},
+};
+
+static const struct command script_rows[] = {
+    {"exists", -3, NOSCRIPT, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_exists_command,
+     "0 for each script", "O(N) where N is the number of scripts",
+     "request_policy:all_shards response_policy:agg_logical_and", script_exists_words},
+    {"flush", -2, NOSCRIPT, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_flush_command,
+     "OK: there is no script to forget", "O(1)",
+     "request_policy:all_nodes response_policy:all_succeeded", script_flush_words},
+    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SCRIPTING, "5.0.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"kill", 2, NOSCRIPT | ALLOW_BUSY, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_kill_command,
+     "Error: no script is running", "O(1)",
+     "request_policy:all_shards response_policy:one_succeeded"},
+    {0},
+};
 
 const struct command command_table[] = {
+    {"acl", -2, 0, NO_KEYS, GROUP_SERVER, "6.0.0", 0, NULL,
+     "Commands about users and what they may do; there is one user, and it is fixed", NULL,
+     .subcommands = acl_rows},
+    {"asking", 1, FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, asking_command,
+     "OK in a cluster, an error without one", "O(1)"},
     {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
      GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
      auth_words, .history = auth_history},
+    {"bitcount", -2, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.6.0", 0, bitcount_command,
+     "How many bits of a value are set, or of a part of it",
+     "O(N) where N is the length of the part", NULL, bitcount_words},
+    {"bitfield_ro", -2, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "6.0.0", 0,
+     bitfield_ro_command, "Integers of any width out of a value",
+     "O(N) where N is the number of integers", NULL, bitfield_ro_words},
+    {"bitpos", -3, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.8.7", 0, bitpos_command,
+     "Where the first set or clear bit of a value is", "O(N) where N is the length of the part",
+     NULL, bitpos_words},
     {"client", -2, 0, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
      "Commands about client connections", NULL, .subcommands = client_rows},
+    {"cluster", -2, 0, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, NULL, "Commands about the cluster",
+     NULL, .subcommands = cluster_rows,
+     .deviation = "With `--cluster-enabled yes` there is a cluster of one node that owns every "
+                  "slot, for clients that speak to nothing else; it does not change."},
     {"command", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_command, "Arity, flags and keys of all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order",
@@ -395,9 +657,14 @@ const struct command command_table[] = {
     {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED, NO_KEYS, GROUP_SERVER, "1.0.0", 0, debug_command,
      "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)",
      .doc_flags = "syscmd",
-     .deviation = "`SLEEP` is all there is, and only with `--enable-debug-command`."},
+     .deviation =
+         "`SLEEP` and `PROTOCOL` are all there is, and only with `--enable-debug-command`."},
     {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
      "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
+    {"dump", 2, READONLY, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, dump_command,
+     "The value of a key, in the form that RESTORE of Redis takes",
+     "O(N) where N is the length of the value", "nondeterministic_output", one_key,
+     .deviation = "Never compressed, which `RESTORE` takes."},
     {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
      "Answers the message", "O(1)", NULL, one_message},
     {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS,
@@ -410,6 +677,8 @@ const struct command command_table[] = {
      "-1, as no key expires; -2 when there is none", "O(1)", NULL, one_key},
     {"get", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, get_command,
      "The value of a key", "O(1)", NULL, one_key},
+    {"getbit", 3, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "2.2.0", 0, getbit_command,
+     "A bit of a value", "O(1)", NULL, key_and_offset},
     {"getrange", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "2.4.0", 0, getrange_command,
      "A part of the value of a key", "O(N) where N is the length of the part", NULL, key_and_range},
     {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
@@ -437,11 +706,29 @@ const struct command command_table[] = {
      .deviation = "When the index was built, as nothing else is ever saved."},
     {"latency", -2, 0, NO_KEYS, GROUP_SERVER, "2.8.13", 0, NULL,
      "Commands about what took long and how long calls take", NULL, .subcommands = latency_rows},
+    {"lcs", -3, READONLY, TWO_KEYS, "RO access", GROUP_STRING, "7.0.0", 0, lcs_command,
+     "The longest common subsequence of two values",
+     "O(N*M) where N and M are the lengths of the values", NULL, lcs_words,
+     .deviation = "Values are of at most 64 KiB each, and their lengths of a product of at "
+                  "most 4,194,304, as time and memory are in proportion to it; at most 64 "
+                  "option words."},
+    {"lolwut", -1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "5.0.0", 0, lolwut_command,
+     "A small picture, and the version of the server", "O(1)", NULL, lolwut_words,
+     .deviation = "Another picture, and the version of Stele."},
+    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Commands about memory", NULL,
+     .subcommands = memory_rows},
     {"mget", -2, READONLY | FAST, ALL_KEYS, "RO access", GROUP_STRING, "1.0.0", 0, mget_command,
      "The values of keys, in order", "O(N) where N is the number of keys",
      "request_policy:multi_shard", keys},
+    {"module", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Commands about modules", NULL,
+     .subcommands = module_rows},
+    {"monitor", 1, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "1.0.0", 0, monitor_command,
+     "Refused: it would show the requests of other clients", "O(1)",
+     .deviation = "Refused with `NOPERM`, as a client would see the requests of others."},
     {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
      "Queues the commands up to EXEC", "O(1)"},
+    {"object", -2, 0, NO_KEYS, GROUP_GENERIC, "2.2.3", IN_SLOW, NULL,
+     "Commands about how values are stored", NULL, .subcommands = object_rows},
     {"pexpiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0,
      ttl_command, "-1, as no key expires; -2 when there is none", "O(1)", NULL, one_key},
     {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
@@ -486,6 +773,10 @@ const struct command command_table[] = {
      .deviation = "Keys come in order, each exactly once. At most 1,024 keys a call and "
                   "patterns of at most 1,024 bytes, which bounds what a client can make the "
                   "server keep."},
+    {"script", -2, 0, NO_KEYS, GROUP_SCRIPTING, "2.6.0", IN_SLOW, NULL,
+     "Commands about scripts; there are none", NULL, .subcommands = script_rows,
+     .deviation = "There is no `SCRIPT LOAD` or `SCRIPT DEBUG`, as there is no "
+                  "interpreter."},
     {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
      "Changes the database: 0 is the only one", "O(1)", NULL, db_index,
      .deviation = "There is one dataset, so 0 is the only database."},
@@ -543,6 +834,11 @@ const struct command command_table[] = {
      "0 at once, as there are no replicas", "O(1)",
      "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
      .deviation = "0 at once, where a replica answers with an error."},
+    {"waitaof", 4, BLOCKING, NO_KEYS, GROUP_GENERIC, "7.2.0", IN_CONNECTION, waitaof_command,
+     "0 and 0 at once, as there is no append-only file and are no replicas", "O(1)",
+     "request_policy:all_shards response_policy:agg_min", waitaof_words,
+     .deviation = "Redis 7.0 does not have it. Answers at once, whatever it is asked to "
+                  "wait for."},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
      watch_command, "OK, as no key changes before EXEC", "O(1)", NULL, keys},
     {0},

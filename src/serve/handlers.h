@@ -20,9 +20,9 @@ command_handler auth_command, client_getname_command, client_id_command, client_
     readonly_command, reset_command, select_command;
 // cluster.c
 command_handler asking_command, cluster_command, cluster_countkeysinslot_command,
-    cluster_getkeysinslot_command, cluster_info_command, cluster_keyslot_command,
-    cluster_myid_command, cluster_nodes_command, cluster_nothing_command, cluster_shards_command,
-    cluster_slots_command;
+    cluster_getkeysinslot_command, cluster_help_command, cluster_info_command,
+    cluster_keyslot_command, cluster_myid_command, cluster_nodes_command, cluster_nothing_command,
+    cluster_shards_command, cluster_slots_command;
 // client.c
 command_handler client_capa_command, client_info_command, client_kill_command, client_list_command,
     client_no_evict_command, client_no_touch_command, client_pause_command, client_reply_command,
@@ -55,5 +55,28 @@ command_handler latency_doctor_command, latency_graph_command, latency_histogram
     latency_history_command, latency_latest_command, latency_reset_command;
 // slow_log_commands.c
 command_handler slowlog_get_command, slowlog_len_command, slowlog_reset_command;
+// absent.c
+command_handler function_list_command, function_stats_command, module_list_command,
+    module_load_command, monitor_command, script_exists_command, script_flush_command,
+    script_kill_command, waitaof_command;
+// acl.c
+command_handler acl_cat_command, acl_dryrun_command, acl_fixed_command, acl_genpass_command,
+    acl_getuser_command, acl_list_command, acl_log_command, acl_users_command, acl_whoami_command;
+// bitmap.c
+command_handler bitcount_command, bitfield_ro_command, bitpos_command, getbit_command;
+// dump.c
+command_handler dump_command, function_dump_command;
+// lcs.c
+command_handler lcs_command;
+// lolwut.c
+command_handler lolwut_command;
+// memory.c
+command_handler memory_doctor_command, memory_malloc_stats_command, memory_purge_command,
+    memory_stats_command, memory_usage_command;
+// object.c
+command_handler object_encoding_command, object_freq_command, object_idletime_command,
+    object_refcount_command;
+// type_reads.c
+command_handler read_type_command, xread_command;
 
 #endif

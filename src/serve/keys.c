@@ -66,6 +66,13 @@ static void find_sort(const struct resp_request *r, struct key_runs *runs)
         add_key(runs, stored, "OW update");
 }
 
+// The keys that BY and GET lead to cannot be told, and there is no STORE.
+static void find_sort_ro(const struct resp_request *r, struct key_runs *runs)
+{
+    (void)r;
+    add_key(runs, 1, "RO access");
+}
+
 // One key in its place, or many behind KEYS and an empty word in that place. As in Redis, KEYS as
 // the last word is only seen when there is another one.
 static void find_migrate(const struct resp_request *r, struct key_runs *runs)
@@ -94,13 +101,12 @@ static key_rule *own_rule(const struct command *c)
         const char *name;
         key_rule *rule;
     } rules[] = {
-        {"bitfield", find_bitfield},
-        {"migrate", find_migrate},
-        {"set", find_set},
-        {"sort", find_sort},
+        {"bitfield", find_bitfield}, {"migrate", find_migrate}, {"set", find_set},
+        {"sort", find_sort},         {"sort_ro", find_sort_ro},
     };
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
-        if ((c->flags & WRITE) != 0 && strcmp(rules[i].name, c->name) == 0)
+        // Subcommands of these names, like CONFIG SET, are neither.
+        if ((c->flags & (WRITE | READONLY)) != 0 && strcmp(rules[i].name, c->name) == 0)
             return rules[i].rule;
     return NULL;
 }

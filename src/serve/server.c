@@ -87,6 +87,50 @@ static bool parse_seconds(struct span text, double *seconds)
     return *end == '\0' && isfinite(*seconds) && *seconds >= 0 && *seconds <= DEBUG_SLEEP_MAX;
 }
 
+// One reply of each kind, for those who test what reads them; in RESP2 as Redis writes it there.
+static const struct {
+    const char *kind;
+    const char *resp2; // NULL: there is none
+    const char *resp3;
+} samples[] = {
+    {"string", "$11\r\nHello World\r\n", "$11\r\nHello World\r\n"},
+    {"integer", ":12345\r\n", ":12345\r\n"},
+    {"double", "$5\r\n3.141\r\n", ",3.141\r\n"},
+    {"bignum", "$37\r\n1234567999999999999999999999999999999\r\n",
+     "(1234567999999999999999999999999999999\r\n"},
+    {"null", "$-1\r\n", "_\r\n"},
+    {"array", "*3\r\n:0\r\n:1\r\n:2\r\n", "*3\r\n:0\r\n:1\r\n:2\r\n"},
+    {"set", "*3\r\n:0\r\n:1\r\n:2\r\n", "~3\r\n:0\r\n:1\r\n:2\r\n"},
+    {"map", "*6\r\n:0\r\n:0\r\n:1\r\n:1\r\n:2\r\n:0\r\n",
+     "%3\r\n:0\r\n#f\r\n:1\r\n#t\r\n:2\r\n#f\r\n"},
+    {"attrib", "$39\r\nSome real reply following the attribute\r\n",
+     "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n"
+     "$39\r\nSome real reply following the attribute\r\n"},
+    {"push", NULL,
+     ">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n"
+     "$40\r\nSome real reply following the push reply\r\n"},
+    {"verbatim", "$25\r\nThis is a verbatim\nstring\r\n",
+     "=29\r\ntxt:This is a verbatim\nstring\r\n"},
+    {"true", ":1\r\n", "#t\r\n"},
+    {"false", ":0\r\n", "#f\r\n"},
+};
+
+static void reply_sample(struct session *s, struct span kind)
+{
+    unsigned i = 0;
+    while (i < sizeof samples / sizeof *samples && !span_is(kind, samples[i].kind))
+        i++;
+    if (i == sizeof samples / sizeof *samples)
+        resp_error(&s->reply, "ERR Wrong protocol type name. Please use one of the following: "
+                              "string|integer|double|bignum|null|array|set|map|attrib|push|"
+                              "verbatim|true|false");
+    else if (s->reply.protocol == RESP2 && samples[i].resp2 == NULL)
+        resp_error(&s->reply, "ERR RESP2 is not supported by this command");
+    else
+        output_append(s->reply.out,
+                      span_text(s->reply.protocol == RESP2 ? samples[i].resp2 : samples[i].resp3));
+}
+
 enum command_result debug_command(struct session *s, const struct resp_request *r)
 {
     struct span word = resp_arg(r, 1);
@@ -96,6 +140,8 @@ enum command_result debug_command(struct session *s, const struct resp_request *
         while (nanosleep(&left, &left) != 0 && errno == EINTR)
             ;
         resp_status(&s->reply, "OK");
+    } else if (span_is(word, "protocol") && r->argc == 3) {
+        reply_sample(s, resp_arg(r, 2));
     } else {
         resp_error(&s->reply,
                    "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "

@@ -1,8 +1,14 @@
 // The rows of Redis 7.0's write commands, which are known by name only to be refused in the right
-// way: a wrong number of arguments first, then READONLY. Arity, flags and keys are Redis's.
-#include "serve/command.h"
+// way: a wrong number of arguments first, then READONLY. Arity, flags and keys are Redis's. Among
+// the subcommands of such a container there may be some that are answered.
+#include "serve/handlers.h"
 
 // clang-format off
+static const struct command_argument library_words[] = {
+    {"library-name-pattern", "string", "LIBRARYNAME", ARGUMENT_OPTIONAL, NULL},
+    {"withcode", "pure-token", "WITHCODE", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
 static const struct command_key_spec read_then_replaced[] = {
     {"RO access", 1, 0, 1},
     {"OW update", 2, 0, 1},
@@ -135,12 +141,26 @@ static const struct command_key_spec pfmerge_keys[] = {
 static const struct command function_rows[] = {
     {"delete", 3, WRITE | NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0",
      .tips = "request_policy:all_shards response_policy:all_succeeded"},
+    {"dump", 2, NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0", 0, function_dump_command,
+     "The library of functions as FUNCTION RESTORE takes it: an empty one", "O(1)"},
     {"flush", -2, WRITE | NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0",
      .tips = "request_policy:all_shards response_policy:all_succeeded"},
+    {"help", 2, LOADING | STALE, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"kill", 2, NOSCRIPT | ALLOW_BUSY, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0", 0,
+     script_kill_command,
+     "Error: no function is running", "O(1)",
+     "request_policy:all_shards response_policy:one_succeeded"},
+    {"list", -2, NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0", 0, function_list_command,
+     "The libraries of functions: none", "O(1)", "nondeterministic_output_order",
+     library_words},
     {"load", -3, WRITE | DENYOOM | NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0",
      .tips = "request_policy:all_shards response_policy:all_succeeded"},
     {"restore", -3, WRITE | DENYOOM | NOSCRIPT, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0",
      .tips = "request_policy:all_shards response_policy:all_succeeded"},
+    {"stats", 2, NOSCRIPT | ALLOW_BUSY, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0", 0,
+     function_stats_command, "The function that is running, and the engines: none runs", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special"},
     {0},
 };
 
@@ -149,6 +169,8 @@ static const struct command xgroup_rows[] = {
     {"createconsumer", 5, WRITE | DENYOOM, {2, 2, 1}, "RW insert", GROUP_STREAM, "6.2.0"},
     {"delconsumer", 5, WRITE, {2, 2, 1}, "RW delete", GROUP_STREAM, "5.0.0"},
     {"destroy", 4, WRITE, {2, 2, 1}, "RW delete", GROUP_STREAM, "5.0.0"},
+    {"help", 2, LOADING | STALE, {0, 0, 0}, "", GROUP_STREAM, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
     {"setid", -5, WRITE, {2, 2, 1}, "RW update", GROUP_STREAM, "5.0.0"},
     {0},
 };

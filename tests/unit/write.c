@@ -117,6 +117,19 @@ static void write_integers(struct resp_writer *w)
     resp_integer(w, INT64_MIN);
 }
 
+static void write_doubles(struct resp_writer *w)
+{
+    resp_double(w, 0);
+    resp_double(w, 3.141);
+    resp_double(w, -1e300);
+}
+
+static void write_framed(struct resp_writer *w)
+{
+    resp_bulk_framed(w, span_of("a", 1), span_of("\r\n", 2), span_of("\0b", 2), NULL);
+    resp_bulk_framed(w, span_of(NULL, 0), span_of(NULL, 0), span_of(NULL, 0), NULL);
+}
+
 static void test_replies(void)
 {
     static const struct {
@@ -142,6 +155,11 @@ static void test_replies(void)
         {"an empty bulk string", write_empty_bulk, SPAN("$0\r\n\r\n")},
         {"a bulk string of text", write_bulk_text, SPAN("$10\r\n0123456789\r\n")},
         {"a null", resp_null, SPAN("$-1\r\n"), SPAN("_\r\n")},
+        {"a null array", resp_null_array, SPAN("*-1\r\n"), SPAN("_\r\n")},
+        {"doubles", write_doubles,
+         SPAN("$1\r\n0\r\n$5\r\n3.141\r\n$24\r\n-1.0000000000000001e+300\r\n"),
+         SPAN(",0\r\n,3.141\r\n,-1.0000000000000001e+300\r\n")},
+        {"framed bulk strings", write_framed, SPAN("$5\r\na\r\n\0b\r\n$0\r\n\r\n")},
         {"a verbatim string", write_verbatim, SPAN("$4\r\na\r\nb\r\n"),
          SPAN("=8\r\ntxt:a\r\nb\r\n")},
         {"an empty verbatim string", write_empty_verbatim, SPAN("$0\r\n\r\n"),

@@ -1,0 +1,200 @@
+// ACL: there is one user, who may run every command there is; what a read-only server refuses it
+// refuses whoever asks. So users can be looked at, and not changed.
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/number.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    PASSWORD_BITS = 256,
+    PASSWORD_BITS_MAX = 4096,
+    CATEGORY_WORK = 32, // going through the table of commands, in lookups
+};
+
+static bool is_the_user(struct span name)
+{
+    return span_equal(name, span_text("default"));
+}
+
+enum command_result acl_whoami_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_bulk_text(&s->reply, "default");
+    return COMMAND_DONE;
+}
+
+enum command_result acl_users_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_array(&s->reply, 1);
+    resp_bulk_text(&s->reply, "default");
+    return COMMAND_DONE;
+}
+
+// The password is not told, not even as a hash, which could be tried in peace.
+static bool has_password(const struct session *s)
+{
+    return s->service->settings->requirepass != NULL;
+}
+
+enum command_result acl_list_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_array(&s->reply, 1);
+    resp_bulk_text(&s->reply, has_password(s) ? "user default on ~* &* +@all"
+                                              : "user default on nopass ~* &* +@all");
+    return COMMAND_DONE;
+}
+
+enum command_result acl_getuser_command(struct session *s, const struct resp_request *r)
+{
+    struct resp_writer *w = &s->reply;
+    if (!is_the_user(resp_arg(r, 2))) {
+        resp_null(w);
+        return COMMAND_DONE;
+    }
+    resp_map(w, 6);
+    resp_bulk_text(w, "flags");
+    resp_set(w, has_password(s) ? 1 : 2);
+    resp_bulk_text(w, "on");
+    if (!has_password(s))
+        resp_bulk_text(w, "nopass");
+    resp_bulk_text(w, "passwords");
+    resp_array(w, 0);
+    resp_bulk_text(w, "commands");
+    resp_bulk_text(w, "+@all");
+    resp_bulk_text(w, "keys");
+    resp_bulk_text(w, "~*");
+    resp_bulk_text(w, "channels");
+    resp_bulk_text(w, "&*");
+    resp_bulk_text(w, "selectors");
+    resp_array(w, 0);
+    return COMMAND_DONE;
+}
+
+// SETUSER, DELUSER, LOAD and SAVE.
+enum command_result acl_fixed_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_error(&s->reply, "ERR users cannot be changed: 'default', who may do all that a read-only "
+                          "server does, is the only one");
+    return COMMAND_DONE;
+}
+
+// Of a subcommand that takes one argument or none.
+static bool refuse_more(struct session *s, const struct resp_request *r)
+{
+    struct span word = resp_arg(r, 1);
+    if (r->argc <= 3)
+        return false;
+    resp_error(&s->reply,
+               "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try ACL HELP.",
+               session_echoed(word), word.ptr);
+    return true;
+}
+
+static void reply_category(struct session *s, unsigned category)
+{
+    const struct command_index *commands = s->service->commands;
+    char name[COMMAND_FULL_NAME_MAX];
+    unsigned count = 0;
+    session_charge(s, CATEGORY_WORK);
+    for (unsigned i = 0; i < commands->count; i++)
+        count += (command_categories(commands->entries[i].command) & category) != 0;
+    resp_array(&s->reply, count);
+    for (unsigned i = 0; i < commands->count; i++)
+        if ((command_categories(commands->entries[i].command) & category) != 0)
+            resp_bulk_text(&s->reply, command_full_name(&commands->entries[i], name));
+}
+
+// The names of categories stand behind an '@'.
+enum command_result acl_cat_command(struct session *s, const struct resp_request *r)
+{
+    if (refuse_more(s, r))
+        return COMMAND_DONE;
+    if (r->argc == 2) {
+        resp_array(&s->reply, COMMAND_CATEGORIES);
+        for (unsigned bit = 0; bit < COMMAND_CATEGORIES; bit++)
+            resp_bulk_text(&s->reply, command_category_name(bit) + 1);
+        return COMMAND_DONE;
+    }
+    struct span word = resp_arg(r, 2);
+    unsigned bit = 0;
+    while (bit < COMMAND_CATEGORIES && !span_is(word, command_category_name(bit) + 1))
+        bit++;
+    if (bit < COMMAND_CATEGORIES)
+        reply_category(s, 1u << bit);
+    else
+        resp_error(&s->reply, "ERR Unknown category '%.*s'", session_echoed(word), word.ptr);
+    return COMMAND_DONE;
+}
+
+enum command_result acl_log_command(struct session *s, const struct resp_request *r)
+{
+    int64_t count;
+    if (refuse_more(s, r))
+        return COMMAND_DONE;
+    if (r->argc == 3 && span_is(resp_arg(r, 2), "reset"))
+        resp_status(&s->reply, "OK");
+    else if (r->argc == 3 && !number_parse(resp_arg(r, 2), &count))
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+    else
+        resp_array(&s->reply, 0);
+    return COMMAND_DONE;
+}
+
+enum command_result acl_genpass_command(struct session *s, const struct resp_request *r)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[PASSWORD_BITS_MAX / 4];
+    char password[PASSWORD_BITS_MAX / 4];
+    int64_t bits = PASSWORD_BITS;
+    if (refuse_more(s, r))
+        return COMMAND_DONE;
+    if (r->argc == 3 && !number_parse(resp_arg(r, 2), &bits)) {
+        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        return COMMAND_DONE;
+    }
+    if (bits <= 0 || bits > PASSWORD_BITS_MAX) {
+        resp_error(&s->reply, "ERR ACL GENPASS argument must be the number of bits for the output "
+                              "password, a positive number up to 4096");
+        return COMMAND_DONE;
+    }
+    size_t len = (size_t)(bits + 3) / 4;
+    // Up to 256 bytes never come in parts; a password must not be made of anything less.
+    for (size_t got = 0; got < len; got += 256) {
+        size_t part = len - got < 256 ? len - got : 256;
+        if (getrandom(random + got, part, GRND_NONBLOCK) != (ssize_t)part) {
+            resp_error(&s->reply, "ERR the system has no randomness to give");
+            return COMMAND_DONE;
+        }
+    }
+    for (size_t i = 0; i < len; i++)
+        password[i] = digits[random[i] % 16];
+    resp_bulk(&s->reply, span_of(password, len));
+    return COMMAND_DONE;
+}
+
+enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
+{
+    const struct command_index *commands = s->service->commands;
+    char full[COMMAND_FULL_NAME_MAX];
+    struct span user = resp_arg(r, 2);
+    struct span name = resp_arg(r, 3);
+    const struct command_entry *entry = command_find(commands, name);
+    uint32_t argc = r->argc - 3;
+    if (entry != NULL && entry->command->subcommands != NULL && argc >= 2)
+        entry = command_find_sub(commands, entry, resp_arg(r, 4));
+    if (!is_the_user(user))
+        resp_error(&s->reply, "ERR User '%.*s' not found", session_echoed(user), user.ptr);
+    else if (entry == NULL)
+        resp_error(&s->reply, "ERR Command '%.*s' not found", session_echoed(name), name.ptr);
+    else if (!command_takes(entry->command, argc))
+        resp_error(&s->reply, "ERR wrong number of arguments for '%s' command",
+                   command_full_name(entry, full));
+    else
+        resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}

@@ -1,0 +1,414 @@
+// The bitmap group: a value as a row of bits, the first one being the highest of the first byte.
+//
+// A value may be as long as the file, so bits are counted and searched some KiB at a time, and the
+// command goes on in the next turn.
+#include "base/number.h"
+#include "serve/handlers.h"
+#include "serve/long_value.h"
+#include "serve/session.h"
+
+enum {
+    STEP = 4096,          // bytes looked at between two checks of the turn's work
+    BYTES_PER_WORK = 256, // in the time of a lookup
+};
+
+// Redis's limit of a bit's number, which is that of a value of 512 MiB.
+#define OFFSET_END (INT64_C(512) * 1024 * 1024 * 8)
+
+// Bits `first` to `last`, both counted; none when `first` is the greater.
+struct bit_range {
+    uint64_t first;
+    uint64_t last;
+    bool empty;
+    bool end_given;
+};
+
+static void not_an_integer(struct session *s)
+{
+    resp_error(&s->reply, "ERR value is not an integer or out of range");
+}
+
+// False when the word is neither and the error has been written.
+static bool parse_unit(struct session *s, struct span word, bool *bits)
+{
+    *bits = span_is(word, "bit");
+    if (*bits || span_is(word, "byte"))
+        return true;
+    resp_error(&s->reply, "ERR syntax error");
+    return false;
+}
+
+// Start and end as Redis cuts them to a value of `len` bytes. Both count from 0, or from the end
+// when negative, in bits or in bytes.
+static struct bit_range cut_range(int64_t start, int64_t end, bool bits, size_t len)
+{
+    int64_t total = (int64_t)len * (bits ? 8 : 1);
+    start = start < 0 ? start + total : start;
+    end = end < 0 ? end + total : end;
+    start = start < 0 ? 0 : start;
+    end = end < 0 ? 0 : end;
+    end = end >= total ? total - 1 : end;
+    struct bit_range range = {.empty = start > end};
+    if (!range.empty) {
+        range.first = (uint64_t)start * (bits ? 1 : 8);
+        range.last = (uint64_t)end * (bits ? 1 : 8) + (bits ? 0 : 7);
+    }
+    return range;
+}
+
+// The bits of byte `i` that are in the range.
+static unsigned mask_of(const struct bit_range *range, uint64_t i)
+{
+    unsigned mask = 0xff;
+    if (i == range->first / 8)
+        mask &= 0xffu >> (range->first % 8);
+    if (i == range->last / 8)
+        mask &= 0xffu << (7 - range->last % 8);
+    return mask;
+}
+
+static uint64_t count_bits(const char *at, size_t len)
+{
+    uint64_t count = 0;
+    uint64_t word;
+    for (; len >= sizeof word; len -= sizeof word, at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        count += (uint64_t)__builtin_popcountll(word);
+    }
+    for (; len > 0; len--, at++)
+        count += (uint64_t)__builtin_popcount((unsigned char)*at);
+    return count;
+}
+
+// How much of what is left fits in a step; 0 when the turn is over.
+static size_t next_step(struct session *s, uint64_t left)
+{
+    size_t step = left < STEP ? (size_t)left : STEP;
+    if (!session_may_go_on(s))
+        return 0;
+    session_charge(s, step / BYTES_PER_WORK);
+    return step;
+}
+
+// ---- GETBIT -------------------------------------------------------------------------------------
+
+static bool get_bit(struct span value, uint64_t offset)
+{
+    uint64_t i = offset / 8;
+    return i < value.len && ((unsigned char)value.ptr[i] >> (7 - offset % 8) & 1) != 0;
+}
+
+// A number of a bit, counted in units of `unit` bits when '#' stands before it and `unit` is not 0.
+// False when it is none and the error has been written.
+static bool parse_offset(struct session *s, struct span text, unsigned unit, int64_t *offset)
+{
+    bool in_units = unit > 0 && text.len > 0 && text.ptr[0] == '#';
+    struct span digits = in_units ? span_of(text.ptr + 1, text.len - 1) : text;
+    if (number_parse(digits, offset) &&
+        (!in_units || !__builtin_mul_overflow(*offset, (int64_t)unit, offset)) && *offset >= 0 &&
+        *offset < OFFSET_END)
+        return true;
+    resp_error(&s->reply, "ERR bit offset is not an integer or out of range");
+    return false;
+}
+
+enum command_result getbit_command(struct session *s, const struct resp_request *r)
+{
+    struct span value = {NULL, 0};
+    int64_t offset;
+    if (!parse_offset(s, resp_arg(r, 2), 0, &offset))
+        return COMMAND_DONE;
+    session_lookup(s, r, 1, &value);
+    resp_integer(&s->reply, get_bit(value, (uint64_t)offset));
+    return COMMAND_DONE;
+}
+
+// ---- BITCOUNT -----------------------------------------------------------------------------------
+
+// Which bits are to be counted. False when the request is wrong and the error has been written.
+static bool parse_count(struct session *s, const struct resp_request *r, size_t len,
+                        struct bit_range *range)
+{
+    int64_t start = 0;
+    int64_t end = -1;
+    bool bits = false;
+    if (r->argc == 3 || r->argc > 5) {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    if (r->argc > 3 &&
+        (!number_parse(resp_arg(r, 2), &start) || !number_parse(resp_arg(r, 3), &end))) {
+        not_an_integer(s);
+        return false;
+    }
+    *range = (struct bit_range){.empty = true};
+    bool backwards = start < 0 && end < 0 && start > end;
+    if (!backwards && r->argc == 5 && !parse_unit(s, resp_arg(r, 4), &bits))
+        return false;
+    if (!backwards)
+        *range = cut_range(start, end, bits, len);
+    return true;
+}
+
+// The cursor is 1 + number of bytes done, `sum` the bits found in them. As in Redis, of a key that
+// does not exist the other words do not matter.
+enum command_result bitcount_command(struct session *s, const struct resp_request *r)
+{
+    struct span value = {NULL, 0};
+    struct bit_range range = {.empty = true};
+    bool found = long_value_lookup(s, r, 1, &value);
+    bool good = !found || parse_count(s, r, value.len, &range);
+    while (good && !range.empty) {
+        uint64_t from = range.first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
+        uint64_t end = range.last / 8 + 1;
+        if (from >= end)
+            break;
+        size_t step = next_step(s, end - from);
+        s->cursor = s->cursor > 0 ? s->cursor : 1;
+        if (step == 0)
+            return COMMAND_AGAIN;
+        s->sum += count_bits(value.ptr + from, step);
+        s->cursor += step;
+    }
+    if (good && !range.empty) {
+        // The edges were counted whole.
+        unsigned first = (unsigned char)value.ptr[range.first / 8];
+        unsigned last = (unsigned char)value.ptr[range.last / 8];
+        s->sum -= (uint64_t)__builtin_popcount(first & ~(0xffu >> (range.first % 8)));
+        s->sum -= (uint64_t)__builtin_popcount(last & (0x7fu >> (range.last % 8)));
+    }
+    if (good)
+        resp_integer(&s->reply, (int64_t)s->sum);
+    long_value_forget(s);
+    return COMMAND_DONE;
+}
+
+// ---- BITPOS -------------------------------------------------------------------------------------
+
+// Which bits are to be searched. False when the request is wrong and the error has been written.
+static bool parse_search(struct session *s, const struct resp_request *r, size_t len,
+                         struct bit_range *range)
+{
+    int64_t start = 0;
+    int64_t end = -1;
+    bool bits = false;
+    if (r->argc > 6) {
+        resp_error(&s->reply, "ERR syntax error");
+        return false;
+    }
+    if (r->argc > 3 && !number_parse(resp_arg(r, 3), &start)) {
+        not_an_integer(s);
+        return false;
+    }
+    if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &bits))
+        return false;
+    if (r->argc > 4 && !number_parse(resp_arg(r, 4), &end)) {
+        not_an_integer(s);
+        return false;
+    }
+    *range = cut_range(start, end, bits, len);
+    range->end_given = r->argc > 4;
+    return true;
+}
+
+// How many of the `len` bytes have no bit of the kind in them: bytes of `none` only.
+static size_t skip(const char *at, size_t len, unsigned char none)
+{
+    size_t i = 0;
+    uint64_t word;
+    uint64_t nothing = none * UINT64_C(0x0101010101010101);
+    for (; i + sizeof word <= len; i += sizeof word) {
+        memcpy(&word, at + i, sizeof word);
+        if (word != nothing)
+            break;
+    }
+    while (i < len && (unsigned char)at[i] == none)
+        i++;
+    return i;
+}
+
+// The number of the first bit of the kind in the range, searched from byte `from` to before `end`;
+// -1 when there is none.
+static int64_t find_bit(struct span value, const struct bit_range *range, bool bit, uint64_t from,
+                        uint64_t end)
+{
+    unsigned char none = bit ? 0 : 0xff;
+    while (from < end) {
+        from += skip(value.ptr + from, (size_t)(end - from), none);
+        if (from == end)
+            break;
+        unsigned byte = (unsigned char)value.ptr[from];
+        unsigned wanted = (bit ? byte : ~byte) & mask_of(range, from);
+        if (wanted != 0)
+            return (int64_t)(from * 8) + __builtin_clz(wanted) - 24;
+        from++;
+    }
+    return -1;
+}
+
+// The cursor is 1 + number of bytes done.
+static enum command_result search(struct session *s, struct span value,
+                                  const struct bit_range *range, bool bit)
+{
+    uint64_t end = range->last / 8 + 1;
+    int64_t found = -1;
+    while (found < 0) {
+        uint64_t from = range->first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
+        if (from >= end)
+            break;
+        size_t step = next_step(s, end - from);
+        s->cursor = s->cursor > 0 ? s->cursor : 1;
+        if (step == 0)
+            return COMMAND_AGAIN;
+        found = find_bit(value, range, bit, from, from + step);
+        s->cursor += step;
+    }
+    // Behind a value that has no clear bit one is thought to stand, unless an end was given.
+    if (found < 0 && !bit && !range->end_given)
+        found = (int64_t)(end * 8);
+    resp_integer(&s->reply, found);
+    return COMMAND_DONE;
+}
+
+enum command_result bitpos_command(struct session *s, const struct resp_request *r)
+{
+    enum command_result result = COMMAND_DONE;
+    struct span value = {NULL, 0};
+    struct bit_range range;
+    int64_t bit;
+    if (!number_parse(resp_arg(r, 2), &bit)) {
+        not_an_integer(s);
+    } else if (bit != 0 && bit != 1) {
+        resp_error(&s->reply, "ERR The bit argument must be 1 or 0.");
+    } else if (!long_value_lookup(s, r, 1, &value)) {
+        resp_integer(&s->reply, bit == 1 ? -1 : 0);
+    } else if (parse_search(s, r, value.len, &range)) {
+        if (range.empty)
+            resp_integer(&s->reply, -1);
+        else
+            result = search(s, value, &range, bit == 1);
+    }
+    if (result == COMMAND_DONE)
+        long_value_forget(s);
+    return result;
+}
+
+// ---- BITFIELD_RO --------------------------------------------------------------------------------
+
+struct field {
+    bool has_sign;
+    unsigned bits;
+};
+
+// False when it is no type and the error has been written.
+static bool parse_type(struct session *s, struct span text, struct field *type)
+{
+    int64_t bits;
+    char kind = text.len > 0 ? text.ptr[0] : '\0';
+    type->has_sign = kind == 'i';
+    if ((kind == 'i' || kind == 'u') && number_parse(span_of(text.ptr + 1, text.len - 1), &bits) &&
+        bits >= 1 && bits <= (kind == 'i' ? 64 : 63)) {
+        type->bits = (unsigned)bits;
+        return true;
+    }
+    resp_error(&s->reply, "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is "
+                          "not supported but i64 is.");
+    return false;
+}
+
+static int64_t get_field(struct span value, struct field type, uint64_t offset)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < type.bits; i++)
+        number = number << 1 | get_bit(value, offset + i);
+    bool negative = type.has_sign && (number >> (type.bits - 1) & 1) != 0;
+    if (negative && type.bits < 64)
+        number |= UINT64_MAX << type.bits;
+    return (int64_t)number;
+}
+
+// Checks the operation at argument `i`; how many words it has, 0 when it is wrong and the error has
+// been written. `*reads` and `*writes` become whether it does.
+static uint32_t check_operation(struct session *s, const struct resp_request *r, uint32_t i,
+                                bool *reads, bool *writes)
+{
+    struct span word = resp_arg(r, i);
+    uint32_t behind = r->argc - i - 1;
+    struct field type;
+    int64_t number;
+    *reads = behind >= 2 && span_is(word, "get");
+    *writes = behind >= 3 && (span_is(word, "set") || span_is(word, "incrby"));
+    if (!*reads && !*writes) {
+        bool overflow = behind >= 1 && span_is(word, "overflow");
+        struct span how = overflow ? resp_arg(r, i + 1) : span_of(NULL, 0);
+        if (span_is(how, "wrap") || span_is(how, "sat") || span_is(how, "fail"))
+            return 2;
+        resp_error(&s->reply,
+                   overflow ? "ERR Invalid OVERFLOW type specified" : "ERR syntax error");
+        return 0;
+    }
+    if (!parse_type(s, resp_arg(r, i + 1), &type) ||
+        !parse_offset(s, resp_arg(r, i + 2), type.bits, &number))
+        return 0;
+    if (*writes && !number_parse(resp_arg(r, i + 3), &number)) {
+        not_an_integer(s);
+        return 0;
+    }
+    return *reads ? 3 : 4;
+}
+
+enum check { CHECK_GOOD, CHECK_BAD, CHECK_AGAIN };
+
+// Checks all operations before any of them is answered. The cursor is the argument to go on with,
+// `sum` counts the reads; a write is the highest bit of it. When bad, the error has been written.
+static enum check check_operations(struct session *s, const struct resp_request *r)
+{
+    const uint64_t wrote = UINT64_C(1) << 63;
+    bool reads;
+    bool writes;
+    for (s->cursor = s->cursor > 0 ? s->cursor : 2; s->cursor < r->argc;) {
+        if (!session_may_go_on(s))
+            return CHECK_AGAIN;
+        uint32_t words = check_operation(s, r, (uint32_t)s->cursor, &reads, &writes);
+        if (words == 0)
+            return CHECK_BAD;
+        s->sum += reads;
+        s->sum |= writes ? wrote : 0;
+        s->cursor += words;
+    }
+    if ((s->sum & wrote) == 0)
+        return CHECK_GOOD;
+    resp_error(&s->reply, "ERR BITFIELD_RO only supports the GET subcommand");
+    return CHECK_BAD;
+}
+
+// In two rounds: the cursor counts through the words of the request and on through them again.
+enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
+{
+    struct span value = {NULL, 0};
+    if (s->cursor <= r->argc) {
+        enum check checked = check_operations(s, r);
+        if (checked != CHECK_GOOD)
+            return checked == CHECK_AGAIN ? COMMAND_AGAIN : COMMAND_DONE;
+        resp_array(&s->reply, s->sum);
+        s->cursor = 0; // for the lookup, as it is the first one
+        long_value_lookup(s, r, 1, &value);
+        s->cursor = (uint64_t)r->argc + 2;
+    } else {
+        long_value_lookup(s, r, 1, &value);
+    }
+    while (s->cursor < 2 * (uint64_t)r->argc) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        uint32_t i = (uint32_t)(s->cursor - r->argc);
+        struct field type;
+        int64_t offset;
+        bool overflow = !span_is(resp_arg(r, i), "get");
+        s->cursor += overflow ? 2 : 3;
+        if (!overflow && parse_type(s, resp_arg(r, i + 1), &type) &&
+            parse_offset(s, resp_arg(r, i + 2), type.bits, &offset))
+            resp_integer(&s->reply, get_field(value, type, (uint64_t)offset));
+    }
+    long_value_forget(s);
+    return COMMAND_DONE;
+}

@@ -1,0 +1,121 @@
+// DUMP: the value as RESTORE of a Redis takes it, which is how Redis writes a string to its files:
+// a type, the length, the bytes, a version, a checksum. Never compressed, which RESTORE allows.
+//
+// The checksum is taken some KiB at a time, and a long value leaves from the mapping.
+#include "base/number.h"
+#include "serve/handlers.h"
+#include "serve/long_value.h"
+#include "serve/session.h"
+
+enum {
+    TYPE_STRING = 0,
+    VERSION = 10, // of Redis 7.0's files; what is older than that cannot read it
+    VERSION_SIZE = 2,
+    CHECKSUM_SIZE = 8,
+    // Short texts that are integers are stored as such: in 1, 2 or 4 bytes behind one of these.
+    INTEGER_TEXT_MAX = 11,
+    INTEGER_8 = 0xc0,
+    INTEGER_16 = 0xc1,
+    INTEGER_32 = 0xc2,
+    // Lengths of 6 bits, of 14, and behind one of these of 32 and of 64.
+    LENGTH_14 = 0x40,
+    LENGTH_32 = 0x80,
+    LENGTH_64 = 0x81,
+    HEAD_MAX = 16,
+    STEP = 4096,         // bytes checked between two checks of the turn's work
+    BYTES_PER_WORK = 64, // in the time of a lookup
+};
+
+// CRC-64 with the polynomial of Jones, four bits at a time.
+static uint64_t crc64(uint64_t crc, const char *at, size_t len)
+{
+    static const uint64_t table[16] = {
+        0x0000000000000000, 0x7d08ff3b88be6f81, 0xfa11fe77117cdf02, 0x8719014c99c2b083,
+        0xdf7adabd7a6e2d6f, 0xa2722586f2d042ee, 0x256b24ca6b12f26d, 0x5863dbf1e3ac9dec,
+        0x95ac9329ac4bc9b5, 0xe8a46c1224f5a634, 0x6fbd6d5ebd3716b7, 0x12b5926535897936,
+        0x4ad64994d625e4da, 0x37deb6af5e9b8b5b, 0xb0c7b7e3c7593bd8, 0xcdcf48d84fe75459,
+    };
+    for (; len > 0; len--, at++) {
+        unsigned byte = (unsigned char)*at;
+        crc = table[(crc ^ byte) & 15] ^ crc >> 4;
+        crc = table[(crc ^ byte >> 4) & 15] ^ crc >> 4;
+    }
+    return crc;
+}
+
+static size_t put_number(char *to, uint64_t number, unsigned size, bool high_first)
+{
+    for (unsigned i = 0; i < size; i++)
+        to[i] = (char)(number >> 8 * (high_first ? size - 1 - i : i));
+    return size;
+}
+
+static size_t put_length(char *to, uint64_t len)
+{
+    if (len < 1u << 6)
+        return put_number(to, len, 1, true);
+    if (len < 1u << 14)
+        return put_number(to, LENGTH_14 << 8 | len, 2, true);
+    bool wide = len > UINT32_MAX;
+    to[0] = (char)(wide ? LENGTH_64 : LENGTH_32);
+    return 1 + put_number(to + 1, len, wide ? 8 : 4, true);
+}
+
+// What stands before the bytes of the value, at `to`; its length. A value that is a small integer
+// stands there whole, and is then cut to nothing.
+static size_t put_head(char *to, struct span *value)
+{
+    int64_t n;
+    to[0] = TYPE_STRING;
+    if (value->len > INTEGER_TEXT_MAX || !number_parse(*value, &n) || n < INT32_MIN ||
+        n > INT32_MAX)
+        return 1 + put_length(to + 1, value->len);
+    unsigned size = n >= INT8_MIN && n <= INT8_MAX ? 1 : n >= INT16_MIN && n <= INT16_MAX ? 2 : 4;
+    value->len = 0;
+    to[1] = (char)(size == 1 ? INTEGER_8 : size == 2 ? INTEGER_16 : INTEGER_32);
+    return 2 + put_number(to + 2, (uint64_t)n, size, false);
+}
+
+// The cursor is 1 + number of bytes of the value that the checksum in `sum` is of.
+enum command_result dump_command(struct session *s, const struct resp_request *r)
+{
+    char head[HEAD_MAX];
+    char foot[VERSION_SIZE + CHECKSUM_SIZE];
+    struct span value;
+    if (!long_value_lookup(s, r, 1, &value)) {
+        long_value_forget(s);
+        resp_null(&s->reply);
+        return COMMAND_DONE;
+    }
+    size_t head_len = put_head(head, &value);
+    if (s->cursor == 0) {
+        s->sum = crc64(0, head, head_len);
+        s->cursor = 1;
+    }
+    while (s->cursor - 1 < value.len) {
+        size_t from = (size_t)s->cursor - 1;
+        size_t step = value.len - from < STEP ? value.len - from : STEP;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        session_charge(s, step / BYTES_PER_WORK);
+        s->sum = crc64(s->sum, value.ptr + from, step);
+        s->cursor += step;
+    }
+    put_number(foot, VERSION, VERSION_SIZE, false);
+    put_number(foot + VERSION_SIZE, crc64(s->sum, foot, VERSION_SIZE), CHECKSUM_SIZE, false);
+    resp_bulk_framed(&s->reply, span_of(head, head_len), value, span_of(foot, sizeof foot),
+                     &s->service->borrowed);
+    long_value_forget(s);
+    return COMMAND_DONE;
+}
+
+// A file with nothing in it.
+enum command_result function_dump_command(struct session *s, const struct resp_request *r)
+{
+    char foot[VERSION_SIZE + CHECKSUM_SIZE];
+    (void)r;
+    put_number(foot, VERSION, VERSION_SIZE, false);
+    put_number(foot + VERSION_SIZE, crc64(0, foot, VERSION_SIZE), CHECKSUM_SIZE, false);
+    resp_bulk(&s->reply, span_of(foot, sizeof foot));
+    return COMMAND_DONE;
+}

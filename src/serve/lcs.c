@@ -1,0 +1,270 @@
+// LCS, by the textbook's table: how long the longest common subsequence of each pair of beginnings
+// is. Only its last row is kept, and of each cell a bit that tells the way back; it grows row by
+// row, turn after turn, so the lengths of the values are limited by what that may take of memory.
+#include "base/number.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    LENGTH_MAX = 64 * 1024,      // bytes of a value
+    CELLS_MAX = 4 * 1024 * 1024, // product of the lengths: half a MiB of bits
+    SHORTER_MAX = 2 * 1024,      // which follows from it: the root
+    CELLS_PER_WORK = 64,         // in the time of a lookup
+    WORDS_MAX = 64,              // options, which nobody repeats more often
+};
+
+struct lcs {
+    struct span a;
+    struct span b;
+    bool only_length;
+    bool ranges;
+    bool range_lengths;
+    int64_t range_min;
+};
+
+// The table is filled along the longer value: `row` has a cell for each byte of the shorter one,
+// and before them one for none.
+struct table {
+    struct span outer;
+    struct span inner;
+    bool swapped; // the outer one is b
+    uint16_t *row;
+    unsigned char *bits; // whether the way back of a cell is to one byte less of a
+};
+
+// False when the request is wrong and the error has been written.
+static bool parse(struct session *s, const struct resp_request *r, struct lcs *lcs)
+{
+    const char *error = NULL;
+    for (uint32_t i = 3; i < r->argc && error == NULL; i++) {
+        struct span word = resp_arg(r, i);
+        if (span_is(word, "idx"))
+            lcs->ranges = true;
+        else if (span_is(word, "len"))
+            lcs->only_length = true;
+        else if (span_is(word, "withmatchlen"))
+            lcs->range_lengths = true;
+        else if (!span_is(word, "minmatchlen") || i + 1 == r->argc || i > WORDS_MAX)
+            error = "ERR syntax error";
+        else if (!number_parse(resp_arg(r, ++i), &lcs->range_min))
+            error = "ERR value is not an integer or out of range";
+        if (i > WORDS_MAX)
+            error = "ERR syntax error";
+    }
+    if (error == NULL && lcs->ranges && lcs->only_length)
+        error = "ERR If you want both the length and indexes, please just use IDX.";
+    if (error != NULL)
+        resp_error(&s->reply, "%s", error);
+    return error == NULL;
+}
+
+// False when the values are too long and the error has been written.
+static bool is_bounded(struct session *s, const struct lcs *lcs)
+{
+    if (lcs->a.len <= LENGTH_MAX && lcs->b.len <= LENGTH_MAX &&
+        lcs->a.len * lcs->b.len <= CELLS_MAX)
+        return true;
+    resp_error(&s->reply,
+               "ERR String too long for LCS: at most %d bytes each, and lengths of a product of at "
+               "most %d",
+               LENGTH_MAX, CELLS_MAX);
+    return false;
+}
+
+// What the session keeps from turn to turn: the request, the row, the bits, and copies of both
+// values.
+static size_t row_size(const struct table *t)
+{
+    return (t->inner.len + 1) * sizeof *t->row;
+}
+
+static size_t bits_size(const struct table *t)
+{
+    return (t->outer.len * t->inner.len + 7) / 8;
+}
+
+static void choose_sides(struct table *t, const struct lcs *lcs)
+{
+    t->swapped = lcs->b.len > lcs->a.len;
+    t->outer = t->swapped ? lcs->b : lcs->a;
+    t->inner = t->swapped ? lcs->a : lcs->b;
+}
+
+// Makes the session keep it. False when memory is short.
+static bool keep(struct session *s, const struct lcs *lcs)
+{
+    struct table t;
+    choose_sides(&t, lcs);
+    size_t table_size = row_size(&t) + bits_size(&t);
+    char *to = buf_reserve(&s->collected, sizeof *lcs + table_size + lcs->a.len + lcs->b.len);
+    if (to == NULL)
+        return false;
+    memcpy(to, lcs, sizeof *lcs);
+    memset(to + sizeof *lcs, 0, table_size);
+    s->collected.len = sizeof *lcs + table_size;
+    buf_append(&s->collected, lcs->a);
+    buf_append(&s->collected, lcs->b);
+    return true;
+}
+
+// What keep has made the session keep.
+static void restore(struct session *s, struct lcs *lcs, struct table *t)
+{
+    char *at = s->collected.ptr;
+    memcpy(lcs, at, sizeof *lcs);
+    choose_sides(t, lcs);
+    t->row = (uint16_t *)(void *)(at + sizeof *lcs);
+    t->bits = (unsigned char *)t->row + row_size(t);
+    lcs->a.ptr = (const char *)t->bits + bits_size(t);
+    lcs->b.ptr = lcs->a.ptr + lcs->a.len;
+    choose_sides(t, lcs);
+}
+
+// Bytes `o` and `i` differ: the way back is to one byte less of a when that keeps more.
+static void fill_row(struct table *t, size_t o)
+{
+    uint16_t diagonal = 0; // the cell before, of the row before
+    for (size_t i = 0; i < t->inner.len; i++) {
+        uint16_t above = t->row[i + 1]; // one byte less of the outer
+        uint16_t left = t->row[i];      // one byte less of the inner
+        uint16_t less_a = t->swapped ? left : above;
+        uint16_t less_b = t->swapped ? above : left;
+        size_t cell = o * t->inner.len + i;
+        if (t->outer.ptr[o] == t->inner.ptr[i])
+            t->row[i + 1] = (uint16_t)(diagonal + 1);
+        else
+            t->row[i + 1] = above > left ? above : left;
+        if (less_a > less_b)
+            t->bits[cell / 8] |= (unsigned char)(1u << cell % 8);
+        diagonal = above;
+    }
+}
+
+static bool goes_back_in_a(const struct table *t, size_t a, size_t b)
+{
+    size_t cell = t->swapped ? b * t->inner.len + a : a * t->inner.len + b;
+    return (t->bits[cell / 8] >> cell % 8 & 1) != 0;
+}
+
+// A stretch that both values have, its first bytes in each.
+struct match {
+    size_t a;
+    size_t b;
+    size_t len;
+};
+
+// The next one on the way back from *a and *b, which are moved before it; false when there is none.
+static bool next_match(const struct lcs *lcs, const struct table *t, size_t *a, size_t *b,
+                       struct match *match)
+{
+    match->len = 0;
+    while (*a > 0 && *b > 0) {
+        if (lcs->a.ptr[*a - 1] == lcs->b.ptr[*b - 1]) {
+            *match = (struct match){--*a, --*b, match->len + 1};
+        } else if (match->len > 0) {
+            return true;
+        } else if (goes_back_in_a(t, *a - 1, *b - 1)) {
+            --*a;
+        } else {
+            --*b;
+        }
+    }
+    return match->len > 0;
+}
+
+static void reply_text(struct session *s, const struct lcs *lcs, const struct table *t, size_t len)
+{
+    char text[SHORTER_MAX];
+    struct match match;
+    size_t a = lcs->a.len;
+    size_t b = lcs->b.len;
+    size_t at = len;
+    while (next_match(lcs, t, &a, &b, &match)) {
+        at -= match.len;
+        memcpy(text + at, lcs->a.ptr + match.a, match.len);
+    }
+    resp_bulk(&s->reply, span_of(text, len));
+}
+
+static void reply_range(struct resp_writer *w, size_t first, size_t len)
+{
+    resp_array(w, 2);
+    resp_integer(w, (int64_t)first);
+    resp_integer(w, (int64_t)(first + len - 1));
+}
+
+// In two rounds, as the number of matches stands before them.
+static void reply_ranges(struct session *s, const struct lcs *lcs, const struct table *t,
+                         size_t len)
+{
+    struct resp_writer *w = &s->reply;
+    struct match match;
+    uint64_t count = 0;
+    resp_map(w, 2);
+    resp_bulk_text(w, "matches");
+    for (int round = 0; round < 2; round++) {
+        size_t a = lcs->a.len;
+        size_t b = lcs->b.len;
+        if (round == 1)
+            resp_array(w, count);
+        while (next_match(lcs, t, &a, &b, &match)) {
+            if ((int64_t)match.len < lcs->range_min)
+                continue;
+            count++;
+            if (round == 0)
+                continue;
+            resp_array(w, 2u + lcs->range_lengths);
+            reply_range(w, match.a, match.len);
+            reply_range(w, match.b, match.len);
+            if (lcs->range_lengths)
+                resp_integer(w, (int64_t)match.len);
+        }
+    }
+    resp_bulk_text(w, "len");
+    resp_integer(w, (int64_t)len);
+}
+
+static void reply(struct session *s, const struct lcs *lcs, const struct table *t)
+{
+    size_t len = t->row[t->inner.len];
+    session_charge(s, (lcs->a.len + lcs->b.len) / CELLS_PER_WORK);
+    if (lcs->ranges)
+        reply_ranges(s, lcs, t, len);
+    else if (lcs->only_length)
+        resp_integer(&s->reply, (int64_t)len);
+    else
+        reply_text(s, lcs, t, len);
+}
+
+// The first time, when the cursor is 0. False when an error has been written or memory is short.
+static bool begin(struct session *s, const struct resp_request *r)
+{
+    struct lcs lcs = {.a = {"", 0}, .b = {"", 0}};
+    if (!parse(s, r, &lcs))
+        return false;
+    session_lookup(s, r, 1, &lcs.a);
+    session_lookup(s, r, 2, &lcs.b);
+    return is_bounded(s, &lcs) && keep(s, &lcs);
+}
+
+// The cursor is 1 + the number of rows that are filled.
+enum command_result lcs_command(struct session *s, const struct resp_request *r)
+{
+    struct lcs lcs;
+    struct table table;
+    if (s->cursor == 0 && !begin(s, r)) {
+        s->oom |= s->collected.oom;
+        return COMMAND_DONE;
+    }
+    s->cursor += s->cursor == 0;
+    restore(s, &lcs, &table);
+    for (; s->cursor <= table.outer.len; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        session_charge(s, table.inner.len / CELLS_PER_WORK);
+        fill_row(&table, (size_t)s->cursor - 1);
+    }
+    reply(s, &lcs, &table);
+    buf_release(&s->collected);
+    return COMMAND_DONE;
+}

@@ -1,0 +1,36 @@
+// Remembers a value as a part of the dataset's text, not as a pointer: whatever the dataset of a
+// later turn is, nothing outside its text is read.
+#include "serve/long_value.h"
+
+#include "data/dataset.h"
+
+struct place {
+    size_t offset;
+    size_t len;
+};
+
+bool long_value_lookup(struct session *s, const struct resp_request *r, uint32_t i,
+                       struct span *value)
+{
+    struct span text = dataset_text(s->service->dataset);
+    struct place place = {SIZE_MAX, 0}; // of no value
+    if (s->cursor != 0 && s->collected.len == sizeof place) {
+        memcpy(&place, s->collected.ptr, sizeof place);
+        if (place.offset > text.len || place.len > text.len - place.offset)
+            return false;
+        *value = span_of(text.ptr + place.offset, place.len);
+        return true;
+    }
+    bool found = session_lookup(s, r, i, value);
+    if (found)
+        place = (struct place){(size_t)(value->ptr - text.ptr), value->len};
+    s->collected.len = 0;
+    buf_append(&s->collected, span_of((const char *)&place, sizeof place));
+    return found;
+}
+
+void long_value_forget(struct session *s)
+{
+    s->oom |= s->collected.oom;
+    buf_release(&s->collected);
+}

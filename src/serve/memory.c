@@ -1,0 +1,122 @@
+// MEMORY. The data is a file that is mapped, shared with whoever else maps it, and never changes:
+// most of what Redis could tell or do about its memory has no counterpart here.
+#include "base/number.h"
+#include "base/process.h"
+#include "data/dataset.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+
+enum {
+    STATS_WORK = 64,      // in lookups: files of /proc are read
+    USAGE_WORDS_MAX = 64, // one option, which nobody repeats more often
+};
+
+// False when the request is wrong and the error has been written. There is nothing to sample, so
+// the count is only checked.
+static bool check_samples(struct session *s, const struct resp_request *r)
+{
+    for (uint32_t i = 3; i < r->argc; i += 2) {
+        int64_t count;
+        bool option = span_is(resp_arg(r, i), "samples") && i + 1 < r->argc;
+        if (option && !number_parse(resp_arg(r, i + 1), &count)) {
+            resp_error(&s->reply, "ERR value is not an integer or out of range");
+            return false;
+        }
+        if (!option || count < 0 || i > USAGE_WORDS_MAX) {
+            resp_error(&s->reply, "ERR syntax error");
+            return false;
+        }
+    }
+    return true;
+}
+
+enum command_result memory_usage_command(struct session *s, const struct resp_request *r)
+{
+    const struct dataset_figures *f = dataset_figures(s->service->dataset);
+    struct span value;
+    if (!check_samples(s, r))
+        return COMMAND_DONE;
+    if (session_lookup(s, r, 2, &value)) {
+        uint64_t line = UUID_TEXT_LEN + sizeof " " - 1 + value.len + sizeof "\n" - 1;
+        resp_integer(&s->reply, (int64_t)(line + f->index_bytes / f->keys));
+    } else {
+        resp_null(&s->reply);
+    }
+    return COMMAND_DONE;
+}
+
+static void integer_field(struct resp_writer *w, const char *name, uint64_t value)
+{
+    resp_bulk_text(w, name);
+    resp_integer(w, (int64_t)value);
+}
+
+static void double_field(struct resp_writer *w, const char *name, double value)
+{
+    resp_bulk_text(w, name);
+    resp_double(w, value);
+}
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+// Allocated is what belongs to this process alone, as in INFO; the dataset is the mapped file, the
+// overhead of its keys the index.
+enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
+{
+    const struct dataset_figures *f = dataset_figures(s->service->dataset);
+    struct process_memory memory = process_memory();
+    struct resp_writer *w = &s->reply;
+    (void)r;
+    session_charge(s, STATS_WORK);
+    resp_map(w, 15);
+    integer_field(w, "peak.allocated", memory.resident_peak);
+    integer_field(w, "total.allocated", memory.anonymous);
+    integer_field(w, "replication.backlog", 0);
+    integer_field(w, "clients.slaves", 0);
+    integer_field(w, "cluster.links", 0);
+    integer_field(w, "aof.buffer", 0);
+    integer_field(w, "lua.caches", 0);
+    integer_field(w, "functions.caches", 0);
+    resp_bulk_text(w, "db.0");
+    resp_map(w, 2);
+    integer_field(w, "overhead.hashtable.main", f->index_bytes);
+    integer_field(w, "overhead.hashtable.expires", 0);
+    integer_field(w, "overhead.total", f->index_bytes);
+    integer_field(w, "keys.count", f->keys);
+    integer_field(w, "keys.bytes-per-key",
+                  f->keys > 0 ? (f->data_bytes + f->index_bytes) / f->keys : 0);
+    integer_field(w, "dataset.bytes", f->data_bytes);
+    double_field(w, "dataset.percentage",
+                 100 * ratio(f->data_bytes, f->data_bytes + f->index_bytes));
+    double_field(w, "peak.percentage", 100 * ratio(memory.anonymous, memory.resident_peak));
+    return COMMAND_DONE;
+}
+
+enum command_result memory_doctor_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_verbatim(&s->reply,
+                  span_text("Nothing to complain of: the data file and its index are mapped, the "
+                            "system takes their pages back when it needs them, and what a client "
+                            "can make the server keep is bounded.\n"));
+    return COMMAND_DONE;
+}
+
+// The reply of a Redis that is built without jemalloc.
+enum command_result memory_malloc_stats_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_bulk_text(&s->reply, "Stats not supported for the current allocator");
+    return COMMAND_DONE;
+}
+
+// Buffers of clients are freed when they are done with, and there is no cache.
+enum command_result memory_purge_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}

@@ -1,0 +1,70 @@
+// One command asked of a session on memory, over the lines of a text.
+#ifndef STELE_TESTS_ASK_H
+#define STELE_TESTS_ASK_H
+
+#include <sys/uio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "data/dataset.h"
+#include "serve/session.h"
+#include "support/tap.h"
+
+struct ask {
+    struct service_group group;
+    struct service service;
+    struct dataset *dataset;
+};
+
+// `lines` must stay where they are until ask_close.
+static inline void ask_open(struct ask *a, struct span lines)
+{
+    static const struct service_settings settings = {.executable = "",
+                                                     .bind = "",
+                                                     .unixsocket = "",
+                                                     .loglevel = "notice",
+                                                     .logfile = "",
+                                                     .enable_debug_command = ENABLE_YES};
+    struct error error = {""};
+    a->dataset = dataset_open_memory(lines, "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(a->dataset != NULL, "%s", error.text);
+    service_group_init(&a->group, &settings, a->dataset);
+    service_init(&a->service, &a->group);
+}
+
+static inline void ask_close(struct ask *a)
+{
+    service_release(&a->service);
+    dataset_close(a->dataset);
+}
+
+// Asks for at most `most` turns and then hangs up; the reply as far as it came, and in `*turns` how
+// many there were.
+static inline struct buf ask_turns(struct ask *a, const char *command, unsigned most,
+                                   unsigned *turns)
+{
+    struct session s;
+    struct output out = {0};
+    struct buf input = {0};
+    struct buf reply = {0};
+    struct feed_result result = {0};
+    buf_append_text(&input, command);
+    buf_append_text(&input, "\r\n");
+    session_init(&s, &a->service, 1, true);
+    for (*turns = 0; *turns < most && result.consumed == 0; ++*turns) {
+        timing_begin(&a->service.timing, clock_monotonic_ns());
+        result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
+        timing_settle(&a->service.timing, &a->service.stats);
+        require(!session_oom(&s, &out), "memory");
+    }
+    struct iovec vectors[8]; // a few owned and borrowed parts
+    size_t count = output_iovecs(&out, SIZE_MAX, vectors, 8);
+    for (size_t i = 0; i < count; i++)
+        buf_append(&reply, span_of(vectors[i].iov_base, vectors[i].iov_len));
+    output_release(&out);
+    session_release(&s);
+    buf_release(&input);
+    return reply;
+}
+
+#endif

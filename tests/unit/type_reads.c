@@ -1,0 +1,153 @@
+// Reads of other types: every row of their table is answered, on a key that exists and on one that
+// does not; requests with many keys take many turns.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "support/ask.h"
+
+enum { MANY = 3000, TURNS_MAX = 1000 };
+
+#define PRESENT "00000000-0000-4000-8000-000000000001"
+#define ABSENT "00000000-0000-4000-8000-000000000002"
+
+static struct ask a;
+
+// A request of the least number of words that the row takes, and good ones.
+static void write_request(struct buf *b, const char *container, const struct command *c,
+                          const char *key)
+{
+    int words = c->arity < 0 ? -c->arity : c->arity;
+    int written = 2 + (*container != '\0');
+    buf_printf(b, "%s %s ", container, c->name);
+    if (strcmp(c->name, "geosearch") == 0) {
+        buf_printf(b, "%s FROMMEMBER m BYRADIUS 1 m", key);
+        return;
+    }
+    if (strcmp(c->name, "xread") == 0) {
+        buf_printf(b, "STREAMS %s 0", key);
+        return;
+    }
+    if (c->keys.first == 0) {
+        buf_printf(b, "1 ");
+        written++;
+    }
+    buf_append_text(b, key);
+    bool names = strstr(c->name, "lex") != NULL;
+    for (; written < words; written++)
+        buf_append_text(b, names ? " -" : strcmp(c->name, "geodist") == 0 ? " m" : " 1");
+    if (strcmp(c->name, "georadius_ro") == 0 || strcmp(c->name, "georadiusbymember_ro") == 0)
+        memcpy(b->ptr + b->len - 1, "m", 1); // the unit stands last
+}
+
+static struct buf ask_row(const char *container, const struct command *c, const char *key)
+{
+    struct buf request = {0};
+    unsigned turns;
+    write_request(&request, container, c, key);
+    buf_append(&request, span_of("", 1));
+    struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
+    buf_append(&reply, span_of("", 1));
+    buf_release(&request);
+    return reply;
+}
+
+static void check_row(const char *container, const struct command *c)
+{
+    struct buf present = ask_row(container, c, PRESENT);
+    struct buf absent = ask_row(container, c, ABSENT);
+    ok(strncmp(present.ptr, "-WRONGTYPE ", 11) == 0, "%s %s of a string: %.60s", container, c->name,
+       present.ptr);
+    bool told = strcmp(c->name, "xpending") == 0 || *container != '\0';
+    ok(absent.len > 1 && (absent.ptr[0] != '-' || told), "%s %s of nothing: %.60s", container,
+       c->name, absent.ptr);
+    buf_release(&present);
+    buf_release(&absent);
+}
+
+static void check_table(void)
+{
+    unsigned rows = 0;
+    for (const struct command *c = command_type_read_table; c->name != NULL; c++) {
+        if (c->handler != NULL)
+            check_row("", c);
+        for (const struct command *sub = c->subcommands; sub != NULL && sub->name != NULL; sub++)
+            if (strcmp(sub->name, "help") != 0)
+                check_row(c->name, sub);
+        rows++;
+    }
+    ok(rows > 50, "%u rows", rows);
+}
+
+// `before`, so many keys, `behind`; the reply.
+static void check_many(const char *before, unsigned count, const char *last, const char *behind,
+                       const char *wanted, const char *name)
+{
+    struct buf request = {0};
+    unsigned turns;
+    buf_append_text(&request, before);
+    for (unsigned i = 0; i + 1 < count; i++)
+        buf_append_text(&request, " " ABSENT);
+    buf_printf(&request, " %s%s", last, behind);
+    buf_append(&request, span_of("", 1));
+    struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
+    is_bytes(buf_span(&reply), span_text(wanted), "%s", name);
+    ok(turns >= count / SESSION_TURN_WORK, "in %u turns", turns);
+    buf_release(&reply);
+    buf_release(&request);
+}
+
+static void check_turns(void)
+{
+    static const char wrong[] =
+        "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+    enum { LINE = 1500 }; // an inline command must be shorter than 64 KiB
+    check_many("SUNION", LINE, ABSENT, "", "*0\r\n", "SUNION of many");
+    check_many("SINTER", LINE, PRESENT, "", wrong, "SINTER, the last is a string");
+    check_many("ZUNION 1500", LINE, ABSENT, " WITHSCORES", "*0\r\n", "ZUNION of many");
+    check_many("ZINTERCARD 1500", LINE, PRESENT, "", wrong, "ZINTERCARD, the last is a string");
+    check_many("SINTERCARD 1500", LINE, ABSENT, " LIMIT 1", ":0\r\n", "SINTERCARD of many");
+}
+
+static void check_each(void)
+{
+    struct buf request = {0}, wanted = {0};
+    unsigned turns;
+    buf_append_text(&request, "HMGET " ABSENT);
+    for (unsigned i = 0; i < MANY; i++)
+        buf_append_text(&request, " f");
+    buf_append(&request, span_of("", 1));
+    buf_printf(&wanted, "*%d\r\n", MANY);
+    for (unsigned i = 0; i < MANY; i++)
+        buf_append_text(&wanted, "$-1\r\n");
+    struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
+    is_bytes(buf_span(&reply), buf_span(&wanted), "HMGET of many fields");
+    ok(turns >= MANY / SESSION_TURN_WORK, "in %u turns", turns);
+    buf_release(&reply);
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+static void check_options(void)
+{
+    struct buf request = {0};
+    unsigned turns;
+    buf_append_text(&request, "ZRANGE " ABSENT " 0 1");
+    for (unsigned i = 0; i < 65; i++)
+        buf_append_text(&request, " WITHSCORES");
+    buf_append(&request, span_of("", 1));
+    struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
+    is_bytes(buf_span(&reply), span_text("-ERR syntax error\r\n"), "more options than make sense");
+    buf_release(&reply);
+    buf_release(&request);
+}
+
+int main(void)
+{
+    ask_open(&a, span_text(PRESENT " v\n"));
+    check_table();
+    check_turns();
+    check_each();
+    check_options();
+    ask_close(&a);
+    return done_testing();
+}
