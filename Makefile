@@ -53,6 +53,8 @@ SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(wildcard tests/unit/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
+# The clients of redis-compat/ that are written in C.
+CLIENTS := $(wildcard redis-compat/clients/*.c)
 BENCH := $(wildcard tests/bench/*.c)
 # The parts of tests/bench/load.
 LOAD := $(wildcard tests/load/*.c)
@@ -63,7 +65,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
-             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c \
+             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h)
 
 Q := $(if $(V),,@)
@@ -71,9 +73,10 @@ say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test redis-compat bench docs fuzz fuzz-merge fuzz-seeds fuzz-targets format \
-        install clean help need-build need-test need-redis-compat need-bench need-fuzz check-docs \
-        check-format check-headers check-layers test-asan test-release test-threads test-tsan
+.PHONY: all run test redis-compat redis-compat-build redis-compat-matrix bench docs fuzz fuzz-merge \
+        fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
+        need-bench need-fuzz check-docs check-format check-headers check-layers test-asan \
+        test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -123,6 +126,11 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
 
+build/$(1)/redis-compat/clients/%: build/$(1)/redis-compat/clients/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lhiredis $$(LDLIBS)
+
 build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
     $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
 	$$(call say,LINK $$@)
@@ -144,11 +152,11 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
-                    build/*/docs/*.d)
+                    build/*/docs/*.d build/*/redis-compat/*/*.d)
 
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
-    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(BENCH) $(FUZZ))
+    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(CLIENTS) $(BENCH) $(FUZZ))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
 	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FUZZ)) $(SCRIPTS)
 endef
@@ -185,9 +193,17 @@ test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-threads
 
-redis-compat: need-redis-compat ## play redis-compat/ against Stele and against a real redis-server
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all
-	$(Q)redis-compat/run
+redis-compat: need-redis-compat ## run redis-compat/: cases beside a real redis-server, client libraries, tools
+	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
+	$(Q)redis-compat/matrix
+
+redis-compat-matrix: need-redis-compat ## the same, and write the matrix into redis-compat/README.md
+	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
+	$(Q)redis-compat/matrix --readme
+
+redis-compat-build: all $(CLIENTS:%.c=build/release/%)
+	$(Q)redis-compat/install-clients
+	$(Q)redis-compat/install-tools
 
 # The parts of the benchmark: each is a program of tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys, R: how often each figure is taken.
@@ -263,7 +279,7 @@ clean: ## remove everything built
 	rm -rf build
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
 need-build need-test need-redis-compat need-bench need-fuzz: need-%:
 	$(Q).ci/need $*

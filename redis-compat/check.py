@@ -1,0 +1,232 @@
+"""What the checks of clients and tools share: the test points they print (TAP), the servers that
+`with-server` started for them, and the data these serve.
+
+A test point is named `topic: what holds`; the topics are what the matrix lists as exercised.
+"""
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(FOLDER)
+PATIENCE = 15  # seconds within which anything must have happened
+ABSENT = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb"
+READONLY = "READONLY You can't write against a read only replica."
+
+_points = [0, 0]
+
+
+def ok(passed, name, remark=""):
+    """One test point; the remark is shown when it fails."""
+    _points[0] += 1
+    if not passed:
+        _points[1] += 1
+    print("%s %d - %s" % ("ok" if passed else "not ok", _points[0], name))
+    if not passed and remark != "":
+        for line in str(remark).splitlines()[:40]:
+            print("#   " + line[:400])
+    sys.stdout.flush()
+    return passed
+
+
+def equal(got, wanted, name):
+    return ok(got == wanted, name, "got    %.300r\nwanted %.300r" % (got, wanted))
+
+
+def matches(text, pattern, name):
+    return ok(re.search(pattern, text, re.S | re.M), name,
+              "no %r in\n%s" % (pattern, text[-2000:]))
+
+
+def point(name, question, wanted):
+    """A test point that the question may also fail by raising."""
+    try:
+        got = question()
+    except Exception as error:  # whatever the library under test raises is a failed point
+        return ok(False, name, "%s: %s" % (type(error).__name__, error))
+    return equal(got, wanted, name)
+
+
+def version(text):
+    print("# version %s" % text)
+
+
+def skip_all(reason):
+    print("1..0 # SKIP %s" % reason)
+    sys.exit(0)
+
+
+def done():
+    print("1..%d" % _points[0])
+    sys.exit(1 if _points[1] else 0)
+
+
+def wait_until(condition, what):
+    """Returns what the condition gives once that is true; raises when it does not come to be."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.005)
+    raise TimeoutError("not within %d s: %s" % (PATIENCE, what))
+
+
+class Address:
+    def __init__(self, port, path):
+        self.port = int(port)
+        self.path = path
+
+
+def server():
+    """The server under test."""
+    return Address(os.environ["COMPAT_PORT"], os.environ["COMPAT_SOCKET"])
+
+
+def is_redis():
+    """Whether it is a real Redis, which tells whether the checks themselves are right."""
+    return os.environ.get("COMPAT_REDIS") == "1"
+
+
+def control(*words):
+    """Tells `with-server` to stop or start the server under test, or to spawn another."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(os.environ["COMPAT_CONTROL"])
+        s.sendall((" ".join(words) + "\n").encode())
+        answer = s.makefile().readline().split()
+    if not answer or answer[0] != "ok":
+        raise RuntimeError("%s: %s" % (words[0], " ".join(answer[1:])))
+    return answer[1:]
+
+
+def spawn(data_file, *password):
+    return Address(*control("spawn", data_file, *password))
+
+
+def data_file():
+    return os.environ["COMPAT_DATA"]
+
+
+def records():
+    """What the data file holds: text of the key → bytes of the value."""
+    with open(data_file(), "rb") as file:
+        return {line[:36].decode(): line[37:] for line in file.read().split(b"\n") if line}
+
+
+def free_port():
+    """A port nobody listens on, for tools that cannot choose one themselves."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def accepts(port):
+    with socket.socket() as s:
+        # A port that nobody listens on may by chance be given to the connection that asks for it.
+        return s.connect_ex(("127.0.0.1", port)) == 0 and s.getsockname() != s.getpeername()
+
+
+def tool(name, package):
+    """The path of a program: the system's, or what `install-tools` unpacked."""
+    unpacked = os.path.join(ROOT, "build/redis-compat/tools/usr")
+    places = os.environ.get("PATH", "").split(":") + ["/usr/sbin"]
+    for place in places + [unpacked + "/sbin", unpacked + "/bin"]:
+        path = os.path.join(place, name)
+        if os.access(path, os.X_OK):
+            return path
+    print("Bail out! no %s: redis-compat/install-tools unpacks Debian's %s" % (name, package))
+    sys.exit(1)
+
+
+def tool_environment():
+    """With the libraries that came along with the unpacked tools."""
+    lib = os.path.join(ROOT, "build/redis-compat/tools/usr/lib")
+    places = [lib] + [os.path.join(lib,
+                                   name) for name in (os.listdir(lib) if os.path.isdir(lib) else [])
+                      if name.endswith("-linux-gnu")]
+    return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=":".join(places))
+
+
+def package_version(package):
+    """Of a Debian package: the one unpacked, or the one installed."""
+    packages = os.path.join(ROOT, "build/redis-compat/tools/packages")
+    for name in os.listdir(packages) if os.path.isdir(packages) else []:
+        if name.startswith(package + "_"):
+            return name.split("_")[1].replace("%3a", ":")
+    return run(["dpkg-query", "-W", "-f", "${Version}", package])[1]
+
+
+def run(argv, stdin=b""):
+    """Runs a program to its end: (exit status, what it printed on both streams)."""
+    try:
+        ended = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               timeout=PATIENCE, env=tool_environment(), check=False)
+    except subprocess.TimeoutExpired as late:
+        return None, (late.stdout or b"").decode(errors="replace") + "\n(did not end)"
+    return ended.returncode, ended.stdout.decode(errors="replace")
+
+
+class Daemon:
+    """A program that serves until the check is over; its output is in `log()`."""
+
+    def __init__(self, argv, port):
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output,
+                                        stderr=subprocess.STDOUT, env=tool_environment())
+        wait_until(lambda: accepts(port) or self.process.poll() is not None, argv[0])
+        if self.process.poll() is not None:
+            raise RuntimeError("%s does not run:\n%s" % (argv[0], self.log()))
+
+    def log(self):
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+
+
+class Connection:
+    """A conversation in RESP2, for what a check asks beside the client or tool it is about."""
+
+    def __init__(self, address):
+        self.socket = socket.create_connection(("127.0.0.1", address.port), PATIENCE)
+        self.replies = self.socket.makefile("rb")
+
+    def ask(self, *words):
+        out = b"*%d\r\n" % len(words)
+        for word in words:
+            word = word.encode() if isinstance(word, str) else word
+            out += b"$%d\r\n%s\r\n" % (len(word), word)
+        self.socket.sendall(out)
+        return self._read()
+
+    def _read(self):
+        line = self.replies.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind in (b"+", b"-"):
+            return rest.decode()
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.replies.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return [self._read() for _ in range(int(rest))]
+        raise RuntimeError("not a reply: %r" % line)
+
+    def info(self, section):
+        """The fields of a section of INFO."""
+        text = self.ask("INFO", section).decode()
+        return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
