@@ -148,7 +148,7 @@ struct command {
     const char *key_flags; // of the key specification, separated by spaces
     enum command_group group;
     const char *since;        // version of Redis
-    unsigned categories;      // besides what flags imply; 0: the group's own
+    unsigned categories;      // besides what flags imply; 0: the group's own, a container's none
     command_handler *handler; // NULL for a write, which is refused, and for a mere container
     const char *summary;
     const char *complexity;

@@ -493,7 +493,8 @@ enum command_result help_command(struct session *s, const struct resp_request *r
     resp_status(&s->reply, line);
     for (const struct command *sub = container->subcommands; sub->name != NULL; sub++) {
         resp_status(&s->reply, command_upper_name(sub, word));
-        snprintf(line, sizeof line, "    %s.", sub->summary);
+        snprintf(line, sizeof line, "    %s.",
+                 sub->summary != NULL ? sub->summary : COMMAND_REFUSED);
         resp_status(&s->reply, line);
     }
     return COMMAND_DONE;

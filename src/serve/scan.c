@@ -32,7 +32,7 @@ struct scan {
     bool none;           // of a type that no key has
 };
 
-// As Redis reads it, by strtoul: an empty one is 0, and a sign may stand before it.
+// As Redis reads it, by strtoul: an empty one is 0, a sign may stand before it, and a NUL ends it.
 static bool parse_cursor(struct span text, uint64_t *cursor)
 {
     char copy[64];
@@ -44,7 +44,7 @@ static bool parse_cursor(struct span text, uint64_t *cursor)
     copy[text.len] = '\0';
     errno = 0;
     *cursor = strtoull(copy, &end, 10);
-    return end == copy + text.len && errno != ERANGE;
+    return *end == '\0' && errno != ERANGE;
 }
 
 // False when the request is wrong and the error has been written.

@@ -677,6 +677,8 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         transaction_advance(s, done);
         return 0;
     }
+    if (transaction_executes(s)) // what was read ahead comes behind it
+        forget_ahead(s);
     if (s->reply_mode != REPLY_ON && done > 0)
         follow_reply_mode(s);
     return done;

@@ -1,0 +1,432 @@
+"""Where Stele's replies may differ from the oracle's: each mask with its reason, each as narrow as
+it can be. A mask sees the two replies, parsed, and the words of the request; what it does not
+explain is a difference."""
+import re
+
+NO_CLUSTER = ("-", b"ERR This instance has cluster support disabled")
+
+
+class Context:
+    """What masks may know besides the replies: the commands of each server, the keys of both, and
+    all that INFO tells."""
+
+    def __init__(self, rows, oracle_names, keys, every_info):
+        self.names = set(rows)
+        self.oracle_names = oracle_names
+        self.keys = keys
+        self.sections, self.oracle_sections = (headers(reply) for reply in every_info)
+
+
+def is_kind(kind, *replies):
+    return all(reply[0] == kind for reply in replies)
+
+
+def is_text(*replies):
+    """Both strings, of the same kind (bulk or verbatim)."""
+    return replies[0][0] in "$=" and is_kind(replies[0][0], *replies) and \
+        all(reply[1] is not None for reply in replies)
+
+
+def both_numbers(ours, theirs, _words, _context):
+    return is_kind(":", ours, theirs) and ours[1] >= 0
+
+
+def both_texts(ours, theirs, _words, _context):
+    return is_text(ours, theirs)
+
+
+def pairs(reply):
+    """An array of name, value, name, value… or a map, as pairs."""
+    return list(zip(reply[1][::2], reply[1][1::2]))
+
+
+def is_map_like(ours, theirs):
+    return ours[0] == theirs[0] and ours[0] in "*%" and None not in (ours[1], theirs[1])
+
+
+def hello(ours, theirs, _words, _context):
+    if not is_map_like(ours, theirs) or len(ours[1]) != len(theirs[1]):
+        return False
+    for (name, a), (their_name, b) in zip(pairs(ours), pairs(theirs)):
+        free = name[1] in (b"version", b"id", b"role")
+        if name != their_name or a[0] != b[0] or a != b and not free:
+            return False
+    return True
+
+
+def doubled_option(ours, _theirs, request, _context):
+    """Of HELLO, the option that is not taken."""
+    refused = re.fullmatch(rb"ERR Syntax error in HELLO option '(AUTH|SETNAME)'", ours[1], re.I) \
+        if is_kind("-", ours) else None
+    return refused is not None and \
+        [w.lower() for w in request].count(refused.group(1).lower()) > 1
+
+
+def cut_option(ours, theirs, _words, _context):
+    """Of HELLO, the option that is not known, as the error tells it."""
+    if not is_kind("-", ours, theirs):
+        return False
+    mine, other = (re.fullmatch(rb"(ERR Syntax error in HELLO option ')(.*)'", reply[1])
+                   for reply in (ours, theirs))
+    return mine[2] == other[2][:128]
+
+
+def no_permission(ours, theirs, _words, _context):
+    """What Redis 7.0 and what 7.2 says."""
+    def of(text):
+        return ("-", b"NOPERM %s has no permissions to run the 'shutdown' command" % text)
+    return ours == of(b"User default") and theirs == of(b"this user")
+
+
+def cluster_reads(ours, theirs, _words, _context):
+    return ours == ("+", b"OK") and theirs == NO_CLUSTER
+
+
+def wait(ours, theirs, _words, _context):
+    return (ours == (":", 0) or ours[0] == "-") and theirs[0] == "-" and \
+        theirs[1].startswith(b"ERR WAIT cannot be used with replica instances")
+
+
+def role(ours, theirs, _words, _context):
+    return ours == ("*", [("$", b"master"), (":", 0), ("*", [])]) and \
+        is_kind("*", theirs) and theirs[1][0] == ("$", b"slave")
+
+
+def clock(ours, theirs, _words, _context):
+    return all(is_kind("*", r) and len(r[1]) == 2 and all(k == "$" and v.isdigit() for k, v in r[1])
+               for r in (ours, theirs))
+
+
+def random_key(ours, theirs, _words, context):
+    return is_kind("$", ours, theirs) and ours[1] in context.keys
+
+
+def is_scan(reply):
+    return is_kind("*", reply) and len(reply[1]) == 2 and is_kind("$", reply[1][0]) and \
+        reply[1][0][1].isdigit() and is_kind("*", reply[1][1]) and \
+        all(k == "$" for k, _ in reply[1][1][1])
+
+
+def scan(ours, theirs, request, context):
+    """All keys in one call: the same ones. Otherwise what came are keys, each once."""
+    if not is_scan(ours) or not is_scan(theirs):
+        return False
+    found = [v for _, v in ours[1][1][1]]
+    from_start = request[1] in (b"0", b"00", b"+0", b"")
+    if from_start and ours[1][0][1] == theirs[1][0][1] == b"0":
+        return sorted(found) == sorted(v for _, v in theirs[1][1][1])
+    return len(set(found)) == len(found) and context.keys.issuperset(found)
+
+
+def same_members(ours, theirs, _words, _context):
+    return ours[0] == theirs[0] and ours[0] in "*~" and sorted(ours[1]) == sorted(theirs[1])
+
+
+def content(reply):
+    """Of a string; of a verbatim one what stands behind its format."""
+    return reply[1][len(b"txt:"):] if reply[0] == "=" else reply[1]
+
+
+def headers(reply):
+    return set(re.findall(rb"^# (\w+)\r$", content(reply), re.M))
+
+
+def info(ours, theirs, _words, context):
+    """Of the sections that both have, the same ones, made of lines as they ought to be."""
+    return is_text(ours, theirs) and \
+        headers(ours) & context.oracle_sections == headers(theirs) & context.sections and \
+        re.fullmatch(rb"((# \w+|[\w|.]+:[^\r\n]*)?\r\n)*", content(ours)) is not None
+
+
+def config_get(ours, theirs, _words, _context):
+    """Of the options that we have, each value that does not tell about the process is the same."""
+    if not is_map_like(ours, theirs):
+        return False
+    ours_by_name, theirs_by_name = dict(pairs(ours)), dict(pairs(theirs))
+    free = {b"bind", b"client-query-buffer-limit", b"dir", b"io-threads", b"logfile", b"unixsocket",
+            b"slowlog-log-slower-than"}
+    return all(value == theirs_by_name.get(name) or
+               name[1].lower() in (free if name in theirs_by_name else OWN_OPTIONS)
+               for name, value in ours_by_name.items())
+
+
+OWN_OPTIONS = {b"enable-shutdown-command", b"requirepass-file"}
+
+
+def without_notes(specification):
+    """A key specification without its note, which is prose."""
+    if specification[1][0] == ("$", b"notes"):
+        return specification[0], specification[1][2:]
+    return specification
+
+
+def same_keys(ours, theirs, is_write):
+    """The same key specifications. Of a write, which is refused, one will do; what it says of where
+    keys begin, and of what is done to them, is that of the first."""
+    theirs = [without_notes(s) for s in theirs[1]]
+    begins = [[s[1][:4] for s in specifications] for specifications in (ours[1], theirs)]
+    return ours[1] == theirs or is_write and begins[0] == begins[1][:1][:len(begins[0])]
+
+
+def same_command(ours, theirs, context):
+    """Elements of COMMAND: the same, but for subcommands that we do not have, or the oracle."""
+    a, b = ours[1], theirs[1]
+    return a is not None and b is not None and len(a) == 10 and a[:8] == b[:8] and \
+        same_keys(a[8], b[8], ("+", b"write") in a[2][1]) and same_commands(a[9], b[9], context)
+
+
+def same_commands(ours, theirs, context):
+    mine = {element[1][0][1].decode(): element for element in ours[1]}
+    other = {element[1][0][1].decode(): element for element in theirs[1]}
+    return ours[0] == theirs[0] and \
+        all(name in context.names for name in mine) and \
+        all(name in mine for name in other if name in context.names) and \
+        all(mine[name] == other[name] or same_command(mine[name], other[name], context)
+            for name in mine if name in other)
+
+
+def command(ours, theirs, request, context):
+    if not is_kind("*", ours, theirs):
+        return False
+    if len(request) > 2: # COMMAND INFO of some: nulls are in their place
+        return len(ours[1]) == len(theirs[1]) and all(
+            a == b or name.decode("latin-1").lower() not in context.names and a[1] is None or
+            name.decode("latin-1").lower() not in context.oracle_names and b[1] is None or
+            same_command(a, b, context)
+            for name, a, b in zip(request[2:], ours[1], theirs[1]))
+    return same_commands(ours, theirs, context)
+
+
+def docs_of_one(ours, theirs, name, context):
+    """Since, group and kinds of values are the same, the sentences our own."""
+    mine, other = dict(pairs(ours)), dict(pairs(theirs))
+    for field, value in mine.items():
+        if field[1] == b"subcommands":
+            if not docs_of_all(value, other.get(field, ("*", [])), context):
+                return False
+        elif field not in other and name in context.oracle_names and field[1] != b"complexity":
+            return False
+        elif field in other and value[0] != other[field][0]:
+            return False
+        elif field[1] in (b"since", b"group") and value != other.get(field):
+            return False
+    return True
+
+
+def docs_of_all(ours, theirs, context):
+    mine = {k[1].decode(): v for k, v in pairs(ours)}
+    other = {k[1].decode(): v for k, v in pairs(theirs)}
+    return ours[0] == theirs[0] and \
+        all(name in mine for name in other if name in context.names) and \
+        all(docs_of_one(mine[name], other[name], name, context) for name in mine if name in other)
+
+
+def docs(ours, theirs, _words, context):
+    return is_map_like(ours, theirs) and docs_of_all(ours, theirs, context)
+
+
+def command_names(ours, theirs, _words, context):
+    """The names of commands that both have are in both replies or in neither."""
+    if not is_kind(ours[0], ours, theirs) or ours[0] not in "*~":
+        return False
+    mine, other = ({v.decode() for _, v in reply[1]} for reply in (ours, theirs))
+    return mine <= context.names and mine & context.oracle_names == other & context.names
+
+
+def help_lines(ours, theirs, _words, _context):
+    return is_kind("*", ours, theirs) and all(k == "+" for k, _ in ours[1] + theirs[1]) and \
+        ours[1][:1] == theirs[1][:1]
+
+
+def client_line(text):
+    return [field.partition(b"=")[::2] for field in text.rstrip(b"\n").split(b" ")]
+
+
+def clients(ours, theirs, _words, _context):
+    """The same fields, and those that tell what the client did have the same values."""
+    if not is_text(ours, theirs):
+        return False
+    same = {b"name", b"db", b"sub", b"psub", b"ssub", b"multi", b"cmd", b"user", b"resp", b"flags"}
+    mine, other = content(ours).splitlines(), content(theirs).splitlines()
+    return len(mine) == len(other) and all(
+        name in dict(client_line(a)) and (name not in same or dict(client_line(a))[name] == value)
+        for a, b in zip(mine, other) for name, value in client_line(b))
+
+
+def own_redirection(ours, theirs, _words, _context):
+    """The same, but for the number of the connection that is redirected to."""
+    def numberless(reply):
+        kind, value = reply
+        if kind == ":" and value > 0:
+            return kind, 1
+        return kind, [numberless(item) for item in value] if isinstance(value, list) else value
+    return numberless(ours) == numberless(theirs)
+
+
+def memory_stats(ours, theirs, _words, _context):
+    return is_map_like(ours, theirs) and len(ours[1]) % 2 == 0 and \
+        all(is_kind("$", name) for name, _ in pairs(ours))
+
+
+def entries(ours, theirs, _words, _context):
+    return is_kind("*", ours, theirs)
+
+
+def histogram(ours, theirs, _words, _context):
+    """Of each command that both tell about, calls and a histogram."""
+    if not is_map_like(ours, theirs):
+        return False
+    return all(is_kind("$", name) and value[0] == ours[0] and
+               [k for k, _ in pairs(value)] == [("$", b"calls"), ("$", b"histogram_usec")]
+               for name, value in pairs(ours))
+
+
+def default_user(ours, theirs, _words, _context):
+    """But for what the oracle is not allowed to do here."""
+    def allowed(reply):
+        kind, value = reply
+        if isinstance(value, bytes):
+            return kind, re.sub(rb" -\S+", b"", value)
+        return kind, [allowed(item) for item in value] if isinstance(value, list) else value
+    return allowed(ours) == allowed(theirs)
+
+
+# The commands a mask is for, the reason, and what it takes the replies for.
+MASKS = [
+    ("hello", "version, connection number and role are those of each server (clients choose "
+              "features by the version, and refuse replicas)", hello),
+    ("hello", "an option is taken once: a list without end would take a time without end",
+     doubled_option),
+    ("hello", "errors tell 128 bytes of a word", cut_option),
+    ("shutdown", "the words of Redis 7.2, which clients match", no_permission),
+    ("readonly readwrite", "OK: clients of clusters send them, and reading is all there is",
+     cluster_reads),
+    ("wait", "a Redis replica refuses it; Stele is a primary without replicas", wait),
+    ("role", "Stele is a primary, as it says in HELLO", role),
+    ("time", "clocks go on", clock),
+    ("lastsave", "when each one's data was saved, or indexed", both_numbers),
+    ("client|id", "connections are numbered by each server", both_numbers),
+    ("client|getredir client|trackinginfo", "connections are numbered by each server",
+     own_redirection),
+    ("randomkey", "random; a key that exists all the same", random_key),
+    ("scan", "order and cursors are each server's own; whole scans are compared besides", scan),
+    ("keys pubsub|channels pubsub|shardchannels acl|cat command|list",
+     "order is each server's own; the members are the same", same_members),
+    ("info", "figures and fields are each server's own; the sections that both have are the same",
+     info),
+    ("config|get", "we have fewer options; those we have are among Redis's, with the same values "
+                   "unless they tell about the process", config_get),
+    ("command command|info", "we have other commands; those that both have are told in the same "
+                             "bytes, but without the notes on keys, which are prose, and of "
+                             "refused writes with one key specification", command),
+    ("command|count", "we have other commands", both_numbers),
+    ("command|docs", "the sentences are our own; versions, groups and kinds are Redis's", docs),
+    ("command|list acl|cat", "we have other commands; those that both have are in both lists",
+     command_names),
+    ("command|help client|help config|help memory|help object|help latency|help slowlog|help "
+     "pubsub|help acl|help module|help cluster|help script|help function|help xinfo|help "
+     "xgroup|help debug",
+     "the sentences are our own; the first line is Redis's", help_lines),
+    ("client|list client|info", "addresses, ages and sizes are each server's own; the fields that "
+                                "Redis has are there", clients),
+    ("memory|usage", "what a key takes is each server's own", both_numbers),
+    ("memory|stats", "the figures are each server's own", memory_stats),
+    ("memory|doctor memory|malloc-stats latency|doctor lolwut", "prose", both_texts),
+    ("object|refcount object|idletime", "Redis shares small integers and notes accesses; "
+                                        "nothing here is counted", both_numbers),
+    ("slowlog|get latency|latest latency|history acl|log", "what happened to be slow, or refused",
+     entries),
+    ("slowlog|len", "what happened to be slow", both_numbers),
+    ("latency|histogram", "times are each server's own", histogram),
+    ("acl|list acl|getuser", "the oracle is kept from ending itself", default_user),
+    ("acl|genpass", "random", both_texts),
+]
+
+# What Stele has and the oracle does not: only that it is refused there can be compared.
+NEWER = {
+    "client|capa": "of Valkey 8",
+    "client|no-touch": "of Redis 7.2",
+    "client|setinfo": "of Redis 7.2",
+    "stele.count": "our own",
+    "stele.range": "our own",
+    "waitaof": "of Redis 7.2",
+}
+
+
+def unknown_there(theirs):
+    return theirs[0] == "-" and theirs[1].startswith((b"ERR unknown command ",
+                                                      b"ERR unknown subcommand "))
+
+
+UNKNOWN_THERE = ": the oracle does not know it"
+LEFT_AT_ONCE = "order of the channels that are left all at once is each server's own"
+LEAVE = ("unsubscribe", "punsubscribe", "sunsubscribe")
+
+
+def left_channel(reply):
+    """The word of an UNSUBSCRIBE reply, or None."""
+    good = reply[0] in "*>" and reply[1] and len(reply[1]) == 3 and is_kind("$", *reply[1][:2])
+    word = (reply[1][0][1] or b"").decode("latin-1") if good else None
+    return word if word in LEAVE else None
+
+
+def sorted_channels(replies):
+    result = list(replies)
+    for word in LEAVE:
+        places = [i for i, reply in enumerate(replies) if left_channel(reply) == word]
+        channels = sorted((replies[i][1][1][1] or b"" for i in places))
+        for i, channel in zip(places, channels):
+            kind, items = replies[i]
+            result[i] = (kind, [items[0], ("$", channel), items[2]])
+    return result
+
+
+class Masks:
+    def __init__(self, context):
+        self.context = context
+        self.used = {}
+        self.by_name = {}
+        for names, reason, check in MASKS:
+            for name in names.split():
+                self.by_name.setdefault(name, []).append((reason, check))
+
+    def explain(self, ours, theirs, requests):
+        """Whether the difference of two replies to one of `requests` (full name and words) is one
+        of those that are meant; which one is noted."""
+        for name, request in requests:
+            if name in NEWER and unknown_there(theirs):
+                return self.note(name, NEWER[name] + UNKNOWN_THERE)
+            for reason, check in self.by_name.get(name, ()):
+                if self.holds(check, ours, theirs, request):
+                    return self.note(name, reason)
+        inside = ours[0] == theirs[0] == "*" and ours[1] and theirs[1] and \
+            any(name == "exec" for name, _ in requests)
+        return bool(inside) and len(ours[1]) == len(theirs[1]) and all(
+            a == b or self.explain(a, b, requests) for a, b in zip(ours[1], theirs[1]))
+
+    def holds(self, check, ours, theirs, request):
+        try:
+            return check(ours, theirs, request, self.context)
+        except (AttributeError, IndexError, TypeError, ValueError): # of another shape altogether
+            return False
+
+    def in_order(self, ours, theirs, requests):
+        """Replies in which the channels that were left all at once come in alphabetical order:
+        theirs is each server's own."""
+        if not any(name in LEAVE and len(request) == 1 for name, request in requests):
+            return ours, theirs
+        ordered = [sorted_channels(replies) for replies in (ours, theirs)]
+        if ours != theirs and ordered[0] == ordered[1]:
+            self.note("unsubscribe", LEFT_AT_ONCE)
+        return ordered
+
+    @staticmethod
+    def reasons():
+        """All that a mask may give, in the order of the tables."""
+        newer = (why + UNKNOWN_THERE for why in NEWER.values())
+        return list(dict.fromkeys([reason for _, reason, _ in MASKS] + [LEFT_AT_ONCE, *newer]))
+
+    def note(self, name, reason):
+        uses = self.used.setdefault(reason, {})
+        uses[name] = uses.get(name, 0) + 1
+        return True

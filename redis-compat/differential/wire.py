@@ -1,0 +1,176 @@
+"""RESP as bytes, and conversations with two servers at once."""
+import select
+import socket
+
+NO_END = b"(and no end, of connection "
+MOST = 1 << 26 # bytes of replies; far more than any conversation is about
+
+
+class Malformed(Exception):
+    """What a server sent is not RESP."""
+
+
+def multibulk(words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+def inline(words):
+    """The words as a line; those that are not plain are quoted."""
+    def quoted(word):
+        plain = word and all(0x21 <= c <= 0x7E and c not in b"\"'\\" for c in word)
+        if plain:
+            return word
+        return b'"' + b"".join(b"\\x%02x" % c if c < 0x20 or c > 0x7E or c in b'"\\' else bytes([c])
+                               for c in word) + b'"'
+    return b" ".join(quoted(w) for w in words) + b"\r\n"
+
+
+def parse(data, at=0):
+    """One reply as (kind, value), and where the next begins. Aggregates hold a list, maps one of
+    keys and values in turn; nulls hold None."""
+    end = data.find(b"\r\n", at)
+    if end < 0:
+        raise Malformed("no end of the line at byte %d" % at)
+    kind, text, at = chr(data[at]), data[at + 1:end], end + 2
+    if kind in "+-_#,(":
+        return (kind, text if kind != "_" else None), at
+    try:
+        number = int(text)
+    except ValueError:
+        raise Malformed("no number: %r" % text)
+    if kind == ":":
+        return (kind, number), at
+    if number == -1 and kind in "$*":
+        return (kind, None), at
+    if kind in "$=!":
+        if data[at + number:at + number + 2] != b"\r\n":
+            raise Malformed("no end of the string at byte %d" % (at + number))
+        return (kind, data[at:at + number]), at + number + 2
+    if kind not in "*~>%":
+        raise Malformed("no kind of reply: %r" % kind)
+    items = []
+    for _ in range(number * (2 if kind == "%" else 1)):
+        item, at = parse(data, at)
+        items.append(item)
+    return (kind, items), at
+
+
+def parse_all(data):
+    replies, at = [], 0
+    while at < len(data):
+        reply, at = parse(data, at)
+        replies.append(reply)
+    return replies
+
+
+def plain(reply):
+    """A reply as dicts, lists, bytes and numbers."""
+    kind, value = reply
+    if kind == "%":
+        return {plain(k).decode(): plain(v) for k, v in zip(value[::2], value[1::2])}
+    return [plain(item) for item in value] if kind in "*~>" and value is not None else value
+
+
+def escape(data, most=600):
+    """Bytes as they can be read in a report."""
+    text = "".join({0x0D: "\\r", 0x0A: "\\n", 0x5C: "\\\\"}.get(c) or
+                   (chr(c) if 0x20 <= c <= 0x7E else "\\x%02x" % c) for c in data[:most])
+    return text + (" ... (%d bytes)" % len(data) if len(data) > most else "")
+
+
+class Peer:
+    """One end of a conversation: what is to be sent, in which pieces, and what came back."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.setblocking(False)
+        self.received = bytearray()
+        self.pieces = []
+        self.closed = False
+
+    def send(self):
+        while self.pieces:
+            try:
+                sent = self.socket.send(self.pieces[0])
+            except BlockingIOError:
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                self.pieces = []
+                return
+            if sent == len(self.pieces[0]):
+                self.pieces.pop(0)
+            else:
+                self.pieces[0] = self.pieces[0][sent:]
+
+    def receive(self):
+        try:
+            data = self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except ConnectionResetError: # closed with bytes of ours unread
+            data = b""
+        self.received += data
+        self.closed = not data
+
+
+class Conversation:
+    """A connection to each of the two servers, which are sent the same and read side by side."""
+
+    def __init__(self, paths, patience):
+        self.patience = patience # seconds without a byte
+        self.stuck = False
+        self.peers = []
+        for path in paths:
+            self.peers.append(Peer(path))
+
+    def close(self):
+        """Closes both, and waits until the servers have: the next one is alone."""
+        if not self.stuck:
+            self.exchange([b""] * len(self.peers), shut=True)
+        for peer in self.peers:
+            peer.socket.close()
+
+    def exchange(self, payloads, cuts=(), until=None, shut=False):
+        """Sends to each peer its payload, cut where `cuts` say, and reads until the replies end in
+        `until` or the peer closes; with `shut`, we close our sending half. What each one sent; of
+        one that did neither in time it says so, in words that are never the same for two."""
+        poll = select.poll()
+        left = {}
+        for peer, payload in zip(self.peers, payloads):
+            at = [0] + sorted({c for c in cuts if 0 < c < len(payload)}) + [len(payload)]
+            view = memoryview(payload)
+            peer.pieces = [view[a:b] for a, b in zip(at, at[1:])]
+            peer.received = bytearray()
+            if not peer.closed:
+                left[peer.socket.fileno()] = peer
+                poll.register(peer.socket, select.POLLIN | select.POLLOUT)
+        while left:
+            events = poll.poll(self.patience * 1000)
+            if not events or any(len(peer.received) > MOST for peer in self.peers):
+                self.stuck = True
+                for i, peer in enumerate(self.peers):
+                    if peer.socket.fileno() in left:
+                        peer.received += NO_END + b"%d)" % (i + 1)
+                break
+            for fd, event in events:
+                peer = left[fd]
+                if event & select.POLLOUT:
+                    peer.send()
+                    if not peer.pieces:
+                        poll.modify(fd, select.POLLIN)
+                        if shut:
+                            self.shut(peer)
+                if event & ~select.POLLOUT:
+                    peer.receive()
+                    if peer.closed or until is not None and peer.received.endswith(until):
+                        poll.unregister(fd)
+                        del left[fd]
+        return [bytes(peer.received) for peer in self.peers]
+
+    @staticmethod
+    def shut(peer):
+        try:
+            peer.socket.shutdown(socket.SHUT_WR)
+        except OSError: # it is closed already
+            pass

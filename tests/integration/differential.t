@@ -1,0 +1,8 @@
+#!/usr/bin/env perl
+# The differential suite, redis-compat/differential/, against our server and a real redis-server.
+# STELE_DIFFERENTIAL_CASES=8 makes it quick, STELE_DIFFERENTIAL_SEED repeats a run.
+use strict;
+use warnings;
+
+$ENV{STELE_BUILD} //= 'build/release';
+exec 'redis-compat/differential/run' or die "redis-compat/differential/run: $!\n";
