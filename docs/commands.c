@@ -72,7 +72,7 @@ static bool is_answered(const struct command *c)
     for (const struct command *sub = c->subcommands; sub != NULL && sub->name != NULL; sub++)
         if (is_answered(sub))
             return true;
-    return c->handler != NULL;
+    return c->handler != NULL || (c->flags & PROTECTED) != 0;
 }
 
 // The next entry from `*at` on that is in the group and refused, or answered; NULL at the end.
@@ -199,7 +199,7 @@ static void print_command(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
     printf("\n%s %s\n\n", entry->container != NULL ? "####" : "###", title(entry));
-    if (c->handler == NULL) {
+    if (c->handler == NULL && c->subcommands != NULL) {
         printf("%s.\n", c->summary);
         return;
     }

@@ -3,6 +3,7 @@
 A command needs no lines of its own here: the oracle's COMMAND DOCS (or Stele's, for what the oracle
 lacks) tell which arguments it takes. ARGUMENTS knows better for some.
 """
+import servers
 import words
 import wire
 from words import any_case, integer, key, text
@@ -462,8 +463,9 @@ class Generator:
         return self.case(row, "pipeline", requests)
 
     def transaction(self, row, rng):
-        # What the oracle does not know would end its transaction.
-        if not self.has("multi", "exec", "discard", "watch") or row.name not in self.compared:
+        # What the oracle does not know, or must not do, would end its transaction.
+        if not self.has("multi", "exec", "discard", "watch") or \
+                row.name not in self.compared or row.name in servers.DENIED:
             return None
         inside = [self.request(row, rng) for _ in range(rng.randint(1, 2))]
         for _ in range(rng.randint(0, 2)):
@@ -576,7 +578,8 @@ def broken_requests(rng, count):
             i = rng.randrange(len(raw))
             how = rng.randrange(4)
             if how == 0:
-                raw[i] = rng.randrange(256)
+                # Not to a key in upper case, which Stele may find.
+                raw[i] = rng.choice([c for c in range(256) if c not in b"ABCDEF"])
             elif how == 1:
                 del raw[i]
             elif how == 2:

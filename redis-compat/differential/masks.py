@@ -62,20 +62,40 @@ def doubled_option(ours, _theirs, request, _context):
         [w.lower() for w in request].count(refused.group(1).lower()) > 1
 
 
-def cut_option(ours, theirs, _words, _context):
-    """Of HELLO, the option that is not known, as the error tells it."""
-    if not is_kind("-", ours, theirs):
-        return False
-    mine, other = (re.fullmatch(rb"(ERR Syntax error in HELLO option ')(.*)'", reply[1])
-                   for reply in (ours, theirs))
-    return mine[2] == other[2][:128]
+def cut_words(ours, theirs, words, _context):
+    """An error that repeats words of the request, each cut at 128 bytes."""
+    text = theirs[1] if is_kind("-", ours, theirs) else b""
+    for word in sorted((w for w in words if len(w) > 128), key=len, reverse=True):
+        text = text.replace(word, word[:128])
+    return text == ours[1] != theirs[1]
 
 
-def no_permission(ours, theirs, _words, _context):
-    """What Redis 7.0 and what 7.2 says."""
-    def of(text):
-        return ("-", b"NOPERM %s has no permissions to run the 'shutdown' command" % text)
-    return ours == of(b"User default") and theirs == of(b"this user")
+def denied(ours, theirs, _words, _context):
+    """The oracle's ACL has come first; what Stele says must be an error too."""
+    return is_kind("-", ours, theirs) and \
+        theirs[1].startswith(b"NOPERM this user has no permissions to run the ")
+
+
+def geosearch(ours, theirs, _words, _context):
+    """Of several errors another one; and a point is not looked at that nothing is near."""
+    return is_kind("-", ours, theirs) or ours == ("*", []) and \
+        is_kind("-", theirs) and theirs[1].startswith(b"ERR invalid longitude,latitude pair")
+
+
+def much_memory(ours, theirs, _words, _context):
+    """The oracle's proto-max-bulk-len is one MiB here."""
+    return ours[0] != "-" and theirs == ("-", b"ERR Insufficient memory, transient memory for LCS "
+                                         b"exceeds proto-max-bulk-len")
+
+
+def any_text(ours, theirs, _words, _context):
+    return all(reply[0] in "$=" for reply in (ours, theirs))
+
+
+def far_bit(ours, theirs, words, _context):
+    """Bits behind the first MiB, which the oracle's proto-max-bulk-len keeps it from."""
+    return theirs == ("-", b"ERR bit offset is not an integer or out of range") and \
+        ours[0] in ":*" and any(re.fullmatch(rb"#?[0-9]{6,10}", w) for w in words)
 
 
 def cluster_reads(ours, theirs, _words, _context):
@@ -150,7 +170,8 @@ def config_get(ours, theirs, _words, _context):
                for name, value in ours_by_name.items())
 
 
-OWN_OPTIONS = {b"enable-shutdown-command", b"requirepass-file"}
+OWN_OPTIONS = {b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
+               b"skip-malformed", b"threads"}
 
 
 def without_notes(specification):
@@ -204,7 +225,8 @@ def docs_of_one(ours, theirs, name, context):
         if field[1] == b"subcommands":
             if not docs_of_all(value, other.get(field, ("*", [])), context):
                 return False
-        elif field not in other and name in context.oracle_names and field[1] != b"complexity":
+        elif field not in other and name in context.oracle_names and \
+                field[1] not in (b"complexity", b"arguments", b"history"):
             return False
         elif field in other and value[0] != other[field][0]:
             return False
@@ -243,11 +265,12 @@ def client_line(text):
 
 
 def clients(ours, theirs, _words, _context):
-    """The same fields, and those that tell what the client did have the same values."""
+    """The same fields, and those that tell what the client did have the same values. A client that
+    is asked for twice is told once."""
     if not is_text(ours, theirs):
         return False
     same = {b"name", b"db", b"sub", b"psub", b"ssub", b"multi", b"cmd", b"user", b"resp", b"flags"}
-    mine, other = content(ours).splitlines(), content(theirs).splitlines()
+    mine, other = (sorted(set(content(reply).splitlines())) for reply in (ours, theirs))
     return len(mine) == len(other) and all(
         name in dict(client_line(a)) and (name not in same or dict(client_line(a))[name] == value)
         for a, b in zip(mine, other) for name, value in client_line(b))
@@ -297,8 +320,11 @@ MASKS = [
               "features by the version, and refuse replicas)", hello),
     ("hello", "an option is taken once: a list without end would take a time without end",
      doubled_option),
-    ("hello", "errors tell 128 bytes of a word", cut_option),
-    ("shutdown", "the words of Redis 7.2, which clients match", no_permission),
+    ("shutdown monitor acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
+     "module|loadex module|unload", "the oracle is kept from it", denied),
+    ("geosearch", "of several errors another one is told, and nothing is near any point", geosearch),
+    ("lcs", "the oracle takes no value as long as its table would be here", much_memory),
+    ("getbit bitfield_ro", "the oracle takes no value as long as that here", far_bit),
     ("readonly readwrite", "OK: clients of clusters send them, and reading is all there is",
      cluster_reads),
     ("wait", "a Redis replica refuses it; Stele is a primary without replicas", wait),
@@ -331,7 +357,9 @@ MASKS = [
                                 "Redis has are there", clients),
     ("memory|usage", "what a key takes is each server's own", both_numbers),
     ("memory|stats", "the figures are each server's own", memory_stats),
-    ("memory|doctor memory|malloc-stats latency|doctor lolwut", "prose", both_texts),
+    ("memory|doctor latency|doctor lolwut", "prose", both_texts),
+    ("memory|malloc-stats", "each allocator's own; Redis says in a plain string that one has none",
+     any_text),
     ("object|refcount object|idletime", "Redis shares small integers and notes accesses; "
                                         "nothing here is counted", both_numbers),
     ("slowlog|get latency|latest latency|history acl|log", "what happened to be slow, or refused",
@@ -359,6 +387,8 @@ def unknown_there(theirs):
 
 
 UNKNOWN_THERE = ": the oracle does not know it"
+CUT_WORDS = "errors tell 128 bytes of a word"
+OWN_MESSAGE = "a client's own message stands behind the reply to its PUBLISH, as in Redis 7.2"
 LEFT_AT_ONCE = "order of the channels that are left all at once is each server's own"
 LEAVE = ("unsubscribe", "punsubscribe", "sunsubscribe")
 
@@ -381,6 +411,27 @@ def sorted_channels(replies):
     return result
 
 
+def is_message(reply):
+    return reply[0] == ">" and bool(reply[1]) and \
+        reply[1][0][1] in (b"message", b"pmessage", b"smessage")
+
+
+def messages_behind(replies):
+    """Messages that stand directly before a number come behind it."""
+    result, held = [], []
+    for reply in replies:
+        if is_message(reply):
+            held.append(reply)
+            continue
+        result.append(reply)
+        if reply[0] != ":":
+            result[-1:-1] = held
+        else:
+            result += held
+        held = []
+    return result + held
+
+
 class Masks:
     def __init__(self, context):
         self.context = context
@@ -399,6 +450,8 @@ class Masks:
             for reason, check in self.by_name.get(name, ()):
                 if self.holds(check, ours, theirs, request):
                     return self.note(name, reason)
+            if self.holds(cut_words, ours, theirs, request):
+                return self.note(name, CUT_WORDS)
         inside = ours[0] == theirs[0] == "*" and ours[1] and theirs[1] and \
             any(name == "exec" for name, _ in requests)
         return bool(inside) and len(ours[1]) == len(theirs[1]) and all(
@@ -412,7 +465,12 @@ class Masks:
 
     def in_order(self, ours, theirs, requests):
         """Replies in which the channels that were left all at once come in alphabetical order:
-        theirs is each server's own."""
+        theirs is each server's own. And messages to oneself stand behind the reply."""
+        if any(name in ("publish", "spublish") for name, _ in requests):
+            behind = messages_behind(theirs)
+            if behind != theirs and behind == ours:
+                self.note("publish", OWN_MESSAGE)
+                theirs = behind
         if not any(name in LEAVE and len(request) == 1 for name, request in requests):
             return ours, theirs
         ordered = [sorted_channels(replies) for replies in (ours, theirs)]

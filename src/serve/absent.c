@@ -11,16 +11,6 @@ enum command_result module_list_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-enum command_result module_load_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    resp_error(&s->reply,
-               "ERR MODULE command not allowed. If the enable-module-command option is set to "
-               "\"local\", you can run it from a local connection, otherwise you need to set this "
-               "option in the configuration file, and then restart the server.");
-    return COMMAND_DONE;
-}
-
 enum command_result monitor_command(struct session *s, const struct resp_request *r)
 {
     (void)r;

@@ -529,11 +529,11 @@ enum command_result client_reply_command(struct session *s, const struct resp_re
         s->reply.out = s->out;
         resp_status(&s->reply, "OK");
     } else if (span_is(mode, "off")) {
-        s->reply_mode = REPLY_OFF;
+        s->reply_mode |= REPLY_OFF;
     } else if (!span_is(mode, "skip")) {
         resp_error(&s->reply, "ERR syntax error");
-    } else if (s->reply_mode != REPLY_OFF) {
-        s->reply_mode = REPLY_SKIP_NEXT;
+    } else if ((s->reply_mode & REPLY_OFF) == 0) {
+        s->reply_mode |= REPLY_SKIP_NEXT;
     }
     return COMMAND_DONE;
 }

@@ -578,12 +578,12 @@ static const struct command module_rows[] = {
      "O(1)"},
     {"list", 2, ADMIN | NOSCRIPT, NO_KEYS, GROUP_SERVER, "4.0.0", 0, module_list_command,
      "The modules that are loaded: none", "O(1)", "nondeterministic_output_order"},
-    {"load", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "4.0.0", 0,
-     module_load_command, "Refused", "O(1)"},
-    {"loadex", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
-     module_load_command, "Refused", "O(1)"},
-    {"unload", 3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, NO_KEYS, GROUP_SERVER, "4.0.0", 0,
-     module_load_command, "Refused", "O(1)"},
+    {"load", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER, "4.0.0", 0,
+     NULL, "An error, as there are no modules", "O(1)"},
+    {"loadex", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER, "7.0.0",
+     0, NULL, "Refused", "O(1)"},
+    {"unload", 3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER, "4.0.0",
+     0, NULL, "Refused", "O(1)"},
     {0},
 };
 

@@ -73,8 +73,9 @@ enum command_result reset_command(struct session *s, const struct resp_request *
     s->authenticated = s->service->settings->requirepass == NULL;
     s->no_evict = false;
     s->no_touch = false;
-    s->reply_mode = REPLY_ON;
-    s->reply.out = s->out;
+    s->reply_mode &= REPLY_SKIP; // which holds for this very reply, as in Redis
+    if (s->reply_mode == REPLY_ON)
+        s->reply.out = s->out;
     s->reply.protocol = RESP2;
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;

@@ -135,7 +135,11 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     resp_set(w, count_words(tips));
     reply_words(w, tips, resp_bulk_text);
     reply_key_specifications(w, c);
-    resp_set(w, subcommands);
+    // An array in RESP3 too, but for an empty one.
+    if (subcommands == 0)
+        resp_set(w, 0);
+    else
+        resp_array(w, subcommands);
     for (unsigned i = 0; i < subcommands; i++)
         reply_info(s, entry + 1 + i);
 }

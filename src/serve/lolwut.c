@@ -55,12 +55,25 @@ static void draw_stele(struct buf *b)
 }
 
 // VERSION, which chooses among Redis's pictures, is accepted: there is one.
+// The version and, of those of Redis that take some, the sizes of the picture, which here is always
+// the same.
+static bool are_numbers(const struct resp_request *r)
+{
+    int64_t version;
+    int64_t size;
+    if (!number_parse(resp_arg(r, 2), &version))
+        return false;
+    uint32_t sizes = version == 5 ? 3 : version == 6 ? 2 : 0;
+    for (uint32_t i = 3; i < r->argc && i < 3 + sizes; i++)
+        if (!number_parse(resp_arg(r, i), &size))
+            return false;
+    return true;
+}
+
 enum command_result lolwut_command(struct session *s, const struct resp_request *r)
 {
     struct buf text = {0};
-    int64_t version;
-    if (r->argc >= 3 && span_is(resp_arg(r, 1), "version") &&
-        !number_parse(resp_arg(r, 2), &version)) {
+    if (r->argc >= 3 && span_is(resp_arg(r, 1), "version") && !are_numbers(r)) {
         resp_error(&s->reply, "ERR value is not an integer or out of range");
         return COMMAND_DONE;
     }

@@ -9,6 +9,7 @@
 #include "serve/errand.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
+#include "serve/transaction.h"
 
 enum {
     SUBSCRIPTIONS_MAX = 1024, // of one client
@@ -148,9 +149,11 @@ static bool add(struct session *s, enum channel_kind kind, struct span name)
     return true;
 }
 
-// `name` NULL: there was none.
+// `name` NULL: there was none. A client that wants no replies gets these, as in Redis: it could not
+// tell otherwise what the messages that follow are.
 static void confirm(struct session *s, enum channel_kind kind, bool ends, const struct span *name)
 {
+    s->reply.out = s->out;
     resp_push(&s->reply, 3);
     resp_bulk_text(&s->reply, kind_words[kind][ends]);
     if (name != NULL)
@@ -244,6 +247,10 @@ enum command_result psubscribe_command(struct session *s, const struct resp_requ
 
 enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
 {
+    if (transaction_executes(s)) {
+        resp_error(&s->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+        return COMMAND_DONE;
+    }
     return subscribe(s, r, CHANNEL_SHARD);
 }
 

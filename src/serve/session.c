@@ -198,15 +198,14 @@ reject(struct session *s, const struct command_entry *entry, const char *format,
     va_end(args);
     if (entry != NULL)
         counter_add(&s->service->stats.commands[entry->number].rejected, 1);
-    if (s->transaction == NULL) {
-        resp_error(&s->reply, "%s", text);
-    } else if (entry != NULL && entry->command->handler == exec_command) {
+    if (entry != NULL && entry->command->handler == exec_command) {
         // As in Redis, the code of the error is left out.
         const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
         transaction_end(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
     } else {
-        s->transaction->spoiled = true;
+        if (s->transaction != NULL)
+            s->transaction->spoiled = true;
         resp_error(&s->reply, "%s", text);
     }
 }
@@ -274,10 +273,22 @@ static const struct command_entry *find(struct session *s, const struct resp_req
     return sub;
 }
 
-static bool may_debug(const struct session *s)
+// Of DEBUG and of what would load code: modules there are none.
+static bool is_enabled(const struct session *s, const struct command_entry *entry)
 {
     enum enable_command enabled = s->service->settings->enable_debug_command;
-    return enabled == ENABLE_YES || (enabled == ENABLE_LOCAL && s->local);
+    return entry->container == NULL &&
+           (enabled == ENABLE_YES || (enabled == ENABLE_LOCAL && s->local));
+}
+
+static void reject_protected(struct session *s, const struct command_entry *entry)
+{
+    bool debug = entry->container == NULL;
+    reject(s, entry,
+           "ERR %s command not allowed. If the enable-%s-command option is set to "
+           "\"local\", you can run it from a local connection, otherwise you need to set this "
+           "option in the configuration file, and then restart the server.",
+           debug ? "DEBUG" : "MODULE", debug ? "debug" : "module");
 }
 
 static void reject_write(struct session *s, const struct command_entry *entry)
@@ -308,11 +319,8 @@ static bool admit(struct session *s, const struct resp_request *r,
     if (!command_takes(command, r->argc)) {
         reject(s, entry, "ERR wrong number of arguments for '%s' command",
                command_full_name(entry, name));
-    } else if ((command->flags & PROTECTED) != 0 && !may_debug(s)) {
-        reject(s, entry,
-               "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-               "\"local\", you can run it from a local connection, otherwise you need to set "
-               "this option in the configuration file, and then restart the server.");
+    } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
+        reject_protected(s, entry);
     } else if (!s->authenticated && (command->flags & NO_AUTH) == 0) {
         reject(s, entry, "NOAUTH Authentication required.");
     } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
@@ -478,9 +486,9 @@ static bool begin(struct session *s, const struct resp_request *r,
     entry = find(s, r, entry);
     if (entry == NULL)
         return false;
-    s->last = entry;
     // What is executed was admitted when it was queued.
     if (!transaction_executes(s)) {
+        s->last = entry;
         if (!admit(s, r, entry))
             return false;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
@@ -610,10 +618,8 @@ static enum feed_status stopped_by(struct session *s)
 // A request is done with, so what it said about replies begins, or ends.
 static void follow_reply_mode(struct session *s)
 {
-    if (s->reply_mode == REPLY_SKIP)
-        s->reply_mode = REPLY_ON;
-    else if (s->reply_mode == REPLY_SKIP_NEXT)
-        s->reply_mode = REPLY_SKIP;
+    bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
+    s->reply_mode = (s->reply_mode & REPLY_OFF) | (skip ? REPLY_SKIP : 0);
 }
 
 // Nothing but the request itself has a say in how it is answered.
@@ -658,7 +664,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
 static size_t answer_next(struct session *s, struct bytes in, struct output *nowhere, bool *partial)
 {
     bool executing = transaction_executes(s);
-    bool silent = s->reply_mode == REPLY_OFF || s->reply_mode == REPLY_SKIP;
+    bool silent = (s->reply_mode & (REPLY_OFF | REPLY_SKIP)) != 0;
     s->reply.out = silent ? nowhere : s->out;
     if (is_plain(s)) {
         size_t done = answer_lookups(s, in);
@@ -673,15 +679,13 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         count_errors(s);
     if (silent)
         output_take(nowhere, output_pending(nowhere));
-    if (executing) {
+    if (executing)
         transaction_advance(s, done);
-        return 0;
-    }
-    if (transaction_executes(s)) // what was read ahead comes behind it
+    else if (transaction_executes(s)) // what was read ahead comes behind it
         forget_ahead(s);
-    if (s->reply_mode != REPLY_ON && done > 0)
+    if (s->reply_mode != REPLY_ON && done > 0 && !transaction_executes(s))
         follow_reply_mode(s);
-    return done;
+    return executing ? 0 : done;
 }
 
 // Answers requests until something stops it; how many bytes of `in` are done with.

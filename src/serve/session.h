@@ -51,12 +51,12 @@ struct subscriptions;
 struct tracking;
 struct transaction;
 
-// Whether a client wants replies (CLIENT REPLY).
+// What a client has said of replies (CLIENT REPLY): bits.
 enum reply_mode {
-    REPLY_ON,
-    REPLY_OFF,
-    REPLY_SKIP_NEXT, // said so with the command at work
-    REPLY_SKIP,      // not to the command at work
+    REPLY_ON = 0,
+    REPLY_OFF = 1,
+    REPLY_SKIP_NEXT = 2, // said so with the command at work
+    REPLY_SKIP = 4,      // not to the command at work
 };
 
 // The caller places it. The fields are for the handlers in serve/; the caller may read `id`,
@@ -77,7 +77,7 @@ struct session {
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
     uint32_t watched;                    // keys of WATCH
-    enum reply_mode reply_mode;
+    unsigned reply_mode;
     bool local; // the client is on this machine: loopback or a unix socket
     bool authenticated;
     bool no_evict; // these two are said, and mean nothing here

@@ -18,6 +18,8 @@ enum {
     REDIRECT_OFF = -1,
 };
 
+static const char no_target[] = "ERR The client ID you want redirect to does not exist";
+
 enum caching { CACHING_UNSAID, CACHING_YES, CACHING_NO };
 
 struct modes {
@@ -176,12 +178,14 @@ void tracking_invalidate(struct service *service)
 // ---- CLIENT TRACKING
 // -----------------------------------------------------------------------------
 
-// A request of CLIENT TRACKING. Its prefixes are read again when they are needed.
+// A request of CLIENT TRACKING, read up to what is wrong in it. Its prefixes are read again when
+// they are needed.
 struct wish {
     bool on;
     struct modes modes;
     int64_t redirect; // 0: none
     unsigned prefixes;
+    const char *wrong; // NULL: nothing
 };
 
 static bool is_option(struct span word, const char *name, bool *flag)
@@ -191,41 +195,43 @@ static bool is_option(struct span word, const char *name, bool *flag)
     return is;
 }
 
-// False when an error has been written.
-static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
+static const char *read_redirect(struct span word, struct wish *wish)
+{
+    int64_t id;
+    if (wish->redirect != 0)
+        return "ERR A client can only redirect to a single other client";
+    if (!number_parse(word, &id))
+        return "ERR value is not an integer or out of range";
+    if (id <= 0)
+        return no_target;
+    wish->redirect = id;
+    return NULL;
+}
+
+static const char *read_prefix(struct span word, struct wish *wish)
+{
+    bool good = word.len <= PREFIX_MAX && ++wish->prefixes <= PREFIXES_MAX;
+    return good ? NULL : "ERR too many prefixes, or one that is too long";
+}
+
+static void read_wish(const struct resp_request *r, struct wish *wish)
 {
     *wish = (struct wish){.on = span_is(resp_arg(r, 2), "on")};
-    for (uint32_t i = 3; i < r->argc; i++) {
+    for (uint32_t i = 3; i < r->argc && wish->wrong == NULL; i++) {
         struct span word = resp_arg(r, i);
         bool more = i + 1 < r->argc;
-        if (span_is(word, "redirect") && more) {
-            if (wish->redirect != 0) {
-                resp_error(&s->reply, "ERR A client can only redirect to a single other client");
-                return false;
-            }
-            if (!number_parse(resp_arg(r, ++i), &wish->redirect)) {
-                resp_error(&s->reply, "ERR value is not an integer or out of range");
-                return false;
-            }
-            if (wish->redirect <= 0) {
-                resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
-                return false;
-            }
-        } else if (span_is(word, "prefix") && more) {
-            if (resp_arg(r, ++i).len > PREFIX_MAX || ++wish->prefixes > PREFIXES_MAX) {
-                resp_error(&s->reply, "ERR more than %d prefixes, or one of more than %d bytes",
-                           PREFIXES_MAX, PREFIX_MAX);
-                return false;
-            }
-        } else if (!is_option(word, "bcast", &wish->modes.bcast) &&
-                   !is_option(word, "optin", &wish->modes.optin) &&
-                   !is_option(word, "optout", &wish->modes.optout) &&
-                   !is_option(word, "noloop", &wish->modes.noloop)) {
-            resp_error(&s->reply, "ERR syntax error");
-            return false;
-        }
+        if (span_is(word, "redirect") && more)
+            wish->wrong = read_redirect(resp_arg(r, ++i), wish);
+        else if (span_is(word, "prefix") && more)
+            wish->wrong = read_prefix(resp_arg(r, ++i), wish);
+        else if (!is_option(word, "bcast", &wish->modes.bcast) &&
+                 !is_option(word, "optin", &wish->modes.optin) &&
+                 !is_option(word, "optout", &wish->modes.optout) &&
+                 !is_option(word, "noloop", &wish->modes.noloop))
+            wish->wrong = "ERR syntax error";
     }
-    return true;
+    if (wish->wrong == NULL && !wish->on && !span_is(resp_arg(r, 2), "off"))
+        wish->wrong = "ERR syntax error";
 }
 
 // Why the modes cannot be had, in Redis's order; NULL: they can.
@@ -384,7 +390,7 @@ static enum command_result find_redirect(struct session *s, int64_t id, bool *fo
     *found = search->found;
     errand_end(s);
     if (!*found)
-        resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
+        resp_error(&s->reply, "%s", no_target);
     return COMMAND_DONE;
 }
 
@@ -392,23 +398,19 @@ enum command_result client_tracking_command(struct session *s, const struct resp
 {
     struct wish wish;
     bool found = true;
-    if (!read_wish(s, r, &wish))
-        return COMMAND_DONE;
+    read_wish(r, &wish);
+    // As Redis does: whatever else is wrong is said of a request behind that.
     if (wish.redirect != 0) {
         enum command_result result = find_redirect(s, wish.redirect, &found);
         if (result != COMMAND_DONE || !found || s->oom)
             return result;
     }
-    if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
-        resp_error(&s->reply, "ERR syntax error");
+    const char *complaint = wish.wrong == NULL && wish.on ? conflict(s, &wish) : wish.wrong;
+    if (complaint != NULL) {
+        resp_error(&s->reply, "%s", complaint);
         return COMMAND_DONE;
     }
     if (wish.on) {
-        const char *complaint = conflict(s, &wish);
-        if (complaint != NULL) {
-            resp_error(&s->reply, "%s", complaint);
-            return COMMAND_DONE;
-        }
         unsigned present = s->tracking != NULL ? s->tracking->prefix_count : 0;
         if (!check_prefixes(s, r))
             return COMMAND_DONE;

@@ -55,7 +55,7 @@ void transaction_advance(struct session *s, size_t done)
     if (t == NULL || done == 0) // a RESET among them has ended it
         return;
     t->at += done;
-    if (--t->count > 0)
+    if (--t->left > 0)
         return;
     assert(t->at == t->requests.len);
     transaction_end(s);
@@ -85,6 +85,7 @@ enum command_result exec_command(struct session *s, const struct resp_request *r
         resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
     } else {
         resp_array(&s->reply, t->count);
+        t->left = t->count;
         t->executing = t->count > 0;
         if (!t->executing)
             transaction_end(s);

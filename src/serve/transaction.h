@@ -9,7 +9,8 @@
 
 struct transaction {
     struct buf requests;
-    uint32_t count; // of requests that are kept, or still to be executed
+    uint32_t count; // of requests that are kept
+    uint32_t left;  // of them, still to be executed
     size_t at;      // bytes of them that have been executed
     bool spoiled;   // one could not be kept, so EXEC refuses
     bool executing;

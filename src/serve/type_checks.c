@@ -39,8 +39,8 @@ static const char *an_integer(struct span word)
     return number_parse(word, &number) ? NULL : NOT_AN_INTEGER;
 }
 
-// Reads all of `word` as a number with a fraction; spaces before it, and nothing at all, as strtod
-// does.
+// Reads all of `word`, up to a NUL, as a number with a fraction; spaces before it, and nothing at
+// all, as strtod does.
 static bool read_double(struct span word, double *number)
 {
     char copy[NUMBER_MAX];
@@ -52,12 +52,13 @@ static bool read_double(struct span word, double *number)
     copy[word.len] = '\0';
     errno = 0;
     *number = strtod(copy, &end);
-    return end == copy + word.len && !isnan(*number);
+    return *end == '\0' && !isnan(*number);
 }
 
 static bool is_double(struct span word, double *number)
 {
-    return word.len > 0 && !isspace((unsigned char)word.ptr[0]) && read_double(word, number) &&
+    return word.len > 0 && !isspace((unsigned char)word.ptr[0]) &&
+           memchr(word.ptr, '\0', word.len) == NULL && read_double(word, number) &&
            !(errno == ERANGE && (isinf(*number) || *number == 0));
 }
 
@@ -131,7 +132,7 @@ static const char *a_cursor(struct span word)
     copy[word.len] = '\0';
     errno = 0;
     (void)strtoull(copy, &end, 10);
-    return end == copy + word.len && errno != ERANGE ? NULL : "ERR invalid cursor";
+    return *end == '\0' && errno != ERANGE ? NULL : "ERR invalid cursor";
 }
 
 static bool is_count(struct span word)
@@ -220,7 +221,7 @@ enum { OPTION_VALUES = 3 };
 struct option {
     const char *word;
     word_check *values[OPTION_VALUES];
-    bool once; // may not be repeated
+    unsigned once; // at most one of those with the same number; 0: may be repeated
 };
 
 static unsigned count_values(const struct option *o)
@@ -229,6 +230,15 @@ static unsigned count_values(const struct option *o)
     while (count < OPTION_VALUES && o->values[count] != NULL)
         count++;
     return count;
+}
+
+// Whether one of the options seen keeps one of that number out.
+static bool excludes(const struct option *options, unsigned seen, unsigned once)
+{
+    for (unsigned i = 0; once != 0 && options[i].word != NULL; i++)
+        if (options[i].once == once && (seen >> i & 1) != 0)
+            return true;
+    return false;
 }
 
 // Checks the words from argument `first` on; `*seen` has a bit for each option that is among them.
@@ -244,7 +254,7 @@ static const char *check_options(const struct resp_request *r, uint32_t first,
             which++;
         unsigned count = options[which].word != NULL ? count_values(&options[which]) : 0;
         if (options[which].word == NULL || count > r->argc - i - 1 ||
-            (options[which].once && (*seen >> which & 1) != 0))
+            excludes(options, *seen, options[which].once))
             return SYNTAX_ERROR;
         for (unsigned v = 0; v < count; v++) {
             const char *error = options[which].values[v](resp_arg(r, i + 1 + v));
@@ -345,24 +355,35 @@ const char *type_check_sort(const struct resp_request *r)
 // ZRANGE and its kin: options first, then how they go together, then the bounds.
 enum range_kind { BY_RANK, BY_SCORE, BY_NAME, BY_ANY };
 
+// Whether the last LIMIT has a count: -1 is as good as none.
+static bool is_limited(const struct resp_request *r)
+{
+    int64_t count = -1;
+    for (uint32_t i = 4; i + 2 < r->argc; i++) {
+        if (!span_is(resp_arg(r, i), "limit"))
+            continue;
+        number_parse(resp_arg(r, i + 2), &count);
+        i += 2;
+    }
+    return count != -1;
+}
+
 static const char *check_range(const struct resp_request *r, enum range_kind kind)
 {
     enum { WITHSCORES = 1, LIMIT = 2, BYLEX = 8, BYSCORE = 16 };
     static const struct option any_options[] = {
-        {"withscores", {0}},    {"limit", {an_integer, an_integer}},
-        {"rev", {0}, true},     {"bylex", {0}, true},
-        {"byscore", {0}, true}, {0}};
+        {"withscores", {0}}, {"limit", {an_integer, an_integer}},
+        {"rev", {0}, 1},     {"bylex", {0}, 2},
+        {"byscore", {0}, 2}, {0}};
     static const struct option fixed_options[] = {
         {"withscores", {0}}, {"limit", {an_integer, an_integer}}, {0}};
     unsigned seen;
     const char *error = check_options(r, 4, kind == BY_ANY ? any_options : fixed_options, &seen);
     if (error != NULL)
         return error;
-    if ((seen & BYLEX) != 0 && (seen & BYSCORE) != 0)
-        return SYNTAX_ERROR;
     if (kind == BY_ANY)
         kind = (seen & BYLEX) != 0 ? BY_NAME : (seen & BYSCORE) != 0 ? BY_SCORE : BY_RANK;
-    if (kind == BY_RANK && (seen & LIMIT) != 0)
+    if (kind == BY_RANK && (seen & LIMIT) != 0 && is_limited(r))
         return "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or "
                "BYLEX";
     if (kind == BY_NAME && (seen & WITHSCORES) != 0)
@@ -506,10 +527,10 @@ static const char no_area[] = "ERR exactly one of BYRADIUS and BYBOX can be spec
 const char *type_check_geosearch(const struct resp_request *r)
 {
     enum { MEMBER = 1, POINT = 2, RADIUS = 4, BOX = 8, COUNT = 16, ANY = 32 };
-    static const struct option options[] = {{"frommember", {any}, true},
-                                            {"fromlonlat", {a_double, a_double}, true},
-                                            {"byradius", {a_radius, a_unit}, true},
-                                            {"bybox", {a_width, a_height, a_unit}, true},
+    static const struct option options[] = {{"frommember", {any}, 1},
+                                            {"fromlonlat", {a_double, a_double}, 2},
+                                            {"byradius", {a_radius, a_unit}, 3},
+                                            {"bybox", {a_width, a_height, a_unit}, 4},
                                             {"count", {a_positive_count}},
                                             {"any", {0}},
                                             {"asc", {0}},
