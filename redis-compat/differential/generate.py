@@ -494,8 +494,8 @@ class Generator:
         return self.case(row, "subscribed", requests)
 
     def silent(self, row, rng):
-        # QUIT that may not reply never closes in Redis.
-        if not self.has("client|reply") or row.name == "quit":
+        # What closes but may not reply never closes in Redis.
+        if not self.has("client|reply") or row.name in ("quit", "client|kill"):
             return None
         how = rng.choice((b"OFF", b"SKIP"))
         requests = [Request([b"CLIENT", b"REPLY", how])]

@@ -95,7 +95,7 @@ def any_text(ours, theirs, _words, _context):
 def far_bit(ours, theirs, words, _context):
     """Bits behind the first MiB, which the oracle's proto-max-bulk-len keeps it from."""
     return theirs == ("-", b"ERR bit offset is not an integer or out of range") and \
-        ours[0] in ":*" and any(re.fullmatch(rb"#?[0-9]{6,10}", w) for w in words)
+        ours[0] in ":*-" and any(re.fullmatch(rb"#?[0-9]{6,10}", w) for w in words)
 
 
 def cluster_reads(ours, theirs, _words, _context):
@@ -468,9 +468,9 @@ class Masks:
         theirs is each server's own. And messages to oneself stand behind the reply."""
         if any(name in ("publish", "spublish") for name, _ in requests):
             behind = messages_behind(theirs)
-            if behind != theirs and behind == ours:
+            if behind != theirs:
                 self.note("publish", OWN_MESSAGE)
-                theirs = behind
+            theirs = behind
         if not any(name in LEAVE and len(request) == 1 for name, request in requests):
             return ours, theirs
         ordered = [sorted_channels(replies) for replies in (ours, theirs)]
@@ -482,7 +482,8 @@ class Masks:
     def reasons():
         """All that a mask may give, in the order of the tables."""
         newer = (why + UNKNOWN_THERE for why in NEWER.values())
-        return list(dict.fromkeys([reason for _, reason, _ in MASKS] + [LEFT_AT_ONCE, *newer]))
+        return list(dict.fromkeys([reason for _, reason, _ in MASKS] + [LEFT_AT_ONCE, OWN_MESSAGE, CUT_WORDS,
+                                                                            *newer]))
 
     def note(self, name, reason):
         uses = self.used.setdefault(reason, {})

@@ -54,6 +54,8 @@ bool glob_match(struct span pattern, struct span text, enum glob_case letters)
     bool starred = false;
     size_t after_star = 0; // where the pattern goes on behind the last star
     size_t star_end = 0;   // how far into the text that star reaches for now
+    if (text.len == 0)
+        return pattern.len == 0;
     while (t < text.len) {
         if (p < pattern.len && pattern.ptr[p] == '*') {
             starred = true;

@@ -7,7 +7,8 @@
 enum glob_case { GLOB_CASE_SENSITIVE, GLOB_CASE_INSENSITIVE };
 
 // True when the whole of `text` matches `pattern`: `*` any run, `?` any byte, `[a-c]` and `[^a-c]`
-// classes, `\x` the byte x itself. An unclosed class ends with the pattern. Takes time at most
+// classes, `\x` the byte x itself. An unclosed class ends with the pattern. As in
+// Redis 7.0 an empty text matches an empty pattern only, not `*`. Takes time at most
 // proportional to pattern length × text length and no stack, whatever the pattern.
 bool glob_match(struct span pattern, struct span text, enum glob_case letters);
 

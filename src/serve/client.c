@@ -525,7 +525,7 @@ enum command_result client_reply_command(struct session *s, const struct resp_re
 {
     struct span mode = resp_arg(r, 2);
     if (span_is(mode, "on")) {
-        s->reply_mode = REPLY_ON;
+        s->reply_mode &= REPLY_SKIP_NEXT;
         s->reply.out = s->out;
         resp_status(&s->reply, "OK");
     } else if (span_is(mode, "off")) {

@@ -103,6 +103,8 @@ static bool is_number(struct span digits)
 // The number of an entry of a stream: milliseconds, and maybe a '-' and a count.
 static const char *an_entry(struct span word)
 {
+    if (word.len > 0) // as a C string
+        word.len = strnlen(word.ptr, word.len);
     const char *dash = word.len > 0 ? memchr(word.ptr, '-', word.len) : NULL;
     size_t len = dash != NULL ? (size_t)(dash - word.ptr) : word.len;
     bool good = word.len < ENTRY_MAX && is_number(span_of(word.ptr, len)) &&
