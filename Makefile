@@ -51,6 +51,7 @@ TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(wildcard tests/unit/*.c)
+UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 # The clients of redis-compat/ that are written in C.
@@ -64,9 +65,9 @@ FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
-FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(INTEGRATION) $(SUPPORT) $(BENCH) \
-             $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
-             $(wildcard tests/sharing/*.c tests/*/*.h)
+FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
+             $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
+             $(wildcard tests/sharing/*.c tests/*/*.h tests/unit/support/*.h)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
@@ -117,7 +118,7 @@ build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL))
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
 build/$(1)/tests/unit/%: build/$(1)/tests/unit/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT))
+    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
 
@@ -166,7 +167,8 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
-WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle unit/observe integration/threads)
+WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle unit/observe \
+    integration/threads integration/clients)
 test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
 	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines

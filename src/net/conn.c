@@ -229,6 +229,7 @@ static void linger(struct conn *c)
 {
     log_foreign(c);
     shutdown(c->io.fd, SHUT_WR);
+    session_leave(&c->session);
     counter_take(&c->worker->service.stats.connected_clients, 1);
     c->lingering = true;
     c->active_at = worker_now(c->worker);
@@ -334,6 +335,8 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
         return; // it was woken, and is about to be answered anyway
     else if (c->session.killed)
         conn_free(c);
+    else if (events == EV_CUSTOM && is_unfinished(c))
+        return; // a turn comes behind the others' anyway
     else
         on_ready(c, events);
 }
@@ -346,7 +349,8 @@ void conn_drain(struct conn *c)
     if (alive && c->status == FEED_NEEDS_INPUT && !c->ended)
         alive = read_once(c, &len);
     bool idle = c->status == FEED_NEEDS_INPUT && output_pending(&c->output) == 0;
-    if (alive && len > 0) {
+    bool told = c->status == FEED_NEEDS_INPUT && c->session.pushes.len > 0;
+    if (alive && (len > 0 || told)) {
         get_in_line(c, len);
         worker_take_turns(c->worker);
     } else if (alive && !idle) {

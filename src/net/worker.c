@@ -17,12 +17,16 @@ static struct conn *conn_of(struct link *link)
     return (struct conn *)((char *)link - offsetof(struct conn, link));
 }
 
-// Closes the connections of `list` that were last active `age` ns ago or more.
+// Closes the connections of `list` that were last active `age` ns ago or more, if they may be.
 static void close_older(struct worker *worker, struct link *list, uint64_t age)
 {
     uint64_t now = worker_now(worker);
-    while (!link_is_empty(list) && now - conn_of(list->next)->active_at >= age)
-        conn_free(conn_of(list->next));
+    for (struct link *link = list->next; link != list && now - conn_of(link)->active_at >= age;) {
+        struct conn *c = conn_of(link);
+        link = link->next;
+        if (c->lingering || session_may_idle_out(&c->session))
+            conn_free(c);
+    }
 }
 
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
@@ -43,6 +47,8 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
     struct worker *worker = timer->data;
     (void)loop;
     (void)events;
+    if (worker->service.paused_until != worker->pause_end)
+        return; // it has just been made longer
     worker->pause_end = 0;
     service_unpause(&worker->service);
 }
@@ -50,6 +56,8 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 // The clients of a loop have been paused, for longer than before, or not any more.
 static void follow_pause(struct worker *worker)
 {
+    if (worker->drained != NULL) // those who are still here shall be done
+        service_unpause(&worker->service);
     uint64_t until = worker->service.paused_until;
     uint64_t now = clock_monotonic_ns();
     worker->pause_end = until;
@@ -69,10 +77,10 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     (void)events;
     do {
         worker_take_turns(worker);
+        if (worker->service.paused_until != worker->pause_end)
+            follow_pause(worker);
         ev_invoke_pending(loop); // clients that were woken by others get in line
     } while (worker->turn_count > 0);
-    if (worker->service.paused_until != worker->pause_end)
-        follow_pause(worker);
     worker->now = 0;
 }
 

@@ -14,12 +14,14 @@
 #include "serve/transaction.h"
 
 enum {
-    LINE_MAX = 4096,    // bytes of a client's line: three names of 1 KiB and two addresses
-    LINE_USUAL = 512,   // to begin with
-    VISITS = 64,        // clients told, or judged, in one turn: two system calls each
-    IDS_MAX = 1024,     // in one CLIENT LIST
-    LIST_WORK = VISITS, // of a turn
-    LETTERS_MAX = 16,   // of `flags`
+    LINE_MAX = 4096,       // bytes of a client's line: three names of 1 KiB and two addresses
+    LINE_USUAL = 512,      // to begin with
+    VISITS = 64,           // clients told, or judged, in one turn: two system calls each
+    PASSED_PER_VISIT = 16, // or so many that are not meant
+    VISIT_WORK = 8,        // of session_charge
+    IDS_MAX = 1024,        // in one CLIENT LIST
+    FILTER_WORDS_MAX = 32, // in one CLIENT KILL
+    LETTERS_MAX = 16,      // of `flags`
 };
 
 // ---- one client's line
@@ -123,6 +125,7 @@ enum command_result client_info_command(struct session *s, const struct resp_req
     (void)r;
     size_t len = write_line(s, clock_monotonic_ns(), line);
     line[len++] = '\n';
+    session_charge(s, VISIT_WORK);
     resp_verbatim(&s->reply, span_of(line, len));
     return COMMAND_DONE;
 }
@@ -191,11 +194,12 @@ static bool visit_listing(struct errand *e, struct service *service)
     struct listing *l = (struct listing *)e;
     struct session *s = session_after(service, e->cursor);
     char line[LINE_MAX + 1];
-    for (unsigned i = 0; i < VISITS && s != NULL; s = session_next(s)) {
+    for (unsigned i = 0; i < VISITS * PASSED_PER_VISIT && s != NULL; s = session_next(s)) {
         e->cursor = s->id;
-        if (s->closing || !is_listed(l, s))
-            continue;
         i++;
+        if (!is_listed(l, s))
+            continue;
+        i += PASSED_PER_VISIT - 1;
         size_t len = write_line(s, l->now, line);
         line[len++] = '\n';
         l->needed += len;
@@ -282,7 +286,7 @@ enum command_result client_list_command(struct session *s, const struct resp_req
     }
     if (l == NULL)
         return COMMAND_WAIT;
-    session_charge(s, LIST_WORK);
+    session_charge(s, VISITS * VISIT_WORK);
     resp_verbatim(&s->reply, span_of(l->text, l->used));
     errand_end(s);
     return COMMAND_DONE;
@@ -308,7 +312,7 @@ static bool is_meant(const struct killing *k, const struct session *s)
 {
     struct client_facts facts;
     if ((k->id != 0 && k->id != s->id) || !is_of_type(s, k->type) ||
-        (s->id == k->own && k->spare_own) || s->killed || s->closing)
+        (s->id == k->own && k->spare_own) || s->killed)
         return false;
     if (*k->address == '\0' && *k->local_address == '\0')
         return true;
@@ -389,7 +393,7 @@ static bool read_killing(struct session *s, const struct resp_request *r, struct
         return true;
     }
     for (uint32_t i = 2; i < r->argc; i += 2) {
-        if (i + 1 == r->argc || i > 2 * LETTERS_MAX) {
+        if (i + 1 == r->argc || i > FILTER_WORDS_MAX) {
             resp_error(&s->reply, "ERR syntax error");
             return false;
         }
@@ -421,6 +425,7 @@ enum command_result client_kill_command(struct session *s, const struct resp_req
     if (k == NULL)
         return COMMAND_WAIT;
     bool own_meant = k->own_meant;
+    session_charge(s, VISITS * VISIT_WORK);
     if (!k->old_form)
         resp_integer(&s->reply, (int64_t)k->killed);
     else if (k->killed > 0)

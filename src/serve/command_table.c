@@ -268,6 +268,22 @@ static const struct command_argument lolwut_words[] = {
 
 static const struct command_change auth_history[] = {
     {"6.0.0", "Takes a user name before the password"}, {0}};
+static const struct command_change client_kill_history[] = {
+    {"2.8.12", "Takes filters, among them `ID`"},
+    {"3.2.0", "Knows the type `MASTER`"},
+    {"5.0.0", "Knows the type `REPLICA`, which `SLAVE` is another word for"},
+    {"6.2.0", "Takes `LADDR`"},
+    {0}};
+static const struct command_change client_list_history[] = {
+    {"2.8.12", "Tells the id"},
+    {"5.0.0", "Takes `TYPE`"},
+    {"6.0.0", "Tells the user"},
+    {"6.2.0", "Takes `ID`; tells `argv-mem`, `tot-mem`, `laddr` and `redir`"},
+    {"7.0.0", "Tells `resp`, `multi-mem`, `rbs` and `rbp`"},
+    {"7.0.3", "Tells `ssub`"},
+    {0}};
+static const struct command_change client_pause_history[] = {{"6.2.0", "Takes `WRITE` and `ALL`"},
+                                                             {0}};
 static const struct command_change command_info_history[] = {
     {"7.0.0", "Without names, tells of all commands"}, {0}};
 static const struct command_change config_get_history[] = {{"7.0.0", "Takes several patterns"},
@@ -322,9 +338,12 @@ static const struct command acl_rows[] = {
 static const struct command client_rows[] = {
     {"caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
      "Says of the next command whether its keys are to be tracked; all are, always", "O(1)", NULL,
-     caching_words},
+     caching_words,
+     .deviation = "Checked and told as by Redis, but a replaced dataset is told to every client "
+                  "that tracks, as all it may have cached is void."},
     {"capa", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "8.0.0", 0, client_capa_command,
-     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities},
+     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities,
+     .deviation = "Redis 7.0 does not have it."},
     {"getname", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_getname_command,
      "The name of this connection", "O(1)"},
     {"getredir", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_getredir_command,
@@ -334,20 +353,31 @@ static const struct command client_rows[] = {
     {"id", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, client_id_command,
      "The number of this connection, unique for as long as the server runs", "O(1)"},
     {"info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
-     "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output"},
+     "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output",
+     .deviation = "The fields are those of `CLIENT LIST`."},
     {"kill", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_kill_command,
      "Closes connections: that of an address, or all that every filter fits",
-     "O(N) where N is the number of connections", NULL, kill_words},
+     "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
+     .deviation = "At most 32 words of filters."},
     {"list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_list_command,
      "A line for each connection, of all loops", "O(N) where N is the number of connections",
-     "nondeterministic_output", client_list_words},
+     "nondeterministic_output", client_list_words, .history = client_list_history,
+     .deviation = "Clients come in the order of their ids within each loop, one loop after the "
+                  "other, also those asked for by `ID` (at most 1,024), each once. The fields are "
+                  "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
+                  "end of a pause has the flag `b`."},
     {"no-evict", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
      client_no_evict_command, "OK, as no connection is ever evicted for memory", "O(1)", NULL,
      enabled_words},
     {"no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_no_touch_command,
-     "OK, as nothing notes when a key was read", "O(1)", NULL, enabled_words},
+     "OK, as nothing notes when a key was read", "O(1)", NULL, enabled_words,
+     .deviation = "Redis 7.0 does not have it."},
     {"pause", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.9.50", 0, client_pause_command,
-     "Answers no command of any connection for so many milliseconds", "O(1)", NULL, pause_words},
+     "Answers no command of any connection for so many milliseconds", "O(1)", NULL, pause_words,
+     .history = client_pause_history,
+     .deviation =
+         "`WRITE` pauses nothing, as writes are refused. Commands that would be refused "
+         "wait, too. More milliseconds than a clock of nanoseconds can tell are an error."},
     {"reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
      "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
      reply_words},
@@ -358,7 +388,11 @@ static const struct command client_rows[] = {
      "Names this connection", "O(1)", NULL, connection_name},
     {"tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_tracking_command,
      "Whether this connection is told when what it may have cached is void",
-     "O(1), but O(N) for N prefixes", NULL, tracking_words},
+     "O(1), but O(N) for N prefixes", NULL, tracking_words,
+     .deviation = "No key ever changes by itself, so the only invalidation is that of all keys, "
+                  "when the dataset is replaced: once to every client that tracks, whatever it has "
+                  "read and whichever prefixes it has named. At most 128 prefixes, each of at most "
+                  "1,024 bytes."},
     {"trackinginfo", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
      client_trackinginfo_command, "What CLIENT TRACKING has been told", "O(1)"},
     {"unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
@@ -527,7 +561,10 @@ static const struct command slowlog_rows[] = {
 static const struct command pubsub_rows[] = {
     {"channels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
      pubsub_channels_command, "The channels that somebody listens to",
-     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern},
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
+     .deviation =
+         "In order; an error when the names that clients have subscribed to take more than "
+         "1 MiB. Patterns are of at most 1,024 bytes."},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "6.2.0", 0, help_command, "These lines",
      "O(1)"},
     {"numpat", 2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
@@ -538,7 +575,8 @@ static const struct command pubsub_rows[] = {
      "O(N) where N is the number of subscriptions", NULL, maybe_channels},
     {"shardchannels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
      pubsub_shardchannels_command, "The shard channels that somebody listens to",
-     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern},
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
+     .deviation = "The same as of `PUBSUB CHANNELS`."},
     {"shardnumsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
      pubsub_shardnumsub_command, "How many listen to each of the shard channels",
      "O(N) where N is the number of subscriptions", NULL, maybe_shard_channels},
@@ -668,7 +706,9 @@ const struct command command_table[] = {
     {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
      "Answers the message", "O(1)", NULL, one_message},
     {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS,
-     "1.2.0", 0, exec_command, "Runs what has been queued since MULTI", "As what it runs"},
+     "1.2.0", 0, exec_command, "Runs what has been queued since MULTI", "As what it runs",
+     .deviation = "Other clients are served between the commands, which nobody can tell, as no "
+                  "key changes."},
     {"exists", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "1.0.0", 0, exists_command,
      "How many of the keys exist; one that is named twice counts twice",
      "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
@@ -726,7 +766,8 @@ const struct command command_table[] = {
      "Refused: it would show the requests of other clients", "O(1)",
      .deviation = "Refused with `NOPERM`, as a client would see the requests of others."},
     {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
-     "Queues the commands up to EXEC", "O(1)"},
+     "Queues the commands up to EXEC", "O(1)",
+     .deviation = "A client that queues more than 64 MiB is closed."},
     {"object", -2, 0, NO_KEYS, GROUP_GENERIC, "2.2.3", IN_SLOW, NULL,
      "Commands about how values are stored", NULL, .subcommands = object_rows},
     {"pexpiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0,
@@ -736,13 +777,16 @@ const struct command command_table[] = {
      "request_policy:all_shards response_policy:all_succeeded", maybe_message},
     {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, psubscribe_command,
      "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
-     NULL, channel_patterns},
+     NULL, channel_patterns, .deviation = "The same as of `SUBSCRIBE`; at most 64 patterns."},
     {"pttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, ttl_command,
      "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key,
      .history = ttl_history},
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
      publish_command, "Sends a message to who listens to a channel; how many that are",
-     "O(N) where N is the number of connections and their subscriptions", NULL, publication},
+     "O(N) where N is the number of connections and their subscriptions", NULL, publication,
+     .deviation = "Who publishes to itself hears the message behind the reply, as since Redis 7.2, "
+                  "and never within an `EXEC`. A client for whom 8 MiB of messages wait is "
+                  "closed."},
     {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Commands about channels", NULL,
      .subcommands = pubsub_rows},
     {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, punsubscribe_command,
@@ -790,10 +834,11 @@ const struct command command_table[] = {
      "Commands about the log of commands that took long", NULL, .subcommands = slowlog_rows},
     {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      spublish_command, "PUBLISH for shard channels",
-     "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication},
+     "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication,
+     .deviation = "The same as of `PUBLISH`."},
     {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      ssubscribe_command, "Listens to shard channels", "O(N) where N is the number of channels",
-     NULL, shard_channels},
+     NULL, shard_channels, .deviation = "The same as of `SUBSCRIBE`."},
     {"stele.count", 3, READONLY | MODULE | FAST, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
      stele_count_command, "How many keys there are from one UUID to another",
      "O(log N) where N is the number of keys", NULL, range_bounds,
@@ -807,7 +852,10 @@ const struct command command_table[] = {
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
-     "Listens to channels", "O(N) where N is the number of channels", NULL, channels},
+     "Listens to channels", "O(N) where N is the number of channels", NULL, channels,
+     .deviation =
+         "At most 1,024 channels, patterns and shard channels of a client, each of at most "
+         "256 bytes; one more is an error in the place of its confirmation."},
     {"substr", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, getrange_command,
      "GETRANGE by its old name", "O(N) where N is the length of the part", NULL, key_and_range,
      .doc_flags = "deprecated", .deprecated_since = "2.0.0", .replaced_by = "`GETRANGE`"},

@@ -77,6 +77,7 @@ enum command_result reset_command(struct session *s, const struct resp_request *
     if (s->reply_mode == REPLY_ON)
         s->reply.out = s->out;
     s->reply.protocol = RESP2;
+    session_turn_aside(s); // the bounds for a stranger's requests are narrower
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }

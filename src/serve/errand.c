@@ -26,7 +26,9 @@ static void come_home(struct errand *e)
 static bool visit(struct errand *e, struct service *service)
 {
     const struct service_group *group = service->group;
-    if (!e->visit(e, service)) {
+    while (!e->visit(e, service)) {
+        if (group->post == NULL) // nobody else to have a turn in between
+            continue;
         pass_on(e, service->number);
         return false;
     }

@@ -79,17 +79,17 @@ static void server_section(const struct service *service, struct buf *b)
     buf_printf(b, "availability_zone:\r\n");
 }
 
-static void total_field(const struct service *service, struct buf *b, const char *name,
-                        size_t offset)
-{
-    buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
-}
-
 // Fields whose value is always the same here.
 static void fixed_fields(struct buf *b, const char *const *fields)
 {
     for (; *fields != NULL; fields++)
         buf_printf(b, "%s\r\n", *fields);
+}
+
+static void total_field(const struct service *service, struct buf *b, const char *name,
+                        size_t offset)
+{
+    buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
 }
 
 static void clients_section(const struct service *service, struct buf *b)

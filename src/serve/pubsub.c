@@ -15,8 +15,9 @@ enum {
     SUBSCRIPTIONS_MAX = 1024, // of one client
     PATTERNS_MAX = 64,        // among them
     CHANNEL_MAX = 256,        // bytes of a name: matching takes up to the square of it
-    VISIT_WORK = 4096,        // done for a message in one turn: a subscription is one,
-    BYTES_PER_WORK = 64,      // and matching a pattern of so many bytes too
+    VISIT_WORK = 4096,        // done for a message in one turn: a client, a subscription is one,
+    SQUARE_PER_WORK = 32,     // and matching so many bytes of a pattern times of a name
+    WORK_PER_UNIT = 8,        // of session_charge
 };
 
 struct subscription {
@@ -62,11 +63,6 @@ static struct subscription *find(const struct session *s, enum channel_kind kind
         if (all->list[i].kind == kind && span_equal(name_of(&all->list[i]), name))
             return &all->list[i];
     return NULL;
-}
-
-bool pubsub_listens(const struct session *s, struct span channel)
-{
-    return find(s, CHANNEL, channel) != NULL;
 }
 
 size_t pubsub_names(const struct session *s, enum channel_kind kind, char *to, size_t room)
@@ -149,8 +145,8 @@ static bool add(struct session *s, enum channel_kind kind, struct span name)
     return true;
 }
 
-// `name` NULL: there was none. A client that wants no replies gets these, as in Redis: it could not
-// tell otherwise what the messages that follow are.
+// `name` NULL: there was none. As in Redis, a client that wants no replies (CLIENT REPLY) gets
+// this.
 static void confirm(struct session *s, enum channel_kind kind, bool ends, const struct span *name)
 {
     s->reply.out = s->out;
@@ -300,6 +296,7 @@ struct publication {
     struct errand errand;
     bool sharded;
     uint64_t receivers;
+    unsigned work; // of the last visit
     size_t channel_len;
     size_t message_len;
     char text[]; // of both
@@ -318,7 +315,9 @@ static unsigned deliver(struct publication *p, struct session *s)
     unsigned work = 1;
     for (unsigned i = 0; s->subscriptions != NULL && i < s->subscriptions->count; i++) {
         const struct subscription *to = &s->subscriptions->list[i];
-        work += 1 + (to->kind == CHANNEL_PATTERN ? to->len / BYTES_PER_WORK : 0);
+        work += 1;
+        if (to->kind == CHANNEL_PATTERN)
+            work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
         bool meant =
             to->kind == CHANNEL_PATTERN
                 ? !p->sharded && glob_match(name_of(to), channel, GLOB_CASE_SENSITIVE)
@@ -341,10 +340,12 @@ static unsigned deliver(struct publication *p, struct session *s)
 static bool visit_publication(struct errand *e, struct service *service)
 {
     struct publication *p = (struct publication *)e;
-    unsigned work = 0;
+    p->work = 0;
+    if (counter_get(&service->stats.pubsub_clients) == 0)
+        return true;
     struct session *s = session_after(service, e->cursor);
-    for (; s != NULL && work < VISIT_WORK; s = session_next(s)) {
-        work += deliver(p, s);
+    for (; s != NULL && p->work < VISIT_WORK; s = session_next(s)) {
+        p->work += deliver(p, s);
         e->cursor = s->id;
     }
     return s == NULL;
@@ -379,6 +380,8 @@ static enum command_result publish(struct session *s, const struct resp_request 
         if (message.len > 0)
             memcpy(p->text + channel.len, message.ptr, message.len);
         errand_send(&p->errand, s->service, s);
+        if (errand_answer(s) != NULL)
+            session_charge(s, p->work / WORK_PER_UNIT);
     }
     const struct publication *p = (const struct publication *)errand_answer(s);
     if (p == NULL)

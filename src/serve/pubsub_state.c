@@ -10,9 +10,10 @@
 
 enum {
     ROOM_FIRST = 16 * 1024,
-    ROOM_MAX = 16 * 1024 * 1024, // bytes of names that are collected
-    VISITS = 256,                // clients asked in one turn
-    PATTERN_MAX = 1024,          // bytes: it is matched with each channel
+    ROOM_MAX = 1024 * 1024, // bytes of names that are collected
+    VISITS = 256,           // clients asked in one turn
+    PATTERN_MAX = 1024,     // bytes: it is matched with each channel
+    STEP_WORK = 4,          // of sorting: some 20 comparisons
 };
 
 struct census {
@@ -22,8 +23,9 @@ struct census {
     size_t used;
     size_t room;
     char *text;         // the names as pubsub_names writes them; `room` bytes
-    struct span *names; // once they are sorted
+    struct span *names; // these three once all loops have told theirs
     size_t count;
+    size_t sorted; // steps of sorting that are done
 };
 
 static bool visit_census(struct errand *e, struct service *service)
@@ -77,8 +79,8 @@ static int by_text(const void *a, const void *b)
     return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
 }
 
-// False when memory is short.
-static bool sort_names(struct census *census)
+// Where the names are; false when memory is short.
+static bool find_names(struct census *census)
 {
     size_t count = 0;
     uint16_t len;
@@ -91,7 +93,45 @@ static bool sort_names(struct census *census)
         memcpy(&len, census->text + at, sizeof len);
         census->names[census->count++] = span_of(census->text + at + sizeof len, len);
     }
-    qsort(census->names, census->count, sizeof *census->names, by_text);
+    return true;
+}
+
+static void swap(struct span *names, size_t a, size_t b)
+{
+    struct span kept = names[a];
+    names[a] = names[b];
+    names[b] = kept;
+}
+
+// Lets the name at `i` sink in a heap of `count` names.
+static void sink(struct span *names, size_t i, size_t count)
+{
+    for (size_t child; (child = 2 * i + 1) < count; i = child) {
+        if (child + 1 < count && by_text(&names[child], &names[child + 1]) < 0)
+            child++;
+        if (by_text(&names[i], &names[child]) >= 0)
+            return;
+        swap(names, i, child);
+    }
+}
+
+// Sorts them by heap, step by step, as there may be many. False when it has to go on.
+static bool sort_names(struct session *s, struct census *census)
+{
+    size_t half = census->count / 2;
+    size_t steps = census->count > 0 ? half + census->count - 1 : 0;
+    for (; census->sorted < steps; census->sorted++) {
+        if (!session_may_go_on(s))
+            return false;
+        session_charge(s, STEP_WORK);
+        if (census->sorted < half) {
+            sink(census->names, half - 1 - census->sorted, census->count);
+        } else {
+            size_t last = census->count - 1 - (census->sorted - half);
+            swap(census->names, 0, last);
+            sink(census->names, 0, last);
+        }
+    }
     return true;
 }
 
@@ -107,7 +147,7 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
     while ((answer = (struct census *)errand_answer(s)) != NULL && answer->names == NULL) {
         size_t needed = answer->needed;
         if (needed <= answer->room) {
-            s->oom |= !sort_names(answer);
+            s->oom |= !find_names(answer);
             if (s->oom)
                 return COMMAND_DONE;
             session_charge(s, answer->count / 8);
@@ -121,8 +161,12 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
         if (!send_census(s, kind, 2 * needed)) // some may come meanwhile
             return COMMAND_DONE;
     }
+    if (answer == NULL)
+        return COMMAND_WAIT;
+    if (!sort_names(s, answer))
+        return COMMAND_AGAIN;
     *census = answer;
-    return answer != NULL ? COMMAND_DONE : COMMAND_WAIT;
+    return COMMAND_DONE;
 }
 
 static bool begins_new(const struct census *census, size_t i)

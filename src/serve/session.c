@@ -42,16 +42,21 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
 
 static void forget_ahead(struct session *s);
 
-void session_release(struct session *s)
+void session_leave(struct session *s)
 {
-    if (s->service == NULL)
-        return;
-    forget_ahead(s);
     errand_end(s);
     transaction_end(s);
     tracking_end(s);
     pubsub_end(s);
     link_remove(&s->link);
+}
+
+void session_release(struct session *s)
+{
+    if (s->service == NULL)
+        return;
+    forget_ahead(s);
+    session_leave(s);
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
@@ -386,11 +391,8 @@ static enum command_result run(struct session *s, const struct resp_request *r)
     }
     if (alone || !done || units >= LONG_WORK)
         settle_call(s, r, units, done);
-    if (done) {
+    if (done)
         s->running = NULL;
-        if (s->tracking != NULL)
-            tracking_forget_caching(s, entry);
-    }
     return result;
 }
 
@@ -484,12 +486,10 @@ static bool begin(struct session *s, const struct resp_request *r,
         }
     }
     entry = find(s, r, entry);
-    if (entry == NULL)
-        return false;
     // What is executed was admitted when it was queued.
     if (!transaction_executes(s)) {
         s->last = entry;
-        if (!admit(s, r, entry))
+        if (entry == NULL || !admit(s, r, entry))
             return false;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
             transaction_queue(s, r);
@@ -615,11 +615,14 @@ static enum feed_status stopped_by(struct session *s)
     return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
 }
 
-// A request is done with, so what it said about replies begins, or ends.
-static void follow_reply_mode(struct session *s)
+// A request is done with, an EXEC with all it executes, so what it said about the next one begins,
+// and what was said about it ends.
+static void follow_modes(struct session *s)
 {
     bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
     s->reply_mode = (s->reply_mode & REPLY_OFF) | (skip ? REPLY_SKIP : 0);
+    if (s->tracking != NULL)
+        tracking_forget_caching(s);
 }
 
 // Nothing but the request itself has a say in how it is answered.
@@ -671,6 +674,8 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         if (done > 0 || s->running != NULL) {
             if (s->reply.errors > 0)
                 count_errors(s);
+            if (s->tracking != NULL && done > 0)
+                tracking_forget_caching(s);
             return done;
         }
     }
@@ -681,10 +686,8 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         output_take(nowhere, output_pending(nowhere));
     if (executing)
         transaction_advance(s, done);
-    else if (transaction_executes(s)) // what was read ahead comes behind it
-        forget_ahead(s);
-    if (s->reply_mode != REPLY_ON && done > 0 && !transaction_executes(s))
-        follow_reply_mode(s);
+    if ((s->reply_mode != REPLY_ON || s->tracking != NULL) && done > 0 && !transaction_executes(s))
+        follow_modes(s);
     return executing ? 0 : done;
 }
 

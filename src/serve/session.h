@@ -60,7 +60,7 @@ enum reply_mode {
 };
 
 // The caller places it. The fields are for the handlers in serve/; the caller may read `id`,
-// `killed` and `close_reason`.
+// `killed`, `close_reason` and whether `pushes` wait.
 struct session {
     struct service *service;
     struct link link;         // on the service's list, in the order of ids
@@ -118,6 +118,10 @@ struct session {
 // Starts a conversation with the client that CLIENT ID calls `id`.
 void session_init(struct session *s, struct service *service, uint64_t id, bool local);
 
+// Nobody finds the session any more, to tell of it or to send it something: all that is left is to
+// release it.
+void session_leave(struct session *s);
+
 // Frees what the session holds.
 void session_release(struct session *s);
 
@@ -164,6 +168,19 @@ void session_kill(struct session *s);
 static inline size_t session_input_max(const struct session *s)
 {
     return s->authenticated ? SESSION_INPUT_MAX : SESSION_INPUT_UNAUTHENTICATED;
+}
+
+// Whether the client may be closed for being silent: not one who waits for messages, or for us.
+static inline bool session_may_idle_out(const struct session *s)
+{
+    return s->closing || (s->subscriptions == NULL && !s->waiting && !s->paused);
+}
+
+// For handlers: what stands behind this request is not what comes next, or is to be read in another
+// way than it has been.
+static inline void session_turn_aside(struct session *s)
+{
+    s->ahead.end = s->ahead.next;
 }
 
 // For handlers: takes one unit of this turn's work. False when the handler must return

@@ -15,10 +15,10 @@
 enum {
     PREFIXES_MAX = 128, // of one client; each is compared with all others
     PREFIX_MAX = 1024,  // bytes
+    WORDS_MAX = 2 * PREFIXES_MAX + 16,
+    SEARCH_WORK = 64, // of a turn, for finding a client: they stand in a list
     REDIRECT_OFF = -1,
 };
-
-static const char no_target[] = "ERR The client ID you want redirect to does not exist";
 
 enum caching { CACHING_UNSAID, CACHING_YES, CACHING_NO };
 
@@ -34,8 +34,8 @@ struct tracking {
     enum caching caching;
     bool broken; // the client that invalidations are redirected to is gone
     uint64_t redirect;
-    uint64_t generation; // of the dataset whose replacement was told last
-    char **prefixes;     // in their order
+    uint64_t generation;  // of the dataset whose replacement was told last
+    struct buf *prefixes; // in their order
     unsigned prefix_count;
 };
 
@@ -63,16 +63,18 @@ void tracking_end(struct session *s)
     if (t == NULL)
         return;
     for (unsigned i = 0; i < t->prefix_count; i++)
-        free(t->prefixes[i]);
+        buf_release(&t->prefixes[i]);
     free(t->prefixes);
     free(t);
     s->tracking = NULL;
     counter_take(&s->service->stats.tracking_clients, 1);
 }
 
-void tracking_forget_caching(struct session *s, const struct command_entry *done)
+void tracking_forget_caching(struct session *s)
 {
-    bool of_client = done->container != NULL && strcmp(done->container->name, "client") == 0;
+    const struct command_entry *done = s->last;
+    bool of_client =
+        done != NULL && done->container != NULL && strcmp(done->container->name, "client") == 0;
     if (s->transaction == NULL && !of_client)
         s->tracking->caching = CACHING_UNSAID;
 }
@@ -178,15 +180,19 @@ void tracking_invalidate(struct service *service)
 // ---- CLIENT TRACKING
 // -----------------------------------------------------------------------------
 
-// A request of CLIENT TRACKING, read up to what is wrong in it. Its prefixes are read again when
-// they are needed.
+// A request of CLIENT TRACKING. Its prefixes are read again when they are needed.
 struct wish {
     bool on;
     struct modes modes;
     int64_t redirect; // 0: none
     unsigned prefixes;
-    const char *wrong; // NULL: nothing
 };
+
+static bool refuse(struct wish *wish)
+{
+    wish->redirect = 0;
+    return false;
+}
 
 static bool is_option(struct span word, const char *name, bool *flag)
 {
@@ -195,43 +201,45 @@ static bool is_option(struct span word, const char *name, bool *flag)
     return is;
 }
 
-static const char *read_redirect(struct span word, struct wish *wish)
+// False when an error has been written, or the client to redirect to is still to be found, before
+// anything else is said: then wish->redirect is its id, otherwise 0.
+static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
 {
-    int64_t id;
-    if (wish->redirect != 0)
-        return "ERR A client can only redirect to a single other client";
-    if (!number_parse(word, &id))
-        return "ERR value is not an integer or out of range";
-    if (id <= 0)
-        return no_target;
-    wish->redirect = id;
-    return NULL;
-}
-
-static const char *read_prefix(struct span word, struct wish *wish)
-{
-    bool good = word.len <= PREFIX_MAX && ++wish->prefixes <= PREFIXES_MAX;
-    return good ? NULL : "ERR too many prefixes, or one that is too long";
-}
-
-static void read_wish(const struct resp_request *r, struct wish *wish)
-{
+    bool found = s->cursor != 0;
     *wish = (struct wish){.on = span_is(resp_arg(r, 2), "on")};
-    for (uint32_t i = 3; i < r->argc && wish->wrong == NULL; i++) {
+    for (uint32_t i = 3; i < r->argc; i++) {
         struct span word = resp_arg(r, i);
         bool more = i + 1 < r->argc;
-        if (span_is(word, "redirect") && more)
-            wish->wrong = read_redirect(resp_arg(r, ++i), wish);
-        else if (span_is(word, "prefix") && more)
-            wish->wrong = read_prefix(resp_arg(r, ++i), wish);
-        else if (!is_option(word, "bcast", &wish->modes.bcast) &&
-                 !is_option(word, "optin", &wish->modes.optin) &&
-                 !is_option(word, "optout", &wish->modes.optout) &&
-                 !is_option(word, "noloop", &wish->modes.noloop))
-            wish->wrong = "ERR syntax error";
+        if (span_is(word, "redirect") && more) {
+            if (wish->redirect != 0) {
+                resp_error(&s->reply, "ERR A client can only redirect to a single other client");
+                return refuse(wish);
+            }
+            if (!number_parse(resp_arg(r, ++i), &wish->redirect)) {
+                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                return refuse(wish);
+            }
+            if (wish->redirect <= 0) {
+                resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
+                return refuse(wish);
+            }
+            if (!found)
+                return false;
+        } else if (span_is(word, "prefix") && more) {
+            if (resp_arg(r, ++i).len > PREFIX_MAX || ++wish->prefixes > PREFIXES_MAX) {
+                resp_error(&s->reply, "ERR more than %d prefixes, or one of more than %d bytes",
+                           PREFIXES_MAX, PREFIX_MAX);
+                return refuse(wish);
+            }
+        } else if (!is_option(word, "bcast", &wish->modes.bcast) &&
+                   !is_option(word, "optin", &wish->modes.optin) &&
+                   !is_option(word, "optout", &wish->modes.optout) &&
+                   !is_option(word, "noloop", &wish->modes.noloop)) {
+            resp_error(&s->reply, "ERR syntax error");
+            return refuse(wish);
+        }
     }
-    if (wish->wrong == NULL && !wish->on && !span_is(resp_arg(r, 2), "off"))
-        wish->wrong = "ERR syntax error";
+    return true;
 }
 
 // Why the modes cannot be had, in Redis's order; NULL: they can.
@@ -292,8 +300,8 @@ static bool check_prefixes(struct session *s, const struct resp_request *r)
     for (uint32_t i = 2; next_prefix(r, &i, &prefix);) {
         const struct tracking *t = s->tracking;
         for (unsigned j = 0; t != NULL && j < t->prefix_count; j++) {
-            if (overlap(prefix, span_text(t->prefixes[j]))) {
-                reply_overlap(s, prefix, "an existing", span_text(t->prefixes[j]));
+            if (overlap(prefix, buf_span(&t->prefixes[j]))) {
+                reply_overlap(s, prefix, "an existing", buf_span(&t->prefixes[j]));
                 return false;
             }
         }
@@ -307,26 +315,30 @@ static bool check_prefixes(struct session *s, const struct resp_request *r)
     return true;
 }
 
-// In order, and once. False when memory is short or there are too many.
+static int compare(struct span a, struct span b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+// In order, and once. False when memory is short.
 static bool add_prefix(struct tracking *t, struct span prefix)
 {
     unsigned at = 0;
-    while (at < t->prefix_count && strncmp(t->prefixes[at], prefix.ptr, prefix.len) < 0)
+    while (at < t->prefix_count && compare(buf_span(&t->prefixes[at]), prefix) < 0)
         at++;
-    if (at < t->prefix_count && span_equal(span_text(t->prefixes[at]), prefix))
+    if (at < t->prefix_count && span_equal(buf_span(&t->prefixes[at]), prefix))
         return true;
-    char **grown = realloc(t->prefixes, (t->prefix_count + 1) * sizeof *grown);
-    char *copy = strndup(prefix.ptr, prefix.len);
-    if (grown != NULL)
-        t->prefixes = grown;
-    if (grown == NULL || copy == NULL) {
-        free(copy);
+    struct buf *grown = realloc(t->prefixes, (t->prefix_count + 1) * sizeof *grown);
+    if (grown == NULL)
         return false;
-    }
+    t->prefixes = grown;
     memmove(grown + at + 1, grown + at, (t->prefix_count - at) * sizeof *grown);
-    grown[at] = copy;
+    grown[at] = (struct buf){0};
     t->prefix_count++;
-    return true;
+    buf_append(&grown[at], prefix);
+    return !grown[at].oom;
 }
 
 // False when memory is short.
@@ -388,9 +400,10 @@ static enum command_result find_redirect(struct session *s, int64_t id, bool *fo
     if (search == NULL)
         return s->oom ? COMMAND_DONE : COMMAND_WAIT;
     *found = search->found;
+    session_charge(s, SEARCH_WORK);
     errand_end(s);
     if (!*found)
-        resp_error(&s->reply, "%s", no_target);
+        resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
     return COMMAND_DONE;
 }
 
@@ -398,19 +411,28 @@ enum command_result client_tracking_command(struct session *s, const struct resp
 {
     struct wish wish;
     bool found = true;
-    read_wish(r, &wish);
-    // As Redis does: whatever else is wrong is said of a request behind that.
-    if (wish.redirect != 0) {
+    if (r->argc > WORDS_MAX) {
+        resp_error(&s->reply, "ERR more than %d words", WORDS_MAX);
+        return COMMAND_DONE;
+    }
+    while (!read_wish(s, r, &wish)) {
+        if (wish.redirect == 0)
+            return COMMAND_DONE;
         enum command_result result = find_redirect(s, wish.redirect, &found);
         if (result != COMMAND_DONE || !found || s->oom)
             return result;
+        s->cursor = 1;
     }
-    const char *complaint = wish.wrong == NULL && wish.on ? conflict(s, &wish) : wish.wrong;
-    if (complaint != NULL) {
-        resp_error(&s->reply, "%s", complaint);
+    if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
+        resp_error(&s->reply, "ERR syntax error");
         return COMMAND_DONE;
     }
     if (wish.on) {
+        const char *complaint = conflict(s, &wish);
+        if (complaint != NULL) {
+            resp_error(&s->reply, "%s", complaint);
+            return COMMAND_DONE;
+        }
         unsigned present = s->tracking != NULL ? s->tracking->prefix_count : 0;
         if (!check_prefixes(s, r))
             return COMMAND_DONE;
@@ -495,6 +517,6 @@ enum command_result client_trackinginfo_command(struct session *s, const struct 
     resp_bulk_text(&s->reply, "prefixes");
     resp_array(&s->reply, prefixes);
     for (unsigned i = 0; i < prefixes; i++)
-        resp_bulk_text(&s->reply, t->prefixes[i]);
+        resp_bulk(&s->reply, buf_span(&t->prefixes[i]));
     return COMMAND_DONE;
 }

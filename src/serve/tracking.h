@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 
-struct command_entry;
 struct service;
 struct session;
 
@@ -19,8 +18,9 @@ void tracking_invalidate(struct service *service);
 // Tells the client if it has not been told yet. The session calls it between two replies.
 void tracking_catch_up(struct session *s);
 
-// A command is done: what CLIENT CACHING said of it ends, unless it was of CLIENT itself.
-void tracking_forget_caching(struct session *s, const struct command_entry *done);
+// For a client that tracks: its last request is done with, and so is what CLIENT CACHING said of
+// it, unless it was one of CLIENT itself or MULTI has begun.
+void tracking_forget_caching(struct session *s);
 
 // The id invalidations are redirected to; 0: none; -1: the client does not track.
 int64_t tracking_redirect(const struct session *s);

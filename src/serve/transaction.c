@@ -34,6 +34,9 @@ void transaction_queue(struct session *s, const struct resp_request *r)
 {
     struct transaction *t = s->transaction;
     struct buf *b = &t->requests;
+    resp_status(&s->reply, "QUEUED");
+    if (t->spoiled) // it will never run
+        return;
     append_count(b, '*', r->argc);
     for (uint32_t i = 0; i < r->argc; i++) {
         struct span arg = resp_arg(r, i);
@@ -46,13 +49,12 @@ void transaction_queue(struct session *s, const struct resp_request *r)
     // As much as a single request may take: Redis counts both against client-query-buffer-limit.
     if (b->len > SESSION_INPUT_MAX)
         session_kill(s);
-    resp_status(&s->reply, "QUEUED");
 }
 
 void transaction_advance(struct session *s, size_t done)
 {
     struct transaction *t = s->transaction;
-    if (t == NULL || done == 0) // a RESET among them has ended it
+    if (done == 0)
         return;
     t->at += done;
     if (--t->left > 0)
@@ -87,7 +89,9 @@ enum command_result exec_command(struct session *s, const struct resp_request *r
         resp_array(&s->reply, t->count);
         t->left = t->count;
         t->executing = t->count > 0;
-        if (!t->executing)
+        if (t->executing)
+            session_turn_aside(s);
+        else
             transaction_end(s);
     }
     return COMMAND_DONE;

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
 #include "net/worker.h"
@@ -323,6 +324,61 @@ static void check_local(void)
     ok(address_is_local((struct sockaddr *)&un), "a unix socket's peer is this machine");
 }
 
+// A pause that is made longer when its time is just over goes on.
+static void check_pause(void)
+{
+    struct service *service = &worker->service;
+    const uint64_t millisecond = 1000 * 1000;
+    uint64_t now = clock_monotonic_ns();
+    service->paused_until = now + millisecond;
+    ev_run(loop, EVRUN_NOWAIT);
+    while (clock_monotonic_ns() < now + 10 * millisecond)
+        ;
+    uint64_t longer = clock_monotonic_ns() + 3600 * CLOCK_SECOND;
+    service->paused_until = longer;
+    ev_run(loop, EVRUN_NOWAIT);
+    ok(service->paused_until == longer, "a pause is made longer");
+    service->paused_until = clock_monotonic_ns() + millisecond;
+    for (now = clock_monotonic_ns();
+         service->paused_until != 0 && clock_monotonic_ns() < now + CLOCK_SECOND;)
+        ev_run(loop, EVRUN_NOWAIT);
+    ok(service->paused_until == 0, "and ends by itself");
+}
+
+static bool all_drained;
+
+static void on_drained(struct worker *drained)
+{
+    (void)drained;
+    all_drained = true;
+}
+
+// What a client has asked for before the end still reaches the others.
+static void check_drain(void)
+{
+    struct span subscribed = SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    struct span message = SPAN("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+    struct buf got = {0};
+    int publisher = client_connect(false);
+    int listener = client_connect(false);
+    converse(listener, SPAN("SUBSCRIBE c\r\n"), 100, subscribed.len, &got);
+    is_bytes(buf_span(&got), subscribed, "a listener");
+    require(write(publisher, "PUBLISH c m\r\n", 13) == 13, "cannot write");
+    worker_drain(worker, on_drained);
+    got.len = 0;
+    converse(listener, SPAN(""), 100, message.len, &got);
+    is_bytes(buf_span(&got), message, "hears what is published while the loop is drained");
+    got.len = 0;
+    converse(publisher, SPAN(""), 100, 4, &got);
+    is_bytes(buf_span(&got), SPAN(":1\r\n"), "who published is answered");
+    close(listener);
+    close(publisher);
+    for (unsigned i = 0; i < 100 && !all_drained; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    ok(all_drained, "then all are gone");
+    buf_release(&got);
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -344,6 +400,8 @@ int main(void)
     check_many(&r, &text);
     check_batches();
     check_local();
+    check_pause();
+    check_drain();
     worker_free(worker);
     ev_loop_destroy(loop);
     dataset_close(dataset);

@@ -1,0 +1,509 @@
+// What one client does to others, wherever they are: CLIENT LIST, KILL and PAUSE, messages, over a
+// real server of three loops, with clients that leave in the middle and a server that stops in it.
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+#define KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+enum { LOOPS = 3, MANY = 2000, HOUR = 3600 * 1000 };
+
+static const char *data;
+static const char *path;
+
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        "--threads", "3", "--unixsocket", path, __VA_ARGS__, NULL                                  \
+    }
+
+static void ended_well(struct server_process *s, const char *name)
+{
+    if (is_number(server_stop(s), 0, "%s: exit code", name))
+        return;
+    struct buf log = file_content(s->log_path);
+    buf_append(&log, SPAN("\0"));
+    diag("%s", log.ptr);
+    buf_release(&log);
+}
+
+static void send_text(int fd, const char *text)
+{
+    require(send_all(fd, span_text(text)), "cannot send");
+}
+
+// A line without its end; empty when there is none.
+static void receive_line(int fd, struct buf *line)
+{
+    line->len = 0;
+    do {
+        if (!receive(fd, line, 1)) {
+            line->len = 0;
+            buf_append(line, SPAN("\0"));
+            return;
+        }
+    } while (line->ptr[line->len - 1] != '\n');
+    line->ptr[line->len - 2] = '\0';
+}
+
+static long long ask_number(int fd, const char *request)
+{
+    struct buf line = {0};
+    send_text(fd, request);
+    receive_line(fd, &line);
+    require(line.ptr[0] == ':', "no number answers %s: %s", request, line.ptr);
+    long long number = atoll(line.ptr + 1);
+    buf_release(&line);
+    return number;
+}
+
+// A bulk string, NUL-terminated.
+static struct buf ask_text(int fd, const char *request)
+{
+    struct buf line = {0};
+    struct buf text = {0};
+    send_text(fd, request);
+    receive_line(fd, &line);
+    require(line.ptr[0] == '$', "no bulk string answers %s: %s", request, line.ptr);
+    require(receive(fd, &text, (size_t)atoi(line.ptr + 1) + 2), "half a reply to %s", request);
+    text.ptr[text.len - 2] = '\0';
+    buf_release(&line);
+    return text;
+}
+
+static unsigned listed(int fd, const char *request)
+{
+    struct buf text = ask_text(fd, request);
+    unsigned count = occurrences(span_text(text.ptr), " lib-ver=");
+    buf_release(&text);
+    return count;
+}
+
+// ---- listing and killing ------------------------------------------------------------------------
+
+static void check_list_and_kill(void)
+{
+    enum { CLIENTS = 12 };
+    int fds[CLIENTS];
+    char request[256];
+    long long ids[CLIENTS];
+    struct server_process s = server_start(data, WORDS("--timeout", "0"));
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = i % 4 == 3 ? connect_unix(path) : connect_tcp(s.port);
+        ids[i] = ask_number(fds[i], "CLIENT ID\r\n");
+    }
+    for (unsigned i = 0; i < LOOPS; i++)
+        is_number(listed(fds[i], "CLIENT LIST\r\n"), CLIENTS, "client %u sees all", i);
+    struct buf text = ask_text(fds[0], "CLIENT LIST\r\n");
+    for (unsigned i = 0; i < LOOPS; i++) {
+        snprintf(request, sizeof request, " io-thread=%u\n", i);
+        is_number(occurrences(span_text(text.ptr), request), CLIENTS / LOOPS, "of loop %u", i);
+    }
+    snprintf(request, sizeof request, "addr=%s:0 laddr=%s:0 fd=", path, path);
+    is_number(occurrences(span_text(text.ptr), request), CLIENTS / 4, "of the unix socket");
+    buf_release(&text);
+    for (unsigned i = 1; i <= LOOPS; i++) {
+        snprintf(request, sizeof request, "CLIENT KILL ID %lld\r\n", ids[i]);
+        is_number(ask_number(fds[0], request), 1, "killed by id");
+        ok(is_closed(fds[i]), "its connection is closed");
+    }
+    text = ask_text(fds[4], "CLIENT INFO\r\n");
+    char address[128] = "";
+    sscanf(text.ptr, "id=%*d addr=%127s", address);
+    snprintf(request, sizeof request, "CLIENT KILL ADDR %s\r\n", address);
+    is_number(ask_number(fds[0], request), 1, "killed by address");
+    ok(is_closed(fds[4]), "its connection is closed");
+    buf_release(&text);
+    answers(fds[5], SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
+            "5");
+    answers(fds[6], SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
+            "6");
+    is_number(ask_number(fds[0], "CLIENT KILL TYPE pubsub\r\n"), 2, "killed by type");
+    ok(is_closed(fds[5]) && is_closed(fds[6]), "both are closed");
+    is_number(listed(fds[0], "CLIENT LIST\r\n"), CLIENTS - 6, "the others are left");
+    is_number(ask_number(fds[0], "CLIENT KILL TYPE normal\r\n"), CLIENTS - 7, "all others");
+    is_number(listed(fds[0], "CLIENT LIST\r\n"), 1, "one is left");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    ended_well(&s, "listing and killing");
+}
+
+// One who has been told goodbye, and only has not closed its side yet, is none any more.
+static void check_lingering(void)
+{
+    struct server_process s = server_start(data, WORDS("--timeout", "0"));
+    int fd = connect_tcp(s.port);
+    int observer = connect_tcp(s.port);
+    struct buf heard = {0};
+    send_text(fd, "SUBSCRIBE c\r\nQUIT\r\n");
+    ok(receive_to_end(fd, &heard), "a subscriber quits");
+    is_number(ask_number(observer, "PUBLISH c m\r\n"), 0, "it hears nothing more");
+    is_number(listed(observer, "CLIENT LIST\r\n"), 1, "and is not listed");
+    struct buf info = ask_text(observer, "INFO clients\r\n");
+    ok(strstr(info.ptr, "pubsub_clients:0\r") != NULL, "nor counted");
+    buf_release(&info);
+    buf_release(&heard);
+    close(fd);
+    close(observer);
+    ended_well(&s, "lingering");
+}
+
+// ---- pausing ------------------------------------------------------------------------------------
+
+static bool is_silent(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 0;
+}
+
+static void check_pause(void)
+{
+    int fds[2 * LOOPS];
+    struct server_process s = server_start(data, WORDS("--timeout", "0"));
+    for (unsigned i = 0; i < 2 * LOOPS; i++) {
+        fds[i] = connect_tcp(s.port);
+        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u", i);
+    }
+    answers(fds[0], SPAN("CLIENT PAUSE 400\r\n"), SPAN("+OK\r\n"), "CLIENT PAUSE");
+    for (unsigned i = 0; i < 2 * LOOPS; i++)
+        send_text(fds[i], "GET " KEY "\r\n");
+    settle_server(&s);
+    bool silent = true;
+    for (unsigned i = 0; i < 2 * LOOPS; i++)
+        silent &= is_silent(fds[i]);
+    ok(silent, "all loops are paused");
+    for (unsigned i = 0; i < 2 * LOOPS; i++)
+        answers(fds[i], SPAN(""), SPAN("$5\r\nvalue\r\n"), "client %u goes on by itself", i);
+
+    // A server that stops does not wait for the end of a pause, nor for one that comes meanwhile.
+    char request[64];
+    snprintf(request, sizeof request, "CLIENT PAUSE %d\r\n", HOUR);
+    answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE for an hour");
+    for (unsigned i = 0; i < 2 * LOOPS; i++)
+        send_text(fds[i], "PING\r\n");
+    snprintf(request, sizeof request, "CLIENT PAUSE %d\r\nPING\r\n", HOUR);
+    send_text(fds[0], request);
+    settle_server(&s);
+    struct timespec before;
+    struct timespec after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    ended_well(&s, "SIGTERM in a pause");
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    ok(after.tv_sec - before.tv_sec < 4, "it does not wait");
+    for (unsigned i = 0; i < 2 * LOOPS; i++) {
+        struct buf heard = {0};
+        receive_to_end(fds[i], &heard);
+        is_bytes(buf_span(&heard), i == 0 ? SPAN("+PONG\r\n+OK\r\n+PONG\r\n") : SPAN("+PONG\r\n"),
+                 "client %u has been answered", i);
+        buf_release(&heard);
+        close(fds[i]);
+    }
+}
+
+// Who waits for messages is not idle; who says nothing is.
+static void check_timeout(void)
+{
+    struct server_process s = server_start(data, WORDS("--timeout", "1"));
+    int listener = connect_tcp(s.port);
+    int idle = connect_tcp(s.port);
+    answers(listener, SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
+            "--timeout: a subscriber");
+    answers(idle, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "--timeout: another");
+    ok(is_closed(idle), "which is closed when it has been silent");
+    int publisher = connect_tcp(s.port);
+    is_number(ask_number(publisher, "PUBLISH a m\r\n"), 1, "the subscriber is not");
+    answers(listener, SPAN(""), SPAN("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n"), "it hears");
+    close(listener);
+    close(idle);
+    close(publisher);
+    ended_well(&s, "--timeout");
+}
+
+// ---- who may come in ----------------------------------------------------------------------------
+
+// An address of this machine that is not its loopback; false when it has none.
+static bool find_address(struct sockaddr_in *address, char text[INET_ADDRSTRLEN])
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+    require(getifaddrs(&all) == 0, "no addresses");
+    for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
+        found = i->ifa_addr != NULL && i->ifa_addr->sa_family == AF_INET &&
+                (i->ifa_flags & IFF_LOOPBACK) == 0 && (i->ifa_flags & IFF_UP) != 0;
+        if (found)
+            memcpy(address, i->ifa_addr, sizeof *address);
+    }
+    freeifaddrs(all);
+    return found && inet_ntop(AF_INET, &address->sin_addr, text, INET_ADDRSTRLEN) != NULL;
+}
+
+// Protected mode keeps clients of other machines out, but not when there is a password.
+static void check_protected(void)
+{
+    struct sockaddr_in address = {0};
+    char text[INET_ADDRSTRLEN];
+    if (!find_address(&address, text)) {
+        diag("this machine has no address but its loopback: protected mode is not tested");
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const char *const words[] = {"--bind", text, i == 1 ? "--requirepass" : NULL, "secret",
+                                     NULL};
+        struct server_process s = server_start(data, words);
+        const char *colon = strrchr(s.ready, ':');
+        require(colon != NULL || s.port != 0, "no port: %s", s.ready);
+        address.sin_port = htons((uint16_t)(s.port != 0 ? s.port : atoi(colon + 1)));
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        require(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect");
+        struct buf heard = {0};
+        if (i == 0) {
+            receive_to_end(fd, &heard);
+            ok(heard.len > 8 && memcmp(heard.ptr, "-DENIED ", 8) == 0,
+               "without a password: denied");
+        } else {
+            answers(fd, SPAN("PING\r\nAUTH secret\r\nPING\r\n"),
+                    SPAN("-NOAUTH Authentication required.\r\n+OK\r\n+PONG\r\n"),
+                    "with a password: asked for it");
+        }
+        close(fd);
+        buf_release(&heard);
+        ended_well(&s, "protected mode");
+    }
+}
+
+// ---- messages -----------------------------------------------------------------------------------
+
+static void check_messages(void)
+{
+    enum { LISTENERS = 2 * LOOPS, MESSAGES = 2000, BIG = 1000 * 1000 };
+    int fds[LISTENERS];
+    struct buf publish = {0};
+    struct buf wanted = {0};
+    struct buf counts = {0};
+    struct server_process s = server_start(data, WORDS("--timeout", "0"));
+    int publisher = connect_tcp(s.port);
+    for (unsigned i = 0; i < LISTENERS; i++) {
+        fds[i] = connect_tcp(s.port);
+        answers(fds[i], SPAN("SUBSCRIBE c\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
+                "listener %u", i);
+    }
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        buf_printf(&publish, "PUBLISH c %05u\r\n", i);
+        buf_printf(&wanted, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\n%05u\r\n", i);
+        buf_printf(&counts, ":%d\r\n", LISTENERS);
+    }
+    answers(publisher, buf_span(&publish), buf_span(&counts), "all receive each message");
+    for (unsigned i = 0; i < LISTENERS; i++)
+        answers(fds[i], SPAN(""), buf_span(&wanted), "listener %u hears them in order", i);
+
+    // One that does not read is closed, and the others go on.
+    int slow = connect_narrow(s.port);
+    answers(slow, SPAN("SUBSCRIBE c\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
+            "a listener that does not read");
+    struct buf big = {0};
+    append_bytes(&big, 'm', BIG);
+    publish.len = 0;
+    wanted.len = 0;
+    buf_printf(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n", BIG);
+    buf_append(&publish, buf_span(&big));
+    buf_append_text(&publish, "\r\n");
+    buf_printf(&wanted, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$%d\r\n", BIG);
+    buf_append(&wanted, buf_span(&big));
+    buf_append_text(&wanted, "\r\n");
+    unsigned sent = 0;
+    bool heard = true;
+    struct buf line = {0};
+    for (bool there = true; there && sent < 100; sent++) {
+        require(send_all(publisher, buf_span(&publish)), "cannot publish");
+        receive_line(publisher, &line);
+        there = strcmp(line.ptr, ":7") == 0;
+        for (unsigned i = 0; i < LISTENERS; i++) {
+            struct buf got = {0};
+            heard &=
+                receive(fds[i], &got, wanted.len) && span_equal(buf_span(&got), buf_span(&wanted));
+            buf_release(&got);
+        }
+    }
+    ok(sent > 8 && sent < 40, "it is closed after %u megabytes", sent);
+    ok(heard, "the others have heard everything");
+    is_number(listed(publisher, "CLIENT LIST TYPE pubsub\r\n"), LISTENERS, "and are left");
+    close(slow);
+    for (unsigned i = 0; i < LISTENERS; i++)
+        close(fds[i]);
+    close(publisher);
+    buf_release(&line);
+    buf_release(&big);
+    buf_release(&publish);
+    buf_release(&wanted);
+    buf_release(&counts);
+    ended_well(&s, "messages");
+}
+
+// Who sends itself messages without end does not hold the others up.
+static void check_self(void)
+{
+    enum { MESSAGES = 100 * 1000 };
+    struct server_process s = server_start(data, (const char *const[]){"--threads", "1", NULL});
+    struct buf text = {0};
+    struct buf line = {0};
+    int fd = connect_tcp(s.port);
+    int other = connect_tcp(s.port);
+    buf_append_text(&text, "HELLO 3\r\nSUBSCRIBE c\r\nMULTI\r\n");
+    for (unsigned i = 0; i < MESSAGES; i++)
+        buf_append_text(&text, "PUBLISH c m\r\n");
+    require(send_all(fd, buf_span(&text)), "cannot send");
+    for (unsigned queued = 0; queued < MESSAGES;) {
+        receive_line(fd, &line);
+        require(line.len > 1, "no reply");
+        queued += strcmp(line.ptr, "+QUEUED") == 0;
+    }
+    send_text(fd, "EXEC\r\n");
+    receive_line(fd, &line); // it has begun
+    answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "another client is answered");
+    struct buf info = ask_text(other, "INFO commandstats\r\n");
+    const char *at = strstr(info.ptr, "cmdstat_publish:calls=");
+    ok(at == NULL || atoi(at + strlen("cmdstat_publish:calls=")) < MESSAGES,
+       "while one sends messages to itself");
+    close(fd);
+    close(other);
+    buf_release(&info);
+    buf_release(&line);
+    buf_release(&text);
+    ended_well(&s, "messages to oneself");
+}
+
+// ---- many, coming and going ---------------------------------------------------------------------
+
+static struct {
+    int port;
+    atomic_bool stop;
+    atomic_uint failed;
+    atomic_uint left;
+} load;
+
+static void answers_quietly(int fd)
+{
+    struct buf got = {0};
+    require(send_all(fd, SPAN("PING\r\n")) && receive(fd, &got, 7), "no PONG");
+    buf_release(&got);
+}
+
+static void *get_values(void *unused)
+{
+    int fd = connect_tcp(load.port);
+    struct buf got = {0};
+    (void)unused;
+    while (!atomic_load(&load.stop)) {
+        got.len = 0;
+        if (!send_all(fd, SPAN("GET " KEY "\r\nMULTI\r\nGET " KEY "\r\nEXEC\r\n")) ||
+            !receive(fd, &got, 11 + 5 + 9 + 4 + 11))
+            atomic_fetch_add(&load.failed, 1);
+    }
+    buf_release(&got);
+    close(fd);
+    return NULL;
+}
+
+// Asks what takes a way through all loops, and leaves without hearing the answer.
+static void *ask_and_leave(void *unused)
+{
+    static const char *const requests[] = {
+        "CLIENT LIST\r\n",
+        "PUBLISH c m\r\n",
+        "PUBSUB CHANNELS\r\n",
+        "CLIENT KILL ID 999999999\r\n",
+        "SUBSCRIBE c\r\n",
+        "MULTI\r\nCLIENT LIST\r\nPUBLISH c m\r\nEXEC\r\n",
+        "HELLO 3\r\nSUBSCRIBE c\r\nPUBLISH c m\r\nCLIENT LIST\r\n"};
+    int pace = connect_tcp(load.port);
+    struct buf got = {0};
+    (void)unused;
+    for (unsigned i = 0; !atomic_load(&load.stop); i++) {
+        int fd = connect_tcp(load.port);
+        send_all(fd, span_text(requests[i % (sizeof requests / sizeof *requests)]));
+        close(fd);
+        if (!send_all(pace, SPAN("PING\r\n")) || !receive(pace, &got, 7))
+            atomic_fetch_add(&load.failed, 1);
+        atomic_fetch_add(&load.left, 1);
+    }
+    buf_release(&got);
+    close(pace);
+    return NULL;
+}
+
+static void check_many(unsigned many, void *(*others)(void *), const char *name)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    int *fds = calloc(many, sizeof *fds);
+    struct server_process s = server_start(data, WORDS("--timeout", "0"));
+    require(fds != NULL, "no memory");
+    for (unsigned i = 0; i < many; i++)
+        fds[i] = i % 2 == 0 ? connect_tcp(s.port) : connect_unix(path);
+    load.port = s.port;
+    atomic_store(&load.stop, false);
+    atomic_store(&load.left, 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        require(pthread_create(&threads[i], NULL, i % 2 == 0 ? get_values : others, NULL) == 0,
+                "no thread");
+    unsigned least = UINT32_MAX;
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned count = listed(fds[i % many], "CLIENT LIST\r\n");
+        least = count < least ? count : least;
+    }
+    ok(least >= many, "%s: CLIENT LIST tells all of %u clients: %u", name, many, least);
+    while (others == ask_and_leave && atomic_load(&load.left) < 200)
+        answers_quietly(fds[0]);
+    // It stops with errands on their way.
+    for (unsigned i = 0; i < many; i++)
+        send_all(fds[i], SPAN("CLIENT LIST ID 1\r\n"));
+    is_number(atomic_load(&load.failed), 0, "every request has been answered");
+    atomic_store(&load.stop, true);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    ended_well(&s, name);
+    for (unsigned i = 0; i < many; i++)
+        close(fds[i]);
+    free(fds);
+}
+
+static unsigned may_open(void)
+{
+    struct rlimit limit;
+    require(getrlimit(RLIMIT_NOFILE, &limit) == 0, "no limit");
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max > MANY + 100 ? MANY : (unsigned)limit.rlim_max - 100;
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    data = test_file("data", SPAN(KEY " value\n"));
+    path = test_path("socket");
+    check_list_and_kill();
+    check_lingering();
+    check_pause();
+    check_timeout();
+    check_protected();
+    check_messages();
+    check_self();
+    check_many(may_open(), get_values, "many clients under load");
+    check_many(50, ask_and_leave, "clients that leave before they are answered");
+    return done_testing();
+}

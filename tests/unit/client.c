@@ -1,0 +1,335 @@
+// CLIENT as a function on memory, over one and several loops: who is listed, killed, paused, and
+// what is not replied.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "data/dataset.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "unit/support/loops.h"
+
+#define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static struct dataset *dataset;
+static struct loops loops;
+
+// What the request is answered, as a C string; valid until the next call.
+static const char *ask(struct party *p, const char *request)
+{
+    static char text[128 * 1024];
+    say(p, request);
+    loops_run(&loops);
+    struct span heard = hear(p);
+    require(heard.len < sizeof text, "a long reply");
+    memcpy(text, heard.ptr, heard.len);
+    text[heard.len] = '\0';
+    return text;
+}
+
+static bool lists(struct party *p, const char *request, const char *what)
+{
+    return ok(strstr(ask(p, request), what) != NULL, "%s: %s", request, what);
+}
+
+static unsigned lines_of(struct party *p, const char *request)
+{
+    return occurrences(span_text(ask(p, request)), " lib-ver=");
+}
+
+static unsigned last_loop(void)
+{
+    return loops.group.count - 1;
+}
+
+static void check_list(void)
+{
+    char text[128];
+    struct party *p = party_new(&loops, 0);
+    struct party *other = party_new(&loops, last_loop());
+    uint64_t id = other->session.id;
+    ask(other,
+        "HELLO 3\nCLIENT SETNAME me\nCLIENT SETINFO lib-name lib\nCLIENT SETINFO lib-ver 1.2\n"
+        "WATCH a b\nMULTI\nPING");
+    is_number(lines_of(p, "CLIENT LIST"), 2, "%u loops: a line each", loops.group.count);
+    snprintf(text, sizeof text, "id=%llu addr=10.0.0.%llu:1 laddr=10.9.9.9:2 fd=9 name=me age=0 ",
+             (unsigned long long)id, (unsigned long long)id);
+    lists(p, "CLIENT LIST", text);
+    lists(p, "CLIENT LIST", " flags=x db=0 sub=0 psub=0 ssub=0 multi=1 watch=2 ");
+    lists(p, "CLIENT LIST", " cmd=ping user=default redir=-1 resp=3 lib-name=lib lib-ver=1.2 ");
+    snprintf(text, sizeof text, " io-thread=%u", last_loop());
+    lists(p, "CLIENT LIST", text);
+    lists(p, "CLIENT LIST", " cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver= ");
+    lists(p, "CLIENT INFO", " name= age=0 idle=0 flags=N ");
+    ok(memcmp(ask(p, "HELLO 3\nCLIENT INFO") + 1, "7\r\n", 3) == 0, "HELLO 3");
+    ask(other, "EXEC");
+    ok(strncmp(ask(other, "CLIENT INFO"), "=", 1) == 0, "verbatim in RESP3");
+    ask(other, "SUBSCRIBE a\nPSUBSCRIBE b c\nCLIENT TRACKING ON BCAST\nCLIENT NO-EVICT ON");
+    lists(p, "CLIENT LIST TYPE pubsub", " flags=PtBe db=0 sub=1 psub=2 ssub=0 multi=-1 watch=0 ");
+    is_number(lines_of(p, "CLIENT LIST TYPE pubsub"), 1, "TYPE pubsub");
+    is_number(lines_of(p, "CLIENT LIST TYPE normal"), 1, "TYPE normal");
+    is_number(lines_of(p, "CLIENT LIST TYPE replica"), 0, "TYPE replica");
+    snprintf(text, sizeof text, "CLIENT LIST ID %llu 999999 %llu", (unsigned long long)id,
+             (unsigned long long)id);
+    is_number(lines_of(p, text), 1, "ID, once however often it is named");
+    party_end(other);
+    is_number(lines_of(p, "CLIENT LIST"), 1, "it is gone");
+
+    // More than are told in one turn; a name of the longest makes the lines not fit at first.
+    enum { MANY = 150 };
+    struct party *many[MANY];
+    char name[1100];
+    snprintf(name, sizeof name, "CLIENT SETNAME %01000d", 0);
+    for (unsigned i = 0; i < MANY; i++)
+        many[i] = party_new(&loops, i % loops.group.count);
+    is_number(lines_of(p, "CLIENT LIST"), MANY + 1, "many clients");
+    for (unsigned i = 0; i < 80; i++)
+        replies(many[i], name, "+OK\r\n");
+    is_number(lines_of(p, "CLIENT LIST"), MANY + 1, "many long names");
+    snprintf(text, sizeof text, "CLIENT LIST ID %llu",
+             (unsigned long long)many[MANY - 1]->session.id);
+    is_number(lines_of(p, text), 1, "one of many");
+    for (unsigned i = 0; i < MANY; i++)
+        party_end(many[i]);
+    party_end(p);
+}
+
+// A client that has been told to close and does not read is still there, for whoever looks.
+static void check_closing(void)
+{
+    char text[64];
+    struct party *p = party_new(&loops, 0);
+    struct party *closing = party_new(&loops, last_loop());
+    closing->slow = true;
+    ask(p, "PING");
+    say(closing, "QUIT");
+    loops_run(&loops);
+    ok(!closing->closed && closing->status == FEED_CLOSE, "a client that closes");
+    lists(p, "CLIENT LIST", " flags=c ");
+    snprintf(text, sizeof text, "CLIENT KILL ID %llu", (unsigned long long)closing->session.id);
+    is_text(ask(p, text), ":1\r\n", "is listed and can be killed");
+    ok(closing->closed, "and is gone");
+    party_end(closing);
+    closing = party_new(&loops, last_loop());
+    session_leave(&closing->session);
+    is_number(lines_of(p, "CLIENT LIST"), 1, "who has left is not");
+    party_end(closing);
+    party_end(p);
+}
+
+static void check_kill(void)
+{
+    char text[128];
+    struct party *p = party_new(&loops, 0);
+    struct party *others[6];
+    for (unsigned i = 0; i < 6; i++)
+        others[i] = party_new(&loops, i % loops.group.count);
+    snprintf(text, sizeof text, "CLIENT KILL %s", others[0]->address);
+    is_text(ask(p, text), "+OK\r\n", "%u loops: the old form", loops.group.count);
+    ok(others[0]->closed, "closed");
+    is_text(ask(p, text), "-ERR No such client\r\n", "it is there no more");
+    snprintf(text, sizeof text, "CLIENT KILL ADDR %s", others[1]->address);
+    is_text(ask(p, text), ":1\r\n", "ADDR");
+    snprintf(text, sizeof text, "CLIENT KILL ID %llu ADDR %s",
+             (unsigned long long)others[2]->session.id, others[3]->address);
+    is_text(ask(p, text), ":0\r\n", "filters hold together");
+    snprintf(text, sizeof text, "CLIENT KILL ID %llu LADDR 10.9.9.9:2 TYPE normal USER default",
+             (unsigned long long)others[2]->session.id);
+    is_text(ask(p, text), ":1\r\n", "all of them");
+    ok(others[1]->closed && others[2]->closed && !others[3]->closed, "closed are those meant");
+    ask(others[3], "SUBSCRIBE a");
+    is_text(ask(p, "CLIENT KILL TYPE pubsub"), ":1\r\n", "TYPE");
+    ok(others[3]->closed && !others[4]->closed, "closed is the subscriber");
+    is_number((int64_t)service_total(&loops.service[0], offsetof(struct stats, pubsub_clients)), 0,
+              "and not counted any more");
+    // Killed in the middle of something.
+    say(others[4], "MULTI\nPING");
+    loops_run(&loops);
+    is_text(ask(p, "CLIENT KILL TYPE normal"), ":2\r\n", "others");
+    ok(others[4]->closed && others[5]->closed && !p->closed, "but not who asks");
+    is_text(ask(p, "CLIENT KILL TYPE normal SKIPME no\nPING"), ":1\r\n",
+            "oneself, behind the reply");
+    ok(p->closed, "closed");
+    for (unsigned i = 0; i < 6; i++)
+        party_end(others[i]);
+    party_end(p);
+}
+
+static void check_pause(void)
+{
+    struct party *p = party_new(&loops, 0);
+    struct party *others[LOOPS_MAX];
+    struct party *listener = party_new(&loops, last_loop());
+    for (unsigned i = 0; i < loops.group.count; i++)
+        others[i] = party_new(&loops, i);
+    ask(listener, "SUBSCRIBE c");
+    say(others[0], "MULTI");
+    loops_run(&loops);
+    is_text(ask(others[0], "GET x"), "+OK\r\n+QUEUED\r\n", "before");
+    is_text(ask(p, "CLIENT PAUSE 3600000\nPING"), "+OK\r\n", "%u loops: CLIENT PAUSE",
+            loops.group.count);
+    is_number(p->status, FEED_WAITS, "who asks waits too");
+    for (unsigned i = 0; i < loops.group.count; i++) {
+        is_text(ask(others[i], i == 0 ? "EXEC" : "PING"), "", "loop %u is paused", i);
+        is_number(others[i]->status, FEED_WAITS, "it waits");
+        ok(!session_may_idle_out(&others[i]->session), "and is not idle");
+    }
+    is_text(ask(p, "CLIENT UNPAUSE"), "", "as in Redis, nobody can end it");
+    for (unsigned i = 0; i < loops.group.count; i++)
+        ok(loops.service[i].paused_until > clock_monotonic_ns(), "loop %u: for an hour", i);
+    for (unsigned i = 0; i < loops.group.count; i++)
+        service_unpause(&loops.service[i]);
+    loops_run(&loops);
+    is_bytes(hear(p), SPAN("+PONG\r\n+OK\r\n"), "it ends: who asked goes on");
+    is_bytes(hear(others[0]), SPAN("*1\r\n$-1\r\n"), "an EXEC goes on");
+    for (unsigned i = 1; i < loops.group.count; i++)
+        is_bytes(hear(others[i]), SPAN("+PONG\r\n"), "loop %u goes on", i);
+    is_text(ask(p, "CLIENT PAUSE 3600000 WRITE\nPING"), "+OK\r\n+PONG\r\n", "WRITE pauses nothing");
+    is_text(ask(p, "MULTI\nCLIENT PAUSE 3600000\nPING\nEXEC\nPING"),
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+PONG\r\n",
+            "within EXEC: what is executed goes on to its end");
+    is_number(p->status, FEED_WAITS, "then it waits");
+    // One that is over, though nobody has said so.
+    for (unsigned i = 0; i < loops.group.count; i++)
+        loops.service[i].paused_until = clock_monotonic_ns();
+    party_turn(p);
+    is_bytes(hear(p), SPAN("+PONG\r\n"), "over by its time");
+    for (unsigned i = 0; i < loops.group.count; i++)
+        service_unpause(&loops.service[i]);
+    ok(!session_may_idle_out(&listener->session), "who waits for messages is not idle");
+    ok(session_may_idle_out(&others[0]->session), "who says nothing is");
+    is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "UNPAUSE of nobody");
+    for (unsigned i = 0; i < loops.group.count; i++)
+        party_end(others[i]);
+    party_end(listener);
+    party_end(p);
+}
+
+// The same commands, each silenced or not, in one piece and byte by byte.
+static void check_reply(struct random *r)
+{
+    static const char *const requests[] = {"CLIENT REPLY ON",
+                                           "CLIENT REPLY OFF",
+                                           "CLIENT REPLY SKIP",
+                                           "CLIENT REPLY x",
+                                           "RESET",
+                                           "FOO",
+                                           "ECHO x",
+                                           "GET " A,
+                                           "MULTI",
+                                           "EXEC",
+                                           "MGET " A " x"};
+    enum { KINDS = sizeof requests / sizeof *requests };
+    static const char *const heard[KINDS] = {
+        "+OK\r\n",
+        "",
+        "",
+        "-ERR syntax error\r\n",
+        "+RESET\r\n",
+        "-ERR unknown command 'FOO', with args beginning with: \r\n",
+        "$1\r\nx\r\n",
+        "$5\r\nvalue\r\n",
+        "+OK\r\n",
+        "-ERR EXEC without MULTI\r\n",
+        "*2\r\n$5\r\nvalue\r\n$-1\r\n"};
+    for (unsigned round = 0; round < 40; round++) {
+        struct buf wanted = {0};
+        struct party *p = party_new(&loops, 0);
+        bool off = false;
+        unsigned skip = 0; // 2: by this request
+        for (unsigned i = 0; i < 100; i++) {
+            unsigned kind = (unsigned)random_below(r, KINDS);
+            if (kind == 8 || kind == 9) // MULTI is tested elsewhere
+                kind = 6;
+            say(p, requests[kind]);
+            bool silent = off || skip == 1;
+            if (kind == 0)
+                off = silent = false;
+            else if (kind == 1)
+                off = true;
+            else if (kind == 2 && !off)
+                skip = 2;
+            else if (kind == 4 && off)
+                off = silent = false;
+            if (!silent)
+                buf_append_text(&wanted, heard[kind]);
+            skip = skip == 2 ? 1 : 0;
+        }
+        if (round % 2 == 1)
+            for (p->sent = 0; p->sent < p->said.len; p->sent++)
+                loops_run(&loops);
+        p->sent = p->said.len;
+        loops_run(&loops);
+        is_bytes(hear(p), buf_span(&wanted), "CLIENT REPLY, round %u", round);
+        party_end(p);
+        buf_release(&wanted);
+    }
+}
+
+static void check_rest(void)
+{
+    struct party *p = party_new(&loops, 0);
+    replies(p, "CLIENT NO-EVICT ON\nCLIENT NO-TOUCH on\nCLIENT CAPA redirect",
+            "+OK\r\n+OK\r\n+OK\r\n");
+    lists(p, "CLIENT INFO", " flags=eT ");
+    replies(p, "CLIENT UNBLOCK 1\nCLIENT UNBLOCK 1 error\nRESET", ":0\r\n:0\r\n+RESET\r\n");
+    lists(p, "CLIENT INFO", " flags=N ");
+    party_end(p);
+
+    // Words without end cost no time without end.
+    struct buf wanted = {0};
+    p = party_new(&loops, 0);
+    buf_append_text(&p->said, "*500003\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
+    for (unsigned i = 0; i < 500000; i++)
+        buf_append_text(&p->said, "$5\r\nBCAST\r\n");
+    p->sent = p->said.len;
+    loops_run(&loops);
+    is_bytes(hear(p), SPAN("-ERR more than 272 words\r\n"), "CLIENT TRACKING of many words");
+    party_end(p);
+    buf_release(&wanted);
+}
+
+// Who asks is gone before the answer is there.
+static void check_gone(void)
+{
+    static const char *const requests[] = {"CLIENT LIST",     "CLIENT KILL ID 999999",
+                                           "CLIENT PAUSE 1",  "PUBLISH a b",
+                                           "PUBSUB CHANNELS", "CLIENT TRACKING ON REDIRECT 999999"};
+    for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++) {
+        for (unsigned steps = 0; steps <= loops.group.count; steps++) {
+            struct party *p = party_new(&loops, 0);
+            say(p, requests[i]);
+            party_turn(p);
+            for (unsigned j = 0; j < steps; j++)
+                loops_deliver(&loops);
+            party_end(p);
+            loops_run(&loops);
+        }
+        is_number(loops.post_count, 0, "%s: who asks is gone", requests[i]);
+    }
+    for (unsigned i = 0; i < loops.group.count; i++)
+        service_unpause(&loops.service[i]);
+}
+
+int main(void)
+{
+    static const unsigned counts[] = {1, 2, 3, 8};
+    struct random r = random_seeded();
+    dataset = loops_dataset(A " value\n");
+    for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
+        loops_init(&loops, counts[i], &settings, dataset);
+        check_list();
+        check_closing();
+        check_kill();
+        check_pause();
+        check_gone();
+        if (i == 0) {
+            check_reply(&r);
+            check_rest();
+        }
+        loops_release(&loops);
+    }
+    return done_testing();
+}

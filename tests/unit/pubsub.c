@@ -1,0 +1,255 @@
+// Channels as functions on memory: who hears what, between which replies, and what is bounded.
+#include "serve/pubsub.h"
+
+#include <stdio.h>
+
+#include "data/dataset.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "unit/support/loops.h"
+
+#define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static struct dataset *dataset;
+static struct loops loops;
+
+static uint64_t pubsub_clients(void)
+{
+    return service_total(&loops.service[0], offsetof(struct stats, pubsub_clients));
+}
+
+static struct party *listener(unsigned loop, const char *requests)
+{
+    struct party *p = party_new(&loops, loop);
+    say(p, requests);
+    loops_run(&loops);
+    hear(p);
+    return p;
+}
+
+static void check_delivery(void)
+{
+    unsigned last = loops.group.count - 1;
+    struct party *publisher = party_new(&loops, 0);
+    struct party *two = listener(0, "SUBSCRIBE news");
+    struct party *three = listener(last, "HELLO 3\nSUBSCRIBE news");
+    struct party *pattern = listener(last, "PSUBSCRIBE n?ws *s\nSUBSCRIBE other");
+    struct party *shard = listener(last, "SSUBSCRIBE news");
+    is_number((int64_t)pubsub_clients(), 4, "%u loops: four clients listen", loops.group.count);
+    replies(publisher, "PUBLISH news 1\nPUBLISH none 2\nSPUBLISH news 3\nSPUBLISH other 4",
+            ":4\r\n:0\r\n:1\r\n:0\r\n");
+    is_bytes(hear(two), SPAN("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"), "RESP2");
+    is_bytes(hear(three), SPAN(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"), "RESP3");
+    is_bytes(hear(pattern),
+             SPAN("*4\r\n$8\r\npmessage\r\n$4\r\nn?ws\r\n$4\r\nnews\r\n$1\r\n1\r\n"
+                  "*4\r\n$8\r\npmessage\r\n$2\r\n*s\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
+             "by each pattern");
+    is_bytes(hear(shard), SPAN("*3\r\n$8\r\nsmessage\r\n$4\r\nnews\r\n$1\r\n3\r\n"), "by shard");
+    replies(publisher,
+            "PUBSUB CHANNELS\nPUBSUB CHANNELS n*\nPUBSUB NUMSUB news none other\n"
+            "PUBSUB NUMPAT\nPUBSUB SHARDCHANNELS\nPUBSUB SHARDNUMSUB news",
+            "*2\r\n$4\r\nnews\r\n$5\r\nother\r\n*1\r\n$4\r\nnews\r\n"
+            "*6\r\n$4\r\nnews\r\n:2\r\n$4\r\nnone\r\n:0\r\n$5\r\nother\r\n:1\r\n:2\r\n"
+            "*1\r\n$4\r\nnews\r\n*2\r\n$4\r\nnews\r\n:1\r\n");
+    say(two, "UNSUBSCRIBE");
+    say(three, "RESET");
+    say(shard, "QUIT");
+    loops_run(&loops);
+    is_number((int64_t)pubsub_clients(), 1, "one is left");
+    replies(publisher, "PUBLISH news 5", ":2\r\n");
+    struct party *all[] = {publisher, two, three, pattern, shard};
+    for (unsigned i = 0; i < 5; i++)
+        party_end(all[i]);
+    is_number((int64_t)pubsub_clients(), 0, "none is left");
+}
+
+// A thousand messages from a loop to each of the others, all in order.
+static void check_order(void)
+{
+    enum { MESSAGES = 1000 };
+    struct party *publisher = party_new(&loops, 0);
+    struct buf wanted = {0};
+    struct party *listeners[LOOPS_MAX];
+    for (unsigned i = 0; i < loops.group.count; i++)
+        listeners[i] = listener(i, "SUBSCRIBE c");
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        buf_printf(&publisher->said, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$4\r\n%04u\r\n", i);
+        buf_printf(&wanted, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\n%04u\r\n", i);
+    }
+    publisher->sent = publisher->said.len;
+    loops_run(&loops);
+    for (unsigned i = 0; i < loops.group.count; i++) {
+        is_bytes(hear(listeners[i]), buf_span(&wanted), "loop %u of %u: in order", i,
+                 loops.group.count);
+        party_end(listeners[i]);
+    }
+    party_end(publisher);
+    buf_release(&wanted);
+}
+
+static void check_place(void)
+{
+    enum { KEYS = 1000 };
+    struct party *p = listener(0, "HELLO 3\nSUBSCRIBE c");
+    struct party *publisher = party_new(&loops, loops.group.count - 1);
+    struct buf wanted = {0};
+    say(p, "MULTI");
+    buf_printf(&p->said, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+    buf_append_text(&wanted, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
+    buf_printf(&wanted, "*%d\r\n", KEYS);
+    for (unsigned i = 0; i < KEYS; i++) {
+        buf_append_text(&p->said, "$36\r\n" A "\r\n");
+        buf_append_text(&wanted, "$5\r\nvalue\r\n");
+    }
+    say(p, "PING\nEXEC\nECHO behind");
+    party_turn(p);
+    is_number(p->status, FEED_TURN_OVER, "within a long EXEC");
+    say(publisher, "PUBLISH c m");
+    loops_run(&loops);
+    buf_append_text(&wanted, "+PONG\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"
+                             "$6\r\nbehind\r\n");
+    is_bytes(hear(p), buf_span(&wanted), "a message stands behind it");
+    party_end(p);
+    party_end(publisher);
+    buf_release(&wanted);
+}
+
+static void check_bounds(void)
+{
+    struct party *p = party_new(&loops, 0);
+    char text[600];
+    enum { MANY = 1100, LONGEST = 256 };
+    snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST, 0);
+    say(p, text);
+    loops_run(&loops);
+    ok(hear(p).ptr[0] == '*', "a channel of %d bytes", LONGEST);
+    snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST + 1, 0);
+    replies(p, text, "-ERR channel exceeds 256 bytes\r\n");
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "SUBSCRIBE %u", i);
+        say(p, text);
+    }
+    loops_run(&loops);
+    struct span heard = hear(p);
+    struct span refusal = SPAN("-ERR more than 1024 subscriptions\r\n");
+    ok(heard.len > refusal.len &&
+           memcmp(heard.ptr + heard.len - refusal.len, refusal.ptr, refusal.len) == 0,
+       "subscriptions without end are refused");
+    is_number(pubsub_count(&p->session, CHANNEL), 1024, "1,024 stay");
+    party_end(p);
+    p = party_new(&loops, 0);
+    for (unsigned i = 0; i <= 64; i++) {
+        snprintf(text, sizeof text, "PSUBSCRIBE p%u", i);
+        say(p, text);
+    }
+    loops_run(&loops);
+    hear(p);
+    is_number(pubsub_count(&p->session, CHANNEL_PATTERN), 64, "64 patterns stay");
+    replies(p, "PSUBSCRIBE another", "-ERR more than 64 patterns\r\n");
+    party_end(p);
+
+    // Who does not read is closed, and others go on.
+    enum { MESSAGE = 1000 * 1000 };
+    struct party *slow = listener(loops.group.count - 1, "SUBSCRIBE c");
+    struct party *quick = listener(loops.group.count - 1, "SUBSCRIBE c");
+    struct party *publisher = party_new(&loops, 0);
+    struct buf publish = {0};
+    slow->slow = true;
+    buf_printf(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n", MESSAGE);
+    append_bytes(&publish, 'm', MESSAGE);
+    buf_append_text(&publish, "\r\n");
+    unsigned sent = 0;
+    for (; !slow->closed && sent < 50; sent++) {
+        say_bytes(publisher, buf_span(&publish));
+        loops_run(&loops);
+        ok(hear(quick).len > MESSAGE, "who reads hears message %u", sent);
+    }
+    ok(sent >= SESSION_PUSHES_MAX / MESSAGE && sent <= SESSION_PUSHES_MAX / MESSAGE + 4,
+       "who does not read is closed after %u megabytes", sent);
+    is_number((int64_t)pubsub_clients(), 1, "it does not listen any more");
+    hear(publisher);
+    replies(publisher, "PUBLISH c m", ":1\r\n");
+    party_end(slow);
+    party_end(quick);
+    party_end(publisher);
+    buf_release(&publish);
+}
+
+// More names than fit at first, of several clients, some of them the same.
+static void check_census(void)
+{
+    enum { CLIENTS = 60, CHANNELS = 100 };
+    struct party *all[CLIENTS];
+    struct buf wanted = {0};
+    char text[256];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        all[i] = party_new(&loops, i % loops.group.count);
+        for (unsigned j = 0; j < CHANNELS; j++) {
+            snprintf(text, sizeof text, "SUBSCRIBE channel-of-a-long-name-%05u",
+                     (i % 20 * CHANNELS + j) * 7919 % 100000);
+            say(all[i], text);
+        }
+    }
+    loops_run(&loops);
+    struct party *p = party_new(&loops, 0);
+    static bool known[100000];
+    memset(known, 0, sizeof known);
+    unsigned count = 0;
+    for (unsigned i = 0; i < 20 * CHANNELS; i++) {
+        count += !known[i * 7919 % 100000];
+        known[i * 7919 % 100000] = true;
+    }
+    buf_printf(&wanted, "*%u\r\n", count);
+    for (unsigned i = 0; i < 100000; i++)
+        if (known[i])
+            buf_printf(&wanted, "$28\r\nchannel-of-a-long-name-%05u\r\n", i);
+    say(p, "PUBSUB CHANNELS");
+    party_turn(p);
+    ok(p->status == FEED_WAITS || p->status == FEED_TURN_OVER, "they take more than a turn");
+    loops_run(&loops);
+    is_bytes(hear(p), buf_span(&wanted), "%u channels in order, each once", count);
+    replies(p, "PUBSUB NUMSUB channel-of-a-long-name-07919 x",
+            "*4\r\n$28\r\nchannel-of-a-long-name-07919\r\n:3\r\n$1\r\nx\r\n:0\r\n");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        party_end(all[i]);
+    replies(p, "PUBSUB CHANNELS\nPUBSUB NUMPAT", "*0\r\n:0\r\n");
+    party_end(p);
+    buf_release(&wanted);
+}
+
+// A client that publishes to nobody without end gives way to others.
+static void check_work(void)
+{
+    struct party *publisher = party_new(&loops, 0);
+    struct party *listeners[100];
+    for (unsigned i = 0; i < 100; i++)
+        listeners[i] = listener(0, "SUBSCRIBE other");
+    for (unsigned i = 0; i < 200; i++)
+        say(publisher, "PUBLISH c m");
+    party_turn(publisher);
+    ok(publisher->status != FEED_NEEDS_INPUT, "passing many clients counts as work");
+    loops_run(&loops);
+    is_number((int64_t)hear(publisher).len, 200 * 4, "all are answered in the end");
+    for (unsigned i = 0; i < 100; i++)
+        party_end(listeners[i]);
+    party_end(publisher);
+}
+
+int main(void)
+{
+    static const unsigned counts[] = {1, 3};
+    dataset = loops_dataset(A " value\n");
+    for (unsigned i = 0; i < 2; i++) {
+        loops_init(&loops, counts[i], &settings, dataset);
+        check_delivery();
+        check_order();
+        check_place();
+        check_bounds();
+        check_census();
+        check_work();
+        loops_release(&loops);
+    }
+    return done_testing();
+}

@@ -1,0 +1,248 @@
+// Invalidations when the dataset is replaced: to whom, in which form, once each, behind the last
+// reply from the old dataset and before the first from the new one.
+#include "serve/tracking.h"
+
+#include <stdio.h>
+
+#include "data/dataset.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "unit/support/loops.h"
+
+#define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
+#define INVALIDATION ">2\r\n$10\r\ninvalidate\r\n_\r\n"
+#define MESSAGE "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n"
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static struct dataset *dataset;
+static struct loops loops;
+
+static void invalidate_all(void)
+{
+    for (unsigned i = 0; i < loops.group.count; i++)
+        tracking_invalidate(&loops.service[i]);
+}
+
+// Says it and drops what is heard.
+static void begin(struct party *p, const char *requests)
+{
+    say(p, requests);
+    loops_run(&loops);
+    hear(p);
+}
+
+static uint64_t tracking_clients(void)
+{
+    return service_total(&loops.service[0], offsetof(struct stats, tracking_clients));
+}
+
+// What one hears of an invalidation who has said `requests`.
+static void check_one(const char *requests, const char *wanted)
+{
+    struct party *p = party_new(&loops, loops.group.count - 1);
+    begin(p, requests);
+    invalidate_all();
+    loops_run(&loops);
+    is_bytes(hear(p), span_text(wanted), "%u loops, %s", loops.group.count, one_line(requests));
+    loops_run(&loops);
+    is_number((int64_t)hear(p).len, 0, "once");
+    invalidate_all();
+    loops_run(&loops);
+    is_bytes(hear(p), span_text(wanted), "and again when it happens again");
+    party_end(p);
+    is_number((int64_t)tracking_clients(), 0, "nobody is left who tracks");
+}
+
+static void check_own(void)
+{
+    check_one("HELLO 3\nCLIENT TRACKING ON", INVALIDATION);
+    check_one("HELLO 3\nCLIENT TRACKING ON BCAST PREFIX foo PREFIX bar", INVALIDATION);
+    check_one("HELLO 3\nCLIENT TRACKING ON OPTIN", INVALIDATION);
+    check_one("HELLO 3\nCLIENT TRACKING ON OPTOUT NOLOOP", INVALIDATION);
+    check_one("HELLO 3\nCLIENT TRACKING ON\nCLIENT REPLY OFF", INVALIDATION);
+    check_one("HELLO 3\nCLIENT TRACKING ON\nMULTI\nPING", INVALIDATION);
+    check_one("HELLO 2\nCLIENT TRACKING ON", "");
+    check_one("HELLO 3\nCLIENT TRACKING ON\nCLIENT TRACKING OFF", "");
+    check_one("HELLO 3\nCLIENT TRACKING ON\nRESET", "");
+    check_one("HELLO 3\nPING", "");
+}
+
+static struct party *redirecting(struct party *to, unsigned loop, bool resp3)
+{
+    char text[128];
+    struct party *p = party_new(&loops, loop);
+    snprintf(text, sizeof text, "HELLO %d\nCLIENT TRACKING ON REDIRECT %llu", resp3 ? 3 : 2,
+             (unsigned long long)to->session.id);
+    begin(p, text);
+    snprintf(text, sizeof text, ":%llu\r\n", (unsigned long long)to->session.id);
+    replies(p, "CLIENT GETREDIR", text);
+    return p;
+}
+
+static void check_redirected(void)
+{
+    for (unsigned i = 0; i < loops.group.count; i++) {
+        struct party *to = party_new(&loops, i);
+        struct party *from = redirecting(to, 0, false);
+        invalidate_all();
+        loops_run(&loops);
+        is_number((int64_t)hear(to).len, 0, "to loop %u: nothing to RESP2 without a channel", i);
+        begin(to, "SUBSCRIBE __redis__:invalidate");
+        invalidate_all();
+        loops_run(&loops);
+        is_bytes(hear(to), SPAN(MESSAGE), "a message to a subscriber");
+        is_number((int64_t)hear(from).len, 0, "nothing to who redirects");
+        begin(to, "RESET\nHELLO 3");
+        invalidate_all();
+        loops_run(&loops);
+        is_bytes(hear(to), SPAN(INVALIDATION), "a push to RESP3");
+        party_end(to);
+        invalidate_all();
+        loops_run(&loops);
+        is_number((int64_t)hear(from).len, 0, "it is gone: nothing is told in RESP2");
+        party_end(from);
+    }
+}
+
+static void check_broken(void)
+{
+    char wanted[128];
+    struct party *to = party_new(&loops, loops.group.count - 1);
+    struct party *from = redirecting(to, 0, true);
+    unsigned long long id = to->session.id;
+    party_end(to);
+    invalidate_all();
+    loops_run(&loops);
+    snprintf(wanted, sizeof wanted, ">2\r\n$21\r\ntracking-redir-broken\r\n:%llu\r\n", id);
+    is_bytes(hear(from), span_text(wanted), "the client it redirects to is gone: told in RESP3");
+    snprintf(wanted, sizeof wanted,
+             "%%3\r\n$5\r\nflags\r\n~2\r\n$2\r\non\r\n$15\r\nbroken_redirect\r\n"
+             "$8\r\nredirect\r\n:%llu\r\n$8\r\nprefixes\r\n*0\r\n",
+             id);
+    replies(from, "CLIENT TRACKINGINFO", wanted);
+    begin(from, "CLIENT TRACKING ON");
+    invalidate_all();
+    loops_run(&loops);
+    is_bytes(hear(from), SPAN(INVALIDATION), "it tracks for itself again");
+    party_end(from);
+
+    // Who redirects leaves while its invalidation is on its way.
+    to = party_new(&loops, loops.group.count - 1);
+    begin(to, "HELLO 3");
+    from = redirecting(to, 0, true);
+    invalidate_all();
+    party_turn(from);
+    party_end(from);
+    loops_run(&loops);
+    is_bytes(hear(to), SPAN(INVALIDATION), "who redirects is gone: it arrives all the same");
+    party_end(to);
+}
+
+static void check_oneself(void)
+{
+    struct party *p = party_new(&loops, 0);
+    char text[64];
+    begin(p, "HELLO 3");
+    snprintf(text, sizeof text, "CLIENT TRACKING ON REDIRECT %llu",
+             (unsigned long long)p->session.id);
+    replies(p, text, "+OK\r\n");
+    invalidate_all();
+    loops_run(&loops);
+    is_bytes(hear(p), SPAN(INVALIDATION), "redirected to oneself");
+    party_end(p);
+}
+
+// ---- where it stands among the replies ----------------------------------------------------------
+
+static void check_place(void)
+{
+    struct party *p = party_new(&loops, 0);
+    begin(p, "HELLO 3\nCLIENT TRACKING ON");
+    say(p, "GET " A "\nGET " A);
+    party_turn(p);
+    invalidate_all();
+    say(p, "GET " A "\nPING");
+    loops_run(&loops);
+    is_bytes(hear(p),
+             SPAN("$5\r\nvalue\r\n$5\r\nvalue\r\n" INVALIDATION "$5\r\nvalue\r\n+PONG\r\n"),
+             "behind the old replies, before the new ones");
+
+    // Neither within a long reply nor within an EXEC.
+    enum { KEYS = 1000 };
+    static const char *const wraps[][2] = {{"", ""}, {"MULTI", "EXEC"}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf wanted = {0};
+        if (i == 1) {
+            say(p, wraps[i][0]);
+            buf_append_text(&wanted, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
+        }
+        buf_printf(&p->said, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+        buf_printf(&wanted, "*%d\r\n", KEYS);
+        for (unsigned j = 0; j < KEYS; j++) {
+            buf_append_text(&p->said, "$36\r\n" A "\r\n");
+            buf_append_text(&wanted, "$5\r\nvalue\r\n");
+        }
+        if (i == 1) {
+            say(p, "PING\nEXEC");
+            buf_append_text(&wanted, "+PONG\r\n");
+        }
+        say(p, "ECHO new");
+        party_turn(p);
+        is_number(p->status, FEED_TURN_OVER, "a long reply");
+        invalidate_all();
+        invalidate_all();
+        loops_run(&loops);
+        buf_append_text(&wanted, INVALIDATION "$3\r\nnew\r\n");
+        is_bytes(hear(p), buf_span(&wanted), "two invalidations within it: one, behind it");
+        buf_release(&wanted);
+    }
+    party_end(p);
+}
+
+static void check_slow(void)
+{
+    struct party *p = party_new(&loops, 0);
+    struct buf big = {0};
+    begin(p, "HELLO 3\nCLIENT TRACKING ON");
+    append_bytes(&big, 'x', SESSION_OUTPUT_HIGH);
+    p->slow = true;
+    buf_printf(&p->said, "*2\r\n$4\r\nECHO\r\n$%d\r\n", SESSION_OUTPUT_HIGH);
+    buf_append(&p->said, buf_span(&big));
+    buf_append_text(&p->said, "\r\n");
+    say(p, "ECHO new");
+    loops_run(&loops);
+    is_number(p->status, FEED_OUTPUT_FULL, "a client that does not read");
+    size_t pending = output_pending(&p->output);
+    for (unsigned i = 0; i < 5; i++) {
+        invalidate_all();
+        loops_run(&loops);
+    }
+    is_number((int64_t)output_pending(&p->output), (int64_t)pending, "gets no more");
+    ok(p->session.pushes.len <= 5 * (sizeof INVALIDATION - 1), "little waits for it");
+    p->slow = false;
+    loops_run(&loops);
+    struct span heard = hear(p);
+    struct span end = SPAN(INVALIDATION "$3\r\nnew\r\n");
+    ok(heard.len > end.len && memcmp(heard.ptr + heard.len - end.len, end.ptr, end.len) == 0,
+       "when it reads: first the invalidation, then the new reply");
+    party_end(p);
+    buf_release(&big);
+}
+
+int main(void)
+{
+    static const unsigned counts[] = {1, 3};
+    dataset = loops_dataset(A " value\n");
+    for (unsigned i = 0; i < 2; i++) {
+        loops_init(&loops, counts[i], &settings, dataset);
+        check_own();
+        check_redirected();
+        check_broken();
+        check_oneself();
+        check_place();
+        check_slow();
+        loops_release(&loops);
+    }
+    return done_testing();
+}

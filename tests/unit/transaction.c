@@ -1,0 +1,387 @@
+// MULTI to EXEC as a function on memory: what is queued, what refuses, and that the replies are the
+// same however the bytes come, whatever was read ahead, and however long they are.
+#include "serve/transaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "support/talk.h"
+#include "support/tap.h"
+#include "unit/support/loops.h"
+
+#define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
+#define B "f8a24bb8-eff8-41dc-929b-10b4c3e49e05"
+
+enum { BIG = 100 * 1024 };
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings guarded = {.executable = "",
+                                                .bind = "",
+                                                .unixsocket = "",
+                                                .loglevel = "notice",
+                                                .logfile = "",
+                                                .requirepass = "secret"};
+static struct dataset *dataset;
+static struct loops loops;
+
+static void open_dataset(void)
+{
+    struct buf lines = {0};
+    buf_append_text(&lines, A " value\n" B " ");
+    append_bytes(&lines, 'v', BIG);
+    buf_append_text(&lines, "\n\0");
+    buf_append(&lines, SPAN("\0"));
+    dataset = loops_dataset(lines.ptr); // borrows them
+}
+
+// ---- one conversation after the other -----------------------------------------------------------
+
+static void check_replies(void)
+{
+    static const struct {
+        const char *said;
+        const char *heard;
+    } cases[] = {
+        {"MULTI\nGET " A "\nPING\nEXEC\nGET " A,
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$5\r\nvalue\r\n+PONG\r\n$5\r\nvalue\r\n"},
+        {"MULTI\nEXEC\nPING", "+OK\r\n*0\r\n+PONG\r\n"},
+        {"EXEC\nDISCARD\nEXEC now", "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n"
+                                    "-EXECABORT Transaction discarded because of: wrong number of "
+                                    "arguments for 'exec' command\r\n"},
+        {"MULTI\nMULTI\nWATCH a\nEXEC", "+OK\r\n-ERR MULTI calls can not be nested\r\n"
+                                        "-ERR WATCH inside MULTI is not allowed\r\n*0\r\n"},
+        {"MULTI\nPING\nDISCARD\nPING\nEXEC",
+         "+OK\r\n+QUEUED\r\n+OK\r\n+PONG\r\n-ERR EXEC without MULTI\r\n"},
+        {"MULTI\nPING\nRESET\nPING\nEXEC",
+         "+OK\r\n+QUEUED\r\n+RESET\r\n+PONG\r\n-ERR EXEC without MULTI\r\n"},
+        {"MULTI\nPING\nQUIT\nPING", "+OK\r\n+QUEUED\r\n+OK\r\n"},
+        {"MULTI\nFOO\nPING\nEXEC\nEXEC",
+         "+OK\r\n-ERR unknown command 'FOO', with args beginning with: \r\n+QUEUED\r\n"
+         "-EXECABORT Transaction discarded because of previous errors.\r\n"
+         "-ERR EXEC without MULTI\r\n"},
+        {"MULTI\nGET\nEXEC\nPING",
+         "+OK\r\n-ERR wrong number of arguments for 'get' command\r\n"
+         "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n"},
+        {"MULTI\nSET a b\nEXEC\nPING",
+         "+OK\r\n-READONLY You can't write against a read only replica.\r\n"
+         "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n"},
+        {"MULTI\nCLIENT foo\nEXEC\nPING",
+         "+OK\r\n-ERR unknown subcommand 'foo'. Try CLIENT HELP.\r\n"
+         "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n"},
+        {"MULTI\nSHUTDOWN\nEXEC\nPING",
+         "+OK\r\n-ERR Command not allowed inside a transaction\r\n"
+         "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n"},
+        {"MULTI\nPING\nEXEC now\nPING\nEXEC",
+         "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: wrong number of arguments "
+         "for 'exec' command\r\n+PONG\r\n-ERR EXEC without MULTI\r\n"},
+        // An error of what is executed is a reply like any other.
+        {"MULTI\nSELECT x\nPING a b\nPING\nEXEC",
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n-ERR value is not an integer or out of "
+         "range\r\n-ERR wrong number of arguments for 'ping' command\r\n+PONG\r\n"},
+        // What is executed changes the session for what stands behind it, also within.
+        {"MULTI\nAUTH a\nCLIENT SETNAME me\nSUBSCRIBE a\nPING\nGET x\nEXEC\nGET x",
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*5\r\n"
+         "-ERR AUTH <password> called without any password configured for the default user. Are "
+         "you sure your configuration is correct?\r\n+OK\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n"
+         ":1\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n$-1\r\n-ERR Can't execute 'get': only "
+         "(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n"},
+        {"MULTI\nCLIENT REPLY OFF\nECHO 0\nEXEC\nECHO 1\nCLIENT REPLY ON\nECHO 2",
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n2\r\n"},
+        // SKIP ends with the request behind EXEC.
+        {"MULTI\nPING\nCLIENT REPLY SKIP\nPING\nEXEC\nECHO 1\nECHO 2",
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+PONG\r\n+PONG\r\n$1\r\n2\r\n"},
+        {"CLIENT REPLY SKIP\nMULTI\nPING\nEXEC", "+QUEUED\r\n*1\r\n+PONG\r\n"},
+        {"CLIENT REPLY OFF\nMULTI\nPING\nEXEC\nCLIENT REPLY ON", "+OK\r\n"},
+        // CLIENT CACHING lasts for the transaction.
+        {"CLIENT TRACKING ON OPTIN\nCLIENT CACHING YES\nMULTI\nPING\nCLIENT TRACKINGINFO\nEXEC\n"
+         "CLIENT TRACKINGINFO",
+         "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+PONG\r\n*6\r\n$5\r\nflags\r\n*3\r\n"
+         "$2\r\non\r\n$5\r\noptin\r\n$11\r\ncaching-yes\r\n$8\r\nredirect\r\n:0\r\n"
+         "$8\r\nprefixes\r\n*0\r\n*6\r\n$5\r\nflags\r\n*2\r\n$2\r\non\r\n$5\r\noptin\r\n"
+         "$8\r\nredirect\r\n:0\r\n$8\r\nprefixes\r\n*0\r\n"},
+        {"CLIENT TRACKING ON OPTIN\nCLIENT CACHING YES\nFOO\nCLIENT TRACKINGINFO",
+         "+OK\r\n+OK\r\n-ERR unknown command 'FOO', with args beginning with: \r\n*6\r\n"
+         "$5\r\nflags\r\n*2\r\n$2\r\non\r\n$5\r\noptin\r\n$8\r\nredirect\r\n:0\r\n"
+         "$8\r\nprefixes\r\n*0\r\n"},
+        {"WATCH a b\nMULTI\nGET x\nEXEC\nUNWATCH", "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n+OK\r\n"},
+        // Kills itself: what would come behind is not sent.
+        {"MULTI\nPING\nCLIENT KILL TYPE normal SKIPME no\nPING\nEXEC\nPING",
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+PONG\r\n:1\r\n"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct party *p = party_new(&loops, 0);
+        replies(p, cases[i].said, cases[i].heard);
+        party_end(p);
+    }
+}
+
+// ---- however the bytes come ---------------------------------------------------------------------
+
+// What a client hears who sends `said` in pieces of so many bytes.
+static struct buf hear_pieces(struct span said, size_t piece)
+{
+    struct buf heard = {0};
+    struct party *p = party_new(&loops, 0);
+    loops.last_id--; // HELLO and CLIENT ID tell it
+    say_bytes(p, said);
+    for (p->sent = 0; p->sent < said.len && !p->closed;) {
+        p->sent = said.len - p->sent < piece ? said.len : p->sent + piece;
+        loops_run(&loops);
+    }
+    buf_append(&heard, hear(p));
+    party_end(p);
+    return heard;
+}
+
+static void check_cutting(void)
+{
+    struct buf said = {0};
+    buf_append_text(&said, "multi\r\nget " A "\r\n*1\r\n$4\r\nPING\r\necho \"a b\\x00\"\r\n");
+    append_request(&said, "MGET " A " x " B " " A);
+    append_request(&said, "EXEC");
+    append_request(&said, "ECHO behind");
+    append_request(&said, "MULTI");
+    append_request(&said, "HELLO 3");
+    append_request(&said, "GET x");
+    append_request(&said, "EXEC");
+    append_request(&said, "GET x");
+    append_request(&said, "MULTI");
+    buf_append_text(&said, "\r\n*0\r\n");
+    append_request(&said, "FOO");
+    append_request(&said, "EXEC");
+    append_request(&said, "MULTI");
+    append_request(&said, "ECHO last");
+    buf_append_text(&said, "EXEC\r\nPING\r\n*1\r\n$-5\r\nPING\r\n");
+    struct buf whole = hear_pieces(buf_span(&said), said.len);
+    struct span head = span_text("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n"
+                                 "$5\r\nvalue\r\n+PONG\r\n$4\r\na b");
+    struct span tail = span_text("\r\n$6\r\nbehind\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n%7\r\n");
+    struct span end = span_text(
+        "_\r\n_\r\n+OK\r\n-ERR unknown command 'FOO', with args beginning with: \r\n-EXECABORT "
+        "Transaction discarded because of previous errors.\r\n+OK\r\n+QUEUED\r\n*1\r\n"
+        "$4\r\nlast\r\n+PONG\r\n-ERR Protocol error: invalid bulk length\r\n");
+    require(whole.len > head.len + end.len + BIG, "there are replies");
+    is_bytes(span_of(whole.ptr, head.len), head, "the replies before the long one");
+    ok(memmem(whole.ptr, whole.len, tail.ptr, tail.len) != NULL, "those behind it");
+    is_bytes(span_of(whole.ptr + whole.len - end.len, end.len), end, "the last ones");
+    for (size_t piece = 1; piece <= 80; piece++) {
+        struct buf cut = hear_pieces(buf_span(&said), piece);
+        ok(span_equal(buf_span(&cut), buf_span(&whole)), "the same in pieces of %zu bytes", piece);
+        buf_release(&cut);
+    }
+    buf_release(&whole);
+    buf_release(&said);
+}
+
+// Random requests, complete and cut anywhere.
+static void check_random(struct random *r)
+{
+    static const char *const requests[] = {
+        "MULTI",
+        "MULTI",
+        "EXEC",
+        "EXEC",
+        "DISCARD",
+        "GET " A,
+        "GET x",
+        "MGET " A " x " A,
+        "EXISTS " A,
+        "PING",
+        "FOO",
+        "SET a b",
+        "WATCH " A,
+        "UNWATCH",
+        "HELLO 2",
+        "HELLO 3",
+        "RESET",
+        "SUBSCRIBE a",
+        "UNSUBSCRIBE",
+        "CLIENT REPLY SKIP",
+        "PUBLISH a m",
+        "CLIENT ID",
+        "CLIENT GETNAME",
+        "CLIENT TRACKING ON",
+        "CLIENT KILL ID 999999",
+    };
+    enum { KINDS = sizeof requests / sizeof *requests, REQUESTS = 60, ROUNDS = 60 };
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct buf said = {0};
+        bool same = true;
+        for (unsigned i = 0; i < REQUESTS; i++)
+            append_request(&said, requests[random_below(r, KINDS)]);
+        struct buf whole = hear_pieces(buf_span(&said), said.len);
+        for (unsigned i = 0; i < 6; i++) {
+            struct buf cut = hear_pieces(buf_span(&said), 1 + random_below(r, 120));
+            same &= span_equal(buf_span(&cut), buf_span(&whole));
+            buf_release(&cut);
+        }
+        ok(same && whole.len > 0, "random requests, round %u: the same however they are cut",
+           round);
+        buf_release(&whole);
+        buf_release(&said);
+    }
+}
+
+// Unlike what a client has already been told to be, one who RESETs is a stranger.
+static void check_stranger(void)
+{
+    struct loops own;
+    struct buf said = {0};
+    append_request(&said, "AUTH secret");
+    append_request(&said, "PING");
+    append_request(&said, "RESET");
+    append_request(&said, "MGET 1 2 3 4 5 6 7 8 9 10");
+    loops_init(&own, 1, &guarded, dataset);
+    for (size_t piece = 1; piece <= said.len; piece += said.len - 1) {
+        struct party *p = party_new(&own, 0);
+        say_bytes(p, buf_span(&said));
+        for (p->sent = 0; p->sent < said.len; p->sent += piece)
+            if (!p->closed)
+                loops_run(&own);
+        p->sent = said.len;
+        loops_run(&own);
+        is_bytes(hear(p),
+                 span_text("+OK\r\n+PONG\r\n+RESET\r\n"
+                           "-ERR Protocol error: unauthenticated multibulk length\r\n"),
+                 "narrow bounds right behind RESET, in pieces of %zu bytes", piece);
+        party_end(p);
+    }
+    loops_release(&own);
+    buf_release(&said);
+}
+
+// ---- long replies, other clients ----------------------------------------------------------------
+
+static void check_long(void)
+{
+    enum { KEYS = 3000 };
+    struct buf wanted = {0};
+    struct buf request = {0};
+    buf_append_text(&request, "MULTI\r\n*");
+    buf_printf(&request, "%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+    buf_append_text(&wanted, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
+    buf_printf(&wanted, "*%d\r\n", KEYS);
+    for (unsigned i = 0; i < KEYS; i++) {
+        buf_append_text(&request, "$36\r\n" A "\r\n");
+        buf_append_text(&wanted, "$5\r\nvalue\r\n");
+    }
+    buf_append_text(&request, "PING\r\nEXEC\r\nECHO behind\r\n");
+    buf_append_text(&wanted, "+PONG\r\n");
+    struct party *p = party_new(&loops, 0);
+    say_bytes(p, buf_span(&request));
+    party_turn(p);
+    while (p->status == FEED_TURN_OVER && !transaction_executes(&p->session))
+        party_turn(p);
+    ok(transaction_executes(&p->session), "a long EXEC takes more than one turn");
+    unsigned turns = 0;
+    for (; transaction_executes(&p->session) && turns < 1000; turns++) {
+        session_push(&p->session, span_text("<push>")); // as the last would come in between
+        if (turns > 0)
+            p->session.pushes.len = sizeof "<push>" - 1;
+        party_turn(p);
+    }
+    ok(turns > 5, "many more: %u", turns);
+    loops_run(&loops);
+    buf_append_text(&wanted, "<push>$6\r\nbehind\r\n");
+    is_bytes(hear(p), buf_span(&wanted), "its replies in order, a message behind all of them");
+    party_end(p);
+
+    // Large values, to a client that reads late.
+    p = party_new(&loops, 0);
+    p->slow = true;
+    say(p, "MULTI");
+    for (unsigned i = 0; i < 10; i++)
+        say(p, "GET " B);
+    say(p, "EXEC\nPING");
+    loops_run(&loops);
+    ok(p->status == FEED_OUTPUT_FULL && output_pending(&p->output) < SESSION_OUTPUT_HIGH + BIG + 64,
+       "an EXEC of large values waits for its reader");
+    p->slow = false;
+    loops_run(&loops);
+    struct span heard = hear(p);
+    ok(heard.len > 10 * BIG && memcmp(heard.ptr + heard.len - 7, "+PONG\r\n", 7) == 0,
+       "and goes on when it has read");
+    party_end(p);
+    buf_release(&request);
+    buf_release(&wanted);
+}
+
+static void check_memory(void)
+{
+    struct party *p = party_new(&loops, 0);
+    replies(p, "MULTI\nFOO", "+OK\r\n-ERR unknown command 'FOO', with args beginning with: \r\n");
+    size_t before = p->session.transaction->requests.len;
+    replies(p, "ECHO x", "+QUEUED\r\n");
+    is_number((int64_t)p->session.transaction->requests.len, (int64_t)before,
+              "what will never run is not kept");
+    party_end(p);
+
+    // As much as a request may take, no more.
+    enum { PART = 1024 * 1024 };
+    struct buf part = {0};
+    buf_printf(&part, "*2\r\n$4\r\nECHO\r\n$%d\r\n", PART);
+    append_bytes(&part, 'x', PART);
+    buf_append_text(&part, "\r\n");
+    p = party_new(&loops, 0);
+    say(p, "MULTI");
+    unsigned parts = 0;
+    for (; !p->closed && parts < 100; parts++) {
+        say_bytes(p, buf_span(&part));
+        loops_run(&loops);
+        p->said.len = 0;
+        p->sent = 0;
+        p->done = 0;
+    }
+    is_number(parts, SESSION_INPUT_MAX / PART, "a transaction without end is closed");
+    party_end(p);
+    buf_release(&part);
+}
+
+static void check_counters(void)
+{
+    struct stats *stats = &loops.service[0].stats;
+    struct party *p = party_new(&loops, 0);
+    replies(p, "WATCH a\nWATCH b", "+OK\r\n+OK\r\n");
+    is_number((int64_t)counter_get(&stats->watching_clients), 1, "one client watches");
+    replies(p, "MULTI\nEXEC", "+OK\r\n*0\r\n");
+    is_number((int64_t)counter_get(&stats->watching_clients), 0, "until EXEC");
+    replies(p, "WATCH a\nMULTI\nDISCARD", "+OK\r\n+OK\r\n+OK\r\n");
+    is_number((int64_t)counter_get(&stats->watching_clients), 0, "or DISCARD");
+    replies(p, "WATCH a\nUNWATCH\nUNWATCH\nWATCH a", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    is_number((int64_t)counter_get(&stats->watching_clients), 1, "or UNWATCH");
+    party_end(p);
+    is_number((int64_t)counter_get(&stats->watching_clients), 0, "or it leaves");
+
+    // The command that CLIENT LIST tells is EXEC, not what it executes.
+    p = party_new(&loops, 0);
+    struct party *other = party_new(&loops, 0);
+    replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+    say(other, "CLIENT LIST");
+    loops_run(&loops);
+    struct span list = hear(other);
+    ok(memmem(list.ptr, list.len, " cmd=exec ", 10) != NULL, "CLIENT LIST: cmd=exec");
+    replies(p, "FOO", "-ERR unknown command 'FOO', with args beginning with: \r\n");
+    say(other, "CLIENT LIST");
+    loops_run(&loops);
+    list = hear(other);
+    ok(memmem(list.ptr, list.len, " cmd=NULL ", 10) != NULL, "CLIENT LIST: cmd=NULL");
+    party_end(p);
+    party_end(other);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    open_dataset();
+    loops_init(&loops, 1, &settings, dataset);
+    check_replies();
+    check_cutting();
+    check_random(&r);
+    check_stranger();
+    check_long();
+    check_memory();
+    check_counters();
+    loops_release(&loops);
+    return done_testing();
+}
