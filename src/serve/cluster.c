@@ -93,15 +93,17 @@ static unsigned slot_of(struct span key)
     return crc16(key.ptr, key.len) % SLOTS;
 }
 
-// False when the word is no slot and the error has been written.
-static bool read_slot(struct session *s, struct span word, int64_t *slot)
+static bool is_slot(int64_t number)
 {
-    if (!number_parse(word, slot))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
-    else if (*slot < 0 || *slot >= SLOTS)
-        resp_error(&s->reply, "ERR Invalid slot");
-    else
+    return number >= 0 && number < SLOTS;
+}
+
+// False when the word is no number and the error has been written.
+static bool read_number(struct session *s, struct span word, int64_t *number)
+{
+    if (number_parse(word, number))
         return true;
+    resp_error(&s->reply, "ERR value is not an integer or out of range");
     return false;
 }
 
@@ -258,8 +260,12 @@ enum command_result cluster_countkeysinslot_command(struct session *s, const str
 {
     char text[UUID_TEXT_LEN];
     int64_t slot;
-    if (!is_enabled(s) || !read_slot(s, resp_arg(r, 2), &slot))
+    if (!is_enabled(s) || !read_number(s, resp_arg(r, 2), &slot))
         return COMMAND_DONE;
+    if (!is_slot(slot)) {
+        resp_error(&s->reply, "ERR Invalid slot");
+        return COMMAND_DONE;
+    }
     for (; s->cursor < dataset_figures(s->service->dataset)->keys; s->cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
@@ -274,10 +280,11 @@ enum command_result cluster_getkeysinslot_command(struct session *s, const struc
     char text[UUID_TEXT_LEN];
     int64_t slot;
     int64_t count;
-    if (!is_enabled(s) || !read_slot(s, resp_arg(r, 2), &slot))
+    if (!is_enabled(s) || !read_number(s, resp_arg(r, 2), &slot) ||
+        !read_number(s, resp_arg(r, 3), &count))
         return COMMAND_DONE;
-    if (!number_parse(resp_arg(r, 3), &count) || count < 0) {
-        resp_error(&s->reply, "ERR Invalid number of keys");
+    if (!is_slot(slot) || count < 0) {
+        resp_error(&s->reply, "ERR Invalid slot or number of keys");
         return COMMAND_DONE;
     }
     uint64_t most = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
