@@ -24,8 +24,7 @@ enum {
     LETTERS_MAX = 16,      // of `flags`
 };
 
-// ---- one client's line
-// ---------------------------------------------------------------------------
+// ---- one client's line --------------------------------------------------------------------------
 
 static void describe(const struct session *s, struct client_facts *facts)
 {
@@ -130,8 +129,7 @@ enum command_result client_info_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// ---- which clients
-// -------------------------------------------------------------------------------
+// ---- which clients ------------------------------------------------------------------------------
 
 // Redis's kinds of clients. We have no others than the first two.
 enum client_type { TYPE_NORMAL, TYPE_PUBSUB, TYPE_MASTER, TYPE_REPLICA, TYPE_ANY };
@@ -161,8 +159,7 @@ static bool is_of_type(const struct session *s, enum client_type type)
     return type == TYPE_ANY || type == (is_subscriber(s) ? TYPE_PUBSUB : TYPE_NORMAL);
 }
 
-// ---- CLIENT LIST
-// ---------------------------------------------------------------------------------
+// ---- CLIENT LIST --------------------------------------------------------------------------------
 
 struct listing {
     struct errand errand;
@@ -292,8 +289,7 @@ enum command_result client_list_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// ---- CLIENT KILL
-// ---------------------------------------------------------------------------------
+// ---- CLIENT KILL --------------------------------------------------------------------------------
 
 struct killing {
     struct errand errand;
@@ -436,8 +432,7 @@ enum command_result client_kill_command(struct session *s, const struct resp_req
     return own_meant ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
-// ---- CLIENT PAUSE
-// --------------------------------------------------------------------------------
+// ---- CLIENT PAUSE -------------------------------------------------------------------------------
 
 struct pause {
     struct errand errand;
@@ -523,8 +518,7 @@ enum command_result client_unpause_command(struct session *s, const struct resp_
     return pause_until(s, 0);
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 enum command_result client_reply_command(struct session *s, const struct resp_request *r)
 {

@@ -1,28 +1,8 @@
 // The rows of the commands that are answered.
 #include "serve/handlers.h"
+#include "serve/rows.h"
 
 // clang-format off: rows are tables
-
-#define NO_KEYS {0, 0, 0}, ""
-#define ONE_KEY                                                                                    \
-    {                                                                                              \
-        1, 1, 1                                                                                    \
-    }
-#define SECOND_KEY                                                                                 \
-    {                                                                                              \
-        2, 2, 1                                                                                    \
-    }
-#define TWO_KEYS                                                                                   \
-    {                                                                                              \
-        1, 2, 1                                                                                    \
-    }
-#define ALL_KEYS                                                                                   \
-    {                                                                                              \
-        1, -1, 1                                                                                   \
-    }
-
-// What most administrative subcommands share in Redis.
-#define SUBCOMMAND (NOSCRIPT | LOADING | STALE)
 
 static const struct command_argument one_key[] = {{"key", "key", NULL, 0, NULL}, {0}};
 static const struct command_argument keys[] = {{"key", "key", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};

@@ -265,8 +265,7 @@ enum command_result sunsubscribe_command(struct session *s, const struct resp_re
     return unsubscribe(s, r, CHANNEL_SHARD);
 }
 
-// ---- messages
-// ------------------------------------------------------------------------------------
+// ---- messages -----------------------------------------------------------------------------------
 
 // Writes into a buffer of its own, as the client's output may be in the middle of a reply.
 static void send_words(struct session *s, const struct span *words, unsigned count)
@@ -280,10 +279,7 @@ static void send_words(struct session *s, const struct span *words, unsigned cou
         else
             resp_null(&w);
     }
-    s->oom |= output_oom(&message);
-    if (!output_oom(&message))
-        session_push(s, buf_span(&message.owned));
-    output_release(&message);
+    session_push_output(s, &message);
 }
 
 void pubsub_send(struct session *s, struct span channel, struct span message)

@@ -143,6 +143,14 @@ bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
     return count_lookup(s, place_of(s, r, i) != DATASET_NOWHERE);
 }
 
+void session_push_output(struct session *s, struct output *message)
+{
+    s->oom |= output_oom(message);
+    if (!output_oom(message))
+        session_push(s, buf_span(&message->owned));
+    output_release(message);
+}
+
 static struct session *session_of(const struct service *service, struct link *link)
 {
     return link == &service->sessions

@@ -153,6 +153,9 @@ void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 // Where it has reached us.
 void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 
+// The same of a message that was written to an output of its own, which is released.
+void session_push_output(struct session *s, struct output *message);
+
 // The sessions of a loop in the order of their ids: the first whose id is higher than `id`, and the
 // one behind `s`. NULL: none.
 struct session *session_after(const struct service *service, uint64_t id);

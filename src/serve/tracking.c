@@ -79,8 +79,7 @@ void tracking_forget_caching(struct session *s)
         s->tracking->caching = CACHING_UNSAID;
 }
 
-// ---- invalidations
-// -------------------------------------------------------------------------------
+// ---- invalidations ------------------------------------------------------------------------------
 
 static void push_pair(struct session *s, const char *kind, int64_t id)
 {
@@ -92,10 +91,7 @@ static void push_pair(struct session *s, const char *kind, int64_t id)
         resp_integer(&w, id);
     else
         resp_null(&w);
-    s->oom |= output_oom(&message);
-    if (!output_oom(&message))
-        session_push(s, buf_span(&message.owned));
-    output_release(&message);
+    session_push_output(s, &message);
 }
 
 static void push_invalidation(struct session *s)
@@ -177,8 +173,7 @@ void tracking_invalidate(struct service *service)
             session_wake(s);
 }
 
-// ---- CLIENT TRACKING
-// -----------------------------------------------------------------------------
+// ---- CLIENT TRACKING ----------------------------------------------------------------------------
 
 // A request of CLIENT TRACKING. Its prefixes are read again when they are needed.
 struct wish {

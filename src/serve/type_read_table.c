@@ -2,25 +2,12 @@
 // answers as Redis does when a key is of the wrong type, or missing. Arity, flags and keys are
 // Redis's.
 #include "serve/handlers.h"
+#include "serve/rows.h"
 
 // clang-format off: rows are tables
 
 // Arguments are nested less deep than Redis's: hiredis before 1.1 reads only so many levels of
 // COMMAND DOCS.
-
-#define NO_KEYS {0, 0, 0}, ""
-#define ONE_KEY                                                                                    \
-    {                                                                                              \
-        1, 1, 1                                                                                    \
-    }
-#define SECOND_KEY                                                                                 \
-    {                                                                                              \
-        2, 2, 1                                                                                    \
-    }
-#define ALL_KEYS                                                                                   \
-    {                                                                                              \
-        1, -1, 1                                                                                   \
-    }
 
 static const struct command_argument length_unit[] = {{"m", "pure-token", "M", 0, NULL},
                                                       {"km", "pure-token", "KM", 0, NULL},

@@ -265,8 +265,7 @@ static void identity(redisContext *c, redisContext *other, const char *over)
     freeReplyObject(foreign);
 }
 
-// ---- what the server tells about itself
-// ----------------------------------------------------------
+// ---- what the server tells about itself ---------------------------------------------------------
 
 static void info(redisContext *c, int port)
 {
@@ -383,8 +382,7 @@ static void command_table(redisContext *c)
     freeReplyObject(some);
 }
 
-// ---- many at once
-// --------------------------------------------------------------------------------
+// ---- many at once -------------------------------------------------------------------------------
 
 static void pipeline(redisContext *c, struct random *r, unsigned count, const char *over)
 {

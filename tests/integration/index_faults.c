@@ -30,8 +30,7 @@ static void start_anew(void)
     unlink(test_path("table.data.idx.tmp"));
 }
 
-// ---- places that cannot be written (F11)
-// --------------------------------------------------------
+// ---- places that cannot be written (F11) --------------------------------------------------------
 
 // Runs another program without root's right to write where it may not and, unless it is 0, with a
 // limit to the size of files: `confined BYTES PROGRAM WORD...`.
@@ -123,8 +122,7 @@ static void check_unwritable(void)
     }
 }
 
-// ---- several at once (F12)
-// ----------------------------------------------------------------------
+// ---- several at once (F12) ----------------------------------------------------------------------
 
 static void check_builders(void)
 {

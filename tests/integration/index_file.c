@@ -20,8 +20,7 @@ static const struct table table = {1, 500};
 static const char *data;
 static const char *path; // of its index file
 
-// ---- help
-// ---------------------------------------------------------------------------------------
+// ---- help ---------------------------------------------------------------------------------------
 
 // What a tool says, all of it in `*said`; its exit code.
 static int tool(struct buf *said, const char *const *words)
@@ -44,8 +43,7 @@ static void start_anew(void)
     unlink(test_path("table.data.idx.tmp"));
 }
 
-// ---- servers
-// ------------------------------------------------------------------------------------
+// ---- servers ------------------------------------------------------------------------------------
 
 static void check_restart(void)
 {
@@ -205,8 +203,7 @@ static void check_skipped_lines(void)
     buf_release(&err);
 }
 
-// ---- tools
-// --------------------------------------------------------------------------------------
+// ---- tools --------------------------------------------------------------------------------------
 
 static void check_tools(void)
 {

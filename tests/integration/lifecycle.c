@@ -80,8 +80,7 @@ static void runs(const char *program, const char *const *words, int code, const 
         __VA_ARGS__, NULL                                                                          \
     }
 
-// ---- starting
-// ------------------------------------------------------------------------------------
+// ---- starting -----------------------------------------------------------------------------------
 
 #define READY_END " 2 keys in [0-9]+\\.[0-9]{3} seconds$"
 
@@ -224,8 +223,7 @@ static void port_in_use(void)
     is_number(server_stop(&s), 0, "the server ends well");
 }
 
-// ---- the command line
-// ----------------------------------------------------------------------------
+// ---- the command line ---------------------------------------------------------------------------
 
 #define BAD_PORT(value)                                                                            \
     {                                                                                              \
@@ -297,8 +295,7 @@ static void command_lines(void)
     }
 }
 
-// ---- the data file
-// -------------------------------------------------------------------------------
+// ---- the data file ------------------------------------------------------------------------------
 
 static void unreadable_files(void)
 {
@@ -491,8 +488,7 @@ static void tool(void)
     buf_release(&err);
 }
 
-// ---- limits
-// --------------------------------------------------------------------------------------
+// ---- limits -------------------------------------------------------------------------------------
 
 // Runs another program with few file descriptors and without the rights of root to have more, or to
 // read everything: `confined LIMIT PROGRAM WORD...`. Root gets its rights back at exec but for
@@ -635,8 +631,7 @@ static void live_settings(void)
     is_number(server_stop(&s), 0, "the server ends well");
 }
 
-// ---- logs
-// ----------------------------------------------------------------------------------------
+// ---- logs ---------------------------------------------------------------------------------------
 
 static void logs(void)
 {
@@ -686,8 +681,7 @@ static void logs(void)
     buf_release(&log);
 }
 
-// ---- stopping
-// ------------------------------------------------------------------------------------
+// ---- stopping -----------------------------------------------------------------------------------
 
 // `count` GETs of KEY with their replies.
 static void pipeline_of(unsigned count, const char *value, struct buf *request, struct buf *wanted)

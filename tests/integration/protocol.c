@@ -92,8 +92,7 @@ static void exchange_all(const struct exchange *list, size_t count)
 }
 #define EXCHANGE_ALL(list) exchange_all(list, sizeof(list) / sizeof *(list))
 
-// ---- requests that are none
-// ----------------------------------------------------------------------
+// ---- requests that are none ---------------------------------------------------------------------
 
 #define BAD(text) BYTES("-ERR Protocol error: " text "\r\n"), CLOSES
 #define BAD_COUNT BAD("invalid multibulk length")
@@ -309,8 +308,7 @@ static void foreign_protocols(void)
     buf_release(&log);
 }
 
-// ---- what an error echoes
-// ------------------------------------------------------------------------
+// ---- what an error echoes -----------------------------------------------------------------------
 
 #define UNKNOWN(name, args)                                                                        \
     BYTES("-ERR unknown command '" name "', with args beginning with: " args "\r\n"), GOES_ON
@@ -395,8 +393,7 @@ static void long_echoes(void)
     }
 }
 
-// ---- keys
-// ----------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 static void expect_get(int fd, struct span key, const char *value, const char *name)
 {
@@ -507,8 +504,7 @@ static const struct exchange key_commands[] = {
     {"DBSIZE", BYTES("DBSIZE\r\n"), BYTES(":5\r\n"), GOES_ON},
 };
 
-// ---- RESP2 and RESP3
-// -----------------------------------------------------------------------------
+// ---- RESP2 and RESP3 ----------------------------------------------------------------------------
 
 // HELLO tells the connection's id, which no test knows beforehand: its digits become one '#'.
 static void mask_ids(struct buf *b)
@@ -685,8 +681,7 @@ static void never_mixed(void)
     }
 }
 
-// ---- writes
-// --------------------------------------------------------------------------------------
+// ---- writes -------------------------------------------------------------------------------------
 
 // Redis 7.0's own list (COMMAND LIST FILTERBY ACLCAT write, and the subcommands), so that none can
 // be lost from the table.
@@ -891,8 +886,7 @@ static void refused_writes(void)
     close(fd);
 }
 
-// ---- pipelines, cut and half-closed
-// --------------------------------------------------------------
+// ---- pipelines, cut and half-closed -------------------------------------------------------------
 
 static const char pipeline[] =
     "PING\r\n*2\r\n$3\r\nGET\r\n$36\r\n" KEY "\r\n\r\necho \"a b\\x21\"\n"
@@ -1001,8 +995,7 @@ static void error_before_unread_input(void)
     }
 }
 
-// ---- commands that must be enabled
-// ---------------------------------------------------------------
+// ---- commands that must be enabled --------------------------------------------------------------
 
 #define NO_SHUTDOWN "-NOPERM User default has no permissions to run the 'shutdown' command\r\n"
 #define NO_DEBUG                                                                                   \

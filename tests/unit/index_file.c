@@ -18,8 +18,7 @@ static const char *data; // its file
 static const char *path; // of the index file, DATAFILE.idx
 static struct buf good;  // what it holds
 
-// ---- round trips
-// --------------------------------------------------------------------------------
+// ---- round trips --------------------------------------------------------------------------------
 
 static bool same_figures(const struct dataset_figures *a, const struct dataset_figures *b)
 {

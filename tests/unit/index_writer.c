@@ -20,8 +20,7 @@
 
 static const struct table table = {1, 200};
 
-// ---- the lock
-// -----------------------------------------------------------------------------------
+// ---- the lock -----------------------------------------------------------------------------------
 
 static void check_lock(void)
 {
@@ -113,8 +112,7 @@ static void check_hostile_names(void)
     }
 }
 
-// ---- writing
-// ------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 static char image[CHECKSUM_BLOCK * 5 + 3];
 
@@ -238,8 +236,7 @@ static void check_stamp(void)
     buf_release(&after);
 }
 
-// ---- what a dataset does with it
-// ----------------------------------------------------------------
+// ---- what a dataset does with it ----------------------------------------------------------------
 
 // Nothing that holds records is ever replaced by an index.
 static void check_data_is_spared(void)

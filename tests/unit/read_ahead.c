@@ -51,8 +51,7 @@ static void start_service(void)
     service_init(&service, &group);
 }
 
-// ---- a client: what it says, what it must hear, and how far it is
-// ---------------------------------
+// ---- a client: what it says, what it must hear, and how far it is -------------------------------
 
 struct client {
     struct session session;
