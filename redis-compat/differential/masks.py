@@ -54,14 +54,6 @@ def hello(ours, theirs, _words, _context):
     return True
 
 
-def doubled_option(ours, _theirs, request, _context):
-    """Of HELLO, the option that is not taken."""
-    refused = re.fullmatch(rb"ERR Syntax error in HELLO option '(AUTH|SETNAME)'", ours[1], re.I) \
-        if is_kind("-", ours) else None
-    return refused is not None and \
-        [w.lower() for w in request].count(refused.group(1).lower()) > 1
-
-
 def cut_words(ours, theirs, words, _context):
     """An error that repeats words of the request, each cut at 128 bytes."""
     text = theirs[1] if is_kind("-", ours, theirs) else b""
@@ -318,8 +310,6 @@ def default_user(ours, theirs, _words, _context):
 MASKS = [
     ("hello", "version, connection number and role are those of each server (clients choose "
               "features by the version, and refuse replicas)", hello),
-    ("hello", "an option is taken once: a list without end would take a time without end",
-     doubled_option),
     ("shutdown monitor acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
      "module|loadex module|unload", "the oracle is kept from it", denied),
     ("geosearch", "of several errors another one is told, and nothing is near any point", geosearch),

@@ -7,7 +7,11 @@
 #include "serve/tracking.h"
 #include "serve/transaction.h"
 
-enum { CLIENT_TEXT_MAX = 1024 }; // bytes of a name: what a client can make us keep is bounded
+enum {
+    CLIENT_TEXT_MAX = 1024, // bytes of a name: what a client can make us keep is bounded
+    // Words of a HELLO: a list without end would take a time without end.
+    HELLO_WORDS_MAX = 32,
+};
 
 enum command_result ping_command(struct session *s, const struct resp_request *r)
 {
@@ -214,19 +218,15 @@ enum command_result hello_command(struct session *s, const struct resp_request *
         resp_error(&s->reply, "NOPROTO unsupported protocol version");
         return COMMAND_DONE;
     }
-    // Each option once: a list without end would take a time without end.
-    bool entered = false;
-    bool named = false;
     for (uint32_t i = 2; i < r->argc; i++) {
         struct span option = resp_arg(r, i);
         uint32_t more = r->argc - 1 - i;
-        if (span_is(option, "auth") && more >= 2 && !entered) {
-            entered = true;
+        bool known = i < HELLO_WORDS_MAX;
+        if (known && span_is(option, "auth") && more >= 2) {
             if (!enter(s, resp_arg(r, i + 1), resp_arg(r, i + 2)))
                 return COMMAND_DONE;
             i += 2;
-        } else if (span_is(option, "setname") && more >= 1 && !named) {
-            named = true;
+        } else if (known && span_is(option, "setname") && more >= 1) {
             if (!set_name(s, resp_arg(r, i + 1)))
                 return COMMAND_DONE;
             i += 1;
