@@ -249,7 +249,7 @@ enum command_result cluster_keyslot_command(struct session *s, const struct resp
 static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char *text)
 {
     struct uuid id;
-    if (!dataset_at(s->service->dataset, rank, &id, NULL))
+    if (!dataset_at(session_dataset(s), rank, &id, NULL))
         return false;
     uuid_format(id, text);
     return slot_of(span_of(text, UUID_TEXT_LEN)) == slot;
@@ -266,7 +266,7 @@ enum command_result cluster_countkeysinslot_command(struct session *s, const str
         resp_error(&s->reply, "ERR Invalid slot");
         return COMMAND_DONE;
     }
-    for (; s->cursor < dataset_figures(s->service->dataset)->keys; s->cursor++) {
+    for (; s->cursor < dataset_figures(session_dataset(s))->keys; s->cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         s->sum += is_key_of(s, s->cursor, slot, text);
@@ -288,7 +288,7 @@ enum command_result cluster_getkeysinslot_command(struct session *s, const struc
         return COMMAND_DONE;
     }
     uint64_t most = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
-    for (; s->cursor < dataset_figures(s->service->dataset)->keys; s->cursor++) {
+    for (; s->cursor < dataset_figures(session_dataset(s))->keys; s->cursor++) {
         if (s->collected.len == most * UUID_TEXT_LEN || s->collected.oom)
             break;
         if (!session_may_go_on(s))

@@ -32,7 +32,7 @@ enum command_result ttl_command(struct session *s, const struct resp_request *r)
 
 enum command_result randomkey_command(struct session *s, const struct resp_request *r)
 {
-    const struct dataset *dataset = s->service->dataset;
+    const struct dataset *dataset = session_dataset(s);
     uint64_t keys = dataset_figures(dataset)->keys;
     struct uuid id;
     struct span value;

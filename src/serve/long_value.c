@@ -12,7 +12,7 @@ struct place {
 bool long_value_lookup(struct session *s, const struct resp_request *r, uint32_t i,
                        struct span *value)
 {
-    struct span text = dataset_text(s->service->dataset);
+    struct span text = dataset_text(session_dataset(s));
     struct place place = {SIZE_MAX, 0}; // of no value
     if (s->cursor != 0 && s->collected.len == sizeof place) {
         memcpy(&place, s->collected.ptr, sizeof place);

@@ -32,7 +32,7 @@ static bool check_samples(struct session *s, const struct resp_request *r)
 
 enum command_result memory_usage_command(struct session *s, const struct resp_request *r)
 {
-    const struct dataset_figures *f = dataset_figures(s->service->dataset);
+    const struct dataset_figures *f = dataset_figures(session_dataset(s));
     struct span value;
     if (!check_samples(s, r))
         return COMMAND_DONE;
@@ -66,7 +66,7 @@ static double ratio(uint64_t part, uint64_t whole)
 // overhead of its keys the index.
 enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
 {
-    const struct dataset_figures *f = dataset_figures(s->service->dataset);
+    const struct dataset_figures *f = dataset_figures(session_dataset(s));
     struct process_memory memory = process_memory();
     struct resp_writer *w = &s->reply;
     (void)r;

@@ -67,7 +67,7 @@ static bool parse_bound(const struct dataset *d, struct span text, bool lower, u
 
 static bool parse_bounds(struct session *s, const struct resp_request *r, struct range *range)
 {
-    const struct dataset *d = s->service->dataset;
+    const struct dataset *d = session_dataset(s);
     struct span from = resp_arg(r, range->reversed ? 2 : 1);
     struct span to = resp_arg(r, range->reversed ? 1 : 2);
     session_charge(s, 2 * WORK_PER_BOUND);
@@ -128,7 +128,7 @@ static void reply_record(struct session *s, const struct range *range, uint64_t 
     struct uuid id;
     struct span value = {NULL, 0};
     char text[UUID_TEXT_LEN];
-    bool found = dataset_at(s->service->dataset, rank, &id, range->with_values ? &value : NULL);
+    bool found = dataset_at(session_dataset(s), rank, &id, range->with_values ? &value : NULL);
     if (range->with_values && s->reply.protocol == RESP3)
         resp_array(&s->reply, 2);
     if (found) {
@@ -141,7 +141,7 @@ static void reply_record(struct session *s, const struct range *range, uint64_t 
         return;
     session_charge(s, value.len / BYTES_PER_WORK);
     if (found)
-        resp_bulk_shared(&s->reply, value, &s->service->borrowed);
+        resp_bulk_shared(&s->reply, value, &session_view(s)->ref);
     else
         resp_null(&s->reply);
 }

@@ -121,7 +121,7 @@ static void choose_range(const struct dataset *d, struct span pattern, uint64_t 
 static bool match_key(struct session *s, struct span pattern, uint64_t rank, char *text)
 {
     struct uuid id;
-    if (!dataset_at(s->service->dataset, rank, &id, NULL))
+    if (!dataset_at(session_dataset(s), rank, &id, NULL))
         return false;
     uuid_format(id, text);
     session_charge(s, pattern.len / PATTERN_PER_WORK);
@@ -157,7 +157,7 @@ enum command_result scan_command(struct session *s, const struct resp_request *r
     uint64_t end;
     if (!parse(s, r, &scan))
         return COMMAND_DONE;
-    choose_range(s->service->dataset, scan.pattern, &rank, &end);
+    choose_range(session_dataset(s), scan.pattern, &rank, &end);
     rank = scan.cursor > rank ? scan.cursor : rank;
     for (rank += s->sum; rank < end && s->sum < scan.count; rank++, s->sum++) {
         if (s->collected.len >= KEYS_MAX * UUID_TEXT_LEN)
@@ -218,7 +218,7 @@ enum command_result keys_command(struct session *s, const struct resp_request *r
         resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
         return COMMAND_DONE;
     }
-    choose_range(s->service->dataset, pattern, &first, &end);
+    choose_range(session_dataset(s), pattern, &first, &end);
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);
         if (s->cursor == 0)

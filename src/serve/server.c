@@ -15,7 +15,7 @@ enum { DEBUG_SLEEP_MAX = 3600 }; // seconds
 enum command_result dbsize_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    resp_integer(&s->reply, (int64_t)dataset_figures(s->service->dataset)->keys);
+    resp_integer(&s->reply, (int64_t)dataset_figures(session_dataset(s))->keys);
     return COMMAND_DONE;
 }
 
@@ -34,7 +34,7 @@ enum command_result time_command(struct session *s, const struct resp_request *r
 enum command_result lastsave_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    uint64_t built_at_us = dataset_figures(s->service->dataset)->built_at_us;
+    uint64_t built_at_us = dataset_figures(session_dataset(s))->built_at_us;
     resp_integer(&s->reply, (int64_t)(built_at_us / 1000000));
     return COMMAND_DONE;
 }

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
+#include "serve/tracking.h"
 
 enum {
     SLOWLOG_SLOWER_THAN = 10000, // µs; these three are Redis's
@@ -68,12 +69,6 @@ void service_group_release(struct service_group *group)
     pthread_mutex_destroy(&o->lock);
 }
 
-static void drop_dataset(struct ref *ref)
-{
-    struct service *service = (struct service *)((char *)ref - offsetof(struct service, borrowed));
-    ref_drop(dataset_ref(service->dataset));
-}
-
 void service_init(struct service *service, struct service_group *group)
 {
     assert(group->count < SERVICES_MAX);
@@ -83,6 +78,8 @@ void service_init(struct service *service, struct service_group *group)
     link_init(&service->sessions);
     service->settings = group->settings;
     service->dataset = group->dataset;
+    view_init(&service->first_view, group->dataset);
+    service->view = &service->first_view;
     service->commands = &group->commands;
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
@@ -90,9 +87,19 @@ void service_init(struct service *service, struct service_group *group)
     service->durations.wanted = &group->live[LIVE_LATENCY_TRACKING];
     service->durations.resets = &group->observation.durations_resets;
     service->timing.durations = &service->durations;
-    ref_take(dataset_ref(group->dataset));
-    ref_init(&service->borrowed, drop_dataset);
     group->services[group->count++] = service;
+}
+
+bool service_publish(struct service *service, struct dataset *dataset)
+{
+    struct view *view = view_new(dataset);
+    if (view == NULL)
+        return false;
+    ref_drop(&service->view->ref);
+    service->view = view;
+    service->dataset = dataset;
+    tracking_invalidate(service);
+    return true;
 }
 
 const char *service_redis_version(const struct service *service)
@@ -109,8 +116,7 @@ uint64_t service_random(struct service *service, uint64_t limit)
 
 void service_release(struct service *service)
 {
-    assert(atomic_load(&service->borrowed.count) == 1);
-    ref_drop(&service->borrowed);
+    ref_drop(&service->view->ref);
     durations_table_release(&service->durations);
 }
 

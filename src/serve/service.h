@@ -17,6 +17,7 @@
 #include "serve/slow_log.h"
 #include "serve/stats.h"
 #include "serve/timing.h"
+#include "serve/view.h"
 
 struct dataset;
 struct errand;
@@ -140,9 +141,8 @@ struct service {
     const struct service_settings *settings; // these three are the group's
     struct dataset *dataset;
     const struct command_index *commands;
-    // For replies that borrow a value: a reference of the loop's own, as counting all loops'
-    // borrowers in the dataset would make them wait for each other. It holds one to the dataset.
-    struct ref borrowed;
+    struct view *view;      // of the dataset; what begins now sees it
+    struct view first_view; // of the one the loop began with
     uint64_t random_state;
     struct stats stats;
     struct timing timing; // settled by the caller of the sessions, at the end of a turn
@@ -159,6 +159,11 @@ void service_group_init(struct service_group *group, const struct service_settin
 // Adds a service to the group (SERVICES_MAX at most): one at a time, before any session runs. Both
 // must stay where they are.
 void service_init(struct service *service, struct service_group *group);
+
+// Has the loop answer from `dataset` from here on; what is not finished goes on with the old one.
+// Clients that track are told (tracking.h). In the loop's thread, between two turns. False when
+// memory is short: then nothing has changed.
+bool service_publish(struct service *service, struct dataset *dataset);
 
 // Frees what was logged. The services are gone, or about to be used no more.
 void service_group_release(struct service_group *group);

@@ -42,6 +42,14 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
 
 static void forget_ahead(struct session *s);
 
+static void drop_view(struct session *s)
+{
+    if (s->view == NULL)
+        return;
+    ref_drop(&s->view->ref);
+    s->view = NULL;
+}
+
 void session_leave(struct session *s)
 {
     errand_end(s);
@@ -57,6 +65,7 @@ void session_release(struct session *s)
         return;
     forget_ahead(s);
     session_leave(s);
+    drop_view(s);
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
@@ -109,7 +118,7 @@ static void look_up_stretch(struct session *s, const struct resp_request *r, uin
     uint32_t left = command_keys(command, r->argc) - before;
     uint32_t count = left < BATCH_STRETCH ? left : BATCH_STRETCH;
     assert(i >= (uint32_t)command->keys.first && left > 0);
-    batch_look_up_stretch(&s->service->batch, s->service->dataset, r, i, step, count);
+    batch_look_up_stretch(&s->service->batch, session_dataset(s), r, i, step, count);
     s->keys.first = i;
     s->keys.count = count;
     s->keys.place = BATCH_KEYS;
@@ -132,7 +141,7 @@ bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i,
     uint64_t place = place_of(s, r, i);
     if (!count_lookup(s, place != DATASET_NOWHERE))
         return false;
-    *value = dataset_value(s->service->dataset, place);
+    *value = dataset_value(session_dataset(s), place);
     if (value->len >= BYTES_PER_WORK)
         session_charge(s, value->len / BYTES_PER_WORK);
     return true;
@@ -450,6 +459,12 @@ static void forget_ahead(struct session *s)
         batch_clear(batch);
 }
 
+// Keys that are looked up with others' are looked up in the loop's dataset.
+static bool sees_old(const struct session *s)
+{
+    return s->view != NULL && s->view != s->service->view;
+}
+
 void session_read_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
@@ -458,7 +473,7 @@ void session_read_ahead(struct session *s, struct bytes in)
     assert(s->ahead.end == 0);
     if (transaction_executes(s))
         in = transaction_rest(s);
-    if (s->closing || s->running != NULL || begun || !s->authenticated ||
+    if (s->closing || s->running != NULL || begun || !s->authenticated || sees_old(s) ||
         batch_read(batch, s->service->commands, in, s->ahead.limit) == 0)
         return;
     s->ahead.next = first;
@@ -593,6 +608,15 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     return 0;
 }
 
+// What is not finished goes on, in another turn, with the dataset it began with.
+static void keep_view(struct session *s)
+{
+    if (s->view != NULL)
+        return;
+    s->view = s->service->view;
+    ref_take(&s->view->ref);
+}
+
 // Whether a message may stand here: between two replies, but not within an EXEC's.
 static bool at_boundary(const struct session *s)
 {
@@ -610,6 +634,8 @@ static bool is_paused(struct session *s)
 static enum feed_status stopped_by(struct session *s)
 {
     bool room = output_pending(s->out) < SESSION_OUTPUT_HIGH;
+    if (s->view != NULL && at_boundary(s))
+        drop_view(s);
     if (s->tracking != NULL && at_boundary(s))
         tracking_catch_up(s);
     if (s->pushes.len > 0 && room && at_boundary(s)) {
@@ -735,6 +761,8 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->service->timing.singly = s->spent_ns > 0 || observe_singly(s->service);
     result.consumed = feed(s, in, &result.status);
     forget_ahead(s);
+    if (!at_boundary(s))
+        keep_view(s);
     // Large values fill the output long before all that could be read ahead is answered.
     unsigned done = SESSION_TURN_WORK - s->work_left;
     bool full = result.status == FEED_OUTPUT_FULL;

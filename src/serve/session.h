@@ -72,6 +72,7 @@ struct session {
     char *lib_name;
     char *lib_ver;
     const struct command_entry *last;    // the command named last, or NULL
+    struct view *view;                   // that what is not finished goes on with; NULL: the loop's
     struct errand *errand;               // whose end it waits for, or NULL
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
@@ -199,6 +200,18 @@ static inline bool session_has_room(const struct session *s)
 // For handlers: takes as many units more (or all that are left), for work that is not bounded
 // otherwise. A unit is about the time of a lookup, 0.2 µs.
 void session_charge(struct session *s, uint64_t units);
+
+// For handlers: the view that the command at work has from its beginning to its end, and those of a
+// transaction all; and its dataset.
+static inline struct view *session_view(const struct session *s)
+{
+    return s->view != NULL ? s->view : s->service->view;
+}
+
+static inline struct dataset *session_dataset(const struct session *s)
+{
+    return session_view(s)->dataset;
+}
 
 // For handlers: the value stored under argument `i`, a key, counted as a hit or a miss. A key that
 // is no UUID is a miss. When the keys of the request have not been looked up ahead, those from `i`

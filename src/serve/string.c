@@ -7,7 +7,7 @@ static void reply_value(struct session *s, const struct resp_request *r, uint32_
 {
     struct span value;
     if (session_lookup(s, r, key, &value))
-        resp_bulk_shared(&s->reply, value, &s->service->borrowed);
+        resp_bulk_shared(&s->reply, value, &session_view(s)->ref);
     else
         resp_null(&s->reply);
 }
@@ -44,7 +44,7 @@ enum command_result getrange_command(struct session *s, const struct resp_reques
         resp_error(&s->reply, "ERR value is not an integer or out of range");
     } else {
         session_lookup(s, r, 1, &value);
-        resp_bulk_shared(&s->reply, range_of(value, start, end), &s->service->borrowed);
+        resp_bulk_shared(&s->reply, range_of(value, start, end), &session_view(s)->ref);
     }
     return COMMAND_DONE;
 }

@@ -115,7 +115,7 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
     if (s->running->command->keys.first != 0)
         return session_has(s, r, i);
     if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id))
-        dataset_find_many(s->service->dataset, &id, 1, &place);
+        dataset_find_many(session_dataset(s), &id, 1, &place);
     bool found = place != DATASET_NOWHERE;
     if (found)
         counter_add(&s->service->stats.keyspace_hits, 1);

@@ -1,0 +1,26 @@
+// One loop's hold on one dataset. Replies that borrow a value, and commands that are not done, hold
+// references to the view and not to the dataset, as counting all loops' borrowers in one place
+// would make them wait for each other. A loop goes on with a new view when the dataset is replaced;
+// the old one stays until the last of its references is dropped.
+//
+// A view belongs to the thread of its loop.
+#ifndef STELE_SERVE_VIEW_H
+#define STELE_SERVE_VIEW_H
+
+#include "base/ref.h"
+
+struct dataset;
+
+struct view {
+    struct ref ref;
+    struct dataset *dataset; // a reference of the view's own
+};
+
+// Makes `view`, which the caller places, one of `dataset`: with one reference, which is the
+// caller's.
+void view_init(struct view *view, struct dataset *dataset);
+
+// The same on the heap; it frees itself. NULL when memory is short.
+struct view *view_new(struct dataset *dataset);
+
+#endif
