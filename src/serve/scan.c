@@ -23,6 +23,7 @@ enum {
     // Bytes of a pattern: matching a key can take 36 times as many steps.
     PATTERN_MAX = 1024,
     PATTERN_PER_WORK = 8,
+    WORDS_MAX = 64, // they are read in each turn
 };
 
 struct scan {
@@ -56,6 +57,10 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
         return false;
     }
     for (uint32_t i = 2; i < r->argc; i += 2) {
+        if (i >= WORDS_MAX) {
+            resp_error(&s->reply, "ERR syntax error");
+            return false;
+        }
         int64_t count;
         struct span option = resp_arg(r, i);
         struct span value = i + 1 < r->argc ? resp_arg(r, i + 1) : span_of(NULL, 0);
