@@ -141,8 +141,8 @@ build/$(1)/tests/bench/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
 # A fuzz target that plays its corpus; or with a fuzzer in it.
 build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(PARTS) \
-        $(if $(filter-out fuzz,$(1)),$(SUPPORT) tests/fuzz/replay.c))
+    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT) \
+        $(if $(filter-out fuzz,$(1)),tests/fuzz/replay.c))
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
 
@@ -225,7 +225,8 @@ fuzz: need-fuzz ## search with libFuzzer for inputs that break a promise (TIME=6
 	$(Q)for t in $(FUZZ_TARGETS); do \
 	    mkdir -p build/fuzz/found/$$t && \
 	    build/fuzz/tests/fuzz/$$t -max_total_time=$(TIME) -timeout=20 -print_final_stats=1 \
-	        -artifact_prefix=build/fuzz/$$t- build/fuzz/found/$$t tests/fuzz/corpus/$$t || exit 1; \
+	        -artifact_prefix=build/fuzz/$$t- -dict=build/fuzz/words.dict \
+	        build/fuzz/found/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done
 
 # Counters off: an input that only goes through a loop more often is not worth a file.
@@ -236,7 +237,12 @@ fuzz-merge: need-fuzz ## add those of its finds that reach new code to tests/fuz
 	        build/fuzz/found/$$t || exit 1; \
 	done
 
-fuzz-targets: $(FUZZ:%.c=build/fuzz/%)
+fuzz-targets: $(FUZZ:%.c=build/fuzz/%) build/fuzz/words.dict
+
+# The names of commands and the words of their arguments, as a dictionary for libFuzzer.
+build/fuzz/words.dict: docs/commands.md
+	$(Q)mkdir -p $(@D)
+	$(Q)grep -oE '\b[A-Z][A-Z_.-]*[A-Z]\b' $< | sort -u | sed 's/.*/"&"/' > $@
 
 # The inputs that are written by a program and not found by a fuzzer. Named, so that a new version
 # of one takes the place of the old.

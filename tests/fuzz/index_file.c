@@ -46,14 +46,6 @@ struct table {
     size_t question_count;
 };
 
-static void must(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "broken promise: %s\n", what);
-    abort();
-}
-
 // ---- the texts ----------------------------------------------------------------------------------
 
 struct uuid index_file_key(unsigned i)

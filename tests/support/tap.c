@@ -9,7 +9,8 @@
 static unsigned points;
 static unsigned failures;
 
-static bool report(bool passed, const char *name, va_list args)
+__attribute__((format(printf, 2, 0))) static bool report(bool passed, const char *name,
+                                                         va_list args)
 {
     points++;
     failures += !passed;
