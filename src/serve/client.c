@@ -85,14 +85,15 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
     int len = snprintf(
         to, LINE_MAX,
         "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%u psub=%u "
-        "ssub=%u multi=%lld watch=%u qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=0 rbp=0 "
+        "ssub=%u multi=%lld watch=%llu qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=0 "
+        "rbp=0 "
         "obl=0 oll=%d omem=%zu tot-mem=%zu events=%s%s cmd=%s user=default redir=%lld resp=%d "
         "lib-name=%s lib-ver=%s io-thread=%u",
         (unsigned long long)s->id, facts.address, facts.local_address, facts.fd,
         s->name != NULL ? s->name : "", seconds_since(now, s->created_ns),
         seconds_since(now, facts.active_ns), flags, pubsub_count(s, CHANNEL),
         pubsub_count(s, CHANNEL_PATTERN), pubsub_count(s, CHANNEL_SHARD),
-        t != NULL ? (long long)t->count : -1, s->watched, facts.input,
+        t != NULL ? (long long)t->count : -1, (unsigned long long)s->watched, facts.input,
         facts.input_memory - facts.input, s->args_capacity * sizeof *s->args, queued,
         facts.output > 0, facts.output_memory,
         facts.memory + facts.input_memory + facts.output_memory + queued +

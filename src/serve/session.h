@@ -77,7 +77,7 @@ struct session {
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
-    uint32_t watched;                    // keys of WATCH
+    uint64_t watched;                    // keys of WATCH, those named twice twice
     unsigned reply_mode;
     bool local; // the client is on this machine: loopback or a unix socket
     bool authenticated;
