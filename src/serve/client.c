@@ -335,11 +335,6 @@ static bool visit_killing(struct errand *e, struct service *service)
     return s == NULL;
 }
 
-static void release_killing(struct errand *e)
-{
-    free(e);
-}
-
 // An address that is longer than any is that of no client, and stays so when it is cut.
 static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
 {
@@ -409,7 +404,7 @@ static bool send_killing(struct session *s, const struct resp_request *r)
         return false;
     }
     k->errand.visit = visit_killing;
-    k->errand.release = release_killing;
+    k->errand.release = errand_free;
     errand_send(&k->errand, s->service, s);
     return true;
 }
@@ -461,11 +456,6 @@ static bool visit_pause(struct errand *e, struct service *service)
     return true;
 }
 
-static void release_pause(struct errand *e)
-{
-    free(e);
-}
-
 // OK once no loop goes on, or all do.
 static enum command_result pause_until(struct session *s, uint64_t until)
 {
@@ -476,7 +466,7 @@ static enum command_result pause_until(struct session *s, uint64_t until)
             return COMMAND_DONE;
         }
         p->errand.visit = visit_pause;
-        p->errand.release = release_pause;
+        p->errand.release = errand_free;
         p->until = until;
         errand_send(&p->errand, s->service, s);
     }

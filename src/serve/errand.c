@@ -2,6 +2,7 @@
 #include "serve/errand.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "serve/service.h"
 #include "serve/session.h"
@@ -65,6 +66,11 @@ void errand_arrive(struct errand *e, struct service *service)
     come_home(e);
     if (asker != NULL)
         session_wake(asker);
+}
+
+void errand_free(struct errand *e)
+{
+    free(e);
 }
 
 struct errand *errand_answer(const struct session *s)

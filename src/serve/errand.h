@@ -43,6 +43,9 @@ struct errand *errand_answer(const struct session *s);
 // For handlers: the answer has been used. Also when the session ends, wherever its errand is.
 void errand_end(struct session *s);
 
+// For `release`, of an errand that owns nothing but itself.
+void errand_free(struct errand *e);
+
 // For net/: `e` has come to the loop of `service`, in its thread.
 void errand_arrive(struct errand *e, struct service *service);
 

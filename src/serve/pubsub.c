@@ -347,11 +347,6 @@ static bool visit_publication(struct errand *e, struct service *service)
     return s == NULL;
 }
 
-static void release_publication(struct errand *e)
-{
-    free(e);
-}
-
 static enum command_result publish(struct session *s, const struct resp_request *r, bool sharded)
 {
     if (s->errand == NULL) {
@@ -367,7 +362,7 @@ static enum command_result publish(struct session *s, const struct resp_request 
             return COMMAND_DONE;
         }
         p->errand.visit = visit_publication;
-        p->errand.release = release_publication;
+        p->errand.release = errand_free;
         p->sharded = sharded;
         p->channel_len = channel.len;
         p->message_len = message.len;

@@ -132,11 +132,6 @@ static void tell_broken(struct errand *e)
         push_pair(s, "tracking-redir-broken", (int64_t)r->to);
 }
 
-static void release_plain(struct errand *e)
-{
-    free(e);
-}
-
 static void redirect_invalidation(struct session *s)
 {
     struct redirected *r = calloc(1, sizeof *r);
@@ -146,7 +141,7 @@ static void redirect_invalidation(struct session *s)
     }
     r->errand.visit = visit_target;
     r->errand.back = tell_broken;
-    r->errand.release = release_plain;
+    r->errand.release = errand_free;
     r->from = s->id;
     r->to = s->tracking->redirect;
     errand_send(&r->errand, s->service, NULL);
@@ -382,7 +377,7 @@ static void send_search(struct session *s, uint64_t id)
         return;
     }
     search->errand.visit = visit_search;
-    search->errand.release = release_plain;
+    search->errand.release = errand_free;
     search->id = id;
     errand_send(&search->errand, s->service, s);
 }

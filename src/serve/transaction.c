@@ -8,11 +8,16 @@
 #include "base/number.h"
 #include "serve/handlers.h"
 
-void transaction_end(struct session *s)
+static void unwatch(struct session *s)
 {
     if (s->watched > 0)
         counter_take(&s->service->stats.watching_clients, 1);
     s->watched = 0;
+}
+
+void transaction_end(struct session *s)
+{
+    unwatch(s);
     if (s->transaction == NULL)
         return;
     buf_release(&s->transaction->requests);
@@ -125,9 +130,7 @@ enum command_result watch_command(struct session *s, const struct resp_request *
 enum command_result unwatch_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    if (s->watched > 0)
-        counter_take(&s->service->stats.watching_clients, 1);
-    s->watched = 0;
+    unwatch(s);
     resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
