@@ -53,7 +53,11 @@ SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(wildcard tests/unit/*.c)
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
-SCRIPTS := $(wildcard tests/integration/*.t)
+# One test a row of docs/faults.md, named after it; those that take over a minute are in long/.
+FAULTS := $(wildcard tests/faults/*.c)
+LONG_FAULTS := $(wildcard tests/faults/long/*.c)
+SCRIPTS := $(wildcard tests/integration/*.t tests/faults/*.t)
+LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
 BENCH := $(wildcard tests/bench/*.c)
@@ -66,7 +70,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
+             $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/unit/support/*.h)
 
 Q := $(if $(V),,@)
@@ -74,8 +78,8 @@ say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test redis-compat redis-compat-build redis-compat-matrix bench docs fuzz fuzz-merge \
-        fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
+.PHONY: all run test faults redis-compat redis-compat-build redis-compat-matrix bench docs fuzz \
+        fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
 
@@ -127,6 +131,12 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
 
+# Faults are injected into a server from outside, or into its parts.
+build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o \
+    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
+
 build/$(1)/redis-compat/clients/%: build/$(1)/redis-compat/clients/%.o \
     $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
 	$$(call say,LINK $$@)
@@ -157,9 +167,9 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
-    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(CLIENTS) $(BENCH) $(FUZZ))
+    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(CLIENTS) $(BENCH) $(FUZZ))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FUZZ)) $(SCRIPTS)
+	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(FUZZ)) $(SCRIPTS)
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
@@ -194,6 +204,11 @@ test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-threads
+
+faults: need-test ## run the tests of faults that take longer than a minute
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(LONG_FAULTS:%.c=build/release/%)
+	$(Q)STELE_BUILD=build/release prove --failures --timer \
+	    $(LONG_FAULTS:%.c=build/release/%) $(LONG_SCRIPTS)
 
 redis-compat: need-redis-compat ## run redis-compat/: cases beside a real redis-server, client libraries, tools
 	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
