@@ -4,7 +4,6 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +13,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "base/thread.h"
 #include "base/version.h"
 #include "data/dataset.h"
+#include "net/publisher.h"
 #include "net/server.h"
 #include "options.h"
 
 typedef unsigned long long ull;
-
-enum { SETTLING_SECONDS = 2 }; // for the index file to be given up at the end
 
 static int fail(const struct error *error)
 {
@@ -30,38 +27,59 @@ static int fail(const struct error *error)
     return EXIT_FAILURE;
 }
 
-// While the index is built: a bar on a terminal, otherwise a line in the log every few seconds.
-struct building {
-    const char *data_file;
+// Opening the data file, at the start and to reload. While the index is built: a bar on a terminal,
+// otherwise a line in the log every few seconds.
+struct opening {
+    const struct options *options;
+    bool reloading; // others write to the terminal, too
     struct progress progress;
 };
 
 static void log_notice(void *context, bool warning, const char *text)
 {
-    const struct building *building = context;
-    if (building->progress.terminal)
+    const struct opening *opening = context;
+    if (opening->progress.terminal)
         fputs("\r\033[K", stderr); // where the bar may be
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }
 
 static void show_progress(void *context, uint64_t done, uint64_t total)
 {
-    struct building *building = context;
+    struct opening *opening = context;
     char text[PROGRESS_TEXT];
-    if (!progress_due(&building->progress, done, total, text))
+    if (!progress_due(&opening->progress, done, total, text))
         return;
-    if (building->progress.terminal)
+    if (opening->progress.terminal)
         fprintf(stderr, "\r%s\033[K", text);
     else
-        log_write(LOG_NOTICE, "indexing %s: %s", building->data_file, text);
+        log_write(LOG_NOTICE, "indexing %s: %s", opening->options->data_file, text);
 }
 
-static struct dataset *open_dataset(const struct options *options, struct error *error)
+static void log_figures(const struct opening *opening, const struct dataset *dataset,
+                        const struct dataset_figures *f)
 {
+    const char *data_file = opening->options->data_file;
+    if (f->malformed > 0)
+        log_write(LOG_WARNING, "%s: skipped %llu malformed lines of %llu", data_file,
+                  (ull)f->malformed, (ull)f->lines);
+    if (f->duplicates > 0)
+        log_write(LOG_NOTICE, "%s: %llu lines are replaced by later ones of the same key",
+                  data_file, (ull)f->duplicates);
+    double each = f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0;
+    if (dataset_index_is_mapped(dataset))
+        log_write(LOG_NOTICE, "mapped the index of %llu keys of %s: %llu bytes, %.2f a key",
+                  (ull)f->keys, data_file, (ull)f->index_bytes, each);
+    else
+        log_write(LOG_NOTICE, "indexed %llu keys of %s in %.3f s: %llu bytes, %.2f a key",
+                  (ull)f->keys, data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes, each);
+}
+
+static struct dataset *open_dataset(void *context, struct error *error)
+{
+    struct opening *opening = context;
+    const struct options *options = opening->options;
     struct dataset_report report = {0};
     bool no_index = options->index != NULL && *options->index == '\0';
-    static struct building building; // used for as long as the dataset is
-    building.data_file = options->data_file;
     struct dataset_settings settings = {
         .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
@@ -70,69 +88,25 @@ static struct dataset *open_dataset(const struct options *options, struct error 
         .build_memory = options->build_memory,
         .notice = log_notice,
         .progress = show_progress,
-        .context = &building,
+        .context = opening,
     };
-    progress_begin(&building.progress,
-                   *options->server.service.logfile == '\0' && isatty(STDERR_FILENO));
+    progress_begin(&opening->progress, !opening->reloading &&
+                                           *options->server.service.logfile == '\0' &&
+                                           isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
-    if (building.progress.terminal && building.progress.told_ns != building.progress.began_ns)
+    if (opening->progress.terminal && opening->progress.told_ns != opening->progress.began_ns)
         fputs("\r\033[K", stderr);
-    building.progress.terminal = false; // from here on log lines do
-    const struct dataset_figures *f = &report.figures;
+    opening->progress.terminal = false; // from here on log lines do
     // A mapped index tells how many they are, not which.
-    for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
-        fprintf(stderr, "%s\n", report.malformed[i]);
-    if (dataset == NULL)
-        return NULL;
-    if (f->malformed > 0)
-        log_write(LOG_WARNING, "%s: skipped %llu malformed lines of %llu", options->data_file,
-                  (ull)f->malformed, (ull)f->lines);
-    if (f->duplicates > 0)
-        log_write(LOG_NOTICE, "%s: %llu lines are replaced by later ones of the same key",
-                  options->data_file, (ull)f->duplicates);
-    double each = f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0;
-    if (dataset_index_is_mapped(dataset))
-        log_write(LOG_NOTICE, "mapped the index of %llu keys of %s: %llu bytes, %.2f a key",
-                  (ull)f->keys, options->data_file, (ull)f->index_bytes, each);
-    else
-        log_write(LOG_NOTICE, "indexed %llu keys of %s in %.3f s: %llu bytes, %.2f a key",
-                  (ull)f->keys, options->data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes,
-                  each);
+    for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++) {
+        if (opening->reloading)
+            log_write(LOG_WARNING, "%s", report.malformed[i]);
+        else
+            fprintf(stderr, "%s\n", report.malformed[i]);
+    }
+    if (dataset != NULL)
+        log_figures(opening, dataset, &report.figures);
     return dataset;
-}
-
-// What the dataset has left to do, done beside the loops that serve it.
-struct settling {
-    struct dataset *dataset;
-    atomic_bool cancel;
-    pthread_t thread;
-    bool started;
-};
-
-static void *settle(void *argument)
-{
-    struct settling *settling = argument;
-    dataset_settle(settling->dataset, &settling->cancel);
-    return NULL;
-}
-
-static void settling_start(struct settling *settling, struct dataset *dataset)
-{
-    settling->dataset = dataset;
-    atomic_init(&settling->cancel, false);
-    settling->started = thread_start(&settling->thread, 0, settle, settling);
-    if (!settling->started)
-        log_write(LOG_WARNING, "no thread to write or verify the index file with");
-}
-
-// False when the thread has not ended in time, for building anew cannot be stopped: what it uses
-// must then stay until the process ends. The next start removes what it leaves behind.
-static bool settling_stop(struct settling *settling)
-{
-    if (!settling->started)
-        return true;
-    atomic_store(&settling->cancel, true);
-    return thread_join(settling->thread, SETTLING_SECONDS);
 }
 
 static int serve(const struct options *options)
@@ -141,32 +115,31 @@ static int serve(const struct options *options)
     struct error error = {""};
     struct server *server = NULL;
     struct dataset *dataset = NULL;
-    static struct settling settling;
-    bool settled;
+    static struct opening opening; // used for as long as its datasets are
+    opening.options = options;
+    const struct dataset_source source = {open_dataset, &opening, options->data_file};
     int code = EXIT_FAILURE;
     if (!log_open(options->server.service.logfile, options->log_level, &error))
         return fail(&error);
     // Addresses come first: that one is in use should not show after minutes of indexing.
     server = server_open(&options->server, &error);
     if (server != NULL)
-        dataset = open_dataset(options, &error);
-    if (dataset == NULL || !server_listen(server, dataset, &error)) {
+        dataset = open_dataset(&opening, &error);
+    opening.reloading = true;
+    uint64_t keys = dataset != NULL ? dataset_figures(dataset)->keys : 0;
+    if (dataset == NULL || !server_listen(server, &source, dataset, &error)) {
         fail(&error);
         goto out;
     }
-    printf("ready %s %llu keys in %.3f seconds\n", server_address(server),
-           (ull)dataset_figures(dataset)->keys, (double)(clock_monotonic_ns() - start) / 1e9);
+    printf("ready %s %llu keys in %.3f seconds\n", server_address(server), (ull)keys,
+           (double)(clock_monotonic_ns() - start) / 1e9);
     if (fflush(stdout) != 0) // whoever waited for the line is gone; the clients may not be
         log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
-    settling_start(&settling, dataset);
     server_run(server);
     log_write(LOG_NOTICE, "stopped");
     code = EXIT_SUCCESS;
 out:
-    settled = settling_stop(&settling);
     server_close(server);
-    if (settled)
-        dataset_close(dataset);
     return code;
 }
 

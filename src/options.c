@@ -185,6 +185,21 @@ static const char *set_write_error(struct options *o, const char *value)
     return "must be readonly, noperm or err";
 }
 
+static const char *set_watch(struct options *o, const char *value)
+{
+    (void)value;
+    o->server.watch = true;
+    return NULL;
+}
+
+static const char *set_swap_tracking(struct options *o, const char *value)
+{
+    o->server.service.close_tracking = strcmp(value, "push+close") == 0;
+    return o->server.service.close_tracking || strcmp(value, "push") == 0
+               ? NULL
+               : "must be push or push+close";
+}
+
 static const char *set_cluster_enabled(struct options *o, const char *value)
 {
     return set_yes_no(&o->server.service.cluster_enabled, value);
@@ -265,6 +280,11 @@ static const struct option_row rows[] = {
     {"--build-memory", "SIZE",
      "most memory to build the index in, like 512mb or 1gb (default: a quarter of what there is)",
      set_build_memory},
+    {"--watch", NULL, "reload the data file when another has taken its place", set_watch},
+    {"--swap-tracking", "push|push+close",
+     "how clients that cache learn of a reload: by an invalidation, or by their connection's end "
+     "too (default push)",
+     set_swap_tracking},
     {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
     {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
     {"--redis-version", "VERSION",

@@ -4,7 +4,7 @@ BEGIN {
     may["data"] = "base data"
     may["resp"] = "base resp"
     may["serve"] = "base data resp serve"
-    may["net"] = "base serve net"
+    may["net"] = "base data serve net"
     may["tool"] = "base data tool"
     may["src/options"] = "base net options.h"
     may["src/stele"] = "base tool"

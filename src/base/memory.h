@@ -10,7 +10,7 @@
 // page-table entries. Where huge pages are off, nothing is lost. NULL when memory is short.
 void *memory_map(size_t bytes, size_t huge_from);
 
-// Gives them back. NULL is accepted.
+// Gives them back, or another mapping, a part at a time. NULL is accepted.
 void memory_unmap(void *memory, size_t bytes);
 
 enum {

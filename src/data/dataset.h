@@ -102,6 +102,15 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
 // Gives back the reference that opening handed out. NULL is accepted.
 void dataset_close(struct dataset *d);
 
+// Freeing a dataset takes time in proportion to its size. From here on who drops the last reference
+// only calls `unread`, which has it freed by dataset_free, on a thread that has the time.
+void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct dataset *d),
+                       void *context);
+void dataset_free(struct dataset *d);
+
+// Whether its path still leads to the file it was opened from, as that was then.
+bool dataset_is_current(const struct dataset *d);
+
 // For a reply that borrows a value: holding a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);
 

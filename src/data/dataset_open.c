@@ -292,14 +292,29 @@ static struct index *find_index(struct dataset *d)
 void dataset_release(struct ref *ref)
 {
     struct dataset *d = (struct dataset *)((char *)ref - offsetof(struct dataset, ref));
+    if (d->unread != NULL)
+        d->unread(d->unread_context, d);
+    else
+        dataset_free(d);
+}
+
+void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct dataset *d),
+                       void *context)
+{
+    d->unread = unread;
+    d->unread_context = context;
+}
+
+void dataset_free(struct dataset *d)
+{
     struct index *next;
     for (struct index *x = atomic_load(&d->index); x != NULL; x = next) {
         next = x->replaced;
         index_free(x);
     }
     index_writer_close(&d->writer);
-    if (d->mapped && d->text.len > 0)
-        munmap((void *)(uintptr_t)d->text.ptr, d->text.len);
+    if (d->mapped)
+        memory_unmap((char *)(uintptr_t)d->text.ptr, d->text.len);
     if (d->fd >= 0)
         close(d->fd);
     free(d->index_path);
@@ -349,6 +364,16 @@ static bool is_unchanged(const struct dataset *d)
         return false;
     struct identity now = identity_of_file(&status);
     return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns;
+}
+
+bool dataset_is_current(const struct dataset *d)
+{
+    struct stat status;
+    if (stat(d->path, &status) != 0)
+        return false;
+    struct identity now = identity_of_file(&status);
+    return now.bytes == d->id.bytes && now.inode == d->id.inode &&
+           now.modified_ns == d->id.modified_ns;
 }
 
 // The same, and nobody has set its times back after a change either. A rename does not pass, so it

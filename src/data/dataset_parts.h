@@ -25,6 +25,8 @@ struct index {
 
 struct dataset {
     struct ref ref;
+    void (*unread)(void *context, struct dataset *d); // NULL: it is freed at once
+    void *unread_context;
     struct span text;
     bool mapped; // the text is our mapping, not the caller's
     _Atomic(struct index *) index;
@@ -40,7 +42,7 @@ struct dataset {
     char path[]; // NUL-terminated
 };
 
-// Frees everything.
+// Nobody reads it any more.
 void dataset_release(struct ref *ref);
 
 static inline const struct index *dataset_current(const struct dataset *d)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "data/index_format.h"
 
 typedef unsigned long long ull;
@@ -125,9 +126,7 @@ bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, st
 
 void index_file_close(struct index_file *f)
 {
-    if (f->mapping.ptr != NULL)
-        munmap(f->mapping.ptr, f->mapping.len);
-    if (f->copy.ptr != NULL)
-        munmap(f->copy.ptr, f->copy.len);
+    memory_unmap(f->mapping.ptr, f->mapping.len);
+    memory_unmap(f->copy.ptr, f->copy.len);
     *f = (struct index_file){0};
 }

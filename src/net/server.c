@@ -17,7 +17,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
+#include "data/dataset.h"
 #include "net/listener.h"
+#include "net/publisher.h"
 #include "net/workers.h"
 
 enum {
@@ -37,6 +39,7 @@ struct server {
     struct server_settings settings;
     struct ev_loop *loop;
     struct workers *workers;
+    struct publisher *publisher;
     struct listener listeners[LISTENERS_MAX];
     ev_io accepting[LISTENERS_MAX];
     unsigned listener_count;
@@ -44,10 +47,12 @@ struct server {
     ev_timer drain_limit;
     ev_signal on_term;
     ev_signal on_int;
+    ev_signal on_hup;
     ev_async shutdown_command;
     bool accept_refused; // by the system; told once until it goes again
     bool stopping;
-    struct error note; // for the log, or empty
+    struct dataset *dataset; // that could not be served
+    struct error note;       // for the log, or empty
 };
 
 static void reject(struct server *server, int fd, const char *reply)
@@ -176,6 +181,7 @@ static void stop(struct server *server)
         return;
     server->stopping = true;
     stop_accepting(server);
+    publisher_cancel(server->publisher);
     ev_timer_stop(server->loop, &server->accept_pause);
     ev_timer_start(server->loop, &server->drain_limit);
     workers_drain(server->workers);
@@ -192,6 +198,22 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     }
     log_write(LOG_NOTICE, "signal %d: stopping", signal->signum);
     stop(server);
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    struct server *server = signal->data;
+    (void)loop;
+    (void)events;
+    log_write(LOG_NOTICE, "SIGHUP: reloading");
+    publisher_ask(server->publisher, NULL);
+}
+
+// From any loop.
+static void on_reload_command(void *context, struct reload_request *request)
+{
+    struct server *server = context;
+    publisher_ask(server->publisher, request);
 }
 
 static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
@@ -313,9 +335,11 @@ struct server *server_open(const struct server_settings *settings, struct error 
     ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
+    ev_signal_init(&server->on_hup, on_hangup, SIGHUP);
     ev_async_init(&server->shutdown_command, on_shutdown);
     server->on_term.data = server;
     server->on_int.data = server;
+    server->on_hup.data = server;
     server->shutdown_command.data = server;
     return server;
 fail:
@@ -328,16 +352,24 @@ const char *server_address(const struct server *server)
     return server->listeners[0].text;
 }
 
-bool server_listen(struct server *server, struct dataset *dataset, struct error *error)
+bool server_listen(struct server *server, const struct dataset_source *source,
+                   struct dataset *dataset, struct error *error)
 {
     const struct service_settings *settings = &server->settings.service;
-    const struct workers_owner owner = {on_shutdown_command, on_drained, server};
+    const struct workers_owner owner = {on_shutdown_command, on_drained, on_reload_command, server};
     server->workers = workers_new(server->loop, settings, dataset, &owner, error);
-    if (server->workers == NULL)
+    if (server->workers != NULL)
+        server->publisher =
+            publisher_new(source, server->settings.watch, server->workers, dataset, error);
+    if (server->publisher == NULL) {
+        server->dataset = dataset;
         return false;
+    }
     for (unsigned i = 0; i < server->listener_count; i++)
         if (!listener_listen(&server->listeners[i], settings->tcp_backlog, error))
             return false;
+    if (!publisher_start(server->publisher, error))
+        return false;
     if (*server->note.text != '\0')
         log_write(LOG_WARNING, "%s", server->note.text);
     if (settings->threads > 1)
@@ -345,6 +377,7 @@ bool server_listen(struct server *server, struct dataset *dataset, struct error 
     ev_async_start(server->loop, &server->shutdown_command);
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
+    ev_signal_start(server->loop, &server->on_hup);
     start_accepting(server);
     return true;
 }
@@ -362,9 +395,13 @@ void server_close(struct server *server)
         return;
     for (unsigned i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
-    if (server->workers != NULL && !workers_stop(server->workers))
+    if (server->publisher != NULL && !publisher_stop(server->publisher))
         return; // the thread that does not end may use all of it
+    if (server->workers != NULL && !workers_stop(server->workers))
+        return;
     workers_free(server->workers);
+    publisher_free(server->publisher);
+    dataset_close(server->dataset);
     if (server->loop != NULL)
         ev_loop_destroy(server->loop);
     free(server);

@@ -7,6 +7,7 @@
 #include "serve/service.h"
 
 struct dataset;
+struct dataset_source;
 struct error;
 struct server;
 
@@ -15,6 +16,7 @@ struct server_settings {
     // real numbers are filled in.
     struct service_settings service;
     bool tcp;                 // serve TCP at all
+    bool watch;               // the data file, to reload it when it is replaced
     const char *const *binds; // addresses; "-" before one: do without it if it is not there
     unsigned bind_count;
 };
@@ -22,16 +24,17 @@ struct server_settings {
 // Binds all addresses and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
 // logs it); clients are refused until server_listen. NULL with a message when an address cannot be
 // had. The strings of `settings` must outlive the server; the rest is copied. One per process: it
-// takes over SIGTERM and SIGINT and ignores SIGPIPE and SIGHUP.
+// takes over SIGTERM, SIGINT and, from server_listen on, SIGHUP, which reloads; it ignores SIGPIPE.
 struct server *server_open(const struct server_settings *settings, struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.
 const char *server_address(const struct server *server);
 
-// Lets clients in, to be answered from `dataset`, which is borrowed and must outlive the server.
-// False with a message when memory or threads are short, or another server took an address
-// meanwhile.
-bool server_listen(struct server *server, struct dataset *dataset, struct error *error);
+// Lets clients in, to be answered from `dataset`, which is the server's from here on, and then from
+// what `source` opens when it is told to reload. False with a message when memory or threads are
+// short, or another server took an address meanwhile; the server is then only to be closed.
+bool server_listen(struct server *server, const struct dataset_source *source,
+                   struct dataset *dataset, struct error *error);
 
 // Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
 // returns when all replies are sent, after 5 seconds, or at a SIGINT that follows. No thread of the

@@ -41,6 +41,9 @@ struct letter {
 
 enum order { ORDER_NONE, ORDER_DRAIN, ORDER_QUIT };
 
+// What a loop is to do next of a publication: see serve/service.h.
+enum step { STEP_NONE, STEP_PREPARE, STEP_PUBLISH, STEP_FORGET };
+
 // One worker's, on cache lines of its own.
 struct seat {
     struct workers *workers;
@@ -57,6 +60,7 @@ struct seat {
     size_t letter_capacity;
     struct errand *errands; // the one that came last is first
     enum order order;
+    enum step step;
 
     // For the caller's thread:
     pthread_t thread; // none for the first
@@ -75,6 +79,13 @@ struct workers {
     uint64_t last_client_id;
     atomic_uint undrained; // workers
     ev_async all_drained;  // in the caller's loop
+    struct {
+        struct dataset *dataset;
+        atomic_uint left; // loops that have not done the present step
+        atomic_bool short_of_memory;
+        atomic_bool cancelled;
+        sem_t done; // by all; or cancelled
+    } publication;
 };
 
 // ---- in a worker's thread -----------------------------------------------------------------------
@@ -90,7 +101,7 @@ static void on_drained(struct worker *worker)
 // Some of what is in the mailbox, LETTERS_TAKEN sockets at most; the order comes with the last of
 // them. `*errands` as they stand there.
 static size_t seat_take(struct seat *seat, struct letter *letters, struct errand **errands,
-                        enum order *order)
+                        enum step *step, enum order *order)
 {
     pthread_mutex_lock(&seat->lock);
     size_t count = seat->letter_count < LETTERS_TAKEN ? seat->letter_count : LETTERS_TAKEN;
@@ -101,6 +112,8 @@ static size_t seat_take(struct seat *seat, struct letter *letters, struct errand
     *order = ORDER_NONE;
     *errands = seat->errands;
     seat->errands = NULL;
+    *step = seat->step;
+    seat->step = STEP_NONE;
     if (seat->letter_count == 0) {
         seat->letter_first = 0;
         *order = seat->order;
@@ -127,16 +140,35 @@ static void run_errands(struct seat *seat, struct errand *errands)
     }
 }
 
+static void take_step(struct seat *seat, enum step step)
+{
+    struct workers *workers = seat->workers;
+    struct service *service = &seat->worker->service;
+    switch (step) {
+    case STEP_NONE: return;
+    case STEP_PREPARE:
+        if (!service_prepare(service, workers->publication.dataset))
+            atomic_store(&workers->publication.short_of_memory, true);
+        break;
+    case STEP_PUBLISH: service_publish(service); break;
+    case STEP_FORGET: service_forget(service); break;
+    }
+    if (atomic_fetch_sub(&workers->publication.left, 1) == 1)
+        sem_post(&workers->publication.done);
+}
+
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct seat *seat = async->data;
     struct letter letters[LETTERS_TAKEN];
     struct errand *errands;
+    enum step step;
     enum order order;
     size_t count;
     (void)events;
     do {
-        count = seat_take(seat, letters, &errands, &order);
+        count = seat_take(seat, letters, &errands, &step, &order);
+        take_step(seat, step);
         for (size_t i = 0; i < count; i++)
             worker_adopt(seat->worker, letters[i].fd, letters[i].id, letters[i].local);
         run_errands(seat, errands);
@@ -317,7 +349,10 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
     workers->group.post_context = workers;
     workers->group.settings_changed = on_settings_changed;
     workers->group.settings_context = workers;
+    workers->group.reload = owner->reload;
+    workers->group.reload_context = owner->context;
     workers->owner = *owner;
+    sem_init(&workers->publication.done, 0, 0);
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
     while (workers->count < settings->threads) {
@@ -369,6 +404,50 @@ int64_t workers_live(const struct workers *workers, enum live_setting which)
     return service_live(&workers->seats[0]->worker->service, which);
 }
 
+// True when all loops have done it; they may still come to do it when it was cancelled.
+static bool all_take(struct workers *workers, enum step step)
+{
+    atomic_store(&workers->publication.left, workers->count);
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct seat *seat = workers->seats[i];
+        pthread_mutex_lock(&seat->lock);
+        seat->step = step;
+        pthread_mutex_unlock(&seat->lock);
+        ev_async_send(seat->loop, &seat->wake);
+    }
+    while (sem_wait(&workers->publication.done) != 0) // a signal came
+        ;
+    return !atomic_load(&workers->publication.cancelled);
+}
+
+bool workers_publish(struct workers *workers, struct dataset *dataset)
+{
+    workers->publication.dataset = dataset;
+    atomic_store(&workers->publication.short_of_memory, false);
+    if (!all_take(workers, STEP_PREPARE))
+        return false;
+    if (!atomic_load(&workers->publication.short_of_memory))
+        return all_take(workers, STEP_PUBLISH);
+    all_take(workers, STEP_FORGET);
+    return false;
+}
+
+void workers_cancel_publish(struct workers *workers)
+{
+    atomic_store(&workers->publication.cancelled, true);
+    sem_post(&workers->publication.done);
+}
+
+void workers_return(struct workers *workers, struct errand *e)
+{
+    post_errand(workers, e->home->number, e);
+}
+
+struct reload_history *workers_reloads(struct workers *workers)
+{
+    return &workers->group.observation.reloads;
+}
+
 void workers_drain(struct workers *workers)
 {
     atomic_store(&workers->undrained, workers->count);
@@ -398,6 +477,7 @@ void workers_free(struct workers *workers)
         seat_close(workers->seats[i]);
     for (unsigned i = 0; i < workers->count; i++)
         seat_free(workers->seats[i]);
+    sem_destroy(&workers->publication.done);
     service_group_release(&workers->group);
     free(workers);
 }

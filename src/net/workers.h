@@ -1,7 +1,7 @@
 // The loops of the server, a worker each, and which of them a connection goes to.
 //
 // The first loop is the caller's, who accepts; each other one runs on a thread of its own. All
-// functions are for the caller's thread.
+// functions are for the caller's thread, but for one.
 #ifndef STELE_NET_WORKERS_H
 #define STELE_NET_WORKERS_H
 
@@ -18,6 +18,8 @@ struct workers;
 struct workers_owner {
     void (*stop)(void *context);    // SHUTDOWN was asked for; from any loop's thread
     void (*drained)(void *context); // workers_drain is done; from the caller's loop
+    // STELE.RELOAD: from any loop's thread. NULL: cannot be.
+    void (*reload)(void *context, struct reload_request *request);
     void *context;
 };
 
@@ -41,6 +43,21 @@ struct stats *workers_stats(struct workers *workers);
 
 // What CONFIG SET has made of a setting.
 int64_t workers_live(const struct workers *workers, enum live_setting which);
+
+// Has all loops go on with `dataset`, each between two of its turns: returns when all do. For a
+// thread of its own, and no more than one at a time. False when memory is short, and none does; or
+// when it is cancelled, and some may: `dataset` must then outlive the workers.
+bool workers_publish(struct workers *workers, struct dataset *dataset);
+
+// Ends a workers_publish that is under way, and each that follows; it waits no more for loops that
+// are held up.
+void workers_cancel_publish(struct workers *workers);
+
+// Brings an errand to its home loop.
+void workers_return(struct workers *workers, struct errand *e);
+
+// Those of the group; they may be noted by any thread.
+struct reload_history *workers_reloads(struct workers *workers);
 
 // Lets every connection finish what it has been asked, also those that are still on the way to
 // their worker; then `drained` is called, never within this call. Adopt none after it.

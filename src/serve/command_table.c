@@ -829,6 +829,13 @@ const struct command command_table[] = {
      range_words,
      .deviation = "Redis has no such command. The [README](../README.md#ordered-reads) tells what "
                   "`from` and `to` may be."},
+    {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
+     stele_reload_command,
+     "Replaces the dataset by what the data file holds now; answers when all is served from it",
+     "O(N log N) where N is the number of keys, beside the loops; O(1) with an index file",
+     .deviation = "Redis has no such command. Only for clients on the server's machine, and only "
+                  "when a password is set. When the new dataset cannot be served, it answers why, "
+                  "and the old one is served on."},
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,

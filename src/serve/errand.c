@@ -56,10 +56,19 @@ void errand_send(struct errand *e, struct service *home, struct session *s)
         come_home(e);
 }
 
+void errand_lend(struct errand *e, struct session *s)
+{
+    assert(s->errand == NULL);
+    e->home = s->service;
+    e->asker = s;
+    e->lent = true;
+    s->errand = e;
+}
+
 void errand_arrive(struct errand *e, struct service *service)
 {
     // Home again: either back from the last loop, or for more of its own part.
-    bool returned = service == e->home && e->left == 0 && service->group->count > 1;
+    bool returned = e->lent || (service == e->home && e->left == 0 && service->group->count > 1);
     if (!returned && !visit(e, service))
         return;
     struct session *asker = e->asker;

@@ -29,12 +29,17 @@ struct errand {
     struct service *home;  // the loop it comes from
     struct session *asker; // only for the home loop's thread; NULL: nobody waits for it
     unsigned left;         // loops still to be visited after the one it is in
+    bool lent;             // it is with somebody who is no loop
     bool done;             // it is back, or needed no way
 };
 
 // Sends `e` on behalf of `s`, or of nobody (NULL), from the loop of `home`; it is released by
 // errand_end, or when it is back and nobody waits. A session has one at a time.
 void errand_send(struct errand *e, struct service *home, struct session *s);
+
+// Makes `s` wait for `e`, which visits no loop (its `visit` is not called) but is given to somebody
+// else: who, on any thread, brings it home with the group's `post` when it is done.
+void errand_lend(struct errand *e, struct session *s);
 
 // For handlers: the errand of `s` when it is done; NULL when it is still on its way, and the
 // handler must return COMMAND_WAIT.

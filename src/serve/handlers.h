@@ -75,6 +75,8 @@ command_handler memory_doctor_command, memory_malloc_stats_command, memory_purge
 // object.c
 command_handler object_encoding_command, object_freq_command, object_idletime_command,
     object_refcount_command;
+// reload.c
+command_handler stele_reload_command;
 // type_reads.c
 command_handler read_type_command, xread_command;
 

@@ -371,6 +371,23 @@ static void keyspace_section(const struct service *service, struct buf *b)
         buf_printf(b, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)keys);
 }
 
+// Which dataset it is, counted from the start of the server, and how its last replacement went: ok
+// when there was none.
+static void reload_fields(const struct service *service, struct buf *b)
+{
+    struct reload_figures f = reload_history_read(&service->group->observation.reloads);
+    uint64_t age = clock_monotonic_ns() - f.published_ns;
+    buf_printf(b, "dataset_generation:%llu\r\n", (ull)service->generation + 1);
+    buf_printf(b, "dataset_age_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
+    buf_printf(b, "dataset_reload_in_progress:%d\r\n", f.running);
+    buf_printf(b, "dataset_reloads:%llu\r\n", (ull)f.done);
+    buf_printf(b, "dataset_failed_reloads:%llu\r\n", (ull)f.failures);
+    buf_printf(b, "dataset_last_reload_status:%s\r\n", f.failed ? "err" : "ok");
+    buf_printf(b, "dataset_last_reload_time:%llu\r\n", (ull)(f.ended_us / 1000000));
+    buf_printf(b, "dataset_last_reload_usec:%llu\r\n", (ull)(f.took_ns / 1000));
+    text_field(b, "dataset_last_reload_error", f.why.text);
+}
+
 static void dataset_section(const struct service *service, struct buf *b)
 {
     const struct dataset_figures *f = dataset_figures(service->dataset);
@@ -386,6 +403,7 @@ static void dataset_section(const struct service *service, struct buf *b)
     buf_printf(b, "dataset_index_status:%s\r\n", dataset_index_status(service->dataset));
     buf_printf(b, "dataset_build_usec:%llu\r\n", (ull)(f->build_ns / 1000));
     buf_printf(b, "dataset_built_at:%llu\r\n", (ull)(f->built_at_us / 1000000));
+    reload_fields(service, b);
 }
 
 // What users of key-value stores ask for, in one place. Keys looked up count as gets, and writes

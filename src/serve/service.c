@@ -38,6 +38,7 @@ static void init_observation(struct observation *o)
 {
     slow_log_init(&o->slow_log);
     latency_events_init(&o->latency);
+    reload_history_init(&o->reloads);
     pthread_mutex_init(&o->lock, NULL);
     o->percentiles = (struct percentiles){3, {50, 99, 99.9}};
 }
@@ -66,6 +67,7 @@ void service_group_release(struct service_group *group)
     struct observation *o = &group->observation;
     slow_log_release(&o->slow_log);
     latency_events_release(&o->latency);
+    reload_history_release(&o->reloads);
     pthread_mutex_destroy(&o->lock);
 }
 
@@ -90,16 +92,27 @@ void service_init(struct service *service, struct service_group *group)
     group->services[group->count++] = service;
 }
 
-bool service_publish(struct service *service, struct dataset *dataset)
+bool service_prepare(struct service *service, struct dataset *dataset)
 {
-    struct view *view = view_new(dataset);
-    if (view == NULL)
-        return false;
+    assert(service->next_view == NULL);
+    service->next_view = view_new(dataset);
+    return service->next_view != NULL;
+}
+
+void service_publish(struct service *service)
+{
     ref_drop(&service->view->ref);
-    service->view = view;
-    service->dataset = dataset;
+    service->view = service->next_view;
+    service->next_view = NULL;
+    service->dataset = service->view->dataset;
     tracking_invalidate(service);
-    return true;
+}
+
+void service_forget(struct service *service)
+{
+    if (service->next_view != NULL)
+        ref_drop(&service->next_view->ref);
+    service->next_view = NULL;
 }
 
 const char *service_redis_version(const struct service *service)
@@ -116,6 +129,7 @@ uint64_t service_random(struct service *service, uint64_t limit)
 
 void service_release(struct service *service)
 {
+    service_forget(service);
     ref_drop(&service->view->ref);
     durations_table_release(&service->durations);
 }

@@ -14,6 +14,7 @@
 #include "serve/latency_events.h"
 #include "serve/pace.h"
 #include "serve/percentiles.h"
+#include "serve/reload.h"
 #include "serve/slow_log.h"
 #include "serve/stats.h"
 #include "serve/timing.h"
@@ -47,6 +48,7 @@ struct service_settings {
     const char *requirepass;   // NULL: none
     const char *redis_version; // that we announce
     enum write_error write_error;
+    bool close_tracking;             // clients that track, when the dataset is replaced
     bool cluster_enabled;            // as a cluster of one node
     const char *cluster_announce_ip; // NULL: where the client has reached us
     unsigned cluster_announce_port;  // 0: the same
@@ -78,6 +80,7 @@ enum { RUN_ID_LEN = 40, SERVICES_MAX = 128, CLIENT_ADDRESS_TEXT = 144 };
 struct observation {
     struct slow_log slow_log;
     struct latency_events latency;
+    struct reload_history reloads;
     pthread_mutex_t lock;
     struct percentiles percentiles; // that INFO latencystats tells
     // The counters of all loops as they were when they were last reset, which each loop goes on
@@ -102,6 +105,10 @@ struct service_group {
     // loop's thread may call it. NULL is allowed when there is one loop.
     void (*post)(void *context, unsigned number, struct errand *e);
     void *post_context;
+    // Has the dataset replaced, for STELE.RELOAD; any loop's thread may call it. It brings the
+    // errand of the request home when it is done, or NULL: cannot be.
+    void (*reload)(void *context, struct reload_request *request);
+    void *reload_context;
     // Told when `live` has changed, by any loop's thread; or NULL.
     void (*settings_changed)(void *context);
     void *settings_context;
@@ -143,6 +150,7 @@ struct service {
     const struct command_index *commands;
     struct view *view;      // of the dataset; what begins now sees it
     struct view first_view; // of the one the loop began with
+    struct view *next_view; // prepared, or NULL
     uint64_t random_state;
     struct stats stats;
     struct timing timing; // settled by the caller of the sessions, at the end of a turn
@@ -160,10 +168,17 @@ void service_group_init(struct service_group *group, const struct service_settin
 // must stay where they are.
 void service_init(struct service *service, struct service_group *group);
 
-// Has the loop answer from `dataset` from here on; what is not finished goes on with the old one.
-// Clients that track are told (tracking.h). In the loop's thread, between two turns. False when
-// memory is short: then nothing has changed.
-bool service_publish(struct service *service, struct dataset *dataset);
+// Replacing the dataset, in the loop's thread, between two turns. It takes two steps, as either all
+// loops go on with the new one or none: each takes the memory it needs, for which it may be too
+// short (false), and then goes on, which cannot fail, or forgets it.
+bool service_prepare(struct service *service, struct dataset *dataset);
+
+// Has the loop answer from what was prepared from here on; what is not finished goes on with the
+// old one. Clients that track are told (tracking.h).
+void service_publish(struct service *service);
+
+// Drops what was prepared, if anything was.
+void service_forget(struct service *service);
 
 // Frees what was logged. The services are gone, or about to be used no more.
 void service_group_release(struct service_group *group);

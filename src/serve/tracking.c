@@ -157,6 +157,9 @@ void tracking_catch_up(struct session *s)
         redirect_invalidation(s);
     else if (s->reply.protocol == RESP3)
         push_invalidation(s);
+    // Not all client libraries understand that everything is invalid, but all forget what they have
+    // cached when they lose their connection.
+    s->closing |= s->service->settings->close_tracking;
 }
 
 void tracking_invalidate(struct service *service)

@@ -148,6 +148,8 @@ sub test_shell {
             like($need, qr/^ *want \Q$_\E /m, "$command: .ci/need knows $_") for split / /, $1;
         } elsif ($command =~ m{^build/stele-server \S+(.*)$}) {
             ok($options->{$_}, "$command: --help lists $_") for $1 =~ /(--[a-z-]+)/g;
+        } elsif ($command =~ /^mv (\S+)\.new \1$|^kill -HUP "\$\(pidof stele-server\)"$/) {
+            pass("$command: tests/faults/f03_renamed.c does it");
         } else {
             fail("a command of a known kind: $command");
         }

@@ -140,7 +140,7 @@ static void check_loops(void)
     struct error error = {""};
     struct buf text = {0};
     pthread_t client;
-    const struct workers_owner owner = {NULL, on_drained, NULL};
+    const struct workers_owner owner = {.drained = on_drained};
     buf_append_text(&text, KEY " value\n" LONG_KEY " ");
     append_bytes(&text, 'v', LONG_VALUE);
     buf_append_text(&text, "\n");

@@ -59,6 +59,8 @@ static struct buf differences(const struct options *o)
          "default");
     tell_number(&b, "huge-pages", o->huge_pages, 0);
     tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
+    tell_number(&b, "watch", o->server.watch, 0);
+    tell_number(&b, "push+close", s->close_tracking, 0);
     tell(&b, "loglevel", log_level_name(o->log_level), "notice");
     tell(&b, "logfile", s->logfile, "");
     tell(&b, "requirepass", s->requirepass != NULL ? s->requirepass : "none", "none");
@@ -128,6 +130,9 @@ static const struct value_case values[] = {
     {"--index", "/tmp/i", "index=/tmp/i"},
     {"--index", "", "!--index '' must be a path, or none"},
     {"--index-pages", "huge", "huge-pages=1"},
+    {"--swap-tracking", "push", ""},
+    {"--swap-tracking", "push+close", "push+close=1"},
+    {"--swap-tracking", "close", "!--swap-tracking 'close' must be push or push+close"},
     {"--build-memory", "1gb", "build-memory=1073741824"},
     {"--build-memory", "512MB", "build-memory=536870912"},
     {"--build-memory", "3k", "build-memory=3000"},
@@ -376,6 +381,8 @@ static void test_help(void)
         "  --index PATH|none ",
         "  --index-pages shared|huge ",
         "  --build-memory SIZE ",
+        "  --watch ",
+        "  --swap-tracking push|push+close ",
         "  --loglevel LEVEL ",
         "  --logfile PATH ",
         "  --requirepass PASSWORD ",

@@ -22,6 +22,12 @@ struct dataset *loops_dataset(const char *lines)
     return dataset;
 }
 
+void loops_publish(struct loops *l, unsigned number, struct dataset *dataset)
+{
+    require(service_prepare(&l->service[number], dataset), "no memory");
+    service_publish(&l->service[number]);
+}
+
 static void post(void *context, unsigned number, struct errand *e)
 {
     struct loops *l = context;

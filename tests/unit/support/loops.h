@@ -44,6 +44,9 @@ struct loops {
 // A dataset of a few keys, for loops to serve.
 struct dataset *loops_dataset(const char *lines);
 
+// Has one of the loops go on with `dataset`.
+void loops_publish(struct loops *l, unsigned number, struct dataset *dataset);
+
 void loops_init(struct loops *l, unsigned count, const struct service_settings *settings,
                 struct dataset *dataset);
 
