@@ -178,7 +178,7 @@ test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
 WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle unit/observe \
-    integration/threads integration/clients)
+    integration/threads integration/clients faults/f22_reload)
 test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
 	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines

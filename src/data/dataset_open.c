@@ -520,23 +520,24 @@ static bool is_cancelled(const atomic_bool *cancel)
 }
 
 // Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
-// the same addresses, so those who read meanwhile notice nothing. Where it cannot be, the memory
-// stays.
+// the same addresses, so those who read meanwhile notice nothing. Each part is mapped elsewhere,
+// and its pages found, before it is moved there. Where it cannot be, the memory stays.
 static void replace_memory_by_file(struct index *x, int fd)
 {
     if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
         return; // the file's image does not begin at a page
-    // Where a file system refuses to map, older kernels have unmapped what was there before.
-    void *trial = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, INDEX_WRITER_IMAGE_AT);
-    if (trial == MAP_FAILED)
-        return;
-    munmap(trial, 1);
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
-        if (mmap(x->image.memory.ptr + at, left < REMAP_BYTES ? left : REMAP_BYTES, PROT_READ,
-                 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
-                 (off_t)(INDEX_WRITER_IMAGE_AT + at)) == MAP_FAILED)
+        size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
+        void *part = mmap(NULL, len, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
+                          (off_t)(INDEX_WRITER_IMAGE_AT + at));
+        if (part == MAP_FAILED)
             return;
+        if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
+            MAP_FAILED) {
+            munmap(part, len);
+            return;
+        }
     }
 }
 

@@ -1,0 +1,198 @@
+// F22: reloads at full load, to files that cannot be served, and a hundred in a row: no request
+// fails, each reply is wholly from one of the two files, a file that cannot be served changes
+// nothing, and what the server holds is in the end what it held before.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/control.h"
+#include "support/memory.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/twins.h"
+
+enum {
+    KEYS = 5000,
+    CONNECTIONS = 50,
+    RELOADS = CHECKED_BUILD ? 20 : 100,
+    WARM_RELOADS = 4, // after which what is held is compared
+    REPLIES_BETWEEN = 3,
+    SLACK = 2 * 1024 * 1024, // bytes that an allocator may keep
+};
+
+static const char *const options[] = {"--requirepass", CONTROL_PASSWORD, NULL};
+static struct random seed;
+
+static void ask_reload(int fd)
+{
+    require(send_all(fd, SPAN("*1\r\n$12\r\nSTELE.RELOAD\r\n")), "the server is gone");
+}
+
+static struct holdings settled_holdings(const struct server_process *s)
+{
+    settle_server(s);
+    return holdings_of(s->pid);
+}
+
+static void reload_again_and_again(bool by_link)
+{
+    const char *name = by_link ? "a link turned" : "renamed";
+    struct twins twins;
+    twins_write(&twins, KEYS, by_link);
+    struct server_process s = server_start(twins.live, options);
+    int control = control_open(s.port);
+    struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
+    struct holdings before = {0};
+    unsigned refused = 0;
+    askers_run(askers, -1, REPLIES_BETWEEN);
+    for (unsigned i = 0; i < WARM_RELOADS + RELOADS; i++) {
+        if (i == WARM_RELOADS) {
+            askers_rest(askers);
+            before = settled_holdings(&s);
+            askers_replies(askers);
+        }
+        twins_replace(&twins);
+        ask_reload(control);
+        askers_run(askers, control, 0);
+        refused += strcmp(control_line(control, NULL), "+OK") != 0;
+        twins_acknowledge(&twins);
+        askers_run(askers, -1, REPLIES_BETWEEN);
+    }
+    unsigned long replies = askers_replies(askers);
+    is_number(refused, 0, "%s: each of %d reloads is done", name, RELOADS);
+    is_number(askers_wrong(askers), 0, "%s: no reply is wrong", name);
+    ok(replies >= RELOADS * CONNECTIONS * REPLIES_BETWEEN, "%s: %lu replies meanwhile", name,
+       replies);
+    askers_rest(askers);
+    struct holdings after = settled_holdings(&s);
+    is_number(after.descriptors, before.descriptors, "%s: as many descriptors as before", name);
+    is_number(after.maps, before.maps, "%s: as many maps", name);
+    if (!CHECKED_BUILD)
+        ok(after.resident <= before.resident + SLACK, "%s: as much memory: %lld KiB, then %lld",
+           name, before.resident / 1024, after.resident / 1024);
+    is_number(strtol(control_info(control, "dataset_generation"), NULL, 10),
+              WARM_RELOADS + RELOADS + 1, "%s: INFO counts them", name);
+    askers_free(askers);
+    close(control);
+    is_number(server_stop(&s), 0, "%s: exit code", name);
+}
+
+// ---- what cannot be served ----------------------------------------------------------------------
+
+static void put_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    require(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write");
+    close(fd);
+}
+
+static void make_broken(const char *path)
+{
+    put_text(path, "00000000-0000-4000-8000-000000000000 good\nno record\n");
+}
+
+static void make_binary(const char *path)
+{
+    put_text(path, "\x1f\x8b\x08 nothing");
+}
+
+static void make_folder(const char *path)
+{
+    require(mkdir(path, 0755) == 0, "no folder");
+}
+
+static void make_fifo(const char *path)
+{
+    require(mkfifo(path, 0644) == 0, "no fifo");
+}
+
+static void make_nothing(const char *path)
+{
+    (void)path;
+}
+
+static void make_circle(const char *path)
+{
+    require(symlink(path, path) == 0, "no link");
+}
+
+static const struct {
+    const char *name;
+    void (*make)(const char *path);
+    const char *why;
+} bad[] = {
+    {"a malformed line", make_broken, "1 of 2 lines malformed"},
+    {"a compressed file", make_binary, "1 of 1 lines malformed"},
+    {"a folder", make_folder, "not a regular file"},
+    {"a FIFO", make_fifo, "not a regular file"},
+    {"no file", make_nothing, "No such file or directory"},
+    {"a file that cannot be opened", make_circle, "Too many levels of symbolic links"},
+};
+
+static void remove_any(const char *path)
+{
+    require(unlink(path) == 0 || rmdir(path) == 0 || errno == ENOENT, "cannot remove %s", path);
+}
+
+static void refuse_all(void)
+{
+    struct twins twins;
+    twins_write(&twins, KEYS, true);
+    struct server_process s = server_start(twins.live, options);
+    int control = control_open(s.port);
+    struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
+    struct holdings before = {0};
+    for (unsigned i = 0; i < 2 * (sizeof bad / sizeof *bad); i++) {
+        const char *name = bad[i / 2].name;
+        remove_any(twins.live);
+        bad[i / 2].make(twins.live);
+        ask_reload(control);
+        askers_run(askers, control, 0);
+        const char *reply = control_line(control, NULL);
+        ok(strncmp(reply, "-ERR cannot reload: ", 20) == 0 && strstr(reply, bad[i / 2].why) != NULL,
+           "%s: %s", name, reply);
+        askers_run(askers, -1, 1);
+        is_text(control_info(control, "dataset_last_reload_status"), "err", "%s: INFO says so",
+                name);
+        ok(strstr(control_info(control, "dataset_last_reload_error"), bad[i / 2].why) != NULL,
+           "%s: and why", name);
+        is_text(control_info(control, "dataset_generation"), "1", "%s: the old data is served",
+                name);
+        if (i == 1) {
+            askers_rest(askers);
+            before = settled_holdings(&s);
+        }
+    }
+    askers_rest(askers);
+    struct holdings after = settled_holdings(&s);
+    is_number(after.descriptors, before.descriptors, "as many descriptors as before");
+    is_number(after.maps, before.maps, "as many maps");
+    is_number(askers_wrong(askers), 0, "no reply is wrong");
+
+    remove_any(twins.live);
+    twins_replace(&twins);
+    ask_reload(control);
+    askers_run(askers, control, 0);
+    is_text(control_line(control, NULL), "+OK", "a good file is taken then");
+    twins_acknowledge(&twins);
+    askers_run(askers, -1, 1);
+    is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO says so");
+    is_text(control_info(control, "dataset_last_reload_error"), "", "and no error");
+    is_number(askers_wrong(askers), 0, "no reply is wrong");
+    askers_free(askers);
+    close(control);
+    is_number(server_stop(&s), 0, "exit code");
+}
+
+int main(void)
+{
+    seed = random_seeded();
+    reload_again_and_again(false);
+    reload_again_and_again(true);
+    refuse_all();
+    return done_testing();
+}
