@@ -8,6 +8,8 @@ CC ?= cc
 OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+# Where systemd looks for units that are not the distribution's.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 # As many jobs as cores, unless make was told otherwise.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
@@ -277,8 +279,8 @@ build/sharing/tests/sharing/lines: $(patsubst %.c,build/sharing/%.o,$(PARTS) $(S
 	$(call say,LINK $@)
 	$(Q)$(CC) $(sharing_LINK) $^ -o $@ -lev $(LDLIBS)
 
-install: all ## install programs, library and header below PREFIX (DESTDIR before it)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
+install: all ## install programs, library, header and systemd unit below PREFIX (DESTDIR before it)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig) $(DESTDIR)$(UNITDIR)
 	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
 	install -m 644 src/data/stele.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 build/libstele.a $(DESTDIR)$(PREFIX)/lib
@@ -287,6 +289,7 @@ install: all ## install programs, library and header below PREFIX (DESTDIR befor
 	    "Version: $$(sed -n 's/#define STELE_VERSION "\(.*\)"/\1/p' src/base/version.h)" \
 	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lstele -pthread' \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
+	sed 's,@PREFIX@,$(PREFIX),' docs/stele-server@.service > $(DESTDIR)$(UNITDIR)/stele-server@.service
 
 docs: build/release/docs/commands ## write docs/commands.md from the command table
 	$(Q)$< > docs/commands.md

@@ -15,6 +15,7 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "data/dataset.h"
+#include "net/notify.h"
 #include "net/publisher.h"
 #include "net/server.h"
 #include "options.h"
@@ -135,6 +136,7 @@ static int serve(const struct options *options)
            (double)(clock_monotonic_ns() - start) / 1e9);
     if (fflush(stdout) != 0) // whoever waited for the line is gone; the clients may not be
         log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
+    notify_ready("serving %llu keys of %s", (ull)keys, options->data_file);
     server_run(server);
     log_write(LOG_NOTICE, "stopped");
     code = EXIT_SUCCESS;
@@ -170,6 +172,7 @@ int main(int argc, char *argv[])
     static struct options options;
     struct error error = {""};
     pin_standard_descriptors();
+    notify_init();
     keep_no_large_memory();
     if (!options_parse(&options, argc, argv, &error) || !options_read_password(&options, &error))
         return fail(&error);

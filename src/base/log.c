@@ -1,13 +1,23 @@
 // Log lines in Redis's form: `pid:role date time.ms mark message`. State is set once at start.
+//
+// A pipe that nobody reads, or a terminal that was stopped, takes no more lines. A loop must not
+// wait for that, so a line is dropped then, and the next one that is taken is told how many were.
+//
+// O_NONBLOCK alone cannot do that: it is set for all who share an open file, the shell of a
+// terminal among them, and a socket cannot be opened anew. So it is asked first whether there is
+// room.
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +31,9 @@ static const char level_marks[] = ".-*#";
 static struct {
     int fd;
     _Atomic enum log_level level;
-} state = {STDERR_FILENO, LOG_NOTICE};
+    pthread_mutex_t writing;
+    unsigned long dropped; // lines, since the last one that was taken
+} state = {STDERR_FILENO, LOG_NOTICE, PTHREAD_MUTEX_INITIALIZER, 0};
 
 const char *log_level_name(enum log_level level)
 {
@@ -39,11 +51,26 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
+// Standard error, opened anew so that O_NONBLOCK is ours alone, or as it is. There may be room for
+// a part of a line only (a terminal), or another process may take it before we do.
+static int standard_error(void)
+{
+    struct stat status;
+    if (fstat(STDERR_FILENO, &status) != 0 ||
+        !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
+        return STDERR_FILENO;
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return fd >= 0 ? fd : STDERR_FILENO;
+}
+
 bool log_open(const char *path, enum log_level level, struct error *error)
 {
-    int fd = STDERR_FILENO;
-    if (*path != '\0') {
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    int fd;
+    if (*path == '\0') {
+        fd = standard_error();
+    } else {
+        // O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
         if (fd < 0) {
             error_set(error, "cannot open log file '%s': %s", path, strerror(errno));
             return false;
@@ -59,19 +86,50 @@ void log_set_level(enum log_level level)
     state.level = level;
 }
 
+// The start of a line: who, when and how grave. Its length.
+static size_t begin_line(char *line, size_t size, enum log_level level)
+{
+    struct timespec now;
+    struct tm date;
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &date);
+    size_t len = (size_t)snprintf(line, size, "%d:M ", (int)getpid());
+    len += strftime(line + len, size - len, "%d %b %Y %H:%M:%S", &date);
+    len += (size_t)snprintf(line + len, size - len, ".%03ld %c ", now.tv_nsec / 1000000,
+                            level_marks[level]);
+    return len;
+}
+
+// Writes without waiting. A pipe that is said to have room has a page, and takes a line whole.
+static bool is_taken(const char *line, size_t len)
+{
+    struct pollfd room = {state.fd, POLLOUT, 0};
+    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0 &&
+           write(state.fd, line, len) == (ssize_t)len;
+}
+
+// False when it is no use to try another line.
+static bool tell_dropped(void)
+{
+    char line[LOG_LINE_MAX];
+    if (state.dropped == 0)
+        return true;
+    size_t len = begin_line(line, sizeof line, LOG_WARNING);
+    len += (size_t)snprintf(line + len, sizeof line - len,
+                            "%lu lines of this log are missing here: it took no more\n",
+                            state.dropped);
+    if (!is_taken(line, len))
+        return false;
+    state.dropped = 0;
+    return true;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     if (level < atomic_load_explicit(&state.level, memory_order_relaxed))
         return;
     char line[LOG_LINE_MAX];
-    struct timespec now;
-    struct tm date;
-    clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &date);
-    size_t len = (size_t)snprintf(line, sizeof line, "%d:M ", (int)getpid());
-    len += strftime(line + len, sizeof line - len, "%d %b %Y %H:%M:%S", &date);
-    len += (size_t)snprintf(line + len, sizeof line - len, ".%03ld %c ", now.tv_nsec / 1000000,
-                            level_marks[level]);
+    size_t len = begin_line(line, sizeof line, level);
     va_list args;
     va_start(args, format);
     int message = vsnprintf(line + len, sizeof line - len - 1, format, args);
@@ -79,7 +137,9 @@ void log_write(enum log_level level, const char *format, ...)
     if (message > 0)
         len += (size_t)message < sizeof line - len - 1 ? (size_t)message : sizeof line - len - 2;
     line[len++] = '\n';
-    // A log that cannot be written must not stop the server, so the outcome is not looked at.
-    ssize_t written = write(state.fd, line, len);
-    (void)written;
+    // One at a time, as room for a line is room for one. Nobody waits while the lock is held.
+    pthread_mutex_lock(&state.writing);
+    if (!tell_dropped() || !is_taken(line, len))
+        state.dropped++;
+    pthread_mutex_unlock(&state.writing);
 }

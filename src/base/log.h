@@ -1,7 +1,8 @@
 // The log of the process: one line an event, with Redis's four levels.
 //
 // Opened once by the program before it starts threads; libraries below net/ never log. Any thread
-// may write: each line leaves in one write(2).
+// may write: each line leaves in one write(2), and none is waited for. Lines that a pipe or a
+// terminal does not take are dropped, and counted in the log when it goes again.
 #ifndef STELE_BASE_LOG_H
 #define STELE_BASE_LOG_H
 
@@ -19,7 +20,7 @@ bool log_level_parse(const char *name, enum log_level *level);
 
 // Lines below `level` are dropped from here on, the others go to the file `path` (appended to,
 // created if missing), or to standard error when `path` is empty. False with a message when the
-// file cannot be opened.
+// file cannot be opened, or is a FIFO that nobody reads.
 bool log_open(const char *path, enum log_level level, struct error *error);
 
 // Changes the level; any thread may.

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "data/dataset.h"
+#include "net/notify.h"
 #include "net/workers.h"
 
 enum {
@@ -195,6 +196,7 @@ static void reload(struct publisher *p, struct reload_request *requests)
 {
     struct error error = {""};
     uint64_t start = clock_monotonic_ns();
+    notify_reloading();
     reload_history_begin(p->history);
     bool done = replace(p, &error);
     uint64_t took = clock_monotonic_ns() - start;
@@ -206,6 +208,10 @@ static void reload(struct publisher *p, struct reload_request *requests)
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     answer(p, requests, done ? NULL : &error);
+    if (!atomic_load(&p->cancel)) // the server has told that it is stopping
+        notify_ready("serving %llu keys of %s",
+                     (unsigned long long)dataset_figures(p->current->dataset)->keys,
+                     p->source.path);
     if (done)
         dataset_settle(p->current->dataset, &p->cancel);
 }

@@ -19,6 +19,7 @@
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "net/listener.h"
+#include "net/notify.h"
 #include "net/publisher.h"
 #include "net/workers.h"
 
@@ -180,6 +181,7 @@ static void stop(struct server *server)
     if (server->stopping)
         return;
     server->stopping = true;
+    notify_stopping();
     stop_accepting(server);
     publisher_cancel(server->publisher);
     ev_timer_stop(server->loop, &server->accept_pause);

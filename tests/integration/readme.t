@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# README.md, docs/commands.md and docs/data-format.md tell the truth: every example is run as it is
-# printed and its output compared with what the page shows; the tables are compared with the
-# programs.
+# README.md, docs/commands.md, docs/data-format.md and docs/operations.md tell the truth: every
+# example of the first three is run as it is printed and its output compared with what the page
+# shows; the tables are compared with the programs, messages with the source.
 #
 # The examples meet a real server on a port the system chooses, so `-p PORT` is added for redis-cli
 # and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli is told to write as it
@@ -227,7 +227,8 @@ for my $name (@unknown) {
 
 # ---- places -------------------------------------------------------------------------------------
 
-for my $page ('README.md', 'docs/commands.md', 'docs/data-format.md') {
+for my $page ('README.md', 'docs/commands.md', 'docs/data-format.md', 'docs/faults.md',
+              'docs/operations.md') {
     my $text = slurp($page);
     my ($folder) = $page =~ m{^(.*/)?[^/]*$};
     $folder = defined $folder ? $folder : '';
@@ -301,6 +302,30 @@ for my $ruling (@rulings) {
         is($got, bytes($told // '') . "\n", "$content: value of $key");
     }
 }
+
+# ---- docs/operations.md -------------------------------------------------------------------------
+
+# Each message of the tables of failures stands in the source, `…` being what it is about.
+my $source = join '', map { slurp($_) } glob 'src/*.c src/*/*.c';
+$source =~ s/"\s*(?:PRI[a-z0-9]+\s*)?"//g; # literals that are continued
+$source =~ s/\\n//g;
+my $operations = slurp('docs/operations.md');
+my @failures = table_rows(section($operations, 'What you see, what it means, what to do'));
+ok(@failures > 30, 'the failures were found');
+for my $failure (@failures) {
+    my ($message) = $failure->[0] =~ /^`(?:[#*] )?(.*)`$/ or next;
+    $message =~ s/^cannot .*\K: [A-Z][a-z ]+$//; # what the system says
+    my @unknown = grep { index($source, $_) < 0 } map { s/^'\s*|'$//gr } split /…|: /, $message;
+    is_deeply(\@unknown, [], "the source says: $message");
+}
+# Told of a reload, which is to come: these are not looked for.
+my @info = map { $_->[0] =~ /`([a-z_]+)`/g }
+    grep { $_->[0] =~ /^`/ } table_rows(section($operations, 'Monitoring'));
+my ($all) = run($root, "redis-cli -p $port info everything");
+ok(@info > 8, 'the fields of INFO were found');
+like($all, qr/^\Q$_\E:/m, "INFO has $_") for @info;
+like($help, qr/^  \Q$_\E /m, "$_ is an option")
+    for grep { !/^--(?:inplace|now)$/ } $operations =~ /[`" ](--[a-z-]+)/g;
 
 # ---- the end ------------------------------------------------------------------------------------
 

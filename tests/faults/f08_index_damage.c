@@ -1,11 +1,12 @@
-// Damaged index files (fault F8): whatever a file of that name may hold is refused with a reason,
-// built anew, and never served from.
+// F8: damaged index files, of another byte order or version: whatever a file of that name may hold
+// is refused with a reason, built anew, and never served from.
 #include <stdlib.h>
 
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/talk.h"
+#include "support/watch.h"
 
 static const struct table table = {1, 300};
 static const char *data; // its file
@@ -285,6 +286,50 @@ static void check_lengths(struct random *r)
     buf_release(&file);
 }
 
+// What an operator sees of it: one line, no warning, and a good index in the end.
+static void check_servers(void)
+{
+    static const struct {
+        const char *what, *reason;
+    } cases[] = {
+        {"empty", "is too short for its header"}, {"cut", "is not as long as it says"},
+        {"all ones", "is no index file"},         {"the other byte order", "byte order"},
+        {"an older version", "another version"},  {"a newer version", "another version"},
+        {"a bit flipped", "is damaged: "},
+    };
+    struct buf file = {0};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        forge_copy(&file, &good);
+        struct index_header *h = forge_header(&file);
+        switch (i) {
+        case 0: file.len = 0; break;
+        case 1: file.len -= 8; break;
+        case 2: memset(file.ptr, 0xff, file.len); break;
+        case 3: h->byte_order = __builtin_bswap32(h->byte_order); break;
+        case 4: h->version--; break;
+        case 5: h->version++; break;
+        default: file.ptr[INDEX_IMAGE_AT + 700] ^= 4; break;
+        }
+        if (i >= 3 && i <= 5)
+            forge_seal_header(&file);
+        forge_write(path, &file);
+        for (unsigned start = 0; start < 2; start++) {
+            struct server_process s = server_start(data, NULL);
+            if (start == 0)
+                log_await(s.log_path, " * wrote '");
+            ok(server_answers(s.port, &table), "a server beside an index that is %s, start %u",
+               cases[i].what, start);
+            struct buf log = file_content(s.log_path);
+            is_number(occurrences(buf_span(&log), cases[i].reason), start == 0, "it is told once");
+            is_number(occurrences(buf_span(&log), ": building\n"), start == 0, "and built once");
+            buf_release(&log);
+            is_number(log_warnings(s.log_path), 0, "without a warning");
+            is_number(server_stop(&s), 0, "it ends well");
+        }
+    }
+    buf_release(&file);
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -298,6 +343,7 @@ int main(void)
     check_contradictions();
     check_flips(&r);
     check_lengths(&r);
+    check_servers();
     buf_release(&good);
     return done_testing();
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# Writing the index file is broken off at each of its system calls, by SIGKILL (the old file or none
-# is left, and the next start is fine) and by errors (served from memory, one warning, nothing left
-# behind). strace(1) injects both, and delays, to stop a server just then.
+# F10: writing the index file is broken off at each of its system calls, by SIGKILL: the old file or
+# none is left, and the next start is fine. F11: each call fails instead: served from memory, one
+# warning, nothing left behind. strace(1) injects both, and delays, to stop a server just then.
 use strict;
 use warnings;
 use Fcntl ':flock';
@@ -112,7 +112,7 @@ for my $case (['without an index', undef], ['beside an old index', $stale], ['st
     }
 }
 
-# ---- errors (F11) -------------------------------------------------------------------------------
+# ---- errors (F11) ------------------------------------------------------------------------------
 
 my @errors = (
     [openat => [qw(EACCES EROFS ENOSPC EDQUOT EMFILE)], '-P', "$index.tmp"],

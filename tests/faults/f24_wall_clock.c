@@ -1,0 +1,264 @@
+// F24: the wall clock jumps by a day, forth and back, beneath a server in this process. Whatever
+// measures a time goes on as if nothing had happened: idle timeouts, CLIENT PAUSE, ages, uptime,
+// the slow log, latency events. Only what tells the date follows it.
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "data/dataset.h"
+#include "net/publisher.h"
+#include "net/server.h"
+#include "options.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+
+enum { DAY = 86400 };
+
+static const struct table table = {1, 100};
+
+// ---- the clock ----------------------------------------------------------------------------------
+
+static atomic_llong ahead;       // seconds the wall clock is ahead of the real one
+static atomic_ulong wall_clocks; // how often it was read
+
+// Both take the place of the C library's, for libev too.
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, t);
+    if (clock == CLOCK_REALTIME) {
+        t->tv_sec += ahead;
+        wall_clocks++;
+    }
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict t, void *restrict zone)
+{
+    int result = (int)syscall(SYS_gettimeofday, t, zone);
+    t->tv_sec += ahead;
+    wall_clocks++;
+    return result;
+}
+
+// ---- the server ---------------------------------------------------------------------------------
+
+static struct server *server;
+
+static void *run(void *argument)
+{
+    server_run(argument);
+    return NULL;
+}
+
+static pthread_t start(struct options *options, const char *file, struct dataset **dataset)
+{
+    static char words[][32] = {"stele-server", "--port=0",    "--bind=127.0.0.1",
+                               "--threads=2",  "--timeout=2", "--enable-debug-command=local"};
+    char *argv[] = {
+        words[0], (char *)(uintptr_t)file, words[1], words[2], words[3], words[4], words[5], NULL};
+    struct error error = {""};
+    struct dataset_settings settings = {.index = DATASET_INDEX_NONE};
+    const struct dataset_source source = {.path = file};
+    pthread_t thread;
+    require(options_parse(options, 7, argv, &error), "%s", error.text);
+    server = server_open(&options->server, &error);
+    require(server != NULL, "%s", error.text);
+    *dataset = dataset_open(file, &settings, NULL, &error);
+    require(*dataset != NULL && server_listen(server, &source, *dataset, &error), "%s", error.text);
+    require(pthread_create(&thread, NULL, run, server) == 0, "no thread");
+    return thread;
+}
+
+static redisContext *client(void)
+{
+    redisContext *c = redisConnect("127.0.0.1", atoi(strchr(server_address(server), ':') + 1));
+    require(c != NULL && c->err == 0, "cannot connect");
+    return c;
+}
+
+static redisReply *ask(redisContext *c, const char *command)
+{
+    redisReply *reply = redisCommand(c, command);
+    require(reply != NULL, "no reply to %s: %s", command, c->errstr);
+    return reply;
+}
+
+static void tell(redisContext *c, const char *command)
+{
+    redisReply *reply = ask(c, command);
+    ok(reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0, "%s", command);
+    freeReplyObject(reply);
+}
+
+// The number behind `name` in a text, or -1.
+static long long number_of(const redisReply *text, const char *name)
+{
+    const char *at = text->str != NULL ? strstr(text->str, name) : NULL;
+    return at != NULL ? atoll(at + strlen(name)) : -1;
+}
+
+static uint64_t since_ms(uint64_t start_ns)
+{
+    return (clock_monotonic_ns() - start_ns) / 1000000;
+}
+
+// ---- what is looked at --------------------------------------------------------------------------
+
+static long long date(redisContext *c)
+{
+    redisReply *reply = ask(c, "TIME");
+    long long seconds = reply->elements == 2 ? atoll(reply->element[0]->str) : 0;
+    freeReplyObject(reply);
+    return seconds;
+}
+
+// Two slow commands, the clock jumping between them.
+static void check_slow_log(redisContext *c, long long jump)
+{
+    tell(c, "CONFIG SET slowlog-log-slower-than 5000 latency-monitor-threshold 5");
+    tell(c, "SLOWLOG RESET");
+    long long ids[2];
+    long long dates[2];
+    tell(c, "DEBUG SLEEP 0.01");
+    ahead += jump;
+    tell(c, "DEBUG SLEEP 0.01");
+    redisReply *reply = ask(c, "SLOWLOG GET");
+    if (ok(reply->elements == 2, "two slow commands are logged")) {
+        bool short_enough = true;
+        for (unsigned i = 0; i < 2; i++) {
+            const redisReply *entry = reply->element[i];
+            ids[i] = entry->element[0]->integer;
+            dates[i] = entry->element[1]->integer;
+            long long us = entry->element[2]->integer;
+            short_enough = short_enough && us >= 10000 && us < 10000000;
+        }
+        ok(short_enough, "with the time they took");
+        is_number(ids[0], ids[1] + 1, "the later one first, their numbers in order");
+        ok(llabs(dates[0] - dates[1] - jump) < 10, "with the date that it was");
+    }
+    freeReplyObject(reply);
+    reply = ask(c, "LATENCY LATEST");
+    bool right = reply->elements > 0;
+    for (size_t i = 0; i < reply->elements; i++)
+        right = right && reply->element[i]->element[3]->integer < 10000;
+    ok(right, "latency events have the time they took");
+    freeReplyObject(reply);
+    reply = ask(c, "LATENCY GRAPH command");
+    ok(reply->type != REDIS_REPLY_ERROR, "and are drawn");
+    freeReplyObject(reply);
+}
+
+static void check_pause(redisContext *c, long long jump)
+{
+    redisContext *other = client();
+    freeReplyObject(ask(other, "PING"));
+    uint64_t began = clock_monotonic_ns();
+    tell(c, "CLIENT PAUSE 400 ALL");
+    redisAppendCommand(other, "PING");
+    redisAppendCommand(c, "PING");
+    int done = 0;
+    while (done == 0)
+        redisBufferWrite(other, &done);
+    redisBufferWrite(c, &done);
+    ahead += jump;
+    for (unsigned i = 0; i < 2; i++) {
+        void *reply = NULL;
+        ok(redisGetReply(i == 0 ? c : other, &reply) == REDIS_OK && reply != NULL,
+           "a paused client is served in the end");
+        uint64_t waited = since_ms(began);
+        ok(waited >= 399 && waited < 10000, "after %llu ms", (unsigned long long)waited);
+        if (reply != NULL)
+            freeReplyObject(reply);
+    }
+    redisFree(other);
+}
+
+static void check_ages(redisContext *c)
+{
+    redisReply *reply = ask(c, "INFO server");
+    long long uptime = number_of(reply, "uptime_in_seconds:");
+    ok(uptime >= 0 && uptime < 60, "uptime: %lld s", uptime);
+    freeReplyObject(reply);
+    reply = ask(c, "CLIENT LIST");
+    long long age = number_of(reply, " age=");
+    long long idle = number_of(reply, " idle=");
+    ok(age >= 0 && age < 60 && idle >= 0 && idle < 60, "a client's age: %lld s, idle %lld s", age,
+       idle);
+    freeReplyObject(reply);
+    char key[UUID_TEXT_LEN + 1] = "";
+    uuid_format(table_key(&table, 1), key);
+    const char *const commands[] = {"TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"};
+    for (unsigned i = 0; i < 4; i++) {
+        reply = redisCommand(c, "%s %s", commands[i], key);
+        ok(reply->type == REDIS_REPLY_INTEGER && reply->integer == -1, "%s: never", commands[i]);
+        freeReplyObject(reply);
+    }
+}
+
+// An idle client, which is closed after the two seconds of --timeout, neither sooner nor never.
+static void check_idle(redisContext *idle, uint64_t began)
+{
+    struct pollfd closing = {idle->fd, POLLIN, 0};
+    char byte;
+    uint64_t passed = since_ms(began);
+    if (passed < 1500 && poll(&closing, 1, (int)(1500 - passed)) != 0)
+        ok(since_ms(began) >= 1999, "an idle client is closed too soon");
+    ok(poll(&closing, 1, 10000) == 1 && recv(idle->fd, &byte, 1, 0) == 0,
+       "an idle client is closed");
+    uint64_t waited = since_ms(began);
+    ok(waited >= 1999 && waited < 10000, "after %llu ms", (unsigned long long)waited);
+}
+
+static void check_jump(long long jump)
+{
+    redisContext *c = client();
+    redisContext *idle = client();
+    uint64_t began = clock_monotonic_ns();
+    freeReplyObject(ask(idle, "PING"));
+    long long before = date(c);
+    diag("%s", jump > 0 ? "a day forth" : "a day back");
+    ahead += jump;
+    ok(llabs(date(c) - before - jump) < 10, "the date has jumped");
+    check_ages(c);
+    check_pause(c, jump);
+    check_slow_log(c, jump);
+    check_ages(c);
+    redisFree(c);
+    check_idle(idle, began);
+    redisFree(idle);
+}
+
+int main(void)
+{
+    static struct options options;
+    struct dataset *dataset;
+    struct error error;
+    require(log_open(test_path("log"), LOG_NOTICE, &error), "no log");
+    const char *file = table_file(&table, "table.data");
+    pthread_t thread = start(&options, file, &dataset);
+    unsigned long seen = wall_clocks;
+    check_jump(DAY);
+    check_jump(-DAY);
+    ok(wall_clocks > seen, "the server reads our wall clock");
+    ahead += DAY;
+    uint64_t began = clock_monotonic_ns();
+    kill(getpid(), SIGTERM);
+    require(pthread_join(thread, NULL) == 0, "the server does not end");
+    ok(since_ms(began) < 4000, "SIGTERM ends it at once");
+    server_close(server);
+    return done_testing();
+}
