@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mapping.h"
 #include "base/progress.h"
 #include "base/version.h"
 #include "data/dataset.h"
@@ -174,6 +175,7 @@ int main(int argc, char *argv[])
     pin_standard_descriptors();
     notify_init();
     keep_no_large_memory();
+    mapping_catch_faults();
     if (!options_parse(&options, argc, argv, &error) || !options_read_password(&options, &error))
         return fail(&error);
     if (options.help) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mapping.h"
 #include "base/version.h"
 #include "tool/tool.h"
 
@@ -37,6 +38,7 @@ static void usage(FILE *to)
 
 int main(int argc, char *argv[])
 {
+    mapping_catch_faults();
     if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
         usage(stdout);
         return TOOL_OK;

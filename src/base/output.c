@@ -123,6 +123,15 @@ size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors
     return used;
 }
 
+struct span output_loan(const struct output *o, size_t number, const struct ref **owner)
+{
+    if (number >= o->count)
+        return span_of(NULL, 0);
+    const struct output_loan *loan = &o->loans[o->first + number];
+    *owner = loan->owner;
+    return loan->span;
+}
+
 static void drop_first(struct output *o)
 {
     ref_drop(o->loans[o->first].owner);

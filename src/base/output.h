@@ -61,6 +61,16 @@ void output_append(struct output *o, struct span s);
 // Appends `s` itself and takes a reference to `owner`, dropped when the bytes have left.
 void output_borrow(struct output *o, struct span s, struct ref *owner);
 
+// Whether any of it is borrowed.
+static inline bool output_lends(const struct output *o)
+{
+    return o->count > 0;
+}
+
+// The borrowed span of that number, counted from the front, and who owns it; `ptr` is NULL when
+// there are not so many.
+struct span output_loan(const struct output *o, size_t number, const struct ref **owner);
+
 // Fills at most `max` iovecs from the front, of `bytes` bytes at most; how many. They are valid
 // until the next call on `o`.
 size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors, size_t max);

@@ -1,5 +1,7 @@
-// Reading a dataset: ask the trie, find the value's end.
+// Reading a dataset: ask the trie, find the value's end, be sure that it stands where it did.
 #include "data/dataset.h"
+
+#include <stdio.h>
 
 #include "data/dataset_parts.h"
 #include "data/lines.h"
@@ -20,8 +22,8 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
     uint64_t offset;
     if (!trie_find(dataset_trie(d), id, &offset))
         return false;
-    *value = line_value(d->text, offset);
-    return true;
+    *value = dataset_value(d, offset);
+    return value->ptr != NULL;
 }
 
 _Static_assert(DATASET_NOWHERE == TRIE_NONE, "a place is the offset of a line");
@@ -32,9 +34,43 @@ void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
     trie_find_many(dataset_trie(d), ids, count, places);
 }
 
+// A mapping notes damage also for who may not change the dataset.
+static struct mapping *source_of(const struct dataset *d)
+{
+    return (struct mapping *)(uintptr_t)&d->source;
+}
+
+// The value of a line of which something may be lost, or which is the last one and has no end.
+__attribute__((noinline)) static struct span doubtful_value(const struct dataset *d, uint64_t place)
+{
+    const struct span none = {NULL, 0};
+    struct mapping *m = source_of(d);
+    (void)mapping_look(m);
+    size_t whole = atomic_load(&m->whole);
+    if (whole < LINE_VALUE_AT || place > whole - LINE_VALUE_AT ||
+        d->text.ptr[place + UUID_TEXT_LEN] != ' ')
+        return none;
+    struct span value = line_value(span_of(d->text.ptr, whole), place);
+    size_t end = (size_t)(value.ptr - d->text.ptr) + value.len;
+    // Only the end of the text can stand for a newline, if it always did.
+    if (end == whole && (whole < m->len || m->last == '\n'))
+        return none;
+    return mapping_has(m, place, end + (end < whole) - place) ? value : none;
+}
+
 struct span dataset_value(const struct dataset *d, uint64_t place)
 {
-    return line_value(d->text, place);
+    const char *value = d->text.ptr + place + LINE_VALUE_AT;
+    size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
+    // Where a line has become zeros, its end would be searched for all over the file.
+    if (place + LINE_VALUE_AT < limit && value[-1] == ' ') {
+        // A value that is looked up is often not in the cache: only the cache lines it has are
+        // touched.
+        const char *end = memchr(value, '\n', limit - place - LINE_VALUE_AT);
+        if (end != NULL)
+            return span_of(value, (size_t)(end - value));
+    }
+    return doubtful_value(d, place);
 }
 
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
@@ -63,8 +99,127 @@ bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct 
         !uuid_parse(d->text.ptr + offset, id))
         return false;
     if (value != NULL)
-        *value = line_value(d->text, offset);
-    return true;
+        *value = dataset_value(d, offset);
+    return value == NULL || value->ptr != NULL;
+}
+
+// ---- damage -------------------------------------------------------------------------------------
+
+static struct mapping *index_source_of(const struct dataset *d)
+{
+    return (struct mapping *)(uintptr_t)&dataset_current(d)->file.source;
+}
+
+unsigned dataset_damage(const struct dataset *d)
+{
+    return mapping_faults(&d->source) + mapping_faults(index_source_of(d));
+}
+
+unsigned dataset_look(const struct dataset *d)
+{
+    return mapping_look(source_of(d)) + mapping_look(index_source_of(d));
+}
+
+bool dataset_has(const struct dataset *d, struct span part)
+{
+    return mapping_look(source_of(d)) == 0 ||
+           mapping_has(&d->source, (size_t)(part.ptr - d->text.ptr), part.len);
+}
+
+enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value)
+{
+    uint64_t offsets[TRIE_LEAF_MAX];
+    const struct trie *trie = dataset_trie(d);
+    (void)dataset_look(d);
+    bool doubt = mapping_is_damaged(index_source_of(d));
+    unsigned count = trie_candidates(trie, id, offsets);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline, which has to be there too
+        if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
+            doubt = true;
+        } else if (trie_is_line_of(trie, offsets[i], id)) {
+            *value = dataset_value(d, offsets[i]);
+            return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
+        }
+    }
+    return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;
+}
+
+enum { TOLD_DAMAGE = 1, TOLD_OVERWRITTEN = 2, TOLD_APPENDED = 4, TOLD_INDEX = 8 };
+
+static bool is_news(struct dataset *d, unsigned what)
+{
+    bool news = (d->told & what) == 0;
+    d->told |= what;
+    return news && d->settings.notice != NULL;
+}
+
+static void tell_damage(struct dataset *d)
+{
+    char line[1024];
+    size_t whole = atomic_load(&d->source.whole);
+    if (atomic_load(&d->source.lost_pages) == 0)
+        snprintf(line, sizeof line,
+                 "'%s' was truncated or written anew in place: what stood behind byte %zu is lost "
+                 "and answers errors; rename a whole file there and load it",
+                 d->path, whole);
+    else
+        snprintf(line, sizeof line,
+                 "a part of '%s' cannot be read: what is in it answers errors; rename a whole file "
+                 "there and load it",
+                 d->path);
+    d->settings.notice(d->settings.context, true, line);
+}
+
+static void tell(struct dataset *d, const char *path, const char *what)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "'%s' %s", path, what);
+    d->settings.notice(d->settings.context, true, line);
+}
+
+// Whether somebody has written to the file, which has not lost anything.
+static void check_change(struct dataset *d)
+{
+    struct stat status;
+    if (fstat(d->source.fd, &status) != 0)
+        return;
+    struct identity now = identity_of_file(&status);
+    if (now.bytes > d->opened.bytes)
+        atomic_store(&d->change, CHANGE_APPENDED);
+    else if (now.modified_ns != d->opened.modified_ns)
+        atomic_store(&d->change, CHANGE_OVERWRITTEN);
+}
+
+void dataset_check(struct dataset *d)
+{
+    if (atomic_load(&d->source.place) == 0)
+        return;
+    mapping_compare(source_of(d));
+    if (atomic_load(&index_source_of(d)->place) != 0)
+        mapping_compare(index_source_of(d));
+    check_change(d);
+    unsigned change = atomic_load(&d->change);
+    if (mapping_is_damaged(&d->source)) {
+        if (is_news(d, TOLD_DAMAGE))
+            tell_damage(d);
+    } else if (change == CHANGE_OVERWRITTEN && is_news(d, TOLD_OVERWRITTEN)) {
+        tell(d, d->path, "was overwritten in place: what is served of it cannot be relied on");
+    } else if (change == CHANGE_APPENDED && is_news(d, TOLD_APPENDED)) {
+        tell(d, d->path, "was appended to: it is served as long as it was");
+    }
+    if (mapping_is_damaged(index_source_of(d)) && is_news(d, TOLD_INDEX))
+        tell(d, d->index_path,
+             "was truncated or cannot be read: keys that are not found answer errors; load the "
+             "data again");
+}
+
+const char *dataset_status(const struct dataset *d)
+{
+    static const char *const changes[] = {"ok", "appended", "overwritten"};
+    if (atomic_load(&d->source.lost_pages) > 0)
+        return "unreadable";
+    return mapping_is_damaged(&d->source) ? "truncated" : changes[atomic_load(&d->change)];
 }
 
 const struct dataset_figures *dataset_figures(const struct dataset *d)
@@ -89,7 +244,7 @@ const struct trie *dataset_trie(const struct dataset *d)
 
 const char *dataset_index_status(const struct dataset *d)
 {
-    return atomic_load(&d->status);
+    return mapping_is_damaged(index_source_of(d)) ? "damaged" : atomic_load(&d->status);
 }
 
 bool dataset_index_is_mapped(const struct dataset *d)

@@ -85,7 +85,7 @@ bool dataset_verify(const struct dataset *d, struct error *error);
 
 // Of the index: "memory" (no file), "writing" (a file is still to be written), "verifying" (mapped,
 // checksums still to be compared), "mapped", or "damaged" (mapped, wrong, and not to be built
-// anew).
+// anew; or its file was truncated or cannot be read).
 const char *dataset_index_status(const struct dataset *d);
 
 // Whether the index was found in a file, rather than built when opening.
@@ -98,6 +98,39 @@ const char *dataset_index_path(const struct dataset *d);
 struct dataset *dataset_open_memory(struct span text, const char *name,
                                     enum dataset_malformed malformed, struct dataset_report *report,
                                     struct error *error);
+
+// ---- damage -------------------------------------------------------------------------------------
+//
+// A file that is truncated or overwritten in place, or that the disk cannot read, is damaged from
+// there on for good: what it was is gone. Survived by who has called mapping_catch_faults
+// (base/mapping.h).
+
+// How often damage was found in the data file or the index file; 0: both are sound.
+unsigned dataset_damage(const struct dataset *d);
+
+// The same after a look at the files, which takes some nanoseconds as long as they are sound. What
+// was read of `d`, and what was not found in it, before this call and since the last time that it
+// was asked is to be trusted only when the number is still the same.
+unsigned dataset_look(const struct dataset *d);
+
+// What is known of a key: whether it is there and all of its value can be read; or neither.
+enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
+
+// For a dataset that is damaged: searches with care, in a time to which the value's length adds.
+// `value` is set when it is present.
+enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value);
+
+// After a look, whether nothing of `part`, which is of the text, is lost.
+bool dataset_has(const struct dataset *d, struct span part);
+
+// Compares the files with what they were, and tells by `settings->notice` what is new: that the
+// data file is damaged, overwritten or appended to, or that the index file is damaged; each once.
+// To be called every second or so, always by the same thread.
+void dataset_check(struct dataset *d);
+
+// Of the data file: "ok", "appended", "overwritten" (both are served on), "truncated", or
+// "unreadable" (a part of it).
+const char *dataset_status(const struct dataset *d);
 
 // Gives back the reference that opening handed out. NULL is accepted.
 void dataset_close(struct dataset *d);
@@ -114,8 +147,8 @@ bool dataset_is_current(const struct dataset *d);
 // For a reply that borrows a value: holding a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);
 
-// The value stored under `id`, or false when there is none. The span points into the mapping: it
-// stays valid while the caller holds its reference to `d`.
+// The value stored under `id`, or false when there is none, or none that can be read. The span
+// points into the mapping: it stays valid while the caller holds its reference to `d`.
 // Finding a value's end takes time in proportion to its length.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
 
@@ -126,7 +159,8 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
 
 // In two steps, for who may not want all the values: places[i] becomes where that of ids[i] is, or
 // DATASET_NOWHERE, in a time that no value's length adds to; then dataset_value gives what is
-// there. A place stays good while the caller holds its reference to `d`.
+// there, with a NULL `ptr` when it cannot be read any more. A place stays good while the caller
+// holds its reference to `d`.
 #define DATASET_NOWHERE UINT64_MAX
 void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
                        uint64_t *places);
@@ -137,7 +171,7 @@ struct span dataset_value(const struct dataset *d, uint64_t place);
 // than `id`; the number of keys when all are less.
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
 
-// The record of that rank. False when there is none, or its line was overwritten. `value` may be
+// The record of that rank. False when there is none, or its line is lost. `value` may be
 // NULL, for who does not want its end searched.
 bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value);
 

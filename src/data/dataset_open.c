@@ -51,8 +51,8 @@ static void index_free(struct index *x)
 {
     if (x == NULL)
         return;
+    index_file_close(&x->file); // what it guards may be the image's memory
     trie_image_release(&x->image);
-    index_file_close(&x->file);
     free(x);
 }
 
@@ -85,7 +85,10 @@ static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct er
     }
     x->file.mapping = (struct bytes){memory, len};
     x->file.image = span_of(x->file.mapping.ptr + INDEX_WRITER_IMAGE_AT, image_bytes);
-    return true;
+    if (index_file_guard(&x->file, span_of(memory, len), fd, 0))
+        return true;
+    error_set(error, "cannot map the index: %s", strerror(errno));
+    return false;
 }
 
 // Builds the image in memory or, where it has no room there, in the file of the locked writer.
@@ -313,6 +316,7 @@ void dataset_free(struct dataset *d)
         index_free(x);
     }
     index_writer_close(&d->writer);
+    mapping_release(&d->source);
     if (d->mapped)
         memory_unmap((char *)(uintptr_t)d->text.ptr, d->text.len);
     if (d->fd >= 0)
@@ -347,6 +351,7 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
     if (d == NULL)
         return NULL;
     d->text = text;
+    mapping_of_memory(&d->source, text.ptr, text.len);
     struct index *x = build(d, report, error);
     atomic_init(&d->index, x);
     if (x != NULL)
@@ -355,15 +360,16 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
     return NULL;
 }
 
-// Whether the data file is still as it was opened. What is not excluded: a change too soon after
-// the last one to show in its times, or one by a mapping.
-static bool is_unchanged(const struct dataset *d)
+// Whether the data file is still as it was opened, and all that was read of it was there. What is
+// not excluded: a change too soon after the last one to show in its times, or one by a mapping.
+static bool is_unchanged(struct dataset *d)
 {
     struct stat status;
     if (fstat(d->fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
-    return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns;
+    return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns &&
+           mapping_look(&d->source) == 0;
 }
 
 bool dataset_is_current(const struct dataset *d)
@@ -378,7 +384,7 @@ bool dataset_is_current(const struct dataset *d)
 
 // The same, and nobody has set its times back after a change either. A rename does not pass, so it
 // decides only whether an index is good for the next start.
-static bool is_untouched(const struct dataset *d)
+static bool is_untouched(struct dataset *d)
 {
     struct stat status;
     return is_unchanged(d) && fstat(d->fd, &status) == 0 &&
@@ -387,16 +393,24 @@ static bool is_untouched(const struct dataset *d)
 
 static bool map_text(struct dataset *d, struct error *error)
 {
-    if (d->id.bytes == 0)
-        return true;
-    void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, d->fd, 0);
-    if (text == MAP_FAILED) {
-        error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
-        return false;
+    struct mapping *m = &d->source;
+    if (d->id.bytes > 0) {
+        void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, d->fd, 0);
+        if (text == MAP_FAILED)
+            goto fail;
+        d->text = span_of(text, d->id.bytes);
+        d->mapped = true;
+        m->begin = text;
+        m->len = d->text.len;
+        atomic_init(&m->end, m->begin + m->len - 1);
     }
-    d->text = span_of(text, d->id.bytes);
-    d->mapped = true;
-    return true;
+    m->filler = '\n';
+    d->opened = d->id;
+    if (mapping_guard(m, d->fd))
+        return true;
+fail:
+    error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
+    return false;
 }
 
 static void advise(const struct dataset *d, int advice)
@@ -503,7 +517,11 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
     if (x == NULL)
         goto fail;
     if (!is_unchanged(d)) {
-        error_set(error, "'%s' changed while it was read; write a new file and rename it", path);
+        if (strcmp(dataset_status(d), "unreadable") == 0)
+            error_set(error, "cannot read all of '%s'", path);
+        else
+            error_set(error, "'%s' changed while it was read; write a new file and rename it",
+                      path);
         goto fail;
     }
     return d;
@@ -526,6 +544,8 @@ static void replace_memory_by_file(struct index *x, int fd)
 {
     if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
         return; // the file's image does not begin at a page
+    if (!x->written && !index_file_guard(&x->file, index_image(x), fd, INDEX_WRITER_IMAGE_AT))
+        return;
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
@@ -576,8 +596,10 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     } else {
         notice(d, false, "wrote '%s' in %.3f s", d->index_path,
                (double)(clock_monotonic_ns() - start) / 1e9);
-        if (!d->settings.huge_pages)
+        if (!d->settings.huge_pages) {
             replace_memory_by_file(x, d->writer.fd);
+            index_file_stands(&x->file);
+        }
         outcome = in_mapping;
     }
     index_writer_close(&d->writer);
@@ -614,7 +636,7 @@ bool dataset_verify(const struct dataset *d, struct error *error)
     return verify_blocks(d, NULL, error) && verify_content(d, NULL, error);
 }
 
-static bool verify(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     struct stat status;
     if (d->blocks_unverified && !verify_blocks(d, cancel, error))
@@ -641,6 +663,11 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
     if (fstat(d->fd, &status) == 0)
         d->id = identity_of_file(&status);
     struct index *x = build(d, NULL, &error);
+    if (x != NULL && mapping_look(&d->source) > 0) { // it would lack what the file has lost
+        error_set(&error, "'%s' is damaged", d->path);
+        index_free(x);
+        x = NULL;
+    }
     if (x == NULL) {
         notice(d, true, "the index cannot be built anew: %s", error.text);
         atomic_store(&d->status, damaged);

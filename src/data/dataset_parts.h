@@ -3,6 +3,7 @@
 #ifndef STELE_DATA_DATASET_PARTS_H
 #define STELE_DATA_DATASET_PARTS_H
 
+#include "base/mapping.h"
 #include "base/ref.h"
 #include "data/dataset.h"
 #include "data/identity.h"
@@ -28,19 +29,26 @@ struct dataset {
     void (*unread)(void *context, struct dataset *d); // NULL: it is freed at once
     void *unread_context;
     struct span text;
-    bool mapped; // the text is our mapping, not the caller's
     _Atomic(struct index *) index;
+    struct mapping source; // of the text
+    bool mapped;           // the text is our mapping, not the caller's
     // For settling:
     struct dataset_settings settings;
-    char *index_path;   // NULL: no index file is used
-    int fd;             // of the data file; -1 once settled
-    struct identity id; // of the data file, as it was opened; without checksums
+    char *index_path;       // NULL: no index file is used
+    int fd;                 // of the data file; -1 once settled
+    struct identity id;     // of the data file, as it was opened; without checksums
+    struct identity opened; // the same; this one stays
+    atomic_uint change;     // an enum change: what has been seen of the file besides damage
+    unsigned told;          // what dataset_check has told of; bits
     struct index_writer writer;
     bool blocks_unverified;  // of a mapped index
     bool content_unverified; // of the data file
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };
+
+// What somebody has done to the data file without cutting it.
+enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 
 // Nobody reads it any more.
 void dataset_release(struct ref *ref);

@@ -56,7 +56,10 @@ static bool map(struct index_file *f, int fd, const struct index_header *h)
     f->checksums =
         (const uint64_t *)(const void *)(f->mapping.ptr + index_checksums_at(h->image_bytes));
     f->facts = h->facts;
-    return true;
+    f->source.begin = f->mapping.ptr;
+    f->source.len = f->mapping.len;
+    atomic_store(&f->source.end, f->mapping.ptr + f->mapping.len - 1);
+    return mapping_guard(&f->source, fd);
 }
 
 bool index_file_open(struct index_file *f, const char *path, struct error *error)
@@ -75,7 +78,7 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
         fault = fault_of(&h, (uint64_t)status.st_size);
     if (fault == NULL && !map(f, fd, &h))
         fault = strerror(errno);
-    if (fault == NULL && !tables_are_whole(f, &h))
+    if (fault == NULL && (!tables_are_whole(f, &h) || mapping_look(&f->source) > 0))
         fault = "has damaged checksums";
     opened = fault == NULL;
     if (!opened) {
@@ -89,18 +92,32 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
 
 bool index_file_copy(struct index_file *f, struct error *error)
 {
-    void *memory =
-        mmap(NULL, f->image.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t sums_at = index_checksums_at(f->image.len) - INDEX_IMAGE_AT;
+    size_t sums_len =
+        f->checksums != NULL ? checksum_block_count(f->image.len) * sizeof(uint64_t) : 0;
+    size_t len = sums_at + sums_len;
+    void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         error_set(error, "no memory for a copy of an index of %zu bytes: %s", f->image.len,
                   strerror(errno));
         return false;
     }
-    (void)madvise(memory, f->image.len, MADV_HUGEPAGE);
+    (void)madvise(memory, len, MADV_HUGEPAGE);
     memcpy(memory, f->image.ptr, f->image.len);
-    f->copy = (struct bytes){memory, f->image.len};
-    f->image = span_of(f->copy.ptr, f->copy.len);
-    (void)madvise(f->mapping.ptr, f->mapping.len, MADV_DONTNEED);
+    if (sums_len > 0)
+        memcpy((char *)memory + sums_at, f->checksums, sums_len);
+    if (mapping_look(&f->source) > 0) {
+        error_set(error, "an index was cut while it was copied");
+        munmap(memory, len);
+        return false;
+    }
+    f->copy = (struct bytes){memory, len};
+    f->image = span_of(f->copy.ptr, f->image.len);
+    if (sums_len > 0)
+        f->checksums = (const uint64_t *)(const void *)(f->copy.ptr + sums_at);
+    mapping_release(&f->source);
+    munmap(f->mapping.ptr, f->mapping.len);
+    f->mapping = (struct bytes){NULL, 0};
     return true;
 }
 
@@ -124,8 +141,25 @@ bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, st
     return good;
 }
 
+bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at)
+{
+    const uint64_t end = INDEX_END;
+    f->source.begin = mapped.ptr;
+    f->source.len = mapped.len;
+    f->source.at = at;
+    f->source.last = ((const char *)&end)[sizeof end - 1];
+    return mapping_guard(&f->source, fd);
+}
+
+void index_file_stands(struct index_file *f)
+{
+    if (atomic_load(&f->source.place) != 0)
+        mapping_watch_end(&f->source);
+}
+
 void index_file_close(struct index_file *f)
 {
+    mapping_release(&f->source);
     memory_unmap(f->mapping.ptr, f->mapping.len);
     memory_unmap(f->copy.ptr, f->copy.len);
     *f = (struct index_file){0};

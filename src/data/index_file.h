@@ -8,6 +8,7 @@
 #define STELE_DATA_INDEX_FILE_H
 
 #include "base/bytes.h"
+#include "base/mapping.h"
 #include "data/identity.h"
 
 struct error;
@@ -31,6 +32,7 @@ struct index_file {
     const uint64_t *checksums; // in the mapping
     struct bytes mapping;
     struct bytes copy;
+    struct mapping source; // of what is read from the file, wherever it is mapped
 };
 
 // Maps the index file at `path` if it is whole and of this machine's format. Takes a time that
@@ -39,14 +41,20 @@ struct index_file {
 bool index_file_open(struct index_file *f, const char *path, struct error *error);
 
 // Moves `image` to anonymous memory of huge pages, where lookups miss fewer entries of page tables;
-// this process then has a copy of its own. False with a message when memory is short; the image
-// then stays where it was.
+// this process then has a copy of its own, of the checksums too, and does not need the file any
+// more. False with a message when memory is short or the file is being cut; the image then stays
+// where it was.
 bool index_file_copy(struct index_file *f, struct error *error);
 
 // Compares the image with its checksums, on all processors: about 0.1 s a GB. False with a message
 // when a block differs. `*cancel`, when it becomes true meanwhile, ends it with true: nothing was
 // found so far. `cancel` may be NULL.
 bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error);
+
+// Guards what others have mapped, or are about to, from `at` on of the index file that `fd` is of
+// and that is still being made; whether it could. index_file_stands tells that it is finished.
+bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at);
+void index_file_stands(struct index_file *f);
 
 // Unmaps. A zeroed struct is accepted.
 void index_file_close(struct index_file *f);

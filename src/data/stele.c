@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mapping.h"
 #include "base/version.h"
 #include "data/dataset.h"
 #include "data/trie.h"
@@ -94,6 +95,16 @@ bool stele_at(const struct stele *table, uint64_t rank, char key[STELE_KEY_LEN +
     key[STELE_KEY_LEN] = '\0';
     *value = (struct stele_value){found.ptr, found.len};
     return true;
+}
+
+void stele_catch_faults(void)
+{
+    mapping_catch_faults();
+}
+
+bool stele_is_whole(const struct stele *table)
+{
+    return dataset_look(dataset_of(table)) == 0;
 }
 
 const char *stele_version(void)

@@ -3,7 +3,8 @@
 // Link with -lstele -pthread. A table never changes once it is open, so any number of threads may
 // ask it at once without a lock; opening and closing are for one thread. Values point into the
 // mapped file and stay valid until stele_close. Replace a file that is in use by renaming a new one
-// over it; never edit or truncate it.
+// over it; never edit or truncate it. What that does to a process that does not expect it:
+// stele_catch_faults.
 #ifndef STELE_H
 #define STELE_H
 
@@ -53,6 +54,17 @@ uint64_t stele_seek(const struct stele *table, const char *key);
 // none.
 bool stele_at(const struct stele *table, uint64_t rank, char key[STELE_KEY_LEN + 1],
               struct stele_value *value);
+
+// Has the process survive that a table's file, or its index file, is truncated or cannot be read
+// while it is mapped: reading what is lost would otherwise end it by SIGBUS. Takes over that
+// signal, which is why it is not done unasked; faults elsewhere go where they went before. To be
+// called once, in the main thread and before others are started, which must not block SIGBUS.
+void stele_catch_faults(void);
+
+// Whether the files have been whole until now. When it is false, keys may have been missed, and
+// bytes of values that were read since it was last true may have been lost; what stele_get says
+// from then on is true of the values it finds, and others are missed. Takes some nanoseconds.
+bool stele_is_whole(const struct stele *table);
 
 // "0.1.0".
 const char *stele_version(void);

@@ -92,7 +92,13 @@ static unsigned separator_child(const uint32_t *keys, unsigned count, struct uui
     return child;
 }
 
-// A node whose bounds have been checked. The head is read once, since a mapped image may change.
+// A word of the nodes is read once, since a mapped image may change.
+static inline uint32_t read_word(const uint32_t *word)
+{
+    return *(const volatile uint32_t *)word;
+}
+
+// A node whose bounds have been checked.
 struct node {
     uint32_t head;
     uint32_t words;       // of the whole node
@@ -105,7 +111,7 @@ static inline bool read_node(const struct trie *t, uint32_t number, struct node 
 {
     if (number > t->node_words || t->node_words - number < TRIE_NODE_HEAD)
         return false;
-    uint32_t head = *(const volatile uint32_t *)&t->nodes[number];
+    uint32_t head = read_word(&t->nodes[number]);
     uint64_t before = TRIE_NODE_HEAD;
     uint32_t count;
     if (node_is_radix(head)) {
@@ -128,8 +134,9 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
     if ((start & TRIE_NODE) == 0)
         return start;
     uint32_t node = start & ~TRIE_NODE;
-    return node < t->node_words && t->node_words - node >= TRIE_NODE_HEAD ? t->nodes[node + 1]
-                                                                          : UINT64_MAX;
+    return node < t->node_words && t->node_words - node >= TRIE_NODE_HEAD
+               ? read_word(&t->nodes[node + 1])
+               : UINT64_MAX;
 }
 
 // Follows the nodes to the leaf that `id` would be in.
@@ -147,8 +154,8 @@ static inline struct range narrow(const struct trie *t, struct uuid id, struct t
                              ? uuid_bits(id, node_skip(node.head), node_bits(node.head))
                              : separator_child(t->nodes + number + TRIE_NODE_HEAD,
                                                node_separator_count(node.head), id);
-        start = node.starts[child];
-        end = start_slot(t, node.starts[child + 1]);
+        start = read_word(&node.starts[child]);
+        end = start_slot(t, read_word(&node.starts[child + 1]));
         if (probe != NULL)
             probe->nodes++;
     }
@@ -316,6 +323,21 @@ bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
 {
     *probe = (struct trie_probe){0};
     return find(t, id, offset, probe);
+}
+
+unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets)
+{
+    struct range leaf = narrow(t, id, NULL);
+    uint64_t fingerprint = fingerprint_of(t, id);
+    unsigned count = 0;
+    while (next_candidate(t, &leaf, fingerprint, &offsets[count]))
+        count++;
+    return count;
+}
+
+bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
+{
+    return is_line_of(t, offset, id);
 }
 
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)

@@ -108,6 +108,13 @@ void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, 
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
                       struct trie_probe *probe);
 
+// All offsets at which the line of `id` may be, TRIE_LEAF_MAX at most: how many. For who does not
+// trust the data; the lines have not been looked at.
+unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets);
+
+// Whether the line of `id` begins at that offset.
+bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);
+
 // The rank of the first key that is not less than `id`: 0 to count (when all are less).
 uint64_t trie_seek(const struct trie *t, struct uuid id);
 

@@ -135,8 +135,19 @@ static bool read_once(struct conn *c, size_t *len)
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
+// Whether nothing is known to be lost of the values that wait to leave from the data file.
+static bool loans_are_whole(const struct output *out)
+{
+    const struct ref *owner;
+    struct span loan;
+    for (size_t i = 0; (loan = output_loan(out, i, &owner)).ptr != NULL; i++)
+        if (!view_has(owner, loan))
+            return false;
+    return true;
+}
+
 // Writes once, from the first `bytes` bytes of `out`; `*sent` of them are gone. False when the
-// connection is dead, also (EFAULT) because a value could not be read.
+// connection is dead, also (here, or by EFAULT) because a value could not be read.
 static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t *sent)
 {
     struct iovec vectors[WRITE_SEGMENTS];
@@ -145,6 +156,8 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     *sent = 0;
     if (count == 0)
         return true;
+    if (output_lends(out) && !loans_are_whole(out))
+        return false;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
                                  : writev(c->io.fd, vectors, (int)count);
     if (written < 0)

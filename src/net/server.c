@@ -35,6 +35,7 @@ enum {
 
 static const ev_tstamp ACCEPT_PAUSE = 0.1; // seconds
 static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
+static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two looks at the dataset's files
 
 struct server {
     struct server_settings settings;
@@ -46,6 +47,7 @@ struct server {
     unsigned listener_count;
     ev_timer accept_pause;
     ev_timer drain_limit;
+    ev_timer check;
     ev_signal on_term;
     ev_signal on_int;
     ev_signal on_hup;
@@ -174,6 +176,14 @@ static void on_drain_limit(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     log_write(LOG_WARNING, "some clients did not take their replies in time");
     ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct server *server = timer->data;
+    (void)loop;
+    (void)events;
+    workers_check_dataset(server->workers);
 }
 
 static void stop(struct server *server)
@@ -335,6 +345,8 @@ struct server *server_open(const struct server_settings *settings, struct error 
     ev_timer_init(&server->accept_pause, on_accept_pause_over, ACCEPT_PAUSE, 0);
     server->accept_pause.data = server;
     ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
+    ev_timer_init(&server->check, on_check, CHECK_INTERVAL, CHECK_INTERVAL);
+    server->check.data = server;
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
     ev_signal_init(&server->on_hup, on_hangup, SIGHUP);
@@ -380,6 +392,7 @@ bool server_listen(struct server *server, const struct dataset_source *source,
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
     ev_signal_start(server->loop, &server->on_hup);
+    ev_timer_start(server->loop, &server->check);
     start_accepting(server);
     return true;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/mapping.h"
 #include "base/number.h"
 #include "resp/resp.h"
 
@@ -120,6 +121,14 @@ void resp_bulk_text(struct resp_writer *w, const char *text)
     resp_bulk(w, span_text(text));
 }
 
+// Borrows what can safely be borrowed, and copies the end.
+static void lend(struct resp_writer *w, struct span s, struct ref *owner)
+{
+    size_t tail = mapping_tail(s);
+    output_borrow(w->out, span_of(s.ptr, s.len - tail), owner);
+    output_append(w->out, span_of(s.ptr + s.len - tail, tail));
+}
+
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
 {
     if (s.len < BORROW_MIN) {
@@ -127,7 +136,7 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
         return;
     }
     header(w, '$', s.len);
-    output_borrow(w->out, s, owner);
+    lend(w, s, owner);
     output_append(w->out, span_of("\r\n", 2));
 }
 
@@ -139,7 +148,7 @@ void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, 
     if (s.len < BORROW_MIN)
         output_append(w->out, s);
     else
-        output_borrow(w->out, s, owner);
+        lend(w, s, owner);
     output_append(w->out, behind);
     output_append(w->out, span_of("\r\n", 2));
 }

@@ -43,6 +43,7 @@ enum command_flag {
     PROTECTED = 1 << 21,  // refused to whom enable-debug-command does not allow it
     AT_ONCE = 1 << 22,    // not queued between MULTI and EXEC
     SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
+    ORDERED = 1 << 24,    // finds keys by their order, for which all have to be readable
 };
 
 // ACL categories in Redis's order.

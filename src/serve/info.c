@@ -392,6 +392,7 @@ static void dataset_section(const struct service *service, struct buf *b)
 {
     const struct dataset_figures *f = dataset_figures(service->dataset);
     text_field(b, "dataset_file", dataset_path(service->dataset));
+    buf_printf(b, "dataset_status:%s\r\n", dataset_status(service->dataset));
     buf_printf(b, "dataset_bytes:%llu\r\n", (ull)f->data_bytes);
     buf_printf(b, "dataset_lines:%llu\r\n", (ull)f->lines);
     buf_printf(b, "dataset_malformed_lines:%llu\r\n", (ull)f->malformed);

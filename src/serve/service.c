@@ -115,6 +115,11 @@ void service_forget(struct service *service)
     service->next_view = NULL;
 }
 
+void service_check_dataset(struct service *service)
+{
+    dataset_check(service->dataset);
+}
+
 const char *service_redis_version(const struct service *service)
 {
     const char *version = service->settings->redis_version;

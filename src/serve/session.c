@@ -144,7 +144,9 @@ bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i,
     *value = dataset_value(session_dataset(s), place);
     if (value->len >= BYTES_PER_WORK)
         session_charge(s, value->len / BYTES_PER_WORK);
-    return true;
+    else if (value->ptr == NULL)
+        s->killed = true; // the line was whole a moment ago
+    return value->ptr != NULL;
 }
 
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
@@ -522,7 +524,65 @@ static bool begin(struct session *s, const struct resp_request *r,
     s->running = entry;
     s->cursor = 0;
     s->sum = 0;
+    s->checked = 0;
+    s->reads = s->reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
     return true;
+}
+
+// ---- damaged data -------------------------------------------------------------------------------
+//
+// What the data file has lost is found out while it is read, or right after it: a session that has
+// read meanwhile is killed, and nothing of what it was to be answered in that turn is sent. From
+// then on a command whose keys cannot be read is answered an error, before it begins.
+
+// From here on the session reads data with so much damage.
+static void note_damage(struct session *s)
+{
+    s->damage = dataset_damage(session_dataset(s));
+    s->careful = s->damage != 0;
+    s->reads = s->running != NULL;
+}
+
+// Whether all that was read since then was what it had been.
+static void check_damage(struct session *s)
+{
+    if (s->reads && dataset_look(session_dataset(s)) != s->damage)
+        s->killed = true;
+}
+
+static void refuse_unreadable(struct session *s)
+{
+    counter_add(&s->service->stats.commands[s->running->number].rejected, 1);
+    resp_error(&s->reply,
+               "ERR data unreadable: a file of the dataset was truncated, overwritten or "
+               "cannot be read; what was asked for may be in the lost part");
+    s->running = NULL;
+}
+
+// Looks at the keys of a command that is about to begin on damaged data. DONE: it may; CLOSE: it
+// has been answered.
+static enum command_result check_keys(struct session *s, const struct resp_request *r)
+{
+    const struct command *c = s->running->command;
+    // Where the table cannot say which arguments are keys, any may be.
+    bool all = (c->flags & ORDERED) != 0 ||
+               (c->keys.first == 0 && c->key_specs != NULL && (c->flags & READONLY) != 0);
+    uint32_t count = command_keys(c, r->argc);
+    for (; !all && s->checked < count; s->checked++) {
+        uint32_t i = (uint32_t)c->keys.first + s->checked * (uint32_t)c->keys.step;
+        struct span key = resp_arg(r, i);
+        struct span value = {NULL, 0};
+        struct uuid id;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
+            continue;
+        all = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
+        session_charge(s, value.len / BYTES_PER_WORK);
+    }
+    if (all)
+        refuse_unreadable(s);
+    return all ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
 // True when the request is done with.
@@ -533,6 +593,15 @@ static bool go_on(struct session *s, const struct resp_request *r)
         close_session(s, NULL);
     s->waiting = result == COMMAND_WAIT;
     return result != COMMAND_AGAIN && result != COMMAND_WAIT;
+}
+
+// The same, with care where that is needed.
+static bool go_on_safely(struct session *s, const struct resp_request *r)
+{
+    enum command_result checked = COMMAND_DONE;
+    if (s->careful && s->cursor == 0)
+        checked = check_keys(s, r);
+    return checked == COMMAND_DONE ? go_on(s, r) : checked == COMMAND_CLOSE;
 }
 
 // The reply to a request read ahead will take another turn, for which the batch does not live.
@@ -554,7 +623,7 @@ static size_t answer_ahead(struct session *s, struct bytes in)
         s->keys.first = (uint32_t)s->running->command->keys.first;
         s->keys.count = next->keys;
         s->keys.place = next->first_key;
-        if (!go_on(s, &request)) {
+        if (!go_on_safely(s, &request)) {
             keep_request(s, &request, next->size);
             return 0;
         }
@@ -571,7 +640,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
         entry = command_find(s->service->commands, resp_arg(&request, 0));
     s->keys.count = 0; // what was looked up in another turn is gone
     bool running = s->running != NULL || begin(s, &request, entry, s->progress.inline_form);
-    if (running && !go_on(s, &request))
+    if (running && !go_on_safely(s, &request))
         return 0;
     size_t size = s->progress.at;
     s->progress = (struct resp_progress){0};
@@ -634,8 +703,11 @@ static bool is_paused(struct session *s)
 static enum feed_status stopped_by(struct session *s)
 {
     bool room = output_pending(s->out) < SESSION_OUTPUT_HIGH;
-    if (s->view != NULL && at_boundary(s))
+    if (s->view != NULL && at_boundary(s)) {
+        check_damage(s);
         drop_view(s);
+        note_damage(s);
+    }
     if (s->tracking != NULL && at_boundary(s))
         tracking_catch_up(s);
     if (s->pushes.len > 0 && room && at_boundary(s)) {
@@ -663,7 +735,7 @@ static void follow_modes(struct session *s)
 static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
-           s->authenticated && s->running == NULL;
+           s->authenticated && s->running == NULL && !s->careful;
 }
 
 // Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
@@ -693,6 +765,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
         }
         done += next->size;
     }
+    s->reads = s->reads || done > 0 || s->running != NULL;
     return done;
 }
 
@@ -759,8 +832,13 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->out = out;
     s->work_left = SESSION_TURN_WORK;
     s->service->timing.singly = s->spent_ns > 0 || observe_singly(s->service);
+    if (s->view == NULL)
+        note_damage(s);
     result.consumed = feed(s, in, &result.status);
     forget_ahead(s);
+    check_damage(s);
+    if (s->killed)
+        result.status = FEED_CLOSE;
     if (!at_boundary(s))
         keep_view(s);
     // Large values fill the output long before all that could be read ahead is answered.

@@ -109,6 +109,11 @@ struct session {
         unsigned end;
         unsigned limit; // how many are worth reading, more than which was in vain the last time
     } ahead;
+    // What tells whether the data is what it was when the command at work, or the turn, began.
+    unsigned damage;          // of the dataset then
+    bool reads;               // since then something of it may have been read
+    bool careful;             // there was damage, so keys are looked at before a command
+    uint32_t checked;         // how many of the command's have been
     unsigned work_left;       // of this turn
     struct buf pushes;        // waits for the next command boundary
     const char *close_reason; // why the session closed of its own accord, or NULL
@@ -214,8 +219,9 @@ static inline struct dataset *session_dataset(const struct session *s)
 }
 
 // For handlers: the value stored under argument `i`, a key, counted as a hit or a miss. A key that
-// is no UUID is a miss. When the keys of the request have not been looked up ahead, those from `i`
-// on are, some at a time, as the command's row says which arguments are keys.
+// is no UUID is a miss. One that can suddenly not be read is one too, and the session is then
+// killed rather than answered. When the keys of the request have not been looked up ahead, those
+// from `i` on are, some at a time, as the command's row says which arguments are keys.
 bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i,
                     struct span *value);
 

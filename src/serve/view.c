@@ -33,3 +33,9 @@ struct view *view_new(struct dataset *dataset)
     view->ref.release = release_new;
     return view;
 }
+
+bool view_has(const struct ref *ref, struct span part)
+{
+    const struct view *view = (const struct view *)ref;
+    return dataset_has(view->dataset, part);
+}

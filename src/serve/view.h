@@ -7,6 +7,7 @@
 #ifndef STELE_SERVE_VIEW_H
 #define STELE_SERVE_VIEW_H
 
+#include "base/bytes.h"
 #include "base/ref.h"
 
 struct dataset;
@@ -22,5 +23,8 @@ void view_init(struct view *view, struct dataset *dataset);
 
 // The same on the heap; it frees itself. NULL when memory is short.
 struct view *view_new(struct dataset *dataset);
+
+// Whether nothing of `part`, a span that was borrowed with a reference to the view, is lost.
+bool view_has(const struct ref *ref, struct span part);
 
 #endif

@@ -151,6 +151,5 @@ int tool_bench(int argc, char *argv[])
         fprintf(stderr, "stele: %llu of %d keys were not found\n",
                 (unsigned long long)(LOOKUPS - hits), LOOKUPS);
     free(keys);
-    dataset_close(d);
-    return code;
+    return tool_close(d, code);
 }

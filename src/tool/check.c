@@ -85,8 +85,7 @@ static int check_data(const char *path, bool all)
     show_figures(f);
     if (!check_trie(d))
         code = TOOL_ERROR;
-    dataset_close(d);
-    return code;
+    return tool_close(d, code);
 }
 
 static int check_index(const char *path)
@@ -106,8 +105,7 @@ static int check_index(const char *path)
     } else {
         fprintf(stderr, "stele: %s\n", error.text);
     }
-    dataset_close(d);
-    return code;
+    return tool_close(d, code);
 }
 
 int tool_check(int argc, char *argv[])
@@ -130,5 +128,5 @@ int tool_check(int argc, char *argv[])
         fprintf(stderr, "usage: stele check FILE [--all | --index]\n");
         return TOOL_ERROR;
     }
-    return tool_finish(index ? check_index(path) : check_data(path, all));
+    return index ? check_index(path) : check_data(path, all);
 }

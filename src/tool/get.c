@@ -29,6 +29,5 @@ int tool_get(int argc, char *argv[])
             putchar('\n');
         }
     }
-    dataset_close(dataset);
-    return tool_finish(code);
+    return tool_close(dataset, code);
 }

@@ -70,6 +70,5 @@ int tool_index(int argc, char *argv[])
     printf("bytes      %llu, %.2f a key\n", (ull)f->index_bytes,
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0);
     printf("built in   %.3f s\n", (double)f->build_ns / 1e9);
-    dataset_close(d);
-    return tool_finish(stands ? TOOL_OK : TOOL_ERROR);
+    return tool_close(d, stands ? TOOL_OK : TOOL_ERROR);
 }

@@ -42,6 +42,19 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
     return d;
 }
 
+int tool_close(struct dataset *d, int code)
+{
+    if (d != NULL && dataset_look(d) != 0) {
+        fprintf(stderr,
+                "stele: '%s' or its index was truncated, overwritten or cannot be read; do not "
+                "rely on what was printed\n",
+                dataset_path(d));
+        code = TOOL_ERROR;
+    }
+    dataset_close(d);
+    return tool_finish(code);
+}
+
 int tool_finish(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -97,6 +97,5 @@ int tool_scan(int argc, char *argv[])
         if (ferror(stdout)) // whoever reads has gone
             break;
     }
-    dataset_close(d);
-    return tool_finish(TOOL_OK);
+    return tool_close(d, TOOL_OK);
 }

@@ -22,6 +22,10 @@ bool tool_index_option(struct dataset_settings *settings, int argc, char *argv[]
 // The dataset, settled. NULL after saying why not.
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings);
 
+// Closes it (NULL is accepted) and finishes with `code`, or with TOOL_ERROR after saying that a
+// file was damaged meanwhile.
+int tool_close(struct dataset *d, int code);
+
 // Flushes standard output: `code`, or TOOL_ERROR after saying that it cannot be written.
 int tool_finish(int code);
 

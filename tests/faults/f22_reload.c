@@ -188,11 +188,34 @@ static void refuse_all(void)
     is_number(server_stop(&s), 0, "exit code");
 }
 
+// A file that was cut while it was served is left behind like any other.
+static void leave_damaged(void)
+{
+    struct twins twins;
+    twins_write(&twins, KEYS, false);
+    struct server_process s = server_start(twins.live, options);
+    int control = control_open(s.port);
+    require(truncate(twins.live, 4096) == 0, "cannot truncate");
+    const char *lost = "GET 00000000-0000-4000-8000-000000004999";
+    ok(strncmp(control_line(control, lost), "-ERR data unreadable", 20) == 0, "a key that is lost");
+    twins_replace(&twins);
+    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a whole file is loaded");
+    twins_acknowledge(&twins);
+    is_text(control_info(control, "dataset_status"), "ok", "INFO tells of the new one");
+    struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
+    askers_run(askers, -1, REPLIES_BETWEEN);
+    is_number(askers_wrong(askers), 0, "no reply is wrong");
+    askers_free(askers);
+    close(control);
+    is_number(server_stop(&s), 0, "exit code");
+}
+
 int main(void)
 {
     seed = random_seeded();
     reload_again_and_again(false);
     reload_again_and_again(true);
     refuse_all();
+    leave_damaged();
     return done_testing();
 }

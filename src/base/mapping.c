@@ -1,0 +1,311 @@
+// The technique is that of systemd's sigbus.c: a page that faults is replaced by an anonymous one,
+// and the mapping is marked. The mark comes first, so that nobody who finds filler can miss it.
+// What the handler reads of the table of mappings is never freed, and what it reads of a mapping
+// belongs to the thread that it interrupts.
+#include "base/mapping.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// A place in the table. `turn` is odd while it changes.
+struct place {
+    atomic_uint turn;
+    atomic_uintptr_t begin;
+    atomic_uintptr_t end;
+    _Atomic(struct mapping *) mapping;
+};
+
+static struct place places[MAPPINGS_MAX];
+static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction before; // us
+
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t page_round_up(size_t bytes)
+{
+    return (bytes + page_size() - 1) / page_size() * page_size();
+}
+
+// ---- damage -------------------------------------------------------------------------------------
+
+static void mark(struct mapping *m)
+{
+    atomic_store(&m->limit, 0);
+    atomic_fetch_add(&m->faults, 1);
+}
+
+// What is behind `bytes` bytes is lost.
+static void cut(struct mapping *m, size_t bytes)
+{
+    size_t whole = atomic_load(&m->whole);
+    while (bytes < whole)
+        if (atomic_compare_exchange_strong(&m->whole, &whole, bytes)) {
+            mark(m);
+            return;
+        }
+}
+
+static void lose_page(struct mapping *m, size_t offset)
+{
+    if (!mapping_has(m, offset, 1))
+        return;
+    unsigned number = atomic_fetch_add(&m->lost_pages, 1);
+    if (number >= MAPPING_LOST_MAX) {
+        atomic_store(&m->lost_pages, MAPPING_LOST_MAX);
+        cut(m, offset);
+    } else {
+        atomic_store(&m->lost[number], offset + 1);
+        mark(m);
+    }
+}
+
+bool mapping_has(const struct mapping *m, size_t from, size_t len)
+{
+    size_t whole = atomic_load(&m->whole);
+    if (from > whole || len > whole - from)
+        return false;
+    unsigned count = atomic_load(&m->lost_pages);
+    for (unsigned i = 0; i < count && i < MAPPING_LOST_MAX; i++) {
+        size_t page = atomic_load(&m->lost[i]);
+        // One that is just being noted has no offset yet: it may be any.
+        if (page == 0 || (from < page - 1 + page_size() && page - 1 < from + len))
+            return false;
+    }
+    return true;
+}
+
+bool mapping_bytes(const struct mapping *m, size_t *bytes)
+{
+    struct stat status;
+    if (fstat(m->fd, &status) != 0)
+        return false;
+    uint64_t size = (uint64_t)status.st_size;
+    uint64_t there = size > m->at ? size - m->at : 0;
+    *bytes = there < m->len ? (size_t)there : m->len;
+    return true;
+}
+
+void mapping_compare(struct mapping *m)
+{
+    size_t bytes;
+    if (mapping_bytes(m, &bytes))
+        cut(m, bytes);
+    const volatile char *end = atomic_load(&m->end);
+    // As long as it was, and yet its end is another: cut and written on, who knows from where. Of a
+    // mapping that is damaged already, the end may be our own filler.
+    if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
+        cut(m, 0);
+}
+
+size_t mapping_tail(struct span part)
+{
+    uintptr_t end = (uintptr_t)part.ptr + part.len;
+    uintptr_t page = part.len > 0 ? (end - 1) / page_size() * page_size() : end;
+    return page >= (uintptr_t)part.ptr ? end - page - 1 : part.len;
+}
+
+// ---- faults -------------------------------------------------------------------------------------
+
+// Puts a page of filler there. False when the system has none.
+static bool fill_page(uintptr_t page, char filler)
+{
+    void *memory = mmap((void *)page, page_size(), PROT_READ | PROT_WRITE,
+                        MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    if (filler != '\0')
+        memset(memory, filler, page_size());
+    return true;
+}
+
+// Makes the page readable. What the file has lost is replaced all at once, but only its first page
+// and the one that is being read have the filler in them, the others zeros: it is there to end a
+// search, which could go on for all the length of the mapping.
+static bool repair(struct mapping *m, uintptr_t page)
+{
+    size_t offset = page - (uintptr_t)m->begin;
+    size_t bytes;
+    bool known = mapping_bytes(m, &bytes);
+    size_t tail = known ? page_round_up(bytes) : 0;
+    if (page == (uintptr_t)m->end_page) {
+        cut(m, known && bytes < m->len ? bytes : 0);
+        return fill_page(page, m->filler);
+    }
+    if (!known || offset < tail) {
+        lose_page(m, offset);
+        return fill_page(page, m->filler);
+    }
+    cut(m, bytes);
+    return mmap((void *)((uintptr_t)m->begin + tail), page_round_up(m->len) - tail, PROT_READ,
+                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED &&
+           fill_page((uintptr_t)m->begin + tail, m->filler) &&
+           (offset == tail || fill_page(page, m->filler));
+}
+
+static struct mapping *find(uintptr_t address)
+{
+    for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
+        struct place *p = &places[i];
+        unsigned turn = atomic_load(&p->turn);
+        uintptr_t begin = atomic_load(&p->begin);
+        uintptr_t end = atomic_load(&p->end);
+        struct mapping *m = atomic_load(&p->mapping);
+        // The one that holds the address is in use, so it does not change.
+        if (m != NULL && address >= begin && address < end && turn % 2 == 0 &&
+            atomic_load(&p->turn) == turn)
+            return m;
+    }
+    return NULL;
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    int reason = errno;
+    uintptr_t address = (uintptr_t)info->si_addr;
+    bool sent = info->si_code <= 0; // by a process
+    struct mapping *m = sent ? NULL : find(address);
+    if (m != NULL && repair(m, address / page_size() * page_size())) {
+        errno = reason;
+        return;
+    }
+    if ((before.sa_flags & SA_SIGINFO) != 0) {
+        before.sa_sigaction(number, info, context);
+    } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+        before.sa_handler(number);
+    } else {
+        // What faulted does it again when we return; what was sent is sent again.
+        signal(number, SIG_DFL);
+        if (sent)
+            raise(number);
+    }
+    errno = reason;
+}
+
+void mapping_catch_faults(void)
+{
+    struct sigaction present;
+    struct sigaction ours = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    sigset_t faults;
+    sigemptyset(&ours.sa_mask);
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGBUS);
+    if (sigaction(SIGBUS, NULL, &present) == 0 && present.sa_sigaction != on_fault) {
+        before = present;
+        sigaction(SIGBUS, &ours, NULL);
+    }
+    // Whoever started us may have blocked it; a fault would then end the process unheard.
+    pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
+}
+
+bool mapping_faults_are_caught(void)
+{
+    struct sigaction present;
+    sigset_t blocked;
+    return sigaction(SIGBUS, NULL, &present) == 0 && present.sa_sigaction == on_fault &&
+           pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, SIGBUS) == 0;
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+static void place_set(struct place *p, uintptr_t begin, uintptr_t end, struct mapping *m)
+{
+    atomic_fetch_add(&p->turn, 1);
+    atomic_store(&p->begin, begin);
+    atomic_store(&p->end, end);
+    atomic_store(&p->mapping, m);
+    atomic_fetch_add(&p->turn, 1);
+}
+
+// Notes where to find the mapping; the number of the place from 1, or 0 when all are taken.
+static unsigned place_take(const void *begin, size_t len, struct mapping *m)
+{
+    unsigned number = 0;
+    pthread_mutex_lock(&places_lock);
+    while (number < MAPPINGS_MAX && atomic_load(&places[number].mapping) != NULL)
+        number++;
+    if (number < MAPPINGS_MAX)
+        place_set(&places[number], (uintptr_t)begin, (uintptr_t)begin + page_round_up(len), m);
+    pthread_mutex_unlock(&places_lock);
+    return number < MAPPINGS_MAX ? number + 1 : 0;
+}
+
+static void place_give(unsigned number)
+{
+    if (number == 0)
+        return;
+    pthread_mutex_lock(&places_lock);
+    place_set(&places[number - 1], 0, 0, NULL);
+    pthread_mutex_unlock(&places_lock);
+}
+
+bool mapping_guard(struct mapping *m, int fd)
+{
+    assert((uintptr_t)m->begin % page_size() == 0 && m->at % page_size() == 0);
+    m->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (m->fd < 0)
+        return false;
+    atomic_store(&m->limit, m->len);
+    atomic_store(&m->whole, m->len);
+    unsigned place = place_take(m->begin, m->len, m);
+    if (place == 0) {
+        close(m->fd);
+        errno = ENOMEM;
+        return false;
+    }
+    const char *end = atomic_load(&m->end);
+    if (end != NULL)
+        m->last = *(const volatile char *)end;
+    atomic_store_explicit(&m->place, place, memory_order_release);
+    return true;
+}
+
+void mapping_watch_end(struct mapping *m)
+{
+    struct stat status;
+    if (fstat(m->fd, &status) != 0 || status.st_size == 0)
+        return;
+    uint64_t last = (uint64_t)status.st_size - 1;
+    uint64_t at = last / page_size() * page_size();
+    void *page = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, m->fd, (off_t)at);
+    if (page == MAP_FAILED)
+        return;
+    m->end_place = place_take(page, page_size(), m);
+    if (m->end_place == 0) {
+        munmap(page, page_size());
+        return;
+    }
+    m->end_page = page;
+    atomic_store_explicit(&m->end, (const char *)page + (last - at), memory_order_release);
+}
+
+void mapping_release(struct mapping *m)
+{
+    unsigned place = atomic_load(&m->place);
+    if (place == 0)
+        return;
+    place_give(place);
+    place_give(m->end_place);
+    if (m->end_page != NULL)
+        munmap(m->end_page, page_size());
+    close(m->fd);
+    atomic_store(&m->place, 0);
+}
+
+void mapping_of_memory(struct mapping *m, const char *begin, size_t len)
+{
+    m->begin = begin;
+    m->len = len;
+    m->last = len > 0 ? begin[len - 1] : '\n';
+    atomic_store(&m->limit, len);
+    atomic_store(&m->whole, len);
+}

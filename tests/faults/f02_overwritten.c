@@ -1,0 +1,83 @@
+// The data file is appended to, or bytes of it are overwritten: it is served on, and the server
+// says what it has seen, once.
+#include <fcntl.h>
+
+#include "faults/hammer.h"
+#include "support/talk.h"
+#include "support/watch.h"
+
+enum { RECORDS = 300 };
+
+static struct held_file file;
+
+static struct server_process start(const char *threads)
+{
+    const char *path = test_file("served.data", buf_span(&file.text));
+    unlink(test_path("served.data.idx"));
+    return server_start(path, WORDS("--threads", threads));
+}
+
+static void ends_well(struct server_process *s, const char *told, const char *name)
+{
+    is_number(server_stop(s), 0, "%s: the server ends well", name);
+    struct buf log = file_content(s->log_path);
+    is_number(occurrences(buf_span(&log), told), 1, "%s: told once", name);
+    is_number(log_warnings(s->log_path), 1, "%s: and nothing else", name);
+    buf_release(&log);
+}
+
+static void write_at(off_t at, const char *text)
+{
+    int fd = open(test_path("served.data"), O_WRONLY | O_CLOEXEC);
+    size_t len = strlen(text);
+    require(pwrite(fd, text, len, at) == (ssize_t)len, "cannot write");
+    close(fd);
+}
+
+static void check_appended(void)
+{
+    static const char key[] = "00000000-0000-4000-8000-000000000001";
+    char line[100];
+    struct server_process s = start("2");
+    log_await(s.log_path, "wrote '");
+    snprintf(line, sizeof line, "%s new\n%s newer\n", key, file.records[3].key);
+    write_at((off_t)file.text.len, line);
+    log_await(s.log_path, "was appended to: it is served as long as it was");
+    ok(hammer_info(s.port, "dataset", "dataset_status:appended"), "appended: INFO has it");
+    hammer_check(s.port, &file, file.text.len, "appended");
+    redisContext *c = hammer_connect(s.port);
+    redisReply *reply = redisCommand(c, "GET %s", key);
+    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "appended: what is new is not served");
+    freeReplyObject(reply);
+    redisFree(c);
+    ends_well(&s, "was appended to", "appended");
+}
+
+static void check_overwritten(void)
+{
+    struct server_process s = start("1");
+    struct held *r = &file.records[7];
+    log_await(s.log_path, "wrote '");
+    write_at((off_t)r->value, "X");
+    log_await(s.log_path, "was overwritten in place: what is served of it cannot be relied on");
+    ok(hammer_info(s.port, "dataset", "dataset_status:overwritten"), "overwritten: INFO has it");
+    file.text.ptr[r->value] = 'X';
+    hammer_check(s.port, &file, file.text.len, "overwritten");
+    // Another key stands there now: the one that did is not found.
+    write_at((off_t)file.records[8].line, "00000000-0000-4000-8000-000000000002");
+    redisContext *c = hammer_connect(s.port);
+    redisReply *reply = redisCommand(c, "GET %s", file.records[8].key);
+    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "overwritten: a key that is gone");
+    freeReplyObject(reply);
+    redisFree(c);
+    ends_well(&s, "was overwritten in place", "overwritten");
+}
+
+int main(void)
+{
+    held_make(&file, RECORDS, true);
+    check_appended();
+    check_overwritten();
+    held_release(&file);
+    return done_testing();
+}

@@ -1,0 +1,52 @@
+// The data file and its index file are removed while they are served: nothing changes.
+#include "data/dataset.h"
+#include "faults/hammer.h"
+#include "support/table.h"
+#include "support/watch.h"
+
+static const struct table table = {4, 300};
+
+static void check_server(void)
+{
+    struct held_file file;
+    held_make(&file, 300, false);
+    const char *path = test_file("served.data", buf_span(&file.text));
+    struct hammer h;
+    struct server_process s = server_start(path, WORDS("--threads", "2"));
+    log_await(s.log_path, "wrote '");
+    hammer_start(&h, s.port, &file);
+    require(unlink(path) == 0 && unlink(test_path("served.data.idx")) == 0, "cannot unlink");
+    hammer_await(&h);
+    hammer_stop(&h);
+    is_number((int64_t)(atomic_load(&h.wrong) + atomic_load(&h.refused) + atomic_load(&h.closed)),
+              0, "every reply is exact");
+    hammer_check(s.port, &file, file.text.len, "removed");
+    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "it is no damage");
+    is_number(server_stop(&s), 0, "the server ends well");
+    is_number(log_warnings(s.log_path), 0, "and has warned of nothing");
+    held_release(&file);
+}
+
+// What the server does every second.
+static void check_look(void)
+{
+    struct opened o;
+    const char *path = table_file(&table, "table.data");
+    opened_init(&o, path, DATASET_INDEX_WRITE, NULL);
+    dataset_settle(o.dataset, NULL);
+    notices_clear(&o.notices);
+    require(unlink(path) == 0 && unlink(test_path("table.data.idx")) == 0, "cannot unlink");
+    dataset_check(o.dataset);
+    is_text(dataset_status(o.dataset), "ok", "a look finds nothing wrong");
+    is_text(dataset_index_status(o.dataset), "mapped", "nor with the index");
+    is_number(o.notices.count, 0, "and there is nothing to tell");
+    ok(table_is_served(&table, o.dataset), "all is served");
+    opened_close(&o);
+}
+
+int main(void)
+{
+    check_server();
+    check_look();
+    return done_testing();
+}

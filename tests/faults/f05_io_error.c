@@ -1,0 +1,270 @@
+// Pages of the data file that the disk cannot read. In process, a page is replaced by one that
+// faults as such a page does, while the file is as long as ever. And a file system on a loop device
+// whose backing file is cut has real errors; where the machine allows to mount one.
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+
+#include "base/mapping.h"
+#include "data/dataset.h"
+#include "faults/hammer.h"
+#include "support/forge.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/watch.h"
+#include "unit/support/loops.h"
+
+static size_t page;
+
+static const char unreadable[] = "-ERR data unreadable";
+
+// Makes the page at `at` fault, though the file has it.
+static void break_page(const char *at)
+{
+    int fd = open(test_file("empty", span_text("")), O_RDONLY | O_CLOEXEC);
+    void *where = (void *)((uintptr_t)at / page * page);
+    require(fd >= 0 && mmap(where, page, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == where,
+            "cannot break a page");
+    close(fd);
+}
+
+// ---- in process ---------------------------------------------------------------------------------
+
+// What a new client hears when it asks for that record: 'v' its value, 'e' the error, 'c' the end
+// of the connection, '?' anything else.
+static char ask(struct loops *l, const struct held_file *f, size_t i)
+{
+    struct party *p = party_new(l, 0);
+    struct buf request = {0};
+    struct buf wanted = {0};
+    struct span value = held_value(f, i);
+    buf_printf(&request, "GET %s", f->records[i].key);
+    buf_append(&request, span_of("", 1));
+    buf_printf(&wanted, "$%zu\r\n", value.len);
+    buf_append(&wanted, value);
+    buf_append_text(&wanted, "\r\n");
+    say(p, request.ptr);
+    loops_run(l);
+    struct span heard = hear(p);
+    char what =
+        span_equal(heard, buf_span(&wanted)) ? 'v'
+        : heard.len > sizeof unreadable && memcmp(heard.ptr, unreadable, sizeof unreadable - 1) == 0
+            ? 'e'
+        : p->closed && heard.len == 0 ? 'c'
+                                      : '?';
+    party_end(p);
+    buf_release(&request);
+    buf_release(&wanted);
+    return what;
+}
+
+static bool touches(const struct held *r, size_t offset)
+{
+    return r->line <= offset + page && r->end >= offset;
+}
+
+// Breaks `count` pages, every third one, and asks for all records.
+static void check_pages(unsigned count, const char *name)
+{
+    static const struct service_settings settings = {
+        .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+    static struct loops loops;
+    struct held_file file;
+    struct opened o;
+    held_make(&file, 2500, true);
+    size_t first = file.records[file.count / 4].line / page * page;
+    unsigned closed = 0, other = 0, lost = 0, spared = 0;
+    opened_init(&o, test_file("served.data", buf_span(&file.text)), DATASET_INDEX_NONE, NULL);
+    loops_init(&loops, 1, &settings, o.dataset);
+    for (unsigned i = 0; i < count; i++)
+        break_page(dataset_text(o.dataset).ptr + first + 3 * i * page);
+    for (size_t i = 0; i < file.count; i++) {
+        const struct held *r = &file.records[i];
+        bool broken = false;
+        char what = ask(&loops, &file, i);
+        for (unsigned j = 0; j < count; j++)
+            broken = broken || touches(r, first + 3 * j * page);
+        closed += what == 'c';
+        lost += broken && what == 'v' && r->end - r->value < page;
+        spared += what == 'v';
+        other += what == '?';
+    }
+    is_number(other, 0, "%s: values, errors, closed connections", name);
+    ok(closed > 0 && closed <= count, "%s: a connection is closed when a page is found out", name);
+    ok(lost < 2 * count, "%s: (few records beside the broken pages)", name);
+    ok(spared > file.count / 5, "%s: the others are served", name);
+    unsigned again = 0;
+    for (size_t i = 0; i < file.count; i++) {
+        char what = ask(&loops, &file, i);
+        again += what != 'v' && what != 'e';
+    }
+    is_number(again, 0, "%s: now it is known", name);
+    is_text(dataset_status(o.dataset), "unreadable", "%s: status", name);
+    dataset_check(o.dataset);
+    dataset_check(o.dataset);
+    is_number(o.notices.warnings, 1, "%s: told once", name);
+    ok(notices_have(&o.notices, "cannot be read"), "%s: and what", name);
+    loops_release(&loops);
+    opened_close(&o);
+    held_release(&file);
+}
+
+// ---- while it is opened -------------------------------------------------------------------------
+
+static const struct table table = {1, 300000};
+static const char *opened_path;
+
+static void break_meanwhile(void *context, uint64_t done, uint64_t total)
+{
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    (void)context;
+    (void)done;
+    (void)total;
+    require(maps != NULL, "no maps");
+    while (opened_path != NULL && fgets(line, sizeof line, maps) != NULL)
+        if (strstr(line, opened_path) != NULL) {
+            uintptr_t begin = (uintptr_t)strtoull(line, NULL, 16);
+            for (size_t at = 0; at < table.count * TABLE_LINE; at += 97 * page)
+                break_page((const char *)begin + at);
+            opened_path = NULL;
+        }
+    fclose(maps);
+}
+
+static void check_opening(void)
+{
+    struct error error = {""};
+    struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
+                                        .progress = break_meanwhile};
+    const char *path = table_file(&table, "table.data");
+    opened_path = path;
+    struct dataset *d = dataset_open(path, &settings, NULL, &error);
+    ok(d == NULL && strstr(error.text, "cannot read all of '") != NULL, "not opened: %s",
+       error.text);
+    dataset_close(d);
+}
+
+// ---- a real disk that cannot be read ------------------------------------------------------------
+
+static int run(const char *const *words)
+{
+    struct buf out = {0};
+    int code = run_program(words, &out, &out);
+    buf_release(&out);
+    return code;
+}
+
+// Mounts the image at `folder`, for this test and its children only.
+static bool has_mounted(const char *image, const char *folder, const char *options)
+{
+    static bool alone;
+    alone = alone ||
+            (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    return alone && run(WORDS("mount", "-o", options, image, folder)) == 0;
+}
+
+// Where in the image the file's byte `at` is.
+static off_t place_in_image(const char *path, size_t at)
+{
+    struct {
+        struct fiemap map;
+        struct fiemap_extent extent[8];
+    } f = {.map = {
+               .fm_length = FIEMAP_MAX_OFFSET, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 8}};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t place = -1;
+    if (fd >= 0 && ioctl(fd, FS_IOC_FIEMAP, &f) == 0)
+        for (unsigned i = 0; i < f.map.fm_mapped_extents && i < 8; i++) {
+            const struct fiemap_extent *e = &f.map.fm_extents[i];
+            if (at >= e->fe_logical && at < e->fe_logical + e->fe_length)
+                place = (off_t)(e->fe_physical + (at - e->fe_logical));
+        }
+    close(fd);
+    return place;
+}
+
+static void serve_from_broken_disk(const char *image, const char *data, const char *index,
+                                   struct held_file *file, off_t place, size_t broken_from)
+{
+    struct hammer h;
+    struct server_process s = server_start(data, WORDS("--threads", "2", "--index", index));
+    require(truncate(image, place) == 0, "cannot cut the image");
+    hammer_start(&h, s.port, file);
+    log_await(s.log_path, "cannot be read: what is in it answers errors");
+    hammer_await(&h);
+    hammer_stop(&h);
+    diag("a real disk: %lu exact, %lu refused, %lu closed", atomic_load(&h.exact),
+         atomic_load(&h.refused), atomic_load(&h.closed));
+    is_number((int64_t)atomic_load(&h.wrong), 0, "a real disk: no reply is wrong");
+    ok(atomic_load(&h.refused) > 0, "a real disk: there are errors");
+    ok(hammer_info(s.port, "dataset", "dataset_status:unreadable"), "a real disk: INFO has it");
+    redisContext *c = hammer_connect(s.port);
+    size_t exact = 0, wanted = 0;
+    for (; wanted < file->count && file->records[wanted].end < broken_from; wanted++) {
+        redisReply *reply = redisCommand(c, "GET %s", file->records[wanted].key);
+        exact += reply != NULL && held_is(file, wanted, reply);
+        freeReplyObject(reply);
+    }
+    redisFree(c);
+    is_number((int64_t)exact, (int64_t)wanted, "a real disk: what can be read is served");
+    is_number(server_stop(&s), 0, "a real disk: the server ends well");
+}
+
+static void check_real_disk(void)
+{
+    const char *image = test_file("image", span_text(""));
+    const char *folder = test_path("disk");
+    const char *index = test_path("disk.idx");
+    char data[256];
+    struct held_file file;
+    struct buf forged;
+    held_make(&file, 2500, true);
+    snprintf(data, sizeof data, "%s/served.data", folder);
+    mkdir(folder, 0700);
+    bool mounted = truncate(image, 32 << 20) == 0 &&
+                   run(WORDS("mkfs.ext4", "-q", "-F", image)) == 0 &&
+                   has_mounted(image, folder, "loop");
+    if (!mounted) {
+        diag("no file system can be mounted here: not tried on a real disk");
+        held_release(&file);
+        return;
+    }
+    int fd = open(data, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    require(write(fd, file.text.ptr, file.text.len) == (ssize_t)file.text.len && fsync(fd) == 0,
+            "cannot write");
+    close(fd);
+    size_t broken_from = file.text.len / 2 / page * page;
+    off_t place = place_in_image(data, broken_from);
+    index_written(data, index);
+    // Proven, though the file is so young, so that nobody reads it but for what is asked for.
+    forged = file_content(index);
+    forge_header(&forged)->facts.data.read_ns += 3600 * INT64_C(1000000000);
+    forge_seal_header(&forged);
+    forge_write(index, &forged);
+    buf_release(&forged);
+    require(umount(folder) == 0, "cannot unmount");
+    if (place > 0 && has_mounted(image, folder, "loop,ro,noload"))
+        serve_from_broken_disk(image, data, index, &file, place, broken_from);
+    else
+        diag("the file's blocks cannot be told: not tried on a real disk");
+    (void)umount2(folder, MNT_DETACH);
+    held_release(&file);
+}
+
+int main(void)
+{
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    mapping_catch_faults();
+    check_pages(1, "one page");
+    check_pages(5, "some pages");
+    check_pages(60, "many pages");
+    check_opening();
+    check_real_disk();
+    return done_testing();
+}

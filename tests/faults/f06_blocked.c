@@ -1,0 +1,102 @@
+// SIGBUS is blocked in no thread, also when whoever starts the server has blocked it: a fault would
+// then end the process whatever it had planned.
+#include <dirent.h>
+#include <signal.h>
+
+#include "base/mapping.h"
+#include "base/parallel.h"
+#include "base/thread.h"
+#include "faults/hammer.h"
+#include "support/watch.h"
+
+// A mask of signals in /proc, as a number; all ones when it is not told.
+static unsigned long long mask_in(const char *path, const char *field)
+{
+    char line[256];
+    unsigned long long mask = ~0ULL;
+    FILE *status = fopen(path, "r");
+    require(status != NULL, "cannot read %s", path);
+    while (fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0)
+            mask = strtoull(line + strlen(field), NULL, 16);
+    fclose(status);
+    return mask;
+}
+
+static void check_server(void)
+{
+    const unsigned long long sigbus = 1ULL << (SIGBUS - 1);
+    struct held_file file;
+    struct dirent *entry;
+    char path[512];
+    unsigned threads = 0;
+    sigset_t blocked, before;
+    held_make(&file, 100, true);
+    const char *data = test_file("served.data", buf_span(&file.text));
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGBUS);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    struct server_process s = server_start(data, WORDS("--threads", "3"));
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    log_await(s.log_path, "wrote '");
+    settle_server(&s);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)s.pid);
+    DIR *tasks = opendir(path);
+    require(tasks != NULL, "no tasks");
+    while ((entry = readdir(tasks)) != NULL) {
+        if (*entry->d_name == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)s.pid, entry->d_name);
+        ok((mask_in(path, "SigBlk:") & sigbus) == 0, "thread %u does not block it", threads);
+        ok((mask_in(path, "SigCgt:") & sigbus) != 0, "thread %u handles it", threads);
+        threads++;
+    }
+    closedir(tasks);
+    ok(threads >= 3, "these are all of them");
+    require(truncate(data, 0) == 0, "cannot cut");
+    hammer_check(s.port, &file, 0, "cut");
+    is_number(server_stop(&s), 0, "the server lives");
+    held_release(&file);
+}
+
+static void *look(void *argument)
+{
+    *(bool *)argument = mapping_faults_are_caught();
+    return NULL;
+}
+
+static void look_part(void *context, unsigned worker, size_t part)
+{
+    (void)worker;
+    ((bool *)context)[part] = mapping_faults_are_caught();
+}
+
+static void check_threads(void)
+{
+    pthread_t thread;
+    sigset_t blocked;
+    bool caught = false;
+    bool parts[8] = {false};
+    bool all = true;
+    sigfillset(&blocked);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    mapping_catch_faults();
+    ok(mapping_faults_are_caught(), "they are caught in this thread");
+    sigaddset(&blocked, SIGBUS);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    ok(!mapping_faults_are_caught(), "(not when it blocks them)");
+    require(thread_start(&thread, 0, look, &caught), "no thread");
+    pthread_join(thread, NULL);
+    ok(caught, "a thread that is started does not inherit that");
+    parallel_run(2, 8, look_part, parts);
+    for (unsigned i = 0; i < 8; i++)
+        all = all && (parts[i] || !mapping_faults_are_caught());
+    ok(all, "nor do those that work together");
+}
+
+int main(void)
+{
+    check_server();
+    check_threads();
+    return done_testing();
+}
