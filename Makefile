@@ -37,12 +37,16 @@ fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
 fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
 build/fuzz/%: override CC = $(FUZZ_CC)
 
+# Counts how often each line runs. Threads may lose counts, which hardly makes one none.
+coverage_FLAGS = -U_FORTIFY_SOURCE -O1 -g --coverage $(CPPFLAGS)
+coverage_LINK = -pthread --coverage $(LDFLAGS)
+
 # Every access to memory is a call, to tests/sharing/hooks.c instead of the sanitizer.
 sharing_FLAGS = $(tsan_FLAGS)
 sharing_LINK = -pthread $(LDFLAGS)
 build/sharing/tests/sharing/hooks.o: private sharing_FLAGS = -O2 -g
 
-FLAVOURS := release asan tsan sharing fuzz
+FLAVOURS := release asan tsan sharing fuzz coverage
 
 # ---- sources: who is linked into what -----------------------------------------------------------
 
@@ -57,6 +61,8 @@ UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 INTEGRATION := $(wildcard tests/integration/*.c)
 # One test a row of docs/faults.md, named after it; those that take over a minute are in long/.
 FAULTS := $(wildcard tests/faults/*.c)
+# Those in which calls of the parts of the server fail, and that need no server beside them.
+FAULTS_WITHIN := $(wildcard tests/faults/f15_*.c)
 LONG_FAULTS := $(wildcard tests/faults/long/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
@@ -75,12 +81,18 @@ FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTE
              $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/unit/support/*.h)
 
+# Functions that fail when a test wants it (tests/faults/failing.h).
+FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
+           flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
+           recv send writev accept4 getsockname getpeername socket bind listen setsockopt
+$(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
+
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test faults redis-compat redis-compat-build redis-compat-matrix bench docs fuzz \
+.PHONY: all run test coverage faults redis-compat redis-compat-build redis-compat-matrix bench docs fuzz \
         fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
@@ -207,6 +219,18 @@ test: need-test ## install what is missing, build, run every check and test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-threads
 
+# What the rooms that read foreign bytes must be covered by: unit tests, corpora and faults that are
+# injected into parts of the server; no server is run for it.
+COVERED := resp data
+COVERED_LEAST := 95
+COVERED_BY := $(patsubst %.c,build/coverage/%,$(UNIT) $(FUZZ) $(FAULTS_WITHIN))
+coverage: need-test ## run the unit tests and corpora, show which lines of src/resp and src/data they reach
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(COVERED_BY)
+	$(Q)find build/coverage -name '*.gcda' -delete
+	$(Q)STELE_BUILD=build/coverage prove --failures $(COVERED_BY)
+	$(Q)gcov --stdout $(foreach f,$(COVERED),build/coverage/src/$f/*.gcda) | \
+	    awk -v folders='$(COVERED)' -v least=$(COVERED_LEAST) -f tests/coverage.awk
+
 faults: need-test ## run the tests of faults that take longer than a minute
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(LONG_FAULTS:%.c=build/release/%)
 	$(Q)STELE_BUILD=build/release prove --failures --timer \
@@ -235,13 +259,15 @@ bench: need-bench ## measure beside redis-server, memcached and a Python dict, w
 	$(Q)for part in $(BENCH_PARTS); do tests/bench/$$part --sizes $(N) --runs $(R) || exit 1; done
 
 # What a fuzzer finds worth keeping goes to build/fuzz/found/TARGET, what fails to
-# build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…).
+# build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…). An inline request may be of 64 KiB, and a session
+# reads ahead, and answers, less than a long input has.
 TIME = 60
 fuzz: need-fuzz ## search with libFuzzer for inputs that break a promise (TIME=60 seconds a target)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
 	$(Q)for t in $(FUZZ_TARGETS); do \
+	    case $$t in request) max=80000 ;; session) max=32768 ;; *) max=4096 ;; esac; \
 	    mkdir -p build/fuzz/found/$$t && \
-	    build/fuzz/tests/fuzz/$$t -max_total_time=$(TIME) -timeout=20 -print_final_stats=1 \
+	    build/fuzz/tests/fuzz/$$t -max_len=$$max -max_total_time=$(TIME) -timeout=20 -print_final_stats=1 \
 	        -artifact_prefix=build/fuzz/$$t- -dict=build/fuzz/words.dict \
 	        build/fuzz/found/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done

@@ -346,7 +346,7 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
         discard_input(c);
     else if (c->in_line)
         return; // it was woken, and is about to be answered anyway
-    else if (c->session.killed)
+    else if (c->session.killed || (events & EV_ERROR) != 0) // libev could not watch it
         conn_free(c);
     else if (events == EV_CUSTOM && is_unfinished(c))
         return; // a turn comes behind the others' anyway

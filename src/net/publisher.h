@@ -41,7 +41,8 @@ bool publisher_start(struct publisher *p, struct error *error);
 // why they do not. From any thread.
 void publisher_ask(struct publisher *p, struct reload_request *request);
 
-// The server stops: what is asked and not done fails at once, and nothing more is published.
+// The server stops: what is asked and not done fails at once, and nothing more is published. More
+// than once is accepted.
 void publisher_cancel(struct publisher *p);
 
 // Waits for the thread's end. False when it has not ended within two seconds, as building an index

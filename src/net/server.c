@@ -141,7 +141,12 @@ static void on_accept_pause_over(struct ev_loop *loop, ev_timer *timer, int even
 static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
 {
     struct server *server = io->data;
-    (void)events;
+    if ((events & EV_ERROR) != 0) { // libev could not watch it, and has stopped it
+        log_write(LOG_WARNING, "cannot watch a listening socket for now");
+        ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
+        ev_timer_start(loop, &server->accept_pause);
+        return;
+    }
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
@@ -410,8 +415,11 @@ void server_close(struct server *server)
         return;
     for (unsigned i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
-    if (server->publisher != NULL && !publisher_stop(server->publisher))
-        return; // the thread that does not end may use all of it
+    if (server->publisher != NULL) {
+        publisher_cancel(server->publisher);
+        if (!publisher_stop(server->publisher))
+            return; // the thread that does not end may use all of it
+    }
     if (server->workers != NULL && !workers_stop(server->workers))
         return;
     workers_free(server->workers);

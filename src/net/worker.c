@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "net/conn.h"
 
+enum { DESCRIPTORS_BESIDES = 64 }; // those of clients
+
 static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: how late a timeout may come
 static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // that a closed connection may still send
 
@@ -165,6 +167,18 @@ uint64_t worker_now(struct worker *worker)
     return worker->now;
 }
 
+// libev ends the process when it cannot enlarge a table. The one that grows with the descriptors is
+// given its size here, before there are clients, by watching the highest one for a moment. (Others
+// grow with the sockets that are ready at once: a few bytes each.)
+static void reserve_watchers(struct ev_loop *loop, const struct service_settings *settings)
+{
+    ev_io highest;
+    unsigned descriptors = settings->maxclients + DESCRIPTORS_BESIDES;
+    ev_io_init(&highest, NULL, (int)descriptors, EV_READ);
+    ev_io_start(loop, &highest);
+    ev_io_stop(loop, &highest);
+}
+
 struct worker *worker_new(struct ev_loop *loop, struct service_group *group, struct error *error)
 {
     struct worker *worker = memory_lines(sizeof *worker);
@@ -191,6 +205,7 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);
+    reserve_watchers(loop, group->settings);
     worker_settings_changed(worker);
     return worker;
 }

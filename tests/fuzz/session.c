@@ -1,5 +1,7 @@
 // Fuzz target: whatever clients send, and however it is cut, each gets valid RESP of the protocol
-// it has chosen, a reply to every request, and never more than it may make us keep.
+// it has chosen, a reply to every request, and never more than it may make us keep. Datasets take
+// each other's place meanwhile: a reply, also an EXEC's, is of one of them, and whoever has heard a
+// new one does not hear the one before it again.
 //
 // An input is what four clients of two loops send, and when. Its first byte chooses the settings.
 // Behind it stand bytes that a client sends, but for 0xff and a letter, which says what happens
@@ -8,9 +10,11 @@
 #include <sys/uio.h>
 
 #include "base/clock.h"
+#include "data/dataset.h"
 #include "fuzz/fuzz.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
+#include "support/talk.h"
 #include "unit/support/loops.h"
 
 enum {
@@ -25,7 +29,19 @@ enum {
     ONE_REPLY = 160 * 1024,      // the largest that is no word of the client's own
     HEARD_MAX = 4 * 1024 * 1024, // bytes of replies, behind which an input has had its time
     TURNS_MAX = 100 * 1000,
+    DATASETS = 3,        // the second has the keys of the first, the third others
+    VERSIONS_MAX = 64,   // of the dataset of a loop
+    KEYS_CHECKED = 2000, // of those that are heard
+    KEY_START = 24,      // bytes that are the same for the keys of a dataset
+    LONGEST_WORD = 16,   // of those that are looked for in what a client sends
+    MARK_LEN = 3,
 };
+
+// What each value begins with that is not empty, and then the letter of its dataset.
+static const char mark[] = "\x01=";
+static const char *const key_starts[DATASETS] = {
+    "00000000-0000-4000-8000-", "00000000-0000-4000-8000-", "11111111-0000-4000-8000-"};
+enum { OF_ANY = (1 << DATASETS) - 1 };
 
 // Words that a client may have said.
 enum {
@@ -41,11 +57,12 @@ struct reader {
     char line[LONGEST_LINE];
     size_t line_len;
     uint64_t bulk_left; // bytes of a bulk string and its end of line
-    char bulk[8];       // how it begins
+    char bulk[40];      // how it begins
     size_t bulk_len;
     uint64_t left[DEPTH_MAX]; // values still to come in each collection that is open
     unsigned depth;
     bool pushing;    // the reply that is open is a message, which nobody has asked for
+    unsigned of;     // the datasets that the reply that is open may be of, as bits
     unsigned values; // complete replies
     bool greeted;    // a collection has begun that may be HELLO's reply
     char tail[TAIL];
@@ -57,7 +74,9 @@ struct client {
     struct reader reader;
     unsigned number;
     unsigned said;    // words, as bits
+    size_t looked;    // how far it has been searched for them
     struct buf asked; // what it has sent, which no session has written to
+    unsigned version; // of its loop's dataset: the first that its last reply can be of
 };
 
 static struct service_settings settings = {
@@ -66,6 +85,12 @@ static struct loops loops;
 static struct client clients[CLIENTS];
 static size_t heard;
 static unsigned turns;
+static struct dataset *datasets[DATASETS];
+static uint8_t versions[LOOPS][VERSIONS_MAX]; // which of them a loop has served, the first first
+static unsigned version_count[LOOPS];
+static bool mark_said;      // so a word may look like a value
+static struct buf said_ago; // by clients that are gone
+static unsigned keys_checked;
 
 // ---- replies ------------------------------------------------------------------------------------
 
@@ -83,21 +108,37 @@ static uint64_t count_of(const char *text)
     return strtoull(text, NULL, 10);
 }
 
-// A value is complete, and with it all collections of which it was the last.
-static void end_value(struct reader *r)
+// A reply is complete: it must be of its client's dataset, or of one that came later.
+static void settle_version(struct client *c)
 {
+    unsigned loop = c->number % LOOPS;
+    unsigned of = c->reader.of;
+    c->reader.of = OF_ANY;
+    while (c->version < version_count[loop] && (of & 1u << versions[loop][c->version]) == 0)
+        c->version++;
+    must(c->version < version_count[loop], "no reply is of a dataset before that of the last");
+}
+
+// A value is complete, and with it all collections of which it was the last.
+static void end_value(struct client *c)
+{
+    struct reader *r = &c->reader;
     while (r->depth > 0 && --r->left[r->depth - 1] == 0)
         r->depth--;
     if (r->depth > 0)
         return;
-    r->values += !r->pushing;
+    if (!r->pushing) {
+        r->values++;
+        settle_version(c);
+    }
     r->pushing = false;
 }
 
-static void begin_collection(struct reader *r, uint64_t count)
+static void begin_collection(struct client *c, uint64_t count)
 {
+    struct reader *r = &c->reader;
     if (count == 0) {
-        end_value(r);
+        end_value(c);
         return;
     }
     must(r->depth < DEPTH_MAX, "replies are not deep");
@@ -108,7 +149,8 @@ static void begin_collection(struct reader *r, uint64_t count)
 static void greet(struct reader *r)
 {
     static const char first[] = "server\r\n";
-    bool is_hello = r->bulk_len == sizeof first - 1 && memcmp(r->bulk, first, sizeof r->bulk) == 0;
+    bool is_hello =
+        r->bulk_len == sizeof first - 1 && memcmp(r->bulk, first, sizeof first - 1) == 0;
     if (r->greeted && r->protocol == RESP3 && is_hello)
         r->protocol = RESP2;
     r->greeted = false;
@@ -137,17 +179,17 @@ static void read_line(struct client *c)
     case '+':
         if (strcmp(text, "RESET") == 0)
             r->protocol = RESP2;
-        end_value(r);
+        end_value(c);
         return;
-    case '-': end_value(r); return;
+    case '-': end_value(c); return;
     case ':':
         must(is_decimal(text), "an integer is one");
-        end_value(r);
+        end_value(c);
         return;
     case '$':
         if (strcmp(text, "-1") == 0) {
             must(resp2, "no null string in RESP3");
-            end_value(r);
+            end_value(c);
             return;
         }
         r->bulk_left = count_of(text) + 2;
@@ -157,11 +199,11 @@ static void read_line(struct client *c)
     case '*':
         if (strcmp(text, "-1") == 0) {
             must(resp2, "no null array in RESP3");
-            end_value(r);
+            end_value(c);
             return;
         }
         r->greeted = strcmp(text, "14") == 0;
-        begin_collection(r, count_of(text));
+        begin_collection(c, count_of(text));
         return;
     case '%':
         if (r->protocol == RESP2 && strcmp(text, "7") == 0) { // HELLO's
@@ -169,25 +211,25 @@ static void read_line(struct client *c)
             resp3 = true;
         }
         must(resp3, "no map in RESP2");
-        begin_collection(r, 2 * count_of(text));
+        begin_collection(c, 2 * count_of(text));
         return;
     case '~':
         must(resp3, "no set in RESP2");
-        begin_collection(r, count_of(text));
+        begin_collection(c, count_of(text));
         return;
     case '>':
         must(resp3, "no push in RESP2");
         must(r->depth == 0 || is_shapeless(c), "no push within a reply");
         r->pushing = r->depth == 0;
-        begin_collection(r, count_of(text));
+        begin_collection(c, count_of(text));
         return;
     case '_':
         must(resp3 && *text == '\0', "no null in RESP2");
-        end_value(r);
+        end_value(c);
         return;
     case ',':
         must(resp3 && *text != '\0', "no double in RESP2");
-        end_value(r);
+        end_value(c);
         return;
     case '=':
         must(resp3, "no verbatim string in RESP2");
@@ -199,8 +241,45 @@ static void read_line(struct client *c)
     }
 }
 
-static size_t read_bulk(struct reader *r, struct span s)
+static bool has_asked(const struct buf *asked, struct span words)
 {
+    return asked->len > 0 && memmem(asked->ptr, asked->len, words.ptr, words.len) != NULL;
+}
+
+static bool is_said(struct span words)
+{
+    bool said = has_asked(&said_ago, words);
+    for (unsigned i = 0; i < CLIENTS && !said; i++)
+        said = has_asked(&clients[i].asked, words);
+    return said;
+}
+
+// The datasets that a string may be of: a value says it, and so does a key that no client has sent.
+static unsigned datasets_of(struct span s)
+{
+    unsigned of = 0;
+    if (s.len >= MARK_LEN && memcmp(s.ptr, mark, MARK_LEN - 1) == 0)
+        return 1u << (s.ptr[MARK_LEN - 1] - 'A');
+    if (s.len != UUID_TEXT_LEN || keys_checked++ >= KEYS_CHECKED || is_said(s))
+        return OF_ANY;
+    for (unsigned i = 0; i < DATASETS; i++)
+        of |= memcmp(s.ptr, key_starts[i], KEY_START) == 0 ? 1u << i : 0;
+    return of != 0 ? of : OF_ANY;
+}
+
+static void note_dataset(struct client *c)
+{
+    struct reader *r = &c->reader;
+    size_t len = r->bulk_len - 2; // its end of line
+    if (mark_said || r->pushing || is_shapeless(c))
+        return;
+    r->of &= datasets_of(span_of(r->bulk, len < sizeof r->bulk ? len : sizeof r->bulk));
+    must(r->of != 0, "a reply is of one dataset");
+}
+
+static size_t read_bulk(struct client *c, struct span s)
+{
+    struct reader *r = &c->reader;
     size_t len = s.len < r->bulk_left ? s.len : (size_t)r->bulk_left;
     for (size_t i = 0; i < len; i++) {
         if (r->bulk_len++ < sizeof r->bulk)
@@ -211,7 +290,8 @@ static size_t read_bulk(struct reader *r, struct span s)
     }
     if (r->bulk_left == 0) {
         greet(r);
-        end_value(r);
+        note_dataset(c);
+        end_value(c);
     }
     return len;
 }
@@ -233,7 +313,7 @@ static void read_replies(struct client *c, struct span s)
     keep_tail(r, s);
     for (size_t i = 0; i < s.len;) {
         if (r->bulk_left > 0) {
-            i += read_bulk(r, span_of(s.ptr + i, s.len - i));
+            i += read_bulk(c, span_of(s.ptr + i, s.len - i));
             continue;
         }
         char byte = s.ptr[i++];
@@ -261,8 +341,12 @@ static void arrive(struct client *c)
     c->reader.tail_len = 0;
     c->reader.values = 0;
     c->reader.pushing = false;
+    c->reader.of = OF_ANY;
     c->said = 0;
+    c->looked = 0;
+    buf_append(&said_ago, buf_span(&c->asked));
     c->asked.len = 0;
+    c->version = version_count[c->number % LOOPS] - 1;
 }
 
 static void read_some(struct client *c, size_t max)
@@ -294,19 +378,27 @@ static void leave(struct client *c, bool killed)
     c->party->closed = true;
 }
 
-static bool says(const struct party *p, const char *word)
+static bool says(struct span text, const char *word)
 {
     size_t len = strlen(word);
-    for (size_t i = p->done; i + len <= p->said.len; i++)
-        if (span_is(span_of(p->said.ptr + i, len), word))
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (ascii_lower(text.ptr[i]) == word[0] && span_is(span_of(text.ptr + i, len), word))
             return true;
     return false;
 }
 
-static unsigned words_said(const struct party *p)
+// Notes the words in what it has sent since it was looked for them.
+static void note_words(struct client *c)
 {
-    return (says(p, "multi") ? SAID_MULTI : 0u) | (says(p, "reply") ? SAID_REPLY : 0u) |
-           (says(p, "subscribe") ? SAID_SUBSCRIBE : 0u) | (says(p, "\\x") ? SAID_ANY : 0u);
+    if (c->asked.len == 0)
+        return;
+    struct span text = span_of(c->asked.ptr + c->looked, c->asked.len - c->looked);
+    bool quoted = says(text, "\\x");
+    c->said |= (says(text, "multi") ? SAID_MULTI : 0u) | (says(text, "reply") ? SAID_REPLY : 0u) |
+               (says(text, "subscribe") ? SAID_SUBSCRIBE : 0u) | (quoted ? SAID_ANY : 0u);
+    mark_said |= quoted || says(text, mark);
+    if (c->asked.len > LONGEST_WORD)
+        c->looked = c->asked.len - LONGEST_WORD;
 }
 
 static bool is_open(const struct client *c)
@@ -330,10 +422,12 @@ static void feed(struct client *c, struct bytes in)
     struct party *p = c->party;
     struct session *s = &p->session;
     size_t before = output_pending(&p->output);
-    size_t most = (before > SESSION_OUTPUT_HIGH ? before : SESSION_OUTPUT_HIGH) + s->pushes.len +
-                  in.len + ONE_REPLY;
+    // Once as much waits as may, nothing is added.
+    size_t most = before >= SESSION_OUTPUT_HIGH
+                      ? before
+                      : SESSION_OUTPUT_HIGH + s->pushes.len + in.len + ONE_REPLY;
     p->woken = false;
-    c->said |= words_said(p);
+    note_words(c);
     struct feed_result result = session_feed(s, in, &p->output);
     must(result.consumed <= in.len, "no more is consumed than there is");
     must(!session_oom(s, &p->output), "there is memory");
@@ -434,6 +528,15 @@ static void ask(struct client *c, struct span bytes)
     must(!c->asked.oom, "memory for what is asked");
 }
 
+// The loop goes on with another dataset, or the same again.
+static void publish(unsigned loop, unsigned dataset)
+{
+    if (version_count[loop] == VERSIONS_MAX)
+        return;
+    loops_publish(&loops, loop, datasets[dataset]);
+    versions[loop][version_count[loop]++] = (uint8_t)dataset;
+}
+
 static void act(struct client **current, char what)
 {
     struct client *c = *current;
@@ -453,6 +556,9 @@ static void act(struct client **current, char what)
         break;
     case 'p': service_unpause(&loops.service[c->number % LOOPS]); break;
     case 'i': tracking_invalidate(&loops.service[c->number % LOOPS]); break;
+    case 'A':
+    case 'B':
+    case 'C': publish(c->number % LOOPS, (unsigned)(what - 'A')); break;
     case 'e':
         party_end(c->party);
         arrive(c);
@@ -517,9 +623,41 @@ static unsigned requests_done(struct client *c)
     return count;
 }
 
+// Asks and compares.
+static void check_reply(struct client *c, const char *request, struct span wanted,
+                        const char *promise)
+{
+    struct party *p = c->party;
+    c->reader.tail_len = 0;
+    say_bytes(p, span_text(request));
+    take_turn_alone(c);
+    must(!p->closed && p->done == p->said.len, "a request is answered at once");
+    must(span_equal(span_of(c->reader.tail, c->reader.tail_len), wanted), promise);
+}
+
+// What begins now sees the dataset that the loop serves.
+static void check_dataset(struct client *c)
+{
+    static const char key[] = "00000000-0000-4000-8000-000000000001";
+    const struct session *s = &c->party->session;
+    struct buf wanted = {0};
+    struct span value;
+    struct uuid id;
+    must(uuid_parse(key, &id), "it is a key");
+    if (dataset_get(datasets[versions[c->number % LOOPS][version_count[c->number % LOOPS] - 1]], id,
+                    &value))
+        append_bulk(&wanted, value);
+    else
+        buf_append_text(&wanted, s->reply.protocol == RESP2 ? "$-1\r\n" : "_\r\n");
+    check_reply(c, "*2\r\n$3\r\nGET\r\n$36\r\n00000000-0000-4000-8000-000000000001\r\n",
+                buf_span(&wanted), "a reply is of the dataset that is served");
+    buf_release(&wanted);
+}
+
 static void check_open(struct client *c)
 {
     static const char ping[] = "*2\r\n$4\r\nPING\r\n$6\r\nmarker\r\n";
+    static const char pong[] = "$6\r\nmarker\r\n";
     struct party *p = c->party;
     struct reader *r = &c->reader;
     must(output_pending(&p->output) == 0 && is_whole(c), "replies are whole");
@@ -531,11 +669,9 @@ static void check_open(struct client *c)
     if (p->done < p->said.len)
         return; // the request is unfinished
     const char *wanted = wanted_of(&p->session);
-    r->tail_len = 0;
-    say_bytes(p, span_text(ping));
-    take_turn_alone(c);
-    must(!p->closed && p->done == p->said.len, "a request is answered at once");
-    must(span_equal(span_of(r->tail, r->tail_len), span_text(wanted)), "a PING has its reply");
+    check_reply(c, ping, span_text(wanted), "a PING has its reply");
+    if (strcmp(wanted, pong) == 0)
+        check_dataset(c);
 }
 
 static void finish(void)
@@ -564,24 +700,30 @@ static void finish(void)
     }
 }
 
-static struct dataset *dataset_of_all(void)
+static struct dataset *make_dataset(unsigned number)
 {
-    static struct dataset *dataset;
-    static struct buf text;
-    if (dataset != NULL)
-        return dataset;
-    buf_append_text(&text, "3479d894-3271-4935-88cf-a06f3cbb80a5 value\n");
+    struct buf text = {0}; // stays as long as the program
+    char letter[] = {(char)('A' + number)};
+    buf_printf(&text, "3479d894-3271-4935-88cf-a06f3cbb80a5 %s%.1svalue\n", mark, letter);
     for (unsigned i = 1; i <= 300; i++) {
-        buf_printf(&text, "00000000-0000-4000-8000-%012u ", i);
+        buf_printf(&text, "%s%012u ", key_starts[number], i);
         size_t len = i == 2 || i == 3 ? LONG_VALUE : i == 4 ? HUGE_VALUE : i % 7;
+        if (len > 0)
+            buf_printf(&text, "%s%.1s", mark, letter);
         for (size_t j = 0; j < len; j++)
             buf_append(&text, span_of(&"0123456789abcdef"[(i + j * j) % 16], 1));
         buf_append_text(&text, "\n");
     }
     buf_append(&text, span_of("", 1));
     must(!text.oom, "memory for a text");
-    dataset = loops_dataset(text.ptr);
-    return dataset;
+    return loops_dataset(text.ptr);
+}
+
+// Two that differ in values only, and one of other keys.
+static void make_datasets(void)
+{
+    for (unsigned i = 0; i < DATASETS && datasets[i] == NULL; i++)
+        datasets[i] = make_dataset(i);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -591,9 +733,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.requirepass = (data[0] & 1) != 0 ? "secret" : NULL;
     settings.cluster_enabled = (data[0] & 2) != 0;
     settings.write_error = (enum write_error)((data[0] >> 2) % 3);
-    loops_init(&loops, LOOPS, &settings, dataset_of_all());
+    make_datasets();
+    loops_init(&loops, LOOPS, &settings, datasets[0]);
     heard = 0;
     turns = 0;
+    mark_said = false;
+    said_ago.len = 0;
+    keys_checked = 0;
+    for (unsigned i = 0; i < LOOPS; i++) {
+        versions[i][0] = 0;
+        version_count[i] = 1;
+    }
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i].number = i;
         arrive(&clients[i]);
@@ -602,7 +752,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     finish();
     for (unsigned i = 0; i < CLIENTS; i++)
         buf_release(&clients[i].asked);
+    buf_release(&said_ago);
     loops_release(&loops);
     service_group_release(&loops.group);
+    for (unsigned i = 0; i < DATASETS; i++)
+        must(atomic_load(&dataset_ref(datasets[i])->count) == 1, "nobody holds a dataset any more");
     return 0;
 }

@@ -144,6 +144,19 @@ static void check_half_close(void)
     buf_release(&got);
 }
 
+// As libev tells it when the kernel refuses to watch the socket, which is then watched no more.
+static void check_unwatched(void)
+{
+    int fd = client_connect(false);
+    struct conn *c = (struct conn *)((char *)worker->active.next - offsetof(struct conn, link));
+    ev_io_stop(loop, &c->io);
+    ev_feed_event(loop, &c->io, EV_ERROR | EV_READ | EV_WRITE);
+    ev_run(loop, EVRUN_NOWAIT);
+    ok(at_end(fd), "a socket that cannot be watched is closed");
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "and is gone");
+    close(fd);
+}
+
 // ---- many in one turn of the loop ---------------------------------------------------------------
 
 // A client that has asked for some keys, of which `wanted` are the values.
@@ -397,6 +410,7 @@ int main(void)
     require(worker != NULL, "%s", error.text);
     check_short_writes(&r, &text);
     check_half_close();
+    check_unwatched();
     check_many(&r, &text);
     check_batches();
     check_local();

@@ -137,6 +137,12 @@ static void read_all(struct party *p)
     }
 }
 
+static void tell_inside(const struct loops *l, bool begins)
+{
+    if (l->inside != NULL)
+        l->inside(begins);
+}
+
 void party_turn(struct party *p)
 {
     struct service *service = p->session.service;
@@ -145,14 +151,17 @@ void party_turn(struct party *p)
     struct bytes in = guard_copy(&guard, span_of(p->said.ptr + p->done, p->sent - p->done));
     p->woken = false;
     timing_begin(&service->timing, clock_monotonic_ns());
+    tell_inside(p->loops, true);
     struct feed_result result = session_feed(&p->session, in, &p->output);
     timing_settle(&service->timing, &service->stats);
+    tell_inside(p->loops, false);
     require(result.consumed <= in.len, "consumed more than there is");
-    require(!session_oom(&p->session, &p->output), "no memory");
+    bool dropped = session_oom(&p->session, &p->output);
+    require(!dropped || p->loops->inside != NULL, "no memory");
     p->done += result.consumed;
     p->status = result.status;
     guard_release(&guard);
-    bool killed = p->session.killed;
+    bool killed = p->session.killed || dropped;
     if (!p->slow && !killed)
         read_all(p);
     if (killed || (p->status == FEED_CLOSE && output_pending(&p->output) == 0))
@@ -166,7 +175,9 @@ bool loops_deliver(struct loops *l)
     struct errand *e = l->posts[0].errand;
     unsigned number = l->posts[0].number;
     memmove(l->posts, l->posts + 1, --l->post_count * sizeof *l->posts);
+    tell_inside(l, true);
     errand_arrive(e, &l->service[number]);
+    tell_inside(l, false);
     return true;
 }
 

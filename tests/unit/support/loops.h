@@ -39,6 +39,9 @@ struct loops {
     } posts[POSTS_MAX]; // errands on their way, the oldest first
     unsigned post_count;
     unsigned post_total;
+    // Told when code of the server is about to run, and when it has; or NULL. If it is set, a party
+    // for which memory is short is closed, and does not end the test.
+    void (*inside)(bool begins);
 };
 
 // A dataset of a few keys, for loops to serve.

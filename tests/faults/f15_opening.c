@@ -1,0 +1,145 @@
+// While a data file is opened and its index built, written, mapped or verified, the allocator fails
+// at its first call, at its second, and so on: once, and from there on. So do maps of files, calls
+// that concern files, and starting threads. Opening says why it cannot be, or what it gives is
+// whole: each key has its value. That nothing leaks, the address checks say at the end.
+#include "faults/failing.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "data/build.h"
+#include "data/dataset.h"
+#include "support/table.h"
+#include "support/tap.h"
+
+enum { CALLS_MAX = 3000, KEYS = 3000 };
+
+static unsigned tried; // calls
+
+// What fails how.
+struct kind {
+    const char *name;
+    unsigned kinds;
+    int error;
+};
+
+static const struct kind kinds[] = {
+    {"memory", FAILING_MEMORY, ENOMEM},     {"maps: ENOMEM", FAILING_MAPS, ENOMEM},
+    {"maps: ENODEV", FAILING_MAPS, ENODEV}, {"files: EIO", FAILING_FILES, EIO},
+    {"threads", FAILING_THREADS, EAGAIN},
+};
+
+static const struct table table = {15, KEYS};
+
+struct opening {
+    const char *name;
+    struct dataset_settings settings;
+    bool indexed; // the index file is there
+    bool touched; // and has to be verified, as the data file's times have changed
+};
+
+static void prepare(const struct opening *o, const char *path, const char *index)
+{
+    unlink(index);
+    if (o->indexed)
+        index_written(path, NULL);
+    if (o->touched)
+        require(utimensat(AT_FDCWD, path, NULL, 0) == 0, "cannot touch");
+}
+
+// False when what was opened is not what it should be.
+static bool open_once(const struct opening *o, const struct kind *kind, const char *path,
+                      unsigned at, bool after, bool *failed)
+{
+    struct error error = {""};
+    struct dataset_report report = {0};
+    failing_begin(kind->kinds, at, after, kind->error);
+    struct dataset *d = dataset_open(path, &o->settings, &report, &error);
+    if (d != NULL)
+        dataset_settle(d, NULL);
+    *failed = failing_end();
+    bool good = d != NULL ? table_is_served(&table, d) : *error.text != '\0';
+    if (!good)
+        diag("at %u: %s", at, error.text);
+    dataset_close(d);
+    return good;
+}
+
+static void check_opening(const struct opening *o, const struct kind *kind)
+{
+    const char *path = table_file(&table, "data");
+    char index[512];
+    snprintf(index, sizeof index, "%s.idx", path);
+    for (int after = 0; after < 2; after++) {
+        unsigned at = 0, bad = 0;
+        for (bool failed = true; failed && at < CALLS_MAX;) {
+            // Anew where it may have been written or found wrong.
+            if (!o->indexed || o->touched || at == 0)
+                prepare(o, path, index);
+            bad += !open_once(o, kind, path, ++at, after, &failed);
+        }
+        ok(bad == 0 && at < CALLS_MAX, "%s, %s, %s: %u calls", kind->name, o->name,
+           after ? "for ever" : "once", at - 1);
+        tried += at - 1;
+    }
+    unlink(index);
+}
+
+static void check_openings(const struct kind *kind)
+{
+    static const struct opening openings[] = {
+        {"no index file", {.index = DATASET_INDEX_NONE}},
+        {"an index file is written", {.index = DATASET_INDEX_WRITE}},
+        {"it is mapped", {.index = DATASET_INDEX_WRITE}, .indexed = true},
+        {"it is copied", {.index = DATASET_INDEX_WRITE, .huge_pages = true}, .indexed = true},
+        {"it is verified", {.index = DATASET_INDEX_WRITE}, .indexed = true, .touched = true},
+    };
+    for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
+        check_opening(&openings[i], kind);
+}
+
+// In several passes, and into a file.
+static void check_passes(const struct kind *kind, bool to_file)
+{
+    enum { LINES = 40000 };
+    struct random r = {15};
+    struct buf text = {0};
+    FILE *file = tmpfile();
+    struct build_settings settings = {
+        .memory = 1, .fd = to_file ? fileno(file) : -1, .fd_at = 8192, .records_memory = 700000};
+    for (unsigned i = 0; i < LINES; i++) {
+        char key[UUID_TEXT_LEN];
+        uuid_format((struct uuid){random_next(&r), random_next(&r)}, key);
+        buf_append(&text, span_of(key, sizeof key));
+        buf_append_text(&text, " v\n");
+    }
+    require(file != NULL && !text.oom, "no memory");
+    unsigned at = 0, bad = 0;
+    for (bool failed = true; failed && at < CALLS_MAX;) {
+        struct error error = {""};
+        struct built b;
+        failing_begin(kind->kinds, ++at, false, kind->error);
+        bool built = build_index(&b, buf_span(&text), &settings, &error);
+        failed = failing_end();
+        bad += built ? b.keys != LINES || b.passes < 2 || b.in_file != to_file
+                     : *error.text == '\0' || b.image.memory.ptr != NULL;
+        if (built)
+            build_release(&b);
+    }
+    ok(bad == 0 && at < CALLS_MAX, "%s, passes, %s: %u calls", kind->name,
+       to_file ? "file" : "memory", at - 1);
+    tried += at - 1;
+    fclose(file);
+    buf_release(&text);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        check_openings(&kinds[i]);
+        check_passes(&kinds[i], false);
+        check_passes(&kinds[i], true);
+    }
+    diag("%u calls failed", tried);
+    return done_testing();
+}
