@@ -15,6 +15,9 @@ enum {
     DEFAULT_PORT = 6379,
     DEFAULT_MAXCLIENTS = 10000,
     DEFAULT_BACKLOG = 511,
+    DEFAULT_REQUEST_TIMEOUT = 30, // seconds
+    DEFAULT_WRITE_TIMEOUT = 60,
+    DEFAULT_MAXMEMORY_CLIENTS = -25, // percent
     MAXCLIENTS_MAX = 1000000,
 };
 
@@ -99,6 +102,25 @@ static const char *set_timeout(struct options *o, const char *value)
 {
     return set_number(&o->server.service.timeout, value, 0, INT_MAX,
                       "must be a number of seconds, or 0 for never");
+}
+
+static const char *set_request_timeout(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.request_timeout, value, 0, INT_MAX,
+                      "must be a number of seconds, or 0 for never");
+}
+
+static const char *set_write_timeout(struct options *o, const char *value)
+{
+    return set_number(&o->server.service.write_timeout, value, 0, INT_MAX,
+                      "must be a number of seconds, or 0 for never");
+}
+
+static const char *set_maxmemory_clients(struct options *o, const char *value)
+{
+    bool good =
+        number_parse_memory_or_percent(span_text(value), &o->server.service.maxmemory_clients);
+    return good ? NULL : "must be a size like 512mb, a percentage like 25%, or 0 for no limit";
 }
 
 static const char *set_tcp_backlog(struct options *o, const char *value)
@@ -269,6 +291,17 @@ static const struct option_row rows[] = {
      "event loops that share the clients, 1 to 128 (default: one for each processor)", set_threads},
     {"--maxclients", "N", "clients connected at once (default 10000)", set_maxclients},
     {"--timeout", "SECONDS", "close clients idle for that long; 0: never (default 0)", set_timeout},
+    {"--request-timeout", "SECONDS",
+     "close clients that begin a command and do not complete it for that long; 0: never "
+     "(default 30)",
+     set_request_timeout},
+    {"--write-timeout", "SECONDS",
+     "close clients that take nothing of a reply for that long; 0: never (default 60)",
+     set_write_timeout},
+    {"--maxmemory-clients", "SIZE|N%",
+     "most memory for the requests and replies of all clients, then those with the most are "
+     "closed; 0: no limit (default 25% of what there is)",
+     set_maxmemory_clients},
     {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},
     {"--skip-malformed", NULL, "serve the good lines of a file that has malformed ones",
      set_skip_malformed},
@@ -366,6 +399,9 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         .unixsocket = "",
         .protected_mode = true,
         .maxclients = DEFAULT_MAXCLIENTS,
+        .request_timeout = DEFAULT_REQUEST_TIMEOUT,
+        .write_timeout = DEFAULT_WRITE_TIMEOUT,
+        .maxmemory_clients = DEFAULT_MAXMEMORY_CLIENTS,
         .tcp_backlog = DEFAULT_BACKLOG,
         .logfile = "",
     };

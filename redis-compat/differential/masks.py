@@ -156,14 +156,14 @@ def config_get(ours, theirs, _words, _context):
         return False
     ours_by_name, theirs_by_name = dict(pairs(ours)), dict(pairs(theirs))
     free = {b"bind", b"client-query-buffer-limit", b"dir", b"io-threads", b"logfile", b"unixsocket",
-            b"slowlog-log-slower-than"}
+            b"maxmemory-clients", b"slowlog-log-slower-than"}
     return all(value == theirs_by_name.get(name) or
                name[1].lower() in (free if name in theirs_by_name else OWN_OPTIONS)
                for name, value in ours_by_name.items())
 
 
 OWN_OPTIONS = {b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
-               b"skip-malformed", b"threads"}
+               b"request-timeout", b"skip-malformed", b"threads", b"write-timeout"}
 
 
 def same_command(ours, theirs, context):

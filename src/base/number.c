@@ -53,6 +53,22 @@ bool number_parse_memory(struct span s, uint64_t *bytes)
     return false;
 }
 
+bool number_parse_memory_or_percent(struct span s, int64_t *value)
+{
+    uint64_t bytes;
+    int64_t percent;
+    if (s.len > 0 && s.ptr[s.len - 1] == '%') {
+        if (!number_parse(span_of(s.ptr, s.len - 1), &percent) || percent < 0 || percent > 100)
+            return false;
+        *value = -percent;
+        return true;
+    }
+    if (!number_parse_memory(s, &bytes) || bytes > INT64_MAX)
+        return false;
+    *value = (int64_t)bytes;
+    return true;
+}
+
 size_t number_format(char *to, uint64_t value)
 {
     size_t len = 1;

@@ -15,6 +15,10 @@ bool number_parse(struct span s, int64_t *value);
 // g, gb; k is 1000 and kb 1024). False, with `*bytes` untouched, for anything else.
 bool number_parse_memory(struct span s, uint64_t *bytes);
 
+// Reads such a size, or a number from 0 to 100 and '%', which becomes negative. False, with
+// `*value` untouched, for anything else.
+bool number_parse_memory_or_percent(struct span s, int64_t *value);
+
 // Writes `value` in decimal at `to` (NUMBER_TEXT_MAX bytes of room, no NUL); its length.
 size_t number_format(char *to, uint64_t value);
 

@@ -6,9 +6,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,6 +26,9 @@ enum {
     // Bytes that are read from a client who waits for something else than its own input, so that
     // its end is noticed.
     WAITING_INPUT_MAX = 64 * 1024,
+    // Bytes of an unfinished request that give its client new time: a large one over a slow line
+    // takes longer, but who sends a byte now and then does not get any.
+    REQUEST_STEP = 64 * 1024,
 };
 
 static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
@@ -48,7 +53,16 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
     c->session.created_ns = c->active_at;
     link_init(&c->link);
     link_move_last(&worker->active, &c->link);
+    link_init(&c->wait);
+    link_init(&c->holding);
+    c->awaits = AWAITS_NOTHING;
     return c;
+}
+
+static void await_nothing(struct conn *c)
+{
+    link_remove(&c->wait);
+    c->awaits = AWAITS_NOTHING;
 }
 
 void conn_free(struct conn *c)
@@ -61,6 +75,8 @@ void conn_free(struct conn *c)
     buf_release(&c->input);
     output_release(&c->output);
     link_remove(&c->link);
+    await_nothing(c);
+    worker_account(c->worker, c, 0);
     worker_lost(c->worker);
     free(c);
 }
@@ -163,6 +179,8 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     if (written < 0)
         return errno == EAGAIN || errno == EINTR;
     *sent = (size_t)written;
+    if (c->awaits == AWAITS_READING)
+        await_nothing(c);
     counter_add(&c->worker->service.stats.writes, 1);
     counter_add(&c->worker->service.stats.net_output_bytes, *sent);
     output_take(out, *sent);
@@ -204,6 +222,7 @@ static bool keep_rest(struct conn *c, struct bytes in, size_t consumed)
     if (c->input.len > session_input_max(&c->session)) {
         log_write(LOG_NOTICE, "client id=%llu closed: its request exceeds %zu bytes",
                   (unsigned long long)c->session.id, session_input_max(&c->session));
+        counter_add(&c->worker->service.stats.input_limit_hits, 1);
         return false;
     }
     return !c->input.oom;
@@ -217,6 +236,8 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
         return false;
     struct feed_result result = session_feed(&c->session, heard, out);
     c->status = result.status;
+    if (result.consumed > 0 && c->awaits == AWAITS_REQUEST)
+        await_nothing(c);
     return keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed) &&
            !session_oom(&c->session, out) && !c->session.killed;
 }
@@ -243,6 +264,8 @@ static void linger(struct conn *c)
     log_foreign(c);
     shutdown(c->io.fd, SHUT_WR);
     session_leave(&c->session);
+    await_nothing(c);
+    worker_account(c->worker, c, 0);
     counter_take(&c->worker->service.stats.connected_clients, 1);
     c->lingering = true;
     c->active_at = worker_now(c->worker);
@@ -273,6 +296,67 @@ static int events_for(const struct conn *c)
     return events;
 }
 
+// Bytes of replies that the system has taken for the client, but the client's side has not.
+static uint32_t untaken(const struct conn *c)
+{
+    int bytes = 0;
+    return ioctl(c->io.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+static void await(struct conn *c, enum awaited what)
+{
+    c->awaits = what;
+    c->waits_since = worker_now(c->worker);
+    c->waits_at = what == AWAITS_REQUEST ? (uint32_t)c->input.len : untaken(c);
+    link_move_last(&c->worker->waiting[what], &c->wait);
+    worker_sweeps(c->worker);
+}
+
+// The time to complete a request does not run while replies wait to be taken, nor while it is we
+// who do not read.
+static void follow_wait(struct conn *c)
+{
+    enum awaited what = AWAITS_NOTHING;
+    if (output_pending(&c->output) > 0)
+        what = AWAITS_READING;
+    else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0)
+        what = AWAITS_REQUEST;
+    if (what == AWAITS_NOTHING)
+        await_nothing(c);
+    else if (what != c->awaits ||
+             (what == AWAITS_REQUEST && c->input.len - c->waits_at >= REQUEST_STEP))
+        await(c, what);
+}
+
+// A socket takes more only when a good part of it is free. So a client that reads slowly may have
+// taken a lot since our last write.
+bool conn_is_overdue(struct conn *c)
+{
+    if (c->awaits != AWAITS_READING || untaken(c) >= c->waits_at)
+        return true;
+    await(c, AWAITS_READING);
+    return false;
+}
+
+static void account(struct conn *c)
+{
+    size_t held = c->input.cap + c->output.owned.cap + session_memory(&c->session);
+    if ((held | c->held) != 0)
+        worker_account(c->worker, c, c->session.killed ? 0 : held);
+}
+
+void conn_evict(struct conn *c)
+{
+    session_kill(&c->session);
+    if (c->session.out == NULL)
+        output_release(&c->output);
+}
+
+void conn_grown(struct session *s)
+{
+    account(conn_of_session(s));
+}
+
 // After something was read or sent: close, or wait for what comes next.
 static void settle(struct conn *c)
 {
@@ -286,6 +370,8 @@ static void settle(struct conn *c)
         conn_free(c);
     } else {
         watch(c, events_for(c));
+        follow_wait(c);
+        account(c);
     }
 }
 

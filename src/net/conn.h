@@ -13,6 +13,13 @@
 
 struct worker;
 
+// What a connection waits for from its client, who has only so much time for it.
+enum awaited {
+    AWAITS_REQUEST, // the rest of a command
+    AWAITS_READING, // that it takes replies
+    AWAITS_NOTHING, // or what may come at any time; this is the last
+};
+
 struct conn {
     struct worker *worker;
     struct link link; // on one of its worker's lists
@@ -27,6 +34,15 @@ struct conn {
     bool ended;     // no more is read: the client has shut down its side, or all is drained
     bool draining;  // the server is stopping: closes when all is answered
     bool lingering; // all is sent and our side shut down; what still comes is thrown away
+
+    enum awaited awaits : 8;
+    // Of the request that had come when it began, or of replies that the client's side had not
+    // taken; bytes.
+    uint32_t waits_at;
+    uint64_t waits_since; // monotonic ns
+    struct link wait;     // on its worker's list of those that await the same
+    struct link holding;  // on its worker's list of those that hold about as much
+    size_t held;          // bytes of ours, as its worker knows
 };
 
 // A connection on `fd`, which it owns from here on, of the client that CLIENT ID calls `id`; NULL
@@ -48,6 +64,14 @@ void conn_send(struct conn *c, size_t reply);
 // What its session asks of it: see struct client_owner.
 void conn_wake(struct session *s);
 void conn_describe(const struct session *s, struct client_facts *facts);
+void conn_grown(struct session *s);
+
+// Closes it soon, and gives back now what it holds of replies. Whoever is at work meanwhile, also
+// the connection itself, finds it closed.
+void conn_evict(struct conn *c);
+
+// Whether the time its client had is really over; otherwise it begins again.
+bool conn_is_overdue(struct conn *c);
 
 // Answers what has already arrived, reads no more after that and closes when all is sent.
 void conn_drain(struct conn *c);

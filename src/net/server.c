@@ -34,6 +34,7 @@ enum {
 };
 
 static const ev_tstamp ACCEPT_PAUSE = 0.1; // seconds
+static const int KEEPALIVE_PROBES = 3;
 static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
 static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two looks at the dataset's files
 
@@ -70,21 +71,37 @@ static void reject(struct server *server, int fd, const char *reply)
     close(fd);
 }
 
-// `keepalive` seconds; 0: none.
-static void tune_tcp(int fd, bool local, int keepalive)
+// How long, in ms, what we send may stay unanswered before the system takes the peer for gone: as
+// long as keepalive takes to find that out, whose probes it would otherwise cut short; and no less
+// than a client may take nothing of its replies, which is for the write timeout to judge. 0: the
+// system's own, some 15 minutes.
+static unsigned peer_timeout(int64_t keepalive, int64_t interval, int64_t write_timeout)
+{
+    int64_t seconds = keepalive > 0 ? keepalive + KEEPALIVE_PROBES * interval : write_timeout;
+    if (write_timeout == 0)
+        return 0;
+    if (seconds < write_timeout)
+        seconds = write_timeout;
+    return seconds < INT_MAX / 1000 ? (unsigned)seconds * 1000 : INT_MAX;
+}
+
+// Seconds; 0: none.
+static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
 {
     static const char loopback_congestion[] = "reno";
     int on = 1;
     int interval = keepalive / 3 > 0 ? keepalive / 3 : 1;
-    int probes = 3;
+    unsigned unanswered = peer_timeout(keepalive, interval, write_timeout);
     // Each is an improvement, none a need.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (keepalive > 0) {
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof keepalive);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &KEEPALIVE_PROBES, sizeof KEEPALIVE_PROBES);
     }
+    if (unanswered > 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
     // On the way to a client on this machine nothing is ever lost or late, so the simplest control
     // does, which every kernel has; one that measures the path and paces what is sent (BBR, where
     // it is the default) costs a tenth of a request's time.
@@ -114,7 +131,8 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     } else {
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
         if (peer->sa_family != AF_UNIX)
-            tune_tcp(fd, local, (int)workers_live(server->workers, LIVE_TCP_KEEPALIVE));
+            tune_tcp(fd, local, (int)workers_live(server->workers, LIVE_TCP_KEEPALIVE),
+                     workers_live(server->workers, LIVE_WRITE_TIMEOUT));
         workers_adopt(server->workers, fd, local);
     }
 }
@@ -138,13 +156,24 @@ static void on_accept_pause_over(struct ev_loop *loop, ev_timer *timer, int even
     start_accepting(timer->data);
 }
 
+// Lets the system come to itself; what waits to be accepted goes on waiting.
+static void pause_accepting(struct server *server, const char *reason)
+{
+    if (!server->accept_refused)
+        log_write(LOG_WARNING, "cannot accept connections for now: %s", reason);
+    server->accept_refused = true;
+    stop_accepting(server);
+    ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
+    ev_timer_start(server->loop, &server->accept_pause);
+}
+
 static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
 {
     struct server *server = io->data;
+    unsigned failures = 0;
+    (void)loop;
     if ((events & EV_ERROR) != 0) { // libev could not watch it, and has stopped it
-        log_write(LOG_WARNING, "cannot watch a listening socket for now");
-        ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
-        ev_timer_start(loop, &server->accept_pause);
+        pause_accepting(server, "the system does not watch the socket");
         return;
     }
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -154,18 +183,19 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events)
         if (fd >= 0) {
             server->accept_refused = false;
             admit(server, fd, (struct sockaddr *)&peer, len);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            continue;
+        }
+        int reason = errno;
+        if (reason == EAGAIN || reason == EWOULDBLOCK)
             return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            if (!server->accept_refused)
-                log_write(LOG_WARNING, "cannot accept connections for now: %s", strerror(errno));
-            server->accept_refused = true;
-            stop_accepting(server);
-            ev_timer_set(&server->accept_pause, ACCEPT_PAUSE, 0);
-            ev_timer_start(loop, &server->accept_pause);
+        counter_add(&workers_stats(server->workers)->accept_errors, 1);
+        // Any other failure is that connection's own (ECONNABORTED, EPROTO, EPERM …): the next.
+        // Unless it turns out to be that of all.
+        if (reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS ||
+            ++failures == ACCEPTS_PER_TURN) {
+            pause_accepting(server, strerror(reason));
             return;
         }
-        // Any other failure is that connection's own (ECONNABORTED, EPROTO, EPERM …): the next.
     }
 }
 

@@ -1,7 +1,11 @@
-// A loop's connections in the order of their last activity, and the sweep that ends idle ones.
+// A loop's connections in the order of their last activity, and of what they wait for, and the
+// sweep that ends those whose time is over. And by what they hold of memory: that of all loops
+// together is limited, and the loops that have more than their share close the largest until it is
+// kept.
 #include "net/worker.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -13,6 +17,11 @@ enum { DESCRIPTORS_BESIDES = 64 }; // those of clients
 
 static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: how late a timeout may come
 static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // that a closed connection may still send
+// Between lines of the log that tell of clients closed for their memory.
+static const uint64_t EVICTION_LOG_INTERVAL = 60 * CLOCK_SECOND;
+// Bytes that the clients of a loop hold more before those of all loops are summed again, which
+// reads what other loops write.
+static const uint64_t CHECK_STEP = 64 * 1024;
 
 static struct conn *conn_of(struct link *link)
 {
@@ -31,6 +40,55 @@ static void close_older(struct worker *worker, struct link *list, uint64_t age)
     }
 }
 
+static struct conn *conn_of_wait(struct link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, wait));
+}
+
+static struct conn *conn_of_holding(struct link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, holding));
+}
+
+// In ns; 0: none.
+static uint64_t time_for(const struct worker *worker, enum awaited what)
+{
+    static const enum live_setting settings[] = {
+        [AWAITS_REQUEST] = LIVE_REQUEST_TIMEOUT, [AWAITS_READING] = LIVE_WRITE_TIMEOUT};
+    return (uint64_t)service_live(&worker->service, settings[what]) * CLOCK_SECOND;
+}
+
+// Closes the connections whose client has not done its part in time.
+static void close_overdue(struct worker *worker, enum awaited what, struct counter *closed)
+{
+    struct link *list = &worker->waiting[what];
+    uint64_t allowed = time_for(worker, what);
+    uint64_t now = worker_now(worker);
+    while (allowed > 0 && !link_is_empty(list)) {
+        struct conn *c = conn_of_wait(list->next);
+        if (now - c->waits_since < allowed)
+            break;
+        if (!conn_is_overdue(c))
+            continue; // it is the last now
+        log_write(LOG_VERBOSE, "client id=%llu closed: it %s in time",
+                  (unsigned long long)c->session.id,
+                  what == AWAITS_REQUEST ? "did not complete its request"
+                                         : "took nothing of its replies");
+        counter_add(closed, 1);
+        conn_free(c);
+    }
+}
+
+// Whether somebody's time runs.
+static bool must_sweep(const struct worker *worker)
+{
+    bool must = service_live(&worker->service, LIVE_TIMEOUT) > 0;
+    must |= !link_is_empty(&worker->lingering);
+    for (enum awaited what = 0; what < AWAITS_NOTHING; what++)
+        must |= time_for(worker, what) > 0 && !link_is_empty(&worker->waiting[what]);
+    return must;
+}
+
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct worker *worker = timer->data;
@@ -39,8 +97,10 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     worker_take_turns(worker);
     if (timeout > 0)
         close_older(worker, &worker->active, timeout * CLOCK_SECOND);
+    close_overdue(worker, AWAITS_REQUEST, &worker->service.stats.request_timeouts);
+    close_overdue(worker, AWAITS_READING, &worker->service.stats.write_timeouts);
     close_older(worker, &worker->lingering, LINGER_TIME);
-    if (timeout == 0 && link_is_empty(&worker->lingering))
+    if (!must_sweep(worker))
         ev_timer_stop(loop, timer);
 }
 
@@ -194,7 +254,13 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     link_init(&worker->active);
     link_init(&worker->lingering);
     service_init(&worker->service, group);
-    worker->service.owner = (struct client_owner){conn_wake, conn_describe};
+    for (unsigned i = 0; i < AWAITS_NOTHING; i++)
+        link_init(&worker->waiting[i]);
+    for (unsigned i = 0; i < HOLDING_CLASSES; i++) {
+        link_init(&worker->holding[false][i]);
+        link_init(&worker->holding[true][i]);
+    }
+    worker->service.owner = (struct client_owner){conn_wake, conn_describe, conn_grown};
     ev_timer_init(&worker->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     worker->sweep.data = worker;
     // Behind the sockets that are readable: libev would call it first, and who has just sent
@@ -210,10 +276,87 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     return worker;
 }
 
+// ---- memory -------------------------------------------------------------------------------------
+
+// Of those that hold the most one; those that are not to be closed come last. NULL: none holds any.
+static struct conn *largest(struct worker *worker)
+{
+    for (unsigned kept = 0; kept < 2; kept++)
+        for (unsigned i = HOLDING_CLASSES; i-- > 0;)
+            if (!link_is_empty(&worker->holding[kept][i]))
+                return conn_of_holding(worker->holding[kept][i].next);
+    return NULL;
+}
+
+static void evict(struct worker *worker, struct conn *c)
+{
+    static _Atomic uint64_t logged_at; // by any loop; monotonic ns
+    uint64_t now = worker_now(worker);
+    uint64_t last = atomic_load(&logged_at);
+    if ((last == 0 || (now > last && now - last >= EVICTION_LOG_INTERVAL)) &&
+        atomic_compare_exchange_strong(&logged_at, &last, now))
+        log_write(LOG_WARNING,
+                  "clients exceed maxmemory-clients: closed client id=%llu, which held %zu bytes "
+                  "(logged once a minute)",
+                  (unsigned long long)c->session.id, c->held);
+    counter_add(&worker->service.stats.evicted_clients, 1);
+    worker_account(worker, c, 0);
+    conn_evict(c);
+}
+
+// Bytes that the clients of this loop may hold, if those of all hold too much.
+static uint64_t memory_share(const struct worker *worker)
+{
+    return service_clients_memory_max(&worker->service) / worker->service.group->count;
+}
+
+// Has the loop keep its share of the limit, as far as the limit is exceeded. What all hold then.
+static uint64_t limit_memory(struct worker *worker)
+{
+    struct service *service = &worker->service;
+    struct counter *own = &service->stats.clients_memory;
+    uint64_t most = service_clients_memory_max(service);
+    uint64_t share = memory_share(worker);
+    uint64_t all = service_total(service, offsetof(struct stats, clients_memory));
+    struct conn *c;
+    while (all > most && counter_get(own) > share && (c = largest(worker)) != NULL) {
+        all -= c->held < all ? c->held : all;
+        evict(worker, c);
+    }
+    worker->checked_to = counter_get(own) + CHECK_STEP;
+    return all;
+}
+
+void worker_account(struct worker *worker, struct conn *c, size_t held)
+{
+    struct service *service = &worker->service;
+    struct counter *own = &service->stats.clients_memory;
+    bool grown = held > c->held;
+    counter_set(own, counter_get(own) - c->held + held);
+    c->held = held;
+    if (held > 0) {
+        unsigned class = 63 - (unsigned)__builtin_clzll(held);
+        link_move_last(&worker->holding[c->session.no_evict]
+                                       [class < HOLDING_CLASSES ? class : HOLDING_CLASSES - 1],
+                       &c->holding);
+    } else {
+        link_remove(&c->holding);
+    }
+    if (counter_get(own) + CHECK_STEP < worker->checked_to)
+        worker->checked_to = counter_get(own) + CHECK_STEP;
+    // Where this loop has no more than its share, others have.
+    if (grown && counter_get(own) >= worker->checked_to &&
+        limit_memory(worker) > service_clients_memory_max(service) &&
+        service->group->settings_changed != NULL)
+        service->group->settings_changed(service->group->settings_context);
+}
+
 void worker_settings_changed(struct worker *worker)
 {
-    if (service_live(&worker->service, LIVE_TIMEOUT) > 0)
+    if (must_sweep(worker))
         worker_sweeps(worker);
+    if (counter_get(&worker->service.stats.clients_memory) > memory_share(worker))
+        limit_memory(worker);
 }
 
 void worker_free(struct worker *worker)

@@ -12,6 +12,7 @@
 #include "base/link.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "net/conn.h"
 #include "serve/service.h"
 
 struct error;
@@ -28,6 +29,7 @@ enum {
     // Bytes of replies that are sent before more clients are answered: the kernel then copies them
     // from the processor's first cache.
     WORKER_REPLIES = 8 * 1024,
+    HOLDING_CLASSES = 48, // 256 TiB
 };
 
 // A client that has sent something, or has more to be done, and is still to be answered.
@@ -55,6 +57,12 @@ struct worker {
     uint64_t pause_end;                     // that it is set for; monotonic ns
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
     void *owner;                            // for `drained`
+
+    struct link waiting[AWAITS_NOTHING]; // connections that await the same, the longest first
+    // Those that hold memory, by its logarithm; apart those that are not to be closed for it.
+    struct link holding[2][HOLDING_CLASSES];
+    uint64_t checked_to; // bytes they may hold until those of all loops are summed again
+
     // Connections that are gone, of all that were adopted. Read by the thread that accepts for each
     // new client, so it does not share a line with what is written for each request.
     _Alignas(MEMORY_LINE) struct counter gone;
@@ -78,7 +86,8 @@ char *worker_input(struct worker *worker);
 // others.
 void worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
 
-// CONFIG SET may have given the worker something to do: a timeout to watch.
+// CONFIG SET may have given the worker something to do, a timeout to watch; or clients of other
+// loops hold too much, and those of this one may, too.
 void worker_settings_changed(struct worker *worker);
 
 // Answers all that are in line.
@@ -92,7 +101,10 @@ void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 uint64_t worker_now(struct worker *worker);
 // For connections: one is gone.
 void worker_lost(struct worker *worker);
-// For connections: one lingers, so the sweep must run.
+// For connections: one holds so many bytes now. When all clients of all loops hold too much, those
+// with the most are killed.
+void worker_account(struct worker *worker, struct conn *conn, size_t held);
+// For connections: one lingers or awaits something, so the sweep must run.
 void worker_sweeps(struct worker *worker);
 
 #endif

@@ -96,8 +96,7 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
         t != NULL ? (long long)t->count : -1, (unsigned long long)s->watched, facts.input,
         facts.input_memory - facts.input, s->args_capacity * sizeof *s->args, queued,
         facts.output > 0, facts.output_memory,
-        facts.memory + facts.input_memory + facts.output_memory + queued +
-            s->args_capacity * sizeof *s->args,
+        facts.memory + facts.input_memory + facts.output_memory + session_memory(s),
         facts.reading ? "r" : "", facts.writing ? "w" : "", command,
         (long long)tracking_redirect(s), s->reply.protocol == RESP3 ? 3 : 2,
         s->lib_name != NULL ? s->lib_name : "", s->lib_ver != NULL ? s->lib_ver : "",
@@ -264,6 +263,8 @@ static bool send_listing(struct session *s, const struct resp_request *r, size_t
     l->errand.visit = visit_listing;
     l->errand.release = release_listing;
     l->room = room;
+    l->errand.memory = room;
+    l->errand.for_asker = true;
     l->now = clock_monotonic_ns();
     errand_send(&l->errand, s->service, s);
     return true;

@@ -347,8 +347,11 @@ static const struct command client_rows[] = {
                   "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
                   "end of a pause has the flag `b`."},
     {"no-evict", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
-     client_no_evict_command, "OK, as no connection is ever evicted for memory", "O(1)", NULL,
-     enabled_words},
+     client_no_evict_command, "Whether other connections are closed first when memory is short",
+     "O(1)", NULL, enabled_words,
+     .deviation =
+         "When the connections that say `ON` exceed `maxmemory-clients` by themselves, they "
+         "are closed, too: the limit always holds."},
     {"no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_no_touch_command,
      "OK, as nothing notes when a key was read", "O(1)", NULL, enabled_words,
      .deviation = "Redis 7.0 does not have it."},

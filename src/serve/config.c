@@ -2,6 +2,7 @@
 // for, with the only value they can have here. What can change while the server runs is read and
 // written in the group's `live`; everything else is as it was at the start.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/glob.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@ enum setting_kind {
     SETTING_LIVE_NUMBER, // this and those behind it can be set
     SETTING_LIVE_YES_NO,
     SETTING_LIVE_LEVEL,
+    SETTING_LIVE_MEMORY, // bytes, or percent as negative numbers
     SETTING_LIVE_PERCENTILES,
 };
 
@@ -70,12 +72,14 @@ static const struct setting settings[] = {
     {"loglevel", SETTING_LIVE_LEVEL, LIVE(LOGLEVEL)},
     {"maxclients", SETTING_LIVE_NUMBER, LIVE(MAXCLIENTS), 1, UINT32_MAX},
     {"maxmemory", SETTING_FIXED, "0", 0},
+    {"maxmemory-clients", SETTING_LIVE_MEMORY, LIVE(MAXMEMORY_CLIENTS)},
     {"maxmemory-policy", SETTING_FIXED, "noeviction", 0},
     {"notify-keyspace-events", SETTING_FIXED, "", 0},
     {"port", SETTING_NUMBER, NULL, FIELD(port)},
     {"protected-mode", SETTING_YES_NO, NULL, FIELD(protected_mode)},
     {"proto-max-bulk-len", SETTING_FIXED, "1048576", 0},
     {"replica-read-only", SETTING_FIXED, "yes", 0},
+    {"request-timeout", SETTING_LIVE_NUMBER, LIVE(REQUEST_TIMEOUT), 0, INT32_MAX},
     {"save", SETTING_FIXED, "", 0},
     {"skip-malformed", SETTING_YES_NO, NULL, FIELD(skip_malformed), true},
     {"slave-read-only", SETTING_FIXED, "yes", 0},
@@ -87,6 +91,7 @@ static const struct setting settings[] = {
     {"timeout", SETTING_LIVE_NUMBER, LIVE(TIMEOUT), 0, INT32_MAX},
     {"unixsocket", SETTING_TEXT, NULL, FIELD(unixsocket), true},
     {"unixsocketperm", SETTING_OCTAL, NULL, FIELD(unixsocketperm), true},
+    {"write-timeout", SETTING_LIVE_NUMBER, LIVE(WRITE_TIMEOUT), 0, INT32_MAX},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -122,6 +127,9 @@ static const char *setting_value(const struct setting *setting, const struct ser
         snprintf(to, VALUE_MAX, "%o", *(const unsigned *)(const void *)field);
         break;
     case SETTING_LIVE_NUMBER: snprintf(to, VALUE_MAX, "%lld", (long long)live); break;
+    case SETTING_LIVE_MEMORY:
+        snprintf(to, VALUE_MAX, live < 0 ? "%lld%%" : "%lld", llabs((long long)live));
+        break;
     case SETTING_LIVE_YES_NO: return live != 0 ? "yes" : "no";
     case SETTING_LIVE_LEVEL: return log_level_name((enum log_level)live);
     case SETTING_LIVE_PERCENTILES:
@@ -266,6 +274,15 @@ static const char *read_value(const struct service *service, struct change *chan
     enum log_level level;
     switch (change->setting->kind) {
     case SETTING_LIVE_NUMBER: return read_number(service, change, why);
+    case SETTING_LIVE_MEMORY:
+        if (number_parse_memory_or_percent(change->text, &change->number))
+            return NULL;
+        return change->text.len > 0 && change->text.ptr[change->text.len - 1] == '%' &&
+                       number_parse(span_of(change->text.ptr, change->text.len - 1),
+                                    &change->number) &&
+                       change->number > 100
+                   ? "percentage argument must be less or equal to 100"
+                   : "argument must be a memory or percent value";
     case SETTING_LIVE_YES_NO:
         change->number = span_is(change->text, "yes");
         return change->number != 0 || span_is(change->text, "no")

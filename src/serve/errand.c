@@ -27,7 +27,7 @@ static void come_home(struct errand *e)
 static bool visit(struct errand *e, struct service *service)
 {
     const struct service_group *group = service->group;
-    while (!e->visit(e, service)) {
+    while (!atomic_load_explicit(&e->given_up, memory_order_relaxed) && !e->visit(e, service)) {
         if (group->post == NULL) // nobody else to have a turn in between
             continue;
         pass_on(e, service->number);
@@ -94,6 +94,8 @@ void errand_end(struct session *s)
         return;
     s->errand = NULL;
     e->asker = NULL;
+    if (e->for_asker)
+        atomic_store_explicit(&e->given_up, true, memory_order_relaxed);
     if (e->done)
         e->release(e);
 }

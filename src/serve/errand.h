@@ -7,7 +7,9 @@
 #ifndef STELE_SERVE_ERRAND_H
 #define STELE_SERVE_ERRAND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct service;
@@ -25,12 +27,15 @@ struct errand {
     void (*back)(struct errand *e);
     void (*release)(struct errand *e); // frees it, in its home loop or when no loop runs any more
     uint64_t cursor;
+    size_t memory;  // bytes that count as the asker's
+    bool for_asker; // of no use to anybody else: when the asker is gone, it only goes home
 
     struct service *home;  // the loop it comes from
     struct session *asker; // only for the home loop's thread; NULL: nobody waits for it
     unsigned left;         // loops still to be visited after the one it is in
     bool lent;             // it is with somebody who is no loop
     bool done;             // it is back, or needed no way
+    atomic_bool given_up;  // by the home loop, for all others
 };
 
 // Sends `e` on behalf of `s`, or of nobody (NULL), from the loop of `home`; it is released by

@@ -115,25 +115,13 @@ static void size_field(struct buf *b, const char *name, uint64_t bytes)
 // away, so they are no fragmentation.
 static void memory_section(const struct service *service, struct buf *b)
 {
-    static const char *const fixed[] = {"used_memory_lua:0",
-                                        "used_memory_lua_human:0B",
-                                        "number_of_cached_scripts:0",
-                                        "number_of_functions:0",
-                                        "number_of_libraries:0",
-                                        "maxmemory:0",
-                                        "maxmemory_human:0B",
-                                        "maxmemory_policy:noeviction",
-                                        "mem_fragmentation_ratio:1.00",
-                                        "mem_fragmentation_bytes:0",
-                                        "mem_not_counted_for_evict:0",
-                                        "mem_replication_backlog:0",
-                                        "mem_clients_slaves:0",
-                                        "mem_aof_buffer:0",
-                                        "mem_allocator:libc",
-                                        "active_defrag_running:0",
-                                        "lazyfree_pending_objects:0",
-                                        "lazyfreed_objects:0",
-                                        NULL};
+    static const char *const fixed[] = {
+        "used_memory_lua:0",          "used_memory_lua_human:0B",    "number_of_cached_scripts:0",
+        "number_of_functions:0",      "number_of_libraries:0",       "maxmemory:0",
+        "maxmemory_human:0B",         "maxmemory_policy:noeviction", "mem_fragmentation_ratio:1.00",
+        "mem_fragmentation_bytes:0",  "mem_not_counted_for_evict:0", "mem_replication_backlog:0",
+        "mem_aof_buffer:0",           "mem_allocator:libc",          "active_defrag_running:0",
+        "lazyfree_pending_objects:0", "lazyfreed_objects:0",         NULL};
     struct process_memory memory = process_memory();
     uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
     size_field(b, "used_memory", memory.anonymous);
@@ -146,6 +134,8 @@ static void memory_section(const struct service *service, struct buf *b)
     buf_printf(b, "used_memory_dataset:%llu\r\n",
                (ull)dataset_figures(service->dataset)->index_bytes);
     size_field(b, "total_system_memory", pages * (uint64_t)sysconf(_SC_PAGESIZE));
+    buf_append_text(b, "mem_clients_slaves:0\r\n");
+    total_field(service, b, "mem_clients_normal", COUNTER(clients_memory));
     fixed_fields(b, fixed);
 }
 
@@ -225,7 +215,6 @@ static void stats_section(const struct service *service, struct buf *b)
                                         "expired_stale_perc:0.00",
                                         "expired_time_cap_reached_count:0",
                                         "evicted_keys:0",
-                                        "evicted_clients:0",
                                         "pubsub_channels:0",
                                         "pubsub_patterns:0",
                                         "pubsubshard_channels:0",
@@ -250,6 +239,13 @@ static void stats_section(const struct service *service, struct buf *b)
     total_field(service, b, "total_net_input_bytes", COUNTER(net_input_bytes));
     total_field(service, b, "total_net_output_bytes", COUNTER(net_output_bytes));
     total_field(service, b, "rejected_connections", COUNTER(connections_rejected));
+    total_field(service, b, "accept_errors", COUNTER(accept_errors));
+    total_field(service, b, "evicted_clients", COUNTER(evicted_clients));
+    total_field(service, b, "client_query_buffer_limit_disconnections", COUNTER(input_limit_hits));
+    total_field(service, b, "client_output_buffer_limit_disconnections",
+                COUNTER(pushes_limit_hits));
+    total_field(service, b, "request_timeout_disconnections", COUNTER(request_timeouts));
+    total_field(service, b, "write_timeout_disconnections", COUNTER(write_timeouts));
     total_field(service, b, "keyspace_hits", COUNTER(keyspace_hits));
     total_field(service, b, "keyspace_misses", COUNTER(keyspace_misses));
     total_field(service, b, "total_error_replies", COUNTER(error_replies));

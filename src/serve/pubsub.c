@@ -30,6 +30,7 @@ struct subscriptions {
     struct subscription *list; // in the order in which they came
     unsigned count;
     unsigned capacity;
+    size_t bytes; // of all names
     unsigned of_kind[CHANNEL_KINDS];
 };
 
@@ -47,6 +48,13 @@ static struct span name_of(const struct subscription *subscription)
 unsigned pubsub_count(const struct session *s, enum channel_kind kind)
 {
     return s->subscriptions != NULL ? s->subscriptions->of_kind[kind] : 0;
+}
+
+size_t pubsub_memory(const struct session *s)
+{
+    enum { BLOCK = 16 }; // the allocator's, about a name
+    const struct subscriptions *all = s->subscriptions;
+    return all != NULL ? all->capacity * sizeof *all->list + all->bytes + all->count * BLOCK : 0;
 }
 
 // What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.
@@ -87,6 +95,7 @@ static void drop(struct session *s, struct subscription *gone)
     struct subscriptions *all = s->subscriptions;
     size_t behind = (size_t)(all->list + all->count - (gone + 1));
     all->of_kind[gone->kind]--;
+    all->bytes -= gone->len;
     free(gone->text);
     memmove(gone, gone + 1, behind * sizeof *gone);
     if (--all->count > 0)
@@ -142,6 +151,7 @@ static bool add(struct session *s, enum channel_kind kind, struct span name)
     struct subscriptions *all = s->subscriptions;
     all->list[all->count++] = (struct subscription){kind, (uint32_t)name.len, text};
     all->of_kind[kind]++;
+    all->bytes += name.len;
     return true;
 }
 
@@ -363,6 +373,7 @@ static enum command_result publish(struct session *s, const struct resp_request 
         }
         p->errand.visit = visit_publication;
         p->errand.release = errand_free;
+        p->errand.memory = sizeof *p + channel.len + message.len;
         p->sharded = sharded;
         p->channel_len = channel.len;
         p->message_len = message.len;

@@ -13,6 +13,9 @@ enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 // How many of that kind the client listens to.
 unsigned pubsub_count(const struct session *s, enum channel_kind kind);
 
+// Bytes that the client's subscriptions take.
+size_t pubsub_memory(const struct session *s);
+
 // Writes the names of that kind to `to`, each behind its length in two bytes, if all of them fit in
 // `room` bytes; how many bytes they take.
 size_t pubsub_names(const struct session *s, enum channel_kind kind, char *to, size_t room);

@@ -63,6 +63,8 @@ static bool send_census(struct session *s, enum channel_kind kind, size_t room)
     }
     census->errand.visit = visit_census;
     census->errand.release = release_census;
+    census->errand.memory = room;
+    census->errand.for_asker = true;
     census->kind = kind;
     census->room = room;
     census->text = text;
@@ -87,6 +89,7 @@ static bool find_names(struct census *census)
     for (size_t at = 0; at < census->used; at += sizeof len + len, count++)
         memcpy(&len, census->text + at, sizeof len);
     census->names = malloc((count + 1) * sizeof *census->names);
+    census->errand.memory += (count + 1) * sizeof *census->names;
     if (census->names == NULL)
         return false;
     for (size_t at = 0; at < census->used; at += sizeof len + len) {

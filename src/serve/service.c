@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
@@ -25,10 +26,13 @@ static void init_live(struct service_group *group)
         [LIVE_LATENCY_TRACKING] = 1,
         [LIVE_LOGLEVEL] = level,
         [LIVE_MAXCLIENTS] = group->settings->maxclients,
+        [LIVE_MAXMEMORY_CLIENTS] = group->settings->maxmemory_clients,
+        [LIVE_REQUEST_TIMEOUT] = group->settings->request_timeout,
         [LIVE_SLOWLOG_LOG_SLOWER_THAN] = SLOWLOG_SLOWER_THAN,
         [LIVE_SLOWLOG_MAX_LEN] = SLOWLOG_MAX_LEN,
         [LIVE_TCP_KEEPALIVE] = TCP_KEEPALIVE,
         [LIVE_TIMEOUT] = group->settings->timeout,
+        [LIVE_WRITE_TIMEOUT] = group->settings->write_timeout,
     };
     for (unsigned i = 0; i < LIVE_SETTINGS; i++)
         atomic_init(&group->live[i], values[i]);
@@ -52,6 +56,7 @@ void service_group_init(struct service_group *group, const struct service_settin
     group->settings = settings;
     group->dataset = dataset;
     group->started_ns = clock_monotonic_ns();
+    group->memory_allowed = process_memory_allowed();
     command_index_init(&group->commands);
     // The id tells one run from the next in dashboards; nothing secret hangs on it.
     ssize_t got = getrandom(random, sizeof random, GRND_NONBLOCK);
@@ -118,6 +123,14 @@ void service_forget(struct service *service)
 void service_check_dataset(struct service *service)
 {
     dataset_check(service->dataset);
+}
+
+uint64_t service_clients_memory_max(const struct service *service)
+{
+    int64_t limit = service_live(service, LIVE_MAXMEMORY_CLIENTS);
+    if (limit == 0)
+        return UINT64_MAX;
+    return limit > 0 ? (uint64_t)limit : service->group->memory_allowed / 100 * (uint64_t)-limit;
 }
 
 const char *service_redis_version(const struct service *service)

@@ -41,7 +41,10 @@ struct service_settings {
     bool protected_mode;
     unsigned maxclients;
     unsigned maxclients_most; // CONFIG SET may go up to this many, if more: for descriptors
-    unsigned timeout;         // seconds
+    unsigned timeout;         // seconds; these three 0: never
+    unsigned request_timeout;
+    unsigned write_timeout;
+    int64_t maxmemory_clients; // bytes; negative: percent of what the process may have; 0: any
     unsigned tcp_backlog;
     const char *loglevel;
     const char *logfile;
@@ -65,10 +68,13 @@ enum live_setting {
     LIVE_LATENCY_TRACKING,          // 0 or 1
     LIVE_LOGLEVEL,                  // an enum log_level
     LIVE_MAXCLIENTS,
+    LIVE_MAXMEMORY_CLIENTS,       // bytes, or negative: percent; 0: no limit
+    LIVE_REQUEST_TIMEOUT,         // seconds; 0: none
     LIVE_SLOWLOG_LOG_SLOWER_THAN, // µs; negative: nothing is logged
     LIVE_SLOWLOG_MAX_LEN,
     LIVE_TCP_KEEPALIVE, // seconds; 0: off
     LIVE_TIMEOUT,       // seconds; 0: none
+    LIVE_WRITE_TIMEOUT, // seconds; 0: none
     LIVE_SETTINGS,      // how many
 };
 
@@ -98,6 +104,7 @@ struct service_group {
     unsigned count;
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic
+    uint64_t memory_allowed;     // bytes, of this process
     // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
     void (*stop)(void *context);
     void *stop_context;
@@ -135,6 +142,7 @@ struct client_facts {
 struct client_owner {
     void (*wake)(struct session *s); // to feed it, or close it when it is killed
     void (*describe)(const struct session *s, struct client_facts *facts);
+    void (*grown)(struct session *s); // holds more, though it has no turn
 };
 
 // One loop's. Only its thread touches it, but for reading the counters.
@@ -210,6 +218,9 @@ void service_reset(struct service *service, size_t offset, size_t count);
 
 // Counts a write that is refused, by what it would have done.
 void service_count_refused(struct service *service, const struct command *c);
+
+// The most bytes that all clients may hold together (maxmemory-clients); UINT64_MAX: no limit.
+uint64_t service_clients_memory_max(const struct service *service);
 
 // What CONFIG SET has made of a setting, or the program at its start.
 static inline int64_t service_live(const struct service *service, enum live_setting which)

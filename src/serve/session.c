@@ -191,6 +191,8 @@ void session_wake(struct session *s)
 void session_kill(struct session *s)
 {
     s->killed = true;
+    // At once, so that clients who do not read cannot hold what a turn of PUBLISH would send them.
+    buf_release(&s->pushes);
     session_wake(s);
 }
 
@@ -199,10 +201,28 @@ void session_push(struct session *s, struct span message)
     if (s->killed)
         return;
     buf_append(&s->pushes, message);
-    if (s->pushes.len > SESSION_PUSHES_MAX)
+    if (s->pushes.len > SESSION_PUSHES_MAX) {
+        counter_add(&s->service->stats.pushes_limit_hits, 1);
         session_kill(s);
-    else
-        session_wake(s);
+        return;
+    }
+    session_wake(s);
+    if (s->service->owner.grown != NULL)
+        s->service->owner.grown(s);
+}
+
+size_t session_memory(const struct session *s)
+{
+    size_t bytes = s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap;
+    if (s->transaction != NULL)
+        bytes += s->transaction->requests.cap;
+    if (s->errand != NULL)
+        bytes += s->errand->memory;
+    if (s->subscriptions != NULL)
+        bytes += pubsub_memory(s);
+    if (s->tracking != NULL)
+        bytes += tracking_memory(s);
+    return bytes;
 }
 
 bool session_oom(const struct session *s, const struct output *out)

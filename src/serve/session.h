@@ -64,7 +64,7 @@ enum reply_mode {
 struct session {
     struct service *service;
     struct link link;         // on the service's list, in the order of ids
-    struct output *out;       // these two are set during a feed only
+    struct output *out;       // these two are set during a feed only; otherwise `out` is NULL
     struct resp_writer reply; // writes to `out`, or to nowhere
     uint64_t id;
     uint64_t created_ns; // monotonic; the caller's to set
@@ -81,11 +81,11 @@ struct session {
     unsigned reply_mode;
     bool local; // the client is on this machine: loopback or a unix socket
     bool authenticated;
-    bool no_evict; // these two are said, and mean nothing here
-    bool no_touch;
-    bool paused;  // by CLIENT PAUSE
-    bool killed;  // to be closed at once
-    bool waiting; // the handler at work has returned COMMAND_WAIT
+    bool no_evict; // others are closed first when clients hold too much
+    bool no_touch; // is said, and means nothing here
+    bool paused;   // by CLIENT PAUSE
+    bool killed;   // to be closed at once
+    bool waiting;  // the handler at work has returned COMMAND_WAIT
 
     // The request at the front of the input, complete or not, and the handler at work on it.
     struct resp_progress progress;
@@ -191,6 +191,10 @@ static inline void session_turn_aside(struct session *s)
 {
     s->ahead.end = s->ahead.next;
 }
+
+// Bytes that the session holds of its own: what it keeps of a request, and for the client. The
+// short names are left out.
+size_t session_memory(const struct session *s);
 
 // For handlers: takes one unit of this turn's work. False when the handler must return
 // COMMAND_AGAIN instead, because the turn's work is done or the output is full.

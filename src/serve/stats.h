@@ -20,6 +20,7 @@ struct stats {
     struct counter tracking_clients;
     struct counter pubsub_clients;
     struct counter watching_clients;
+    struct counter clients_memory; // bytes that clients hold: see session_memory and net/conn
     // How many there have been.
     struct counter connections_received;
     struct counter connections_rejected; // over maxclients, or kept out by protected mode
@@ -31,8 +32,14 @@ struct stats {
     struct counter error_replies;
     struct counter keyspace_hits;
     struct counter keyspace_misses;
-    struct counter sets_refused;                 // writes that would have set something
-    struct counter deletes_refused;              // or deleted it
+    struct counter sets_refused;     // writes that would have set something
+    struct counter deletes_refused;  // or deleted it
+    struct counter accept_errors;    // but for there being nobody to accept
+    struct counter evicted_clients;  // for maxmemory-clients
+    struct counter request_timeouts; // clients closed by these two
+    struct counter write_timeouts;
+    struct counter input_limit_hits; // clients closed for what they sent, or did not read
+    struct counter pushes_limit_hits;
     struct counter errors[RESP_ERROR_CODES];     // error replies by their code
     struct command_stats commands[COMMANDS_MAX]; // by the command's number
 };

@@ -70,6 +70,15 @@ void tracking_end(struct session *s)
     counter_take(&s->service->stats.tracking_clients, 1);
 }
 
+size_t tracking_memory(const struct session *s)
+{
+    const struct tracking *t = s->tracking;
+    size_t bytes = 0;
+    for (unsigned i = 0; t != NULL && i < t->prefix_count; i++)
+        bytes += sizeof *t->prefixes + t->prefixes[i].cap;
+    return bytes;
+}
+
 void tracking_forget_caching(struct session *s)
 {
     const struct command_entry *done = s->last;

@@ -28,6 +28,9 @@ int64_t tracking_redirect(const struct session *s);
 // The letters of CLIENT LIST's flags for tracking, at `to`; how many, 3 at most.
 size_t tracking_letters(const struct session *s, char *to);
 
+// Bytes that tracking takes.
+size_t tracking_memory(const struct session *s);
+
 // Turns tracking off.
 void tracking_end(struct session *s);
 

@@ -52,8 +52,10 @@ void transaction_queue(struct session *s, const struct resp_request *r)
     t->count++;
     s->oom |= b->oom;
     // As much as a single request may take: Redis counts both against client-query-buffer-limit.
-    if (b->len > SESSION_INPUT_MAX)
+    if (b->len > SESSION_INPUT_MAX) {
+        counter_add(&s->service->stats.input_limit_hits, 1);
         session_kill(s);
+    }
 }
 
 void transaction_advance(struct session *s, size_t done)

@@ -333,7 +333,7 @@ static void config_get(redisContext *c)
     ok(reply->type == REDIS_REPLY_ARRAY && reply->elements == 0, "CONFIG GET of an unknown name");
     freeReplyObject(reply);
     reply = ask(c, "CONFIG GET *-read-only maxmem* databases");
-    is_number((int64_t)reply->elements, 10, "CONFIG GET of several patterns");
+    is_number((int64_t)reply->elements, 12, "CONFIG GET of several patterns");
     freeReplyObject(reply);
 }
 

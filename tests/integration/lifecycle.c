@@ -288,7 +288,7 @@ static void command_lines(void)
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
                   1, "--help tells the usage");
-        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 28 : 5,
+        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 31 : 5,
                   "and every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);

@@ -117,6 +117,10 @@ static void check_set(void)
         {"CONFIG SET timeout 6 latency-tracking-info-percentiles 101",
          FAILED("latency-tracking-info-percentiles",
                 "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")},
+        {"CONFIG SET timeout 6 write-timeout -1",
+         FAILED("write-timeout", "argument must be between 0 and 2147483647 inclusive")},
+        {"CONFIG SET timeout 6 maxmemory-clients 101%",
+         FAILED("maxmemory-clients", "percentage argument must be less or equal to 100")},
         {"CONFIG SET timeout 6 TIMEOUT 7", FAILED("timeout", "duplicate parameter")},
         {"CONFIG SET timeout six databases 1", FAILED("databases", "can't set immutable config")},
         {"CONFIG SET databases 2 nonsense 1", FAILED("databases", "can't set immutable config")},
@@ -130,6 +134,15 @@ static void check_set(void)
         is_text(ask(refused[i][0]), refused[i][1], "%s", refused[i][0]);
     is_number(group.live[LIVE_TIMEOUT], 5, "of what is refused in part nothing is set");
     is_number(changes, 1, "nor told");
+    is_text(ask("CONFIG SET request-timeout 8 write-timeout 9 maxmemory-clients 50%"), "+OK\r\n",
+            "limits of clients");
+    ok(group.live[LIVE_REQUEST_TIMEOUT] == 8 && group.live[LIVE_WRITE_TIMEOUT] == 9 &&
+           service_clients_memory_max(&services[1]) == group.memory_allowed / 100 * 50,
+       "are set");
+    ask("CONFIG SET maxmemory-clients 3mb");
+    is_number((int64_t)service_clients_memory_max(&services[1]), 3 * 1024 * 1024, "a size");
+    ask("CONFIG SET maxmemory-clients 0");
+    ok(service_clients_memory_max(&services[1]) == UINT64_MAX, "no limit");
     is_text(ask("CONFIG SET maxclients 200 save \"\" appendonly NO"), "+OK\r\n",
             "what cannot change may be set to what it is");
     ask("CONFIG SET loglevel WARNING");

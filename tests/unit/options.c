@@ -53,6 +53,11 @@ static struct buf differences(const struct options *o)
     tell_number(&b, "threads", s->threads, 0);
     tell_number(&b, "maxclients", s->maxclients, 10000);
     tell_number(&b, "timeout", s->timeout, 0);
+    tell_number(&b, "request-timeout", s->request_timeout, 30);
+    tell_number(&b, "write-timeout", s->write_timeout, 60);
+    if (s->maxmemory_clients != -25)
+        buf_printf(&b, "%smaxmemory-clients=%lld", b.len > 0 ? " " : "",
+                   (long long)s->maxmemory_clients);
     tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
     tell_number(&b, "skip-malformed", o->skip_malformed, 0);
     tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
@@ -124,6 +129,16 @@ static const struct value_case values[] = {
     {"--maxclients", "1000000", "maxclients=1000000"},
     {"--timeout", "0", ""},
     {"--timeout", "2147483647", "timeout=2147483647"},
+    {"--request-timeout", "0", "request-timeout=0"},
+    {"--request-timeout", "2147483647", "request-timeout=2147483647"},
+    {"--write-timeout", "0", "write-timeout=0"},
+    {"--write-timeout", "1", "write-timeout=1"},
+    {"--maxmemory-clients", "0", "maxmemory-clients=0"},
+    {"--maxmemory-clients", "1gb", "maxmemory-clients=1073741824"},
+    {"--maxmemory-clients", "9223372036854775807", "maxmemory-clients=9223372036854775807"},
+    {"--maxmemory-clients", "100%", "maxmemory-clients=-100"},
+    {"--maxmemory-clients", "1%", "maxmemory-clients=-1"},
+    {"--maxmemory-clients", "0%", "maxmemory-clients=0"},
     {"--tcp-backlog", "1", "tcp-backlog=1"},
     {"--tcp-backlog", "65535", "tcp-backlog=65535"},
     {"--index", "none", "index=none"},
@@ -184,6 +199,7 @@ static const struct value_case values[] = {
     {"--protected-mode", "YES", "!--protected-mode 'YES' must be yes or no"},
     {"--unixsocket", "", "!--unixsocket '' must be a path"},
 #define BAD_MODE "must be octal permissions like 770"
+#define BAD_MEMORY "must be a size like 512mb, a percentage like 25%, or 0 for no limit"
     {"--unixsocketperm", "0", "!--unixsocketperm '0' " BAD_MODE},
     {"--unixsocketperm", "", "!--unixsocketperm '' " BAD_MODE},
     {"--unixsocketperm", "1000", "!--unixsocketperm '1000' " BAD_MODE},
@@ -207,6 +223,17 @@ static const struct value_case values[] = {
     {"--timeout", "2147483648",
      "!--timeout '2147483648' must be a number of seconds, or 0 for never"},
     {"--timeout", "1.5", "!--timeout '1.5' must be a number of seconds, or 0 for never"},
+    {"--request-timeout", "-1",
+     "!--request-timeout '-1' must be a number of seconds, or 0 for never"},
+    {"--write-timeout", "x", "!--write-timeout 'x' must be a number of seconds, or 0 for never"},
+    {"--maxmemory-clients", "101%", "!--maxmemory-clients '101%' " BAD_MEMORY},
+    {"--maxmemory-clients", "-1%", "!--maxmemory-clients '-1%' " BAD_MEMORY},
+    {"--maxmemory-clients", "-1", "!--maxmemory-clients '-1' " BAD_MEMORY},
+    {"--maxmemory-clients", "%", "!--maxmemory-clients '%' " BAD_MEMORY},
+    {"--maxmemory-clients", "", "!--maxmemory-clients '' " BAD_MEMORY},
+    {"--maxmemory-clients", "9223372036854775807k",
+     "!--maxmemory-clients '9223372036854775807k' " BAD_MEMORY},
+    {"--maxmemory-clients", "8589934592gb", "!--maxmemory-clients '8589934592gb' " BAD_MEMORY},
     {"--tcp-backlog", "0", "!--tcp-backlog '0' must be a number from 1 to 65535"},
     {"--tcp-backlog", "65536", "!--tcp-backlog '65536' must be a number from 1 to 65535"},
     {"--loglevel", "", "!--loglevel '' must be debug, verbose, notice or warning"},
@@ -392,6 +419,9 @@ static void test_help(void)
         "  --cluster-enabled yes|no ",
         "  --cluster-announce-ip ADDRESS ",
         "  --cluster-announce-port PORT ",
+        "  --request-timeout SECONDS ",
+        "  --write-timeout SECONDS ",
+        "  --maxmemory-clients SIZE|N% ",
         "  --enable-debug-command no|local|yes ",
         "  --enable-shutdown-command yes|no ",
         "  --help ",

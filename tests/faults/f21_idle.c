@@ -1,16 +1,14 @@
 // What clients that do nothing, or next to nothing, cost the server in memory: 10,000 that have
 // been answered and say no more, and 100 that read a large value a little at a time.
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "data/uuid.h"
+#include "support/crowd.h"
 #include "support/memory.h"
 #include "support/server.h"
 #include "support/talk.h"
@@ -27,8 +25,7 @@ enum {
     IDLE_SLACK = 256 * KiB, // where they are too few for what is not theirs to be little
     IDLE_SPARE = 200,       // descriptors for all else, ours and the server's
     PIPELINE = 100,
-    WARM_UP = 64,              // clients before the memory is measured, for each loop to have some
-    CLIENTS_AN_ADDRESS = 5000, // so that local ports do not run short
+    WARM_UP = 64, // clients before the memory is measured, for each loop to have some
 
     COPIES = 30, // values, more than are produced at once and than a socket takes
     FEW = 100,   // one idle client of so many asks for them
@@ -90,34 +87,6 @@ static void add_get(struct buf *request, struct buf *reply, const struct item *i
 
 // ---- clients that say no more -------------------------------------------------------------------
 
-// As connect_tcp, from the address of this machine that is the client's turn.
-static int connect_from(unsigned number, int port)
-{
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in client = {.sin_family = AF_INET};
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-    int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    client.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number / CLIENTS_AN_ADDRESS);
-    require(fd >= 0, "no socket for client %u: %s", number, strerror(errno));
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    require(bind(fd, (struct sockaddr *)&client, sizeof client) == 0 &&
-                connect(fd, (struct sockaddr *)&server, sizeof server) == 0,
-            "cannot connect client %u: %s", number, strerror(errno));
-    return fd;
-}
-
-static bool converses(int fd, struct span request, struct span wanted)
-{
-    struct buf got = {0};
-    bool good = send_all(fd, request) && receive(fd, &got, wanted.len) &&
-                span_equal(buf_span(&got), wanted);
-    buf_release(&got);
-    return good;
-}
-
 // A pipeline and the replies to it, with where those to the first so many requests end.
 struct pipeline {
     struct buf requests, replies;
@@ -150,21 +119,6 @@ static bool converses_cut(int fd, const struct pipeline *p, struct random *r)
     return good;
 }
 
-// As many clients as there may be; the server inherits what is allowed.
-static unsigned clients_allowed(void)
-{
-    struct rlimit limit;
-    require(getrlimit(RLIMIT_NOFILE, &limit) == 0, "no limit of open files");
-    limit.rlim_cur = limit.rlim_max;
-    require(setrlimit(RLIMIT_NOFILE, &limit) == 0, "cannot raise the limit of open files");
-    require(limit.rlim_max > 2 * IDLE_SPARE, "too few files may be open");
-    if (limit.rlim_max >= IDLE + IDLE_SPARE)
-        return IDLE;
-    unsigned allowed = (unsigned)limit.rlim_max - IDLE_SPARE;
-    diag("%llu files may be open: only %u clients", (unsigned long long)limit.rlim_max, allowed);
-    return allowed;
-}
-
 static void test_idle(struct random *r, bool measured, unsigned count, const char *threads)
 {
     static int fds[IDLE];
@@ -182,9 +136,9 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
     struct server_process server = server_start_measured(data_file, options, measured);
     unsigned wrong = 0;
     for (unsigned i = 0; i < WARM_UP; i++) {
-        fds[i] = connect_from(i, server.port);
+        fds[i] = crowd_connect(i, server.port);
         wrong += !converses_cut(fds[i], &pipeline, r);
-        wrong += !converses(fds[i], buf_span(&copies), buf_span(&copied));
+        wrong += !crowd_converses(fds[i], buf_span(&copies), buf_span(&copied));
     }
     for (unsigned i = 0; i < WARM_UP; i++)
         close(fds[i]);
@@ -194,13 +148,14 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
     for (unsigned i = 0; i < count; i++) {
         // What the socket of a few does not take at once, the server has to keep for a while.
         bool narrow = i % FEW == 0;
-        fds[i] = narrow ? connect_narrow(server.port) : connect_from(i, server.port);
+        fds[i] = narrow ? connect_narrow(server.port) : crowd_connect(i, server.port);
         if (narrow)
-            wrong += !converses(fds[i], buf_span(&copies), buf_span(&copied));
+            wrong += !crowd_converses(fds[i], buf_span(&copies), buf_span(&copied));
         if (i % 2 == 0)
             wrong += !converses_cut(fds[i], &pipeline, r);
         else
-            wrong += !converses(fds[i], buf_span(&pipeline.requests), buf_span(&pipeline.replies));
+            wrong +=
+                !crowd_converses(fds[i], buf_span(&pipeline.requests), buf_span(&pipeline.replies));
         if (i % 500 == 0)
             memory_grown(&memory);
     }
@@ -211,7 +166,7 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
                      what);
     // They are still there.
     for (unsigned i = 0; i < count; i += 97)
-        wrong += !converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"));
+        wrong += !crowd_converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"));
     is_number(wrong, 0, "%s: and is answered again", what);
     for (unsigned i = 0; i < count; i++)
         close(fds[i]);
@@ -295,7 +250,7 @@ static void test_slow(bool measured, bool pipelines)
     struct server_process server = server_start_measured(data_file, options, measured);
     int other = connect_tcp(server.port);
     for (unsigned i = 0; i < 4; i++)
-        require(converses(other, buf_span(&copies), buf_span(&copied)), "no answer");
+        require(crowd_converses(other, buf_span(&copies), buf_span(&copied)), "no answer");
     settle_server(&server);
 
     struct memory memory = memory_before(server.pid, measured);
@@ -304,7 +259,7 @@ static void test_slow(bool measured, bool pipelines)
         slow[i] = (struct slow){.fd = i < SLOW_WHOLE ? connect_tcp(server.port)
                                                      : connect_narrow(server.port)};
         if (pipelines)
-            wrong += !converses(other, buf_span(&copies), buf_span(&copied));
+            wrong += !crowd_converses(other, buf_span(&copies), buf_span(&copied));
         wrong += !send_all(slow[i].fd, buf_span(&request));
     }
     wrong += read_slowly(slow, buf_span(&wanted), &memory);
@@ -318,7 +273,8 @@ static void test_slow(bool measured, bool pipelines)
     ok(slow[0].received == wanted.len && slow[1].received == wanted.len,
        "%s: two have got %zu bytes each", what, wanted.len);
     is_number(begun, SLOW, "%s: all have got some", what);
-    ok(converses(other, buf_span(&copies), buf_span(&copied)), "%s: another is answered", what);
+    ok(crowd_converses(other, buf_span(&copies), buf_span(&copied)), "%s: another is answered",
+       what);
     long long during = memory_grown(&memory);
     memory_is_within(&memory, SLOW_MEMORY, what);
     for (unsigned i = 0; i < SLOW; i++)
@@ -341,7 +297,7 @@ int main(void)
 {
     struct random r = random_seeded();
     write_data(&r);
-    unsigned clients = clients_allowed();
+    unsigned clients = crowd_allowed(IDLE, IDLE_SPARE);
     test_idle(&r, true, clients, "1");
     test_idle(&r, true, clients, NULL);
     test_slow(true, false);

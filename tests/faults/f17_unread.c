@@ -1,0 +1,285 @@
+// A thousand clients pipeline GETs and MGETs of large values and never read: what the server keeps
+// for them is within docs/design.md's formula, it stops reading from them, answers others, and
+// closes them when the write timeout is over. And when their memory together is limited, it is kept
+// within that, whatever they ask for.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "data/uuid.h"
+#include "support/crowd.h"
+#include "support/memory.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+enum {
+    KiB = 1024,
+    MiB = 1024 * 1024,
+    CLIENTS = 1000,
+    CLIENTS_CHECKED = 100, // where nothing is measured
+    SPARE = 100,           // descriptors for all else
+    KEYS = 20, // even ones have the large value, which is lent, odd ones the largest copied
+    BORROWED = 100 * 1000,
+    COPIED = 16383,
+    REQUEST = 64 * KiB, // bytes that a client has to send, many times
+    // Of the formula: input that is read and not answered, and the connection; the high-water mark
+    // and one piece of reply.
+    INPUT = 17 * KiB,
+    OUTPUT = 256 * KiB + COPIED,
+    SLACK = 4 * MiB,
+    LIMIT = 32 * MiB,
+    LIMIT_SLACK = 24 * MiB, // what each loop needs besides, and the allocator keeps
+    ASKERS = 1000,
+    SUBSCRIBERS = 300,
+    ROUNDS = 20,
+};
+
+static char keys[KEYS][UUID_TEXT_LEN + 1];
+static struct buf data;
+static const char *data_file;
+static struct buf ping_request, ping_reply; // what the well-behaved client says and hears
+
+static void write_data(struct random *r)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        uuid_format((struct uuid){random_next(r), random_next(r)}, keys[i]);
+        buf_append(&data, span_of(keys[i], UUID_TEXT_LEN));
+        buf_append_text(&data, " ");
+        append_bytes(&data, (char)('a' + i), i % 2 == 0 ? BORROWED : COPIED);
+        buf_append_text(&data, "\n");
+    }
+    data_file = test_file("data", buf_span(&data));
+    append_request(&ping_request, "ECHO hello");
+    buf_append_text(&ping_request, "*2\r\n$3\r\nGET\r\n");
+    append_bulk(&ping_request, span_of(keys[0], UUID_TEXT_LEN));
+    append_bulk(&ping_reply, span_text("hello"));
+    struct buf value = {0};
+    append_bytes(&value, 'a', BORROWED);
+    append_bulk(&ping_reply, buf_span(&value));
+    buf_release(&value);
+}
+
+// What client `number` sends: GETs of large values, MGETs of them, or GETs of values that are
+// copied, which cost most.
+static struct buf request_of(unsigned number)
+{
+    struct buf request = {0};
+    for (unsigned i = number; request.len < REQUEST; i++) {
+        unsigned even = i * 2 % KEYS;
+        if (number % 4 == 1) {
+            buf_append_text(&request, "*9\r\n$4\r\nMGET\r\n");
+            for (unsigned j = 0; j < 8; j++)
+                append_bulk(&request, span_of(keys[(even + j) % KEYS], UUID_TEXT_LEN));
+        } else {
+            buf_append_text(&request, "*2\r\n$3\r\nGET\r\n");
+            append_bulk(&request, span_of(keys[even + number % 2], UUID_TEXT_LEN));
+        }
+    }
+    return request;
+}
+
+static long long allowed_for(unsigned clients)
+{
+    // What is lent costs nothing: that is all of two clients in four, and most of another.
+    return (long long)clients * INPUT + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) + SLACK;
+}
+
+struct unread {
+    int fd;
+    struct buf request;
+    size_t sent;
+};
+
+// Sends until the socket takes no more; how many bytes, or -1 when the server has closed.
+static long long push(struct unread *u)
+{
+    long long sent = 0;
+    for (;;) {
+        size_t from = u->sent % u->request.len;
+        ssize_t count =
+            send(u->fd, u->request.ptr + from, u->request.len - from, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count < 0)
+            return errno == EAGAIN ? sent : -1;
+        sent += count;
+        u->sent += (size_t)count;
+    }
+}
+
+static bool is_answered(int fd)
+{
+    return crowd_converses(fd, buf_span(&ping_request), buf_span(&ping_reply));
+}
+
+static void test_unread(bool measured, unsigned clients)
+{
+    static struct unread unread[CLIENTS];
+    const char *path = test_path(measured ? "measured" : "checked");
+    const char *options[] = {"--unixsocket", path, "--write-timeout", "0", NULL};
+    struct server_process server = server_start_measured(data_file, options, measured);
+    int other = connect_tcp(server.port);
+    require(is_answered(other), "no answer");
+    settle_server(&server);
+    struct memory memory = memory_before(server.pid, measured);
+    // Most over a unix socket, as the kernel would keep some MB for each over TCP.
+    for (unsigned i = 0; i < clients; i++)
+        unread[i] = (struct unread){i % 10 == 0 ? connect_narrow(server.port) : connect_unix(path),
+                                    request_of(i % 4), 0};
+    bool answered = true;
+    long long taken = 1;
+    for (unsigned round = 0; round < ROUNDS && taken > 0; round++) {
+        taken = 0;
+        for (unsigned i = 0; i < clients; i++) {
+            long long sent = push(&unread[i]);
+            require(sent >= 0, "a client was closed before its time");
+            taken += sent;
+            if (i % 100 == 0)
+                answered &= is_answered(other);
+        }
+        settle_server(&server);
+        memory_grown(&memory);
+    }
+    is_number(taken, 0, "%u clients that do not read are not read from any more", clients);
+    ok(answered, "another was answered all the time");
+    long long grown = memory_grown(&memory);
+    if (measured)
+        diag("RssAnon grew by %lld KiB, %lld for each client", grown / KiB, grown / KiB / clients);
+    memory_is_within(&memory, allowed_for(clients), "their memory");
+    ok(crowd_info(other, "mem_clients_normal") >= (long long)clients / 4 * OUTPUT,
+       "INFO tells of it");
+
+    is_number(crowd_info(other, "connected_clients"), clients + 1, "all are still there");
+    answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
+    crowd_await_info(other, "write_timeout_disconnections", clients, "closes them all");
+    ok(is_answered(other), "and another is still answered");
+    is_number(crowd_info(other, "connected_clients"), 1, "it is the only one left");
+    is_number(crowd_info(other, "mem_clients_normal"), 0, "they hold nothing any more");
+    settle_server(&server);
+    if (measured)
+        // What is little may stay between what others hold, as the allocator has it.
+        ok(memory_grown(&memory) <= (long long)clients * INPUT,
+           "their memory is back: %lld KiB are left", memory_grown(&memory) / KiB);
+    for (unsigned i = 0; i < clients; i++) {
+        close(unread[i].fd);
+        buf_release(&unread[i].request);
+    }
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+}
+
+// ---- all together -------------------------------------------------------------------------------
+
+// The most memory it has had, for what is there for a moment.
+static long long peak(const struct server_process *server)
+{
+    return process_field(server->pid, "status", "VmHWM");
+}
+
+// Clients who ask for much and do not read it, also for what must be made in one piece, a line
+// about each of them: each may, all together may not.
+static void test_limit(const char *threads, const char *request, const char *name)
+{
+    static int fds[ASKERS];
+    static unsigned sockets;
+    char file[16], limit[16], what[64];
+    snprintf(file, sizeof file, "socket%u", sockets++);
+    const char *path = test_path(file);
+    snprintf(limit, sizeof limit, "%d", LIMIT);
+    snprintf(what, sizeof what, "%s, %s loops", name, threads);
+    const char *options[] = {"--unixsocket", path, "--maxmemory-clients", limit, "--threads",
+                             threads,        NULL};
+    struct server_process server = server_start_measured(data_file, options, true);
+    int other = connect_tcp(server.port);
+    require(is_answered(other), "no answer");
+    struct buf requests = {0};
+    for (unsigned i = 0; i < 50; i++)
+        buf_append_text(&requests, request);
+    settle_server(&server);
+    for (unsigned i = 0; i < ASKERS; i++) {
+        fds[i] = connect_unix(path);
+        require(crowd_converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n")), "no answer");
+    }
+    settle_server(&server);
+    long long before = peak(&server);
+    kill(server.pid, SIGSTOP); // so that it finds all of them at once
+    for (unsigned i = 0; i < ASKERS; i++)
+        send(fds[i], requests.ptr, requests.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    kill(server.pid, SIGCONT);
+    ok(is_answered(other), "%s: another is answered", what);
+    settle_server(&server);
+    long long grown = peak(&server) - before;
+    ok(grown <= LIMIT + LIMIT_SLACK, "%s: they hold no more than they may", what);
+    diag("grew by %lld KiB of %d allowed", grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
+    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB, "%s: within the limit", what);
+    long long evicted = crowd_info(other, "evicted_clients");
+    ok(evicted > 0 && evicted < ASKERS, "%s: %lld clients were closed for it", what, evicted);
+    is_number(crowd_info(other, "connected_clients"), ASKERS + 1 - evicted, "%s: no others", what);
+    struct buf log = file_content(server.log_path);
+    is_number(occurrences(buf_span(&log), "exceed maxmemory-clients"), 1,
+              "%s: logged once a minute", what);
+    for (unsigned i = 0; i < ASKERS; i++)
+        close(fds[i]);
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+    buf_release(&requests);
+    buf_release(&log);
+}
+
+// Subscribers who do not read, to whom long messages are sent: each may have some waiting, all
+// together may not.
+static void test_messages(void)
+{
+    static int fds[SUBSCRIBERS];
+    const char *path = test_path("messages");
+    char limit[16];
+    snprintf(limit, sizeof limit, "%d", LIMIT);
+    const char *options[] = {
+        "--unixsocket", path, "--maxmemory-clients", limit, "--threads", "2", NULL};
+    struct server_process server = server_start_measured(data_file, options, true);
+    int other = connect_tcp(server.port);
+    struct buf message = {0};
+    buf_append_text(&message, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1000000\r\n");
+    append_bytes(&message, 'm', 1000000);
+    buf_append_text(&message, "\r\n");
+    // Who sends it holds as much as any of them.
+    answers(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n"), "the sender is to stay");
+    for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+        fds[i] = connect_unix(path);
+        require(crowd_converses(fds[i], SPAN("SUBSCRIBE c\r\n"),
+                                SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")),
+                "no answer");
+    }
+    settle_server(&server);
+    long long before = peak(&server);
+    ok(crowd_converses(other, buf_span(&message), SPAN(":")), "a long message to many");
+    long long grown = peak(&server) - before;
+    ok(grown <= LIMIT + LIMIT_SLACK, "the copies of it take no more than they may");
+    diag("grew by %lld KiB of %d allowed", grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
+    for (unsigned i = 0; i < SUBSCRIBERS; i++)
+        close(fds[i]);
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+    buf_release(&message);
+}
+
+int main(void)
+{
+    struct random r = random_seeded();
+    char get[UUID_TEXT_LEN + 16];
+    write_data(&r);
+    test_unread(true, crowd_allowed(CLIENTS, SPARE));
+    if (CHECKED_BUILD)
+        test_unread(false, CLIENTS_CHECKED);
+    snprintf(get, sizeof get, "GET %s\r\n", keys[1]);
+    test_limit("1", get, "GETs");
+    test_limit("3", get, "GETs");
+    test_limit("1", "CLIENT LIST\r\n", "CLIENT LISTs");
+    test_limit("3", "CLIENT LIST\r\n", "CLIENT LISTs");
+    test_messages();
+    buf_release(&data);
+    buf_release(&ping_request);
+    buf_release(&ping_reply);
+    return done_testing();
+}

@@ -1,0 +1,136 @@
+// 10,000 clients begin a command and send it a byte now and then: they are closed when the time for
+// a request is over, not before, cost little until then, and another client does not notice. So are
+// those who promise much and send little, and strangers who begin to authenticate.
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/crowd.h"
+#include "support/memory.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+#define KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+enum {
+    KiB = 1024,
+    CLIENTS = 10000,
+    CLIENTS_CHECKED = 1000, // where nothing is measured
+    SPARE = 200,            // descriptors for all else
+    WARM_UP = 64,
+    CLIENT_MEMORY = 1280, // bytes of each: an idle one, and the beginning of its request
+    SLACK = 512 * KiB,
+    TIMEOUT = 3, // seconds
+    PATIENCE = 20,
+    ROUND_TRIPS = 20,
+};
+
+static const struct span kinds[] = {
+    SPAN("*2\r\n$3\r\nGET\r\n$36\r\n" KEY "\r\n"),
+    SPAN("GET " KEY " and so on without an end"),
+    SPAN("*1048576\r\n$4\r\nMGET\r\n$36\r\n" KEY "\r\n"),
+    SPAN("*2\r\n$4\r\nECHO\r\n$1048576\r\nx and so on"),
+};
+static const struct span strange_kinds[] = {
+    SPAN("*2\r\n$4\r\nAUTH\r\n$15\r\nnot the password"),
+    SPAN("AUTH default not the password"),
+    SPAN("*3\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH"),
+    SPAN("PING this is what a stranger sends"),
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+struct slow {
+    int fd; // -1: closed by the server
+    uint64_t begun_ns;
+};
+
+// One byte of its request, but for the last one. False when the server has closed.
+static bool send_byte(const struct slow *s, const struct span *request, unsigned round)
+{
+    char byte;
+    if (round + 1 < request->len &&
+        send(s->fd, request->ptr + round, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        return false;
+    return recv(s->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static void test_bytewise(bool measured, unsigned clients, const char *password)
+{
+    static struct slow slow[CLIENTS];
+    const struct span *said = password != NULL ? strange_kinds : kinds;
+    char most[16], timeout[16], what[64], hello[64];
+    snprintf(most, sizeof most, "%u", clients + WARM_UP);
+    snprintf(timeout, sizeof timeout, "%d", TIMEOUT);
+    snprintf(hello, sizeof hello, password != NULL ? "AUTH %s\r\n" : "PING\r\n", password);
+    struct span welcome = password != NULL ? span_text("+OK\r\n") : span_text("+PONG\r\n");
+    snprintf(what, sizeof what, "%u %s", clients, password != NULL ? "strangers" : "clients");
+    const char *options[] = {"--maxclients",
+                             most,
+                             "--request-timeout",
+                             timeout,
+                             password != NULL ? "--requirepass" : NULL,
+                             password,
+                             NULL};
+    const char *data_file = test_file("data", span_text(KEY " value\n"));
+    struct server_process server = server_start_measured(data_file, options, measured);
+    int other = crowd_connect(0, server.port);
+    answers(other, span_text(hello), welcome, "%s beside one who is known", what);
+    for (unsigned i = 0; i < WARM_UP; i++) {
+        int fd = crowd_connect(i, server.port);
+        require(crowd_converses(fd, span_text(hello), welcome), "no answer");
+        close(fd);
+    }
+    settle_server(&server);
+
+    struct memory memory = memory_before(server.pid, measured);
+    for (unsigned i = 0; i < clients; i++)
+        slow[i].fd = crowd_connect(i, server.port);
+    unsigned left = clients, early = 0;
+    uint64_t end = 0;
+    bool answered = true;
+    for (unsigned round = 0; left > 0 && (end == 0 || clock_monotonic_ns() < end); round++) {
+        for (unsigned i = 0; i < clients; i++) {
+            if (slow[i].fd < 0)
+                continue;
+            if (round == 0)
+                slow[i].begun_ns = clock_monotonic_ns();
+            if (send_byte(&slow[i], &said[i % KINDS], round))
+                continue;
+            early += clock_monotonic_ns() - slow[i].begun_ns < TIMEOUT * CLOCK_SECOND;
+            close(slow[i].fd);
+            slow[i].fd = -1;
+            left--;
+        }
+        if (round == 0)
+            end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+        for (unsigned i = 0; i < ROUND_TRIPS; i++)
+            answered &= crowd_converses(other, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"));
+        memory_grown(&memory);
+    }
+    is_number(left, 0, "%s who send a byte now and then: all are closed", what);
+    is_number(early, 0, "%s: none before its time", what);
+    ok(answered, "%s: another is answered all the time", what);
+    memory_is_within(&memory, (long long)clients * CLIENT_MEMORY + SLACK, what);
+    is_number(crowd_info(other, "request_timeout_disconnections"), clients, "%s: counted", what);
+    is_number(crowd_info(other, "connected_clients"), 1, "%s: none is left", what);
+    // One who has said all he wants to may stay.
+    ok(crowd_converses(other, SPAN("PING\r\n"), SPAN("+PONG\r\n")), "%s: but the other", what);
+    for (unsigned i = 0; i < clients; i++)
+        if (slow[i].fd >= 0)
+            close(slow[i].fd);
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+}
+
+int main(void)
+{
+    unsigned clients = crowd_allowed(CLIENTS, SPARE);
+    test_bytewise(true, clients, NULL);
+    test_bytewise(true, clients < CLIENTS_CHECKED ? clients : CLIENTS_CHECKED, "password");
+    if (CHECKED_BUILD)
+        test_bytewise(false, clients < CLIENTS_CHECKED ? clients : CLIENTS_CHECKED, NULL);
+    return done_testing();
+}

@@ -1,0 +1,366 @@
+// What a loop does with clients that keep it waiting or make it hold much, on socket pairs, its
+// loop turned by hand and time let pass by moving back when a client's began: whose time runs, what
+// renews it, and who is closed when all clients together hold too much.
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "data/dataset.h"
+#include "net/conn.h"
+#include "net/worker.h"
+#include "serve/session.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+#define KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+enum { REQUEST_TIMEOUT = 3, WRITE_TIMEOUT = 5, KiB = 1024, LARGE = 1000 * KiB, PIECE = 16000 };
+
+static struct service_settings settings = {.executable = "",
+                                           .bind = "",
+                                           .unixsocket = "",
+                                           .loglevel = "warning",
+                                           .logfile = "",
+                                           .request_timeout = REQUEST_TIMEOUT,
+                                           .write_timeout = WRITE_TIMEOUT};
+
+static struct ev_loop *loop;
+static struct service_group group;
+static struct worker *worker;
+
+static void turn(void)
+{
+    for (unsigned i = 0; i < 20; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+}
+
+// The client's end of a new connection, to which the server can send `room` bytes ahead; 0: as many
+// as the system has it.
+static int client_with_room(int room)
+{
+    int ends[2];
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
+            "no socket pair");
+    if (room > 0)
+        setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    worker_adopt(worker, ends[0], 1, true);
+    return ends[1];
+}
+
+static int client_new(void)
+{
+    return client_with_room(1); // which the system makes its own smallest
+}
+
+static void say(int fd, struct span bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t count = write(fd, bytes.ptr, bytes.len);
+        require(count > 0 || errno == EAGAIN, "cannot write: %s", strerror(errno));
+        if (count > 0)
+            bytes = span_of(bytes.ptr + count, bytes.len - (size_t)count);
+        turn();
+    }
+    turn();
+}
+
+static void say_bytes(int fd, size_t count)
+{
+    struct buf bytes = {0};
+    append_bytes(&bytes, 'x', count);
+    say(fd, buf_span(&bytes));
+    buf_release(&bytes);
+}
+
+// Reads up to `most` bytes.
+static size_t hear(int fd, size_t most)
+{
+    static char bytes[PIECE];
+    size_t heard = 0;
+    while (heard < most) {
+        size_t part = most - heard < sizeof bytes ? most - heard : sizeof bytes;
+        ssize_t count = read(fd, bytes, part);
+        if (count <= 0)
+            break;
+        heard += (size_t)count;
+        turn();
+    }
+    return heard;
+}
+
+static bool is_gone(int fd)
+{
+    char byte;
+    while (read(fd, &byte, 1) == 1)
+        ;
+    bool gone = errno != EAGAIN || recv(fd, &byte, 1, MSG_PEEK) == 0;
+    return gone;
+}
+
+static unsigned count_waiting(enum awaited what)
+{
+    unsigned count = 0;
+    for (struct link *link = worker->waiting[what].next; link != &worker->waiting[what];
+         link = link->next)
+        count++;
+    return count;
+}
+
+// Lets the first one's time begin `seconds` earlier, and sweeps.
+static void pass(enum awaited what, unsigned seconds)
+{
+    struct link *first = worker->waiting[what].next;
+    require(first != &worker->waiting[what], "nobody is waited for");
+    struct conn *c = (struct conn *)((char *)first - offsetof(struct conn, wait));
+    c->waits_since -= seconds * CLOCK_SECOND;
+    require(ev_is_active(&worker->sweep), "no sweep is coming");
+    ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    turn();
+}
+
+static void waits(unsigned request, unsigned reading, const char *name)
+{
+    is_number(count_waiting(AWAITS_REQUEST), request, "%s: requests waited for", name);
+    is_number(count_waiting(AWAITS_READING), reading, "%s: readers waited for", name);
+}
+
+// Nobody's time runs, so the loop sleeps until a client says something.
+static void sleeps(const char *name)
+{
+    waits(0, 0, name);
+    if (ev_is_active(&worker->sweep))
+        ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    turn();
+    ok(!ev_is_active(&worker->sweep), "%s: no timer runs", name);
+}
+
+static void check_requests(void)
+{
+    static const char *const begun[] = {"P", "*", "*2\r\n$3\r\nGET\r\n", "AUTH x y",
+                                        "*1048575\r\n$1048576\r\n"};
+    struct counter *closed = &worker->service.stats.request_timeouts;
+    sleeps("nobody");
+    for (unsigned i = 0; i < sizeof begun / sizeof *begun; i++) {
+        int fd = client_new();
+        say(fd, SPAN("PING\r\n"));
+        sleeps("one that is idle");
+        uint64_t before = counter_get(closed);
+        say(fd, span_text(begun[i]));
+        waits(1, 0, "one that has begun");
+        pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+        ok(!is_gone(fd), "it has some time");
+        say_bytes(fd, 1);
+        pass(AWAITS_REQUEST, 1);
+        ok(is_gone(fd), "which a byte does not renew");
+        is_number((int64_t)(counter_get(closed) - before), 1, "it is counted");
+        close(fd);
+    }
+    int fd = client_new();
+    say(fd, SPAN("PI"));
+    pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+    say(fd, SPAN("NG\r\nPING\r\nPI"));
+    waits(1, 0, "a next request");
+    pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+    ok(!is_gone(fd), "has time of its own");
+    say(fd, SPAN("NG\r\n"));
+    sleeps("a complete request");
+    say(fd, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    for (unsigned i = 0; i < 3; i++) {
+        pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+        say_bytes(fd, 64 * KiB);
+    }
+    ok(!is_gone(fd), "64 KiB give new time");
+    say_bytes(fd, 60 * KiB);
+    pass(AWAITS_REQUEST, REQUEST_TIMEOUT);
+    ok(is_gone(fd), "fewer do not");
+    close(fd);
+    fd = client_new();
+    atomic_store(&group.live[LIVE_REQUEST_TIMEOUT], 0);
+    say(fd, SPAN("P"));
+    pass(AWAITS_REQUEST, 1000 * REQUEST_TIMEOUT);
+    ok(!is_gone(fd), "without a timeout it may take as long as it likes");
+    ok(!ev_is_active(&worker->sweep), "and no timer runs");
+    atomic_store(&group.live[LIVE_REQUEST_TIMEOUT], REQUEST_TIMEOUT);
+    worker_settings_changed(worker);
+    ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    turn();
+    ok(is_gone(fd), "until there is one again");
+    close(fd);
+    turn();
+}
+
+static void check_readers(void)
+{
+    struct counter *closed = &worker->service.stats.write_timeouts;
+    uint64_t before = counter_get(closed);
+    int fd = client_new();
+    say(fd, SPAN("GET " KEY "\r\n"));
+    waits(0, 1, "one that does not read");
+    say(fd, SPAN("PING\r\nPI"));
+    waits(0, 1, "and says more");
+    pass(AWAITS_READING, WRITE_TIMEOUT - 1);
+    ok(!is_gone(fd), "has some time");
+    close(fd);
+    turn();
+    // What is read makes room for as much.
+    fd = client_with_room(50000);
+    say(fd, SPAN("GET " KEY "\r\n"));
+    for (unsigned i = 0; i < 5; i++) {
+        pass(AWAITS_READING, WRITE_TIMEOUT - 1);
+        require(hear(fd, 100000) == 100000, "nothing to be heard");
+    }
+    waits(0, 1, "one that reads a little");
+    is_number((int64_t)(counter_get(closed) - before), 0, "goes on");
+    close(fd);
+    turn();
+    fd = client_with_room(50000);
+    say(fd, SPAN("GET " KEY "\r\n"));
+    struct conn *c =
+        (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    size_t kept = output_pending(&c->output);
+    require(hear(fd, 4 * PIECE) == 4 * PIECE, "nothing to be heard");
+    is_number((int64_t)output_pending(&c->output), (int64_t)kept,
+              "what a slow reader takes makes no room yet");
+    pass(AWAITS_READING, WRITE_TIMEOUT);
+    is_number((int64_t)(counter_get(closed) - before), 0, "but it gives new time");
+    say(fd, SPAN("PI"));
+    pass(AWAITS_READING, WRITE_TIMEOUT);
+    is_number((int64_t)(counter_get(closed) - before), 1,
+              "one that reads nothing is closed, whatever it says, and counted");
+    close(fd);
+    turn();
+    fd = client_new();
+    say(fd, SPAN("GET " KEY "\r\nPI"));
+    waits(0, 1, "half a request behind a long reply");
+    hear(fd, LARGE + 20);
+    waits(1, 0, "its time begins when the reply is taken");
+    close(fd);
+    turn();
+    sleeps("all have left");
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+static struct counter *held(void)
+{
+    return &worker->service.stats.clients_memory;
+}
+
+static uint64_t evicted(void)
+{
+    return counter_get(&worker->service.stats.evicted_clients);
+}
+
+static void check_memory(void)
+{
+    uint64_t before = evicted();
+    is_number((int64_t)counter_get(held()), 0, "nobody holds anything");
+    int small = client_new(), large = client_new(), kept = client_new(), idle = client_new();
+    say(idle, SPAN("PING\r\n"));
+    is_number((int64_t)counter_get(held()), 0, "nor does one that is idle");
+    say(small, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    say_bytes(small, 20 * KiB);
+    uint64_t of_small = counter_get(held());
+    ok(of_small >= 20 * KiB && of_small < 100 * KiB, "half a request is held: %llu bytes",
+       (unsigned long long)of_small);
+    say(kept, SPAN("CLIENT NO-EVICT ON\r\n*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    say_bytes(kept, 600 * KiB);
+    uint64_t of_kept = counter_get(held()) - of_small;
+    say(large, SPAN("MULTI\r\n*2\r\n$4\r\nECHO\r\n$200000\r\n"));
+    say_bytes(large, 200000);
+    say(large, SPAN("\r\n"));
+    uint64_t of_large = counter_get(held()) - of_small - of_kept;
+    ok(of_large >= 200000, "what waits for EXEC is held: %llu bytes", (unsigned long long)of_large);
+
+    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS],
+                 (int64_t)(of_small + of_large + of_kept + KiB));
+    worker_settings_changed(worker);
+    turn();
+    is_number((int64_t)(evicted() - before), 0, "within the limit nobody is closed");
+    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS],
+                 (int64_t)(of_small + of_large + of_kept - KiB));
+    worker_settings_changed(worker);
+    turn();
+    ok(is_gone(large) && !is_gone(small) && !is_gone(kept) && !is_gone(idle),
+       "beyond it the largest that may be is");
+    is_number((int64_t)counter_get(held()), (int64_t)(of_small + of_kept), "which holds no more");
+    // Growing is what exceeds it, too.
+    say_bytes(small, 150 * KiB);
+    ok(!is_gone(small), "within it again");
+    say_bytes(small, 150 * KiB);
+    ok(is_gone(small) && !is_gone(kept), "then it is exceeded by one that grows");
+    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 100 * KiB);
+    worker_settings_changed(worker);
+    turn();
+    ok(is_gone(kept), "one that is not to be closed is when nobody else is left");
+    is_number((int64_t)(evicted() - before), 3, "they are counted");
+    ok(!is_gone(idle), "one that holds nothing never is");
+    is_number((int64_t)counter_get(held()), 0, "nobody holds anything");
+
+    // What is closed for it gives back its replies at once.
+    int reader = client_new();
+    say(reader, SPAN("GET " KEY "\r\n"));
+    struct conn *c =
+        (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    require(output_pending(&c->output) > 0, "nothing waits to be sent");
+    conn_evict(c);
+    is_number((int64_t)output_pending(&c->output), 0, "who is closed gives back its replies");
+    turn();
+    ok(is_gone(reader), "and is gone soon after");
+    close(reader);
+
+    // What others send to one counts as its own.
+    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 3000 * KiB);
+    int listening[4];
+    struct buf publish = {0};
+    buf_append_text(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1000000\r\n");
+    append_bytes(&publish, 'm', 1000000);
+    buf_append_text(&publish, "\r\n");
+    for (unsigned i = 0; i < 4; i++) {
+        listening[i] = client_new();
+        say(listening[i], SPAN("SUBSCRIBE c\r\n"));
+    }
+    say(idle, buf_span(&publish));
+    ok(evicted() > before + 3, "messages that nobody reads");
+    ok(counter_get(held()) <= 3000 * KiB + 64 * KiB, "are limited by that");
+    for (unsigned i = 0; i < 4; i++)
+        close(listening[i]);
+    turn();
+    is_number((int64_t)counter_get(held()), 0, "and are given back");
+    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 0);
+    close(small);
+    close(large);
+    close(kept);
+    close(idle);
+    turn();
+    buf_release(&publish);
+}
+
+int main(void)
+{
+    struct error error = {""};
+    struct buf text = {0};
+    signal(SIGPIPE, SIG_IGN);
+    buf_append_text(&text, KEY " ");
+    append_bytes(&text, 'v', LARGE);
+    buf_append_text(&text, "\n");
+    struct dataset *dataset =
+        dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(dataset != NULL, "%s", error.text);
+    service_group_init(&group, &settings, dataset);
+    loop = ev_loop_new(EVFLAG_AUTO);
+    worker = worker_new(loop, &group, &error);
+    require(worker != NULL, "%s", error.text);
+    check_requests();
+    check_readers();
+    check_memory();
+    worker_free(worker);
+    ev_loop_destroy(loop);
+    dataset_close(dataset);
+    buf_release(&text);
+    return done_testing();
+}
