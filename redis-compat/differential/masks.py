@@ -351,6 +351,7 @@ NEWER = {
     "client|setinfo": "of Redis 7.2",
     "stele.count": "our own",
     "stele.range": "our own",
+    "stele.reload": "our own",
     "waitaof": "of Redis 7.2",
 }
 
