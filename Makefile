@@ -250,7 +250,7 @@ redis-compat-build: all $(CLIENTS:%.c=build/release/%)
 
 # The parts of the benchmark: each is a program of tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys, R: how often each figure is taken.
-BENCH_PARTS = index server
+BENCH_PARTS = index server reload
 N = 1M,10M
 R = 3
 

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <ev.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -22,9 +22,6 @@
 #include "net/workers.h"
 
 enum {
-    // Of the thread and of those that build for it: loops that have something to do come first, and
-    // when they leave nothing, a tenth is still the builders'.
-    NICENESS = 10,
     STOP_SECONDS = 2,
     STACK = 512 * 1024,
 };
@@ -277,7 +274,10 @@ static void *run(void *argument)
 {
     struct publisher *p = argument;
     pthread_setname_np(pthread_self(), "stele-publisher");
-    (void)setpriority(PRIO_PROCESS, 0, NICENESS); // on Linux, of this thread and those it starts
+    // Of this thread and those it starts: they run when a processor has nothing else to do, and a
+    // loop that wakes up need not wait for the end of their turn, as it would for one that is nice.
+    const struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_IDLE, &none);
     dataset_settle(p->current->dataset, &p->cancel);
     // Between its opening and the first look of the watch.
     if (ev_is_active(&p->watch) && !dataset_is_current(p->current->dataset))
