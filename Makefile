@@ -92,9 +92,9 @@ say = $(if $(V),,@echo '$(1)')
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test coverage faults redis-compat redis-compat-build redis-compat-matrix bench docs fuzz \
-        fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
-        need-bench need-fuzz check-docs check-format check-headers check-layers test-asan \
+.PHONY: all run test coverage faults soak redis-compat redis-compat-build redis-compat-matrix bench \
+        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
+        need-bench need-fuzz need-soak check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -236,6 +236,11 @@ faults: need-test ## run the tests of faults that take longer than a minute
 	$(Q)STELE_BUILD=build/release prove --failures --timer \
 	    $(LONG_FAULTS:%.c=build/release/%) $(LONG_SCRIPTS)
 
+soak: TIME = 600
+soak: need-soak ## reloads, faults and clients of every kind at once, checked; writes docs/soak/ (TIME=600 seconds)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)tests/soak/soak --seconds $(TIME) --docs docs
+
 redis-compat: need-redis-compat ## run redis-compat/: cases beside a real redis-server, client libraries, tools
 	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
 	$(Q)redis-compat/matrix
@@ -333,7 +338,7 @@ clean: ## remove everything built
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat need-bench need-fuzz: need-%:
+need-build need-test need-redis-compat need-bench need-fuzz need-soak: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

@@ -257,10 +257,10 @@ def about_line(about):
 
 # ---- a section of the page ----------------------------------------------------------------------
 
-def publish(docs, part, text):
-    """Replaces what stands between the markers of a part in benchmarks.md."""
-    page = f"{docs}/benchmarks.md"
-    begin, end = f"<!-- {part}: written by make bench -->", f"<!-- {part}: end -->"
+def publish(docs, part, text, page="benchmarks.md", writer="make bench"):
+    """Replaces what stands between the markers of a part in a page."""
+    page = f"{docs}/{page}"
+    begin, end = f"<!-- {part}: written by {writer} -->", f"<!-- {part}: end -->"
     with open(page) as file:
         before, found, rest = file.read().partition(begin + "\n")
     _, found_end, after = rest.partition(end + "\n")

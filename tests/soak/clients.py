@@ -1,0 +1,302 @@
+"""Clients of every kind: those that ask and check without end, and those that come, behave in one of
+many ways, good or bad, and go. Whatever reply is defined is compared byte by byte.
+"""
+import asyncio
+import socket
+import struct
+
+from twins import KEYS, LARGE
+
+PASSWORD = b"s3cret"
+PATIENCE = 60  # seconds until a client that hears nothing takes that for wrong
+PIPELINE = 40
+SCAN_MOST = 1024  # keys, whatever is asked for
+PUSH = b">2\r\n$10\r\ninvalidate\r\n_\r\n"
+
+
+class Wrong(Exception):
+    """Something was answered that must not be."""
+
+
+class Connection:
+    """A context manager: when it leaves, the connection is closed, by whichever way was asked for."""
+
+    def __init__(self, world, narrow=False):
+        self.loop = asyncio.get_running_loop()
+        self.world = world
+        self.heard = bytearray()
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        if narrow:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    async def __aenter__(self):
+        await self.loop.sock_connect(self.socket, ("127.0.0.1", self.world.port))
+        return self
+
+    async def __aexit__(self, *_):
+        self.socket.close()
+
+    async def login(self):
+        await self.talk(b"AUTH " + PASSWORD + b"\r\n", b"+OK\r\n")
+        return self
+
+    def reset_at_close(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def finish(self):
+        """FIN: nothing more is sent, but heard."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    async def send(self, request):
+        await self.loop.sock_sendall(self.socket, request)
+
+    async def more(self):
+        """Whether anything has come; False at the end."""
+        some = await self.loop.sock_recv(self.socket, 1 << 18)
+        self.heard += some
+        return len(some) > 0
+
+    async def until(self, mark):
+        """What comes up to a mark, and the mark."""
+        while (at := self.heard.find(mark)) < 0:
+            if not await self.more():
+                raise Wrong(f"closed while {mark} was waited for")
+        said = bytes(self.heard[:at + len(mark)])
+        del self.heard[:at + len(mark)]
+        return said
+
+    async def expect(self, *wanted):
+        """Which of these replies it is: the index of the first one."""
+        while True:
+            for which, reply in enumerate(wanted):
+                if self.heard.startswith(reply):
+                    del self.heard[:len(reply)]
+                    self.world.counts["replies compared"] += 1
+                    return which
+            if not any(reply.startswith(self.heard) for reply in wanted):
+                raise Wrong(f"{bytes(self.heard[:60])} instead of {wanted[0][:60]}")
+            if not await self.more():
+                raise Wrong(f"closed before {wanted[0][:60]}")
+
+    async def talk(self, request, *wanted):
+        await self.send(request)
+        return await self.expect(*wanted)
+
+    async def ends(self, silently=False):
+        """That the server closes, which may come as a reset; or without another word."""
+        try:
+            while await self.more():
+                pass
+        except ConnectionResetError:
+            pass
+        if silently and self.heard:
+            raise Wrong(f"{bytes(self.heard[:60])} before the end")
+
+
+# ---- who checks all the time --------------------------------------------------------------------
+
+async def asker(world, random, until):
+    """Each reply is wholly from one file, and none is from an old one behind a new one."""
+    twins = world.twins
+    async with Connection(world) as c:
+        await c.login()
+        newest = twins.acknowledged
+        while world.now() < until:
+            least = twins.acknowledged
+            asked = [twins.any(random) for _ in range(random.randint(1, PIPELINE))]
+            async with asyncio.timeout(PATIENCE):
+                await c.send(b"".join(request for request, _, _ in asked))
+                for _, even, odd in asked:
+                    which = await c.expect(even, odd)
+                    if even != odd:
+                        newest = max(least, newest)
+                        newest += newest % 2 != which
+                        if newest > twins.begun:
+                            raise Wrong("an old value behind a new one")
+            await asyncio.sleep(random.random() * 0.03)
+
+
+# ---- who comes and goes -------------------------------------------------------------------------
+
+async def leaves_at_once(c, random, twins):
+    if random.random() < 0.5:
+        c.reset_at_close()
+
+
+async def asks_and_leaves(c, random, twins):
+    request, *wanted = twins.any(random)
+    await (await c.login()).talk(request, *wanted)
+
+
+async def resets_in_a_reply(c, random, twins):
+    await (await c.login()).send(twins.mget(random, [random.choice(LARGE) for _ in range(4)])[0])
+    await c.more()
+    c.reset_at_close()
+
+
+async def finishes_in_a_command(c, random, twins):
+    request, *wanted = twins.get(random)
+    half = twins.mget(random)[0]
+    await (await c.login()).send(request + half[:random.randrange(1, len(half))])
+    c.finish()
+    await c.expect(*wanted)
+    await c.ends(silently=True)
+
+
+async def closes_half(c, random, twins):
+    asked = [twins.any(random) for _ in range(PIPELINE)]
+    await (await c.login()).send(b"".join(request for request, _, _ in asked))
+    c.finish()
+    for _, *wanted in asked:
+        await c.expect(*wanted)
+    await c.ends(silently=True)
+
+
+async def reads_slowly(c, random, twins):
+    request, even, odd = twins.mget(random, [random.choice(LARGE) for _ in range(8)])
+    await (await c.login()).send(request)
+    for _ in range(random.randint(10, 100)):
+        await asyncio.sleep(random.random() * 0.1)
+        c.heard += await c.loop.sock_recv(c.socket, 4096)
+    if not even.startswith(c.heard) and not odd.startswith(c.heard):
+        raise Wrong("a large reply that is of neither file")
+    if random.random() < 0.5:
+        c.reset_at_close()
+
+
+async def sends_byte_by_byte(c, random, twins):
+    request, *wanted = twins.get(random)
+    await c.login()
+    for i in range(len(request)):
+        await c.send(request[i:i + 1])
+        await asyncio.sleep(random.random() * 0.01)
+    await c.expect(*wanted)
+
+
+async def subscribes(c, random, twins):
+    channel, message = b"c%d" % random.randrange(1 << 30), b"m" * random.randrange(1000)
+    await (await c.login()).talk(b"SUBSCRIBE %s\r\n" % channel,
+                                 b"*3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n"
+                                 % (len(channel), channel))
+    async with Connection(c.world) as other:
+        await other.login()
+        await other.talk(b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+                         % (len(channel), channel, len(message), message), b":1\r\n")
+    await c.expect(b"*3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+                   % (len(channel), channel, len(message), message))
+    await asyncio.sleep(random.random())
+
+
+async def tracks(c, random, twins):
+    await c.send(b"HELLO 3 AUTH default " + PASSWORD + b"\r\nCLIENT TRACKING ON BCAST\r\nPING\r\n")
+    await c.until(b"+PONG\r\n")
+    for _ in range(random.randint(1, 10)):
+        request, *wanted = twins.get(random)
+        await c.send(request)
+        while await c.expect(*wanted, PUSH) == 2:
+            pass
+        await asyncio.sleep(random.random() * 0.3)
+
+
+async def pipelines(c, random, twins):
+    count = random.randint(1, 2000)
+    await (await c.login()).talk(b"PING\r\n" * count, b"+PONG\r\n" * count)
+
+
+async def scans_all(c, random, twins):
+    await c.login()
+    cursor, count = 0, random.randint(100, SCAN_MOST)
+    while cursor < KEYS:
+        request, *wanted = twins.scan(random, cursor, count)
+        await c.talk(request, *wanted)
+        cursor += count
+
+
+async def is_mistaken(c, random, twins):
+    await c.login()
+    await c.talk(b"SET a b\r\n", b"-READONLY You can't write against a read only replica.\r\n")
+    await c.send(b"NO%d\r\nGET\r\nMULTI\r\nGET\r\nEXEC\r\nPING\r\n" % random.randrange(1000))
+    await c.until(b"-EXECABORT")
+    await c.until(b"+PONG\r\n")
+
+
+async def leaves_a_transaction(c, random, twins):
+    await (await c.login()).talk(b"WATCH a\r\nMULTI\r\n" + b"PING\r\n" * 20,
+                                 b"+OK\r\n+OK\r\n" + b"+QUEUED\r\n" * 20)
+
+
+async def has_no_password(c, random, twins):
+    await c.talk(twins.get(random)[0], b"-NOAUTH Authentication required.\r\n")
+    await c.send(b"AUTH %d\r\n" % random.randrange(1 << 30))
+    await c.until(b"\r\n")
+
+
+async def sets_options(c, random, twins):
+    name, values = random.choice([
+        ("slowlog-max-len", "0 10 128"), ("slowlog-log-slower-than", "0 10 10000 -1"),
+        ("latency-monitor-threshold", "0 1 10"), ("latency-tracking", "yes no"),
+        ("timeout", "0 1000"), ("tcp-keepalive", "0 60 300"), ("maxclients", "9000 10000")])
+    await (await c.login()).talk(f"CONFIG SET {name} {random.choice(values.split())}\r\n".encode(),
+                                 b"+OK\r\n")
+
+
+async def looks_around(c, random, twins):
+    await c.login()
+    for command in random.sample([b"INFO all", b"CLIENT LIST", b"SLOWLOG GET", b"COMMAND",
+                                  b"CONFIG GET *", b"LATENCY HISTOGRAM", b"MEMORY STATS"], 3):
+        await c.send(command + b"\r\nECHO seen\r\n")
+        await c.until(b"$4\r\nseen\r\n")
+
+
+async def speaks_http(c, random, twins):
+    await c.send(b"GET / HTTP/1.1\r\nHost: stele\r\n\r\n")
+    await c.ends()
+
+
+async def speaks_tls(c, random, twins):
+    await c.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + random.randbytes(500))
+    c.finish()
+    await c.ends()
+
+
+async def breaks_the_protocol(c, random, twins):
+    bad, why = random.choice([(b"*3\r\nx\r\n", b"expected '$', got 'x'"),
+                              (b"*1\r\n$-1\r\n", b"invalid bulk length"),
+                              (b"*99999999999\r\n", b"invalid multibulk length"),
+                              (b"'unbalanced\r\n", b"unbalanced quotes in request")])
+    await (await c.login()).send(bad)
+    await c.expect(b"-ERR Protocol error: " + why + b"\r\n")
+    await c.ends(silently=True)
+
+
+async def announces_much(c, random, twins):
+    await (await c.login()).send(b"*1000000\r\n$4\r\nMGET\r\n$1048576\r\n"
+                                 + b"x" * random.randrange(1 << 19))
+    if random.random() < 0.5:
+        c.reset_at_close()
+
+
+# How often of each kind: those that come and go at once are most of all.
+KINDS = {
+    leaves_at_once: 30, asks_and_leaves: 30, resets_in_a_reply: 5, finishes_in_a_command: 5,
+    closes_half: 5, reads_slowly: 3, sends_byte_by_byte: 3, subscribes: 5, tracks: 3,
+    pipelines: 3, scans_all: 1, is_mistaken: 5, leaves_a_transaction: 5, has_no_password: 5,
+    sets_options: 2, looks_around: 2, speaks_http: 5, speaks_tls: 5, breaks_the_protocol: 5,
+    announces_much: 3,
+}
+
+
+async def visitor(world, random, until):
+    """One after the other, each on a connection of its own."""
+    while world.now() < until:
+        kind, = random.choices(list(KINDS), KINDS.values())
+        name = kind.__name__.replace("_", " ")
+        world.visits[name] += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async with Connection(world, narrow=kind is reads_slowly) as c:
+                    await kind(c, random, world.twins)
+        except (Wrong, OSError, TimeoutError) as error:
+            raise Wrong(f"who {name}: {error!r}; heard {bytes(c.heard[:60])}") from error
+        await asyncio.sleep(random.random() * 0.1)
