@@ -24,7 +24,8 @@ enum { CONNECTIONS_MAX = 256, PAUSE_NS = 200000, PRIORITY = 10, REPLY_LEN = 7 };
 static const char help[] =
     "usage: probe PORT SECONDS CONNECTIONS\n"
     "\n"
-    "Asks the server at 127.0.0.1:PORT for PING on each connection in turn, 0.2 ms apart, and prints\n"
+    "Asks the server at 127.0.0.1:PORT for PING on each connection in turn, 0.2 ms apart, and "
+    "prints\n"
     "how long it waited: a line a figure, name, unit and value with tabs between.\n";
 
 static uint64_t number_or_exit(const char *text, uint64_t most)
