@@ -140,7 +140,10 @@ static void break_meanwhile(void *context, uint64_t done, uint64_t total)
 static void check_opening(void)
 {
     struct error error = {""};
+    // With so little memory the file is read more than once: at the latest the second time, what is
+    // broken in the first is met.
     struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
+                                        .build_memory = 4 << 20,
                                         .progress = break_meanwhile};
     const char *path = table_file(&table, "table.data");
     opened_path = path;
