@@ -142,9 +142,8 @@ static void check_opening(void)
     struct error error = {""};
     // With so little memory the file is read more than once: at the latest the second time, what is
     // broken in the first is met.
-    struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
-                                        .build_memory = 4 << 20,
-                                        .progress = break_meanwhile};
+    struct dataset_settings settings = {
+        .malformed = DATASET_SKIP_MALFORMED, .build_memory = 4 << 20, .progress = break_meanwhile};
     const char *path = table_file(&table, "table.data");
     opened_path = path;
     struct dataset *d = dataset_open(path, &settings, NULL, &error);
