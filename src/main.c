@@ -40,7 +40,7 @@ struct opening {
 static void log_notice(void *context, bool warning, const char *text)
 {
     const struct opening *opening = context;
-    if (opening->progress.terminal)
+    if (!opening->reloading && opening->progress.terminal)
         fputs("\r\033[K", stderr); // where the bar may be
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }

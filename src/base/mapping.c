@@ -48,17 +48,20 @@ static void mark(struct mapping *m)
 static void cut(struct mapping *m, size_t bytes)
 {
     size_t whole = atomic_load(&m->whole);
-    while (bytes < whole)
+    while (bytes < whole) {
+        mark(m);
         if (atomic_compare_exchange_strong(&m->whole, &whole, bytes)) {
             mark(m);
             return;
         }
+    }
 }
 
 static void lose_page(struct mapping *m, size_t offset)
 {
     if (!mapping_has(m, offset, 1))
         return;
+    mark(m);
     unsigned number = atomic_fetch_add(&m->lost_pages, 1);
     if (number >= MAPPING_LOST_MAX) {
         atomic_store(&m->lost_pages, MAPPING_LOST_MAX);
@@ -104,7 +107,7 @@ void mapping_compare(struct mapping *m)
     // As long as it was, and yet its end is another: cut and written on, who knows from where. Of a
     // mapping that is damaged already, the end may be our own filler.
     if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
-        cut(m, 0);
+        cut(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
 
 size_t mapping_tail(struct span part)
@@ -139,13 +142,16 @@ static bool repair(struct mapping *m, uintptr_t page)
     size_t tail = known ? page_round_up(bytes) : 0;
     if (page == (uintptr_t)m->end_page) {
         cut(m, known && bytes < m->len ? bytes : 0);
+        mark(m);
         return fill_page(page, m->filler);
     }
     if (!known || offset < tail) {
         lose_page(m, offset);
+        mark(m);
         return fill_page(page, m->filler);
     }
     cut(m, bytes);
+    mark(m);
     return mmap((void *)((uintptr_t)m->begin + tail), page_round_up(m->len) - tail, PROT_READ,
                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED &&
            fill_page((uintptr_t)m->begin + tail, m->filler) &&

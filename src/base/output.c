@@ -9,6 +9,7 @@ struct output_loan {
     size_t after; // owned bytes before it, those that have left included
     struct span span;
     struct ref *owner;
+    unsigned mark;
 };
 
 enum {
@@ -84,7 +85,7 @@ void output_append(struct output *o, struct span s)
     output_commit(o, s.len);
 }
 
-void output_borrow(struct output *o, struct span s, struct ref *owner)
+void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned mark)
 {
     if (s.len == 0 || output_oom(o))
         return;
@@ -92,7 +93,7 @@ void output_borrow(struct output *o, struct span s, struct ref *owner)
     if (loan == NULL)
         return;
     ref_take(owner);
-    *loan = (struct output_loan){o->owned.len, s, owner};
+    *loan = (struct output_loan){o->owned.len, s, owner, mark};
     o->pending += s.len;
 }
 
@@ -123,13 +124,13 @@ size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors
     return used;
 }
 
-struct span output_loan(const struct output *o, size_t number, const struct ref **owner)
+const struct ref *output_loan(const struct output *o, size_t number, unsigned *mark)
 {
     if (number >= o->count)
-        return span_of(NULL, 0);
+        return NULL;
     const struct output_loan *loan = &o->loans[o->first + number];
-    *owner = loan->owner;
-    return loan->span;
+    *mark = loan->mark;
+    return loan->owner;
 }
 
 static void drop_first(struct output *o)
@@ -173,7 +174,7 @@ void output_move(struct output *to, struct output *from, size_t count)
         if (piece.len > count)
             piece.len = count;
         if (loan != NULL && loan->after == from->owned_taken)
-            output_borrow(to, piece, loan->owner);
+            output_borrow(to, piece, loan->owner, loan->mark);
         else
             output_append(to, piece);
         output_take(from, piece.len);

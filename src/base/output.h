@@ -58,8 +58,9 @@ static inline void output_commit(struct output *o, size_t len)
 // Appends a copy.
 void output_append(struct output *o, struct span s);
 
-// Appends `s` itself and takes a reference to `owner`, dropped when the bytes have left.
-void output_borrow(struct output *o, struct span s, struct ref *owner);
+// Appends `s` itself and takes a reference to `owner`, dropped when the bytes have left. `mark` is
+// kept for who asks output_loan.
+void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned mark);
 
 // Whether any of it is borrowed.
 static inline bool output_lends(const struct output *o)
@@ -67,9 +68,9 @@ static inline bool output_lends(const struct output *o)
     return o->count > 0;
 }
 
-// The borrowed span of that number, counted from the front, and who owns it; `ptr` is NULL when
-// there are not so many.
-struct span output_loan(const struct output *o, size_t number, const struct ref **owner);
+// Who owns the borrowed span of that number, counted from the front, and its mark; NULL when there
+// are not so many.
+const struct ref *output_loan(const struct output *o, size_t number, unsigned *mark);
 
 // Fills at most `max` iovecs from the front, of `bytes` bytes at most; how many. They are valid
 // until the next call on `o`.

@@ -120,12 +120,6 @@ unsigned dataset_look(const struct dataset *d)
     return mapping_look(source_of(d)) + mapping_look(index_source_of(d));
 }
 
-bool dataset_has(const struct dataset *d, struct span part)
-{
-    return mapping_look(source_of(d)) == 0 ||
-           mapping_has(&d->source, (size_t)(part.ptr - d->text.ptr), part.len);
-}
-
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value)
 {
     uint64_t offsets[TRIE_LEAF_MAX];
@@ -140,6 +134,8 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
         } else if (trie_is_line_of(trie, offsets[i], id)) {
             *value = dataset_value(d, offsets[i]);
             return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
+        } else if (!trie_may_be_at(trie, offsets[i], id)) {
+            doubt = true; // somebody has written there
         }
     }
     return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;

@@ -55,7 +55,7 @@ struct dataset_settings {
     bool huge_pages;        // hold the index in anonymous huge pages, not in a file's mapping
     uint64_t build_memory;  // most bytes of anonymous memory for building; 0: a quarter of all
     // Told what became of the index file, in a line of text; a warning when something failed. From
-    // the thread in dataset_open or dataset_settle.
+    // the thread in dataset_open, dataset_settle or dataset_check.
     void (*notice)(void *context, bool warning, const char *text);
     // Told how far building is, many times a second, by the thread in dataset_open.
     void (*progress)(void *context, uint64_t done, uint64_t total);
@@ -119,9 +119,6 @@ enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
 // For a dataset that is damaged: searches with care, in a time to which the value's length adds.
 // `value` is set when it is present.
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value);
-
-// After a look, whether nothing of `part`, which is of the text, is lost.
-bool dataset_has(const struct dataset *d, struct span part);
 
 // Compares the files with what they were, and tells by `settings->notice` what is new: that the
 // data file is damaged, overwritten or appended to, or that the index file is damaged; each once.

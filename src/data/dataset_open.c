@@ -555,6 +555,9 @@ static void replace_memory_by_file(struct index *x, int fd)
             return;
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
+            // What was there may be gone by now.
+            (void)mmap(x->image.memory.ptr + at, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+                       (off_t)(INDEX_WRITER_IMAGE_AT + at));
             munmap(part, len);
             return;
         }

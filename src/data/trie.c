@@ -340,6 +340,16 @@ bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
     return is_line_of(t, offset, id);
 }
 
+bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id)
+{
+    struct uuid there;
+    if (!read_key(t, offset, &there) || fingerprint_of(t, there) != fingerprint_of(t, id))
+        return false;
+    struct range own = narrow(t, id, NULL);
+    struct range its = narrow(t, there, NULL);
+    return own.lo == its.lo && own.hi == its.hi;
+}
+
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
     assert(rank < t->count);

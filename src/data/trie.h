@@ -115,6 +115,10 @@ unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets
 // Whether the line of `id` begins at that offset.
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);
 
+// Whether the line at an offset that is a candidate of `id`, but not its line, can be the one that
+// was indexed: another key of the same leaf and fingerprint. Otherwise it has been overwritten.
+bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id);
+
 // The rank of the first key that is not less than `id`: 0 to count (when all are less).
 uint64_t trie_seek(const struct trie *t, struct uuid id);
 

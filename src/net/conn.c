@@ -151,13 +151,14 @@ static bool read_once(struct conn *c, size_t *len)
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-// Whether nothing is known to be lost of the values that wait to leave from the data file.
-static bool loans_are_whole(const struct output *out)
+// Whether the files that values wait to leave from are as they were when the values were lent.
+// Otherwise it is not known whether what is still to be sent belongs to what has been sent.
+static bool loans_stand(const struct output *out)
 {
     const struct ref *owner;
-    struct span loan;
-    for (size_t i = 0; (loan = output_loan(out, i, &owner)).ptr != NULL; i++)
-        if (!view_has(owner, loan))
+    unsigned damage;
+    for (size_t i = 0; (owner = output_loan(out, i, &damage)) != NULL; i++)
+        if (!view_stands(owner, damage))
             return false;
     return true;
 }
@@ -172,7 +173,7 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     *sent = 0;
     if (count == 0)
         return true;
-    if (output_lends(out) && !loans_are_whole(out))
+    if (output_lends(out) && !loans_stand(out))
         return false;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
                                  : writev(c->io.fd, vectors, (int)count);
@@ -303,6 +304,13 @@ static uint32_t untaken(const struct conn *c)
     return ioctl(c->io.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
+// Whether the client has sent what we have not read yet: then it is we who are late.
+static bool has_unread(const struct conn *c)
+{
+    int bytes = 0;
+    return ioctl(c->io.fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 static void await(struct conn *c, enum awaited what)
 {
     c->awaits = what;
@@ -332,9 +340,9 @@ static void follow_wait(struct conn *c)
 // taken a lot since our last write.
 bool conn_is_overdue(struct conn *c)
 {
-    if (c->awaits != AWAITS_READING || untaken(c) >= c->waits_at)
+    if (c->awaits == AWAITS_READING ? untaken(c) >= c->waits_at : !has_unread(c))
         return true;
-    await(c, AWAITS_READING);
+    await(c, c->awaits);
     return false;
 }
 

@@ -49,7 +49,8 @@ struct publisher {
     ev_statdata looks; // as it was then
 
     pthread_mutex_t lock;
-    struct reload_request *requests;
+    struct reload_request *requests; // to be served
+    struct reload_request *served;   // by the reload that runs
     bool asked;
     struct edition *unread; // whose last reference is dropped
     bool cancelled;
@@ -146,16 +147,28 @@ void publisher_ask(struct publisher *p, struct reload_request *request)
         answer(p, request, &stopping);
 }
 
-// Whether something was asked; `*requests` by whom.
-static bool take_requests(struct publisher *p, struct reload_request **requests)
+// Whether something was asked. Who asked is served from here on.
+static bool begin_serving(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool asked = p->asked;
-    *requests = p->requests;
-    p->requests = NULL;
-    p->asked = false;
+    bool asked = p->asked && !p->cancelled;
+    if (asked) {
+        p->served = p->requests;
+        p->requests = NULL;
+        p->asked = false;
+    }
     pthread_mutex_unlock(&p->lock);
     return asked;
+}
+
+// Those of `*list`, which is of the publisher; whoever takes them answers them.
+static struct reload_request *take(struct publisher *p, struct reload_request **list)
+{
+    pthread_mutex_lock(&p->lock);
+    struct reload_request *taken = *list;
+    *list = NULL;
+    pthread_mutex_unlock(&p->lock);
+    return taken;
 }
 
 // ---- reloading ----------------------------------------------------------------------------------
@@ -189,7 +202,7 @@ static bool replace(struct publisher *p, struct error *error)
     return true;
 }
 
-static void reload(struct publisher *p, struct reload_request *requests)
+static void reload(struct publisher *p)
 {
     struct error error = {""};
     uint64_t start = clock_monotonic_ns();
@@ -204,7 +217,7 @@ static void reload(struct publisher *p, struct reload_request *requests)
                   (unsigned long long)dataset_figures(p->current->dataset)->keys);
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
-    answer(p, requests, done ? NULL : &error);
+    answer(p, take(p, &p->served), done ? NULL : &error);
     if (!atomic_load(&p->cancel)) // the server has told that it is stopping
         notify_ready("serving %llu keys of %s",
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
@@ -216,11 +229,10 @@ static void reload(struct publisher *p, struct reload_request *requests)
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct publisher *p = async->data;
-    struct reload_request *requests;
     (void)events;
     free_unread(p);
-    while (!atomic_load(&p->cancel) && take_requests(p, &requests)) {
-        reload(p, requests);
+    while (begin_serving(p)) {
+        reload(p);
         free_unread(p);
     }
     if (atomic_load(&p->cancel))
@@ -327,14 +339,13 @@ bool publisher_start(struct publisher *p, struct error *error)
 
 void publisher_cancel(struct publisher *p)
 {
-    struct reload_request *requests;
     atomic_store(&p->cancel, true);
     pthread_mutex_lock(&p->lock);
     p->cancelled = true;
     pthread_mutex_unlock(&p->lock);
     workers_cancel_publish(p->workers);
-    take_requests(p, &requests);
-    answer(p, requests, &stopping);
+    answer(p, take(p, &p->requests), &stopping);
+    answer(p, take(p, &p->served), &stopping);
     ev_async_send(p->loop, &p->wake);
 }
 

@@ -125,7 +125,7 @@ void resp_bulk_text(struct resp_writer *w, const char *text)
 static void lend(struct resp_writer *w, struct span s, struct ref *owner)
 {
     size_t tail = mapping_tail(s);
-    output_borrow(w->out, span_of(s.ptr, s.len - tail), owner);
+    output_borrow(w->out, span_of(s.ptr, s.len - tail), owner, w->mark);
     output_append(w->out, span_of(s.ptr + s.len - tail, tail));
 }
 

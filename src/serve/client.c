@@ -541,7 +541,8 @@ static enum command_result set_flag(struct session *s, struct span word, bool *f
     return COMMAND_DONE;
 }
 
-// Nothing is ever evicted, nor noted as used.
+// Who says so is closed last when all hold too much, as anybody may say it; nothing is noted as
+// used.
 enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
 {
     return set_flag(s, resp_arg(r, 2), &s->no_evict);

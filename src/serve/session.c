@@ -559,6 +559,7 @@ static bool begin(struct session *s, const struct resp_request *r,
 static void note_damage(struct session *s)
 {
     s->damage = dataset_damage(session_dataset(s));
+    s->reply.mark = s->damage;
     s->careful = s->damage != 0;
     s->reads = s->running != NULL;
 }

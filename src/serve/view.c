@@ -34,8 +34,8 @@ struct view *view_new(struct dataset *dataset)
     return view;
 }
 
-bool view_has(const struct ref *ref, struct span part)
+bool view_stands(const struct ref *ref, unsigned damage)
 {
     const struct view *view = (const struct view *)ref;
-    return dataset_has(view->dataset, part);
+    return dataset_look(view->dataset) == damage;
 }

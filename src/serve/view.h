@@ -24,7 +24,7 @@ void view_init(struct view *view, struct dataset *dataset);
 // The same on the heap; it frees itself. NULL when memory is short.
 struct view *view_new(struct dataset *dataset);
 
-// Whether nothing of `part`, a span that was borrowed with a reference to the view, is lost.
-bool view_has(const struct ref *ref, struct span part);
+// Whether the dataset of the view that `ref` refers to has no more damage now than `damage`.
+bool view_stands(const struct ref *ref, unsigned damage);
 
 #endif

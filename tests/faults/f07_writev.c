@@ -64,8 +64,11 @@ static void cut(size_t at, const char *threads, const char *name)
     ok(receive_to_end(fd[0], &got[0]), "%s: the connection ends", name);
     ok(got[0].len < held_value(&file, 0).len, "%s: before the value does", name);
     ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "%s: what has come is right", name);
-    ok(receive(fd[1], &got[1], wanted[1].len - FIRST_BYTES), "%s: the other one goes on", name);
-    ok(span_equal(buf_span(&got[1]), buf_span(&wanted[1])), "%s: and gets its value", name);
+    // What is left may be of another file by now (cp truncates and writes anew), so the rest of a
+    // value that has been begun is not sent, wherever the cut is.
+    ok(receive_to_end(fd[1], &got[1]), "%s: the other one ends, too", name);
+    ok(got[1].len <= wanted[1].len && memcmp(got[1].ptr, wanted[1].ptr, got[1].len) == 0,
+       "%s: what it has got is right", name);
     for (unsigned i = 0; i < 2; i++) {
         close(fd[i]);
         buf_release(&got[i]);

@@ -212,9 +212,11 @@ static void check_unread(enum kind kind)
     open_log(kind, &reading, &writing);
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     const int fds[3] = {nowhere, nowhere, kind == FIFO ? nowhere : writing};
-    pid_t pid = start(fds, kind == FIFO ? WORDS("--loglevel", "debug", "--logfile",
-                                                test_path("fifo"), "--threads", "2")
-                                        : WORDS("--loglevel", "debug", "--threads", "2"));
+    pid_t pid =
+        start(fds, kind == FIFO ? WORDS("--loglevel", "debug", "--logfile", test_path("fifo"),
+                                        "--threads", "2", "--index", "none")
+                                : WORDS("--loglevel", "debug", "--threads", "2", "--index",
+                                        "none")); // which would be told of at some time
     int before = connect_at_last(); // its line is the first: what else is logged has been
     ok(is_alive(before), "%s as a log: the server serves", kinds[kind]);
     ok(await_line(reading, &log, "accepted unix socket\n"), "and logs");

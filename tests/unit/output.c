@@ -58,11 +58,11 @@ static struct output sample(void)
     struct output o = {0};
     output_append(&o, span_text("one "));
     output_append(&o, span_text("two "));
-    output_borrow(&o, span_of(sample_text + 8, 5), &owners[0]);
+    output_borrow(&o, span_of(sample_text + 8, 5), &owners[0], 0);
     memcpy(output_reserve(&o, 100), " four ", 6);
     output_commit(&o, 6);
-    output_borrow(&o, span_of(sample_text + 19, 4), &owners[1]);
-    output_borrow(&o, span_of(sample_text + 23, 4), &owners[2]);
+    output_borrow(&o, span_of(sample_text + 19, 4), &owners[1], 0);
+    output_borrow(&o, span_of(sample_text + 23, 4), &owners[2], 0);
     output_append(&o, span_text(" seven"));
     return o;
 }
@@ -127,8 +127,8 @@ static void test_owner_lifetime(void)
 {
     struct output o = {0};
     owners_init();
-    output_borrow(&o, span_text("abc"), &owners[0]);
-    output_borrow(&o, span_text("def"), &owners[0]);
+    output_borrow(&o, span_text("abc"), &owners[0], 0);
+    output_borrow(&o, span_text("def"), &owners[0], 0);
     is_number(taken(0), 2, "each borrowed span holds a reference of its own");
     ref_drop(&owners[0]);
     output_take(&o, 5);
@@ -138,13 +138,13 @@ static void test_owner_lifetime(void)
     output_release(&o);
 
     owners_init();
-    output_borrow(&o, span_text("abc"), &owners[0]);
+    output_borrow(&o, span_text("abc"), &owners[0], 0);
     ref_drop(&owners[0]);
     output_release(&o);
     is_number(released, 1, "an output released early lets go of it too");
 
     owners_init();
-    output_borrow(&o, span_of("", 0), &owners[0]);
+    output_borrow(&o, span_of("", 0), &owners[0], 0);
     output_append(&o, span_of(NULL, 0));
     output_commit(&o, 0);
     ok(taken(0) == 0 && o.count == 0, "empty spans are no segments and take no reference");
@@ -158,7 +158,7 @@ static void test_memory(void)
     owners_init();
     output_append(&o, span_of(text, sizeof text));
     for (unsigned i = 0; i < 100; i++) {
-        output_borrow(&o, span_of(text, 1), &owners[0]);
+        output_borrow(&o, span_of(text, 1), &owners[0], 0);
         output_append(&o, span_of(text, 1));
     }
     output_take(&o, output_pending(&o));
@@ -170,7 +170,7 @@ static void test_memory(void)
     size_t most_loans = 0;
     for (unsigned i = 0; i < 10000; i++) {
         output_append(&o, span_of(text, 1000));
-        output_borrow(&o, span_of(text, 10), &owners[0]);
+        output_borrow(&o, span_of(text, 10), &owners[0], 0);
         if (i > 0)
             output_take(&o, 1010);
         most = o.owned.cap > most ? o.owned.cap : most;
@@ -244,7 +244,7 @@ static void test_oom(void)
        "a size no memory has latches oom");
     ok(output_reserve(&o, 1) == NULL, "from then on nothing can be reserved");
     output_append(&o, span_text("lost"));
-    output_borrow(&o, span_text("lost"), &owners[0]);
+    output_borrow(&o, span_text("lost"), &owners[0], 0);
     ok(holds(&o, span_text(sample_text)) && sample_references(0),
        "later appends are lost and take no reference, what was pending stays");
     output_release(&o);
@@ -304,7 +304,7 @@ static void test_random(void)
                 output_commit(&o, len);
             } else if (what < 7) {
                 unsigned owner = (unsigned)random_below(&r, OWNERS);
-                output_borrow(&o, s, &owners[owner]);
+                output_borrow(&o, s, &owners[owner], 0);
                 if (len > 0) {
                     m.owner[m.borrowed] = owner;
                     m.ends[m.borrowed++] = m.bytes.len + len;
