@@ -18,7 +18,7 @@
 enum {
     KEYS = 5000,
     CONNECTIONS = 50,
-    RELOADS = CHECKED_BUILD ? 20 : 100,
+    RELOADS = CHECKED_BUILD ? 10 : 100,
     WARM_RELOADS = 4, // after which what is held is compared
     REPLIES_BETWEEN = 3,
     SLACK = 2 * 1024 * 1024, // bytes that an allocator may keep
