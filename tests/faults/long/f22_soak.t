@@ -3,4 +3,4 @@
 echo 1..1
 said=$(tests/soak/soak --seconds 20 2>&1) || printf 'not '
 echo 'ok 1 - all is as it must be'
-echo "$said" | sed 's/^/# /'
+echo "$said" | sed 's/^/# /' >&2
