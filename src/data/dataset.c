@@ -141,7 +141,7 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
     return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;
 }
 
-enum { TOLD_DAMAGE = 1, TOLD_OVERWRITTEN = 2, TOLD_APPENDED = 4, TOLD_INDEX = 8 };
+enum { TOLD_DAMAGE = 1, TOLD_OVERWRITTEN = 2, TOLD_APPENDED = 4 };
 
 static bool is_news(struct dataset *d, unsigned what)
 {
@@ -167,10 +167,10 @@ static void tell_damage(struct dataset *d)
     d->settings.notice(d->settings.context, true, line);
 }
 
-static void tell(struct dataset *d, const char *path, const char *what)
+static void tell(struct dataset *d, const char *what)
 {
     char line[1024];
-    snprintf(line, sizeof line, "'%s' %s", path, what);
+    snprintf(line, sizeof line, "'%s' %s", d->path, what);
     d->settings.notice(d->settings.context, true, line);
 }
 
@@ -187,6 +187,13 @@ static void check_change(struct dataset *d)
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
 }
 
+bool dataset_may_be_spoiled(const struct dataset *d)
+{
+    const struct index_file *file = &dataset_current(d)->file;
+    return !mapping_is_damaged(&d->source) && !atomic_load(&d->given_up) &&
+           (mapping_is_damaged(&file->source) || index_file_is_changed(file));
+}
+
 void dataset_check(struct dataset *d)
 {
     if (atomic_load(&d->source.place) == 0)
@@ -200,14 +207,10 @@ void dataset_check(struct dataset *d)
         if (is_news(d, TOLD_DAMAGE))
             tell_damage(d);
     } else if (change == CHANGE_OVERWRITTEN && is_news(d, TOLD_OVERWRITTEN)) {
-        tell(d, d->path, "was overwritten in place: what is served of it cannot be relied on");
+        tell(d, "was overwritten in place: what is served of it cannot be relied on");
     } else if (change == CHANGE_APPENDED && is_news(d, TOLD_APPENDED)) {
-        tell(d, d->path, "was appended to: it is served as long as it was");
+        tell(d, "was appended to: it is served as long as it was");
     }
-    if (mapping_is_damaged(index_source_of(d)) && is_news(d, TOLD_INDEX))
-        tell(d, d->index_path,
-             "was truncated or cannot be read: keys that are not found answer errors; load the "
-             "data again");
 }
 
 const char *dataset_status(const struct dataset *d)

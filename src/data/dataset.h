@@ -121,9 +121,22 @@ enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value);
 
 // Compares the files with what they were, and tells by `settings->notice` what is new: that the
-// data file is damaged, overwritten or appended to, or that the index file is damaged; each once.
-// To be called every second or so, always by the same thread.
+// data file is damaged, overwritten or appended to; each once. To be called every second or so,
+// always by the same thread.
 void dataset_check(struct dataset *d);
+
+// Whether the index file is damaged or was written to, while the data is sound. Any thread may ask.
+bool dataset_may_be_spoiled(const struct dataset *d);
+
+// The same for sure, with the reason: an index that was written to is read and compared with what
+// it was. Then keys may be missed, and another dataset should take its place. On the thread that
+// settles. `*cancel` as in dataset_settle.
+bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
+
+// Opens the data file of `old` once more, whatever is at its path by now, with the same settings,
+// for an index that is not spoiled: mostly one that is built. NULL with a message as dataset_open;
+// `old` is not spoiled any more then, so that it is tried once.
+struct dataset *dataset_open_again(struct dataset *old, struct error *error);
 
 // Of the data file: "ok", "appended", "overwritten" (both are served on), "truncated", or
 // "unreadable" (a part of it).

@@ -319,8 +319,6 @@ void dataset_free(struct dataset *d)
     mapping_release(&d->source);
     if (d->mapped)
         memory_unmap((char *)(uintptr_t)d->text.ptr, d->text.len);
-    if (d->fd >= 0)
-        close(d->fd);
     free(d->index_path);
     free(d);
 }
@@ -337,7 +335,6 @@ static struct dataset *dataset_new(const char *path, const struct dataset_settin
     ref_init(&d->ref, dataset_release);
     atomic_init(&d->status, in_memory);
     d->settings = *settings;
-    d->fd = -1;
     memcpy(d->path, path, len + 1);
     return d;
 }
@@ -365,7 +362,7 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
 static bool is_unchanged(struct dataset *d)
 {
     struct stat status;
-    if (fstat(d->fd, &status) != 0)
+    if (fstat(d->source.fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
     return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns &&
@@ -387,15 +384,15 @@ bool dataset_is_current(const struct dataset *d)
 static bool is_untouched(struct dataset *d)
 {
     struct stat status;
-    return is_unchanged(d) && fstat(d->fd, &status) == 0 &&
+    return is_unchanged(d) && fstat(d->source.fd, &status) == 0 &&
            identity_of_file(&status).changed_ns == d->id.changed_ns;
 }
 
-static bool map_text(struct dataset *d, struct error *error)
+static bool map_text(struct dataset *d, int fd, struct error *error)
 {
     struct mapping *m = &d->source;
     if (d->id.bytes > 0) {
-        void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, d->fd, 0);
+        void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, fd, 0);
         if (text == MAP_FAILED)
             goto fail;
         d->text = span_of(text, d->id.bytes);
@@ -406,7 +403,7 @@ static bool map_text(struct dataset *d, struct error *error)
     }
     m->filler = '\n';
     d->opened = d->id;
-    if (mapping_guard(m, d->fd))
+    if (mapping_guard(m, fd))
         return true;
 fail:
     error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
@@ -430,8 +427,8 @@ static bool holds_records(const struct dataset *d, const char *path)
     int fd = file_open(path, &status, NULL);
     if (fd < 0)
         return false;
-    bool holds =
-        fstat(d->fd, &data) == 0 && data.st_dev == status.st_dev && data.st_ino == status.st_ino;
+    bool holds = fstat(d->source.fd, &data) == 0 && data.st_dev == status.st_dev &&
+                 data.st_ino == status.st_ino;
     ssize_t got = pread(fd, start, sizeof start, 0);
     for (ssize_t at = 0; !holds && at + LINE_MIN <= got; at++)
         holds = (at == 0 || start[at - 1] == '\n') && uuid_parse(start + at, &id) &&
@@ -498,34 +495,73 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     return x;
 }
 
+// Of the file that `fd` is of, as its status is.
+static bool open_file(struct dataset *d, int fd, const struct stat *status,
+                      struct dataset_report *report, struct error *error)
+{
+    d->id = identity_of_file(status);
+    if (!map_text(d, fd, error) || !choose_index_path(d, error))
+        return false;
+    advise(d, MADV_RANDOM);
+    struct index *x = open_index(d, report, error);
+    atomic_init(&d->index, x);
+    if (x == NULL)
+        return false;
+    if (is_unchanged(d))
+        return true;
+    if (strcmp(dataset_status(d), "unreadable") == 0)
+        error_set(error, "cannot read all of '%s'", d->path);
+    else
+        error_set(error, "'%s' changed while it was read; write a new file and rename it", d->path);
+    return false;
+}
+
 struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
                              struct dataset_report *report, struct error *error)
 {
     struct stat status;
     struct dataset *d = dataset_new(path, settings, error);
-    if (d == NULL)
-        return NULL;
-    d->fd = file_open(path, &status, error);
-    if (d->fd < 0)
-        goto fail;
-    d->id = identity_of_file(&status);
-    if (!map_text(d, error) || !choose_index_path(d, error))
-        goto fail;
-    advise(d, MADV_RANDOM);
-    struct index *x = open_index(d, report, error);
-    atomic_init(&d->index, x);
-    if (x == NULL)
-        goto fail;
-    if (!is_unchanged(d)) {
-        if (strcmp(dataset_status(d), "unreadable") == 0)
-            error_set(error, "cannot read all of '%s'", path);
-        else
-            error_set(error, "'%s' changed while it was read; write a new file and rename it",
-                      path);
-        goto fail;
+    int fd = d != NULL ? file_open(path, &status, error) : -1;
+    bool opened = fd >= 0 && open_file(d, fd, &status, report, error);
+    if (fd >= 0)
+        close(fd);
+    if (opened)
+        return d;
+    dataset_close(d);
+    return NULL;
+}
+
+bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    struct index_file *file = &atomic_load(&d->index)->file;
+    struct error reason = {"was truncated or cannot be read"};
+    if (!dataset_may_be_spoiled(d))
+        return false;
+    if (!mapping_is_damaged(&file->source) && index_file_prove(file, cancel, &reason))
+        return false;
+    error_set(error, "'%s' %s", d->index_path, reason.text);
+    return true;
+}
+
+struct dataset *dataset_open_again(struct dataset *old, struct error *error)
+{
+    struct stat status;
+    struct dataset_settings settings = old->settings;
+    settings.progress = NULL;
+    settings.index_path = old->index_path;
+    // A disk that has spoiled two files may spoil the next; and an index that lies there by now may
+    // be that of the data that has taken the place.
+    if (old->opened_again || !dataset_is_current(old))
+        settings.index = DATASET_INDEX_NONE;
+    atomic_store(&old->given_up, true);
+    struct dataset *d = dataset_new(old->path, &settings, error);
+    if (d != NULL && fstat(old->source.fd, &status) == 0 &&
+        open_file(d, old->source.fd, &status, NULL, error)) {
+        d->opened_again = true;
+        d->opened = old->opened;
+        d->told = old->told;
+        return d;
     }
-    return d;
-fail:
     dataset_close(d);
     return NULL;
 }
@@ -569,7 +605,7 @@ static bool publish(struct dataset *d, struct span image, const struct index_fac
                     const atomic_bool *cancel, struct error *error)
 {
     struct stat data;
-    if (fstat(d->fd, &data) == 0)
+    if (fstat(d->source.fd, &data) == 0)
         (void)fchmod(d->writer.fd, data.st_mode & 0666);
     return index_writer_publish(&d->writer, image, facts, cancel, error);
 }
@@ -601,7 +637,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
                (double)(clock_monotonic_ns() - start) / 1e9);
         if (!d->settings.huge_pages) {
             replace_memory_by_file(x, d->writer.fd);
-            index_file_stands(&x->file);
+            index_file_stands(&x->file, index_image(x));
         }
         outcome = in_mapping;
     }
@@ -644,7 +680,7 @@ static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *e
     struct stat status;
     if (d->blocks_unverified && !verify_blocks(d, cancel, error))
         return false;
-    if (!d->content_unverified || fstat(d->fd, &status) != 0)
+    if (!d->content_unverified || fstat(d->source.fd, &status) != 0)
         return true;
     struct identity now = identity_of_file(&status);
     if (!verify_content(d, cancel, error))
@@ -663,7 +699,7 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
     struct stat status;
     bool locked = d->settings.index == DATASET_INDEX_WRITE &&
                   index_writer_open(&d->writer, d->index_path, NULL) == INDEX_LOCKED;
-    if (fstat(d->fd, &status) == 0)
+    if (fstat(d->source.fd, &status) == 0)
         d->id = identity_of_file(&status);
     struct index *x = build(d, NULL, &error);
     if (x != NULL && mapping_look(&d->source) > 0) { // it would lack what the file has lost
@@ -691,6 +727,10 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
     } else if (d->blocks_unverified || d->content_unverified) {
         if (!verify(d, cancel, &error)) {
+            // What is found missing in an index that was cut must not be asked for in another one
+            // half way: that takes another dataset (dataset_open_again).
+            if (mapping_is_damaged(&dataset_current(d)->file.source))
+                return;
             notice(d, true, "%s: building anew", error.text);
             rebuild(d, cancel);
         } else if (!is_cancelled(cancel)) {
@@ -698,7 +738,4 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel)
             atomic_store(&d->status, in_mapping);
         }
     }
-    if (d->fd >= 0)
-        close(d->fd);
-    d->fd = -1;
 }

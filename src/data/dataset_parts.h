@@ -35,7 +35,6 @@ struct dataset {
     // For settling:
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
-    int fd;                 // of the data file; -1 once settled
     struct identity id;     // of the data file, as it was opened; without checksums
     struct identity opened; // the same; this one stays
     atomic_uint change;     // an enum change: what has been seen of the file besides damage
@@ -43,6 +42,8 @@ struct dataset {
     struct index_writer writer;
     bool blocks_unverified;  // of a mapped index
     bool content_unverified; // of the data file
+    bool opened_again;    // in the place of one whose index was spoiled
+    atomic_bool given_up; // its index is spoiled, and another dataset was tried
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };

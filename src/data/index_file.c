@@ -53,6 +53,7 @@ static bool map(struct index_file *f, int fd, const struct index_header *h)
         return false;
     f->mapping = (struct bytes){memory, h->file_bytes};
     f->image = span_of(f->mapping.ptr + INDEX_IMAGE_AT, h->image_bytes);
+    f->sum = h->checksums_sum;
     f->checksums =
         (const uint64_t *)(const void *)(f->mapping.ptr + index_checksums_at(h->image_bytes));
     f->facts = h->facts;
@@ -81,6 +82,7 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
     if (fault == NULL && (!tables_are_whole(f, &h) || mapping_look(&f->source) > 0))
         fault = "has damaged checksums";
     opened = fault == NULL;
+    atomic_store(&f->proven_ns, identity_of_file(&status).modified_ns);
     if (!opened) {
         error_set(error, "'%s' %s", path, fault);
         index_file_close(f);
@@ -151,10 +153,48 @@ bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t
     return mapping_guard(&f->source, fd);
 }
 
-void index_file_stands(struct index_file *f)
+void index_file_stands(struct index_file *f, struct span image)
 {
-    if (atomic_load(&f->source.place) != 0)
-        mapping_watch_end(&f->source);
+    struct index_header h;
+    struct stat status;
+    if (atomic_load(&f->source.place) == 0)
+        return;
+    mapping_watch_end(&f->source);
+    if (fstat(f->source.fd, &status) != 0 || !file_read(f->source.fd, &h, sizeof h, 0))
+        return;
+    f->sum = h.checksums_sum;
+    f->image = image;
+    atomic_store(&f->proven_ns, identity_of_file(&status).modified_ns);
+}
+
+bool index_file_is_changed(const struct index_file *f)
+{
+    struct stat status;
+    int64_t proven = atomic_load(&f->proven_ns);
+    return proven != 0 && atomic_load(&f->source.place) != 0 && fstat(f->source.fd, &status) == 0 &&
+           identity_of_file(&status).modified_ns != proven;
+}
+
+bool index_file_prove(struct index_file *f, const atomic_bool *cancel, struct error *error)
+{
+    size_t count = checksum_block_count(f->image.len);
+    uint64_t *sums = malloc(count * sizeof *sums + 1);
+    struct stat status;
+    bool good = true;
+    if (sums == NULL || fstat(f->source.fd, &status) != 0) {
+        error_set(error, "no memory to verify %zu bytes", f->image.len);
+        free(sums);
+        return false;
+    }
+    if (checksum_blocks(f->image, sums, cancel)) {
+        good = checksum(span_of((const char *)sums, count * sizeof *sums)) == f->sum;
+        if (good)
+            atomic_store(&f->proven_ns, identity_of_file(&status).modified_ns);
+        else
+            error_set(error, "was overwritten in place");
+    }
+    free(sums);
+    return good;
 }
 
 void index_file_close(struct index_file *f)

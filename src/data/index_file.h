@@ -33,6 +33,10 @@ struct index_file {
     struct bytes mapping;
     struct bytes copy;
     struct mapping source; // of what is read from the file, wherever it is mapped
+    uint64_t sum;          // of the checksums: which image it is
+    // When the file was last written to as far as its image is known to be what it was; 0 while it
+    // is no index file yet.
+    _Atomic int64_t proven_ns;
 };
 
 // Maps the index file at `path` if it is whole and of this machine's format. Takes a time that
@@ -52,9 +56,18 @@ bool index_file_copy(struct index_file *f, struct error *error);
 bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error);
 
 // Guards what others have mapped, or are about to, from `at` on of the index file that `fd` is of
-// and that is still being made; whether it could. index_file_stands tells that it is finished.
+// and that is still being made; whether it could. index_file_stands tells that it is finished, and
+// where its image lies.
 bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at);
-void index_file_stands(struct index_file *f);
+void index_file_stands(struct index_file *f, struct span image);
+
+// Whether somebody has written to a file that is read from, since its image was last proven. Any
+// thread may ask.
+bool index_file_is_changed(const struct index_file *f);
+
+// Whether the image is still the one that was opened, or that stood: all of it is read. False with
+// a message when it is another, or memory is short. `*cancel` as in index_file_verify.
+bool index_file_prove(struct index_file *f, const atomic_bool *cancel, struct error *error);
 
 // Unmaps. A zeroed struct is accepted.
 void index_file_close(struct index_file *f);

@@ -56,6 +56,7 @@ struct publisher {
     bool cancelled;
 
     atomic_bool cancel; // settling
+    atomic_bool mend;   // the index of the present dataset
 
     struct edition *current; // the publisher's reference is held
     struct edition *kept;    // a published one that some loop may still come to: likewise
@@ -147,6 +148,12 @@ void publisher_ask(struct publisher *p, struct reload_request *request)
         answer(p, request, &stopping);
 }
 
+void publisher_mend(struct publisher *p)
+{
+    atomic_store(&p->mend, true);
+    ev_async_send(p->loop, &p->wake);
+}
+
 // Whether something was asked. Who asked is served from here on.
 static bool begin_serving(struct publisher *p)
 {
@@ -173,10 +180,9 @@ static struct reload_request *take(struct publisher *p, struct reload_request **
 
 // ---- reloading ----------------------------------------------------------------------------------
 
-// Opens the data file and has all loops serve it. False with a message.
-static bool replace(struct publisher *p, struct error *error)
+// Has all loops serve `d`, which is NULL when it could not be opened. False with a message.
+static bool replace(struct publisher *p, struct dataset *d, struct error *error)
 {
-    struct dataset *d = p->source.open(p->source.context, error);
     if (d == NULL)
         return false;
     struct edition *edition = edition_new(p, d);
@@ -208,7 +214,7 @@ static void reload(struct publisher *p)
     uint64_t start = clock_monotonic_ns();
     notify_reloading();
     reload_history_begin(p->history);
-    bool done = replace(p, &error);
+    bool done = replace(p, p->source.open(p->source.context, &error), &error);
     uint64_t took = clock_monotonic_ns() - start;
     reload_history_end(p->history, took, done ? NULL : &error);
     if (done)
@@ -226,6 +232,23 @@ static void reload(struct publisher *p)
         dataset_settle(p->current->dataset, &p->cancel);
 }
 
+static void mend(struct publisher *p)
+{
+    struct error error = {""};
+    struct dataset *spoiled = p->current->dataset;
+    uint64_t start = clock_monotonic_ns();
+    if (!dataset_is_spoiled(spoiled, &p->cancel, &error))
+        return;
+    log_write(LOG_WARNING, "%s: building anew", error.text);
+    if (replace(p, dataset_open_again(spoiled, &error), &error)) {
+        log_write(LOG_NOTICE, "built the index of %s anew in %.3f s", p->source.path,
+                  (double)(clock_monotonic_ns() - start) / 1e9);
+        dataset_settle(p->current->dataset, &p->cancel);
+    } else if (!atomic_load(&p->cancel)) {
+        log_write(LOG_WARNING, "cannot build the index anew: %s", error.text);
+    }
+}
+
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct publisher *p = async->data;
@@ -235,6 +258,8 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
         reload(p);
         free_unread(p);
     }
+    if (atomic_exchange(&p->mend, false))
+        mend(p);
     if (atomic_load(&p->cancel))
         ev_break(loop, EVBREAK_ALL);
 }

@@ -4,6 +4,7 @@
 //
 //   asked (SIGHUP, STELE.RELOAD, --watch) ─▶ open ─▶ publish to all loops ─▶ settle
 //                                              │ failed: the old one is served on
+//   its index is spoiled ─▶ open again ─▶ likewise
 //   a loop drops the last reference ─▶ free
 #ifndef STELE_NET_PUBLISHER_H
 #define STELE_NET_PUBLISHER_H
@@ -40,6 +41,10 @@ bool publisher_start(struct publisher *p, struct error *error);
 // if there is one, is returned to its loop when all loops serve the new dataset, or with the reason
 // why they do not. From any thread.
 void publisher_ask(struct publisher *p, struct reload_request *request);
+
+// Asks for the index of the present dataset to be compared with what it was and, when it is spoiled,
+// to be built anew. From any thread.
+void publisher_mend(struct publisher *p);
 
 // The server stops: what is asked and not done fails at once, and nothing more is published. More
 // than once is accepted.

@@ -218,7 +218,8 @@ static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
     const struct server *server = timer->data;
     (void)loop;
     (void)events;
-    workers_check_dataset(server->workers);
+    if (workers_check_dataset(server->workers))
+        publisher_mend(server->publisher);
 }
 
 static void stop(struct server *server)

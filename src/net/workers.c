@@ -399,9 +399,9 @@ struct stats *workers_stats(struct workers *workers)
     return &workers->seats[0]->worker->service.stats;
 }
 
-void workers_check_dataset(struct workers *workers)
+bool workers_check_dataset(struct workers *workers)
 {
-    service_check_dataset(&workers->seats[0]->worker->service);
+    return service_check_dataset(&workers->seats[0]->worker->service);
 }
 
 int64_t workers_live(const struct workers *workers, enum live_setting which)

@@ -42,7 +42,7 @@ unsigned workers_connections(const struct workers *workers);
 struct stats *workers_stats(struct workers *workers);
 
 // Compares the files of the dataset with what they were (service_check_dataset).
-void workers_check_dataset(struct workers *workers);
+bool workers_check_dataset(struct workers *workers);
 
 // What CONFIG SET has made of a setting.
 int64_t workers_live(const struct workers *workers, enum live_setting which);

@@ -120,9 +120,10 @@ void service_forget(struct service *service)
     service->next_view = NULL;
 }
 
-void service_check_dataset(struct service *service)
+bool service_check_dataset(struct service *service)
 {
     dataset_check(service->dataset);
+    return dataset_may_be_spoiled(service->dataset);
 }
 
 uint64_t service_clients_memory_max(const struct service *service)

@@ -189,8 +189,8 @@ void service_publish(struct service *service);
 void service_forget(struct service *service);
 
 // Compares the files of the loop's dataset with what they were, and has what is new logged
-// (dataset_check): every second or so, in one loop's thread.
-void service_check_dataset(struct service *service);
+// (dataset_check): every second or so, in one loop's thread. True when the index may be spoiled.
+bool service_check_dataset(struct service *service);
 
 // Frees what was logged. The services are gone, or about to be used no more.
 void service_group_release(struct service_group *group);

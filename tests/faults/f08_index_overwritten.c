@@ -1,0 +1,227 @@
+// F8: the index file is overwritten in place while it is served from, by noise or by the index of
+// other data. Keys may be missed until it is noticed, none has another one's value; then the index
+// is built anew beside the readers.
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "faults/hammer.h"
+#include "support/forge.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/watch.h"
+
+static const struct table table = {1, 20000};
+static const struct table other_table = {2, 20000};
+static const char *data;
+static const char *path;   // of its index
+static struct buf noise;   // as long as the index
+static struct buf foreign; // the index of the other table
+
+// Data and index as they should be, in new files.
+static void fresh(void)
+{
+    unlink(path);
+    unlink(data);
+    data = table_file(&table, "table.data");
+    index_written(data, NULL);
+}
+
+static void overwrite_image(struct span with)
+{
+    struct stat status;
+    require(stat(path, &status) == 0 && (size_t)status.st_size >= with.len, "no index");
+    file_patch(path, INDEX_IMAGE_AT, span_of(with.ptr + INDEX_IMAGE_AT, with.len - INDEX_IMAGE_AT));
+}
+
+static void overwrite_all(struct span with)
+{
+    file_patch(path, 0, with);
+}
+
+// ---- a dataset ----------------------------------------------------------------------------------
+
+static void opened_fresh(struct opened *o, enum dataset_index index)
+{
+    fresh();
+    opened_init(o, data, index, NULL);
+    require(o->dataset != NULL, "%s", o->error.text);
+    dataset_settle(o->dataset, NULL);
+    // Its own stamp is a change, too.
+    ok(!dataset_is_spoiled(o->dataset, NULL, &o->error) && !dataset_may_be_spoiled(o->dataset) &&
+           table_is_served(&table, o->dataset),
+       "(all is well)");
+    notices_clear(&o->notices);
+}
+
+static void is_spoiled(struct opened *o, const char *name)
+{
+    ok(table_is_not_mistaken(&table, o->dataset), "%s: no key has another one's value", name);
+    ok(dataset_may_be_spoiled(o->dataset), "%s: it is noticed", name);
+    is_text(dataset_status(o->dataset), "ok", "%s: the data is sound", name);
+    ok(dataset_is_spoiled(o->dataset, NULL, &o->error), "%s: and found out", name);
+    ok(strstr(o->error.text, "table.data.idx' was overwritten in place") != NULL, "%s: why: %s",
+       name, o->error.text);
+}
+
+static void opens_again(struct opened *o, const char *status, const char *name)
+{
+    struct dataset *again = dataset_open_again(o->dataset, &o->error);
+    require(again != NULL, "%s: %s", name, o->error.text);
+    dataset_settle(again, NULL);
+    ok(!dataset_may_be_spoiled(o->dataset), "%s: once is enough", name);
+    dataset_close(o->dataset);
+    o->dataset = again;
+    ok(table_is_served(&table, again), "%s: all is found again", name);
+    is_text(dataset_index_status(again), status, "%s: index status", name);
+    ok(!dataset_may_be_spoiled(again), "%s: nothing is spoiled", name);
+}
+
+static void is_mended(enum dataset_index index, void (*overwrite)(struct span),
+                      const struct buf *with, const char *status, const char *name)
+{
+    struct opened o;
+    opened_fresh(&o, index);
+    overwrite(buf_span(with));
+    is_spoiled(&o, name);
+    opens_again(&o, status, name);
+    opened_close(&o);
+}
+
+// What writes the same is no damage.
+static void check_touched(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    struct buf file = file_content(path);
+    file_patch(path, 0, buf_span(&file));
+    ok(dataset_may_be_spoiled(o.dataset), "written as it was: noticed");
+    ok(!dataset_is_spoiled(o.dataset, NULL, &o.error) && !dataset_may_be_spoiled(o.dataset),
+       "written as it was: it is not spoiled");
+    atomic_bool cancel = true;
+    overwrite_image(buf_span(&noise));
+    ok(!dataset_is_spoiled(o.dataset, &cancel, &o.error), "cancelled: not found out");
+    ok(dataset_may_be_spoiled(o.dataset), "cancelled: nor forgotten");
+    buf_release(&file);
+    opened_close(&o);
+}
+
+// A disk that spoils what is written is not written to again and again.
+static void check_again(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    overwrite_image(buf_span(&noise));
+    is_spoiled(&o, "the first time");
+    opens_again(&o, "mapped", "the first time");
+    overwrite_image(buf_span(&noise));
+    is_spoiled(&o, "the second time");
+    opens_again(&o, "memory", "the second time");
+    opened_close(&o);
+}
+
+// The data is that which was opened, not that which is to be published next.
+static void check_replaced(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    overwrite_image(buf_span(&noise));
+    require(rename(table_file(&other_table, "next.data"), data) == 0, "cannot rename");
+    is_spoiled(&o, "replaced data");
+    opens_again(&o, "memory", "replaced data");
+    opened_close(&o);
+}
+
+static void check_data_gone(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    overwrite_image(buf_span(&noise));
+    file_patch(data, TABLE_LINE * 100, span_of("no record", 9));
+    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "malformed data: the index is spoiled");
+    ok(dataset_open_again(o.dataset, &o.error) == NULL, "malformed data: not opened again");
+    ok(strstr(o.error.text, "malformed") != NULL, "malformed data: %s", o.error.text);
+    ok(!dataset_may_be_spoiled(o.dataset), "malformed data: not tried again");
+    ok(table_is_not_mistaken(&table, o.dataset), "malformed data: no key has another one's value");
+    opened_close(&o);
+}
+
+// ---- a server -----------------------------------------------------------------------------------
+
+// Asks for all keys: each has its value or, until the index is built anew, none.
+static void ask_all(int port, bool all, const char *name)
+{
+    redisContext *c = hammer_connect(port);
+    size_t exact = 0, missed = 0;
+    for (size_t i = 0; i < table.count; i++) {
+        char key[UUID_TEXT_LEN + 1] = "";
+        char value[TABLE_VALUE + 1];
+        uuid_format(table_key(&table, i), key);
+        table_value(&table, i, value);
+        redisReply *reply = redisCommand(c, "GET %s", key);
+        require(reply != NULL, "%s: the connection is closed", name);
+        exact += reply->type == REDIS_REPLY_STRING && strcmp(reply->str, value) == 0;
+        missed += reply->type == REDIS_REPLY_NIL || is_refusal(reply);
+        freeReplyObject(reply);
+    }
+    is_number((int64_t)(exact + (all ? 0 : missed)), (int64_t)table.count, "%s", name);
+    redisFree(c);
+}
+
+static void check_server(const char *threads, const char *pages, void (*overwrite)(struct span),
+                         const struct buf *with, const char *name)
+{
+    fresh();
+    struct server_process s =
+        server_start(data, WORDS("--threads", threads, "--index-pages", pages));
+    ask_all(s.port, true, "(all is well)");
+    overwrite(buf_span(with));
+    if (strcmp(pages, "shared") == 0) {
+        ask_all(s.port, false, "no key has another one's value");
+        log_await(s.log_path, "built the index of ");
+        ok(log_has(s.log_path, "table.data.idx' was overwritten in place: building anew"),
+           "%s: told why", name);
+        ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: the data is sound", name);
+    }
+    ask_all(s.port, true, name);
+    is_number(server_stop(&s), 0, "%s: the server ends well", name);
+    is_number(log_warnings(s.log_path), strcmp(pages, "shared") == 0, "%s: one warning", name);
+    // What was built anew is there for the next start.
+    if (strcmp(pages, "shared") == 0) {
+        s = server_start(data, WORDS("--threads", threads));
+        ok(log_has(s.log_path, "mapped the index"), "%s: the next start maps it", name);
+        is_number(server_stop(&s), 0, "%s: and ends well", name);
+    }
+}
+
+int main(void)
+{
+    data = table_file(&table, "table.data");
+    path = test_path("table.data.idx");
+    index_written(data, NULL);
+    struct buf good = file_content(path);
+    buf_append(&noise, buf_span(&good));
+    for (size_t i = INDEX_IMAGE_AT; i < index_checksums_at(forge_header(&good)->image_bytes); i++)
+        noise.ptr[i] = (char)(i * 37 + i / 251);
+    const char *others = table_file(&other_table, "other.data");
+    index_written(others, NULL);
+    foreign = file_content(test_path("other.data.idx"));
+    require(foreign.len == good.len, "the indexes are not of one size");
+
+    is_mended(DATASET_INDEX_WRITE, overwrite_image, &noise, "mapped", "noise");
+    is_mended(DATASET_INDEX_WRITE, overwrite_all, &foreign, "mapped", "the index of other data");
+    is_mended(DATASET_INDEX_READ, overwrite_image, &noise, "memory", "noise, read only");
+    check_touched();
+    check_again();
+    check_replaced();
+    check_data_gone();
+    check_server("1", "shared", overwrite_image, &noise, "noise under a server");
+    check_server("2", "shared", overwrite_all, &foreign, "the index of other data under a server");
+    check_server("2", "huge", overwrite_image, &noise, "a copy of its own");
+    buf_release(&good);
+    buf_release(&noise);
+    buf_release(&foreign);
+    return done_testing();
+}
