@@ -145,9 +145,7 @@ enum { TOLD_DAMAGE = 1, TOLD_OVERWRITTEN = 2, TOLD_APPENDED = 4 };
 
 static bool is_news(struct dataset *d, unsigned what)
 {
-    bool news = (d->told & what) == 0;
-    d->told |= what;
-    return news && d->settings.notice != NULL;
+    return (atomic_fetch_or(&d->told, what) & what) == 0 && d->settings.notice != NULL;
 }
 
 static void tell_damage(struct dataset *d)

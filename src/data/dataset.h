@@ -133,10 +133,13 @@ bool dataset_may_be_spoiled(const struct dataset *d);
 // settles. `*cancel` as in dataset_settle.
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
-// Opens the data file of `old` once more, whatever is at its path by now, with the same settings,
-// for an index that is not spoiled: mostly one that is built. NULL with a message as dataset_open;
-// `old` is not spoiled any more then, so that it is tried once.
+// Serves what `old` does from another dataset, whatever is at its path by now, with an index that is
+// built. NULL with a message when it cannot be; that is tried once: `old` does not count as spoiled
+// from here on.
 struct dataset *dataset_open_again(struct dataset *old, struct error *error);
+
+// Whether it came to be that way.
+bool dataset_is_rebuilt(const struct dataset *d);
 
 // Of the data file: "ok", "appended", "overwritten" (both are served on), "truncated", or
 // "unreadable" (a part of it).

@@ -290,6 +290,13 @@ static struct index *find_index(struct dataset *d)
     }
 }
 
+// For a new index file, if there is to be one. Where it cannot be written, it has been told.
+static void lock_index(struct dataset *d)
+{
+    if (d->index_path != NULL && d->settings.index == DATASET_INDEX_WRITE)
+        (void)index_writer_open(&d->writer, d->index_path, NULL);
+}
+
 // ---- opening ------------------------------------------------------------------------------------
 
 void dataset_release(struct ref *ref)
@@ -375,8 +382,8 @@ bool dataset_is_current(const struct dataset *d)
     if (stat(d->path, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
-    return now.bytes == d->id.bytes && now.inode == d->id.inode &&
-           now.modified_ns == d->id.modified_ns;
+    return now.bytes == d->opened.bytes && now.inode == d->opened.inode &&
+           now.modified_ns == d->opened.modified_ns;
 }
 
 // The same, and nobody has set its times back after a change either. A rename does not pass, so it
@@ -391,18 +398,17 @@ static bool is_untouched(struct dataset *d)
 static bool map_text(struct dataset *d, int fd, struct error *error)
 {
     struct mapping *m = &d->source;
-    if (d->id.bytes > 0) {
-        void *text = mmap(NULL, d->id.bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (d->opened.bytes > 0) {
+        void *text = mmap(NULL, d->opened.bytes, PROT_READ, MAP_SHARED, fd, 0);
         if (text == MAP_FAILED)
             goto fail;
-        d->text = span_of(text, d->id.bytes);
+        d->text = span_of(text, d->opened.bytes);
         d->mapped = true;
         m->begin = text;
         m->len = d->text.len;
         atomic_init(&m->end, m->begin + m->len - 1);
     }
     m->filler = '\n';
-    d->opened = d->id;
     if (mapping_guard(m, fd))
         return true;
 fail:
@@ -476,7 +482,9 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     bool only = d->settings.index == DATASET_INDEX_ONLY;
     bool missing;
     struct index *x = NULL;
-    if (d->index_path != NULL)
+    if (d->rebuilt)
+        lock_index(d);
+    else if (d->index_path != NULL)
         x = only ? map_index(d, &missing, error) : find_index(d);
     if (only && x == NULL)
         return NULL;
@@ -495,11 +503,9 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     return x;
 }
 
-// Of the file that `fd` is of, as its status is.
-static bool open_file(struct dataset *d, int fd, const struct stat *status,
-                      struct dataset_report *report, struct error *error)
+// Of the file that `fd` is of, as `d->opened` and `d->id` tell.
+static bool open_file(struct dataset *d, int fd, struct dataset_report *report, struct error *error)
 {
-    d->id = identity_of_file(status);
     if (!map_text(d, fd, error) || !choose_index_path(d, error))
         return false;
     advise(d, MADV_RANDOM);
@@ -522,9 +528,13 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
     struct stat status;
     struct dataset *d = dataset_new(path, settings, error);
     int fd = d != NULL ? file_open(path, &status, error) : -1;
-    bool opened = fd >= 0 && open_file(d, fd, &status, report, error);
-    if (fd >= 0)
+    bool opened = false;
+    if (fd >= 0) {
+        d->id = identity_of_file(&status);
+        d->opened = d->id;
+        opened = open_file(d, fd, report, error);
         close(fd);
+    }
     if (opened)
         return d;
     dataset_close(d);
@@ -551,19 +561,30 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     settings.index_path = old->index_path;
     // A disk that has spoiled two files may spoil the next; and an index that lies there by now may
     // be that of the data that has taken the place.
-    if (old->opened_again || !dataset_is_current(old))
+    if (old->rebuilt || !dataset_is_current(old))
         settings.index = DATASET_INDEX_NONE;
     atomic_store(&old->given_up, true);
     struct dataset *d = dataset_new(old->path, &settings, error);
-    if (d != NULL && fstat(old->source.fd, &status) == 0 &&
-        open_file(d, old->source.fd, &status, NULL, error)) {
-        d->opened_again = true;
+    if (d == NULL)
+        return NULL;
+    if (fstat(old->source.fd, &status) != 0 || (uint64_t)status.st_size < old->opened.bytes) {
+        error_set(error, "'%s' was truncated", old->path);
+    } else {
+        d->id = identity_of_file(&status);
         d->opened = old->opened;
-        d->told = old->told;
-        return d;
+        atomic_init(&d->change, atomic_load(&old->change));
+        atomic_init(&d->told, atomic_load(&old->told));
+        d->rebuilt = true;
+        if (open_file(d, old->source.fd, NULL, error))
+            return d;
     }
     dataset_close(d);
     return NULL;
+}
+
+bool dataset_is_rebuilt(const struct dataset *d)
+{
+    return d->rebuilt;
 }
 
 // ---- settling -----------------------------------------------------------------------------------
@@ -697,9 +718,9 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
 {
     struct error error;
     struct stat status;
-    bool locked = d->settings.index == DATASET_INDEX_WRITE &&
-                  index_writer_open(&d->writer, d->index_path, NULL) == INDEX_LOCKED;
-    if (fstat(d->source.fd, &status) == 0)
+    lock_index(d);
+    // An index of what has been appended to since would claim to be of all of it.
+    if (fstat(d->source.fd, &status) == 0 && (uint64_t)status.st_size == d->opened.bytes)
         d->id = identity_of_file(&status);
     struct index *x = build(d, NULL, &error);
     if (x != NULL && mapping_look(&d->source) > 0) { // it would lack what the file has lost
@@ -715,8 +736,8 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
     }
     x->replaced = atomic_load(&d->index);
     atomic_store_explicit(&d->index, x, memory_order_release);
-    atomic_store(&d->status, locked ? in_writing : in_memory);
-    if (locked)
+    atomic_store(&d->status, d->writer.locked ? in_writing : in_memory);
+    if (d->writer.locked)
         write_index(d, cancel);
 }
 

@@ -35,14 +35,14 @@ struct dataset {
     // For settling:
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
-    struct identity id;     // of the data file, as it was opened; without checksums
-    struct identity opened; // the same; this one stays
+    struct identity id;     // of the data file, as reading it began; without checksums
+    struct identity opened; // as what is served was opened first: so long it is
     atomic_uint change;     // an enum change: what has been seen of the file besides damage
-    unsigned told;          // what dataset_check has told of; bits
+    atomic_uint told;       // what dataset_check has told of; bits
     struct index_writer writer;
     bool blocks_unverified;  // of a mapped index
     bool content_unverified; // of the data file
-    bool opened_again;    // in the place of one whose index was spoiled
+    bool rebuilt;         // in the place of one whose index was spoiled
     atomic_bool given_up; // its index is spoiled, and another dataset was tried
     _Atomic(const char *) status;
     char path[]; // NUL-terminated

@@ -118,7 +118,7 @@ bool index_file_copy(struct index_file *f, struct error *error)
     if (sums_len > 0)
         f->checksums = (const uint64_t *)(const void *)(f->copy.ptr + sums_at);
     mapping_release(&f->source);
-    munmap(f->mapping.ptr, f->mapping.len);
+    memory_unmap(f->mapping.ptr, f->mapping.len);
     f->mapping = (struct bytes){NULL, 0};
     return true;
 }

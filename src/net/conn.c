@@ -55,6 +55,7 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
     link_move_last(&worker->active, &c->link);
     link_init(&c->wait);
     link_init(&c->holding);
+    link_init(&c->wake);
     c->awaits = AWAITS_NOTHING;
     return c;
 }
@@ -75,6 +76,7 @@ void conn_free(struct conn *c)
     buf_release(&c->input);
     output_release(&c->output);
     link_remove(&c->link);
+    link_remove(&c->wake);
     await_nothing(c);
     worker_account(c->worker, c, 0);
     worker_lost(c->worker);
@@ -89,7 +91,8 @@ static struct conn *conn_of_session(const struct session *s)
 void conn_wake(struct session *s)
 {
     struct conn *c = conn_of_session(s);
-    ev_feed_event(c->worker->loop, &c->io, EV_CUSTOM);
+    if (link_is_empty(&c->wake))
+        link_move_last(&c->worker->woken, &c->wake);
 }
 
 static void name_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
@@ -403,11 +406,11 @@ static void get_in_line(struct conn *c, size_t len)
 }
 
 // Sends, reads, and gets in line if there is something to answer.
-static void on_ready(struct conn *c, int events)
+static void on_ready(struct conn *c, int events, bool woken)
 {
     size_t len = 0;
     bool alive = true;
-    c->woken |= (events & EV_CUSTOM) != 0 && c->status != FEED_CLOSE;
+    c->woken |= woken && c->status != FEED_CLOSE;
     bool unfinished = is_unfinished(c) || c->woken;
     if ((events & EV_WRITE) != 0)
         alive = send_kept(c);
@@ -439,13 +442,22 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
     if (c->lingering)
         discard_input(c);
     else if (c->in_line)
-        return; // it was woken, and is about to be answered anyway
+        return;                                             // it is about to be answered
     else if (c->session.killed || (events & EV_ERROR) != 0) // libev could not watch it
         conn_free(c);
-    else if (events == EV_CUSTOM && is_unfinished(c))
-        return; // a turn comes behind the others' anyway
     else
-        on_ready(c, events);
+        on_ready(c, events, false);
+}
+
+void conn_attend(struct conn *c)
+{
+    link_remove(&c->wake);
+    if (c->lingering || c->in_line)
+        return;
+    if (c->session.killed)
+        conn_free(c);
+    else if (!is_unfinished(c)) // or a turn comes behind the others' anyway
+        on_ready(c, 0, true);
 }
 
 void conn_drain(struct conn *c)

@@ -237,7 +237,7 @@ static void mend(struct publisher *p)
     struct error error = {""};
     struct dataset *spoiled = p->current->dataset;
     uint64_t start = clock_monotonic_ns();
-    if (!dataset_is_spoiled(spoiled, &p->cancel, &error))
+    if (atomic_load(&p->cancel) || !dataset_is_spoiled(spoiled, &p->cancel, &error))
         return;
     log_write(LOG_WARNING, "%s: building anew", error.text);
     if (replace(p, dataset_open_again(spoiled, &error), &error)) {

@@ -42,8 +42,8 @@ bool publisher_start(struct publisher *p, struct error *error);
 // why they do not. From any thread.
 void publisher_ask(struct publisher *p, struct reload_request *request);
 
-// Asks for the index of the present dataset to be compared with what it was and, when it is spoiled,
-// to be built anew. From any thread.
+// Asks for the index of the present dataset to be compared with what it was and, when it is
+// spoiled, to be built anew. From any thread.
 void publisher_mend(struct publisher *p);
 
 // The server stops: what is asked and not done fails at once, and nothing more is published. More

@@ -231,6 +231,7 @@ static void stop(struct server *server)
     stop_accepting(server);
     publisher_cancel(server->publisher);
     ev_timer_stop(server->loop, &server->accept_pause);
+    ev_timer_stop(server->loop, &server->check);
     ev_timer_start(server->loop, &server->drain_limit);
     workers_drain(server->workers);
 }

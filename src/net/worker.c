@@ -13,7 +13,13 @@
 #include "base/log.h"
 #include "net/conn.h"
 
-enum { DESCRIPTORS_BESIDES = 64 }; // those of clients
+enum {
+    DESCRIPTORS_BESIDES = 64, // those of clients
+    WAKES_PER_TURN = 64,      // half a millisecond, when each is sent a message
+    // Bytes of room for replies that stay from turn to turn; all that had waited for a subscriber
+    // may take more.
+    OUTPUT_KEPT = 1024 * 1024,
+};
 
 static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: how late a timeout may come
 static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // that a closed connection may still send
@@ -43,6 +49,11 @@ static void close_older(struct worker *worker, struct link *list, uint64_t age)
 static struct conn *conn_of_wait(struct link *link)
 {
     return (struct conn *)((char *)link - offsetof(struct conn, wait));
+}
+
+static struct conn *conn_of_wake(struct link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, wake));
 }
 
 static struct conn *conn_of_holding(struct link *link)
@@ -133,16 +144,34 @@ static void follow_pause(struct worker *worker)
     ev_timer_start(worker->loop, &worker->pause);
 }
 
+static void on_hurry(struct ev_loop *loop, ev_idle *idle, int events)
+{
+    (void)loop;
+    (void)idle;
+    (void)events;
+}
+
+// Some of those that were woken by others have a turn; the sockets that are ready come between them
+// and the next ones, however many a message or a reload has woken.
+static void attend_woken(struct worker *worker)
+{
+    for (unsigned i = 0; i < WAKES_PER_TURN && !link_is_empty(&worker->woken); i++)
+        conn_attend(conn_of_wake(worker->woken.next));
+    worker_take_turns(worker);
+}
+
 static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
     struct worker *worker = prepare->data;
     (void)events;
-    do {
-        worker_take_turns(worker);
-        if (worker->service.paused_until != worker->pause_end)
-            follow_pause(worker);
-        ev_invoke_pending(loop); // clients that were woken by others get in line
-    } while (worker->turn_count > 0);
+    worker_take_turns(worker);
+    attend_woken(worker);
+    if (worker->service.paused_until != worker->pause_end)
+        follow_pause(worker);
+    if (link_is_empty(&worker->woken))
+        ev_idle_stop(loop, &worker->hurry);
+    else
+        ev_idle_start(loop, &worker->hurry);
     worker->now = 0;
 }
 
@@ -199,6 +228,8 @@ void worker_take_turns(struct worker *worker)
     }
     worker->turn_count = 0;
     worker->input_used = 0;
+    if (worker->output.owned.cap > OUTPUT_KEPT && output_pending(&worker->output) == 0)
+        output_release(&worker->output);
 }
 
 char *worker_input(struct worker *worker)
@@ -253,6 +284,7 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     worker->input = input;
     link_init(&worker->active);
     link_init(&worker->lingering);
+    link_init(&worker->woken);
     service_init(&worker->service, group);
     for (unsigned i = 0; i < AWAITS_NOTHING; i++)
         link_init(&worker->waiting[i]);
@@ -271,6 +303,7 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     ev_prepare_init(&worker->turn_end, on_turn_end);
     worker->turn_end.data = worker;
     ev_prepare_start(loop, &worker->turn_end);
+    ev_idle_init(&worker->hurry, on_hurry);
     reserve_watchers(loop, group->settings);
     worker_settings_changed(worker);
     return worker;
@@ -370,6 +403,7 @@ void worker_free(struct worker *worker)
         conn_free(conn_of(worker->lingering.next));
     ev_timer_stop(worker->loop, &worker->sweep);
     ev_prepare_stop(worker->loop, &worker->turn_end);
+    ev_idle_stop(worker->loop, &worker->hurry);
     ev_timer_stop(worker->loop, &worker->pause);
     output_release(&worker->output);
     service_release(&worker->service);

@@ -53,8 +53,10 @@ struct worker {
     ev_timer sweep; // closes idle and lingering connections
     uint64_t now;   // monotonic ns, as last read in this turn of the loop; 0: not yet
     ev_prepare turn_end;
-    ev_timer pause;                         // of CLIENT PAUSE
-    uint64_t pause_end;                     // that it is set for; monotonic ns
+    struct link woken;  // connections that have something to be told, the longest waiting first
+    ev_idle hurry;      // active while there are: the loop then does not wait for sockets
+    ev_timer pause;     // of CLIENT PAUSE
+    uint64_t pause_end; // that it is set for; monotonic ns
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left
     void *owner;                            // for `drained`
 

@@ -110,6 +110,7 @@ void service_publish(struct service *service)
     service->view = service->next_view;
     service->next_view = NULL;
     service->dataset = service->view->dataset;
+    service->generation += !dataset_is_rebuilt(service->dataset);
     tracking_invalidate(service);
 }
 
@@ -150,6 +151,7 @@ void service_release(struct service *service)
 {
     service_forget(service);
     ref_drop(&service->view->ref);
+    roster_release(&service->roster);
     durations_table_release(&service->durations);
 }
 

@@ -15,6 +15,7 @@
 #include "serve/pace.h"
 #include "serve/percentiles.h"
 #include "serve/reload.h"
+#include "serve/roster.h"
 #include "serve/slow_log.h"
 #include "serve/stats.h"
 #include "serve/timing.h"
@@ -148,10 +149,12 @@ struct client_owner {
 // One loop's. Only its thread touches it, but for reading the counters.
 struct service {
     struct service_group *group;
-    unsigned number; // in the group
-    struct link sessions;
+    unsigned number;      // in the group
+    struct link sessions; // in the order of their ids
+    struct roster roster; // of the same
     struct client_owner owner;
-    uint64_t generation;                     // of the dataset: how often it has been replaced
+    uint64_t generation;                     // of the data: how often it has been replaced
+    uint64_t invalidations;                  // the same, and of its index alone
     uint64_t paused_until;                   // by CLIENT PAUSE: monotonic ns; 0: not paused
     const struct service_settings *settings; // these three are the group's
     struct dataset *dataset;

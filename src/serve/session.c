@@ -38,6 +38,7 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
     };
     link_init(&s->link);
     link_move_last(&service->sessions, &s->link);
+    roster_add(&service->roster, s);
 }
 
 static void forget_ahead(struct session *s);
@@ -57,6 +58,7 @@ void session_leave(struct session *s)
     tracking_end(s);
     pubsub_end(s);
     link_remove(&s->link);
+    roster_remove(&s->service->roster, s);
 }
 
 void session_release(struct session *s)
@@ -156,9 +158,12 @@ bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
 
 void session_push_output(struct session *s, struct output *message)
 {
-    s->oom |= output_oom(message);
-    if (!output_oom(message))
+    if (!output_oom(message)) {
         session_push(s, buf_span(&message->owned));
+    } else {
+        s->oom = true; // it would go on without what it was to be told
+        session_wake(s);
+    }
     output_release(message);
 }
 
@@ -174,9 +179,17 @@ struct session *session_next(const struct session *s)
     return session_of(s->service, s->link.next);
 }
 
+struct session *session_find(const struct service *service, uint64_t id)
+{
+    return roster_find(&service->roster, id);
+}
+
 struct session *session_after(const struct service *service, uint64_t id)
 {
-    struct session *s = session_of(service, service->sessions.next);
+    struct session *s = session_find(service, id);
+    if (s != NULL)
+        return session_next(s);
+    s = session_of(service, service->sessions.next);
     while (s != NULL && s->id <= id)
         s = session_next(s);
     return s;

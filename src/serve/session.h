@@ -67,8 +67,9 @@ struct session {
     struct output *out;       // these two are set during a feed only; otherwise `out` is NULL
     struct resp_writer reply; // writes to `out`, or to nowhere
     uint64_t id;
-    uint64_t created_ns; // monotonic; the caller's to set
-    char *name;          // NULL: none; these three are owned
+    struct session *next_in_chain; // of the service's roster
+    uint64_t created_ns;           // monotonic; the caller's to set
+    char *name;                    // NULL: none; these three are owned
     char *lib_name;
     char *lib_ver;
     const struct command_entry *last;    // the command named last, or NULL
@@ -166,6 +167,9 @@ void session_push_output(struct session *s, struct output *message);
 // one behind `s`. NULL: none.
 struct session *session_after(const struct service *service, uint64_t id);
 struct session *session_next(const struct session *s);
+
+// The one of that id, or NULL.
+struct session *session_find(const struct service *service, uint64_t id);
 
 // Has the owner feed the session soon, with empty input if there is none.
 void session_wake(struct session *s);

@@ -34,7 +34,7 @@ struct tracking {
     enum caching caching;
     bool broken; // the client that invalidations are redirected to is gone
     uint64_t redirect;
-    uint64_t generation;  // of the dataset whose replacement was told last
+    uint64_t told;        // invalidations of the service
     struct buf *prefixes; // in their order
     unsigned prefix_count;
 };
@@ -119,8 +119,8 @@ struct redirected {
 static bool visit_target(struct errand *e, struct service *service)
 {
     struct redirected *r = (struct redirected *)e;
-    struct session *s = session_after(service, r->to - 1);
-    if (s == NULL || s->id != r->to)
+    struct session *s = session_find(service, r->to);
+    if (s == NULL)
         return true;
     r->found = true;
     if (s->reply.protocol == RESP3)
@@ -133,8 +133,8 @@ static bool visit_target(struct errand *e, struct service *service)
 static void tell_broken(struct errand *e)
 {
     const struct redirected *r = (const struct redirected *)e;
-    struct session *s = session_after(e->home, r->from - 1);
-    if (r->found || s == NULL || s->id != r->from || s->tracking == NULL)
+    struct session *s = session_find(e->home, r->from);
+    if (r->found || s == NULL || s->tracking == NULL)
         return;
     s->tracking->broken = true;
     if (s->reply.protocol == RESP3)
@@ -159,9 +159,9 @@ static void redirect_invalidation(struct session *s)
 void tracking_catch_up(struct session *s)
 {
     struct tracking *t = s->tracking;
-    if (t->generation == s->service->generation)
+    if (t->told == s->service->invalidations)
         return;
-    t->generation = s->service->generation;
+    t->told = s->service->invalidations;
     if (t->redirect != 0)
         redirect_invalidation(s);
     else if (s->reply.protocol == RESP3)
@@ -173,7 +173,7 @@ void tracking_catch_up(struct session *s)
 
 void tracking_invalidate(struct service *service)
 {
-    service->generation++;
+    service->invalidations++;
     struct session *s = session_after(service, 0);
     for (; s != NULL; s = session_next(s))
         if (s->tracking != NULL)
@@ -350,7 +350,7 @@ static bool turn_on(struct session *s, const struct resp_request *r, const struc
         s->tracking = calloc(1, sizeof *s->tracking);
         if (s->tracking == NULL)
             return false;
-        s->tracking->generation = s->service->generation;
+        s->tracking->told = s->service->invalidations;
         counter_add(&s->service->stats.tracking_clients, 1);
     }
     struct tracking *t = s->tracking;
@@ -376,8 +376,7 @@ struct search {
 static bool visit_search(struct errand *e, struct service *service)
 {
     struct search *search = (struct search *)e;
-    const struct session *s = session_after(service, search->id - 1);
-    search->found |= s != NULL && s->id == search->id;
+    search->found |= session_find(service, search->id) != NULL;
     return true;
 }
 

@@ -1,6 +1,7 @@
 // F8: the index file is overwritten in place while it is served from, by noise or by the index of
 // other data. Keys may be missed until it is noticed, none has another one's value; then the index
 // is built anew beside the readers.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -134,6 +135,26 @@ static void check_replaced(void)
     opened_close(&o);
 }
 
+// What was appended is not served before a reload, nor is it in an index file.
+static void check_appended(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    int fd = open(data, O_WRONLY | O_APPEND | O_CLOEXEC);
+    static const char more[] = "00000000-0000-4000-8000-000000000001 new\nno record";
+    require(write(fd, more, sizeof more - 1) == (ssize_t)sizeof more - 1, "cannot append");
+    close(fd);
+    dataset_check(o.dataset);
+    is_text(dataset_status(o.dataset), "appended", "appended data: (status)");
+    overwrite_image(buf_span(&noise));
+    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "appended data: the index is spoiled");
+    opens_again(&o, "memory", "appended data");
+    is_text(dataset_status(o.dataset), "appended", "appended data: status");
+    dataset_check(o.dataset);
+    is_number(o.notices.warnings, 1, "appended data: told once");
+    opened_close(&o);
+}
+
 static void check_data_gone(void)
 {
     struct opened o;
@@ -183,6 +204,8 @@ static void check_server(const char *threads, const char *pages, void (*overwrit
         log_await(s.log_path, "built the index of ");
         ok(log_has(s.log_path, "table.data.idx' was overwritten in place: building anew"),
            "%s: told why", name);
+        ok(hammer_info(s.port, "dataset", "dataset_generation:1\r"), "%s: the data is the same",
+           name);
         ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: the data is sound", name);
     }
     ask_all(s.port, true, name);
@@ -216,6 +239,7 @@ int main(void)
     check_touched();
     check_again();
     check_replaced();
+    check_appended();
     check_data_gone();
     check_server("1", "shared", overwrite_image, &noise, "noise under a server");
     check_server("2", "shared", overwrite_all, &foreign, "the index of other data under a server");

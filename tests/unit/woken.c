@@ -1,0 +1,236 @@
+// Clients that others wake, to be told something or to be closed: none is forgotten, whatever its
+// connection is doing meanwhile; and many of them do not keep the others waiting.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "net/conn.h"
+#include "net/worker.h"
+#include "support/tap.h"
+
+enum { LISTENERS = 1000, LARGE = 300000, ALARM = 60 };
+
+static const struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const char key[] = "00000000-0000-4000-8000-000000000001";
+
+static struct ev_loop *loop;
+static struct service_group group;
+static struct worker *worker;
+static uint64_t last_id;
+
+struct client {
+    int fd; // its own end; nonblocking
+    struct conn *conn;
+};
+
+static struct client client_connect(void)
+{
+    int ends[2];
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
+            "no socket pair");
+    worker_adopt(worker, ends[0], ++last_id, true);
+    struct link *newest = worker->active.previous;
+    return (struct client){ends[1], (struct conn *)((char *)newest - offsetof(struct conn, link))};
+}
+
+static void say(const struct client *c, const char *text)
+{
+    require(write(c->fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write");
+}
+
+// All that has come, behind what `to` holds. False when the connection is closed.
+static bool hear(const struct client *c, struct buf *to)
+{
+    for (;;) {
+        char *room = buf_reserve(to, 65536);
+        require(room != NULL, "no memory");
+        ssize_t count = read(c->fd, room, 65536);
+        if (count <= 0)
+            return count < 0 && errno == EAGAIN;
+        to->len += (size_t)count;
+    }
+}
+
+static void turn(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+}
+
+static bool ends_with(const struct buf *text, const char *end)
+{
+    size_t len = strlen(end);
+    return text->len >= len && memcmp(text->ptr + text->len - len, end, len) == 0;
+}
+
+// Its connection waits to write and to read when, in one turn, all is sent, so that it waits to
+// read only, and another client behind it (or before it) has woken it.
+static void check_settling(bool behind, bool killed)
+{
+    const char *name = killed ? "killed" : "told";
+    const char *order = behind ? "by one behind it" : "by one before it";
+    char request[64];
+    struct buf got = {0};
+    struct client c = client_connect();
+    struct client other = client_connect();
+    say(&c, "HELLO 3\r\nSUBSCRIBE news\r\n");
+    turn(3);
+    snprintf(request, sizeof request, "GET %s\r\n", key);
+    say(&c, request);
+    while ((c.conn->io.events & EV_WRITE) == 0) {
+        turn(1);
+        require(counter_get(&worker->service.stats.connected_clients) == 2, "a client is gone");
+    }
+    hear(&c, &got);
+    say(&c, "PING\r\n");
+    if (killed)
+        snprintf(request, sizeof request, "CLIENT KILL ID %llu\r\n",
+                 (unsigned long long)c.conn->session.id);
+    say(&other, killed ? request : "PUBLISH news today\r\n");
+    // libev calls for the latest first.
+    ev_feed_event(loop, behind ? &other.conn->io : &c.conn->io, EV_READ | (behind ? 0 : EV_WRITE));
+    ev_feed_event(loop, behind ? &c.conn->io : &other.conn->io, EV_READ | (behind ? EV_WRITE : 0));
+    ev_invoke_pending(loop);
+    turn(5);
+    bool open = hear(&c, &got);
+    if (killed)
+        ok(!open, "%s %s: it is closed", name, order);
+    else
+        ok(ends_with(&got, "news\r\n$5\r\ntoday\r\n") || ends_with(&got, "+PONG\r\n"),
+           "%s %s: it hears the message", name, order);
+    is_number(memmem(got.ptr, got.len, "today", 5) != NULL, !killed, "%s %s: the message", name,
+              order);
+    close(c.fd);
+    close(other.fd);
+    turn(5);
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "all are gone");
+    buf_release(&got);
+}
+
+// However many are woken, sockets that are ready have their turn in between; and the loop does not
+// wait for sockets before all are told.
+static void check_many(void)
+{
+    struct client *listeners = calloc(LISTENERS, sizeof *listeners);
+    struct client publisher = client_connect();
+    struct client asker = client_connect();
+    struct buf got = {0}, pongs = {0};
+    unsigned told = 0, turns = 0, first = 0;
+    require(listeners != NULL, "no memory");
+    for (unsigned i = 0; i < LISTENERS; i++) {
+        listeners[i] = client_connect();
+        say(&listeners[i], "SUBSCRIBE news\r\n");
+        turn(1);
+    }
+    turn(5);
+    for (unsigned i = 0; i < LISTENERS; i++)
+        hear(&listeners[i], &got);
+    say(&publisher, "PUBLISH news today\r\n");
+    alarm(ALARM); // where the loop waits, it does for ever
+    while (told < LISTENERS) {
+        say(&asker, "PING\r\n");
+        ev_run(loop, EVRUN_ONCE);
+        hear(&asker, &pongs);
+        turns++;
+        // What is read in one turn is answered at the begin of the next.
+        require(pongs.len >= (turns - 1) * strlen("+PONG\r\n"), "a client waits in turn %u", turns);
+        unsigned before = told;
+        for (unsigned i = 0; i < LISTENERS; i++) {
+            got.len = 0;
+            hear(&listeners[i], &got);
+            told += got.len > 0;
+        }
+        first = first == 0 ? told : first;
+        require(told > before || turns == 1, "nobody is told in turn %u", turns);
+    }
+    alarm(0);
+    ok(turns >= 10 && first < LISTENERS / 4, "%u are told in %u turns, %u in the first", told,
+       turns, first);
+    // They leave in one turn, each of them woken.
+    say(&publisher, "PUBLISH news tomorrow\r\n");
+    for (unsigned i = 0; i < LISTENERS; i++)
+        close(listeners[i].fd);
+    turn(LISTENERS);
+    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 2, "two are left");
+    close(publisher.fd);
+    close(asker.fd);
+    turn(3);
+    free(listeners);
+    buf_release(&got);
+    buf_release(&pongs);
+}
+
+// What had piled up for one that reads slowly is not kept for all. It is sent behind what waits for
+// its socket or, where that has just been taken, with the others' replies: what is left of a
+// message when a socket has taken all it can decides.
+static void check_room(size_t size)
+{
+    struct buf got = {0};
+    struct client slow = client_connect();
+    struct client publisher = client_connect();
+    char *message = malloc(size + 64);
+    require(message != NULL, "no memory");
+    say(&slow, "SUBSCRIBE news\r\n");
+    turn(3);
+    snprintf(message, 64, "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$%zu\r\n", size);
+    size_t head = strlen(message), all = head + size + 2;
+    memset(message + head, 'x', size);
+    memcpy(message + head + size, "\r\n", 3);
+    unsigned messages = (unsigned)(4000000 / size);
+    for (unsigned i = 0; i < messages; i++) {
+        for (size_t sent = 0; sent < all;) {
+            ssize_t count = write(publisher.fd, message + sent, all - sent);
+            sent += count > 0 ? (size_t)count : 0;
+            turn(1);
+        }
+        turn(2);
+    }
+    ok(slow.conn->session.pushes.len > 3000000, "messages of %zu bytes: (much has piled up)", size);
+    for (unsigned i = 0; i < 10000 && got.len < messages * size; i++) {
+        hear(&slow, &got);
+        turn(1);
+    }
+    ok(got.len > messages * size, "all of it is read");
+    turn(3);
+    ok(worker->output.owned.cap <= 1024 * 1024, "%zu bytes are kept", worker->output.owned.cap);
+    close(slow.fd);
+    close(publisher.fd);
+    turn(3);
+    free(message);
+    buf_release(&got);
+}
+
+int main(void)
+{
+    struct error error = {""};
+    struct buf text = {0};
+    buf_append_text(&text, key);
+    buf_append_text(&text, " ");
+    for (unsigned i = 0; i < LARGE; i++)
+        buf_append_text(&text, "v");
+    buf_append_text(&text, "\n");
+    struct dataset *dataset =
+        dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(dataset != NULL, "%s", error.text);
+    signal(SIGPIPE, SIG_IGN); // as the server does
+    loop = ev_default_loop(EVFLAG_AUTO);
+    service_group_init(&group, &settings, dataset);
+    worker = worker_new(loop, &group, &error);
+    require(worker != NULL, "%s", error.text);
+    for (unsigned i = 0; i < 4; i++)
+        check_settling(i % 2 == 0, i < 2);
+    check_many();
+    for (size_t size = 260000; size <= 400000; size += 20000)
+        check_room(size);
+    worker_free(worker);
+    ev_loop_destroy(loop);
+    dataset_close(dataset);
+    buf_release(&text);
+    return done_testing();
+}
