@@ -91,7 +91,9 @@ static struct conn *conn_of_session(const struct session *s)
 void conn_wake(struct session *s)
 {
     struct conn *c = conn_of_session(s);
-    if (link_is_empty(&c->wake))
+    if (s->killed)
+        link_move_last(&c->worker->doomed, &c->wake);
+    else if (link_is_empty(&c->wake))
         link_move_last(&c->worker->woken, &c->wake);
 }
 

@@ -43,7 +43,7 @@ struct conn {
     struct link wait;     // on its worker's list of those that await the same
     struct link holding;  // on its worker's list of those that hold about as much
     size_t held;          // bytes of ours, as its worker knows
-    struct link wake;     // on its worker's list of those that were woken
+    struct link wake;     // on its worker's list of those that were woken, or that are to be closed
 };
 
 // A connection on `fd`, which it owns from here on, of the client that CLIENT ID calls `id`; NULL
@@ -62,8 +62,8 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out);
 // that out, and may free it.
 void conn_send(struct conn *c, size_t reply);
 
-// What its session asks of it: see struct client_owner. It is put on the worker's list of those
-// that were woken, from which conn_attend takes it; that may free it.
+// What its session asks of it: see struct client_owner. Who is woken is put on a list of its
+// worker's, from which conn_attend takes it; that may free it.
 void conn_wake(struct session *s);
 void conn_attend(struct conn *c);
 void conn_describe(const struct session *s, struct client_facts *facts);

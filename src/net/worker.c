@@ -152,9 +152,12 @@ static void on_hurry(struct ev_loop *loop, ev_idle *idle, int events)
 }
 
 // Some of those that were woken by others have a turn; the sockets that are ready come between them
-// and the next ones, however many a message or a reload has woken.
+// and the next ones, however many a message or a reload has woken. But those that are to be closed
+// are, as they hold memory that is not counted any more.
 static void attend_woken(struct worker *worker)
 {
+    while (!link_is_empty(&worker->doomed))
+        conn_attend(conn_of_wake(worker->doomed.next));
     for (unsigned i = 0; i < WAKES_PER_TURN && !link_is_empty(&worker->woken); i++)
         conn_attend(conn_of_wake(worker->woken.next));
     worker_take_turns(worker);
@@ -168,7 +171,7 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     attend_woken(worker);
     if (worker->service.paused_until != worker->pause_end)
         follow_pause(worker);
-    if (link_is_empty(&worker->woken))
+    if (link_is_empty(&worker->woken) && link_is_empty(&worker->doomed))
         ev_idle_stop(loop, &worker->hurry);
     else
         ev_idle_start(loop, &worker->hurry);
@@ -285,6 +288,7 @@ struct worker *worker_new(struct ev_loop *loop, struct service_group *group, str
     link_init(&worker->active);
     link_init(&worker->lingering);
     link_init(&worker->woken);
+    link_init(&worker->doomed);
     service_init(&worker->service, group);
     for (unsigned i = 0; i < AWAITS_NOTHING; i++)
         link_init(&worker->waiting[i]);

@@ -54,7 +54,8 @@ struct worker {
     uint64_t now;   // monotonic ns, as last read in this turn of the loop; 0: not yet
     ev_prepare turn_end;
     struct link woken;  // connections that have something to be told, the longest waiting first
-    ev_idle hurry;      // active while there are: the loop then does not wait for sockets
+    struct link doomed; // the same, which are to be closed
+    ev_idle hurry;      // active while there are any: the loop then does not wait for sockets
     ev_timer pause;     // of CLIENT PAUSE
     uint64_t pause_end; // that it is set for; monotonic ns
     void (*drained)(struct worker *worker); // set while stopping: called when no connection is left

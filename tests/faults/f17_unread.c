@@ -3,12 +3,14 @@
 // closes them when the write timeout is over. And when their memory together is limited, it is kept
 // within that, whatever they ask for.
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "data/uuid.h"
+#include "support/beside.h"
 #include "support/crowd.h"
 #include "support/memory.h"
 #include "support/server.h"
@@ -35,6 +37,8 @@ enum {
     ASKERS = 1000,
     SUBSCRIBERS = 300,
     ROUNDS = 20,
+    SILENCE_MS = 1500, // while nobody reads
+    WAIT_MS = 25,
 };
 
 static char keys[KEYS][UUID_TEXT_LEN + 1];
@@ -151,6 +155,11 @@ static void test_unread(bool measured, unsigned clients)
        "INFO tells of it");
 
     is_number(crowd_info(other, "connected_clients"), clients + 1, "all are still there");
+    // They would be answered more at any time, and send more.
+    struct beside *beside = beside_start(other);
+    poll(NULL, 0, SILENCE_MS);
+    struct waits waits = beside_stop(beside);
+    ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS), "another does not notice");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
     crowd_await_info(other, "write_timeout_disconnections", clients, "closes them all");
     ok(is_answered(other), "and another is still answered");
