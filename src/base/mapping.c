@@ -119,16 +119,38 @@ size_t mapping_tail(struct span part)
 
 // ---- faults -------------------------------------------------------------------------------------
 
-// Puts a page of filler there. False when the system has none.
+// Puts a page of filler there. It is filled elsewhere, and moved there as a whole: another thread,
+// which has met the same damage, may map its own over it at any moment. False when the system has
+// none.
 static bool fill_page(uintptr_t page, char filler)
 {
-    void *memory = mmap((void *)page, page_size(), PROT_READ | PROT_WRITE,
-                        MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return false;
     if (filler != '\0')
         memset(memory, filler, page_size());
-    return true;
+    if (mremap(memory, page_size(), page_size(), MREMAP_MAYMOVE | MREMAP_FIXED, (void *)page) !=
+        MAP_FAILED)
+        return true;
+    munmap(memory, page_size());
+    return false;
+}
+
+// Replaces what is behind `offset` by zeros, unless that was done.
+static bool replace_tail(struct mapping *m, size_t offset)
+{
+    size_t end = page_round_up(m->len);
+    if (atomic_load(&m->replaced_from) != 0 && atomic_load(&m->replaced_from) <= offset + 1)
+        return true;
+    if (mmap((void *)((uintptr_t)m->begin + offset), end - offset, PROT_READ,
+             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+        return false;
+    size_t present = atomic_load(&m->replaced_from);
+    while ((present == 0 || offset + 1 < present) &&
+           !atomic_compare_exchange_weak(&m->replaced_from, &present, offset + 1))
+        ;
+    return fill_page((uintptr_t)m->begin + offset, m->filler);
 }
 
 // Makes the page readable. What the file has lost is replaced all at once, but only its first page
@@ -152,10 +174,7 @@ static bool repair(struct mapping *m, uintptr_t page)
     }
     cut(m, bytes);
     mark(m);
-    return mmap((void *)((uintptr_t)m->begin + tail), page_round_up(m->len) - tail, PROT_READ,
-                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED &&
-           fill_page((uintptr_t)m->begin + tail, m->filler) &&
-           (offset == tail || fill_page(page, m->filler));
+    return replace_tail(m, tail) && (offset == tail || fill_page(page, m->filler));
 }
 
 static struct mapping *find(uintptr_t address)

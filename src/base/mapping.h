@@ -39,7 +39,8 @@ struct mapping {
     _Atomic size_t whole;                  // what is behind so many bytes is lost
     atomic_uint faults;                    // how often damage was found
     atomic_uint lost_pages;                // that could not be read, up to MAPPING_LOST_MAX
-    _Atomic size_t lost[MAPPING_LOST_MAX]; // their offsets
+    _Atomic size_t lost[MAPPING_LOST_MAX]; // their offsets, from 1; 0: just being noted
+    _Atomic size_t replaced_from;          // where zeros begin, from 1; 0: nowhere
     atomic_uint place;                     // in the process's table, from 1; 0: not guarded
     unsigned end_place;                    // of `end_page`
 };
