@@ -4,6 +4,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +114,22 @@ static struct dataset *open_dataset(void *context, struct error *error)
     return dataset;
 }
 
+// For whoever waits for the line. Not where it would have to be waited for, as clients are waiting
+// by now.
+__attribute__((format(printf, 1, 2))) static void announce(const char *format, ...)
+{
+    char line[512];
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0)
+        log_write(LOG_WARNING, "cannot write to standard output: it takes no more");
+    else if (write(STDOUT_FILENO, line, (size_t)len) != len) // whoever read it is gone
+        log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
+}
+
 static int serve(const struct options *options)
 {
     uint64_t start = clock_monotonic_ns();
@@ -133,10 +152,8 @@ static int serve(const struct options *options)
         fail(&error);
         goto out;
     }
-    printf("ready %s %llu keys in %.3f seconds\n", server_address(server), (ull)keys,
-           (double)(clock_monotonic_ns() - start) / 1e9);
-    if (fflush(stdout) != 0) // whoever waited for the line is gone; the clients may not be
-        log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
+    announce("ready %s %llu keys in %.3f seconds\n", server_address(server), (ull)keys,
+             (double)(clock_monotonic_ns() - start) / 1e9);
     notify_ready("serving %llu keys of %s", (ull)keys, options->data_file);
     server_run(server);
     log_write(LOG_NOTICE, "stopped");
@@ -168,10 +185,19 @@ static void keep_no_large_memory(void)
 #endif
 }
 
+// As Redis does, closing a terminal does not stop the service. And a file that exceeds the limit of
+// sizes is an error of the write, as a full disk is.
+static void ignore_signals(void)
+{
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char *argv[])
 {
     static struct options options;
     struct error error = {""};
+    ignore_signals();
     pin_standard_descriptors();
     notify_init();
     keep_no_large_memory();

@@ -13,6 +13,7 @@
 
 struct dataset;
 struct error;
+struct stat;
 struct ref;
 
 enum { DATASET_MALFORMED_SHOWN = 10, DATASET_MALFORMED_TEXT = 320 };
@@ -133,9 +134,9 @@ bool dataset_may_be_spoiled(const struct dataset *d);
 // settles. `*cancel` as in dataset_settle.
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
-// Serves what `old` does from another dataset, whatever is at its path by now, with an index that is
-// built. NULL with a message when it cannot be; that is tried once: `old` does not count as spoiled
-// from here on.
+// Serves what `old` does from another dataset, whatever is at its path by now, with an index that
+// is built. NULL with a message when it cannot be; that is tried once: `old` does not count as
+// spoiled from here on.
 struct dataset *dataset_open_again(struct dataset *old, struct error *error);
 
 // Whether it came to be that way.
@@ -154,8 +155,8 @@ void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct d
                        void *context);
 void dataset_free(struct dataset *d);
 
-// Whether its path still leads to the file it was opened from, as that was then.
-bool dataset_is_current(const struct dataset *d);
+// Whether that is the status of the file it was opened from, whatever has been done to that since.
+bool dataset_is_of(const struct dataset *d, const struct stat *status);
 
 // For a reply that borrows a value: holding a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);

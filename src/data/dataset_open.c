@@ -18,12 +18,15 @@
 
 typedef unsigned long long ull;
 
+#define INDEX_SUFFIX ".idx"
+
 enum {
     VERIFIED_AT_ONCE = 256 * 1024 * 1024, // bytes of image: some 30 ms
     WAIT_TURN_NS = 20000000,              // between two looks at another builder
     WAIT_SECONDS = 5,                     // for another builder, and for every
     WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
     REMAP_BYTES = 8 * 1024 * 1024,        // replaced at once, so that no fault waits long
+    TURNS_MAX = 100,                      // of a link, each in the moment in which it is opened
 };
 
 _Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
@@ -376,16 +379,6 @@ static bool is_unchanged(struct dataset *d)
            mapping_look(&d->source) == 0;
 }
 
-bool dataset_is_current(const struct dataset *d)
-{
-    struct stat status;
-    if (stat(d->path, &status) != 0)
-        return false;
-    struct identity now = identity_of_file(&status);
-    return now.bytes == d->opened.bytes && now.inode == d->opened.inode &&
-           now.modified_ns == d->opened.modified_ns;
-}
-
 // The same, and nobody has set its times back after a change either. A rename does not pass, so it
 // decides only whether an index is good for the next start.
 static bool is_untouched(struct dataset *d)
@@ -452,7 +445,7 @@ static bool may_replace(const struct dataset *d, const char *path, struct error 
     return false;
 }
 
-// True with the index file's path, or with none when none is to be used.
+// Sets the path of the index file, or leaves it out when none is to be used.
 static bool choose_index_path(struct dataset *d, struct error *error)
 {
     char *real = NULL;
@@ -461,13 +454,61 @@ static bool choose_index_path(struct dataset *d, struct error *error)
     if (d->settings.index_path != NULL)
         d->index_path = strdup(d->settings.index_path);
     else if ((real = realpath(d->path, NULL)) == NULL ||
-             asprintf(&d->index_path, "%s.idx", real) < 0)
+             asprintf(&d->index_path, "%s" INDEX_SUFFIX, real) < 0)
         d->index_path = NULL;
     free(real);
-    if (d->index_path == NULL) {
+    if (d->index_path == NULL)
         error_set(error, "cannot find the place of '%s': %s", d->path, strerror(errno));
-        return false;
+    return d->index_path != NULL;
+}
+
+// Whether the index file lies, or is to lie, beside the file of that status.
+static bool lies_beside(const struct dataset *d, const struct stat *status)
+{
+    struct stat beside;
+    char *path = strndup(d->index_path, strlen(d->index_path) - strlen(INDEX_SUFFIX));
+    bool lies = path != NULL && stat(path, &beside) == 0 && beside.st_dev == status->st_dev &&
+                beside.st_ino == status->st_ino;
+    free(path);
+    return lies;
+}
+
+// The data file, and the path of its index: a link on the way may be turned in between, and the
+// index of one file must not take the place of the other's. -1 with a message.
+static int open_and_choose(struct dataset *d, struct stat *status, struct error *error)
+{
+    for (unsigned tries = 0; tries < TURNS_MAX; tries++) {
+        int fd = file_open(d->path, status, error);
+        if (fd < 0)
+            return fd;
+        bool chosen = choose_index_path(d, error);
+        if (chosen &&
+            (d->index_path == NULL || d->settings.index_path != NULL || lies_beside(d, status)))
+            return fd;
+        close(fd);
+        free(d->index_path);
+        d->index_path = NULL;
     }
+    error_set(error, "cannot open '%s': it leads to another file each time", d->path);
+    return -1;
+}
+
+// Files of /proc have something to be read, but no size to map.
+static bool tells_its_size(const struct dataset *d, int fd, struct error *error)
+{
+    char byte;
+    ssize_t got = d->opened.bytes > 0 ? 0 : pread(fd, &byte, 1, 0);
+    if (got != 0)
+        error_set(error, "cannot open '%s': %s", d->path,
+                  got > 0 ? "not a regular file" : strerror(errno));
+    return got == 0;
+}
+
+// What is replaced by the index file must not be anybody's data.
+static bool may_write_index(const struct dataset *d, struct error *error)
+{
+    if (d->index_path == NULL || d->settings.index != DATASET_INDEX_WRITE)
+        return true;
     if (!may_replace(d, d->index_path, error))
         return false;
     char *temporary = index_writer_temporary(d->index_path);
@@ -506,15 +547,16 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
 // Of the file that `fd` is of, as `d->opened` and `d->id` tell.
 static bool open_file(struct dataset *d, int fd, struct dataset_report *report, struct error *error)
 {
-    if (!map_text(d, fd, error) || !choose_index_path(d, error))
+    if (!tells_its_size(d, fd, error) || !map_text(d, fd, error) || !may_write_index(d, error))
         return false;
     advise(d, MADV_RANDOM);
     struct index *x = open_index(d, report, error);
     atomic_init(&d->index, x);
-    if (x == NULL)
-        return false;
     if (is_unchanged(d))
-        return true;
+        return x != NULL;
+    // Whatever else is said of it: lines that were cut are no records.
+    if (report != NULL)
+        *report->malformed[0] = '\0';
     if (strcmp(dataset_status(d), "unreadable") == 0)
         error_set(error, "cannot read all of '%s'", d->path);
     else
@@ -527,7 +569,7 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
 {
     struct stat status;
     struct dataset *d = dataset_new(path, settings, error);
-    int fd = d != NULL ? file_open(path, &status, error) : -1;
+    int fd = d != NULL ? open_and_choose(d, &status, error) : -1;
     bool opened = false;
     if (fd >= 0) {
         d->id = identity_of_file(&status);
@@ -539,6 +581,30 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
         return d;
     dataset_close(d);
     return NULL;
+}
+
+bool dataset_is_of(const struct dataset *d, const struct stat *status)
+{
+    struct stat opened;
+    return fstat(d->source.fd, &opened) == 0 && opened.st_dev == status->st_dev &&
+           opened.st_ino == status->st_ino;
+}
+
+// Whether its path still leads to the file it was opened from.
+static bool is_there(const struct dataset *d)
+{
+    struct stat status;
+    return stat(d->path, &status) == 0 && dataset_is_of(d, &status);
+}
+
+// The same, and the file is as it was then.
+static bool is_current(const struct dataset *d)
+{
+    struct stat status;
+    if (!is_there(d) || fstat(d->source.fd, &status) != 0)
+        return false;
+    struct identity now = identity_of_file(&status);
+    return now.bytes == d->opened.bytes && now.modified_ns == d->opened.modified_ns;
 }
 
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
@@ -561,7 +627,7 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     settings.index_path = old->index_path;
     // A disk that has spoiled two files may spoil the next; and an index that lies there by now may
     // be that of the data that has taken the place.
-    if (old->rebuilt || !dataset_is_current(old))
+    if (old->rebuilt || !is_current(old))
         settings.index = DATASET_INDEX_NONE;
     atomic_store(&old->given_up, true);
     struct dataset *d = dataset_new(old->path, &settings, error);
@@ -575,7 +641,7 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
         atomic_init(&d->change, atomic_load(&old->change));
         atomic_init(&d->told, atomic_load(&old->told));
         d->rebuilt = true;
-        if (open_file(d, old->source.fd, NULL, error))
+        if (choose_index_path(d, error) && open_file(d, old->source.fd, NULL, error))
             return d;
     }
     dataset_close(d);
@@ -649,8 +715,12 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
         notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
                is_cancelled(cancel) ? "stopped before" : "no memory");
     } else if (!is_untouched(d)) {
-        notice(d, true, "'%s' is not written: '%s' changed after it was read", d->index_path,
-               d->path);
+        // Another file under its name is no misuse; but the index would belong to that.
+        bool replaced = is_unchanged(d) && !is_there(d);
+        notice(d, !replaced,
+               replaced ? "'%s' is not written: '%s' was replaced or renamed meanwhile"
+                        : "'%s' is not written: '%s' changed after it was read",
+               d->index_path, d->path);
     } else if (!publish(d, image, &facts, cancel, &error)) {
         notice(d, !is_cancelled(cancel), "%s: serving from memory", error.text);
     } else {

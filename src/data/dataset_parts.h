@@ -42,8 +42,8 @@ struct dataset {
     struct index_writer writer;
     bool blocks_unverified;  // of a mapped index
     bool content_unverified; // of the data file
-    bool rebuilt;         // in the place of one whose index was spoiled
-    atomic_bool given_up; // its index is spoiled, and another dataset was tried
+    bool rebuilt;            // in the place of one whose index was spoiled
+    atomic_bool given_up;    // its index is spoiled, and another dataset was tried
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };

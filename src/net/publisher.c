@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -24,11 +25,19 @@
 enum {
     STOP_SECONDS = 2,
     STACK = 512 * 1024,
+    WATCH_INTERVAL = 1,     // seconds that another file must hold still before it is loaded
+    RETRY_PAUSE_MAX = 3600, // seconds until one that could not be loaded is tried again
 };
 
-// Seconds between two looks at the data file, also where the system would tell of changes: it does
-// not tell of all. And how long its size must hold still.
-static const ev_tstamp WATCH_INTERVAL = 1;
+static const ev_tstamp LOOK_INTERVAL = 0.5; // seconds between two looks at the data file
+
+// A file that has taken the place of the one that is served.
+struct candidate {
+    struct stat status;
+    uint64_t pause_ns; // how long it is to be left alone from `since_ns` on; 0: there is none
+    uint64_t since_ns; // monotonic
+    bool tried;        // it was asked for then
+};
 
 struct edition {
     struct edition *next;
@@ -43,10 +52,10 @@ struct publisher {
     pthread_t thread;
     bool running; // the thread is to be joined
     struct ev_loop *loop;
-    ev_async wake; // for what the lock guards
-    ev_stat watch;
-    ev_timer holding;  // until the file is looked at again
-    ev_statdata looks; // as it was then
+    ev_async wake;  // for what the lock guards
+    ev_stat watch;  // tells early of some changes
+    ev_timer looks; // at the data file
+    struct candidate candidate;
 
     pthread_mutex_t lock;
     struct reload_request *requests; // to be served
@@ -265,44 +274,53 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 }
 
 // ---- watching -----------------------------------------------------------------------------------
+//
+// What counts is the file that the path leads to, over whatever links and folders, so it is looked
+// at again and again: what the system tells of is the last part of the path alone.
 
-static bool is_same(const ev_statdata *a, const ev_statdata *b)
+static bool is_same(const struct stat *a, const struct stat *b)
 {
-    return a->st_nlink > 0 && b->st_nlink > 0 && a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-           a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static void look_again(struct publisher *p)
+// Another file that has held still is loaded. One that cannot be is tried again, ever more seldom:
+// it may have been for want of memory or descriptors. A file that is gone is waited for; the one
+// that is served, when somebody has written to it, is not what was published.
+static void look(struct publisher *p)
 {
-    p->looks = p->watch.attr;
-    ev_timer_again(p->loop, &p->holding);
+    struct candidate *c = &p->candidate;
+    struct stat status;
+    uint64_t now = clock_monotonic_ns();
+    if (stat(p->source.path, &status) != 0 || dataset_is_of(p->current->dataset, &status)) {
+        *c = (struct candidate){.pause_ns = 0};
+        return;
+    }
+    if (c->pause_ns == 0 || !is_same(&c->status, &status))
+        *c = (struct candidate){status, WATCH_INTERVAL * CLOCK_SECOND, now, false};
+    if (now - c->since_ns < c->pause_ns)
+        return;
+    log_write(LOG_NOTICE, c->tried ? "trying %s again: reloading" : "%s has changed: reloading",
+              p->source.path);
+    if (c->tried && c->pause_ns < RETRY_PAUSE_MAX * CLOCK_SECOND)
+        c->pause_ns *= 2;
+    c->tried = true;
+    c->since_ns = now;
+    publisher_ask(p, NULL);
 }
 
 static void on_changed(struct ev_loop *loop, ev_stat *watch, int events)
 {
     (void)loop;
     (void)events;
-    look_again(watch->data);
+    look(watch->data);
 }
 
-// A file that is gone is waited for; one that still changes, too.
-static void on_held(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
-    struct publisher *p = timer->data;
+    (void)loop;
     (void)events;
-    ev_stat_stat(loop, &p->watch);
-    ev_timer_stop(loop, timer);
-    if (p->watch.attr.st_nlink == 0)
-        return;
-    if (!is_same(&p->looks, &p->watch.attr)) {
-        look_again(p);
-        return;
-    }
-    if (dataset_is_current(p->current->dataset)) // it was reloaded meanwhile
-        return;
-    log_write(LOG_NOTICE, "%s has changed: reloading", p->source.path);
-    publisher_ask(p, NULL);
+    look(timer->data);
 }
 
 // ---- the thread ---------------------------------------------------------------------------------
@@ -316,9 +334,6 @@ static void *run(void *argument)
     const struct sched_param none = {0};
     (void)sched_setscheduler(0, SCHED_IDLE, &none);
     dataset_settle(p->current->dataset, &p->cancel);
-    // Between its opening and the first look of the watch.
-    if (ev_is_active(&p->watch) && !dataset_is_current(p->current->dataset))
-        look_again(p);
     if (!atomic_load(&p->cancel))
         ev_run(p->loop, 0);
     return NULL;
@@ -345,12 +360,14 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
     p->history = workers_reloads(workers);
     pthread_mutex_init(&p->lock, NULL);
     ev_async_init(&p->wake, on_wake);
-    ev_stat_init(&p->watch, on_changed, source->path, WATCH_INTERVAL);
-    ev_timer_init(&p->holding, on_held, 0, WATCH_INTERVAL);
-    p->wake.data = p->watch.data = p->holding.data = p;
+    ev_stat_init(&p->watch, on_changed, source->path, LOOK_INTERVAL);
+    ev_timer_init(&p->looks, on_look, 0, LOOK_INTERVAL);
+    p->wake.data = p->watch.data = p->looks.data = p;
     ev_async_start(p->loop, &p->wake);
-    if (watch)
+    if (watch) {
         ev_stat_start(p->loop, &p->watch);
+        ev_timer_start(p->loop, &p->looks);
+    }
     return p;
 }
 

@@ -227,9 +227,9 @@ static void stop(struct server *server)
     if (server->stopping)
         return;
     server->stopping = true;
-    notify_stopping();
     stop_accepting(server);
-    publisher_cancel(server->publisher);
+    publisher_cancel(server->publisher); // who would tell that it is ready
+    notify_stopping();
     ev_timer_stop(server->loop, &server->accept_pause);
     ev_timer_stop(server->loop, &server->check);
     ev_timer_start(server->loop, &server->drain_limit);
@@ -366,7 +366,6 @@ struct server *server_open(const struct server_settings *settings, struct error 
     if (settings->service.threads == 0)
         server->settings.service.threads = parallel_threads();
     signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
-    signal(SIGHUP, SIG_IGN);  // as Redis does: closing a terminal must not stop the service
     if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
         goto fail;
     server->settings.service.maxclients_most = most_clients(server);
@@ -391,6 +390,8 @@ struct server *server_open(const struct server_settings *settings, struct error 
     server->on_term.data = server;
     server->on_int.data = server;
     server->on_hup.data = server;
+    // What comes while the first dataset is opened is heard, too, once the loop runs.
+    ev_signal_start(server->loop, &server->on_hup);
     server->shutdown_command.data = server;
     return server;
 fail:
@@ -428,7 +429,6 @@ bool server_listen(struct server *server, const struct dataset_source *source,
     ev_async_start(server->loop, &server->shutdown_command);
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
-    ev_signal_start(server->loop, &server->on_hup);
     ev_timer_start(server->loop, &server->check);
     start_accepting(server);
     return true;

@@ -24,7 +24,8 @@ struct server_settings {
 // Binds all addresses and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
 // logs it); clients are refused until server_listen. NULL with a message when an address cannot be
 // had. The strings of `settings` must outlive the server; the rest is copied. One per process: it
-// takes over SIGTERM, SIGINT and, from server_listen on, SIGHUP, which reloads; it ignores SIGPIPE.
+// takes over SIGHUP, which reloads, and from server_listen on SIGTERM and SIGINT; it ignores
+// SIGPIPE.
 struct server *server_open(const struct server_settings *settings, struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.

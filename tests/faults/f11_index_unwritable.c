@@ -71,6 +71,46 @@ static bool has_mounted(const char *folder, const char *options)
     return false;
 }
 
+// Where the index does not fit the memory to build it in, it is built in the file.
+static void check_limit_while_building(void)
+{
+    const struct table larger = {5, 300000};
+    const char *file = table_file(&larger, "larger.data");
+    const char *log = test_path("larger.log");
+    pid_t pid = spawn(WORDS("/proc/self/exe", "confined", "131072", server_program(), file,
+                            "--port", "0", "--build-memory", "2mb"),
+                      log);
+    log_await(log, "ready ");
+    ok(log_has(log, "File too large") && server_answers(port_in(log), &larger),
+       "a limit to files, while the index is built in one: served from memory");
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "exit code");
+    ok(!file_exists(test_path("larger.data.idx.tmp")), "nothing is left");
+}
+
+// The log is a file, too.
+static void check_limit_of_log(void)
+{
+    enum { BYTES = 4096, RELOADS = 100 };
+    const char *file = table_file(&table, "logged.data");
+    const char *log = test_path("logged.log");
+    const char *logfile = test_path("logfile");
+    struct stat status;
+    pid_t pid = spawn(WORDS("/proc/self/exe", "confined", "4096", server_program(), file, "--port",
+                            "0", "--index", "none", "--logfile", logfile),
+                      log);
+    log_await(log, "ready ");
+    for (unsigned i = 0; i < RELOADS; i++) {
+        kill(pid, SIGHUP);
+        require(server_answers(port_in(log), &table), "the server is gone");
+    }
+    ok(server_answers(port_in(log), &table), "a limit to files that the log reaches: served on");
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "exit code");
+    ok(stat(logfile, &status) == 0 && status.st_size <= BYTES, "the log ends there: %lld bytes",
+       (long long)status.st_size);
+}
+
 static void check_unwritable(void)
 {
     const struct table large = {4, 30000}; // an index of more than 128 KiB, less than 256
@@ -84,6 +124,9 @@ static void check_unwritable(void)
     // The server's log is a file, too, but a small one.
     file = table_file(&large, "limited.data");
     is_served_from_memory(file, &large, "131072", "File too large", "a limit to files");
+
+    check_limit_while_building();
+    check_limit_of_log();
 
     folder = test_path("small");
     if (has_mounted(folder, "size=1550k")) { // the data takes 1465 KiB

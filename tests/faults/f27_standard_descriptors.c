@@ -269,6 +269,29 @@ static void check_unread(enum kind kind)
     close(nowhere);
 }
 
+// Who waits for the ready line does not read: clients are served all the same, and the server ends.
+static void check_ready_line(void)
+{
+    int pair[2];
+    char fill[4096] = {0};
+    require(pipe2(pair, O_CLOEXEC) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0, "no pipe");
+    while (write(pair[1], fill, sizeof fill) > 0)
+        ;
+    require(fcntl(pair[1], F_SETFL, 0) == 0, "no pipe");
+    const char *log = test_path("full-log");
+    int fds[3] = {open("/dev/null", O_RDWR | O_CLOEXEC), pair[1],
+                  open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+    pid_t pid = start(fds, WORDS("--threads", "2"));
+    int fd = connect_at_last();
+    ok(is_alive(fd), "standard output is a full pipe: the server serves");
+    ok(log_has(log, "cannot write to standard output"), "and says what it could not");
+    close(fd);
+    is_number(stop(pid), 0, "and ends well");
+    for (unsigned i = 0; i < 3; i++)
+        close(fds[i]);
+    close(pair[0]);
+}
+
 // Who reads the log ends: no signal, and no end of the server.
 static void check_gone(void)
 {
@@ -308,6 +331,7 @@ int main(void)
         check_closed(closed);
     for (enum kind kind = 0; kind < KINDS; kind++)
         check_unread(kind);
+    check_ready_line();
     check_gone();
     return done_testing();
 }

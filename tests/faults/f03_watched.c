@@ -1,0 +1,284 @@
+// What --watch takes for another file: whatever the path leads to, over links and folders that are
+// turned, as soon as it holds still. Not what somebody has done to the file that is served.
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/control.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "support/watch.h"
+
+#define KEY "00000000-0000-4000-8000-00000000000"
+#define OLD KEY "1 old\n" KEY "2 the whole value\n"
+#define NEW KEY "1 new\n"
+
+enum { PATIENCE = 20 };
+
+static const char *const options[] = {"--requirepass", CONTROL_PASSWORD, "--watch", NULL};
+
+static const char *in(const char *folder, const char *name)
+{
+    char both[256];
+    snprintf(both, sizeof both, "%s/%s", folder, name);
+    return test_path(both);
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    require(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "cannot write %s", path);
+}
+
+static void make_folder(const char *name)
+{
+    require(mkdir(test_path(name), 0755) == 0, "no folder %s", name);
+}
+
+// A link of that name, in the place of another one.
+static void turn(const char *to, const char *name)
+{
+    const char *fresh = test_path("fresh");
+    require(symlink(to, fresh) == 0 && rename(fresh, name) == 0, "cannot link");
+}
+
+static bool comes_to_serve(int control, const char *value)
+{
+    uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+    while (clock_monotonic_ns() < end) {
+        control_line(control, "GET " KEY "1");
+        if (strcmp(control_line(control, NULL), value) == 0)
+            return true;
+    }
+    return false;
+}
+
+// ---- another file -------------------------------------------------------------------------------
+
+// As Kubernetes publishes a ConfigMap.
+static const char *folder_link_begin(void)
+{
+    make_folder("k1");
+    make_folder("k2");
+    make_folder("map");
+    put(in("k1", "data"), OLD);
+    put(in("k2", "data"), NEW);
+    turn("../k1", in("map", "..data"));
+    turn("..data/data", in("map", "data"));
+    return in("map", "data");
+}
+
+static void folder_link_turn(void)
+{
+    turn("../k2", in("map", "..data"));
+}
+
+static const char *folder_begin(void)
+{
+    make_folder("now");
+    make_folder("next");
+    put(in("now", "data"), OLD);
+    put(in("next", "data"), NEW);
+    return in("now", "data");
+}
+
+static void folder_turn(void)
+{
+    require(rename(test_path("now"), test_path("before")) == 0 &&
+                rename(test_path("next"), test_path("now")) == 0,
+            "cannot rename");
+}
+
+static const char *target_begin(void)
+{
+    make_folder("target");
+    put(in("target", "data"), OLD);
+    put(in("target", "fresh"), NEW);
+    turn("target/data", test_path("to-target"));
+    return test_path("to-target");
+}
+
+static void target_turn(void)
+{
+    require(rename(in("target", "fresh"), in("target", "data")) == 0, "cannot rename");
+}
+
+static const char *chain_begin(void)
+{
+    put(test_path("chain-1"), OLD);
+    put(test_path("chain-2"), NEW);
+    turn("chain-1", test_path("second"));
+    turn("second", test_path("first"));
+    return test_path("first");
+}
+
+static void chain_turn(void)
+{
+    turn("chain-2", test_path("second"));
+}
+
+static const char *same_begin(void)
+{
+    const struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+    put(test_path("same"), KEY "1 old\n");
+    put(test_path("same.new"), NEW);
+    require(utimensat(AT_FDCWD, test_path("same"), times, 0) == 0 &&
+                utimensat(AT_FDCWD, test_path("same.new"), times, 0) == 0,
+            "no times");
+    return test_path("same");
+}
+
+static void same_turn(void)
+{
+    require(rename(test_path("same.new"), test_path("same")) == 0, "cannot rename");
+}
+
+static const char *gone_begin(void)
+{
+    put(test_path("gone"), OLD);
+    return test_path("gone");
+}
+
+static void gone_turn(void)
+{
+    require(unlink(test_path("gone")) == 0, "cannot remove");
+    put(test_path("gone"), NEW);
+}
+
+static void check_others(void)
+{
+    static const struct {
+        const char *name;
+        const char *(*begin)(void);
+        void (*turn)(void);
+    } cases[] = {
+        {"a link in the path is turned", folder_link_begin, folder_link_turn},
+        {"a folder takes another one's place", folder_begin, folder_turn},
+        {"what the link leads to is replaced", target_begin, target_turn},
+        {"the second of two links is turned", chain_begin, chain_turn},
+        {"a file of the same size and time", same_begin, same_turn},
+        {"a file is removed and made anew", gone_begin, gone_turn},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server_process s = server_start(cases[i].begin(), options);
+        int control = control_open(s.port);
+        ok(comes_to_serve(control, "old"), "%s: (the old data)", cases[i].name);
+        cases[i].turn();
+        ok(comes_to_serve(control, "new"), "%s: the new data is served", cases[i].name);
+        is_text(control_info(control, "dataset_reloads"), "1", "%s: by one reload", cases[i].name);
+        is_text(control_info(control, "dataset_failed_reloads"), "0", "%s: none fails",
+                cases[i].name);
+        close(control);
+        is_number(server_stop(&s), 0, "exit code");
+    }
+}
+
+// A link that is turned to a file that somebody still writes: all of it is served, and no part.
+static void check_growing(void)
+{
+    put(test_path("whole"), OLD);
+    turn("whole", test_path("growing"));
+    struct server_process s = server_start(test_path("growing"), options);
+    int control = control_open(s.port);
+    put(test_path("written"), KEY "1 new\n");
+    turn("written", test_path("growing"));
+    FILE *file = fopen(test_path("written"), "ae");
+    require(file != NULL, "cannot write");
+    uint64_t end = clock_monotonic_ns() + 3 * CLOCK_SECOND;
+    bool idle = true;
+    for (unsigned i = 0; clock_monotonic_ns() < end; i++) {
+        fprintf(file, "00000000-0000-4000-8000-%012u more\n", 1000 + i);
+        fflush(file);
+        idle &= strcmp(control_info(control, "dataset_generation"), "1") == 0;
+    }
+    fprintf(file, KEY "1 last\n");
+    fclose(file);
+    ok(idle, "a file that grows behind a link is not taken");
+    ok(comes_to_serve(control, "last"), "all of it is, when it holds still");
+    is_text(control_info(control, "dataset_reloads"), "1", "by one reload");
+    close(control);
+    is_number(server_stop(&s), 0, "exit code");
+}
+
+// ---- the file that is served --------------------------------------------------------------------
+
+static void check_misused(void)
+{
+    static const struct {
+        const char *name;
+        const char *told;
+    } cases[] = {
+        {"cut", "was truncated or written anew in place"},
+        {"appended to", "was appended to"},
+        {"overwritten", "was overwritten in place"},
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        const char *path = test_file("misused", span_text(OLD));
+        unlink(test_path("misused.idx"));
+        struct server_process s = server_start(path, options);
+        int control = control_open(s.port);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (i == 0)
+            require(ftruncate(fd, (off_t)strlen(KEY "1 old\n" KEY "2 the whole")) == 0, "no cut");
+        else if (i == 1)
+            require(pwrite(fd, KEY "1 more\n", 43, (off_t)strlen(OLD)) == 43, "cannot append");
+        else
+            require(pwrite(fd, "odd", 3, 37) == 3, "cannot write");
+        close(fd);
+        log_await(s.log_path, cases[i].told);
+        const char *value = control_line(control, "GET " KEY "2");
+        ok(i == 0 ? strncmp(value, "-ERR data unreadable", 20) == 0 : strcmp(value, "$15") == 0,
+           "%s: what was lost is an error, the rest is served: %s", cases[i].name, value);
+        if (i > 0)
+            control_line(control, NULL);
+        uint64_t end = clock_monotonic_ns() + 3 * CLOCK_SECOND; // three times what it waits
+        while (clock_monotonic_ns() < end)
+            require(strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0,
+                    "%s: it is loaded", cases[i].name);
+        is_text(control_info(control, "dataset_reloads"), "0", "%s: it is not loaded",
+                cases[i].name);
+        put(test_path("fresh"), NEW);
+        require(rename(test_path("fresh"), path) == 0, "cannot rename");
+        ok(comes_to_serve(control, "new"), "%s: a whole file is", cases[i].name);
+        is_text(control_info(control, "dataset_status"), "ok", "%s: and all is well",
+                cases[i].name);
+        close(control);
+        is_number(server_stop(&s), 0, "exit code");
+    }
+}
+
+// ---- what cannot be loaded ----------------------------------------------------------------------
+
+static void check_again(void)
+{
+    struct rlimit usual, low;
+    put(test_path("short"), OLD);
+    struct server_process s = server_start(test_path("short"), options);
+    int control = control_open(s.port);
+    log_await(s.log_path, "wrote '");
+    require(prlimit(s.pid, RLIMIT_NOFILE, NULL, &usual) == 0, "no limit");
+    low = (struct rlimit){6, usual.rlim_max};
+    require(prlimit(s.pid, RLIMIT_NOFILE, &low, NULL) == 0, "cannot set the limit");
+    put(test_path("fresh"), NEW);
+    require(rename(test_path("fresh"), test_path("short")) == 0, "cannot rename");
+    log_await(s.log_path, "cannot reload, serving the old dataset: cannot open '");
+    ok(comes_to_serve(control, "old"), "without descriptors: the old data is served");
+    require(prlimit(s.pid, RLIMIT_NOFILE, &usual, NULL) == 0, "cannot set the limit");
+    ok(comes_to_serve(control, "new"), "the new data is, when there are some again");
+    close(control);
+    is_number(server_stop(&s), 0, "exit code");
+}
+
+int main(void)
+{
+    check_others();
+    check_growing();
+    check_misused();
+    check_again();
+    return done_testing();
+}

@@ -1,0 +1,58 @@
+// F23: signals that come before the server serves. A SIGHUP while the first index is built is
+// heard: what was renamed in meanwhile is served in the end.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/control.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "support/watch.h"
+
+enum { LINES = 400000, PATIENCE = 60 };
+
+#define KEY "00000000-0000-4000-8000-000000000001"
+
+int main(void)
+{
+    static char line[128];
+    struct buf text = {0};
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "00000000-0000-4000-8000-%012u old\n", i * 7919u % LINES);
+        buf_append_text(&text, line);
+    }
+    const char *path = test_file("table.data", buf_span(&text));
+    const char *fresh = test_file("fresh.data", span_text(KEY " new\n"));
+    const char *log = test_path("log");
+    pid_t pid = spawn(WORDS(server_program(), path, "--port", "0", "--index", "none", "--threads",
+                            "1", "--requirepass", CONTROL_PASSWORD),
+                      log);
+    // It has opened the file when this is in its memory.
+    char maps[64];
+    snprintf(maps, sizeof maps, "/proc/%d/maps", (int)pid);
+    uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+    for (bool mapped = false; !mapped;) {
+        struct buf now = file_content(maps);
+        mapped = occurrences(buf_span(&now), "table.data") > 0;
+        buf_release(&now);
+        require(clock_monotonic_ns() < end, "the file is not opened");
+    }
+    require(rename(fresh, path) == 0, "cannot rename");
+    kill(pid, SIGHUP);
+    bool early = log_lacks(log, "ready ");
+    diag("SIGHUP came %s it was ready", early ? "before" : "after");
+    log_await(log, "ready ");
+    log_await(log, "reloaded ");
+    int control = control_open(port_in(log));
+    is_text(control_line(control, "GET " KEY), "$3", "GET");
+    is_text(control_line(control, NULL), "new", "what was renamed in is served");
+    is_text(control_info(control, "dataset_generation"), "2", "by a reload");
+    close(control);
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "exit code");
+    buf_release(&text);
+    return done_testing();
+}
