@@ -309,8 +309,7 @@ static uint32_t untaken(const struct conn *c)
     return ioctl(c->io.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
-// Whether the client has sent what we have not read yet: then it is we who are late.
-static bool has_unread(const struct conn *c)
+bool conn_has_unread(const struct conn *c)
 {
     int bytes = 0;
     return ioctl(c->io.fd, FIONREAD, &bytes) == 0 && bytes > 0;
@@ -345,7 +344,7 @@ static void follow_wait(struct conn *c)
 // taken a lot since our last write.
 bool conn_is_overdue(struct conn *c)
 {
-    if (c->awaits == AWAITS_READING ? untaken(c) >= c->waits_at : !has_unread(c))
+    if (c->awaits == AWAITS_READING ? untaken(c) >= c->waits_at : !conn_has_unread(c))
         return true;
     await(c, c->awaits);
     return false;
@@ -363,6 +362,16 @@ void conn_evict(struct conn *c)
     session_kill(&c->session);
     if (c->session.out == NULL)
         output_release(&c->output);
+}
+
+bool conn_reads_before(const struct conn *c, uint64_t number)
+{
+    const struct ref *owner;
+    unsigned mark;
+    bool reads = c->session.view != NULL && c->session.view->number < number;
+    for (size_t i = 0; !reads && (owner = output_loan(&c->output, i, &mark)) != NULL; i++)
+        reads = view_of(owner)->number < number;
+    return reads;
 }
 
 void conn_grown(struct session *s)
@@ -407,6 +416,14 @@ static void get_in_line(struct conn *c, size_t len)
     worker_add_turn(c->worker, c, len);
 }
 
+// Whether the peer is gone.
+static bool has_failed(const struct conn *c)
+{
+    int reason = 0;
+    socklen_t len = sizeof reason;
+    return getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &reason, &len) != 0 || reason != 0;
+}
+
 // Sends, reads, and gets in line if there is something to answer.
 static void on_ready(struct conn *c, int events, bool woken)
 {
@@ -414,7 +431,10 @@ static void on_ready(struct conn *c, int events, bool woken)
     bool alive = true;
     c->woken |= woken && c->status != FEED_CLOSE;
     bool unfinished = is_unfinished(c) || c->woken;
-    if ((events & EV_WRITE) != 0)
+    // One who is answered nothing for long is not found gone by what is sent.
+    if (is_unfinished(c) && output_pending(&c->output) == 0)
+        alive = !has_failed(c);
+    else if ((events & EV_WRITE) != 0)
         alive = send_kept(c);
     // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
     bool look = c->draining && c->status == FEED_NEEDS_INPUT &&

@@ -73,6 +73,12 @@ void conn_grown(struct session *s);
 // the connection itself, finds it closed.
 void conn_evict(struct conn *c);
 
+// Whether its client is still sent something, or asks, of a dataset before that of this number.
+bool conn_reads_before(const struct conn *c, uint64_t number);
+
+// Whether its client has sent what has not been read yet: then it is we who are late.
+bool conn_has_unread(const struct conn *c);
+
 // Whether the time its client had is really over; otherwise it begins again.
 bool conn_is_overdue(struct conn *c);
 

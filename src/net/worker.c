@@ -34,6 +34,12 @@ static struct conn *conn_of(struct link *link)
     return (struct conn *)((char *)link - offsetof(struct conn, link));
 }
 
+static void be_active(struct conn *c, uint64_t now)
+{
+    c->active_at = now;
+    link_move_last(&c->worker->active, &c->link);
+}
+
 // Closes the connections of `list` that were last active `age` ns ago or more, if they may be.
 static void close_older(struct worker *worker, struct link *list, uint64_t age)
 {
@@ -41,8 +47,12 @@ static void close_older(struct worker *worker, struct link *list, uint64_t age)
     for (struct link *link = list->next; link != list && now - conn_of(link)->active_at >= age;) {
         struct conn *c = conn_of(link);
         link = link->next;
-        if (c->lingering || session_may_idle_out(&c->session))
+        if (!c->lingering && !session_may_idle_out(&c->session))
+            continue;
+        if (c->lingering || !conn_has_unread(c))
             conn_free(c);
+        else // it is we who have not come to it, being held up or stopped
+            be_active(c, now);
     }
 }
 
@@ -339,6 +349,26 @@ static void evict(struct worker *worker, struct conn *c)
     counter_add(&worker->service.stats.evicted_clients, 1);
     worker_account(worker, c, 0);
     conn_evict(c);
+}
+
+void worker_leave_behind(struct worker *worker)
+{
+    uint64_t oldest = service_oldest_view(&worker->service);
+    unsigned count = 0;
+    if (oldest == 0)
+        return;
+    for (struct link *link = worker->active.next; link != &worker->active; link = link->next) {
+        struct conn *c = conn_of(link);
+        if (c->session.killed || !conn_reads_before(c, oldest))
+            continue;
+        worker_account(worker, c, 0);
+        conn_evict(c);
+        count++;
+    }
+    counter_add(&worker->service.stats.outdated_clients, count);
+    if (count > 0)
+        log_write(LOG_NOTICE, "closed %u clients that read data of more than %d reloads ago", count,
+                  OLDER_VIEWS_MAX);
 }
 
 // Bytes that the clients of this loop may hold, if those of all hold too much.

@@ -93,6 +93,9 @@ void worker_add_turn(struct worker *worker, struct conn *conn, size_t len);
 // loops hold too much, and those of this one may, too.
 void worker_settings_changed(struct worker *worker);
 
+// The dataset was replaced: closes those who still read one that is too old.
+void worker_leave_behind(struct worker *worker);
+
 // Answers all that are in line.
 void worker_take_turns(struct worker *worker);
 

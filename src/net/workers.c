@@ -150,7 +150,10 @@ static void take_step(struct seat *seat, enum step step)
         if (!service_prepare(service, workers->publication.dataset))
             atomic_store(&workers->publication.short_of_memory, true);
         break;
-    case STEP_PUBLISH: service_publish(service); break;
+    case STEP_PUBLISH:
+        service_publish(service);
+        worker_leave_behind(seat->worker);
+        break;
     case STEP_FORGET: service_forget(service); break;
     }
     if (atomic_fetch_sub(&workers->publication.left, 1) == 1)

@@ -245,6 +245,7 @@ static void stats_section(const struct service *service, struct buf *b)
     total_field(service, b, "client_output_buffer_limit_disconnections",
                 COUNTER(pushes_limit_hits));
     total_field(service, b, "request_timeout_disconnections", COUNTER(request_timeouts));
+    total_field(service, b, "outdated_read_disconnections", COUNTER(outdated_clients));
     total_field(service, b, "write_timeout_disconnections", COUNTER(write_timeouts));
     total_field(service, b, "keyspace_hits", COUNTER(keyspace_hits));
     total_field(service, b, "keyspace_misses", COUNTER(keyspace_misses));

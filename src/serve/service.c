@@ -85,7 +85,9 @@ void service_init(struct service *service, struct service_group *group)
     link_init(&service->sessions);
     service->settings = group->settings;
     service->dataset = group->dataset;
+    link_init(&service->views);
     view_init(&service->first_view, group->dataset);
+    link_move_last(&service->views, &service->first_view.link);
     service->view = &service->first_view;
     service->commands = &group->commands;
     // Where the system has none to give, each start has its own numbers still.
@@ -106,12 +108,24 @@ bool service_prepare(struct service *service, struct dataset *dataset)
 
 void service_publish(struct service *service)
 {
+    service->next_view->number = service->view->number + 1;
+    link_move_last(&service->views, &service->next_view->link);
     ref_drop(&service->view->ref);
     service->view = service->next_view;
     service->next_view = NULL;
     service->dataset = service->view->dataset;
     service->generation += !dataset_is_rebuilt(service->dataset);
     tracking_invalidate(service);
+}
+
+uint64_t service_oldest_view(const struct service *service)
+{
+    const struct view *oldest =
+        (const struct view *)((const char *)service->views.next - offsetof(struct view, link));
+    uint64_t number = service->view->number;
+    return number > OLDER_VIEWS_MAX && oldest->number < number - OLDER_VIEWS_MAX
+               ? number - OLDER_VIEWS_MAX
+               : 0;
 }
 
 void service_forget(struct service *service)

@@ -79,6 +79,9 @@ enum live_setting {
     LIVE_SETTINGS,      // how many
 };
 
+// How many older datasets a loop keeps for who still reads them.
+enum { OLDER_VIEWS_MAX = 16 };
+
 enum { RUN_ID_LEN = 40, SERVICES_MAX = 128, CLIENT_ADDRESS_TEXT = 144 };
 
 // What an operator asked to be watched. Any thread may use any of it: the parts have locks of their
@@ -159,6 +162,7 @@ struct service {
     const struct service_settings *settings; // these three are the group's
     struct dataset *dataset;
     const struct command_index *commands;
+    struct link views;      // that are held by something, the oldest first
     struct view *view;      // of the dataset; what begins now sees it
     struct view first_view; // of the one the loop began with
     struct view *next_view; // prepared, or NULL
@@ -187,6 +191,10 @@ bool service_prepare(struct service *service, struct dataset *dataset);
 // Has the loop answer from what was prepared from here on; what is not finished goes on with the
 // old one. Clients that track are told (tracking.h).
 void service_publish(struct service *service);
+
+// The number of the oldest view that may still be held: who holds an older one is to be closed. 0:
+// none is as old.
+uint64_t service_oldest_view(const struct service *service);
 
 // Drops what was prepared, if anything was.
 void service_forget(struct service *service);

@@ -36,6 +36,7 @@ struct stats {
     struct counter deletes_refused;  // or deleted it
     struct counter accept_errors;    // but for there being nobody to accept
     struct counter evicted_clients;  // for maxmemory-clients
+    struct counter outdated_clients; // closed as they read a dataset that is too old
     struct counter request_timeouts; // clients closed by these two
     struct counter write_timeouts;
     struct counter input_limit_hits; // clients closed for what they sent, or did not read

@@ -8,6 +8,7 @@
 static void release_placed(struct ref *ref)
 {
     struct view *view = (struct view *)ref; // its first member
+    link_remove(&view->link);
     ref_drop(dataset_ref(view->dataset));
 }
 
@@ -21,6 +22,8 @@ void view_init(struct view *view, struct dataset *dataset)
 {
     ref_take(dataset_ref(dataset));
     view->dataset = dataset;
+    view->number = 0;
+    link_init(&view->link);
     ref_init(&view->ref, release_placed);
 }
 
@@ -34,8 +37,12 @@ struct view *view_new(struct dataset *dataset)
     return view;
 }
 
+const struct view *view_of(const struct ref *ref)
+{
+    return (const struct view *)ref;
+}
+
 bool view_stands(const struct ref *ref, unsigned damage)
 {
-    const struct view *view = (const struct view *)ref;
-    return dataset_look(view->dataset) == damage;
+    return dataset_look(view_of(ref)->dataset) == damage;
 }

@@ -8,6 +8,7 @@
 #define STELE_SERVE_VIEW_H
 
 #include "base/bytes.h"
+#include "base/link.h"
 #include "base/ref.h"
 
 struct dataset;
@@ -15,6 +16,8 @@ struct dataset;
 struct view {
     struct ref ref;
     struct dataset *dataset; // a reference of the view's own
+    struct link link;        // on the list of its loop's views, the oldest first
+    uint64_t number;         // of the dataset, as the loop has counted them
 };
 
 // Makes `view`, which the caller places, one of `dataset`: with one reference, which is the
@@ -23,6 +26,9 @@ void view_init(struct view *view, struct dataset *dataset);
 
 // The same on the heap; it frees itself. NULL when memory is short.
 struct view *view_new(struct dataset *dataset);
+
+// The one that a reply which borrows a value holds.
+const struct view *view_of(const struct ref *ref);
 
 // Whether the dataset of the view that `ref` refers to has no more damage now than `damage`.
 bool view_stands(const struct ref *ref, unsigned damage);

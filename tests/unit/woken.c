@@ -1,17 +1,14 @@
 // Clients that others wake, to be told something or to be closed: none is forgotten, whatever its
 // connection is doing meanwhile; and many of them do not keep the others waiting.
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "data/dataset.h"
-#include "net/conn.h"
-#include "net/worker.h"
 #include "support/tap.h"
+#include "unit/support/pairs.h"
 
 enum { LISTENERS = 1000, LARGE = 300000, ALARM = 60 };
 
@@ -19,49 +16,8 @@ static const struct service_settings settings = {
     .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
 static const char key[] = "00000000-0000-4000-8000-000000000001";
 
-static struct ev_loop *loop;
 static struct service_group group;
-static struct worker *worker;
-static uint64_t last_id;
-
-struct client {
-    int fd; // its own end; nonblocking
-    struct conn *conn;
-};
-
-static struct client client_connect(void)
-{
-    int ends[2];
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
-            "no socket pair");
-    worker_adopt(worker, ends[0], ++last_id, true);
-    struct link *newest = worker->active.previous;
-    return (struct client){ends[1], (struct conn *)((char *)newest - offsetof(struct conn, link))};
-}
-
-static void say(const struct client *c, const char *text)
-{
-    require(write(c->fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write");
-}
-
-// All that has come, behind what `to` holds. False when the connection is closed.
-static bool hear(const struct client *c, struct buf *to)
-{
-    for (;;) {
-        char *room = buf_reserve(to, 65536);
-        require(room != NULL, "no memory");
-        ssize_t count = read(c->fd, room, 65536);
-        if (count <= 0)
-            return count < 0 && errno == EAGAIN;
-        to->len += (size_t)count;
-    }
-}
-
-static void turn(unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        ev_run(loop, EVRUN_NOWAIT);
-}
+static struct pairs pairs;
 
 static bool ends_with(const struct buf *text, const char *end)
 {
@@ -77,15 +33,16 @@ static void check_settling(bool behind, bool killed)
     const char *order = behind ? "by one behind it" : "by one before it";
     char request[64];
     struct buf got = {0};
-    struct client c = client_connect();
-    struct client other = client_connect();
+    struct client c = client_connect(&pairs);
+    struct client other = client_connect(&pairs);
     say(&c, "HELLO 3\r\nSUBSCRIBE news\r\n");
-    turn(3);
+    turn(&pairs, 3);
     snprintf(request, sizeof request, "GET %s\r\n", key);
     say(&c, request);
     while ((c.conn->io.events & EV_WRITE) == 0) {
-        turn(1);
-        require(counter_get(&worker->service.stats.connected_clients) == 2, "a client is gone");
+        turn(&pairs, 1);
+        require(counter_get(&pairs.worker->service.stats.connected_clients) == 2,
+                "a client is gone");
     }
     hear(&c, &got);
     say(&c, "PING\r\n");
@@ -94,10 +51,12 @@ static void check_settling(bool behind, bool killed)
                  (unsigned long long)c.conn->session.id);
     say(&other, killed ? request : "PUBLISH news today\r\n");
     // libev calls for the latest first.
-    ev_feed_event(loop, behind ? &other.conn->io : &c.conn->io, EV_READ | (behind ? 0 : EV_WRITE));
-    ev_feed_event(loop, behind ? &c.conn->io : &other.conn->io, EV_READ | (behind ? EV_WRITE : 0));
-    ev_invoke_pending(loop);
-    turn(5);
+    ev_feed_event(pairs.loop, behind ? &other.conn->io : &c.conn->io,
+                  EV_READ | (behind ? 0 : EV_WRITE));
+    ev_feed_event(pairs.loop, behind ? &c.conn->io : &other.conn->io,
+                  EV_READ | (behind ? EV_WRITE : 0));
+    ev_invoke_pending(pairs.loop);
+    turn(&pairs, 5);
     bool open = hear(&c, &got);
     if (killed)
         ok(!open, "%s %s: it is closed", name, order);
@@ -108,8 +67,9 @@ static void check_settling(bool behind, bool killed)
               order);
     close(c.fd);
     close(other.fd);
-    turn(5);
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "all are gone");
+    turn(&pairs, 5);
+    is_number((int64_t)counter_get(&pairs.worker->service.stats.connected_clients), 0,
+              "all are gone");
     buf_release(&got);
 }
 
@@ -118,24 +78,24 @@ static void check_settling(bool behind, bool killed)
 static void check_many(void)
 {
     struct client *listeners = calloc(LISTENERS, sizeof *listeners);
-    struct client publisher = client_connect();
-    struct client asker = client_connect();
+    struct client publisher = client_connect(&pairs);
+    struct client asker = client_connect(&pairs);
     struct buf got = {0}, pongs = {0};
     unsigned told = 0, turns = 0, first = 0;
     require(listeners != NULL, "no memory");
     for (unsigned i = 0; i < LISTENERS; i++) {
-        listeners[i] = client_connect();
+        listeners[i] = client_connect(&pairs);
         say(&listeners[i], "SUBSCRIBE news\r\n");
-        turn(1);
+        turn(&pairs, 1);
     }
-    turn(5);
+    turn(&pairs, 5);
     for (unsigned i = 0; i < LISTENERS; i++)
         hear(&listeners[i], &got);
     say(&publisher, "PUBLISH news today\r\n");
     alarm(ALARM); // where the loop waits, it does for ever
     while (told < LISTENERS) {
         say(&asker, "PING\r\n");
-        ev_run(loop, EVRUN_ONCE);
+        ev_run(pairs.loop, EVRUN_ONCE);
         hear(&asker, &pongs);
         turns++;
         // What is read in one turn is answered at the begin of the next.
@@ -156,11 +116,12 @@ static void check_many(void)
     say(&publisher, "PUBLISH news tomorrow\r\n");
     for (unsigned i = 0; i < LISTENERS; i++)
         close(listeners[i].fd);
-    turn(LISTENERS);
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 2, "two are left");
+    turn(&pairs, LISTENERS);
+    is_number((int64_t)counter_get(&pairs.worker->service.stats.connected_clients), 2,
+              "two are left");
     close(publisher.fd);
     close(asker.fd);
-    turn(3);
+    turn(&pairs, 3);
     free(listeners);
     buf_release(&got);
     buf_release(&pongs);
@@ -172,12 +133,12 @@ static void check_many(void)
 static void check_room(size_t size)
 {
     struct buf got = {0};
-    struct client slow = client_connect();
-    struct client publisher = client_connect();
+    struct client slow = client_connect(&pairs);
+    struct client publisher = client_connect(&pairs);
     char *message = malloc(size + 64);
     require(message != NULL, "no memory");
     say(&slow, "SUBSCRIBE news\r\n");
-    turn(3);
+    turn(&pairs, 3);
     snprintf(message, 64, "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$%zu\r\n", size);
     size_t head = strlen(message), all = head + size + 2;
     memset(message + head, 'x', size);
@@ -187,21 +148,22 @@ static void check_room(size_t size)
         for (size_t sent = 0; sent < all;) {
             ssize_t count = write(publisher.fd, message + sent, all - sent);
             sent += count > 0 ? (size_t)count : 0;
-            turn(1);
+            turn(&pairs, 1);
         }
-        turn(2);
+        turn(&pairs, 2);
     }
     ok(slow.conn->session.pushes.len > 3000000, "messages of %zu bytes: (much has piled up)", size);
     for (unsigned i = 0; i < 10000 && got.len < messages * size; i++) {
         hear(&slow, &got);
-        turn(1);
+        turn(&pairs, 1);
     }
     ok(got.len > messages * size, "all of it is read");
-    turn(3);
-    ok(worker->output.owned.cap <= 1024 * 1024, "%zu bytes are kept", worker->output.owned.cap);
+    turn(&pairs, 3);
+    ok(pairs.worker->output.owned.cap <= 1024 * 1024, "%zu bytes are kept",
+       pairs.worker->output.owned.cap);
     close(slow.fd);
     close(publisher.fd);
-    turn(3);
+    turn(&pairs, 3);
     free(message);
     buf_release(&got);
 }
@@ -219,17 +181,17 @@ int main(void)
         dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
-    loop = ev_default_loop(EVFLAG_AUTO);
+    pairs.loop = ev_default_loop(EVFLAG_AUTO);
     service_group_init(&group, &settings, dataset);
-    worker = worker_new(loop, &group, &error);
-    require(worker != NULL, "%s", error.text);
+    pairs.worker = worker_new(pairs.loop, &group, &error);
+    require(pairs.worker != NULL, "%s", error.text);
     for (unsigned i = 0; i < 4; i++)
         check_settling(i % 2 == 0, i < 2);
     check_many();
     for (size_t size = 260000; size <= 400000; size += 20000)
         check_room(size);
-    worker_free(worker);
-    ev_loop_destroy(loop);
+    worker_free(pairs.worker);
+    ev_loop_destroy(pairs.loop);
     dataset_close(dataset);
     buf_release(&text);
     return done_testing();

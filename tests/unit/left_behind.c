@@ -1,0 +1,195 @@
+// Clients that are still sent, or ask, what the dataset held before it was replaced: some reloads
+// long they may; then they are closed, so that what is kept for them is bounded. And those whose
+// client is gone, or only seems to be, while nothing is sent.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "support/tap.h"
+#include "unit/support/pairs.h"
+
+enum { LARGE = 1000000, MORE = 5 };
+
+static const char key[] = "00000000-0000-4000-8000-000000000001";
+static struct service_settings settings = {
+    .executable = "", .bind = "", .unixsocket = "", .loglevel = "warning", .logfile = ""};
+static struct service_group group;
+static struct pairs pairs;
+static struct buf text;
+static unsigned datasets_freed;
+
+static void on_unread(void *context, struct dataset *d)
+{
+    (void)context;
+    datasets_freed++;
+    dataset_free(d);
+}
+
+static struct dataset *open_one(void)
+{
+    struct error error = {""};
+    struct dataset *d =
+        dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(d != NULL, "%s", error.text);
+    dataset_on_unread(d, on_unread, NULL);
+    return d;
+}
+
+static void publish(void)
+{
+    struct dataset *d = open_one();
+    require(service_prepare(&pairs.worker->service, d), "no memory");
+    dataset_close(d); // the view has a reference of its own
+    service_publish(&pairs.worker->service);
+    worker_leave_behind(pairs.worker);
+    turn(&pairs, 2);
+}
+
+static int64_t connected(void)
+{
+    return (int64_t)counter_get(&pairs.worker->service.stats.connected_clients);
+}
+
+// Each reads another dataset, so many that the oldest have to go: those who are sent a value of it,
+// or those who are at work in a transaction.
+static void check_readers(const char *request, const char *name)
+{
+    enum { READERS = OLDER_VIEWS_MAX + MORE };
+    struct client readers[READERS];
+    struct buf got = {0};
+    unsigned freed = datasets_freed, open = 0;
+    struct client idle = client_connect(&pairs);
+    for (unsigned i = 0; i < READERS; i++) {
+        readers[i] = client_connect(&pairs);
+        say(&readers[i], request);
+        turn(&pairs, 3);
+        publish();
+    }
+    is_number((int64_t)(datasets_freed - freed), MORE, "%s: so many datasets are gone", name);
+    is_number(connected(), READERS - MORE + 1, "%s: so many of their readers are left", name);
+    is_number((int64_t)counter_get(&pairs.worker->service.stats.outdated_clients), MORE,
+              "%s: counted", name);
+    counter_set(&pairs.worker->service.stats.outdated_clients, 0);
+    for (unsigned i = 0; i < READERS; i++) {
+        got.len = 0;
+        for (unsigned j = 0; j < 200 && hear(&readers[i], &got); j++)
+            turn(&pairs, 1);
+        bool is_open = got.len > LARGE;
+        open += is_open;
+        if (is_open != (i >= MORE))
+            diag("%s: reader %u has %zu bytes", name, i, got.len);
+        close(readers[i].fd);
+    }
+    is_number(open, READERS - MORE, "%s: they have all they asked for", name);
+    say(&idle, "PING\r\n");
+    turn(&pairs, 3);
+    got.len = 0;
+    ok(hear(&idle, &got) && span_is(buf_span(&got), "+PONG\r\n"), "%s: others stay", name);
+    close(idle.fd);
+    turn(&pairs, 3);
+    publish();
+    is_number(connected(), 0, "all are gone");
+    buf_release(&got);
+}
+
+// A client asks for much, and for no replies, and is gone: nothing is sent that could fail.
+static void check_gone(void)
+{
+    char request[128];
+    struct linger reset = {1, 0};
+    // A pair does not know resets; a real connection does.
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof address;
+    require(bind(listening, (struct sockaddr *)&address, len) == 0 && listen(listening, 1) == 0 &&
+                getsockname(listening, (struct sockaddr *)&address, &len) == 0,
+            "cannot listen");
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    require(connect(fd, (struct sockaddr *)&address, len) == 0, "cannot connect");
+    int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    require(accepted >= 0, "not accepted");
+    worker_adopt(pairs.worker, accepted, ++pairs.last_id, true);
+    struct client c = {fd, NULL};
+    say(&c, "CLIENT REPLY OFF\r\nMULTI\r\n");
+    snprintf(request, sizeof request, "BITCOUNT %s\r\n", key);
+    for (unsigned i = 0; i < 2000; i++)
+        say(&c, request);
+    say(&c, "EXEC\r\n");
+    turn(&pairs, 50);
+    is_number(connected(), 1, "(it is at work)");
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    turn(&pairs, 3);
+    is_number(connected(), 0, "a client that is gone is not worked for");
+    close(listening);
+}
+
+// A loop that was held up longer than the idle timeout, or stopped, finds bytes of the clients.
+static void check_late(void)
+{
+    enum { CLIENTS = 200 }; // more than the system tells of at once
+    struct client clients[CLIENTS];
+    struct buf got = {0};
+    unsigned answered = 0;
+    group.live[LIVE_TIMEOUT] = 1;
+    worker_settings_changed(pairs.worker);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(&pairs);
+        say(&clients[i], "PING\r\n");
+    }
+    turn(&pairs, 5);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        hear(&clients[i], &got);
+        if (i % 2 == 0)
+            say(&clients[i], "PING\r\n");
+    }
+    // The loop stands still.
+    require(nanosleep(&(struct timespec){1, 300000000}, NULL) == 0, "no sleep");
+    ev_now_update(pairs.loop);
+    ev_feed_event(pairs.loop, &pairs.worker->sweep, EV_TIMER);
+    ev_invoke_pending(pairs.loop);
+    turn(&pairs, 10);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        got.len = 0;
+        bool open = hear(&clients[i], &got);
+        answered += open && span_is(buf_span(&got), "+PONG\r\n");
+        close(clients[i].fd);
+    }
+    is_number(answered, CLIENTS / 2, "those who had sent something are answered");
+    turn(&pairs, 10);
+    is_number(connected(), 0, "those who had not are closed");
+    buf_release(&got);
+}
+
+int main(void)
+{
+    struct error error = {""};
+    char request[512];
+    buf_append_text(&text, key);
+    buf_append_text(&text, " ");
+    for (unsigned i = 0; i < LARGE; i++)
+        buf_append_text(&text, "v");
+    buf_append_text(&text, "\n");
+    struct dataset *dataset = open_one();
+    signal(SIGPIPE, SIG_IGN); // as the server does
+    pairs.loop = ev_default_loop(EVFLAG_AUTO);
+    service_group_init(&group, &settings, dataset);
+    pairs.worker = worker_new(pairs.loop, &group, &error);
+    require(pairs.worker != NULL, "%s", error.text);
+    dataset_close(dataset); // the view has a reference of its own
+    snprintf(request, sizeof request, "GET %s\r\n", key);
+    check_readers(request, "a value that is sent");
+    snprintf(request, sizeof request, "MULTI\r\nGET %s\r\nGET %s\r\nGET %s\r\nEXEC\r\n", key, key,
+             key);
+    check_readers(request, "a transaction that is not finished");
+    check_gone();
+    check_late();
+    worker_free(pairs.worker);
+    service_group_release(&group);
+    ev_loop_destroy(pairs.loop);
+    buf_release(&text);
+    return done_testing();
+}
