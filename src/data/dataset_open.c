@@ -474,22 +474,26 @@ static bool lies_beside(const struct dataset *d, const struct stat *status)
 }
 
 // The data file, and the path of its index: a link on the way may be turned in between, and the
-// index of one file must not take the place of the other's. -1 with a message.
+// index of one file must not take the place of the other's. One that is nowhere (it was removed,
+// and is named by a descriptor) has none. -1 with a message.
 static int open_and_choose(struct dataset *d, struct stat *status, struct error *error)
 {
     for (unsigned tries = 0; tries < TURNS_MAX; tries++) {
         int fd = file_open(d->path, status, error);
-        if (fd < 0)
-            return fd;
-        bool chosen = choose_index_path(d, error);
+        bool chosen = fd >= 0 && choose_index_path(d, error);
         if (chosen &&
             (d->index_path == NULL || d->settings.index_path != NULL || lies_beside(d, status)))
             return fd;
-        close(fd);
         free(d->index_path);
         d->index_path = NULL;
+        if (chosen && tries + 1 == TURNS_MAX && d->settings.index != DATASET_INDEX_ONLY)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (!chosen)
+            return -1;
     }
-    error_set(error, "cannot open '%s': it leads to another file each time", d->path);
+    error_set(error, "'%s' has no place beside which its index could lie", d->path);
     return -1;
 }
 
