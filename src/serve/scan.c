@@ -1,6 +1,7 @@
 // SCAN and KEYS. Keys stand in the order of their bits, so a cursor is the rank of the next one:
 // each key comes exactly once, and a pattern that begins with characters of a UUID is a range of
-// ranks.
+// ranks. When the dataset was replaced, that key has another rank: the session remembers it, so a
+// client that goes on where its last SCAN has ended misses none and hears none twice.
 //
 // How many keys a call of SCAN finds stands in front of them, so they are collected first; what a
 // client can make us keep by that is bounded, and COUNT is only a hint, as in Redis. KEYS has no
@@ -142,6 +143,25 @@ static void look(struct session *s, const struct scan *scan, uint64_t rank)
         buf_append(&s->collected, span_of(text, sizeof text));
 }
 
+// Where the call begins: at the cursor, or where the key that it stood for has gone.
+static uint64_t rank_of(const struct session *s, uint64_t cursor)
+{
+    bool moved =
+        cursor != 0 && cursor == s->scanned.cursor && s->scanned.view != session_view(s)->number;
+    return moved ? dataset_seek(session_dataset(s), s->scanned.key) : cursor;
+}
+
+// What the client is to say next.
+static void remember(struct session *s, uint64_t cursor)
+{
+    struct uuid key;
+    bool there = cursor != 0 && dataset_at(session_dataset(s), cursor, &key, NULL);
+    s->scanned.cursor = there ? cursor : 0;
+    s->scanned.view = session_view(s)->number;
+    if (there)
+        s->scanned.key = key;
+}
+
 static void reply(struct session *s, uint64_t cursor)
 {
     char digits[NUMBER_TEXT_MAX];
@@ -163,6 +183,7 @@ enum command_result scan_command(struct session *s, const struct resp_request *r
     if (!parse(s, r, &scan))
         return COMMAND_DONE;
     choose_range(session_dataset(s), scan.pattern, &rank, &end);
+    scan.cursor = rank_of(s, scan.cursor);
     rank = scan.cursor > rank ? scan.cursor : rank;
     for (rank += s->sum; rank < end && s->sum < scan.count; rank++, s->sum++) {
         if (s->collected.len >= KEYS_MAX * UUID_TEXT_LEN)
@@ -171,7 +192,9 @@ enum command_result scan_command(struct session *s, const struct resp_request *r
             return COMMAND_AGAIN;
         look(s, &scan, rank);
     }
-    reply(s, rank < end ? rank : 0);
+    rank = rank < end ? rank : 0;
+    remember(s, rank);
+    reply(s, rank);
     return COMMAND_DONE;
 }
 

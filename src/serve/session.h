@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/link.h"
 #include "base/output.h"
+#include "data/uuid.h"
 #include "resp/resp.h"
 #include "serve/command.h"
 #include "serve/service.h"
@@ -110,6 +111,12 @@ struct session {
         unsigned end;
         unsigned limit; // how many are worth reading, more than which was in vain the last time
     } ahead;
+    // Where the last SCAN is to go on, should the dataset be another by then.
+    struct {
+        uint64_t cursor; // that it has answered; 0: none
+        uint64_t view;   // the number of the view it was answered from
+        struct uuid key; // the next one
+    } scanned;
     // What tells whether the data is what it was when the command at work, or the turn, began.
     unsigned damage;          // of the dataset then
     bool reads;               // since then something of it may have been read

@@ -213,6 +213,62 @@ static void check_tracking(void)
     end();
 }
 
+// ---- SCAN ---------------------------------------------------------------------------------------
+
+enum { SCANNED = 2000 };
+
+// Keys of these numbers, of which `part` says that it has them.
+static struct dataset *make_part(unsigned part, struct buf *lines)
+{
+    for (unsigned i = 0; i < SCANNED; i++)
+        if (i % 3 == 0 || i % 3 == part)
+            buf_printf(lines, "%08x-0000-4000-8000-000000000000 v\n", i * 2097143u);
+    buf_append(lines, span_of("", 1));
+    return loops_dataset(lines->ptr);
+}
+
+// Datasets of which a third of the keys is in both take each other's place between the calls of a
+// SCAN, seldom or often: those keys come exactly once, the others once at most.
+static void check_scan(unsigned calls, const char *options)
+{
+    struct dataset *parts[2];
+    struct buf lines[2] = {{0}, {0}};
+    unsigned char seen[SCANNED] = {0};
+    char request[128], cursor[32] = "0";
+    unsigned wrong = 0, published = 0;
+    for (unsigned i = 0; i < 2; i++)
+        parts[i] = make_part(1 + i, &lines[i]);
+    loops_init(&loops, 1, &settings, parts[0]);
+    struct party *p = party_new(&loops, 0);
+    for (unsigned call = 1; call == 1 || strcmp(cursor, "0") != 0; call++) {
+        snprintf(request, sizeof request, "SCAN %s %s", cursor, options);
+        say(p, request);
+        loops_run(&loops);
+        struct span heard = hear(p);
+        int head = 0;
+        require(sscanf(heard.ptr, "*2\r\n$%*u\r\n%31[0-9]\r\n*%*u\r\n%n", cursor, &head) == 1 &&
+                    head > 0,
+                "no reply of SCAN");
+        for (const char *at = heard.ptr + head; at + 42 <= heard.ptr + heard.len; at += 43) {
+            unsigned number = (unsigned)strtoul(at + 5, NULL, 16) / 2097143u;
+            require(number < SCANNED, "no key: %.42s", at);
+            seen[number]++;
+        }
+        if (call % calls == 0)
+            loops_publish(&loops, 0, parts[++published % 2]);
+    }
+    for (unsigned i = 0; i < SCANNED; i++)
+        wrong += i % 3 == 0 ? seen[i] != 1 : seen[i] > 1;
+    is_number(wrong, 0, "SCAN %s, another dataset each %u calls, %u times", options, calls,
+              published);
+    party_end(p);
+    loops_release(&loops);
+    for (unsigned i = 0; i < 2; i++) {
+        dataset_close(parts[i]);
+        buf_release(&lines[i]);
+    }
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -223,5 +279,9 @@ int main(void)
     check_pipelines(&r);
     check_borrowed();
     check_tracking();
+    check_scan(1, "COUNT 7");
+    check_scan(3, "COUNT 50");
+    check_scan(40, "COUNT 10");
+    check_scan(1, "COUNT 100 MATCH *");
     return done_testing();
 }
