@@ -1,6 +1,7 @@
 // The data file is appended to, or bytes of it are overwritten: it is served on, and the server
-// says what it has seen, once.
+// says what it has seen, once. A reload takes what was appended.
 #include <fcntl.h>
+#include <signal.h>
 
 #include "faults/hammer.h"
 #include "support/talk.h"
@@ -34,6 +35,34 @@ static void write_at(off_t at, const char *text)
     close(fd);
 }
 
+static bool has_value(redisContext *c, const char *key, const char *wanted)
+{
+    redisReply *reply = redisCommand(c, "GET %s", key);
+    bool same = reply != NULL && reply->str != NULL && strcmp(reply->str, wanted) == 0;
+    freeReplyObject(reply);
+    return same;
+}
+
+// What was appended, a new key and a new value of record 3, is served after a reload, and the rest
+// as before.
+static void check_reloaded(const struct server_process *s, redisContext *c, const char *key)
+{
+    size_t exact = 0;
+    kill(s->pid, SIGHUP);
+    log_await(s->log_path, " * reloaded ");
+    ok(has_value(c, key, "new"), "reloaded: what is new is served");
+    ok(has_value(c, file.records[3].key, "newer"), "reloaded: the later value is");
+    for (size_t i = 0; i < file.count; i++) {
+        redisReply *reply = redisCommand(c, "GET %s", file.records[i].key);
+        exact += reply != NULL && held_is(&file, i, reply);
+        freeReplyObject(reply);
+    }
+    is_number((int64_t)exact, RECORDS - 1, "reloaded: the others are served");
+    redisReply *reply = redisCommand(c, "DBSIZE");
+    is_number(reply != NULL ? reply->integer : -1, RECORDS + 1, "reloaded: DBSIZE");
+    freeReplyObject(reply);
+}
+
 static void check_appended(void)
 {
     static const char key[] = "00000000-0000-4000-8000-000000000001";
@@ -49,6 +78,7 @@ static void check_appended(void)
     redisReply *reply = redisCommand(c, "GET %s", key);
     ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "appended: what is new is not served");
     freeReplyObject(reply);
+    check_reloaded(&s, c, key);
     redisFree(c);
     ends_well(&s, "was appended to", "appended");
 }
