@@ -1,11 +1,13 @@
-// F22: reloads at full load, to files that cannot be served, and a hundred in a row: no request
-// fails, each reply is wholly from one of the two files, a file that cannot be served changes
-// nothing, and what the server holds is in the end what it held before.
+// F22: reloads at full load, to files that cannot be served, to an empty one, which can, and a
+// hundred in a row: no request fails, each reply is wholly from one of the two files, a file that
+// cannot be served changes nothing, and what the server holds is in the end what it held before.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include "support/server.h"
 #include "support/talk.h"
 #include "support/twins.h"
+#include "support/watch.h"
 
 enum {
     KEYS = 5000,
@@ -22,6 +25,8 @@ enum {
     WARM_RELOADS = 4, // after which what is held is compared
     REPLIES_BETWEEN = 3,
     SLACK = 2 * 1024 * 1024, // bytes that an allocator may keep
+    QUIET_RELOADS = 200,
+    QUIET_SLACK = 256 * 1024,
 };
 
 static const char *const options[] = {"--requirepass", CONTROL_PASSWORD, NULL};
@@ -79,6 +84,31 @@ static void reload_again_and_again(bool by_link)
     askers_free(askers);
     close(control);
     is_number(server_stop(&s), 0, "%s: exit code", name);
+}
+
+// Nobody asks meanwhile, so what grows is what a reload keeps. A checked server keeps freed memory.
+static void reload_quietly(void)
+{
+    struct twins twins;
+    long long held[2];
+    if (CHECKED_BUILD)
+        return;
+    twins_write(&twins, KEYS, true);
+    struct server_process s = server_start(twins.live, options);
+    int control = control_open(s.port);
+    for (unsigned half = 0; half < 2; half++) {
+        unsigned refused = 0;
+        for (unsigned i = 0; i < QUIET_RELOADS; i++) {
+            twins_replace(&twins);
+            refused += strcmp(control_line(control, "STELE.RELOAD"), "+OK") != 0;
+        }
+        is_number(refused, 0, "quietly: %d reloads are done", QUIET_RELOADS);
+        held[half] = settled_holdings(&s).resident;
+    }
+    ok(held[1] <= held[0] + QUIET_SLACK, "quietly: as much memory: %lld KiB, then %lld",
+       held[0] / 1024, held[1] / 1024);
+    close(control);
+    is_number(server_stop(&s), 0, "quietly: exit code");
 }
 
 // ---- what cannot be served ----------------------------------------------------------------------
@@ -188,6 +218,109 @@ static void refuse_all(void)
     is_number(server_stop(&s), 0, "exit code");
 }
 
+// Runs another program without root's right to read what it may not: `unprivileged PROGRAM
+// WORD...`.
+static int unprivileged(char *words[])
+{
+    prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0);
+    prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0);
+    execv(words[0], words);
+    perror("unprivileged");
+    return 126;
+}
+
+// Whether one who runs so may read the file.
+static bool is_readable(const char *path)
+{
+    struct buf said = {0};
+    int code = run_program(WORDS("/proc/self/exe", "unprivileged", "/bin/cat", path), &said, &said);
+    require(code != 126, "cannot run cat");
+    buf_release(&said);
+    return code == 0;
+}
+
+static void refuse_unreadable(void)
+{
+    struct twins twins;
+    const char *log = test_path("unprivileged.log");
+    twins_write(&twins, KEYS, false);
+    pid_t pid = spawn(WORDS("/proc/self/exe", "unprivileged", server_program(), twins.live,
+                            "--port", "0", "--requirepass", CONTROL_PASSWORD),
+                      log);
+    log_await(log, "ready ");
+    int port = port_in(log);
+    int control = control_open(port);
+    struct askers *askers = askers_new(&twins, port, CONNECTIONS, &seed, CONTROL_PASSWORD);
+    askers_run(askers, -1, 1);
+    twins_replace(&twins);
+    require(chmod(twins.live, 0) == 0, "cannot make the file unreadable");
+    if (is_readable(twins.live)) {
+        ok(true, "# SKIP root's right to read any file cannot be given up here");
+    } else {
+        ask_reload(control);
+        askers_run(askers, control, 0);
+        const char *reply = control_line(control, NULL);
+        ok(strncmp(reply, "-ERR cannot reload: ", 20) == 0 && strstr(reply, twins.live) != NULL &&
+               strstr(reply, "Permission denied") != NULL,
+           "an unreadable file: %s", reply);
+        askers_run(askers, -1, 1);
+        is_text(control_info(control, "dataset_last_reload_status"), "err",
+                "an unreadable file: INFO says so");
+        is_text(control_info(control, "dataset_generation"), "1",
+                "an unreadable file: the old data is served");
+    }
+    require(chmod(twins.live, 0644) == 0, "cannot make the file readable");
+    ask_reload(control);
+    askers_run(askers, control, 0);
+    is_text(control_line(control, NULL), "+OK", "once it can be read it is loaded");
+    twins_acknowledge(&twins);
+    askers_run(askers, -1, 1);
+    is_number(askers_wrong(askers), 0, "no reply is wrong");
+    askers_free(askers);
+    close(control);
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "exit code");
+}
+
+// ---- what can be --------------------------------------------------------------------------------
+
+// An empty file is a dataset without keys, whatever was served before.
+static void serve_nothing(void)
+{
+    static const char get[] = "*2\r\n$3\r\nGET\r\n$36\r\n00000000-0000-4000-8000-000000004999\r\n";
+    struct twins twins;
+    twins_write(&twins, KEYS, true);
+    struct server_process s = server_start(twins.live, options);
+    int control = control_open(s.port);
+    int other = control_open(s.port);
+    for (unsigned i = 0; i < 2; i++) {
+        remove_any(twins.live);
+        put_text(twins.live, "");
+        is_text(control_line(control, "STELE.RELOAD"), "+OK", "an empty file is taken");
+        is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO says so");
+        is_text(control_info(control, "dataset_status"), "ok", "and that nothing is wrong");
+        is_text(control_line(control, "DBSIZE"), ":0", "it has no keys");
+        answers(other, span_text(get), SPAN("$-1\r\n"), "one of before is not found");
+        answers(other, SPAN("*2\r\n$4\r\nSCAN\r\n$1\r\n0\r\n"), SPAN("*2\r\n$1\r\n0\r\n*0\r\n"),
+                "nor any other");
+        is_text(control_line(control, "STELE.RELOAD"), "+OK", "it is reloaded as well");
+
+        remove_any(twins.live);
+        twins_replace(&twins);
+        is_text(control_line(control, "STELE.RELOAD"), "+OK", "a full file is taken then");
+        twins_acknowledge(&twins);
+        is_text(control_line(control, "DBSIZE"), ":5000", "it has its keys");
+        struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
+        askers_run(askers, -1, REPLIES_BETWEEN);
+        is_number(askers_wrong(askers), 0, "no reply is wrong");
+        askers_free(askers);
+    }
+    is_text(control_info(control, "dataset_generation"), "7", "INFO counts them");
+    close(other);
+    close(control);
+    is_number(server_stop(&s), 0, "exit code");
+}
+
 // A file that was cut while it was served is left behind like any other.
 static void leave_damaged(void)
 {
@@ -210,12 +343,17 @@ static void leave_damaged(void)
     is_number(server_stop(&s), 0, "exit code");
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
+    if (argc > 2 && strcmp(argv[1], "unprivileged") == 0)
+        return unprivileged(argv + 2);
     seed = random_seeded();
     reload_again_and_again(false);
     reload_again_and_again(true);
+    reload_quietly();
     refuse_all();
+    refuse_unreadable();
+    serve_nothing();
     leave_damaged();
     return done_testing();
 }
