@@ -1,9 +1,20 @@
 // The file is cut while large values are on their way out of its mapping to clients that read
 // slowly. A client gets bytes of its value and then the end of the connection, never a whole reply
-// that is not the value; one whose value is still there gets all of it.
+// that is not the value. And in process, a page of such a value cannot be read, though the file is
+// as it was: only the system, which then writes nothing, can tell.
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mapping.h"
+#include "data/dataset.h"
 #include "faults/hammer.h"
+#include "net/publisher.h"
+#include "net/server.h"
 #include "support/talk.h"
 #include "support/watch.h"
 
@@ -79,6 +90,78 @@ static void cut(size_t at, const char *threads, const char *name)
     is_number(server_stop(&s), 0, "%s: the server ends well", name);
 }
 
+// ---- a page that cannot be read -----------------------------------------------------------------
+
+static void *serve(void *server)
+{
+    server_run(server);
+    return NULL;
+}
+
+// Makes the page of record 0's value at `at` fault, though the file has it: only whoever reads that
+// page can find out.
+static void break_page(const struct dataset *d, size_t at, size_t page)
+{
+    int fd = open(test_file("empty", span_text("")), O_RDONLY | O_CLOEXEC);
+    void *where = (void *)((uintptr_t)(dataset_text(d).ptr + at) / page * page);
+    require(fd >= 0 && mmap(where, page, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == where,
+            "cannot break a page");
+    close(fd);
+}
+
+static void cannot_read(size_t page)
+{
+    static const char *const binds[] = {"127.0.0.1"};
+    static const struct server_settings settings = {
+        .service = {.executable = "",
+                    .bind = "127.0.0.1",
+                    .unixsocket = "",
+                    .loglevel = "notice",
+                    .logfile = "",
+                    .threads = 2,
+                    .maxclients = 100,
+                    .tcp_backlog = 16},
+        .tcp = true,
+        .binds = binds,
+        .bind_count = 1,
+    };
+    static const struct dataset_settings none = {.index = DATASET_INDEX_NONE};
+    struct error error = {""};
+    struct buf wanted[2];
+    struct buf got[2] = {{0}, {0}};
+    pthread_t thread;
+    size_t broken = (file.records[0].value + LARGE / 2) / page * page;
+    path = test_file("served.data", buf_span(&file.text));
+    require(log_open(test_path("log"), LOG_NOTICE, &error), "%s", error.text);
+    struct server *server = server_open(&settings, &error);
+    struct dataset *d = dataset_open(path, &none, NULL, &error);
+    const struct dataset_source source = {.path = path};
+    require(server != NULL && d != NULL && server_listen(server, &source, d, &error), "%s",
+            error.text);
+    require(pthread_create(&thread, NULL, serve, server) == 0, "no thread");
+    int port = atoi(strrchr(server_address(server), ':') + 1);
+    int fd = ask(port, 0, &wanted[0]);
+    // What looks for the value's end reads all of it: it is done now.
+    require(receive(fd, &got[0], FIRST_BYTES), "no reply");
+    break_page(d, broken, page);
+    ok(receive_to_end(fd, &got[0]), "a page: the connection ends");
+    ok(got[0].len >= FIRST_BYTES && got[0].len < held_value(&file, 0).len,
+       "a page: before the value does, after %zu bytes", got[0].len);
+    ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "a page: what has come is right");
+    int other = ask(port, 1, &wanted[1]);
+    receive(other, &got[1], wanted[1].len);
+    is_bytes(buf_span(&got[1]), buf_span(&wanted[1]), "a page: the other value is served");
+    close(fd);
+    close(other);
+    for (unsigned i = 0; i < 2; i++) {
+        buf_release(&got[i]);
+        buf_release(&wanted[i]);
+    }
+    kill(getpid(), SIGTERM);
+    pthread_join(thread, NULL);
+    server_close(server);
+}
+
 int main(void)
 {
     make_file();
@@ -88,6 +171,8 @@ int main(void)
     cut((r->value + LARGE / 2) / page * page + 77, "2", "inside a page");
     cut((r->end - 1) / page * page - 5, "1", "near the value's end");
     cut(r->line + 5, "2", "before the value");
+    mapping_catch_faults();
+    cannot_read(page);
     held_release(&file);
     return done_testing();
 }
