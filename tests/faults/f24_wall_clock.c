@@ -1,6 +1,6 @@
 // F24: the wall clock jumps by a day, forth and back, beneath a server in this process. Whatever
-// measures a time goes on as if nothing had happened: idle timeouts, CLIENT PAUSE, ages, uptime,
-// the slow log, latency events. Only what tells the date follows it.
+// measures a time goes on as if nothing had happened: the timeouts of clients, CLIENT PAUSE, ages,
+// uptime, the slow log, latency events. Only what tells the date follows it.
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
@@ -22,11 +22,17 @@
 #include "net/publisher.h"
 #include "net/server.h"
 #include "options.h"
+#include "support/crowd.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/talk.h"
 
-enum { DAY = 86400 };
+#define LARGE_KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+enum {
+    DAY = 86400,
+    LARGE = 32 * 1024 * 1024, // bytes of a value: more than the system takes at once
+};
 
 static const struct table table = {1, 100};
 
@@ -223,6 +229,56 @@ static void check_idle(redisContext *idle, uint64_t began)
     ok(waited >= 1999 && waited < 10000, "after %llu ms", (unsigned long long)waited);
 }
 
+static int raw_client(int (*connect_to)(int port))
+{
+    return connect_to(atoi(strchr(server_address(server), ':') + 1));
+}
+
+// Who has sent half a request, and who does not read its replies: each is closed after two seconds
+// in which the clock jumps, neither sooner nor never. The server tells which time was over.
+static void check_overdue(redisContext *c, long long jump)
+{
+    enum { HALF, UNREAD, BOTH };
+    static const char *const fields[] = {"request_timeout_disconnections",
+                                         "write_timeout_disconnections"};
+    static const char *const names[] = {"half a request", "replies that are not read"};
+    struct buf got = {0};
+    long long before[BOTH];
+    uint64_t waited[BOTH] = {0};
+    unsigned closed = 0;
+    tell(c, "CONFIG SET timeout 0 request-timeout 2 write-timeout 2");
+    for (unsigned i = 0; i < BOTH; i++)
+        before[i] = crowd_info(c->fd, fields[i]);
+    int half = raw_client(connect_tcp);
+    int unread = raw_client(connect_narrow);
+    uint64_t began = clock_monotonic_ns();
+    require(crowd_converses(half, SPAN("PING\r\n*2\r\n$3\r\nGET"), SPAN("+PONG\r\n")) &&
+                crowd_converses(unread, SPAN("GET " LARGE_KEY "\r\n"), SPAN("$")),
+            "no reply");
+    freeReplyObject(ask(c, "PING"));
+    ahead += jump;
+    while (closed < BOTH && since_ms(began) < 15000) {
+        for (unsigned i = 0; i < BOTH; i++)
+            if (waited[i] == 0 && crowd_info(c->fd, fields[i]) > before[i]) {
+                waited[i] = since_ms(began);
+                closed++;
+            }
+        poll(NULL, 0, 5);
+    }
+    for (unsigned i = 0; i < BOTH; i++) {
+        ok(waited[i] >= 1999 && waited[i] < 10000, "%s: closed after %llu ms", names[i],
+           (unsigned long long)waited[i]);
+        is_number(crowd_info(c->fd, fields[i]) - before[i], 1, "%s: counted once", names[i]);
+    }
+    ok(closed < BOTH || is_closed(half), "%s: the end is seen", names[HALF]);
+    ok(closed < BOTH || (receive_to_end(unread, &got) && got.len < LARGE), "%s: it is, too",
+       names[UNREAD]);
+    buf_release(&got);
+    close(half);
+    close(unread);
+    tell(c, "CONFIG SET timeout 2 request-timeout 30 write-timeout 60");
+}
+
 static void check_jump(long long jump)
 {
     redisContext *c = client();
@@ -237,9 +293,12 @@ static void check_jump(long long jump)
     check_pause(c, jump);
     check_slow_log(c, jump);
     check_ages(c);
-    redisFree(c);
     check_idle(idle, began);
     redisFree(idle);
+    redisFree(c);
+    c = client();
+    check_overdue(c, jump);
+    redisFree(c);
 }
 
 int main(void)
@@ -248,7 +307,13 @@ int main(void)
     struct dataset *dataset;
     struct error error;
     require(log_open(test_path("log"), LOG_NOTICE, &error), "no log");
-    const char *file = table_file(&table, "table.data");
+    struct buf lines = {0};
+    table_append(&table, &lines);
+    buf_append_text(&lines, LARGE_KEY " ");
+    append_bytes(&lines, 'v', LARGE);
+    buf_append_text(&lines, "\n");
+    const char *file = test_file("table.data", buf_span(&lines));
+    buf_release(&lines);
     pthread_t thread = start(&options, file, &dataset);
     unsigned long seen = wall_clocks;
     check_jump(DAY);
