@@ -35,7 +35,21 @@ static bool set_link(bool up)
     return good;
 }
 
-// An option of the server's end of the only TCP connection; -1 when it cannot be looked at.
+// Whether the server's descriptors may be had; otherwise why not is in errno.
+static bool may_look(const struct server_process *server)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, server->pid, 0);
+    int fd = pidfd >= 0 ? (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0) : -1;
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    if (pidfd >= 0)
+        close(pidfd);
+    errno = reason;
+    return fd >= 0;
+}
+
+// An option of the server's end of the only TCP connection; -1 when it has none.
 static int server_option(const struct server_process *server, int level, int option)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, server->pid, 0);
@@ -70,21 +84,21 @@ static void test_options(const struct server_process *server, int other)
         {"tcp-keepalive 300 write-timeout 0", 0, 300},
         {"tcp-keepalive 2147483647 write-timeout 2147483647", 2147483647, 0},
     };
+    bool looks = may_look(server);
+    if (!looks)
+        ok(true, "# SKIP the server's sockets may not be looked at here: %s", strerror(errno));
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         char request[128];
         snprintf(request, sizeof request, "CONFIG SET %s\r\n", cases[i].setting);
         answers(other, span_text(request), SPAN("+OK\r\n"), "%s", cases[i].setting);
         int fd = connect_tcp(server->port);
         answers(fd, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "a client");
-        int timeout = server_option(server, IPPROTO_TCP, TCP_USER_TIMEOUT);
-        if (timeout < 0) {
-            diag("the server's sockets cannot be looked at here");
-        } else {
-            is_number(timeout, cases[i].user_timeout, "TCP_USER_TIMEOUT");
-            if (cases[i].keepalive > 0)
-                is_number(server_option(server, IPPROTO_TCP, TCP_KEEPIDLE), cases[i].keepalive,
-                          "TCP_KEEPIDLE");
-        }
+        if (looks)
+            is_number(server_option(server, IPPROTO_TCP, TCP_USER_TIMEOUT), cases[i].user_timeout,
+                      "TCP_USER_TIMEOUT");
+        if (looks && cases[i].keepalive > 0)
+            is_number(server_option(server, IPPROTO_TCP, TCP_KEEPIDLE), cases[i].keepalive,
+                      "TCP_KEEPIDLE");
         close(fd);
         crowd_await_info(other, "connected_clients", 1, "it has left");
     }
