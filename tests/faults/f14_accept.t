@@ -33,7 +33,7 @@ sub start {
     my $pid = open(my $out, '-|') // die "fork: $!";
     if ($pid == 0) {
         open STDERR, '>', "$dir/log";
-        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=accept4',
+        exec 'strace', '-f', '-qq', '-o', "$dir/trace", '-e', 'trace=accept4,epoll_wait,epoll_pwait',
             '-e', "inject=accept4:error=$error:when=$when", "$build/stele-server", "$dir/data",
             '--index', 'none', '--port', '0', '--threads', '2';
     }
@@ -75,6 +75,22 @@ sub logged {
     return scalar grep { /cannot accept connections for now/ } readline $log;
 }
 
+# How often the accepting loop has waited in vain, for a time to pass, between its first failure to
+# accept and the client that gets in. Without a pause the socket that can be read is what it finds.
+sub pauses {
+    open my $trace, '<', "$dir/trace" or die $!;
+    my ($thread, $pauses) = (0, 0);
+    while (my $line = readline $trace) {
+        my ($id, $call, $result) =
+            $line =~ /^(\d+) .*?(accept4|epoll_p?wait)\b.* = (-?\d+)/ or next;
+        $thread = $id if !$thread && $call eq 'accept4' && $line =~ /\(INJECTED\)/;
+        next if !$thread || $id != $thread;
+        return $pauses if $call eq 'accept4' && $result >= 0;
+        $pauses++ if $call ne 'accept4' && $result == 0;
+    }
+    return -1; # nobody gets in
+}
+
 my %paced = map { $_ => 1 } qw(EMFILE ENFILE ENOMEM ENOBUFS);
 for my $error (sort(keys %paced), qw(ECONNABORTED EPROTO EPERM EINTR EAGAIN)) {
     my ($port, $pid, $out) = start($error, '1..5');
@@ -83,7 +99,9 @@ for my $error (sort(keys %paced), qw(ECONNABORTED EPROTO EPERM EINTR EAGAIN)) {
     is(ask($socket, "PING\r\n", 20), "+PONG\r\n", "$error, 5 times: then the client gets in");
     my $took = time - $began;
     # It is readable still, so no pause is needed until EAGAIN is true.
-    ok($paced{$error} ? $took >= 0.45 : 1, sprintf '%s: after %.2f s', $error, $took);
+    my $pauses = pauses();
+    ok($paced{$error} ? $took >= 0.45 && $pauses >= 5 : $pauses == 0,
+       sprintf '%s: after %d pauses, %.2f s', $error, $pauses, $took);
     is(info($socket, 'accept_errors'), $error eq 'EAGAIN' ? 0 : 5, "$error: counted");
     is(logged(), $paced{$error} ? 1 : 0, "$error: told in the log if it is everybody's");
     is(stop($socket, $pid, $out), 0, "$error: the exit code");
