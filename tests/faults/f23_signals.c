@@ -1,9 +1,11 @@
 // F23: SIGHUP and SIGTERM in storms, SIGTERM while a dataset is being opened, SIGSTOP and SIGCONT:
-// one clean exit, all replies sent. That replies on their way are drained is shown by
-// tests/integration/lifecycle.c.
+// one clean exit, all replies sent, also those that are on their way in a storm. Other ways in
+// which replies are on theirs: tests/integration/lifecycle.c.
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "support/server.h"
 #include "support/talk.h"
 #include "support/twins.h"
+#include "support/watch.h"
 
 enum {
     KEYS = 2000,
@@ -21,6 +24,9 @@ enum {
     HANGUPS = 1000,
     REPLIES = 5,
     STOPS = 10,
+    READERS = 3,
+    GETS = 600, // of large values: more bytes than the system keeps for a client who does not read
+    PIECE = 64 * 1024,
 };
 
 static const char *const options[] = {"--requirepass", CONTROL_PASSWORD, NULL};
@@ -33,8 +39,61 @@ static int end(struct server_process *s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+// Slow clients, which have asked for more than they have read.
+struct readers {
+    int fd[READERS];
+    struct buf wanted;
+    struct buf got[READERS];
+};
+
+// Of the second of the twins. Returns when replies are under way to all.
+static void readers_ask(struct readers *r, int port)
+{
+    struct buf request = {0};
+    struct buf value = {0};
+    int room = 2 * PIECE;
+    *r = (struct readers){.fd = {0}};
+    buf_append_text(&value, "b0:");
+    append_bytes(&value, 'B', TWINS_LARGE);
+    for (unsigned i = 0; i < GETS; i++) {
+        buf_append_text(&request, "GET 00000000-0000-4000-8000-000000000000\r\n");
+        append_bulk(&r->wanted, buf_span(&value));
+    }
+    for (unsigned i = 0; i < READERS; i++) {
+        r->fd[i] = control_open(port);
+        setsockopt(r->fd[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+        require(send_all(r->fd[i], buf_span(&request)) && receive(r->fd[i], &r->got[i], PIECE),
+                "no replies");
+    }
+    buf_release(&request);
+    buf_release(&value);
+}
+
+// Each gets a piece at a time, and then the end.
+static void readers_finish(struct readers *r)
+{
+    size_t pieces = (r->wanted.len - 1) / PIECE;
+    bool lost = false;
+    for (size_t piece = 0; piece < pieces && !lost; piece++) {
+        for (unsigned i = 0; i < READERS; i++) {
+            size_t left = r->wanted.len - r->got[i].len;
+            lost = lost || !receive(r->fd[i], &r->got[i], left < PIECE ? left : PIECE);
+        }
+        poll(NULL, 0, 1); // they are slow
+    }
+    for (unsigned i = 0; i < READERS; i++) {
+        ok(receive_to_end(r->fd[i], &r->got[i]), "replies under way: closed at the end");
+        is_number((int64_t)r->got[i].len, (int64_t)r->wanted.len, "all of them have come before");
+        ok(span_equal(buf_span(&r->got[i]), buf_span(&r->wanted)), "and are right");
+        close(r->fd[i]);
+        buf_release(&r->got[i]);
+    }
+    buf_release(&r->wanted);
+}
+
 static void storm(void)
 {
+    struct readers readers;
     struct twins twins;
     twins_write(&twins, KEYS, false);
     struct server_process s = server_start(twins.live, options);
@@ -52,9 +111,15 @@ static void storm(void)
     askers_run(askers, -1, REPLIES);
     is_number(askers_wrong(askers), 0, "no reply is wrong");
     askers_free(askers);
+    readers_ask(&readers, s.port);
     for (unsigned i = 0; i < 20; i++)
         kill(s.pid, i % 2 == 0 ? SIGHUP : SIGTERM);
+    ok(is_closed(control), "who has asked for nothing is closed");
+    for (unsigned i = 0; i < 20; i++)
+        kill(s.pid, i % 2 == 0 ? SIGHUP : SIGTERM);
+    readers_finish(&readers);
     is_number(end(&s), 0, "one clean exit");
+    ok(log_lacks(s.log_path, "did not take their replies"), "and nobody was given up");
     close(control);
 }
 
