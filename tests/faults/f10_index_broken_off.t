@@ -165,18 +165,24 @@ my $late = fork // die "fork: $!";
 if ($late == 0) {
     open STDOUT, '>', '/dev/null';
     open STDERR, '>', '/dev/null';
-    exec injecting('flock', 'delay_enter=300000', '1+'), "$build/stele", 'index', $data
+    exec injecting('flock', 'delay_enter=2000000', 1), "$build/stele", 'index', $data
         or POSIX::_exit(127);
 }
 push @running, $late;
+# Opened to be written: it is opened for a moment before, too, to see what is in it.
+sub opens_to_write {
+    my ($fd) = @_;
+    return (readlink $fd // '') eq "$index.tmp" &&
+        (slurp($fd =~ s{/fd/}{/fdinfo/}r) // '') =~ /^flags:\s*[0-7]*2$/m;
+}
+
 my $opened = 0;
 for (1 .. 6000) {
     my $children = slurp("/proc/$late/task/$late/children") // '';
-    my @open = grep { (readlink $_ // '') eq "$index.tmp" } map { glob "/proc/$_/fd/*" } split ' ', $children;
-    last if @open && ++$opened > 3; # it stays open
+    last if $opened = grep { opens_to_write($_) } map { glob "/proc/$_/fd/*" } split ' ', $children;
     select undef, undef, undef, 0.01;
 }
-ok($opened > 3, 'another process has opened the temporary file');
+ok($opened, 'another process has opened the temporary file');
 rename "$index.tmp", $index or BAIL_OUT("cannot rename: $!");
 my $inode = (stat $index)[1];
 close $held;
