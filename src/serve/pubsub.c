@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
+#include "base/number.h"
 #include "serve/errand.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
@@ -16,18 +17,22 @@ enum {
     PATTERNS_MAX = 64,        // among them
     CHANNEL_MAX = 256,        // bytes of a name: matching takes up to the square of it
     VISIT_WORK = 4096,        // done for a message in one turn: a client, a subscription is one,
-    SQUARE_PER_WORK = 32,     // and matching so many bytes of a pattern times of a name
+    SQUARE_PER_WORK = 32,     // matching so many bytes of a pattern times of a name,
+    SEND_WORK = 8,            // and sending is so many,
+    BYTES_PER_WORK = 64,      // and one for so many bytes, most of them into memory that is new
     WORK_PER_UNIT = 8,        // of session_charge
 };
 
 struct subscription {
     enum channel_kind kind;
     uint32_t len;
-    char *text; // owned
+    char *text;      // owned
+    uint64_t number; // of this client's, counted from 1
 };
 
 struct subscriptions {
     struct subscription *list; // in the order in which they came
+    uint64_t last_number;
     unsigned count;
     unsigned capacity;
     size_t bytes; // of all names
@@ -149,7 +154,8 @@ static bool add(struct session *s, enum channel_kind kind, struct span name)
     if (name.len > 0)
         memcpy(text, name.ptr, name.len);
     struct subscriptions *all = s->subscriptions;
-    all->list[all->count++] = (struct subscription){kind, (uint32_t)name.len, text};
+    all->list[all->count++] =
+        (struct subscription){kind, (uint32_t)name.len, text, ++all->last_number};
     all->of_kind[kind]++;
     all->bytes += name.len;
     return true;
@@ -277,32 +283,48 @@ enum command_result sunsubscribe_command(struct session *s, const struct resp_re
 
 // ---- messages -----------------------------------------------------------------------------------
 
-// Writes into a buffer of its own, as the client's output may be in the middle of a reply.
-static void send_words(struct session *s, const struct span *words, unsigned count)
+// Writes all but the message, which may be long, into a buffer of its own, as the client's output
+// may be in the middle of a reply.
+static void send_message(struct session *s, const char *kind, const struct span *pattern,
+                         struct span channel, struct span message)
 {
-    struct output message = {0};
-    struct resp_writer w = {.out = &message, .protocol = s->reply.protocol};
-    resp_push(&w, count);
-    for (unsigned i = 0; i < count; i++) {
-        if (words[i].ptr != NULL)
-            resp_bulk(&w, words[i]);
-        else
-            resp_null(&w);
+    struct output head = {0};
+    struct resp_writer w = {.out = &head, .protocol = s->reply.protocol};
+    resp_push(&w, pattern != NULL ? 4 : 3);
+    resp_bulk_text(&w, kind);
+    if (pattern != NULL)
+        resp_bulk(&w, *pattern);
+    resp_bulk(&w, channel);
+    if (message.ptr == NULL) {
+        resp_null(&w);
+        session_push_output(s, &head);
+        return;
     }
-    session_push_output(s, &message);
+    char length[1 + NUMBER_TEXT_MAX + 2];
+    size_t digits = number_format(length + 1, message.len);
+    length[0] = '$';
+    memcpy(length + 1 + digits, "\r\n", 2);
+    output_append(&head, span_of(length, 1 + digits + 2));
+    const struct span parts[] = {buf_span(&head.owned), message, span_of("\r\n", 2)};
+    if (!output_oom(&head))
+        session_push_parts(s, parts, 3);
+    else
+        session_push_output(s, &head);
+    output_release(&head);
 }
 
 void pubsub_send(struct session *s, struct span channel, struct span message)
 {
-    const struct span words[] = {span_text("message"), channel, message};
-    send_words(s, words, 3);
+    send_message(s, "message", NULL, channel, message);
 }
 
 struct publication {
     struct errand errand;
     bool sharded;
     uint64_t receivers;
-    unsigned work; // of the last visit
+    unsigned work;   // of the last visit
+    uint64_t client; // the one that was seen last, perhaps not all of it:
+    uint64_t number; // of its last subscription that was
     size_t channel_len;
     size_t message_len;
     char text[]; // of both
@@ -313,17 +335,29 @@ static struct span channel_of(const struct publication *p)
     return span_of(p->text, p->channel_len);
 }
 
-// Some work for each subscription.
-static unsigned deliver(struct publication *p, struct session *s)
+// Sends the message to those subscriptions of the client that have not been seen yet, as far as the
+// visit's work allows. False when some are left: a client may have many that match, and what is
+// copied for each is as long as the message.
+static bool deliver(struct publication *p, struct session *s)
 {
     struct span channel = channel_of(p);
     struct span message = span_of(p->text + p->channel_len, p->message_len);
-    unsigned work = 1;
-    for (unsigned i = 0; s->subscriptions != NULL && i < s->subscriptions->count; i++) {
-        const struct subscription *to = &s->subscriptions->list[i];
-        work += 1;
+    const struct subscriptions *all = s->subscriptions;
+    if (p->client != s->id) {
+        p->client = s->id;
+        p->number = 0;
+    }
+    p->work++;
+    for (unsigned i = 0; all != NULL && i < all->count && !s->killed; i++) {
+        const struct subscription *to = &all->list[i];
+        p->work++;
+        if (to->number <= p->number)
+            continue;
+        if (p->work >= VISIT_WORK)
+            return false;
+        p->number = to->number;
         if (to->kind == CHANNEL_PATTERN)
-            work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
+            p->work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
         bool meant =
             to->kind == CHANNEL_PATTERN
                 ? !p->sharded && glob_match(name_of(to), channel, GLOB_CASE_SENSITIVE)
@@ -331,16 +365,14 @@ static unsigned deliver(struct publication *p, struct session *s)
         if (!meant)
             continue;
         p->receivers++;
-        if (to->kind == CHANNEL_PATTERN) {
-            const struct span words[] = {span_text("pmessage"), name_of(to), channel, message};
-            send_words(s, words, 4);
-        } else {
-            const struct span words[] = {span_text(p->sharded ? "smessage" : "message"), channel,
-                                         message};
-            send_words(s, words, 3);
-        }
+        p->work += SEND_WORK + (unsigned)(message.len / BYTES_PER_WORK);
+        struct span pattern = name_of(to);
+        if (to->kind == CHANNEL_PATTERN)
+            send_message(s, "pmessage", &pattern, channel, message);
+        else
+            send_message(s, p->sharded ? "smessage" : "message", NULL, channel, message);
     }
-    return work;
+    return true;
 }
 
 static bool visit_publication(struct errand *e, struct service *service)
@@ -351,7 +383,8 @@ static bool visit_publication(struct errand *e, struct service *service)
         return true;
     struct session *s = session_after(service, e->cursor);
     for (; s != NULL && p->work < VISIT_WORK; s = session_next(s)) {
-        p->work += deliver(p, s);
+        if (!deliver(p, s))
+            return false;
         e->cursor = s->id;
     }
     return s == NULL;

@@ -206,19 +206,40 @@ void session_kill(struct session *s)
     s->killed = true;
     // At once, so that clients who do not read cannot hold what a turn of PUBLISH would send them.
     buf_release(&s->pushes);
+    s->pushes_taken = 0;
     session_wake(s);
+}
+
+// What has been handed out makes room for others, when that moves no more bytes than have left.
+static void forget_handed_out(struct session *s)
+{
+    if (s->pushes_taken < s->pushes.len - s->pushes_taken)
+        return;
+    buf_remove_front(&s->pushes, s->pushes_taken);
+    s->pushes_taken = 0;
 }
 
 void session_push(struct session *s, struct span message)
 {
-    if (s->killed)
+    session_push_parts(s, &message, 1);
+}
+
+void session_push_parts(struct session *s, const struct span *parts, unsigned count)
+{
+    size_t waiting = s->pushes.len - s->pushes_taken;
+    if (s->killed || s->closing) // what waits already is still handed out
         return;
-    buf_append(&s->pushes, message);
-    if (s->pushes.len > SESSION_PUSHES_MAX) {
+    for (unsigned i = 0; i < count; i++)
+        waiting += parts[i].len;
+    // Looked at before the message is copied, which may be longer than all that may wait.
+    if (waiting > SESSION_PUSHES_MAX) {
         counter_add(&s->service->stats.pushes_limit_hits, 1);
         session_kill(s);
         return;
     }
+    forget_handed_out(s);
+    for (unsigned i = 0; i < count; i++)
+        buf_append(&s->pushes, parts[i]);
     session_wake(s);
     if (s->service->owner.grown != NULL)
         s->service->owner.grown(s);
@@ -733,6 +754,21 @@ static bool is_paused(struct session *s)
     return s->paused;
 }
 
+// Hands out messages, all that wait or as much as a turn may: what is left goes on before the next
+// reply.
+static void hand_out(struct session *s)
+{
+    size_t left = s->pushes.len - s->pushes_taken;
+    size_t part = left < s->pushes_left ? left : s->pushes_left;
+    output_append(s->out, span_of(s->pushes.ptr + s->pushes_taken, part));
+    s->pushes_taken += part;
+    s->pushes_left -= part;
+    if (s->pushes_taken < s->pushes.len)
+        return;
+    s->pushes.len = 0;
+    s->pushes_taken = 0;
+}
+
 // What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
 static enum feed_status stopped_by(struct session *s)
 {
@@ -744,14 +780,14 @@ static enum feed_status stopped_by(struct session *s)
     }
     if (s->tracking != NULL && at_boundary(s))
         tracking_catch_up(s);
-    if (s->pushes.len > 0 && room && at_boundary(s)) {
-        output_append(s->out, buf_span(&s->pushes));
-        s->pushes.len = 0;
-    }
-    if (s->closing || s->killed || session_oom(s, s->out))
+    if (s->pushes.len > 0 && room && at_boundary(s))
+        hand_out(s);
+    if (s->killed || session_oom(s, s->out))
         return FEED_CLOSE;
-    if (!room && s->pushes.len > 0)
+    if (s->pushes.len > 0 && (!room || at_boundary(s)))
         return FEED_OUTPUT_FULL;
+    if (s->closing)
+        return FEED_CLOSE;
     return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
 }
 
@@ -865,6 +901,7 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     struct feed_result result;
     s->out = out;
     s->work_left = SESSION_TURN_WORK;
+    s->pushes_left = SESSION_PUSHES_TURN;
     s->service->timing.singly = s->spent_ns > 0 || observe_singly(s->service);
     if (s->view == NULL)
         note_damage(s);

@@ -30,6 +30,8 @@ enum {
     // Redis's
     // client-output-buffer-limit for subscribers is 32 MiB.
     SESSION_PUSHES_MAX = 8 * 1024 * 1024,
+    // As much of them is handed out in a turn: what one write takes.
+    SESSION_PUSHES_TURN = 128 * 1024,
     // Bytes of a client's own word that an error repeats, as in Redis.
     SESSION_ECHOED_MAX = 128,
 };
@@ -123,7 +125,9 @@ struct session {
     bool careful;             // there was damage, so keys are looked at before a command
     uint32_t checked;         // how many of the command's have been
     unsigned work_left;       // of this turn
+    size_t pushes_left;       // bytes of messages that may be handed out in it
     struct buf pushes;        // waits for the next command boundary
+    size_t pushes_taken;      // bytes of it that have been handed out, to the middle of one perhaps
     const char *close_reason; // why the session closed of its own accord, or NULL
     bool closing;
     bool oom;
@@ -157,9 +161,13 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
 bool session_oom(const struct session *s, const struct output *out);
 
 // Adds an out-of-band message, already in the client's protocol: the next session_feed delivers it,
-// between two replies, never within one nor within those of an EXEC. The session is woken for that.
-// One that does not read is killed when SESSION_PUSHES_MAX bytes wait.
+// between two replies, never within one nor within those of an EXEC. What is long leaves in several
+// turns, with no reply in between. The session is woken for that. One that does not read is killed
+// when it would be more than SESSION_PUSHES_MAX bytes that wait.
 void session_push(struct session *s, struct span message);
+
+// The same of a message that stands in `count` parts.
+void session_push_parts(struct session *s, const struct span *parts, unsigned count);
 
 // Where the client is, as CLIENT LIST has it.
 void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);

@@ -237,6 +237,99 @@ static void check_work(void)
     party_end(publisher);
 }
 
+// What has been sent to a client since the last look, wherever it is.
+static size_t sent_to(const struct party *p)
+{
+    return p->session.pushes.len + output_pending(&p->output) + p->heard.len;
+}
+
+// However long a message is and however many are to have it, a loop copies a bounded part of all
+// that before others have a turn; and who hears it several times hears it all, whatever it does
+// with its subscriptions meanwhile.
+static void check_long(void)
+{
+    enum { LISTENERS = 20, PATTERNS = 60, LONG = 100 * 1000, MOST = 256 * 1024 + LONG };
+    static const char stars[] = "************************************************************";
+    struct party *publisher = party_new(&loops, 0);
+    struct party *listeners[LISTENERS];
+    struct buf publish = {0};
+    char text[128];
+    for (unsigned i = 0; i < LISTENERS; i++)
+        listeners[i] = listener(0, "SUBSCRIBE c");
+    for (unsigned i = 0; i < PATTERNS; i++) {
+        snprintf(text, sizeof text, "PSUBSCRIBE c%.*s", (int)i + 1, stars);
+        say(listeners[0], text);
+    }
+    loops_run(&loops);
+    hear(listeners[0]);
+    buf_printf(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n", LONG);
+    append_bytes(&publish, 'm', LONG);
+    buf_append_text(&publish, "\r\n");
+    say_bytes(publisher, buf_span(&publish));
+    size_t most = 0;
+    size_t before = 0;
+    unsigned visits = 0;
+    for (bool more = true; more; visits++) {
+        size_t sent = 0;
+        if (visits == 0)
+            party_turn(publisher);
+        else
+            more = loops_deliver(&loops);
+        for (unsigned i = 0; i < LISTENERS; i++)
+            sent += sent_to(listeners[i]);
+        most = sent - before > most ? sent - before : most;
+        if (visits == 1) {
+            say(listeners[0], "PUNSUBSCRIBE c*");
+            party_turn(listeners[0]); // hands out a part, which is still counted
+        }
+        before = 0;
+        for (unsigned i = 0; i < LISTENERS; i++)
+            before += sent_to(listeners[i]);
+    }
+    ok(most <= MOST, "%zu bytes are copied at most before others have a turn", most);
+    loops_run(&loops);
+    snprintf(text, sizeof text, ":%d\r\n", PATTERNS + LISTENERS);
+    is_bytes(hear(publisher), span_text(text), "%u visits for all of them", visits);
+    ok(hear(listeners[0]).len > (size_t)LONG * (PATTERNS + 1), "who hears it often hears all");
+    for (unsigned i = 1; i < LISTENERS; i++)
+        ok(hear(listeners[i]).len > LONG, "listener %u hears it", i);
+    for (unsigned i = 0; i < LISTENERS; i++)
+        party_end(listeners[i]);
+    party_end(publisher);
+    buf_release(&publish);
+}
+
+// A message that is longer than what a turn hands out comes in several; no reply stands within it,
+// and it is whole before a connection closes.
+static void check_parts(void)
+{
+    enum { LONG = 1000 * 1000 };
+    struct party *p = listener(0, "HELLO 3\nSUBSCRIBE c");
+    struct party *publisher = party_new(&loops, 0);
+    struct buf publish = {0};
+    struct buf wanted = {0};
+    buf_printf(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n", LONG);
+    buf_printf(&wanted, ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$%d\r\n", LONG);
+    append_bytes(&publish, 'm', LONG);
+    append_bytes(&wanted, 'm', LONG);
+    buf_append_text(&publish, "\r\n");
+    buf_append_text(&wanted, "\r\n+PONG\r\n+OK\r\n");
+    say_bytes(publisher, buf_span(&publish));
+    party_turn(publisher);
+    while (loops_deliver(&loops))
+        continue;
+    say(p, "PING\nQUIT");
+    party_turn(p);
+    ok(p->heard.len <= 128 * 1024, "a turn hands out %zu bytes of it", p->heard.len);
+    loops_run(&loops);
+    ok(p->closed, "it is closed behind");
+    is_bytes(buf_span(&p->heard), buf_span(&wanted), "all of it, then the replies");
+    party_end(p);
+    party_end(publisher);
+    buf_release(&publish);
+    buf_release(&wanted);
+}
+
 int main(void)
 {
     static const unsigned counts[] = {1, 3};
@@ -249,6 +342,8 @@ int main(void)
         check_bounds();
         check_census();
         check_work();
+        check_long();
+        check_parts();
         loops_release(&loops);
     }
     return done_testing();
