@@ -6,6 +6,9 @@
 #include "serve/keys.h"
 #include "serve/session.h"
 
+// Of these replies, made of short words, in the time of a lookup.
+enum { WORDS_PER_WORK = 32 };
+
 static unsigned count_bits(unsigned bits)
 {
     return (unsigned)__builtin_popcount(bits);
@@ -249,21 +252,40 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     }
 }
 
-static void reply_every(struct session *s,
-                        void (*reply)(struct session *s, const struct command_entry *entry))
+// Takes as much work as it is.
+static void reply_one(struct session *s, const struct command_entry *entry,
+                      void (*reply)(struct session *s, const struct command_entry *entry))
+{
+    size_t before = output_pending(s->reply.out);
+    reply(s, entry);
+    session_charge(s, (output_pending(s->reply.out) - before) / WORDS_PER_WORK);
+}
+
+// The cursor is 1 + number of rows seen, once `begin` has written the length of it all.
+static enum command_result
+reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t count),
+            void (*reply)(struct session *s, const struct command_entry *entry))
 {
     const struct command_index *commands = s->service->commands;
-    for (unsigned i = 0; i < commands->count; i++)
-        if (commands->entries[i].container == NULL)
-            reply(s, &commands->entries[i]);
+    if (s->cursor == 0) {
+        begin(&s->reply, commands->top_level);
+        s->cursor = 1;
+    }
+    for (; s->cursor <= commands->count; s->cursor++) {
+        const struct command_entry *entry = &commands->entries[s->cursor - 1];
+        if (entry->container != NULL)
+            continue;
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        reply_one(s, entry, reply);
+    }
+    return COMMAND_DONE;
 }
 
 enum command_result command_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    resp_array(&s->reply, s->service->commands->top_level);
-    reply_every(s, reply_info);
-    return COMMAND_DONE;
+    return reply_every(s, resp_array, reply_info);
 }
 
 enum command_result command_count_command(struct session *s, const struct resp_request *r)
@@ -287,7 +309,7 @@ enum command_result command_info_command(struct session *s, const struct resp_re
         struct span name = resp_arg(r, (uint32_t)s->cursor);
         const struct command_entry *entry = command_find_full(s->service->commands, name);
         if (entry != NULL)
-            reply_info(s, entry);
+            reply_one(s, entry, reply_info);
         else
             resp_null(&s->reply);
     }
@@ -299,11 +321,8 @@ enum command_result command_info_command(struct session *s, const struct resp_re
 enum command_result command_docs_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
-    if (r->argc == 2) {
-        resp_map(&s->reply, commands->top_level);
-        reply_every(s, reply_docs);
-        return COMMAND_DONE;
-    }
+    if (r->argc == 2)
+        return reply_every(s, resp_map, reply_docs);
     uint64_t names = r->argc - 2;
     for (; s->cursor < 2 * names; s->cursor++) {
         if (!session_may_go_on(s))
@@ -317,7 +336,7 @@ enum command_result command_docs_command(struct session *s, const struct resp_re
         if (s->cursor < names)
             s->sum++;
         else
-            reply_docs(s, entry);
+            reply_one(s, entry, reply_docs);
     }
     return COMMAND_DONE;
 }
@@ -489,6 +508,7 @@ enum command_result help_command(struct session *s, const struct resp_request *r
 {
     (void)r;
     const struct command *container = s->running->container;
+    size_t before = output_pending(s->reply.out);
     char line[256];
     char word[COMMAND_NAME_MAX];
     resp_array(&s->reply, 1 + 2 * (uint64_t)subcommand_count(container));
@@ -501,5 +521,6 @@ enum command_result help_command(struct session *s, const struct resp_request *r
                  sub->summary != NULL ? sub->summary : COMMAND_REFUSED);
         resp_status(&s->reply, line);
     }
+    session_charge(s, (output_pending(s->reply.out) - before) / WORDS_PER_WORK);
     return COMMAND_DONE;
 }

@@ -7,6 +7,7 @@
 #include "serve/session.h"
 
 enum { LEVELS = 6, WIDTH = 33, LEFT = 1, DOWN = 2, RIGHT = 4 };
+enum { PICTURE_WORK = 32 }; // in lookups
 
 // Draws one level of branches from those marked in `at`, and marks where they end.
 static void draw_level(char *row, bool *at, uint64_t *seed)
@@ -78,6 +79,7 @@ enum command_result lolwut_command(struct session *s, const struct resp_request 
         return COMMAND_DONE;
     }
     draw_stele(&text);
+    session_charge(s, PICTURE_WORK);
     buf_printf(&text, "Stele ver. %s\n", STELE_VERSION);
     s->oom |= text.oom;
     resp_verbatim(&s->reply, buf_span(&text));

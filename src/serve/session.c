@@ -20,6 +20,8 @@ enum {
     ARGS_FIRST = 16,
     AHEAD_MIN = 16,        // requests that are read ahead at least
     BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
+    // Of replies to one who wants none: a turn's work is as much as others' output may be.
+    SILENT_BYTES_PER_WORK = SESSION_OUTPUT_HIGH / SESSION_TURN_WORK,
     REJECTION_MAX = 1024,
     // Work of a call behind which the clock is read, though it is one of a batch: some 25 µs, a
     // thousand times what the reading takes.
@@ -859,8 +861,11 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
     size_t done = answer(s, executing ? transaction_rest(s) : in, partial);
     if (s->reply.errors > 0)
         count_errors(s);
-    if (silent)
+    if (silent) {
+        // Output that nobody gets fills nothing that would end the turn.
+        session_charge(s, output_pending(nowhere) / SILENT_BYTES_PER_WORK);
         output_take(nowhere, output_pending(nowhere));
+    }
     if (executing)
         transaction_advance(s, done);
     if ((s->reply_mode != REPLY_ON || s->tracking != NULL) && done > 0 && !transaction_executes(s))

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "serve/transaction.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -313,6 +314,48 @@ static void check_gone(void)
         service_unpause(&loops.service[i]);
 }
 
+// Who wants no replies gets no longer turns: what is written for nobody counts, in an EXEC too. And
+// what is told of commands takes as much of a turn as it is, whoever hears it.
+static void check_silence(void)
+{
+    enum { ECHOES = 20, LONG = 250 * 1000, TELLING = 20 };
+    static const char *const told[] = {"COMMAND", "COMMAND DOCS", "COMMAND INFO get client config",
+                                       "COMMAND DOCS get client config", "LOLWUT"};
+    struct counter *processed = &loops.service[0].stats.commands_processed;
+    struct party *p = party_new(&loops, 0);
+    say(p, "CLIENT REPLY OFF\nMULTI");
+    for (unsigned i = 0; i < ECHOES; i++) {
+        buf_printf(&p->said, "*2\r\n$4\r\nECHO\r\n$%d\r\n", LONG);
+        append_bytes(&p->said, 'e', LONG);
+        buf_append_text(&p->said, "\r\n");
+    }
+    say(p, "EXEC");
+    uint64_t most = 0;
+    do {
+        uint64_t before = counter_get(processed);
+        party_turn(p);
+        uint64_t done = counter_get(processed) - before;
+        most = done > most ? done : most;
+    } while (p->status == FEED_TURN_OVER);
+    ok(most <= 4, "a turn executes at most %u of the commands that write much", (unsigned)most);
+    for (unsigned silent = 0; silent < 2; silent++) {
+        for (unsigned i = 0; i < sizeof told / sizeof *told; i++) {
+            party_end(p);
+            p = party_new(&loops, 0);
+            say(p, silent == 1 ? "CLIENT REPLY OFF" : "PING");
+            for (unsigned j = 0; j < TELLING; j++)
+                say(p, told[i]);
+            uint64_t before = counter_get(processed);
+            party_turn(p);
+            ok(p->status == FEED_TURN_OVER && counter_get(processed) - before < TELLING / 2,
+               "%s: %u in a turn%s", told[i], (unsigned)(counter_get(processed) - before),
+               silent == 1 ? ", for nobody" : "");
+        }
+    }
+    loops_run(&loops);
+    party_end(p);
+}
+
 int main(void)
 {
     static const unsigned counts[] = {1, 2, 3, 8};
@@ -328,6 +371,7 @@ int main(void)
         if (i == 0) {
             check_reply(&r);
             check_rest();
+            check_silence();
         }
         loops_release(&loops);
     }
