@@ -15,11 +15,14 @@ struct output_loan {
 enum {
     FIRST_LOANS = 4,
     // How much room is made: for the first small replies; for a pipeline; for all that is ever
-    // waiting, as a buffer that grows step by step leaves as much memory behind. What is not
-    // touched costs nothing.
+    // waiting, as a buffer that grows step by step leaves as much memory behind: 256 KiB, a piece,
+    // and as much as a piece of what has left. What is not touched costs nothing.
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
-    THIRD_OWNED = 512 * 1024,
+    THIRD_OWNED = 288 * 1024,
+    // Bytes that are moved for each that has left rather than make room beyond the third step, at
+    // most: so many are there when 256 KiB wait and 16 have left. Mostly it is 5 or fewer.
+    MOVED_MOST = 16,
 };
 
 static struct output_loan *append_loan(struct output *o)
@@ -51,27 +54,45 @@ static void forget_taken(struct output *o)
     o->owned_taken = 0;
 }
 
-// The room for `bytes` bytes.
-static size_t choose_room(size_t bytes)
+// The room for `bytes` bytes where there is too little; beyond the steps half as much again.
+static size_t choose_room(size_t bytes, size_t present)
 {
     static const size_t steps[] = {FIRST_OWNED, SECOND_OWNED, THIRD_OWNED};
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++)
         if (bytes <= steps[i])
             return steps[i];
-    return bytes;
+    size_t more = present + present / 2;
+    return bytes > more ? bytes : more;
+}
+
+// Whether what waits is to be moved to the front, where the buffer would have to grow for `len`
+// bytes more: when no more bytes wait than have left; a larger buffer is kept from growing sooner.
+static bool should_move(const struct output *o, size_t len)
+{
+    size_t waiting = o->owned.len - o->owned_taken;
+    bool large = len > THIRD_OWNED - SECOND_OWNED || o->owned.len > THIRD_OWNED - len;
+    return o->owned_taken > 0 && o->owned_taken >= (large ? waiting / MOVED_MOST : waiting);
 }
 
 char *output_grow(struct output *o, size_t len)
 {
+    struct buf *owned = &o->owned;
     if (output_oom(o))
         return NULL;
-    // Moved only when the buffer would have to grow, and then never more than has already left.
-    if (o->owned_taken > 0 && o->owned.cap - o->owned.len < len &&
-        o->owned_taken >= o->owned.len - o->owned_taken)
+    if (owned->cap - owned->len < len && should_move(o, len))
         forget_taken(o);
-    if (len <= SIZE_MAX - o->owned.len && o->owned.cap - o->owned.len < len)
-        len = choose_room(o->owned.len + len) - o->owned.len;
-    return buf_reserve(&o->owned, len);
+    if (owned->cap - owned->len < len || owned->ptr == NULL) {
+        bool fits = len <= PTRDIFF_MAX - owned->len;
+        size_t room = fits ? choose_room(owned->len + len, owned->cap) : 0;
+        char *grown = fits ? realloc(owned->ptr, room) : NULL;
+        if (grown == NULL) {
+            owned->oom = true;
+            return NULL;
+        }
+        owned->ptr = grown;
+        owned->cap = room;
+    }
+    return owned->ptr + owned->len;
 }
 
 void output_append(struct output *o, struct span s)

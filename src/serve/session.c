@@ -756,12 +756,14 @@ static bool is_paused(struct session *s)
     return s->paused;
 }
 
-// Hands out messages, all that wait or as much as a turn may: what is left goes on before the next
-// reply.
+// Hands out messages, all that wait or as much as a turn may and there is room for: what is left
+// goes on before the next reply. There is room.
 static void hand_out(struct session *s)
 {
     size_t left = s->pushes.len - s->pushes_taken;
     size_t part = left < s->pushes_left ? left : s->pushes_left;
+    size_t room = SESSION_OUTPUT_HIGH - output_pending(s->out);
+    part = part < room ? part : room;
     output_append(s->out, span_of(s->pushes.ptr + s->pushes_taken, part));
     s->pushes_taken += part;
     s->pushes_left -= part;

@@ -180,6 +180,19 @@ static void test_memory(void)
     ok(most_loans <= 8, "and taken loans too (%zu held)", most_loans);
     output_release(&o);
     is_number(taken(0), 0, "all references were dropped");
+
+    // More is added whenever less than 256 KiB wait, and it leaves a little at a time.
+    static char piece[16 * 1024 + 100];
+    struct random r = random_seeded();
+    most = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        if (output_pending(&o) < 256 * 1024)
+            output_append(&o, span_of(piece, 1 + random_below(&r, sizeof piece)));
+        output_take(&o, random_below(&r, output_pending(&o) < 10000 ? 100 : 10000));
+        most = o.owned.cap > most ? o.owned.cap : most;
+    }
+    ok(most <= 288 * 1024, "256 KiB and a piece are held in %zu bytes", most);
+    output_release(&o);
 }
 
 static void test_move(void)
