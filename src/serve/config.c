@@ -98,10 +98,11 @@ enum { SETTINGS = sizeof settings / sizeof *settings };
 _Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit tells the real one");
 _Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len tells the real one");
 
-static const char *setting_value(const struct setting *setting, const struct service *service,
+static const char *setting_value(const struct setting *setting, const struct session *s,
                                  char to[VALUE_MAX])
 {
     static const char *const enable_names[] = {"no", "local", "yes"};
+    const struct service *service = s->service;
     const char *field = (const char *)service->settings + setting->at;
     int64_t live = setting->kind >= SETTING_LIVE_NUMBER && setting->at < LIVE_SETTINGS
                        ? service_live(service, (enum live_setting)setting->at)
@@ -115,7 +116,7 @@ static const char *setting_value(const struct setting *setting, const struct ser
     case SETTING_ENABLE: return enable_names[*(const enum enable_command *)(const void *)field];
     case SETTING_PAGES: return *(const bool *)(const void *)field ? "huge" : "shared";
     case SETTING_INDEX:
-        index = dataset_index_path(service->dataset);
+        index = dataset_index_path(session_dataset(s));
         return *index != '\0' ? index : "none";
     case SETTING_NUMBER:
         snprintf(to, VALUE_MAX, "%u", *(const unsigned *)(const void *)field);
@@ -177,7 +178,7 @@ enum command_result config_get_command(struct session *s, const struct resp_requ
             resp_bulk(&s->reply, asked);
         else
             resp_bulk_text(&s->reply, settings[i].name);
-        resp_bulk_text(&s->reply, setting_value(&settings[i], s->service, value));
+        resp_bulk_text(&s->reply, setting_value(&settings[i], s, value));
     }
     return COMMAND_DONE;
 }
@@ -266,14 +267,14 @@ static const char *read_number(const struct service *service, struct change *cha
     return NULL;
 }
 
-static const char *read_value(const struct service *service, struct change *change,
+static const char *read_value(const struct session *s, struct change *change,
                               struct changes *changes, char *why)
 {
     char value[VALUE_MAX];
     char level_text[16] = "";
     enum log_level level;
     switch (change->setting->kind) {
-    case SETTING_LIVE_NUMBER: return read_number(service, change, why);
+    case SETTING_LIVE_NUMBER: return read_number(s->service, change, why);
     case SETTING_LIVE_MEMORY:
         if (number_parse_memory_or_percent(change->text, &change->number))
             return NULL;
@@ -297,7 +298,7 @@ static const char *read_value(const struct service *service, struct change *chan
         return NULL;
     case SETTING_LIVE_PERCENTILES: return percentiles_parse(&changes->percentiles, change->text);
     default: // it has a value, and that is the only one it can have
-        return span_is(change->text, setting_value(change->setting, service, value))
+        return span_is(change->text, setting_value(change->setting, s, value))
                    ? NULL
                    : "can't set immutable config";
     }
@@ -334,7 +335,7 @@ enum command_result config_set_command(struct session *s, const struct resp_requ
     if (!read_names(s, r, &changes))
         return COMMAND_DONE;
     for (unsigned i = 0; i < changes.count; i++) {
-        const char *wrong = read_value(s->service, &changes.change[i], &changes, why);
+        const char *wrong = read_value(s, &changes.change[i], &changes, why);
         if (wrong != NULL) {
             reply_failed(s, changes.change[i].setting, wrong);
             return COMMAND_DONE;

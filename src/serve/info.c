@@ -51,8 +51,9 @@ static void text_field(struct buf *b, const char *name, const char *text)
     buf_append_text(b, "\r\n");
 }
 
-static void server_section(const struct service *service, struct buf *b)
+static void server_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     const struct service_settings *settings = service->settings;
     uint64_t uptime = (clock_monotonic_ns() - service->group->started_ns) / 1000000000u;
     struct utsname os = {0};
@@ -92,8 +93,9 @@ static void total_field(const struct service *service, struct buf *b, const char
     buf_printf(b, "%s:%llu\r\n", name, (ull)service_total(service, offset));
 }
 
-static void clients_section(const struct service *service, struct buf *b)
+static void clients_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     total_field(service, b, "connected_clients", COUNTER(connected_clients));
     buf_printf(b, "cluster_connections:0\r\n");
     buf_printf(b, "maxclients:%lld\r\n", (long long)service_live(service, LIVE_MAXCLIENTS));
@@ -113,8 +115,9 @@ static void size_field(struct buf *b, const char *name, uint64_t bytes)
 
 // What is used is our own memory. The file's pages are resident, too, but the system's to take
 // away, so they are no fragmentation.
-static void memory_section(const struct service *service, struct buf *b)
+static void memory_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     static const char *const fixed[] = {
         "used_memory_lua:0",          "used_memory_lua_human:0B",    "number_of_cached_scripts:0",
         "number_of_functions:0",      "number_of_libraries:0",       "maxmemory:0",
@@ -132,7 +135,7 @@ static void memory_section(const struct service *service, struct buf *b)
                    ? 100 * (double)memory.resident / (double)memory.resident_peak
                    : 0.0);
     buf_printf(b, "used_memory_dataset:%llu\r\n",
-               (ull)dataset_figures(service->dataset)->index_bytes);
+               (ull)dataset_figures(session_dataset(s))->index_bytes);
     size_field(b, "total_system_memory", pages * (uint64_t)sysconf(_SC_PAGESIZE));
     buf_append_text(b, "mem_clients_slaves:0\r\n");
     total_field(service, b, "mem_clients_normal", COUNTER(clients_memory));
@@ -140,7 +143,7 @@ static void memory_section(const struct service *service, struct buf *b)
 }
 
 // The dataset is what was saved last.
-static void persistence_section(const struct service *service, struct buf *b)
+static void persistence_section(const struct session *s, struct buf *b)
 {
     static const char *const fixed[] = {"rdb_last_bgsave_status:ok",
                                         "rdb_last_bgsave_time_sec:-1",
@@ -159,12 +162,13 @@ static void persistence_section(const struct service *service, struct buf *b)
     buf_printf(b, "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
                   "rdb_bgsave_in_progress:0\r\n");
     buf_printf(b, "rdb_last_save_time:%llu\r\n",
-               (ull)(dataset_figures(service->dataset)->built_at_us / 1000000));
+               (ull)(dataset_figures(session_dataset(s))->built_at_us / 1000000));
     fixed_fields(b, fixed);
 }
 
-static void threads_section(const struct service *service, struct buf *b)
+static void threads_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     for (unsigned i = 0; i < service->group->count; i++) {
         const struct stats *stats = &service->group->services[i]->stats;
         buf_printf(b, "io_thread_%u:clients=%llu,reads=%llu,writes=%llu\r\n", i,
@@ -206,8 +210,9 @@ static void error_field(const struct service *service, struct buf *b, const char
     total_field(service, b, name, COUNTER(errors[i]));
 }
 
-static void stats_section(const struct service *service, struct buf *b)
+static void stats_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     static const char *const fixed[] = {"sync_full:0",
                                         "sync_partial_ok:0",
                                         "sync_partial_err:0",
@@ -258,9 +263,9 @@ static void stats_section(const struct service *service, struct buf *b)
 }
 
 // A number for the dataset, as that of the stream of writes is for Redis: other data, another id.
-static void replication_id(const struct service *service, char id[41])
+static void replication_id(const struct session *s, char id[41])
 {
-    const struct dataset_figures *f = dataset_figures(service->dataset);
+    const struct dataset_figures *f = dataset_figures(session_dataset(s));
     uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, f->built_at_us};
     uint64_t part[3];
     for (seed[0] = 0; seed[0] < 3; seed[0]++)
@@ -269,7 +274,7 @@ static void replication_id(const struct service *service, char id[41])
              (ull)(part[2] & UINT32_MAX));
 }
 
-static void replication_section(const struct service *service, struct buf *b)
+static void replication_section(const struct session *s, struct buf *b)
 {
     static const char *const fixed[] = {"master_replid2:0000000000000000000000000000000000000000",
                                         "master_repl_offset:0",
@@ -280,7 +285,7 @@ static void replication_section(const struct service *service, struct buf *b)
                                         "repl_backlog_histlen:0",
                                         NULL};
     char id[41];
-    replication_id(service, id);
+    replication_id(s, id);
     buf_printf(b, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n");
     buf_printf(b, "master_replid:%s\r\n", id);
     fixed_fields(b, fixed);
@@ -291,9 +296,9 @@ static double seconds(struct timeval t)
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-static void cpu_section(const struct service *service, struct buf *b)
+static void cpu_section(const struct session *s, struct buf *b)
 {
-    (void)service;
+    (void)s;
     struct rusage self = {0};
     struct rusage children = {0};
     getrusage(RUSAGE_SELF, &self);
@@ -304,9 +309,9 @@ static void cpu_section(const struct service *service, struct buf *b)
     buf_printf(b, "used_cpu_user_children:%.6f\r\n", seconds(children.ru_utime));
 }
 
-static void modules_section(const struct service *service, struct buf *b)
+static void modules_section(const struct session *s, struct buf *b)
 {
-    (void)service;
+    (void)s;
     (void)b;
 }
 
@@ -327,8 +332,9 @@ static unsigned commandstats_line(const struct service *service, unsigned number
     return service->group->count / INFO_LINES_WORK;
 }
 
-static void errorstats_section(const struct service *service, struct buf *b)
+static void errorstats_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     for (unsigned i = 0; i < RESP_ERROR_CODES; i++) {
         uint64_t count = service_total(service, COUNTER(errors[i]));
         if (count > 0)
@@ -356,25 +362,27 @@ static unsigned latencystats_line(const struct service *service, unsigned number
     return INFO_DURATIONS_WORK * loops;
 }
 
-static void cluster_section(const struct service *service, struct buf *b)
+static void cluster_section(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     buf_printf(b, "cluster_enabled:%d\r\n", service->settings->cluster_enabled);
 }
 
-static void keyspace_section(const struct service *service, struct buf *b)
+static void keyspace_section(const struct session *s, struct buf *b)
 {
-    uint64_t keys = dataset_figures(service->dataset)->keys;
+    uint64_t keys = dataset_figures(session_dataset(s))->keys;
     if (keys > 0)
         buf_printf(b, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)keys);
 }
 
 // Which dataset it is, counted from the start of the server, and how its last replacement went: ok
 // when there was none.
-static void reload_fields(const struct service *service, struct buf *b)
+static void reload_fields(const struct session *s, struct buf *b)
 {
+    const struct service *service = s->service;
     struct reload_figures f = reload_history_read(&service->group->observation.reloads);
     uint64_t age = clock_monotonic_ns() - f.published_ns;
-    buf_printf(b, "dataset_generation:%llu\r\n", (ull)service->generation + 1);
+    buf_printf(b, "dataset_generation:%llu\r\n", (ull)session_view(s)->generation + 1);
     buf_printf(b, "dataset_age_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
     buf_printf(b, "dataset_reload_in_progress:%d\r\n", f.running);
     buf_printf(b, "dataset_reloads:%llu\r\n", (ull)f.done);
@@ -385,11 +393,11 @@ static void reload_fields(const struct service *service, struct buf *b)
     text_field(b, "dataset_last_reload_error", f.why.text);
 }
 
-static void dataset_section(const struct service *service, struct buf *b)
+static void dataset_section(const struct session *s, struct buf *b)
 {
-    const struct dataset_figures *f = dataset_figures(service->dataset);
-    text_field(b, "dataset_file", dataset_path(service->dataset));
-    buf_printf(b, "dataset_status:%s\r\n", dataset_status(service->dataset));
+    const struct dataset_figures *f = dataset_figures(session_dataset(s));
+    text_field(b, "dataset_file", dataset_path(session_dataset(s)));
+    buf_printf(b, "dataset_status:%s\r\n", dataset_status(session_dataset(s)));
     buf_printf(b, "dataset_bytes:%llu\r\n", (ull)f->data_bytes);
     buf_printf(b, "dataset_lines:%llu\r\n", (ull)f->lines);
     buf_printf(b, "dataset_malformed_lines:%llu\r\n", (ull)f->malformed);
@@ -397,18 +405,19 @@ static void dataset_section(const struct service *service, struct buf *b)
     buf_printf(b, "dataset_duplicate_keys:%llu\r\n", (ull)f->duplicates);
     buf_printf(b, "dataset_value_bytes:%llu\r\n", (ull)f->value_bytes);
     buf_printf(b, "dataset_index_bytes:%llu\r\n", (ull)f->index_bytes);
-    text_field(b, "dataset_index_file", dataset_index_path(service->dataset));
-    buf_printf(b, "dataset_index_status:%s\r\n", dataset_index_status(service->dataset));
+    text_field(b, "dataset_index_file", dataset_index_path(session_dataset(s)));
+    buf_printf(b, "dataset_index_status:%s\r\n", dataset_index_status(session_dataset(s)));
     buf_printf(b, "dataset_build_usec:%llu\r\n", (ull)(f->build_ns / 1000));
     buf_printf(b, "dataset_built_at:%llu\r\n", (ull)(f->built_at_us / 1000000));
-    reload_fields(service, b);
+    reload_fields(s, b);
 }
 
 // What users of key-value stores ask for, in one place. Keys looked up count as gets, and writes
 // that were refused as what they would have done.
-static void operations_section(const struct service *service, struct buf *b)
+static void operations_section(const struct session *s, struct buf *b)
 {
-    const struct dataset_figures *f = dataset_figures(service->dataset);
+    const struct service *service = s->service;
+    const struct dataset_figures *f = dataset_figures(session_dataset(s));
     uint64_t hits = service_total(service, COUNTER(keyspace_hits));
     uint64_t misses = service_total(service, COUNTER(keyspace_misses));
     buf_printf(b, "stored_keys:%llu\r\n", (ull)f->keys);
@@ -425,7 +434,7 @@ static const struct {
     const char *title;
     bool by_default; // shown by a plain INFO
     unsigned work;   // that it takes besides adding up counters
-    void (*write)(const struct service *service, struct buf *b);
+    void (*write)(const struct session *s, struct buf *b);
     // Or what it says of a command, by its number; the work that was more than usual.
     unsigned (*write_line)(const struct service *service, unsigned number, struct buf *b);
 } sections[] = {
@@ -471,7 +480,7 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
     if (sections[section].write != NULL) {
         session_charge(s,
                        sections[section].work + INFO_LOOP_WORK * (uint64_t)service->group->count);
-        sections[section].write(service, text);
+        sections[section].write(s, text);
         return 0;
     }
     unsigned count = service->commands->count;

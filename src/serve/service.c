@@ -108,13 +108,16 @@ bool service_prepare(struct service *service, struct dataset *dataset)
 
 void service_publish(struct service *service)
 {
-    service->next_view->number = service->view->number + 1;
-    link_move_last(&service->views, &service->next_view->link);
-    ref_drop(&service->view->ref);
-    service->view = service->next_view;
+    struct view *old = service->view;
+    struct view *view = service->next_view;
+    view->number = old->number + 1;
+    view->generation = old->generation + !dataset_is_rebuilt(view->dataset);
+    view->invalidations = old->invalidations; // and one more, below
+    link_move_last(&service->views, &view->link);
+    service->view = view;
     service->next_view = NULL;
-    service->dataset = service->view->dataset;
-    service->generation += !dataset_is_rebuilt(service->dataset);
+    service->dataset = view->dataset;
+    ref_drop(&old->ref);
     tracking_invalidate(service);
 }
 

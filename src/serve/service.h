@@ -156,8 +156,6 @@ struct service {
     struct link sessions; // in the order of their ids
     struct roster roster; // of the same
     struct client_owner owner;
-    uint64_t generation;                     // of the data: how often it has been replaced
-    uint64_t invalidations;                  // the same, and of its index alone
     uint64_t paused_until;                   // by CLIENT PAUSE: monotonic ns; 0: not paused
     const struct service_settings *settings; // these three are the group's
     struct dataset *dataset;

@@ -34,7 +34,7 @@ struct tracking {
     enum caching caching;
     bool broken; // the client that invalidations are redirected to is gone
     uint64_t redirect;
-    uint64_t told;        // invalidations of the service
+    uint64_t told;        // invalidations of the view
     struct buf *prefixes; // in their order
     unsigned prefix_count;
 };
@@ -159,9 +159,10 @@ static void redirect_invalidation(struct session *s)
 void tracking_catch_up(struct session *s)
 {
     struct tracking *t = s->tracking;
-    if (t->told == s->service->invalidations)
+    uint64_t now = s->service->view->invalidations;
+    if (t->told == now)
         return;
-    t->told = s->service->invalidations;
+    t->told = now;
     if (t->redirect != 0)
         redirect_invalidation(s);
     else if (s->reply.protocol == RESP3)
@@ -173,7 +174,7 @@ void tracking_catch_up(struct session *s)
 
 void tracking_invalidate(struct service *service)
 {
-    service->invalidations++;
+    service->view->invalidations++;
     struct session *s = session_after(service, 0);
     for (; s != NULL; s = session_next(s))
         if (s->tracking != NULL)
@@ -350,7 +351,8 @@ static bool turn_on(struct session *s, const struct resp_request *r, const struc
         s->tracking = calloc(1, sizeof *s->tracking);
         if (s->tracking == NULL)
             return false;
-        s->tracking->told = s->service->invalidations;
+        // What it reads before the end of the transaction it is in may be older than the loop's.
+        s->tracking->told = session_view(s)->invalidations;
         counter_add(&s->service->stats.tracking_clients, 1);
     }
     struct tracking *t = s->tracking;

@@ -21,8 +21,7 @@ static void release_new(struct ref *ref)
 void view_init(struct view *view, struct dataset *dataset)
 {
     ref_take(dataset_ref(dataset));
-    view->dataset = dataset;
-    view->number = 0;
+    *view = (struct view){.dataset = dataset};
     link_init(&view->link);
     ref_init(&view->ref, release_placed);
 }

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "serve/handlers.h"
+#include "serve/transaction.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -269,6 +270,44 @@ static void check_scan(unsigned calls, const char *options)
     }
 }
 
+// What an EXEC tells of the dataset is of the one it reads; and who begins to track within it is
+// told of the other one behind it, as what it has read there is old by then.
+static void check_within(void)
+{
+    begin();
+    struct dataset *small = loops_dataset("00000000-0000-4000-8000-000000000000 x\n");
+    struct party *p = party_new(&loops, 0);
+    say(p, "HELLO 3\nMULTI");
+    for (unsigned i = 1; i <= OFF_HALF; i++)
+        ask_for(&p->said, "GET", i, 1);
+    say(p, "CLIENT TRACKING ON");
+    ask_for(&p->said, "GET", 1, 1);
+    say(p, "INFO keyspace dataset operations\nDBSIZE\nEXEC\nINFO keyspace dataset");
+    while (p->session.transaction == NULL || !p->session.transaction->executing)
+        party_turn(p);
+    require(p->session.tracking == NULL, "it is too late");
+    loops_publish(&loops, 0, small);
+    loops_run(&loops);
+    struct span heard = hear(p);
+    const char *at = memmem(heard.ptr, heard.len, "invalidate", 10);
+    ok(at != NULL, "who begins to track in an EXEC is told that what it has read is old");
+    size_t within = at != NULL ? (size_t)(at - heard.ptr) : heard.len;
+    struct span before = span_of(heard.ptr, within);
+    struct span behind = span_of(heard.ptr + within, heard.len - within);
+    is_number(occurrences(before, "db0:keys=3000,"), 1, "the keys that the EXEC sees");
+    is_number(occurrences(before, "dataset_keys:3000\r"), 1, "in the dataset");
+    is_number(occurrences(before, "stored_keys:3000\r"), 1, "and to its operations");
+    is_number(occurrences(before, "dataset_generation:1\r"), 1, "which is the first");
+    is_number(occurrences(before, "\r\n:3000\r\n"), 1, "as DBSIZE says");
+    is_number(occurrences(behind, "db0:keys=1,"), 1, "behind it, those of the next");
+    is_number(occurrences(behind, "dataset_generation:2\r"), 1, "which is the second");
+    party_end(p);
+    loops_publish(&loops, 0, new_data);
+    is_number(atomic_load(&dataset_ref(small)->count), 1, "nobody holds the small dataset");
+    dataset_close(small);
+    end();
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -279,6 +318,7 @@ int main(void)
     check_pipelines(&r);
     check_borrowed();
     check_tracking();
+    check_within();
     check_scan(1, "COUNT 7");
     check_scan(3, "COUNT 50");
     check_scan(40, "COUNT 10");
