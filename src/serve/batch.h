@@ -52,9 +52,10 @@ struct batch {
 };
 
 // Reads requests from the front of `in` and adds them with their keys: at most `limit` requests, no
-// request when there are `limit` keys already, and no inline commands, which are decoded where they
-// stand and so cannot be read twice. How many were added. What could not be added (not complete,
-// malformed, too many arguments, no room) is left to be read by itself.
+// request when there are `limit` keys already, none behind an EXEC or a RESET, and no inline
+// commands, which are decoded where they stand and so cannot be read twice. How many were added.
+// What could not be added (not complete, malformed, too many arguments, no room) is left to be read
+// by itself.
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
                     unsigned limit);
 

@@ -240,6 +240,23 @@ static void limits_to(const struct buf *input, unsigned limit, unsigned wanted, 
     guard_release(&guard);
 }
 
+// What an EXEC or a RESET makes of what stands behind it is not known yet.
+static void check_aside(void)
+{
+    static const char *const words[] = {"exec", "RESET"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf input = {0};
+        append_request(&input, "PING");
+        append_request(&input, words[i]);
+        append_request(&input, "GET " A);
+        empty_batch();
+        is_number(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT), 2,
+                  "nothing is read ahead behind %s", words[i]);
+        ok(!batch_is_full(&batch), "though there is room");
+        buf_release(&input);
+    }
+}
+
 static void check_limits(void)
 {
     struct buf input = {0};
@@ -397,6 +414,17 @@ static void check_names(void)
        "some are commands and some are not");
 }
 
+// Reads on behind those behind which one call does not.
+static void read_all(struct bytes in, unsigned count)
+{
+    for (unsigned next = 0; next < count; next++) {
+        if (next == batch.requests)
+            require(batch_read(&batch, &commands, in, NO_LIMIT) > 0, "not read");
+        size_t size = batch.request[next].size;
+        in = (struct bytes){in.ptr + size, in.len - size};
+    }
+}
+
 // Behind any two commands, the name of the second with one letter of the first.
 static void check_similar_names(void)
 {
@@ -419,7 +447,7 @@ static void check_similar_names(void)
                 append_request(&input, second->command->name);
                 append_request(&input, third);
                 batch_clear(&batch);
-                require(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT) == 3, "not read");
+                read_all(bytes_of(&input), 3);
                 const struct command_entry *entry = command_find(&commands, span_text(third));
                 wrong += batch.request[0].entry != first || batch.request[1].entry != second ||
                          batch.request[2].entry != entry;
@@ -702,6 +730,7 @@ int main(void)
     check_left_unread();
     check_empty_requests();
     check_prefixes();
+    check_aside();
     check_limits();
     check_keys();
     check_names();
