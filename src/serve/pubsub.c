@@ -21,6 +21,7 @@ enum {
     SEND_WORK = 8,            // and sending is so many,
     BYTES_PER_WORK = 64,      // and one for so many bytes, most of them into memory that is new
     WORK_PER_UNIT = 8,        // of session_charge
+    SEARCHED_PER_UNIT = 64,   // names
 };
 
 struct subscription {
@@ -76,6 +77,13 @@ static struct subscription *find(const struct session *s, enum channel_kind kind
         if (all->list[i].kind == kind && span_equal(name_of(&all->list[i]), name))
             return &all->list[i];
     return NULL;
+}
+
+// A name is searched among all of them, and the others move up when it is dropped.
+static void charge_search(struct session *s)
+{
+    if (s->subscriptions != NULL)
+        session_charge(s, s->subscriptions->count / SEARCHED_PER_UNIT);
 }
 
 size_t pubsub_names(const struct session *s, enum channel_kind kind, char *to, size_t room)
@@ -195,6 +203,7 @@ static enum command_result subscribe(struct session *s, const struct resp_reques
         struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
+        charge_search(s);
         bool known = find(s, kind, name) != NULL;
         if (!known && !may_add(s, kind, name))
             continue;
@@ -220,6 +229,7 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
         }
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
+        charge_search(s);
         s->cursor = 1; // there were some
         char copy[CHANNEL_MAX];
         struct span name = span_of(copy, gone->len);
@@ -239,6 +249,7 @@ static enum command_result unsubscribe(struct session *s, const struct resp_requ
         struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
+        charge_search(s);
         struct subscription *gone = find(s, kind, name);
         if (gone != NULL)
             drop(s, gone);

@@ -235,6 +235,22 @@ static void check_work(void)
     for (unsigned i = 0; i < 100; i++)
         party_end(listeners[i]);
     party_end(publisher);
+
+    // So does searching among many names, each time one is named.
+    struct party *p = party_new(&loops, 0);
+    char text[64];
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(text, sizeof text, "SUBSCRIBE c%u", i);
+        say(p, text);
+    }
+    loops_run(&loops);
+    hear(p);
+    for (unsigned i = 0; i < 100; i++)
+        say(p, "UNSUBSCRIBE none");
+    party_turn(p);
+    is_number(p->status, FEED_TURN_OVER, "so does searching among many names");
+    loops_run(&loops);
+    party_end(p);
 }
 
 // What has been sent to a client since the last look, wherever it is.
