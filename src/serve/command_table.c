@@ -879,6 +879,7 @@ const struct command command_table[] = {
      .deviation = "Redis 7.0 does not have it. Answers at once, whatever it is asked to "
                   "wait for."},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
-     watch_command, "OK, as no key changes before EXEC", "O(1)", NULL, keys},
+     watch_command, "OK; only a reload changes keys, and EXEC runs all the same", "O(1)", NULL,
+     keys},
     {0},
 };

@@ -1,5 +1,5 @@
 // The transactions group. No key ever changes by itself, so WATCH has nothing to watch and EXEC
-// never fails for it.
+// never fails for it: not for a reload either, which replaces all keys at once.
 #include "serve/transaction.h"
 
 #include <assert.h>
