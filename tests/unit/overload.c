@@ -42,12 +42,13 @@ static void turn(void)
 // as the system has it.
 static int client_with_room(int room)
 {
+    static uint64_t last_id;
     int ends[2];
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
             "no socket pair");
     if (room > 0)
         setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    worker_adopt(worker, ends[0], 1, true);
+    worker_adopt(worker, ends[0], ++last_id, true);
     return ends[1];
 }
 
