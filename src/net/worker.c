@@ -16,8 +16,8 @@
 enum {
     DESCRIPTORS_BESIDES = 64, // those of clients
     WAKES_PER_TURN = 64,      // half a millisecond, when each is sent a message
-    // Bytes of room for replies that stay from turn to turn; all that had waited for a subscriber
-    // may take more.
+    WAKES_BYTES = 512 * 1024, // that wait for them
+    // Bytes of room for replies that stay from turn to turn.
     OUTPUT_KEPT = 1024 * 1024,
 };
 
@@ -168,8 +168,14 @@ static void attend_woken(struct worker *worker)
 {
     while (!link_is_empty(&worker->doomed))
         conn_attend(conn_of_wake(worker->doomed.next));
-    for (unsigned i = 0; i < WAKES_PER_TURN && !link_is_empty(&worker->woken); i++)
-        conn_attend(conn_of_wake(worker->woken.next));
+    size_t waits = 0;
+    for (unsigned i = 0; i < WAKES_PER_TURN && waits < WAKES_BYTES; i++) {
+        if (link_is_empty(&worker->woken))
+            break;
+        struct conn *c = conn_of_wake(worker->woken.next);
+        waits += c->session.pushes.len; // at least as much as is sent now
+        conn_attend(c);
+    }
     worker_take_turns(worker);
 }
 
