@@ -180,7 +180,7 @@ static void pin_standard_descriptors(void)
 static void keep_no_large_memory(void)
 {
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 512 * 1024); // larger blocks are mapped and unmapped singly
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); // larger blocks are mapped and unmapped singly
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 #endif
 }
