@@ -47,12 +47,14 @@ static void turn(const char *to, const char *name)
     require(symlink(to, fresh) == 0 && rename(fresh, name) == 0, "cannot link");
 }
 
+// And no reload is under way any more: it ends when all loops serve the data.
 static bool comes_to_serve(int control, const char *value)
 {
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     while (clock_monotonic_ns() < end) {
         control_line(control, "GET " KEY "1");
-        if (strcmp(control_line(control, NULL), value) == 0)
+        if (strcmp(control_line(control, NULL), value) == 0 &&
+            strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0)
             return true;
     }
     return false;
