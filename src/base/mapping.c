@@ -148,7 +148,7 @@ static bool replace_tail(struct mapping *m, size_t offset)
         return false;
     size_t present = atomic_load(&m->replaced_from);
     while ((present == 0 || offset + 1 < present) &&
-           !atomic_compare_exchange_weak(&m->replaced_from, &present, offset + 1))
+           !atomic_compare_exchange_strong(&m->replaced_from, &present, offset + 1))
         ;
     return fill_page((uintptr_t)m->begin + offset, m->filler);
 }

@@ -121,6 +121,10 @@ ACCESS(16)
                                                    int order);                                     \
     uint##bits##_t __tsan_atomic##bits##_fetch_sub(volatile uint##bits##_t *a, uint##bits##_t v,   \
                                                    int order);                                     \
+    uint##bits##_t __tsan_atomic##bits##_fetch_or(volatile uint##bits##_t *a, uint##bits##_t v,    \
+                                                  int order);                                      \
+    uint##bits##_t __tsan_atomic##bits##_exchange(volatile uint##bits##_t *a, uint##bits##_t v,    \
+                                                  int order);                                      \
     int __tsan_atomic##bits##_compare_exchange_strong(                                             \
         volatile uint##bits##_t *a, uint##bits##_t *c, uint##bits##_t v, int order, int failure);  \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *a, int order)         \
@@ -148,6 +152,20 @@ ACCESS(16)
         (void)order;                                                                               \
         see(a, sizeof *a, true, PLACE);                                                            \
         return __atomic_fetch_sub(a, v, __ATOMIC_SEQ_CST);                                         \
+    }                                                                                              \
+    uint##bits##_t __tsan_atomic##bits##_fetch_or(volatile uint##bits##_t *a, uint##bits##_t v,    \
+                                                  int order)                                       \
+    {                                                                                              \
+        (void)order;                                                                               \
+        see(a, sizeof *a, true, PLACE);                                                            \
+        return __atomic_fetch_or(a, v, __ATOMIC_SEQ_CST);                                          \
+    }                                                                                              \
+    uint##bits##_t __tsan_atomic##bits##_exchange(volatile uint##bits##_t *a, uint##bits##_t v,    \
+                                                  int order)                                       \
+    {                                                                                              \
+        (void)order;                                                                               \
+        see(a, sizeof *a, true, PLACE);                                                            \
+        return __atomic_exchange_n(a, v, __ATOMIC_SEQ_CST);                                        \
     }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_strong(                                             \
         volatile uint##bits##_t *a, uint##bits##_t *c, uint##bits##_t v, int order, int failure)   \
