@@ -1,6 +1,9 @@
 // Nothing is reserved for what may never be touched: sizes asked for are often upper bounds.
 #include "base/memory.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,6 +31,13 @@ void memory_unmap(void *memory, size_t bytes)
         next += some;
         bytes -= some;
     }
+}
+
+void memory_give_back(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 void *memory_lines(size_t bytes)

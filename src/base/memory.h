@@ -13,6 +13,10 @@ void *memory_map(size_t bytes, size_t huge_from);
 // Gives them back, or another mapping, a part at a time. NULL is accepted.
 void memory_unmap(void *memory, size_t bytes);
 
+// Gives back to the system what lies free between blocks that are in use. It takes milliseconds, in
+// which other threads may wait for the allocator.
+void memory_give_back(void);
+
 enum {
     // Bytes that processors hand each other at once: lines are of 64 where they are fetched in
     // pairs (x86-64), of 128 on some aarch64.

@@ -17,6 +17,7 @@ enum {
     DESCRIPTORS_BESIDES = 64, // those of clients
     WAKES_PER_TURN = 64,      // half a millisecond, when each is sent a message
     WAKES_BYTES = 512 * 1024, // that wait for them
+    CROWD = 100,              // clients that are closed in one sweep
     // Bytes of room for replies that stay from turn to turn.
     OUTPUT_KEPT = 1024 * 1024,
 };
@@ -114,6 +115,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct worker *worker = timer->data;
     uint64_t timeout = (uint64_t)service_live(&worker->service, LIVE_TIMEOUT);
+    uint64_t gone = counter_get(&worker->gone);
     (void)events;
     worker_take_turns(worker);
     if (timeout > 0)
@@ -121,6 +123,9 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     close_overdue(worker, AWAITS_REQUEST, &worker->service.stats.request_timeouts);
     close_overdue(worker, AWAITS_READING, &worker->service.stats.write_timeouts);
     close_older(worker, &worker->lingering, LINGER_TIME);
+    // By itself the allocator gives back only what lies behind the last block in use.
+    if (counter_get(&worker->gone) - gone >= CROWD)
+        memory_give_back();
     if (!must_sweep(worker))
         ev_timer_stop(loop, timer);
 }
