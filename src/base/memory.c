@@ -1,12 +1,12 @@
 // Nothing is reserved for what may never be touched: sizes asked for are often upper bounds.
 #include "base/memory.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 // Unmapped at once: some 0.1 ms, in which other threads' mapping and first touches of pages wait.
 enum { UNMAP_BYTES = 4 * 1024 * 1024 };
