@@ -41,7 +41,8 @@ unsigned workers_connections(const struct workers *workers);
 // The counters of the caller's loop, to add to.
 struct stats *workers_stats(struct workers *workers);
 
-// Compares the files of the dataset with what they were (service_check_dataset).
+// Compares the files of the dataset with what they were: true when its index may be spoiled
+// (service_check_dataset).
 bool workers_check_dataset(struct workers *workers);
 
 // What CONFIG SET has made of a setting.
