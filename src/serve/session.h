@@ -26,8 +26,8 @@ enum {
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
     // The same of one who has not authenticated, as in Redis.
     SESSION_INPUT_UNAUTHENTICATED = 1024 * 1024,
-    // Out-of-band messages that may wait for a client that does not read: then it is closed. Redis's
-    // client-output-buffer-limit for subscribers is 32 MiB.
+    // Out-of-band messages that may wait for a client that does not read: then it is closed. (It is
+    // 32 MiB in Redis's client-output-buffer-limit for subscribers.)
     SESSION_PUSHES_MAX = 8 * 1024 * 1024,
     // As much of them is handed out in a turn: what one write takes.
     SESSION_PUSHES_TURN = 128 * 1024,
