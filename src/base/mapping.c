@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 // A place in the table. `turn` is odd while it changes.
 struct place {
     atomic_uint turn;
@@ -333,4 +335,49 @@ void mapping_of_memory(struct mapping *m, const char *begin, size_t len)
     m->last = len > 0 ? begin[len - 1] : '\n';
     atomic_store(&m->limit, len);
     atomic_store(&m->whole, len);
+}
+
+// ---- warming ------------------------------------------------------------------------------------
+
+enum {
+    WARM_BYTES = 4 * 1024 * 1024, // between two flushes of the processor's entries
+    WARM_AGAIN = 256 * 1024,      // of them; so many pages that all entries are flushed
+};
+
+static void touch(const struct mapping *m, size_t from, size_t to)
+{
+    for (size_t at = from; at < to; at += page_size())
+        (void)*(const volatile char *)(m->begin + at);
+}
+
+static void advise(const struct mapping *m, size_t from, size_t to, int advice)
+{
+    if (from < to)
+        (void)madvise((void *)(uintptr_t)(m->begin + from), to - from, advice);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+// A virtual machine may keep a second table of pages, which only touches fill (MADV_POPULATE_READ
+// does not), and which is brought up to date when all entries are flushed: 7 to 20 ms after 885 MB
+// have been touched, in which the processor does nothing else. So they are flushed after each part,
+// by letting go of some of it.
+void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel)
+{
+    if (atomic_load(&m->place) == 0)
+        return;
+    for (size_t at = 0; at < m->len; at += WARM_BYTES) {
+        if (atomic_load(cancel) || clock_monotonic_ns() >= until_ns)
+            return;
+        size_t end = least(m->len, at + WARM_BYTES);
+        advise(m, end, least(m->len, end + WARM_BYTES), MADV_WILLNEED);
+        touch(m, at, end);
+        if (end - at < WARM_BYTES)
+            return;
+        advise(m, at, at + WARM_AGAIN, MADV_DONTNEED);
+        touch(m, at, at + WARM_AGAIN);
+    }
 }

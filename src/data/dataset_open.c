@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "data/build.h"
 #include "data/dataset_parts.h"
 #include "data/lines.h"
@@ -548,6 +549,14 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     return x;
 }
 
+static void tell_changed(const struct dataset *d, struct error *error)
+{
+    if (strcmp(dataset_status(d), "unreadable") == 0)
+        error_set(error, "cannot read all of '%s'", d->path);
+    else
+        error_set(error, "'%s' changed while it was read; write a new file and rename it", d->path);
+}
+
 // Of the file that `fd` is of, as `d->opened` and `d->id` tell.
 static bool open_file(struct dataset *d, int fd, struct dataset_report *report, struct error *error)
 {
@@ -561,10 +570,7 @@ static bool open_file(struct dataset *d, int fd, struct dataset_report *report, 
     // Whatever else is said of it: lines that were cut are no records.
     if (report != NULL)
         *report->malformed[0] = '\0';
-    if (strcmp(dataset_status(d), "unreadable") == 0)
-        error_set(error, "cannot read all of '%s'", d->path);
-    else
-        error_set(error, "'%s' changed while it was read; write a new file and rename it", d->path);
+    tell_changed(d, error);
     return false;
 }
 
@@ -655,6 +661,25 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
 bool dataset_is_rebuilt(const struct dataset *d)
 {
     return d->rebuilt;
+}
+
+// In which a processor with nothing else to do maps some 10 GB, and one that is never free for long
+// has not lost much.
+enum { WARM_SECONDS = 5 };
+
+bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    const struct mapping *image = &dataset_current(d)->file.source;
+    uint64_t until = clock_monotonic_ns() + WARM_SECONDS * CLOCK_SECOND;
+    // What is served meanwhile is to stay in memory, too.
+    if (2 * ((uint64_t)image->len + d->source.len) > process_memory_allowed())
+        return true;
+    mapping_warm(image, until, cancel);
+    mapping_warm(&d->source, until, cancel);
+    if (!mapping_is_damaged(&d->source))
+        return true;
+    tell_changed(d, error);
+    return false;
 }
 
 // ---- settling -----------------------------------------------------------------------------------

@@ -194,6 +194,10 @@ static bool replace(struct publisher *p, struct dataset *d, struct error *error)
 {
     if (d == NULL)
         return false;
+    if (!dataset_warm(d, &p->cancel, error)) {
+        dataset_close(d);
+        return false;
+    }
     struct edition *edition = edition_new(p, d);
     if (edition == NULL) {
         dataset_close(d);

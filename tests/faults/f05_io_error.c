@@ -152,6 +152,24 @@ static void check_opening(void)
     dataset_close(d);
 }
 
+// ---- before a reload publishes it --------------------------------------------------------------
+
+// What a standing index spares to read when it is opened.
+static void check_warming(void)
+{
+    struct opened o;
+    struct error error = {""};
+    atomic_bool cancel = false;
+    const char *path = table_file(&table, "warmed.data");
+    opened_init(&o, path, DATASET_INDEX_WRITE, NULL);
+    ok(dataset_warm(o.dataset, &cancel, &error), "a sound file is read");
+    break_page(dataset_text(o.dataset).ptr + table.count * TABLE_LINE / 2);
+    ok(!dataset_warm(o.dataset, &cancel, &error) &&
+           strstr(error.text, "cannot read all of '") != NULL,
+       "one that cannot be is refused: %s", error.text);
+    opened_close(&o);
+}
+
 // ---- a real disk that cannot be read ------------------------------------------------------------
 
 static int run(const char *const *words)
@@ -268,6 +286,7 @@ int main(void)
     check_pages(5, "some pages");
     check_pages(60, "many pages");
     check_opening();
+    check_warming();
     check_real_disk();
     return done_testing();
 }

@@ -1,5 +1,6 @@
 // The index file as operators meet it: servers that write it, map it and share it, and tools that
 // make and check it.
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -157,11 +158,16 @@ static void check_sharing(void)
         ok(anonymous[0] <= anonymous[2] - status.st_size * 3 / 4,
            "who built it has given back the memory it was built in");
     }
+    require(stat(file, &status) == 0 && kill(s[1].pid, SIGHUP) == 0, "no reload");
+    log_await(s[1].log_path, " * reloaded ");
+    ok(mapped_bytes(s[1].pid, file, "Rss") >= status.st_size,
+       "a reload has read all of the data before it was served");
     for (unsigned i = 0; i < 3; i++)
         is_number(server_stop(&s[i]), 0, "server %u ends well", i);
 
     if (SANITIZED)
         return;
+    require(stat(index, &status) == 0, "no index");
     s[0] = server_start(file, WORDS("--index-pages", "huge"));
     ok(process_field(s[0].pid, "status", "RssAnon") >= status.st_size * 3 / 4,
        "--index-pages huge: a copy of its own");

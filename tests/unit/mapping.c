@@ -1,0 +1,86 @@
+// Warming a mapping: which pages are there for who reads next.
+#include "base/mapping.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/tap.h"
+
+enum { PAGES = 2600 }; // two stretches and a part of one, where pages have 4 KiB
+
+static const uint64_t never = UINT64_MAX;
+
+// How many of them the process has mapped, by the highest bits of its page map.
+static int pages_mapped(const char *memory, size_t page)
+{
+    static uint64_t entries[PAGES];
+    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    ssize_t got =
+        pread(fd, entries, sizeof entries, (off_t)((uintptr_t)memory / page * sizeof entries[0]));
+    int count = 0;
+    require(fd >= 0 && got == (ssize_t)sizeof entries, "no page map");
+    close(fd);
+    for (unsigned i = 0; i < PAGES; i++)
+        count += (int)(entries[i] >> 63);
+    return count;
+}
+
+static void check_warming(const struct mapping *m, size_t page)
+{
+    atomic_bool cancel = true;
+    mapping_warm(m, never, &cancel);
+    is_number(pages_mapped(m->begin, page), 0, "cancelled: no page is touched");
+    cancel = false;
+    mapping_warm(m, 0, &cancel);
+    is_number(pages_mapped(m->begin, page), 0, "too late: no page is touched");
+    mapping_warm(m, never, &cancel);
+    is_number(pages_mapped(m->begin, page), PAGES, "pages in memory are touched");
+    is_number(mapping_faults(m), 0, "no damage is found");
+}
+
+// Those that are not in memory are read; the system may keep them, though.
+static void check_absent(const struct mapping *m, size_t page)
+{
+    atomic_bool cancel = false;
+    madvise((void *)(uintptr_t)m->begin, m->len, MADV_DONTNEED);
+    require(fsync(m->fd) == 0, "not written");
+    posix_fadvise(m->fd, 0, 0, POSIX_FADV_DONTNEED);
+    mapping_warm(m, never, &cancel);
+    is_number(pages_mapped(m->begin, page), PAGES, "so are those on the disk");
+}
+
+static void check_cut(const struct mapping *m, const char *path)
+{
+    atomic_bool cancel = false;
+    require(truncate(path, 0) == 0, "not cut");
+    mapping_warm(m, never, &cancel);
+    ok(mapping_is_damaged(m), "a file that was cut is survived, and known");
+}
+
+int main(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct mapping m = {.len = PAGES * page};
+    char *content = calloc(1, m.len);
+    const char *path = test_path("pages");
+    atomic_bool cancel = false;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    require(content != NULL && fd >= 0 && write(fd, content, m.len) == (ssize_t)m.len, "no file");
+    mapping_catch_faults();
+    mapping_warm(&m, never, &cancel); // guards nothing
+    m.begin = mmap(NULL, m.len, PROT_READ, MAP_SHARED, fd, 0);
+    require(m.begin != MAP_FAILED && mapping_guard(&m, fd), "no mapping");
+    check_warming(&m, page);
+    check_absent(&m, page);
+    check_cut(&m, path);
+    mapping_release(&m);
+    munmap((void *)(uintptr_t)m.begin, m.len);
+    close(fd);
+    free(content);
+    return done_testing();
+}
