@@ -11,7 +11,8 @@ PREFIX ?= /usr/local
 # Where systemd looks for units that are not the distribution's.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 # As many jobs as cores, unless make was told otherwise.
-JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+CORES := $(shell nproc 2>/dev/null || echo 1)
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
 # ---- flags: the user's CFLAGS, CPPFLAGS and LDFLAGS come last -----------------------------------
 
@@ -179,11 +180,14 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
                     build/*/docs/*.d build/*/redis-compat/*/*.d)
 
+# Those that need no server run beside each other.
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
     $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(CLIENTS) $(BENCH) $(FUZZ))
+	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer -j$(CORES) \
+	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(FUZZ)) $(SCRIPTS)
+	    $(patsubst %.c,build/$(1)/%,$(INTEGRATION) $(FAULTS)) $(SCRIPTS)
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
