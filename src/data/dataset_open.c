@@ -1,5 +1,5 @@
 // Opening: map the data file, then its index file if that belongs to it, else read and sort the
-// records and build an index. Settling: what could wait until the dataset serves.
+// records and build an index.
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,20 +26,12 @@ enum {
     WAIT_TURN_NS = 20000000,              // between two looks at another builder
     WAIT_SECONDS = 5,                     // for another builder, and for every
     WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
-    REMAP_BYTES = 8 * 1024 * 1024,        // replaced at once, so that no fault waits long
     TURNS_MAX = 100,                      // of a link, each in the moment in which it is opened
 };
 
 _Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
 
-static const char in_memory[] = "memory";
-static const char in_writing[] = "writing";
-static const char in_verification[] = "verifying";
-static const char in_mapping[] = "mapped";
-static const char damaged[] = "damaged";
-
-__attribute__((format(printf, 3, 4))) static void notice(const struct dataset *d, bool warning,
-                                                         const char *format, ...)
+void dataset_notice(const struct dataset *d, bool warning, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -58,13 +50,6 @@ static void index_free(struct index *x)
     index_file_close(&x->file); // what it guards may be the image's memory
     trie_image_release(&x->image);
     free(x);
-}
-
-// The bytes of the image, wherever it lies.
-static struct span index_image(const struct index *x)
-{
-    return x->file.image.ptr != NULL ? x->file.image
-                                     : span_of(x->image.memory.ptr, x->image.memory.len);
 }
 
 // ---- building -----------------------------------------------------------------------------------
@@ -128,7 +113,7 @@ static struct index *build(struct dataset *d, struct dataset_report *report, str
         if (!d->writer.locked)
             goto out;
         // It may have been the disk.
-        notice(d, true, "%s: building in memory", error->text);
+        dataset_notice(d, true, "%s: building in memory", error->text);
         index_writer_close(&d->writer);
         if (!build_image(d, &built, true, error))
             goto out;
@@ -262,7 +247,7 @@ static struct index *find_index(struct dataset *d)
         struct index *x = map_index(d, &missing, &fault);
         if (x != NULL || d->settings.index != DATASET_INDEX_WRITE) {
             if (x == NULL && !missing)
-                notice(d, false, "%s: not used", fault.text);
+                dataset_notice(d, false, "%s: not used", fault.text);
             if (x != NULL && d->settings.index == DATASET_INDEX_WRITE)
                 index_writer_clean(d->index_path);
             return x;
@@ -274,21 +259,22 @@ static struct index *find_index(struct dataset *d)
             if (x != NULL)
                 index_writer_close(&d->writer);
             else if (!missing)
-                notice(d, false, "%s: building", fault.text);
+                dataset_notice(d, false, "%s: building", fault.text);
             return x;
         case INDEX_BUSY:
             if (!waited)
-                notice(d, false, "waiting for another process that builds '%s'", d->index_path);
+                dataset_notice(d, false, "waiting for another process that builds '%s'",
+                               d->index_path);
             waited = true;
             if (wait_for_builder(d, start))
                 continue;
-            notice(d, true, "another process has not finished '%s': building in memory",
-                   d->index_path);
+            dataset_notice(d, true, "another process has not finished '%s': building in memory",
+                           d->index_path);
             return NULL;
         case INDEX_UNWRITABLE:
             if (!missing)
-                notice(d, false, "%s: building", fault.text);
-            notice(d, true, "%s: serving from memory", unwritable.text);
+                dataset_notice(d, false, "%s: building", fault.text);
+            dataset_notice(d, true, "%s: serving from memory", unwritable.text);
             return NULL;
         }
     }
@@ -344,7 +330,7 @@ static struct dataset *dataset_new(const char *path, const struct dataset_settin
         return NULL;
     }
     ref_init(&d->ref, dataset_release);
-    atomic_init(&d->status, in_memory);
+    atomic_init(&d->status, DATASET_IN_MEMORY);
     d->settings = *settings;
     memcpy(d->path, path, len + 1);
     return d;
@@ -368,9 +354,7 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
     return NULL;
 }
 
-// Whether the data file is still as it was opened, and all that was read of it was there. What is
-// not excluded: a change too soon after the last one to show in its times, or one by a mapping.
-static bool is_unchanged(struct dataset *d)
+bool dataset_is_unchanged(struct dataset *d)
 {
     struct stat status;
     if (fstat(d->source.fd, &status) != 0)
@@ -378,15 +362,6 @@ static bool is_unchanged(struct dataset *d)
     struct identity now = identity_of_file(&status);
     return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns &&
            mapping_look(&d->source) == 0;
-}
-
-// The same, and nobody has set its times back after a change either. A rename does not pass, so it
-// decides only whether an index is good for the next start.
-static bool is_untouched(struct dataset *d)
-{
-    struct stat status;
-    return is_unchanged(d) && fstat(d->source.fd, &status) == 0 &&
-           identity_of_file(&status).changed_ns == d->id.changed_ns;
 }
 
 static bool map_text(struct dataset *d, int fd, struct error *error)
@@ -537,15 +512,16 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     if (x != NULL) {
         if (report != NULL)
             report->figures = x->figures;
-        atomic_init(&d->status,
-                    d->blocks_unverified || d->content_unverified ? in_verification : in_mapping);
+        atomic_init(&d->status, d->blocks_unverified || d->content_unverified
+                                    ? DATASET_IN_VERIFICATION
+                                    : DATASET_IN_MAPPING);
         return x;
     }
     advise(d, MADV_SEQUENTIAL);
     x = build(d, report, error);
     advise(d, MADV_RANDOM);
     if (x != NULL && d->writer.locked)
-        atomic_init(&d->status, in_writing);
+        atomic_init(&d->status, DATASET_IN_WRITING);
     return x;
 }
 
@@ -565,7 +541,7 @@ static bool open_file(struct dataset *d, int fd, struct dataset_report *report, 
     advise(d, MADV_RANDOM);
     struct index *x = open_index(d, report, error);
     atomic_init(&d->index, x);
-    if (is_unchanged(d))
+    if (dataset_is_unchanged(d))
         return x != NULL;
     // Whatever else is said of it: lines that were cut are no records.
     if (report != NULL)
@@ -600,8 +576,7 @@ bool dataset_is_of(const struct dataset *d, const struct stat *status)
            opened.st_ino == status->st_ino;
 }
 
-// Whether its path still leads to the file it was opened from.
-static bool is_there(const struct dataset *d)
+bool dataset_is_there(const struct dataset *d)
 {
     struct stat status;
     return stat(d->path, &status) == 0 && dataset_is_of(d, &status);
@@ -611,7 +586,7 @@ static bool is_there(const struct dataset *d)
 static bool is_current(const struct dataset *d)
 {
     struct stat status;
-    if (!is_there(d) || fstat(d->source.fd, &status) != 0)
+    if (!dataset_is_there(d) || fstat(d->source.fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
     return now.bytes == d->opened.bytes && now.modified_ns == d->opened.modified_ns;
@@ -682,138 +657,7 @@ bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct err
     return false;
 }
 
-// ---- settling -----------------------------------------------------------------------------------
-
-static bool is_cancelled(const atomic_bool *cancel)
-{
-    return cancel != NULL && atomic_load(cancel);
-}
-
-// Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
-// the same addresses, so those who read meanwhile notice nothing. Each part is mapped elsewhere,
-// and its pages found, before it is moved there. Where it cannot be, the memory stays.
-static void replace_memory_by_file(struct index *x, int fd)
-{
-    if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
-        return; // the file's image does not begin at a page
-    if (!x->written && !index_file_guard(&x->file, index_image(x), fd, INDEX_WRITER_IMAGE_AT))
-        return;
-    for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
-        size_t left = x->image.memory.len - at;
-        size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
-        void *part = mmap(NULL, len, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
-                          (off_t)(INDEX_WRITER_IMAGE_AT + at));
-        if (part == MAP_FAILED)
-            return;
-        if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
-            MAP_FAILED) {
-            // What was there may be gone by now.
-            (void)mmap(x->image.memory.ptr + at, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-                       (off_t)(INDEX_WRITER_IMAGE_AT + at));
-            munmap(part, len);
-            return;
-        }
-    }
-}
-
-// The file may be read by whom the data file may be: it tells of its keys.
-static bool publish(struct dataset *d, struct span image, const struct index_facts *facts,
-                    const atomic_bool *cancel, struct error *error)
-{
-    struct stat data;
-    if (fstat(d->source.fd, &data) == 0)
-        (void)fchmod(d->writer.fd, data.st_mode & 0666);
-    return index_writer_publish(&d->writer, image, facts, cancel, error);
-}
-
-// Writes the index file around the present index, which is in memory.
-static void write_index(struct dataset *d, const atomic_bool *cancel)
-{
-    struct index *x = atomic_load(&d->index);
-    struct dataset_figures *f = &x->figures;
-    struct span image = index_image(x);
-    struct index_facts facts = {f->lines,       f->malformed, f->keys,        f->duplicates,
-                                f->value_bytes, f->build_ns,  f->built_at_us, d->id};
-    struct error error;
-    uint64_t start = clock_monotonic_ns();
-    const char *outcome = in_memory;
-    if (x->written)
-        image.ptr = NULL;
-    facts.data.sample = identity_sample(d->text);
-    if (!identity_content(d->text, &facts.data.content, cancel)) {
-        notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
-               is_cancelled(cancel) ? "stopped before" : "no memory");
-    } else if (!is_untouched(d)) {
-        // Another file under its name is no misuse; but the index would belong to that.
-        bool replaced = is_unchanged(d) && !is_there(d);
-        notice(d, !replaced,
-               replaced ? "'%s' is not written: '%s' was replaced or renamed meanwhile"
-                        : "'%s' is not written: '%s' changed after it was read",
-               d->index_path, d->path);
-    } else if (!publish(d, image, &facts, cancel, &error)) {
-        notice(d, !is_cancelled(cancel), "%s: serving from memory", error.text);
-    } else {
-        notice(d, false, "wrote '%s' in %.3f s", d->index_path,
-               (double)(clock_monotonic_ns() - start) / 1e9);
-        if (!d->settings.huge_pages) {
-            replace_memory_by_file(x, d->writer.fd);
-            index_file_stands(&x->file, index_image(x));
-        }
-        outcome = in_mapping;
-    }
-    index_writer_close(&d->writer);
-    atomic_store(&d->status, outcome);
-}
-
-// The two parts of verifying a mapped index; true also when cancelled before anything was found.
-static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, struct error *error)
-{
-    struct error fault;
-    if (index_file_verify(&dataset_current(d)->file, cancel, &fault))
-        return true;
-    error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
-    return false;
-}
-
-static bool verify_content(const struct dataset *d, const atomic_bool *cancel, struct error *error)
-{
-    uint64_t content;
-    if (!identity_content(d->text, &content, cancel)) {
-        if (is_cancelled(cancel))
-            return true;
-        error_set(error, "no memory to verify '%s'", d->path);
-        return false;
-    }
-    if (content == dataset_current(d)->file.facts.data.content)
-        return true;
-    error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
-    return false;
-}
-
-bool dataset_verify(const struct dataset *d, struct error *error)
-{
-    return verify_blocks(d, NULL, error) && verify_content(d, NULL, error);
-}
-
-static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
-{
-    struct stat status;
-    if (d->blocks_unverified && !verify_blocks(d, cancel, error))
-        return false;
-    if (!d->content_unverified || fstat(d->source.fd, &status) != 0)
-        return true;
-    struct identity now = identity_of_file(&status);
-    if (!verify_content(d, cancel, error))
-        return false;
-    now.sample = dataset_current(d)->file.facts.data.sample;
-    now.content = dataset_current(d)->file.facts.data.content;
-    // The next start then needs no reading to know it.
-    if (d->settings.index == DATASET_INDEX_WRITE && !is_cancelled(cancel) && is_unchanged(d))
-        (void)index_writer_stamp(d->index_path, &now);
-    return true;
-}
-
-static void rebuild(struct dataset *d, const atomic_bool *cancel)
+void dataset_build_anew(struct dataset *d)
 {
     struct error error;
     struct stat status;
@@ -828,34 +672,12 @@ static void rebuild(struct dataset *d, const atomic_bool *cancel)
         x = NULL;
     }
     if (x == NULL) {
-        notice(d, true, "the index cannot be built anew: %s", error.text);
-        atomic_store(&d->status, damaged);
+        dataset_notice(d, true, "the index cannot be built anew: %s", error.text);
+        atomic_store(&d->status, DATASET_DAMAGED);
         index_writer_close(&d->writer);
         return;
     }
     x->replaced = atomic_load(&d->index);
     atomic_store_explicit(&d->index, x, memory_order_release);
-    atomic_store(&d->status, d->writer.locked ? in_writing : in_memory);
-    if (d->writer.locked)
-        write_index(d, cancel);
-}
-
-void dataset_settle(struct dataset *d, const atomic_bool *cancel)
-{
-    struct error error;
-    if (d->writer.locked) {
-        write_index(d, cancel);
-    } else if (d->blocks_unverified || d->content_unverified) {
-        if (!verify(d, cancel, &error)) {
-            // What is found missing in an index that was cut must not be asked for in another one
-            // half way: that takes another dataset (dataset_open_again).
-            if (mapping_is_damaged(&dataset_current(d)->file.source))
-                return;
-            notice(d, true, "%s: building anew", error.text);
-            rebuild(d, cancel);
-        } else if (!is_cancelled(cancel)) {
-            notice(d, false, "verified '%s'", d->index_path);
-            atomic_store(&d->status, in_mapping);
-        }
-    }
+    atomic_store(&d->status, d->writer.locked ? DATASET_IN_WRITING : DATASET_IN_MEMORY);
 }

@@ -1,5 +1,5 @@
-// What a dataset is made of: shared by the code that opens one (dataset_open.c) and the code that
-// reads it (dataset.c), and by nobody else.
+// What a dataset is made of: shared by the code that opens one (dataset_open.c), the code that does
+// what could wait (dataset_settle.c) and the code that reads it (dataset.c), and by nobody else.
 #ifndef STELE_DATA_DATASET_PARTS_H
 #define STELE_DATA_DATASET_PARTS_H
 
@@ -51,8 +51,38 @@ struct dataset {
 // What somebody has done to the data file without cutting it.
 enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 
+// Its status in INFO, besides what damage has done to it (dataset_status).
+#define DATASET_IN_MEMORY "memory"
+#define DATASET_IN_WRITING "writing"
+#define DATASET_IN_VERIFICATION "verifying"
+#define DATASET_IN_MAPPING "mapped"
+#define DATASET_DAMAGED "damaged"
+
+// Tells whoever opened it.
+__attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *d, bool warning,
+                                                          const char *format, ...);
+
+// Whether the data file is still as it was opened, and all that was read of it was there. What is
+// not excluded: a change too soon after the last one to show in its times, or one by a mapping.
+bool dataset_is_unchanged(struct dataset *d);
+
+// Whether its path still leads to the file it was opened from.
+bool dataset_is_there(const struct dataset *d);
+
+// Builds another index in the place of the present one, which is kept for who reads it. When it is
+// to become the index file, the writer is locked. Where it cannot be built, that is told, and the
+// present one stays.
+void dataset_build_anew(struct dataset *d);
+
 // Nobody reads it any more.
 void dataset_release(struct ref *ref);
+
+// The bytes of the image, wherever it lies.
+static inline struct span index_image(const struct index *x)
+{
+    return x->file.image.ptr != NULL ? x->file.image
+                                     : span_of(x->image.memory.ptr, x->image.memory.len);
+}
 
 static inline const struct index *dataset_current(const struct dataset *d)
 {
