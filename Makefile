@@ -180,14 +180,14 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
                     build/*/docs/*.d build/*/redis-compat/*/*.d)
 
-# Those that need no server run beside each other.
+# Tests run beside each other, but for those of faults, which see how long others are kept waiting.
 define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
     $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(CLIENTS) $(BENCH) $(FUZZ))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer -j$(CORES) \
-	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT))
+	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT) $(INTEGRATION))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(INTEGRATION) $(FAULTS)) $(SCRIPTS)
+	    $(patsubst %.c,build/$(1)/%,$(FAULTS)) $(SCRIPTS)
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
@@ -195,9 +195,11 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
-WATCHED := $(addprefix build/tsan/tests/,unit/records unit/build unit/settle unit/observe \
-    integration/threads integration/clients faults/f22_reload)
-test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,records build settle observe)
+WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
+test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
+	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer -j$(CORES) \
+	    $(WATCHED_UNIT)
 	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines
 
@@ -206,7 +208,7 @@ test-tsan: build/tsan/stele-server $(WATCHED) build/sharing/tests/sharing/lines
 LOOPED := $(addprefix build/release/tests/integration/,protocol hiredis oracle keysets lifecycle)
 test-threads: build/release/stele-server build/release/stele $(LOOPED)
 	$(Q)for threads in 1 2 8; do \
-	    STELE_TEST_THREADS=$$threads STELE_BUILD=build/release prove --failures --timer \
+	    STELE_TEST_THREADS=$$threads STELE_BUILD=build/release prove --failures --timer -j$(CORES) \
 	        $(LOOPED) tests/integration/redis-compat.t || exit 1; \
 	done
 
