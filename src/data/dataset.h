@@ -83,8 +83,8 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel);
 // Reads the mapped index and the data file (mapping_warm) before others do: the first touch of a
 // page costs some microseconds, or a wait for the disk, and a turn of a loop answers fifty
 // requests. Files that would take over half of the memory allowed are left alone. Takes 5 s at
-// most, or until
-// `*cancel` becomes true. False with a message when the data file was found cut or unreadable.
+// most, or until `*cancel` becomes true. False with a message when the data file was found cut or
+// unreadable.
 bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Reads all of the mapped index and of the data file: false with a message when a checksum of

@@ -1,0 +1,148 @@
+// Files that change while a dataset is open: what is told of it, what is still answered, and
+// another dataset in the place of one whose index is spoiled.
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mapping.h"
+#include "data/stele.h"
+#include "support/forge.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+static const struct table table = {5, 20000};
+static const size_t half = 10000 * TABLE_LINE;
+static const char *data;
+static const char *path; // of its index
+
+static void opened_fresh(struct opened *o, enum dataset_index index)
+{
+    unlink(path);
+    unlink(data);
+    data = table_file(&table, "table.data");
+    if (index != DATASET_INDEX_NONE)
+        index_written(data, NULL);
+    opened_init(o, data, index, NULL);
+    require(o->dataset != NULL, "%s", o->error.text);
+    dataset_settle(o->dataset, NULL);
+    dataset_check(o->dataset);
+    notices_clear(&o->notices);
+    ok(table_is_served(&table, o->dataset) && dataset_damage(o->dataset) == 0, "(all is well)");
+}
+
+static enum dataset_presence presence(const struct opened *o, size_t i)
+{
+    struct span value = {NULL, 0};
+    char wanted[TABLE_VALUE + 1];
+    enum dataset_presence found = dataset_presence(o->dataset, table_key(&table, i), &value);
+    table_value(&table, i, wanted);
+    ok(found != DATASET_PRESENT || span_equal(value, span_text(wanted)), "(key %zu: its value)", i);
+    return found;
+}
+
+static void is_told_once(struct opened *o, const char *what, const char *status)
+{
+    dataset_check(o->dataset);
+    dataset_check(o->dataset);
+    is_number(o->notices.warnings, 1, "%s: told once", status);
+    ok(notices_have(&o->notices, what), "%s: and what", status);
+    is_text(dataset_status(o->dataset), status, "%s: status", status);
+}
+
+static void check_cut(void)
+{
+    static const struct uuid absent = {0};
+    struct opened o;
+    struct span value;
+    opened_fresh(&o, DATASET_INDEX_NONE);
+    file_resize(data, half);
+    is_told_once(&o, "table.data' was truncated or written anew in place: what stood behind byte ",
+                 "truncated");
+    ok(dataset_look(o.dataset) > 0 && dataset_damage(o.dataset) > 0, "truncated: damage");
+    is_number(presence(&o, 0), DATASET_PRESENT, "truncated: what is left is answered");
+    is_number(presence(&o, table.count - 1), DATASET_UNREADABLE, "what is lost is not");
+    is_number(dataset_presence(o.dataset, absent, &value), DATASET_ABSENT,
+              "truncated: a key that was never there");
+    ok(!dataset_may_be_spoiled(o.dataset), "truncated: another index would not help");
+    ok(dataset_open_again(o.dataset, &o.error) == NULL && strstr(o.error.text, "truncated") != NULL,
+       "truncated: not opened again: %s", o.error.text);
+    opened_close(&o);
+}
+
+static void check_changed(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_NONE);
+    file_patch(data, half, span_text("x"));
+    is_told_once(&o, "table.data' was overwritten in place", "overwritten");
+    is_number(presence(&o, table.count / 2), DATASET_UNREADABLE,
+              "overwritten: a line that is another's now");
+    opened_close(&o);
+
+    opened_fresh(&o, DATASET_INDEX_NONE);
+    file_patch(data, table.count * TABLE_LINE, span_text("more"));
+    is_told_once(&o, "table.data' was appended to", "appended");
+    ok(table_is_served(&table, o.dataset), "appended: served as long as it was");
+    opened_close(&o);
+}
+
+static void opens_again(struct opened *o, const char *status, const char *name)
+{
+    ok(dataset_may_be_spoiled(o->dataset) && dataset_is_spoiled(o->dataset, NULL, &o->error),
+       "%s: spoiled: %s", name, o->error.text);
+    struct dataset *again = dataset_open_again(o->dataset, &o->error);
+    require(again != NULL, "%s: %s", name, o->error.text);
+    dataset_settle(again, NULL);
+    ok(!dataset_may_be_spoiled(o->dataset), "%s: it is not tried again", name);
+    dataset_close(o->dataset);
+    o->dataset = again;
+    ok(dataset_is_rebuilt(again) && table_is_served(&table, again), "%s: all is found again", name);
+    is_text(dataset_index_status(again), status, "%s: index status", name);
+}
+
+static void check_index(void)
+{
+    struct opened o;
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    file_patch(path, INDEX_IMAGE_AT + 64, span_text("spoiled spoiled spoiled"));
+    opens_again(&o, "mapped", "an index that was overwritten");
+    file_resize(path, INDEX_IMAGE_AT);
+    opens_again(&o, "memory", "that in its place was cut");
+    opened_close(&o);
+
+    opened_fresh(&o, DATASET_INDEX_WRITE);
+    struct buf same = file_content(path);
+    file_patch(path, 0, buf_span(&same));
+    ok(dataset_may_be_spoiled(o.dataset) && !dataset_is_spoiled(o.dataset, NULL, &o.error) &&
+           !dataset_may_be_spoiled(o.dataset),
+       "written as it was: not spoiled");
+    buf_release(&same);
+    opened_close(&o);
+}
+
+static void check_library(void)
+{
+    stele_catch_faults();
+    data = table_file(&table, "library.data");
+    char reason[256];
+    struct stele *s = stele_open(data, reason, sizeof reason);
+    require(s != NULL, "%s", reason);
+    ok(stele_is_whole(s), "a sound file is whole");
+    file_resize(data, half);
+    ok(!stele_is_whole(s), "one that was cut is not");
+    stele_close(s);
+}
+
+int main(void)
+{
+    mapping_catch_faults();
+    data = test_path("table.data");
+    path = test_path("table.data.idx");
+    check_cut();
+    check_changed();
+    check_index();
+    check_library();
+    return done_testing();
+}
