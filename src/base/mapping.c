@@ -375,7 +375,7 @@ void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool 
         size_t end = least(m->len, at + WARM_BYTES);
         advise(m, end, least(m->len, end + WARM_BYTES), MADV_WILLNEED);
         touch(m, at, end);
-        if (end - at < WARM_BYTES)
+        if (end - at < WARM_BYTES || mapping_is_damaged(m)) // filler is not to be let go of
             return;
         advise(m, at, at + WARM_AGAIN, MADV_DONTNEED);
         touch(m, at, at + WARM_AGAIN);

@@ -105,7 +105,7 @@ static inline bool mapping_is_damaged(const struct mapping *m)
 
 // Reads all of it, so that the next reader need not wait for the disk, nor until the kernel has
 // mapped the page. Ends soon after `until_ns` of the monotonic clock, or after `*cancel` becomes
-// true.
+// true, or when there is damage.
 void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel);
 
 // The bytes of the file, as far as the mapping goes; false when that cannot be told.
