@@ -720,9 +720,10 @@ const struct command command_table[] = {
      keys_command, "All keys that match a pattern, in order",
      "O(N) where N is the number of keys, or of those that begin as the pattern does",
      "request_policy:all_shards nondeterministic_output_order", key_pattern,
-     .deviation = "Keys come in order, and other clients are served meanwhile. Patterns are of at "
-                  "most 1,024 bytes, as a match takes time in proportion to them. The count is "
-                  "sent first: nulls stand for keys whose lines were overwritten since."},
+     .deviation = "Keys come in order, and other clients are served meanwhile. Like a key, a "
+                  "pattern may be written in either case. It is of at most 1,024 bytes, as a match "
+                  "takes time in proportion to them. The count is sent first: nulls stand for keys "
+                  "whose lines were overwritten since."},
     {"lastsave", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_ADMIN | IN_DANGEROUS,
      lastsave_command, "When the index was built, in seconds since 1970", "O(1)",
      "nondeterministic_output",
@@ -797,9 +798,9 @@ const struct command command_table[] = {
      "Some keys, and the cursor that the next call goes on with; 0 begins and ends it",
      "O(1) for every call, O(N) for all keys", "nondeterministic_output request_policy:special",
      scan_words, .history = scan_history,
-     .deviation = "Keys come in order, each exactly once. At most 1,024 keys a call and "
-                  "patterns of at most 1,024 bytes, which bounds what a client can make the "
-                  "server keep."},
+     .deviation = "Keys come in order, each exactly once. Like a key, a pattern may be written in "
+                  "either case. At most 1,024 keys a call and patterns of at most 1,024 bytes, "
+                  "which bounds what a client can make the server keep."},
     {"script", -2, 0, NO_KEYS, GROUP_SCRIPTING, "2.6.0", IN_SLOW, NULL,
      "Commands about scripts; there are none", NULL, .subcommands = script_rows,
      .deviation = "There is no `SCRIPT LOAD` or `SCRIPT DEBUG`, as there is no "

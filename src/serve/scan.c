@@ -1,7 +1,9 @@
 // SCAN and KEYS. Keys stand in the order of their bits, so a cursor is the rank of the next one:
 // each key comes exactly once, and a pattern that begins with characters of a UUID is a range of
-// ranks. When the dataset was replaced, that key has another rank: the session remembers it, so a
-// client that goes on where its last SCAN has ended misses none and hears none twice.
+// ranks. A key answers to both cases of its letters, so those of a pattern are read as small ones,
+// as keys are told in. When the dataset was replaced, that key has another rank: the session
+// remembers it, so a client that goes on where its last SCAN has ended misses none and hears none
+// twice.
 //
 // How many keys a call of SCAN finds stands in front of them, so they are collected first; what a
 // client can make us keep by that is bounded, and COUNT is only a hint, as in Redis. KEYS has no
@@ -32,7 +34,16 @@ struct scan {
     uint64_t count;
     struct span pattern; // `ptr` NULL: any key
     bool none;           // of a type that no key has
+    char lowered[PATTERN_MAX];
 };
+
+// A pattern of at most PATTERN_MAX bytes with small letters only, which stands in `room`.
+static struct span lower(struct span pattern, char room[PATTERN_MAX])
+{
+    for (size_t i = 0; i < pattern.len; i++)
+        room[i] = ascii_lower(pattern.ptr[i]);
+    return span_of(room, pattern.len);
+}
 
 // As Redis reads it, by strtoul: an empty one is 0, a sign may stand before it, and a NUL ends it.
 static bool parse_cursor(struct span text, uint64_t *cursor)
@@ -52,7 +63,9 @@ static bool parse_cursor(struct span text, uint64_t *cursor)
 // False when the request is wrong and the error has been written.
 static bool parse(struct session *s, const struct resp_request *r, struct scan *scan)
 {
-    *scan = (struct scan){.count = COUNT_DEFAULT};
+    scan->count = COUNT_DEFAULT;
+    scan->pattern = span_of(NULL, 0);
+    scan->none = false;
     if (!parse_cursor(resp_arg(r, 1), &scan->cursor)) {
         resp_error(&s->reply, "ERR invalid cursor");
         return false;
@@ -81,7 +94,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
                 resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
                 return false;
             }
-            scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : value;
+            scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : lower(value, scan->lowered);
         } else if (valued && span_is(option, "type")) {
             scan->none = !span_is(value, "string");
         } else {
@@ -204,12 +217,12 @@ enum command_result scan_command(struct session *s, const struct resp_request *r
 #define SENDING (UINT64_C(1) << 63)
 
 // Whether the keys that begin with what the pattern begins with are those that it matches: a `*`
-// behind nothing but characters that stand for themselves, in the case that keys have.
+// behind nothing but characters that stand for themselves.
 static bool is_prefix(struct span pattern)
 {
     for (size_t i = 0; i + 1 < pattern.len; i++) {
         char c = pattern.ptr[i];
-        if (c == '*' || c == '?' || c == '[' || c == '\\' || c != ascii_lower(c))
+        if (c == '*' || c == '?' || c == '[' || c == '\\')
             return false;
     }
     return pattern.len > 0 && pattern.len <= UUID_TEXT_LEN + 1 &&
@@ -242,10 +255,12 @@ enum command_result keys_command(struct session *s, const struct resp_request *r
     uint64_t first;
     uint64_t end;
     char text[UUID_TEXT_LEN];
+    char lowered[PATTERN_MAX];
     if (pattern.len > PATTERN_MAX) {
         resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
         return COMMAND_DONE;
     }
+    pattern = lower(pattern, lowered);
     choose_range(session_dataset(s), pattern, &first, &end);
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);

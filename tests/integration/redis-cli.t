@@ -20,6 +20,11 @@ is(`redis-cli --no-raw -p $port MGET $key x 3479d894-3271-4935-88cf-a06f3cbb80a5
 like(`redis-cli --no-raw -3 -p $port HELLO 3`,
     qr/\A1# "server" => "redis"\n2# "version" => "[\d.]+"\n3# "proto" => \(integer\) 3\n4# "id" => \(integer\) \d+\n5# "mode" => "standalone"\n6# "role" => "master"\n7# "modules" => \(empty array\)\n\z/,
     'HELLO 3 is a map');
+for my $pattern ('8d3fb0a7*', '8D3FB0A7*', '[8][D-F]3FB0A7*', '8D3FB0A?-*-F06E7C12*') {
+    my $wanted = "8d3fb0a7-42c6-4e19-9a5d-f06e7c12b384\n";
+    is(`redis-cli -p $port KEYS '$pattern'`, $wanted, "KEYS $pattern, whatever the case");
+    is(`redis-cli -p $port --scan --pattern '$pattern'`, $wanted, "--scan --pattern $pattern");
+}
 for my $protocol ('-2', '-3') {
     my $said = qx{printf 'get $key\nhelp get\nquit\n' | redis-cli $protocol -p $port 2>&1};
     is($?, 0, "$protocol interactively: it ends well");

@@ -1,5 +1,5 @@
-// SCAN: every key exactly once whatever the steps, patterns as a plain search finds them, bounded
-// calls, and no memory left behind by one that is given up.
+// SCAN: every key exactly once whatever the steps, patterns as a plain search finds them, whatever
+// the case of their letters, bounded calls, and no memory left behind by one that is given up.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,7 +104,11 @@ static void check_pattern(const char *pattern, const char *more, unsigned calls_
     size_t most;
     snprintf(options, sizeof options, "%s%s %s", *pattern != '\0' ? "MATCH " : "", pattern, more);
     unsigned calls = scan_all(options, &found, &most);
-    struct span glob = *pattern != '\0' ? span_text(pattern) : span_text("*");
+    char lowered[1500];
+    snprintf(lowered, sizeof lowered, "%s", *pattern != '\0' ? pattern : "*");
+    for (char *c = lowered; *c != '\0'; c++)
+        *c = ascii_lower(*c);
+    struct span glob = span_text(lowered);
     for (unsigned i = 0; i < KEYS; i++)
         if (glob_match(glob, span_of(texts[i], UUID_TEXT_LEN), GLOB_CASE_SENSITIVE))
             buf_append(&wanted, span_of(texts[i], UUID_TEXT_LEN));
@@ -130,6 +134,14 @@ static void check_patterns(struct random *r)
                                            "???????"
                                            "?-*",
                                            "ABC*",
+                                           "ABCDEF01-*",
+                                           "AbCdEf0?*",
+                                           "[A-C]*",
+                                           "[^A-F0-4]*",
+                                           "[^a-F]*",
+                                           "*[\\A-C]",
+                                           "*\\F",
+                                           "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
                                            "abcdef0?*",
                                            "abcdefg*",
                                            "-*",
@@ -155,6 +167,59 @@ static void check_patterns(struct random *r)
         memcpy(pattern, texts[random_below(r, KEYS)], len);
         strcpy(pattern + len, "*");
         check_pattern(pattern, "COUNT 50", KEYS / 50 + 1);
+    }
+}
+
+// KEYS and SCAN find by a pattern in one case what they find by it in the other.
+static void check_case(struct random *r)
+{
+    static const struct {
+        const char *pattern;
+        const char *lower;
+    } cases[] = {
+        {"ABCDEF01*", "abcdef01*"},
+        {"aBcDeF01*", "abcdef01*"},
+        {"ABCDEF01-*-*", "abcdef01-*-*"},
+        {"[A-C]*", "[a-c]*"},
+        {"[ABC]*", "[abc]*"},
+        {"[^A]*", "[^a]*"},
+        {"[^A-F]*", "[^a-f]*"},
+        {"*[A-F][D-F]", "*[a-f][d-f]"},
+        {"*[0-F]", "*[0-f]"},
+        {"\\A*", "\\a*"},
+        {"[\\A\\F]*", "[\\a\\f]*"},
+        {"*E", "*e"},
+        {"F*", "f*"},
+        {"?????[E]*-*", "?????[e]*-*"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases + 100; i++) {
+        char pattern[64];
+        char lower[64];
+        if (i < sizeof cases / sizeof *cases) {
+            strcpy(pattern, cases[i].pattern);
+            strcpy(lower, cases[i].lower);
+        } else {
+            size_t len = random_below(r, UUID_TEXT_LEN) + 1;
+            memcpy(lower, texts[random_below(r, KEYS)], len);
+            strcpy(lower + len, random_below(r, 2) == 0 ? "*" : "*[a-e]");
+            strcpy(pattern, lower);
+            for (char *c = pattern; *c != '\0'; c++)
+                *c = random_below(r, 2) == 0 ? ascii_upper(*c) : *c;
+        }
+        for (unsigned command = 0; command < 2; command++) {
+            const char *form = command == 0 ? "KEYS" : "SCAN 0 COUNT 1000000 MATCH";
+            char words[128];
+            unsigned turns = 0;
+            snprintf(words, sizeof words, "%s %s", form, pattern);
+            struct buf found = ask(words, &turns);
+            snprintf(words, sizeof words, "%s %s", form, lower);
+            struct buf wanted = ask(words, &turns);
+            ok(span_equal(buf_span(&found), buf_span(&wanted)) &&
+                   (i >= sizeof cases / sizeof *cases || strchr(wanted.ptr, '-') != NULL),
+               "'%s' finds what '%s' finds", pattern, words);
+            buf_release(&found);
+            buf_release(&wanted);
+        }
     }
 }
 
@@ -204,6 +269,7 @@ int main(void)
     check_pattern("", "COUNT 3000 TYPE string", KEYS / MOST_FOUND + 1);
     check_pattern("*", "COUNT 999", KEYS / 999 + 1);
     check_patterns(&r);
+    check_case(&r);
     check_bounds();
     service_release(&service);
     dataset_close(dataset);
