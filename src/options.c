@@ -1,7 +1,6 @@
 // The options of stele-server: one table row each, which parses it and tells it in --help.
 #include "options.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/password.h"
 #include "base/version.h"
 
 enum {
@@ -169,7 +169,7 @@ static const char *set_logfile(struct options *o, const char *value)
 static const char *set_requirepass(struct options *o, const char *value)
 {
     size_t len = strlen(value);
-    if (len == 0 || len > OPTIONS_PASSWORD_MAX)
+    if (len == 0 || len > PASSWORD_MAX)
         return "must have 1 to 512 bytes";
     o->server.service.requirepass = value;
     return NULL;
@@ -358,7 +358,8 @@ static bool parse_option(struct options *o, int argc, char *const argv[], int *a
     size_t len = strcspn(word, "=");
     const struct option_row *row = find_row(word, len);
     if (row == NULL) {
-        error_set(error, "unknown option '%s'; --help lists them", word);
+        // Only its name: the value of a misspelt --requirepass is a password.
+        error_set(error, "unknown option '%.*s'; --help lists them", (int)len, word);
         return false;
     }
     const char *value = NULL;
@@ -373,9 +374,24 @@ static bool parse_option(struct options *o, int argc, char *const argv[], int *a
         return false;
     }
     const char *complaint = row->set(o, value);
-    if (complaint != NULL)
+    if (complaint != NULL && row->set == set_requirepass)
+        error_set(error, "%s %s", row->name, complaint);
+    else if (complaint != NULL)
         error_set(error, "%s '%s' %s", row->name, value, complaint);
     return complaint == NULL;
+}
+
+// A word that is no option may be part of a password that was not quoted, or belong to words such
+// as `requirepass PASSWORD`. So behind a word that speaks of passwords no word is shown.
+static void refuse_second_file(const char *first, int at, char *const argv[], struct error *error)
+{
+    for (int i = 1; i <= at; i++) {
+        if (strcasestr(argv[i], "pass") != NULL || strcasestr(argv[i], "auth") != NULL) {
+            error_set(error, "more than one data file; a value with spaces needs quotes");
+            return;
+        }
+    }
+    error_set(error, "more than one data file: '%s' and '%s'", first, argv[at]);
 }
 
 static void join_binds(struct options *o)
@@ -413,7 +429,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
             if (!parse_option(o, argc, argv, &i, error))
                 return false;
         } else if (o->data_file != NULL) {
-            error_set(error, "more than one data file: '%s' and '%s'", o->data_file, argv[i]);
+            refuse_second_file(o->data_file, i, argv, error);
             return false;
         } else {
             o->data_file = argv[i];
@@ -454,25 +470,8 @@ bool options_read_password(struct options *o, struct error *error)
 {
     if (o->password_file == NULL)
         return true;
-    FILE *file = fopen(o->password_file, "re");
-    // One byte more than a password may have, for its line end or to see that it is too long.
-    char line[OPTIONS_PASSWORD_MAX + 2];
-    bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
-    bool failed = file == NULL || ferror(file) != 0;
-    if (failed)
-        error_set(error, "cannot read '%s': %s", o->password_file, strerror(errno));
-    if (file != NULL)
-        fclose(file);
-    if (failed)
+    if (!password_read(o->password_file, o->password, error))
         return false;
-    size_t len = read ? strcspn(line, "\r\n") : 0;
-    if (len == 0 || len > OPTIONS_PASSWORD_MAX) {
-        error_set(error, "%s:1: a password must have 1 to %d bytes", o->password_file,
-                  OPTIONS_PASSWORD_MAX);
-        return false;
-    }
-    memcpy(o->password, line, len);
-    o->password[len] = '\0';
     o->server.service.requirepass = o->password;
     return true;
 }

@@ -5,11 +5,12 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "base/password.h"
 #include "net/server.h"
 
 struct error;
 
-enum { OPTIONS_BINDS_MAX = 16, OPTIONS_PASSWORD_MAX = 512 };
+enum { OPTIONS_BINDS_MAX = 16 };
 
 struct options {
     const char *data_file;
@@ -17,7 +18,7 @@ struct options {
     const char *binds[OPTIONS_BINDS_MAX];
     char bind_text[1024];      // the same, separated by spaces
     const char *password_file; // NULL: none
-    char password[OPTIONS_PASSWORD_MAX + 1];
+    char password[PASSWORD_MAX + 1];
     bool skip_malformed;
     const char *index;     // path of the index file; NULL: beside the data file; empty: none
     uint64_t build_memory; // most bytes for building the index; 0: a quarter of what there is
@@ -28,12 +29,13 @@ struct options {
 };
 
 // Reads the command line ("--port 7000" or "--port=7000"). Pure: it prints nothing, exits never.
+// No message shows a password.
 // False with a message for an unknown option, a missing or bad value, or no data file (unless help
 // or the version is asked for). `*o` keeps pointers into itself and must not be moved.
 bool options_parse(struct options *o, int argc, char *const argv[], struct error *error);
 
 // Reads the password file, if one was named, into `o`. False with a message when it cannot be read
-// or its first line is no password.
+// or its first line is no password (base/password.h).
 bool options_read_password(struct options *o, struct error *error);
 
 // The text of --help, at `to` (NUL-terminated, cut to `size`).

@@ -238,7 +238,7 @@ static const struct value_case values[] = {
     {"--tcp-backlog", "65536", "!--tcp-backlog '65536' must be a number from 1 to 65535"},
     {"--loglevel", "", "!--loglevel '' must be debug, verbose, notice or warning"},
     {"--loglevel", "loud", "!--loglevel 'loud' must be debug, verbose, notice or warning"},
-    {"--requirepass", "", "!--requirepass '' must have 1 to 512 bytes"},
+    {"--requirepass", "", "!--requirepass must have 1 to 512 bytes"},
     {"--requirepass-file", "", "!--requirepass-file '' must be a path"},
     {"--redis-version", "7.4", "!--redis-version '7.4' must be a version like 7.4.0"},
     {"--redis-version", "7..4", "!--redis-version '7..4' must be a version like 7.4.0"},
@@ -297,12 +297,12 @@ static void test_lines(void)
         {"an unknown option", {"f", "--nope"}, "!unknown option '--nope'; --help lists them"},
         {"an unknown option with a value",
          {"--nope=%s", "f"},
-         "!unknown option '--nope=%s'; --help lists them"},
+         "!unknown option '--nope'; --help lists them"},
         {"a single dash", {"-port", "1"}, "!unknown option '-port'; --help lists them"},
         {"a shortened option", {"f", "--por", "1"}, "!unknown option '--por'; --help lists them"},
         {"a lengthened option", {"f", "--ports"}, "!unknown option '--ports'; --help lists them"},
-        {"another case", {"f", "--PORT=1"}, "!unknown option '--PORT=1'; --help lists them"},
-        {"= alone", {"f", "--=1"}, "!unknown option '--=1'; --help lists them"},
+        {"another case", {"f", "--PORT=1"}, "!unknown option '--PORT'; --help lists them"},
+        {"= alone", {"f", "--=1"}, "!unknown option '--'; --help lists them"},
         {"a missing value", {"f", "--port"}, "!option --port needs a value"},
         {"a value too many",
          {"f", "--skip-malformed=yes"},
@@ -321,6 +321,24 @@ static void test_lines(void)
          {"f", "--port=7", "--port=none", "--unixsocket=s"},
          "tcp=0 port=0 unixsocket=s"},
         {"addresses add up", {"f", "--bind", "::1", "--bind=*"}, "bind=::1 *"},
+        {"a misspelt password option",
+         {"f", "--requirepas=SECRET"},
+         "!unknown option '--requirepas'; --help lists them"},
+        {"one dash",
+         {"f", "-requirepass=SECRET"},
+         "!unknown option '-requirepass'; --help lists them"},
+        {"a password with spaces and no quotes",
+         {"f", "--requirepass", "my", "SECRET"},
+         "!more than one data file; a value with spaces needs quotes"},
+        {"the same, = and the file last",
+         {"--requirepass=my", "SECRET", "f"},
+         "!more than one data file; a value with spaces needs quotes"},
+        {"a password as in redis.conf",
+         {"requirepass", "SECRET", "f"},
+         "!more than one data file; a value with spaces needs quotes"},
+        {"the same behind the file",
+         {"f", "RequirePass", "SECRET"},
+         "!more than one data file; a value with spaces needs quotes"},
         {"the first bad word is told", {"f", "--port=x", "--nope"}, "!--port 'x' " BAD_PORT},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -468,25 +486,74 @@ static void test_password_file(const char *content, size_t len, const char *want
 
 static void test_password_files(void)
 {
-    char longest[OPTIONS_PASSWORD_MAX + 3];
+    char longest[PASSWORD_MAX + 3];
     static const char complaint[] = ":1: a password must have 1 to 512 bytes";
     memset(longest, 'x', sizeof longest);
-    longest[OPTIONS_PASSWORD_MAX] = '\0';
+    longest[PASSWORD_MAX] = '\0';
     test_password_file("secret word\n", 12, "secret word");
     test_password_file("secret", 6, "secret");
     test_password_file("secret\r\nmore\n", 14, "secret");
     test_password_file("", 0, complaint);
     test_password_file("\nsecret\n", 8, complaint);
-    test_password_file(longest, OPTIONS_PASSWORD_MAX, longest);
-    longest[OPTIONS_PASSWORD_MAX] = 'x';
-    test_password_file(longest, OPTIONS_PASSWORD_MAX + 1, complaint);
-    test_password_file(longest, OPTIONS_PASSWORD_MAX + 3, complaint);
+    test_password_file(longest, PASSWORD_MAX, longest);
+    longest[PASSWORD_MAX] = 'x';
+    test_password_file(longest, PASSWORD_MAX + 1, complaint);
+    test_password_file(longest, PASSWORD_MAX + 3, complaint);
+
+    // What would be cut, or is not what its owner sees.
+    static const char nul[] = ":1: the password has a NUL byte (is the file UTF-16?); save it as "
+                              "plain text";
+    static const char utf16[] = ":1: the file is UTF-16; save it as plain text";
+    static const char carriage[] = ":1: the password has a carriage return inside";
+    test_password_file("sec\0ret\n", 8, nul);
+    test_password_file("secret\0", 7, nul);
+    test_password_file("s\0e\0c\0\n\0", 8, nul);
+    test_password_file("\0s\0e\0c\0\n", 8, nul);
+    test_password_file("secret\n\0", 8, "secret");
+    test_password_file("\xff\xfes\0e\0\n\0", 8, utf16);
+    test_password_file("\xfe\xff\0s\0e\0\n", 8, utf16);
+    test_password_file("\xef\xbb\xbfsecret\n", 10,
+                       ":1: a byte order mark stands before the password; save the file without "
+                       "one");
+    test_password_file("sec\rret\n", 8, carriage);
+    test_password_file("secret\r\r\n", 9, carriage);
+    test_password_file("secret\r", 7, "secret");
+    test_password_file("p\xc3\xa4ss \n", 7, "p\xc3\xa4ss ");
 
     struct error error = {""};
-    const char *missing[] = {"f", "--requirepass-file", "/nowhere/password", NULL};
-    require(parse(&options, missing, &error), "%s", error.text);
-    ok(!options_read_password(&options, &error), "a password file that is not there");
-    is_text(error.text, "cannot read '/nowhere/password': No such file or directory", "says so");
+    // A name that leads nowhere may be the password, given to the wrong option.
+    static const struct {
+        const char *name;
+        const char *said;
+    } missing[] = {
+        {"/nowhere/SECRET", "the password file"}, {"SECRET", "the password file"},
+        {"U0VD/UkVU", "the password file"},       {"/SECRET", "'/SECRET'"},
+        {"/tmp/SECRET", "'/tmp/SECRET'"},
+    };
+    for (unsigned i = 0; i < sizeof missing / sizeof *missing; i++) {
+        const char *words[] = {"f", "--requirepass-file", missing[i].name, NULL};
+        char wanted[200];
+        snprintf(wanted, sizeof wanted, "cannot read %s: No such file or directory%s",
+                 missing[i].said,
+                 *missing[i].said == '\'' ? ""
+                                          : " (its name is not shown, as it may be the password "
+                                            "itself)");
+        require(parse(&options, words, &error), "%s", error.text);
+        ok(!options_read_password(&options, &error), "a password file that is not there");
+        is_text(error.text, wanted, "says so");
+    }
+    const char *long_one[] = {"f", "--requirepass", longest, NULL};
+    longest[PASSWORD_MAX + 1] = '\0';
+    ok(!parse(&options, long_one, &error), "a password that is too long");
+    is_text(error.text, "--requirepass must have 1 to 512 bytes", "is not shown");
+    char folder[] = "/tmp/stele-password-XXXXXX";
+    require(mkdtemp(folder) != NULL, "no folder");
+    ok(!password_read(folder, options.password, &error) && strstr(error.text, "Is a directory"),
+       "a folder: %s", error.text);
+    ok(!password_read_again("/dev/null", options.password, &error) &&
+           strstr(error.text, "not a regular file") != NULL,
+       "nothing but a regular file is read again: %s", error.text);
+    rmdir(folder);
     const char *both[] = {"f", "--requirepass-file", "p", "--requirepass", "q", NULL};
     ok(!parse(&options, both, &error), "a password and a file of one");
     is_text(error.text, "--requirepass and --requirepass-file exclude each other", "says so");
