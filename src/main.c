@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mapping.h"
 #include "base/progress.h"
+#include "base/terminal.h"
 #include "base/version.h"
 #include "data/dataset.h"
 #include "net/notify.h"
@@ -205,10 +207,11 @@ int main(int argc, char *argv[])
     if (!options_parse(&options, argc, argv, &error) || !options_read_password(&options, &error))
         return fail(&error);
     if (options.help) {
-        char help[4096];
-        options_help(help, sizeof help);
-        fputs(help, stdout);
-        return EXIT_SUCCESS;
+        struct buf help = {0};
+        options_help(terminal_width(STDOUT_FILENO), &help);
+        bool printed = !help.oom && fwrite(help.ptr, 1, help.len, stdout) == help.len;
+        buf_release(&help);
+        return printed && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     if (options.version) {
         printf("stele-server %s (speaks like Redis %s)\n", STELE_VERSION, STELE_REDIS_VERSION);

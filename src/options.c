@@ -1,4 +1,5 @@
-// The options of stele-server: one table row each, which parses it and tells it in --help.
+// The options of stele-server: one table row each, which reads it and explains it in --help. The
+// order of the rows is that of --help.
 #include "options.h"
 
 #include <limits.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/password.h"
@@ -19,14 +21,6 @@ enum {
     DEFAULT_WRITE_TIMEOUT = 60,
     DEFAULT_MAXMEMORY_CLIENTS = -25, // percent
     MAXCLIENTS_MAX = 1000000,
-};
-
-struct option_row {
-    const char *name;
-    const char *value; // what stands for its value in --help; NULL: it takes none
-    const char *help;
-    // Stores the value. NULL, or what is wrong with it ("must be …").
-    const char *(*set)(struct options *o, const char *value);
 };
 
 static const char *set_number(unsigned *number, const char *text, unsigned min, unsigned max,
@@ -273,23 +267,35 @@ static const char *set_version(struct options *o, const char *value)
 }
 
 static const struct option_row rows[] = {
+    {.help = "Where it listens"},
     {"--port", "PORT", "TCP port; 0: the system chooses one, none: no TCP (default 6379)",
      set_port},
     {"--bind", "ADDRESS",
      "listen there; may be repeated; * is every address, a leading - makes it optional "
      "(default 127.0.0.1 and -::1)",
      set_bind},
-    {"--protected-mode", "yes|no", "refuse clients of other hosts (default yes)",
-     set_protected_mode},
-    {"--requirepass", "PASSWORD", "what clients must AUTH with (others can see it in ps)",
-     set_requirepass},
-    {"--requirepass-file", "PATH", "the same from the first line of a file", set_requirepass_file},
     {"--unixsocket", "PATH", "listen on a unix socket too", set_unixsocket},
     {"--unixsocketperm", "MODE", "its permissions in octal (default: as the umask says)",
      set_unixsocketperm},
-    {"--threads", "N",
-     "event loops that share the clients, 1 to 128 (default: one for each processor)", set_threads},
+    {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},
+
+    {.help = "What clients may do"},
+    {"--protected-mode", "yes|no", "refuse clients of other hosts (default yes)",
+     set_protected_mode},
+    {"--requirepass", "PASSWORD", "what clients must AUTH with (others can see it in ps)",
+     set_requirepass, .secret = true},
+    {"--requirepass-file", "PATH", "the same from the first line of a file", set_requirepass_file},
+    {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
+     set_enable_debug},
+    {"--enable-shutdown-command", "yes|no",
+     "let clients stop the server with SHUTDOWN (default no)", set_enable_shutdown},
+
+    {.help = "How much they may take"},
     {"--maxclients", "N", "clients connected at once (default 10000)", set_maxclients},
+    {"--maxmemory-clients", "SIZE|N%",
+     "most memory for the requests and replies of all clients, then those with the most are "
+     "closed; 0: no limit (default 25% of what there is)",
+     set_maxmemory_clients},
     {"--timeout", "SECONDS", "close clients idle for that long; 0: never (default 0)", set_timeout},
     {"--request-timeout", "SECONDS",
      "close clients that begin a command and do not complete it for that long; 0: never "
@@ -298,13 +304,17 @@ static const struct option_row rows[] = {
     {"--write-timeout", "SECONDS",
      "close clients that take nothing of a reply for that long; 0: never (default 60)",
      set_write_timeout},
-    {"--maxmemory-clients", "SIZE|N%",
-     "most memory for the requests and replies of all clients, then those with the most are "
-     "closed; 0: no limit (default 25% of what there is)",
-     set_maxmemory_clients},
-    {"--tcp-backlog", "N", "connections the system may queue (default 511)", set_tcp_backlog},
+    {"--threads", "N",
+     "event loops that share the clients, 1 to 128 (default: one for each processor)", set_threads},
+
+    {.help = "The data and its index"},
     {"--skip-malformed", NULL, "serve the good lines of a file that has malformed ones",
      set_skip_malformed},
+    {"--watch", NULL, "reload the data file when another has taken its place", set_watch},
+    {"--swap-tracking", "push|push+close",
+     "how clients that cache learn of a reload: by an invalidation, or by their connection's end "
+     "too (default push)",
+     set_swap_tracking},
     {"--index", "PATH|none", "the index file (default: DATAFILE.idx); none: index in memory",
      set_index},
     {"--index-pages", "shared|huge",
@@ -313,13 +323,12 @@ static const struct option_row rows[] = {
     {"--build-memory", "SIZE",
      "most memory to build the index in, like 512mb or 1gb (default: a quarter of what there is)",
      set_build_memory},
-    {"--watch", NULL, "reload the data file when another has taken its place", set_watch},
-    {"--swap-tracking", "push|push+close",
-     "how clients that cache learn of a reload: by an invalidation, or by their connection's end "
-     "too (default push)",
-     set_swap_tracking},
+
+    {.help = "The log"},
     {"--loglevel", "LEVEL", "debug, verbose, notice or warning (default notice)", set_loglevel},
     {"--logfile", "PATH", "append the log to a file (default: standard error)", set_logfile},
+
+    {.help = "How it appears to Redis clients"},
     {"--redis-version", "VERSION",
      "announce that version of Redis in HELLO and INFO (default " STELE_REDIS_VERSION ")",
      set_redis_version},
@@ -332,54 +341,49 @@ static const struct option_row rows[] = {
     {"--cluster-announce-ip", "ADDRESS",
      "the node's address (default: the one a client has connected to)", set_cluster_announce_ip},
     {"--cluster-announce-port", "PORT", "its port (default: likewise)", set_cluster_announce_port},
-    {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
-     set_enable_debug},
-    {"--enable-shutdown-command", "yes|no",
-     "let clients stop the server with SHUTDOWN (default no)", set_enable_shutdown},
+
+    {.help = "About the program"},
     {"--help", NULL, "show this and exit", set_help},
     {"--version", NULL, "show the version and exit", set_version},
 };
-enum { ROWS = sizeof rows / sizeof *rows };
 
-// The row that `word` names, up to its end or a '='. NULL when there is none.
-static const struct option_row *find_row(const char *word, size_t len)
-{
-    for (unsigned i = 0; i < ROWS; i++)
-        if (strlen(rows[i].name) == len && memcmp(rows[i].name, word, len) == 0)
-            return &rows[i];
-    return NULL;
-}
+#define NOTHING_WRITTEN "nothing is ever written to the data file, so there is nothing to save"
+#define NO_REPLICA "there is no replication; every server serves the file itself"
+#define NO_USERS "there is one user, default; --requirepass-file gives it a password"
+#define NO_TLS "there is no TLS; put stunnel or HAProxy before --unixsocket or --port"
+#define NO_CONFIG "there is no configuration file; options stand on the command line"
 
-// Reads the option at argv[*at] and its value, if it has one, and moves `*at` to its last word.
-static bool parse_option(struct options *o, int argc, char *const argv[], int *at,
-                         struct error *error)
-{
-    const char *word = argv[*at];
-    size_t len = strcspn(word, "=");
-    const struct option_row *row = find_row(word, len);
-    if (row == NULL) {
-        // Only its name: the value of a misspelt --requirepass is a password.
-        error_set(error, "unknown option '%.*s'; --help lists them", (int)len, word);
-        return false;
-    }
-    const char *value = NULL;
-    if (word[len] == '=')
-        value = word + len + 1;
-    else if (row->value != NULL && *at + 1 < argc)
-        value = argv[++*at];
-    if ((value == NULL) != (row->value == NULL)) {
-        error_set(error,
-                  row->value != NULL ? "option %s needs a value" : "option %s takes no value",
-                  row->name);
-        return false;
-    }
-    const char *complaint = row->set(o, value);
-    if (complaint != NULL && row->set == set_requirepass)
-        error_set(error, "%s %s", row->name, complaint);
-    else if (complaint != NULL)
-        error_set(error, "%s '%s' %s", row->name, value, complaint);
-    return complaint == NULL;
-}
+// What people give to redis-server and will look for here.
+static const struct option_hint hints[] = {
+    {"--maxmemory", "the data stays in its file and no key is evicted, so there is nothing to "
+                    "limit; --maxmemory-clients limits what clients take"},
+    {"--maxmemory-*", "no key is evicted; --maxmemory-clients limits what clients take"},
+    {"--daemonize", "it stays in the foreground; docs/stele-server@.service lets systemd start it"},
+    {"--supervised", "systemd is told when it is ready without being asked"},
+    {"--pidfile", "there is none; systemd, or the shell's $!, knows the process"},
+    {"--tls-*", NO_TLS},
+    {"--save", NOTHING_WRITTEN},
+    {"--appendonly", NOTHING_WRITTEN},
+    {"--dbfilename", NOTHING_WRITTEN},
+    {"--dir", NOTHING_WRITTEN},
+    {"--databases", "there is one database, 0"},
+    {"--replicaof", NO_REPLICA},
+    {"--slaveof", NO_REPLICA},
+    {"--aclfile", NO_USERS},
+    {"--user", NO_USERS},
+    {"--io-threads", "--threads says how many event loops share the clients"},
+    {"--config", NO_CONFIG},
+    {"--include", NO_CONFIG},
+    {"--tcp-keepalive", "it is 300 seconds; CONFIG SET tcp-keepalive changes it"},
+    {"--slowlog-*", "CONFIG SET changes it while the server runs"},
+    {"--latency-*", "CONFIG SET changes it while the server runs"},
+    {"--cluster-*", "the cluster is one node: --cluster-enabled, --cluster-announce-ip and "
+                    "--cluster-announce-port"},
+    {"-p", "did you mean --port?"},
+    {NULL, NULL},
+};
+
+static const struct option_table table = {rows, sizeof rows / sizeof *rows, hints};
 
 // A word that is no option may be part of a password that was not quoted, or belong to words such
 // as `requirepass PASSWORD`. So behind a word that speaks of passwords no word is shown.
@@ -426,7 +430,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         if (!only_files && strcmp(argv[i], "--") == 0) {
             only_files = true;
         } else if (!only_files && argv[i][0] == '-' && argv[i][1] != '\0') {
-            if (!parse_option(o, argc, argv, &i, error))
+            if (!command_line_option(&table, o, argc, argv, &i, error))
                 return false;
         } else if (o->data_file != NULL) {
             refuse_second_file(o->data_file, i, argv, error);
@@ -476,16 +480,10 @@ bool options_read_password(struct options *o, struct error *error)
     return true;
 }
 
-void options_help(char *to, unsigned long size)
+void options_help(unsigned width, struct buf *to)
 {
-    size_t len =
-        (size_t)snprintf(to, size,
-                         "usage: stele-server DATAFILE [OPTION...]\n\n"
-                         "Serves a file of `UUID value` lines over the Redis protocol.\n\n");
-    for (unsigned i = 0; i < ROWS && len < size; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
-                 rows[i].value != NULL ? rows[i].value : "");
-        len += (size_t)snprintf(to + len, size - len, "  %-38s %s\n", left, rows[i].help);
-    }
+    buf_append_text(to, "usage: stele-server DATAFILE [OPTION...]\n\n");
+    command_line_wrap("Serves a file of `UUID value` lines over the Redis protocol.", 0, 0, width,
+                      to);
+    command_line_help(&table, width, to);
 }

@@ -8,6 +8,7 @@
 #include "base/password.h"
 #include "net/server.h"
 
+struct buf;
 struct error;
 
 enum { OPTIONS_BINDS_MAX = 16 };
@@ -38,7 +39,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
 // or its first line is no password (base/password.h).
 bool options_read_password(struct options *o, struct error *error);
 
-// The text of --help, at `to` (NUL-terminated, cut to `size`).
-void options_help(char *to, unsigned long size);
+// Appends the text of --help to `to`, in lines of at most `width` columns.
+void options_help(unsigned width, struct buf *to);
 
 #endif
