@@ -869,7 +869,7 @@ const struct command command_table[] = {
      "Listens to channels no more: those named, or all", "O(N) where N is the number of channels",
      NULL, maybe_channels},
     {"unwatch", 1, TRANSACTION, NO_KEYS, GROUP_TRANSACTIONS, "2.2.0", 0, unwatch_command,
-     "OK, as there is nothing to watch", "O(1)"},
+     "Forgets all watched keys", "O(1)"},
     {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
      "0 at once, as there are no replicas", "O(1)",
      "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
@@ -880,7 +880,10 @@ const struct command command_table[] = {
      .deviation = "Redis 7.0 does not have it. Answers at once, whatever it is asked to "
                   "wait for."},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
-     watch_command, "OK; only a reload changes keys, and EXEC runs all the same", "O(1)", NULL,
-     keys},
+     watch_command, "Watches keys: the next EXEC does not run if one of them has changed by then",
+     "O(N) where N is the length of all their values", NULL, keys,
+     .deviation = "A key changes only when the dataset is replaced. What counts is whether its "
+                  "value at `EXEC` is what it was at `WATCH`. Who watches more than 65,536 keys "
+                  "sees a change in every replacement."},
     {0},
 };

@@ -15,6 +15,7 @@
 #include "serve/pubsub.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
+#include "serve/watch.h"
 
 enum {
     ARGS_FIRST = 16,
@@ -252,6 +253,7 @@ size_t session_memory(const struct session *s)
     size_t bytes = s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap;
     if (s->transaction != NULL)
         bytes += s->transaction->requests.cap;
+    bytes += watch_memory(s);
     if (s->errand != NULL)
         bytes += s->errand->memory;
     if (s->subscriptions != NULL)

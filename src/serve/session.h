@@ -52,6 +52,7 @@ struct errand;
 struct subscriptions;
 struct tracking;
 struct transaction;
+struct watch;
 
 // What a client has said of replies (CLIENT REPLY): bits.
 enum reply_mode {
@@ -80,6 +81,7 @@ struct session {
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
+    struct watch *watch;                 // what WATCH has noted; NULL: nothing
     uint64_t watched;                    // keys of WATCH, those named twice twice
     unsigned reply_mode;
     bool local; // the client is on this machine: loopback or a unix socket

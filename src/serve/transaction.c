@@ -1,5 +1,5 @@
-// The transactions group. No key ever changes by itself, so WATCH has nothing to watch and EXEC
-// never fails for it: not for a reload either, which replaces all keys at once.
+// The transactions group. No key ever changes by itself; a watched one may when the dataset is
+// replaced, and then EXEC answers that it did not run (watch.h).
 #include "serve/transaction.h"
 
 #include <assert.h>
@@ -7,12 +7,14 @@
 
 #include "base/number.h"
 #include "serve/handlers.h"
+#include "serve/watch.h"
 
 static void unwatch(struct session *s)
 {
     if (s->watched > 0)
         counter_take(&s->service->stats.watching_clients, 1);
     s->watched = 0;
+    watch_end(s);
 }
 
 void transaction_end(struct session *s)
@@ -83,23 +85,35 @@ enum command_result multi_command(struct session *s, const struct resp_request *
     return COMMAND_DONE;
 }
 
+static void begin_exec(struct session *s)
+{
+    struct transaction *t = s->transaction;
+    resp_array(&s->reply, t->count);
+    t->left = t->count;
+    t->executing = t->count > 0;
+    if (t->executing)
+        session_turn_aside(s);
+    else
+        transaction_end(s);
+}
+
 enum command_result exec_command(struct session *s, const struct resp_request *r)
 {
     struct transaction *t = s->transaction;
+    bool changed;
     (void)r;
     if (t == NULL) {
         resp_error(&s->reply, "ERR EXEC without MULTI");
     } else if (t->spoiled) {
         transaction_end(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else if (watch_compare(s, &changed) == COMMAND_AGAIN) {
+        return COMMAND_AGAIN;
+    } else if (changed) {
+        transaction_end(s);
+        resp_null_array(&s->reply);
     } else {
-        resp_array(&s->reply, t->count);
-        t->left = t->count;
-        t->executing = t->count > 0;
-        if (t->executing)
-            session_turn_aside(s);
-        else
-            transaction_end(s);
+        begin_exec(s);
     }
     return COMMAND_DONE;
 }
@@ -122,6 +136,8 @@ enum command_result watch_command(struct session *s, const struct resp_request *
         resp_error(&s->reply, "ERR WATCH inside MULTI is not allowed");
         return COMMAND_DONE;
     }
+    if (watch_note(s, r) == COMMAND_AGAIN)
+        return COMMAND_AGAIN;
     if (s->watched == 0)
         counter_add(&s->service->stats.watching_clients, 1);
     s->watched += r->argc - 1;
