@@ -15,11 +15,10 @@
 #include "base/process.h"
 #include "data/build.h"
 #include "data/dataset_parts.h"
+#include "data/index_place.h"
 #include "data/lines.h"
 
 typedef unsigned long long ull;
-
-#define INDEX_SUFFIX ".idx"
 
 enum {
     VERIFIED_AT_ONCE = 256 * 1024 * 1024, // bytes of image: some 30 ms
@@ -224,6 +223,13 @@ fail:
     return NULL;
 }
 
+static enum index_lock open_writer(struct dataset *d, struct error *error)
+{
+    return d->settings.index_path != NULL
+               ? index_writer_open(&d->writer, d->index_path, error)
+               : index_writer_open_beside(&d->writer, d->index_path, error);
+}
+
 // Whether waiting for another process's index should go on. A builder that hangs must not keep
 // others from serving: they then build for themselves.
 static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
@@ -235,8 +241,42 @@ static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
     return true;
 }
 
-// The index file, mapped; or NULL: then one must be built, and where the writer is locked, written.
-static struct index *find_index(struct dataset *d)
+// Whether the caller has named a place for the index that is somebody's: the data file, which may
+// be empty, or where the index of another file lies. The message tells which.
+static bool is_misplaced(const struct dataset *d, struct error *error)
+{
+    struct stat data;
+    struct stat status;
+    if (d->settings.index_path == NULL || fstat(d->source.fd, &data) != 0)
+        return false;
+    if (stat(d->index_path, &status) == 0 && status.st_dev == data.st_dev &&
+        status.st_ino == data.st_ino) {
+        error_set(error, "'%s' is the data file and cannot be its index", d->index_path);
+        return true;
+    }
+    if (!index_place_is_of_other(d->index_path, &data))
+        return false;
+    error_set(error, "'%s' is the index of another data file and is not replaced", d->index_path);
+    return true;
+}
+
+// What locking has come to, when it is not worth another try. False with a message when the caller
+// has named a file that must not be replaced. Where the place was not named, something else lies
+// beside the data file: that is no reason not to serve.
+static bool locking_may_fail(struct dataset *d, enum index_lock lock, const struct error *why,
+                             struct error *error)
+{
+    if (lock == INDEX_TAKEN && d->settings.index_path != NULL) {
+        *error = *why;
+        return false;
+    }
+    dataset_notice(d, true, "%s: serving from memory", why->text);
+    return true;
+}
+
+// The index file, mapped, in `*found`; or NULL there: then one must be built, and where the writer
+// is locked, written. False with a message when the index is to lie where another file does.
+static bool find_index(struct dataset *d, struct index **found, struct error *error)
 {
     struct error fault;
     struct error unwritable;
@@ -244,23 +284,26 @@ static struct index *find_index(struct dataset *d)
     uint64_t start = clock_monotonic_ns();
     bool waited = false;
     for (;;) {
-        struct index *x = map_index(d, &missing, &fault);
+        struct index *x = *found = map_index(d, &missing, &fault);
         if (x != NULL || d->settings.index != DATASET_INDEX_WRITE) {
             if (x == NULL && !missing)
                 dataset_notice(d, false, "%s: not used", fault.text);
             if (x != NULL && d->settings.index == DATASET_INDEX_WRITE)
                 index_writer_clean(d->index_path);
-            return x;
+            return true;
         }
-        switch (index_writer_open(&d->writer, d->index_path, &unwritable)) {
+        if (is_misplaced(d, error))
+            return false;
+        enum index_lock lock = open_writer(d, &unwritable);
+        switch (lock) {
         case INDEX_LOCKED:
             // It may have been published between looking and locking.
-            x = map_index(d, &missing, &fault);
+            x = *found = map_index(d, &missing, &fault);
             if (x != NULL)
                 index_writer_close(&d->writer);
             else if (!missing)
                 dataset_notice(d, false, "%s: building", fault.text);
-            return x;
+            return true;
         case INDEX_BUSY:
             if (!waited)
                 dataset_notice(d, false, "waiting for another process that builds '%s'",
@@ -270,12 +313,12 @@ static struct index *find_index(struct dataset *d)
                 continue;
             dataset_notice(d, true, "another process has not finished '%s': building in memory",
                            d->index_path);
-            return NULL;
+            return true;
         case INDEX_UNWRITABLE:
+        case INDEX_TAKEN:
             if (!missing)
                 dataset_notice(d, false, "%s: building", fault.text);
-            dataset_notice(d, true, "%s: serving from memory", unwritable.text);
-            return NULL;
+            return locking_may_fail(d, lock, &unwritable, error);
         }
     }
 }
@@ -284,7 +327,7 @@ static struct index *find_index(struct dataset *d)
 static void lock_index(struct dataset *d)
 {
     if (d->index_path != NULL && d->settings.index == DATASET_INDEX_WRITE)
-        (void)index_writer_open(&d->writer, d->index_path, NULL);
+        (void)open_writer(d, NULL);
 }
 
 // ---- opening ------------------------------------------------------------------------------------
@@ -391,36 +434,6 @@ static void advise(const struct dataset *d, int advice)
         (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
 }
 
-// Whether the file at `path` is the data file, or somebody's: one in whose first lines, good or
-// malformed, there is a record. An index file has none, its header being numbers and zeros.
-static bool holds_records(const struct dataset *d, const char *path)
-{
-    char start[4096];
-    struct stat data;
-    struct stat status;
-    struct uuid id;
-    int fd = file_open(path, &status, NULL);
-    if (fd < 0)
-        return false;
-    bool holds = fstat(d->source.fd, &data) == 0 && data.st_dev == status.st_dev &&
-                 data.st_ino == status.st_ino;
-    ssize_t got = pread(fd, start, sizeof start, 0);
-    for (ssize_t at = 0; !holds && at + LINE_MIN <= got; at++)
-        holds = (at == 0 || start[at - 1] == '\n') && uuid_parse(start + at, &id) &&
-                start[at + UUID_TEXT_LEN] == ' ';
-    close(fd);
-    return holds;
-}
-
-// Whether the index file and its temporary one may have these names: what is there is replaced.
-static bool may_replace(const struct dataset *d, const char *path, struct error *error)
-{
-    if (!holds_records(d, path))
-        return true;
-    error_set(error, "'%s' is a data file, no index", path);
-    return false;
-}
-
 // Sets the path of the index file, or leaves it out when none is to be used.
 static bool choose_index_path(struct dataset *d, struct error *error)
 {
@@ -484,19 +497,6 @@ static bool tells_its_size(const struct dataset *d, int fd, struct error *error)
     return got == 0;
 }
 
-// What is replaced by the index file must not be anybody's data.
-static bool may_write_index(const struct dataset *d, struct error *error)
-{
-    if (d->index_path == NULL || d->settings.index != DATASET_INDEX_WRITE)
-        return true;
-    if (!may_replace(d, d->index_path, error))
-        return false;
-    char *temporary = index_writer_temporary(d->index_path);
-    bool may = temporary == NULL || may_replace(d, temporary, error);
-    free(temporary);
-    return may;
-}
-
 static struct index *open_index(struct dataset *d, struct dataset_report *report,
                                 struct error *error)
 {
@@ -505,8 +505,10 @@ static struct index *open_index(struct dataset *d, struct dataset_report *report
     struct index *x = NULL;
     if (d->rebuilt)
         lock_index(d);
-    else if (d->index_path != NULL)
-        x = only ? map_index(d, &missing, error) : find_index(d);
+    else if (only)
+        x = map_index(d, &missing, error);
+    else if (d->index_path != NULL && !find_index(d, &x, error))
+        return NULL;
     if (only && x == NULL)
         return NULL;
     if (x != NULL) {
@@ -536,7 +538,7 @@ static void tell_changed(const struct dataset *d, struct error *error)
 // Of the file that `fd` is of, as `d->opened` and `d->id` tell.
 static bool open_file(struct dataset *d, int fd, struct dataset_report *report, struct error *error)
 {
-    if (!tells_its_size(d, fd, error) || !map_text(d, fd, error) || !may_write_index(d, error))
+    if (!tells_its_size(d, fd, error) || !map_text(d, fd, error))
         return false;
     advise(d, MADV_RANDOM);
     struct index *x = open_index(d, report, error);

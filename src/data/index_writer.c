@@ -11,78 +11,140 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary.h"
 #include "data/index_format.h"
+#include "data/index_place.h"
 
 _Static_assert((int)INDEX_WRITER_IMAGE_AT == (int)INDEX_IMAGE_AT, "the writer's place is the real");
 
-enum { WRITE_BYTES = 4 * CHECKSUM_BLOCK }; // written between two looks at `cancel`
+enum {
+    WRITE_BYTES = 4 * CHECKSUM_BLOCK, // written between two looks at `cancel`
+    LOCK_TRIES = 100,                 // of a lock that others take away in the moment it is opened
+};
 
-static bool same_file(int fd, const char *path)
+// Whether that is a lock of ours, which nobody else can have locked: of this user, for this user
+// only, under one name, empty.
+static bool is_lock(const struct stat *status)
 {
-    struct stat opened;
-    struct stat named;
-    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
-           opened.st_ino == named.st_ino;
+    return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
+           (status->st_mode & 077) == 0 && status->st_size == 0;
 }
 
-// Renaming takes the place of whatever has the name: a device would be gone for everybody.
-static bool is_replaceable(const char *path)
+// Opens the lock, made or found, without touching what is no lock of ours. -1 with errno; 0 in
+// errno tells that something else has the name.
+static int open_lock(const char *path, bool *found)
 {
     struct stat status;
-    return lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    *found = fd < 0 && errno == EEXIST;
+    if (!*found)
+        return fd;
+    if (lstat(path, &status) != 0)
+        return -1;
+    if (is_lock(&status)) {
+        fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || (fstat(fd, &status) == 0 && is_lock(&status)))
+            return fd;
+        close(fd);
+    }
+    errno = 0;
+    return -1;
 }
 
-// A builder that published or gave up while we waited for its lock took the file away; then the
-// one of that name is another.
+static void unlock(struct index_writer *w)
+{
+    if (w->lock_fd < 0)
+        return;
+    if (temporary_is_named(w->lock_fd, w->lock))
+        (void)unlink(w->lock);
+    close(w->lock_fd);
+    w->lock_fd = -1;
+}
+
+// Takes the lock, and removes what a killed builder that had it left behind. A builder that
+// published or gave up in between has taken the lock away: then the one of that name is another.
 static enum index_lock lock(struct index_writer *w, struct error *error)
 {
-    struct stat status;
-    for (;;) {
-        w->fd = open(w->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-        if (w->fd < 0 || fstat(w->fd, &status) != 0)
-            break;
-        if (!S_ISREG(status.st_mode)) {
-            error_set(error, "cannot write '%s': not a regular file", w->temporary);
-            return INDEX_UNWRITABLE;
-        }
-        if (flock(w->fd, LOCK_EX | LOCK_NB) != 0) {
-            if (errno == EWOULDBLOCK)
-                return INDEX_BUSY;
-            break;
-        }
-        if (same_file(w->fd, w->temporary)) {
-            w->locked = true;
-            if (ftruncate(w->fd, 0) != 0)
+    for (unsigned tries = 0; tries < LOCK_TRIES; tries++) {
+        bool found;
+        w->lock_fd = open_lock(w->lock, &found);
+        if (w->lock_fd < 0) {
+            if (found && errno == ENOENT)
+                continue;
+            if (!found || errno != 0)
                 break;
+            temporary_sweep(w->path); // builders had no lock
             return INDEX_LOCKED;
         }
-        close(w->fd);
+        if (flock(w->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+            int reason = errno;
+            // Where locks are not to be had, the file is of no use, and nobody waits for it.
+            if (reason != EWOULDBLOCK && temporary_is_named(w->lock_fd, w->lock))
+                (void)unlink(w->lock);
+            close(w->lock_fd);
+            w->lock_fd = -1;
+            if (reason == EWOULDBLOCK)
+                return INDEX_BUSY;
+            errno = reason;
+            break;
+        }
+        if (temporary_is_named(w->lock_fd, w->lock)) {
+            if (found)
+                temporary_sweep(w->path);
+            return INDEX_LOCKED;
+        }
+        close(w->lock_fd);
+        w->lock_fd = -1;
+        errno = EAGAIN;
     }
-    error_set(error, "cannot write '%s': %s", w->temporary, strerror(errno));
+    error_set(error, "cannot write '%s': %s", w->lock, strerror(errno));
     return INDEX_UNWRITABLE;
 }
 
-char *index_writer_temporary(const char *path)
+// Names what is used. False with a message when memory is short.
+static bool init(struct index_writer *w, const char *path, struct error *error)
 {
-    char *temporary;
-    return asprintf(&temporary, "%s.tmp", path) >= 0 ? temporary : NULL;
+    *w = (struct index_writer){.fd = -1, .lock_fd = -1, .path = strdup(path)};
+    if (asprintf(&w->lock, "%s.lock", path) < 0)
+        w->lock = NULL;
+    if (w->path != NULL && w->lock != NULL)
+        return true;
+    error_set(error, "cannot write '%s': %s", path, strerror(ENOMEM));
+    return false;
+}
+
+static enum index_lock open_writer(struct index_writer *w, const char *path, bool beside,
+                                   struct error *error)
+{
+    enum index_lock outcome = INDEX_UNWRITABLE;
+    enum index_place place = INDEX_PLACE_UNUSABLE;
+    if (init(w, path, error))
+        place = index_place_look(path, beside, error);
+    w->beside = beside;
+    if (place == INDEX_PLACE_TAKEN)
+        outcome = INDEX_TAKEN;
+    if (place == INDEX_PLACE_FREE)
+        outcome = lock(w, error);
+    if (outcome == INDEX_LOCKED) {
+        w->fd = temporary_new(path, &w->temporary, error);
+        w->locked = w->fd >= 0;
+        if (!w->locked)
+            outcome = INDEX_UNWRITABLE;
+    }
+    if (outcome != INDEX_LOCKED)
+        index_writer_close(w);
+    return outcome;
 }
 
 enum index_lock index_writer_open(struct index_writer *w, const char *path, struct error *error)
 {
-    enum index_lock outcome = INDEX_UNWRITABLE;
-    *w = (struct index_writer){strdup(path), index_writer_temporary(path), -1, false};
-    if (w->path == NULL || w->temporary == NULL) {
-        error_set(error, "cannot write '%s': %s", path, strerror(ENOMEM));
-    } else if (!is_replaceable(path)) {
-        error_set(error, "cannot write '%s': not a regular file", path);
-    } else {
-        outcome = lock(w, error);
-    }
-    if (outcome != INDEX_LOCKED) {
-        index_writer_close(w);
-    }
-    return outcome;
+    return open_writer(w, path, false, error);
+}
+
+enum index_lock index_writer_open_beside(struct index_writer *w, const char *path,
+                                         struct error *error)
+{
+    return open_writer(w, path, true, error);
 }
 
 static bool write_image(int fd, struct span image, const atomic_bool *cancel)
@@ -171,24 +233,39 @@ bool index_writer_publish(struct index_writer *w, struct span image,
                           const struct index_facts *facts, const atomic_bool *cancel,
                           struct error *error)
 {
-    if (!write_file(w, image, facts, cancel) || rename(w->temporary, w->path) != 0) {
+    if (!write_file(w, image, facts, cancel)) {
         error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
         return false;
     }
-    w->locked = false; // the name is gone; the next builder creates another
+    // Much may have happened to the names meanwhile.
+    if (!temporary_is_named(w->fd, w->temporary)) {
+        error_set(error, "cannot write '%s': '%s' was taken away", w->path, w->temporary);
+        return false;
+    }
+    if (index_place_look(w->path, w->beside, error) != INDEX_PLACE_FREE)
+        return false;
+    if (rename(w->temporary, w->path) != 0) {
+        error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
+        return false;
+    }
+    w->locked = false;
     // Without it, a crash of the machine may bring the old file back: then it is built again.
     (void)file_sync_folder(w->path);
+    unlock(w);
     return true;
 }
 
 void index_writer_close(struct index_writer *w)
 {
-    if (w->locked)
+    if (w->path != NULL && w->locked && temporary_is_named(w->fd, w->temporary))
         (void)unlink(w->temporary);
     if (w->path != NULL && w->fd >= 0)
         close(w->fd);
+    if (w->path != NULL)
+        unlock(w);
     free(w->path);
     free(w->temporary);
+    free(w->lock);
     *w = (struct index_writer){0};
 }
 
@@ -196,25 +273,26 @@ void index_writer_clean(const char *path)
 {
     struct index_writer leftover;
     struct stat status;
-    char *temporary = index_writer_temporary(path);
-    if (temporary != NULL && lstat(temporary, &status) == 0 &&
-        index_writer_open(&leftover, path, NULL) == INDEX_LOCKED)
-        index_writer_close(&leftover);
-    free(temporary);
+    if (init(&leftover, path, NULL) && lstat(leftover.lock, &status) == 0)
+        (void)lock(&leftover, NULL);
+    index_writer_close(&leftover);
 }
 
 bool index_writer_stamp(const char *path, const struct identity *data)
 {
     struct index_writer lock_holder;
     struct index_header h;
+    struct stat status;
     bool stamped = false;
-    if (index_writer_open(&lock_holder, path, NULL) != INDEX_LOCKED)
-        return false;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC &&
-        h.version == INDEX_VERSION && h.header_sum == index_header_sum(&h) &&
-        h.facts.data.bytes == data->bytes && h.facts.data.sample == data->sample &&
-        h.facts.data.content == data->content) {
+    int fd = -1;
+    if (init(&lock_holder, path, NULL) && lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+        lock(&lock_holder, NULL) == INDEX_LOCKED)
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    // Under another name, it may be the index of another file.
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_nlink == 1 &&
+        file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC && h.version == INDEX_VERSION &&
+        h.header_sum == index_header_sum(&h) && h.facts.data.bytes == data->bytes &&
+        h.facts.data.sample == data->sample && h.facts.data.content == data->content) {
         h.facts.data = *data;
         h.header_sum = index_header_sum(&h);
         // A page that is half written when the machine stops has a wrong checksum.

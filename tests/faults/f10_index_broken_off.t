@@ -67,6 +67,9 @@ sub run {
     return ($said, $? & 127 ? 1000 + ($? & 127) : $? >> 8);
 }
 
+# What a writer has beside the index file: its lock and temporary files.
+sub beside { glob "$index.*" }
+
 # The state after a writer was broken off; and a next one, which must be fine.
 sub is_recovered {
     my ($old, $name) = @_;
@@ -79,7 +82,7 @@ sub is_recovered {
     push @wrong, 'the old index is gone' if defined $old && !defined $left;
     my ($said, $code) = run("$build/stele", 'index', $data);
     push @wrong, "the next start: $said" if $code != 0;
-    push @wrong, 'a temporary file is left' if -e "$index.tmp";
+    push @wrong, 'files are left: ' . join ' ', beside() if beside();
     ($said, $code) = run("$build/stele", 'check', '--index', $data);
     push @wrong, "the index then: $said" if $code != 0;
     is_deeply(\@wrong, [], $name);
@@ -99,11 +102,9 @@ for my $case (['without an index', undef], ['beside an old index', $stale], ['st
     for my $call (qw(openat flock ftruncate fallocate pwrite64 fsync rename unlink)) {
         my $code = 0;
         for my $k (1 .. 40) {
-            unlink $index, "$index.tmp";
+            unlink $index, beside();
             spit($index, $old) if defined $old;
-            (my $said, $code) =
-                run(injecting($call, 'signal=KILL', $k, '-P', $index, '-P', "$index.tmp", '-P', "$dir"),
-                    "$build/stele", 'index', $data);
+            (my $said, $code) = run(injecting($call, 'signal=KILL', $k), "$build/stele", 'index', $data);
             last if $code == 0;
             is($code, 1009, "$kind, $call $k: killed") or diag($said);
             is_recovered($old, "$kind, killed at $call $k");
@@ -115,7 +116,7 @@ for my $case (['without an index', undef], ['beside an old index', $stale], ['st
 # ---- errors (F11) ------------------------------------------------------------------------------
 
 my @errors = (
-    [openat => [qw(EACCES EROFS ENOSPC EDQUOT EMFILE)], '-P', "$index.tmp"],
+    [openat => [qw(EACCES EROFS ENOSPC EDQUOT EMFILE)], '-P', "$index.lock"],
     [flock => [qw(ENOLCK)]],
     [ftruncate => [qw(EIO)]],
     [fallocate => [qw(ENOSPC EDQUOT EIO EROFS)]],
@@ -137,8 +138,7 @@ for my $case (@errors) {
                "$call $when fails with $name: exit code, figures, one warning") or diag("$code: $said");
             my $left = slurp($index);
             ok(defined $old ? $left eq $old : !defined $left, 'the index is what it was');
-            ok(!-e "$index.tmp", 'nothing is left') if $call ne 'flock'; # whose file may be another's
-            unlink "$index.tmp";
+            is_deeply([beside()], [], 'nothing is left');
         }
     }
 }
@@ -154,12 +154,14 @@ for my $case ([fallocate => 'EOPNOTSUPP', 1], [fallocate => 'EINVAL', 1], [fsync
 
 # ---- the lock (F12) -----------------------------------------------------------------------------
 
-# The temporary file is opened, and published by its builder before the lock on it is had: who then
-# has the lock of a published file must not write it.
+# The lock is opened, and taken away by a builder that publishes before the lock on it is had: who
+# then has the lock of a file without a name does not have the lock, and finds an index.
 is((run("$build/stele", 'index', $data))[1], 0, 'an index to publish');
 my $good = slurp($index);
-rename $index, "$index.tmp" or BAIL_OUT("cannot rename: $!");
-open my $held, '+<', "$index.tmp" or BAIL_OUT("cannot open: $!");
+rename $index, "$dir/made" or BAIL_OUT("cannot rename: $!");
+umask 077;
+spit("$index.lock", '');
+open my $held, '+<', "$index.lock" or BAIL_OUT("cannot open: $!");
 flock $held, LOCK_EX | LOCK_NB or BAIL_OUT("cannot lock: $!");
 my $late = fork // die "fork: $!";
 if ($late == 0) {
@@ -169,21 +171,15 @@ if ($late == 0) {
         or POSIX::_exit(127);
 }
 push @running, $late;
-# Opened to be written: it is opened for a moment before, too, to see what is in it.
-sub opens_to_write {
-    my ($fd) = @_;
-    return (readlink $fd // '') eq "$index.tmp" &&
-        (slurp($fd =~ s{/fd/}{/fdinfo/}r) // '') =~ /^flags:\s*[0-7]*2$/m;
-}
-
 my $opened = 0;
 for (1 .. 6000) {
     my $children = slurp("/proc/$late/task/$late/children") // '';
-    last if $opened = grep { opens_to_write($_) } map { glob "/proc/$_/fd/*" } split ' ', $children;
+    last if $opened = grep { (readlink $_ // '') eq "$index.lock" } map { glob "/proc/$_/fd/*" } split ' ', $children;
     select undef, undef, undef, 0.01;
 }
-ok($opened, 'another process has opened the temporary file');
-rename "$index.tmp", $index or BAIL_OUT("cannot rename: $!");
+ok($opened, 'another process has opened the lock');
+rename "$dir/made", $index or BAIL_OUT("cannot rename: $!");
+unlink "$index.lock";
 my $inode = (stat $index)[1];
 close $held;
 waitpid $late, 0;
@@ -192,7 +188,7 @@ is($?, 0, 'it comes to its end');
 ok(substr(slurp($index) // '', 4096) eq substr($good, 4096), # the header may have been stamped
    'the file published meanwhile is left as it is');
 is((stat $index)[1], $inode, 'and where it is');
-ok(!-e "$index.tmp", 'nothing is left');
+is_deeply([beside()], [], 'nothing is left');
 
 # ---- servers ------------------------------------------------------------------------------------
 
@@ -259,7 +255,7 @@ for my $case ([fallocate => 'ENOSPC'], [pwrite64 => 'ENOSPC'], [fsync => 'EIO'],
     is(stop($tracer, $server), 0, 'exit code');
     my $warnings = () = slurp($log) =~ / # /g;
     is($warnings, $call eq 'mmap' ? 0 : 1, 'warnings');
-    ok(!-e "$index.tmp", 'nothing is left');
+    is_deeply([beside()], [], 'nothing is left');
 }
 
 # SIGTERM while the index is written: each call takes long enough for it to come in between.
@@ -270,7 +266,7 @@ for my $case ([fsync => 300_000], [pwrite64 => 150_000], [fallocate => 300_000],
     my ($tracer, $server, $port) = start($log, injecting($call, "delay_enter=$delay", '1+'));
     is(answers($port), "\$3\r\na77\r\n", "served while $call takes long");
     is(stop($tracer, $server), 0, 'SIGTERM meanwhile: exit code');
-    ok(!-e "$index.tmp", 'no temporary file is left');
+    is_deeply([beside()], [], 'no temporary file is left');
     is_recovered(undef, "and the next start is fine after $call");
 }
 

@@ -19,7 +19,7 @@ static void check_stopping(struct random *r)
         struct server_process s = server_start(file, NULL);
         usleep((useconds_t)random_below(r, 4000)); // a random moment is what is wanted
         wrong += server_stop(&s) != 0;
-        wrong += file_exists(test_path("stopped.data.idx.tmp"));
+        wrong += files_beside(index);
         struct opened o;
         opened_init(&o, file, DATASET_INDEX_ONLY, index);
         written += o.dataset != NULL;

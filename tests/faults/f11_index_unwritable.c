@@ -36,9 +36,9 @@ static int confined(char *words[])
 static void is_served_from_memory(const char *file, const struct table *t, const char *bytes,
                                   const char *reason, const char *name)
 {
-    char temporary[256];
+    char index[256];
     const char *log = test_path("confined.log");
-    snprintf(temporary, sizeof temporary, "%s.idx.tmp", file);
+    snprintf(index, sizeof index, "%s.idx", file);
     pid_t pid = spawn(
         WORDS("/proc/self/exe", "confined", bytes, server_program(), file, "--port", "0"), log);
     log_await(log, " # ");
@@ -49,10 +49,10 @@ static void is_served_from_memory(const char *file, const struct table *t, const
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "%s: exit code", name);
     is_number(log_warnings(log), 1, "%s: one warning", name);
-    ok(!file_exists(temporary), "%s: nothing is left", name);
+    ok(files_beside(index) == 0, "%s: nothing is left", name);
     pid = spawn(WORDS("/proc/self/exe", "confined", bytes, tool_program(), "index", file), log);
     is_number(end_of(pid), 2, "%s: stele index fails", name);
-    ok(log_has(log, reason) && !file_exists(temporary), "%s: says why, and leaves nothing", name);
+    ok(log_has(log, reason) && files_beside(index) == 0, "%s: says why, and leaves nothing", name);
     char key[UUID_TEXT_LEN + 1] = "";
     uuid_format(table_key(t, 1), key);
     pid = spawn(WORDS(tool_program(), "get", file, key), log);
@@ -85,7 +85,7 @@ static void check_limit_while_building(void)
        "a limit to files, while the index is built in one: served from memory");
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "exit code");
-    ok(!file_exists(test_path("larger.data.idx.tmp")), "nothing is left");
+    ok(files_beside(test_path("larger.data.idx")) == 0, "nothing is left");
 }
 
 // The log is a file, too.

@@ -20,7 +20,7 @@ static const char *path; // of its index file
 static void start_anew(void)
 {
     unlink(path);
-    unlink(test_path("table.data.idx.tmp"));
+    unlink(test_path("table.data.idx.lock"));
 }
 
 // As many servers, and tools that want the same index, started together.
@@ -60,7 +60,7 @@ static void check_builders(unsigned servers, unsigned all)
            "having written or mapped");
     }
     is_number(wrote, 1, "one of them wrote it");
-    ok(!file_exists(test_path("contended.data.idx.tmp")), "nothing is left");
+    ok(files_beside(index) == 0, "nothing is left");
     struct opened o;
     opened_init(&o, file, DATASET_INDEX_ONLY, index);
     ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) &&
@@ -72,9 +72,8 @@ static void check_builders(unsigned servers, unsigned all)
 // We are the builder: a server waits for us, told by its log. Our lock is `*fd`.
 static pid_t begin_waiting(const char *log, int *fd)
 {
-    const char *temporary = test_path("table.data.idx.tmp");
     start_anew();
-    *fd = open(temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    *fd = open(test_path("table.data.idx.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     require(*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0, "no lock");
     pid_t pid = spawn(WORDS(server_program(), data, "--port", "0"), log);
     log_await(log, "waiting for another process");
@@ -128,8 +127,8 @@ static void check_given_up(void)
     ok(server_answers(port_in(log), &table), "who has waited in vain serves");
     ok(log_has(log, " # another process has not finished"), "from memory, warned");
     ok(waited >= 5000 && waited < 30000, "after %llu ms", (unsigned long long)waited);
-    ok(file_exists(test_path("table.data.idx.tmp")) && !file_exists(path),
-       "the other's file is left alone");
+    ok(file_exists(test_path("table.data.idx.lock")) && !file_exists(path),
+       "the other's lock is left alone");
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "it ends well");
     close(fd);

@@ -42,7 +42,7 @@ static int tool(struct buf *said, const char *const *words)
 static void start_anew(void)
 {
     unlink(path);
-    unlink(test_path("table.data.idx.tmp"));
+    unlink(test_path("table.data.idx.lock"));
 }
 
 // ---- servers ------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ static void check_restart(void)
     ok(log_has(s.log_path, " * indexed 500 keys of ") && server_answers(s.port, &table),
        "the first start builds, then writes");
     is_number(server_stop(&s), 0, "and ends well");
-    ok(stat(path, &first) == 0 && !file_exists(test_path("table.data.idx.tmp")), "one file");
+    ok(stat(path, &first) == 0 && files_beside(test_path("table.data.idx")) == 0, "one file");
     for (unsigned i = 0; i < 2; i++) {
         s = server_start(data, i == 0 ? NULL : WORDS("--index-pages", "huge"));
         ok(log_has(s.log_path, " * mapped the index of 500 keys of ") &&
@@ -87,7 +87,7 @@ static void check_restart(void)
     s = server_start(data, WORDS("--index", "none"));
     ok(server_answers(s.port, &table), "--index none serves");
     is_number(server_stop(&s), 0, "and ends well");
-    ok(!file_exists(path) && !file_exists(test_path("table.data.idx.tmp")), "leaving no file");
+    ok(!file_exists(path) && files_beside(test_path("table.data.idx")) == 0, "leaving no file");
     s = server_start(data, WORDS("--index", elsewhere));
     log_await(s.log_path, " * wrote '");
     is_number(server_stop(&s), 0, "--index PATH writes, and ends well");
@@ -277,7 +277,7 @@ static void check_tools(void)
     const char *index = test_path("made.idx");
     is_number(tool(&said, WORDS("index", odd, "--index", index)), 2, "stele index: malformed");
     ok(strstr(said.ptr, "odd.data:1: byte 0: not a UUID") != NULL && !file_exists(index) &&
-           !file_exists(test_path("made.idx.tmp")),
+           files_beside(test_path("made.idx")) == 0,
        "names the line and leaves nothing");
     is_number(tool(&said, WORDS("index", odd, "--index", index, "--skip-malformed")), 0,
               "stele index --index PATH --skip-malformed");
@@ -304,7 +304,7 @@ static void check_tools(void)
     is_number(tool(&said, WORDS("index", data, "--index", "/no/such/folder/i")), 2,
               "stele index that cannot write fails");
     is_number(tool(&said, WORDS("index", data, "--index", odd)), 2, "stele index over a data file");
-    ok(strstr(said.ptr, "is a data file, no index") != NULL, "is refused");
+    ok(strstr(said.ptr, "is no index and is not replaced") != NULL, "is refused");
     buf_release(&said);
 }
 

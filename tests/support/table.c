@@ -2,6 +2,7 @@
 #include "support/table.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -206,6 +207,17 @@ bool file_exists(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0;
+}
+
+unsigned files_beside(const char *path)
+{
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s.*", path);
+    int failed = glob(pattern, 0, NULL, &found);
+    unsigned count = failed == 0 ? (unsigned)found.gl_pathc : 0;
+    globfree(&found);
+    return count;
 }
 
 void file_patch(const char *path, size_t at, struct span bytes)

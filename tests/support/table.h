@@ -66,6 +66,10 @@ bool is_proven(const struct dataset *d);
 
 bool file_exists(const char *path);
 
+// How many files a writer of the index file at `path` has beside it, or has left: its lock and
+// temporary files.
+unsigned files_beside(const char *path);
+
 // Overwrites the bytes from `at` on, or cuts or extends the file. Ends the test when it cannot.
 void file_patch(const char *path, size_t at, struct span bytes);
 void file_resize(const char *path, size_t len);

@@ -11,8 +11,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "data/index_format.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
@@ -25,20 +27,26 @@ static const struct table table = {1, 200};
 static void check_lock(void)
 {
     const char *path = test_path("locked.idx");
-    const char *temporary = test_path("locked.idx.tmp");
+    const char *lock = test_path("locked.idx.lock");
     struct index_writer w;
     struct index_writer other;
     struct error error;
+    struct stat status;
     is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "locked");
-    ok(file_exists(temporary) && !file_exists(path), "by the temporary file");
-    ok((fcntl(w.fd, F_GETFD) & FD_CLOEXEC) != 0, "which no child inherits");
+    ok(file_exists(lock) && !file_exists(path) && files_beside(path) == 2,
+       "by a file beside the temporary one");
+    ok(stat(lock, &status) == 0 && (status.st_mode & 0777) == 0600 && fstat(w.fd, &status) == 0 &&
+           (status.st_mode & 0777) == 0600,
+       "both of which are ours alone");
+    ok((fcntl(w.fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(w.lock_fd, F_GETFD) & FD_CLOEXEC) != 0,
+       "and which no child inherits");
     is_number(index_writer_open(&other, path, &error), INDEX_BUSY, "not twice");
     index_writer_clean(path);
-    ok(file_exists(temporary), "a builder at work is not cleaned away");
+    is_number(files_beside(path), 2, "a builder at work is not cleaned away");
     const struct identity any = {0};
     ok(!index_writer_stamp(path, &any), "nor is a file stamped beside it");
     index_writer_close(&w);
-    ok(!file_exists(temporary), "given up: gone");
+    is_number(files_beside(path), 0, "given up: gone");
     index_writer_close(&w);
     is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "locked again");
 
@@ -46,70 +54,210 @@ static void check_lock(void)
     struct index_facts facts = {.keys = 1};
     char image[100] = "image";
     ok(index_writer_publish(&w, span_of(image, sizeof image), &facts, NULL, &error), "published");
-    ok(file_exists(path) && !file_exists(temporary), "under its name only");
+    ok(file_exists(path) && files_beside(path) == 0, "under its name only");
     is_number(index_writer_open(&other, path, &error), INDEX_LOCKED, "the next may build");
     index_writer_close(&w);
-    ok(file_exists(path) && file_exists(temporary), "closing the first takes nothing from it");
+    ok(file_exists(path) && files_beside(path) == 2, "closing the first takes nothing from it");
     index_writer_close(&other);
-    ok(file_exists(path) && !file_exists(temporary), "giving up leaves the published one");
-
-    // What a killed one leaves behind.
-    test_file("locked.idx.tmp", SPAN("half an index, longer than the next one is to be"));
-    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "a leftover is taken over");
-    struct stat status;
-    ok(stat(temporary, &status) == 0 && status.st_size == 0, "and emptied");
-    index_writer_close(&w);
-    test_file("locked.idx.tmp", SPAN("half an index"));
-    index_writer_clean(path);
-    ok(!file_exists(temporary) && file_exists(path), "or cleaned away");
-    index_writer_clean(path);
-    ok(!file_exists(temporary), "which makes none");
+    ok(file_exists(path) && files_beside(path) == 0, "giving up leaves the published one");
     unlink(path);
 }
 
-// The name may lead elsewhere: then it is not followed, nor waited for.
+// Who is killed leaves a lock that nobody holds, and a temporary file.
+static void leave_behind(const char *path)
+{
+    struct index_writer w;
+    struct error error;
+    pid_t killed = fork();
+    require(killed >= 0, "no child");
+    if (killed == 0) {
+        require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
+        require(pwrite(w.fd, "half an index", 13, 4096) == 13, "cannot write");
+        _exit(0);
+    }
+    require(waitpid(killed, NULL, 0) == killed && files_beside(path) == 2, "nothing is left");
+}
+
+static void check_leftovers(void)
+{
+    const char *path = test_path("left.idx");
+    struct index_writer w;
+    struct error error;
+    leave_behind(path);
+    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "a leftover lock is taken over");
+    is_number(files_beside(path), 2, "and the leftover file removed");
+    index_writer_close(&w);
+    leave_behind(path);
+    index_writer_clean(path);
+    is_number(files_beside(path), 0, "or both are cleaned away");
+    index_writer_clean(path);
+    is_number(files_beside(path), 0, "which makes none");
+
+    // What only looks like one stays.
+    static const char *const names[] = {
+        "left.idx.tmp",
+        "left.idx.0123456789abcde.tmp",
+        "left.idx.0123456789abcdef0.tmp",
+        "left.idx.0123456789ABCDEF.tmp",
+        "left.idx.0123456789abcdef.bak",
+        "left.idx.old.0123456789abcdef.tmp",
+        "xleft.idx.0123456789abcdef.tmp",
+    };
+    enum { NAMES = sizeof names / sizeof *names };
+    for (unsigned i = 0; i < NAMES; i++)
+        test_file(names[i], SPAN("precious"));
+    const char *linked = test_path("left.idx.1111111111111111.tmp");
+    const char *twice = test_path("left.idx.2222222222222222.tmp");
+    const char *folder = test_path("left.idx.3333333333333333.tmp");
+    const char *at_work = test_file("left.idx.4444444444444444.tmp", SPAN("at work"));
+    require(symlink(test_path(names[0]), linked) == 0 && link(test_path(names[0]), twice) == 0 &&
+                mkdir(folder, 0700) == 0,
+            "cannot prepare files");
+    int held = open(at_work, O_RDONLY | O_CLOEXEC);
+    require(held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0, "no lock");
+    test_file("left.idx.lock", SPAN(""));
+    require(chmod(test_path("left.idx.lock"), 0600) == 0, "no mode");
+    index_writer_clean(path);
+    ok(!file_exists(test_path("left.idx.lock")), "a lock that nobody holds is removed");
+    for (unsigned i = 0; i < NAMES; i++)
+        ok(file_exists(test_path(names[i])) && unlink(test_path(names[i])) == 0, "%s stays",
+           names[i]);
+    ok(unlink(linked) == 0, "a link stays");
+    ok(unlink(twice) == 0, "a file with two names stays");
+    ok(rmdir(folder) == 0, "a folder stays");
+    ok(unlink(at_work) == 0, "what somebody has locked stays");
+    close(held);
+    is_number(files_beside(path), 0, "that is all");
+}
+
+// In a folder of many anybody may put what they like in the place of the lock. It is not touched,
+// and nobody waits for it.
 static void check_hostile_names(void)
 {
     const char *path = test_path("hostile.idx");
-    const char *temporary = test_path("hostile.idx.tmp");
+    const char *lock = test_path("hostile.idx.lock");
     const char *precious = test_file("precious", SPAN("precious"));
+    struct index_facts facts = {.keys = 1};
     struct index_writer w;
-    for (unsigned i = 0; i < 4; i++) {
+    require(chmod(precious, 0600) == 0, "no mode");
+    for (unsigned i = 0; i < 8; i++) {
         struct error error = {""};
-        static const char *const kinds[] = {"a link", "a folder", "a FIFO", "a dangling link"};
-        require((i == 0   ? symlink(precious, temporary)
-                 : i == 1 ? mkdir(temporary, 0700)
-                 : i == 2 ? mkfifo(temporary, 0600)
-                          : symlink(test_path("nowhere"), temporary)) == 0,
-                "cannot make %s", kinds[i]);
-        is_number(index_writer_open(&w, path, &error), INDEX_UNWRITABLE,
-                  "%s in the place of the temporary file", kinds[i]);
-        ok(strstr(error.text, temporary) != NULL, "and told: %s", error.text);
+        static const char *const kinds[] = {
+            "a link",         "a folder",    "a FIFO",         "a dangling link",
+            "another's file", "a hard link", "a file of ours", "a file that others may open",
+        };
+        bool made = i == 0   ? symlink(precious, lock) == 0
+                    : i == 1 ? mkdir(lock, 0700) == 0
+                    : i == 2 ? mkfifo(lock, 0600) == 0
+                    : i == 3 ? symlink(test_path("nowhere"), lock) == 0
+                    : i == 5 ? link(precious, lock) == 0
+                             : chmod(test_file("hostile.idx.lock", SPAN("precious")),
+                                     i == 7 ? 0644 : 0600) == 0;
+        require(made, "cannot make %s", kinds[i]);
+        if ((i == 4 && chown(lock, 65534, 65534) != 0) || (i == 7 && truncate(lock, 0) != 0)) {
+            require(unlink(lock) == 0, "cannot remove %s", lock);
+            continue; // giving files away is root's
+        }
+        // Who holds a lock of that holds up nobody.
+        int held = i == 1 || i == 2 || i == 3 ? -1 : open(lock, O_RDONLY | O_CLOEXEC);
+        require(held < 0 || flock(held, LOCK_EX | LOCK_NB) == 0, "no lock");
         index_writer_clean(path);
-        ok(file_exists(temporary), "and left alone");
-        require(remove(temporary) == 0, "cannot remove %s", temporary);
+        is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "%s in the place of the lock",
+                  kinds[i]);
+        ok(index_writer_publish(&w, span_of("image", 5), &facts, NULL, &error), "published");
+        index_writer_close(&w);
+        struct stat status;
+        ok(lstat(lock, &status) == 0 && files_beside(path) == 1, "it is left alone");
+        require(unlink(path) == 0 && remove(lock) == 0, "cannot remove %s", lock);
+        if (held >= 0)
+            close(held);
     }
     struct buf left = file_content(precious);
     is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is untouched");
     ok(!file_exists(test_path("nowhere")), "and not made");
     buf_release(&left);
+}
 
-    // In the place of the file itself: it would be replaced, which nobody wants of a device.
-    for (unsigned i = 0; i < 3; i++) {
+// In the place of the file itself: what is no index is not replaced, when building begins or ends.
+static void check_places(void)
+{
+    const char *path = test_path("place.idx");
+    const char *precious = test_file("precious", SPAN("precious"));
+    const uint64_t magic = INDEX_MAGIC;
+    const uint64_t other_order = __builtin_bswap64(INDEX_MAGIC);
+    const uint64_t end = INDEX_END;
+    char ends_well[8192] = "damaged";
+    memcpy(ends_well + sizeof ends_well - sizeof end, &end, sizeof end);
+    const struct {
+        const char *what;
+        enum index_lock outcome;
+        struct span content; // no `ptr`: no such file
+    } cases[] = {
+        {"nothing", INDEX_LOCKED, {NULL, 0}},
+        {"an empty file", INDEX_LOCKED, SPAN("")},
+        {"an index cut short", INDEX_LOCKED, {(const char *)&magic, sizeof magic}},
+        {"an index of the other byte order", INDEX_LOCKED, {(const char *)&other_order, 8}},
+        {"an index with a damaged beginning", INDEX_LOCKED, {ends_well, sizeof ends_well}},
+        {"one byte", INDEX_TAKEN, SPAN("S")},
+        {"less than a magic", INDEX_TAKEN, {(const char *)&magic, sizeof magic - 1}},
+        {"notes", INDEX_TAKEN, SPAN("to do:\n- nothing\n")},
+        {"a gz", INDEX_TAKEN, SPAN("\x1f\x8b\x08\0\0\0\0\0\0\3")},
+        {"a CSV", INDEX_TAKEN, SPAN("id,value\n1,2\n")},
+        {"a password", INDEX_TAKEN, SPAN("secret\n")},
+        {"zeros", INDEX_TAKEN, {ends_well + 4096, 1024}},
+        {"a folder", INDEX_UNWRITABLE, SPAN("mkdir")},
+        {"a FIFO", INDEX_UNWRITABLE, SPAN("mkfifo")},
+        {"a link to a file", INDEX_UNWRITABLE, SPAN("symlink")},
+        {"a dangling link", INDEX_UNWRITABLE, SPAN("symlink to nowhere")},
+        {"a device", INDEX_UNWRITABLE, SPAN("mknod")},
+        {"a socket", INDEX_UNWRITABLE, SPAN("mksock")},
+    };
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         struct error error = {""};
-        static const char *const kinds[] = {"a folder", "a FIFO", "a device"};
-        int made = i == 0   ? mkdir(path, 0700)
-                   : i == 1 ? mkfifo(path, 0600)
-                            : mknod(path, S_IFCHR | 0600, makedev(1, 3));
-        if (made != 0 && errno == EPERM)
-            continue; // making devices is root's
-        require(made == 0, "cannot make %s", kinds[i]);
-        is_number(index_writer_open(&w, path, &error), INDEX_UNWRITABLE,
-                  "%s in the place of the file", kinds[i]);
-        ok(strstr(error.text, "not a regular file") != NULL, "and told: %s", error.text);
-        ok(!file_exists(temporary), "no temporary file");
-        require(remove(path) == 0, "cannot remove %s", path);
+        struct index_facts facts = {.keys = 1};
+        struct index_writer w;
+        bool late = i % 2 == 1; // when it is built already
+        const struct span content = cases[i / 2].content;
+        const char *what = cases[i / 2].what;
+        enum index_lock outcome = cases[i / 2].outcome;
+        int made = 0;
+        if (late)
+            require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
+        if (outcome != INDEX_UNWRITABLE && content.ptr != NULL)
+            test_file("place.idx", content);
+        else if (span_equal(content, SPAN("mkdir")))
+            made = mkdir(path, 0700);
+        else if (span_equal(content, SPAN("mkfifo")))
+            made = mkfifo(path, 0600);
+        else if (span_equal(content, SPAN("mknod")))
+            made = mknod(path, S_IFCHR | 0600, makedev(1, 3));
+        else if (span_equal(content, SPAN("mksock")))
+            made = mknod(path, S_IFSOCK | 0600, 0);
+        else if (outcome == INDEX_UNWRITABLE)
+            made = symlink(span_equal(content, SPAN("symlink")) ? precious : "/no/such/file", path);
+        require(made == 0 || errno == EPERM, "cannot make %s", what);
+        struct stat before = {0};
+        struct stat after = {0};
+        (void)lstat(path, &before);
+        enum index_lock met = outcome;
+        if (!late)
+            met = index_writer_open(&w, path, &error);
+        bool published = (late || met == INDEX_LOCKED) &&
+                         index_writer_publish(&w, span_of("image", 5), &facts, NULL, &error);
+        (void)lstat(path, &after);
+        if (made == 0 && outcome == INDEX_LOCKED)
+            ok(published && after.st_size > 4096, "%s%s is replaced", what, late ? ", late," : "");
+        else if (made == 0)
+            ok(met == outcome && !published && before.st_ino == after.st_ino &&
+                   strstr(error.text, path) != NULL,
+               "%s%s stays: %s", what, late ? ", late," : "", error.text);
+        index_writer_close(&w);
+        is_number(files_beside(path), 0, "nothing is left beside it");
+        (void)remove(path);
     }
+    struct buf left = file_content(precious);
+    is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is untouched");
+    buf_release(&left);
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -120,7 +268,6 @@ static char image[CHECKSUM_BLOCK * 5 + 3];
 static void check_failures(void)
 {
     const char *path = test_path("failing.idx");
-    const char *temporary = test_path("failing.idx.tmp");
     struct index_facts facts = {.keys = 1};
     struct index_writer w;
     struct error error;
@@ -133,7 +280,7 @@ static void check_failures(void)
         atomic_bool cancel = i == 2;
         static const char *const reasons[] = {"File too large", "File too large",
                                               "Operation canceled"};
-        test_file("failing.idx", SPAN("the old one"));
+        test_file("failing.idx", SPAN("STEL-IDX, the old one"));
         require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
         limit.rlim_cur = i == 0 ? 4096 : i == 1 ? sizeof image : before.rlim_cur;
         require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "no limit to be set");
@@ -144,18 +291,18 @@ static void check_failures(void)
            "not published: %s", published ? "(it is)" : error.text);
         index_writer_close(&w);
         struct buf left = file_content(path);
-        is_bytes(buf_span(&left), SPAN("the old one"), "the old file stands");
-        ok(!file_exists(temporary), "nothing else is left");
+        is_bytes(buf_span(&left), SPAN("STEL-IDX, the old one"), "the old file stands");
+        is_number(files_beside(path), 0, "nothing else is left");
         buf_release(&left);
     }
     // The folder is not writable any more, or the name has become a folder's.
     require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
     require(unlink(path) == 0 && mkdir(path, 0700) == 0, "no folder");
     ok(!index_writer_publish(&w, span_of(image, 10), &facts, NULL, &error) &&
-           strstr(error.text, "Is a directory") != NULL,
+           strstr(error.text, "not a regular file") != NULL,
        "not published: %s", error.text);
     index_writer_close(&w);
-    ok(!file_exists(temporary), "nothing else is left");
+    is_number(files_beside(path), 0, "nothing else is left");
     require(rmdir(path) == 0, "not empty");
 }
 
@@ -223,8 +370,8 @@ static void check_stamp(void)
     forge_header(&before)->facts.data = id;
     forge_seal_header(&before);
     ok(span_equal(buf_span(&before), buf_span(&after)), "that is all that has changed");
-    ok(!file_exists(test_path("stamped.data.idx.tmp")), "nothing is left");
-    file_patch(path, 90, SPAN("x"));
+    ok(files_beside(test_path("stamped.data.idx")) == 0, "nothing is left");
+    file_patch(path, 90, before.ptr[90] == 'x' ? SPAN("y") : SPAN("x"));
     ok(!index_writer_stamp(path, &id), "a damaged header is not made to look right");
     forge_write(path, &before);
     const char *link = test_path("stamped.link");
@@ -238,8 +385,8 @@ static void check_stamp(void)
 
 // ---- what a dataset does with it ----------------------------------------------------------------
 
-// Nothing that holds records is ever replaced by an index.
-static void check_data_is_spared(void)
+// What is no index of this data is never replaced because an option names it.
+static void check_named_places(void)
 {
     struct buf text = {0};
     struct buf malformed = {0};
@@ -248,38 +395,69 @@ static void check_data_is_spared(void)
     buf_append_text(&malformed, "\xef\xbb\xbf# a table\n\n");
     buf_append(&malformed, buf_span(&text));
     const char *data = test_file("spared.data", buf_span(&text));
-    struct {
+    const char *other = test_file("neighbour.data", buf_span(&malformed));
+    struct dataset_settings skipping = {.index = DATASET_INDEX_WRITE,
+                                        .malformed = DATASET_SKIP_MALFORMED};
+    opened_with(&o, other, &skipping);
+    dataset_settle(o.dataset, NULL);
+    opened_close(&o);
+    struct buf neighbour = file_content(test_path("neighbour.data.idx"));
+    struct buf stray = {0};
+    buf_append(&stray, buf_span(&neighbour));
+    const struct {
         const char *what;
-        const char *name; // of the file that would be lost
+        const char *name; // of the file that --index names
         struct span content;
-        const char *index; // what --index names
-        const char *path;  // the data file; NULL: data
+        const char *path; // the data file; NULL: data
+        const char *reason;
     } cases[] = {
-        {"another data file", "other.data", buf_span(&text), "other.data", NULL},
-        {"one with malformed lines first", "odd.data", buf_span(&malformed), "odd.data", NULL},
-        {"the data file itself", "self.data", buf_span(&text), "self.data", "self.data"},
-        {"itself, malformed", "bad.data", buf_span(&malformed), "bad.data", "bad.data"},
-        {"itself, empty", "none.data", SPAN(""), "none.data", "none.data"},
-        {"one of the temporary file's name", "t.tmp", buf_span(&text), "t", NULL},
-        {"itself of that name", "u.tmp", buf_span(&malformed), "u", "u.tmp"},
-        {"one record", "one.data", span_of(text.ptr, 37), "one.data", NULL},
+        {"another data file", "other.data", buf_span(&text), NULL, "is no index"},
+        {"one with malformed lines first", "odd.data", buf_span(&malformed), NULL, "is no index"},
+        {"the data file itself", "self.data", buf_span(&text), "self.data", "is the data file"},
+        {"itself, empty", "none.data", SPAN(""), "none.data", "is the data file"},
+        {"one record", "one.data", span_of(text.ptr, 37), NULL, "is no index"},
+        {"notes", "notes.txt", SPAN("x\n"), NULL, "is no index"},
+        {"the index of a neighbour", "neighbour.data.idx", buf_span(&neighbour), NULL,
+         "is the index of another data file"},
+        {"a stray index", "stray.idx", buf_span(&stray), NULL, NULL},
+        {"an empty file", "empty.idx", SPAN(""), NULL, NULL},
+        {"an old temporary file's name", "t.tmp", buf_span(&text), "t", NULL},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *file = test_file(cases[i].name, cases[i].content);
-        struct dataset_settings settings = {.index = DATASET_INDEX_WRITE,
-                                            .malformed = DATASET_SKIP_MALFORMED,
-                                            .index_path = test_path(cases[i].index)};
-        opened_with(&o, cases[i].path != NULL ? test_path(cases[i].path) : data, &settings);
-        ok(o.dataset == NULL && strstr(o.error.text, "is a data file, no index") != NULL &&
-               strstr(o.error.text, cases[i].name) != NULL,
-           "%s for an index: refused: %s", cases[i].what, o.error.text);
+        bool beside = cases[i].path != NULL && strcmp(cases[i].path, "t") == 0;
+        struct dataset_settings settings = skipping;
+        settings.index_path = beside ? test_path("t") : file;
+        opened_with(&o, cases[i].path != NULL && !beside ? file : data, &settings);
         if (o.dataset != NULL)
             dataset_settle(o.dataset, NULL);
+        if (cases[i].reason != NULL)
+            ok(o.dataset == NULL && strstr(o.error.text, cases[i].reason) != NULL &&
+                   strstr(o.error.text, cases[i].name) != NULL,
+               "%s for an index: refused: %s", cases[i].what, o.error.text);
+        else
+            ok(o.dataset != NULL && strcmp(dataset_index_status(o.dataset), "mapped") == 0,
+               "%s for an index: written", cases[i].what);
         opened_close(&o);
         struct buf left = file_content(file);
-        is_bytes(buf_span(&left), cases[i].content, "and left as it is");
+        ok(span_equal(buf_span(&left), cases[i].content) == (cases[i].reason != NULL || beside),
+           "and %s", cases[i].reason != NULL || beside ? "left as it is" : "replaced");
         buf_release(&left);
     }
+    // Where the default place is taken, that is no reason not to serve.
+    const char *taken = test_file("spared.data.idx", SPAN("notes\n"));
+    opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
+    ok(o.dataset != NULL && o.notices.warnings == 1 &&
+           notices_have(&o.notices, "is no index and is not replaced: serving from memory\n") &&
+           table_is_served(&table, o.dataset),
+       "notes beside the data file: served from memory, warned");
+    dataset_settle(o.dataset, NULL);
+    opened_close(&o);
+    struct buf left = file_content(taken);
+    is_bytes(buf_span(&left), SPAN("notes\n"), "and left as they are");
+    buf_release(&left);
+    buf_release(&neighbour);
+    buf_release(&stray);
     buf_release(&text);
     buf_release(&malformed);
 }
@@ -317,61 +495,68 @@ static void check_unwritable(void)
     }
     struct stat status;
     ok(stat(fifo, &status) == 0 && S_ISFIFO(status.st_mode), "the FIFO is left alone");
-    // A link is replaced itself, not what it leads to.
-    const char *link = test_path("link.idx");
+    // A link is neither followed nor replaced.
+    const char *link_path = test_path("link.idx");
     const char *precious = test_file("precious", SPAN("precious"));
-    require(symlink(precious, link) == 0, "no link");
-    index_written(data, link);
+    struct opened o;
+    require(symlink(precious, link_path) == 0, "no link");
+    opened_init(&o, data, DATASET_INDEX_WRITE, link_path);
+    dataset_settle(o.dataset, NULL);
+    ok(notices_have(&o.notices, "a symbolic link, which is not replaced: serving from memory\n") &&
+           table_is_served(&table, o.dataset),
+       "an index that is a link: served from memory");
+    opened_close(&o);
     struct buf left = file_content(precious);
     is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is left as it is");
-    ok(lstat(link, &status) == 0 && S_ISREG(status.st_mode), "the link is replaced");
+    ok(lstat(link_path, &status) == 0 && S_ISLNK(status.st_mode), "and so is the link");
     buf_release(&left);
 }
 
 static void check_interrupted(void)
 {
     const char *data = table_file(&table, "interrupted.data");
-    const char *temporary = test_path("interrupted.data.idx.tmp");
     const char *path = test_path("interrupted.data.idx");
     struct opened o;
     atomic_bool cancel = true;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    ok(file_exists(temporary), "the lock is held until the file is written");
+    is_number(files_beside(path), 2, "the lock is held until the file is written");
     opened_close(&o);
-    ok(!file_exists(temporary) && !file_exists(path), "never settled: nothing is left");
+    ok(files_beside(path) == 0 && !file_exists(path), "never settled: nothing is left");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     dataset_settle(o.dataset, &cancel);
     is_text(dataset_index_status(o.dataset), "memory", "cancelled: in memory");
-    ok(!file_exists(temporary) && !file_exists(path), "nothing is left");
+    ok(files_beside(path) == 0 && !file_exists(path), "nothing is left");
     ok(table_is_served(&table, o.dataset), "served all the same");
     opened_close(&o);
-    test_file("interrupted.data.idx.tmp", SPAN("half"));
+    leave_behind(path);
     index_written(data, NULL);
-    ok(!file_exists(temporary) && file_exists(path), "a leftover is taken over");
-    test_file("interrupted.data.idx.tmp", SPAN("half"));
+    ok(files_beside(path) == 0 && file_exists(path), "leftovers are removed by who builds");
+    leave_behind(path);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
-    ok(o.dataset != NULL && file_exists(temporary), "who only reads leaves it");
+    ok(o.dataset != NULL && files_beside(path) == 2, "who only reads leaves them");
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) && !file_exists(temporary),
-       "who maps the index removes it");
+    ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) && files_beside(path) == 0,
+       "who maps the index removes them");
     opened_close(&o);
     // A data file that is refused leaves no lock behind.
     unlink(path);
     data = test_file("interrupted.data", SPAN("nonsense\n"));
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    ok(o.dataset == NULL && !file_exists(temporary), "a refused data file: nothing is left");
+    ok(o.dataset == NULL && files_beside(path) == 0, "a refused data file: nothing is left");
     opened_close(&o);
 }
 
 int main(void)
 {
     check_lock();
+    check_leftovers();
     check_hostile_names();
+    check_places();
     check_failures();
     check_image_in_place();
     check_stamp();
-    check_data_is_spared();
+    check_named_places();
     check_unwritable();
     check_interrupted();
     return done_testing();

@@ -1,0 +1,100 @@
+// A name is looked at without following links or opening what is no regular file: opening a device
+// may already do something.
+#include "data/index_place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/index_format.h"
+
+// Whether the file begins with the magic of an index, of either byte order, or ends with it: when
+// its first bytes are damaged, the last ones may still tell what it is.
+static bool has_magic(int fd, uint64_t bytes)
+{
+    uint64_t magic;
+    if (file_read(fd, &magic, sizeof magic, 0) &&
+        (magic == INDEX_MAGIC || magic == __builtin_bswap64(INDEX_MAGIC)))
+        return true;
+    return bytes >= INDEX_IMAGE_AT && file_read(fd, &magic, sizeof magic, bytes - sizeof magic) &&
+           (magic == INDEX_END || magic == __builtin_bswap64(INDEX_END));
+}
+
+// Whether all bytes are zeros, or all are ones.
+static bool is_blank(int fd, uint64_t bytes)
+{
+    unsigned char block[64 * 1024];
+    unsigned char first = 0;
+    if (!file_read(fd, &first, 1, 0) || (first != 0 && first != 0xff))
+        return false;
+    for (uint64_t at = 0; at < bytes; at += sizeof block) {
+        size_t len = bytes - at < sizeof block ? (size_t)(bytes - at) : sizeof block;
+        if (!file_read(fd, block, len, at) || block[0] != first ||
+            memcmp(block, block + 1, len - 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+// By its content; `fd` is closed.
+static enum index_place look_into(const char *path, int fd, bool blank_is_free, struct error *error)
+{
+    struct stat status;
+    enum index_place place = INDEX_PLACE_FREE;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        error_set(error, "cannot write '%s': what is there cannot be read: %s", path,
+                  strerror(errno));
+        place = INDEX_PLACE_UNUSABLE;
+    } else if (!S_ISREG(status.st_mode) ||
+               !(status.st_size == 0 || has_magic(fd, (uint64_t)status.st_size) ||
+                 (blank_is_free && is_blank(fd, (uint64_t)status.st_size)))) {
+        error_set(error, "cannot write '%s': the file there is no index and is not replaced", path);
+        place = INDEX_PLACE_TAKEN;
+    }
+    if (fd >= 0)
+        close(fd);
+    return place;
+}
+
+enum index_place index_place_look(const char *path, bool blank_is_free, struct error *error)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        if (errno == ENOENT)
+            return INDEX_PLACE_FREE;
+        error_set(error, "cannot write '%s': %s", path, strerror(errno));
+        return INDEX_PLACE_UNUSABLE;
+    }
+    if (S_ISLNK(status.st_mode)) {
+        error_set(error, "cannot write '%s': a symbolic link, which is not replaced", path);
+        return INDEX_PLACE_UNUSABLE;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        error_set(error, "cannot write '%s': not a regular file", path);
+        return INDEX_PLACE_UNUSABLE;
+    }
+    if (status.st_size == 0)
+        return INDEX_PLACE_FREE;
+    return look_into(path, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+                     blank_is_free, error);
+}
+
+bool index_place_is_of_other(const char *path, const struct stat *data)
+{
+    struct stat status;
+    struct stat other;
+    size_t len = strlen(path);
+    size_t suffix = strlen(INDEX_SUFFIX);
+    if (len <= suffix || strcmp(path + len - suffix, INDEX_SUFFIX) != 0 ||
+        lstat(path, &status) != 0 || status.st_size == 0)
+        return false;
+    char *name = strndup(path, len - suffix);
+    bool is = name != NULL && stat(name, &other) == 0 && S_ISREG(other.st_mode) &&
+              (other.st_dev != data->st_dev || other.st_ino != data->st_ino);
+    free(name);
+    return is;
+}

@@ -1,0 +1,187 @@
+// F38: a folder that others may write to. What they put in the place of the names that writing an
+// index uses, and the locks they hold, change nothing: no file of anybody's is written to, followed
+// or adopted, and nobody is waited for.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/watch.h"
+
+enum { STRANGER = 65534 };
+
+static const struct table table = {1, 500};
+static const char *data;
+static const char *path; // of its index file
+static bool strangers;   // there can be another user: this test is run by root
+
+static const char *const names[] = {"lock", "tmp", "0123456789abcdef.tmp"};
+enum { NAMES = sizeof names / sizeof *names };
+
+static const char *beside(unsigned i)
+{
+    char name[64];
+    snprintf(name, sizeof name, "shared/table.data.idx.%s", names[i]);
+    return test_path(name);
+}
+
+static pid_t stranger;
+static int orders; // closed: the stranger is to end
+
+// Another user, who makes files of those names, and locks them, the data file and the index.
+static void invite_stranger(bool makes_files)
+{
+    int ready[2];
+    int stop[2];
+    char byte;
+    require(pipe2(ready, O_CLOEXEC) == 0 && pipe2(stop, O_CLOEXEC) == 0, "no pipe");
+    stranger = fork();
+    require(stranger >= 0, "no child");
+    if (stranger == 0) {
+        close(stop[1]);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (strangers && (setgid(STRANGER) != 0 || setuid(STRANGER) != 0))
+            _exit(1);
+        for (unsigned i = 0; makes_files && i < NAMES; i++) {
+            int fd = open(beside(i), O_RDWR | O_CREAT | O_EXCL, strangers ? 0600 : 0644);
+            if (fd < 0 || (i > 0 && write(fd, "precious", 8) != 8) || flock(fd, LOCK_EX) != 0)
+                _exit(2);
+        }
+        int fd = open(data, O_RDONLY);
+        if (fd < 0 || flock(fd, LOCK_EX) != 0)
+            _exit(3);
+        if ((fd = open(path, O_RDONLY)) >= 0 && flock(fd, LOCK_EX) != 0)
+            _exit(4);
+        if (write(ready[1], "x", 1) != 1)
+            _exit(5);
+        _exit(read(stop[0], &byte, 1) == 0 ? 0 : 6);
+    }
+    close(ready[1]);
+    close(stop[0]);
+    orders = stop[1];
+    require(read(ready[0], &byte, 1) == 1, "the other user cannot do what it should");
+    close(ready[0]);
+}
+
+static void dismiss_stranger(void)
+{
+    close(orders);
+    require(waitpid(stranger, NULL, 0) == stranger, "no child");
+}
+
+static void is_precious(const char *file, const char *what)
+{
+    struct buf left = file_content(file);
+    is_bytes(buf_span(&left), SPAN("precious"), "%s is as it was", what);
+    buf_release(&left);
+}
+
+static void remove_names(void)
+{
+    unlink(path);
+    for (unsigned i = 0; i < NAMES; i++)
+        unlink(beside(i));
+}
+
+// A start without an index, a reload of other data, and a start beside an index that needs nothing:
+// nobody is waited for, and the index is written.
+static void is_unharmed(const char *what)
+{
+    const struct table next = {2, 600};
+    diag("%s", what);
+    struct server_process s = server_start(data, NULL);
+    log_await(s.log_path, " * wrote '");
+    ok(server_answers(s.port, &table), "a server answers");
+    require(rename(table_file(&next, "shared/next.data"), data) == 0, "cannot rename");
+    kill(s.pid, SIGHUP);
+    log_await(s.log_path, " * reloaded ");
+    ok(server_answers(s.port, &next), "so it does after a reload");
+    require(rename(table_file(&table, "shared/next.data"), data) == 0, "cannot rename");
+    kill(s.pid, SIGHUP);
+    log_await(s.log_path, "500 keys\n");
+    is_number(server_stop(&s), 0, "it ends well");
+    ok(log_lacks(s.log_path, "waiting for another") && log_lacks(s.log_path, " # "),
+       "it has waited for nobody, and has nothing to warn of");
+    struct buf out = {0};
+    struct buf err = {0};
+    is_number(run_program(WORDS(tool_program(), "index", data), &out, &err), 0, "stele index");
+    is_number(run_program(WORDS(tool_program(), "check", "--index", data), &out, &err), 0,
+              "the index is whole");
+    ok(strstr(err.ptr != NULL ? err.ptr : "", "waiting") == NULL, "nor has the tool waited");
+    buf_release(&out);
+    buf_release(&err);
+    struct stat status;
+    ok(stat(path, &status) == 0 && status.st_uid == geteuid() && status.st_nlink == 1,
+       "the index is a file of ours");
+}
+
+static void check_foreign_files(void)
+{
+    invite_stranger(true);
+    is_unharmed("files of another user, who has them locked");
+    struct stat status;
+    for (unsigned i = 0; i < NAMES; i++) {
+        ok(lstat(beside(i), &status) == 0 && (!strangers || status.st_uid == STRANGER),
+           "the other's %s is there", names[i]);
+        if (i > 0)
+            is_precious(beside(i), "and");
+    }
+    dismiss_stranger();
+    remove_names();
+}
+
+// A link's target is ours and may be written to by us alone: that is what a stranger is after.
+static void check_links(bool hard)
+{
+    const char *target = test_file("precious", SPAN("precious"));
+    require(chmod(target, 0600) == 0, "no mode");
+    for (unsigned i = 0; i < NAMES; i++)
+        require((hard ? link(target, beside(i)) : symlink(target, beside(i))) == 0, "no link");
+    is_unharmed(hard ? "hard links" : "symbolic links");
+    is_precious(target, "what they lead to");
+    struct stat status;
+    for (unsigned i = 0; i < NAMES; i++)
+        ok(lstat(beside(i), &status) == 0, "the link %s is there", names[i]);
+    remove_names();
+}
+
+// Who may read data and index may lock them, too.
+static void check_foreign_locks(void)
+{
+    struct server_process s = server_start(data, NULL);
+    log_await(s.log_path, " * wrote '");
+    is_number(server_stop(&s), 0, "there is an index");
+    struct stat status;
+    require(truncate(path, 100) == 0 && stat(path, &status) == 0, "cannot cut the index");
+    invite_stranger(false);
+    is_unharmed("the data file and the index locked by another user");
+    dismiss_stranger();
+    remove_names();
+}
+
+int main(void)
+{
+    const char *folder = test_path("shared");
+    strangers = geteuid() == 0;
+    require(mkdir(folder, 0700) == 0 && chmod(folder, 01777) == 0 &&
+                chmod(test_folder(), 0755) == 0,
+            "no folder");
+    data = table_file(&table, "shared/table.data");
+    path = test_path("shared/table.data.idx");
+    if (!strangers)
+        diag("not run by root: the other user is ourselves, with files that others may open");
+    check_foreign_files();
+    check_links(true);
+    check_links(false);
+    check_foreign_locks();
+    return done_testing();
+}
