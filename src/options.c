@@ -195,6 +195,7 @@ static const char *set_write_error(struct options *o, const char *value)
     for (unsigned i = 0; i < 3; i++) {
         if (strcmp(value, words[i]) == 0) {
             o->server.service.write_error = (enum write_error)i;
+            o->write_error_given = true;
             return NULL;
         }
     }
@@ -456,7 +457,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
     if (!o->server.tcp)
         o->server.service.port = 0;
     // Clients of a cluster take READONLY for a node that has become a replica, and ask again.
-    if (o->server.service.cluster_enabled && o->server.service.write_error == WRITE_ERROR_READONLY)
+    if (o->server.service.cluster_enabled && !o->write_error_given)
         o->server.service.write_error = WRITE_ERROR_NOPERM;
     if (o->server.bind_count == 0) {
         set_bind(o, "127.0.0.1");

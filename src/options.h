@@ -25,6 +25,7 @@ struct options {
     uint64_t build_memory; // most bytes for building the index; 0: a quarter of what there is
     bool huge_pages;       // copy the index file's image to huge pages
     enum log_level log_level;
+    bool write_error_given; // otherwise its default depends on whether there is a cluster
     bool help;    // print options_help and stop
     bool version; // print the version and stop
 };

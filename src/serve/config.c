@@ -56,7 +56,7 @@ static const struct setting settings[] = {
     {"bind", SETTING_TEXT, NULL, FIELD(bind)},
     {"build-memory", SETTING_SIZE, NULL, FIELD(build_memory), true},
     {"client-query-buffer-limit", SETTING_FIXED, "67108864", 0},
-    {"cluster-enabled", SETTING_FIXED, "no", 0, true},
+    {"cluster-enabled", SETTING_YES_NO, NULL, FIELD(cluster_enabled), true},
     {"databases", SETTING_FIXED, "1", 0, true},
     {"enable-debug-command", SETTING_ENABLE, NULL, FIELD(enable_debug_command), true},
     {"enable-shutdown-command", SETTING_YES_NO, NULL, FIELD(enable_shutdown_command), true},

@@ -85,6 +85,7 @@ static void check_topology(void)
                FIXED FIXED FIXED FIXED);
     check_case("SELECT 0\nSELECT 1", "+OK\r\n-ERR SELECT is not allowed in cluster mode\r\n");
     check_case("INFO cluster", "$30\r\n# Cluster\r\ncluster_enabled:1\r\n\r\n");
+    check_case("CONFIG GET cluster-enabled", "*2\r\n$15\r\ncluster-enabled\r\n$3\r\nyes\r\n");
     loops_release(&loops);
 
     // Not announced: where the client has reached us.
