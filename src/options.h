@@ -26,8 +26,8 @@ struct options {
     bool huge_pages;       // copy the index file's image to huge pages
     enum log_level log_level;
     bool write_error_given; // otherwise its default depends on whether there is a cluster
-    bool help;    // print options_help and stop
-    bool version; // print the version and stop
+    bool help;              // print options_help and stop
+    bool version;           // print the version and stop
 };
 
 // Reads the command line ("--port 7000" or "--port=7000"). Pure: it prints nothing, exits never.

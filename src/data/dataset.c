@@ -40,25 +40,50 @@ static struct mapping *source_of(const struct dataset *d)
     return (struct mapping *)(uintptr_t)&d->source;
 }
 
-// The value of a line of which something may be lost, or which is the last one and has no end.
+// Searches the next `most` bytes for the end of `value`, which has no newline in its first
+// value->len bytes. False when it is not there, and value->len is so much more. True when the
+// search is over: then `value` is whole, or its `ptr` is NULL because a part of it is lost.
+static bool search_end(const struct dataset *d, struct span *value, size_t most)
+{
+    struct mapping *m = source_of(d);
+    (void)mapping_look(m);
+    size_t whole = atomic_load(&m->whole);
+    size_t begin = (size_t)(value->ptr - d->text.ptr);
+    size_t at = begin + value->len;
+    size_t left = at < whole ? whole - at : 0;
+    size_t part = left < most ? left : most;
+    const char *newline = memchr(d->text.ptr + at, '\n', part);
+    if (newline == NULL && part < left) {
+        value->len += part;
+        return false;
+    }
+    size_t end = newline != NULL ? (size_t)(newline - d->text.ptr) : whole;
+    // Only the end of the text can stand for a newline, if it always did.
+    bool ends = newline != NULL || (at <= whole && whole == m->len && m->last != '\n');
+    size_t place = begin - LINE_VALUE_AT;
+    if (ends && mapping_has(m, place, end + (end < whole) - place))
+        value->len = end - begin;
+    else
+        *value = span_of(NULL, 0);
+    return true;
+}
+
+// The value of a line of which something may be lost, or which is the last one and has no end; or
+// of which the first part has no end.
 __attribute__((noinline)) static struct span doubtful_value(const struct dataset *d, uint64_t place)
 {
-    const struct span none = {NULL, 0};
     struct mapping *m = source_of(d);
     (void)mapping_look(m);
     size_t whole = atomic_load(&m->whole);
     if (whole < LINE_VALUE_AT || place > whole - LINE_VALUE_AT ||
         d->text.ptr[place + UUID_TEXT_LEN] != ' ')
-        return none;
-    struct span value = line_value(span_of(d->text.ptr, whole), place);
-    size_t end = (size_t)(value.ptr - d->text.ptr) + value.len;
-    // Only the end of the text can stand for a newline, if it always did.
-    if (end == whole && (whole < m->len || m->last == '\n'))
-        return none;
-    return mapping_has(m, place, end + (end < whole) - place) ? value : none;
+        return span_of(NULL, 0);
+    struct span value = span_of(d->text.ptr + place + LINE_VALUE_AT, 0);
+    (void)search_end(d, &value, DATASET_PART);
+    return value;
 }
 
-struct span dataset_value(const struct dataset *d, uint64_t place)
+struct span dataset_value_part(const struct dataset *d, uint64_t place)
 {
     const char *value = d->text.ptr + place + LINE_VALUE_AT;
     size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
@@ -66,11 +91,25 @@ struct span dataset_value(const struct dataset *d, uint64_t place)
     if (place + LINE_VALUE_AT < limit && value[-1] == ' ') {
         // A value that is looked up is often not in the cache: only the cache lines it has are
         // touched.
-        const char *end = memchr(value, '\n', limit - place - LINE_VALUE_AT);
+        size_t left = limit - place - LINE_VALUE_AT;
+        const char *end = memchr(value, '\n', left < DATASET_PART ? left : DATASET_PART);
         if (end != NULL)
             return span_of(value, (size_t)(end - value));
     }
     return doubtful_value(d, place);
+}
+
+bool dataset_value_more(const struct dataset *d, struct span *value)
+{
+    return search_end(d, value, DATASET_PART);
+}
+
+struct span dataset_value(const struct dataset *d, uint64_t place)
+{
+    struct span value = dataset_value_part(d, place);
+    if (value.len >= DATASET_PART)
+        (void)search_end(d, &value, SIZE_MAX);
+    return value;
 }
 
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
@@ -91,15 +130,19 @@ uint64_t dataset_seek(const struct dataset *d, struct uuid id)
     return trie_seek(dataset_trie(d), id);
 }
 
-bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value)
+bool dataset_place_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *place)
 {
     const struct trie *trie = dataset_trie(d);
-    uint64_t offset;
-    if (rank >= trie->count || !trie_at(trie, rank, &offset) ||
-        !uuid_parse(d->text.ptr + offset, id))
+    return rank < trie->count && trie_at(trie, rank, place) && uuid_parse(d->text.ptr + *place, id);
+}
+
+bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value)
+{
+    uint64_t place;
+    if (!dataset_place_at(d, rank, id, &place))
         return false;
     if (value != NULL)
-        *value = dataset_value(d, offset);
+        *value = dataset_value(d, place);
     return value == NULL || value->ptr != NULL;
 }
 
@@ -132,7 +175,7 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
         if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
             doubt = true;
         } else if (trie_is_line_of(trie, offsets[i], id)) {
-            *value = dataset_value(d, offsets[i]);
+            *value = dataset_value_part(d, offsets[i]);
             return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
         } else if (!trie_may_be_at(trie, offsets[i], id)) {
             doubt = true; // somebody has written there

@@ -124,8 +124,8 @@ unsigned dataset_look(const struct dataset *d);
 // What is known of a key: whether it is there and all of its value can be read; or neither.
 enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
 
-// For a dataset that is damaged: searches with care, in a time to which the value's length adds.
-// `value` is set when it is present.
+// For a dataset that is damaged: searches with care. `value` is set when the key is present: as by
+// dataset_value_part, so that what is behind the first part may still turn out to be lost.
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value);
 
 // Compares the files with what they were, and tells by `settings->notice` what is new: that the
@@ -187,10 +187,24 @@ void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
                        uint64_t *places);
 struct span dataset_value(const struct dataset *d, uint64_t place);
 
+// The same in a bounded time: the end of the value is searched in its first DATASET_PART bytes.
+// When value.len is less than that, the value is whole (or its `ptr` is NULL). Otherwise it may be
+// longer: dataset_value_more is then called until it returns true.
+enum { DATASET_PART = 64 * 1024 };
+struct span dataset_value_part(const struct dataset *d, uint64_t place);
+
+// Searches on for the end of `value`, whose first value->len bytes have no newline. False when it
+// is not within the next DATASET_PART bytes, by which value->len then grows. True when the search
+// is over: `value` is whole, or its `ptr` is NULL because it cannot be read any more.
+bool dataset_value_more(const struct dataset *d, struct span *value);
+
 // Ordered reading: the keys have ranks from 0 to their number - 1, in the order of their bits.
 // (Ranks change when dataset_settle replaces the index.) The rank of the first key that is not less
 // than `id`; the number of keys when all are less.
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
+
+// The key of that rank and the place of its value. False when there is none, or its line is lost.
+bool dataset_place_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *place);
 
 // The record of that rank. False when there is none, or its line is lost. `value` may be
 // NULL, for who does not want its end searched.

@@ -118,7 +118,8 @@ enum command_result getbit_command(struct session *s, const struct resp_request 
     int64_t offset;
     if (!parse_offset(s, resp_arg(r, 2), 0, &offset))
         return COMMAND_DONE;
-    session_lookup(s, r, 1, &value);
+    if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
     resp_integer(&s->reply, get_bit(value, (uint64_t)offset));
     return COMMAND_DONE;
 }
@@ -156,8 +157,10 @@ enum command_result bitcount_command(struct session *s, const struct resp_reques
 {
     struct span value = {NULL, 0};
     struct bit_range range = {.empty = true};
-    bool found = long_value_lookup(s, r, 1, &value);
-    bool good = !found || parse_count(s, r, value.len, &range);
+    enum lookup lookup = long_value_look_up(s, r, 1, &value);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    bool good = lookup == LOOKUP_MISSED || parse_count(s, r, value.len, &range);
     while (good && !range.empty) {
         uint64_t from = range.first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
         uint64_t end = range.last / 8 + 1;
@@ -273,6 +276,7 @@ static enum command_result search(struct session *s, struct span value,
 enum command_result bitpos_command(struct session *s, const struct resp_request *r)
 {
     enum command_result result = COMMAND_DONE;
+    enum lookup lookup;
     struct span value = {NULL, 0};
     struct bit_range range;
     int64_t bit;
@@ -280,7 +284,9 @@ enum command_result bitpos_command(struct session *s, const struct resp_request 
         not_an_integer(s);
     } else if (bit != 0 && bit != 1) {
         resp_error(&s->reply, "ERR The bit argument must be 1 or 0.");
-    } else if (!long_value_lookup(s, r, 1, &value)) {
+    } else if ((lookup = long_value_look_up(s, r, 1, &value)) == LOOKUP_GOES_ON) {
+        result = COMMAND_AGAIN;
+    } else if (lookup == LOOKUP_MISSED) {
         resp_integer(&s->reply, bit == 1 ? -1 : 0);
     } else if (parse_search(s, r, value.len, &range)) {
         if (range.empty)
@@ -390,12 +396,15 @@ enum command_result bitfield_ro_command(struct session *s, const struct resp_req
         enum check checked = check_operations(s, r);
         if (checked != CHECK_GOOD)
             return checked == CHECK_AGAIN ? COMMAND_AGAIN : COMMAND_DONE;
-        resp_array(&s->reply, s->sum);
         s->cursor = 0; // for the lookup, as it is the first one
-        long_value_lookup(s, r, 1, &value);
+        enum lookup lookup = long_value_look_up(s, r, 1, &value);
+        s->cursor = r->argc;
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        resp_array(&s->reply, s->sum);
         s->cursor = (uint64_t)r->argc + 2;
     } else {
-        long_value_lookup(s, r, 1, &value);
+        long_value_look_up(s, r, 1, &value);
     }
     while (s->cursor < 2 * (uint64_t)r->argc) {
         if (!session_may_go_on(s))

@@ -82,7 +82,10 @@ enum command_result dump_command(struct session *s, const struct resp_request *r
     char head[HEAD_MAX];
     char foot[VERSION_SIZE + CHECKSUM_SIZE];
     struct span value;
-    if (!long_value_lookup(s, r, 1, &value)) {
+    enum lookup lookup = long_value_look_up(s, r, 1, &value);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    if (lookup == LOOKUP_MISSED) {
         long_value_forget(s);
         resp_null(&s->reply);
         return COMMAND_DONE;

@@ -35,11 +35,10 @@ enum command_result randomkey_command(struct session *s, const struct resp_reque
     const struct dataset *dataset = session_dataset(s);
     uint64_t keys = dataset_figures(dataset)->keys;
     struct uuid id;
-    struct span value;
     char text[UUID_TEXT_LEN];
     (void)r;
     // A rank that holds no record is that of a damaged index.
-    if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, &value)) {
+    if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, NULL)) {
         uuid_format(id, text);
         resp_bulk(&s->reply, span_of(text, sizeof text));
     } else {

@@ -2,6 +2,7 @@
 // is. Only its last row is kept, and of each cell a bit that tells the way back; it grows row by
 // row, turn after turn, so the lengths of the values are limited by what that may take of memory.
 #include "base/number.h"
+#include "data/dataset.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 
@@ -12,6 +13,8 @@ enum {
     CELLS_PER_WORK = 64,         // in the time of a lookup
     WORDS_MAX = 64,              // options, which nobody repeats more often
 };
+
+_Static_assert(2 * DATASET_PART > LENGTH_MAX, "what is not found in one turn is too long");
 
 struct lcs {
     struct span a;
@@ -242,8 +245,9 @@ static bool begin(struct session *s, const struct resp_request *r)
     struct lcs lcs = {.a = {"", 0}, .b = {"", 0}};
     if (!parse(s, r, &lcs))
         return false;
-    session_lookup(s, r, 1, &lcs.a);
-    session_lookup(s, r, 2, &lcs.b);
+    // Where an end has yet to be found, the value is too long already.
+    session_look_up(s, r, 1, &lcs.a);
+    session_look_up(s, r, 2, &lcs.b);
     return is_bounded(s, &lcs) && keep(s, &lcs);
 }
 

@@ -9,24 +9,26 @@ struct place {
     size_t len;
 };
 
-bool long_value_lookup(struct session *s, const struct resp_request *r, uint32_t i,
-                       struct span *value)
+enum lookup long_value_look_up(struct session *s, const struct resp_request *r, uint32_t i,
+                               struct span *value)
 {
     struct span text = dataset_text(session_dataset(s));
     struct place place = {SIZE_MAX, 0}; // of no value
     if (s->cursor != 0 && s->collected.len == sizeof place) {
         memcpy(&place, s->collected.ptr, sizeof place);
         if (place.offset > text.len || place.len > text.len - place.offset)
-            return false;
+            return LOOKUP_MISSED;
         *value = span_of(text.ptr + place.offset, place.len);
-        return true;
+        return LOOKUP_FOUND;
     }
-    bool found = session_lookup(s, r, i, value);
-    if (found)
+    enum lookup lookup = session_look_up(s, r, i, value);
+    if (lookup == LOOKUP_GOES_ON)
+        return lookup;
+    if (lookup == LOOKUP_FOUND)
         place = (struct place){(size_t)(value->ptr - text.ptr), value->len};
     s->collected.len = 0;
     buf_append(&s->collected, span_of((const char *)&place, sizeof place));
-    return found;
+    return lookup;
 }
 
 void long_value_forget(struct session *s)

@@ -5,11 +5,11 @@
 
 #include "serve/session.h"
 
-// Like session_lookup for argument `i` when `s->cursor` is 0; remembers in `s->collected` where the
-// value is. Called again with another cursor, gives the same value without looking for its end.
+// Like session_look_up for argument `i` when `s->cursor` is 0; remembers in `s->collected` where
+// the value is. Called again with another cursor, gives the same value without looking for its end.
 // The handler calls long_value_forget before it is done, found or not.
-bool long_value_lookup(struct session *s, const struct resp_request *r, uint32_t i,
-                       struct span *value);
+enum lookup long_value_look_up(struct session *s, const struct resp_request *r, uint32_t i,
+                               struct span *value);
 
 void long_value_forget(struct session *s);
 

@@ -36,7 +36,10 @@ enum command_result memory_usage_command(struct session *s, const struct resp_re
     struct span value;
     if (!check_samples(s, r))
         return COMMAND_DONE;
-    if (session_lookup(s, r, 2, &value)) {
+    enum lookup lookup = session_look_up(s, r, 2, &value);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    if (lookup == LOOKUP_FOUND) {
         uint64_t line = UUID_TEXT_LEN + sizeof " " - 1 + value.len + sizeof "\n" - 1;
         resp_integer(&s->reply, (int64_t)(line + f->index_bytes / f->keys));
     } else {

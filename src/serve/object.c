@@ -9,20 +9,22 @@ enum {
     SHARED_INTEGERS = 10000, // from 0 on, one object each for all keys
 };
 
-static bool lookup_or_null(struct session *s, const struct resp_request *r, struct span *value)
+static enum lookup lookup_or_null(struct session *s, const struct resp_request *r,
+                                  struct span *value)
 {
-    if (session_lookup(s, r, 2, value))
-        return true;
-    resp_null(&s->reply);
-    return false;
+    enum lookup lookup = session_look_up(s, r, 2, value);
+    if (lookup == LOOKUP_MISSED)
+        resp_null(&s->reply);
+    return lookup;
 }
 
 enum command_result object_encoding_command(struct session *s, const struct resp_request *r)
 {
     struct span value;
     int64_t number;
-    if (!lookup_or_null(s, r, &value))
-        return COMMAND_DONE;
+    enum lookup lookup = lookup_or_null(s, r, &value);
+    if (lookup != LOOKUP_FOUND)
+        return lookup == LOOKUP_GOES_ON ? COMMAND_AGAIN : COMMAND_DONE;
     if (number_parse(value, &number))
         resp_bulk_text(&s->reply, "int");
     else
@@ -34,8 +36,9 @@ enum command_result object_refcount_command(struct session *s, const struct resp
 {
     struct span value;
     int64_t number;
-    if (!lookup_or_null(s, r, &value))
-        return COMMAND_DONE;
+    enum lookup lookup = lookup_or_null(s, r, &value);
+    if (lookup != LOOKUP_FOUND)
+        return lookup == LOOKUP_GOES_ON ? COMMAND_AGAIN : COMMAND_DONE;
     bool shared = number_parse(value, &number) && number >= 0 && number < SHARED_INTEGERS;
     resp_integer(&s->reply, shared ? INT32_MAX : 1);
     return COMMAND_DONE;

@@ -11,7 +11,6 @@
 #include "serve/session.h"
 
 enum {
-    BYTES_PER_WORK = 4096, // of a value whose end is searched, in the time of a lookup
     WORK_PER_BOUND = 2,
     WORDS_MAX = 7, // of a request with all options, as they are read anew in each turn
 };
@@ -122,13 +121,20 @@ enum command_result stele_count_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// The key of that rank and, when asked for, its value.
-static void reply_record(struct session *s, const struct range *range, uint64_t rank)
+// The key of that rank and, when asked for, its value. False when that has yet to be found.
+static bool reply_record(struct session *s, const struct range *range, uint64_t rank)
 {
     struct uuid id;
+    uint64_t place;
     struct span value = {NULL, 0};
     char text[UUID_TEXT_LEN];
-    bool found = dataset_at(session_dataset(s), rank, &id, range->with_values ? &value : NULL);
+    bool found = dataset_place_at(session_dataset(s), rank, &id, &place);
+    if (found && range->with_values) {
+        enum lookup lookup = session_value(s, place, &value);
+        if (lookup == LOOKUP_GOES_ON)
+            return false;
+        found = lookup == LOOKUP_FOUND;
+    }
     if (range->with_values && s->reply.protocol == RESP3)
         resp_array(&s->reply, 2);
     if (found) {
@@ -138,12 +144,12 @@ static void reply_record(struct session *s, const struct range *range, uint64_t 
         resp_null(&s->reply);
     }
     if (!range->with_values)
-        return;
-    session_charge(s, value.len / BYTES_PER_WORK);
+        return true;
     if (found)
         resp_bulk_shared(&s->reply, value, &session_view(s)->ref);
     else
         resp_null(&s->reply);
+    return true;
 }
 
 // `sum` is the number of keys that the reply promises, the cursor 1 + how many have been given.
@@ -160,10 +166,9 @@ enum command_result stele_range_command(struct session *s, const struct resp_req
         resp_array(&s->reply, pairs ? 2 * s->sum : s->sum);
     }
     for (; s->cursor <= s->sum; s->cursor++) {
-        if (!session_may_go_on(s))
+        uint64_t rank = range.reversed ? range.end - s->cursor : range.begin + s->cursor - 1;
+        if (!session_may_go_on(s) || !reply_record(s, &range, rank))
             return COMMAND_AGAIN;
-        reply_record(s, &range,
-                     range.reversed ? range.end - s->cursor : range.begin + s->cursor - 1);
     }
     return COMMAND_DONE;
 }

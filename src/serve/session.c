@@ -141,17 +141,56 @@ static uint64_t place_of(struct session *s, const struct resp_request *r, uint32
     return s->service->batch.place[s->keys.place + number];
 }
 
-bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i, struct span *value)
+// Goes on looking for the end of a value of which the first part has none. False when it has not
+// been found in this turn. One of which a part is lost gets a NULL `ptr`.
+static bool find_end(struct session *s, struct span *value)
+{
+    uint64_t view = session_view(s)->number;
+    const char *ptr = value->ptr;
+    bool ended;
+    if (s->long_value.ptr == ptr && s->long_value.view == view)
+        value->len = s->long_value.len;
+    do {
+        size_t before = value->len;
+        ended = dataset_value_more(session_dataset(s), value);
+        if (value->ptr != NULL)
+            session_charge(s, (value->len - before) / BYTES_PER_WORK);
+    } while (!ended && s->work_left > 0);
+    s->long_value.ptr = value->ptr;
+    s->long_value.len = value->len;
+    s->long_value.view = view;
+    return ended;
+}
+
+// Of a value that is long, or cannot be read.
+__attribute__((noinline)) static enum lookup settle_value(struct session *s, struct span *value)
+{
+    session_charge(s, value->len / BYTES_PER_WORK);
+    if (value->len >= DATASET_PART && !find_end(s, value))
+        return LOOKUP_GOES_ON;
+    return value->ptr != NULL ? LOOKUP_FOUND : LOOKUP_MISSED;
+}
+
+enum lookup session_value(struct session *s, uint64_t place, struct span *value)
+{
+    *value = dataset_value_part(session_dataset(s), place);
+    return settle_value(s, value);
+}
+
+enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
+                            struct span *value)
 {
     uint64_t place = place_of(s, r, i);
     if (!count_lookup(s, place != DATASET_NOWHERE))
-        return false;
-    *value = dataset_value(session_dataset(s), place);
-    if (value->len >= BYTES_PER_WORK)
-        session_charge(s, value->len / BYTES_PER_WORK);
-    else if (value->ptr == NULL)
-        s->killed = true; // the line was whole a moment ago
-    return value->ptr != NULL;
+        return LOOKUP_MISSED;
+    *value = dataset_value_part(session_dataset(s), place);
+    if (value->len < BYTES_PER_WORK && value->ptr != NULL)
+        return LOOKUP_FOUND;
+    enum lookup lookup = settle_value(s, value);
+    if (lookup == LOOKUP_GOES_ON)
+        counter_take(&s->service->stats.keyspace_hits, 1); // it is counted when it has been found
+    s->killed |= lookup == LOOKUP_MISSED;                  // the line was whole a moment ago
+    return lookup;
 }
 
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
@@ -637,7 +676,12 @@ static enum command_result check_keys(struct session *s, const struct resp_reque
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
             continue;
         all = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
-        session_charge(s, value.len / BYTES_PER_WORK);
+        if (value.ptr != NULL) {
+            enum lookup lookup = settle_value(s, &value);
+            if (lookup == LOOKUP_GOES_ON)
+                return COMMAND_AGAIN;
+            all |= lookup == LOOKUP_MISSED;
+        }
     }
     if (all)
         refuse_unreadable(s);

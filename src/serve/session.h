@@ -54,6 +54,15 @@ struct tracking;
 struct transaction;
 struct watch;
 
+// What has become of looking for a value.
+enum lookup {
+    LOOKUP_MISSED,
+    LOOKUP_FOUND,
+    // The value is long, and its end has not been found in this turn. The handler returns
+    // COMMAND_AGAIN before it writes anything that depends on the value, and asks again.
+    LOOKUP_GOES_ON,
+};
+
 // What a client has said of replies (CLIENT REPLY): bits.
 enum reply_mode {
     REPLY_ON = 0,
@@ -114,6 +123,13 @@ struct session {
         unsigned end;
         unsigned limit; // how many are worth reading, more than which was in vain the last time
     } ahead;
+    // What is known of the long value looked at last: its search goes on from there in another
+    // turn, and need not be repeated.
+    struct {
+        const char *ptr; // of the value; NULL: none
+        size_t len;      // so many bytes of it have no newline in them
+        uint64_t view;   // the number of the view that it is in
+    } long_value;
     // Where the last SCAN is to go on, should the dataset be another by then.
     struct {
         uint64_t cursor; // that it has answered; 0: none
@@ -242,14 +258,19 @@ static inline struct dataset *session_dataset(const struct session *s)
     return session_view(s)->dataset;
 }
 
-// For handlers: the value stored under argument `i`, a key, counted as a hit or a miss. A key that
-// is no UUID is a miss. One that can suddenly not be read is one too, and the session is then
-// killed rather than answered. When the keys of the request have not been looked up ahead, those
-// from `i` on are, some at a time, as the command's row says which arguments are keys.
-bool session_lookup(struct session *s, const struct resp_request *r, uint32_t i,
-                    struct span *value);
+// For handlers: looks for the value stored under argument `i`, a key, which is counted as a hit or
+// a miss. A key that is no UUID is missed. One that can suddenly not be read is missed too, and the
+// session is then killed rather than answered. When the keys of the request have not been looked up
+// ahead, those from `i` on are, some at a time, as the command's row says which arguments are keys.
+// `value` is set when LOOKUP_FOUND is returned.
+enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
+                            struct span *value);
 
-// For handlers: the same, but only whether there is one.
+// For handlers: the value at that place of the session's dataset (dataset_place_at). Nothing is
+// counted, and one that cannot be read is merely missed.
+enum lookup session_value(struct session *s, uint64_t place, struct span *value);
+
+// For handlers: whether there is a value under argument `i`, counted in the same way.
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
 
 // For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".

@@ -3,19 +3,22 @@
 #include "serve/handlers.h"
 #include "serve/session.h"
 
-static void reply_value(struct session *s, const struct resp_request *r, uint32_t key)
+// COMMAND_AGAIN when the value has yet to be found.
+static enum command_result reply_value(struct session *s, const struct resp_request *r,
+                                       uint32_t key)
 {
     struct span value;
-    if (session_lookup(s, r, key, &value))
-        resp_bulk_shared(&s->reply, value, &session_view(s)->ref);
-    else
-        resp_null(&s->reply);
+    switch (session_look_up(s, r, key, &value)) {
+    case LOOKUP_FOUND: resp_bulk_shared(&s->reply, value, &session_view(s)->ref); break;
+    case LOOKUP_MISSED: resp_null(&s->reply); break;
+    case LOOKUP_GOES_ON: return COMMAND_AGAIN;
+    }
+    return COMMAND_DONE;
 }
 
 enum command_result get_command(struct session *s, const struct resp_request *r)
 {
-    reply_value(s, r, 1);
-    return COMMAND_DONE;
+    return reply_value(s, r, 1);
 }
 
 // The bytes from `start` to `end`, both counted from 0, or from the end when negative, as Redis
@@ -43,7 +46,8 @@ enum command_result getrange_command(struct session *s, const struct resp_reques
     if (!number_parse(resp_arg(r, 2), &start) || !number_parse(resp_arg(r, 3), &end)) {
         resp_error(&s->reply, "ERR value is not an integer or out of range");
     } else {
-        session_lookup(s, r, 1, &value);
+        if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
         resp_bulk_shared(&s->reply, range_of(value, start, end), &session_view(s)->ref);
     }
     return COMMAND_DONE;
@@ -56,9 +60,8 @@ enum command_result mget_command(struct session *s, const struct resp_request *r
         s->cursor = 1;
     }
     for (; s->cursor < r->argc; s->cursor++) {
-        if (!session_may_go_on(s))
+        if (!session_may_go_on(s) || reply_value(s, r, (uint32_t)s->cursor) == COMMAND_AGAIN)
             return COMMAND_AGAIN;
-        reply_value(s, r, (uint32_t)s->cursor);
     }
     return COMMAND_DONE;
 }
@@ -66,7 +69,8 @@ enum command_result mget_command(struct session *s, const struct resp_request *r
 enum command_result strlen_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
-    session_lookup(s, r, 1, &value);
+    if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
     resp_integer(&s->reply, (int64_t)value.len);
     return COMMAND_DONE;
 }
