@@ -295,7 +295,7 @@ def default_user(ours, theirs, _words, _context):
 MASKS = [
     ("hello", "version, connection number and role are those of each server (clients choose "
               "features by the version, and refuse replicas)", hello),
-    ("shutdown monitor acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
+    ("shutdown monitor sync psync acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
      "module|loadex module|unload", "the oracle is kept from it", denied),
     ("geosearch", "of several errors another one is told, and nothing is near any point", geosearch),
     ("lcs", "the oracle takes no value as long as its table would be here", much_memory),

@@ -9,7 +9,7 @@ import wire
 # What the oracle must not be made to do: end, write, leave off being a replica, or test itself for
 # a minute. Denied by ACL.
 DENIED = ["shutdown", "replicaof", "slaveof", "failover", "save", "bgsave", "bgrewriteaof", "sync",
-          "psync", "replconf", "pfselftest", "monitor", "config|rewrite", "acl|setuser",
+          "psync", "pfselftest", "monitor", "config|rewrite", "acl|setuser",
           "acl|deluser", "acl|load", "acl|save", "module|load", "module|loadex", "module|unload",
           "script|debug"]
 

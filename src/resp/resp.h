@@ -82,7 +82,7 @@ enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input
 enum resp_protocol { RESP2 = 2, RESP3 = 3 };
 
 // The codes that errors begin with, in alphabetical order.
-enum { RESP_ERROR_CODES = 21 };
+enum { RESP_ERROR_CODES = 22 };
 extern const char *const resp_error_codes[RESP_ERROR_CODES];
 
 // Where replies go and in which protocol. Memory running short latches in `out`.

@@ -18,9 +18,10 @@ enum {
 };
 
 const char *const resp_error_codes[] = {
-    "ASK",      "BUSY",    "CLUSTERDOWN", "CROSSSLOT", "DENIED",     "ERR",       "EXECABORT",
-    "LOADING",  "MISCONF", "MOVED",       "NOAUTH",    "NOPERM",     "NOPROTO",   "NOREPLICAS",
-    "NOSCRIPT", "NOTBUSY", "OOM",         "READONLY",  "UNKILLABLE", "WRONGPASS", "WRONGTYPE",
+    "ASK",       "BUSY",       "CLUSTERDOWN", "CROSSSLOT", "DENIED",  "ERR",
+    "EXECABORT", "LOADING",    "MISCONF",     "MOVED",     "NOAUTH",  "NOMASTERLINK",
+    "NOPERM",    "NOPROTO",    "NOREPLICAS",  "NOSCRIPT",  "NOTBUSY", "OOM",
+    "READONLY",  "UNKILLABLE", "WRONGPASS",   "WRONGTYPE",
 };
 _Static_assert(sizeof resp_error_codes / sizeof *resp_error_codes == RESP_ERROR_CODES, "all");
 

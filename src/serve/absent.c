@@ -1,8 +1,10 @@
-// Commands about what is not here: modules, scripts, functions, an append-only file, and
+// Commands about what is not here: modules, scripts, functions, an append-only file, replicas, and
 // a look at what other clients send. They tell so in the words of a Redis that has none of it.
 #include "base/number.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
+
+enum { REPLCONF_WORDS_MAX = 64 };
 
 enum command_result module_list_command(struct session *s, const struct resp_request *r)
 {
@@ -15,6 +17,44 @@ enum command_result monitor_command(struct session *s, const struct resp_request
 {
     (void)r;
     resp_error(&s->reply, "NOPERM User default has no permissions to run the 'monitor' command");
+    return COMMAND_DONE;
+}
+
+// Of what a redis-server that replicates from another says before PSYNC, all is fine with us.
+enum command_result replconf_command(struct session *s, const struct resp_request *r)
+{
+    static const char *const options[] = {"listening-port", "ip-address", "capa",
+                                          "version",        "rdb-only",   "rdb-filter-only"};
+    int64_t port;
+    if (r->argc % 2 == 0 || r->argc > REPLCONF_WORDS_MAX) {
+        resp_error(&s->reply, "ERR syntax error");
+        return COMMAND_DONE;
+    }
+    for (uint32_t i = 1; i < r->argc; i += 2) {
+        struct span word = resp_arg(r, i);
+        bool known = false;
+        for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
+            known |= span_is(word, options[o]);
+        if (!known) {
+            resp_error(&s->reply, "ERR Unrecognized REPLCONF option: %.*s", session_echoed(word),
+                       word.ptr);
+            return COMMAND_DONE;
+        }
+        if (span_is(word, "listening-port") && !number_parse(resp_arg(r, i + 1), &port)) {
+            resp_error(&s->reply, "ERR value is not an integer or out of range");
+            return COMMAND_DONE;
+        }
+    }
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// SYNC and PSYNC. To any other error, NOAUTH too, a redis-server says the whole handshake again at
+// once, a thousand times a second; to this one it says it in a second.
+enum command_result sync_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_error(&s->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
     return COMMAND_DONE;
 }
 

@@ -44,6 +44,7 @@ enum command_flag {
     AT_ONCE = 1 << 22,    // not queued between MULTI and EXEC
     SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
     ORDERED = 1 << 24,    // finds keys by their order, for which all have to be readable
+    STRANGERS = 1 << 25,  // answered before AUTH too, though Redis does not
 };
 
 // ACL categories in Redis's order.

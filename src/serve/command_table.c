@@ -76,6 +76,8 @@ static const struct command_argument scan_words[] = {
 static const struct command_argument key_pattern[] = {{"pattern", "pattern", NULL, 0, NULL}, {0}};
 static const struct command_argument range_bounds[] = {
     {"from", "string", NULL, 0, NULL}, {"to", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument psync_words[] = {
+    {"replicationid", "string", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
 static const struct command_argument range_words[] = {
     {"from", "string", NULL, 0, NULL},
     {"to", "string", NULL, 0, NULL},
@@ -277,6 +279,11 @@ static const struct command_change shutdown_history[] = {
     {"7.0.0", "Takes `NOW`, `FORCE` and `ABORT`"}, {0}};
 static const struct command_change ttl_history[] = {
     {"2.8.0", "Answers -2 when there is no such key"}, {0}};
+
+#define REPLICATION_DEVIATION                                                                      \
+    "Always `NOMASTERLINK`, before `AUTH` too: a redis-server that is told to replicate from "     \
+    "here "                                                                                        \
+    "then tries again once a second, and not at once."
 
 // ---- the rows -----------------------------------------------------------------------------------
 
@@ -765,6 +772,9 @@ const struct command command_table[] = {
     {"pttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, ttl_command,
      "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output", one_key,
      .history = ttl_history},
+    {"psync", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | STRANGERS, NO_KEYS, GROUP_SERVER,
+     "2.8.0", 0, sync_command, "Refused: there is no replication", "O(1)", NULL, psync_words,
+     .deviation = REPLICATION_DEVIATION},
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
      publish_command, "Sends a message to who listens to a channel; how many that are",
      "O(N) where N is the number of connections and their subscriptions", NULL, publication,
@@ -788,6 +798,9 @@ const struct command command_table[] = {
     {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
      "OK, and takes nothing back", "O(1)",
      .deviation = "OK, where a Redis that is no cluster answers with an error, as for `READONLY`."},
+    {"replconf", -1, ADMIN | SUBCOMMAND | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "3.0.0", 0,
+     replconf_command, "OK, and means nothing, as there is no replication", "O(1)",
+     .doc_flags = "syscmd", .deviation = "`ACK` and `GETACK` are unknown options."},
     {"reset", 1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
      NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
      "Makes this connection as if it were new", "O(1)"},
@@ -854,6 +867,9 @@ const struct command command_table[] = {
     {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
      sunsubscribe_command, "Listens to shard channels no more: those named, or all",
      "O(N) where N is the number of channels", NULL, maybe_shard_channels},
+    {"sync", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | STRANGERS, NO_KEYS, GROUP_SERVER,
+     "1.0.0", 0, sync_command, "Refused: there is no replication", "O(1)",
+     .deviation = REPLICATION_DEVIATION},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
      "The server's clock: seconds since 1970 and microseconds", "O(1)", "nondeterministic_output"},
     {"touch", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "3.2.1", 0, exists_command,

@@ -57,7 +57,8 @@ command_handler latency_doctor_command, latency_graph_command, latency_histogram
 command_handler slowlog_get_command, slowlog_len_command, slowlog_reset_command;
 // absent.c
 command_handler function_list_command, function_stats_command, module_list_command, monitor_command,
-    script_exists_command, script_flush_command, script_kill_command, waitaof_command;
+    replconf_command, script_exists_command, script_flush_command, script_kill_command,
+    sync_command, waitaof_command;
 // acl.c
 command_handler acl_cat_command, acl_dryrun_command, acl_fixed_command, acl_genpass_command,
     acl_getuser_command, acl_list_command, acl_log_command, acl_users_command, acl_whoami_command;

@@ -442,7 +442,7 @@ static bool admit(struct session *s, const struct resp_request *r,
                command_full_name(entry, name));
     } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
         reject_protected(s, entry);
-    } else if (!s->authenticated && (command->flags & NO_AUTH) == 0) {
+    } else if (!s->authenticated && (command->flags & (NO_AUTH | STRANGERS)) == 0) {
         reject(s, entry, "NOAUTH Authentication required.");
     } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
         reject(s, entry, "ERR Command not allowed inside a transaction");
