@@ -54,12 +54,12 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
 {
     struct opening *opening = context;
     char text[PROGRESS_TEXT];
-    if (!progress_due(&opening->progress, done, total, text))
+    if (!progress_due(&opening->progress, done, total, terminal_width(STDERR_FILENO), text))
         return;
     if (opening->progress.terminal)
         fprintf(stderr, "\r%s\033[K", text);
     else
-        log_write(LOG_NOTICE, "indexing %s: %s", opening->options->data_file, text);
+        log_write(LOG_NOTICE, "%s", text);
 }
 
 static void log_figures(const struct opening *opening, const struct dataset *dataset,
@@ -81,6 +81,21 @@ static void log_figures(const struct opening *opening, const struct dataset *dat
                   (ull)f->keys, data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes, each);
 }
 
+// By its name, and as it has no line of data.
+static bool looks_like_configuration(const char *path, const struct dataset_figures *f)
+{
+    static const char *const endings[] = {".conf", ".cfg", ".ini", ".toml", ".yaml", ".yml"};
+    size_t len = strlen(path);
+    if (f->malformed == 0 || f->malformed < f->lines)
+        return false;
+    for (unsigned i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t ending = strlen(endings[i]);
+        if (len > ending && strcmp(path + len - ending, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static struct dataset *open_dataset(void *context, struct error *error)
 {
     struct opening *opening = context;
@@ -97,13 +112,21 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .progress = show_progress,
         .context = opening,
     };
-    progress_begin(&opening->progress, !opening->reloading &&
-                                           *options->server.service.logfile == '\0' &&
-                                           isatty(STDERR_FILENO));
+    progress_begin(&opening->progress, "indexing", options->data_file, true,
+                   !opening->reloading && *options->server.service.logfile == '\0' &&
+                       isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
-    if (opening->progress.terminal && opening->progress.told_ns != opening->progress.began_ns)
+    if (opening->progress.terminal && progress_told(&opening->progress))
         fputs("\r\033[K", stderr);
     opening->progress.terminal = false; // from here on log lines do
+    if (dataset == NULL && looks_like_configuration(options->data_file, &report.figures)) {
+        // Its lines are not shown: one of them may be a password.
+        error_set(error,
+                  "%s is no data file but looks like a configuration file; there is none: "
+                  "options stand on the command line",
+                  options->data_file);
+        return NULL;
+    }
     // A mapped index tells how many they are, not which.
     for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++) {
         if (opening->reloading)

@@ -1,57 +1,93 @@
 // stele: the dataset tool. Finds the subcommand; everything else is in tool/.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/mapping.h"
+#include "base/terminal.h"
 #include "base/version.h"
 #include "tool/tool.h"
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char *argv[]);
-    const char *help;
-} subcommands[] = {
-    {"bench", tool_bench,
-     "bench FILE [--index PATH|none]  time building the index and looking up in it"},
-    {"check", tool_check,
-     "check FILE [--all | --index]  validate every line, naming malformed and replaced ones (ten, "
-     "or "
-     "all); or the index file"},
-    {"index", tool_index,
-     "index FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]  write the index file, or "
-     "see that it stands"},
-    {"get", tool_get, "get FILE KEY...     print the values of keys, a line each"},
-    {"scan", tool_scan,
-     "scan FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]  print a range in key order"},
+static const struct tool_command *const commands[] = {
+    &tool_bench, &tool_check, &tool_index, &tool_get, &tool_scan,
 };
-enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void usage(FILE *to)
 {
-    fprintf(to, "usage: stele SUBCOMMAND ...\n\n");
-    for (unsigned i = 0; i < SUBCOMMANDS; i++)
-        fprintf(to, "  %s\n", subcommands[i].help);
-    fprintf(to, "\nExit status: 0 yes, 1 no (get: a key is missing; check: a line is "
-                "malformed, the index is not the file's), 2 "
-                "error.\n");
+    unsigned width = terminal_width(fileno(to));
+    struct buf text = {0};
+    char left[128];
+    size_t longest = 0;
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        size_t len = strlen(commands[i]->name) + 1 + strlen(commands[i]->words);
+        longest = len > longest ? len : longest;
+    }
+    buf_append_text(&text, "usage: stele SUBCOMMAND ...\n\n");
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
+        command_line_row(left, commands[i]->help, command_line_column(longest, width), width,
+                         &text);
+    }
+    buf_append_text(&text, "\n");
+    command_line_wrap(
+        "`stele help SUBCOMMAND` explains its options. Exit status: 0 yes, 1 no (get: "
+        "a key is missing; check: a line is malformed, the index is not the file's), "
+        "2 error.",
+        0, 0, width, &text);
+    fwrite(text.ptr, 1, text.len, to);
+    buf_release(&text);
+}
+
+// NULL after saying that there is none of that name, and which one may have been meant.
+static const struct tool_command *find_command(const char *name)
+{
+    const char *near = NULL;
+    size_t best = SIZE_MAX;
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
+        size_t distance = command_line_distance(name, strlen(name), commands[i]->name);
+        if (distance < best) {
+            best = distance;
+            near = commands[i]->name;
+        }
+    }
+    if (near != NULL)
+        fprintf(stderr, "stele: unknown subcommand '%s'; did you mean %s?\n", name, near);
+    else
+        fprintf(stderr, "stele: unknown subcommand '%s'; stele help lists them\n", name);
+    return NULL;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
 int main(int argc, char *argv[])
 {
+    const char *word = argc >= 2 ? argv[1] : NULL;
+    const struct tool_command *command;
     mapping_catch_faults();
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        usage(stdout);
-        return TOOL_OK;
+    if (word == NULL) {
+        usage(stderr);
+        return TOOL_ERROR;
     }
-    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+    if (is_one_of(word, "help", "--help", "-h")) {
+        if (argc < 3)
+            usage(stdout);
+        else if ((command = find_command(argv[2])) != NULL)
+            tool_explain(command);
+        else
+            return TOOL_ERROR;
+        return tool_finish(TOOL_OK);
+    }
+    if (is_one_of(word, "version", "--version", "-v")) {
         printf("stele %s\n", STELE_VERSION);
-        return TOOL_OK;
+        return tool_finish(TOOL_OK);
     }
-    for (unsigned i = 0; argc >= 2 && i < SUBCOMMANDS; i++)
-        if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
-    if (argc >= 2)
-        fprintf(stderr, "stele: unknown subcommand '%s'\n", argv[1]);
-    usage(stderr);
-    return TOOL_ERROR;
+    command = find_command(word);
+    return command != NULL ? tool_run(command, argc - 1, argv + 1) : TOOL_ERROR;
 }

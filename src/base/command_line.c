@@ -203,11 +203,13 @@ void command_line_row(const char *left, const char *right, unsigned column, unsi
                       struct buf *to)
 {
     size_t len = strlen(left);
-    buf_printf(to, "  %s", left);
-    if (len + 4 > column)
-        buf_printf(to, "\n%*s", (int)column, "");
-    else
-        buf_printf(to, "%*s", (int)(column - 2 - len), "");
+    buf_append_text(to, "  ");
+    if (len + 4 > column) {
+        command_line_wrap(left, 2, 6, width, to);
+        buf_printf(to, "%*s", (int)column, "");
+    } else {
+        buf_printf(to, "%s%*s", left, (int)(column - 2 - len), "");
+    }
     command_line_wrap(right, column, column, width, to);
 }
 

@@ -2,33 +2,109 @@
 #include "base/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
-enum { BAR_WIDTH = 30 };
+enum {
+    BAR_MOST = 30,
+    BAR_LEAST = 8,
+    NAME_LEAST = 8, // columns of a file's name that still tell something
+};
 
 #define BAR_NS (CLOCK_SECOND / 5)
 #define LINE_NS (3 * CLOCK_SECOND)
 
-static size_t draw_bar(uint64_t done, uint64_t total, char *to)
-{
-    unsigned filled = (unsigned)((double)done / (double)total * BAR_WIDTH);
-    size_t len = 0;
-    to[len++] = '[';
-    for (unsigned i = 0; i < BAR_WIDTH; i++)
-        to[len++] = i < filled ? '#' : '-';
-    to[len++] = ']';
-    to[len++] = ' ';
-    return len;
-}
-
-void progress_begin(struct progress *p, bool terminal)
+void progress_begin(struct progress *p, const char *step, const char *file, bool bytes,
+                    bool terminal)
 {
     uint64_t now = clock_monotonic_ns();
-    *p = (struct progress){terminal, now, now};
+    *p = (struct progress){step, file, terminal, bytes, now, now};
 }
 
-bool progress_due(struct progress *p, uint64_t done, uint64_t total, char to[PROGRESS_TEXT])
+bool progress_told(const struct progress *p)
+{
+    return p->told_ns != p->began_ns;
+}
+
+// Columns that the character at `*at` takes on a terminal, at most; `*at` moves behind it.
+static unsigned columns_of(const char **at)
+{
+    const char *first = (*at)++;
+    while ((**at & 0xc0) == 0x80) // the rest of an UTF-8 character
+        (*at)++;
+    return *at - first > 2 ? 2 : 1;
+}
+
+static unsigned columns_of_name(const char *name)
+{
+    unsigned columns = 0;
+    while (*name != '\0')
+        columns += columns_of(&name);
+    return columns;
+}
+
+// Writes the end of `name`, in at most `columns` columns, with "..." before it when it is cut; what
+// would move the cursor is written as '?'. The columns it takes.
+static unsigned put_name(const char *name, unsigned columns, char *to)
+{
+    unsigned left = columns_of_name(name);
+    size_t len = 0;
+    if (left > columns) {
+        while (left + 3 > columns && *name != '\0')
+            left -= columns_of(&name);
+        memcpy(to, "...", 3);
+        len = 3;
+        left += 3;
+    }
+    for (; *name != '\0' && len < PROGRESS_TEXT / 2; name++) {
+        bool plain = (unsigned char)*name >= ' ' && *name != 0x7f;
+        to[len++] = plain ? *name : '?';
+    }
+    to[len] = '\0';
+    return left;
+}
+
+static void put_bar(uint64_t done, uint64_t total, unsigned columns, char *to)
+{
+    unsigned filled = (unsigned)((double)done / (double)total * columns);
+    *to++ = '[';
+    for (unsigned i = 0; i < columns; i++)
+        *to++ = i < filled ? '#' : '-';
+    memcpy(to, "] ", 3);
+}
+
+// Lays the parts out in less than `width` columns. What matters most is given its columns first.
+static void fit(const struct progress *p, uint64_t done, uint64_t total, unsigned width,
+                const char *rate, const char *left, char *to)
+{
+    char name[PROGRESS_TEXT / 2 + 1] = "";
+    char bar[BAR_MOST + 4] = "";
+    const char *slash = strrchr(p->file, '/');
+    const char *file = slash != NULL ? slash + 1 : p->file;
+    unsigned file_columns = columns_of_name(file);
+    unsigned file_least = file_columns < NAME_LEAST ? file_columns : NAME_LEAST;
+    unsigned step_columns = (unsigned)strlen(p->step) + 1;
+    unsigned left_columns = (unsigned)strlen(left);
+    unsigned columns = width > 6 ? width - 6 : 0; // besides "100 %"
+    bool with_step = step_columns <= columns;
+    columns -= with_step ? step_columns : 0;
+    bool with_left = with_step && columns >= file_least + 1 + left_columns;
+    columns -= with_left ? left_columns : 0;
+    bool with_name = with_step && columns >= file_least + 1;
+    if (with_name)
+        columns -= put_name(file, columns - 1, name) + 1;
+    bool with_rate = strlen(rate) <= columns;
+    columns -= with_rate ? (unsigned)strlen(rate) : 0;
+    if (columns >= BAR_LEAST + 3)
+        put_bar(done, total, columns - 3 < BAR_MOST ? columns - 3 : BAR_MOST, bar);
+    snprintf(to, PROGRESS_TEXT, "%s%s%s%s%s%3.0f %%%s%s", with_step ? p->step : "",
+             with_step ? " " : "", name, with_name ? " " : "", bar,
+             (double)done / (double)total * 100, with_rate ? rate : "", with_left ? left : "");
+}
+
+bool progress_due(struct progress *p, uint64_t done, uint64_t total, unsigned width,
+                  char to[PROGRESS_TEXT])
 {
     uint64_t now = clock_monotonic_ns();
     if (now - p->told_ns < (p->terminal ? BAR_NS : LINE_NS) || done == 0)
@@ -39,9 +115,16 @@ bool progress_due(struct progress *p, uint64_t done, uint64_t total, char to[PRO
     double part = (double)done / (double)total;
     double seconds = (double)(now - p->began_ns) / 1e9;
     uint64_t left = (uint64_t)(seconds / part - seconds + 0.5);
-    size_t len = p->terminal ? draw_bar(done, total, to) : 0;
-    snprintf(to + len, PROGRESS_TEXT - len, "%3.0f %%  %.1f MB/s  %llu:%02llu left", part * 100,
-             (double)done / seconds / 1e6, (unsigned long long)(left / 60),
+    char rate_text[32] = "";
+    char left_text[48];
+    if (p->bytes)
+        snprintf(rate_text, sizeof rate_text, "  %.1f MB/s", (double)done / seconds / 1e6);
+    snprintf(left_text, sizeof left_text, "  %llu:%02llu left", (unsigned long long)(left / 60),
              (unsigned long long)(left % 60));
+    if (p->terminal)
+        fit(p, done, total, width, rate_text, left_text, to);
+    else
+        snprintf(to, PROGRESS_TEXT, "%s %.300s: %3.0f %%%s%s", p->step, p->file, part * 100,
+                 rate_text, left_text);
     return true;
 }

@@ -391,6 +391,8 @@ uint64_t trie_seek(const struct trie *t, struct uuid id)
     return lo;
 }
 
+enum { CHECK_TOLD = 1 << 12 }; // keys between two words on progress
+
 // What trie_check has seen so far.
 struct check {
     const struct trie *trie;
@@ -439,6 +441,13 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
 
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error)
 {
+    return trie_check_told(t, shape, NULL, NULL, error);
+}
+
+bool trie_check_told(const struct trie *t, struct trie_shape *shape,
+                     void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                     struct error *error)
+{
     struct check check = {.trie = t, .shape = shape, .error = error};
     *shape = (struct trie_shape){0};
     if (!check_range(&check, t->root, t->count, 0))
@@ -448,6 +457,8 @@ bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *er
         uint64_t offset;
         uint64_t found;
         struct uuid id = key_at(t, rank);
+        if (progress != NULL && rank % CHECK_TOLD == 0)
+            progress(context, rank, t->count);
         if (!trie_at(t, rank, &offset)) {
             error_set(error, "slot %llu points at no record", (unsigned long long)rank);
             return false;

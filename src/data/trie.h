@@ -131,4 +131,9 @@ bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 // points at no record, is out of key order or is not found by its key.
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error);
 
+// The same, which tells `progress` now and then how many of the keys it has looked at.
+bool trie_check_told(const struct trie *t, struct trie_shape *shape,
+                     void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                     struct error *error);
+
 #endif

@@ -2,6 +2,7 @@
 // there and of keys that are not, one by one and in groups.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -16,7 +17,10 @@ enum {
     LOOKUPS = 2000000,
     GROUP = 64,
     ROUNDS = 3, // the quickest counts: the others were disturbed
+    STEPS = 9,  // of measure_all, about equally long
 };
+
+enum { HITS, MISSES, NEAR_MISSES, KINDS };
 
 static void look_up_singly(const struct dataset *d, const struct uuid *ids, uint64_t *found)
 {
@@ -105,20 +109,64 @@ static void choose_keys(const struct dataset *d, struct uuid *present, struct uu
     }
 }
 
-int tool_bench(int argc, char *argv[])
+// What is measured, in nanoseconds each: of hits, misses and near misses.
+struct figures {
+    double read;
+    double singly[KINDS];
+    double in_groups[KINDS];
+    uint64_t touches[KINDS]; // misses that had the data looked at
+    uint64_t hits;           // lookups of keys that are there and were found, the fewest of a round
+};
+
+static void measure_all(const struct dataset *d, const struct uuid *keys, const char *file,
+                        struct figures *f)
 {
-    struct dataset_settings settings = tool_settings();
-    const char *file = NULL;
-    settings.malformed = DATASET_SKIP_MALFORMED;
-    for (int i = 1; i < argc; i++)
-        if (!tool_index_option(&settings, argc, argv, &i))
-            file = file == NULL && argv[i][0] != '-' ? argv[i] : "";
-    if (file == NULL || *file == '\0') {
-        fprintf(stderr, "usage: stele bench FILE [--index PATH|none]\n");
-        return TOOL_ERROR;
+    uint64_t found[2];
+    unsigned done = 0;
+    tool_step("measuring", file, false);
+    f->read = time_dependent_reads(dataset_text(d));
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        const struct uuid *ids = keys + kind * (size_t)LOOKUPS;
+        tool_step_at(++done, STEPS);
+        f->singly[kind] = measure(d, ids, look_up_singly, &found[0]);
+        tool_step_at(++done, STEPS);
+        f->in_groups[kind] = measure(d, ids, look_up_in_groups, &found[1]);
+        tool_step_at(++done, STEPS);
+        if (kind == HITS)
+            f->hits = found[0] < found[1] ? found[0] : found[1];
+        else
+            f->touches[kind] = count_touches(d, ids);
     }
-    struct dataset *d = tool_open(file, &settings);
-    struct uuid *keys = malloc(3 * (size_t)LOOKUPS * sizeof *keys);
+    tool_step_hide();
+}
+
+static void show_times(const char *name, const double *times)
+{
+    printf("%-26s %7.1f ns %7.1f ns %8.1f ns\n", name, times[HITS], times[MISSES],
+           times[NEAR_MISSES]);
+}
+
+static void show(const struct dataset_figures *d, const struct figures *f)
+{
+    printf("%-26s %10llu\n", "keys", (ull)d->keys);
+    printf("%-26s %10.3f s\n", "index built in", (double)d->build_ns / 1e9);
+    printf("%-26s %10.2f\n", "index bytes a key", (double)d->index_bytes / (double)d->keys);
+    printf("%-26s %7.1f ns\n", "one dependent read", f->read);
+    printf("%-26s %10s %10s %10s\n", "", "hits", "misses", "near misses");
+    show_times("lookup, one by one", f->singly);
+    show_times("lookup, in groups", f->in_groups);
+    printf("%-26s %10s %8.2f %% %9.2f %%\n", "misses touching the data", "",
+           (double)f->touches[MISSES] * 100 / LOOKUPS,
+           (double)f->touches[NEAR_MISSES] * 100 / LOOKUPS);
+}
+
+static int bench(const struct options *o)
+{
+    struct dataset_settings settings = o->settings;
+    settings.malformed = DATASET_SKIP_MALFORMED;
+    struct dataset *d = tool_open(o->file, &settings);
+    struct uuid *keys = malloc(KINDS * (size_t)LOOKUPS * sizeof *keys);
+    struct figures f = {0};
     if (d == NULL || keys == NULL || dataset_figures(d)->keys == 0) {
         if (d != NULL)
             fprintf(stderr, "stele: %s\n", keys == NULL ? "no memory" : "no keys to look up");
@@ -126,30 +174,37 @@ int tool_bench(int argc, char *argv[])
         dataset_close(d);
         return TOOL_ERROR;
     }
-    const struct dataset_figures *f = dataset_figures(d);
-    const struct uuid *absent = keys + LOOKUPS;
-    const struct uuid *near = absent + LOOKUPS;
-    uint64_t hits;
-    uint64_t found;
     choose_keys(d, keys, keys + LOOKUPS, keys + 2 * LOOKUPS);
-    printf("%-26s %10llu\n", "keys", (ull)f->keys);
-    printf("%-26s %10.3f s\n", "index built in", (double)f->build_ns / 1e9);
-    printf("%-26s %10.2f\n", "index bytes a key", (double)f->index_bytes / (double)f->keys);
-    printf("%-26s %7.1f ns\n", "one dependent read", time_dependent_reads(dataset_text(d)));
-    printf("%-26s %10s %10s %10s\n", "", "hits", "misses", "near misses");
-    printf("%-26s %7.1f ns", "lookup, one by one", measure(d, keys, look_up_singly, &hits));
-    printf(" %7.1f ns", measure(d, absent, look_up_singly, &found));
-    printf(" %8.1f ns\n", measure(d, near, look_up_singly, &found));
-    printf("%-26s %7.1f ns", "lookup, in groups", measure(d, keys, look_up_in_groups, &hits));
-    printf(" %7.1f ns", measure(d, absent, look_up_in_groups, &found));
-    printf(" %8.1f ns\n", measure(d, near, look_up_in_groups, &found));
-    printf("%-26s %10s %8.2f %% %9.2f %%\n", "misses touching the data", "",
-           (double)count_touches(d, absent) * 100 / LOOKUPS,
-           (double)count_touches(d, near) * 100 / LOOKUPS);
-    int code = hits == LOOKUPS ? TOOL_OK : TOOL_ERROR;
+    measure_all(d, keys, o->file, &f);
+    show(dataset_figures(d), &f);
+    int code = f.hits == LOOKUPS ? TOOL_OK : TOOL_ERROR;
     if (code != TOOL_OK)
-        fprintf(stderr, "stele: %llu of %d keys were not found\n",
-                (unsigned long long)(LOOKUPS - hits), LOOKUPS);
+        fprintf(stderr, "stele: %llu of %d keys were not found\n", (ull)(LOOKUPS - f.hits),
+                LOOKUPS);
     free(keys);
     return tool_close(d, code);
 }
+
+static const char *set_index(struct options *o, const char *value)
+{
+    o->settings.index_path = value;
+    if (strcmp(value, "none") == 0)
+        o->settings.index = DATASET_INDEX_NONE;
+    return *value != '\0' ? NULL : "must be a path, or none";
+}
+
+static const struct option_row rows[] = {
+    {"--index", "PATH|none", "the index file (default: FILE.idx); none: build the index in memory",
+     set_index},
+    TOOL_HELP_ROW,
+};
+
+const struct tool_command tool_bench = {
+    "bench",
+    "FILE [--index PATH|none]",
+    "time building the index and looking up in it",
+    false,
+    rows,
+    sizeof rows / sizeof *rows,
+    bench,
+};

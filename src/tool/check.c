@@ -11,45 +11,73 @@
 
 typedef unsigned long long ull;
 
-enum { SHOWN = 10, MESSAGE_MAX = 512 };
+enum {
+    SHOWN = 10,
+    MESSAGE_MAX = 512,
+    LINES_TOLD = 1 << 12, // between two words on progress
+};
 
-// Reads the lines once more, now that it is known which record of each key is the last, and names
-// those that are not served.
+// Reads the lines once more, now that it is known which record of each key is the last: names those
+// that are not served, and counts values that end in a carriage return, as those of a file whose
+// lines end in CRLF do.
 static void show_lines(const struct dataset *d, const char *path, bool all)
 {
+    struct span text = dataset_text(d);
+    bool any_replaced = dataset_figures(d)->duplicates > 0;
     struct line_reader reader;
     struct record record;
     struct line_error fault;
     enum line_result result;
     ull malformed = 0;
     ull replaced = 0;
-    lines_init(&reader, dataset_text(d));
-    while ((result = lines_next(&reader, &record, &fault)) != LINE_END) {
+    ull returns = 0;
+    tool_step("reading", path, true);
+    lines_init(&reader, text);
+    for (unsigned i = 0; (result = lines_next(&reader, &record, &fault)) != LINE_END; i++) {
         char message[MESSAGE_MAX];
         uint64_t served;
+        if (i % LINES_TOLD == 0)
+            tool_step_at(reader.offset, text.len);
         if (result == LINE_MALFORMED) {
-            line_error_format(&fault, path, message, sizeof message);
-            if (all || malformed < SHOWN)
+            if (all || malformed < SHOWN) {
+                tool_step_hide();
+                line_error_format(&fault, path, message, sizeof message);
                 printf("%s\n", message);
+            }
             malformed++;
-        } else if (trie_find(dataset_trie(d), record.id, &served) && served != record.offset) {
-            if (all || replaced < SHOWN)
+            continue;
+        }
+        if (record.value.len > 0 && record.value.ptr[record.value.len - 1] == '\r')
+            returns++;
+        if (any_replaced && trie_find(dataset_trie(d), record.id, &served) &&
+            served != record.offset) {
+            if (all || replaced < SHOWN) {
+                tool_step_hide();
                 printf("%s:%llu: byte %llu: replaced by a later line of the same key\n", path,
                        (ull)record.line, (ull)record.offset);
+            }
             replaced++;
         }
     }
+    tool_step_hide();
     if (!all && malformed > SHOWN)
         printf("(%llu more malformed lines; --all names them)\n", malformed - SHOWN);
     if (!all && replaced > SHOWN)
         printf("(%llu more replaced lines; --all names them)\n", replaced - SHOWN);
+    if (returns > 0)
+        printf("%s: %llu of %llu values end in a carriage return, which is part of the value (do "
+               "lines end in CRLF?)\n",
+               path, returns, (ull)dataset_figures(d)->lines - malformed);
 }
 
-static bool check_trie(const struct dataset *d)
+static bool check_trie(const struct dataset *d, const char *path)
 {
     struct trie_shape shape;
     struct error error;
-    if (!trie_check(dataset_trie(d), &shape, &error)) {
+    tool_step("verifying", path, false);
+    bool good = trie_check_told(dataset_trie(d), &shape, tool_told, NULL, &error);
+    tool_step_hide();
+    if (!good) {
         fprintf(stderr, "stele: the index is wrong: %s\n", error.text);
         return false;
     }
@@ -70,27 +98,27 @@ static void show_figures(const struct dataset_figures *f)
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
 }
 
-static int check_data(const char *path, bool all)
+static int check_data(const struct options *o)
 {
-    struct dataset_settings settings = tool_settings();
+    struct dataset_settings settings = o->settings;
     settings.malformed = DATASET_SKIP_MALFORMED;
     settings.index = DATASET_INDEX_NONE;
-    struct dataset *d = tool_open(path, &settings);
+    struct dataset *d = tool_open(o->file, &settings);
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
     int code = f->malformed > 0 ? TOOL_NO : TOOL_OK;
-    if (f->malformed > 0 || f->duplicates > 0)
-        show_lines(d, path, all);
+    show_lines(d, o->file, o->all);
     show_figures(f);
-    if (!check_trie(d))
+    if (!check_trie(d, o->file))
         code = TOOL_ERROR;
     return tool_close(d, code);
 }
 
-static int check_index(const char *path)
+static int check_index(const struct options *o)
 {
-    struct dataset_settings settings = tool_settings();
+    struct dataset_settings settings = o->settings;
+    const char *path = o->file;
     struct error error = {""};
     settings.malformed = DATASET_SKIP_MALFORMED;
     settings.index = DATASET_INDEX_ONLY;
@@ -101,32 +129,49 @@ static int check_index(const char *path)
         fprintf(stderr, "stele: %s\n", error.text);
     } else if (d != NULL && dataset_verify(d, &error)) {
         show_figures(dataset_figures(d));
-        code = check_trie(d) ? TOOL_OK : TOOL_NO;
+        code = check_trie(d, path) ? TOOL_OK : TOOL_NO;
     } else {
         fprintf(stderr, "stele: %s\n", error.text);
     }
     return tool_close(d, code);
 }
 
-int tool_check(int argc, char *argv[])
+static int check(const struct options *o)
 {
-    const char *path = NULL;
-    bool all = false;
-    bool index = false;
-    bool good = true;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--all") == 0)
-            all = true;
-        else if (strcmp(argv[i], "--index") == 0)
-            index = true;
-        else if (path == NULL && argv[i][0] != '-')
-            path = argv[i];
-        else
-            good = false;
-    }
-    if (!good || path == NULL || (all && index)) {
-        fprintf(stderr, "usage: stele check FILE [--all | --index]\n");
+    if (o->all && o->check_index) {
+        fprintf(stderr, "stele: --all and --index exclude each other\n");
         return TOOL_ERROR;
     }
-    return index ? check_index(path) : check_data(path, all);
+    return o->check_index ? check_index(o) : check_data(o);
 }
+
+static const char *set_all(struct options *o, const char *value)
+{
+    (void)value;
+    o->all = true;
+    return NULL;
+}
+
+static const char *set_check_index(struct options *o, const char *value)
+{
+    (void)value;
+    o->check_index = true;
+    return NULL;
+}
+
+static const struct option_row rows[] = {
+    {"--all", NULL, "name all malformed and all replaced lines, not only ten of each", set_all},
+    {"--index", NULL, "check the index file FILE.idx, and that it is of this data, instead",
+     set_check_index},
+    TOOL_HELP_ROW,
+};
+
+const struct tool_command tool_check = {
+    "check",
+    "FILE [--all | --index]",
+    "validate every line, naming malformed and replaced ones (ten, or all); or the index file",
+    false,
+    rows,
+    sizeof rows / sizeof *rows,
+    check,
+};

@@ -3,26 +3,21 @@
 
 #include "tool/tool.h"
 
-int tool_get(int argc, char *argv[])
+static int get(const struct options *o)
 {
-    struct dataset_settings settings = tool_settings();
     int code = TOOL_OK;
-    if (argc < 3) {
-        fprintf(stderr, "usage: stele get FILE KEY...\n");
-        return TOOL_ERROR;
-    }
-    struct dataset *dataset = tool_open(argv[1], &settings);
+    struct dataset *dataset = tool_open(o->file, &o->settings);
     if (dataset == NULL)
         return TOOL_ERROR;
-    for (int i = 2; i < argc; i++) {
-        struct span key = span_text(argv[i]);
+    for (int i = 0; i < o->key_count; i++) {
+        struct span key = span_text(o->keys[i]);
         struct span value;
         struct uuid id;
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id)) {
-            fprintf(stderr, "stele: '%s' is not a UUID\n", argv[i]);
+            fprintf(stderr, "stele: '%s' is not a UUID\n", o->keys[i]);
             code = TOOL_NO;
         } else if (!dataset_get(dataset, id, &value)) {
-            fprintf(stderr, "stele: no key %s in %s\n", argv[i], argv[1]);
+            fprintf(stderr, "stele: no key %s in %s\n", o->keys[i], o->file);
             code = TOOL_NO;
         } else {
             fwrite(value.ptr, 1, value.len, stdout);
@@ -31,3 +26,9 @@ int tool_get(int argc, char *argv[])
     }
     return tool_close(dataset, code);
 }
+
+static const struct option_row rows[] = {TOOL_HELP_ROW};
+
+const struct tool_command tool_get = {
+    "get", "FILE KEY...", "print the values of keys, a line each", true, rows, 1, get,
+};

@@ -2,63 +2,48 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/number.h"
-#include "base/progress.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
 
 static void tell(void *context, bool warning, const char *text)
 {
-    const struct progress *progress = context;
+    (void)context;
     (void)warning;
-    fprintf(stderr, "%sstele: %s\n", progress->terminal ? "\r\033[K" : "", text);
+    tool_step_hide();
+    fprintf(stderr, "stele: %s\n", text);
 }
 
-static void show_progress(void *context, uint64_t done, uint64_t total)
+static const char *set_path(struct options *o, const char *value)
 {
-    struct progress *progress = context;
-    char text[PROGRESS_TEXT];
-    if (progress_due(progress, done, total, text))
-        fprintf(stderr, progress->terminal ? "\r%s\033[K" : "stele: %s\n", text);
+    o->settings.index_path = value;
+    return *value != '\0' && strcmp(value, "none") != 0 ? NULL : "must be a path";
 }
 
-int tool_index(int argc, char *argv[])
+static const char *set_skip_malformed(struct options *o, const char *value)
 {
-    struct dataset_settings settings = tool_settings();
-    const char *file = NULL;
-    struct progress progress;
+    (void)value;
+    o->settings.malformed = DATASET_SKIP_MALFORMED;
+    return NULL;
+}
+
+static const char *set_build_memory(struct options *o, const char *value)
+{
+    bool good = number_parse_memory(span_text(value), &o->settings.build_memory) &&
+                o->settings.build_memory > 0;
+    return good ? NULL : "must be a size like 512mb or 1gb";
+}
+
+static int index_file(const struct options *o)
+{
+    struct dataset_settings settings = o->settings;
     settings.notice = tell;
-    settings.progress = show_progress;
-    settings.context = &progress;
     settings.index = DATASET_INDEX_WRITE;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--skip-malformed") == 0)
-            settings.malformed = DATASET_SKIP_MALFORMED;
-        else if (strcmp(argv[i], "--build-memory") == 0 && i + 1 < argc &&
-                 number_parse_memory(span_text(argv[i + 1]), &settings.build_memory) &&
-                 settings.build_memory > 0)
-            i++;
-        else if (tool_index_option(&settings, argc, argv, &i))
-            continue;
-        else if (file == NULL && argv[i][0] != '-')
-            file = argv[i];
-        else
-            file = "";
-    }
-    if (file == NULL || *file == '\0' || settings.index == DATASET_INDEX_NONE) {
-        fprintf(stderr, "usage: stele index FILE [--index PATH] [--skip-malformed] "
-                        "[--build-memory SIZE]\n");
-        return TOOL_ERROR;
-    }
     // Where the size of files is limited, writing is to fail and the temporary file to go.
     signal(SIGXFSZ, SIG_IGN);
-    progress_begin(&progress, isatty(STDERR_FILENO));
-    struct dataset *d = tool_open(file, &settings);
-    if (progress.terminal && progress.told_ns != progress.began_ns)
-        fputs("\r\033[K", stderr);
+    struct dataset *d = tool_open(o->file, &settings);
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
@@ -72,3 +57,23 @@ int tool_index(int argc, char *argv[])
     printf("built in   %.3f s\n", (double)f->build_ns / 1e9);
     return tool_close(d, stands ? TOOL_OK : TOOL_ERROR);
 }
+
+static const struct option_row rows[] = {
+    {"--index", "PATH", "where to write it (default: FILE.idx)", set_path},
+    {"--skip-malformed", NULL, "index the good lines of a file that has malformed ones",
+     set_skip_malformed},
+    {"--build-memory", "SIZE",
+     "most memory to build it in, like 512mb or 1gb (default: a quarter of what there is)",
+     set_build_memory},
+    TOOL_HELP_ROW,
+};
+
+const struct tool_command tool_index = {
+    "index",
+    "FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]",
+    "write the index file, or see that it stands",
+    false,
+    rows,
+    sizeof rows / sizeof *rows,
+    index_file,
+};

@@ -1,6 +1,5 @@
 // Opening a dataset as every subcommand does: with the index file if there is one, all verified.
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "tool/tool.h"
@@ -8,30 +7,25 @@
 static void tell_warning(void *context, bool warning, const char *text)
 {
     (void)context;
-    if (warning)
-        fprintf(stderr, "stele: %s\n", text);
+    if (!warning)
+        return;
+    tool_step_hide();
+    fprintf(stderr, "stele: %s\n", text);
 }
 
 struct dataset_settings tool_settings(void)
 {
-    return (struct dataset_settings){.index = DATASET_INDEX_READ, .notice = tell_warning};
-}
-
-bool tool_index_option(struct dataset_settings *settings, int argc, char *argv[], int *at)
-{
-    if (strcmp(argv[*at], "--index") != 0 || *at + 1 >= argc)
-        return false;
-    settings->index_path = argv[++*at];
-    if (strcmp(settings->index_path, "none") == 0)
-        settings->index = DATASET_INDEX_NONE;
-    return true;
+    return (struct dataset_settings){
+        .index = DATASET_INDEX_READ, .notice = tell_warning, .progress = tool_told};
 }
 
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings)
 {
     struct error error = {""};
     struct dataset_report report = {0};
+    tool_step("indexing", path, true);
     struct dataset *d = dataset_open(path, settings, &report, &error);
+    tool_step_hide();
     if (d == NULL) {
         for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
             fprintf(stderr, "%s\n", report.malformed[i]);
@@ -44,6 +38,7 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
 
 int tool_close(struct dataset *d, int code)
 {
+    tool_step_hide();
     if (d != NULL && dataset_look(d) != 0) {
         fprintf(stderr,
                 "stele: '%s' or its index was truncated, overwritten or cannot be read; do not "

@@ -4,16 +4,9 @@
 #include "base/number.h"
 #include "tool/tool.h"
 
-struct scan {
-    const char *file;
-    struct uuid from;
-    struct uuid to; // the last key that is printed, if it is there
-    int64_t limit;
-};
-
 // Makes the range that of the keys whose text begins with the hexadecimal digits of `prefix`;
 // hyphens are skipped. False when it is no such prefix.
-static bool set_prefix(struct scan *scan, const char *prefix)
+static bool set_range(struct options *scan, const char *prefix)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned count = 0;
@@ -40,62 +33,64 @@ static bool set_uuid(struct uuid *id, const char *text)
     return strlen(text) == UUID_TEXT_LEN && uuid_parse(text, id);
 }
 
-// False after saying what is wrong.
-static bool parse(struct scan *scan, int argc, char *argv[])
+static const char *set_from(struct options *o, const char *value)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        bool good;
-        if (strcmp(word, "--from") == 0)
-            good = set_uuid(&scan->from, value);
-        else if (strcmp(word, "--to") == 0)
-            good = set_uuid(&scan->to, value);
-        else if (strcmp(word, "--prefix") == 0)
-            good = set_prefix(scan, value);
-        else if (strcmp(word, "--limit") == 0)
-            good = number_parse(span_text(value), &scan->limit) && scan->limit >= 0;
-        else if (scan->file == NULL && word[0] != '-') {
-            scan->file = word;
-            continue;
-        } else {
-            fprintf(stderr, "stele: unexpected '%s'\n", word);
-            return false;
-        }
-        if (!good) {
-            fprintf(stderr, "stele: %s '%s' is not what it takes\n", word, value);
-            return false;
-        }
-        i++;
-    }
-    if (scan->file == NULL)
-        fprintf(stderr, "usage: stele scan FILE [--from UUID] [--to UUID] [--prefix HEX] "
-                        "[--limit N]\n");
-    return scan->file != NULL;
+    return set_uuid(&o->from, value) ? NULL : "must be a UUID";
 }
 
-int tool_scan(int argc, char *argv[])
+static const char *set_to(struct options *o, const char *value)
 {
-    struct dataset_settings settings = tool_settings();
-    struct scan scan = {.to = {UINT64_MAX, UINT64_MAX}, .limit = INT64_MAX};
-    if (!parse(&scan, argc, argv))
-        return TOOL_ERROR;
-    struct dataset *d = tool_open(scan.file, &settings);
+    return set_uuid(&o->to, value) ? NULL : "must be a UUID";
+}
+
+static const char *set_prefix(struct options *o, const char *value)
+{
+    return set_range(o, value) ? NULL : "must be how a UUID begins, in hexadecimal digits";
+}
+
+static const char *set_limit(struct options *o, const char *value)
+{
+    bool good = number_parse(span_text(value), &o->limit) && o->limit >= 0;
+    return good ? NULL : "must be a number from 0 up";
+}
+
+static int scan(const struct options *o)
+{
+    struct dataset *d = tool_open(o->file, &o->settings);
     if (d == NULL)
         return TOOL_ERROR;
     struct uuid id;
     struct span value;
-    uint64_t rank = dataset_seek(d, scan.from);
-    for (; scan.limit > 0 && dataset_at(d, rank, &id, &value) && !uuid_less(scan.to, id); rank++) {
+    int64_t left = o->limit;
+    uint64_t rank = dataset_seek(d, o->from);
+    for (; left > 0 && dataset_at(d, rank, &id, &value) && !uuid_less(o->to, id); rank++) {
         char text[UUID_TEXT_LEN];
         uuid_format(id, text);
         fwrite(text, 1, sizeof text, stdout);
         putchar(' ');
         fwrite(value.ptr, 1, value.len, stdout);
         putchar('\n');
-        scan.limit--;
+        left--;
         if (ferror(stdout)) // whoever reads has gone
             break;
     }
     return tool_close(d, TOOL_OK);
 }
+
+static const struct option_row rows[] = {
+    {"--from", "UUID", "from this key on; it need not exist", set_from},
+    {"--to", "UUID", "up to this key, which is included", set_to},
+    {"--prefix", "HEX", "only keys that begin so", set_prefix},
+    {"--limit", "N", "at most that many", set_limit},
+    TOOL_HELP_ROW,
+};
+
+const struct tool_command tool_scan = {
+    "scan",
+    "FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]",
+    "print a range in key order",
+    false,
+    rows,
+    sizeof rows / sizeof *rows,
+    scan,
+};

@@ -286,19 +286,27 @@ static void check_tools(void)
     ok(strstr(said.ptr, "bytes of data, not 25000: building\n") != NULL &&
            strstr(said.ptr, "wrote '") != NULL,
        "is built anew");
-    const char *const *const wrong[] = {
-        WORDS("index"),
-        WORDS("index", data, "more"),
-        WORDS("index", data, "--index"),
-        WORDS("index", data, "--index", "none"),
-        WORDS("index", "--index", "none", data),
-        WORDS("index", "--nope", data),
-        WORDS("check", "--index"),
-        WORDS("check", "--index", "--all", data),
+    static const struct {
+        const char *words[6];
+        const char *said;
+    } wrong[] = {
+        {{"index"}, "usage: stele index FILE [--index PATH] "},
+        {{"index", "a", "more"}, "stele: more than one file: 'a' and 'more'\n"},
+        {{"index", "a", "--index"}, "stele: option --index needs a value\n"},
+        {{"index", "a", "--index", "none"}, "stele: --index 'none' must be a path\n"},
+        {{"index", "--index=none", "a"}, "stele: --index 'none' must be a path\n"},
+        {{"index", "--nope", "a"}, "stele: unknown option '--nope'; --help lists them\n"},
+        {{"index", "--indx=x", "a"}, "stele: unknown option '--indx'; did you mean --index?\n"},
+        {{"check", "--index"}, "usage: stele check FILE [--all | --index]\n"},
+        {{"check", "--index", "--all", "a"}, "stele: --all and --index exclude each other\n"},
+        {{"chek", "a"}, "stele: unknown subcommand 'chek'; did you mean check?\n"},
+        {{"serve", "a"}, "stele: unknown subcommand 'serve'; stele help lists them\n"},
+        {{"help", "idnex"}, "stele: unknown subcommand 'idnex'; did you mean index?\n"},
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        is_number(tool(&said, wrong[i]), 2, "wrong words, %u", i);
-        ok(memcmp(said.ptr, "usage: ", 7) == 0, "are answered with the right ones");
+        is_number(tool(&said, wrong[i].words), 2, "wrong words, %u", i);
+        ok(strncmp(said.ptr, wrong[i].said, strlen(wrong[i].said)) == 0, "are answered with '%s'",
+           wrong[i].said);
     }
     is_number(tool(&said, WORDS("index", "/no/such/file")), 2, "stele index of no file");
     is_number(tool(&said, WORDS("index", data, "--index", "/no/such/folder/i")), 2,

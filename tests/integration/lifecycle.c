@@ -243,7 +243,7 @@ static const struct {
     {{"data", "--port"}, "option --port needs a value"},
     {{"data", "--port=none"}, "--port none without --unixsocket leaves nowhere to listen"},
     {{"data", "--no-such-option"}, "unknown option '--no-such-option'; --help lists them"},
-    {{"data", "-p"}, "unknown option '-p'; --help lists them"},
+    {{"data", "-p"}, "unknown option '-p': did you mean --port?"},
     {{"data", "--skip-malformed=yes"}, "option --skip-malformed takes no value"},
     {{"data", "data2"}, "more than one data file: 'data' and 'data2'"},
     {{NULL}, "no data file given; --help shows how"},

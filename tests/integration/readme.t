@@ -292,7 +292,7 @@ for my $ruling (@rulings) {
     spit("$dir/FILE", defined $text ? bytes($text) : '');
     my ($out, $status) = run($dir, "'$build/stele' check FILE");
     my ($messages) = $out =~ /^(.*?)^bytes /ms;
-    my $expected = $reported ne '' ? message($reported =~ s/^`|`$//gr) . "\n" : '';
+    my $expected = join '', map { message(s/^`|`$//gr) . "\n" } split /<br>/, $reported;
     is($messages, $expected, "$content: what is reported");
     is($status, $values eq '' ? 1 : 0, "$content: accepted or refused");
     next if $values eq '';

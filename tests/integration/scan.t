@@ -44,9 +44,4 @@ for my $words ('', 'example.data --from x', 'example.data --prefix g', 'example.
     is($? >> 8, 2, "scan $words: refused");
     like($said, qr/\A(?:stele|usage): [^\n]+\n\z/, 'in one line');
 }
-my $times = qr/(?: +[\d.]+ ns){3}\n/;
-like(`$stele bench example.data --index none`,
-    qr/\Akeys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\z/s,
-    'bench prints its table');
-is($?, 0, 'and finds every key');
 done_testing();

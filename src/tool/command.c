@@ -1,0 +1,80 @@
+// What the subcommands have in common: their words, their help.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/terminal.h"
+#include "tool/tool.h"
+
+const char *tool_set_help(struct options *o, const char *value)
+{
+    (void)value;
+    o->help = true;
+    return NULL;
+}
+
+// Reads the words. Those that are no options are moved to the front of argv, behind the name. Their
+// number, or -1 with a message.
+static int read_words(const struct tool_command *command, struct options *o, int argc, char *argv[],
+                      struct error *error)
+{
+    const struct option_table table = {command->rows, command->count, NULL};
+    bool only_words = false;
+    int words = 0;
+    for (int i = 1; i < argc; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!command_line_option(&table, o, argc, argv, &i, error))
+                return -1;
+        } else {
+            argv[++words] = argv[i];
+        }
+    }
+    return words;
+}
+
+void tool_explain(const struct tool_command *command)
+{
+    const struct option_table table = {command->rows, command->count, NULL};
+    unsigned width = terminal_width(STDOUT_FILENO);
+    struct buf text = {0};
+    buf_printf(&text, "usage: stele %s ", command->name);
+    command_line_wrap(command->words, (unsigned)text.len, 4, width, &text);
+    buf_append_text(&text, "\n");
+    command_line_wrap(command->help, 0, 0, width, &text);
+    buf_append_text(&text, "\n");
+    command_line_help(&table, width, &text);
+    fwrite(text.ptr, 1, text.len, stdout);
+    buf_release(&text);
+}
+
+int tool_run(const struct tool_command *command, int argc, char *argv[])
+{
+    struct options o = {
+        .settings = tool_settings(), .to = {UINT64_MAX, UINT64_MAX}, .limit = INT64_MAX};
+    struct error error = {""};
+    int words = read_words(command, &o, argc, argv, &error);
+    if (words < 0) {
+        fprintf(stderr, "stele: %s\n", error.text);
+        return TOOL_ERROR;
+    }
+    if (o.help) {
+        tool_explain(command);
+        return tool_finish(TOOL_OK);
+    }
+    if (words > 1 && !command->takes_keys) {
+        fprintf(stderr, "stele: more than one file: '%s' and '%s'\n", argv[1], argv[2]);
+        return TOOL_ERROR;
+    }
+    if (words < (command->takes_keys ? 2 : 1)) {
+        fprintf(stderr, "usage: stele %s %s\n", command->name, command->words);
+        return TOOL_ERROR;
+    }
+    o.file = argv[1];
+    o.keys = argv + 2;
+    o.key_count = words - 1;
+    return command->run(&o);
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env perl
+# The words of `stele` and `stele-server`: help however it is asked for, as wide as it may be, and
+# what a terminal shows while work goes on. script(1) makes the terminals.
+use strict;
+use warnings;
+use File::Temp;
+use FindBin;
+use Test::More;
+
+chdir "$FindBin::RealBin/../.." or die $!;
+my $build = $ENV{STELE_BUILD} // 'build/release';
+my ($stele, $server) = ("$build/stele", "$build/stele-server");
+my $dir = File::Temp->newdir('stele-tool-XXXXXX', TMPDIR => 1);
+delete $ENV{COLUMNS};
+
+# What a command prints on both streams, and its exit status.
+sub run {
+    my ($command) = @_;
+    my $out = qx{$command 2>&1 </dev/null};
+    return ($out, $? >> 8);
+}
+
+# The same on a terminal of so many columns.
+sub on_terminal {
+    my ($columns, $command) = @_;
+    my ($out, $status) = run(qq{script -qec "stty cols $columns; $command" /dev/null});
+    $out =~ s/\r\n/\n/g;
+    return ($out, $status);
+}
+
+sub longest {
+    my ($longest) = sort { $b <=> $a } 0, map { length } split /\n/, $_[0];
+    return $longest;
+}
+
+# ---- help ---------------------------------------------------------------------------------------
+
+my ($server_help) = run("$server --help");
+my ($tool_help) = run("$stele --help");
+like($server_help, qr/\Ausage: stele-server DATAFILE/, 'stele-server --help');
+like($tool_help, qr/\Ausage: stele SUBCOMMAND/, 'stele --help');
+is_deeply([run("$server -h")], [$server_help, 0], 'stele-server -h');
+is_deeply([run("$stele $_")], [$tool_help, 0], "stele $_") for '-h', 'help';
+is_deeply([run("$stele")], [$tool_help, 2], 'stele alone says how, and fails');
+my ($version) = run("$server --version");
+is_deeply([run("$server -v")], [$version, 0], 'stele-server -v');
+($version) = run("$stele --version");
+like($version, qr/\Astele \d/, 'stele --version');
+is_deeply([run("$stele $_")], [$version, 0], "stele $_") for '-v', 'version';
+
+my %all = ('stele' => $tool_help, 'stele-server' => $server_help);
+for my $name (qw(bench check get index scan)) {
+    my ($help, $status) = run("$stele help $name");
+    is($status, 0, "stele help $name");
+    like($help, qr/\Ausage: stele $name FILE/, 'begins with the usage');
+    my ($usage) = $help =~ /\A(.*?)\n\n/s;
+    for my $option ($usage =~ /(--[a-z-]+)/g) {
+        like($help, qr/^  \Q$option\E /m, "and explains $option");
+    }
+    is_deeply([run("$stele $_")], [$help, 0], "stele $_ is the same")
+        for "$name --help", "$name -h", "$name no-such-file --help", "--help $name";
+    $all{"stele $name"} = $help;
+}
+cmp_ok(longest($all{$_}), '<=', 80, "$_: the help fits 80 columns where it is no terminal") for sort keys %all;
+for my $columns (40, 60, 132) {
+    for my $name (sort keys %all) {
+        my ($shown) = on_terminal($columns, "$build/$name --help");
+        cmp_ok(longest($shown), '<=', $columns, "$name: and a terminal of $columns");
+        is(join(' ', split ' ', $shown), join(' ', split ' ', $all{$name}), 'with the same words');
+    }
+}
+cmp_ok(longest((run("COLUMNS=50 $server --help"))[0]), '<=', 50, 'COLUMNS is heeded');
+
+# ---- a configuration file of Redis --------------------------------------------------------------
+
+for my $name ('redis.conf', 'a.cfg') {
+    open my $conf, '>', "$dir/$name" or die $!;
+    print $conf "# Redis configuration file example.\nport 0\nrequirepass SECRET\n";
+    close $conf;
+    my ($said, $status) = run("$server '$dir/$name' --port 0");
+    is($status, 1, "$name is no data file");
+    is($said, "stele-server: $dir/$name is no data file but looks like a configuration file; there is "
+            . "none: options stand on the command line\n", 'and told from one, and what is in it not shown');
+}
+
+# ---- progress -----------------------------------------------------------------------------------
+
+# The bars drawn, without what moves the cursor.
+sub bars {
+    my ($shown) = @_;
+    return map { s/\e\[K.*//sr } grep { /\e\[K/ } split /\r/, $shown;
+}
+
+my $times = qr/(?: +[\d.]+ ns){3}\n/;
+my ($table) = run("$stele bench example.data --index none");
+my ($shown, $status) = on_terminal(50, "$stele bench example.data --index none");
+my $expected = qr/^keys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\z/ms;
+is($status, 0, 'bench finds every key');
+like($table, qr/\A$expected/, 'which is all where there is no terminal');
+my @bars = grep { length } bars($shown);
+$shown =~ s/\r[^\n]*\r\e\[K//;
+cmp_ok(scalar @bars, '>', 0, 'a terminal shows how far it is');
+like($shown, qr/\A$expected/, 'and leaves nothing beside the table');
+is((grep { !/^measuring example\.data (?:\[[#-]+\] )? *\d+ %(?:  \d+:\d\d left)?$/ } @bars)[0], undef,
+    'by the step, the file, a bar and the time left');
+cmp_ok(longest(join "\n", @bars), '<', 50, 'in one line of the terminal');
+
+SKIP: {
+    skip 'the same in each flavour, and slow in this one', 3 if $build =~ /asan/;
+    my $data = "$dir/a-file-of-some-size.data";
+    system("$build/tests/bench/generate 1000000 --values 1..1 > $data") == 0 or die;
+    my ($check) = on_terminal(63, "$stele check $data");
+    my @bars = grep { length } bars($check);
+    my %steps = map { (split / /)[0] => 1 } @bars;
+    ok($steps{indexing} || $steps{reading}, 'check shows how far it is with the file');
+    ok($steps{verifying}, 'and with looking up each key');
+    cmp_ok(longest(join "\n", @bars), '<', 63, 'in one line of a terminal of 63 columns');
+}
+
+done_testing();

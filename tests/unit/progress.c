@@ -1,0 +1,112 @@
+// Lines of progress: on a terminal never wider than it is, and always with what matters most.
+#include "base/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/tap.h"
+
+// What is told at once of a step that began a second ago.
+static const char *told(struct progress *p, uint64_t done, uint64_t total, unsigned width)
+{
+    static char text[PROGRESS_TEXT];
+    p->began_ns -= 1000000000;
+    p->told_ns = p->began_ns - 1000000000;
+    return progress_due(p, done, total, width, text) ? text : "nothing";
+}
+
+// Columns: every character of UTF-8 counts as one.
+static unsigned columns(const char *text)
+{
+    unsigned count = 0;
+    for (; *text != '\0'; text++)
+        count += (*text & 0xc0) != 0x80;
+    return count;
+}
+
+static const char *bar(const char *file, uint64_t done, unsigned width)
+{
+    struct progress p;
+    progress_begin(&p, "indexing", file, false, true);
+    return told(&p, done, 100, width);
+}
+
+static void test_layout(void)
+{
+    static const struct {
+        unsigned width;
+        const char *wanted;
+    } cases[] = {
+        {200, "indexing d.data [###############---------------]  50 %  0:01 left"},
+        {63, "indexing d.data [#############--------------]  50 %  0:01 left"},
+        {45, "indexing d.data [####-----]  50 %  0:01 left"},
+        {44, "indexing d.data [####----]  50 %  0:01 left"},
+        {43, "indexing d.data  50 %  0:01 left"},
+        {33, "indexing d.data  50 %  0:01 left"},
+        {32, "indexing d.data  50 %"},
+        {26, "indexing d.data  50 %"},
+        {20, "indexing  50 %"},
+        {10, " 50 %"},
+        {1, " 50 %"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        is_text(bar("path/to/d.data", 50, cases[i].width), cases[i].wanted, "%u columns",
+                cases[i].width);
+    is_text(bar("a-long-name-of-a-file.data", 50, 40), "indexing ...-file.data  50 %  0:01 left",
+            "a long name is cut at its front");
+    is_text(bar("a\033[2Jb\n", 50, 60),
+            "indexing a?[2Jb? [###########------------]  50 %  0:01 left",
+            "a name does not command the terminal");
+}
+
+static void test_widths(void)
+{
+    static const char *const names[] = {
+        "d",
+        "a-long-name-of-a-file-with-many-letters-in-it.data",
+        "",
+        "/",
+        "\xc3\xa4\xc3\xb6\xc3\xbc-\xc3\xa4\xc3\xb6\xc3\xbc-\xc3\xa4\xc3\xb6\xc3\xbc.data",
+    };
+    unsigned wide = 0;
+    unsigned incomplete = 0;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        for (unsigned width = 7; width < 300; width++) {
+            for (uint64_t done = 1; done <= 101; done += 10) {
+                const char *text = bar(names[i], done, width);
+                wide += columns(text) >= width;
+                incomplete += strchr(text, '%') == NULL ||
+                              (width >= 20 && strncmp(text, "indexing ", 9) != 0);
+            }
+        }
+    }
+    is_number(wide, 0, "no line fills the terminal");
+    is_number(incomplete, 0, "each tells the percentage, and the step where 20 columns are");
+}
+
+static void test_others(void)
+{
+    struct progress p;
+    char text[PROGRESS_TEXT];
+    progress_begin(&p, "indexing", "path/to/d.data", true, false);
+    ok(!progress_due(&p, 1, 2, 80, text) && !progress_told(&p), "nothing at once");
+    p.began_ns -= 2000000000;
+    p.told_ns = p.began_ns;
+    ok(!progress_due(&p, 1, 2, 80, text), "nor after two seconds where there is no terminal");
+    const char *line = told(&p, 50000000, 100000000, 20);
+    ok(strncmp(line, "indexing path/to/d.data:  50 %  ", 32) == 0 &&
+           strstr(line, " MB/s  0:0") != NULL,
+       "a line for a log has the path, however wide it is: %s", line);
+    ok(progress_told(&p), "and is known to be told");
+    is_text(told(&p, 0, 100, 80), "nothing", "nothing is told of nothing done");
+    progress_begin(&p, "indexing", "d", true, true);
+    ok(strstr(told(&p, 200, 100, 80), "100 %") != NULL, "there is no more than all");
+}
+
+int main(void)
+{
+    test_layout();
+    test_widths();
+    test_others();
+    return done_testing();
+}
