@@ -21,6 +21,7 @@
 #include "base/terminal.h"
 #include "base/version.h"
 #include "data/dataset.h"
+#include "files.h"
 #include "net/notify.h"
 #include "net/publisher.h"
 #include "net/server.h"
@@ -165,6 +166,13 @@ static int serve(const struct options *options)
     opening.options = options;
     const struct dataset_source source = {open_dataset, &opening, options->data_file};
     int code = EXIT_FAILURE;
+    if (!files_are_distinct(options, &error)) {
+        FILE *to = files_log_fault(STDERR_FILENO) == NULL ? stderr : stdout;
+        if (files_log_fault(fileno(to)) == NULL) // or the message would do the harm
+            fprintf(to, "stele-server: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    log_check(files_log_fault);
     if (!log_open(options->server.service.logfile, options->log_level, &error))
         return fail(&error);
     // Addresses come first: that one is in use should not show after minutes of indexing.

@@ -8,7 +8,8 @@ BEGIN {
     may["tool"] = "base data tool"
     may["src/options"] = "base net options.h"
     may["src/stele"] = "base tool"
-    may["src/main"] = "base data net options.h"
+    may["src/files"] = "base data files.h options.h"
+    may["src/main"] = "base data files.h net options.h"
 }
 FNR == 1 { # the room: the folder in src/, or the file itself
     room = FILENAME

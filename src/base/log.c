@@ -33,7 +33,8 @@ static struct {
     _Atomic enum log_level level;
     pthread_mutex_t writing;
     unsigned long dropped; // lines, since the last one that was taken
-} state = {STDERR_FILENO, LOG_NOTICE, PTHREAD_MUTEX_INITIALIZER, 0};
+    const char *(*fault)(int fd);
+} state = {STDERR_FILENO, LOG_NOTICE, PTHREAD_MUTEX_INITIALIZER, 0, NULL};
 
 const char *log_level_name(enum log_level level)
 {
@@ -63,18 +64,29 @@ static int standard_error(void)
     return fd >= 0 ? fd : STDERR_FILENO;
 }
 
+// -1 with the reason. O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
+static int open_file(const char *path, const char **reason)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+    *reason = fd < 0 ? strerror(errno) : state.fault != NULL ? state.fault(fd) : NULL;
+    if (fd < 0 || *reason == NULL)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void log_check(const char *(*fault)(int fd))
+{
+    state.fault = fault;
+}
+
 bool log_open(const char *path, enum log_level level, struct error *error)
 {
-    int fd;
-    if (*path == '\0') {
-        fd = standard_error();
-    } else {
-        // O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
-        if (fd < 0) {
-            error_set(error, "cannot open log file '%s': %s", path, strerror(errno));
-            return false;
-        }
+    const char *reason = NULL;
+    int fd = *path == '\0' ? standard_error() : open_file(path, &reason);
+    if (fd < 0) {
+        error_set(error, "cannot open log file '%s': %s", path, reason);
+        return false;
     }
     state.fd = fd;
     state.level = level;

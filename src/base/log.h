@@ -18,9 +18,13 @@ const char *log_level_name(enum log_level level);
 // False when `name` is not one of Redis's words.
 bool log_level_parse(const char *name, enum log_level *level);
 
+// Has each log file looked at when it has been opened and before anything is written to it: `fault`
+// gives the reason why it must not be logged to, or NULL. Any thread may call it.
+void log_check(const char *(*fault)(int fd));
+
 // Lines below `level` are dropped from here on, the others go to the file `path` (appended to,
 // created if missing), or to standard error when `path` is empty. False with a message when the
-// file cannot be opened, or is a FIFO that nobody reads.
+// file cannot be opened, is a FIFO that nobody reads, or is refused by log_check.
 bool log_open(const char *path, enum log_level level, struct error *error);
 
 // Changes the level; any thread may.

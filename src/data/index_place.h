@@ -8,6 +8,7 @@
 struct error;
 
 #define INDEX_SUFFIX ".idx"
+#define INDEX_LOCK_SUFFIX ".lock" // behind the path of the index file
 
 enum index_place {
     INDEX_PLACE_FREE,     // nothing is there, or what an index may replace

@@ -105,7 +105,7 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
 static bool init(struct index_writer *w, const char *path, struct error *error)
 {
     *w = (struct index_writer){.fd = -1, .lock_fd = -1, .path = strdup(path)};
-    if (asprintf(&w->lock, "%s.lock", path) < 0)
+    if (asprintf(&w->lock, "%s" INDEX_LOCK_SUFFIX, path) < 0)
         w->lock = NULL;
     if (w->path != NULL && w->lock != NULL)
         return true;

@@ -1,5 +1,7 @@
 // Opening a dataset as every subcommand does: with the index file if there is one, all verified.
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "tool/tool.h"
@@ -19,6 +21,12 @@ struct dataset_settings tool_settings(void)
         .index = DATASET_INDEX_READ, .notice = tell_warning, .progress = tool_told};
 }
 
+static bool leads_to(int fd, const struct dataset *d)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && dataset_is_of(d, &status);
+}
+
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings)
 {
     struct error error = {""};
@@ -30,6 +38,12 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
         for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
             fprintf(stderr, "%s\n", report.malformed[i]);
         fprintf(stderr, "stele: %s\n", error.text);
+        return NULL;
+    }
+    if (leads_to(STDOUT_FILENO, d) || leads_to(STDERR_FILENO, d)) {
+        if (!leads_to(STDERR_FILENO, d))
+            fprintf(stderr, "stele: '%s' is the data file and cannot be the output\n", path);
+        dataset_close(d);
         return NULL;
     }
     dataset_settle(d, NULL);

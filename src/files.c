@@ -1,0 +1,175 @@
+// Which files the options name, and whether two of them are one.
+#include "files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "data/index_place.h"
+#include "options.h"
+
+enum { LINKS_MAX = 40 };
+
+// Where a file is, or would be made. A file is known by its device and inode, a missing one by
+// those of its folder and its name there.
+struct place {
+    bool known;
+    bool exists;
+    dev_t device;
+    ino_t inode;
+    char name[NAME_MAX + 1];
+};
+
+struct named_file {
+    const char *what;
+    const char *path; // "" for a standard stream
+    bool written;
+    bool stream;
+    struct place place;
+};
+
+static const struct options *options; // of files_log_fault
+
+// What is written to a device goes nowhere that matters here, so it is like no other file.
+static struct place place_of_status(const struct stat *status)
+{
+    return (struct place){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),
+                          .exists = true,
+                          .device = status->st_dev,
+                          .inode = status->st_ino};
+}
+
+// Splits `path` behind its last slash: what is before goes to `folder`. The rest.
+static const char *split(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+             slash != NULL ? path : ".");
+    return slash != NULL ? slash + 1 : path;
+}
+
+static struct place place_of(const char *path)
+{
+    char now[PATH_MAX];
+    struct stat status;
+    struct place place = {.exists = false};
+    snprintf(now, sizeof now, "%s", path);
+    for (unsigned links = 0; links < LINKS_MAX; links++) {
+        char folder[PATH_MAX];
+        char target[PATH_MAX];
+        char next[2 * PATH_MAX];
+        if (stat(now, &status) == 0)
+            return place_of_status(&status);
+        const char *name = split(now, folder);
+        ssize_t len = readlink(now, target, sizeof target - 1);
+        if (len < 0) {
+            if (stat(folder, &status) == 0 && strlen(name) <= NAME_MAX) {
+                place = place_of_status(&status);
+                place.exists = false;
+                memcpy(place.name, name, strlen(name) + 1);
+            }
+            return place;
+        }
+        // A link that leads nowhere yet: what is made under its name is made there.
+        target[len] = '\0';
+        snprintf(next, sizeof next, "%s%s", target[0] == '/' ? "" : folder, target);
+        if (strlen(next) >= sizeof now)
+            return place;
+        memcpy(now, next, strlen(next) + 1);
+    }
+    return place;
+}
+
+static bool is_same(const struct place *a, const struct place *b)
+{
+    return a->known && b->known && a->exists == b->exists && a->device == b->device &&
+           a->inode == b->inode && strcmp(a->name, b->name) == 0;
+}
+
+// The path of the index file; "" when there is none, or it cannot be told.
+static void find_index_path(const struct options *o, char path[PATH_MAX])
+{
+    char real[PATH_MAX];
+    path[0] = '\0';
+    if (o->index != NULL)
+        snprintf(path, PATH_MAX, "%s", o->index);
+    else if (realpath(o->data_file, real) != NULL &&
+             snprintf(path, PATH_MAX, "%s" INDEX_SUFFIX, real) >= PATH_MAX)
+        path[0] = '\0';
+}
+
+bool files_are_distinct(const struct options *o, struct error *error)
+{
+    char index[PATH_MAX];
+    char lock[PATH_MAX + 8];
+    find_index_path(o, index);
+    snprintf(lock, sizeof lock, "%s%s", index, *index != '\0' ? INDEX_LOCK_SUFFIX : "");
+    struct named_file files[] = {
+        {.what = "the data file", .path = o->data_file},
+        {.what = "--requirepass-file", .path = o->password_file != NULL ? o->password_file : ""},
+        {.what = o->index != NULL ? "--index" : "the index file", .path = index, .written = true},
+        {.what = "the lock of the index file", .path = lock, .written = true},
+        {.what = "--logfile", .path = o->server.service.logfile, .written = true},
+        {.what = "--unixsocket", .path = o->server.service.unixsocket, .written = true},
+        {.what = "standard output", .path = "", .written = true, .stream = true},
+        {.what = "standard error", .path = "", .written = true, .stream = true},
+    };
+    enum { FILES = sizeof files / sizeof *files };
+    options = o;
+    for (unsigned i = 0; i < FILES; i++) {
+        struct stat status;
+        if (files[i].path == NULL)
+            files[i].path = "";
+        if (*files[i].path != '\0')
+            files[i].place = place_of(files[i].path);
+        else if (files[i].stream &&
+                 fstat(i + 1 == FILES ? STDERR_FILENO : STDOUT_FILENO, &status) == 0 &&
+                 S_ISREG(status.st_mode))
+            files[i].place = place_of_status(&status);
+        for (unsigned j = 0; j < i; j++) {
+            // Streams may lead to one file, and to the log.
+            bool both_may =
+                files[i].stream && (files[j].stream || files[j].path == o->server.service.logfile);
+            if (both_may || !(files[i].written || files[j].written) ||
+                !is_same(&files[i].place, &files[j].place))
+                continue;
+            error_set(error, "%s%s%s%s and %s '%s' are the same file", files[i].what,
+                      files[i].stream ? "" : " '", files[i].path, files[i].stream ? "" : "'",
+                      files[j].what, files[j].path);
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *files_log_fault(int fd)
+{
+    char index[PATH_MAX];
+    struct stat status;
+    const struct options *o = options;
+    if (o == NULL || fstat(fd, &status) != 0)
+        return NULL;
+    find_index_path(o, index);
+    const struct {
+        const char *path;
+        const char *fault;
+    } files[] = {
+        {o->data_file, "it is the data file"},
+        {o->password_file, "it is the password file"},
+        {index, "it is the index file"},
+    };
+    struct place log = place_of_status(&status);
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+        struct place place = {.exists = false};
+        if (files[i].path != NULL && *files[i].path != '\0')
+            place = place_of(files[i].path);
+        if (is_same(&log, &place))
+            return files[i].fault;
+    }
+    return NULL;
+}
