@@ -142,27 +142,40 @@ static void memory_section(const struct session *s, struct buf *b)
     fixed_fields(b, fixed);
 }
 
-// The dataset is what was saved last.
+// Whether the index is not in the file where it should be: it is damaged, or could not be written.
+static bool index_is_lost(const struct dataset *d)
+{
+    const char *status = dataset_index_status(d);
+    return dataset_index_path(d)[0] != '\0' &&
+           (strcmp(status, "memory") == 0 || strcmp(status, "damaged") == 0);
+}
+
+// What monitoring of Redis looks at. The dataset is what was saved last, and a reload is a save:
+// exporters pass these fields on, and drop those of the dataset section.
 static void persistence_section(const struct session *s, struct buf *b)
 {
-    static const char *const fixed[] = {"rdb_last_bgsave_status:ok",
-                                        "rdb_last_bgsave_time_sec:-1",
-                                        "rdb_current_bgsave_time_sec:-1",
-                                        "rdb_saves:0",
-                                        "rdb_last_cow_size:0",
-                                        "aof_enabled:0",
-                                        "aof_rewrite_in_progress:0",
-                                        "aof_rewrite_scheduled:0",
-                                        "aof_last_rewrite_time_sec:-1",
-                                        "aof_current_rewrite_time_sec:-1",
-                                        "aof_last_bgrewrite_status:ok",
-                                        "aof_last_write_status:ok",
-                                        "aof_last_cow_size:0",
-                                        NULL};
-    buf_printf(b, "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-                  "rdb_bgsave_in_progress:0\r\n");
-    buf_printf(b, "rdb_last_save_time:%llu\r\n",
-               (ull)(dataset_figures(session_dataset(s))->built_at_us / 1000000));
+    static const char *const fixed[] = {
+        "rdb_last_cow_size:0",          "aof_enabled:0",
+        "aof_rewrite_in_progress:0",    "aof_rewrite_scheduled:0",
+        "aof_last_rewrite_time_sec:-1", "aof_current_rewrite_time_sec:-1",
+        "aof_last_bgrewrite_status:ok", "aof_last_write_status:ok",
+        "aof_last_cow_size:0",          NULL};
+    const struct dataset *d = session_dataset(s);
+    struct reload_figures f = reload_history_read(&s->service->group->observation.reloads);
+    bool sound = strcmp(dataset_status(d), "ok") == 0;
+    uint64_t running = f.running ? clock_monotonic_ns() - f.begun_ns : 0;
+    buf_printf(b, "loading:0\r\n");
+    buf_printf(b, "async_loading:%d\r\n", f.running);
+    buf_printf(b, "rdb_changes_since_last_save:%d\r\n", !sound);
+    buf_printf(b, "rdb_bgsave_in_progress:%d\r\n", f.running);
+    buf_printf(b, "rdb_last_save_time:%llu\r\n", (ull)(dataset_figures(d)->built_at_us / 1000000));
+    buf_printf(b, "rdb_last_bgsave_status:%s\r\n",
+               f.failed || !sound || index_is_lost(d) ? "err" : "ok");
+    buf_printf(b, "rdb_last_bgsave_time_sec:%lld\r\n",
+               f.ended_us > 0 ? (long long)(f.took_ns / CLOCK_SECOND) : -1);
+    buf_printf(b, "rdb_current_bgsave_time_sec:%lld\r\n",
+               f.running ? (long long)(running / CLOCK_SECOND) : -1);
+    buf_printf(b, "rdb_saves:%llu\r\n", (ull)f.done);
     fixed_fields(b, fixed);
 }
 

@@ -22,6 +22,7 @@ void reload_history_begin(struct reload_history *h)
 {
     pthread_mutex_lock(&h->lock);
     h->figures.running = true;
+    h->figures.begun_ns = clock_monotonic_ns();
     pthread_mutex_unlock(&h->lock);
 }
 

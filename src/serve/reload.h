@@ -17,8 +17,9 @@ struct reload_request {
 
 // How reloads have gone so far.
 struct reload_figures {
-    bool running; // one is being done
-    bool failed;  // the last one
+    bool running;      // one is being done
+    bool failed;       // the last one
+    uint64_t begun_ns; // when the one that is running began; monotonic
     uint64_t done;
     uint64_t failures;
     uint64_t published_ns; // when the present dataset began to be served; monotonic
