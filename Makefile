@@ -117,11 +117,12 @@ build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 define flavour
 $(1)_objects = $$(patsubst %.c,build/$(1)/%.o,$$(1))
 
-# What is built with other flags than these is built again.
+# What is built with other flags than these is built again; for other machines than Stele's, nothing.
 build/$(1)/flags: FORCE
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' | cmp -s - $$@ || \
-	    echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' > $$@
+	$$(Q)echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' | cmp -s - $$@ || { \
+	    $$(CC) $$($(1)_FLAGS) -fsyntax-only -x c src/base/platform.h && \
+	    echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' > $$@; }
 
 build/$(1)/%.o: %.c Makefile build/$(1)/flags
 	$$(call say,CC $$< ($(1)))

@@ -50,7 +50,9 @@ is($?, 0, 'systemd-analyze verify');
 is($verdict, '', 'and it says nothing');
 my $security = `systemd-analyze security --no-pager --offline=true --threshold=15 $instance 2>&1`;
 is($?, 0, 'systemd-analyze security: at most 1.5') or diag($security);
-diag($1) if $security =~ /(Overall exposure level.*?: [\d.]+)/;
+my ($exposure) = $security =~ /Overall exposure level.*?: ([\d.]+)/;
+my ($told) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+gives\s+it\s+([\d.]+)\s+of\s+10/;
+is($told, $exposure, 'docs/operations.md tells the same');
 
 # ---- the filter ---------------------------------------------------------------------------------
 

@@ -1,0 +1,10 @@
+// What Stele is made for. The Makefile compiles this file alone before all others, so that
+// elsewhere this is the one error.
+#ifndef STELE_BASE_PLATFORM_H
+#define STELE_BASE_PLATFORM_H
+
+#if !defined __linux__ || !defined __LP64__
+#error "Stele needs 64-bit Linux: it maps files of any size and uses system calls of Linux."
+#endif
+
+#endif

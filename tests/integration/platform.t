@@ -1,0 +1,24 @@
+#!/usr/bin/env perl
+# Where Stele is not made for the machine, its build stops at one error that says so.
+use strict;
+use warnings;
+use FindBin;
+use Test::More;
+
+chdir "$FindBin::RealBin/../.." or die $!;
+plan skip_all => 'the same in each flavour' if ($ENV{STELE_BUILD} // '') =~ /asan/;
+# The flags of the make that runs us, but not its job server.
+$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
+
+sub flags_file { return (stat 'build/release/flags')[9] // 0 }
+
+for my $missing ('__LP64__', '__linux__') {
+    my $before = flags_file();
+    my $said = `make CFLAGS='-O2 -U$missing' build/release/stele-server 2>&1`;
+    isnt($?, 0, "without $missing nothing is built");
+    my @errors = $said =~ /(error: .*)/g;
+    is(scalar @errors, 1, 'and there is one error') or diag($said);
+    like($errors[0], qr/Stele needs 64-bit Linux/, 'which says why');
+    is(flags_file(), $before, 'what is built already stays so');
+}
+done_testing();
