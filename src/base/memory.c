@@ -8,6 +8,8 @@
 #include <malloc.h>
 #endif
 
+#include "base/parallel.h"
+
 // Unmapped at once: some 0.1 ms, in which other threads' mapping and first touches of pages wait.
 enum { UNMAP_BYTES = 4 * 1024 * 1024 };
 
@@ -22,15 +24,29 @@ void *memory_map(size_t bytes, size_t huge_from)
     return memory;
 }
 
+struct unmapping {
+    char *memory;
+    size_t bytes;
+};
+
+static void unmap_part(void *context, unsigned worker, size_t part)
+{
+    const struct unmapping *u = context;
+    size_t at = part * UNMAP_BYTES;
+    size_t left = u->bytes - at;
+    (void)worker;
+    munmap(u->memory + at, left < UNMAP_BYTES ? left : UNMAP_BYTES);
+}
+
 void memory_unmap(void *memory, size_t bytes)
 {
-    char *next = memory;
-    while (memory != NULL && bytes > 0) {
-        size_t some = bytes < UNMAP_BYTES ? bytes : UNMAP_BYTES;
-        munmap(next, some);
-        next += some;
-        bytes -= some;
-    }
+    struct unmapping u = {memory, bytes};
+    if (memory == NULL || bytes == 0)
+        return;
+    if (bytes <= UNMAP_BYTES)
+        munmap(memory, bytes);
+    else
+        parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u); // it may have to give way
 }
 
 void memory_give_back(void)

@@ -1,10 +1,22 @@
 // Threads that take the next part from a shared counter until none is left.
+//
+// Where the work is to give way (base/yield.h), the caller only waits: helpers in the class of the
+// present level take the parts. When the level rises, each helper ends with the part that it has,
+// and an ordinary thread, started by the caller, goes on under its number. So what a helper may
+// still be kept waiting for is one part, some milliseconds of work.
 #include "base/parallel.h"
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
+#include "base/yield.h"
 
 struct job {
     void (*work)(void *context, unsigned worker, size_t part);
@@ -12,6 +24,23 @@ struct job {
     size_t parts;
     atomic_size_t next;
     atomic_uint workers;
+    // Where it gives way:
+    atomic_int level; // an enum yield_level
+    pthread_mutex_t lock;
+    pthread_cond_t ended; // a helper has
+};
+
+struct helper {
+    struct job *job;
+    unsigned worker;
+    enum yield_level level;
+    pthread_t thread;
+    bool running;     // the thread is to be joined
+    _Atomic pid_t id; // 0: it has not begun
+    uint64_t seen_ns; // monotonic, when `cpu_ns` was its processor time
+    uint64_t cpu_ns;
+    bool ended;        // under the lock
+    uint64_t ended_ns; // its processor time then
 };
 
 unsigned parallel_threads(void)
@@ -21,32 +50,192 @@ unsigned parallel_threads(void)
     return count < PARALLEL_THREADS_MAX ? (unsigned)count : PARALLEL_THREADS_MAX;
 }
 
-static void take_parts(struct job *job, unsigned worker)
+static void take_parts(struct job *job, unsigned worker, enum yield_level level)
 {
     size_t part;
-    while ((part = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->parts)
+    while (atomic_load_explicit(&job->level, memory_order_relaxed) == (int)level &&
+           (part = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->parts)
         job->work(job->context, worker, part);
 }
+
+// ---- giving way ---------------------------------------------------------------------------------
+
+static uint64_t time_of(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * CLOCK_SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void *help_giving_way(void *argument)
+{
+    struct helper *h = argument;
+    struct job *job = h->job;
+    yield_enter(h->level);
+    atomic_store(&h->id, (pid_t)syscall(SYS_gettid));
+    take_parts(job, h->worker, h->level);
+    uint64_t cpu_ns = time_of(CLOCK_THREAD_CPUTIME_ID);
+    pthread_mutex_lock(&job->lock);
+    h->ended_ns = cpu_ns;
+    h->ended = true;
+    pthread_cond_signal(&job->ended);
+    pthread_mutex_unlock(&job->lock);
+    return NULL;
+}
+
+static bool start_helper(struct helper *h, struct job *job, unsigned worker, enum yield_level level)
+{
+    *h = (struct helper){job, worker, level, .seen_ns = clock_monotonic_ns()};
+    h->running = thread_start(&h->thread, 0, help_giving_way, h);
+    return h->running;
+}
+
+// Whether a thread of ours is running or wants to, rather than waiting for a disk. Where the system
+// does not tell, it is taken to want to.
+static bool wants_processor(pid_t id)
+{
+    char text[512];
+    snprintf(text, sizeof text, "/proc/self/task/%d/stat", (int)id);
+    FILE *file = fopen(text, "re");
+    size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[len] = '\0';
+    const char *name_end = strrchr(text, ')'); // the name may hold anything
+    return name_end == NULL || name_end[1] == '\0' || name_end[2] == 'R';
+}
+
+// Whether it wanted a processor since it was last looked at and mostly had none.
+static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
+{
+    clockid_t clock;
+    uint64_t elapsed = now - h->seen_ns;
+    uint64_t cpu = h->cpu_ns;
+    if (pthread_getcpuclockid(h->thread, &clock) == 0)
+        cpu = time_of(clock);
+    if (cpu < h->cpu_ns)
+        cpu = h->cpu_ns;
+    uint64_t used = cpu - h->cpu_ns;
+    h->cpu_ns = cpu;
+    h->seen_ns = now;
+    y->helpers_ns += used;
+    pid_t id = atomic_load(&h->id);
+    return used < elapsed / 2 && (id == 0 || wants_processor(id));
+}
+
+static void look(struct yield *y, struct helper *helpers, unsigned count)
+{
+    uint64_t now = clock_monotonic_ns();
+    uint64_t process = time_of(CLOCK_PROCESS_CPUTIME_ID);
+    unsigned running = 0;
+    unsigned waiting = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!helpers[i].running)
+            continue;
+        running++;
+        waiting += is_waiting(y, &helpers[i], now);
+    }
+    uint64_t elapsed = now - y->looked_ns;
+    uint64_t used = process - y->process_ns;
+    double others = used > y->helpers_ns ? (double)(used - y->helpers_ns) : 0;
+    if (y->looked_ns != 0 && running > 0 && elapsed > 0)
+        yield_note(y, elapsed, (double)waiting / running,
+                   others / (double)elapsed / parallel_threads());
+    y->looked_ns = now;
+    y->process_ns = process;
+    y->helpers_ns = 0;
+}
+
+// Until a helper has ended or it is time for a look.
+static void wait_for_helper(struct job *job, const struct yield *y)
+{
+    uint64_t until = y->looked_ns + YIELD_LOOK_NS;
+    struct timespec limit = {(time_t)(until / CLOCK_SECOND), (long)(until % CLOCK_SECOND)};
+    (void)pthread_cond_timedwait(&job->ended, &job->lock, &limit);
+}
+
+// The job's lock is held. How many run from here on.
+static unsigned take_leave(struct yield *y, struct job *job, struct helper *helpers, unsigned count)
+{
+    unsigned running = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct helper *h = &helpers[i];
+        if (h->running && h->ended) {
+            if (h->ended_ns > h->cpu_ns)
+                y->helpers_ns += h->ended_ns - h->cpu_ns;
+            pthread_detach(h->thread); // the last steps of its end may have to wait, too
+            h->running = false;
+            if (atomic_load(&job->next) < job->parts)
+                start_helper(h, job, h->worker, y->level);
+        }
+        running += h->running;
+    }
+    return running;
+}
+
+static void run_giving_way(struct yield *y, struct job *job, unsigned threads)
+{
+    struct helper helpers[PARALLEL_THREADS_MAX] = {{0}};
+    pthread_condattr_t attributes;
+    unsigned count = 0;
+    atomic_init(&job->level, y->level);
+    pthread_mutex_init(&job->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&job->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    while (count < threads && count < job->parts && count < PARALLEL_THREADS_MAX &&
+           start_helper(&helpers[count], job, count, y->level))
+        count++;
+    pthread_mutex_lock(&job->lock);
+    while (take_leave(y, job, helpers, count) > 0) {
+        wait_for_helper(job, y);
+        if (clock_monotonic_ns() - y->looked_ns >= YIELD_LOOK_NS) {
+            pthread_mutex_unlock(&job->lock);
+            look(y, helpers, count);
+            atomic_store(&job->level, y->level);
+            pthread_mutex_lock(&job->lock);
+        }
+    }
+    pthread_mutex_unlock(&job->lock);
+    take_parts(job, 0, (enum yield_level)atomic_load(&job->level)); // no thread was to be had
+    pthread_cond_destroy(&job->ended);
+    pthread_mutex_destroy(&job->lock);
+}
+
+// ---- not ----------------------------------------------------------------------------------------
 
 static void *help(void *argument)
 {
     struct job *job = argument;
-    take_parts(job, atomic_fetch_add_explicit(&job->workers, 1, memory_order_relaxed));
+    take_parts(job, atomic_fetch_add_explicit(&job->workers, 1, memory_order_relaxed),
+               YIELD_TO_NONE);
     return NULL;
+}
+
+static void run_at_once(struct job *job, unsigned threads)
+{
+    pthread_t helpers[PARALLEL_THREADS_MAX];
+    unsigned started = 0;
+    atomic_init(&job->level, YIELD_TO_NONE);
+    while (started + 1 < threads && started + 1 < job->parts &&
+           started + 1 < PARALLEL_THREADS_MAX && thread_start(&helpers[started], 0, help, job))
+        started++;
+    take_parts(job, 0, YIELD_TO_NONE);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(helpers[i], NULL);
 }
 
 void parallel_run(unsigned threads, size_t parts,
                   void (*work)(void *context, unsigned worker, size_t part), void *context)
 {
     struct job job = {.work = work, .context = context, .parts = parts};
-    pthread_t helpers[PARALLEL_THREADS_MAX];
-    unsigned started = 0;
+    struct yield *y = yield_current();
     atomic_init(&job.next, 0);
     atomic_init(&job.workers, 1);
-    while (started + 1 < threads && started + 1 < parts && started + 1 < PARALLEL_THREADS_MAX &&
-           thread_start(&helpers[started], 0, help, &job))
-        started++;
-    take_parts(&job, 0);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(helpers[i], NULL);
+    if (y != NULL)
+        run_giving_way(y, &job, threads > 0 ? threads : 1);
+    else
+        run_at_once(&job, threads);
 }

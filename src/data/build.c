@@ -64,42 +64,58 @@ static struct uuid uuid_before(struct uuid id)
 
 // ---- guessing -----------------------------------------------------------------------------------
 
-// Looks at some lines all over the text.
+struct looking {
+    struct span text;
+    struct sample *sample;
+    uint64_t bytes;
+    uint64_t lines;
+};
+
+// Looks at some lines behind one position.
+static void look_at(void *context, unsigned worker, size_t position)
+{
+    struct looking *k = context;
+    struct sample *s = k->sample;
+    struct line_reader reader;
+    struct record record;
+    struct line_error fault;
+    enum line_result result;
+    uint64_t at = k->text.len / POSITIONS * position;
+    uint64_t left = k->text.len - at < LOOK_BYTES ? k->text.len - at : LOOK_BYTES;
+    (void)worker;
+    if (left == 0)
+        return;
+    const char *start = k->text.ptr + at;
+    const char *newline = memchr(start, '\n', left);
+    uint64_t skip = position == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
+    if (skip == left)
+        k->bytes += left; // of a long value
+    lines_init(&reader, span_of(start + skip, left - skip));
+    for (unsigned i = 0; i < LINES_EACH; i++) {
+        if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
+            break;
+        k->lines++;
+        if (result == LINE_RECORD)
+            s->keys[s->count++] = record.id;
+    }
+    k->bytes += reader.offset;
+}
+
+// Looks at some lines all over the text, position by position, as each may wait for the disk and
+// all of it may have to give way (base/yield.h).
 static bool look(struct building *g)
 {
     struct sample *s = &g->sample;
-    uint64_t bytes = 0;
-    uint64_t lines = 0;
+    struct looking looking = {.text = g->text, .sample = s};
     g->guessed = malloc(POSITIONS * LINES_EACH * sizeof *g->guessed);
     if (g->guessed == NULL)
         return false;
     *s = (struct sample){.keys = g->guessed};
-    for (unsigned i = 0; i < POSITIONS; i++) {
-        struct line_reader reader;
-        struct record record;
-        struct line_error fault;
-        enum line_result result;
-        uint64_t at = g->text.len / POSITIONS * i;
-        uint64_t left = g->text.len - at < LOOK_BYTES ? g->text.len - at : LOOK_BYTES;
-        if (left == 0)
-            continue;
-        const char *start = g->text.ptr + at;
-        const char *newline = memchr(start, '\n', left);
-        uint64_t skip = i == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
-        if (skip == left)
-            bytes += left; // of a long value
-        lines_init(&reader, span_of(start + skip, left - skip));
-        for (unsigned j = 0; j < LINES_EACH; j++) {
-            if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
-                break;
-            lines++;
-            if (result == LINE_RECORD)
-                s->keys[s->count++] = record.id;
-        }
-        bytes += reader.offset;
-    }
+    parallel_run(1, POSITIONS, look_at, &looking);
     qsort(s->keys, s->count, sizeof *s->keys, uuid_compare);
-    s->lines = lines > 0 ? (uint64_t)((double)g->text.len / (double)bytes * (double)lines) + 1 : 0;
+    if (looking.lines > 0)
+        s->lines =
+            (uint64_t)((double)g->text.len / (double)looking.bytes * (double)looking.lines) + 1;
     return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/temporary.h"
 #include "data/index_format.h"
 #include "data/index_place.h"
@@ -147,38 +148,77 @@ enum index_lock index_writer_open_beside(struct index_writer *w, const char *pat
     return open_writer(w, path, true, error);
 }
 
+// What takes time in proportion to the image is done in parts, as it may have to give way
+// (base/yield.h).
+struct writing {
+    int fd;
+    struct span image;
+    const atomic_bool *cancel;
+    uint64_t *sums;
+    char *block; // CHECKSUM_BLOCK bytes
+    int error;   // an errno; nothing is done after one
+};
+
+static bool is_writing(struct writing *w)
+{
+    if (w->error == 0 && w->cancel != NULL && atomic_load(w->cancel))
+        w->error = ECANCELED;
+    return w->error == 0;
+}
+
+static bool run_writing(struct writing *w, size_t part_bytes,
+                        void (*work)(void *context, unsigned worker, size_t part))
+{
+    parallel_run(1, (w->image.len + part_bytes - 1) / part_bytes, work, w);
+    errno = w->error;
+    return w->error == 0;
+}
+
+static void write_part(void *context, unsigned worker, size_t part)
+{
+    struct writing *w = context;
+    size_t at = part * WRITE_BYTES;
+    size_t left = w->image.len - at;
+    (void)worker;
+    if (is_writing(w) && !file_write(w->fd, w->image.ptr + at,
+                                     left < WRITE_BYTES ? left : WRITE_BYTES, INDEX_IMAGE_AT + at))
+        w->error = errno;
+}
+
 static bool write_image(int fd, struct span image, const atomic_bool *cancel)
 {
-    for (size_t at = 0; at < image.len; at += WRITE_BYTES) {
-        size_t left = image.len - at;
-        if (cancel != NULL && atomic_load(cancel)) {
-            errno = ECANCELED;
-            return false;
-        }
-        if (!file_write(fd, image.ptr + at, left < WRITE_BYTES ? left : WRITE_BYTES,
-                        INDEX_IMAGE_AT + at))
-            return false;
-    }
-    return true;
+    struct writing w = {.fd = fd, .image = image, .cancel = cancel};
+    return run_writing(&w, WRITE_BYTES, write_part);
+}
+
+static void sum_part(void *context, unsigned worker, size_t part)
+{
+    struct writing *w = context;
+    uint64_t at = (uint64_t)part * CHECKSUM_BLOCK;
+    uint64_t left = w->image.len - at;
+    size_t len = left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK;
+    (void)worker;
+    if (!is_writing(w))
+        return;
+    if (file_read(w->fd, w->block, len, INDEX_IMAGE_AT + at))
+        w->sums[part] = checksum(span_of(w->block, len));
+    else
+        w->error = errno;
 }
 
 // The checksums of an image that is in the file only.
 static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atomic_bool *cancel)
 {
-    char *block = malloc(CHECKSUM_BLOCK);
-    bool read = block != NULL;
-    for (uint64_t i = 0; read && i < checksum_block_count(image_bytes); i++) {
-        uint64_t left = image_bytes - i * CHECKSUM_BLOCK;
-        size_t len = left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK;
-        read = file_read(fd, block, len, INDEX_IMAGE_AT + i * CHECKSUM_BLOCK);
-        sums[i] = checksum(span_of(block, len));
-        if (read && cancel != NULL && atomic_load(cancel)) {
-            errno = ECANCELED;
-            read = false;
-        }
-    }
-    free(block);
-    return read;
+    struct writing w = {.fd = fd,
+                        .image = span_of(NULL, image_bytes),
+                        .cancel = cancel,
+                        .sums = sums,
+                        .block = malloc(CHECKSUM_BLOCK)};
+    if (w.block == NULL)
+        return false;
+    bool summed = run_writing(&w, CHECKSUM_BLOCK, sum_part);
+    free(w.block);
+    return summed;
 }
 
 // Room for the whole file at once, where the file system can tell; a full disk shows here first.

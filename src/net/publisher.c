@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <ev.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/yield.h"
 #include "data/dataset.h"
 #include "net/notify.h"
 #include "net/workers.h"
@@ -25,8 +26,9 @@
 enum {
     STOP_SECONDS = 2,
     STACK = 512 * 1024,
-    WATCH_INTERVAL = 1,     // seconds that another file must hold still before it is loaded
-    RETRY_PAUSE_MAX = 3600, // seconds until one that could not be loaded is tried again
+    WATCH_INTERVAL = 1,      // seconds that another file must hold still before it is loaded
+    RETRY_PAUSE_MAX = 3600,  // seconds until one that could not be loaded is tried again
+    WAITED_TOLD = 500000000, // ns that a reload waited for a processor, and more: the log tells
 };
 
 static const ev_tstamp LOOK_INTERVAL = 0.5; // seconds between two looks at the data file
@@ -187,6 +189,15 @@ static struct reload_request *take(struct publisher *p, struct reload_request **
     return taken;
 }
 
+// Does what opening the present dataset left to do.
+static void settle(struct publisher *p)
+{
+    struct yield yield;
+    yield_begin(&yield);
+    dataset_settle(p->current->dataset, &p->cancel);
+    yield_end();
+}
+
 // ---- reloading ----------------------------------------------------------------------------------
 
 // Has all loops serve `d`, which is NULL when it could not be opened. False with a message.
@@ -221,19 +232,31 @@ static bool replace(struct publisher *p, struct dataset *d, struct error *error)
     return true;
 }
 
+static void tell_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
+{
+    char waited[64] = "";
+    if (waited_ns >= WAITED_TOLD)
+        snprintf(waited, sizeof waited, "; it waited %.1f s for a processor",
+                 (double)waited_ns / 1e9);
+    log_write(LOG_NOTICE, "reloaded %s in %.3f s: %llu keys%s", p->source.path,
+              (double)took_ns / 1e9, (unsigned long long)dataset_figures(p->current->dataset)->keys,
+              waited);
+}
+
 static void reload(struct publisher *p)
 {
+    struct yield yield;
     struct error error = {""};
     uint64_t start = clock_monotonic_ns();
     notify_reloading();
     reload_history_begin(p->history);
+    yield_begin(&yield);
     bool done = replace(p, p->source.open(p->source.context, &error), &error);
+    yield_end();
     uint64_t took = clock_monotonic_ns() - start;
     reload_history_end(p->history, took, done ? NULL : &error);
     if (done)
-        log_write(LOG_NOTICE, "reloaded %s in %.3f s: %llu keys", p->source.path,
-                  (double)took / 1e9,
-                  (unsigned long long)dataset_figures(p->current->dataset)->keys);
+        tell_reloaded(p, took, yield.waited_ns);
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     answer(p, take(p, &p->served), done ? NULL : &error);
@@ -242,34 +265,48 @@ static void reload(struct publisher *p)
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
                      p->source.path);
     if (done)
-        dataset_settle(p->current->dataset, &p->cancel);
+        settle(p);
 }
 
 static void mend(struct publisher *p)
 {
+    struct yield yield;
     struct error error = {""};
     struct dataset *spoiled = p->current->dataset;
     uint64_t start = clock_monotonic_ns();
-    if (atomic_load(&p->cancel) || !dataset_is_spoiled(spoiled, &p->cancel, &error))
-        return;
-    log_write(LOG_WARNING, "%s: building anew", error.text);
-    if (replace(p, dataset_open_again(spoiled, &error), &error)) {
+    bool mended = false;
+    yield_begin(&yield);
+    bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
+    if (wanted) {
+        log_write(LOG_WARNING, "%s: building anew", error.text);
+        mended = replace(p, dataset_open_again(spoiled, &error), &error);
+    }
+    yield_end();
+    if (mended) {
         log_write(LOG_NOTICE, "built the index of %s anew in %.3f s", p->source.path,
                   (double)(clock_monotonic_ns() - start) / 1e9);
-        dataset_settle(p->current->dataset, &p->cancel);
-    } else if (!atomic_load(&p->cancel)) {
+        settle(p);
+    } else if (wanted && !atomic_load(&p->cancel)) {
         log_write(LOG_WARNING, "cannot build the index anew: %s", error.text);
     }
+}
+
+static void free_unread_beside(struct publisher *p)
+{
+    struct yield yield;
+    yield_begin(&yield);
+    free_unread(p);
+    yield_end();
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct publisher *p = async->data;
     (void)events;
-    free_unread(p);
+    free_unread_beside(p);
     while (begin_serving(p)) {
         reload(p);
-        free_unread(p);
+        free_unread_beside(p);
     }
     if (atomic_exchange(&p->mend, false))
         mend(p);
@@ -333,11 +370,7 @@ static void *run(void *argument)
 {
     struct publisher *p = argument;
     pthread_setname_np(pthread_self(), "stele-publisher");
-    // Of this thread and those it starts: they run when a processor has nothing else to do, and a
-    // loop that wakes up need not wait for the end of their turn, as it would for one that is nice.
-    const struct sched_param none = {0};
-    (void)sched_setscheduler(0, SCHED_IDLE, &none);
-    dataset_settle(p->current->dataset, &p->cancel);
+    settle(p);
     if (!atomic_load(&p->cancel))
         ev_run(p->loop, 0);
     return NULL;

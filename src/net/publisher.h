@@ -1,6 +1,6 @@
 // Replaces the dataset that the loops serve. It owns the datasets: opens them, publishes them, does
-// what opening left to do, and frees them, all on a thread of its own, which gives way to loops, as
-// each takes time in proportion to their size.
+// what opening left to do, and frees them, all on a thread of its own. Each takes time in
+// proportion to their size, so it gives way to loops, for a bounded time (base/yield.h).
 //
 //   asked (SIGHUP, STELE.RELOAD, --watch) ─▶ open ─▶ publish to all loops ─▶ settle
 //                                              │ failed: the old one is served on

@@ -1,0 +1,55 @@
+// The scheduling class of helpers, and the decision when they have given way for long enough.
+#include "base/yield.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+
+enum { NICE_SOME = 10 }; // a weight of 110 beside 1,024: a tenth
+
+// With less of the processors than this the rest of the process is not what keeps them busy.
+static const double BUSY_SHARE = 0.25;
+
+static _Thread_local struct yield *current;
+
+void yield_begin(struct yield *y)
+{
+    assert(current == NULL);
+    *y = (struct yield){.most_ns = YIELD_MOST_NS};
+    current = y;
+}
+
+void yield_end(void)
+{
+    current = NULL;
+}
+
+struct yield *yield_current(void)
+{
+    return current;
+}
+
+// Where the system refuses, the thread stays as it is: it gives way less than it might.
+void yield_enter(enum yield_level level)
+{
+    const struct sched_param none = {0};
+    if (level == YIELD_TO_ALL)
+        (void)sched_setscheduler(0, SCHED_IDLE, &none);
+    else if (level == YIELD_SOME)
+        (void)setpriority(PRIO_PROCESS, 0, NICE_SOME); // of this thread alone, on Linux
+}
+
+void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double others)
+{
+    uint64_t waited = (uint64_t)((double)elapsed_ns * waiting);
+    y->waited_ns += waited;
+    if (others < BUSY_SHARE)
+        y->strangers_ns += waited;
+    if (y->strangers_ns >= YIELD_STRANGERS_NS)
+        y->level = YIELD_TO_NONE;
+    else if (y->waited_ns >= y->most_ns && y->level == YIELD_TO_ALL)
+        y->level = YIELD_SOME;
+}
