@@ -107,6 +107,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
         .index_path = options->index,
+        .trust = options->sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
         .huge_pages = options->huge_pages,
         .build_memory = options->build_memory,
         .notice = log_notice,

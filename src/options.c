@@ -136,6 +136,12 @@ static const char *set_index(struct options *o, const char *value)
     return *value != '\0' ? NULL : "must be a path, or none";
 }
 
+static const char *set_index_trust(struct options *o, const char *value)
+{
+    o->sampled_trust = strcmp(value, "sampled") == 0;
+    return o->sampled_trust || strcmp(value, "proven") == 0 ? NULL : "must be proven or sampled";
+}
+
 static const char *set_index_pages(struct options *o, const char *value)
 {
     o->huge_pages = strcmp(value, "huge") == 0;
@@ -318,6 +324,10 @@ static const struct option_row rows[] = {
      set_swap_tracking},
     {"--index", "PATH|none", "the index file (default: DATAFILE.idx); none: index in memory",
      set_index},
+    {"--index-trust", "proven|sampled",
+     "serve from an index file once all of the data is known to be what it was built from, or once "
+     "samples are: keys may then be missed for a while (default proven)",
+     set_index_trust},
     {"--index-pages", "shared|huge",
      "share the index file's pages with other servers, or copy it to huge pages (default shared)",
      set_index_pages},

@@ -14,36 +14,44 @@ uint64_t checksum(struct span bytes)
     return XXH3_64bits(bytes.ptr, bytes.len);
 }
 
+// Bytes that a thread takes at a time, in whole blocks.
+enum { PART = 1024 * 1024 };
+
 struct summing {
     struct span bytes;
+    size_t block;
+    size_t blocks_each; // of a part
     uint64_t *sums;
     const atomic_bool *cancel;
 };
 
-// The bytes are mostly a mapped file's: a block that is not in memory is read in one go.
-static void read_ahead(struct span block)
+// The bytes are mostly a mapped file's: a part that is not in memory is read in one go.
+static void read_ahead(struct span part)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
-    uintptr_t from = (uintptr_t)block.ptr & ~page;
-    (void)madvise((void *)from, (uintptr_t)block.ptr + block.len - from, MADV_WILLNEED);
+    uintptr_t from = (uintptr_t)part.ptr & ~page;
+    (void)madvise((void *)from, (uintptr_t)part.ptr + part.len - from, MADV_WILLNEED);
 }
 
-static void sum_block(void *context, unsigned worker, size_t part)
+static void sum_part(void *context, unsigned worker, size_t part)
 {
     (void)worker;
     const struct summing *s = context;
     if (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed))
         return;
-    size_t at = part * CHECKSUM_BLOCK;
-    size_t left = s->bytes.len - at;
-    struct span block = span_of(s->bytes.ptr + at, left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK);
-    read_ahead(block);
-    s->sums[part] = checksum(block);
+    size_t count = checksum_block_count(s->bytes.len, s->block);
+    size_t first = part * s->blocks_each;
+    size_t end = count - first < s->blocks_each ? count : first + s->blocks_each;
+    read_ahead(checksum_block(s->bytes, s->block * s->blocks_each, part));
+    for (size_t i = first; i < end; i++)
+        s->sums[i] = checksum(checksum_block(s->bytes, s->block, i));
 }
 
-bool checksum_blocks(struct span bytes, uint64_t *sums, const atomic_bool *cancel)
+bool checksum_blocks(struct span bytes, size_t block, uint64_t *sums, const atomic_bool *cancel)
 {
-    struct summing summing = {bytes, sums, cancel};
-    parallel_run(parallel_threads(), checksum_block_count(bytes.len), sum_block, &summing);
+    size_t each = block < PART ? PART / block : 1;
+    struct summing summing = {bytes, block, each, sums, cancel};
+    parallel_run(parallel_threads(), checksum_block_count(bytes.len, block * each), sum_part,
+                 &summing);
     return cancel == NULL || !atomic_load(cancel);
 }

@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,18 +23,6 @@ enum {
     RANDOM_DIGITS = 16,
     TRIES_MAX = 100, // another name each; one is taken once in 2^64
 };
-
-static uint64_t random_number(void)
-{
-    uint64_t number;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) == sizeof number)
-        return number;
-    // Early in the boot of a machine. O_EXCL is what keeps it safe then.
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    number = (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 32;
-    return splitmix64(&number);
-}
 
 bool temporary_is_named(int fd, const char *name)
 {

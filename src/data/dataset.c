@@ -232,7 +232,8 @@ bool dataset_may_be_spoiled(const struct dataset *d)
 {
     const struct index_file *file = &dataset_current(d)->file;
     return !mapping_is_damaged(&d->source) && !atomic_load(&d->given_up) &&
-           (mapping_is_damaged(&file->source) || index_file_is_changed(file));
+           (atomic_load(&d->is_wrong) || mapping_is_damaged(&file->source) ||
+            index_file_is_changed(file));
 }
 
 void dataset_check(struct dataset *d)
@@ -284,7 +285,8 @@ const struct trie *dataset_trie(const struct dataset *d)
 
 const char *dataset_index_status(const struct dataset *d)
 {
-    return mapping_is_damaged(index_source_of(d)) ? "damaged" : atomic_load(&d->status);
+    bool damaged = atomic_load(&d->is_wrong) || mapping_is_damaged(index_source_of(d));
+    return damaged ? DATASET_DAMAGED : atomic_load(&d->status);
 }
 
 bool dataset_index_is_mapped(const struct dataset *d)

@@ -48,13 +48,25 @@ enum dataset_index {
     DATASET_INDEX_ONLY,  // mapped; opening fails when it does not belong to the data file
 };
 
+// When an index file may be served from whose data file's times do not prove that it belongs to it:
+// after a copy, for example.
+enum dataset_trust {
+    // Once all of the data has been read and compared: every key that exists is found.
+    DATASET_TRUST_PROVEN,
+    // Once samples of the data have been compared. The rest is compared by dataset_settle; until
+    // then keys may be missed, and those that are listed may be out of order.
+    DATASET_TRUST_SAMPLED,
+};
+
 // How to open. Zeros: refuse malformed lines, use no index file, tell nobody anything.
 struct dataset_settings {
     enum dataset_malformed malformed;
     enum dataset_index index;
     const char *index_path; // NULL: ".idx" behind the data file's real path
-    bool huge_pages;        // hold the index in anonymous huge pages, not in a file's mapping
-    uint64_t build_memory;  // most bytes of anonymous memory for building; 0: a quarter of all
+    enum dataset_trust trust;
+    bool await_proof;      // dataset_settle waits up to 2 s where the data is too young for a proof
+    bool huge_pages;       // hold the index in anonymous huge pages, not in a file's mapping
+    uint64_t build_memory; // most bytes of anonymous memory for building; 0: a quarter of all
     // Told what became of the index file, in a line of text; a warning when something failed. From
     // the thread in dataset_open, dataset_settle or dataset_check.
     void (*notice)(void *context, bool warning, const char *text);
@@ -70,15 +82,23 @@ struct dataset_settings {
 //
 // An index file that cannot be used is never fatal: the index is then built. So it may be that the
 // file has yet to be written, or that the one mapped is not verified yet: dataset_settle does it.
+// Where the index file is not proven to be of the data file, all of the data is read first, unless
+// `settings->trust` says otherwise.
 struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
                              struct dataset_report *report, struct error *error);
 
 // Does what opening left to do, which takes time in proportion to the data's size; at most once, on
 // any thread, while others read. A file is written and takes the place of the memory the index was
-// built in. A mapped index whose checksums, or whose data file's checksum, turn out wrong is
-// replaced by one built anew: until then keys may have been missed, but no wrong value was given.
+// built in; a mapped index is compared with its checksums; that the data file was found to be what
+// the index was built from is noted in the index file, for the next start. An index that turns out
+// wrong stays: dataset_is_spoiled then says why, and dataset_open_again gives another dataset.
 // `*cancel`, when it becomes true meanwhile, ends it soon. `cancel` may be NULL.
 void dataset_settle(struct dataset *d, const atomic_bool *cancel);
+
+// Settles `d`, for a caller who asks nothing before that: its index is then known to be right.
+// Where it is wrong, `d` is closed and the result is another dataset, whose index was built. NULL
+// with a message when that cannot be opened.
+struct dataset *dataset_settled(struct dataset *d, struct error *error);
 
 // Reads the mapped index and the data file (mapping_warm) before others do: the first touch of a
 // page costs some microseconds, or a wait for the disk, and a turn of a loop answers fifty
@@ -92,8 +112,8 @@ bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct err
 bool dataset_verify(const struct dataset *d, struct error *error);
 
 // Of the index: "memory" (no file), "writing" (a file is still to be written), "verifying" (mapped,
-// checksums still to be compared), "mapped", or "damaged" (mapped, wrong, and not to be built
-// anew; or its file was truncated or cannot be read).
+// checksums or data still to be compared), "mapped", or "damaged" (mapped and found wrong; or its
+// file was truncated or cannot be read).
 const char *dataset_index_status(const struct dataset *d);
 
 // Whether the index was found in a file, rather than built when opening.
@@ -133,7 +153,8 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
 // always by the same thread.
 void dataset_check(struct dataset *d);
 
-// Whether the index file is damaged or was written to, while the data is sound. Any thread may ask.
+// Whether the index is known to be wrong, or its file is damaged or was written to, while the data
+// is sound. Any thread may ask.
 bool dataset_may_be_spoiled(const struct dataset *d);
 
 // The same for sure, with the reason: an index that was written to is read and compared with what
@@ -199,8 +220,8 @@ struct span dataset_value_part(const struct dataset *d, uint64_t place);
 bool dataset_value_more(const struct dataset *d, struct span *value);
 
 // Ordered reading: the keys have ranks from 0 to their number - 1, in the order of their bits.
-// (Ranks change when dataset_settle replaces the index.) The rank of the first key that is not less
-// than `id`; the number of keys when all are less.
+// They never change. The rank of the first key that is not less than `id`; the number of keys when
+// all are less.
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
 
 // The key of that rank and the place of its value. False when there is none, or its line is lost.
@@ -210,7 +231,7 @@ bool dataset_place_at(const struct dataset *d, uint64_t rank, struct uuid *id, u
 // NULL, for who does not want its end searched.
 bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value);
 
-// Those of the present index; they stay readable, and change no more, until the dataset is gone.
+// What the data file holds; the same until the dataset is gone.
 const struct dataset_figures *dataset_figures(const struct dataset *d);
 
 // The path it was opened with, or the name of the text.

@@ -26,6 +26,7 @@ enum {
     WAIT_SECONDS = 5,                     // for another builder, and for every
     WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
     TURNS_MAX = 100,                      // of a link, each in the moment in which it is opened
+    COMPARED_UNTOLD = 1024 * 1024 * 1024, // bytes of data: a second or so, more from a disk
 };
 
 _Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
@@ -42,6 +43,17 @@ void dataset_notice(const struct dataset *d, bool warning, const char *format, .
     d->settings.notice(d->settings.context, warning, text);
 }
 
+static void advise(const struct dataset *d, int advice)
+{
+    if (d->mapped)
+        (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
+}
+
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 static void index_free(struct index *x)
 {
     if (x == NULL)
@@ -53,13 +65,19 @@ static void index_free(struct index *x)
 
 // ---- building -----------------------------------------------------------------------------------
 
-static void tell_progress(void *context, uint64_t done, uint64_t total)
+void dataset_tell_progress(const struct dataset *d, uint64_t done, uint64_t total)
 {
-    const struct dataset *d = context;
+    if (d->settings.progress == NULL)
+        return;
     double part = total > 0 ? (double)done / (double)total : 1;
     if (d->text.len > 0)
         d->settings.progress(d->settings.context, (uint64_t)(part * (double)d->text.len),
                              d->text.len);
+}
+
+static void tell_progress(void *context, uint64_t done, uint64_t total)
+{
+    dataset_tell_progress(context, done, total);
 }
 
 // The image that was written to the file, which is to become the index file, is read from there.
@@ -153,7 +171,8 @@ out:
 
 // ---- the index file -----------------------------------------------------------------------------
 
-static bool belongs(struct dataset *d, const struct index_facts *facts, struct error *error)
+// Whether the index of those facts may be of the data file, as far as can be told at once.
+static bool may_belong(struct dataset *d, const struct index_facts *facts, struct error *error)
 {
     if (facts->data.bytes != d->id.bytes) {
         error_set(error, "'%s' is of %llu bytes of data, not %llu", d->index_path,
@@ -161,7 +180,7 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
         return false;
     }
     d->content_unverified = !identity_is_proven(&facts->data, &d->id);
-    if (d->content_unverified && facts->data.sample != identity_sample(d->text)) {
+    if (d->content_unverified && facts->data.sample != identity_sample(d->text, facts->data.seed)) {
         error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
         return false;
     }
@@ -169,6 +188,28 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
         error_set(error, "'%s' leaves out malformed lines", d->index_path);
         return false;
     }
+    return true;
+}
+
+// Makes sure that the index of those facts is of the data file, where its times do not prove that.
+// That takes reading all of the data, unless samples are to do for now.
+static bool belongs(struct dataset *d, const struct index_facts *facts, struct error *error)
+{
+    uint64_t start = clock_monotonic_ns();
+    if (!d->content_unverified || d->settings.trust == DATASET_TRUST_SAMPLED)
+        return true;
+    if (d->text.len > COMPARED_UNTOLD)
+        dataset_notice(d, false, "comparing '%s' with what '%s' was built from", d->path,
+                       d->index_path);
+    advise(d, MADV_SEQUENTIAL);
+    bool equal = dataset_compare_content(d, facts, NULL, error);
+    advise(d, MADV_RANDOM);
+    if (!equal)
+        return false;
+    d->content_unverified = false;
+    d->content_compared = true;
+    dataset_notice(d, false, "verified that '%s' is of what '%s' holds in %.3f s", d->index_path,
+                   d->path, (double)(clock_monotonic_ns() - start) / 1e9);
     return true;
 }
 
@@ -187,7 +228,7 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
         *missing = errno == ENOENT;
         goto fail;
     }
-    if (!belongs(d, &file->facts, error))
+    if (!may_belong(d, &file->facts, error))
         goto fail;
     if (d->settings.huge_pages && !index_file_copy(file, error))
         goto fail;
@@ -203,6 +244,8 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
         error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
         goto fail;
     }
+    if (!belongs(d, &file->facts, error))
+        goto fail;
     x->found = true;
     x->figures = (struct dataset_figures){
         .data_bytes = d->text.len,
@@ -220,6 +263,7 @@ fail:
     index_free(x);
     d->blocks_unverified = false;
     d->content_unverified = false;
+    d->content_compared = false;
     return NULL;
 }
 
@@ -274,17 +318,34 @@ static bool locking_may_fail(struct dataset *d, enum index_lock lock, const stru
     return true;
 }
 
+// The same, but a file that was refused before is not read again: it may have taken reading all of
+// the data to refuse it.
+static struct index *map_new_index(struct dataset *d, struct stat *refused, bool *missing,
+                                   struct error *error)
+{
+    struct stat now;
+    bool there = stat(d->index_path, &now) == 0;
+    if (there && refused->st_ino == now.st_ino && refused->st_dev == now.st_dev &&
+        refused->st_size == now.st_size && is_same_time(refused->st_mtim, now.st_mtim) &&
+        is_same_time(refused->st_ctim, now.st_ctim))
+        return NULL;
+    struct index *x = map_index(d, missing, error);
+    *refused = there && x == NULL ? now : (struct stat){0};
+    return x;
+}
+
 // The index file, mapped, in `*found`; or NULL there: then one must be built, and where the writer
 // is locked, written. False with a message when the index is to lie where another file does.
 static bool find_index(struct dataset *d, struct index **found, struct error *error)
 {
     struct error fault;
     struct error unwritable;
-    bool missing;
+    struct stat refused = {0};
+    bool missing = false;
     uint64_t start = clock_monotonic_ns();
     bool waited = false;
     for (;;) {
-        struct index *x = *found = map_index(d, &missing, &fault);
+        struct index *x = *found = map_new_index(d, &refused, &missing, &fault);
         if (x != NULL || d->settings.index != DATASET_INDEX_WRITE) {
             if (x == NULL && !missing)
                 dataset_notice(d, false, "%s: not used", fault.text);
@@ -298,7 +359,7 @@ static bool find_index(struct dataset *d, struct index **found, struct error *er
         switch (lock) {
         case INDEX_LOCKED:
             // It may have been published between looking and locking.
-            x = *found = map_index(d, &missing, &fault);
+            x = *found = map_new_index(d, &refused, &missing, &fault);
             if (x != NULL)
                 index_writer_close(&d->writer);
             else if (!missing)
@@ -350,11 +411,7 @@ void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct d
 
 void dataset_free(struct dataset *d)
 {
-    struct index *next;
-    for (struct index *x = atomic_load(&d->index); x != NULL; x = next) {
-        next = x->replaced;
-        index_free(x);
-    }
+    index_free(d->index);
     index_writer_close(&d->writer);
     mapping_release(&d->source);
     if (d->mapped)
@@ -389,9 +446,8 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
         return NULL;
     d->text = text;
     mapping_of_memory(&d->source, text.ptr, text.len);
-    struct index *x = build(d, report, error);
-    atomic_init(&d->index, x);
-    if (x != NULL)
+    d->index = build(d, report, error);
+    if (d->index != NULL)
         return d;
     dataset_close(d);
     return NULL;
@@ -426,12 +482,6 @@ static bool map_text(struct dataset *d, int fd, struct error *error)
 fail:
     error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
     return false;
-}
-
-static void advise(const struct dataset *d, int advice)
-{
-    if (d->mapped)
-        (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
 }
 
 // Sets the path of the index file, or leaves it out when none is to be used.
@@ -541,10 +591,9 @@ static bool open_file(struct dataset *d, int fd, struct dataset_report *report, 
     if (!tells_its_size(d, fd, error) || !map_text(d, fd, error))
         return false;
     advise(d, MADV_RANDOM);
-    struct index *x = open_index(d, report, error);
-    atomic_init(&d->index, x);
+    d->index = open_index(d, report, error);
     if (dataset_is_unchanged(d))
-        return x != NULL;
+        return d->index != NULL;
     // Whatever else is said of it: lines that were cut are no records.
     if (report != NULL)
         *report->malformed[0] = '\0';
@@ -596,10 +645,14 @@ static bool is_current(const struct dataset *d)
 
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    struct index_file *file = &atomic_load(&d->index)->file;
+    struct index_file *file = &d->index->file;
     struct error reason = {"was truncated or cannot be read"};
     if (!dataset_may_be_spoiled(d))
         return false;
+    if (atomic_load(&d->is_wrong)) {
+        *error = d->fault;
+        return true;
+    }
     if (!mapping_is_damaged(&file->source) && index_file_prove(file, cancel, &reason))
         return false;
     error_set(error, "'%s' %s", d->index_path, reason.text);
@@ -657,29 +710,4 @@ bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct err
         return true;
     tell_changed(d, error);
     return false;
-}
-
-void dataset_build_anew(struct dataset *d)
-{
-    struct error error;
-    struct stat status;
-    lock_index(d);
-    // An index of what has been appended to since would claim to be of all of it.
-    if (fstat(d->source.fd, &status) == 0 && (uint64_t)status.st_size == d->opened.bytes)
-        d->id = identity_of_file(&status);
-    struct index *x = build(d, NULL, &error);
-    if (x != NULL && mapping_look(&d->source) > 0) { // it would lack what the file has lost
-        error_set(&error, "'%s' is damaged", d->path);
-        index_free(x);
-        x = NULL;
-    }
-    if (x == NULL) {
-        dataset_notice(d, true, "the index cannot be built anew: %s", error.text);
-        atomic_store(&d->status, DATASET_DAMAGED);
-        index_writer_close(&d->writer);
-        return;
-    }
-    x->replaced = atomic_load(&d->index);
-    atomic_store_explicit(&d->index, x, memory_order_release);
-    atomic_store(&d->status, d->writer.locked ? DATASET_IN_WRITING : DATASET_IN_MEMORY);
 }

@@ -3,6 +3,7 @@
 #ifndef STELE_DATA_DATASET_PARTS_H
 #define STELE_DATA_DATASET_PARTS_H
 
+#include "base/error.h"
 #include "base/mapping.h"
 #include "base/ref.h"
 #include "data/dataset.h"
@@ -19,9 +20,8 @@ struct index {
     struct dataset_figures figures;
     struct trie_image image;
     struct index_file file;
-    bool found;             // in a file, when opening
-    bool written;           // to the writer's file, which is mapped, though it is no index file yet
-    struct index *replaced; // an older one, kept because it may be read until the dataset is gone
+    bool found;   // in a file, when opening
+    bool written; // to the writer's file, which is mapped, though it is no index file yet
 };
 
 struct dataset {
@@ -29,7 +29,7 @@ struct dataset {
     void (*unread)(void *context, struct dataset *d); // NULL: it is freed at once
     void *unread_context;
     struct span text;
-    _Atomic(struct index *) index;
+    struct index *index;   // NULL until it is opened
     struct mapping source; // of the text
     bool mapped;           // the text is our mapping, not the caller's
     // For settling:
@@ -40,8 +40,12 @@ struct dataset {
     atomic_uint change;     // an enum change: what has been seen of the file besides damage
     atomic_uint told;       // what dataset_check has told of; bits
     struct index_writer writer;
-    bool blocks_unverified;  // of a mapped index
-    bool content_unverified; // of the data file
+    // Of a mapped index:
+    bool blocks_unverified;
+    bool content_unverified; // the data file is like what it was built from, but not proven to be
+    bool content_compared;   // the data file's times do not prove it, but its content did
+    struct error fault;      // what settling has found wrong with it
+    atomic_bool is_wrong;    // it is in `fault`
     bool rebuilt;            // in the place of one whose index was spoiled
     atomic_bool given_up;    // its index is spoiled, and another dataset was tried
     _Atomic(const char *) status;
@@ -58,6 +62,14 @@ enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 #define DATASET_IN_MAPPING "mapped"
 #define DATASET_DAMAGED "damaged"
 
+// Tells whoever opened it how much of the data has been read, of all of it.
+void dataset_tell_progress(const struct dataset *d, uint64_t done, uint64_t total);
+
+// Reads all of the data file: whether it is what the index file of those facts was built from. Also
+// true when it was cancelled before. False with a message.
+bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
+                             const atomic_bool *cancel, struct error *error);
+
 // Tells whoever opened it.
 __attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *d, bool warning,
                                                           const char *format, ...);
@@ -68,11 +80,6 @@ bool dataset_is_unchanged(struct dataset *d);
 
 // Whether its path still leads to the file it was opened from.
 bool dataset_is_there(const struct dataset *d);
-
-// Builds another index in the place of the present one, which is kept for who reads it. When it is
-// to become the index file, the writer is locked. Where it cannot be built, that is told, and the
-// present one stays.
-void dataset_build_anew(struct dataset *d);
 
 // Nobody reads it any more.
 void dataset_release(struct ref *ref);
@@ -86,7 +93,7 @@ static inline struct span index_image(const struct index *x)
 
 static inline const struct index *dataset_current(const struct dataset *d)
 {
-    return atomic_load_explicit(&d->index, memory_order_acquire);
+    return d->index;
 }
 
 #endif

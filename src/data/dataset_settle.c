@@ -1,14 +1,19 @@
-// Settling: what could wait until the dataset serves. Write the index file, or verify what was
-// mapped without being read.
+// Settling: what could wait until the dataset serves. Write the index file; or verify what was
+// mapped without being read, and note in the file what was found.
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "data/dataset_parts.h"
 
-// Replaced at once, so that no fault waits long.
-enum { REMAP_BYTES = 8 * 1024 * 1024 };
+enum {
+    REMAP_BYTES = 8 * 1024 * 1024, // replaced at once, so that no fault waits long
+    PROOF_SECONDS = 2,             // after which a file's times can be a proof
+    PROOF_TURN_NS = 20000000,      // between two looks whether that is still wanted
+};
 
 // dataset_is_unchanged, and nobody has set its times back after a change either. A rename does not
 // pass, so it decides only whether an index is good for the next start.
@@ -64,7 +69,7 @@ static bool publish(struct dataset *d, struct span image, const struct index_fac
 // Writes the index file around the present index, which is in memory.
 static void write_index(struct dataset *d, const atomic_bool *cancel)
 {
-    struct index *x = atomic_load(&d->index);
+    struct index *x = d->index;
     struct dataset_figures *f = &x->figures;
     struct span image = index_image(x);
     struct index_facts facts = {f->lines,       f->malformed, f->keys,        f->duplicates,
@@ -72,10 +77,12 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     struct error error;
     uint64_t start = clock_monotonic_ns();
     const char *outcome = DATASET_IN_MEMORY;
+    struct identity_reading reading = {.cancel = cancel};
     if (x->written)
         image.ptr = NULL;
-    facts.data.sample = identity_sample(d->text);
-    if (!identity_content(d->text, &facts.data.content, cancel)) {
+    facts.data.seed = random_number();
+    facts.data.sample = identity_sample(d->text, facts.data.seed);
+    if (!identity_content(d->text, &facts.data.content, &reading)) {
         dataset_notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
                        is_cancelled(cancel) ? "stopped before" : "no memory");
     } else if (!is_untouched(d)) {
@@ -100,73 +107,127 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     atomic_store(&d->status, outcome);
 }
 
-// The two parts of verifying a mapped index; true also when cancelled before anything was found.
-static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+// ---- verifying ----------------------------------------------------------------------------------
+
+static void tell_read(void *context, uint64_t done, uint64_t total)
 {
-    struct error fault;
-    if (index_file_verify(&dataset_current(d)->file, cancel, &fault))
-        return true;
-    error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
-    return false;
+    dataset_tell_progress(context, done, total);
 }
 
-static bool verify_content(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
+                             const atomic_bool *cancel, struct error *error)
 {
     uint64_t content;
-    if (!identity_content(d->text, &content, cancel)) {
+    struct identity_reading reading = {.cancel = cancel};
+    if (d->index == NULL) { // it is being opened
+        reading.progress = tell_read;
+        reading.context = (void *)(uintptr_t)d;
+    }
+    if (!identity_content(d->text, &content, &reading)) {
         if (is_cancelled(cancel))
             return true;
         error_set(error, "no memory to verify '%s'", d->path);
         return false;
     }
-    if (content == dataset_current(d)->file.facts.data.content)
+    if (content == facts->data.content)
         return true;
     error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
     return false;
 }
 
+// Also true when it was cancelled before anything was found.
+static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    struct error fault;
+    if (index_file_verify(&d->index->file, cancel, &fault))
+        return true;
+    error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
+    return false;
+}
+
 bool dataset_verify(const struct dataset *d, struct error *error)
 {
-    return verify_blocks(d, NULL, error) && verify_content(d, NULL, error);
+    return verify_blocks(d, NULL, error) &&
+           (d->content_compared || dataset_compare_content(d, &d->index->file.facts, NULL, error));
 }
 
 static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    struct stat status;
     if (d->blocks_unverified && !verify_blocks(d, cancel, error))
         return false;
-    if (!d->content_unverified || fstat(d->source.fd, &status) != 0)
+    if (!d->content_unverified)
         return true;
-    struct identity now = identity_of_file(&status);
-    if (!verify_content(d, cancel, error))
+    if (!dataset_compare_content(d, &d->index->file.facts, cancel, error))
         return false;
-    now.sample = dataset_current(d)->file.facts.data.sample;
-    now.content = dataset_current(d)->file.facts.data.content;
-    // The next start then needs no reading to know it.
-    if (d->settings.index == DATASET_INDEX_WRITE && !is_cancelled(cancel) &&
-        dataset_is_unchanged(d))
-        (void)index_writer_stamp(d->index_path, &now);
+    d->content_compared = !is_cancelled(cancel);
     return true;
+}
+
+// Times that are too young prove nothing: waits until they are old enough, and compares once more.
+// Whether `*now` is then a proof.
+static bool await_proof(struct dataset *d, struct identity *now, const atomic_bool *cancel)
+{
+    struct stat status;
+    struct error error;
+    uint64_t until = clock_monotonic_ns() + PROOF_SECONDS * CLOCK_SECOND;
+    while (clock_monotonic_ns() < until && !is_cancelled(cancel))
+        nanosleep(&(struct timespec){0, PROOF_TURN_NS}, NULL);
+    if (fstat(d->source.fd, &status) != 0)
+        return false;
+    *now = identity_of_file(&status);
+    return identity_is_proven(now, now) &&
+           dataset_compare_content(d, &d->index->file.facts, cancel, &error) &&
+           !is_cancelled(cancel);
+}
+
+// Notes in the index file that it is of the data file, as which it was opened: the next start need
+// not read it.
+static void note_proof(struct dataset *d, const atomic_bool *cancel)
+{
+    const struct identity *then = &d->index->file.facts.data;
+    struct identity now = d->id;
+    if (d->settings.index != DATASET_INDEX_WRITE)
+        return;
+    if (d->settings.await_proof && !identity_is_proven(&now, &now) && !await_proof(d, &now, cancel))
+        return;
+    now.seed = then->seed;
+    now.sample = then->sample;
+    now.content = then->content;
+    if (is_untouched(d))
+        (void)index_writer_stamp(d->index_path, &now);
 }
 
 void dataset_settle(struct dataset *d, const atomic_bool *cancel)
 {
-    struct error error;
+    bool late = d->blocks_unverified || d->content_unverified;
     if (d->writer.locked) {
         write_index(d, cancel);
-    } else if (d->blocks_unverified || d->content_unverified) {
-        if (!verify(d, cancel, &error)) {
-            // What is found missing in an index that was cut must not be asked for in another one
-            // half way: that takes another dataset (dataset_open_again).
-            if (mapping_is_damaged(&dataset_current(d)->file.source))
-                return;
-            dataset_notice(d, true, "%s: building anew", error.text);
-            dataset_build_anew(d);
-            if (d->writer.locked)
-                write_index(d, cancel);
-        } else if (!is_cancelled(cancel)) {
-            dataset_notice(d, false, "verified '%s'", d->index_path);
-            atomic_store(&d->status, DATASET_IN_MAPPING);
-        }
+        return;
     }
+    if (late && !verify(d, cancel, &d->fault)) {
+        atomic_store(&d->is_wrong, true);
+        return;
+    }
+    if (is_cancelled(cancel))
+        return;
+    if (late)
+        dataset_notice(d, false, "verified '%s'", d->index_path);
+    if (d->content_compared)
+        note_proof(d, cancel);
+    if (late)
+        atomic_store(&d->status, DATASET_IN_MAPPING);
+}
+
+struct dataset *dataset_settled(struct dataset *d, struct error *error)
+{
+    struct error reason;
+    dataset_settle(d, NULL);
+    if (!dataset_is_spoiled(d, NULL, &reason))
+        return d;
+    dataset_notice(d, false, "%s: building anew", reason.text);
+    struct dataset *again = dataset_open_again(d, error);
+    dataset_close(d);
+    if (again != NULL)
+        dataset_settle(again, NULL);
+    return again;
 }

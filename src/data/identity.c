@@ -6,12 +6,15 @@
 
 #include "base/checksum.h"
 #include "base/clock.h"
+#include "base/random.h"
 
 enum {
     RACY_NS = 2000000000, // the coarsest clock of a file system in use: FAT's 2 s
     ENDS_BYTES = 64 * 1024,
     SAMPLE_BLOCKS = 64,
     SAMPLE_BLOCK_BYTES = 4096,
+    CONTENT_BLOCK = 1024 * 1024,
+    CONTENT_TURN = 64, // blocks between two looks at what the reader wants
 };
 
 // Beyond the year 2262 it wraps, which a file system's time may well do: times are only compared.
@@ -51,30 +54,39 @@ static struct span part_of(struct span text, uint64_t at, uint64_t len)
     return span_of(text.ptr + at, len < text.len - at ? len : text.len - at);
 }
 
-uint64_t identity_sample(struct span text)
+uint64_t identity_sample(struct span text, uint64_t seed)
 {
     uint64_t sums[SAMPLE_BLOCKS + 3] = {text.len};
-    uint64_t state = text.len;
+    uint64_t state = seed;
     sums[1] = checksum(part_of(text, 0, ENDS_BYTES));
     sums[2] =
         checksum(part_of(text, text.len > ENDS_BYTES ? text.len - ENDS_BYTES : 0, ENDS_BYTES));
     for (unsigned i = 0; i < SAMPLE_BLOCKS && text.len > 0; i++) {
-        // Knuth's linear congruential generator (MMIX); its upper bits are the random ones.
-        state = state * 6364136223846793005u + 1442695040888963407u;
         uint64_t blocks = text.len / SAMPLE_BLOCK_BYTES + 1;
-        uint64_t block = (uint64_t)((unsigned __int128)state * blocks >> 64);
+        uint64_t block = (uint64_t)((unsigned __int128)splitmix64(&state) * blocks >> 64);
         sums[i + 3] = checksum(part_of(text, block * SAMPLE_BLOCK_BYTES, SAMPLE_BLOCK_BYTES));
     }
     return checksum(span_of((const char *)sums, sizeof sums));
 }
 
-bool identity_content(struct span text, uint64_t *content, const atomic_bool *cancel)
+bool identity_content(struct span text, uint64_t *content, const struct identity_reading *reading)
 {
-    size_t bytes = checksum_block_count(text.len) * sizeof(uint64_t);
-    uint64_t *sums = malloc(bytes + 1);
-    bool whole = sums != NULL && checksum_blocks(text, sums, cancel);
+    static const struct identity_reading alone = {NULL, NULL, NULL};
+    const struct identity_reading *r = reading != NULL ? reading : &alone;
+    uint64_t count = checksum_block_count(text.len, CONTENT_BLOCK);
+    uint64_t *sums = malloc(count * sizeof *sums + 1);
+    bool whole = sums != NULL;
+    for (uint64_t i = 0; whole && i < count; i += CONTENT_TURN) {
+        struct span turn =
+            checksum_block(text, (size_t)CONTENT_BLOCK * CONTENT_TURN, i / CONTENT_TURN);
+        whole = checksum_blocks(turn, CONTENT_BLOCK, sums + i, r->cancel);
+        if (whole && r->progress != NULL)
+            r->progress(r->context, i * CONTENT_BLOCK + turn.len, text.len);
+    }
+    if (whole && r->cancel != NULL)
+        whole = !atomic_load(r->cancel);
     if (whole)
-        *content = checksum(span_of((const char *)sums, bytes));
+        *content = checksum(span_of((const char *)sums, count * sizeof *sums));
     free(sums);
     return whole;
 }

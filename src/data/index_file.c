@@ -39,7 +39,7 @@ static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
 
 static bool tables_are_whole(const struct index_file *f, const struct index_header *h)
 {
-    uint64_t bytes = checksum_block_count(h->image_bytes) * sizeof(uint64_t);
+    uint64_t bytes = index_block_count(h->image_bytes) * sizeof(uint64_t);
     struct index_trailer trailer;
     memcpy(&trailer, (const char *)f->checksums + bytes, sizeof trailer);
     return trailer.magic == INDEX_END && trailer.checksums_sum == h->checksums_sum &&
@@ -95,8 +95,7 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
 bool index_file_copy(struct index_file *f, struct error *error)
 {
     size_t sums_at = index_checksums_at(f->image.len) - INDEX_IMAGE_AT;
-    size_t sums_len =
-        f->checksums != NULL ? checksum_block_count(f->image.len) * sizeof(uint64_t) : 0;
+    size_t sums_len = f->checksums != NULL ? index_block_count(f->image.len) * sizeof(uint64_t) : 0;
     size_t len = sums_at + sums_len;
     void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
@@ -125,14 +124,14 @@ bool index_file_copy(struct index_file *f, struct error *error)
 
 bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error)
 {
-    size_t count = checksum_block_count(f->image.len);
+    size_t count = index_block_count(f->image.len);
     uint64_t *sums = malloc(count * sizeof *sums + 1);
     bool good = true;
     if (sums == NULL) {
         error_set(error, "no memory to verify %zu bytes", f->image.len);
         return false;
     }
-    if (checksum_blocks(f->image, sums, cancel)) {
+    if (checksum_blocks(f->image, INDEX_BLOCK, sums, cancel)) {
         for (size_t i = 0; good && i < count; i++) {
             good = sums[i] == f->checksums[i];
             if (!good)
@@ -177,7 +176,7 @@ bool index_file_is_changed(const struct index_file *f)
 
 bool index_file_prove(struct index_file *f, const atomic_bool *cancel, struct error *error)
 {
-    size_t count = checksum_block_count(f->image.len);
+    size_t count = index_block_count(f->image.len);
     uint64_t *sums = malloc(count * sizeof *sums + 1);
     struct stat status;
     bool good = true;
@@ -186,7 +185,7 @@ bool index_file_prove(struct index_file *f, const atomic_bool *cancel, struct er
         free(sums);
         return false;
     }
-    if (checksum_blocks(f->image, sums, cancel)) {
+    if (checksum_blocks(f->image, INDEX_BLOCK, sums, cancel)) {
         good = checksum(span_of((const char *)sums, count * sizeof *sums)) == f->sum;
         if (good)
             atomic_store(&f->proven_ns, identity_of_file(&status).modified_ns);

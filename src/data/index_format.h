@@ -3,7 +3,7 @@
 //
 //   0          header      4096 bytes, its own checksum in the last 8
 //   4096       image       a trie image (trie_image.h)
-//              checksums   one for each MiB of the image; at the next multiple of 8
+//              checksums   one for each 64 KiB of the image; at the next multiple of 8
 //              trailer     checksum of the checksums, INDEX_END
 //
 // Every place follows from `image_bytes`, so a header that names others is refused. Numbers are in
@@ -22,9 +22,11 @@
 #define INDEX_END 0x444e452d4c455453u   // "STEL-END"
 
 enum {
-    INDEX_VERSION = 1,
+    INDEX_VERSION = 2,
     INDEX_BYTE_ORDER = 0x01020304,
     INDEX_IMAGE_AT = 4096,
+    // A block is compared with its checksum before it is first used, in some microseconds.
+    INDEX_BLOCK = 64 * 1024,
 };
 
 struct index_header {
@@ -39,7 +41,7 @@ struct index_header {
     unsigned char zeros[INDEX_IMAGE_AT - 6 * 8 - sizeof(struct index_facts) - 8];
     uint64_t header_sum; // the checksum of all before it
 };
-_Static_assert(sizeof(struct index_facts) == 14 * 8, "the facts have no holes");
+_Static_assert(sizeof(struct index_facts) == 15 * 8, "the facts have no holes");
 _Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header is one page, no holes");
 _Static_assert(offsetof(struct index_header, facts.data) == 13 * 8,
                "what docs/index-format.md tells");
@@ -54,6 +56,11 @@ static inline uint64_t index_header_sum(const struct index_header *h)
     return checksum(span_of((const char *)h, offsetof(struct index_header, header_sum)));
 }
 
+static inline uint64_t index_block_count(uint64_t image_bytes)
+{
+    return checksum_block_count(image_bytes, INDEX_BLOCK);
+}
+
 static inline uint64_t index_checksums_at(uint64_t image_bytes)
 {
     return INDEX_IMAGE_AT + (image_bytes + 7) / 8 * 8;
@@ -61,7 +68,7 @@ static inline uint64_t index_checksums_at(uint64_t image_bytes)
 
 static inline uint64_t index_file_bytes(uint64_t image_bytes)
 {
-    return index_checksums_at(image_bytes) + checksum_block_count(image_bytes) * sizeof(uint64_t) +
+    return index_checksums_at(image_bytes) + index_block_count(image_bytes) * sizeof(uint64_t) +
            sizeof(struct index_trailer);
 }
 

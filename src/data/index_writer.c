@@ -19,8 +19,9 @@
 _Static_assert((int)INDEX_WRITER_IMAGE_AT == (int)INDEX_IMAGE_AT, "the writer's place is the real");
 
 enum {
-    WRITE_BYTES = 4 * CHECKSUM_BLOCK, // written between two looks at `cancel`
-    LOCK_TRIES = 100,                 // of a lock that others take away in the moment it is opened
+    WRITE_BYTES = 4 * 1024 * 1024, // written between two looks at `cancel`
+    SUM_BYTES = 16 * INDEX_BLOCK,  // read and summed between two
+    LOCK_TRIES = 100,              // of a lock that others take away in the moment it is opened
 };
 
 // Whether that is a lock of ours, which nobody else can have locked: of this user, for this user
@@ -155,8 +156,8 @@ struct writing {
     struct span image;
     const atomic_bool *cancel;
     uint64_t *sums;
-    char *block; // CHECKSUM_BLOCK bytes
-    int error;   // an errno; nothing is done after one
+    char *part; // SUM_BYTES of it
+    int error;  // an errno; nothing is done after one
 };
 
 static bool is_writing(struct writing *w)
@@ -194,16 +195,18 @@ static bool write_image(int fd, struct span image, const atomic_bool *cancel)
 static void sum_part(void *context, unsigned worker, size_t part)
 {
     struct writing *w = context;
-    uint64_t at = (uint64_t)part * CHECKSUM_BLOCK;
+    uint64_t at = (uint64_t)part * SUM_BYTES;
     uint64_t left = w->image.len - at;
-    size_t len = left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK;
+    struct span read = span_of(w->part, left < SUM_BYTES ? left : SUM_BYTES);
     (void)worker;
     if (!is_writing(w))
         return;
-    if (file_read(w->fd, w->block, len, INDEX_IMAGE_AT + at))
-        w->sums[part] = checksum(span_of(w->block, len));
-    else
+    if (!file_read(w->fd, w->part, read.len, INDEX_IMAGE_AT + at)) {
         w->error = errno;
+        return;
+    }
+    for (uint64_t i = 0; i < index_block_count(read.len); i++)
+        w->sums[at / INDEX_BLOCK + i] = checksum(checksum_block(read, INDEX_BLOCK, i));
 }
 
 // The checksums of an image that is in the file only.
@@ -213,11 +216,11 @@ static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atom
                         .image = span_of(NULL, image_bytes),
                         .cancel = cancel,
                         .sums = sums,
-                        .block = malloc(CHECKSUM_BLOCK)};
-    if (w.block == NULL)
+                        .part = malloc(SUM_BYTES)};
+    if (w.part == NULL)
         return false;
-    bool summed = run_writing(&w, CHECKSUM_BLOCK, sum_part);
-    free(w.block);
+    bool summed = run_writing(&w, SUM_BYTES, sum_part);
+    free(w.part);
     return summed;
 }
 
@@ -232,7 +235,7 @@ static bool reserve(int fd, uint64_t bytes)
 static bool write_file(struct index_writer *w, struct span image, const struct index_facts *facts,
                        const atomic_bool *cancel)
 {
-    uint64_t count = checksum_block_count(image.len);
+    uint64_t count = index_block_count(image.len);
     uint64_t tables_bytes = count * sizeof(uint64_t) + sizeof(struct index_trailer);
     uint64_t *tables = malloc(tables_bytes);
     uint64_t file_bytes = index_file_bytes(image.len);
@@ -251,7 +254,7 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
     if (image.ptr != NULL) {
         if (!write_image(w->fd, image, cancel))
             goto out;
-        if (!checksum_blocks(image, tables, cancel)) {
+        if (!checksum_blocks(image, INDEX_BLOCK, tables, cancel)) {
             errno = ECANCELED;
             goto out;
         }
@@ -332,7 +335,8 @@ bool index_writer_stamp(const char *path, const struct identity *data)
     if (fd >= 0 && fstat(fd, &status) == 0 && status.st_nlink == 1 &&
         file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC && h.version == INDEX_VERSION &&
         h.header_sum == index_header_sum(&h) && h.facts.data.bytes == data->bytes &&
-        h.facts.data.sample == data->sample && h.facts.data.content == data->content) {
+        h.facts.data.seed == data->seed && h.facts.data.sample == data->sample &&
+        h.facts.data.content == data->content) {
         h.facts.data = *data;
         h.header_sum = index_header_sum(&h);
         // A page that is half written when the machine stops has a wrong checksum.

@@ -27,9 +27,10 @@ struct stele_value {
 };
 
 // Opens the file at `path`. Its index file is mapped if there is one that fits (`stele index` makes
-// one; it is shared in memory by all who map it), else an index is built in memory. NULL when it
-// cannot be read, has a malformed line or memory is short; `error` (of `size` bytes, or NULL) then
-// says why, NUL-terminated.
+// one; it is shared in memory by all who map it), else an index is built in memory. Where the data
+// file's times do not prove that the index is of it, all of the data is read and compared. NULL
+// when it cannot be read, has a malformed line or memory is short; `error` (of `size` bytes, or
+// NULL) then says why, NUL-terminated.
 struct stele *stele_open(const char *path, char *error, size_t size);
 
 // Closes the table; its values are gone. NULL is accepted.

@@ -189,13 +189,17 @@ static struct reload_request *take(struct publisher *p, struct reload_request **
     return taken;
 }
 
-// Does what opening the present dataset left to do.
+static void mend(struct publisher *p);
+
+// Does what opening the present dataset left to do. An index that is found to be wrong is not
+// served for longer than it takes to build another.
 static void settle(struct publisher *p)
 {
     struct yield yield;
     yield_begin(&yield);
     dataset_settle(p->current->dataset, &p->cancel);
     yield_end();
+    mend(p);
 }
 
 // ---- reloading ----------------------------------------------------------------------------------
@@ -268,6 +272,7 @@ static void reload(struct publisher *p)
         settle(p);
 }
 
+// Has another dataset take the place of one whose index is wrong, with an index that is built.
 static void mend(struct publisher *p)
 {
     struct yield yield;

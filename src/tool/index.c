@@ -41,6 +41,7 @@ static int index_file(const struct options *o)
     struct dataset_settings settings = o->settings;
     settings.notice = tell;
     settings.index = DATASET_INDEX_WRITE;
+    settings.await_proof = true;
     // Where the size of files is limited, writing is to fail and the temporary file to go.
     signal(SIGXFSZ, SIG_IGN);
     struct dataset *d = tool_open(o->file, &settings);

@@ -46,7 +46,9 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
         dataset_close(d);
         return NULL;
     }
-    dataset_settle(d, NULL);
+    d = dataset_settled(d, &error);
+    if (d == NULL)
+        fprintf(stderr, "stele: %s\n", error.text);
     return d;
 }
 

@@ -59,7 +59,8 @@ static void cut_before_settling(void)
     unlink(path);
     table_file(&small, "small.data");
     struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
-                                        .index = DATASET_INDEX_READ};
+                                        .index = DATASET_INDEX_READ,
+                                        .trust = DATASET_TRUST_SAMPLED};
     opened_with(&o, path, &settings);
     is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
     file_resize(path, small.count / 2 * TABLE_LINE);

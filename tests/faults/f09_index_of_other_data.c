@@ -1,11 +1,13 @@
 // F9: an index of other data than the file beside it holds: data that looks the same, was the same
-// once, or is only of the same size. It is found out, at the start or soon after, and built anew.
+// once, or is only of the same size. It is found out before the first answer and built anew. Where
+// samples are to do, it is found out soon after, and another dataset takes its place.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/stele.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
@@ -47,20 +49,22 @@ static void fresh(void)
     index_written(data, NULL);
 }
 
-// Opens with what is on disk and settles. The status before, and whether a rebuild was needed.
-static void settles(const char *before, bool rebuilt, const struct table *t, const char *name)
+// Opens with what is on disk and settles. How the index was met: its data's times prove it, its
+// data was compared, or it was built anew.
+enum met { PROVEN, COMPARED, REBUILT };
+static void settles(enum met met, const struct table *t, const char *name)
 {
     struct opened o;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s: %s", name, o.error.text);
-    is_text(dataset_index_status(o.dataset), before, "%s: status when opened", name);
+    is_text(dataset_index_status(o.dataset), met == REBUILT ? "writing" : "mapped",
+            "%s: status when opened", name);
+    ok(table_is_served(t, o.dataset), "%s: served from the first answer on", name);
+    is_number(notices_have(&o.notices, "verified that '"), met == COMPARED, "%s: compared", name);
     dataset_settle(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
-    ok(table_is_served(t, o.dataset), "%s: served", name);
-    is_number(dataset_index_is_mapped(o.dataset), !rebuilt, "%s: from the file as it was", name);
-    if (strcmp(before, "verifying") == 0)
-        ok(notices_have(&o.notices, rebuilt ? "is of other data than" : "verified '"),
-           "%s: and told so", name);
+    is_number(dataset_index_is_mapped(o.dataset), met != REBUILT, "%s: from the file as it was",
+              name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) && table_is_served(t, o.dataset),
@@ -74,7 +78,7 @@ static void check_racy(void)
     fresh();
     struct index_header young = header_of_index();
     ok(young.facts.data.changed_ns > young.facts.data.read_ns - 2 * SECOND, "(data just written)");
-    settles("verifying", false, &table, "young data");
+    settles(COMPARED, &table, "young data");
     struct index_header stamped = header_of_index();
     ok(stamped.facts.data.read_ns > young.facts.data.read_ns &&
            stamped.facts.data.sample == young.facts.data.sample &&
@@ -82,7 +86,7 @@ static void check_racy(void)
            stamped.facts.data.changed_ns == young.facts.data.changed_ns,
        "the header is stamped with the new time");
     prove();
-    settles("mapped", false, &table, "the same data long after");
+    settles(PROVEN, &table, "the same data long after");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && o.notices.count == 0, "nothing is said of a proven index");
     opened_close(&o);
@@ -101,11 +105,16 @@ static void check_racy(void)
     atomic_bool cancel = true;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     dataset_settle(o.dataset, &cancel);
-    is_text(dataset_index_status(o.dataset), "verifying", "cancelled: not verified");
-    ok(o.notices.count == 0, "and nothing said");
     opened_close(&o);
     after = header_of_index();
-    ok(memcmp(&before, &after, sizeof before) == 0, "nor stamped");
+    ok(memcmp(&before, &after, sizeof before) == 0, "nor does what is cancelled before");
+
+    // Who may wait until the times are old enough notes a proof.
+    struct dataset_settings waiting = {.index = DATASET_INDEX_WRITE, .await_proof = true};
+    opened_with(&o, data, &waiting);
+    dataset_settle(o.dataset, NULL);
+    opened_close(&o);
+    settles(PROVEN, &table, "after waiting for a proof");
 }
 
 static void check_renamed(void)
@@ -121,17 +130,17 @@ static void check_renamed(void)
     while (stat(data, &now) == 0 && now.st_ctim.tv_sec == status.st_ctim.tv_sec &&
            now.st_ctim.tv_nsec == status.st_ctim.tv_nsec)
         require(rename(data, other) == 0 && rename(other, data) == 0, "cannot rename");
-    settles("verifying", false, &table, "renamed");
+    settles(COMPARED, &table, "renamed");
     ok(header_of_index().facts.data.changed_ns == now.st_ctim.tv_sec * SECOND + now.st_ctim.tv_nsec,
        "stamped with the new time");
     prove();
-    settles("mapped", false, &table, "proven again");
+    settles(PROVEN, &table, "proven again");
 
     // A copy, put in the place of the first.
     struct buf text = file_content(data);
     unlink(data);
     test_file("table.data", buf_span(&text));
-    settles("verifying", false, &table, "a copy");
+    settles(COMPARED, &table, "a copy");
     require(stat(data, &status) == 0, "no data");
     ok(header_of_index().facts.data.inode == status.st_ino, "stamped with the new inode");
 
@@ -144,8 +153,7 @@ static void check_renamed(void)
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) &&
            table_is_served(&table, o.dataset),
        "a published pair is mapped");
-    dataset_settle(o.dataset, NULL);
-    ok(notices_have(&o.notices, "verified '"), "and verified");
+    ok(notices_have(&o.notices, "verified that '"), "and verified");
     opened_close(&o);
     buf_release(&text);
 }
@@ -160,82 +168,129 @@ static void patch_quietly(size_t at, struct span bytes)
     require(utimensat(AT_FDCWD, data, times, 0) == 0, "cannot set times");
 }
 
-// The number of a line in the middle that the samples leave out.
-static size_t unsampled_line(void)
+// The number of a line in the middle that the samples of the present index leave out, or not.
+static size_t line_that_is(bool sampled)
 {
     struct buf text = file_content(data);
-    uint64_t sample = identity_sample(buf_span(&text));
+    struct identity id = header_of_index().facts.data;
     size_t line = table.count / 2;
     bool found = false;
-    for (; !found && line < table.count - 3000; line += 30) {
-        text.ptr[line * TABLE_LINE] ^= 1;
-        text.ptr[(line + 1) * TABLE_LINE - 1] ^= 1;
-        found = identity_sample(buf_span(&text)) == sample;
-        text.ptr[line * TABLE_LINE] ^= 1;
-        text.ptr[(line + 1) * TABLE_LINE - 1] ^= 1;
+    for (; !found && line < table.count - 3000; line++) {
+        text.ptr[line * TABLE_LINE + 9] ^= 1;
+        bool seen = identity_sample(buf_span(&text), id.seed) != id.sample;
+        text.ptr[line * TABLE_LINE + 9] ^= 1;
+        found = seen == sampled;
     }
-    require(found, "all is sampled");
+    require(found, "all is sampled, or nothing");
     buf_release(&text);
-    return line - 30;
+    return line - 1;
 }
 
-// One record of another table in the place of one of ours.
+static const struct table changed = {9, 60000}; // of whose records one takes the place of ours
+
+// Whether the data as it is now is what `d` serves: one record is another's.
+static bool serves_change(const struct dataset *d, size_t number)
+{
+    struct span value;
+    return dataset_get(d, table_key(&changed, number), &value) &&
+           !dataset_get(d, table_key(&table, number), &value) &&
+           dataset_figures(d)->keys == table.count;
+}
+
+static size_t change(bool sampled)
+{
+    char text[TABLE_LINE];
+    fresh();
+    prove();
+    size_t number = line_that_is(sampled);
+    uuid_format(table_key(&changed, number), text);
+    patch_quietly(number * TABLE_LINE, span_of(text, UUID_TEXT_LEN));
+    return number;
+}
+
 static void check_changed(bool sampled)
 {
     const char *name = sampled ? "changed where it is sampled" : "changed where nobody looks";
-    const struct table other = {9, table.count};
     struct opened o;
-    struct span value;
-    fresh();
-    prove();
-    size_t number = sampled ? 5 : unsampled_line();
-    char text[TABLE_LINE];
-    uuid_format(table_key(&other, number), text);
-    patch_quietly(number * TABLE_LINE, span_of(text, UUID_TEXT_LEN));
-
+    size_t number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s", o.error.text);
-    is_text(dataset_index_status(o.dataset), sampled ? "writing" : "verifying", "%s: status", name);
-    if (sampled)
-        ok(notices_have(&o.notices, "is of other data than") &&
-               notices_have(&o.notices, ": building\n"),
-           "%s: found when opening", name);
-    ok(!dataset_get(o.dataset, table_key(&table, number), &value),
-       "%s: the old key is not answered for", name);
-    is_number(dataset_get(o.dataset, table_key(&other, number), &value), sampled,
-              "%s: the new one is missed until found", name);
+    is_text(dataset_index_status(o.dataset), "writing", "%s: status", name);
+    ok(notices_have(&o.notices, "is of other data than") &&
+           notices_have(&o.notices, ": building\n"),
+       "%s: found when opening", name);
+    ok(serves_change(o.dataset, number), "%s: the present data is served at once", name);
     dataset_settle(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
-    if (!sampled)
-        ok(notices_have(&o.notices, "is of other data than") &&
-               notices_have(&o.notices, ": building anew\n"),
-           "%s: found when settling", name);
-    ok(notices_have(&o.notices, "wrote '"), "%s: written", name);
-    ok(dataset_get(o.dataset, table_key(&other, number), &value) &&
-           !dataset_get(o.dataset, table_key(&table, number), &value) &&
-           dataset_figures(o.dataset)->keys == table.count,
-       "%s: the present data is served", name);
+    ok(notices_have(&o.notices, "wrote '") && serves_change(o.dataset, number), "%s: written",
+       name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
-    ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) &&
-           dataset_get(o.dataset, table_key(&other, number), &value),
+    ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) && serves_change(o.dataset, number),
        "%s: the file is the new one %s", name, o.error.text);
     opened_close(&o);
 
-    // One that must not write builds for itself; one that wants only the file does not open, or
-    // does not pass.
-    unlink(path);
-    fresh();
-    patch_quietly(number * TABLE_LINE, span_of(text, UUID_TEXT_LEN));
+    // One that must not write builds for itself; one that wants only the file does not open.
+    number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
-    ok(o.dataset == NULL ? sampled : !sampled && !dataset_verify(o.dataset, &o.error),
-       "%s: stele check --index would tell", name);
+    ok(o.dataset == NULL, "%s: stele check --index would tell", name);
     ok(strstr(o.error.text, "is of other data than") != NULL, "%s: and why", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
+    ok(o.dataset != NULL && serves_change(o.dataset, number), "%s: served to a reader", name);
     dataset_settle(o.dataset, NULL);
-    ok(dataset_get(o.dataset, table_key(&other, number), &value), "%s: served to a reader", name);
     is_text(dataset_index_status(o.dataset), "memory", "%s: in its memory", name);
+    opened_close(&o);
+    char error[256];
+    char key[UUID_TEXT_LEN + 1] = "";
+    struct stele_value value;
+    struct stele *t = stele_open(data, error, sizeof error);
+    uuid_format(table_key(&changed, number), key);
+    ok(t != NULL && stele_get(t, key, &value), "%s: the library answers right at once", name);
+    stele_close(t);
+}
+
+// Where samples are enough, what they do not show is found out later, and by another dataset: what
+// this one answers does not change.
+static void check_sampled(void)
+{
+    struct opened o;
+    struct dataset_settings settings = {.index = DATASET_INDEX_WRITE,
+                                        .trust = DATASET_TRUST_SAMPLED};
+    struct span value;
+    fresh();
+    opened_with(&o, data, &settings);
+    is_text(dataset_index_status(o.dataset), "verifying", "samples are enough: not compared yet");
+    dataset_settle(o.dataset, NULL);
+    is_text(dataset_index_status(o.dataset), "mapped", "samples are enough: then it is");
+    ok(!dataset_is_spoiled(o.dataset, NULL, &o.error), "samples are enough: it is right");
+    opened_close(&o);
+    ok(header_of_index().facts.data.read_ns > 0, "samples are enough: stamped");
+
+    size_t number = change(true);
+    opened_with(&o, data, &settings);
+    ok(o.dataset != NULL && serves_change(o.dataset, number), "samples show a change: built anew");
+    opened_close(&o);
+
+    number = change(false);
+    opened_with(&o, data, &settings);
+    require(o.dataset != NULL, "%s", o.error.text);
+    is_text(dataset_index_status(o.dataset), "verifying", "samples show no change: served");
+    ok(!dataset_get(o.dataset, table_key(&changed, number), &value), "(the new key is missed)");
+    uint64_t rank = dataset_seek(o.dataset, table_key(&table, 7));
+    dataset_settle(o.dataset, NULL);
+    is_text(dataset_index_status(o.dataset), "damaged", "samples show no change: found out");
+    ok(dataset_seek(o.dataset, table_key(&table, 7)) == rank,
+       "samples show no change: no rank has changed");
+    ok(dataset_may_be_spoiled(o.dataset) && dataset_is_spoiled(o.dataset, NULL, &o.error) &&
+           strstr(o.error.text, "is of other data than") != NULL,
+       "samples show no change: told why: %s", o.error.text);
+    struct dataset *again = dataset_open_again(o.dataset, &o.error);
+    require(again != NULL, "%s", o.error.text);
+    ok(serves_change(again, number), "samples show no change: another dataset serves it");
+    dataset_settle(again, NULL);
+    is_text(dataset_index_status(again), "mapped", "samples show no change: and writes its index");
+    dataset_close(again);
     opened_close(&o);
 }
 
@@ -247,13 +302,13 @@ static void check_replaced(void)
     prove();
     unlink(data);
     table_file(&other, "table.data");
-    settles("writing", true, &other, "other data of the same size");
+    settles(REBUILT, &other, "other data of the same size");
     const struct table longer = {2, table.count + 1};
     table_file(&longer, "table.data");
-    settles("writing", true, &longer, "longer data");
+    settles(REBUILT, &longer, "longer data");
     const struct table none = {2, 0};
     table_file(&none, "table.data");
-    settles("writing", true, &none, "emptied data");
+    settles(REBUILT, &none, "emptied data");
 }
 
 // What changes between reading and writing must not become an index that looks right.
@@ -320,6 +375,7 @@ int main(void)
     check_renamed();
     check_changed(true);
     check_changed(false);
+    check_sampled();
     check_replaced();
     check_changed_before_written();
     check_server();

@@ -149,7 +149,8 @@ static void table_init(struct table *t, unsigned number)
     must(file_write(t->file.fd, t->text.ptr, t->text.len, 0) && fstat(t->file.fd, &status) == 0,
          "a data file in memory");
     t->identity = identity_of_file(&status);
-    t->identity.sample = identity_sample(t->text);
+    t->identity.seed = INPUT_SEED;
+    t->identity.sample = identity_sample(t->text, INPUT_SEED);
     must(identity_content(t->text, &t->identity.content, NULL), "memory for a checksum");
     lines_init(&reader, t->text);
     while ((result = lines_next(&reader, &record, &fault)) != LINE_END) {
@@ -349,9 +350,9 @@ static void check_opened(const struct index_file *index, bool verified)
              trailer.magic == INDEX_END && trailer.checksums_sum == h.checksums_sum,
          "a file is whole");
     struct span sums = {(const char *)index->checksums,
-                        checksum_block_count(index->image.len) * sizeof(uint64_t)};
+                        index_block_count(index->image.len) * sizeof(uint64_t)};
     must(checksum(sums) == h.checksums_sum, "a file's table of checksums is whole");
-    must(!verified || index->image.len == 0 || index->image.len > CHECKSUM_BLOCK ||
+    must(!verified || index->image.len == 0 || index->image.len > INDEX_BLOCK ||
              index->checksums[0] == checksum(index->image),
          "what is verified has its checksum");
     must(f->malformed <= f->lines && f->keys <= f->lines - f->malformed &&
@@ -374,21 +375,31 @@ static bool same_times(const struct identity *a, const struct identity *b)
            a->changed_ns == b->changed_ns;
 }
 
+// Whether the data file's content, or all that opening looks at of it, is as an index claims.
+static bool is_like(const struct table *t, const struct identity *claimed, bool sampled)
+{
+    return claimed->content == t->identity.content ||
+           (sampled && claimed->sample == identity_sample(t->text, claimed->seed));
+}
+
 static void check_served(const struct table *t, const struct memory_file *f,
-                         const struct identity *claimed, bool skip, unsigned flags)
+                         const struct identity *claimed, unsigned ways, unsigned flags)
 {
     struct error error;
+    bool skip = (ways & INPUT_SKIP) != 0;
+    bool sampled = (ways & INPUT_SAMPLED) != 0;
     struct dataset_settings settings = {
         .malformed = skip ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = DATASET_INDEX_ONLY,
         .index_path = f->path,
+        .trust = sampled ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
         .huge_pages = (flags & INPUT_HUGE) != 0,
     };
     struct dataset *d = dataset_open(t->file.path, &settings, NULL, &error);
     if (d == NULL)
         return;
     bool same_file = same_times(claimed, &t->identity);
-    must(claimed->bytes == t->text.len && (same_file || claimed->sample == t->identity.sample),
+    must(claimed->bytes == t->text.len && (same_file || is_like(t, claimed, sampled)),
          "an index of other data is not served");
     must(skip || dataset_figures(d)->malformed == 0, "malformed lines are refused");
     must(dataset_figures(d)->keys == dataset_trie(d)->count, "keys are counted once");
@@ -396,16 +407,20 @@ static void check_served(const struct table *t, const struct memory_file *f,
     if ((flags & INPUT_SETTLE) != 0) {
         dataset_settle(d, NULL);
         check_dataset(t, d);
-        if (!dataset_index_is_mapped(d))
-            check_rebuilt(t, d);
-        else // a text that is refused cannot be indexed anew
-            must(same_file || claimed->content == t->identity.content || !skip,
-                 "an index of other content is replaced");
+        if (dataset_is_spoiled(d, NULL, &error)) {
+            struct dataset *again = dataset_open_again(d, &error);
+            must(again != NULL || !skip, "an index of other data is built anew");
+            if (again != NULL && skip)
+                check_rebuilt(t, again);
+            dataset_close(again);
+        } else {
+            must(same_file || is_like(t, claimed, false), "an index of other data is found out");
+        }
     }
     dataset_close(d);
 }
 
-static void check_file(const struct table *t, const struct memory_file *f, bool skip,
+static void check_file(const struct table *t, const struct memory_file *f, unsigned ways,
                        unsigned flags)
 {
     struct index_file index;
@@ -421,7 +436,7 @@ static void check_file(const struct table *t, const struct memory_file *f, bool 
     index_file_close(&index);
     // While a large index is verified, it serves; what that may do has been tried above.
     if (verified)
-        check_served(t, f, &claimed, skip, flags);
+        check_served(t, f, &claimed, ways, flags);
     else
         check_refused(t, f);
 }
@@ -446,8 +461,10 @@ static void set_identity(struct identity *to, const struct identity *real, unsig
         to->modified_ns = real->modified_ns;
         to->changed_ns = real->changed_ns;
     }
-    if ((flags & INPUT_SAMPLE) != 0)
+    if ((flags & INPUT_SAMPLE) != 0) {
+        to->seed = real->seed;
         to->sample = real->sample;
+    }
     if ((flags & INPUT_CONTENT) != 0)
         to->content = real->content;
 }
@@ -462,8 +479,8 @@ static void write_sealed(const struct table *t, struct index_header *h, struct s
     }
     set_identity(&h->facts.data, &t->identity, flags);
     uint64_t sums[16];
-    uint64_t count = checksum_block_count(image.len);
-    must(count <= 16 && checksum_blocks(image, sums, NULL), "room for checksums");
+    uint64_t count = index_block_count(image.len);
+    must(count <= 16 && checksum_blocks(image, INDEX_BLOCK, sums, NULL), "room for checksums");
     h->checksums_sum = checksum(span_of((const char *)sums, count * sizeof *sums));
     h->header_sum = index_header_sum(h);
     struct index_trailer trailer = {h->checksums_sum, INDEX_END};
@@ -475,7 +492,7 @@ static void write_sealed(const struct table *t, struct index_header *h, struct s
     buf_append(file, span_of((const char *)&trailer, sizeof trailer));
 }
 
-static void check_file_input(const struct table *t, struct span rest, bool skip, unsigned flags)
+static void check_file_input(const struct table *t, struct span rest, unsigned ways, unsigned flags)
 {
     static struct memory_file memory = {-1, ""};
     struct index_header h = {0};
@@ -496,19 +513,20 @@ static void check_file_input(const struct table *t, struct span rest, bool skip,
     must(!file.oom && ftruncate(memory.fd, 0) == 0 && file_write(memory.fd, file.ptr, file.len, 0),
          "an index file in memory");
     buf_release(&file);
-    check_file(t, &memory, skip, flags);
+    check_file(t, &memory, ways, flags);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < INPUT_HEAD || size > CHECKSUM_BLOCK)
+    if (size < INPUT_HEAD || size > 16 * INDEX_BLOCK)
         return 0;
-    const struct table *t = table_of(data[0] & (unsigned)~INPUT_SKIP);
+    const unsigned ways = data[0] & (unsigned)(INPUT_SKIP | INPUT_SAMPLED);
+    const struct table *t = table_of(data[0] & ~ways);
     struct span rest = {(const char *)data + INPUT_HEAD, size - INPUT_HEAD};
     unsigned flags = data[1];
     if ((flags & INPUT_IMAGE) != 0)
         check_image(t, rest, (flags & INPUT_FIT) != 0);
     else
-        check_file_input(t, rest, (data[0] & INPUT_SKIP) != 0, flags);
+        check_file_input(t, rest, ways, flags);
     return 0;
 }

@@ -1,7 +1,7 @@
 // How an input of the target index_file is written: shared by the target and by the program that
 // writes its first inputs (seeds/index_file.c), and by nobody else.
 //
-//   byte 0    which data text the index is said to be of; INPUT_SKIP
+//   byte 0    which data text the index is said to be of; INPUT_SKIP, INPUT_SAMPLED
 //   byte 1    the other flags
 //   then      INPUT_IMAGE: a trie image
 //             INPUT_SEAL: the header's first INPUT_FIELDS bytes, then the trie image
@@ -16,18 +16,21 @@
 
 enum {
     INPUT_HEAD = 2,     // bytes
-    INPUT_FIELDS = 160, // bytes of the header before its zeros
+    INPUT_FIELDS = 168, // bytes of the header before its zeros
 
-    INPUT_SKIP = 0x80, // in byte 0: malformed lines are skipped, not refused
+    INPUT_SKIP = 0x80,    // in byte 0: malformed lines are skipped, not refused
+    INPUT_SAMPLED = 0x40, // in byte 0: samples of the data are enough to serve
+
+    INPUT_SEED = 7, // of the samples
 
     INPUT_IMAGE = 0x01,   // no file: the trie alone
     INPUT_FIT = 0x02,     // the sizes in both headers are set right
     INPUT_SEAL = 0x04,    // all checksums are set right, and the trailer
     INPUT_TIMES = 0x08,   // size, inode and times are set to those of the data
-    INPUT_SAMPLE = 0x10,  // size and sample are set to those of the data
+    INPUT_SAMPLE = 0x10,  // size, seed and sample are set to those of the data
     INPUT_CONTENT = 0x20, // the content's checksum is set to that of the data
     INPUT_HUGE = 0x40,    // the index is copied to memory
-    INPUT_SETTLE = 0x80,  // the dataset is settled, which may build the index anew
+    INPUT_SETTLE = 0x80,  // the dataset is settled, and opened again if its index is wrong
 };
 
 enum {

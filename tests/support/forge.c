@@ -21,7 +21,7 @@ void forge_seal(struct buf *file)
 {
     uint64_t image_bytes = forge_header(file)->image_bytes;
     uint64_t end = index_file_bytes(image_bytes);
-    uint64_t count = checksum_block_count(image_bytes);
+    uint64_t count = index_block_count(image_bytes);
     if (file->len < end) {
         char *room = buf_reserve(file, end - file->len);
         require(room != NULL, "no memory");
@@ -30,12 +30,9 @@ void forge_seal(struct buf *file)
     file->len = end;
     struct index_header *h = forge_header(file);
     uint64_t *sums = (uint64_t *)(void *)(file->ptr + index_checksums_at(image_bytes));
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t at = i * CHECKSUM_BLOCK;
-        uint64_t left = image_bytes - at;
-        sums[i] = checksum(span_of(file->ptr + INDEX_IMAGE_AT + at,
-                                   left < CHECKSUM_BLOCK ? left : CHECKSUM_BLOCK));
-    }
+    struct span image = span_of(file->ptr + INDEX_IMAGE_AT, image_bytes);
+    for (uint64_t i = 0; i < count; i++)
+        sums[i] = checksum(checksum_block(image, INDEX_BLOCK, i));
     struct index_trailer trailer = {checksum(span_of((char *)sums, count * sizeof *sums)),
                                     INDEX_END};
     memcpy(sums + count, &trailer, sizeof trailer);

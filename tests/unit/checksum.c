@@ -6,40 +6,44 @@
 #include "support/guard.h"
 #include "support/tap.h"
 
+enum { LARGE = 1024 * 1024, SMALL = 64 * 1024 }; // larger and smaller than what a thread takes
+
 static void check_known(void)
 {
     ok(checksum(span_of(NULL, 0)) == 0x2d06800538d394c2u, "XXH3 of no bytes");
     ok(checksum(span_of("", 0)) == 0x2d06800538d394c2u, "wherever they are not");
     ok(checksum(span_text("a")) == 0xe6c632b61e964e1fu, "XXH3 of a");
     ok(checksum(span_text("abc")) == 0x78af5f94892f3950u, "XXH3 of abc");
-    is_number((int64_t)checksum_block_count(0), 0, "no blocks of no bytes");
-    is_number((int64_t)checksum_block_count(1), 1, "one of one");
-    is_number((int64_t)checksum_block_count(CHECKSUM_BLOCK), 1, "one of a block");
-    is_number((int64_t)checksum_block_count(CHECKSUM_BLOCK + 1), 2, "two of a byte more");
+    is_number((int64_t)checksum_block_count(0, LARGE), 0, "no blocks of no bytes");
+    is_number((int64_t)checksum_block_count(1, LARGE), 1, "one of one");
+    is_number((int64_t)checksum_block_count(LARGE, LARGE), 1, "one of a block");
+    is_number((int64_t)checksum_block_count(LARGE + 1, LARGE), 2, "two of a byte more");
 }
 
 // The memory ends at a guard page, and does not begin at a page.
-static void check_blocks(struct random *r)
+static void check_blocks(struct random *r, size_t block_bytes)
 {
-    static const size_t lengths[] = {
-        0, 1, 4095, CHECKSUM_BLOCK - 1, CHECKSUM_BLOCK, CHECKSUM_BLOCK + 1, 3 * CHECKSUM_BLOCK + 5,
+    const size_t lengths[] = {
+        0, 1, 4095, block_bytes - 1, block_bytes, block_bytes + 1, 39 * block_bytes + 5,
     };
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct guard guard = {0};
         size_t len = lengths[i];
         char *content = malloc(len + 1);
-        uint64_t sums[5] = {1, 2, 3, 4, 5};
+        uint64_t sums[42];
+        for (unsigned j = 0; j < 42; j++)
+            sums[j] = j + 1;
         for (size_t at = 0; at < len; at++)
             content[at] = (char)random_next(r);
         struct bytes text = guard_copy(&guard, span_of(content, len));
-        size_t count = checksum_block_count(len);
-        bool same = checksum_blocks(span_of(text.ptr, len), sums, NULL);
+        size_t count = checksum_block_count(len, block_bytes);
+        bool same = checksum_blocks(span_of(text.ptr, len), block_bytes, sums, NULL);
         for (size_t block = 0; block < count; block++) {
-            size_t at = block * CHECKSUM_BLOCK;
-            size_t left = len - at < CHECKSUM_BLOCK ? len - at : CHECKSUM_BLOCK;
+            size_t at = block * block_bytes;
+            size_t left = len - at < block_bytes ? len - at : block_bytes;
             same = same && sums[block] == checksum(span_of(content + at, left));
         }
-        ok(same && sums[count] == count + 1, "the blocks of %zu bytes", len);
+        ok(same && sums[count] == count + 1, "the blocks of %zu bytes, %zu each", len, block_bytes);
         guard_release(&guard);
         free(content);
     }
@@ -47,20 +51,21 @@ static void check_blocks(struct random *r)
 
 static void check_cancel(void)
 {
-    static char zeros[2 * CHECKSUM_BLOCK];
+    static char zeros[2 * LARGE];
     uint64_t sums[2];
     atomic_bool cancel = false;
-    ok(checksum_blocks(span_of(zeros, sizeof zeros), sums, &cancel) && sums[0] == sums[1],
+    ok(checksum_blocks(span_of(zeros, sizeof zeros), LARGE, sums, &cancel) && sums[0] == sums[1],
        "not cancelled: whole");
     atomic_store(&cancel, true);
-    ok(!checksum_blocks(span_of(zeros, sizeof zeros), sums, &cancel), "cancelled: told so");
+    ok(!checksum_blocks(span_of(zeros, sizeof zeros), LARGE, sums, &cancel), "cancelled: told so");
 }
 
 int main(void)
 {
     struct random r = random_seeded();
     check_known();
-    check_blocks(&r);
+    check_blocks(&r, SMALL);
+    check_blocks(&r, 2 * LARGE);
     check_cancel();
     return done_testing();
 }

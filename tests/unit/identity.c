@@ -15,8 +15,8 @@
 
 static void check_proof(void)
 {
-    const struct identity then = {10, 20, 1000 * SECOND, 1001 * SECOND, 1010 * SECOND, 1, 2};
-    const struct identity now = {10, 20, 1000 * SECOND, 1001 * SECOND, 0, 0, 0};
+    const struct identity then = {10, 20, 1000 * SECOND, 1001 * SECOND, 1010 * SECOND, 1, 2, 3};
+    const struct identity now = {10, 20, 1000 * SECOND, 1001 * SECOND, 0, 0, 0, 0};
     struct identity other;
     ok(identity_is_proven(&then, &now), "all the same: proven");
 #define DIFFERS(what, change)                                                                      \
@@ -45,7 +45,7 @@ static void check_proof(void)
         {INT64_MAX, INT64_MAX, INT64_MAX, false},
     };
     for (unsigned i = 0; i < sizeof times / sizeof *times; i++) {
-        struct identity a = {1, 2, times[i].modified, times[i].changed, times[i].read, 0, 0};
+        struct identity a = {1, 2, times[i].modified, times[i].changed, times[i].read, 0, 0, 0};
         is_number(identity_is_proven(&a, &a), times[i].proven, "times, %u", i);
     }
 }
@@ -80,8 +80,8 @@ static void check_sample(struct random *r)
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct guard guard = {0};
         struct bytes copy = guard_copy(&guard, span_of(text, lengths[i]));
-        samples[i] = identity_sample(span_of(copy.ptr, copy.len));
-        bool same = samples[i] == identity_sample(span_of(text, lengths[i]));
+        samples[i] = identity_sample(span_of(copy.ptr, copy.len), 7);
+        bool same = samples[i] == identity_sample(span_of(text, lengths[i]), 7);
         for (unsigned j = 0; j < i; j++)
             same = same && samples[i] != samples[j];
         ok(same, "a sample of %zu bytes, unlike the others", lengths[i]);
@@ -97,7 +97,7 @@ static void check_sample(struct random *r)
                               : random_below(r, LARGE);
         at = i == 0 ? 0 : i == 1 ? ENDS - 1 : i == 50 ? LARGE - 1 : i == 51 ? LARGE - ENDS : at;
         text[at] ^= 1;
-        bool equal = identity_sample(span_of(text, LARGE)) == last;
+        bool equal = identity_sample(span_of(text, LARGE), 7) == last;
         text[at] ^= 1;
         missed += i < 100 && equal;
         unseen += i >= 100 && equal;
@@ -105,16 +105,42 @@ static void check_sample(struct random *r)
     is_number((int64_t)missed, 0, "a change of either end is seen");
     // 64 blocks of 768 and both ends are 12 % of it.
     ok(unseen > 200 && unseen < 295, "of 300 changes anywhere most are unseen: %zu", unseen);
+    // Another seed samples other blocks: of changes that one does not see, another sees some.
+    size_t seen = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        size_t at = ENDS + random_below(r, LARGE - 2 * ENDS);
+        uint64_t before = identity_sample(span_of(text, LARGE), i);
+        text[at] ^= 1;
+        seen += identity_sample(span_of(text, LARGE), 7) == last &&
+                identity_sample(span_of(text, LARGE), i) != before;
+        text[at] ^= 1;
+    }
+    ok(seen > 0, "a seed chooses what is sampled: %zu changes that one alone sees", seen);
     free(text);
+}
+
+struct told {
+    unsigned times;
+    uint64_t done;
+    uint64_t total;
+};
+
+static void tell(void *context, uint64_t done, uint64_t total)
+{
+    struct told *told = context;
+    *told = (struct told){told->times + 1, done, total};
 }
 
 static void check_content(void)
 {
-    enum { LARGE = 3 * CHECKSUM_BLOCK + 17 };
+    enum { LARGE = 67 * 1024 * 1024 + 17 }; // more than is read in a turn
     char *text = calloc(1, LARGE);
     uint64_t whole;
     uint64_t other;
     atomic_bool cancel = true;
+    const struct identity_reading cancelled = {.cancel = &cancel};
+    struct told told = {0, 0, 0};
+    const struct identity_reading telling = {.progress = tell, .context = &told};
     ok(identity_content(span_of(NULL, 0), &whole, NULL) && whole == 0x2d06800538d394c2u,
        "no content");
     ok(identity_content(span_of(text, LARGE), &whole, NULL), "content");
@@ -125,7 +151,10 @@ static void check_content(void)
         text[at] = 0;
     }
     ok(identity_content(span_of(text, LARGE - 1), &other, NULL) && other != whole, "a byte less");
-    ok(!identity_content(span_of(text, LARGE), &other, &cancel), "cancelled");
+    ok(!identity_content(span_of(text, LARGE), &other, &cancelled), "cancelled");
+    ok(identity_content(span_of(text, LARGE), &other, &telling) && other == whole,
+       "the same while it is told how far it is");
+    ok(told.times > 1 && told.done == LARGE && told.total == LARGE, "told up to the end");
     free(text);
 }
 

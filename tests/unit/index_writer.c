@@ -262,7 +262,7 @@ static void check_places(void)
 
 // ---- writing ------------------------------------------------------------------------------------
 
-static char image[CHECKSUM_BLOCK * 5 + 3];
+static char image[INDEX_BLOCK * 5 + 3];
 
 // With a file that was there, and was to be replaced.
 static void check_failures(void)
@@ -309,7 +309,7 @@ static void check_failures(void)
 // The image may have been written by the caller already: the same file comes of it.
 static void check_image_in_place(void)
 {
-    static const size_t lengths[] = {0, 1, 4096, CHECKSUM_BLOCK, sizeof image};
+    static const size_t lengths[] = {0, 1, 4096, INDEX_BLOCK, sizeof image};
     const char *path = test_path("placed.idx");
     struct random r = {7};
     struct error error;

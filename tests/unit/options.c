@@ -61,6 +61,7 @@ static struct buf differences(const struct options *o)
     tell_number(&b, "skip-malformed", o->skip_malformed, 0);
     tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
          "default");
+    tell_number(&b, "sampled-trust", o->sampled_trust, 0);
     tell_number(&b, "huge-pages", o->huge_pages, 0);
     tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
     tell_number(&b, "watch", o->server.watch, 0);
@@ -143,6 +144,7 @@ static const struct value_case values[] = {
     {"--index", "none", "index=none"},
     {"--index", "/tmp/i", "index=/tmp/i"},
     {"--index", "", "!--index '' must be a path, or none"},
+    {"--index-trust", "sampled", "sampled-trust=1"},
     {"--index-pages", "huge", "huge-pages=1"},
     {"--swap-tracking", "push", ""},
     {"--swap-tracking", "push+close", "push+close=1"},
@@ -155,6 +157,8 @@ static const struct value_case values[] = {
     {"--build-memory", "gb", "!--build-memory 'gb' must be a size like 512mb or 1gb"},
     {"--build-memory", "99999999999gb",
      "!--build-memory '99999999999gb' must be a size like 512mb or 1gb"},
+    {"--index-trust", "proven", ""},
+    {"--index-trust", "no", "!--index-trust 'no' must be proven or sampled"},
     {"--index-pages", "shared", ""},
     {"--index-pages", "small", "!--index-pages 'small' must be shared or huge"},
     {"--loglevel", "debug", "loglevel=debug"},
@@ -503,6 +507,7 @@ static void test_help(void)
         "  --tcp-backlog N ",
         "  --skip-malformed ",
         "  --index PATH|none ",
+        "  --index-trust proven|sampled ",
         "  --index-pages shared|huge ",
         "  --build-memory SIZE ",
         "  --watch ",

@@ -431,7 +431,10 @@ static struct index_header header_of(const struct parts *p, struct span image)
         .facts.value_bytes = b->value_bytes,
         .facts.build_ns = 1,
         .facts.built_at_us = 1,
-        .facts.data = {.bytes = text.len, .read_ns = INT64_MAX, .sample = identity_sample(text)},
+        .facts.data = {.bytes = text.len,
+                       .read_ns = INT64_MAX,
+                       .seed = INPUT_SEED,
+                       .sample = identity_sample(text, INPUT_SEED)},
     };
     need(identity_content(text, &h.facts.data.content, NULL), "no memory");
     return h;
@@ -490,6 +493,7 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
         {"data-modified", offsetof(struct index_header, facts.data.modified_ns)},
         {"data-changed", offsetof(struct index_header, facts.data.changed_ns)},
         {"data-read", offsetof(struct index_header, facts.data.read_ns)},
+        {"data-seed", offsetof(struct index_header, facts.data.seed)},
         {"data-sample", offsetof(struct index_header, facts.data.sample)},
         {"data-content", offsetof(struct index_header, facts.data.content)},
     };
@@ -546,6 +550,11 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     put_file("file-huge-pages", skip, FILE_OWN | INPUT_HUGE | INPUT_SETTLE, &good, image);
     put_file("file-of-other-content", skip,
              INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_SETTLE | INPUT_HUGE, &good, image);
+    h = good;
+    h.facts.data.content++;
+    put_file("file-of-other-content-sampled", skip | INPUT_SAMPLED,
+             INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_SETTLE, &h, image);
+    put_file("file-sampled", skip | INPUT_SAMPLED, FILE_OWN | INPUT_SETTLE, &good, image);
     put_file("file-of-other-text", TEXT_COMB, FILE_OWN | INPUT_SETTLE, &good, image);
     put_file("file-of-no-text", TEXT_EMPTY, FILE_OWN | INPUT_SETTLE, &good, image);
     put_file("file-without-image", skip, FILE_OWN | INPUT_HUGE, &good, span_of("", 0));
