@@ -39,6 +39,15 @@ static size_t page_round_up(size_t bytes)
     return (bytes + page_size() - 1) / page_size() * page_size();
 }
 
+void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at)
+{
+    void *memory = mmap(where, len, PROT_READ, MAP_SHARED | flags, fd, (off_t)at);
+    // ENODEV is what FUSE says; EINVAL is what 9p says of a file that is open for writing.
+    if (memory == MAP_FAILED && (errno == ENODEV || errno == EINVAL))
+        memory = mmap(where, len, PROT_READ, MAP_PRIVATE | flags, fd, (off_t)at);
+    return memory;
+}
+
 // ---- damage -------------------------------------------------------------------------------------
 
 static void mark(struct mapping *m)
@@ -304,7 +313,7 @@ void mapping_watch_end(struct mapping *m)
         return;
     uint64_t last = (uint64_t)status.st_size - 1;
     uint64_t at = last / page_size() * page_size();
-    void *page = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, m->fd, (off_t)at);
+    void *page = mapping_map(NULL, page_size(), 0, m->fd, at);
     if (page == MAP_FAILED)
         return;
     m->end_place = place_take(page, page_size(), m);

@@ -45,6 +45,12 @@ struct mapping {
     unsigned end_place;                    // of `end_page`
 };
 
+// Maps a part of a file for reading, from `at` on, as mmap with MAP_SHARED and `flags` does at
+// `where`. Where the file system refuses a shared mapping (FUSE with direct_io), it is a private
+// one, which shows the same as long as nobody writes to it. MAP_FAILED, with errno, when neither
+// can be.
+void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at);
+
 // Has the process survive faults in guarded mappings; a fault elsewhere does what it did before.
 // Takes over SIGBUS, and unblocks it in this thread. To be called once, early.
 void mapping_catch_faults(void);

@@ -84,7 +84,7 @@ static void tell_progress(void *context, uint64_t done, uint64_t total)
 static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct error *error)
 {
     size_t len = INDEX_WRITER_IMAGE_AT + image_bytes;
-    void *memory = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    void *memory = mapping_map(NULL, len, 0, fd, 0);
     if (memory == MAP_FAILED) {
         error_set(error, "cannot map the index: %s", strerror(errno));
         return false;
@@ -467,7 +467,7 @@ static bool map_text(struct dataset *d, int fd, struct error *error)
 {
     struct mapping *m = &d->source;
     if (d->opened.bytes > 0) {
-        void *text = mmap(NULL, d->opened.bytes, PROT_READ, MAP_SHARED, fd, 0);
+        void *text = mapping_map(NULL, d->opened.bytes, 0, fd, 0);
         if (text == MAP_FAILED)
             goto fail;
         d->text = span_of(text, d->opened.bytes);

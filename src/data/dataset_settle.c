@@ -41,15 +41,14 @@ static void replace_memory_by_file(struct index *x, int fd)
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
-        void *part = mmap(NULL, len, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
-                          (off_t)(INDEX_WRITER_IMAGE_AT + at));
+        void *part = mapping_map(NULL, len, MAP_POPULATE, fd, INDEX_WRITER_IMAGE_AT + at);
         if (part == MAP_FAILED)
             return;
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
             // What was there may be gone by now.
-            (void)mmap(x->image.memory.ptr + at, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-                       (off_t)(INDEX_WRITER_IMAGE_AT + at));
+            (void)mapping_map(x->image.memory.ptr + at, len, MAP_FIXED, fd,
+                              INDEX_WRITER_IMAGE_AT + at);
             munmap(part, len);
             return;
         }

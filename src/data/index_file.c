@@ -48,7 +48,7 @@ static bool tables_are_whole(const struct index_file *f, const struct index_head
 
 static bool map(struct index_file *f, int fd, const struct index_header *h)
 {
-    void *memory = mmap(NULL, h->file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    void *memory = mapping_map(NULL, h->file_bytes, 0, fd, 0);
     if (memory == MAP_FAILED)
         return false;
     f->mapping = (struct bytes){memory, h->file_bytes};

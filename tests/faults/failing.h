@@ -26,6 +26,7 @@ enum failing {
     FAILING_FILES = 4,  // what is asked of files
     FAILING_THREADS = 8,
     FAILING_SOCKETS = 16,
+    FAILING_SHARED = 32, // maps of files that are shared
 };
 
 struct failing_state {
@@ -140,6 +141,7 @@ int __wrap___asprintf_chk(char **to, int flag, const char *format, ...)
 WRAPPED(void *, mmap, void *at, size_t len, int protection, int flags, int fd, off_t offset)
 {
     bool failed = fails((flags & MAP_ANONYMOUS) != 0 ? FAILING_MEMORY : FAILING_MAPS);
+    failed = failed || ((flags & MAP_TYPE) == MAP_SHARED && fails(FAILING_SHARED));
     return failed ? MAP_FAILED : __real_mmap(at, len, protection, flags, fd, offset);
 }
 
