@@ -7,6 +7,8 @@
 CC ?= cc
 OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
+# Programs of services that are unpacked and not installed (.ci/need).
+export PATH := $(PATH):$(CURDIR)/build/services/bin
 PREFIX ?= /usr/local
 # Where systemd looks for units that are not the distribution's.
 UNITDIR ?= $(PREFIX)/lib/systemd/system

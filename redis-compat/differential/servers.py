@@ -13,6 +13,9 @@ DENIED = ["shutdown", "replicaof", "slaveof", "failover", "save", "bgsave", "bgr
           "acl|deluser", "acl|load", "acl|save", "module|load", "module|loadex", "module|unload",
           "script|debug"]
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ["PATH"] += ":" + ROOT + "/build/services/bin"  # where .ci/need unpacks redis-server
+
 
 class Failed(Exception):
     """A server did not start, or ended."""

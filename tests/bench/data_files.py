@@ -13,6 +13,7 @@ from report import size_name
 
 CACHE = "build/bench"
 DATA, REDIS = "data", "redis-server"  # subjects
+os.environ["PATH"] += ":" + os.path.abspath("build/services/bin")  # unpacked by .ci/need
 READY = re.compile(r"ready (\S+) (\d+) keys in ([\d.]+) seconds")
 
 # Bytes a key, rounded up: what the disk and the memory must have room for. The file that is read

@@ -253,7 +253,7 @@ my $need = slurp('.ci/need');
 $need =~ s/^if \[ "\$\{1:-build\}" = (?!test )\S+ \]; then\n.*?^fi\n//msg; # what other targets want
 my ($needs) = $readme =~ /as Debian names them:\s(.*?)\./s;
 is_deeply([sort grep { $_ ne 'and' } ($needs || '') =~ /([a-z][a-z0-9-]+)/g],
-          [sort($need =~ /^ *want (\S+) /mg)],
+          [sort($need =~ /^ *want(?:_unpacked)? (\S+) /mg)],
           'the packages of the tests are those of .ci/need');
 
 # ---- docs/data-format.md ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ use Time::HiRes qw(time sleep);
 
 my $build = $ENV{STELE_BUILD} // 'build/release';
 my $folder = tempdir(CLEANUP => 1);
+$ENV{PATH} .= ':build/services/bin'; # where .ci/need unpacks redis-server
 my @running;
 
 sub stop {

@@ -1,0 +1,68 @@
+#!/usr/bin/env perl
+# .ci/need installs no package that starts a service: apt-get would start it, on the port that
+# `make run` is to have, and enable it. A made-up apt-get and dpkg-deb note what is asked of them, on a
+# system that has nothing.
+use strict;
+use warnings;
+use File::Temp 'tempdir';
+use FindBin;
+use Test::More;
+
+my $root = "$FindBin::RealBin/../..";
+plan skip_all => 'the same in each flavour' if ($ENV{STELE_BUILD} // '') =~ /asan/;
+my $dir = tempdir('stele-need-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $log = "$dir/log";
+mkdir "$dir/$_" for '.ci', 'bin';
+system("cp $root/.ci/need $root/.ci/unpack $dir/.ci/") == 0 or die;
+for my $name (qw(sh dirname mkdir chmod cat touch id env sudo)) {
+    my ($path) = grep { -x } map { "$_/$name" } '/usr/bin', '/bin';
+    symlink $path, "$dir/bin/$name" if $path;
+}
+
+sub program {
+    my ($name, $text) = @_;
+    open my $file, '>', "$dir/bin/$name" or die $!;
+    print $file "#!/bin/sh\n$text";
+    close $file;
+    chmod 0755, "$dir/bin/$name" or die $!;
+}
+program('apt-get', <<"END");
+echo "\$*" >> $log
+for word; do
+    case \$word in Dir::Cache::archives=*) touch "\${word#*=}package.deb" ;; esac
+done
+END
+program('dpkg-deb', <<"END");
+mkdir -p "\$3/usr/bin"
+for name in redis-server memcached; do
+    printf '#!/bin/sh\\necho %s "\$@"\\n' \$name > "\$3/usr/bin/\$name"
+    chmod +x "\$3/usr/bin/\$name"
+done
+END
+
+sub need {
+    my ($what) = @_;
+    unlink $log;
+    my $said = `PATH=$dir/bin CC=false $dir/bin/sh $dir/.ci/need $what 2>&1`;
+    is($?, 0, "need $what") or diag($said);
+    open my $file, '<', $log or return ([], []);
+    my @asked = <$file>;
+    my ($unpacked, $installed) = map { [map { grep { !/^-/ } split ' ' } @$_] }
+        [grep { /--download-only/ } @asked], [grep { !/--download-only/ } @asked];
+    return ($unpacked, $installed);
+}
+
+my (undef, $build) = need('build');
+ok((grep { $_ eq 'libc6-dev' } @$build), 'headers of the C library are wanted');
+for my $case (['test', 'redis-server'], ['bench', 'memcached'], ['redis-compat', 'redis-server']) {
+    my ($what, $service) = @$case;
+    system("rm -rf $dir/build");
+    my ($unpacked, $installed) = need($what);
+    ok((grep { $_ eq $service } @$unpacked), "$service is unpacked");
+    is((grep { /^(?:redis-server|memcached|haproxy|webdis|nutcracker|prometheus-redis-exporter)$/ } @$installed)[0],
+        undef, 'no package with a service is installed');
+    is(`$dir/build/services/bin/$service --port 0`, "$service --port 0\n", 'and runs from where it is');
+    ($unpacked) = need($what);
+    is_deeply($unpacked, [], 'once is enough');
+}
+done_testing();
