@@ -2,6 +2,10 @@
 // when many that were ready have been read: feed the session, write once. EV_WRITE is asked for
 // only after a short write, or when the session has more to do than one turn allows: being
 // writable, the socket then comes up again behind the other clients.
+//
+// A client may write all its requests before it reads the first reply. When the system takes no
+// more of our replies, what the client still sends goes into its backlog, so that it comes to the
+// end of its writing. From there it is read, a turn's worth at a time, as the client reads.
 #include "net/conn.h"
 
 #include <assert.h>
@@ -26,6 +30,8 @@ enum {
     // Bytes that are read from a client who waits for something else than its own input, so that
     // its end is noticed.
     WAITING_INPUT_MAX = 64 * 1024,
+    // Bytes that are read at once into a backlog: some 10 us of copying.
+    BACKLOG_READ_MAX = 64 * 1024,
     // Bytes of an unfinished request that give its client new time: a large one over a slow line
     // takes longer, but who sends a byte now and then does not get any.
     REQUEST_STEP = 64 * 1024,
@@ -74,6 +80,7 @@ void conn_free(struct conn *c)
         counter_take(&c->worker->service.stats.connected_clients, 1);
     session_release(&c->session);
     buf_release(&c->input);
+    backlog_release(&c->backlog);
     output_release(&c->output);
     link_remove(&c->link);
     link_remove(&c->wake);
@@ -111,14 +118,20 @@ static void name_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
     snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
 }
 
+// Bytes that the client has sent and that are not answered.
+static size_t unanswered(const struct conn *c)
+{
+    return c->input.len + c->backlog.len;
+}
+
 void conn_describe(const struct session *s, struct client_facts *facts)
 {
     const struct conn *c = conn_of_session(s);
     *facts = (struct client_facts){
         .fd = c->io.fd,
         .active_ns = c->active_at,
-        .input = c->input.len,
-        .input_memory = c->input.cap,
+        .input = unanswered(c),
+        .input_memory = c->input.cap + c->backlog.memory,
         .output = output_pending(&c->output),
         .output_memory = c->output.owned.cap,
         .memory = sizeof *c,
@@ -142,18 +155,45 @@ static void watch(struct conn *c, int events)
     ev_io_start(c->worker->loop, &c->io);
 }
 
-// Reads once, into the worker's input; `*len` bytes. False when the connection is dead.
+// Reads once, into `room`; `*len` bytes. False when the connection is dead.
+static bool read_into(struct conn *c, struct bytes room, size_t *len)
+{
+    struct stats *stats = &c->worker->service.stats;
+    ssize_t count = recv(c->io.fd, room.ptr, room.len, 0);
+    *len = count > 0 ? (size_t)count : 0;
+    counter_add(&stats->reads, *len > 0);
+    counter_add(&stats->net_input_bytes, *len);
+    c->ended |= count == 0;
+    return count >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+// Reads once, into the worker's input; as above.
 static bool read_once(struct conn *c, size_t *len)
 {
-    struct worker *worker = c->worker;
-    ssize_t count = recv(c->io.fd, worker_input(worker), WORKER_READ_MAX, 0);
-    *len = count > 0 ? (size_t)count : 0;
-    counter_add(&worker->service.stats.reads, *len > 0);
-    counter_add(&worker->service.stats.net_input_bytes, *len);
+    struct bytes room = {worker_input(c->worker), WORKER_READ_MAX};
+    bool alive = read_into(c, room, len);
     // When the server stops, what has arrived is answered; the read that finds nothing is the last.
-    if (count == 0 || (count < 0 && errno == EAGAIN && c->draining))
-        c->ended = true;
-    return count >= 0 || errno == EAGAIN || errno == EINTR;
+    c->ended |= *len == 0 && c->draining;
+    return alive;
+}
+
+// Reads once, into the backlog. False when the connection is dead or memory is short.
+static bool read_to_backlog(struct conn *c)
+{
+    size_t len;
+    struct bytes room = backlog_room(&c->backlog, BACKLOG_READ_MAX);
+    if (room.ptr == NULL)
+        return false;
+    bool alive = read_into(c, room, &len);
+    backlog_add(&c->backlog, len);
+    return alive;
+}
+
+// Reads once what is of no use any more. False when the connection is dead.
+static bool read_in_vain(struct conn *c)
+{
+    size_t len;
+    return read_into(c, (struct bytes){worker_input(c->worker), WORKER_READ_MAX}, &len);
 }
 
 // Whether the files that values wait to leave from are as they were when the values were lent.
@@ -244,6 +284,8 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
     c->status = result.status;
     if (result.consumed > 0 && c->awaits == AWAITS_REQUEST)
         await_nothing(c);
+    if (c->status == FEED_CLOSE)
+        backlog_release(&c->backlog);
     return keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed) &&
            !session_oom(&c->session, out) && !c->session.killed;
 }
@@ -280,25 +322,34 @@ static void linger(struct conn *c)
     watch(c, EV_READ);
 }
 
-// The session has more to do with what it has.
+// There is more to do with what the client has sent already.
 static bool is_unfinished(const struct conn *c)
 {
-    return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER;
+    return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER ||
+           (c->status == FEED_NEEDS_INPUT && c->backlog.len > 0);
+}
+
+// Whether it is to be known that the client has sent more. Where there is something to do with what
+// it has sent before, that matters when it does not take its replies: it may be about to, once it
+// has written all it has to say. So it is read from as far as its input may grow.
+static bool is_heard(const struct conn *c)
+{
+    size_t most = SIZE_MAX;
+    if (c->status == FEED_WAITS && output_pending(&c->output) == 0)
+        most = WAITING_INPUT_MAX;
+    else if (c->status == FEED_WAITS || is_unfinished(c))
+        most = session_input_max(&c->session);
+    return !c->ended && unanswered(c) < most;
 }
 
 // What there is to be waited for.
 static int events_for(const struct conn *c)
 {
-    size_t pending = output_pending(&c->output);
-    bool unfinished = is_unfinished(c);
-    int events = pending > 0 || unfinished ? EV_WRITE : 0;
-    bool reads = !c->ended && !unfinished && c->status != FEED_CLOSE &&
-                 pending < SESSION_OUTPUT_HIGH &&
-                 (c->status != FEED_WAITS || c->input.len < WAITING_INPUT_MAX);
-    if (reads && c->draining && c->status != FEED_WAITS)
-        events |= EV_READ | EV_WRITE;
-    else if (reads)
+    int events = output_pending(&c->output) > 0 || is_unfinished(c) ? EV_WRITE : 0;
+    if (is_heard(c))
         events |= EV_READ;
+    if (c->draining && c->status == FEED_NEEDS_INPUT && !is_unfinished(c) && !c->ended)
+        events |= EV_READ | EV_WRITE;
     return events;
 }
 
@@ -331,7 +382,7 @@ static void follow_wait(struct conn *c)
     enum awaited what = AWAITS_NOTHING;
     if (output_pending(&c->output) > 0)
         what = AWAITS_READING;
-    else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0)
+    else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0 && c->backlog.len == 0)
         what = AWAITS_REQUEST;
     if (what == AWAITS_NOTHING)
         await_nothing(c);
@@ -352,7 +403,8 @@ bool conn_is_overdue(struct conn *c)
 
 static void account(struct conn *c)
 {
-    size_t held = c->input.cap + c->output.owned.cap + session_memory(&c->session);
+    size_t held =
+        c->input.cap + c->backlog.memory + c->output.owned.cap + session_memory(&c->session);
     if ((held | c->held) != 0)
         worker_account(c->worker, c, c->session.killed ? 0 : held);
 }
@@ -360,6 +412,7 @@ static void account(struct conn *c)
 void conn_evict(struct conn *c)
 {
     session_kill(&c->session);
+    backlog_release(&c->backlog);
     if (c->session.out == NULL)
         output_release(&c->output);
 }
@@ -424,6 +477,33 @@ static bool has_failed(const struct conn *c)
     return getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &reason, &len) != 0 || reason != 0;
 }
 
+// Takes from the backlog what is to be answered next; how many bytes, in the worker's input.
+static size_t hear_backlog(struct conn *c)
+{
+    char *to = worker_input(c->worker);
+    return backlog_take(&c->backlog, to, WORKER_READ_MAX);
+}
+
+// Reads from the socket, if that is to be done; `*len` bytes that are to be answered next, in the
+// worker's input. `resume`: the session goes on now anyway. False when the connection is dead.
+static bool hear_socket(struct conn *c, int events, bool resume, size_t *len)
+{
+    bool waits = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0;
+    // While draining, a turn comes even if there is nothing to read, to find that out.
+    if (c->ended || ((events & EV_READ) == 0 && !(c->draining && waits)))
+        return true;
+    if (waits)
+        return read_once(c, len);
+    if (resume || !is_heard(c))
+        return true;
+    bool takes = output_pending(&c->output) == 0 || (events & EV_WRITE) != 0; // its replies
+    if (c->status == FEED_WAITS)
+        return takes && c->backlog.len == 0 ? read_once(c, len) : read_to_backlog(c);
+    if (takes)
+        return true;
+    return c->status == FEED_CLOSE ? read_in_vain(c) : read_to_backlog(c);
+}
+
 // Sends, reads, and gets in line if there is something to answer.
 static void on_ready(struct conn *c, int events, bool woken)
 {
@@ -436,12 +516,11 @@ static void on_ready(struct conn *c, int events, bool woken)
         alive = !has_failed(c);
     else if ((events & EV_WRITE) != 0)
         alive = send_kept(c);
-    // While draining, a turn comes by EV_WRITE even if there is nothing to read, to find that out.
-    bool look = c->draining && c->status == FEED_NEEDS_INPUT &&
-                output_pending(&c->output) < SESSION_OUTPUT_HIGH;
-    if (alive && !c->ended && ((events & EV_READ) != 0 || look))
-        alive = read_once(c, &len);
     bool resume = unfinished && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
+    if (alive && resume && c->status == FEED_NEEDS_INPUT && c->backlog.len > 0)
+        len = hear_backlog(c);
+    else if (alive)
+        alive = hear_socket(c, events, resume, &len);
     if (!alive)
         conn_free(c);
     else if (len > 0 || resume)
@@ -487,10 +566,11 @@ void conn_drain(struct conn *c)
     size_t len = 0;
     bool alive = !c->lingering;
     c->draining = true;
-    if (alive && c->status == FEED_NEEDS_INPUT && !c->ended)
+    bool waits = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0; // for input
+    if (alive && waits && !c->ended)
         alive = read_once(c, &len);
-    bool idle = c->status == FEED_NEEDS_INPUT && output_pending(&c->output) == 0;
-    bool told = c->status == FEED_NEEDS_INPUT && c->session.pushes.len > 0;
+    bool idle = waits && output_pending(&c->output) == 0;
+    bool told = waits && c->session.pushes.len > 0;
     if (alive && (len > 0 || told)) {
         get_in_line(c, len);
         worker_take_turns(c->worker);

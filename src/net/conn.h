@@ -9,6 +9,7 @@
 #include "base/link.h"
 #include "base/output.h"
 #include "net/address.h"
+#include "net/backlog.h"
 #include "serve/session.h"
 
 struct worker;
@@ -27,6 +28,7 @@ struct conn {
     uint64_t active_at; // of the last byte read or written; monotonic ns
     struct session session;
     struct buf input;        // bytes read but not consumed by the session
+    struct backlog backlog;  // bytes behind `input` that are not to be answered yet
     struct output output;    // what could not be sent at once
     enum feed_status status; // why the session stopped last
     bool in_line;            // has a turn coming in its worker

@@ -1,7 +1,8 @@
 // A thousand clients pipeline GETs and MGETs of large values and never read: what the server keeps
-// for them is within docs/design.md's formula, it stops reading from them, answers others, and
-// closes them when the write timeout is over. And when their memory together is limited, it is kept
-// within that, whatever they ask for.
+// for them is within docs/design.md's formula, that is what they have asked and the high-water mark
+// of replies. It answers others, and closes them when the write timeout is over. One that writes
+// without end is read from up to a bound. And when the memory of all is limited, it is kept within
+// that, whatever they ask for.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "data/uuid.h"
 #include "support/beside.h"
 #include "support/crowd.h"
@@ -26,9 +28,12 @@ enum {
     KEYS = 20, // even ones have the large value, which is lent, odd ones the largest copied
     BORROWED = 100 * 1000,
     COPIED = 16383,
-    REQUEST = 64 * KiB, // bytes that a client has to send, many times
-    // Of the formula: input that is read and not answered, and the connection; the high-water mark
-    // and one piece of reply.
+    REQUEST = 64 * KiB,  // bytes that a client has to send, many times
+    ASKED = 2 * REQUEST, // by each of many clients
+    PUSHED = 1 * MiB,    // the same where their memory is limited
+    KEPT = 64 * MiB,     // of one client's requests
+    // Of the formula, besides what is asked: what is read at once, and the connection; the
+    // high-water mark and one piece of reply.
     INPUT = 17 * KiB,
     OUTPUT = 256 * KiB + COPIED,
     SLACK = 4 * MiB,
@@ -39,6 +44,7 @@ enum {
     ROUNDS = 20,
     SILENCE_MS = 1500, // while nobody reads
     WAIT_MS = 25,
+    PATIENCE = 20, // seconds
 };
 
 static char keys[KEYS][UUID_TEXT_LEN + 1];
@@ -88,7 +94,8 @@ static struct buf request_of(unsigned number)
 static long long allowed_for(unsigned clients)
 {
     // What is lent costs nothing: that is all of two clients in four, and most of another.
-    return (long long)clients * INPUT + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) + SLACK;
+    return (long long)clients * (ASKED + INPUT) + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) +
+           SLACK;
 }
 
 struct unread {
@@ -97,19 +104,22 @@ struct unread {
     size_t sent;
 };
 
-// Sends until the socket takes no more; how many bytes, or -1 when the server has closed.
-static long long push(struct unread *u)
+// Sends until the socket takes no more, or `most` bytes have been sent in all; how many bytes, or
+// -1 when the server has closed.
+static long long push(struct unread *u, size_t most)
 {
     long long sent = 0;
-    for (;;) {
+    while (u->sent < most) {
         size_t from = u->sent % u->request.len;
-        ssize_t count =
-            send(u->fd, u->request.ptr + from, u->request.len - from, MSG_DONTWAIT | MSG_NOSIGNAL);
+        size_t part =
+            u->request.len - from < most - u->sent ? u->request.len - from : most - u->sent;
+        ssize_t count = send(u->fd, u->request.ptr + from, part, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (count < 0)
             return errno == EAGAIN ? sent : -1;
         sent += count;
         u->sent += (size_t)count;
     }
+    return sent;
 }
 
 static bool is_answered(int fd)
@@ -132,11 +142,10 @@ static void test_unread(bool measured, unsigned clients)
         unread[i] = (struct unread){i % 10 == 0 ? connect_narrow(server.port) : connect_unix(path),
                                     request_of(i % 4), 0};
     bool answered = true;
-    long long taken = 1;
-    for (unsigned round = 0; round < ROUNDS && taken > 0; round++) {
-        taken = 0;
+    long long taken = 0;
+    for (unsigned round = 0; round < ROUNDS && taken < (long long)clients * ASKED; round++) {
         for (unsigned i = 0; i < clients; i++) {
-            long long sent = push(&unread[i]);
+            long long sent = push(&unread[i], ASKED);
             require(sent >= 0, "a client was closed before its time");
             taken += sent;
             if (i % 100 == 0)
@@ -145,7 +154,7 @@ static void test_unread(bool measured, unsigned clients)
         settle_server(&server);
         memory_grown(&memory);
     }
-    is_number(taken, 0, "%u clients that do not read are not read from any more", clients);
+    is_number(taken, (long long)clients * ASKED, "%u clients that do not read may ask", clients);
     ok(answered, "another was answered all the time");
     long long grown = memory_grown(&memory);
     if (measured)
@@ -176,6 +185,53 @@ static void test_unread(bool measured, unsigned clients)
         buf_release(&unread[i].request);
     }
     close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+}
+
+// ---- one that writes without end ---------------------------------------------------------------
+
+// It is read from up to a bound, and time that is over for it does not begin anew by what it
+// writes.
+static void test_endless(void)
+{
+    const char *path = test_path("endless");
+    const char *options[] = {"--unixsocket", path, "--write-timeout", "0", NULL};
+    struct server_process server = server_start_measured(data_file, options, true);
+    int other = connect_tcp(server.port);
+    require(is_answered(other), "no answer");
+    struct unread u = {connect_unix(path), request_of(1), 0};
+    settle_server(&server);
+    struct memory memory = memory_before(server.pid, true);
+    struct beside *beside = beside_start(other);
+    for (long long sent = 1; sent > 0;) {
+        sent = push(&u, SIZE_MAX);
+        require(sent >= 0, "a client was closed before its time");
+        settle_server(&server);
+        memory_grown(&memory);
+    }
+    struct waits waits = beside_stop(beside);
+    ok(u.sent >= KEPT && u.sent <= KEPT + 2 * MiB, "%zu bytes are taken from one that never reads",
+       u.sent);
+    ok(waits.answered && waits.longest_ms < WAIT_MS, "another does not notice");
+    diag("RssAnon grew by %lld KiB", memory_grown(&memory) / KiB);
+    memory_is_within(&memory, KEPT + OUTPUT + SLACK, "its memory");
+    answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
+    crowd_await_info(other, "write_timeout_disconnections", 1, "closes it");
+    settle_server(&server);
+    ok(memory_grown(&memory) <= SLACK, "its memory is back");
+    // One that goes on writing is closed as soon.
+    struct unread busy = {connect_unix(path), request_of(1), 0};
+    uint64_t began = clock_monotonic_ns();
+    while (push(&busy, SIZE_MAX) >= 0 && clock_monotonic_ns() < began + PATIENCE * CLOCK_SECOND)
+        busy.sent = 0;
+    ok(clock_monotonic_ns() < began + PATIENCE * CLOCK_SECOND,
+       "one that writes all the time has no more time for that");
+    crowd_await_info(other, "write_timeout_disconnections", 2, "and is counted");
+    close(u.fd);
+    close(busy.fd);
+    close(other);
+    buf_release(&u.request);
+    buf_release(&busy.request);
     is_number(server_stop(&server), 0, "the server's exit code");
 }
 
@@ -237,6 +293,54 @@ static void test_limit(const char *threads, const char *request, const char *nam
     buf_release(&log);
 }
 
+// Clients who go on asking without reading: each may, up to a bound, all together may not.
+static void test_asked_together(void)
+{
+    static struct unread unread[ASKERS];
+    const char *path = test_path("together");
+    char limit[16];
+    snprintf(limit, sizeof limit, "%d", LIMIT);
+    const char *options[] = {
+        "--unixsocket", path, "--maxmemory-clients", limit, "--threads", "2", NULL};
+    struct server_process server = server_start_measured(data_file, options, true);
+    int other = connect_tcp(server.port);
+    require(is_answered(other), "no answer");
+    for (unsigned i = 0; i < ASKERS; i++)
+        unread[i] = (struct unread){connect_unix(path), request_of(i % 4), 0};
+    settle_server(&server);
+    long long before = peak(&server);
+    bool answered = true;
+    long long sent = 0;
+    unsigned closed = 0;
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < ASKERS; i++) {
+            long long taken = unread[i].fd >= 0 ? push(&unread[i], PUSHED) : 0;
+            if (taken < 0) {
+                close(unread[i].fd);
+                unread[i].fd = -1;
+                closed++;
+            }
+            sent += taken > 0 ? taken : 0;
+            if (i % 100 == 0)
+                answered &= is_answered(other);
+        }
+    settle_server(&server);
+    long long grown = peak(&server) - before;
+    ok(answered, "%u clients that write without end: another is answered", ASKERS);
+    ok(grown <= LIMIT + LIMIT_SLACK, "they hold no more than they may");
+    diag("%lld MiB were taken, %u clients were closed; grew by %lld KiB of %d allowed", sent / MiB,
+         closed, grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
+    ok(closed > 0 && crowd_info(other, "evicted_clients") >= closed, "some were closed for it");
+    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB, "within the limit");
+    for (unsigned i = 0; i < ASKERS; i++) {
+        if (unread[i].fd >= 0)
+            close(unread[i].fd);
+        buf_release(&unread[i].request);
+    }
+    close(other);
+    is_number(server_stop(&server), 0, "the server's exit code");
+}
+
 // Subscribers who do not read, to whom long messages are sent: each may have some waiting, all
 // together may not.
 static void test_messages(void)
@@ -282,6 +386,8 @@ int main(void)
     test_unread(true, crowd_allowed(CLIENTS, SPARE));
     if (CHECKED_BUILD)
         test_unread(false, CLIENTS_CHECKED);
+    test_endless();
+    test_asked_together();
     snprintf(get, sizeof get, "GET %s\r\n", keys[1]);
     test_limit("1", get, "GETs");
     test_limit("3", get, "GETs");

@@ -77,6 +77,16 @@ static void say_bytes(int fd, size_t count)
     buf_release(&bytes);
 }
 
+// Says PING in about so many bytes.
+static void say_pings(int fd, size_t bytes)
+{
+    struct buf pings = {0};
+    while (pings.len < bytes)
+        buf_append_text(&pings, "PING\r\n");
+    say(fd, buf_span(&pings));
+    buf_release(&pings);
+}
+
 // Reads up to `most` bytes.
 static size_t hear(int fd, size_t most)
 {
@@ -228,7 +238,7 @@ static void check_readers(void)
               "what a slow reader takes makes no room yet");
     pass(AWAITS_READING, WRITE_TIMEOUT);
     is_number((int64_t)(counter_get(closed) - before), 0, "but it gives new time");
-    say(fd, SPAN("PI"));
+    say_pings(fd, 100 * KiB);
     pass(AWAITS_READING, WRITE_TIMEOUT);
     is_number((int64_t)(counter_get(closed) - before), 1,
               "one that reads nothing is closed, whatever it says, and counted");
@@ -314,8 +324,24 @@ static void check_memory(void)
     ok(is_gone(reader), "and is gone soon after");
     close(reader);
 
-    // What others send to one counts as its own.
+    // What one asks while it does not read counts, and is given back at once, too.
     atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 3000 * KiB);
+    reader = client_new();
+    say(reader, SPAN("GET " KEY "\r\n"));
+    c = (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    uint64_t unread = counter_get(held());
+    say_pings(reader, 1000 * KiB);
+    uint64_t asked = counter_get(held()) - unread;
+    ok(asked >= 1000 * KiB && asked <= 1250 * KiB + 32 * KiB,
+       "1000 KiB that wait behind a reply are held: %llu bytes", (unsigned long long)asked);
+    conn_evict(c);
+    is_number((int64_t)c->backlog.memory, 0, "who is closed gives them back");
+    turn();
+    ok(is_gone(reader), "and is gone soon after");
+    is_number((int64_t)counter_get(held()), 0, "nobody holds anything");
+    close(reader);
+
+    // What others send to one counts as its own.
     int listening[4];
     struct buf publish = {0};
     buf_append_text(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1000000\r\n");

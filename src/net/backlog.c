@@ -1,0 +1,94 @@
+// A list of chunks, each a piece of memory of its own. A new chunk is a quarter as large as all
+// others together: so little is taken in vain, and the number of chunks stays small. A chunk is
+// freed when its last byte has been taken.
+#include "net/backlog.h"
+
+#include <stdlib.h>
+
+enum {
+    CHUNK_MIN = 16 * 1024,
+    CHUNK_MAX = 1024 * 1024, // freeing one gives so much back to the system at once: some 50 us
+};
+
+struct backlog_chunk {
+    struct backlog_chunk *next;
+    size_t size; // with this head
+    size_t taken;
+    size_t end; // of the bytes in it
+    char bytes[];
+};
+
+static size_t room_in(const struct backlog_chunk *chunk)
+{
+    return chunk->size - sizeof *chunk - chunk->end;
+}
+
+// Adds an empty chunk at the end. False when memory is short.
+static bool add_chunk(struct backlog *b)
+{
+    size_t size = b->memory / 4;
+    size = size < CHUNK_MIN ? CHUNK_MIN : size > CHUNK_MAX ? CHUNK_MAX : size;
+    struct backlog_chunk *chunk = malloc(size);
+    if (chunk == NULL)
+        return false;
+    *chunk = (struct backlog_chunk){.size = size};
+    if (b->last != NULL)
+        b->last->next = chunk;
+    else
+        b->first = chunk;
+    b->last = chunk;
+    b->memory += size;
+    return true;
+}
+
+struct bytes backlog_room(struct backlog *b, size_t most)
+{
+    if ((b->last == NULL || room_in(b->last) == 0) && !add_chunk(b))
+        return (struct bytes){NULL, 0};
+    size_t room = room_in(b->last);
+    return (struct bytes){b->last->bytes + b->last->end, room < most ? room : most};
+}
+
+void backlog_add(struct backlog *b, size_t count)
+{
+    b->last->end += count;
+    b->len += count;
+    if (b->len == 0)
+        backlog_release(b);
+}
+
+static void drop_first(struct backlog *b)
+{
+    struct backlog_chunk *chunk = b->first;
+    b->first = chunk->next;
+    if (b->first == NULL)
+        b->last = NULL;
+    b->memory -= chunk->size;
+    free(chunk);
+}
+
+size_t backlog_take(struct backlog *b, char *to, size_t most)
+{
+    size_t done = 0;
+    while (done < most && b->len > 0) {
+        struct backlog_chunk *chunk = b->first;
+        size_t there = chunk->end - chunk->taken;
+        size_t part = there < most - done ? there : most - done;
+        memcpy(to + done, chunk->bytes + chunk->taken, part);
+        chunk->taken += part;
+        b->len -= part;
+        done += part;
+        if (chunk->taken == chunk->end)
+            drop_first(b);
+    }
+    if (b->len == 0)
+        backlog_release(b);
+    return done;
+}
+
+void backlog_release(struct backlog *b)
+{
+    while (b->first != NULL)
+        drop_first(b);
+    *b = (struct backlog){0};
+}
