@@ -90,6 +90,13 @@ def far_bit(ours, theirs, words, _context):
         ours[0] in ":*-" and any(re.fullmatch(rb"#?[0-9]{6,10}", w) for w in words)
 
 
+def checked_first(ours, theirs, _words, _context):
+    """The words are checked before the key is looked up, as since Redis 7.2."""
+    return ours in (("-", b"ERR syntax error"),
+                    ("-", b"ERR value is not an integer or out of range")) and \
+        theirs in ((":", 0), (":", -1))
+
+
 def cluster_reads(ours, theirs, _words, _context):
     return ours == ("+", b"OK") and theirs == NO_CLUSTER
 
@@ -300,6 +307,8 @@ MASKS = [
     ("geosearch", "of several errors another one is told, and nothing is near any point", geosearch),
     ("lcs", "the oracle takes no value as long as its table would be here", much_memory),
     ("getbit bitfield_ro", "the oracle takes no value as long as that here", far_bit),
+    ("bitcount bitpos", "of a key that does not exist, too, the words are checked, as since "
+                        "Redis 7.2", checked_first),
     ("readonly readwrite", "OK: clients of clusters send them, and reading is all there is",
      cluster_reads),
     ("wait", "a Redis replica refuses it; Stele is a primary without replicas", wait),

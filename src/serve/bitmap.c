@@ -38,20 +38,27 @@ static bool parse_unit(struct session *s, struct span word, bool *bits)
     return false;
 }
 
-// Start and end as Redis cuts them to a value of `len` bytes. Both count from 0, or from the end
-// when negative, in bits or in bytes.
-static struct bit_range cut_range(int64_t start, int64_t end, bool bits, size_t len)
+// Start and end as they were asked for: both count from 0, or from the end when negative, in bits
+// or in bytes.
+struct asked_range {
+    int64_t start;
+    int64_t end;
+    bool bits;
+};
+
+// The same as Redis cuts them to a value of `len` bytes.
+static struct bit_range cut_range(struct asked_range asked, size_t len)
 {
-    int64_t total = (int64_t)len * (bits ? 8 : 1);
-    start = start < 0 ? start + total : start;
-    end = end < 0 ? end + total : end;
+    int64_t total = (int64_t)len * (asked.bits ? 8 : 1);
+    int64_t start = asked.start < 0 ? asked.start + total : asked.start;
+    int64_t end = asked.end < 0 ? asked.end + total : asked.end;
     start = start < 0 ? 0 : start;
     end = end < 0 ? 0 : end;
     end = end >= total ? total - 1 : end;
     struct bit_range range = {.empty = start > end};
     if (!range.empty) {
-        range.first = (uint64_t)start * (bits ? 1 : 8);
-        range.last = (uint64_t)end * (bits ? 1 : 8) + (bits ? 0 : 7);
+        range.first = (uint64_t)start * (asked.bits ? 1 : 8);
+        range.last = (uint64_t)end * (asked.bits ? 1 : 8) + (asked.bits ? 0 : 7);
     }
     return range;
 }
@@ -127,41 +134,37 @@ enum command_result getbit_command(struct session *s, const struct resp_request 
 // ---- BITCOUNT -----------------------------------------------------------------------------------
 
 // Which bits are to be counted. False when the request is wrong and the error has been written.
-static bool parse_count(struct session *s, const struct resp_request *r, size_t len,
-                        struct bit_range *range)
+static bool parse_count(struct session *s, const struct resp_request *r, struct asked_range *asked)
 {
-    int64_t start = 0;
-    int64_t end = -1;
-    bool bits = false;
+    *asked = (struct asked_range){0, -1, false};
     if (r->argc == 3 || r->argc > 5) {
         resp_error(&s->reply, "ERR syntax error");
         return false;
     }
-    if (r->argc > 3 &&
-        (!number_parse(resp_arg(r, 2), &start) || !number_parse(resp_arg(r, 3), &end))) {
+    if (r->argc > 3 && (!number_parse(resp_arg(r, 2), &asked->start) ||
+                        !number_parse(resp_arg(r, 3), &asked->end))) {
         not_an_integer(s);
         return false;
     }
-    *range = (struct bit_range){.empty = true};
-    bool backwards = start < 0 && end < 0 && start > end;
-    if (!backwards && r->argc == 5 && !parse_unit(s, resp_arg(r, 4), &bits))
-        return false;
-    if (!backwards)
-        *range = cut_range(start, end, bits, len);
-    return true;
+    return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &asked->bits);
 }
 
-// The cursor is 1 + number of bytes done, `sum` the bits found in them. As in Redis, of a key that
-// does not exist the other words do not matter.
+// The cursor is 1 + number of bytes done, `sum` the bits found in them. As in Redis since 7.2, the
+// request has to be right also when there is no such key.
 enum command_result bitcount_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
     struct bit_range range = {.empty = true};
+    struct asked_range asked;
+    if (!parse_count(s, r, &asked))
+        return COMMAND_DONE;
     enum lookup lookup = long_value_look_up(s, r, 1, &value);
     if (lookup == LOOKUP_GOES_ON)
         return COMMAND_AGAIN;
-    bool good = lookup == LOOKUP_MISSED || parse_count(s, r, value.len, &range);
-    while (good && !range.empty) {
+    bool backwards = asked.start < 0 && asked.end < 0 && asked.start > asked.end;
+    if (lookup == LOOKUP_FOUND && !backwards)
+        range = cut_range(asked, value.len);
+    while (!range.empty) {
         uint64_t from = range.first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
         uint64_t end = range.last / 8 + 1;
         if (from >= end)
@@ -173,15 +176,14 @@ enum command_result bitcount_command(struct session *s, const struct resp_reques
         s->sum += count_bits(value.ptr + from, step);
         s->cursor += step;
     }
-    if (good && !range.empty) {
+    if (!range.empty) {
         // The edges were counted whole.
         unsigned first = (unsigned char)value.ptr[range.first / 8];
         unsigned last = (unsigned char)value.ptr[range.last / 8];
         s->sum -= (uint64_t)__builtin_popcount(first & ~(0xffu >> (range.first % 8)));
         s->sum -= (uint64_t)__builtin_popcount(last & (0x7fu >> (range.last % 8)));
     }
-    if (good)
-        resp_integer(&s->reply, (int64_t)s->sum);
+    resp_integer(&s->reply, (int64_t)s->sum);
     long_value_forget(s);
     return COMMAND_DONE;
 }
@@ -189,28 +191,32 @@ enum command_result bitcount_command(struct session *s, const struct resp_reques
 // ---- BITPOS -------------------------------------------------------------------------------------
 
 // Which bits are to be searched. False when the request is wrong and the error has been written.
-static bool parse_search(struct session *s, const struct resp_request *r, size_t len,
-                         struct bit_range *range)
+static bool parse_search(struct session *s, const struct resp_request *r, int64_t *bit,
+                         struct asked_range *asked)
 {
-    int64_t start = 0;
-    int64_t end = -1;
-    bool bits = false;
+    *asked = (struct asked_range){0, -1, false};
+    if (!number_parse(resp_arg(r, 2), bit)) {
+        not_an_integer(s);
+        return false;
+    }
+    if (*bit != 0 && *bit != 1) {
+        resp_error(&s->reply, "ERR The bit argument must be 1 or 0.");
+        return false;
+    }
     if (r->argc > 6) {
         resp_error(&s->reply, "ERR syntax error");
         return false;
     }
-    if (r->argc > 3 && !number_parse(resp_arg(r, 3), &start)) {
+    if (r->argc > 3 && !number_parse(resp_arg(r, 3), &asked->start)) {
         not_an_integer(s);
         return false;
     }
-    if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &bits))
+    if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &asked->bits))
         return false;
-    if (r->argc > 4 && !number_parse(resp_arg(r, 4), &end)) {
+    if (r->argc > 4 && !number_parse(resp_arg(r, 4), &asked->end)) {
         not_an_integer(s);
         return false;
     }
-    *range = cut_range(start, end, bits, len);
-    range->end_given = r->argc > 4;
     return true;
 }
 
@@ -276,19 +282,19 @@ static enum command_result search(struct session *s, struct span value,
 enum command_result bitpos_command(struct session *s, const struct resp_request *r)
 {
     enum command_result result = COMMAND_DONE;
-    enum lookup lookup;
     struct span value = {NULL, 0};
-    struct bit_range range;
+    struct asked_range asked;
     int64_t bit;
-    if (!number_parse(resp_arg(r, 2), &bit)) {
-        not_an_integer(s);
-    } else if (bit != 0 && bit != 1) {
-        resp_error(&s->reply, "ERR The bit argument must be 1 or 0.");
-    } else if ((lookup = long_value_look_up(s, r, 1, &value)) == LOOKUP_GOES_ON) {
-        result = COMMAND_AGAIN;
-    } else if (lookup == LOOKUP_MISSED) {
+    if (!parse_search(s, r, &bit, &asked))
+        return COMMAND_DONE;
+    enum lookup lookup = long_value_look_up(s, r, 1, &value);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    if (lookup == LOOKUP_MISSED) {
         resp_integer(&s->reply, bit == 1 ? -1 : 0);
-    } else if (parse_search(s, r, value.len, &range)) {
+    } else {
+        struct bit_range range = cut_range(asked, value.len);
+        range.end_given = r->argc > 4;
         if (range.empty)
             resp_integer(&s->reply, -1);
         else

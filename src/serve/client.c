@@ -298,6 +298,7 @@ struct killing {
     enum client_type type;
     uint64_t id;  // 0: any
     uint64_t own; // of who asks
+    uint64_t age; // seconds at least
     bool spare_own;
     bool own_meant;
     bool old_form;
@@ -311,6 +312,8 @@ static bool is_meant(const struct killing *k, const struct session *s)
     struct client_facts facts;
     if ((k->id != 0 && k->id != s->id) || !is_of_type(s, k->type) ||
         (s->id == k->own && k->spare_own) || s->killed)
+        return false;
+    if (k->age > 0 && seconds_since(clock_monotonic_ns(), s->created_ns) < k->age)
         return false;
     if (*k->address == '\0' && *k->local_address == '\0')
         return true;
@@ -347,13 +350,21 @@ static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
 // One pair of the new form. False when an error has been written.
 static bool read_filter(struct session *s, struct span word, struct span value, struct killing *k)
 {
-    int64_t id;
+    int64_t number;
     if (span_is(word, "id")) {
-        if (!number_parse(value, &id) || id < 1) {
+        if (!number_parse(value, &number) || number < 1) {
             resp_error(&s->reply, "ERR client-id should be greater than 0");
             return false;
         }
-        k->id = (uint64_t)id;
+        k->id = (uint64_t)number;
+    } else if (span_is(word, "maxage")) {
+        bool good = number_parse(value, &number);
+        if (!good || number < 1) {
+            resp_error(&s->reply, "ERR maxage %s",
+                       good ? "should be greater than 0" : "is not an integer or out of range");
+            return false;
+        }
+        k->age = (uint64_t)number;
     } else if (span_is(word, "type")) {
         return read_type(s, value, &k->type);
     } else if (span_is(word, "addr")) {

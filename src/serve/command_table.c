@@ -130,6 +130,7 @@ static const struct command_argument kill_filters[] = {
     {"ip:port", "string", "ADDR", ARGUMENT_OPTIONAL, NULL},
     {"ip:port", "string", "LADDR", ARGUMENT_OPTIONAL, NULL},
     {"yes/no", "string", "SKIPME", ARGUMENT_OPTIONAL, NULL},
+    {"maxage", "integer", "MAXAGE", ARGUMENT_OPTIONAL, NULL, "7.4.0"},
     {0}};
 static const struct command_argument kill_forms[] = {
     {"ip:port", "string", NULL, 0, NULL},
@@ -255,6 +256,7 @@ static const struct command_change client_kill_history[] = {
     {"3.2.0", "Knows the type `MASTER`"},
     {"5.0.0", "Knows the type `REPLICA`, which `SLAVE` is another word for"},
     {"6.2.0", "Takes `LADDR`"},
+    {"7.4.0", "Takes `MAXAGE`"},
     {0}};
 static const struct command_change client_list_history[] = {
     {"2.8.12", "Tells the id"},
@@ -686,7 +688,8 @@ const struct command command_table[] = {
      "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)",
      .doc_flags = "syscmd",
      .deviation =
-         "`SLEEP` and `PROTOCOL` are all there is, and only with `--enable-debug-command`."},
+         "`ERROR`, `HELP`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` and `SLEEP` are all there is, and only "
+         "with `--enable-debug-command`. The text of an error is cut at 1,023 bytes."},
     {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
      "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
     {"dump", 2, READONLY, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, dump_command,

@@ -131,6 +131,27 @@ static void reply_sample(struct session *s, struct span kind)
                       span_text(s->reply.protocol == RESP2 ? samples[i].resp2 : samples[i].resp3));
 }
 
+static void reply_debug_help(struct session *s)
+{
+    static const char *const lines[] = {
+        "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "ERROR <string>",
+        "    Replies an error of that text.",
+        "PROTOCOL <type>",
+        "    Replies a sample of that type.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    OK; no key ever expires.",
+        "SLEEP <seconds>",
+        "    Holds up the loop of this connection.",
+        "HELP",
+        "    Prints this help.",
+    };
+    enum { LINES = sizeof lines / sizeof *lines };
+    resp_array(&s->reply, LINES);
+    for (unsigned i = 0; i < LINES; i++)
+        resp_status(&s->reply, lines[i]);
+}
+
 enum command_result debug_command(struct session *s, const struct resp_request *r)
 {
     struct span word = resp_arg(r, 1);
@@ -142,6 +163,13 @@ enum command_result debug_command(struct session *s, const struct resp_request *
         resp_status(&s->reply, "OK");
     } else if (span_is(word, "protocol") && r->argc == 3) {
         reply_sample(s, resp_arg(r, 2));
+    } else if (span_is(word, "error") && r->argc == 3) {
+        struct span text = resp_arg(r, 2);
+        resp_error(&s->reply, "%.*s", (int)text.len, text.ptr);
+    } else if (span_is(word, "set-active-expire") && r->argc == 3) {
+        resp_status(&s->reply, "OK");
+    } else if (span_is(word, "help") && r->argc == 2) {
+        reply_debug_help(s);
     } else {
         resp_error(&s->reply,
                    "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "

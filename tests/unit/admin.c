@@ -122,6 +122,15 @@ static void check_samples(void)
                 samples[i].kind);
         buf_release(&reply);
     }
+    is_reply("DEBUG ERROR \"MYERR of a test\"", "-MYERR of a test\r\n");
+    is_reply("debug error \"ERR a\\r\\nb\"", "-ERR a  b\r\n");
+    is_reply("DEBUG ERROR \"\"", "-\r\n");
+    is_reply("DEBUG SET-ACTIVE-EXPIRE 0", "+OK\r\n");
+    is_reply("DEBUG ERROR", "-ERR unknown subcommand or wrong number of arguments for 'ERROR'. Try "
+                            "DEBUG HELP.\r\n");
+    struct buf help = ask("DEBUG HELP");
+    ok(strstr(help.ptr, "*11\r\n+DEBUG <subcommand>") == help.ptr, "DEBUG HELP");
+    buf_release(&help);
     is_reply("DEBUG PROTOCOL", "-ERR unknown subcommand or wrong number of arguments for "
                                "'PROTOCOL'. Try DEBUG HELP.\r\n");
 }

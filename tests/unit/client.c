@@ -140,6 +140,20 @@ static void check_kill(void)
              (unsigned long long)others[2]->session.id);
     is_text(ask(p, text), ":1\r\n", "all of them");
     ok(others[1]->closed && others[2]->closed && !others[3]->closed, "closed are those meant");
+    // By age, in seconds, on all loops.
+    others[3]->session.created_ns -= 100 * CLOCK_SECOND;
+    others[4]->session.created_ns -= 50 * CLOCK_SECOND;
+    p->session.created_ns -= 1000 * CLOCK_SECOND;
+    snprintf(text, sizeof text, "CLIENT KILL MAXAGE 101 ID %llu",
+             (unsigned long long)others[3]->session.id);
+    is_text(ask(p, text), ":0\r\n", "MAXAGE: nobody is so old");
+    is_text(ask(p, "CLIENT KILL MAXAGE 60 TYPE pubsub"), ":0\r\n", "or of that type");
+    others[3]->slow = true;
+    is_text(ask(p, "CLIENT KILL MAXAGE 100"), ":1\r\n", "one is, beside oneself");
+    ok(others[3]->closed && !others[4]->closed && !others[5]->closed && !p->closed,
+       "and is closed");
+    party_end(others[3]);
+    others[3] = party_new(&loops, last_loop());
     ask(others[3], "SUBSCRIBE a");
     is_text(ask(p, "CLIENT KILL TYPE pubsub"), ":1\r\n", "TYPE");
     ok(others[3]->closed && !others[4]->closed, "closed is the subscriber");
