@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/escape.h"
+
 void error_set(struct error *e, const char *format, ...)
 {
     if (e == NULL)
@@ -12,7 +14,5 @@ void error_set(struct error *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
-    for (char *c = e->text; *c != '\0'; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' '; // a file's name may hold any byte; a message is one line
+    escape_in_place(e->text, sizeof e->text); // a file's name may hold any byte
 }

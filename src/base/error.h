@@ -5,7 +5,8 @@
 #define STELE_BASE_ERROR_H
 
 struct error {
-    char text[512]; // one line without a newline, NUL-terminated; cut when longer
+    // One line without a newline, NUL-terminated; cut when longer. Safe to print (base/escape.h).
+    char text[512];
 };
 
 // Sets the message. `e` may be NULL: the message is then dropped.

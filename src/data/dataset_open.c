@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/process.h"
@@ -40,6 +41,7 @@ void dataset_notice(const struct dataset *d, bool warning, const char *format, .
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    escape_in_place(text, sizeof text);
     d->settings.notice(d->settings.context, warning, text);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/escape.h"
 #include "data/simd.h"
 
 enum { SHOWN_BYTES = 40 };
@@ -103,4 +104,5 @@ void line_error_format(const struct line_error *error, const char *file, char *t
                  more);
         break;
     }
+    escape_in_place(to, size); // the file's name
 }

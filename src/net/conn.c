@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "net/worker.h"
 
@@ -116,6 +117,7 @@ static void name_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
     const char *path = c->worker->service.settings->unixsocket;
     bool is_unix = address.ss_family == AF_UNIX;
     snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
+    escape_in_place(to, CLIENT_ADDRESS_TEXT);
 }
 
 // Bytes that the client has sent and that are not answered.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 
 static struct sockaddr_un supervisor;
 static socklen_t supervisor_len; // 0: none
@@ -57,9 +58,7 @@ bool notify_ready(const char *format, ...)
     vsnprintf(message + len, sizeof message - len, format, args);
     va_end(args);
     // A file's name may hold a newline, and what follows it would be another statement.
-    for (char *c = message + len; *c != '\0'; c++)
-        if (*c == '\n')
-            *c = '?';
+    escape_in_place(message + len, sizeof message - len);
     return tell(message);
 }
 

@@ -1,9 +1,11 @@
 // CONFIG: the options of this server under Redis's names, and the few of Redis's own that tools ask
 // for, with the only value they can have here. What can change while the server runs is read and
 // written in the group's `live`; everything else is as it was at the start.
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/escape.h"
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/number.h"
@@ -12,7 +14,7 @@
 #include "serve/session.h"
 
 enum {
-    VALUE_MAX = 32 * PERCENTILES_MAX,
+    VALUE_MAX = 4 * PATH_MAX + 1, // a path of which each byte is spelled out
     // Matching is not divided into turns, so what one command may ask is bounded: so many bytes of
     // patterns, each counted as one more.
     PATTERN_BYTES_MAX = 4096,
@@ -111,13 +113,16 @@ static const char *setting_value(const struct setting *setting, const struct ses
     struct percentiles percentiles;
     switch (setting->kind) {
     case SETTING_FIXED: return setting->fixed;
-    case SETTING_TEXT: return *(const char *const *)(const void *)field;
+    case SETTING_TEXT:
+        escape_text(*(const char *const *)(const void *)field, to, VALUE_MAX);
+        break;
     case SETTING_YES_NO: return *(const bool *)(const void *)field ? "yes" : "no";
     case SETTING_ENABLE: return enable_names[*(const enum enable_command *)(const void *)field];
     case SETTING_PAGES: return *(const bool *)(const void *)field ? "huge" : "shared";
     case SETTING_INDEX:
         index = dataset_index_path(session_dataset(s));
-        return *index != '\0' ? index : "none";
+        escape_text(*index != '\0' ? index : "none", to, VALUE_MAX);
+        break;
     case SETTING_NUMBER:
         snprintf(to, VALUE_MAX, "%u", *(const unsigned *)(const void *)field);
         break;

@@ -1,5 +1,6 @@
 // INFO: the state of the server as sections of `field:value` lines, with Redis's names. Counters
 // are those of all loops, summed as they stand.
+#include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -7,6 +8,7 @@
 
 #include "base/checksum.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/process.h"
 #include "base/version.h"
 #include "data/dataset.h"
@@ -45,10 +47,9 @@ static void human_size(char to[32], uint64_t bytes)
 // A text that came from outside must not forge a line.
 static void text_field(struct buf *b, const char *name, const char *text)
 {
-    buf_printf(b, "%s:", name);
-    for (; *text != '\0'; text++)
-        buf_append(b, *text == '\r' || *text == '\n' ? span_of(" ", 1) : span_of(text, 1));
-    buf_append_text(b, "\r\n");
+    char line[4 * PATH_MAX + 1];
+    escape_text(text, line, sizeof line);
+    buf_printf(b, "%s:%s\r\n", name, line);
 }
 
 static void server_section(const struct session *s, struct buf *b)

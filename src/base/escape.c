@@ -1,0 +1,96 @@
+// One pass that copies printable characters and spells out the other bytes.
+#include "base/escape.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { ESCAPED = 4 }; // bytes of \xHH
+
+// Whether terminals and people see the character for what it is.
+static bool is_printable(uint32_t c)
+{
+    if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+        return false; // control characters
+    if (c == 0x2028 || c == 0x2029 || c == 0xfeff)
+        return false; // separators of lines and paragraphs; a byte order mark
+    // Marks that turn the direction of writing.
+    return !(c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+             (c >= 0x2066 && c <= 0x2069) || c == 0x61c);
+}
+
+// Bytes of the printable character at `text`, or 0: its first byte is to be spelled out. The NUL at
+// the end breaks a character off as every other byte that does not go on with it does.
+static size_t printable(const char *text)
+{
+    const unsigned char *b = (const unsigned char *)text;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = *b < 0x80 ? 1 : *b < 0xc2 ? 0 : *b < 0xe0 ? 2 : *b < 0xf0 ? 3 : *b < 0xf5 ? 4 : 0;
+    uint32_t c = len == 1 ? *b : *b & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((b[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (b[i] & 0x3f);
+    }
+    bool good = len > 0 && c >= least[len] && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
+    return good && is_printable(c) ? len : 0;
+}
+
+// Writes what stands for the character at `text`, if there is room for it and a NUL behind it.
+// Moves `*text` on. False when there is no room.
+static bool put(const char **text, char *to, size_t room, size_t *len)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t bytes = printable(*text);
+    size_t used = bytes > 0 ? bytes : ESCAPED;
+    if (*len + used >= room)
+        return false;
+    if (bytes > 0) {
+        memcpy(to + *len, *text, bytes);
+    } else {
+        unsigned char c = (unsigned char)**text;
+        memcpy(to + *len, (const char[]){'\\', 'x', digits[c >> 4], digits[c & 15]}, ESCAPED);
+    }
+    *len += used;
+    *text += bytes > 0 ? bytes : 1;
+    return true;
+}
+
+size_t escape_text(const char *text, char *to, size_t size)
+{
+    size_t len = 0;
+    assert(size > 0);
+    while (*text != '\0' && put(&text, to, size, &len))
+        ;
+    to[len] = '\0';
+    return len;
+}
+
+size_t escape_in_place(char *text, size_t size)
+{
+    size_t at = 0;
+    size_t bytes;
+    size_t len = strlen(text);
+    assert(len < size);
+    while (text[at] != '\0') {
+        if ((bytes = printable(text + at)) > 0) {
+            at += bytes;
+            continue;
+        }
+        // Room for what this byte becomes; the end gives way.
+        const char *byte = (const char[]){text[at], '\0'};
+        size_t more = ESCAPED - 1;
+        if (at + ESCAPED >= size)
+            break;
+        size_t behind = len - at - 1;
+        if (at + ESCAPED + behind >= size)
+            behind = size - at - ESCAPED - 1;
+        memmove(text + at + ESCAPED, text + at + 1, behind);
+        len = at + 1 + more + behind;
+        text[len] = '\0';
+        put(&byte, text, size, &at);
+    }
+    text[at] = '\0';
+    return at;
+}
