@@ -14,7 +14,9 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/ending.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/mapping.h"
 #include "base/progress.h"
@@ -31,7 +33,7 @@ typedef unsigned long long ull;
 
 static int fail(const struct error *error)
 {
-    fprintf(stderr, "stele-server: %s\n", error->text);
+    fprintf(stderr, "%sstele-server: %s\n", log_priority(LOG_FATAL), error->text);
     return EXIT_FAILURE;
 }
 
@@ -134,7 +136,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
         if (opening->reloading)
             log_write(LOG_WARNING, "%s", report.malformed[i]);
         else
-            fprintf(stderr, "%s\n", report.malformed[i]);
+            fprintf(stderr, "%s%s\n", log_priority(LOG_WARNING), report.malformed[i]);
     }
     if (dataset != NULL)
         log_figures(opening, dataset, &report.figures);
@@ -149,11 +151,13 @@ __attribute__((format(printf, 1, 2))) static void announce(const char *format, .
     struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    vsnprintf(line, sizeof line - 1, format, args);
     va_end(args);
+    size_t len = escape_in_place(line, sizeof line - 1); // and room for the newline
+    line[len++] = '\n';
     if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0)
         log_write(LOG_WARNING, "cannot write to standard output: it takes no more");
-    else if (write(STDOUT_FILENO, line, (size_t)len) != len) // whoever read it is gone
+    else if (write(STDOUT_FILENO, line, len) != (ssize_t)len) // whoever read it is gone
         log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
 }
 
@@ -186,7 +190,7 @@ static int serve(const struct options *options)
         fail(&error);
         goto out;
     }
-    announce("ready %s %llu keys in %.3f seconds\n", server_address(server), (ull)keys,
+    announce("ready %s %llu keys in %.3f seconds", server_address(server), (ull)keys,
              (double)(clock_monotonic_ns() - start) / 1e9);
     notify_ready("serving %llu keys of %s", (ull)keys, options->data_file);
     server_run(server);
@@ -194,6 +198,7 @@ static int serve(const struct options *options)
     code = EXIT_SUCCESS;
 out:
     server_close(server);
+    ending_clean(); // of a thread that is held up
     return code;
 }
 
@@ -219,19 +224,26 @@ static void keep_no_large_memory(void)
 #endif
 }
 
-// As Redis does, closing a terminal does not stop the service. And a file that exceeds the limit of
-// sizes is an error of the write, as a full disk is.
-static void ignore_signals(void)
+// Until the server hears them. As Redis does, closing a terminal does not stop the service, and the
+// signal that log rotation sends does not either. A file that exceeds the limit of sizes is an
+// error of the write, as a full disk is. What ends the server does so from here on, in a container
+// too.
+static void begin_signals(void)
 {
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    // A server in the background of a script hears these two when it serves, so it does now.
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    ending_catch();
 }
 
 int main(int argc, char *argv[])
 {
     static struct options options;
     struct error error = {""};
-    ignore_signals();
+    begin_signals();
     pin_standard_descriptors();
     notify_init();
     keep_no_large_memory();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/ending.h"
 #include "base/mapping.h"
 #include "base/terminal.h"
 #include "base/version.h"
@@ -70,6 +71,7 @@ int main(int argc, char *argv[])
 {
     const char *word = argc >= 2 ? argv[1] : NULL;
     const struct tool_command *command;
+    ending_catch();
     mapping_catch_faults();
     if (word == NULL) {
         usage(stderr);

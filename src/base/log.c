@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -22,19 +23,25 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 
 enum { LOG_LINE_MAX = 1024 }; // bytes; a longer line is cut
 
 static const char *const level_names[] = {"debug", "verbose", "notice", "warning"};
 static const char level_marks[] = ".-*#";
 
+static const char *const priorities[] = {"<7>", "<6>", "<5>", "<4>", "<3>"}; // of syslog(3)
+
 static struct {
-    int fd;
+    int fd;           // changes while the lock is held
+    const char *path; // of the log file; NULL: standard error
+    bool journal;     // journald reads what is written
     _Atomic enum log_level level;
+    atomic_bool reopen; // before the next line
     pthread_mutex_t writing;
     unsigned long dropped; // lines, since the last one that was taken
     const char *(*fault)(int fd);
-} state = {STDERR_FILENO, LOG_NOTICE, PTHREAD_MUTEX_INITIALIZER, 0, NULL};
+} state = {.fd = STDERR_FILENO, .level = LOG_NOTICE, .writing = PTHREAD_MUTEX_INITIALIZER};
 
 const char *log_level_name(enum log_level level)
 {
@@ -64,6 +71,24 @@ static int standard_error(void)
     return fd >= 0 ? fd : STDERR_FILENO;
 }
 
+// Whether standard error is the stream that systemd has connected to journald: another one may have
+// taken its place since.
+static bool is_journal(void)
+{
+    const char *named = getenv("JOURNAL_STREAM");
+    unsigned long long device;
+    unsigned long long inode;
+    struct stat status;
+    return named != NULL && sscanf(named, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &status) == 0 && status.st_dev == (dev_t)device &&
+           status.st_ino == (ino_t)inode;
+}
+
+const char *log_priority(unsigned level)
+{
+    return is_journal() ? priorities[level] : "";
+}
+
 // -1 with the reason. O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
 static int open_file(const char *path, const char **reason)
 {
@@ -83,14 +108,22 @@ void log_check(const char *(*fault)(int fd))
 bool log_open(const char *path, enum log_level level, struct error *error)
 {
     const char *reason = NULL;
-    int fd = *path == '\0' ? standard_error() : open_file(path, &reason);
+    bool file = *path != '\0';
+    int fd = file ? open_file(path, &reason) : standard_error();
     if (fd < 0) {
         error_set(error, "cannot open log file '%s': %s", path, reason);
         return false;
     }
     state.fd = fd;
+    state.path = file ? path : NULL;
+    state.journal = !file && is_journal();
     state.level = level;
     return true;
+}
+
+void log_reopen_soon(void)
+{
+    atomic_store(&state.reopen, true);
 }
 
 void log_set_level(enum log_level level)
@@ -103,6 +136,8 @@ static size_t begin_line(char *line, size_t size, enum log_level level)
 {
     struct timespec now;
     struct tm date;
+    if (state.journal)
+        return (size_t)snprintf(line, size, "%s%c ", priorities[level], level_marks[level]);
     clock_gettime(CLOCK_REALTIME, &now);
     localtime_r(&now.tv_sec, &date);
     size_t len = (size_t)snprintf(line, size, "%d:M ", (int)getpid());
@@ -136,6 +171,42 @@ static bool tell_dropped(void)
     return true;
 }
 
+// To be called with the lock held.
+static void write_line(const char *line, size_t len)
+{
+    if (!tell_dropped() || !is_taken(line, len))
+        state.dropped++;
+}
+
+// The same. A file that cannot be opened may be told of in the one that is open.
+static void reopen(void)
+{
+    char line[LOG_LINE_MAX];
+    if (!atomic_exchange(&state.reopen, false) || state.path == NULL)
+        return;
+    const char *reason;
+    int fd = open_file(state.path, &reason);
+    if (fd >= 0) {
+        close(state.fd);
+        state.fd = fd;
+        return;
+    }
+    size_t len = begin_line(line, sizeof line, LOG_WARNING);
+    snprintf(line + len, sizeof line - len,
+             "cannot open log file '%s' anew: %s: writing on into the old one", state.path, reason);
+    len += escape_in_place(line + len, sizeof line - len - 1);
+    line[len++] = '\n';
+    write_line(line, len);
+}
+
+void log_reopen(void)
+{
+    atomic_store(&state.reopen, true);
+    pthread_mutex_lock(&state.writing);
+    reopen();
+    pthread_mutex_unlock(&state.writing);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     if (level < atomic_load_explicit(&state.level, memory_order_relaxed))
@@ -144,14 +215,14 @@ void log_write(enum log_level level, const char *format, ...)
     size_t len = begin_line(line, sizeof line, level);
     va_list args;
     va_start(args, format);
-    int message = vsnprintf(line + len, sizeof line - len - 1, format, args);
+    line[len] = '\0';
+    vsnprintf(line + len, sizeof line - len - 1, format, args);
     va_end(args);
-    if (message > 0)
-        len += (size_t)message < sizeof line - len - 1 ? (size_t)message : sizeof line - len - 2;
+    len += escape_in_place(line + len, sizeof line - len - 1); // and a byte for the newline
     line[len++] = '\n';
     // One at a time, as room for a line is room for one. Nobody waits while the lock is held.
     pthread_mutex_lock(&state.writing);
-    if (!tell_dropped() || !is_taken(line, len))
-        state.dropped++;
+    reopen();
+    write_line(line, len);
     pthread_mutex_unlock(&state.writing);
 }

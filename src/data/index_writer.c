@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -59,8 +60,17 @@ static void unlock(struct index_writer *w)
         return;
     if (temporary_is_named(w->lock_fd, w->lock))
         (void)unlink(w->lock);
+    ending_keeps(w->ending_lock);
+    w->ending_lock = 0;
     close(w->lock_fd);
     w->lock_fd = -1;
+}
+
+// What a signal that ends the program removes.
+static unsigned removed_at_end(int fd, const char *path)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 ? ending_removes(path, &status) : 0;
 }
 
 // Takes the lock, and removes what a killed builder that had it left behind. A builder that
@@ -91,6 +101,7 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
             break;
         }
         if (temporary_is_named(w->lock_fd, w->lock)) {
+            w->ending_lock = removed_at_end(w->lock_fd, w->lock);
             if (found)
                 temporary_sweep(w->path);
             return INDEX_LOCKED;
@@ -130,7 +141,9 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
     if (outcome == INDEX_LOCKED) {
         w->fd = temporary_new(path, &w->temporary, error);
         w->locked = w->fd >= 0;
-        if (!w->locked)
+        if (w->locked)
+            w->ending_temporary = removed_at_end(w->fd, w->temporary);
+        else
             outcome = INDEX_UNWRITABLE;
     }
     if (outcome != INDEX_LOCKED)
@@ -292,6 +305,8 @@ bool index_writer_publish(struct index_writer *w, struct span image,
         return false;
     }
     w->locked = false;
+    ending_keeps(w->ending_temporary);
+    w->ending_temporary = 0;
     // Without it, a crash of the machine may bring the old file back: then it is built again.
     (void)file_sync_folder(w->path);
     unlock(w);
@@ -302,6 +317,7 @@ void index_writer_close(struct index_writer *w)
 {
     if (w->path != NULL && w->locked && temporary_is_named(w->fd, w->temporary))
         (void)unlink(w->temporary);
+    ending_keeps(w->ending_temporary);
     if (w->path != NULL && w->fd >= 0)
         close(w->fd);
     if (w->path != NULL)

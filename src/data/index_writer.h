@@ -20,10 +20,12 @@ struct index_writer {
     char *path;
     char *temporary; // its name
     int fd;
-    bool locked; // the temporary file is ours, under that name
-    char *lock;  // PATH.lock
-    int lock_fd; // -1: the lock is not ours
-    bool beside; // PATH was not chosen by the user
+    bool locked;               // the temporary file is ours, under that name
+    char *lock;                // PATH.lock
+    int lock_fd;               // -1: the lock is not ours
+    bool beside;               // PATH was not chosen by the user
+    unsigned ending_temporary; // while it is ours: for ending_keeps
+    unsigned ending_lock;
 };
 
 enum index_lock {

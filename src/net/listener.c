@@ -1,17 +1,26 @@
-// Opening listening sockets, TCP and unix. Binding and listening are two steps, so that an address
-// in use is found before a large file is indexed, and clients are refused until it is.
+// Opening listening sockets, TCP and unix. A socket that is bound and does not listen yet is no
+// claim to its address: others may bind it too, and a unix socket looks like one that was left
+// behind. So both are done at once, before a large file is indexed; clients who connect meanwhile
+// wait.
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/ending.h"
 #include "base/error.h"
+
+enum { LOCK_TRIES = 50 }; // in a second
 
 static bool add(struct listener *list, unsigned *count, int fd, struct error *error)
 {
@@ -35,8 +44,8 @@ static bool add(struct listener *list, unsigned *count, int fd, struct error *er
     return true;
 }
 
-// A bound socket, or -1 with errno set.
-static int bind_to(const struct addrinfo *info)
+// A socket that listens, or -1 with errno set.
+static int listen_on(const struct addrinfo *info, unsigned backlog)
 {
     int on = 1;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -46,7 +55,7 @@ static int bind_to(const struct addrinfo *info)
     if ((info->ai_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, info->ai_addr, info->ai_addrlen) != 0) {
+        bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, (int)backlog) != 0) {
         int reason = errno;
         close(fd);
         errno = reason;
@@ -55,54 +64,103 @@ static int bind_to(const struct addrinfo *info)
     return fd;
 }
 
-static bool has_ipv6(void)
-{
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-// True when an address is on the list already, being named twice.
-static bool is_bound(const struct listener *list, unsigned count, const struct addrinfo *info)
+// True when an address is on the list already: it is named twice, or every address of its family is
+// listened on.
+static bool is_covered(const struct listener *list, unsigned count, const struct addrinfo *info)
 {
     char text[ADDRESS_TEXT];
+    char every[ADDRESS_TEXT];
     address_format(info->ai_addr, info->ai_addrlen, text);
+    snprintf(every, sizeof every, info->ai_family == AF_INET ? "0.0.0.0:%u" : "[::]:%u",
+             address_port(info->ai_addr));
     for (unsigned i = 0; i < count; i++)
-        if (strcmp(list[i].text, text) == 0)
+        if (strcmp(list[i].text, text) == 0 || strcmp(list[i].text, every) == 0)
             return true;
     return false;
 }
 
-bool listener_bind_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
-                       struct error *error)
+// Whether the machine does not have the address, or not even its family.
+static bool is_absent(int reason)
 {
-    if (strcmp(address, "*") == 0)
-        return listener_bind_tcp(list, count, "0.0.0.0", port, error) &&
-               (!has_ipv6() || listener_bind_tcp(list, count, "::",
-                                                 port != 0 ? port : list[*count - 1].port, error));
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    return reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT || reason == EPROTONOSUPPORT;
+}
+
+static void set_port(struct sockaddr *address, unsigned port)
+{
+    if (address->sa_family == AF_INET)
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons((uint16_t)port);
+    else if (address->sa_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+}
+
+enum outcome { OPENED, ABSENT, FAILED };
+
+// All addresses of a name; of a number there is one.
+static enum outcome open_name(struct listener *list, unsigned *count, const char *name,
+                              unsigned *port, unsigned backlog, struct error *error)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    char service[16];
-    snprintf(service, sizeof service, "%u", port);
-    int failure = getaddrinfo(address, service, &hints, &found);
+    enum outcome outcome = ABSENT;
+    int absent = EADDRNOTAVAIL;
+    int failure = getaddrinfo(name, NULL, &hints, &found);
     if (failure != 0) {
-        error_set(error, "cannot listen on '%s': %s", address, gai_strerror(failure));
-        return false;
+        error_set(error, "cannot listen on '%s': %s", name,
+                  failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure));
+        return FAILED;
     }
-    bool good = true;
-    for (const struct addrinfo *info = found; good && info != NULL; info = info->ai_next) {
-        if (is_bound(list, *count, info))
-            continue;
-        int fd = bind_to(info);
-        good = fd >= 0;
-        if (good)
-            good = add(list, count, fd, error);
-        else
-            error_set(error, "cannot listen on %s port %u: %s", address, port, strerror(errno));
+    for (const struct addrinfo *info = found; info != NULL; info = info->ai_next) {
+        set_port(info->ai_addr, *port);
+        bool covered = is_covered(list, *count, info);
+        int fd = covered ? -1 : listen_on(info, backlog);
+        if (covered) {
+            outcome = OPENED;
+        } else if (fd >= 0 && add(list, count, fd, error)) {
+            outcome = OPENED;
+            *port = list[*count - 1].port;
+        } else if (fd < 0 && is_absent(errno)) {
+            absent = errno;
+        } else {
+            if (fd < 0)
+                error_set(error, "cannot listen on %s port %u: %s", name, *port, strerror(errno));
+            outcome = FAILED;
+            break;
+        }
     }
     freeaddrinfo(found);
-    return good;
+    if (outcome == ABSENT)
+        error_set(error, "cannot listen on %s port %u: %s", name, *port, strerror(absent));
+    return outcome;
+}
+
+bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
+                       unsigned backlog, struct error *error)
+{
+    if (strcmp(address, "*") != 0)
+        return open_name(list, count, address, &port, backlog, error) == OPENED;
+    enum outcome v4 = open_name(list, count, "0.0.0.0", &port, backlog, error);
+    enum outcome v6 = v4 != FAILED ? open_name(list, count, "::", &port, backlog, error) : FAILED;
+    return v4 != FAILED && v6 != FAILED && (v4 == OPENED || v6 == OPENED);
+}
+
+// Keeps other servers from looking at the sockets of the folder until it is closed: between binding
+// and listening one looks as if it were left behind. -1 where that cannot be, or takes too long:
+// then there is only listener_stands, which finds out later.
+static int lock_folder(const char *path)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    const char *slash = strrchr(path, '/');
+    char *folder = slash != NULL ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(folder);
+    for (unsigned tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (tries == LOCK_TRIES || (errno != EWOULDBLOCK && errno != EINTR)) {
+            close(fd);
+            return -1;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return fd;
 }
 
 // Removes a socket file that nobody listens on. True when the path is free.
@@ -136,52 +194,88 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, st
     return false;
 }
 
-bool listener_bind_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
-                        struct error *error)
+// A socket that listens at the free path of `address`, and the status of its file. -1 with errno.
+static int listen_at(const struct sockaddr_un *address, unsigned mode, unsigned backlog,
+                     struct stat *file)
+{
+    const char *path = address->sun_path;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool bound =
+        fd >= 0 && bind(fd, (const struct sockaddr *)address, (socklen_t)sizeof *address) == 0;
+    // Nobody can connect before it has its mode.
+    if (bound && (mode == 0 || chmod(path, mode) == 0) && lstat(path, file) == 0 &&
+        listen(fd, (int)backlog) == 0)
+        return fd;
+    int reason = errno;
+    if (bound)
+        unlink(path);
+    if (fd >= 0)
+        close(fd);
+    errno = reason;
+    return -1;
+}
+
+static bool open_unix(struct listener *list, unsigned *count, const struct sockaddr_un *address,
+                      unsigned mode, unsigned backlog, struct error *error)
+{
+    const char *path = address->sun_path;
+    struct stat file;
+    if (!remove_stale(path, address, error))
+        return false;
+    int fd = listen_at(address, mode, backlog, &file);
+    if (fd < 0) {
+        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
+        return false;
+    }
+    if (!add(list, count, fd, error)) {
+        unlink(path);
+        return false;
+    }
+    struct listener *added = &list[*count - 1];
+    added->owns_path = true;
+    added->device = file.st_dev;
+    added->inode = file.st_ino;
+    added->ending = ending_removes(path, &file);
+    return true;
+}
+
+bool listener_open_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
+                        unsigned backlog, struct error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat file;
     if (strlen(path) >= sizeof address.sun_path) {
         error_set(error, "cannot listen on '%s': the path is longer than %zu bytes", path,
                   sizeof address.sun_path - 1);
         return false;
     }
     memcpy(address.sun_path, path, strlen(path));
-    if (!remove_stale(path, &address, error))
-        return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
-    } else if ((mode != 0 && chmod(path, mode) != 0) || lstat(path, &file) != 0) {
-        error_set(error, "cannot listen on '%s': %s", path, strerror(errno));
-        unlink(path);
-    } else if (add(list, count, fd, error)) {
-        struct listener *added = &list[*count - 1];
-        added->owns_path = true;
-        added->device = file.st_dev;
-        added->inode = file.st_ino;
-        return true;
-    } else {
-        return false;
-    }
-    if (fd >= 0)
-        close(fd);
-    return false;
+    int folder = lock_folder(path);
+    bool opened = open_unix(list, count, &address, mode, backlog, error);
+    if (folder >= 0)
+        close(folder);
+    return opened;
 }
 
-bool listener_listen(struct listener *listener, unsigned backlog, struct error *error)
+static bool has_its_file(const struct listener *listener)
 {
-    if (listen(listener->fd, (int)backlog) == 0)
+    struct stat file;
+    return lstat(listener->text, &file) == 0 && file.st_dev == listener->device &&
+           file.st_ino == listener->inode;
+}
+
+bool listener_stands(const struct listener *listener, struct error *error)
+{
+    if (!listener->owns_path || has_its_file(listener))
         return true;
-    error_set(error, "cannot listen on %s: %s", listener->text, strerror(errno));
+    error_set(error, "cannot listen on '%s': the socket's file was removed or replaced meanwhile",
+              listener->text);
     return false;
 }
 
 void listener_close(struct listener *listener)
 {
-    struct stat file;
-    if (listener->owns_path && lstat(listener->text, &file) == 0 &&
-        file.st_dev == listener->device && file.st_ino == listener->inode)
+    if (listener->owns_path && has_its_file(listener))
         unlink(listener->text);
+    ending_keeps(listener->ending);
     close(listener->fd);
 }

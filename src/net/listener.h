@@ -16,24 +16,31 @@ struct listener {
     bool owns_path;          // a unix socket whose file is removed when it closes
     dev_t device;            // that file, so that another's is not removed
     ino_t inode;
+    unsigned ending; // that file, if a signal ends the program (base/ending.h)
 };
 
 enum { LISTENERS_MAX = 16 };
 
-// Binds a socket to the TCP `address` ("127.0.0.1", "::1", a host name, "*" for all of both
-// families) and `port` (0: the system chooses), adding to `list` one listener for each address it
-// stands for. False with a message when one cannot be had; those added stay.
-bool listener_bind_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
-                       struct error *error);
+// Both functions take an address for this process from here on, so that no other one takes it for
+// free: it is bound and listened on, with room for `backlog` connections that wait to be accepted.
 
-// Binds a unix socket to `path`, with the permissions `mode` (0: as the umask says). A socket file
-// nobody listens on any more is replaced; one that is in use, or another kind of file, is an error.
-bool listener_bind_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
-                        struct error *error);
+// Listens on the TCP `address` ("127.0.0.1", "::1", a host name, "*" for all of both families) and
+// `port` (0: the system chooses one, the same for all), adding to `list` one listener for each
+// address it stands for that is not listened on yet. Of several addresses those that this machine
+// does not have are left out, if it has one. False with a message when it has none, or when one
+// cannot be had; those added stay.
+bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
+                       unsigned backlog, struct error *error);
 
-// Begins to take connections, up to `backlog` of them before they are accepted. Until then clients
-// are refused. False with a message when another server got there first.
-bool listener_listen(struct listener *listener, unsigned backlog, struct error *error);
+// Listens on a unix socket at `path`, with the permissions `mode` (0: as the umask says). A socket
+// file nobody listens on any more is replaced; one that is in use, or another kind of file, is an
+// error.
+bool listener_open_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
+                        unsigned backlog, struct error *error);
+
+// Whether clients can still find it: false with a message when the file of a unix socket has been
+// removed or replaced since.
+bool listener_stands(const struct listener *listener, struct error *error);
 
 // Closes the socket and removes its file, if it has one and it is still this socket's.
 void listener_close(struct listener *listener);

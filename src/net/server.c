@@ -52,6 +52,7 @@ struct server {
     ev_signal on_term;
     ev_signal on_int;
     ev_signal on_hup;
+    ev_signal on_usr1;
     ev_async shutdown_command;
     bool accept_refused; // by the system; told once until it goes again
     bool stopping;
@@ -249,11 +250,31 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     stop(server);
 }
 
+// What comes before the loop runs is kept for it; the log follows at its next line.
+static volatile sig_atomic_t early_hangup;
+
+static void on_early(int number)
+{
+    log_reopen_soon();
+    if (number == SIGHUP)
+        early_hangup = 1;
+}
+
+static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)loop;
+    (void)signal;
+    (void)events;
+    log_reopen();
+    log_write(LOG_NOTICE, "SIGUSR1: opened the log anew");
+}
+
 static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct server *server = signal->data;
     (void)loop;
     (void)events;
+    log_reopen();
     log_write(LOG_NOTICE, "SIGHUP: reloading");
     publisher_ask(server->publisher, NULL);
 }
@@ -329,14 +350,15 @@ static unsigned most_clients(const struct server *server)
     return limit.rlim_cur - spare < UINT_MAX ? (unsigned)(limit.rlim_cur - spare) : UINT_MAX;
 }
 
-static bool bind_addresses(struct server *server, struct error *error)
+static bool open_listeners(struct server *server, struct error *error)
 {
     struct service_settings *settings = &server->settings.service;
     for (unsigned i = 0; server->settings.tcp && i < server->settings.bind_count; i++) {
         const char *address = server->settings.binds[i];
         bool optional = *address == '-';
-        bool opened = listener_bind_tcp(server->listeners, &server->listener_count,
-                                        address + optional, settings->port, error);
+        bool opened =
+            listener_open_tcp(server->listeners, &server->listener_count, address + optional,
+                              settings->port, settings->tcp_backlog, error);
         if (!opened && !optional)
             return false;
         if (!opened)
@@ -346,8 +368,8 @@ static bool bind_addresses(struct server *server, struct error *error)
             settings->port = server->listeners[0].port;
     }
     if (*settings->unixsocket != '\0' &&
-        !listener_bind_unix(server->listeners, &server->listener_count, settings->unixsocket,
-                            settings->unixsocketperm, error))
+        !listener_open_unix(server->listeners, &server->listener_count, settings->unixsocket,
+                            settings->unixsocketperm, settings->tcp_backlog, error))
         return false;
     if (server->listener_count > 0)
         return true;
@@ -365,8 +387,10 @@ struct server *server_open(const struct server_settings *settings, struct error 
     server->settings = *settings;
     if (settings->service.threads == 0)
         server->settings.service.threads = parallel_threads();
+    signal(SIGHUP, on_early);
+    signal(SIGUSR1, on_early);
     signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
-    if (!reserve_descriptors(server, error) || !bind_addresses(server, error))
+    if (!reserve_descriptors(server, error) || !open_listeners(server, error))
         goto fail;
     server->settings.service.maxclients_most = most_clients(server);
     server->loop = ev_default_loop(EVFLAG_AUTO);
@@ -390,8 +414,7 @@ struct server *server_open(const struct server_settings *settings, struct error 
     server->on_term.data = server;
     server->on_int.data = server;
     server->on_hup.data = server;
-    // What comes while the first dataset is opened is heard, too, once the loop runs.
-    ev_signal_start(server->loop, &server->on_hup);
+    ev_signal_init(&server->on_usr1, on_reopen, SIGUSR1);
     server->shutdown_command.data = server;
     return server;
 fail:
@@ -418,7 +441,7 @@ bool server_listen(struct server *server, const struct dataset_source *source,
         return false;
     }
     for (unsigned i = 0; i < server->listener_count; i++)
-        if (!listener_listen(&server->listeners[i], settings->tcp_backlog, error))
+        if (!listener_stands(&server->listeners[i], error))
             return false;
     if (!publisher_start(server->publisher, error))
         return false;
@@ -429,6 +452,10 @@ bool server_listen(struct server *server, const struct dataset_source *source,
     ev_async_start(server->loop, &server->shutdown_command);
     ev_signal_start(server->loop, &server->on_term);
     ev_signal_start(server->loop, &server->on_int);
+    ev_signal_start(server->loop, &server->on_hup);
+    ev_signal_start(server->loop, &server->on_usr1);
+    if (early_hangup)
+        ev_feed_signal_event(server->loop, SIGHUP);
     ev_timer_start(server->loop, &server->check);
     start_accepting(server);
     return true;

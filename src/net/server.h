@@ -21,11 +21,11 @@ struct server_settings {
     unsigned bind_count;
 };
 
-// Binds all addresses and raises the descriptor limit for `maxclients` (or lowers `maxclients`, and
-// logs it); clients are refused until server_listen. NULL with a message when an address cannot be
-// had. The strings of `settings` must outlive the server; the rest is copied. One per process: it
-// takes over SIGHUP, which reloads, and from server_listen on SIGTERM and SIGINT; it ignores
-// SIGPIPE.
+// Listens on all addresses and raises the descriptor limit for `maxclients` (or lowers
+// `maxclients`, and logs it); clients who connect wait until server_listen. NULL with a message
+// when an address cannot be had. The strings of `settings` must outlive the server; the rest is
+// copied. One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
+// which does the latter alone, and from server_listen on SIGTERM and SIGINT; it ignores SIGPIPE.
 struct server *server_open(const struct server_settings *settings, struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.
@@ -33,7 +33,7 @@ const char *server_address(const struct server *server);
 
 // Lets clients in, to be answered from `dataset`, which is the server's from here on, and then from
 // what `source` opens when it is told to reload. False with a message when memory or threads are
-// short, or another server took an address meanwhile; the server is then only to be closed.
+// short, or the file of a unix socket is gone; the server is then only to be closed.
 bool server_listen(struct server *server, const struct dataset_source *source,
                    struct dataset *dataset, struct error *error);
 

@@ -1,0 +1,77 @@
+// A few places for paths, as a signal handler may take no lock and no memory. A place is written
+// while it does not count, and counts when it is whole.
+#include "base/ending.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PLACES = 8 };
+
+enum use { FREE, TAKEN, COUNTS };
+
+static struct {
+    _Atomic enum use use;
+    dev_t device;
+    ino_t inode;
+    char path[PATH_MAX];
+} places[PLACES];
+
+unsigned ending_removes(const char *path, const struct stat *status)
+{
+    size_t len = strlen(path);
+    for (unsigned i = 0; i < PLACES && len < PATH_MAX; i++) {
+        enum use is_free = FREE;
+        if (!atomic_compare_exchange_strong(&places[i].use, &is_free, TAKEN))
+            continue;
+        memcpy(places[i].path, path, len + 1);
+        places[i].device = status->st_dev;
+        places[i].inode = status->st_ino;
+        atomic_store(&places[i].use, COUNTS);
+        return i + 1;
+    }
+    return 0;
+}
+
+void ending_keeps(unsigned number)
+{
+    if (number > 0)
+        atomic_store(&places[number - 1].use, FREE);
+}
+
+// All it calls may be called in a handler.
+void ending_clean(void)
+{
+    struct stat status;
+    for (unsigned i = 0; i < PLACES; i++)
+        if (atomic_load(&places[i].use) == COUNTS && lstat(places[i].path, &status) == 0 &&
+            status.st_dev == places[i].device && status.st_ino == places[i].inode)
+            (void)unlink(places[i].path);
+}
+
+static void on_ending(int number)
+{
+    sigset_t own;
+    ending_clean();
+    signal(number, SIG_DFL);
+    sigemptyset(&own);
+    sigaddset(&own, number);
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &own, NULL); // it comes now
+    _exit(128 + number);                      // process 1
+}
+
+void ending_catch(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action = {.sa_handler = on_ending, .sa_flags = SA_RESTART};
+        struct sigaction before;
+        sigfillset(&action.sa_mask);
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(numbers[i], &action, NULL);
+    }
+}

@@ -1,0 +1,299 @@
+// The log: opened anew when it is rotated, at any time; told apart by journald; and one line a
+// message, whatever the names in it hold.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "support/watch.h"
+
+enum { LINES = 400000, PATIENCE = 60 };
+
+#define KEY "00000000-0000-4000-8000-000000000001"
+
+static const char *data;
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static void await_file(const char *path)
+{
+    uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+    while (!exists(path)) {
+        require(clock_monotonic_ns() < end, "%s does not come", path);
+        usleep(1000);
+    }
+}
+
+// ---- rotation -----------------------------------------------------------------------------------
+
+static void rotate(void)
+{
+    const char *log = test_path("app.log");
+    const char *old = test_path("app.log.1");
+    struct server_process s = server_start(data, WORDS("--logfile", log, "--index", "none"));
+    int fd = connect_tcp(s.port);
+    require(rename(log, old) == 0, "cannot rename");
+    kill(s.pid, SIGHUP);
+    log_await(log, "reloaded ");
+    ok(log_has(log, "SIGHUP: reloading") && log_lacks(old, "SIGHUP"),
+       "renamed and SIGHUP: all is logged in a new file");
+    require(rename(log, old) == 0, "cannot rename");
+    kill(s.pid, SIGUSR1);
+    log_await(log, "SIGUSR1: opened the log anew");
+    ok(log_lacks(old, "SIGUSR1"), "renamed and SIGUSR1: likewise");
+    ok(log_lacks(log, "reload"), "and nothing is reloaded");
+    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "the client does not notice");
+
+    // What cannot be opened.
+    require(rename(log, old) == 0 && mkdir(log, 0700) == 0, "cannot rename");
+    kill(s.pid, SIGUSR1);
+    log_await(old, "anew: Is a directory: writing on into the old one");
+    kill(s.pid, SIGHUP);
+    log_await(old, "reloaded ");
+    ok(true, "a log that cannot be opened anew is written on, and says why");
+    require(rmdir(log) == 0, "cannot remove");
+    kill(s.pid, SIGUSR1);
+    log_await(log, "SIGUSR1: opened the log anew");
+    require(unlink(log) == 0, "cannot remove");
+    answers(fd, SPAN("CONFIG SET loglevel warning\r\n"), SPAN("+OK\r\n"), "few lines");
+    kill(s.pid, SIGUSR1);
+    await_file(log);
+    ok(true, "a log that was removed is there again, though nothing is to be said");
+    for (unsigned i = 0; i < 50; i++)
+        kill(s.pid, i % 2 == 0 ? SIGUSR1 : SIGHUP);
+    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "a storm of signals");
+    close(fd);
+    is_number(server_stop(&s), 0, "the server ends well");
+
+    // Standard error cannot be opened anew, and need not be.
+    s = server_start(data, NULL);
+    kill(s.pid, SIGUSR1);
+    log_await(s.log_path, "SIGUSR1: ");
+    is_number(server_stop(&s), 0, "without a log file SIGUSR1 does nothing");
+    ok(log_has(s.log_path, " * stopped\n"), "and the log goes on");
+}
+
+// While the first index is built.
+static void rotate_early(void)
+{
+    static char line[128];
+    struct buf text = {0};
+    int status;
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "00000000-0000-4000-8000-%012u value\n", i * 7919u % LINES);
+        buf_append_text(&text, line);
+    }
+    const char *large = test_file("large.data", buf_span(&text));
+    const char *log = test_path("early.log");
+    const char *old = test_path("early.log.1");
+    const char *socket = test_path("early");
+    const char *ready = test_path("early.out");
+    buf_release(&text);
+    pid_t pid = spawn(WORDS(server_program(), large, "--port", "none", "--unixsocket", socket,
+                            "--logfile", log, "--index", "none"),
+                      ready);
+    await_file(socket);
+    kill(pid, SIGSTOP);
+    require(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status), "not stopped");
+    diag("stopped %s it was ready", log_lacks(ready, "ready ") ? "before" : "after");
+    require(rename(log, old) == 0, "cannot rename");
+    kill(pid, SIGUSR1);
+    kill(pid, SIGCONT);
+    log_await(ready, "ready ");
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "SIGUSR1 while the index is built does not end the server");
+    ok(log_has(log, " * stopped\n") && log_lacks(old, " * stopped\n"),
+       "what comes after it is in the new file");
+}
+
+// ---- journald -----------------------------------------------------------------------------------
+
+// Runs a server with a socket as standard error that JOURNAL_STREAM names, or another one, until it
+// is ready or ends. What it has said there; release it.
+static struct buf said_to_journal(bool named, const char *const *options, int *code)
+{
+    int pair[2];
+    struct stat status;
+    char name[64];
+    struct buf said = {0};
+    const char *words[16] = {server_program()};
+    for (unsigned i = 1; *options != NULL; i++)
+        words[i] = *options++;
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
+                fstat(pair[1], &status) == 0,
+            "no sockets");
+    snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino + !named);
+    fflush(stdout);
+    pid_t pid = fork();
+    require(pid >= 0, "cannot fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setenv("JOURNAL_STREAM", name, 1);
+        dup2(pair[1], STDERR_FILENO);
+        dup2(pair[1], STDOUT_FILENO);
+        execv(words[0], (char *const *)(uintptr_t)words);
+        _exit(127);
+    }
+    close(pair[1]);
+    bool stopped = false;
+    ssize_t got;
+    while ((got = read(pair[0], buf_reserve(&said, 4096), 4096)) > 0) {
+        said.len += (size_t)got;
+        if (!stopped && occurrences(buf_span(&said), "ready ") > 0)
+            stopped = kill(pid, SIGTERM) == 0;
+    }
+    close(pair[0]);
+    *code = end_of(pid);
+    return said;
+}
+
+// How many lines begin with a priority of these and, behind it, a mark and no date.
+static unsigned prioritised(struct span text, const char *marks)
+{
+    unsigned count = 0;
+    for (const char *at = text.ptr; at < text.ptr + text.len;) {
+        size_t left = text.len - (size_t)(at - text.ptr);
+        const char *end = memchr(at, '\n', left);
+        count += left > 5 && at[0] == '<' && at[2] == '>' && strchr(marks, at[1]) != NULL &&
+                 strchr(".-*#", at[3]) != NULL && at[4] == ' ';
+        if (end == NULL)
+            break;
+        at = end + 1;
+    }
+    return count;
+}
+
+static void journal(void)
+{
+    int code;
+    const char *malformed = test_file("malformed.data", span_text("no record\n"));
+    const char *const *options =
+        WORDS(data, "--port", "0", "--index", "none", "--loglevel", "debug", "--threads", "2");
+    struct buf said = said_to_journal(true, options, &code);
+    unsigned lines = occurrences(buf_span(&said), "\n");
+    is_number(code, 0, "journald reads: the server ends well");
+    is_number(prioritised(buf_span(&said), "4567"), lines - 1,
+              "each line but the ready one has a priority, and no date");
+    ok(occurrences(buf_span(&said), "<5>* stopped\n") == 1, "a notice is a notice");
+    buf_release(&said);
+    said = said_to_journal(false, options, &code);
+    ok(occurrences(buf_span(&said), "<5>") == 0 &&
+           occurrences(buf_span(&said), " * stopped\n") == 1,
+       "another stream has the log of always");
+    buf_release(&said);
+    const char *log = test_path("journal.log");
+    said = said_to_journal(true, WORDS(data, "--port", "0", "--index", "none", "--logfile", log),
+                           &code);
+    ok(occurrences(buf_span(&said), "\n") == 1 && log_lacks(log, "<5>") &&
+           log_has(log, " * stopped\n"),
+       "so has a log file");
+    buf_release(&said);
+    said = said_to_journal(true, WORDS(malformed, "--port", "0", "--index", "none"), &code);
+    is_number(code, 1, "a server that cannot start");
+    ok(occurrences(buf_span(&said), "<4>") == 1 && occurrences(buf_span(&said), "<3>") == 1 &&
+           occurrences(buf_span(&said), "<3>stele-server: ") == 1,
+       "says why with a priority: %.*s", (int)said.len, said.ptr);
+    buf_release(&said);
+}
+
+// ---- names
+// ----------------------------------------------------------------------------------------
+
+#define BAD "a\nb\r\x1b[31m\xff"
+#define BAD_SHOWN "a\\x0ab\\x0d\\x1b[31m\\xff"
+
+static bool has_raw(struct span text)
+{
+    return memchr(text.ptr, '\x1b', text.len) != NULL || memchr(text.ptr, '\r', text.len) != NULL ||
+           memchr(text.ptr, '\xff', text.len) != NULL || occurrences(text, "a\nb") > 0;
+}
+
+// Runs a program that fails over a name, and sees that what it says is lines of text.
+static void names_in(const char *const *words, const char *what)
+{
+    struct buf out = {0};
+    struct buf err = {0};
+    run_program(words, &out, &err);
+    ok(err.len > 0 && !has_raw(buf_span(&err)) && !has_raw(buf_span(&out)) &&
+           occurrences(buf_span(&err), BAD_SHOWN) > 0,
+       "%s: %.*s", what, (int)err.len, err.ptr);
+    buf_release(&out);
+    buf_release(&err);
+}
+
+static void names(void)
+{
+    const char *bad = test_file(BAD, span_text(KEY " value\nno record\n"));
+    const char *socket = test_path("s" BAD);
+    const char *index = test_path("i" BAD);
+    const char *log = test_path("log" BAD);
+    struct server_process s =
+        server_start(bad, WORDS("--port", "none", "--unixsocket", socket, "--index", index,
+                                "--skip-malformed", "--loglevel", "debug"));
+    ok(strstr(s.ready, "/s" BAD_SHOWN " 1 keys") != NULL, "the ready line: %s", s.ready);
+    int fd = connect_unix(socket);
+    struct buf reply = {0};
+    require(send_all(fd, SPAN("CONFIG GET unixsocket\r\nCONFIG GET index\r\nINFO everything\r\n"
+                              "CLIENT LIST\r\nQUIT\r\n")) &&
+                receive_to_end(fd, &reply),
+            "no reply");
+    close(fd);
+    ok(occurrences(buf_span(&reply), "/s" BAD_SHOWN "\r\n") > 0 &&
+           occurrences(buf_span(&reply), "/i" BAD_SHOWN "\r\n") > 0 &&
+           memchr(reply.ptr, '\x1b', reply.len) == NULL &&
+           occurrences(buf_span(&reply), "a\nb") == 0,
+       "CONFIG GET, INFO and CLIENT LIST show the names as text");
+    buf_release(&reply);
+    kill(s.pid, SIGHUP);
+    log_await(s.log_path, "reloaded ");
+    is_number(server_stop(&s), 0, "the server ends well");
+    struct buf said = file_content(s.log_path);
+    ok(!has_raw(buf_span(&said)) && occurrences(buf_span(&said), BAD_SHOWN) > 3,
+       "and so does the log");
+    buf_release(&said);
+
+    names_in(WORDS(server_program(), test_path("none" BAD), "--port", "0"), "no such file");
+    names_in(WORDS(server_program(), bad, "--port", "0"), "malformed lines");
+    names_in(WORDS(server_program(), data, "--port", BAD), "a bad value");
+    names_in(WORDS(server_program(), data, "--" BAD), "an unknown option");
+    names_in(WORDS(server_program(), data, BAD), "a second file");
+    names_in(WORDS(server_program(), data, "--bind", BAD, "--port", "0"), "no such host");
+    names_in(WORDS(server_program(), data, "--port", "none", "--unixsocket", bad),
+             "no such socket");
+    names_in(WORDS(server_program(), data, "--logfile", test_path("x/" BAD)), "no such log");
+    names_in(WORDS(server_program(), data, "--requirepass-file", test_path(BAD "2")),
+             "no such password file");
+    s = server_start(data, WORDS("--logfile", log));
+    fd = connect_tcp(s.port);
+    require(send_all(fd, SPAN("CONFIG GET logfile\r\nQUIT\r\n")) && receive_to_end(fd, &reply),
+            "no reply");
+    close(fd);
+    ok(occurrences(buf_span(&reply), "/log" BAD_SHOWN "\r\n") == 1, "CONFIG GET logfile");
+    buf_release(&reply);
+    is_number(server_stop(&s), 0, "the server ends well");
+}
+
+int main(void)
+{
+    data = test_file("table.data", span_text(KEY " value\n"));
+    rotate();
+    rotate_early();
+    journal();
+    names();
+    return done_testing();
+}
