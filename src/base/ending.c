@@ -52,6 +52,23 @@ void ending_clean(void)
             (void)unlink(places[i].path);
 }
 
+static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+enum { NUMBERS = sizeof numbers / sizeof *numbers };
+
+void ending_wait(sigset_t *before)
+{
+    sigset_t all;
+    sigemptyset(&all);
+    for (unsigned i = 0; i < NUMBERS; i++)
+        sigaddset(&all, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &all, before);
+}
+
+void ending_go_on(const sigset_t *before)
+{
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 static void on_ending(int number)
 {
     sigset_t own;
@@ -66,8 +83,7 @@ static void on_ending(int number)
 
 void ending_catch(void)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (unsigned i = 0; i < NUMBERS; i++) {
         struct sigaction action = {.sa_handler = on_ending, .sa_flags = SA_RESTART};
         struct sigaction before;
         sigfillset(&action.sa_mask);

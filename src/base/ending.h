@@ -6,6 +6,7 @@
 #ifndef STELE_BASE_ENDING_H
 #define STELE_BASE_ENDING_H
 
+#include <signal.h>
 #include <sys/stat.h>
 
 // From here on SIGTERM, SIGINT, SIGQUIT and SIGHUP first remove what is registered, then end the
@@ -18,6 +19,11 @@ void ending_catch(void);
 // then. The number to say ending_keeps with; 0 when there is no room for so long a path or so many
 // files: it is then not removed.
 unsigned ending_removes(const char *path, const struct stat *status);
+
+// Keeps these signals from the calling thread until ending_go_on: a file that is made in between
+// can be registered before one comes. `before` is the caller's, for the latter.
+void ending_wait(sigset_t *before);
+void ending_go_on(const sigset_t *before);
 
 // It is gone, or is to stay. 0 is accepted.
 void ending_keeps(unsigned number);

@@ -131,11 +131,13 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
 {
     enum index_lock outcome = INDEX_UNWRITABLE;
     enum index_place place = INDEX_PLACE_UNUSABLE;
+    sigset_t signals;
     if (init(w, path, error))
         place = index_place_look(path, beside, error);
     w->beside = beside;
     if (place == INDEX_PLACE_TAKEN)
         outcome = INDEX_TAKEN;
+    ending_wait(&signals); // until it is known what they are to remove
     if (place == INDEX_PLACE_FREE)
         outcome = lock(w, error);
     if (outcome == INDEX_LOCKED) {
@@ -146,6 +148,7 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
         else
             outcome = INDEX_UNWRITABLE;
     }
+    ending_go_on(&signals);
     if (outcome != INDEX_LOCKED)
         index_writer_close(w);
     return outcome;

@@ -249,8 +249,11 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
         return false;
     }
     memcpy(address.sun_path, path, strlen(path));
+    sigset_t signals;
     int folder = lock_folder(path);
+    ending_wait(&signals); // until it is known that they are to remove it
     bool opened = open_unix(list, count, &address, mode, backlog, error);
+    ending_go_on(&signals);
     if (folder >= 0)
         close(folder);
     return opened;

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +73,17 @@ static bool file_is_there(const char *path)
     return lstat(path, &status) == 0;
 }
 
+// Whether somebody listens at the path.
+static bool is_listened_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    bool is = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return is;
+}
+
 // Starts a server that has much to index, and stops it as soon as it has its address.
 static pid_t start_and_stop(const char *log, const char *socket, int *port)
 {
@@ -81,7 +94,7 @@ static pid_t start_and_stop(const char *log, const char *socket, int *port)
                                              "127.0.0.1", "--index", "none"),
                       log);
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
-    while (socket != NULL ? !file_is_there(socket) : (*port = listening_port(pid)) == 0) {
+    while (socket != NULL ? !is_listened_at(socket) : (*port = listening_port(pid)) == 0) {
         require(clock_monotonic_ns() < end, "the address is not taken");
         usleep(200);
     }
