@@ -113,9 +113,7 @@ static const char *setting_value(const struct setting *setting, const struct ses
     struct percentiles percentiles;
     switch (setting->kind) {
     case SETTING_FIXED: return setting->fixed;
-    case SETTING_TEXT:
-        escape_text(*(const char *const *)(const void *)field, to, VALUE_MAX);
-        break;
+    case SETTING_TEXT: escape_text(*(const char *const *)(const void *)field, to, VALUE_MAX); break;
     case SETTING_YES_NO: return *(const bool *)(const void *)field ? "yes" : "no";
     case SETTING_ENABLE: return enable_names[*(const enum enable_command *)(const void *)field];
     case SETTING_PAGES: return *(const bool *)(const void *)field ? "huge" : "shared";
