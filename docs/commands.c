@@ -58,6 +58,8 @@ static const struct {
     {GROUP_TRANSACTIONS, "discard exec multi unwatch watch"},
 };
 
+#define ADMINISTRATIVE_HEADING "Administrative commands"
+
 static struct command_index commands;
 
 // ---- what rows there are ------------------------------------------------------------------------
@@ -118,11 +120,16 @@ static void print_anchor(const char *heading)
             putchar(ascii_lower(*heading));
 }
 
-static void print_link(const char *heading)
+static void print_link_as(const char *text, const char *heading)
 {
-    printf("[%s](#", heading);
+    printf("[%s](#", text);
     print_anchor(heading);
     putchar(')');
+}
+
+static void print_link(const char *heading)
+{
+    print_link_as(heading, heading);
 }
 
 static const char *group_heading(enum command_group group)
@@ -215,6 +222,11 @@ static void print_command(const struct command_entry *entry)
         printf("; %s", c->complexity);
     print_flags(c);
     print_keys(c);
+    if ((c->flags & (ADMINISTRATIVE | ADMINISTRATIVE_IN_PART)) != 0) {
+        printf("; ");
+        print_link_as("administrative", ADMINISTRATIVE_HEADING);
+        printf("%s", (c->flags & ADMINISTRATIVE) != 0 ? "" : " in part");
+    }
     printf(".\n");
     if (c->history != NULL || c->deprecated_since != NULL)
         printf("\n");
@@ -255,6 +267,41 @@ static void print_group(enum command_group group)
     printf("\n## %s\n", group_heading(group));
     for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)
         print_command(entry);
+}
+
+// A list of the rows that have the flag.
+static void print_flagged(unsigned flag)
+{
+    printf("\n");
+    for (unsigned i = 0; i < commands.count; i++) {
+        const struct command_entry *entry = &commands.entries[i];
+        if ((entry->command->flags & flag) == 0)
+            continue;
+        printf("- ");
+        print_link(title(entry));
+        printf(": %s\n", entry->command->summary);
+    }
+}
+
+static void print_administrative(void)
+{
+    printf("\n## " ADMINISTRATIVE_HEADING "\n"
+           "\n"
+           "What concerns all clients is not for every client. `--admin-commands` says for whom:\n"
+           "`local` (the default) for those on the server's machine, over loopback or a unix "
+           "socket; `yes` for\n"
+           "all; `no` for none. Others are answered\n"
+           "`NOPERM User default has no permissions to run the '...' command`, and the log says "
+           "so. Between\n"
+           "`MULTI` and `EXEC` that is the answer in the place of `QUEUED`. `DEBUG`, `SHUTDOWN` "
+           "and\n"
+           "`STELE.RELOAD` need something else besides: `--enable-debug-command`, "
+           "`--enable-shutdown-command yes`,\n"
+           "a password. These commands are administrative:\n");
+    print_flagged(ADMINISTRATIVE);
+    printf("\nOf these a part is: `CLIENT KILL` where it closes other clients than the one that "
+           "asks, and\n`ACL LOG` with `RESET`.\n");
+    print_flagged(ADMINISTRATIVE_IN_PART);
 }
 
 static void print_refused(void)
@@ -322,11 +369,14 @@ int main(void)
     printf("%s\n## Contents\n\n", head);
     print_groups(print_contents);
     printf("- ");
+    print_link(ADMINISTRATIVE_HEADING);
+    printf("\n- ");
     print_link("Refused writes");
     printf("\n- ");
     print_link("What Redis 7.0 has besides");
     printf("\n");
     print_groups(print_group);
+    print_administrative();
     print_refused();
     print_absent();
     return 0;

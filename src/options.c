@@ -242,16 +242,26 @@ static const char *set_cluster_announce_port(struct options *o, const char *valu
                       "must be a number from 1 to 65535");
 }
 
-static const char *set_enable_debug(struct options *o, const char *value)
+static const char *set_enable(enum enable_command *enable, const char *value)
 {
     static const char *const words[] = {"no", "local", "yes"};
     for (unsigned i = 0; i < 3; i++) {
         if (strcmp(value, words[i]) == 0) {
-            o->server.service.enable_debug_command = (enum enable_command)i;
+            *enable = (enum enable_command)i;
             return NULL;
         }
     }
     return "must be no, local or yes";
+}
+
+static const char *set_admin_commands(struct options *o, const char *value)
+{
+    return set_enable(&o->server.service.admin_commands, value);
+}
+
+static const char *set_enable_debug(struct options *o, const char *value)
+{
+    return set_enable(&o->server.service.enable_debug_command, value);
 }
 
 static const char *set_enable_shutdown(struct options *o, const char *value)
@@ -292,10 +302,14 @@ static const struct option_row rows[] = {
     {"--requirepass", "PASSWORD", "what clients must AUTH with (others can see it in ps)",
      set_requirepass, .secret = true},
     {"--requirepass-file", "PATH", "the same from the first line of a file", set_requirepass_file},
-    {"--enable-debug-command", "no|local|yes", "whom DEBUG is allowed to (default no)",
+    {"--admin-commands", "yes|local|no",
+     "who may use administrative commands like CONFIG SET: all clients, those on this machine, "
+     "none (default local)",
+     set_admin_commands},
+    {"--enable-debug-command", "no|local|yes", "whom of those DEBUG is allowed to (default no)",
      set_enable_debug},
-    {"--enable-shutdown-command", "yes|no",
-     "let clients stop the server with SHUTDOWN (default no)", set_enable_shutdown},
+    {"--enable-shutdown-command", "yes|no", "let those stop the server with SHUTDOWN (default no)",
+     set_enable_shutdown},
 
     {.help = "How much they may take"},
     {"--maxclients", "N", "clients connected at once (default 10000)", set_maxclients},
@@ -382,6 +396,7 @@ static const struct option_hint hints[] = {
     {"--slaveof", NO_REPLICA},
     {"--aclfile", NO_USERS},
     {"--user", NO_USERS},
+    {"--rename-command", "--admin-commands says who may use administrative commands"},
     {"--io-threads", "--threads says how many event loops share the clients"},
     {"--config", NO_CONFIG},
     {"--include", NO_CONFIG},
@@ -435,6 +450,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         .maxmemory_clients = DEFAULT_MAXMEMORY_CLIENTS,
         .tcp_backlog = DEFAULT_BACKLOG,
         .logfile = "",
+        .admin_commands = ENABLE_LOCAL,
     };
     bool only_files = false;
     for (int i = 1; i < argc; i++) {

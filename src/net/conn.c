@@ -39,6 +39,7 @@ enum {
 };
 
 static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
+static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 
@@ -305,6 +306,23 @@ static void log_foreign(struct conn *c)
               "possible attack: client id=%llu speaks %s instead of RESP; connection closed "
               "(logged once a minute)",
               (unsigned long long)c->session.id, c->session.close_reason);
+}
+
+void conn_refused(const struct session *s, const struct command_entry *entry)
+{
+    static _Atomic uint64_t logged_at[COMMANDS_MAX]; // by any loop; monotonic ns
+    char name[COMMAND_FULL_NAME_MAX];
+    char address[CLIENT_ADDRESS_TEXT];
+    uint64_t now = clock_monotonic_ns();
+    uint64_t last = atomic_load(&logged_at[entry->number]);
+    if ((last > 0 && (now < last || now - last < REFUSED_LOG_INTERVAL)) ||
+        !atomic_compare_exchange_strong(&logged_at[entry->number], &last, now))
+        return;
+    session_address(s, address);
+    log_write(LOG_WARNING,
+              "refused the administrative command '%s' to client id=%llu addr=%s: see "
+              "--admin-commands (logged once a minute)",
+              command_full_name(entry, name), (unsigned long long)s->id, address);
 }
 
 // All is sent. Closing now could, with input unread, make the kernel send a reset that destroys

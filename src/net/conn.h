@@ -71,6 +71,9 @@ void conn_attend(struct conn *c);
 void conn_describe(const struct session *s, struct client_facts *facts);
 void conn_grown(struct session *s);
 
+// Logs that its client was refused an administrative command, once a minute for each command.
+void conn_refused(const struct session *s, const struct command_entry *entry);
+
 // Closes it soon, and gives back now what it holds of replies. Whoever is at work meanwhile, also
 // the connection itself, finds it closed.
 void conn_evict(struct conn *c);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "net/conn.h"
 #include "net/worker.h"
 #include "serve/errand.h"
 
@@ -350,6 +351,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
     workers->group.stop_context = owner->context;
     workers->group.post = post_errand;
     workers->group.post_context = workers;
+    workers->group.refused = conn_refused;
     workers->group.settings_changed = on_settings_changed;
     workers->group.settings_context = workers;
     workers->group.reload = owner->reload;

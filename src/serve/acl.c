@@ -136,7 +136,10 @@ enum command_result acl_log_command(struct session *s, const struct resp_request
     int64_t count;
     if (refuse_more(s, r))
         return COMMAND_DONE;
-    if (r->argc == 3 && span_is(resp_arg(r, 2), "reset"))
+    bool reset = r->argc == 3 && span_is(resp_arg(r, 2), "reset");
+    if (reset && !session_may_administer(s))
+        session_refuse_administering(s);
+    else if (reset)
         resp_status(&s->reply, "OK");
     else if (r->argc == 3 && !number_parse(resp_arg(r, 2), &count))
         resp_error(&s->reply, "ERR value is not an integer or out of range");

@@ -301,6 +301,8 @@ struct killing {
     uint64_t age; // seconds at least
     bool spare_own;
     bool own_meant;
+    bool only_own;     // others may not be closed: then nobody is, if others are meant
+    bool others_meant; // but not closed
     bool old_form;
     char address[CLIENT_ADDRESS_TEXT]; // empty: any
     char local_address[CLIENT_ADDRESS_TEXT];
@@ -330,11 +332,13 @@ static bool visit_killing(struct errand *e, struct service *service)
         e->cursor = s->id;
         if (!is_meant(k, s))
             continue;
-        k->killed++;
         if (s->id == k->own)
             k->own_meant = true; // closes behind its reply
+        else if (k->only_own)
+            k->others_meant = true;
         else
             session_kill(s);
+        k->killed++;
     }
     return s == NULL;
 }
@@ -390,6 +394,7 @@ static bool read_killing(struct session *s, const struct resp_request *r, struct
 {
     k->type = TYPE_ANY;
     k->own = s->id;
+    k->only_own = !session_may_administer(s);
     k->old_form = r->argc == 3;
     k->spare_own = !k->old_form;
     if (k->old_form) {
@@ -428,9 +433,11 @@ enum command_result client_kill_command(struct session *s, const struct resp_req
     const struct killing *k = (const struct killing *)errand_answer(s);
     if (k == NULL)
         return COMMAND_WAIT;
-    bool own_meant = k->own_meant;
+    bool own_meant = k->own_meant && !k->others_meant;
     session_charge(s, VISITS * VISIT_WORK);
-    if (!k->old_form)
+    if (k->others_meant)
+        session_refuse_administering(s);
+    else if (!k->old_form)
         resp_integer(&s->reply, (int64_t)k->killed);
     else if (k->killed > 0)
         resp_status(&s->reply, "OK");
@@ -450,12 +457,9 @@ struct pause {
 void service_unpause(struct service *service)
 {
     service->paused_until = 0;
-    for (struct session *s = session_after(service, 0); s != NULL; s = session_next(s)) {
-        if (!s->paused)
-            continue;
-        s->paused = false;
-        session_wake(s);
-    }
+    for (struct session *s = session_after(service, 0); s != NULL; s = session_next(s))
+        if (s->paused)
+            session_wake(s);
 }
 
 static bool visit_pause(struct errand *e, struct service *service)
@@ -494,7 +498,6 @@ enum command_result client_pause_command(struct session *s, const struct resp_re
 {
     int64_t milliseconds;
     bool write = r->argc == 4 && span_is(resp_arg(r, 3), "write");
-    uint64_t now = clock_monotonic_ns();
     if (r->argc > 4) {
         resp_error(&s->reply,
                    "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
@@ -502,15 +505,19 @@ enum command_result client_pause_command(struct session *s, const struct resp_re
                    session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
     } else if (r->argc == 4 && !write && !span_is(resp_arg(r, 3), "all")) {
         resp_error(&s->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
-    } else if (!number_parse(resp_arg(r, 2), &milliseconds) ||
-               milliseconds > (INT64_MAX - (int64_t)now) / 1000000) {
+    } else if (!number_parse(resp_arg(r, 2), &milliseconds)) {
         resp_error(&s->reply, "ERR timeout is not an integer or out of range");
     } else if (milliseconds < 0) {
         resp_error(&s->reply, "ERR timeout is negative");
+    } else if (milliseconds > INT64_MAX - (int64_t)(clock_wall_us() / 1000)) {
+        resp_error(&s->reply, "ERR timeout is out of range");
     } else if (write) {
         resp_status(&s->reply, "OK");
     } else {
-        return pause_until(s, now + (uint64_t)milliseconds * 1000000);
+        // What is longer than our clock counts is as good as for ever.
+        int64_t now = (int64_t)clock_monotonic_ns();
+        bool counted = milliseconds <= (INT64_MAX - now) / 1000000;
+        return pause_until(s, counted ? (uint64_t)(now + milliseconds * 1000000) : INT64_MAX);
     }
     return COMMAND_DONE;
 }

@@ -45,6 +45,11 @@ enum command_flag {
     SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
     ORDERED = 1 << 24,    // finds keys by their order, for which all have to be readable
     STRANGERS = 1 << 25,  // answered before AUTH too, though Redis does not
+    UNPAUSED = 1 << 26,   // answered also while CLIENT PAUSE holds
+    // Administrative: refused to whom admin-commands does not allow it.
+    ADMINISTRATIVE = 1 << 27,
+    // The same of some of its forms: the handler asks session_may_administer.
+    ADMINISTRATIVE_IN_PART = 1 << 28,
 };
 
 // ACL categories in Redis's order.

@@ -311,8 +311,11 @@ static const struct command acl_rows[] = {
      .deviation = "The hash of the password is not told."},
     {"load", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
      "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
-    {"log", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_log_command,
-     "Always empty: what is refused here is not refused to a user", "O(1)", NULL, acl_log_words},
+    {"log", -2, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_SERVER, "6.0.0", 0,
+     acl_log_command, "Always empty: what is refused here is not refused to a user", "O(1)", NULL,
+     acl_log_words,
+     .deviation = "`RESET` is for who may use administrative commands, though there is nothing to "
+                  "forget."},
     {"save", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
      "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
     {"setuser", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
@@ -344,10 +347,11 @@ static const struct command client_rows[] = {
     {"info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
      "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output",
      .deviation = "The fields are those of `CLIENT LIST`."},
-    {"kill", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_kill_command,
-     "Closes connections: that of an address, or all that every filter fits",
+    {"kill", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0,
+     client_kill_command, "Closes connections: that of an address, or all that every filter fits",
      "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
-     .deviation = "At most 32 words of filters."},
+     .deviation = "At most 32 words of filters. A client that may not use administrative commands "
+                  "may close itself; when others would be closed, it is refused."},
     {"list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, client_list_command,
      "A line for each connection, of all loops", "O(N) where N is the number of connections",
      "nondeterministic_output", client_list_words, .history = client_list_history,
@@ -355,7 +359,7 @@ static const struct command client_rows[] = {
                   "other, also those asked for by `ID` (at most 1,024), each once. The fields are "
                   "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
                   "end of a pause has the flag `b`."},
-    {"no-evict", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
+    {"no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0", 0,
      client_no_evict_command, "Whether other connections are closed first when memory is short",
      "O(1)", NULL, enabled_words,
      .deviation =
@@ -364,12 +368,13 @@ static const struct command client_rows[] = {
     {"no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_no_touch_command,
      "OK, as nothing notes when a key was read", "O(1)", NULL, enabled_words,
      .deviation = "Redis 7.0 does not have it."},
-    {"pause", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.9.50", 0, client_pause_command,
-     "Answers no command of any connection for so many milliseconds", "O(1)", NULL, pause_words,
-     .history = client_pause_history,
+    {"pause", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "2.9.50", 0,
+     client_pause_command, "Answers no command of any connection for so many milliseconds", "O(1)",
+     NULL, pause_words, .history = client_pause_history,
      .deviation =
-         "`WRITE` pauses nothing, as writes are refused. Commands that would be refused "
-         "wait, too. More milliseconds than a clock of nanoseconds can tell are an error."},
+         "`WRITE` pauses nothing, as writes are refused. `AUTH`, `HELLO`, `QUIT`, `RESET` and "
+         "`CLIENT UNPAUSE` are answered during the pause, in the order in which a client sends "
+         "its commands. More milliseconds than time can hold are an error, as since Redis 7.2."},
     {"reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
      "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
      reply_words},
@@ -389,8 +394,9 @@ static const struct command client_rows[] = {
      client_trackinginfo_command, "What CLIENT TRACKING has been told", "O(1)"},
     {"unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
      client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
-    {"unpause", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
-     client_unpause_command, "Ends CLIENT PAUSE", "O(N) where N is the number of connections"},
+    {"unpause", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE | UNPAUSED, NO_KEYS, GROUP_CONNECTION,
+     "6.2.0", 0, client_unpause_command, "Ends CLIENT PAUSE",
+     "O(N) where N is the number of connections"},
     {0},
 };
 
@@ -499,13 +505,13 @@ static const struct command config_rows[] = {
                   "ask for. At most 4,096 bytes of patterns, as matching them is one step."},
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command, "These lines",
      "O(1)"},
-    {"resetstat", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
+    {"resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
      config_resetstat_command, "Makes the counters that INFO tells begin again at 0",
      "O(N) where N is the number of commands and of event loops"},
     {"rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0, config_rewrite_command,
      "An error, as there is no configuration file", "O(1)"},
-    {"set", -4, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_set_command,
-     "Changes options that can change while the server runs, all or none",
+    {"set", -4, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
+     config_set_command, "Changes options that can change while the server runs, all or none",
      "O(N) where N is the number of options given",
      "request_policy:all_nodes response_policy:all_succeeded", settings_and_values},
     {0},
@@ -530,9 +536,9 @@ static const struct command latency_rows[] = {
     {"latest", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_latest_command,
      "The last sample of each kind of event, and the longest", "O(1)",
      "nondeterministic_output request_policy:all_nodes response_policy:special"},
-    {"reset", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0, latency_reset_command,
-     "Forgets the samples of some or all kinds of event; of how many", "O(1)",
-     "request_policy:all_nodes response_policy:all_succeeded", events},
+    {"reset", -2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_reset_command, "Forgets the samples of some or all kinds of event; of how many",
+     "O(1)", "request_policy:all_nodes response_policy:all_succeeded", events},
     {0},
 };
 
@@ -545,8 +551,9 @@ static const struct command slowlog_rows[] = {
     {"len", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0, slowlog_len_command,
      "How many commands the slow log holds", "O(1)",
      "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
-    {"reset", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0, slowlog_reset_command,
-     "Empties the slow log", "O(1)", "request_policy:all_nodes response_policy:all_succeeded"},
+    {"reset", 2, ADMIN | LOADING | STALE | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
+     slowlog_reset_command, "Empties the slow log", "O(1)",
+     "request_policy:all_nodes response_policy:all_succeeded"},
     {0},
 };
 
@@ -656,7 +663,7 @@ const struct command command_table[] = {
      .subcommands = acl_rows},
     {"asking", 1, FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, asking_command,
      "OK in a cluster, an error without one", "O(1)"},
-    {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
+    {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
      GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
      auth_words, .history = auth_history},
     {"bitcount", -2, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.6.0", 0, bitcount_command,
@@ -684,9 +691,9 @@ const struct command command_table[] = {
      "Commands about the options of the server", NULL, .subcommands = config_rows},
     {"dbsize", 1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_KEYSPACE, dbsize_command,
      "How many keys there are", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
-    {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED, NO_KEYS, GROUP_SERVER, "1.0.0", 0, debug_command,
-     "For tests, refused unless enabled: SLEEP blocks the loop for some seconds", "O(1)",
-     .doc_flags = "syscmd",
+    {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "1.0.0",
+     0, debug_command, "For tests, refused unless enabled: SLEEP blocks the loop for some seconds",
+     "O(1)", .doc_flags = "syscmd",
      .deviation =
          "`ERROR`, `HELP`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` and `SLEEP` are all there is, and only "
          "with `--enable-debug-command`. The text of an error is cut at 1,023 bytes."},
@@ -714,7 +721,7 @@ const struct command command_table[] = {
      "A bit of a value", "O(1)", NULL, key_and_offset},
     {"getrange", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "2.4.0", 0, getrange_command,
      "A part of the value of a key", "O(N) where N is the length of the part", NULL, key_and_range},
-    {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, NO_KEYS,
+    {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
      GROUP_CONNECTION, "6.0.0", 0, hello_command,
      "Chooses the protocol, may authenticate and name the connection, and tells of the server",
      "O(1)", NULL, hello_words, .history = hello_history,
@@ -789,7 +796,8 @@ const struct command command_table[] = {
     {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, punsubscribe_command,
      "Listens to patterns no more: those named, or all", "O(N) where N is the number of patterns",
      NULL, maybe_channel_patterns},
-    {"quit", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
+    {"quit", -1,
+     NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED,
      NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
     {"randomkey", 1, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", 0, randomkey_command,
      "A key, each as likely as the others", "O(1)",
@@ -804,7 +812,8 @@ const struct command command_table[] = {
     {"replconf", -1, ADMIN | SUBCOMMAND | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "3.0.0", 0,
      replconf_command, "OK, and means nothing, as there is no replication", "O(1)",
      .doc_flags = "syscmd", .deviation = "`ACK` and `GETACK` are unknown options."},
-    {"reset", 1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED,
+    {"reset", 1,
+     NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED,
      NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
      "Makes this connection as if it were new", "O(1)"},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
@@ -824,9 +833,9 @@ const struct command command_table[] = {
     {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
      "Changes the database: 0 is the only one", "O(1)", NULL, db_index,
      .deviation = "There is one dataset, so 0 is the only database."},
-    {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "1.0.0", 0,
-     shutdown_command, "Stops the server; refused unless enabled", "O(1)", NULL, shutdown_words,
-     .history = shutdown_history,
+    {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,
+     GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless enabled", "O(1)",
+     NULL, shutdown_words, .history = shutdown_history,
      .deviation = "Refused unless `--enable-shutdown-command yes` is given: who may read need "
                   "not be allowed to stop the server. The words behind it are accepted, as "
                   "there is nothing to save."},
@@ -850,13 +859,12 @@ const struct command command_table[] = {
      range_words,
      .deviation = "Redis has no such command. The [README](../README.md#ordered-reads) tells what "
                   "`from` and `to` may be."},
-    {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
-     stele_reload_command,
+    {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI | ADMINISTRATIVE, NO_KEYS,
+     GROUP_MODULE, "0.1.0", 0, stele_reload_command,
      "Replaces the dataset by what the data file holds now; answers when all is served from it",
      "O(N log N) where N is the number of keys, beside the loops; O(1) with an index file",
-     .deviation = "Redis has no such command. Only for clients on the server's machine, and only "
-                  "when a password is set. When the new dataset cannot be served, it answers why, "
-                  "and the old one is served on."},
+     .deviation = "Redis has no such command. Refused unless a password is set. When the new "
+                  "dataset cannot be served, it answers why, and the old one is served on."},
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,

@@ -54,6 +54,7 @@ struct setting {
 #define LIVE(name) NULL, LIVE_##name, false
 
 static const struct setting settings[] = {
+    {"admin-commands", SETTING_ENABLE, NULL, FIELD(admin_commands), true},
     {"appendonly", SETTING_FIXED, "no", 0},
     {"bind", SETTING_TEXT, NULL, FIELD(bind)},
     {"build-memory", SETTING_SIZE, NULL, FIELD(build_memory), true},

@@ -51,7 +51,7 @@ struct reload_figures reload_history_read(struct reload_history *h)
 }
 
 // Who may read need not be allowed to make the server work for seconds: only a client that knows a
-// password, from this machine.
+// password, and that admin-commands allows it.
 static bool may_reload(struct session *s)
 {
     if (s->service->group->reload == NULL)
@@ -59,8 +59,6 @@ static bool may_reload(struct session *s)
     else if (s->service->settings->requirepass == NULL)
         resp_error(&s->reply, "NOPERM STELE.RELOAD needs a server with a password; SIGHUP and "
                               "--watch do not");
-    else if (!s->local)
-        resp_error(&s->reply, "NOPERM STELE.RELOAD is for clients on the server's machine");
     else
         return true;
     return false;

@@ -52,10 +52,11 @@ struct service_settings {
     const char *requirepass;   // NULL: none
     const char *redis_version; // that we announce
     enum write_error write_error;
-    bool close_tracking;             // clients that track, when the dataset is replaced
-    bool cluster_enabled;            // as a cluster of one node
-    const char *cluster_announce_ip; // NULL: where the client has reached us
-    unsigned cluster_announce_port;  // 0: the same
+    bool close_tracking;                // clients that track, when the dataset is replaced
+    bool cluster_enabled;               // as a cluster of one node
+    const char *cluster_announce_ip;    // NULL: where the client has reached us
+    unsigned cluster_announce_port;     // 0: the same
+    enum enable_command admin_commands; // who may use those that are administrative
     enum enable_command enable_debug_command;
     bool enable_shutdown_command;
     bool skip_malformed;
@@ -120,6 +121,8 @@ struct service_group {
     // errand of the request home when it is done, or NULL: cannot be.
     void (*reload)(void *context, struct reload_request *request);
     void *reload_context;
+    // Told that a client was refused an administrative command, by any loop's thread; or NULL.
+    void (*refused)(const struct session *s, const struct command_entry *entry);
     // Told when `live` has changed, by any loop's thread; or NULL.
     void (*settings_changed)(void *context);
     void *settings_context;

@@ -394,12 +394,20 @@ static const struct command_entry *find(struct session *s, const struct resp_req
     return sub;
 }
 
+static bool is_allowed(const struct session *s, enum enable_command allowed)
+{
+    return allowed == ENABLE_YES || (allowed == ENABLE_LOCAL && s->local);
+}
+
+bool session_may_administer(const struct session *s)
+{
+    return is_allowed(s, s->service->settings->admin_commands);
+}
+
 // Of DEBUG and of what would load code: modules there are none.
 static bool is_enabled(const struct session *s, const struct command_entry *entry)
 {
-    enum enable_command enabled = s->service->settings->enable_debug_command;
-    return entry->container == NULL &&
-           (enabled == ENABLE_YES || (enabled == ENABLE_LOCAL && s->local));
+    return entry->container == NULL && is_allowed(s, s->service->settings->enable_debug_command);
 }
 
 static void reject_protected(struct session *s, const struct command_entry *entry)
@@ -412,6 +420,30 @@ static void reject_protected(struct session *s, const struct command_entry *entr
            debug ? "DEBUG" : "MODULE", debug ? "debug" : "module");
 }
 
+// The error of Redis for what the rules for a user do not allow.
+#define NO_PERMISSION "NOPERM User default has no permissions to run the '%s' command"
+
+static void tell_refused(const struct session *s, const struct command_entry *entry)
+{
+    const struct service_group *group = s->service->group;
+    if (group->refused != NULL)
+        group->refused(s, entry);
+}
+
+static void reject_administrative(struct session *s, const struct command_entry *entry)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    tell_refused(s, entry);
+    reject(s, entry, NO_PERMISSION, command_full_name(entry, name));
+}
+
+void session_refuse_administering(struct session *s)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    tell_refused(s, s->running);
+    resp_error(&s->reply, NO_PERMISSION, command_full_name(s->running, name));
+}
+
 static void reject_write(struct session *s, const struct command_entry *entry)
 {
     char name[COMMAND_FULL_NAME_MAX];
@@ -420,10 +452,7 @@ static void reject_write(struct session *s, const struct command_entry *entry)
     case WRITE_ERROR_READONLY:
         reject(s, entry, "READONLY You can't write against a read only replica.");
         break;
-    case WRITE_ERROR_NOPERM:
-        reject(s, entry, "NOPERM User default has no permissions to run the '%s' command",
-               command_full_name(entry, name));
-        break;
+    case WRITE_ERROR_NOPERM: reject(s, entry, NO_PERMISSION, command_full_name(entry, name)); break;
     case WRITE_ERROR_ERR:
         reject(s, entry, "ERR You can't write against a read only replica.");
         break;
@@ -446,6 +475,8 @@ static bool admit(struct session *s, const struct resp_request *r,
         reject(s, entry, "NOAUTH Authentication required.");
     } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
         reject(s, entry, "ERR Command not allowed inside a transaction");
+    } else if ((command->flags & ADMINISTRATIVE) != 0 && !session_may_administer(s)) {
+        reject_administrative(s, entry);
     } else if ((command->flags & WRITE) != 0) {
         reject_write(s, entry);
     } else if (s->subscriptions != NULL && s->reply.protocol == RESP2 &&
@@ -593,18 +624,34 @@ static void close_session(struct session *s, const char *reason)
     s->close_reason = reason;
 }
 
-// Begins the command of a complete request. False when there is none, or it is refused.
-static bool begin(struct session *s, const struct resp_request *r,
-                  const struct command_entry *entry, bool inline_form)
+// Whether a command has to wait for the end of CLIENT PAUSE. As in Redis, one that is refused does
+// not; and those do not that begin or end a conversation, or the pause.
+static bool must_wait(const struct session *s, const struct command *command)
+{
+    uint64_t until = s->service->paused_until;
+    return until != 0 && (command->flags & UNPAUSED) == 0 && clock_monotonic_ns() < until;
+}
+
+// What has become of a request.
+enum beginning {
+    BEGINNING_ANSWERED, // or there was nothing to answer
+    BEGINNING_RUNS,     // its command is to be run
+    BEGINNING_WAITS,    // for the end of a pause
+};
+
+// Begins the command of a complete request.
+static enum beginning begin(struct session *s, const struct resp_request *r,
+                            const struct command_entry *entry, bool inline_form)
 {
     session_charge(s, 1);
+    s->paused = false;
     if (r->argc == 0)
-        return false;
+        return BEGINNING_ANSWERED;
     if (entry == NULL || inline_form) {
         const char *foreign = foreign_protocol(r, inline_form);
         if (foreign != NULL) {
             close_session(s, foreign);
-            return false;
+            return BEGINNING_ANSWERED;
         }
     }
     entry = find(s, r, entry);
@@ -612,10 +659,14 @@ static bool begin(struct session *s, const struct resp_request *r,
     if (!transaction_executes(s)) {
         s->last = entry;
         if (entry == NULL || !admit(s, r, entry))
-            return false;
+            return BEGINNING_ANSWERED;
+        s->paused = must_wait(s, entry->command);
+        s->waiting = s->paused;
+        if (s->paused)
+            return BEGINNING_WAITS;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
             transaction_queue(s, r);
-            return false;
+            return BEGINNING_ANSWERED;
         }
     }
     s->running = entry;
@@ -623,7 +674,7 @@ static bool begin(struct session *s, const struct resp_request *r,
     s->sum = 0;
     s->checked = 0;
     s->reads = s->reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
-    return true;
+    return BEGINNING_RUNS;
 }
 
 // ---- damaged data -------------------------------------------------------------------------------
@@ -722,14 +773,17 @@ static size_t answer_ahead(struct session *s, struct bytes in)
     struct batch *batch = &s->service->batch;
     const struct batch_request *next = &batch->request[s->ahead.next++];
     struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
-    if (begin(s, &request, next->entry, false)) {
+    enum beginning beginning = begin(s, &request, next->entry, false);
+    if (beginning == BEGINNING_RUNS) {
         s->keys.first = (uint32_t)s->running->command->keys.first;
         s->keys.count = next->keys;
         s->keys.place = next->first_key;
-        if (!go_on_safely(s, &request)) {
-            keep_request(s, &request, next->size);
-            return 0;
-        }
+        if (!go_on_safely(s, &request))
+            beginning = BEGINNING_WAITS;
+    }
+    if (beginning == BEGINNING_WAITS) {
+        keep_request(s, &request, next->size);
+        return 0;
     }
     return next->size;
 }
@@ -742,8 +796,10 @@ static size_t answer_kept(struct session *s, struct bytes in)
     if (s->running == NULL && request.argc > 0)
         entry = command_find(s->service->commands, resp_arg(&request, 0));
     s->keys.count = 0; // what was looked up in another turn is gone
-    bool running = s->running != NULL || begin(s, &request, entry, s->progress.inline_form);
-    if (running && !go_on_safely(s, &request))
+    enum beginning beginning = BEGINNING_RUNS;
+    if (s->running == NULL)
+        beginning = begin(s, &request, entry, s->progress.inline_form);
+    if (beginning == BEGINNING_WAITS || (beginning == BEGINNING_RUNS && !go_on_safely(s, &request)))
         return 0;
     size_t size = s->progress.at;
     s->progress = (struct resp_progress){0};
@@ -755,7 +811,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
 static size_t answer(struct session *s, struct bytes in, bool *partial)
 {
     char bad[RESP_BAD_TEXT];
-    if (s->running != NULL)
+    if (s->running != NULL || s->paused)
         return answer_kept(s, in);
     if (!is_read_ahead(s)) {
         forget_ahead(s);
@@ -793,13 +849,6 @@ static void keep_view(struct session *s)
 static bool at_boundary(const struct session *s)
 {
     return s->running == NULL && !transaction_executes(s);
-}
-
-static bool is_paused(struct session *s)
-{
-    uint64_t until = s->service->paused_until;
-    s->paused = until != 0 && clock_monotonic_ns() < until;
-    return s->paused;
 }
 
 // Hands out messages, all that wait or as much as a turn may and there is room for: what is left
@@ -855,7 +904,7 @@ static void follow_modes(struct session *s)
 static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
-           s->authenticated && s->running == NULL && !s->careful;
+           s->authenticated && s->running == NULL && !s->careful && s->service->paused_until == 0;
 }
 
 // Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
@@ -938,9 +987,6 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
             break;
         *status = FEED_TURN_OVER;
         if (s->work_left == 0)
-            break;
-        *status = FEED_WAITS;
-        if (s->service->paused_until != 0 && at_boundary(s) && is_paused(s))
             break;
         consumed += answer_next(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &nowhere,
                                 &partial);

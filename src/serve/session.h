@@ -97,7 +97,7 @@ struct session {
     bool authenticated;
     bool no_evict; // others are closed first when clients hold too much
     bool no_touch; // is said, and means nothing here
-    bool paused;   // by CLIENT PAUSE
+    bool paused;   // its next request is read, and waits for the end of CLIENT PAUSE
     bool killed;   // to be closed at once
     bool waiting;  // the handler at work has returned COMMAND_WAIT
 
@@ -168,7 +168,8 @@ void session_read_ahead(struct session *s, struct bytes in);
 // Answers what `in` asks, appending replies to `out`, as far as the limits above allow. `in` begins
 // with the first byte not yet consumed; the bytes may have moved since the last call and more may
 // stand behind them. Empty input is allowed: it delivers pushes and continues nothing. The bytes
-// of a request are consumed only when its reply is complete. When memory ran short, status is
+// of a request are consumed only when its reply is complete, and may be decoded where they stand:
+// those that are given again must be as they were left. When memory ran short, status is
 // FEED_CLOSE and `out` must be dropped, not sent (session_oom).
 // The caller begins the service's timing before and settles it after, once for as many sessions as
 // it likes.
@@ -272,6 +273,11 @@ enum lookup session_value(struct session *s, uint64_t place, struct span *value)
 
 // For handlers: whether there is a value under argument `i`, counted in the same way.
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
+
+// For handlers of commands that are administrative in part: whether this client may do that part,
+// and the answer to one that may not.
+bool session_may_administer(const struct session *s);
+void session_refuse_administering(struct session *s);
 
 // For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".
 static inline int session_echoed(struct span word)

@@ -71,8 +71,12 @@ static bool touches(const struct held *r, size_t offset)
 // Breaks `count` pages, every third one, and asks for all records.
 static void check_pages(unsigned count, const char *name)
 {
-    static const struct service_settings settings = {
-        .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+    static const struct service_settings settings = {.executable = "",
+                                                     .admin_commands = ENABLE_LOCAL,
+                                                     .bind = "",
+                                                     .unixsocket = "",
+                                                     .loglevel = "notice",
+                                                     .logfile = ""};
     static struct loops loops;
     struct held_file file;
     struct opened o;

@@ -26,6 +26,7 @@ struct talk {
 };
 
 static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
                                            .bind = "",
                                            .unixsocket = "",
                                            .loglevel = "notice",

@@ -79,8 +79,12 @@ struct client {
     unsigned version; // of its loop's dataset: the first that its last reply can be of
 };
 
-static struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
+                                           .bind = "",
+                                           .unixsocket = "",
+                                           .loglevel = "notice",
+                                           .logfile = ""};
 static struct loops loops;
 static struct client clients[CLIENTS];
 static size_t heard;

@@ -252,6 +252,62 @@ static bool find_address(struct sockaddr_in *address, char text[INET_ADDRSTRLEN]
     return found && inet_ntop(AF_INET, &address->sin_addr, text, INET_ADDRSTRLEN) != NULL;
 }
 
+// With --admin-commands as it is by default, a client of another machine is refused what concerns
+// all, and the log says so; one of this machine is not, also while all are paused.
+static void check_administrative(void)
+{
+    static const char refused[] =
+        "-NOPERM User default has no permissions to run the 'config|set' command\r\n"
+        "-NOPERM User default has no permissions to run the 'client|pause' command\r\n"
+        "-NOPERM User default has no permissions to run the 'client|kill' command\r\n"
+        "-NOPERM User default has no permissions to run the 'stele.reload' command\r\n"
+        "+PONG\r\n";
+    struct sockaddr_in address = {0};
+    char text[INET_ADDRSTRLEN];
+    if (!find_address(&address, text)) {
+        diag("this machine has no address but its loopback: --admin-commands is not tested");
+        return;
+    }
+    const char *const words[] = {"--bind", text, "--unixsocket", path, "--requirepass",
+                                 "secret", NULL};
+    struct server_process s = server_start(data, words);
+    const char *colon = strrchr(s.ready, ':');
+    require(colon != NULL || s.port != 0, "no port: %s", s.ready);
+    address.sin_port = htons((uint16_t)(s.port != 0 ? s.port : atoi(colon + 1)));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    require(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect");
+    int local = connect_unix(path);
+    answers(fd, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"), "(two clients)");
+    answers(local, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"), "(come in)");
+    answers(fd,
+            SPAN("CONFIG SET maxclients 1\r\nCLIENT PAUSE 9999999\r\nCLIENT KILL TYPE normal\r\n"
+                 "STELE.RELOAD\r\nPING\r\n"),
+            SPAN(refused), "administrative commands from elsewhere");
+    for (unsigned i = 0; i < 20; i++)
+        answers(fd, SPAN("CONFIG SET maxclients 1\r\n"),
+                span_of(refused, strcspn(refused, "\n") + 1), "and again");
+    struct buf lines = file_content(s.log_path);
+    is_number(
+        (int64_t)occurrences(buf_span(&lines),
+                             "# refused the administrative command 'config|set' to client id="),
+        1, "are logged, once a minute");
+    is_number((int64_t)occurrences(buf_span(&lines), "secret"), 0, "without words of theirs");
+    buf_release(&lines);
+    answers(local, SPAN("CONFIG SET maxclients 999\r\nSTELE.RELOAD\r\nCLIENT PAUSE 9999999\r\n"),
+            SPAN("+OK\r\n+OK\r\n+OK\r\n"), "from this machine");
+    send_text(fd, "GET " KEY "\r\n");
+    settle_server(&s);
+    ok(is_silent(fd), "all are paused");
+    int fresh = connect_unix(path);
+    answers(fresh, SPAN("AUTH secret\r\nCLIENT UNPAUSE\r\nPING\r\n"),
+            SPAN("+OK\r\n+OK\r\n+PONG\r\n"), "a client that comes in a pause can end it");
+    answers(fd, SPAN(""), SPAN("$5\r\nvalue\r\n"), "who waited is answered");
+    close(fd);
+    close(local);
+    close(fresh);
+    ended_well(&s, "--admin-commands");
+}
+
 // Protected mode keeps clients of other machines out, but not when there is a password.
 static void check_protected(void)
 {
@@ -505,6 +561,7 @@ int main(void)
     check_lingering();
     check_pause();
     check_timeout();
+    check_administrative();
     check_protected();
     check_messages();
     check_self();

@@ -23,6 +23,7 @@
 enum { LOOPS = 3, CLIENTS = 9, ROUNDS = 30, PIPELINED = 400, LONG_VALUE = 20000 };
 
 static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
                                                  .bind = "",
                                                  .unixsocket = "",
                                                  .threads = LOOPS,

@@ -20,6 +20,7 @@ struct ask {
 static inline void ask_open(struct ask *a, struct span lines)
 {
     static const struct service_settings settings = {.executable = "",
+                                                     .admin_commands = ENABLE_LOCAL,
                                                      .bind = "",
                                                      .unixsocket = "",
                                                      .loglevel = "notice",

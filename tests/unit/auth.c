@@ -13,6 +13,7 @@
     "RESP protocol version at the same time\r\n"
 
 static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
                                            .bind = "",
                                            .unixsocket = "",
                                            .loglevel = "notice",

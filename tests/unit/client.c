@@ -12,8 +12,12 @@
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -191,7 +195,7 @@ static void check_pause(void)
         is_number(others[i]->status, FEED_WAITS, "it waits");
         ok(!session_may_idle_out(&others[i]->session), "and is not idle");
     }
-    is_text(ask(p, "CLIENT UNPAUSE"), "", "as in Redis, nobody can end it");
+    is_text(ask(p, "CLIENT UNPAUSE"), "", "what it says next waits behind that");
     for (unsigned i = 0; i < loops.group.count; i++)
         ok(loops.service[i].paused_until > clock_monotonic_ns(), "loop %u: for an hour", i);
     for (unsigned i = 0; i < loops.group.count; i++)

@@ -16,6 +16,7 @@ static const char lines[] = "00000000-0000-4000-8000-000000000001 one\n"
                             "00000000-0000-4000-8000-000000000003 three\n";
 
 static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
                                            .bind = "",
                                            .unixsocket = "",
                                            .loglevel = "notice",

@@ -17,6 +17,7 @@
     "-ERR CONFIG SET failed (possibly related to argument '" name "') - " why "\r\n"
 
 static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
                                                  .bind = "",
                                                  .unixsocket = "",
                                                  .loglevel = "notice",

@@ -23,8 +23,12 @@
 
 enum { KEYS = 60, VALUE_MAX = 60000, SMALLEST_BUFFER = 1 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 static struct ev_loop *loop;
 static struct service_group group;

@@ -10,8 +10,12 @@
 
 enum { VISITS_MAX = 64 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static struct dataset *dataset;
 
 // What has happened to the errands of a test.

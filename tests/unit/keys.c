@@ -13,8 +13,12 @@
 
 enum { WORDS = 14, REQUESTS = 400, KEYS = 3000 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 static struct service_group group;
 static struct service service;

@@ -14,8 +14,12 @@
 enum { LARGE = 1000000, MORE = 5 };
 
 static const char key[] = "00000000-0000-4000-8000-000000000001";
-static struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "warning", .logfile = ""};
+static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
+                                           .bind = "",
+                                           .unixsocket = "",
+                                           .loglevel = "warning",
+                                           .logfile = ""};
 static struct service_group group;
 static struct pairs pairs;
 static struct buf text;

@@ -76,6 +76,7 @@ static struct buf differences(const struct options *o)
     tell(&b, "cluster-announce-ip",
          s->cluster_announce_ip != NULL ? s->cluster_announce_ip : "none", "none");
     tell_number(&b, "cluster-announce-port", s->cluster_announce_port, 0);
+    tell(&b, "admin-commands", enable[s->admin_commands], "local");
     tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
     tell_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
     tell_number(&b, "help", o->help, 0);
@@ -256,6 +257,10 @@ static const struct value_case values[] = {
      "!--cluster-announce-ip 'a b' must be an address or a name of at most 64 bytes"},
     {"--cluster-announce-port", "0",
      "!--cluster-announce-port '0' must be a number from 1 to 65535"},
+    {"--admin-commands", "yes", "admin-commands=yes"},
+    {"--admin-commands", "local", ""},
+    {"--admin-commands", "no", "admin-commands=no"},
+    {"--admin-commands", "", "!--admin-commands '' must be no, local or yes"},
     {"--enable-debug-command", "on", "!--enable-debug-command 'on' must be no, local or yes"},
     {"--enable-shutdown-command", "local", "!--enable-shutdown-command 'local' must be yes or no"},
 };
@@ -524,6 +529,7 @@ static void test_help(void)
         "  --request-timeout SECONDS ",
         "  --write-timeout SECONDS ",
         "  --maxmemory-clients SIZE|N% ",
+        "  --admin-commands yes|local|no ",
         "  --enable-debug-command no|local|yes ",
         "  --enable-shutdown-command yes|no ",
         "  --help ",

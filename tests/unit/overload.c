@@ -21,6 +21,7 @@
 enum { REQUEST_TIMEOUT = 3, WRITE_TIMEOUT = 5, KiB = 1024, LARGE = 1000 * KiB, PIECE = 16000 };
 
 static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
                                            .bind = "",
                                            .unixsocket = "",
                                            .loglevel = "warning",

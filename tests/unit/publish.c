@@ -13,8 +13,12 @@
 
 enum { KEYS = 3000, LARGE = 64 * 1024, OFF_HALF = 1500 };
 
-static struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static struct service_settings settings = {.executable = "",
+                                           .admin_commands = ENABLE_LOCAL,
+                                           .bind = "",
+                                           .unixsocket = "",
+                                           .loglevel = "notice",
+                                           .logfile = ""};
 static struct dataset *old_data;
 static struct dataset *new_data;
 static struct buf old_lines;

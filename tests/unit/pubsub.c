@@ -10,8 +10,12 @@
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static struct dataset *dataset;
 static struct loops loops;
 

@@ -11,8 +11,12 @@
 #include "support/talk.h"
 #include "support/tap.h"
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 // Values of all kinds: small, copied, borrowed, larger than the output has room for.
 static const size_t sizes[] = {0, 1, 10, 100, 4095, 4096, 16000, 17000, 100 * 1024, 300 * 1024};
@@ -57,6 +61,7 @@ struct client {
     struct session session;
     struct output output;
     struct buf said;   // all it will say
+    struct buf given;  // of that, what the session has been given, as it has left it
     struct buf wanted; // all the replies, in the end
     struct buf heard;
     size_t sent; // how much of `said` is there for the session
@@ -81,6 +86,7 @@ static void client_release(struct client *c)
     session_release(&c->session);
     output_release(&c->output);
     buf_release(&c->said);
+    buf_release(&c->given);
     buf_release(&c->wanted);
     buf_release(&c->heard);
     guard_release(&c->guard);
@@ -101,7 +107,8 @@ static void client_drain(struct client *c, size_t most)
 // Its input, at a place of its own, with nothing readable behind it.
 static void client_begin(struct client *c)
 {
-    c->in = guard_copy(&c->guard, span_of(c->said.ptr + c->done, c->sent - c->done));
+    buf_append(&c->given, span_of(c->said.ptr + c->given.len, c->sent - c->given.len));
+    c->in = guard_copy(&c->guard, span_of(c->given.ptr + c->done, c->sent - c->done));
 }
 
 static void client_feed(struct client *c)
@@ -109,6 +116,8 @@ static void client_feed(struct client *c)
     struct feed_result result = session_feed(&c->session, c->in, &c->output);
     require(result.consumed <= c->in.len, "consumed more than there is");
     require(!session_oom(&c->session, &c->output), "no memory");
+    if (c->in.len > 0)
+        memcpy(c->given.ptr + c->done, c->in.ptr, c->in.len);
     c->done += result.consumed;
     c->status = result.status;
     guard_release(&c->guard);

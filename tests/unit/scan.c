@@ -13,8 +13,12 @@
 
 enum { KEYS = 3000, MOST_FOUND = 1024, LARGEST_CURSOR_DIGITS = 15 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 static struct service_group group;
 static struct service service;

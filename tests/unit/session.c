@@ -19,8 +19,12 @@
 #define BULK(key) "$36\r\n" key "\r\n"
 #define GET(key) "*2\r\n$3\r\nGET\r\n" BULK(key)
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 enum { BIG = 100 * 1024 };
 

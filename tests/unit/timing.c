@@ -29,8 +29,12 @@ enum {
     SLACK = COMMANDS_MAX,   // ns: each command's part is rounded down
 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 
 static struct dataset *dataset;
 

@@ -14,9 +14,14 @@
 
 enum { BIG = 100 * 1024 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static const struct service_settings guarded = {.executable = "",
+                                                .admin_commands = ENABLE_LOCAL,
                                                 .bind = "",
                                                 .unixsocket = "",
                                                 .loglevel = "notice",

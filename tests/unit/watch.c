@@ -18,8 +18,12 @@
 #define NIL "*-1\r\n"
 #define RUN "*1\r\n+PONG\r\n"
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static struct loops loops;
 
 // What is said before the dataset is replaced and after it, and what the last reply is.

@@ -12,8 +12,12 @@
 
 enum { LISTENERS = 1000, LARGE = 300000, ALARM = 60 };
 
-static const struct service_settings settings = {
-    .executable = "", .bind = "", .unixsocket = "", .loglevel = "notice", .logfile = ""};
+static const struct service_settings settings = {.executable = "",
+                                                 .admin_commands = ENABLE_LOCAL,
+                                                 .bind = "",
+                                                 .unixsocket = "",
+                                                 .loglevel = "notice",
+                                                 .logfile = ""};
 static const char key[] = "00000000-0000-4000-8000-000000000001";
 
 static struct service_group group;

@@ -158,6 +158,8 @@ void party_turn(struct party *p)
     require(result.consumed <= in.len, "consumed more than there is");
     bool dropped = session_oom(&p->session, &p->output);
     require(!dropped || p->loops->inside != NULL, "no memory");
+    if (in.len > 0) // decoded where it stood, perhaps
+        memcpy(p->said.ptr + p->done, in.ptr, in.len);
     p->done += result.consumed;
     p->status = result.status;
     guard_release(&guard);
