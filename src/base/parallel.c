@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/thread.h"
 #include "base/yield.h"
 
@@ -45,9 +46,8 @@ struct helper {
 
 unsigned parallel_threads(void)
 {
-    cpu_set_t usable;
-    int count = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
-    return count < PARALLEL_THREADS_MAX ? (unsigned)count : PARALLEL_THREADS_MAX;
+    unsigned count = process_processors();
+    return count < PARALLEL_THREADS_MAX ? count : PARALLEL_THREADS_MAX;
 }
 
 static void take_parts(struct job *job, unsigned worker, enum yield_level level)

@@ -17,4 +17,8 @@ struct process_memory process_memory(void);
 // those above allow. At least 1.
 uint64_t process_memory_allowed(void);
 
+// How many processors this thread may use: those it may run on, or fewer where a cgroup's quota of
+// processor time is worth less (rounded up). At least 1.
+unsigned process_processors(void);
+
 #endif

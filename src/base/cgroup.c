@@ -1,0 +1,151 @@
+// /proc/self/cgroup names the groups, files below /sys/fs/cgroup have their limits. What cannot be
+// read is no limit.
+#include "base/cgroup.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef unsigned long long ull;
+
+enum { LINE = PATH_MAX + 256, PATH_ROOM = 2 * PATH_MAX };
+
+// A limit: the controller it belongs to, and how it is read from a group's folder in both versions.
+struct limit {
+    const char *controller;
+    uint64_t (*read)(const char *folder);
+    uint64_t (*read_v1)(const char *folder);
+};
+
+// How many of the numbers a file begins with are there, two at most. "max" and "-1" are none.
+static int read_numbers(const char *folder, const char *name, ull *first, ull *second)
+{
+    char path[PATH_ROOM + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    long long number = -1;
+    int found = fscanf(file, "%lld %llu", &number, second);
+    fclose(file);
+    *first = (ull)number;
+    return number < 0 ? 0 : found;
+}
+
+static uint64_t read_memory(const char *folder)
+{
+    ull bytes;
+    ull none;
+    return read_numbers(folder, "memory.max", &bytes, &none) >= 1 ? bytes : UINT64_MAX;
+}
+
+static uint64_t read_memory_v1(const char *folder)
+{
+    ull bytes;
+    ull none;
+    return read_numbers(folder, "memory.limit_in_bytes", &bytes, &none) >= 1 ? bytes : UINT64_MAX;
+}
+
+static uint64_t worth(ull quota, ull period)
+{
+    return quota == 0 || period == 0 ? UINT64_MAX : (quota - 1) / period + 1;
+}
+
+static uint64_t read_processors(const char *folder)
+{
+    ull quota;
+    ull period;
+    return read_numbers(folder, "cpu.max", &quota, &period) == 2 ? worth(quota, period)
+                                                                 : UINT64_MAX;
+}
+
+static uint64_t read_processors_v1(const char *folder)
+{
+    ull quota;
+    ull period;
+    ull none;
+    return read_numbers(folder, "cpu.cfs_quota_us", &quota, &none) >= 1 &&
+                   read_numbers(folder, "cpu.cfs_period_us", &period, &none) >= 1
+               ? worth(quota, period)
+               : UINT64_MAX;
+}
+
+// Of `group` below the folder `mount`, and of those above it.
+static uint64_t least_above(const char *root, const char *mount, const char *group,
+                            uint64_t (*read)(const char *folder))
+{
+    char folder[PATH_ROOM];
+    size_t base = (size_t)snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s%s", root,
+                                   *mount != '\0' ? "/" : "", mount);
+    uint64_t least = UINT64_MAX;
+    if (base + strlen(group) >= sizeof folder)
+        return least;
+    strcpy(folder + base, group);
+    for (;;) {
+        uint64_t limit = read(folder);
+        if (limit < least)
+            least = limit;
+        char *slash = strrchr(folder + base, '/');
+        if (slash == NULL)
+            return least;
+        *slash = '\0';
+    }
+}
+
+static bool is_among(const char *word, const char *words)
+{
+    size_t len = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at++)
+        if ((at == words || at[-1] == ',') && (at[len] == ',' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+// One line of /proc/self/cgroup: "0::/group", or "N:controller,controller:/group" in version 1,
+// where the folder is named after the controllers together, and most often after each, too.
+static uint64_t line_limit(const char *root, char *line, const struct limit *limit)
+{
+    char *controllers = strchr(line, ':');
+    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    if (group == NULL)
+        return UINT64_MAX;
+    *controllers++ = '\0';
+    *group++ = '\0';
+    group[strcspn(group, "\n")] = '\0';
+    if (*controllers == '\0')
+        return least_above(root, "", group, limit->read);
+    if (!is_among(limit->controller, controllers))
+        return UINT64_MAX;
+    uint64_t one = least_above(root, limit->controller, group, limit->read_v1);
+    uint64_t together = least_above(root, controllers, group, limit->read_v1);
+    return one < together ? one : together;
+}
+
+static uint64_t least_limit(const char *root, const struct limit *limit)
+{
+    char text[LINE];
+    uint64_t least = UINT64_MAX;
+    snprintf(text, sizeof text, "%s/proc/self/cgroup", root);
+    FILE *groups = fopen(text, "re");
+    while (groups != NULL && fgets(text, sizeof text, groups) != NULL) {
+        uint64_t found = line_limit(root, text, limit);
+        if (found < least)
+            least = found;
+    }
+    if (groups != NULL)
+        fclose(groups);
+    return least;
+}
+
+uint64_t cgroup_memory(const char *root)
+{
+    static const struct limit limit = {"memory", read_memory, read_memory_v1};
+    return least_limit(root, &limit);
+}
+
+uint64_t cgroup_processors(const char *root)
+{
+    static const struct limit limit = {"cpu", read_processors, read_processors_v1};
+    return least_limit(root, &limit);
+}
