@@ -178,6 +178,7 @@ static const char *set_requirepass(struct options *o, const char *value)
 static const char *set_requirepass_file(struct options *o, const char *value)
 {
     o->password_file = value;
+    o->server.password_file = value;
     return *value != '\0' ? NULL : "must be a path";
 }
 

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
+#include "base/password.h"
 #include "data/dataset.h"
 #include "net/listener.h"
 #include "net/notify.h"
@@ -269,6 +270,20 @@ static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
     log_write(LOG_NOTICE, "SIGUSR1: opened the log anew");
 }
 
+// A password that cannot be read leaves the one of before; never is there none.
+static void follow_password(struct server *server)
+{
+    char password[PASSWORD_MAX + 1];
+    struct error error;
+    if (server->settings.password_file == NULL)
+        return;
+    if (!password_read_again(server->settings.password_file, password, &error))
+        log_write(LOG_WARNING, "the password stays as it was: %s", error.text);
+    else if (workers_set_password(server->workers, password))
+        log_write(LOG_NOTICE, "the password has changed; who has given the old one stays");
+    explicit_bzero(password, sizeof password);
+}
+
 static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct server *server = signal->data;
@@ -276,6 +291,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     (void)events;
     log_reopen();
     log_write(LOG_NOTICE, "SIGHUP: reloading");
+    follow_password(server);
     publisher_ask(server->publisher, NULL);
 }
 

@@ -15,9 +15,10 @@ struct server_settings {
     // `port` 0: the system chooses. `threads` 0: as many as processors may be used, 64 at most. The
     // real numbers are filled in.
     struct service_settings service;
-    bool tcp;                 // serve TCP at all
-    bool watch;               // the data file, to reload it when it is replaced
-    const char *const *binds; // addresses; "-" before one: do without it if it is not there
+    bool tcp;                  // serve TCP at all
+    const char *password_file; // read again at SIGHUP; NULL: none
+    bool watch;                // the data file, to reload it when it is replaced
+    const char *const *binds;  // addresses; "-" before one: do without it if it is not there
     unsigned bind_count;
 };
 

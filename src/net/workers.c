@@ -453,6 +453,11 @@ void workers_return(struct workers *workers, struct errand *e)
     post_errand(workers, e->home->number, e);
 }
 
+bool workers_set_password(struct workers *workers, const char *password)
+{
+    return service_group_set_password(&workers->group, password);
+}
+
 struct reload_history *workers_reloads(struct workers *workers)
 {
     return &workers->group.observation.reloads;

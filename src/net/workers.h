@@ -60,6 +60,9 @@ void workers_cancel_publish(struct workers *workers);
 // Brings an errand to its home loop.
 void workers_return(struct workers *workers, struct errand *e);
 
+// Has clients give another password from here on: whether it differs from the one before.
+bool workers_set_password(struct workers *workers, const char *password);
+
 // Those of the group; they may be noted by any thread.
 struct reload_history *workers_reloads(struct workers *workers);
 

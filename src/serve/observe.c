@@ -33,6 +33,9 @@ static bool is_secret(const struct session *s, const struct resp_request *r, uin
     if (entry->container != NULL && strcmp(entry->container->name, "config") == 0 &&
         strcmp(name, "set") == 0)
         return i >= 3 && i % 2 == 1 && is_secret_option(resp_arg(r, i - 1));
+    if (entry->container != NULL && strcmp(entry->container->name, "acl") == 0 &&
+        strcmp(name, "setuser") == 0)
+        return i >= 2; // as in Redis
     return false;
 }
 

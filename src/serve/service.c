@@ -57,6 +57,9 @@ void service_group_init(struct service_group *group, const struct service_settin
     group->dataset = dataset;
     group->started_ns = clock_monotonic_ns();
     group->memory_allowed = process_memory_allowed();
+    pthread_mutex_init(&group->password_lock, NULL);
+    if (settings->requirepass != NULL)
+        service_group_set_password(group, settings->requirepass);
     command_index_init(&group->commands);
     // The id tells one run from the next in dashboards; nothing secret hangs on it.
     ssize_t got = getrandom(random, sizeof random, GRND_NONBLOCK);
@@ -74,6 +77,31 @@ void service_group_release(struct service_group *group)
     latency_events_release(&o->latency);
     reload_history_release(&o->reloads);
     pthread_mutex_destroy(&o->lock);
+    pthread_mutex_destroy(&group->password_lock);
+}
+
+bool service_group_set_password(struct service_group *group, const char *password)
+{
+    size_t len = strlen(password);
+    assert(len <= PASSWORD_MAX);
+    pthread_mutex_lock(&group->password_lock);
+    bool differs = strcmp(group->password, password) != 0;
+    memcpy(group->password, password, len + 1);
+    pthread_mutex_unlock(&group->password_lock);
+    return differs;
+}
+
+// Takes as long wherever the first difference is, so that it cannot be found by trying.
+bool service_group_is_password(struct service_group *group, struct span given)
+{
+    pthread_mutex_lock(&group->password_lock);
+    const char *password = group->password;
+    size_t len = strlen(password);
+    unsigned difference = len != given.len;
+    for (size_t i = 0; i < given.len; i++)
+        difference |= (unsigned char)given.ptr[i] ^ (unsigned char)password[len > 0 ? i % len : 0];
+    pthread_mutex_unlock(&group->password_lock);
+    return difference == 0;
 }
 
 void service_init(struct service *service, struct service_group *group)

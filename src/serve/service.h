@@ -4,9 +4,12 @@
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
 
+#include <pthread.h>
+
 #include "base/bytes.h"
 #include "base/link.h"
 #include "base/memory.h"
+#include "base/password.h"
 #include "base/ref.h"
 #include "serve/batch.h"
 #include "serve/command.h"
@@ -49,7 +52,7 @@ struct service_settings {
     unsigned tcp_backlog;
     const char *loglevel;
     const char *logfile;
-    const char *requirepass;   // NULL: none
+    const char *requirepass;   // NULL: none; the one of the start, which may have been replaced
     const char *redis_version; // that we announce
     enum write_error write_error;
     bool close_tracking;                // clients that track, when the dataset is replaced
@@ -110,6 +113,8 @@ struct service_group {
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic
     uint64_t memory_allowed;     // bytes, of this process
+    pthread_mutex_t password_lock;
+    char password[PASSWORD_MAX + 1]; // guarded by it; of no meaning where `requirepass` is NULL
     // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
     void (*stop)(void *context);
     void *stop_context;
@@ -179,6 +184,14 @@ struct service {
 // group.
 void service_group_init(struct service_group *group, const struct service_settings *settings,
                         struct dataset *dataset);
+
+// Has clients give another password from here on, of PASSWORD_MAX bytes at most; those who have
+// given one stay. Any thread may call it. Whether it differs from the one before. For a group whose
+// `requirepass` is not NULL.
+bool service_group_set_password(struct service_group *group, const char *password);
+
+// Whether that is the password, in a time that tells nothing of it.
+bool service_group_is_password(struct service_group *group, struct span given);
 
 // Adds a service to the group (SERVICES_MAX at most): one at a time, before any session runs. Both
 // must stay where they are.

@@ -136,6 +136,9 @@ static void check_bounds(void)
 static void check_bytes(void)
 {
     settings.requirepass = "p\xc3\xa4\xff\x80 w";
+    ok(service_group_set_password(&loops.group, settings.requirepass) &&
+           !service_group_set_password(&loops.group, settings.requirepass),
+       "another password");
     struct party *p = party_new(&loops, 0);
     say_bytes(p, SPAN("*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 x\r\n"
                       "*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 w\r\n"
