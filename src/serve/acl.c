@@ -11,6 +11,8 @@ enum {
     PASSWORD_BITS = 256,
     PASSWORD_BITS_MAX = 4096,
     CATEGORY_WORK = 32, // going through the table of commands, in lookups
+    RANDOM_MAX = 256,   // bytes that the system gives whole
+    RANDOM_WORK = 20,   // asking it for that
 };
 
 static bool is_the_user(struct span name)
@@ -151,7 +153,7 @@ enum command_result acl_log_command(struct session *s, const struct resp_request
 enum command_result acl_genpass_command(struct session *s, const struct resp_request *r)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char random[PASSWORD_BITS_MAX / 4];
+    unsigned char random[PASSWORD_BITS_MAX / 8]; // two digits each
     char password[PASSWORD_BITS_MAX / 4];
     int64_t bits = PASSWORD_BITS;
     if (refuse_more(s, r))
@@ -166,16 +168,18 @@ enum command_result acl_genpass_command(struct session *s, const struct resp_req
         return COMMAND_DONE;
     }
     size_t len = (size_t)(bits + 3) / 4;
-    // Up to 256 bytes never come in parts; a password must not be made of anything less.
-    for (size_t got = 0; got < len; got += 256) {
-        size_t part = len - got < 256 ? len - got : 256;
+    size_t bytes = (len + 1) / 2;
+    // A password must not be made of anything less.
+    for (size_t got = 0; got < bytes; got += RANDOM_MAX) {
+        size_t part = bytes - got < RANDOM_MAX ? bytes - got : RANDOM_MAX;
+        session_charge(s, RANDOM_WORK);
         if (getrandom(random + got, part, GRND_NONBLOCK) != (ssize_t)part) {
             resp_error(&s->reply, "ERR the system has no randomness to give");
             return COMMAND_DONE;
         }
     }
     for (size_t i = 0; i < len; i++)
-        password[i] = digits[random[i] % 16];
+        password[i] = digits[random[i / 2] >> 4 * (i % 2) & 15];
     resp_bulk(&s->reply, span_of(password, len));
     return COMMAND_DONE;
 }

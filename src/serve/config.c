@@ -167,7 +167,7 @@ enum command_result config_get_command(struct session *s, const struct resp_requ
                    PATTERN_BYTES_MAX);
         return COMMAND_DONE;
     }
-    session_charge(s, pattern_bytes);
+    session_charge(s, pattern_bytes + SETTINGS);
     for (unsigned i = 0; i < SETTINGS; i++) {
         matched_by[i] = matching_argument(r, &settings[i]);
         matches += matched_by[i] != 0;

@@ -5,6 +5,7 @@
 
 #include "base/version.h"
 #include "support/ask.h"
+#include "support/talk.h"
 
 #define KEY "00000000-0000-4000-8000-000000000001"
 #define LINES KEY " four\n00000000-0000-4000-8000-000000000002 \n"
@@ -135,6 +136,33 @@ static void check_samples(void)
                                "'PROTOCOL'. Try DEBUG HELP.\r\n");
 }
 
+// What takes longer than a lookup counts as several, so that a pipeline of it ends its turn.
+static void check_work(void)
+{
+    static const struct {
+        const char *command;
+        const char *part; // of each reply, once
+        unsigned most;    // in a turn
+    } commands[] = {
+        {"ACL GENPASS 4096", "$1024\r\n", 7},      {"CONFIG GET *", "unixsocketperm", 7},
+        {"CONFIG GET *a*b*c*d*e*f*", "*0\r\n", 5}, {"ACL CAT read", "$6\r\nstrlen\r\n", 9},
+        {"MEMORY STATS", "peak.allocated", 5},     {"CLIENT INFO", "lib-ver=", 30},
+    };
+    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct buf pipeline = {0};
+        unsigned turns;
+        for (unsigned j = 0; j < 256; j++)
+            buf_printf(&pipeline, "%s%s", j > 0 ? "\r\n" : "", commands[i].command);
+        buf_append(&pipeline, span_of("", 1));
+        struct buf replies = ask_turns(&a, pipeline.ptr, 1, &turns);
+        unsigned count = occurrences(buf_span(&replies), commands[i].part);
+        ok(count > 0 && count <= commands[i].most, "%s: %u of a pipeline in a turn",
+           commands[i].command, count);
+        buf_release(&replies);
+        buf_release(&pipeline);
+    }
+}
+
 int main(void)
 {
     ask_open(&a, span_text(LINES));
@@ -142,6 +170,7 @@ int main(void)
     check_acl();
     check_lolwut();
     check_samples();
+    check_work();
     ask_close(&a);
     return done_testing();
 }
