@@ -56,9 +56,9 @@ static const struct tool_command *find_command(const char *name)
         }
     }
     if (near != NULL)
-        fprintf(stderr, "stele: unknown subcommand '%s'; did you mean %s?\n", name, near);
+        tool_say("unknown subcommand '%s'; did you mean %s?", name, near);
     else
-        fprintf(stderr, "stele: unknown subcommand '%s'; stele help lists them\n", name);
+        tool_say("unknown subcommand '%s'; stele help lists them", name);
     return NULL;
 }
 

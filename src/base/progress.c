@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 
 enum {
     BAR_MOST = 30,
@@ -126,5 +127,6 @@ bool progress_due(struct progress *p, uint64_t done, uint64_t total, unsigned wi
     else
         snprintf(to, PROGRESS_TEXT, "%s %.300s: %3.0f %%%s%s", p->step, p->file, part * 100,
                  rate_text, left_text);
+    escape_in_place(to, PROGRESS_TEXT); // the file's name
     return true;
 }

@@ -53,8 +53,8 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
             served != record.offset) {
             if (all || replaced < SHOWN) {
                 tool_step_hide();
-                printf("%s:%llu: byte %llu: replaced by a later line of the same key\n", path,
-                       (ull)record.line, (ull)record.offset);
+                printf("%s:%llu: byte %llu: replaced by a later line of the same key\n",
+                       tool_name(path), (ull)record.line, (ull)record.offset);
             }
             replaced++;
         }
@@ -67,7 +67,7 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
     if (returns > 0)
         printf("%s: %llu of %llu values end in a carriage return, which is part of the value (do "
                "lines end in CRLF?)\n",
-               path, returns, (ull)dataset_figures(d)->lines - malformed);
+               tool_name(path), returns, (ull)dataset_figures(d)->lines - malformed);
 }
 
 static bool check_trie(const struct dataset *d, const char *path)

@@ -58,7 +58,7 @@ int tool_run(const struct tool_command *command, int argc, char *argv[])
     struct error error = {""};
     int words = read_words(command, &o, argc, argv, &error);
     if (words < 0) {
-        fprintf(stderr, "stele: %s\n", error.text);
+        tool_say("%s", error.text);
         return TOOL_ERROR;
     }
     if (o.help) {
@@ -66,7 +66,7 @@ int tool_run(const struct tool_command *command, int argc, char *argv[])
         return tool_finish(TOOL_OK);
     }
     if (words > 1 && !command->takes_keys) {
-        fprintf(stderr, "stele: more than one file: '%s' and '%s'\n", argv[1], argv[2]);
+        tool_say("more than one file: '%s' and '%s'", argv[1], argv[2]);
         return TOOL_ERROR;
     }
     if (words < (command->takes_keys ? 2 : 1)) {

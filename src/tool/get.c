@@ -14,10 +14,10 @@ static int get(const struct options *o)
         struct span value;
         struct uuid id;
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id)) {
-            fprintf(stderr, "stele: '%s' is not a UUID\n", o->keys[i]);
+            tool_say("'%s' is not a UUID", o->keys[i]);
             code = TOOL_NO;
         } else if (!dataset_get(dataset, id, &value)) {
-            fprintf(stderr, "stele: no key %s in %s\n", o->keys[i], o->file);
+            tool_say("no key %s in %s", o->keys[i], o->file);
             code = TOOL_NO;
         } else {
             fwrite(value.ptr, 1, value.len, stdout);

@@ -49,7 +49,7 @@ static int index_file(const struct options *o)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
     bool stands = strcmp(dataset_index_status(d), "mapped") == 0;
-    printf("index      %s\n", dataset_index_path(d));
+    printf("index      %s\n", tool_name(dataset_index_path(d)));
     printf("keys       %llu\n", (ull)f->keys);
     printf("duplicates %llu\n", (ull)f->duplicates);
     printf("malformed  %llu\n", (ull)f->malformed);

@@ -12,7 +12,7 @@ static void tell_warning(void *context, bool warning, const char *text)
     if (!warning)
         return;
     tool_step_hide();
-    fprintf(stderr, "stele: %s\n", text);
+    tool_say("%s", text);
 }
 
 struct dataset_settings tool_settings(void)
@@ -37,18 +37,18 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
     if (d == NULL) {
         for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
             fprintf(stderr, "%s\n", report.malformed[i]);
-        fprintf(stderr, "stele: %s\n", error.text);
+        tool_say("%s", error.text);
         return NULL;
     }
     if (leads_to(STDOUT_FILENO, d) || leads_to(STDERR_FILENO, d)) {
         if (!leads_to(STDERR_FILENO, d))
-            fprintf(stderr, "stele: '%s' is the data file and cannot be the output\n", path);
+            tool_say("'%s' is the data file and cannot be the output", path);
         dataset_close(d);
         return NULL;
     }
     d = dataset_settled(d, &error);
     if (d == NULL)
-        fprintf(stderr, "stele: %s\n", error.text);
+        tool_say("%s", error.text);
     return d;
 }
 
@@ -56,10 +56,10 @@ int tool_close(struct dataset *d, int code)
 {
     tool_step_hide();
     if (d != NULL && dataset_look(d) != 0) {
-        fprintf(stderr,
-                "stele: '%s' or its index was truncated, overwritten or cannot be read; do not "
-                "rely on what was printed\n",
-                dataset_path(d));
+        tool_say(
+            "'%s' or its index was truncated, overwritten or cannot be read; do not rely on what "
+            "was printed",
+            dataset_path(d));
         code = TOOL_ERROR;
     }
     dataset_close(d);

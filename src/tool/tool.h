@@ -68,6 +68,13 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
 // file was damaged meanwhile.
 int tool_close(struct dataset *d, int code);
 
+// Prints "stele: …" and a newline on standard error, what is not printable being spelled out
+// (base/escape.h).
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// A file's name for standard output, spelled out likewise; valid until the next call.
+const char *tool_name(const char *name);
+
 // Flushes standard output: `code`, or TOOL_ERROR after saying that it cannot be written.
 int tool_finish(int code);
 

@@ -278,6 +278,28 @@ static void names(void)
     names_in(WORDS(server_program(), data, "--logfile", test_path("x/" BAD)), "no such log");
     names_in(WORDS(server_program(), data, "--requirepass-file", test_path(BAD "2")),
              "no such password file");
+    names_in(WORDS(tool_program(), "check", test_path("none" BAD)), "stele check, no such file");
+    names_in(WORDS(tool_program(), "get", bad, KEY), "stele get, malformed lines");
+    names_in(WORDS(tool_program(), "get", data, BAD), "stele get, no UUID");
+    names_in(WORDS(tool_program(), "get", test_file("g" BAD, span_text(KEY " value\n")),
+                   "00000000-0000-4000-8000-000000000002"),
+             "stele get, no such key");
+    names_in(WORDS(tool_program(), "index", data, bad), "stele index, two files");
+    names_in(WORDS(tool_program(), BAD), "no such subcommand");
+    struct buf out = {0};
+    struct buf err = {0};
+    const char *twice = test_file("t" BAD, span_text(KEY " a\n" KEY " b\nno record\n"));
+    run_program(WORDS(tool_program(), "check", twice), &out, &err);
+    ok(!has_raw(buf_span(&out)) && !has_raw(buf_span(&err)) &&
+           occurrences(buf_span(&out), BAD_SHOWN) >= 2,
+       "stele check");
+    out.len = 0;
+    run_program(WORDS(tool_program(), "index", twice, "--skip-malformed"), &out, &err);
+    ok(!has_raw(buf_span(&out)) && !has_raw(buf_span(&err)) &&
+           occurrences(buf_span(&out), BAD_SHOWN) == 1,
+       "stele index");
+    buf_release(&out);
+    buf_release(&err);
     s = server_start(data, WORDS("--logfile", log));
     fd = connect_tcp(s.port);
     require(send_all(fd, SPAN("CONFIG GET logfile\r\nQUIT\r\n")) && receive_to_end(fd, &reply),
