@@ -42,6 +42,7 @@ static int fail(const struct error *error)
 struct opening {
     const struct options *options;
     bool reloading; // others write to the terminal, too
+    const struct server *server;
     struct progress progress;
 };
 
@@ -99,6 +100,13 @@ static bool looks_like_configuration(const char *path, const struct dataset_figu
     return false;
 }
 
+// Before it serves there are no clients, and none can be disappointed by a start that is refused.
+static uint64_t clients_memory_left(void *context)
+{
+    const struct opening *opening = context;
+    return opening->reloading ? server_clients_memory_left(opening->server) : 0;
+}
+
 static struct dataset *open_dataset(void *context, struct error *error)
 {
     struct opening *opening = context;
@@ -112,6 +120,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .trust = options->sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
         .huge_pages = options->huge_pages,
         .build_memory = options->build_memory,
+        .reserved = clients_memory_left,
         .notice = log_notice,
         .progress = show_progress,
         .context = opening,
@@ -182,6 +191,7 @@ static int serve(const struct options *options)
         return fail(&error);
     // Addresses come first: that one is in use should not show after minutes of indexing.
     server = server_open(&options->server, &error);
+    opening.server = server;
     if (server != NULL)
         dataset = open_dataset(&opening, &error);
     opening.reloading = true;

@@ -47,6 +47,48 @@ static uint64_t read_memory_v1(const char *folder)
     return read_numbers(folder, "memory.limit_in_bytes", &bytes, &none) >= 1 ? bytes : UINT64_MAX;
 }
 
+// The sum of the numbers behind two words of memory.stat; 0 without any.
+static uint64_t sum_stat(const char *folder, const char *one, const char *other)
+{
+    char path[PATH_ROOM + 64];
+    char line[256];
+    char word[64];
+    ull number;
+    uint64_t sum = 0;
+    snprintf(path, sizeof path, "%s/memory.stat", folder);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%63s %llu", word, &number) == 2 &&
+            (strcmp(word, one) == 0 || strcmp(word, other) == 0))
+            sum += number;
+    if (file != NULL)
+        fclose(file);
+    return sum;
+}
+
+static uint64_t left_of(uint64_t limit, const char *folder, const char *usage, const char *one,
+                        const char *other)
+{
+    ull taken;
+    ull none;
+    if (limit >= INT64_MAX / 2 || read_numbers(folder, usage, &taken, &none) < 1)
+        return UINT64_MAX; // version 1 has no "max", but a number that no machine reaches
+    uint64_t files = sum_stat(folder, one, other);
+    uint64_t held = taken > files ? taken - files : 0;
+    return limit > held ? limit - held : 0;
+}
+
+static uint64_t read_memory_left(const char *folder)
+{
+    return left_of(read_memory(folder), folder, "memory.current", "inactive_file", "active_file");
+}
+
+static uint64_t read_memory_left_v1(const char *folder)
+{
+    return left_of(read_memory_v1(folder), folder, "memory.usage_in_bytes", "total_inactive_file",
+                   "total_active_file");
+}
+
 static uint64_t worth(ull quota, ull period)
 {
     return quota == 0 || period == 0 ? UINT64_MAX : (quota - 1) / period + 1;
@@ -141,6 +183,12 @@ static uint64_t least_limit(const char *root, const struct limit *limit)
 uint64_t cgroup_memory(const char *root)
 {
     static const struct limit limit = {"memory", read_memory, read_memory_v1};
+    return least_limit(root, &limit);
+}
+
+uint64_t cgroup_memory_left(const char *root)
+{
+    static const struct limit limit = {"memory", read_memory_left, read_memory_left_v1};
     return least_limit(root, &limit);
 }
 

@@ -11,6 +11,11 @@
 // Bytes of memory; UINT64_MAX when there is no limit.
 uint64_t cgroup_memory(const char *root);
 
+// How many of them are not taken yet, by the group or one above it; UINT64_MAX when there is no
+// limit. Pages of files are not counted as taken: the system takes them back before a group is
+// short of memory.
+uint64_t cgroup_memory_left(const char *root);
+
 // How many processors the group's quota of time is worth, rounded up; UINT64_MAX when there is
 // none.
 uint64_t cgroup_processors(const char *root);

@@ -36,6 +36,21 @@ uint64_t process_memory_allowed(void)
     return allowed > 0 ? allowed : 1;
 }
 
+uint64_t process_memory_available(void)
+{
+    uint64_t available = process_memory_allowed();
+    uint64_t left = cgroup_memory_left("");
+    unsigned long long kib;
+    char line[256];
+    FILE *info = fopen("/proc/meminfo", "re");
+    while (info != NULL && fgets(line, sizeof line, info) != NULL)
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1 && kib * 1024 < available)
+            available = kib * 1024;
+    if (info != NULL)
+        fclose(info);
+    return left < available ? left : available;
+}
+
 unsigned process_processors(void)
 {
     cpu_set_t usable;

@@ -21,4 +21,8 @@ uint64_t process_memory_allowed(void);
 // processor time is worth less (rounded up). At least 1.
 unsigned process_processors(void);
 
+// How much memory is left: what can be taken more before somebody is killed for want of memory.
+// Pages of files count as left, as the system takes them back. Not more than what is allowed.
+uint64_t process_memory_available(void);
+
 #endif

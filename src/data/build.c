@@ -9,14 +9,19 @@
 #include "base/parallel.h"
 #include "base/process.h"
 
+#define MIB (1024u * 1024)
+
 enum {
     POSITIONS = 256,      // of the text that are looked at beforehand: a disk may have to seek each
     LINES_EACH = 16,      // lines read at each
     LOOK_BYTES = 1 << 16, // bytes looked at for a line's end
     NODE_BYTES = 1,       // of nodes per key, about
     HUGE_PAGE = 2 << 20,
-    UNIT_MIN = 1 << 12,                  // keys that are not worth a division into units
-    UNIT_SHARE = 32,                     // nor is this part of a pass
+    NODE_BYTES_MOST = 2,   // the same for keys that lie in clusters
+    LINE_BYTES = 40,       // that a line takes while it is sorted, allocators' part included
+    SMALL_BYTES = 1 << 20, // what a small build takes besides
+    UNIT_MIN = 1 << 12,    // keys that are not worth a division into units
+    UNIT_SHARE = 32,       // nor is this part of a pass
     RECORD_WORK = RECORDS_SORT_WORK + 8, // sorting a record and indexing it, in bytes read
 };
 
@@ -32,6 +37,7 @@ struct building {
     const struct build_settings *settings;
     struct span text;
     uint64_t memory;
+    uint64_t most;
     struct records records;
     struct trie_builder builder;
     struct sample sample;
@@ -174,17 +180,53 @@ static void tell_pass(void *context, uint64_t work)
     tell(g, g->done + work);
 }
 
+// Allocators and stacks are not counted, and records, slots and nodes each end within a huge page.
+static uint64_t slack(const struct building *g)
+{
+    return g->memory / 64 + 3 * HUGE_PAGE;
+}
+
+// How many bytes of memory are missing to index so many lines, at the least that this takes.
+static uint64_t missing_bytes(const struct building *g, uint64_t lines)
+{
+    uint64_t records = lines * LINE_BYTES;
+    uint64_t needed = records < BUILD_RECORDS_MIN
+                          ? records + SMALL_BYTES
+                          : BUILD_RECORDS_MIN + records_other_bytes(&g->records) + slack(g);
+    if (!g->to_file)
+        needed += lines * (trie_slot_bytes(g->text.len) + NODE_BYTES_MOST);
+    return needed > g->most ? needed - g->most : 0;
+}
+
+// Whether memory is enough for so many lines; the image goes to the file, if there is one, where it
+// would not be otherwise. False with a message.
+static bool fits(struct building *g, uint64_t lines, struct error *error)
+{
+    g->built->missing = missing_bytes(g, lines);
+    if (g->built->missing > 0 && !g->to_file && g->settings->fd >= 0) {
+        g->to_file = true;
+        g->built->missing = missing_bytes(g, lines);
+    }
+    if (g->built->missing == 0)
+        return true;
+    error_set(error,
+              "an index of %llu lines takes %llu MiB of memory to build, and %llu MiB are missing",
+              (unsigned long long)lines,
+              (unsigned long long)(g->most + g->built->missing + MIB - 1) / MIB,
+              (unsigned long long)(g->built->missing + MIB - 1) / MIB);
+    return false;
+}
+
 // Bytes of memory that the pass may take for records and what becomes of them.
 static uint64_t memory_left(const struct building *g)
 {
-    // Allocators and stacks are not counted, and records, slots and nodes each end within a huge
-    // page.
-    uint64_t slack = g->memory / 64 + 3 * HUGE_PAGE;
-    uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack;
+    uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack(g);
     uint64_t least = g->memory / 4 > BUILD_RECORDS_MIN ? g->memory / 4 : BUILD_RECORDS_MIN;
     if (g->settings->records_memory != 0)
         return g->settings->records_memory;
-    return g->memory > taken + least ? g->memory - taken : least;
+    uint64_t left = g->memory > taken + least ? g->memory - taken : least;
+    uint64_t most = g->most > taken + BUILD_RECORDS_MIN ? g->most - taken : BUILD_RECORDS_MIN;
+    return left < most ? left : most;
 }
 
 // Bytes that a block of records takes, with what becomes of it.
@@ -223,6 +265,8 @@ static bool begin_image(struct building *g, struct error *error)
         return true;
     g->sample = (struct sample){r->sample, r->sample_count, good};
     g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
+    if (!fits(g, good, error)) // there are more lines than was guessed
+        return false;
     return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
                              g->settings->fd_at, r->threads, error);
 }
@@ -281,14 +325,19 @@ bool build_index(struct built *b, struct span text, const struct build_settings 
     struct uuid high;
     *b = (struct built){0};
     g.memory = settings->memory != 0 ? settings->memory : build_memory_default();
+    g.most = settings->most != 0 ? settings->most : UINT64_MAX;
+    if (g.memory > g.most)
+        g.memory = g.most;
     if (!look(&g)) {
         error_set(error, "no memory to build the index");
         goto out;
     }
+    if (!fits(&g, g.sample.lines, error))
+        goto out;
     // In no order and all in one pass, the text has at most so many blocks.
     uint64_t blocks_all = text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
     uint64_t needed = g.sample.lines / TRIE_BLOCK * block_bytes(&g);
-    g.to_file = settings->fd >= 0 && needed + needed / 10 > memory_left(&g);
+    g.to_file = g.to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(&g));
     uint64_t blocks_max = memory_left(&g) / block_bytes(&g);
     if (!records_init(&g.records, text, settings->division,
                       blocks_max < blocks_all ? blocks_max : blocks_all, error))
@@ -312,8 +361,10 @@ out:
     records_release(&g.records);
     trie_builder_release(&g.builder);
     free(g.guessed);
+    uint64_t missing = b->missing;
     if (!built)
         build_release(b);
+    b->missing = missing;
     return built;
 }
 

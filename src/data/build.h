@@ -17,6 +17,10 @@ struct build_settings {
     // has to be in memory and is larger than three quarters of this takes more: the records of a
     // pass get at least the fourth quarter, and BUILD_RECORDS_MIN in any case.
     uint64_t memory;
+    // Most bytes of anonymous memory there are, for the build and the image in memory together; 0:
+    // any number. Unlike `memory`, never exceeded: a build that needs more fails and says how many
+    // are missing.
+    uint64_t most;
     int fd; // a file that takes the image when memory does not hold it beside the records; -1: none
     uint64_t fd_at;         // where in that file the image begins, a multiple of 4096
     bool stop_if_malformed; // end after the first pass when it has met a malformed line
@@ -43,6 +47,7 @@ struct built {
     uint64_t duplicates;
     uint64_t value_bytes;                         // of the values served: one a key
     struct line_error errors[RECORDS_ERRORS_MAX]; // of the first malformed lines; borrow the text
+    uint64_t missing;                             // see build_settings.most; 0: none
     unsigned passes;
     unsigned cuts; // how often a range was shortened because it held more than was guessed
 };
@@ -50,6 +55,7 @@ struct built {
 // Builds the image of `text`. False with a message, `b` then holding nothing, when memory is short,
 // the file cannot be written (a caller may try again without one), there is more than an image can
 // hold, or the text changes meanwhile. Malformed lines are counted, not refused.
+// Where `settings->most` is too little, `b->missing` says so; with a file it may then be enough.
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error);
 

@@ -67,18 +67,26 @@ struct dataset_settings {
     bool await_proof;      // dataset_settle waits up to 2 s where the data is too young for a proof
     bool huge_pages;       // hold the index in anonymous huge pages, not in a file's mapping
     uint64_t build_memory; // most bytes of anonymous memory for building; 0: a quarter of all
+    // For tests: bytes of memory that count as left, where there are more; 0: all there are.
+    uint64_t memory_most;
+    // How many bytes of the memory that is left must stay for others, as far as that is not more
+    // than half of it; asked by any thread that builds. NULL: none.
+    uint64_t (*reserved)(void *context);
     // Told what became of the index file, in a line of text; a warning when something failed. From
     // the thread in dataset_open, dataset_settle or dataset_check.
     void (*notice)(void *context, bool warning, const char *text);
     // Told how far building is, many times a second, by the thread in dataset_open.
     void (*progress)(void *context, uint64_t done, uint64_t total);
-    void *context; // of both
+    void *context; // of all three
 };
 
 // Maps the regular file at `path` and its index file, or builds an index. NULL with a message when
 // it cannot be read, is no regular file, changes while it is read, memory is short, or a line is
 // malformed and that is to be refused. `settings->index_path` and `context` must outlive the
 // dataset; `report` may be NULL.
+//
+// What is held at once while an index is built stays within the memory that is left. An index that
+// does not fit is built in a temporary file; where there is none to be had, memory is short.
 //
 // An index file that cannot be used is never fatal: the index is then built. So it may be that the
 // file has yet to be written, or that the one mapped is not verified yet: dataset_settle does it.

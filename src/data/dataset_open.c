@@ -18,6 +18,7 @@
 #include "data/dataset_parts.h"
 #include "data/index_place.h"
 #include "data/lines.h"
+#include "data/room.h"
 
 typedef unsigned long long ull;
 
@@ -28,6 +29,7 @@ enum {
     WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
     TURNS_MAX = 100,                      // of a link, each in the moment in which it is opened
     COMPARED_UNTOLD = 1024 * 1024 * 1024, // bytes of data: a second or so, more from a disk
+    HUGE_COPY_MORE = 8 << 20, // bytes: a copy ends within a huge page, and has checksums
 };
 
 _Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
@@ -99,19 +101,69 @@ static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct er
     return false;
 }
 
-// Builds the image in memory or, where it has no room there, in the file of the locked writer.
-static bool build_image(struct dataset *d, struct built *built, bool avoid_file,
-                        struct error *error)
+// Builds the image in memory or, where it has no room there, in the file; -1: there is none.
+static bool build_image(struct dataset *d, struct built *built, int fd, struct error *error)
 {
     struct build_settings settings = {
         .memory = d->settings.build_memory,
-        .fd = d->writer.locked && !avoid_file ? d->writer.fd : -1,
+        .most = room_in_memory(&d->settings),
+        .fd = fd,
         .fd_at = INDEX_WRITER_IMAGE_AT,
         .stop_if_malformed = d->settings.malformed == DATASET_REFUSE_MALFORMED,
         .progress = d->settings.progress != NULL ? tell_progress : NULL,
         .progress_context = d,
     };
     return build_index(built, d->text, &settings, error);
+}
+
+// Builds the image where there is room: in memory, in the file of the locked writer, or in a file
+// without a name. `*fd` is the one that it may be in, or -1; `*spare` is to be closed, unless -1.
+static bool find_room(struct dataset *d, struct built *built, int *fd, int *spare,
+                      struct error *error)
+{
+    char folder[256];
+    *fd = d->writer.locked ? d->writer.fd : -1;
+    *spare = -1;
+    if (build_image(d, built, *fd, error))
+        return true;
+    if (*fd >= 0 && built->missing == 0) {
+        // It may have been the disk.
+        dataset_notice(d, true, "%s: building in memory", error->text);
+        index_writer_close(&d->writer);
+        *fd = -1;
+        if (build_image(d, built, *fd, error))
+            return true;
+    }
+    if (built->missing == 0 || *fd >= 0)
+        return false;
+    *fd = *spare = room_in_file(d->path, folder, sizeof folder);
+    if (*spare < 0)
+        return false;
+    struct error reason = *error;
+    if (build_image(d, built, *fd, error)) {
+        dataset_notice(d, false, "%s: built in a temporary file in '%s'", reason.text, folder);
+        return true;
+    }
+    const struct error why = *error;
+    if (built->missing == 0)
+        error_set(error, "%.200s, and a temporary file does not take it: %.200s", reason.text,
+                  why.text);
+    return false;
+}
+
+// The image is copied to huge pages where there is room for a copy, else it stays in the file.
+static bool copy_to_huge_pages(struct dataset *d, struct index_file *file, struct error *error)
+{
+    uint64_t left = room_in_memory(&d->settings);
+    if (!d->settings.huge_pages)
+        return true;
+    if (file->image.len + HUGE_COPY_MORE <= left)
+        return index_file_copy(file, error);
+    dataset_notice(d, true,
+                   "no room for a copy of the index in huge pages, %llu MiB are missing: serving "
+                   "from the file",
+                   (ull)((file->image.len + HUGE_COPY_MORE - left) >> 20) + 1);
+    return true;
 }
 
 // Reads, sorts and indexes the text. The report keeps the messages of the first malformed lines,
@@ -122,21 +174,16 @@ static struct index *build(struct dataset *d, struct dataset_report *report, str
     struct index *x = memory_lines(sizeof *x);
     uint64_t start = clock_monotonic_ns();
     bool good = false;
+    int fd;
+    int spare;
     if (x == NULL) {
         error_set(error, "no memory to index '%s'", d->path);
         return NULL;
     }
     struct dataset_figures *f = &x->figures;
     f->data_bytes = d->text.len;
-    if (!build_image(d, &built, false, error)) {
-        if (!d->writer.locked)
-            goto out;
-        // It may have been the disk.
-        dataset_notice(d, true, "%s: building in memory", error->text);
-        index_writer_close(&d->writer);
-        if (!build_image(d, &built, true, error))
-            goto out;
-    }
+    if (!find_room(d, &built, &fd, &spare, error))
+        goto out;
     f->lines = built.lines;
     f->malformed = built.malformed;
     f->keys = built.keys;
@@ -149,11 +196,11 @@ static struct index *build(struct dataset *d, struct dataset_report *report, str
                   (ull)f->lines);
         goto out;
     }
-    if (built.in_file && !map_written(x, d->writer.fd, built.image_bytes, error))
+    if (built.in_file && !map_written(x, fd, built.image_bytes, error))
         goto out;
-    if (built.in_file && d->settings.huge_pages && !index_file_copy(&x->file, error))
+    if (built.in_file && !copy_to_huge_pages(d, &x->file, error))
         goto out;
-    x->written = built.in_file;
+    x->written = built.in_file && spare < 0;
     x->image = built.image;
     built.image = (struct trie_image){0};
     f->index_bytes = built.image_bytes;
@@ -161,6 +208,8 @@ static struct index *build(struct dataset *d, struct dataset_report *report, str
     f->build_ns = clock_monotonic_ns() - start;
     f->built_at_us = clock_wall_us();
 out:
+    if (spare >= 0)
+        close(spare);
     build_release(&built);
     if (report != NULL)
         report->figures = *f;
@@ -232,7 +281,7 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
     }
     if (!may_belong(d, &file->facts, error))
         goto fail;
-    if (d->settings.huge_pages && !index_file_copy(file, error))
+    if (!copy_to_huge_pages(d, file, error))
         goto fail;
     d->blocks_unverified = file->image.len > VERIFIED_AT_ONCE;
     struct error fault;

@@ -438,6 +438,11 @@ fail:
     return NULL;
 }
 
+uint64_t server_clients_memory_left(const struct server *server)
+{
+    return workers_clients_memory_left(server->workers);
+}
+
 const char *server_address(const struct server *server)
 {
     return server->listeners[0].text;

@@ -38,6 +38,10 @@ const char *server_address(const struct server *server);
 bool server_listen(struct server *server, const struct dataset_source *source,
                    struct dataset *dataset, struct error *error);
 
+// How many bytes more its clients may come to hold (maxmemory-clients): who builds an index beside
+// them leaves that much. From server_listen on; any thread may ask.
+uint64_t server_clients_memory_left(const struct server *server);
+
 // Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
 // returns when all replies are sent, after 5 seconds, or at a SIGINT that follows. No thread of the
 // server runs then, unless one is held up by the disk or DEBUG SLEEP.

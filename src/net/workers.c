@@ -463,6 +463,11 @@ struct reload_history *workers_reloads(struct workers *workers)
     return &workers->group.observation.reloads;
 }
 
+uint64_t workers_clients_memory_left(const struct workers *workers)
+{
+    return service_clients_memory_left(&workers->seats[0]->worker->service);
+}
+
 void workers_drain(struct workers *workers)
 {
     atomic_store(&workers->undrained, workers->count);

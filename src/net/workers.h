@@ -66,6 +66,9 @@ bool workers_set_password(struct workers *workers, const char *password);
 // Those of the group; they may be noted by any thread.
 struct reload_history *workers_reloads(struct workers *workers);
 
+// service_clients_memory_left of all. Any thread may ask.
+uint64_t workers_clients_memory_left(const struct workers *workers);
+
 // Lets every connection finish what it has been asked, also those that are still on the way to
 // their worker; then `drained` is called, never within this call. Adopt none after it.
 void workers_drain(struct workers *workers);

@@ -180,6 +180,13 @@ uint64_t service_clients_memory_max(const struct service *service)
     return limit > 0 ? (uint64_t)limit : service->group->memory_allowed / 100 * (uint64_t)-limit;
 }
 
+uint64_t service_clients_memory_left(const struct service *service)
+{
+    uint64_t most = service_clients_memory_max(service);
+    uint64_t held = service_total(service, offsetof(struct stats, clients_memory));
+    return most == UINT64_MAX || held > most ? 0 : most - held;
+}
+
 const char *service_redis_version(const struct service *service)
 {
     const char *version = service->settings->redis_version;

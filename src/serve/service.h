@@ -247,6 +247,10 @@ void service_count_refused(struct service *service, const struct command *c);
 // The most bytes that all clients may hold together (maxmemory-clients); UINT64_MAX: no limit.
 uint64_t service_clients_memory_max(const struct service *service);
 
+// How many bytes more they may come to hold; 0 where there is no limit to keep room for. Any thread
+// may ask.
+uint64_t service_clients_memory_left(const struct service *service);
+
 // What CONFIG SET has made of a setting, or the program at its start.
 static inline int64_t service_live(const struct service *service, enum live_setting which)
 {

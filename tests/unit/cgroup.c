@@ -140,6 +140,42 @@ static void write_forged(const char *root, const struct file *file)
     fclose(to);
 }
 
+static void check_left(void)
+{
+    static const struct file version_2[] = {
+        {"proc/self/cgroup", "0::/a/b\n"},
+        {"sys/fs/cgroup/a/memory.max", "1000\n"},
+        {"sys/fs/cgroup/a/memory.current", "900\n"},
+        {"sys/fs/cgroup/a/memory.stat", "anon 5\ninactive_file 200\nactive_file 100\nfile 9\n"},
+        {"sys/fs/cgroup/a/b/memory.max", "max\n"},
+        {"sys/fs/cgroup/a/b/memory.current", "900\n"},
+    };
+    static const struct file version_1[] = {
+        {"proc/self/cgroup", "4:memory:/a\n"},
+        {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+        {"sys/fs/cgroup/memory/memory.usage_in_bytes", "5000\n"},
+        {"sys/fs/cgroup/memory/a/memory.limit_in_bytes", "2000\n"},
+        {"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "2500\n"},
+        {"sys/fs/cgroup/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 700\n"},
+    };
+    const char *second = test_path("left-2");
+    const char *first = test_path("left-1");
+    const char *none = test_path("left-0");
+    require(mkdir(second, 0700) == 0 && mkdir(first, 0700) == 0 && mkdir(none, 0700) == 0,
+            "no folders");
+    for (unsigned i = 0; i < sizeof version_2 / sizeof *version_2; i++)
+        write_forged(second, &version_2[i]);
+    for (unsigned i = 0; i < sizeof version_1 / sizeof *version_1; i++)
+        write_forged(first, &version_1[i]);
+    is_number((int64_t)cgroup_memory_left(second), 400, "what is left: pages of files are");
+    is_number((int64_t)cgroup_memory_left(first), 200, "the same of version 1");
+    ok(cgroup_memory_left(none) == UINT64_MAX, "without a limit there is none");
+    struct file full = {"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "2900\n"};
+    write_forged(first, &full);
+    is_number((int64_t)cgroup_memory_left(first), 0,
+              "and nothing where more is taken than is allowed");
+}
+
 int main(void)
 {
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -154,6 +190,7 @@ int main(void)
         ok(cgroup_memory(root) == cases[i].memory, "%s: memory: %llu", cases[i].name,
            (unsigned long long)cgroup_memory(root));
     }
+    check_left();
     ok(process_processors() >= 1 && parallel_threads() >= 1 &&
            parallel_threads() <= process_processors(),
        "here: %u processors", process_processors());

@@ -1,0 +1,46 @@
+// What is left is asked of the system each time: datasets that slow clients still read, and what
+// other processes of the same cgroup take, count by themselves.
+#include "data/room.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "base/temporary.h"
+#include "data/dataset.h"
+
+enum { KEPT_SHARE = 64 }; // of what is left, a part is kept for what nobody counts: tables of pages
+
+uint64_t room_in_memory(const struct dataset_settings *settings)
+{
+    uint64_t left = process_memory_available();
+    uint64_t reserved = settings->reserved != NULL ? settings->reserved(settings->context) : 0;
+    if (settings->memory_most != 0 && left > settings->memory_most)
+        left = settings->memory_most;
+    else
+        left -= left / KEPT_SHARE;
+    if (reserved > left / 2) // or a limit that is set too high would forbid to build anything
+        reserved = left / 2;
+    return left > reserved ? left - reserved : 1;
+}
+
+int room_in_file(const char *path, char *folder, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    const char *named = secure_getenv("TMPDIR");
+    const char *const folders[] = {named != NULL && *named != '\0' ? named : "/var/tmp", "/var/tmp",
+                                   "/tmp", NULL};
+    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (folders[i] != NULL)
+            snprintf(folder, size, "%s", folders[i]);
+        else
+            snprintf(folder, size, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+                     slash != NULL ? path : ".");
+        int fd = temporary_unnamed(folder);
+        if (fd >= 0)
+            return fd;
+    }
+    return -1;
+}

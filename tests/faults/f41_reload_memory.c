@@ -1,0 +1,337 @@
+// F41: a reload in a cgroup whose memory was enough for the start. The server is never killed for
+// it: what memory does not hold beside the old dataset is built in a temporary file, or the reload
+// is refused with what is missing and the old data is served on.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/watch.h"
+
+#define MIB (1024LL * 1024)
+
+static const struct table tables[2] = {{1, 1200000}, {2, 1200000}};
+static const char *files[2]; // of the tables
+static const char *data;     // a name of one of the two
+static bool by_link;         // it is a symbolic link, and the index of each lies beside the file
+static unsigned named;       // which
+static unsigned served;
+
+// Another file takes the place of the one that is served.
+static void replace_data(void)
+{
+    const char *next = test_path("next.data");
+    named = !named;
+    require((by_link ? symlink : link)(files[named], next) == 0 && rename(next, data) == 0,
+            "cannot rename");
+}
+
+// ---- the cgroup ---------------------------------------------------------------------------------
+
+static struct {
+    char path[128]; // "" where none can be made
+    const char *limit, *usage, *file, *file_too, *kills;
+} group;
+
+static void remove_group(void)
+{
+    if (group.path[0] != '\0')
+        (void)rmdir(group.path);
+}
+
+static bool make_group(void)
+{
+    char name[256];
+    for (unsigned version = 1; version <= 2; version++) {
+        snprintf(group.path, sizeof group.path, "/sys/fs/cgroup%s/stele-test-%d",
+                 version == 1 ? "/memory" : "", (int)getpid());
+        group.limit = version == 1 ? "memory.limit_in_bytes" : "memory.max";
+        group.usage = version == 1 ? "memory.usage_in_bytes" : "memory.current";
+        group.file = version == 1 ? "total_inactive_file" : "inactive_file";
+        group.file_too = version == 1 ? "total_active_file" : "active_file";
+        group.kills = version == 1 ? "memory.oom_control" : "memory.events";
+        if (mkdir(group.path, 0755) != 0)
+            continue;
+        snprintf(name, sizeof name, "%s/%s", group.path, group.limit);
+        if (access(name, W_OK) == 0) {
+            atexit(remove_group);
+            return true;
+        }
+        rmdir(group.path);
+    }
+    group.path[0] = '\0';
+    return false;
+}
+
+static void group_write(const char *file, long long number)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s/%s", group.path, file);
+    FILE *to = fopen(name, "we");
+    require(to != NULL && fprintf(to, "%lld\n", number) > 0 && fclose(to) == 0, "cannot write %s",
+            name);
+}
+
+// The number behind the word, or the first one.
+static long long group_read(const char *file, const char *word)
+{
+    char name[256];
+    char line[256];
+    long long number = 0;
+    snprintf(name, sizeof name, "%s/%s", group.path, file);
+    FILE *from = fopen(name, "re");
+    require(from != NULL, "cannot read %s", name);
+    while (fgets(line, sizeof line, from) != NULL) {
+        size_t len = word != NULL ? strlen(word) : 0;
+        if (word == NULL || (strncmp(line, word, len) == 0 && line[len] == ' ')) {
+            number = atoll(line + len);
+            break;
+        }
+    }
+    fclose(from);
+    return number;
+}
+
+// What is held and cannot be taken back.
+static long long held(void)
+{
+    return group_read(group.usage, NULL) - group_read("memory.stat", group.file) -
+           group_read("memory.stat", group.file_too);
+}
+
+static void set_room(long long bytes)
+{
+    group_write(group.limit, held() + bytes);
+}
+
+// ---- the server ---------------------------------------------------------------------------------
+
+// Joins the group and becomes the server: `joining TASKS-FILE BYTES PROGRAM WORD...`, with a limit
+// to the size of files where BYTES are not 0.
+static int joining(char *words[])
+{
+    char pid[32];
+    rlim_t bytes = (rlim_t)atoll(words[1]);
+    struct rlimit limit = {bytes, bytes};
+    int fd = open(words[0], O_WRONLY);
+    int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (fd >= 0 && write(fd, pid, (size_t)len) == len &&
+        (bytes == 0 || setrlimit(RLIMIT_FSIZE, &limit) == 0)) {
+        close(fd);
+        execv(words[2], words + 2);
+    }
+    perror("joining");
+    return 126;
+}
+
+static pid_t start(const char *log, const char *file_bytes, const char *index_pages)
+{
+    char tasks[256];
+    snprintf(tasks, sizeof tasks, "%s/cgroup.procs", group.path);
+    group_write(group.limit, 4096 * MIB);
+    pid_t pid = spawn(WORDS("/proc/self/exe", "joining", tasks, file_bytes, server_program(), data,
+                            "--port", "0", "--threads", "2", "--maxmemory-clients", "1mb",
+                            "--index-pages", index_pages, by_link ? NULL : "--index", "none"),
+                      log);
+    log_await(log, "ready ");
+    served = named;
+    return pid;
+}
+
+enum outcome { RELOADED, RELOADED_FROM_FILE, REFUSED };
+
+static unsigned count_in(const char *log, const char *text)
+{
+    struct buf content = file_content(log);
+    unsigned count = occurrences(buf_span(&content), text);
+    buf_release(&content);
+    return count;
+}
+
+// Reloads with that much room, or what is left where it is 0, and waits for the outcome.
+static enum outcome reload(pid_t pid, const char *log, long long room)
+{
+    unsigned done = count_in(log, " * reloaded ");
+    unsigned refused = count_in(log, " MiB are missing");
+    unsigned in_file = count_in(log, "built in a temporary file in ");
+    unsigned failed = count_in(log, " # cannot reload");
+    if (room > 0)
+        set_room(room);
+    replace_data();
+    kill(pid, SIGHUP);
+    for (unsigned tries = 0; count_in(log, " * reloaded ") == done &&
+                             count_in(log, " # cannot reload") == failed && tries < 12000;
+         tries++) {
+        require(waitpid(pid, NULL, WNOHANG) == 0, "the server was killed by a reload");
+        usleep(10000);
+    }
+    require(count_in(log, " * reloaded ") > done || count_in(log, " MiB are missing") > refused,
+            "neither reloaded nor refused for want of memory");
+    if (count_in(log, " # cannot reload") == failed)
+        served = named;
+    return count_in(log, " # cannot reload") > failed                 ? REFUSED
+           : count_in(log, "built in a temporary file in ") > in_file ? RELOADED_FROM_FILE
+                                                                      : RELOADED;
+}
+
+static void end(pid_t pid, const char *log)
+{
+    group_write(group.limit, 4096 * MIB);
+    ok(server_answers(port_in(log), &tables[served]), "it serves");
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "it ends well");
+    is_number(group_read(group.kills, "oom_kill"), 0, "nobody was killed");
+}
+
+// With ever less room, down to none.
+static void check_rooms(void)
+{
+    const char *log = test_path("rooms.log");
+    enum outcome worst = RELOADED;
+    bool from_file = false;
+    bool in_order = true;
+    pid_t pid = start(log, "0", "shared");
+    ok(reload(pid, log, 256 * MIB) == RELOADED, "a reload with much room");
+    static const long long rooms[] = {36, 24, 20, 12, 4};
+    for (unsigned i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        long long room = rooms[i];
+        enum outcome outcome = reload(pid, log, room * MIB);
+        diag("%lld MiB: %s", room,
+             outcome == RELOADED             ? "reloaded"
+             : outcome == RELOADED_FROM_FILE ? "reloaded, from a file"
+                                             : "refused");
+        from_file = from_file || outcome == RELOADED_FROM_FILE;
+        in_order = in_order && (outcome == REFUSED || worst != REFUSED);
+        worst = outcome > worst ? outcome : worst;
+    }
+    ok(from_file, "with less, one is built in a file");
+    ok(worst == REFUSED && in_order, "with hardly any, it is refused");
+    ok(reload(pid, log, 256 * MIB) == RELOADED, "then with much room again");
+    end(pid, log);
+}
+
+// Where no file takes it either.
+static void check_no_file(void)
+{
+    const char *log = test_path("no-file.log");
+    unsigned refused = 0;
+    pid_t pid = start(log, "1000000", "shared");
+    for (long long room = 24; room > 0; room -= 16)
+        refused += reload(pid, log, room * MIB) == REFUSED;
+    ok(refused > 0 &&
+           log_has(log, "a temporary file does not take it: cannot write the index: File"),
+       "no temporary file: refused");
+    end(pid, log);
+}
+
+// Each is kept by who still reads from it.
+static void check_slow_readers(void)
+{
+    enum { READERS = 6 };
+    const char *log = test_path("readers.log");
+    int readers[READERS];
+    char key[UUID_TEXT_LEN + 1] = "";
+    char ask[128];
+    const struct table one = {3, 1};
+    for (unsigned i = 0; i < 2; i++) {
+        // One value, a line of its own, is longer than what sockets take.
+        struct buf text = {0};
+        table_append(&tables[i], &text);
+        uuid_format(table_key(&one, 0), key);
+        buf_append_text(&text, key);
+        buf_append_text(&text, " ");
+        for (unsigned j = 0; j < 1 << 16; j++)
+            buf_append(&text,
+                       SPAN("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"));
+        buf_append_text(&text, "\n");
+        files[i] = test_file(i == 0 ? "long-0.data" : "long-1.data", buf_span(&text));
+        buf_release(&text);
+    }
+    int len = snprintf(ask, sizeof ask, "*2\r\n$3\r\nGET\r\n$36\r\n%s\r\n", key);
+    replace_data();
+    pid_t pid = start(log, "0", "shared");
+    unsigned outcomes[3] = {0};
+    for (unsigned i = 0; i < READERS; i++) {
+        struct buf begin = {0};
+        readers[i] = connect_narrow(port_in(log));
+        require(readers[i] >= 0 && send_all(readers[i], span_of(ask, (size_t)len)) &&
+                    receive(readers[i], &begin, 10),
+                "no reader");
+        buf_release(&begin);
+        outcomes[reload(pid, log, i == 0 ? 48 * MIB : 0)]++;
+    }
+    diag("%u reloaded, %u from a file, %u refused", outcomes[RELOADED],
+         outcomes[RELOADED_FROM_FILE], outcomes[REFUSED]);
+    for (unsigned i = 0; i < READERS; i++)
+        close(readers[i]);
+    ok(outcomes[RELOADED] < READERS,
+       "not all fit in memory beside datasets that slow clients still read");
+    group_write(group.limit, 4096 * MIB);
+    kill(pid, SIGTERM);
+    is_number(end_of(pid), 0, "it ends well");
+    is_number(group_read(group.kills, "oom_kill"), 0, "nobody was killed");
+}
+
+// The copy in huge pages; and an index that is spoiled and built anew.
+static void check_index_file(void)
+{
+    const char *log = test_path("huge.log");
+    for (unsigned i = 0; i < 2; i++)
+        index_written(files[i], NULL);
+    by_link = true;
+    data = test_path("link.data");
+    replace_data();
+    pid_t pid = start(log, "0", "huge");
+    ok(reload(pid, log, 256 * MIB) == RELOADED && log_lacks(log, " # "), "a copy in huge pages");
+    ok(reload(pid, log, 4 * MIB) == RELOADED && log_has(log, " # no room for a copy of the index"),
+       "no room for another one: the file is served from");
+    end(pid, log);
+
+    log = test_path("spoiled.log");
+    pid = start(log, "0", "shared");
+    set_room(24 * MIB);
+    char junk[4096];
+    memset(junk, 0x55, sizeof junk);
+    char index[256];
+    snprintf(index, sizeof index, "%s.idx", files[served]);
+    file_patch(index, 100 * 4096, span_of(junk, sizeof junk));
+    for (unsigned tries = 0; tries < 6000 && log_lacks(log, "built the index of") &&
+                             log_lacks(log, "cannot build the index anew");
+         tries++) {
+        require(waitpid(pid, NULL, WNOHANG) == 0, "the server was killed while it mended");
+        usleep(10000);
+    }
+    ok(log_has(log, "built the index of") || log_has(log, " MiB are missing"),
+       "a spoiled index: built anew, or it is told what is missing");
+    end(pid, log);
+    by_link = false;
+    data = test_path("table.data");
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc > 4 && strcmp(argv[1], "joining") == 0)
+        return joining(argv + 2);
+    if (!make_group()) {
+        ok(true, "# SKIP no cgroup with a limit of memory can be made here: %s", strerror(errno));
+        return done_testing();
+    }
+    files[0] = table_file(&tables[0], "table-0.data");
+    files[1] = table_file(&tables[1], "table-1.data");
+    data = test_path("table.data");
+    replace_data();
+    check_rooms();
+    check_no_file();
+    check_index_file();
+    check_slow_readers();
+    return done_testing();
+}
