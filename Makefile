@@ -67,7 +67,8 @@ FAULTS := $(wildcard tests/faults/*.c)
 # Those in which calls of the parts of the server fail, and that need no server beside them.
 FAULTS_WITHIN := $(wildcard tests/faults/f15_*.c)
 LONG_FAULTS := $(wildcard tests/faults/long/*.c)
-SCRIPTS := $(wildcard tests/integration/*.t tests/faults/*.t)
+SCRIPTS := $(wildcard tests/integration/*.t)
+FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
@@ -188,9 +189,9 @@ define test_flavour
 test-$(1): build/$(1)/stele-server build/$(1)/stele \
     $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(CLIENTS) $(BENCH) $(FUZZ))
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer -j$(CORES) \
-	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT) $(INTEGRATION))
+	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT) $(INTEGRATION)) $(SCRIPTS)
 	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(FAULTS)) $(SCRIPTS)
+	    $(patsubst %.c,build/$(1)/%,$(FAULTS)) $(FAULT_SCRIPTS)
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
