@@ -169,7 +169,7 @@ def config_get(ours, theirs, _words, _context):
                for name, value in ours_by_name.items())
 
 
-OWN_OPTIONS = {b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
+OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
                b"request-timeout", b"skip-malformed", b"threads", b"write-timeout"}
 
 

@@ -92,7 +92,7 @@ sub bars {
 }
 
 my $times = qr/(?: +[\d.]+ ns){3}\n/;
-my ($table) = run("$stele bench example.data --index none");
+my $table = `$stele bench example.data --index none 2>/dev/null`;
 my ($shown, $status) = on_terminal(50, "$stele bench example.data --index none");
 my $expected = qr/^keys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\z/ms;
 is($status, 0, 'bench finds every key');
