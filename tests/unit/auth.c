@@ -46,7 +46,7 @@ static void check_commands(void)
         const struct command_entry *entry = &loops.group.commands.entries[i];
         const struct command *c = entry->command;
         int words = c->arity < 0 ? -c->arity : c->arity;
-        if ((c->flags & (NO_AUTH | PROTECTED)) != 0 || c->handler == NULL || words > 10)
+        if ((c->flags & (NO_AUTH | STRANGERS | PROTECTED)) != 0 || c->handler == NULL || words > 10)
             continue;
         struct party *p = party_new(&loops, 0);
         buf_printf(&p->said, "*%d\r\n", words);
