@@ -113,8 +113,6 @@ struct service_group {
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic
     uint64_t memory_allowed;     // bytes, of this process
-    pthread_mutex_t password_lock;
-    char password[PASSWORD_MAX + 1]; // guarded by it; of no meaning where `requirepass` is NULL
     // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
     void (*stop)(void *context);
     void *stop_context;
@@ -132,6 +130,8 @@ struct service_group {
     void (*settings_changed)(void *context);
     void *settings_context;
     _Alignas(MEMORY_LINE) _Atomic int64_t live[LIVE_SETTINGS]; // by any thread, seldom
+    _Alignas(MEMORY_LINE) pthread_mutex_t password_lock;       // taken by AUTH and HELLO
+    char password[PASSWORD_MAX + 1]; // guarded by it; of no meaning where `requirepass` is NULL
     _Alignas(MEMORY_LINE) struct observation observation;
 };
 
