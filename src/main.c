@@ -243,6 +243,7 @@ static void begin_signals(void)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    signal(SIGIO, SIG_IGN); // file_is_written
     // A server in the background of a script hears these two when it serves, so it does now.
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);

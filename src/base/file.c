@@ -61,6 +61,15 @@ bool file_write(int fd, const void *from, size_t len, uint64_t at)
     return true;
 }
 
+// A lease to read is not to be had while there is a writer.
+bool file_is_written(int fd)
+{
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
+        return errno == EAGAIN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
 bool file_sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -215,7 +215,8 @@ static void tell(struct dataset *d, const char *what)
     d->settings.notice(d->settings.context, true, line);
 }
 
-// Whether somebody has written to the file, which has not lost anything.
+// Whether somebody has written to the file, which has not lost anything. Times alone may be those
+// of a touch: where the content is known, it decides (dataset_prove).
 static void check_change(struct dataset *d)
 {
     struct stat status;
@@ -224,7 +225,8 @@ static void check_change(struct dataset *d)
     struct identity now = identity_of_file(&status);
     if (now.bytes > d->opened.bytes)
         atomic_store(&d->change, CHANGE_APPENDED);
-    else if (now.modified_ns != d->opened.modified_ns)
+    else if (now.modified_ns != atomic_load(&d->same_modified_ns) &&
+             !atomic_load(&d->content_known))
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
 }
 
@@ -261,6 +263,11 @@ const char *dataset_status(const struct dataset *d)
     if (atomic_load(&d->source.lost_pages) > 0)
         return "unreadable";
     return mapping_is_damaged(&d->source) ? "truncated" : changes[atomic_load(&d->change)];
+}
+
+bool dataset_last_line_is_unterminated(const struct dataset *d)
+{
+    return d->text.len > 0 && d->source.last != '\n';
 }
 
 const struct dataset_figures *dataset_figures(const struct dataset *d)

@@ -182,6 +182,10 @@ bool dataset_is_rebuilt(const struct dataset *d);
 // "unreadable" (a part of it).
 const char *dataset_status(const struct dataset *d);
 
+// Whether the data did not end in a newline when it was opened. The format allows it, but a file
+// that was cut looks so, too; then the last value may be a part of what it was.
+bool dataset_last_line_is_unterminated(const struct dataset *d);
+
 // Gives back the reference that opening handed out. NULL is accepted.
 void dataset_close(struct dataset *d);
 
@@ -193,6 +197,28 @@ void dataset_free(struct dataset *d);
 
 // Whether that is the status of the file it was opened from, whatever has been done to that since.
 bool dataset_is_of(const struct dataset *d, const struct stat *status);
+
+// Whether the file of that status is the one it was opened from, and looks as it did when it was
+// known to hold what is served: the same size and times.
+bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status);
+
+// Whether the file of that status holds what is served, byte for byte. Where its times do not prove
+// it, all of it is read, and its times noted when it does. False also when `*cancel` became true
+// (`cancel` may be NULL), when the content is not known (dataset_remember), or when somebody writes
+// to it meanwhile. On the thread that settles.
+bool dataset_holds(struct dataset *d, const struct stat *status, const atomic_bool *cancel);
+
+// Has the content's checksum known. Where no index file has it, all of the data is read; or it
+// stays unknown, when the data is more than half of the memory there is, as reading it would push
+// out what is served. On the thread that settles, after it has.
+void dataset_remember(struct dataset *d, const atomic_bool *cancel);
+
+// Whether the data file was written to, or only touched, which dataset_prove can tell. Any thread.
+bool dataset_is_suspect(const struct dataset *d);
+
+// Reads the data file: true when it holds what is served; when it does not, it counts as
+// overwritten from here on. On the thread that settles.
+bool dataset_prove(struct dataset *d, const atomic_bool *cancel);
 
 // For a reply that borrows a value: holding a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);

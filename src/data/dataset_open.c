@@ -662,9 +662,13 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
     if (fd >= 0) {
         d->id = identity_of_file(&status);
         d->opened = d->id;
+        dataset_note_times(d, &d->id);
         opened = open_file(d, fd, report, error);
         close(fd);
     }
+    if (opened && dataset_last_line_is_unterminated(d))
+        dataset_notice(
+            d, true, "the last line of '%s' does not end in a newline: it may have been cut", path);
     if (opened)
         return d;
     dataset_close(d);
@@ -691,7 +695,7 @@ static bool is_current(const struct dataset *d)
     if (!dataset_is_there(d) || fstat(d->source.fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
-    return now.bytes == d->opened.bytes && now.modified_ns == d->opened.modified_ns;
+    return now.bytes == d->opened.bytes && now.modified_ns == atomic_load(&d->same_modified_ns);
 }
 
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
@@ -729,6 +733,8 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     } else {
         d->id = identity_of_file(&status);
         d->opened = old->opened;
+        dataset_note_times(d, &d->id);
+        atomic_init(&d->same_modified_ns, atomic_load(&old->same_modified_ns));
         atomic_init(&d->change, atomic_load(&old->change));
         atomic_init(&d->told, atomic_load(&old->told));
         d->rebuilt = true;

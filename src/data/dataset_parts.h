@@ -39,6 +39,12 @@ struct dataset {
     struct identity opened; // as what is served was opened first: so long it is
     atomic_uint change;     // an enum change: what has been seen of the file besides damage
     atomic_uint told;       // what dataset_check has told of; bits
+    // Of the data file, with whose times it is known to hold what is served (dataset_same.c):
+    _Atomic int64_t same_modified_ns;
+    _Atomic int64_t same_changed_ns;
+    _Atomic int64_t same_read_ns; // when that was found out
+    _Atomic uint64_t content;     // its checksum
+    atomic_bool content_known;
     struct index_writer writer;
     // Of a mapped index:
     bool blocks_unverified;
@@ -80,6 +86,12 @@ bool dataset_is_unchanged(struct dataset *d);
 
 // Whether its path still leads to the file it was opened from.
 bool dataset_is_there(const struct dataset *d);
+
+// With those times the file holds what is served. `now` is of the file before it was read.
+void dataset_note_times(struct dataset *d, const struct identity *now);
+
+// That is the checksum of the content that is served.
+void dataset_know_content(struct dataset *d, uint64_t content);
 
 // Nobody reads it any more.
 void dataset_release(struct ref *ref);

@@ -100,6 +100,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
             replace_memory_by_file(x, d->writer.fd);
             index_file_stands(&x->file, index_image(x));
         }
+        dataset_know_content(d, facts.data.content);
         outcome = DATASET_IN_MAPPING;
     }
     index_writer_close(&d->writer);

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/yield.h"
@@ -27,18 +29,21 @@ enum {
     STOP_SECONDS = 2,
     STACK = 512 * 1024,
     WATCH_INTERVAL = 1,      // seconds that another file must hold still before it is loaded
+    REST_SECONDS = 10,       // the same of one that looks cut: its last line may still come
+    WRITER_SECONDS = 60,     // the same of one that somebody has open for writing
     RETRY_PAUSE_MAX = 3600,  // seconds until one that could not be loaded is tried again
     WAITED_TOLD = 500000000, // ns that a reload waited for a processor, and more: the log tells
 };
 
 static const ev_tstamp LOOK_INTERVAL = 0.5; // seconds between two looks at the data file
 
-// A file that has taken the place of the one that is served.
+// A file that has taken the place of the one that is served, or that one when it was written to.
 struct candidate {
     struct stat status;
     uint64_t pause_ns; // how long it is to be left alone from `since_ns` on; 0: there is none
     uint64_t since_ns; // monotonic
     bool tried;        // it was asked for then
+    bool awaited;      // for more than that it holds still; it was told
 };
 
 struct edition {
@@ -125,12 +130,14 @@ static struct reload_request *next_request(const struct reload_request *request)
     return (struct reload_request *)request->errand.next;
 }
 
-// `why` NULL: it is done.
-static void answer(struct publisher *p, struct reload_request *request, const struct error *why)
+// `why` NULL: it is done, or `unchanged`.
+static void answer(struct publisher *p, struct reload_request *request, bool unchanged,
+                   const struct error *why)
 {
     while (request != NULL) {
         struct reload_request *next = next_request(request);
         request->failed = why != NULL;
+        request->unchanged = unchanged;
         if (why != NULL)
             request->why = *why;
         workers_return(p->workers, &request->errand);
@@ -156,7 +163,7 @@ void publisher_ask(struct publisher *p, struct reload_request *request)
     }
     pthread_mutex_unlock(&p->lock);
     if (refused)
-        answer(p, request, &stopping);
+        answer(p, request, false, &stopping);
 }
 
 void publisher_mend(struct publisher *p)
@@ -198,6 +205,7 @@ static void settle(struct publisher *p)
     struct yield yield;
     yield_begin(&yield);
     dataset_settle(p->current->dataset, &p->cancel);
+    dataset_remember(p->current->dataset, &p->cancel);
     yield_end();
     mend(p);
 }
@@ -247,6 +255,23 @@ static void tell_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t 
               waited);
 }
 
+// Whether an index file has come that could take the place of one in memory.
+static bool could_map_index(const struct dataset *d)
+{
+    return strcmp(dataset_index_status(d), "memory") == 0 && *dataset_index_path(d) != '\0' &&
+           access(dataset_index_path(d), F_OK) == 0;
+}
+
+// Whether what the path leads to is what is served, byte for byte, and its index is sound.
+static bool is_served(struct publisher *p)
+{
+    struct stat status;
+    struct dataset *d = p->current->dataset;
+    return stat(p->source.path, &status) == 0 && strcmp(dataset_index_status(d), "damaged") != 0 &&
+           !dataset_may_be_spoiled(d) && !could_map_index(d) &&
+           dataset_holds(d, &status, &p->cancel);
+}
+
 static void reload(struct publisher *p)
 {
     struct yield yield;
@@ -255,20 +280,23 @@ static void reload(struct publisher *p)
     notify_reloading();
     reload_history_begin(p->history);
     yield_begin(&yield);
-    bool done = replace(p, p->source.open(p->source.context, &error), &error);
+    bool unchanged = is_served(p);
+    bool done = unchanged || replace(p, p->source.open(p->source.context, &error), &error);
     yield_end();
     uint64_t took = clock_monotonic_ns() - start;
-    reload_history_end(p->history, took, done ? NULL : &error);
-    if (done)
+    reload_history_end(p->history, took, unchanged, done ? NULL : &error);
+    if (unchanged)
+        log_write(LOG_NOTICE, "%s has not changed: nothing to reload", p->source.path);
+    else if (done)
         tell_reloaded(p, took, yield.waited_ns);
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
-    answer(p, take(p, &p->served), done ? NULL : &error);
+    answer(p, take(p, &p->served), unchanged, done ? NULL : &error);
     if (!atomic_load(&p->cancel)) // the server has told that it is stopping
         notify_ready("serving %llu keys of %s",
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
                      p->source.path);
-    if (done)
+    if (done && !unchanged)
         settle(p);
 }
 
@@ -281,6 +309,8 @@ static void mend(struct publisher *p)
     uint64_t start = clock_monotonic_ns();
     bool mended = false;
     yield_begin(&yield);
+    if (dataset_is_suspect(spoiled))
+        (void)dataset_prove(spoiled, &p->cancel); // it is told when the file is looked at next
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
         log_write(LOG_WARNING, "%s: building anew", error.text);
@@ -324,27 +354,72 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 // What counts is the file that the path leads to, over whatever links and folders, so it is looked
 // at again and again: what the system tells of is the last part of the path alone.
 
+static bool is_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           is_time(a->st_mtim, b->st_mtim) && is_time(a->st_ctim, b->st_ctim);
 }
 
-// Another file that has held still is loaded. One that cannot be is tried again, ever more seldom:
-// it may have been for want of memory or descriptors. A file that is gone is waited for; the one
-// that is served, when somebody has written to it, is not what was published.
+// What a copy that is not done looks like: seconds for which it should hold still, and in `*why`
+// what is seen of it.
+static unsigned patience(int fd, const struct stat *status, const char **why)
+{
+    char last = '\0';
+    if (file_is_written(fd)) {
+        *why = "somebody has it open for writing";
+        return WRITER_SECONDS;
+    }
+    if (status->st_size == 0) {
+        *why = "it is empty";
+        return REST_SECONDS;
+    }
+    if (file_read(fd, &last, 1, (uint64_t)status->st_size - 1) && last != '\n') {
+        *why = "its last line has no end";
+        return REST_SECONDS;
+    }
+    return WATCH_INTERVAL;
+}
+
+// Whether the candidate, which holds still, is to be left alone for longer, as more of it may come.
+static bool is_awaited(struct publisher *p, uint64_t still_ns)
+{
+    struct candidate *c = &p->candidate;
+    struct stat status;
+    const char *why = "";
+    int fd = file_open(p->source.path, &status, NULL);
+    if (fd < 0)
+        return false; // loading it will tell
+    unsigned seconds = patience(fd, &status, &why);
+    close(fd);
+    if (!is_same(&c->status, &status) || still_ns >= seconds * CLOCK_SECOND)
+        return false;
+    if (!c->awaited)
+        log_write(LOG_NOTICE, "%s has changed, but %s: waiting for %u s", p->source.path, why,
+                  seconds);
+    c->awaited = true;
+    return true;
+}
+
+// Another file, or the one that is served when somebody has written to it, is loaded when it has
+// held still and looks whole. One that cannot be loaded is tried again, ever more seldom: it may
+// have been for want of memory or descriptors. A file that is gone is waited for.
 static void look(struct publisher *p)
 {
     struct candidate *c = &p->candidate;
     struct stat status;
     uint64_t now = clock_monotonic_ns();
-    if (stat(p->source.path, &status) != 0 || dataset_is_of(p->current->dataset, &status)) {
+    if (stat(p->source.path, &status) != 0 || dataset_is_as_loaded(p->current->dataset, &status)) {
         *c = (struct candidate){.pause_ns = 0};
         return;
     }
     if (c->pause_ns == 0 || !is_same(&c->status, &status))
-        *c = (struct candidate){status, WATCH_INTERVAL * CLOCK_SECOND, now, false};
-    if (now - c->since_ns < c->pause_ns)
+        *c = (struct candidate){status, WATCH_INTERVAL * CLOCK_SECOND, now, false, c->awaited};
+    if (now - c->since_ns < c->pause_ns || (!c->tried && is_awaited(p, now - c->since_ns)))
         return;
     log_write(LOG_NOTICE, c->tried ? "trying %s again: reloading" : "%s has changed: reloading",
               p->source.path);
@@ -428,8 +503,8 @@ void publisher_cancel(struct publisher *p)
     p->cancelled = true;
     pthread_mutex_unlock(&p->lock);
     workers_cancel_publish(p->workers);
-    answer(p, take(p, &p->requests), &stopping);
-    answer(p, take(p, &p->served), &stopping);
+    answer(p, take(p, &p->requests), false, &stopping);
+    answer(p, take(p, &p->served), false, &stopping);
     ev_async_send(p->loop, &p->wake);
 }
 

@@ -864,7 +864,8 @@ const struct command command_table[] = {
      "Replaces the dataset by what the data file holds now; answers when all is served from it",
      "O(N log N) where N is the number of keys, beside the loops; O(1) with an index file",
      .deviation = "Redis has no such command. Refused unless a password is set. When the new "
-                  "dataset cannot be served, it answers why, and the old one is served on."},
+                  "dataset cannot be served, it answers why, and the old one is served on. OK "
+                  "unchanged: the file holds what is served already, and nothing is replaced."},
     {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
      "The length of the value of a key; 0 when there is none", "O(1)", NULL, one_key},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,

@@ -396,7 +396,8 @@ static void reload_fields(const struct session *s, struct buf *b)
     const struct service *service = s->service;
     struct reload_figures f = reload_history_read(&service->group->observation.reloads);
     uint64_t age = clock_monotonic_ns() - f.published_ns;
-    buf_printf(b, "dataset_generation:%llu\r\n", (ull)session_view(s)->generation + 1);
+    buf_printf(b, "dataset_generation:%llu\r\n",
+               (ull)service_generation(service, session_view(s)) + 1);
     buf_printf(b, "dataset_age_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
     buf_printf(b, "dataset_reload_in_progress:%d\r\n", f.running);
     buf_printf(b, "dataset_reloads:%llu\r\n", (ull)f.done);
@@ -415,6 +416,8 @@ static void dataset_section(const struct session *s, struct buf *b)
     buf_printf(b, "dataset_bytes:%llu\r\n", (ull)f->data_bytes);
     buf_printf(b, "dataset_lines:%llu\r\n", (ull)f->lines);
     buf_printf(b, "dataset_malformed_lines:%llu\r\n", (ull)f->malformed);
+    buf_printf(b, "dataset_last_line_unterminated:%d\r\n",
+               dataset_last_line_is_unterminated(session_dataset(s)));
     buf_printf(b, "dataset_keys:%llu\r\n", (ull)f->keys);
     buf_printf(b, "dataset_duplicate_keys:%llu\r\n", (ull)f->duplicates);
     buf_printf(b, "dataset_value_bytes:%llu\r\n", (ull)f->value_bytes);

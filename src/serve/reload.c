@@ -26,15 +26,17 @@ void reload_history_begin(struct reload_history *h)
     pthread_mutex_unlock(&h->lock);
 }
 
-void reload_history_end(struct reload_history *h, uint64_t took_ns, const struct error *why)
+void reload_history_end(struct reload_history *h, uint64_t took_ns, bool unchanged,
+                        const struct error *why)
 {
+    bool replaced = why == NULL && !unchanged;
     struct reload_figures *f = &h->figures;
     pthread_mutex_lock(&h->lock);
     f->running = false;
     f->failed = why != NULL;
-    f->done += why == NULL;
+    f->done += replaced;
     f->failures += why != NULL;
-    if (why == NULL)
+    if (replaced)
         f->published_ns = clock_monotonic_ns();
     f->ended_us = clock_wall_us();
     f->took_ns = took_ns;
@@ -87,7 +89,7 @@ enum command_result stele_reload_command(struct session *s, const struct resp_re
     if (request->failed)
         resp_error(&s->reply, "ERR cannot reload: %s", request->why.text);
     else
-        resp_status(&s->reply, "OK");
+        resp_status(&s->reply, request->unchanged ? "OK unchanged" : "OK");
     errand_end(s);
     return COMMAND_DONE;
 }

@@ -12,6 +12,7 @@
 struct reload_request {
     struct errand errand;
     bool failed;
+    bool unchanged;   // it is served already: nothing was replaced
     struct error why; // when it failed
 };
 
@@ -20,7 +21,7 @@ struct reload_figures {
     bool running;      // one is being done
     bool failed;       // the last one
     uint64_t begun_ns; // when the one that is running began; monotonic
-    uint64_t done;
+    uint64_t done;     // those that replaced the dataset
     uint64_t failures;
     uint64_t published_ns; // when the present dataset began to be served; monotonic
     uint64_t ended_us;     // when the last reload ended, since 1970; 0: there was none
@@ -39,7 +40,9 @@ void reload_history_release(struct reload_history *h);
 
 // For who reloads.
 void reload_history_begin(struct reload_history *h);
-void reload_history_end(struct reload_history *h, uint64_t took_ns, const struct error *why);
+// `why` NULL: it went well, and the dataset was replaced; or, `unchanged`, need not be.
+void reload_history_end(struct reload_history *h, uint64_t took_ns, bool unchanged,
+                        const struct error *why);
 
 struct reload_figures reload_history_read(struct reload_history *h);
 

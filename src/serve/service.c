@@ -147,6 +147,18 @@ void service_publish(struct service *service)
     service->dataset = view->dataset;
     ref_drop(&old->ref);
     tracking_invalidate(service);
+    counter_set(&service->generation, view->generation);
+}
+
+uint64_t service_generation(const struct service *service, const struct view *view)
+{
+    uint64_t least = view->generation;
+    for (unsigned i = 0; i < service->group->count; i++) {
+        uint64_t generation = counter_get(&service->group->services[i]->generation);
+        if (generation < least)
+            least = generation;
+    }
+    return least;
 }
 
 uint64_t service_oldest_view(const struct service *service)
@@ -169,7 +181,7 @@ void service_forget(struct service *service)
 bool service_check_dataset(struct service *service)
 {
     dataset_check(service->dataset);
-    return dataset_may_be_spoiled(service->dataset);
+    return dataset_may_be_spoiled(service->dataset) || dataset_is_suspect(service->dataset);
 }
 
 uint64_t service_clients_memory_max(const struct service *service)

@@ -173,6 +173,8 @@ struct service {
     struct view first_view; // of the one the loop began with
     struct view *next_view; // prepared, or NULL
     uint64_t random_state;
+    struct counter
+        generation; // of the view: how often the data has been replaced; any thread reads
     struct stats stats;
     struct timing timing; // settled by the caller of the sessions, at the end of a turn
     struct durations_table durations;
@@ -206,6 +208,10 @@ bool service_prepare(struct service *service, struct dataset *dataset);
 // old one. Clients that track are told (tracking.h).
 void service_publish(struct service *service);
 
+// How often the data has been replaced, for who sees `view`: a loop that has gone on counts as not
+// having done so until the last one has, so that who hears a number finds that data in every loop.
+uint64_t service_generation(const struct service *service, const struct view *view);
+
 // The number of the oldest view that may still be held: who holds an older one is to be closed. 0:
 // none is as old.
 uint64_t service_oldest_view(const struct service *service);
@@ -214,7 +220,8 @@ uint64_t service_oldest_view(const struct service *service);
 void service_forget(struct service *service);
 
 // Compares the files of the loop's dataset with what they were, and has what is new logged
-// (dataset_check): every second or so, in one loop's thread. True when the index may be spoiled.
+// (dataset_check): every second or so, in one loop's thread. True when the index may be spoiled, or
+// the data file was written to or touched: the publisher then finds out.
 bool service_check_dataset(struct service *service);
 
 // Frees what was logged. The services are gone, or about to be used no more.

@@ -98,6 +98,12 @@ static void show_figures(const struct dataset_figures *f)
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
 }
 
+// What opening has warned of.
+static int with_strictness(const struct options *o, const struct dataset *d, int code)
+{
+    return o->strict && code == TOOL_OK && dataset_last_line_is_unterminated(d) ? TOOL_NO : code;
+}
+
 static int check_data(const struct options *o)
 {
     struct dataset_settings settings = o->settings;
@@ -112,7 +118,7 @@ static int check_data(const struct options *o)
     show_figures(f);
     if (!check_trie(d, o->file))
         code = TOOL_ERROR;
-    return tool_close(d, code);
+    return tool_close(d, with_strictness(o, d, code));
 }
 
 static int check_index(const struct options *o)
@@ -129,7 +135,7 @@ static int check_index(const struct options *o)
         fprintf(stderr, "stele: %s\n", error.text);
     } else if (d != NULL && dataset_verify(d, &error)) {
         show_figures(dataset_figures(d));
-        code = check_trie(d, path) ? TOOL_OK : TOOL_NO;
+        code = with_strictness(o, d, check_trie(d, path) ? TOOL_OK : TOOL_NO);
     } else {
         fprintf(stderr, "stele: %s\n", error.text);
     }
@@ -152,6 +158,13 @@ static const char *set_all(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *set_strict(struct options *o, const char *value)
+{
+    (void)value;
+    o->strict = true;
+    return NULL;
+}
+
 static const char *set_check_index(struct options *o, const char *value)
 {
     (void)value;
@@ -163,12 +176,14 @@ static const struct option_row rows[] = {
     {"--all", NULL, "name all malformed and all replaced lines, not only ten of each", set_all},
     {"--index", NULL, "check the index file FILE.idx, and that it is of this data, instead",
      set_check_index},
+    {"--strict", NULL, "a last line without a newline, as of a file that was cut, is status 1",
+     set_strict},
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_check = {
     "check",
-    "FILE [--all | --index]",
+    "FILE [--all | --index] [--strict]",
     "validate every line, naming malformed and replaced ones (ten, or all); or the index file",
     false,
     rows,

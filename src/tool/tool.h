@@ -20,6 +20,7 @@ struct options {
     int key_count;
     struct dataset_settings settings; // tool_settings(), and what options change
     bool all;
+    bool strict;
     bool check_index;
     struct uuid from;
     struct uuid to; // the last key of the range, if it is there

@@ -1,5 +1,5 @@
 // What --watch takes for another file: whatever the path leads to, over links and folders that are
-// turned, as soon as it holds still. Not what somebody has done to the file that is served.
+// turned, as soon as it holds still.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,53 +207,6 @@ static void check_growing(void)
     is_number(server_stop(&s), 0, "exit code");
 }
 
-// ---- the file that is served --------------------------------------------------------------------
-
-static void check_misused(void)
-{
-    static const struct {
-        const char *name;
-        const char *told;
-    } cases[] = {
-        {"cut", "was truncated or written anew in place"},
-        {"appended to", "was appended to"},
-        {"overwritten", "was overwritten in place"},
-    };
-    for (unsigned i = 0; i < 3; i++) {
-        const char *path = test_file("misused", span_text(OLD));
-        unlink(test_path("misused.idx"));
-        struct server_process s = server_start(path, options);
-        int control = control_open(s.port);
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (i == 0)
-            require(ftruncate(fd, (off_t)strlen(KEY "1 old\n" KEY "2 the whole")) == 0, "no cut");
-        else if (i == 1)
-            require(pwrite(fd, KEY "1 more\n", 43, (off_t)strlen(OLD)) == 43, "cannot append");
-        else
-            require(pwrite(fd, "odd", 3, 37) == 3, "cannot write");
-        close(fd);
-        log_await(s.log_path, cases[i].told);
-        const char *value = control_line(control, "GET " KEY "2");
-        ok(i == 0 ? strncmp(value, "-ERR data unreadable", 20) == 0 : strcmp(value, "$15") == 0,
-           "%s: what was lost is an error, the rest is served: %s", cases[i].name, value);
-        if (i > 0)
-            control_line(control, NULL);
-        uint64_t end = clock_monotonic_ns() + 3 * CLOCK_SECOND; // three times what it waits
-        while (clock_monotonic_ns() < end)
-            require(strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0,
-                    "%s: it is loaded", cases[i].name);
-        is_text(control_info(control, "dataset_reloads"), "0", "%s: it is not loaded",
-                cases[i].name);
-        put(test_path("fresh"), NEW);
-        require(rename(test_path("fresh"), path) == 0, "cannot rename");
-        ok(comes_to_serve(control, "new"), "%s: a whole file is", cases[i].name);
-        is_text(control_info(control, "dataset_status"), "ok", "%s: and all is well",
-                cases[i].name);
-        close(control);
-        is_number(server_stop(&s), 0, "exit code");
-    }
-}
-
 // ---- what cannot be loaded ----------------------------------------------------------------------
 
 static void check_again(void)
@@ -280,7 +233,6 @@ int main(void)
 {
     check_others();
     check_growing();
-    check_misused();
     check_again();
     return done_testing();
 }

@@ -68,6 +68,7 @@ static void check(const char *index)
     int control = control_open(s.port);
     int other = control_open(s.port);
     diag("--index %s", index);
+    replace(path, data_with("again.data", "old", 0));
     is_text(control_line(control, "STELE.RELOAD"), "+OK", "(what there is can be mapped)");
     settle_server(&s);
     replace(path, data_with("large.data", "new", LARGE));

@@ -106,7 +106,9 @@ static void storm(void)
             askers_run(askers, -1, 1);
     }
     // What comes last is answered by a reload that begins after it.
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a reload behind %d SIGHUPs", HANGUPS);
+    const char *reply = control_line(control, "STELE.RELOAD");
+    ok(strcmp(reply, "+OK") == 0 || strcmp(reply, "+OK unchanged") == 0,
+       "a reload behind %d SIGHUPs: %s", HANGUPS, reply);
     twins_acknowledge(&twins);
     askers_run(askers, -1, REPLIES);
     is_number(askers_wrong(askers), 0, "no reply is wrong");
@@ -135,6 +137,7 @@ static void stop_while_reloading(void)
         int asker = control_open(s.port);
         int other = control_open(s.port);
         unsigned looks = (unsigned)random_below(&seed, 60);
+        twins_replace(&twins);
         require(send_all(asker, SPAN("*1\r\n$12\r\nSTELE.RELOAD\r\n")), "the server is gone");
         for (unsigned look = 0; look < looks; look++)
             control_info(other, "dataset_reload_in_progress");

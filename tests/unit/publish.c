@@ -312,6 +312,33 @@ static void check_within(void)
     end();
 }
 
+// Who hears a generation finds its data in every loop: the number rises when the last one has gone
+// on, whichever is asked.
+static void check_generation(void)
+{
+    old_data = make_dataset("old", false, &old_lines);
+    new_data = make_dataset("new", true, &new_lines);
+    loops_init(&loops, 3, &settings, old_data);
+    struct party *p[3];
+    for (unsigned i = 0; i < 3; i++)
+        p[i] = party_new(&loops, i);
+    for (unsigned turned = 0; turned <= 3; turned++) {
+        if (turned > 0)
+            loops_publish(&loops, turned - 1, new_data);
+        for (unsigned i = 0; i < 3; i++) {
+            say(p[i], "INFO dataset");
+            loops_run(&loops);
+            struct span heard = hear(p[i]);
+            is_number(occurrences(heard,
+                                  turned < 3 ? "dataset_generation:1\r" : "dataset_generation:2\r"),
+                      1, "%u of 3 loops have gone on: what loop %u says", turned, i);
+        }
+    }
+    for (unsigned i = 0; i < 3; i++)
+        party_end(p[i]);
+    end();
+}
+
 int main(void)
 {
     struct random r = random_seeded();
@@ -323,6 +350,7 @@ int main(void)
     check_borrowed();
     check_tracking();
     check_within();
+    check_generation();
     check_scan(1, "COUNT 7");
     check_scan(3, "COUNT 50");
     check_scan(40, "COUNT 10");

@@ -1,0 +1,258 @@
+// F37: under --watch, copies that stall, and copies over the file that is served: whatever the way
+// and whenever it stands still, the whole file is served in the end, and nothing less before where
+// the system tells that somebody is still writing.
+//
+// Each copy has a server of its own, and all are made at the same time, as they take their time.
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/control.h"
+#include "support/server.h"
+#include "support/talk.h"
+#include "support/tap.h"
+#include "support/watch.h"
+
+enum {
+    KEYS = 3000,
+    LINE = 36 + 1 + 8 + 1, // bytes
+    OLD_KEYS = 1000,
+    STALL_MS = 2500,
+    PATIENCE = 60,
+    IN_A_LINE = LINE * 1700 + 40,
+    AT_A_LINE = LINE * 1700,
+};
+
+static struct buf old_text, new_text;
+
+static void make_text(struct buf *to, unsigned count, const char *value)
+{
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(to, "00000000-0000-4000-8000-%012u %s\n", i, value);
+}
+
+// ---- writers, in processes of their own ---------------------------------------------------------
+
+static void stall(void)
+{
+    usleep(STALL_MS * 1000);
+}
+
+static int open_to_write(const char *path, int flags)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
+    if (fd < 0)
+        _exit(1);
+    return fd;
+}
+
+static void write_part(int fd, size_t from, size_t to)
+{
+    if (write(fd, new_text.ptr + from, to - from) != (ssize_t)(to - from))
+        _exit(1);
+}
+
+static void write_stalling(int fd, size_t at)
+{
+    write_part(fd, 0, at);
+    stall();
+    write_part(fd, at, new_text.len);
+    close(fd);
+}
+
+static void made_anew_in_a_line(const char *path)
+{
+    unlink(path);
+    write_stalling(open_to_write(path, O_CREAT), IN_A_LINE);
+}
+
+static void made_anew_at_a_line(const char *path)
+{
+    unlink(path);
+    write_stalling(open_to_write(path, O_CREAT), AT_A_LINE);
+}
+
+static void made_anew_empty(const char *path)
+{
+    unlink(path);
+    write_stalling(open_to_write(path, O_CREAT), 0);
+}
+
+static void copied_over(const char *path)
+{
+    int fd = open_to_write(path, O_TRUNC);
+    write_part(fd, 0, new_text.len);
+    close(fd);
+}
+
+static void copied_over_in_a_line(const char *path)
+{
+    write_stalling(open_to_write(path, O_TRUNC), IN_A_LINE);
+}
+
+static void copied_over_often(const char *path)
+{
+    int fd = open_to_write(path, O_TRUNC);
+    write_part(fd, 0, LINE);
+    stall();
+    write_part(fd, LINE, LINE * 100 + 7);
+    stall();
+    write_part(fd, LINE * 100 + 7, new_text.len);
+    close(fd);
+}
+
+// As rsync --inplace does.
+static void written_in_place(const char *path)
+{
+    write_stalling(open_to_write(path, 0), AT_A_LINE);
+}
+
+static void appended_to(const char *path)
+{
+    int fd = open_to_write(path, O_APPEND);
+    write_part(fd, LINE * OLD_KEYS, IN_A_LINE);
+    stall();
+    write_part(fd, IN_A_LINE, new_text.len);
+    close(fd);
+}
+
+static void renamed_while_it_grows(const char *path)
+{
+    char fresh[256];
+    snprintf(fresh, sizeof fresh, "%s.fresh", path);
+    int fd = open_to_write(fresh, O_CREAT);
+    write_part(fd, 0, AT_A_LINE);
+    if (rename(fresh, path) != 0)
+        _exit(1);
+    stall();
+    write_part(fd, AT_A_LINE, new_text.len);
+    close(fd);
+}
+
+static void in_two_commands(const char *path, size_t at)
+{
+    int fd = open_to_write(path, O_TRUNC);
+    write_part(fd, 0, at);
+    close(fd);
+    stall();
+    fd = open_to_write(path, O_APPEND);
+    write_part(fd, at, new_text.len);
+    close(fd);
+}
+
+static void closed_in_a_line(const char *path)
+{
+    in_two_commands(path, IN_A_LINE);
+}
+
+static void closed_at_a_line(const char *path)
+{
+    in_two_commands(path, AT_A_LINE);
+}
+
+// ---- all of them --------------------------------------------------------------------------------
+
+static const struct {
+    const char *name;
+    void (*write)(const char *path);
+    bool by_link;     // the server is given a link to the file
+    const char *most; // reloads it may take
+} cases[] = {
+    {"made anew, stalls in a line", made_anew_in_a_line, false, "1"},
+    {"made anew, stalls at a line's end", made_anew_at_a_line, false, "1"},
+    {"made anew, stalls while it is empty", made_anew_empty, false, "1"},
+    {"copied over what is served", copied_over, false, "1"},
+    {"copied over what is served, stalls in a line", copied_over_in_a_line, false, "1"},
+    {"copied over what is served, stalls twice", copied_over_often, false, "1"},
+    {"copied over what a link leads to", copied_over_in_a_line, true, "1"},
+    {"written over in place, stalls", written_in_place, false, "1"},
+    {"appended to, stalls in a line", appended_to, false, "1"},
+    {"renamed while it still grows", renamed_while_it_grows, false, "1"},
+    {"copied by two commands, the first ends in a line", closed_in_a_line, false, "1"},
+    {"copied by two commands, the first ends at a line's end", closed_at_a_line, false, "2"},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+// Whether the system tells who writes, in the folder of the test.
+static bool tells_writers(void)
+{
+    const char *path = test_file("probe", SPAN("x"));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool tells = fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+    close(fd);
+    return tells;
+}
+
+static bool is_served(int control)
+{
+    char last[64];
+    snprintf(last, sizeof last, "GET 00000000-0000-4000-8000-%012u", KEYS - 1);
+    if (strcmp(control_info(control, "dataset_keys"), "3000") != 0 ||
+        strcmp(control_line(control, last), "$8") != 0)
+        return false;
+    return strcmp(control_line(control, NULL), "newvalue") == 0;
+}
+
+static void end_case(unsigned i, struct server_process *s, int control, uint64_t end, bool told)
+{
+    bool served = false;
+    while (!served && clock_monotonic_ns() < end)
+        served = is_served(control) &&
+                 strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0;
+    ok(served, "%s: the whole file is served", cases[i].name);
+    is_text(control_info(control, "dataset_status"), "ok", "%s: and sound", cases[i].name);
+    if (told)
+        is_text(control_info(control, "dataset_reloads"), cases[i].most, "%s: reloads",
+                cases[i].name);
+    close(control);
+    is_number(server_stop(s), 0, "exit code");
+}
+
+int main(void)
+{
+    static struct server_process servers[CASES];
+    int controls[CASES];
+    pid_t writers[CASES];
+    bool told = tells_writers();
+    make_text(&old_text, OLD_KEYS, "oldvalue");
+    make_text(&new_text, KEYS, "newvalue");
+    for (unsigned i = 0; i < CASES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%u.data", i);
+        const char *path = test_file(name, buf_span(&old_text));
+        if (cases[i].by_link) {
+            const char *link = test_path("link");
+            require(symlink(path, link) == 0, "cannot link");
+            path = link;
+        }
+        servers[i] = server_start(
+            path, WORDS("--requirepass", CONTROL_PASSWORD, "--watch", "--threads", "1"));
+        controls[i] = control_open(servers[i].port);
+    }
+    for (unsigned i = 0; i < CASES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%u.data", i);
+        const char *path = test_path(name);
+        fflush(stdout);
+        writers[i] = fork();
+        require(writers[i] >= 0, "cannot fork");
+        if (writers[i] == 0) {
+            cases[i].write(path);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < CASES; i++) {
+        int status;
+        require(waitpid(writers[i], &status, 0) == writers[i] && status == 0, "%s: not written",
+                cases[i].name);
+    }
+    uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+    for (unsigned i = 0; i < CASES; i++)
+        end_case(i, &servers[i], controls[i], end, told);
+    buf_release(&old_text);
+    buf_release(&new_text);
+    return done_testing();
+}
