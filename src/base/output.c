@@ -45,6 +45,11 @@ static struct output_loan *append_loan(struct output *o)
     return &o->loans[o->first + o->count++];
 }
 
+size_t output_memory(const struct output *o)
+{
+    return o->owned.cap + o->capacity * sizeof *o->loans;
+}
+
 // Makes the owned bytes that have left room for others.
 static void forget_taken(struct output *o)
 {

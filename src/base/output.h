@@ -55,6 +55,9 @@ static inline void output_commit(struct output *o, size_t len)
     o->pending += len;
 }
 
+// Bytes of memory that it holds, but for what is borrowed.
+size_t output_memory(const struct output *o);
+
 // Appends a copy.
 void output_append(struct output *o, struct span s);
 

@@ -43,6 +43,16 @@ static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 
+static void account(struct conn *c)
+{
+    size_t held = CONN_MEMORY + c->input.cap + c->backlog.memory + output_memory(&c->output) +
+                  session_memory(&c->session);
+    if (c->session.killed)
+        held = 0;
+    if (held != c->held)
+        worker_account(c->worker, c, held);
+}
+
 struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
 {
     struct conn *c = calloc(1, sizeof *c);
@@ -65,6 +75,7 @@ struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local)
     link_init(&c->holding);
     link_init(&c->wake);
     c->awaits = AWAITS_NOTHING;
+    account(c);
     return c;
 }
 
@@ -136,8 +147,8 @@ void conn_describe(const struct session *s, struct client_facts *facts)
         .input = unanswered(c),
         .input_memory = c->input.cap + c->backlog.memory,
         .output = output_pending(&c->output),
-        .output_memory = c->output.owned.cap,
-        .memory = sizeof *c,
+        .output_memory = output_memory(&c->output),
+        .memory = CONN_MEMORY,
         .reading = ev_is_active(&c->io) && (c->io.events & EV_READ) != 0,
         .writing = ev_is_active(&c->io) && (c->io.events & EV_WRITE) != 0,
     };
@@ -248,7 +259,6 @@ static bool send_kept(struct conn *c)
 
 void conn_read_ahead(struct conn *c, struct bytes *heard)
 {
-    c->in_line = false;
     c->woken = false;
     if (c->input.len > 0) {
         buf_append(&c->input, span_of(heard->ptr, heard->len));
@@ -277,10 +287,9 @@ static bool keep_rest(struct conn *c, struct bytes in, size_t consumed)
     return !c->input.oom;
 }
 
-bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
+// False when the connection is to be freed.
+static bool feed(struct conn *c, struct bytes heard, struct output *out)
 {
-    if (output_pending(&c->output) > 0)
-        out = &c->output;
     if (c->input.oom || c->session.killed)
         return false;
     struct feed_result result = session_feed(&c->session, heard, out);
@@ -289,8 +298,19 @@ bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
         await_nothing(c);
     if (c->status == FEED_CLOSE)
         backlog_release(&c->backlog);
-    return keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed) &&
-           !session_oom(&c->session, out) && !c->session.killed;
+    if (!keep_rest(c, heard, c->status == FEED_CLOSE ? heard.len : result.consumed))
+        return false;
+    // What is not finished may hold much, and many may be answered before it is sent.
+    if (c->status != FEED_NEEDS_INPUT)
+        account(c);
+    return !session_oom(&c->session, out) && !c->session.killed;
+}
+
+bool conn_answer(struct conn *c, struct bytes heard, struct output *out)
+{
+    bool alive = feed(c, heard, output_pending(&c->output) > 0 ? &c->output : out);
+    c->in_line = false;
+    return alive;
 }
 
 static void log_foreign(struct conn *c)
@@ -421,20 +441,17 @@ bool conn_is_overdue(struct conn *c)
     return false;
 }
 
-static void account(struct conn *c)
-{
-    size_t held =
-        c->input.cap + c->backlog.memory + c->output.owned.cap + session_memory(&c->session);
-    if ((held | c->held) != 0)
-        worker_account(c->worker, c, c->session.killed ? 0 : held);
-}
-
 void conn_evict(struct conn *c)
 {
     session_kill(&c->session);
     backlog_release(&c->backlog);
-    if (c->session.out == NULL)
-        output_release(&c->output);
+    if (c->session.out != NULL)
+        return;
+    output_release(&c->output);
+    if (c->in_line) // its requests may have been read ahead, where they stand
+        return;
+    buf_release(&c->input);
+    session_shed(&c->session);
 }
 
 bool conn_reads_before(const struct conn *c, uint64_t number)

@@ -48,6 +48,9 @@ struct conn {
     struct link wake;     // on its worker's list of those that were woken, or that are to be closed
 };
 
+// Bytes of a connection that does nothing, with what the allocator notes beside it.
+enum { CONN_MEMORY = sizeof(struct conn) + 2 * sizeof(size_t) };
+
 // A connection on `fd`, which it owns from here on, of the client that CLIENT ID calls `id`; NULL
 // when memory is short (`fd` is closed).
 struct conn *conn_new(struct worker *worker, int fd, uint64_t id, bool local);

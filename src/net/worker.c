@@ -29,6 +29,11 @@ static const uint64_t EVICTION_LOG_INTERVAL = 60 * CLOCK_SECOND;
 // Bytes that the clients of a loop hold more before those of all loops are summed again, which
 // reads what other loops write.
 static const uint64_t CHECK_STEP = 64 * 1024;
+// Bytes that they take before freed memory is given back to the system, while they hold a good part
+// of what they may: this, or so much of what they may if that is more. The allocator keeps what is
+// freed between blocks in use, and without this that came to as much as they held.
+static const uint64_t GIVE_BACK_BYTES = 2 * 1024 * 1024;
+enum { GIVE_BACK_PART = 16 };
 
 static struct conn *conn_of(struct link *link)
 {
@@ -199,6 +204,18 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     worker->now = 0;
 }
 
+// Gives freed memory back, if clients have taken much since and hold half of what they may.
+static void give_back(struct worker *worker)
+{
+    struct service *service = &worker->service;
+    uint64_t most = service_clients_memory_max(service);
+    if (worker->taken < GIVE_BACK_BYTES || worker->taken < most / GIVE_BACK_PART)
+        return;
+    worker->taken = 0;
+    if (service_total(service, offsetof(struct stats, clients_memory)) > most / 2)
+        memory_give_back();
+}
+
 // Sends the replies of turns `first` to `end` - 1. The time since the last reading of the clock is
 // that of the commands in them: sending is none of it.
 static void send_replies(struct worker *worker, unsigned first, unsigned end)
@@ -252,6 +269,7 @@ void worker_take_turns(struct worker *worker)
     }
     worker->turn_count = 0;
     worker->input_used = 0;
+    give_back(worker);
     if (worker->output.owned.cap > OUTPUT_KEPT && output_pending(&worker->output) == 0)
         output_release(&worker->output);
 }
@@ -410,9 +428,11 @@ void worker_account(struct worker *worker, struct conn *c, size_t held)
     struct service *service = &worker->service;
     struct counter *own = &service->stats.clients_memory;
     bool grown = held > c->held;
+    worker->taken += grown ? held - c->held : 0;
     counter_set(own, counter_get(own) - c->held + held);
     c->held = held;
-    if (held > 0) {
+    // One that does nothing counts, but is not closed for others.
+    if (held > CONN_MEMORY) {
         unsigned class = 63 - (unsigned)__builtin_clzll(held);
         link_move_last(&worker->holding[c->session.no_evict]
                                        [class < HOLDING_CLASSES ? class : HOLDING_CLASSES - 1],

@@ -65,6 +65,7 @@ struct worker {
     // Those that hold memory, by its logarithm; apart those that are not to be closed for it.
     struct link holding[2][HOLDING_CLASSES];
     uint64_t checked_to; // bytes they may hold until those of all loops are summed again
+    uint64_t taken;      // bytes that they took since freed memory was given back last
 
     // Connections that are gone, of all that were adopted. Read by the thread that accepts for each
     // new client, so it does not share a line with what is written for each request.

@@ -263,7 +263,7 @@ static bool send_listing(struct session *s, const struct resp_request *r, size_t
     l->errand.visit = visit_listing;
     l->errand.release = release_listing;
     l->room = room;
-    l->errand.memory = room;
+    l->errand.memory = sizeof *l + room + l->id_count * sizeof *l->ids;
     l->errand.for_asker = true;
     l->now = clock_monotonic_ns();
     errand_send(&l->errand, s->service, s);

@@ -60,7 +60,9 @@ size_t pubsub_memory(const struct session *s)
 {
     enum { BLOCK = 16 }; // the allocator's, about a name
     const struct subscriptions *all = s->subscriptions;
-    return all != NULL ? all->capacity * sizeof *all->list + all->bytes + all->count * BLOCK : 0;
+    return all != NULL
+               ? sizeof *all + all->capacity * sizeof *all->list + all->bytes + all->count * BLOCK
+               : 0;
 }
 
 // What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.

@@ -54,10 +54,21 @@ static void drop_view(struct session *s)
     s->view = NULL;
 }
 
-void session_leave(struct session *s)
+void session_shed(struct session *s)
 {
     errand_end(s);
     transaction_end(s);
+    free(s->args);
+    s->args = NULL;
+    s->args_capacity = 0;
+    buf_release(&s->pushes);
+    s->pushes_taken = 0;
+    buf_release(&s->collected);
+}
+
+void session_leave(struct session *s)
+{
+    session_shed(s);
     tracking_end(s);
     pubsub_end(s);
     link_remove(&s->link);
@@ -74,10 +85,13 @@ void session_release(struct session *s)
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
-    free(s->args);
-    buf_release(&s->pushes);
-    buf_release(&s->collected);
     *s = (struct session){0};
+}
+
+// Bytes that a text takes, with what the allocator notes beside it.
+static size_t text_memory(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 + sizeof(size_t) : 0;
 }
 
 void session_set_text(struct session *s, char **field, struct span value)
@@ -88,6 +102,7 @@ void session_set_text(struct session *s, char **field, struct span value)
         if (copy == NULL)
             s->oom = true;
     }
+    s->texts_memory += text_memory(copy) - text_memory(*field);
     free(*field);
     *field = copy;
 }
@@ -289,9 +304,10 @@ void session_push_parts(struct session *s, const struct span *parts, unsigned co
 
 size_t session_memory(const struct session *s)
 {
-    size_t bytes = s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap;
+    size_t bytes =
+        s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap + s->texts_memory;
     if (s->transaction != NULL)
-        bytes += s->transaction->requests.cap;
+        bytes += sizeof *s->transaction + s->transaction->requests.cap;
     bytes += watch_memory(s);
     if (s->errand != NULL)
         bytes += s->errand->memory;

@@ -84,6 +84,7 @@ struct session {
     char *name;                    // NULL: none; these three are owned
     char *lib_name;
     char *lib_ver;
+    size_t texts_memory;                 // bytes that these three take
     const struct command_entry *last;    // the command named last, or NULL
     struct view *view;                   // that what is not finished goes on with; NULL: the loop's
     struct errand *errand;               // whose end it waits for, or NULL
@@ -153,8 +154,12 @@ struct session {
 // Starts a conversation with the client that CLIENT ID calls `id`.
 void session_init(struct session *s, struct service *service, uint64_t id, bool local);
 
-// Nobody finds the session any more, to tell of it or to send it something: all that is left is to
-// release it.
+// The session is over, or killed, and not at work: it gives back what it holds of requests, replies
+// and messages. What is left is found by others as before.
+void session_shed(struct session *s);
+
+// Nobody finds the session any more, to tell of it or to send it something, and it has shed what
+// it holds: all that is left is to release it.
 void session_leave(struct session *s);
 
 // Frees what the session holds.
@@ -229,8 +234,8 @@ static inline void session_turn_aside(struct session *s)
     s->ahead.end = s->ahead.next;
 }
 
-// Bytes that the session holds of its own: what it keeps of a request, and for the client. The
-// short names are left out.
+// Bytes that the session holds of its own, besides the struct: what it keeps of a request, and for
+// the client.
 size_t session_memory(const struct session *s);
 
 // For handlers: takes one unit of this turn's work. False when the handler must return

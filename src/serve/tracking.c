@@ -73,7 +73,7 @@ void tracking_end(struct session *s)
 size_t tracking_memory(const struct session *s)
 {
     const struct tracking *t = s->tracking;
-    size_t bytes = 0;
+    size_t bytes = t != NULL ? sizeof *t : 0;
     for (unsigned i = 0; t != NULL && i < t->prefix_count; i++)
         bytes += sizeof *t->prefixes + t->prefixes[i].cap;
     return bytes;
