@@ -21,16 +21,25 @@ struct dataset_settings tool_settings(void)
         .index = DATASET_INDEX_READ, .notice = tell_warning, .progress = tool_told};
 }
 
-static bool leads_to(int fd, const struct dataset *d)
+static bool leads_to(int fd, const char *path)
 {
-    struct stat status;
-    return fstat(fd, &status) == 0 && dataset_is_of(d, &status);
+    struct stat stream;
+    struct stat file;
+    return fstat(fd, &stream) == 0 && S_ISREG(stream.st_mode) && stat(path, &file) == 0 &&
+           stream.st_dev == file.st_dev && stream.st_ino == file.st_ino;
 }
 
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings)
 {
     struct error error = {""};
     struct dataset_report report = {0};
+    // Whatever is said from here on would be appended to the data.
+    if (leads_to(STDERR_FILENO, path))
+        return NULL;
+    if (leads_to(STDOUT_FILENO, path)) {
+        tool_say("'%s' is the data file and cannot be the output", path);
+        return NULL;
+    }
     tool_step("indexing", path, true);
     struct dataset *d = dataset_open(path, settings, &report, &error);
     tool_step_hide();
@@ -38,12 +47,6 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
         for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++)
             fprintf(stderr, "%s\n", report.malformed[i]);
         tool_say("%s", error.text);
-        return NULL;
-    }
-    if (leads_to(STDOUT_FILENO, d) || leads_to(STDERR_FILENO, d)) {
-        if (!leads_to(STDERR_FILENO, d))
-            tool_say("'%s' is the data file and cannot be the output", path);
-        dataset_close(d);
         return NULL;
     }
     d = dataset_settled(d, &error);

@@ -70,6 +70,15 @@ sub run {
 # What a writer has beside the index file: its lock and temporary files.
 sub beside { glob "$index.*" }
 
+# Which calls of openat, counted from 1, are of files or the folder of the index.
+sub opened_beside {
+    my $trace = "$dir/trace";
+    run('strace', '-qq', '-o', $trace, '-e', 'trace=openat', "$build/stele", 'index', $data);
+    my @calls = split /\n/, slurp($trace);
+    unlink $trace;
+    return grep { $calls[$_ - 1] =~ /\Q$dir\E/ } 1 .. @calls;
+}
+
 # The state after a writer was broken off; and a next one, which must be fine.
 sub is_recovered {
     my ($old, $name) = @_;
@@ -101,7 +110,14 @@ for my $case (['without an index', undef], ['beside an old index', $stale], ['st
     my ($kind, $old) = @$case;
     for my $call (qw(openat flock ftruncate fallocate pwrite64 fsync rename unlink)) {
         my $code = 0;
-        for my $k (1 .. 40) {
+        my @moments = (1 .. 40);
+        if ($call eq 'openat') { # of many files; those beside the index matter, and one call more
+            unlink $index, beside();
+            spit($index, $old) if defined $old;
+            @moments = (opened_beside(), 1000);
+            cmp_ok(scalar @moments, '>', 2, "$kind: opens files");
+        }
+        for my $k (@moments) {
             unlink $index, beside();
             spit($index, $old) if defined $old;
             (my $said, $code) = run(injecting($call, 'signal=KILL', $k), "$build/stele", 'index', $data);
