@@ -118,6 +118,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
         .index_path = options->index,
         .trust = options->sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
+        .verify_at_once = options->index_verify,
         .huge_pages = options->huge_pages,
         .build_memory = options->build_memory,
         .reserved = clients_memory_left,

@@ -148,6 +148,12 @@ static const char *set_index_pages(struct options *o, const char *value)
     return o->huge_pages || strcmp(value, "shared") == 0 ? NULL : "must be shared or huge";
 }
 
+static const char *set_index_verify(struct options *o, const char *value)
+{
+    bool good = number_parse_memory(span_text(value), &o->index_verify) && o->index_verify > 0;
+    return good ? NULL : "must be a size like 512mb or 1gb";
+}
+
 static const char *set_build_memory(struct options *o, const char *value)
 {
     bool good = number_parse_memory(span_text(value), &o->build_memory) && o->build_memory > 0;
@@ -343,6 +349,10 @@ static const struct option_row rows[] = {
      "serve from an index file once all of the data is known to be what it was built from, or once "
      "samples are: keys may then be missed for a while (default proven)",
      set_index_trust},
+    {"--index-verify", "SIZE",
+     "compare all of an index file of up to that size with its checksums before the first answer, "
+     "a larger one block by block as it is used (default 256mb)",
+     set_index_verify},
     {"--index-pages", "shared|huge",
      "share the index file's pages with other servers, or copy it to huge pages (default shared)",
      set_index_pages},

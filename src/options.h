@@ -23,6 +23,7 @@ struct options {
     bool skip_malformed;
     const char *index;     // path of the index file; NULL: beside the data file; empty: none
     bool sampled_trust;    // serve from an index that only samples show to be of the data
+    uint64_t index_verify; // bytes of an index that are compared at once; 0: as many as usual
     uint64_t build_memory; // most bytes for building the index; 0: a quarter of what there is
     bool huge_pages;       // copy the index file's image to huge pages
     enum log_level log_level;

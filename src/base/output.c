@@ -208,6 +208,19 @@ void output_move(struct output *to, struct output *from, size_t count)
     }
 }
 
+struct output_mark output_mark(const struct output *o)
+{
+    return (struct output_mark){o->owned.len - o->owned_taken, o->count, o->pending};
+}
+
+void output_rewind(struct output *o, struct output_mark mark)
+{
+    while (o->count > mark.loans)
+        ref_drop(o->loans[o->first + --o->count].owner);
+    o->owned.len = o->owned_taken + mark.owned;
+    o->pending = mark.pending;
+}
+
 void output_release(struct output *o)
 {
     while (o->count > 0)

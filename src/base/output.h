@@ -87,6 +87,18 @@ void output_take(struct output *o, size_t count);
 // them.
 void output_move(struct output *to, struct output *from, size_t count);
 
+// How far an output has come, for output_rewind.
+struct output_mark {
+    size_t owned; // bytes that have not left
+    size_t loans;
+    size_t pending;
+};
+
+struct output_mark output_mark(const struct output *o);
+
+// Takes back what was appended since `mark`, from when on nothing was taken.
+void output_rewind(struct output *o, struct output_mark mark);
+
 // Drops everything: bytes, references, memory.
 void output_release(struct output *o);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "data/dataset_parts.h"
 #include "data/lines.h"
 
@@ -17,22 +18,84 @@ struct ref *dataset_ref(struct dataset *d)
     return &d->ref;
 }
 
-bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
-{
-    uint64_t offset;
-    if (!trie_find(dataset_trie(d), id, &offset))
-        return false;
-    *value = dataset_value(d, offset);
-    return value->ptr != NULL;
-}
+// ---- finding ------------------------------------------------------------------------------------
+
+enum { SEARCHES_MAX = 8 }; // of a key while somebody writes to the index on and on
 
 _Static_assert(DATASET_NOWHERE == TRIE_NONE, "a place is the offset of a line");
 
-void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
+// A proof notes what it has found also for who may not change the dataset.
+static struct proof *proof_of(const struct dataset *d)
+{
+    return (struct proof *)(uintptr_t)&d->index->file.proof;
+}
+
+// Searches once more for those that were not found: the index was written to, or is damaged.
+static __attribute__((noinline)) bool find_again(const struct dataset *d, const struct uuid *ids,
+                                                 size_t count, uint64_t *places)
+{
+    struct proof *proof = proof_of(d);
+    bool stands = false;
+    bool all_known = true;
+    for (unsigned searches = 0; searches < SEARCHES_MAX && !stands; searches++) {
+        unsigned round = proof_look(proof);
+        all_known = true;
+        for (size_t i = 0; i < count; i++)
+            if (places[i] >= TRIE_UNKNOWN && !trie_find(dataset_trie(d), ids[i], &places[i]))
+                all_known = all_known && places[i] == TRIE_NONE;
+        stands = proof_stands(proof, round);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (places[i] == TRIE_UNKNOWN)
+            places[i] = DATASET_NOWHERE;
+    return stands && all_known;
+}
+
+bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
                        uint64_t *places)
 {
+    const struct proof *proof = proof_of(d);
+    unsigned round = proof_round(proof);
+    bool missed = false;
+    bool unknown = false;
     trie_find_many(dataset_trie(d), ids, count, places);
+    if (round == 0) // the index is in memory of our own
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        missed |= places[i] == TRIE_NONE;
+        unknown |= places[i] == TRIE_UNKNOWN;
+    }
+    // Nothing is said to be missing before it is known that nobody has written to the index.
+    if (!missed && !unknown)
+        return true;
+    return (!unknown && proof_stands(proof, round)) || find_again(d, ids, count, places);
 }
+
+bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
+{
+    uint64_t place;
+    if (!dataset_find_many(d, &id, 1, &place) || place == DATASET_NOWHERE)
+        return false;
+    *value = dataset_value(d, place);
+    return value->ptr != NULL;
+}
+
+unsigned dataset_index_round(const struct dataset *d)
+{
+    return proof_look(proof_of(d));
+}
+
+bool dataset_index_stands(const struct dataset *d, unsigned round)
+{
+    return !dataset_index_is_bad(d) && proof_stands(proof_of(d), round);
+}
+
+bool dataset_index_is_bad(const struct dataset *d)
+{
+    return atomic_load(&proof_of(d)->bad) > 0;
+}
+
+// ---- values -------------------------------------------------------------------------------------
 
 // A mapping notes damage also for who may not change the dataset.
 static struct mapping *source_of(const struct dataset *d)
@@ -170,6 +233,10 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
     (void)dataset_look(d);
     bool doubt = mapping_is_damaged(index_source_of(d));
     unsigned count = trie_candidates(trie, id, offsets);
+    if (count == TRIE_CANDIDATES_UNKNOWN) {
+        doubt = true;
+        count = 0;
+    }
     for (unsigned i = 0; i < count; i++) {
         uint64_t before = offsets[i] - (offsets[i] > 0); // the newline, which has to be there too
         if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
@@ -233,9 +300,9 @@ static void check_change(struct dataset *d)
 bool dataset_may_be_spoiled(const struct dataset *d)
 {
     const struct index_file *file = &dataset_current(d)->file;
-    return !mapping_is_damaged(&d->source) && !atomic_load(&d->given_up) &&
+    return !mapping_is_damaged(&d->source) && clock_monotonic_ns() >= atomic_load(&d->try_ns) &&
            (atomic_load(&d->is_wrong) || mapping_is_damaged(&file->source) ||
-            index_file_is_changed(file));
+            dataset_index_is_bad(d) || proof_is_stale(&file->proof));
 }
 
 void dataset_check(struct dataset *d)
@@ -292,7 +359,8 @@ const struct trie *dataset_trie(const struct dataset *d)
 
 const char *dataset_index_status(const struct dataset *d)
 {
-    bool damaged = atomic_load(&d->is_wrong) || mapping_is_damaged(index_source_of(d));
+    bool damaged = atomic_load(&d->is_wrong) || mapping_is_damaged(index_source_of(d)) ||
+                   dataset_index_is_bad(d);
     return damaged ? DATASET_DAMAGED : atomic_load(&d->status);
 }
 

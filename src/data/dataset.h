@@ -58,13 +58,18 @@ enum dataset_trust {
     DATASET_TRUST_SAMPLED,
 };
 
+// Bytes of an index that are compared with their checksums before the first answer: some 30 ms.
+#define DATASET_VERIFY_AT_ONCE (UINT64_C(256) * 1024 * 1024)
+
 // How to open. Zeros: refuse malformed lines, use no index file, tell nobody anything.
 struct dataset_settings {
     enum dataset_malformed malformed;
     enum dataset_index index;
     const char *index_path; // NULL: ".idx" behind the data file's real path
     enum dataset_trust trust;
-    bool await_proof;      // dataset_settle waits up to 2 s where the data is too young for a proof
+    bool await_proof; // dataset_settle waits up to 2 s where the data is too young for a proof
+    uint64_t
+        verify_at_once;    // larger indexes are compared block by block; 0: DATASET_VERIFY_AT_ONCE
     bool huge_pages;       // hold the index in anonymous huge pages, not in a file's mapping
     uint64_t build_memory; // most bytes of anonymous memory for building; 0: a quarter of all
     // For tests: bytes of memory that count as left, where there are more; 0: all there are.
@@ -117,7 +122,7 @@ bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct err
 
 // Reads all of the mapped index and of the data file: false with a message when a checksum of
 // either differs from what the index file says.
-bool dataset_verify(const struct dataset *d, struct error *error);
+bool dataset_verify(struct dataset *d, struct error *error);
 
 // Of the index: "memory" (no file), "writing" (a file is still to be written), "verifying" (mapped,
 // checksums or data still to be compared), "mapped", or "damaged" (mapped and found wrong; or its
@@ -149,6 +154,20 @@ unsigned dataset_damage(const struct dataset *d);
 // was asked is to be trusted only when the number is still the same.
 unsigned dataset_look(const struct dataset *d);
 
+// An index file that is damaged, or overwritten while it is served from, is no reason not to trust
+// what was found, as each key is compared with the data. But what was not found there, and in which
+// order keys are, is to be trusted only as far as the index is sound (data/proof.h). Lookups ask
+// for that by themselves; whoever reads in order asks before and after:
+
+// The number of the present round, in which the index is as far as known what was written.
+unsigned dataset_index_round(const struct dataset *d);
+
+// Whether the index is still sound, and what was read of it in order since `round` was told.
+bool dataset_index_stands(const struct dataset *d, unsigned round);
+
+// Whether a part of the index is known to be damaged. For good: another dataset has to be opened.
+bool dataset_index_is_bad(const struct dataset *d);
+
 // What is known of a key: whether it is there and all of its value can be read; or neither.
 enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
 
@@ -171,8 +190,8 @@ bool dataset_may_be_spoiled(const struct dataset *d);
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Serves what `old` does from another dataset, whatever is at its path by now, with an index that
-// is built. NULL with a message when it cannot be; that is tried once: `old` does not count as
-// spoiled from here on.
+// is built. NULL with a message when it cannot be. `old` does not count as spoiled for the next
+// minute, so that it is not tried again and again.
 struct dataset *dataset_open_again(struct dataset *old, struct error *error);
 
 // Whether it came to be that way.
@@ -223,7 +242,8 @@ bool dataset_prove(struct dataset *d, const atomic_bool *cancel);
 // For a reply that borrows a value: holding a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);
 
-// The value stored under `id`, or false when there is none, or none that can be read. The span
+// The value stored under `id`, or false when there is none, or none that can be read, or that
+// cannot be told because the index is damaged (dataset_index_is_bad). The span
 // points into the mapping: it stays valid while the caller holds its reference to `d`.
 // Finding a value's end takes time in proportion to its length.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
@@ -236,9 +256,10 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
 // In two steps, for who may not want all the values: places[i] becomes where that of ids[i] is, or
 // DATASET_NOWHERE, in a time that no value's length adds to; then dataset_value gives what is
 // there, with a NULL `ptr` when it cannot be read any more. A place stays good while the caller
-// holds its reference to `d`.
+// holds its reference to `d`. False when DATASET_NOWHERE does not mean for each of them that there
+// is no such key: the index is damaged where it would tell.
 #define DATASET_NOWHERE UINT64_MAX
-void dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
+bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
                        uint64_t *places);
 struct span dataset_value(const struct dataset *d, uint64_t place);
 

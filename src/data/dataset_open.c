@@ -23,10 +23,10 @@
 typedef unsigned long long ull;
 
 enum {
-    VERIFIED_AT_ONCE = 256 * 1024 * 1024, // bytes of image: some 30 ms
     WAIT_TURN_NS = 20000000,              // between two looks at another builder
     WAIT_SECONDS = 5,                     // for another builder, and for every
     WAIT_BYTES_A_SECOND = 50000000,       // bytes of data a second more
+    TRY_SECONDS = 60,                     // between two tries to build a spoiled index anew
     TURNS_MAX = 100,                      // of a link, each in the moment in which it is opened
     COMPARED_UNTOLD = 1024 * 1024 * 1024, // bytes of data: a second or so, more from a disk
     HUGE_COPY_MORE = 8 << 20, // bytes: a copy ends within a huge page, and has checksums
@@ -205,6 +205,7 @@ static struct index *build(struct dataset *d, struct dataset_report *report, str
     built.image = (struct trie_image){0};
     f->index_bytes = built.image_bytes;
     good = trie_open(&x->trie, index_image(x), d->text, error);
+    x->trie.proof = &x->file.proof;
     f->build_ns = clock_monotonic_ns() - start;
     f->built_at_us = clock_wall_us();
 out:
@@ -283,10 +284,16 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
         goto fail;
     if (!copy_to_huge_pages(d, file, error))
         goto fail;
-    d->blocks_unverified = file->image.len > VERIFIED_AT_ONCE;
-    struct error fault;
-    bool good = (d->blocks_unverified || index_file_verify(file, NULL, &fault)) &&
-                trie_open(&x->trie, file->image, d->text, &fault);
+    struct proof *proof = &file->proof;
+    uint64_t at_once = d->settings.verify_at_once;
+    if (at_once == 0)
+        at_once = DATASET_VERIFY_AT_ONCE;
+    d->blocks_unverified = file->image.len > at_once && file->copy.ptr == NULL;
+    struct error fault = {"block 0 differs from its checksum"};
+    bool good = d->blocks_unverified ? proof_has(proof, file->image.ptr, TRIE_HEAD_BYTES)
+                                     : proof_all(proof, NULL, &fault);
+    good = good && trie_open(&x->trie, file->image, d->text, &fault);
+    x->trie.proof = proof;
     if (good && x->trie.count != file->facts.keys) {
         error_set(&fault, "header and image count other keys");
         good = false;
@@ -701,16 +708,23 @@ static bool is_current(const struct dataset *d)
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     struct index_file *file = &d->index->file;
-    struct error reason = {"was truncated or cannot be read"};
+    struct error reason;
     if (!dataset_may_be_spoiled(d))
         return false;
     if (atomic_load(&d->is_wrong)) {
         *error = d->fault;
         return true;
     }
-    if (!mapping_is_damaged(&file->source) && index_file_prove(file, cancel, &reason))
+    if (mapping_is_damaged(&file->source)) {
+        error_set(error, "'%s' was truncated or cannot be read", d->index_path);
+        return true;
+    }
+    (void)proof_ripen(&file->proof, cancel);
+    if (proof_all(&file->proof, cancel, &reason))
         return false;
-    error_set(error, "'%s' %s", d->index_path, reason.text);
+    error_set(
+        error, "'%s' %s%s", d->index_path,
+        proof_round(&file->proof) > 1 ? "was overwritten in place: " : "is damaged: ", reason.text);
     return true;
 }
 
@@ -724,7 +738,7 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     // be that of the data that has taken the place.
     if (old->rebuilt || !is_current(old))
         settings.index = DATASET_INDEX_NONE;
-    atomic_store(&old->given_up, true);
+    atomic_store(&old->try_ns, clock_monotonic_ns() + TRY_SECONDS * CLOCK_SECOND);
     struct dataset *d = dataset_new(old->path, &settings, error);
     if (d == NULL)
         return NULL;

@@ -53,7 +53,7 @@ struct dataset {
     struct error fault;      // what settling has found wrong with it
     atomic_bool is_wrong;    // it is in `fault`
     bool rebuilt;            // in the place of one whose index was spoiled
-    atomic_bool given_up;    // its index is spoiled, and another dataset was tried
+    _Atomic uint64_t try_ns; // monotonic; when its spoiled index is worth another try
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };

@@ -1,5 +1,6 @@
 // Settling: what could wait until the dataset serves. Write the index file; or verify what was
 // mapped without being read, and note in the file what was found.
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "data/dataset_parts.h"
+#include "data/index_format.h"
 
 enum {
     REMAP_BYTES = 8 * 1024 * 1024, // replaced at once, so that no fault waits long
@@ -29,21 +31,35 @@ static bool is_cancelled(const atomic_bool *cancel)
     return cancel != NULL && atomic_load(cancel);
 }
 
+// Whether the mapped part, which begins `at` the image, is what was written.
+static bool part_is_good(const char *part, size_t len, size_t at, const uint64_t *sums)
+{
+    struct span bytes = span_of(part, len);
+    for (uint64_t i = 0; i < index_block_count(len); i++)
+        if (checksum(checksum_block(bytes, INDEX_BLOCK, i)) != sums[at / INDEX_BLOCK + i])
+            return false;
+    return true;
+}
+
+_Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "parts are whole blocks");
+
 // Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
 // the same addresses, so those who read meanwhile notice nothing. Each part is mapped elsewhere,
-// and its pages found, before it is moved there. Where it cannot be, the memory stays.
+// and compared, before it is moved there. Where it cannot be, the memory stays.
 static void replace_memory_by_file(struct index *x, int fd)
 {
-    if (sysconf(_SC_PAGESIZE) > INDEX_WRITER_IMAGE_AT)
-        return; // the file's image does not begin at a page
-    if (!x->written && !index_file_guard(&x->file, index_image(x), fd, INDEX_WRITER_IMAGE_AT))
-        return;
+    const struct proof *proof = &x->file.proof;
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
+        size_t image_left = proof->image.len > at ? proof->image.len - at : 0;
         void *part = mapping_map(NULL, len, MAP_POPULATE, fd, INDEX_WRITER_IMAGE_AT + at);
         if (part == MAP_FAILED)
             return;
+        if (!part_is_good(part, len < image_left ? len : image_left, at, proof->sums)) {
+            munmap(part, len);
+            return;
+        }
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
             // What was there may be gone by now.
@@ -53,6 +69,33 @@ static void replace_memory_by_file(struct index *x, int fd)
             return;
         }
     }
+}
+
+// The file was written, and the image is read from there from here on, so that it takes no memory
+// of our own and others share it; unless somebody writes to the file.
+static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
+{
+    struct index *x = d->index;
+    struct span image = index_image(x);
+    struct stat file;
+    struct error error;
+    uint64_t *sums = d->writer.sums;
+    d->writer.sums = NULL;
+    bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image begins at a page
+    if ((!x->written && !aligned) || fstat(d->writer.fd, &file) != 0 ||
+        (!x->written && !index_file_guard(&x->file, image, d->writer.fd, INDEX_WRITER_IMAGE_AT))) {
+        free(sums);
+        return;
+    }
+    // What lies in memory is what was summed.
+    if (!index_file_stands(&x->file, image, sums, &file, !x->written))
+        return;
+    if (!proof_ripen(&x->file.proof, cancel))
+        return;
+    if (!x->written && proof_is_whole(&x->file.proof))
+        replace_memory_by_file(x, d->writer.fd);
+    else
+        (void)proof_all(&x->file.proof, cancel, &error);
 }
 
 // The file may be read by whom the data file may be: it tells of its keys.
@@ -96,10 +139,8 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     } else {
         dataset_notice(d, false, "wrote '%s' in %.3f s", d->index_path,
                        (double)(clock_monotonic_ns() - start) / 1e9);
-        if (!d->settings.huge_pages) {
-            replace_memory_by_file(x, d->writer.fd);
-            index_file_stands(&x->file, index_image(x));
-        }
+        if (!d->settings.huge_pages)
+            serve_from_file(d, cancel);
         dataset_know_content(d, facts.data.content);
         outcome = DATASET_IN_MAPPING;
     }
@@ -136,16 +177,17 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
 }
 
 // Also true when it was cancelled before anything was found.
-static bool verify_blocks(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+static bool verify_blocks(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
+    struct proof *proof = &d->index->file.proof;
     struct error fault;
-    if (index_file_verify(&d->index->file, cancel, &fault))
+    if (!proof_ripen(proof, cancel) || proof_all(proof, cancel, &fault))
         return true;
     error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
     return false;
 }
 
-bool dataset_verify(const struct dataset *d, struct error *error)
+bool dataset_verify(struct dataset *d, struct error *error)
 {
     return verify_blocks(d, NULL, error) &&
            (d->content_compared || dataset_compare_content(d, &d->index->file.facts, NULL, error));
@@ -153,7 +195,7 @@ bool dataset_verify(const struct dataset *d, struct error *error)
 
 static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    if (d->blocks_unverified && !verify_blocks(d, cancel, error))
+    if (!proof_is_whole(&d->index->file.proof) && !verify_blocks(d, cancel, error))
         return false;
     if (!d->content_unverified)
         return true;
@@ -204,7 +246,8 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
         return;
     }
-    if (late && !verify(d, cancel, &d->fault)) {
+    // One that was written just now was compared too early for good.
+    if (!verify(d, cancel, &d->fault)) {
         atomic_store(&d->is_wrong, true);
         return;
     }

@@ -2,14 +2,15 @@
 // building it again, and all servers on the machine share one copy in memory.
 //
 // Nothing in it is trusted. Opening checks the header, the places of everything and that it belongs
-// to the data file; index_file_verify compares the image with its checksums; and what a lookup
-// reads is checked again by the trie.
+// to the data file; each block of the image is compared with its checksum before it is used
+// (proof.h); and what a lookup reads is checked again by the trie.
 #ifndef STELE_DATA_INDEX_FILE_H
 #define STELE_DATA_INDEX_FILE_H
 
 #include "base/bytes.h"
 #include "base/mapping.h"
 #include "data/identity.h"
+#include "data/proof.h"
 
 struct error;
 
@@ -28,46 +29,32 @@ struct index_facts {
 // An open index file. A zeroed struct is none.
 struct index_file {
     struct index_facts facts;
-    struct span image;         // in the mapping, or in the copy
-    const uint64_t *checksums; // in the mapping
+    struct span image; // in the mapping, or in the copy
     struct bytes mapping;
     struct bytes copy;
     struct mapping source; // of what is read from the file, wherever it is mapped
-    uint64_t sum;          // of the checksums: which image it is
-    // When the file was last written to as far as its image is known to be what it was; 0 while it
-    // is no index file yet.
-    _Atomic int64_t proven_ns;
+    struct proof proof;    // of the image
 };
 
-// Maps the index file at `path` if it is whole and of this machine's format. Takes a time that
-// does not depend on its size. False with the reason in `*error` otherwise (errno is ENOENT when
-// there is no such file).
+// Maps the index file at `path` if it is whole and of this machine's format. Its checksums are
+// read: a byte for 8 KiB. False with the reason in `*error` otherwise (errno is ENOENT when there
+// is no such file).
 bool index_file_open(struct index_file *f, const char *path, struct error *error);
 
 // Moves `image` to anonymous memory of huge pages, where lookups miss fewer entries of page tables;
-// this process then has a copy of its own, of the checksums too, and does not need the file any
-// more. False with a message when memory is short or the file is being cut; the image then stays
-// where it was.
+// this process then has a copy of its own and does not need the file any more. False with a message
+// when memory is short or the file is being cut; the image then stays where it was.
 bool index_file_copy(struct index_file *f, struct error *error);
 
-// Compares the image with its checksums, on all processors: about 0.1 s a GB. False with a message
-// when a block differs. `*cancel`, when it becomes true meanwhile, ends it with true: nothing was
-// found so far. `cancel` may be NULL.
-bool index_file_verify(const struct index_file *f, const atomic_bool *cancel, struct error *error);
-
 // Guards what others have mapped, or are about to, from `at` on of the index file that `fd` is of
-// and that is still being made; whether it could. index_file_stands tells that it is finished, and
-// where its image lies.
+// and that is still being made; whether it could. index_file_stands tells that it is finished.
 bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at);
-void index_file_stands(struct index_file *f, struct span image);
 
-// Whether somebody has written to a file that is read from, since its image was last proven. Any
-// thread may ask.
-bool index_file_is_changed(const struct index_file *f);
-
-// Whether the image is still the one that was opened, or that stood: all of it is read. False with
-// a message when it is another, or memory is short. `*cancel` as in index_file_verify.
-bool index_file_prove(struct index_file *f, const atomic_bool *cancel, struct error *error);
+// The guarded file is finished, its image lies there, and its blocks have those checksums, an array
+// from malloc that becomes the file's. `file` is its status; `whole`: all has been compared since.
+// False when memory is short.
+bool index_file_stands(struct index_file *f, struct span image, uint64_t *sums,
+                       const struct stat *file, bool whole);
 
 // Unmaps. A zeroed struct is accepted.
 void index_file_close(struct index_file *f);

@@ -283,6 +283,10 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
     memcpy(tables + count, &trailer, sizeof trailer);
     written = file_write(w->fd, tables, tables_bytes, index_checksums_at(image.len)) &&
               file_write(w->fd, &h, sizeof h, 0) && fsync(w->fd) == 0;
+    if (written) {
+        w->sums = tables;
+        tables = NULL;
+    }
 out:
     free(tables);
     return written;
@@ -328,6 +332,7 @@ void index_writer_close(struct index_writer *w)
     free(w->path);
     free(w->temporary);
     free(w->lock);
+    free(w->sums);
     *w = (struct index_writer){0};
 }
 

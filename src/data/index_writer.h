@@ -26,6 +26,7 @@ struct index_writer {
     bool beside;               // PATH was not chosen by the user
     unsigned ending_temporary; // while it is ours: for ending_keeps
     unsigned ending_lock;
+    uint64_t *sums; // of the blocks of the image that was published, owned; or NULL
 };
 
 enum index_lock {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "data/lines.h"
+#include "data/proof.h"
 #include "data/simd.h"
 #include "data/trie_image.h"
 
@@ -98,6 +99,38 @@ static inline uint32_t read_word(const uint32_t *word)
     return *(const volatile uint32_t *)word;
 }
 
+// ---- care ---------------------------------------------------------------------------------------
+//
+// What is read of an image of which not all blocks are known to be good is asked for before. The
+// functions of a lookup are made twice, with and without that, so that it costs nothing when all
+// are known.
+
+#define MADE_TWICE static inline __attribute__((always_inline))
+
+static inline bool is_careful(const struct trie *t)
+{
+    return t->proof != NULL && !proof_is_whole(t->proof);
+}
+
+MADE_TWICE bool is_sure(const struct trie *t, bool careful, const void *at, size_t len)
+{
+    return !careful || proof_has(t->proof, at, len);
+}
+
+MADE_TWICE bool slots_are_sure(const struct trie *t, bool careful, struct range slots)
+{
+    return is_sure(t, careful, t->slots + slots.lo * t->slot_bytes,
+                   (slots.hi - slots.lo) * t->slot_bytes);
+}
+
+// Of a leaf that cannot be told.
+static const struct range unknown_leaf = {1, 0};
+
+static inline bool is_unknown(struct range leaf)
+{
+    return leaf.lo > leaf.hi;
+}
+
 // A node whose bounds have been checked.
 struct node {
     uint32_t head;
@@ -106,10 +139,12 @@ struct node {
     const uint32_t *starts;
 };
 
-// False when the node does not lie within the nodes.
-static inline bool read_node(const struct trie *t, uint32_t number, struct node *node)
+// False when the node does not lie within the nodes, or, with care, when its head is damaged.
+MADE_TWICE bool read_node(const struct trie *t, bool careful, uint32_t number, struct node *node)
 {
     if (number > t->node_words || t->node_words - number < TRIE_NODE_HEAD)
+        return false;
+    if (!is_sure(t, careful, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes))
         return false;
     uint32_t head = read_word(&t->nodes[number]);
     uint64_t before = TRIE_NODE_HEAD;
@@ -139,29 +174,56 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Follows the nodes to the leaf that `id` would be in.
-static inline struct range narrow(const struct trie *t, struct uuid id, struct trie_probe *probe)
+// Whether the words that tell where that child begins and ends can be read.
+MADE_TWICE bool child_is_sure(const struct trie *t, bool careful, const struct node *node,
+                              uint32_t child)
 {
-    static const struct range nothing = {0, 0};
+    if (!careful)
+        return true;
+    if (!proof_has(t->proof, &node->starts[child], 2 * sizeof *node->starts))
+        return false;
+    uint32_t end = read_word(&node->starts[child + 1]);
+    uint32_t number = end & ~TRIE_NODE;
+    return (end & TRIE_NODE) == 0 || number >= t->node_words ||
+           t->node_words - number < TRIE_NODE_HEAD ||
+           proof_has(t->proof, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes);
+}
+
+// Follows the nodes to the leaf that `id` would be in. With care: to unknown_leaf when something on
+// the way is damaged, the slots of the leaf included.
+MADE_TWICE struct range narrow(const struct trie *t, bool careful, struct uuid id,
+                               struct trie_probe *probe)
+{
+    const struct range nothing = careful ? unknown_leaf : (struct range){0, 0};
     uint32_t start = t->root;
     uint64_t end = t->count;
     for (unsigned depth = 0; (start & TRIE_NODE) != 0; depth++) {
         struct node node;
+        uint32_t child;
         uint32_t number = start & ~TRIE_NODE;
-        if (depth == TRIE_DEPTH_MAX || !read_node(t, number, &node))
+        if (depth == TRIE_DEPTH_MAX || !read_node(t, careful, number, &node))
             return nothing;
-        uint32_t child = node_is_radix(node.head)
-                             ? uuid_bits(id, node_skip(node.head), node_bits(node.head))
-                             : separator_child(t->nodes + number + TRIE_NODE_HEAD,
-                                               node_separator_count(node.head), id);
+        if (node_is_radix(node.head)) {
+            child = uuid_bits(id, node_skip(node.head), node_bits(node.head));
+        } else {
+            const uint32_t *keys = t->nodes + number + TRIE_NODE_HEAD;
+            unsigned count = node_separator_count(node.head);
+            if (!is_sure(t, careful, keys, (size_t)count * TRIE_KEY_WORDS * sizeof *keys))
+                return nothing;
+            child = separator_child(keys, count, id);
+        }
+        if (!child_is_sure(t, careful, &node, child))
+            return nothing;
         start = read_word(&node.starts[child]);
         end = start_slot(t, read_word(&node.starts[child + 1]));
         if (probe != NULL)
             probe->nodes++;
     }
-    if (start > end || end > t->count || end - start > TRIE_LEAF_MAX)
+    struct range leaf = {start, end};
+    if (start > end || end > t->count || end - start > TRIE_LEAF_MAX ||
+        !slots_are_sure(t, careful, leaf))
         return nothing;
-    return (struct range){start, end};
+    return leaf;
 }
 
 static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
@@ -207,10 +269,14 @@ static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid
            t->data.ptr[offset + UUID_TEXT_LEN] == ' ';
 }
 
-static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
-                        struct trie_probe *probe)
+MADE_TWICE bool find(const struct trie *t, bool careful, struct uuid id, uint64_t *offset,
+                     struct trie_probe *probe)
 {
-    struct range leaf = narrow(t, id, probe);
+    struct range leaf = narrow(t, careful, id, probe);
+    if (careful && is_unknown(leaf)) {
+        *offset = TRIE_UNKNOWN;
+        return false;
+    }
     // The first of its cache lines is about to be read anyway.
     __builtin_prefetch(t->slots + leaf.hi * t->slot_bytes);
     uint64_t fingerprint = fingerprint_of(t, id);
@@ -222,7 +288,14 @@ static inline bool find(const struct trie *t, struct uuid id, uint64_t *offset,
         if (is_line_of(t, *offset, id))
             return true;
     }
+    *offset = TRIE_NONE;
     return false;
+}
+
+static __attribute__((noinline)) bool find_carefully(const struct trie *t, struct uuid id,
+                                                     uint64_t *offset)
+{
+    return find(t, true, id, offset, NULL);
 }
 
 static inline void prefetch_start(const struct node *node, struct uuid id)
@@ -234,13 +307,15 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
 
 // The candidate of each key, TRIE_NONE when it has none; then their lines are fetched. In two
 // loops, since a page-table walk holds up what follows a prefetch: here the walks overlap.
-static void fetch_candidates(const struct trie *t, const struct uuid *ids, size_t count,
-                             struct range *leaves, uint64_t *offsets)
+MADE_TWICE void fetch_candidates(const struct trie *t, bool careful, const struct uuid *ids,
+                                 size_t count, struct range *leaves, uint64_t *offsets)
 {
     // With a mean of more than 64 bytes a line lies in three cache lines more often than in two.
     bool three = t->data.len > CACHE_LINE * t->count;
     for (size_t i = 0; i < count; i++)
-        if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+        if (careful && is_unknown(leaves[i]))
+            offsets[i] = TRIE_UNKNOWN;
+        else if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
             offsets[i] = TRIE_NONE;
     for (size_t i = 0; i < count; i++) {
         if (offsets[i] >= t->data.len)
@@ -253,23 +328,24 @@ static void fetch_candidates(const struct trie *t, const struct uuid *ids, size_
     }
 }
 
-static void settle_candidates(const struct trie *t, const struct uuid *ids, size_t count,
-                              struct range *leaves, uint64_t *offsets)
+MADE_TWICE void settle_candidates(const struct trie *t, bool careful, const struct uuid *ids,
+                                  size_t count, struct range *leaves, uint64_t *offsets)
 {
     for (size_t i = 0; i < count; i++)
-        while (offsets[i] != TRIE_NONE && !is_line_of(t, offsets[i], ids[i]))
+        while (!(careful && offsets[i] == TRIE_UNKNOWN) && offsets[i] != TRIE_NONE &&
+               !is_line_of(t, offsets[i], ids[i]))
             if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
                 offsets[i] = TRIE_NONE;
 }
 
 // A lookup has four stages, and each fetches what the next one reads. The keys go through them as
 // on an assembly line, a few at a time: while some wait for memory others are worked on.
-static void find_group(const struct trie *t, const struct uuid *ids, size_t count,
-                       uint64_t *offsets)
+MADE_TWICE void find_group(const struct trie *t, bool careful, const struct uuid *ids, size_t count,
+                           uint64_t *offsets)
 {
     struct range leaves[TRIE_GROUP];
     struct node root = {0};
-    bool rooted = (t->root & TRIE_NODE) != 0 && read_node(t, t->root & ~TRIE_NODE, &root);
+    bool rooted = (t->root & TRIE_NODE) != 0 && read_node(t, careful, t->root & ~TRIE_NODE, &root);
     size_t steps = (count + STEP - 1) / STEP;
     for (size_t turn = 0; turn < steps + STAGES - 1; turn++) {
         for (size_t stage = 0; stage < STAGES && stage <= turn; stage++) {
@@ -284,52 +360,80 @@ static void find_group(const struct trie *t, const struct uuid *ids, size_t coun
                 break;
             case 1:
                 for (size_t i = begin; i < end; i++) {
-                    leaves[i] = narrow(t, ids[i], NULL);
+                    leaves[i] = narrow(t, careful, ids[i], NULL);
                     __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
                     __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
                 }
                 break;
             case 2:
-                fetch_candidates(t, ids + begin, end - begin, leaves + begin, offsets + begin);
+                fetch_candidates(t, careful, ids + begin, end - begin, leaves + begin,
+                                 offsets + begin);
                 break;
             case 3:
-                settle_candidates(t, ids + begin, end - begin, leaves + begin, offsets + begin);
+                settle_candidates(t, careful, ids + begin, end - begin, leaves + begin,
+                                  offsets + begin);
                 break;
             }
         }
     }
 }
 
+static __attribute__((noinline)) void
+find_group_carefully(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
+{
+    find_group(t, true, ids, count, offsets);
+}
+
+static __attribute__((noinline)) void
+find_group_at_once(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
+{
+    find_group(t, false, ids, count, offsets);
+}
+
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
 {
+    bool careful = is_careful(t);
     if (count == 1) {
-        if (!find(t, *ids, offsets, NULL))
-            *offsets = TRIE_NONE;
+        if (careful)
+            (void)find_carefully(t, *ids, offsets);
+        else
+            (void)find(t, false, *ids, offsets, NULL);
         return;
     }
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
-        find_group(t, ids + done, group, offsets + done);
+        if (careful)
+            find_group_carefully(t, ids + done, group, offsets + done);
+        else
+            find_group_at_once(t, ids + done, group, offsets + done);
     }
 }
 
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset)
 {
-    return find(t, id, offset, NULL);
+    return is_careful(t) ? find_carefully(t, id, offset) : find(t, false, id, offset, NULL);
 }
 
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
                       struct trie_probe *probe)
 {
     *probe = (struct trie_probe){0};
-    return find(t, id, offset, probe);
+    return find(t, false, id, offset, probe);
+}
+
+// The leaf, with care where that is needed.
+static struct range leaf_of(const struct trie *t, struct uuid id)
+{
+    return is_careful(t) ? narrow(t, true, id, NULL) : narrow(t, false, id, NULL);
 }
 
 unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets)
 {
-    struct range leaf = narrow(t, id, NULL);
+    struct range leaf = leaf_of(t, id);
     uint64_t fingerprint = fingerprint_of(t, id);
     unsigned count = 0;
+    if (is_unknown(leaf))
+        return TRIE_CANDIDATES_UNKNOWN;
     while (next_candidate(t, &leaf, fingerprint, &offsets[count]))
         count++;
     return count;
@@ -345,14 +449,18 @@ bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id)
     struct uuid there;
     if (!read_key(t, offset, &there) || fingerprint_of(t, there) != fingerprint_of(t, id))
         return false;
-    struct range own = narrow(t, id, NULL);
-    struct range its = narrow(t, there, NULL);
+    struct range own = leaf_of(t, id);
+    struct range its = leaf_of(t, there);
     return own.lo == its.lo && own.hi == its.hi;
 }
 
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
     assert(rank < t->count);
+    if (!slots_are_sure(t, is_careful(t), (struct range){rank, rank + 1})) {
+        *offset = TRIE_UNKNOWN;
+        return false;
+    }
     uint64_t slot = read_slot(t, rank) & slot_mask(t->slot_bytes);
     struct uuid id;
     *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
@@ -374,9 +482,11 @@ uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
     // The leaf is right for a key that shares the bits skipped on the way. For any other it is
     // only a guess, so its borders are checked and the search goes on over the rest if need be.
-    struct range leaf = narrow(t, id, NULL);
+    struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;
+    if (is_unknown(leaf)) // then any answer will do
+        return hi;
     if (leaf.lo > 0 && uuid_less(key_at(t, leaf.lo - 1), id))
         lo = leaf.lo;
     if (leaf.hi < t->count && !uuid_less(key_at(t, leaf.hi), id))
@@ -416,7 +526,7 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
     }
     uint32_t number = start & ~TRIE_NODE;
     struct node node;
-    if (depth == TRIE_DEPTH_MAX || !read_node(t, number, &node)) {
+    if (depth == TRIE_DEPTH_MAX || !read_node(t, false, number, &node)) {
         error_set(c->error, "node %u at depth %u is not within the nodes", number, depth);
         return false;
     }

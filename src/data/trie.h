@@ -53,15 +53,18 @@
 #include "data/uuid.h"
 
 struct error;
+struct proof;
 
 enum {
     TRIE_LEAF_MAX = 40,       // slots scanned at most; 10 fingerprint bits then give < 1.02 looks
     TRIE_DEPTH_MAX = 16,      // nodes on a path: 13 in a unit, 3 above, at most
     TRIE_SEPARATORS_MAX = 16, // keys in a separator node
+    TRIE_HEAD_BYTES = 64,     // of the image that trie_open reads
     TRIE_GROUP = 64,          // keys looked up together: fewer leave the pipeline half empty
 };
 
-#define TRIE_NONE UINT64_MAX // no offset
+#define TRIE_NONE UINT64_MAX          // no offset
+#define TRIE_UNKNOWN (UINT64_MAX - 1) // a block of the image that tells is damaged
 
 #define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // starts are 31 bits; the top bit marks a node
 #define TRIE_DATA_MAX (UINT64_C(1) << 54)   // a slot of 8 bytes keeps 10 for the fingerprint
@@ -77,6 +80,9 @@ struct trie {
     unsigned slot_bytes;
     unsigned offset_bits;
     size_t image_bytes;
+    // Whose blocks are asked for before they are read, unless it is whole; NULL: all is trusted.
+    // Set by whoever opened it.
+    struct proof *proof;
 };
 
 // What one lookup cost, for tests and benchmarks.
@@ -97,19 +103,22 @@ struct trie_shape {
 // image of this version or does not fit in its span. `image.ptr` must be aligned to 8 bytes.
 bool trie_open(struct trie *t, struct span image, struct span data, struct error *error);
 
-// The offset of the line of `id`, or false when there is none.
+// The offset of the line of `id`. False when there is none (TRIE_NONE), or when that cannot be told
+// (TRIE_UNKNOWN).
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset);
 
 // The same for many keys, overlapping their waits for memory: offsets[i] becomes that of ids[i], or
-// TRIE_NONE.
+// TRIE_NONE, or TRIE_UNKNOWN.
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets);
 
 // The same for one, and what it cost.
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
                       struct trie_probe *probe);
 
-// All offsets at which the line of `id` may be, TRIE_LEAF_MAX at most: how many. For who does not
-// trust the data; the lines have not been looked at.
+// All offsets at which the line of `id` may be, TRIE_LEAF_MAX at most: how many; or
+// TRIE_CANDIDATES_UNKNOWN when that cannot be told. For who does not trust the data; the lines have
+// not been looked at.
+#define TRIE_CANDIDATES_UNKNOWN UINT32_MAX
 unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets);
 
 // Whether the line of `id` begins at that offset.
@@ -119,11 +128,12 @@ bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);
 // was indexed: another key of the same leaf and fingerprint. Otherwise it has been overwritten.
 bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id);
 
-// The rank of the first key that is not less than `id`: 0 to count (when all are less).
+// The rank of the first key that is not less than `id`: 0 to count (when all are less). Any of
+// these where a block that is needed is damaged.
 uint64_t trie_seek(const struct trie *t, struct uuid id);
 
 // The offset of the line of the key of that rank (below count). False when the image is damaged
-// there and points at no record.
+// there or points at no record.
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
 // Walks the whole image, in time proportional to its size. False with a message when it breaks a

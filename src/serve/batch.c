@@ -101,11 +101,13 @@ void batch_clear(struct batch *b)
     b->keys = 0;
     b->looked_up = 0;
     b->full = false;
+    b->doubt = false;
 }
 
 static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)
 {
-    dataset_find_many(d, b->id + first, count, b->place + first);
+    if (!dataset_find_many(d, b->id + first, count, b->place + first))
+        b->doubt = true;
     for (unsigned i = first; i < first + count; i++)
         if (!b->is_uuid[i])
             b->place[i] = DATASET_NOWHERE;

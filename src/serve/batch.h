@@ -39,6 +39,7 @@ struct batch {
     unsigned looked_up; // of the keys
     unsigned holders;   // sessions that have requests here; when none has, it is emptied
     bool full;          // one that was read did not fit
+    bool doubt;         // of a key that is nowhere, it may not be known
     // The command named last and its entry: a pipeline names the same one over and over.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
@@ -66,7 +67,7 @@ bool batch_is_full(const struct batch *b);
 void batch_clear(struct batch *b);
 
 // Looks up all keys that have not been. The place of each is then known: DATASET_NOWHERE for one
-// that is not there, or no UUID.
+// that is not there, or no UUID; or, with `doubt`, one of which that cannot be told.
 void batch_look_up(struct batch *b, const struct dataset *d);
 
 // The same for `count` arguments of one request, from argument `first` on in steps of `step`: at

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "serve/doubt.h"
 #include "serve/errand.h"
 #include "serve/handlers.h"
 #include "serve/observe.h"
@@ -144,6 +145,19 @@ static void look_up_stretch(struct session *s, const struct resp_request *r, uin
     s->keys.place = BATCH_KEYS;
 }
 
+// The place of argument `i`, one of those of which some are not known.
+static __attribute__((noinline)) uint64_t place_anew(struct session *s,
+                                                     const struct resp_request *r, uint32_t i)
+{
+    struct span key = resp_arg(r, i);
+    struct uuid id;
+    uint64_t place = DATASET_NOWHERE;
+    if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
+        !dataset_find_many(session_dataset(s), &id, 1, &place))
+        doubt_note(s);
+    return place;
+}
+
 // Where the value of argument `i` is.
 static uint64_t place_of(struct session *s, const struct resp_request *r, uint32_t i)
 {
@@ -153,7 +167,8 @@ static uint64_t place_of(struct session *s, const struct resp_request *r, uint32
         look_up_stretch(s, r, i);
         number = 0;
     }
-    return s->service->batch.place[s->keys.place + number];
+    uint64_t place = s->service->batch.place[s->keys.place + number];
+    return place == DATASET_NOWHERE && s->service->batch.doubt ? place_anew(s, r, i) : place;
 }
 
 // Goes on looking for the end of a value of which the first part has none. False when it has not
@@ -531,7 +546,7 @@ static void settle_call(struct session *s, const struct resp_request *r, unsigne
 // Runs the handler and times it; slow commands by themselves, but for those of a key, which may
 // come by the hundred; what goes on since another turn; and all, if the operator looks for short
 // ones.
-static enum command_result run(struct session *s, const struct resp_request *r)
+static enum command_result run(struct session *s, const struct resp_request *r, bool guarded)
 {
     uint64_t errors = s->reply.errors;
     const struct command_entry *entry = s->running;
@@ -542,7 +557,7 @@ static enum command_result run(struct session *s, const struct resp_request *r)
     unsigned before = s->work_left;
     if (alone)
         service_settle(s->service);
-    enum command_result result = entry->command->handler(s, r);
+    enum command_result result = guarded ? doubt_call(s, r) : entry->command->handler(s, r);
     bool done = result != COMMAND_AGAIN && result != COMMAND_WAIT;
     unsigned units = 1 + before - s->work_left;
     timing_add(timing, entry->number, units);
@@ -556,6 +571,8 @@ static enum command_result run(struct session *s, const struct resp_request *r)
         settle_call(s, r, units, done);
     if (done)
         s->running = NULL;
+    else if (!guarded)
+        s->replied = true;
     return result;
 }
 
@@ -689,6 +706,7 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
     s->cursor = 0;
     s->sum = 0;
     s->checked = 0;
+    s->replied = false;
     s->reads = s->reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
     return BEGINNING_RUNS;
 }
@@ -718,9 +736,7 @@ static void check_damage(struct session *s)
 static void refuse_unreadable(struct session *s)
 {
     counter_add(&s->service->stats.commands[s->running->number].rejected, 1);
-    resp_error(&s->reply,
-               "ERR data unreadable: a file of the dataset was truncated, overwritten or "
-               "cannot be read; what was asked for may be in the lost part");
+    doubt_refuse(s);
     s->running = NULL;
 }
 
@@ -756,9 +772,9 @@ static enum command_result check_keys(struct session *s, const struct resp_reque
 }
 
 // True when the request is done with.
-static bool go_on(struct session *s, const struct resp_request *r)
+static bool go_on(struct session *s, const struct resp_request *r, bool guarded)
 {
-    enum command_result result = run(s, r);
+    enum command_result result = run(s, r, guarded);
     if (result == COMMAND_CLOSE)
         close_session(s, NULL);
     s->waiting = result == COMMAND_WAIT;
@@ -771,7 +787,7 @@ static bool go_on_safely(struct session *s, const struct resp_request *r)
     enum command_result checked = COMMAND_DONE;
     if (s->careful && s->cursor == 0)
         checked = check_keys(s, r);
-    return checked == COMMAND_DONE ? go_on(s, r) : checked == COMMAND_CLOSE;
+    return checked == COMMAND_DONE ? go_on(s, r, true) : checked == COMMAND_CLOSE;
 }
 
 // The reply to a request read ahead will take another turn, for which the batch does not live.
@@ -920,7 +936,8 @@ static void follow_modes(struct session *s)
 static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
-           s->authenticated && s->running == NULL && !s->careful && s->service->paused_until == 0;
+           s->authenticated && s->running == NULL && !s->careful && s->service->paused_until == 0 &&
+           !s->service->batch.doubt;
 }
 
 // Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
@@ -944,7 +961,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
         s->keys.first = (uint32_t)next->entry->command->keys.first;
         s->keys.count = next->keys;
         s->keys.place = next->first_key;
-        if (!go_on(s, &request)) {
+        if (!go_on(s, &request, false)) {
             keep_request(s, &request, next->size);
             break;
         }

@@ -142,6 +142,9 @@ struct session {
     bool reads;               // since then something of it may have been read
     bool careful;             // there was damage, so keys are looked at before a command
     uint32_t checked;         // how many of the command's have been
+    bool guarded;             // what the command at work writes can be taken back (serve/doubt.h)
+    bool doubtful;            // and should be
+    bool replied;             // it may have written some of its reply in an earlier turn
     unsigned work_left;       // of this turn
     size_t pushes_left;       // bytes of messages that may be handed out in it
     struct buf pushes;        // waits for the next command boundary

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "data/dataset.h"
+#include "serve/doubt.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 #include "serve/type_checks.h"
@@ -114,8 +115,9 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
     uint64_t place = DATASET_NOWHERE;
     if (s->running->command->keys.first != 0)
         return session_has(s, r, i);
-    if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id))
-        dataset_find_many(session_dataset(s), &id, 1, &place);
+    if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
+        !dataset_find_many(session_dataset(s), &id, 1, &place))
+        doubt_note(s);
     bool found = place != DATASET_NOWHERE;
     if (found)
         counter_add(&s->service->stats.keyspace_hits, 1);

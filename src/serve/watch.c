@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/checksum.h"
+#include "base/random.h"
 #include "data/dataset.h"
 #include "data/lines.h"
 
@@ -85,12 +86,12 @@ static bool read_key(struct session *s, struct note *note)
         uint64_t place;
         if (!session_may_go_on(s))
             return false;
-        dataset_find_many(d, &note->id, 1, &place);
+        bool known = dataset_find_many(d, &note->id, 1, &place);
         w->value.begun = true;
         w->value.ended = place == DATASET_NOWHERE;
         w->value.at = place + LINE_VALUE_AT;
         w->value.len = w->value.ended ? ABSENT : 0;
-        w->value.sum = 0;
+        w->value.sum = known ? 0 : random_number(); // like nothing that it was before
     }
     while (!w->value.ended) {
         if (!session_may_go_on(s))

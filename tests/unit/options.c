@@ -62,6 +62,7 @@ static struct buf differences(const struct options *o)
     tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
          "default");
     tell_number(&b, "sampled-trust", o->sampled_trust, 0);
+    tell_number(&b, "index-verify", (unsigned)o->index_verify, 0);
     tell_number(&b, "huge-pages", o->huge_pages, 0);
     tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
     tell_number(&b, "watch", o->server.watch, 0);
@@ -146,6 +147,8 @@ static const struct value_case values[] = {
     {"--index", "/tmp/i", "index=/tmp/i"},
     {"--index", "", "!--index '' must be a path, or none"},
     {"--index-trust", "sampled", "sampled-trust=1"},
+    {"--index-verify", "1mb", "index-verify=1048576"},
+    {"--index-verify", "0", "!--index-verify '0' must be a size like 512mb or 1gb"},
     {"--index-pages", "huge", "huge-pages=1"},
     {"--swap-tracking", "push", ""},
     {"--swap-tracking", "push+close", "push+close=1"},
@@ -513,6 +516,7 @@ static void test_help(void)
         "  --skip-malformed ",
         "  --index PATH|none ",
         "  --index-trust proven|sampled ",
+        "  --index-verify SIZE ",
         "  --index-pages shared|huge ",
         "  --build-memory SIZE ",
         "  --watch ",
