@@ -291,6 +291,9 @@ for my $ruling (@rulings) {
     my ($text) = $content =~ /^`(.*)`$/;
     spit("$dir/FILE", defined $text ? bytes($text) : '');
     my ($out, $status) = run($dir, "'$build/stele' check FILE");
+    my $unterminated = defined $text && bytes($text) =~ /[^\n]\z/;
+    is($out =~ s/^stele: the last line of 'FILE' does not end in a newline: .*\n//mg || 0, $unterminated ? 1 : 0,
+        "$content: whether a last line without an end is told");
     my ($messages) = $out =~ /^(.*?)^bytes /ms;
     my $expected = join '', map { message(s/^`|`$//gr) . "\n" } split /<br>/, $reported;
     is($messages, $expected, "$content: what is reported");
@@ -300,7 +303,7 @@ for my $ruling (@rulings) {
     my ($keys) = $out =~ /^keys +(\d+)$/m;
     is($keys, scalar keys %value, "$content: number of keys");
     for my $key (sort keys %value) {
-        my ($got) = run($dir, "'$build/stele' get FILE $stands_for{$key}");
+        my ($got) = run($dir, "'$build/stele' get FILE $stands_for{$key} 2>/dev/null");
         my ($told) = $value{$key} =~ /^`(.*)`$/;
         is($got, bytes($told // '') . "\n", "$content: value of $key");
     }
