@@ -26,13 +26,15 @@ static bool by_link;         // it is a symbolic link, and the index of each lie
 static unsigned named;       // which
 static unsigned served;
 
-// Another file takes the place of the one that is served.
+// Another file than the one that is served takes the place, if it has not: that one would not be
+// loaded again.
 static void replace_data(void)
 {
     const char *next = test_path("next.data");
-    named = !named;
+    named = !served;
     require((by_link ? symlink : link)(files[named], next) == 0 && rename(next, data) == 0,
             "cannot rename");
+    unlink(next); // where both were names of one file, nothing was renamed
 }
 
 // ---- the cgroup ---------------------------------------------------------------------------------
