@@ -74,7 +74,7 @@ bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
 {
     uint64_t place;
-    if (!dataset_find_many(d, &id, 1, &place) || place == DATASET_NOWHERE)
+    if (!trie_find(dataset_trie(d), id, &place))
         return false;
     *value = dataset_value(d, place);
     return value->ptr != NULL;
@@ -181,10 +181,10 @@ void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t co
     uint64_t places[TRIE_GROUP];
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
-        dataset_find_many(d, ids + done, group, places);
+        trie_find_many(dataset_trie(d), ids + done, group, places);
         for (size_t i = 0; i < group; i++)
             values[done + i] =
-                places[i] != DATASET_NOWHERE ? dataset_value(d, places[i]) : span_of(NULL, 0);
+                places[i] < TRIE_UNKNOWN ? dataset_value(d, places[i]) : span_of(NULL, 0);
     }
 }
 
@@ -224,6 +224,14 @@ unsigned dataset_damage(const struct dataset *d)
 unsigned dataset_look(const struct dataset *d)
 {
     return mapping_look(source_of(d)) + mapping_look(index_source_of(d));
+}
+
+bool dataset_is_sound(const struct dataset *d)
+{
+    const struct proof *proof = proof_of(d);
+    unsigned round = proof_round(proof);
+    return dataset_look(d) == 0 && !dataset_index_is_bad(d) && round <= 1 &&
+           proof_stands(proof, round);
 }
 
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value)

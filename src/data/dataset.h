@@ -168,6 +168,10 @@ bool dataset_index_stands(const struct dataset *d, unsigned round);
 // Whether a part of the index is known to be damaged. For good: another dataset has to be opened.
 bool dataset_index_is_bad(const struct dataset *d);
 
+// Whether nothing of the files was found damaged, and nobody has written to the index file since it
+// was opened. It takes a system call.
+bool dataset_is_sound(const struct dataset *d);
+
 // What is known of a key: whether it is there and all of its value can be read; or neither.
 enum dataset_presence { DATASET_ABSENT, DATASET_PRESENT, DATASET_UNREADABLE };
 
@@ -243,7 +247,8 @@ bool dataset_prove(struct dataset *d, const atomic_bool *cancel);
 struct ref *dataset_ref(struct dataset *d);
 
 // The value stored under `id`, or false when there is none, or none that can be read, or that
-// cannot be told because the index is damaged (dataset_index_is_bad). The span
+// cannot be told because the index is damaged. For who asks dataset_is_sound afterwards, or does
+// not mind: an index that is overwritten while it is served from may miss keys here. The span
 // points into the mapping: it stays valid while the caller holds its reference to `d`.
 // Finding a value's end takes time in proportion to its length.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);

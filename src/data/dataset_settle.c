@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "data/dataset_parts.h"
 #include "data/index_format.h"
@@ -31,13 +32,16 @@ static bool is_cancelled(const atomic_bool *cancel)
     return cancel != NULL && atomic_load(cancel);
 }
 
-// Whether the mapped part, which begins `at` the image, is what was written.
-static bool part_is_good(const char *part, size_t len, size_t at, const uint64_t *sums)
+// Whether `len` bytes of the file from `at` of the image on are what was written. They are read and
+// not mapped: somebody may be cutting the file.
+static bool part_is_good(int fd, size_t at, size_t len, const uint64_t *sums, char *block)
 {
-    struct span bytes = span_of(part, len);
-    for (uint64_t i = 0; i < index_block_count(len); i++)
-        if (checksum(checksum_block(bytes, INDEX_BLOCK, i)) != sums[at / INDEX_BLOCK + i])
+    for (size_t end = at + len; at < end; at += INDEX_BLOCK) {
+        size_t part = end - at < INDEX_BLOCK ? end - at : INDEX_BLOCK;
+        if (!file_read(fd, block, part, INDEX_WRITER_IMAGE_AT + at) ||
+            checksum(span_of(block, part)) != sums[at / INDEX_BLOCK])
             return false;
+    }
     return true;
 }
 
@@ -46,20 +50,18 @@ _Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "parts are whole blocks
 // Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
 // the same addresses, so those who read meanwhile notice nothing. Each part is mapped elsewhere,
 // and compared, before it is moved there. Where it cannot be, the memory stays.
-static void replace_memory_by_file(struct index *x, int fd)
+static void replace_memory_by_file(struct index *x, int fd, char *block)
 {
     const struct proof *proof = &x->file.proof;
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
         size_t image_left = proof->image.len > at ? proof->image.len - at : 0;
+        if (!part_is_good(fd, at, len < image_left ? len : image_left, proof->sums, block))
+            return;
         void *part = mapping_map(NULL, len, MAP_POPULATE, fd, INDEX_WRITER_IMAGE_AT + at);
         if (part == MAP_FAILED)
             return;
-        if (!part_is_good(part, len < image_left ? len : image_left, at, proof->sums)) {
-            munmap(part, len);
-            return;
-        }
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
             // What was there may be gone by now.
@@ -92,10 +94,12 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
         return;
     if (!proof_ripen(&x->file.proof, cancel))
         return;
-    if (!x->written && proof_is_whole(&x->file.proof))
-        replace_memory_by_file(x, d->writer.fd);
+    char *block = malloc(INDEX_BLOCK);
+    if (!x->written && block != NULL && proof_is_whole(&x->file.proof))
+        replace_memory_by_file(x, d->writer.fd, block);
     else
         (void)proof_all(&x->file.proof, cancel, &error);
+    free(block);
 }
 
 // The file may be read by whom the data file may be: it tells of its keys.

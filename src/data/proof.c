@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "data/identity.h"
 #include "data/index_format.h"
 
 enum {
@@ -25,18 +24,21 @@ enum {
 
 // ---- the file's times ---------------------------------------------------------------------------
 
+static int64_t nanoseconds(struct timespec t)
+{
+    return (int64_t)((uint64_t)t.tv_sec * CLOCK_SECOND + (uint64_t)t.tv_nsec);
+}
+
 static bool has_times(const struct proof *p, const struct stat *file)
 {
-    struct identity now = identity_of_file(file);
-    return now.modified_ns == atomic_load(&p->modified_ns) &&
-           now.changed_ns == atomic_load(&p->changed_ns);
+    return nanoseconds(file->st_mtim) == atomic_load(&p->modified_ns) &&
+           nanoseconds(file->st_ctim) == atomic_load(&p->changed_ns);
 }
 
 static void note_times(struct proof *p, const struct stat *file)
 {
-    struct identity now = identity_of_file(file);
-    atomic_store(&p->modified_ns, now.modified_ns);
-    atomic_store(&p->changed_ns, now.changed_ns);
+    atomic_store(&p->modified_ns, nanoseconds(file->st_mtim));
+    atomic_store(&p->changed_ns, nanoseconds(file->st_ctim));
 }
 
 // Whether a change right now might leave that time as it is. (One in the future is of another
@@ -54,7 +56,7 @@ bool proof_is_ripe(const struct proof *p)
     if (p->fd < 0)
         return true;
     clock_gettime(CLOCK_REALTIME, &now);
-    int64_t now_ns = (int64_t)((uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec);
+    int64_t now_ns = nanoseconds(now);
     return !is_young(atomic_load(&p->modified_ns), now_ns) &&
            !is_young(atomic_load(&p->changed_ns), now_ns);
 }

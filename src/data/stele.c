@@ -104,7 +104,7 @@ void stele_catch_faults(void)
 
 bool stele_is_whole(const struct stele *table)
 {
-    return dataset_look(dataset_of(table)) == 0;
+    return dataset_is_sound(dataset_of(table));
 }
 
 const char *stele_version(void)

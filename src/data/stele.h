@@ -64,7 +64,7 @@ void stele_catch_faults(void);
 
 // Whether the files have been whole until now. When it is false, keys may have been missed, and
 // bytes of values that were read since it was last true may have been lost; what stele_get says
-// from then on is true of the values it finds, and others are missed. Takes some nanoseconds.
+// from then on is true of the values it finds, and others are missed. Takes a system call.
 bool stele_is_whole(const struct stele *table);
 
 // "0.1.0".
