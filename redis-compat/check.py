@@ -151,9 +151,9 @@ def tool_environment():
     return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=":".join(places))
 
 
-def package_version(package):
-    """Of a Debian package: the one unpacked, or the one installed."""
-    packages = os.path.join(ROOT, "build/redis-compat/tools/packages")
+def package_version(package, place="tools"):
+    """Of a Debian package: the one unpacked in that place, or the one installed."""
+    packages = os.path.join(ROOT, "build/redis-compat", place, "packages")
     for name in os.listdir(packages) if os.path.isdir(packages) else []:
         if name.startswith(package + "_"):
             return name.split("_")[1].replace("%3a", ":")
