@@ -294,7 +294,7 @@ static void check_administrative(void)
     is_number((int64_t)occurrences(buf_span(&lines), "secret"), 0, "without words of theirs");
     buf_release(&lines);
     answers(local, SPAN("CONFIG SET maxclients 999\r\nSTELE.RELOAD\r\nCLIENT PAUSE 9999999\r\n"),
-            SPAN("+OK\r\n+OK\r\n+OK\r\n"), "from this machine");
+            SPAN("+OK\r\n+OK unchanged\r\n+OK\r\n"), "from this machine");
     send_text(fd, "GET " KEY "\r\n");
     settle_server(&s);
     ok(is_silent(fd), "all are paused");

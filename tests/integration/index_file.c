@@ -186,7 +186,13 @@ static void check_reload(void)
     struct stat status;
     require(stat(file, &status) == 0, "no file");
     ok(mapped_bytes(s.pid, file, "Rss") < status.st_size / 2, "a start reads little of the data");
-    require(kill(s.pid, SIGHUP) == 0, "no reload");
+    is_number(server_stop(&s), 0, "and the server ends well");
+    // A file that is served already is not loaded again, so the server starts with another one.
+    const char *name = test_path("current.data");
+    const char *next = test_path("next.data");
+    require(symlink(data, name) == 0 && symlink(file, next) == 0, "no links");
+    s = server_start(name, NULL);
+    require(rename(next, name) == 0 && kill(s.pid, SIGHUP) == 0, "no reload");
     log_await(s.log_path, " * reloaded ");
     ok(mapped_bytes(s.pid, file, "Rss") >= status.st_size,
        "a reload has read all of it before it is served");
@@ -297,7 +303,7 @@ static void check_tools(void)
         {{"index", "--index=none", "a"}, "stele: --index 'none' must be a path\n"},
         {{"index", "--nope", "a"}, "stele: unknown option '--nope'; --help lists them\n"},
         {{"index", "--indx=x", "a"}, "stele: unknown option '--indx'; did you mean --index?\n"},
-        {{"check", "--index"}, "usage: stele check FILE [--all | --index]\n"},
+        {{"check", "--index"}, "usage: stele check FILE [--all | --index] [--strict]\n"},
         {{"check", "--index", "--all", "a"}, "stele: --all and --index exclude each other\n"},
         {{"chek", "a"}, "stele: unknown subcommand 'chek'; did you mean check?\n"},
         {{"serve", "a"}, "stele: unknown subcommand 'serve'; stele help lists them\n"},
