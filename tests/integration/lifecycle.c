@@ -339,7 +339,8 @@ static const char *cut_warning(const char *file)
 {
     static char text[512];
     snprintf(text, sizeof text,
-             "stele: the last line of '%s' does not end in a newline: it may have been cut\n", file);
+             "stele: the last line of '%s' does not end in a newline: it may have been cut\n",
+             file);
     return text;
 }
 
