@@ -736,7 +736,8 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     settings.index_path = old->index_path;
     // A disk that has spoiled two files may spoil the next; and an index that lies there by now may
     // be that of the data that has taken the place.
-    // Where nothing but the index file was to be used, none is written: the new one stays in memory.
+    // Where nothing but the index file was to be used, none is written: the new one stays in
+    // memory.
     if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
         settings.index = DATASET_INDEX_NONE;
     atomic_store(&old->try_ns, clock_monotonic_ns() + TRY_SECONDS * CLOCK_SECOND);

@@ -48,7 +48,7 @@ static void rotate(void)
     int fd = connect_tcp(s.port);
     require(rename(log, old) == 0, "cannot rename");
     kill(s.pid, SIGHUP);
-    log_await(log, "reloaded ");
+    log_await(log, "nothing to reload");
     ok(log_has(log, "SIGHUP: reloading") && log_lacks(old, "SIGHUP"),
        "renamed and SIGHUP: all is logged in a new file");
     require(rename(log, old) == 0, "cannot rename");
@@ -63,7 +63,7 @@ static void rotate(void)
     kill(s.pid, SIGUSR1);
     log_await(old, "anew: Is a directory: writing on into the old one");
     kill(s.pid, SIGHUP);
-    log_await(old, "reloaded ");
+    log_await(old, "nothing to reload");
     ok(true, "a log that cannot be opened anew is written on, and says why");
     require(rmdir(log) == 0, "cannot remove");
     kill(s.pid, SIGUSR1);
@@ -260,7 +260,7 @@ static void names(void)
        "CONFIG GET, INFO and CLIENT LIST show the names as text");
     buf_release(&reply);
     kill(s.pid, SIGHUP);
-    log_await(s.log_path, "reloaded ");
+    log_await(s.log_path, "nothing to reload");
     is_number(server_stop(&s), 0, "the server ends well");
     struct buf said = file_content(s.log_path);
     ok(!has_raw(buf_span(&said)) && occurrences(buf_span(&said), BAD_SHOWN) > 3,
