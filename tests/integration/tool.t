@@ -108,7 +108,7 @@ cmp_ok(longest(join "\n", @bars), '<', 50, 'in one line of the terminal');
 SKIP: {
     skip 'the same in each flavour, and slow in this one', 3 if $build =~ /asan/;
     my $data = "$dir/a-file-of-some-size.data";
-    system("$build/tests/bench/generate 1000000 --values 1..1 > $data") == 0 or die;
+    system("$build/tests/bench/generate 4000000 --values 1..1 > $data") == 0 or die;
     my ($check) = on_terminal(63, "$stele check $data");
     my @bars = grep { length } bars($check);
     my %steps = map { (split / /)[0] => 1 } @bars;
