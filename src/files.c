@@ -27,7 +27,8 @@ struct place {
 
 struct named_file {
     const char *what;
-    const char *path; // "" for a standard stream
+    const char *path;  // "" for a standard stream, or where there is none
+    const char *fault; // why nothing may be logged to it
     bool written;
     bool stream;
     struct place place;
@@ -103,17 +104,47 @@ static void find_index_path(const struct options *o, char path[PATH_MAX])
         path[0] = '\0';
 }
 
-bool files_are_distinct(const struct options *o, struct error *error)
-{
+// The files that Stele reads, and those that it writes for itself: nothing else may be written to
+// any of them.
+enum { OWN_FILES = 4 };
+
+struct own_files {
+    struct named_file files[OWN_FILES];
     char index[PATH_MAX];
     char lock[PATH_MAX + 8];
-    find_index_path(o, index);
-    snprintf(lock, sizeof lock, "%s%s", index, *index != '\0' ? INDEX_LOCK_SUFFIX : "");
+};
+
+static void find_own_files(const struct options *o, struct own_files *own)
+{
+    find_index_path(o, own->index);
+    snprintf(own->lock, sizeof own->lock, "%s%s", own->index,
+             *own->index != '\0' ? INDEX_LOCK_SUFFIX : "");
+    const struct named_file files[OWN_FILES] = {
+        {.what = "the data file", .path = o->data_file, .fault = "it is the data file"},
+        {.what = "--requirepass-file",
+         .path = o->password_file != NULL ? o->password_file : "",
+         .fault = "it is the password file"},
+        {.what = o->index != NULL ? "--index" : "the index file",
+         .path = own->index,
+         .fault = "it is the index file",
+         .written = true},
+        {.what = "the lock of the index file",
+         .path = own->lock,
+         .fault = "it is the lock of the index file",
+         .written = true},
+    };
+    memcpy(own->files, files, sizeof files);
+}
+
+bool files_are_distinct(const struct options *o, struct error *error)
+{
+    struct own_files own;
+    find_own_files(o, &own);
     struct named_file files[] = {
-        {.what = "the data file", .path = o->data_file},
-        {.what = "--requirepass-file", .path = o->password_file != NULL ? o->password_file : ""},
-        {.what = o->index != NULL ? "--index" : "the index file", .path = index, .written = true},
-        {.what = "the lock of the index file", .path = lock, .written = true},
+        own.files[0],
+        own.files[1],
+        own.files[2],
+        own.files[3],
         {.what = "--logfile", .path = o->server.service.logfile, .written = true},
         {.what = "--unixsocket", .path = o->server.service.unixsocket, .written = true},
         {.what = "standard output", .path = "", .written = true, .stream = true},
@@ -147,29 +178,20 @@ bool files_are_distinct(const struct options *o, struct error *error)
     return true;
 }
 
-const char *files_log_fault(int fd)
+const char *files_log_fault(const char *path, int fd)
 {
-    char index[PATH_MAX];
+    struct own_files own;
     struct stat status;
-    const struct options *o = options;
-    if (o == NULL || fstat(fd, &status) != 0)
+    if (options == NULL || (fd >= 0 && fstat(fd, &status) != 0))
         return NULL;
-    find_index_path(o, index);
-    const struct {
-        const char *path;
-        const char *fault;
-    } files[] = {
-        {o->data_file, "it is the data file"},
-        {o->password_file, "it is the password file"},
-        {index, "it is the index file"},
-    };
-    struct place log = place_of_status(&status);
-    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+    find_own_files(options, &own);
+    struct place log = fd >= 0 ? place_of_status(&status) : place_of(path);
+    for (unsigned i = 0; i < OWN_FILES; i++) {
         struct place place = {.exists = false};
-        if (files[i].path != NULL && *files[i].path != '\0')
-            place = place_of(files[i].path);
+        if (*own.files[i].path != '\0')
+            place = place_of(own.files[i].path);
         if (is_same(&log, &place))
-            return files[i].fault;
+            return own.files[i].fault;
     }
     return NULL;
 }

@@ -16,8 +16,9 @@ struct options;
 // same.
 bool files_are_distinct(const struct options *o, struct error *error);
 
-// For log_check, each time when the log is opened: why the file that `fd` is of must not be logged
-// to; NULL: it may be. Any thread may ask. `o` are those of the last files_are_distinct.
-const char *files_log_fault(int fd);
+// For log_check, each time when the log is opened: why the file that `fd` is of, or with -1 the one
+// that is or would be made at `path`, must not be logged to; NULL: it may be. Those are the files
+// of the last files_are_distinct that Stele reads, the index and its lock. Any thread may ask.
+const char *files_log_fault(const char *path, int fd);
 
 #endif

@@ -182,8 +182,8 @@ static int serve(const struct options *options)
     const struct dataset_source source = {open_dataset, &opening, options->data_file};
     int code = EXIT_FAILURE;
     if (!files_are_distinct(options, &error)) {
-        FILE *to = files_log_fault(STDERR_FILENO) == NULL ? stderr : stdout;
-        if (files_log_fault(fileno(to)) == NULL) // or the message would do the harm
+        FILE *to = files_log_fault("", STDERR_FILENO) == NULL ? stderr : stdout;
+        if (files_log_fault("", fileno(to)) == NULL) // or the message would do the harm
             fprintf(to, "stele-server: %s\n", error.text);
         return EXIT_FAILURE;
     }

@@ -40,7 +40,7 @@ static struct {
     atomic_bool reopen; // before the next line
     pthread_mutex_t writing;
     unsigned long dropped; // lines, since the last one that was taken
-    const char *(*fault)(int fd);
+    const char *(*fault)(const char *path, int fd);
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE, .writing = PTHREAD_MUTEX_INITIALIZER};
 
 const char *log_level_name(enum log_level level)
@@ -92,15 +92,18 @@ const char *log_priority(unsigned level)
 // -1 with the reason. O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
 static int open_file(const char *path, const char **reason)
 {
+    *reason = state.fault != NULL ? state.fault(path, -1) : NULL;
+    if (*reason != NULL)
+        return -1;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
-    *reason = fd < 0 ? strerror(errno) : state.fault != NULL ? state.fault(fd) : NULL;
+    *reason = fd < 0 ? strerror(errno) : state.fault != NULL ? state.fault(path, fd) : NULL;
     if (fd < 0 || *reason == NULL)
         return fd;
     close(fd);
     return -1;
 }
 
-void log_check(const char *(*fault)(int fd))
+void log_check(const char *(*fault)(const char *path, int fd))
 {
     state.fault = fault;
 }
@@ -178,18 +181,19 @@ static void write_line(const char *line, size_t len)
         state.dropped++;
 }
 
-// The same. A file that cannot be opened may be told of in the one that is open.
-static void reopen(void)
+// To be called with the lock held, when it was asked for. False when there is a file that could not
+// be opened: that is told in the one that is open.
+static bool reopen(void)
 {
     char line[LOG_LINE_MAX];
     if (!atomic_exchange(&state.reopen, false) || state.path == NULL)
-        return;
+        return true;
     const char *reason;
     int fd = open_file(state.path, &reason);
     if (fd >= 0) {
         close(state.fd);
         state.fd = fd;
-        return;
+        return true;
     }
     size_t len = begin_line(line, sizeof line, LOG_WARNING);
     snprintf(line + len, sizeof line - len,
@@ -197,14 +201,16 @@ static void reopen(void)
     len += escape_in_place(line + len, sizeof line - len - 1);
     line[len++] = '\n';
     write_line(line, len);
+    return false;
 }
 
-void log_reopen(void)
+bool log_reopen(void)
 {
     atomic_store(&state.reopen, true);
     pthread_mutex_lock(&state.writing);
-    reopen();
+    bool opened = reopen();
     pthread_mutex_unlock(&state.writing);
+    return opened;
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -222,7 +228,7 @@ void log_write(enum log_level level, const char *format, ...)
     line[len++] = '\n';
     // One at a time, as room for a line is room for one. Nobody waits while the lock is held.
     pthread_mutex_lock(&state.writing);
-    reopen();
+    (void)reopen();
     write_line(line, len);
     pthread_mutex_unlock(&state.writing);
 }

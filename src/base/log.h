@@ -24,9 +24,10 @@ const char *log_level_name(enum log_level level);
 // False when `name` is not one of Redis's words.
 bool log_level_parse(const char *name, enum log_level *level);
 
-// Has each log file looked at when it has been opened and before anything is written to it: `fault`
-// gives the reason why it must not be logged to, or NULL. Any thread may call it.
-void log_check(const char *(*fault)(int fd));
+// Has each log file looked at before it is opened, as opening may make it, with `fd` -1, and again
+// when it has been opened: `fault` gives the reason why it must not be logged to, or NULL. Any
+// thread may call it.
+void log_check(const char *(*fault)(const char *path, int fd));
 
 // Lines below `level` are dropped from here on, the others go to the file `path` (appended to,
 // created if missing), or to standard error when `path` is empty. `path` must stay, for log_reopen.
@@ -35,9 +36,9 @@ void log_check(const char *(*fault)(int fd));
 bool log_open(const char *path, enum log_level level, struct error *error);
 
 // Opens the log file of log_open anew, as it may have been renamed to begin another one; does
-// nothing where there is none. What cannot be opened leaves the log where it is, with a warning in
-// it. Any thread may.
-void log_reopen(void);
+// nothing where there is none, and returns true. False when the file cannot be opened: the log then
+// stays where it is, with a warning in it. Any thread may.
+bool log_reopen(void);
 
 // The same, put off until the next line; for signal handlers.
 void log_reopen_soon(void);

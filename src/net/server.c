@@ -266,8 +266,8 @@ static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
     (void)loop;
     (void)signal;
     (void)events;
-    log_reopen();
-    log_write(LOG_NOTICE, "SIGUSR1: opened the log anew");
+    if (log_reopen())
+        log_write(LOG_NOTICE, "SIGUSR1: opened the log anew");
 }
 
 // A password that cannot be read leaves the one of before; never is there none.
@@ -289,7 +289,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     struct server *server = signal->data;
     (void)loop;
     (void)events;
-    log_reopen();
+    (void)log_reopen();
     log_write(LOG_NOTICE, "SIGHUP: reloading");
     follow_password(server);
     publisher_ask(server->publisher, NULL);

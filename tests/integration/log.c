@@ -65,6 +65,9 @@ static void rotate(void)
     kill(s.pid, SIGHUP);
     log_await(old, "nothing to reload");
     ok(true, "a log that cannot be opened anew is written on, and says why");
+    struct buf said = file_content(old);
+    is_number(occurrences(buf_span(&said), "SIGUSR1: opened"), 1, "and only the one before opened");
+    buf_release(&said);
     require(rmdir(log) == 0, "cannot remove");
     kill(s.pid, SIGUSR1);
     log_await(log, "SIGUSR1: opened the log anew");
@@ -85,6 +88,45 @@ static void rotate(void)
     log_await(s.log_path, "SIGUSR1: ");
     is_number(server_stop(&s), 0, "without a log file SIGUSR1 does nothing");
     ok(log_has(s.log_path, " * stopped\n"), "and the log goes on");
+}
+
+// Under the name of the log, another file of the server's.
+static void rotate_onto_own_files(void)
+{
+    const char *own = test_file("own.data", span_text(KEY " value\n"));
+    const char *password = test_file("password", span_text("secret\n"));
+    const char *index = test_path("own.data.idx");
+    const char *lock = test_path("own.data.idx.lock");
+    const char *log = test_path("own.log");
+    const char *old = test_path("own.log.1");
+    const struct {
+        const char *path;
+        const char *reason;
+    } files[] = {
+        {own, "it is the data file"},
+        {password, "it is the password file"},
+        {index, "it is the index file"},
+        {lock, "it is the lock of the index file"},
+    };
+    require(chmod(password, 0600) == 0, "cannot chmod");
+    struct server_process s =
+        server_start(own, WORDS("--logfile", log, "--requirepass-file", password));
+    await_file(index);
+    log_await(log, "wrote '");
+    require(rename(log, old) == 0, "cannot rename");
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+        bool existed = exists(files[i].path);
+        require(symlink(files[i].path, log) == 0, "cannot link");
+        kill(s.pid, SIGUSR1);
+        log_await(old, files[i].reason);
+        ok(exists(files[i].path) == existed && log_lacks(files[i].path, "SIGUSR1"),
+           "SIGUSR1 where the log is a link to another file: %s", files[i].reason);
+        require(unlink(log) == 0, "cannot remove");
+    }
+    ok(!exists(lock), "no lock is made");
+    is_number(server_stop(&s), 0, "the server ends well");
+    ok(log_has(old, " * stopped\n") && log_lacks(old, "SIGUSR1: opened"),
+       "and the log is where it was");
 }
 
 // While the first index is built.
@@ -314,6 +356,7 @@ int main(void)
 {
     data = test_file("table.data", span_text(KEY " value\n"));
     rotate();
+    rotate_onto_own_files();
     rotate_early();
     journal();
     names();
