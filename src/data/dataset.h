@@ -66,6 +66,7 @@ struct dataset_settings {
     enum dataset_malformed malformed;
     enum dataset_index index;
     const char *index_path; // NULL: ".idx" behind the data file's real path
+    bool index_required;    // opening fails when it is to be written and cannot be
     enum dataset_trust trust;
     bool await_proof; // dataset_settle waits up to 2 s where the data is too young for a proof
     uint64_t

@@ -362,21 +362,15 @@ static bool is_misplaced(const struct dataset *d, struct error *error)
     return true;
 }
 
-// What locking has come to, when it is not worth another try. False with a message when the caller
-// has named a file that must not be replaced. Where the place was not named, something else lies
-// beside the data file: that is no reason not to serve.
-static bool locking_may_fail(struct dataset *d, enum index_lock lock, const struct error *why,
-                             struct error *error)
+// Whether an index that cannot be written is a reason not to open: the caller has named a file that
+// must not be replaced, or wants nothing but the index file. Where the place was not named,
+// something else lies beside the data file: that is no reason not to serve.
+static bool is_fatal(const struct dataset *d, enum index_lock lock)
 {
-    if (lock == INDEX_TAKEN && d->settings.index_path != NULL) {
-        *error = *why;
-        return false;
-    }
-    dataset_notice(d, true, "%s: serving from memory", why->text);
-    return true;
+    return d->settings.index_required || (lock == INDEX_TAKEN && d->settings.index_path != NULL);
 }
 
-// The same, but a file that was refused before is not read again: it may have taken reading all of
+// map_index, but a file that was refused before is not read again: it may have taken reading all of
 // the data to refuse it.
 static struct index *map_new_index(struct dataset *d, struct stat *refused, bool *missing,
                                    struct error *error)
@@ -393,7 +387,8 @@ static struct index *map_new_index(struct dataset *d, struct stat *refused, bool
 }
 
 // The index file, mapped, in `*found`; or NULL there: then one must be built, and where the writer
-// is locked, written. False with a message when the index is to lie where another file does.
+// is locked, written. False with a message when the index is to lie where another file
+// does, or is required and cannot be written.
 static bool find_index(struct dataset *d, struct index **found, struct error *error)
 {
     struct error fault;
@@ -430,14 +425,23 @@ static bool find_index(struct dataset *d, struct index **found, struct error *er
             waited = true;
             if (wait_for_builder(d, start))
                 continue;
+            if (d->settings.index_required) {
+                error_set(error, "another process has not finished '%s'", d->index_path);
+                return false;
+            }
             dataset_notice(d, true, "another process has not finished '%s': building in memory",
                            d->index_path);
             return true;
         case INDEX_UNWRITABLE:
         case INDEX_TAKEN:
+            if (is_fatal(d, lock)) {
+                *error = unwritable;
+                return false;
+            }
             if (!missing)
                 dataset_notice(d, false, "%s: building", fault.text);
-            return locking_may_fail(d, lock, &unwritable, error);
+            dataset_notice(d, true, "%s: serving from memory", unwritable.text);
+            return true;
         }
     }
 }

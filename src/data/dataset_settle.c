@@ -139,7 +139,8 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
                                 : "'%s' is not written: '%s' changed after it was read",
                        d->index_path, d->path);
     } else if (!publish(d, image, &facts, cancel, &error)) {
-        dataset_notice(d, !is_cancelled(cancel), "%s: serving from memory", error.text);
+        dataset_notice(d, !is_cancelled(cancel), "%s%s", error.text,
+                       d->settings.index_required ? "" : ": serving from memory");
     } else {
         dataset_notice(d, false, "wrote '%s' in %.3f s", d->index_path,
                        (double)(clock_monotonic_ns() - start) / 1e9);

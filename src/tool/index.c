@@ -41,6 +41,7 @@ static int index_file(const struct options *o)
     struct dataset_settings settings = o->settings;
     settings.notice = tell;
     settings.index = DATASET_INDEX_WRITE;
+    settings.index_required = true;
     settings.await_proof = true;
     // Where the size of files is limited, writing is to fail and the temporary file to go.
     signal(SIGXFSZ, SIG_IGN);
@@ -48,7 +49,8 @@ static int index_file(const struct options *o)
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
-    bool stands = strcmp(dataset_index_status(d), "mapped") == 0;
+    if (strcmp(dataset_index_status(d), "mapped") != 0) // it has been told why
+        return tool_close(d, TOOL_ERROR);
     printf("index      %s\n", tool_name(dataset_index_path(d)));
     printf("keys       %llu\n", (ull)f->keys);
     printf("duplicates %llu\n", (ull)f->duplicates);
@@ -56,7 +58,7 @@ static int index_file(const struct options *o)
     printf("bytes      %llu, %.2f a key\n", (ull)f->index_bytes,
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0);
     printf("built in   %.3f s\n", (double)f->build_ns / 1e9);
-    return tool_close(d, stands ? TOOL_OK : TOOL_ERROR);
+    return tool_close(d, TOOL_OK);
 }
 
 static const struct option_row rows[] = {

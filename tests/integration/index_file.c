@@ -317,6 +317,17 @@ static void check_tools(void)
     is_number(tool(&said, WORDS("index", "/no/such/file")), 2, "stele index of no file");
     is_number(tool(&said, WORDS("index", data, "--index", "/no/such/folder/i")), 2,
               "stele index that cannot write fails");
+    const char *linked = test_path("linked.idx");
+    require(symlink(test_path("nowhere"), linked) == 0, "no link");
+    const char *const unwritable[] = {linked, "/dev/null", test_folder(), "/no/such/folder/i"};
+    for (unsigned i = 0; i < sizeof unwritable / sizeof *unwritable; i++) {
+        is_number(tool(&said, WORDS("index", data, "--index", unwritable[i])), 2,
+                  "stele index to %s", unwritable[i]);
+        ok(strncmp(said.ptr, "stele: cannot write '", 21) == 0 &&
+               strchr(said.ptr, '\n') == said.ptr + strlen(said.ptr) - 1 &&
+               strstr(said.ptr, "memory") == NULL,
+           "says why, and nothing else: %s", said.ptr);
+    }
     is_number(tool(&said, WORDS("index", data, "--index", odd)), 2, "stele index over a data file");
     ok(strstr(said.ptr, "is no index and is not replaced") != NULL, "is refused");
     buf_release(&said);
