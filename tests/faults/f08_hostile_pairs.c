@@ -185,8 +185,8 @@ static void damage(enum damage what, const struct buf *good, struct random *r)
         if (at + len > end)
             len = end - at;
         for (size_t j = 0; j < len; j++)
-            noise[j] = what == BITS ? (char)(good->ptr[at + j] ^ (1 << random_below(r, 8)))
-                                    : (char)random_next(r);
+            noise[j] = (char)(what == BITS ? good->ptr[at + j] ^ (1 << random_below(r, 8))
+                                           : (int)(random_next(r) & 0xff));
         file_patch(path, at, span_of(noise, len));
     }
 }
