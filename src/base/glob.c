@@ -2,9 +2,22 @@
 // retried, because whatever an earlier one could take, the later one can take too.
 #include "base/glob.h"
 
-static unsigned char fold(unsigned char c, enum glob_case letters)
+static bool is_between(unsigned char byte, unsigned char low, unsigned char high,
+                       enum glob_case letters)
 {
-    return letters == GLOB_CASE_INSENSITIVE ? (unsigned char)ascii_lower((char)c) : c;
+    unsigned char lower = (unsigned char)ascii_lower((char)byte);
+    unsigned char upper = (unsigned char)ascii_upper((char)byte);
+    if (letters == GLOB_CASE_INSENSITIVE)
+        return lower >= (unsigned char)ascii_lower((char)low) &&
+               lower <= (unsigned char)ascii_lower((char)high);
+    if (letters == GLOB_CASE_EITHER)
+        return (lower >= low && lower <= high) || (upper >= low && upper <= high);
+    return byte >= low && byte <= high;
+}
+
+static bool is_same(unsigned char byte, unsigned char other, enum glob_case letters)
+{
+    return is_between(byte, other, other, letters);
 }
 
 // Matches one byte against the pattern element at `*at`, and moves `*at` behind that element.
@@ -12,8 +25,8 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
 {
     const unsigned char *p = (const unsigned char *)pattern.ptr;
     size_t i = *at;
-    unsigned char raw = byte;
-    byte = fold(byte, letters);
+    // As in Redis, an escaped byte of a class is not folded.
+    enum glob_case escaped = letters == GLOB_CASE_EITHER ? letters : GLOB_CASE_SENSITIVE;
     if (p[i] == '?') {
         *at = i + 1;
         return true;
@@ -26,15 +39,15 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
         bool found = false;
         while (i < pattern.len && p[i] != ']') {
             if (p[i] == '\\' && i + 1 < pattern.len) {
-                found |= p[i + 1] == raw; // as in Redis, an escaped byte has no case
+                found |= is_same(byte, p[i + 1], escaped);
                 i += 2;
             } else if (i + 2 < pattern.len && p[i + 1] == '-') {
                 unsigned char low = p[i] < p[i + 2] ? p[i] : p[i + 2];
                 unsigned char high = p[i] < p[i + 2] ? p[i + 2] : p[i];
-                found |= byte >= fold(low, letters) && byte <= fold(high, letters);
+                found |= is_between(byte, low, high, letters);
                 i += 3;
             } else {
-                found |= fold(p[i], letters) == byte;
+                found |= is_same(byte, p[i], letters);
                 i++;
             }
         }
@@ -44,7 +57,7 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
     if (p[i] == '\\' && i + 1 < pattern.len)
         i++;
     *at = i + 1;
-    return fold(p[i], letters) == byte;
+    return is_same(byte, p[i], letters);
 }
 
 bool glob_match(struct span pattern, struct span text, enum glob_case letters)

@@ -4,7 +4,12 @@
 
 #include "base/bytes.h"
 
-enum glob_case { GLOB_CASE_SENSITIVE, GLOB_CASE_INSENSITIVE };
+enum glob_case {
+    GLOB_CASE_SENSITIVE,
+    GLOB_CASE_INSENSITIVE, // as in Redis: the ends of a range are folded, an escaped byte is not
+    GLOB_CASE_EITHER,      // a letter of the text is tried in both cases, the pattern is as it is
+                           // written
+};
 
 // True when the whole of `text` matches `pattern`: `*` any run, `?` any byte, `[a-c]` and `[^a-c]`
 // classes, `\x` the byte x itself. An unclosed class ends with the pattern. As in

@@ -1,7 +1,7 @@
 // SCAN and KEYS. Keys stand in the order of their bits, so a cursor is the rank of the next one:
 // each key comes exactly once, and a pattern that begins with characters of a UUID is a range of
-// ranks. A key answers to both cases of its letters, so those of a pattern are read as small ones,
-// as keys are told in. When the dataset was replaced, that key has another rank: the session
+// ranks. A key answers to both cases of its letters, so a pattern matches a letter when it matches
+// it in one of them. When the dataset was replaced, that key has another rank: the session
 // remembers it, so a client that goes on where its last SCAN has ended misses none and hears none
 // twice.
 //
@@ -34,16 +34,7 @@ struct scan {
     uint64_t count;
     struct span pattern; // `ptr` NULL: any key
     bool none;           // of a type that no key has
-    char lowered[PATTERN_MAX];
 };
-
-// A pattern of at most PATTERN_MAX bytes with small letters only, which stands in `room`.
-static struct span lower(struct span pattern, char room[PATTERN_MAX])
-{
-    for (size_t i = 0; i < pattern.len; i++)
-        room[i] = ascii_lower(pattern.ptr[i]);
-    return span_of(room, pattern.len);
-}
 
 // As Redis reads it, by strtoul: an empty one is 0, a sign may stand before it, and a NUL ends it.
 static bool parse_cursor(struct span text, uint64_t *cursor)
@@ -94,7 +85,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
                 resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
                 return false;
             }
-            scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : lower(value, scan->lowered);
+            scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : value;
         } else if (valued && span_is(option, "type")) {
             scan->none = !span_is(value, "string");
         } else {
@@ -145,7 +136,7 @@ static bool match_key(struct session *s, struct span pattern, uint64_t rank, cha
     uuid_format(id, text);
     session_charge(s, pattern.len / PATTERN_PER_WORK);
     return pattern.ptr == NULL ||
-           glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_SENSITIVE);
+           glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
 }
 
 // Looks at the key of that rank; what matches is collected.
@@ -255,12 +246,10 @@ enum command_result keys_command(struct session *s, const struct resp_request *r
     uint64_t first;
     uint64_t end;
     char text[UUID_TEXT_LEN];
-    char lowered[PATTERN_MAX];
     if (pattern.len > PATTERN_MAX) {
         resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
         return COMMAND_DONE;
     }
-    pattern = lower(pattern, lowered);
     choose_range(session_dataset(s), pattern, &first, &end);
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);

@@ -138,6 +138,30 @@ static void test_elements(void)
     ok(glob_match(span_of(NULL, 0), span_of(NULL, 0), GLOB_CASE_SENSITIVE), "NULL is empty");
 }
 
+// What matches a letter in one of its cases.
+static void test_either(void)
+{
+    static const struct {
+        const char *pattern;
+        const char *text;
+        bool matched;
+    } cases[] = {
+        {"a", "A", true},       {"A", "a", true},     {"\\A", "a", true},
+        {"[\\A]", "a", true},   {"[\\a]", "A", true}, {"[X-g]", "b", true},
+        {"[X-g]", "B", true},   {"[X-g]", "y", true}, {"[X-g]", "w", false},
+        {"[X-g]", "_", true},   {"[g-X]", "b", true}, {"[^X-g]", "b", false},
+        {"[^X-g]", "B", false}, {"[a-F]", "f", true}, {"[a-F]", "c", false},
+        {"[Z-a]", "b", false},  {"[Z-a]", "A", true}, {"[", "{", false},
+        {"@", "`", false},      {"[^A]", "a", false}, {"*[3-c]x", "89FX", true},
+        {"[@-@]", "`", false},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        ok(match(span_text(cases[i].pattern), span_text(cases[i].text), GLOB_CASE_EITHER) ==
+               cases[i].matched,
+           "pattern %s and text '%s' in either case: %s", cases[i].pattern, cases[i].text,
+           cases[i].matched ? "match" : "differ");
+}
+
 static unsigned char fold(unsigned char c, bool folded)
 {
     return folded ? (unsigned char)ascii_lower((char)c) : c;
@@ -271,6 +295,7 @@ static void test_hostile(void)
 int main(void)
 {
     test_elements();
+    test_either();
     test_oracle();
     test_hostile();
     return done_testing();
