@@ -79,6 +79,20 @@ static bool is_covered(const struct listener *list, unsigned count, const struct
     return false;
 }
 
+bool listener_is_every(const char *address)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char text[ADDRESS_TEXT] = "";
+    if (strcmp(address, "*") == 0)
+        return true;
+    if (getaddrinfo(address, NULL, &hints, &found) != 0)
+        return false;
+    address_format(found->ai_addr, found->ai_addrlen, text);
+    freeaddrinfo(found);
+    return strcmp(text, "0.0.0.0:0") == 0 || strcmp(text, "[::]:0") == 0;
+}
+
 // Whether the machine does not have the address, or not even its family.
 static bool is_absent(int reason)
 {

@@ -21,6 +21,10 @@ struct listener {
 
 enum { LISTENERS_MAX = 16 };
 
+// Whether `address` ("*", "0.0.0.0", "::" or another spelling of it) stands for all addresses of a
+// family. Such ones have to be opened before others: the system refuses them afterwards.
+bool listener_is_every(const char *address);
+
 // Both functions take an address for this process from here on, so that no other one takes it for
 // free: it is bound and listened on, with room for `backlog` connections that wait to be accepted.
 

@@ -366,12 +366,16 @@ static unsigned most_clients(const struct server *server)
     return limit.rlim_cur - spare < UINT_MAX ? (unsigned)(limit.rlim_cur - spare) : UINT_MAX;
 }
 
-static bool open_listeners(struct server *server, struct error *error)
+// Those of `binds` that stand for every address, or the others. False with a message when one that
+// is not optional cannot be had.
+static bool open_tcp(struct server *server, bool every, struct error *error)
 {
     struct service_settings *settings = &server->settings.service;
-    for (unsigned i = 0; server->settings.tcp && i < server->settings.bind_count; i++) {
+    for (unsigned i = 0; i < server->settings.bind_count; i++) {
         const char *address = server->settings.binds[i];
         bool optional = *address == '-';
+        if (listener_is_every(address + optional) != every)
+            continue;
         bool opened =
             listener_open_tcp(server->listeners, &server->listener_count, address + optional,
                               settings->port, settings->tcp_backlog, error);
@@ -383,6 +387,14 @@ static bool open_listeners(struct server *server, struct error *error)
         if (server->listener_count > 0)
             settings->port = server->listeners[0].port;
     }
+    return true;
+}
+
+static bool open_listeners(struct server *server, struct error *error)
+{
+    struct service_settings *settings = &server->settings.service;
+    if (server->settings.tcp && !(open_tcp(server, true, error) && open_tcp(server, false, error)))
+        return false;
     if (*settings->unixsocket != '\0' &&
         !listener_open_unix(server->listeners, &server->listener_count, settings->unixsocket,
                             settings->unixsocketperm, settings->tcp_backlog, error))

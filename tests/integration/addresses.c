@@ -256,16 +256,25 @@ static void soon_again(void)
     is_number(server_stop(&s), 0, "it ends well");
 }
 
-// Every address, one of them besides, and a name: each is listened on once.
+// Every address, one of them besides, and a name: each is listened on once, in whatever order they
+// are named.
 static void several(void)
 {
-    struct server_process s =
-        server_start(small, WORDS("--bind", "*", "--bind", "127.0.0.1", "--bind", "-::1", "--bind",
-                                  "localhost", "--protected-mode", "no"));
-    int fd = connect_tcp(s.port);
-    is_served(fd, "every address, one of them and a name");
-    close(fd);
-    is_number(server_stop(&s), 0, "it ends well");
+    static const char *const orders[][4] = {
+        {"*", "127.0.0.1", "-::1", "localhost"},  {"localhost", "127.0.0.1", "-::1", "*"},
+        {"127.0.0.1", "-*", "-::1", "localhost"}, {"127.0.0.1", "0.0.0.0", "-::1", "-::"},
+        {"127.0.0.1", "-0:0::0", "-::1", "0"},
+    };
+    for (unsigned i = 0; i < sizeof orders / sizeof *orders; i++) {
+        const char *const *order = orders[i];
+        struct server_process s =
+            server_start(small, WORDS("--bind", order[0], "--bind", order[1], "--bind", order[2],
+                                      "--bind", order[3], "--protected-mode", "no"));
+        int fd = connect_tcp(s.port);
+        is_served(fd, "every address, one of them and a name");
+        close(fd);
+        is_number(server_stop(&s), 0, "it ends well");
+    }
 }
 
 int main(void)
