@@ -52,6 +52,7 @@ static struct server_settings settings = {
                 .threads = 2,
                 .maxclients = 100,
                 .tcp_backlog = 16,
+                .admin_commands = ENABLE_YES,
                 .enable_shutdown_command = true},
     .tcp = true,
     .binds = binds,
