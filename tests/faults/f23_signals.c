@@ -169,7 +169,10 @@ static void stop_and_continue(void)
         kill(s.pid, SIGHUP);
         kill(s.pid, SIGCONT);
         askers_run(askers, control, 0);
-        is_text(control_line(control, NULL), "+OK", "stopped and continued in a reload");
+        // The signal may have had the new file loaded already.
+        const char *reply = control_line(control, NULL);
+        ok(strcmp(reply, "+OK") == 0 || strcmp(reply, "+OK unchanged") == 0,
+           "stopped and continued in a reload: %s", reply);
         twins_acknowledge(&twins);
         askers_run(askers, -1, REPLIES);
     }

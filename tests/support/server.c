@@ -221,13 +221,13 @@ static bool all_asleep(pid_t pid)
 
 void settle_server(const struct server_process *s)
 {
-    // Twice in a row, as a thread may sleep for a moment where it waits for memory or the log.
+    // Five times in a row, 2 ms apart: a thread may sleep for a moment where it waits for memory or
+    // the log, and the publisher and its helpers wake each other, so one look may miss both.
     unsigned asleep = 0;
-    for (unsigned looks = 0; asleep < 2; looks++) {
-        require(looks < PATIENCE_SECONDS * 1000, "the server does not come to rest");
+    for (unsigned looks = 0; asleep < 5; looks++) {
+        require(looks < PATIENCE_SECONDS * 500, "the server does not come to rest");
         asleep = all_asleep(s->pid) ? asleep + 1 : 0;
-        if (asleep == 0)
-            poll(NULL, 0, 1);
+        poll(NULL, 0, 2);
     }
 }
 
