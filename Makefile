@@ -201,10 +201,11 @@ test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 # What runs on more than one thread; a race ends the program at once, and not well.
 WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,records build settle observe)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
+WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
-	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer -j$(CORES) \
+	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer -j$(CORES) \
 	    $(WATCHED_UNIT)
-	$(Q)TSAN_OPTIONS=halt_on_error=1 STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
+	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines
 
 # What clients see does not depend on the number of loops, which is that of the processors unless it
