@@ -1,13 +1,11 @@
 // F40: programs that are no clients keep all processors busy: a reload that has to build an index
 // gives way to them for half a second and is then done, rather than waiting for them to end.
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/parallel.h"
+#include "support/busy.h"
 #include "support/control.h"
 #include "support/memory.h"
 #include "support/server.h"
@@ -17,34 +15,8 @@
 
 enum {
     KEYS = CHECKED_BUILD ? 200000 : 1000000,
-    BUSY_MAX = 64,
     PATIENCE = 60, // seconds; alone, it takes less than one
 };
-
-static pid_t busy[BUSY_MAX];
-static unsigned busy_count;
-
-static void start_programs(void)
-{
-    for (busy_count = 0; busy_count < 2 * parallel_threads() && busy_count < BUSY_MAX;
-         busy_count++) {
-        busy[busy_count] = fork();
-        require(busy[busy_count] >= 0, "cannot fork");
-        if (busy[busy_count] == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;)
-                ;
-        }
-    }
-}
-
-static void end_programs(void)
-{
-    for (unsigned i = 0; i < busy_count; i++) {
-        kill(busy[i], SIGKILL);
-        waitpid(busy[i], NULL, 0);
-    }
-}
 
 int main(void)
 {
@@ -58,10 +30,10 @@ int main(void)
     struct timeval patience = {PATIENCE, 0};
     require(setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0,
             "no timeout");
-    start_programs();
+    busy_start(2 * parallel_threads());
     require(rename(fresh, path) == 0, "cannot rename");
     is_text(control_line(control, "STELE.RELOAD"), "+OK", "beside busy programs, a reload is done");
-    end_programs();
+    busy_end();
     char request[64] = "GET ";
     char value[TABLE_VALUE + 1];
     uuid_format(table_key(&new, 0), request + strlen(request));

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/thread.h"
+#include "support/busy.h"
 #include "support/tap.h"
 
 enum {
@@ -113,30 +114,6 @@ static void check_work(void)
 
 // ---- beside who keeps all processors busy -------------------------------------------------------
 
-static pid_t busy[BUSY_MAX];
-static unsigned busy_count;
-
-static void start_programs(unsigned count)
-{
-    for (busy_count = 0; busy_count < count; busy_count++) {
-        busy[busy_count] = fork();
-        require(busy[busy_count] >= 0, "cannot fork");
-        if (busy[busy_count] == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;)
-                ;
-        }
-    }
-}
-
-static void end_programs(void)
-{
-    for (unsigned i = 0; i < busy_count; i++) {
-        kill(busy[i], SIGKILL);
-        waitpid(busy[i], NULL, 0);
-    }
-}
-
 static atomic_bool spin_ends;
 
 static void *spin(void *argument)
@@ -165,7 +142,7 @@ static int work_beside_programs(void)
 
 static void check_programs(void)
 {
-    start_programs(twice_the_processors());
+    busy_start(twice_the_processors());
     fflush(stdout);
     pid_t child = fork();
     require(child >= 0, "cannot fork");
@@ -178,7 +155,7 @@ static void check_programs(void)
     }
     int status = -1;
     waitpid(child, &status, 0);
-    end_programs();
+    busy_end();
     ok(WIFEXITED(status), "beside busy programs: no crash");
     is_number(WEXITSTATUS(status), 0, "the work is done, and no longer gives way to them");
 }
