@@ -195,7 +195,7 @@ static void print_keys(const struct command *c)
     if (c->keys.last == c->keys.first)
         printf("; the key is word %d behind the name", c->keys.first);
     else if (c->keys.last == -1 && c->keys.first == 1 && c->keys.step == 1)
-        printf("; all words behind the name are keys");
+        printf("; all words after the name are keys");
     else
         printf("; keys are words %d to %d, in steps of %d", c->keys.first, c->keys.last,
                c->keys.step);

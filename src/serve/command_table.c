@@ -506,7 +506,7 @@ static const struct command config_rows[] = {
     {"help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command, "These lines",
      "O(1)"},
     {"resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
-     config_resetstat_command, "Makes the counters that INFO tells begin again at 0",
+     config_resetstat_command, "Sets the counters in INFO to 0",
      "O(N) where N is the number of commands and of event loops"},
     {"rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0, config_rewrite_command,
      "An error, as there is no configuration file", "O(1)"},
