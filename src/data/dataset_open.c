@@ -154,9 +154,9 @@ static bool find_room(struct dataset *d, struct built *built, int *fd, int *spar
 // The image is copied to huge pages where there is room for a copy, else it stays in the file.
 static bool copy_to_huge_pages(struct dataset *d, struct index_file *file, struct error *error)
 {
-    uint64_t left = room_in_memory(&d->settings);
     if (!d->settings.huge_pages)
         return true;
+    uint64_t left = room_in_memory(&d->settings);
     if (file->image.len + HUGE_COPY_MORE <= left)
         return index_file_copy(file, error);
     dataset_notice(d, true,
