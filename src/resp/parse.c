@@ -91,7 +91,7 @@ static inline enum resp_status read_count(struct resp_progress *p, struct bytes 
     struct bytes line = {input.ptr + p->at, input.len - p->at};
     *size = read_short_count(line.ptr, line.len, number);
     *valid = true;
-    if (*size > 0)
+    if (*size > 0 && line.ptr[0] != '\0') // a line with a NUL never ends
         return RESP_COMPLETE;
     size_t len;
     if (!find_line_end(p, input, '\r', &len))

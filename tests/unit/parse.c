@@ -199,6 +199,7 @@ static const struct input_case sequences[] = {
     {"a NUL in a line hides its end", SPAN("GET a\0b\r\nPING\r\n"), SPAN("...")},
     {"a NUL in a '*' line", SPAN("*1\0\r\n$1\r\na\r\n"), SPAN("...")},
     {"a NUL in a '$' line", SPAN("*1\r\n$1\0\r\na\r\n"), SPAN("...")},
+    {"a NUL in place of '$'", SPAN("*1\r\n\0004\r\nPING\r\n"), SPAN("...")},
     {"a NUL behind the line hides nothing", SPAN("a\n\0\n"), SPAN("[a]@2 inline;...")},
     {"a missing CR waits for more", SPAN("*1\n$4\nPING\n"), SPAN("...")},
     {"a missing CR takes the next one", SPAN("*1\n$4\r\nPING\r\n"),
