@@ -98,8 +98,7 @@ struct resp_writer {
 
 // `text` after '+' or '-'. CR and LF become spaces, so that no text can forge a reply.
 void resp_status(struct resp_writer *w, const char *text);
-// An error with its code, "ERR syntax error"; formatted, cut at 1 KiB, scrubbed likewise. Newlines
-// at its end are left out, as in Redis.
+// An error with its code, "ERR syntax error"; formatted, cut at 1 KiB, scrubbed likewise.
 void resp_error(struct resp_writer *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mapping.h"
 #include "base/number.h"
@@ -85,9 +84,6 @@ void resp_error(struct resp_writer *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    // As Redis does: a client's word at the end of a message may end with a newline.
-    for (size_t len = strlen(text); len > 0 && (text[len - 1] == '\r' || text[len - 1] == '\n');)
-        text[--len] = '\0';
     w->errors++;
     if (w->errors_by_code != NULL)
         count_code(w->errors_by_code, text);

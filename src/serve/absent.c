@@ -36,6 +36,10 @@ enum command_result replconf_command(struct session *s, const struct resp_reques
         for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
             known |= span_is(word, options[o]);
         if (!known) {
+            // Redis leaves newlines at the end of this message out; elsewhere it shows spaces.
+            while (word.len > 0 &&
+                   (word.ptr[word.len - 1] == '\r' || word.ptr[word.len - 1] == '\n'))
+                word.len--;
             resp_error(&s->reply, "ERR Unrecognized REPLCONF option: %.*s", session_echoed(word),
                        word.ptr);
             return COMMAND_DONE;
