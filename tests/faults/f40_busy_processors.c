@@ -1,12 +1,15 @@
-// F40: programs that are no clients keep all processors busy: a reload that has to build an index
-// gives way to them for half a second and is then done, rather than waiting for them to end.
+// F40: programs that are no clients keep all processors busy. A reload that has to build an index,
+// and the rebuild of a damaged one, give way to them for half a second and are then done; neither
+// waits for the programs to end.
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/parallel.h"
 #include "support/busy.h"
 #include "support/control.h"
+#include "support/forge.h"
 #include "support/memory.h"
 #include "support/server.h"
 #include "support/table.h"
@@ -18,29 +21,78 @@ enum {
     PATIENCE = 60, // seconds; alone, it takes less than one
 };
 
-int main(void)
+static int patient_control(int port)
 {
-    const struct table old = {1, KEYS};
-    const struct table new = {2, KEYS};
-    const char *path = table_file(&old, "data");
-    const char *fresh = table_file(&new, "fresh");
-    struct server_process s =
-        server_start(path, WORDS("--requirepass", CONTROL_PASSWORD, "--index", "none"));
-    int control = control_open(s.port);
+    int control = control_open(port);
     struct timeval patience = {PATIENCE, 0};
     require(setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0,
             "no timeout");
+    return control;
+}
+
+// The first line of the reply to a GET of the table's first key; `value` is what it should be.
+static const char *get_first(int control, const struct table *t, char value[TABLE_VALUE + 1])
+{
+    char request[64] = "GET ";
+    uuid_format(table_key(t, 0), request + strlen(request));
+    table_value(t, 0, value);
+    return control_line(control, request);
+}
+
+static void check_reload(const struct table *old, const struct table *new)
+{
+    const char *path = table_file(old, "data");
+    const char *fresh = table_file(new, "fresh");
+    struct server_process s =
+        server_start(path, WORDS("--requirepass", CONTROL_PASSWORD, "--index", "none"));
+    int control = patient_control(s.port);
     busy_start(2 * parallel_threads());
     require(rename(fresh, path) == 0, "cannot rename");
     is_text(control_line(control, "STELE.RELOAD"), "+OK", "beside busy programs, a reload is done");
     busy_end();
-    char request[64] = "GET ";
     char value[TABLE_VALUE + 1];
-    uuid_format(table_key(&new, 0), request + strlen(request));
-    table_value(&new, 0, value);
-    control_line(control, request);
+    get_first(control, new, value);
     is_text(control_line(control, NULL), value, "the new data is served");
     close(control);
-    is_number(server_stop(&s), 0, "exit code");
+    is_number(server_stop(&s), 0, "a reload: exit code");
+}
+
+// A damaged index is built anew within the same bound: until then each GET is an error.
+static void check_rebuild(const struct table *t)
+{
+    const char *path = table_file(t, "damaged");
+    index_written(path, NULL);
+    struct server_process s = server_start(path, WORDS("--requirepass", CONTROL_PASSWORD));
+    int control = patient_control(s.port);
+    char value[TABLE_VALUE + 1];
+    require(get_first(control, t, value)[0] == '$', "not found");
+    is_text(control_line(control, NULL), value, "(all is well)");
+    struct buf index = file_content(test_path("damaged.idx"));
+    memset(index.ptr + INDEX_IMAGE_AT, 0, forge_header(&index)->image_bytes);
+    busy_start(2 * parallel_threads());
+    file_patch(test_path("damaged.idx"), 0, buf_span(&index));
+    uint64_t begin = clock_monotonic_ns();
+    unsigned errors = 0;
+    const char *reply;
+    while ((reply = get_first(control, t, value))[0] == '-') {
+        errors++;
+        require(clock_monotonic_ns() - begin < PATIENCE * CLOCK_SECOND,
+                "beside busy programs, the index is not built anew");
+    }
+    ok(reply[0] == '$', "beside busy programs, a damaged index is built anew");
+    is_text(control_line(control, NULL), value, "the key is found again");
+    ok(errors > 0, "until then it was an error");
+    busy_end();
+    buf_release(&index);
+    close(control);
+    is_number(server_stop(&s), 0, "a rebuild: exit code");
+}
+
+int main(void)
+{
+    const struct table old = {1, KEYS};
+    const struct table new = {2, KEYS};
+    check_reload(&old, &new);
+    check_rebuild(&old);
     return done_testing();
 }
