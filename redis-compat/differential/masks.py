@@ -75,9 +75,10 @@ def geosearch(ours, theirs, _words, _context):
 
 
 def much_memory(ours, theirs, _words, _context):
-    """The oracle's proto-max-bulk-len is one MiB here."""
-    return ours[0] != "-" and theirs == ("-", b"ERR Insufficient memory, transient memory for LCS "
-                                         b"exceeds proto-max-bulk-len")
+    """The oracle's proto-max-bulk-len is one MiB here. Stele has a limit of its own."""
+    return (ours[0] != "-" or ours[1].startswith(b"ERR String too long for LCS")) and \
+        theirs == ("-", b"ERR Insufficient memory, transient memory for LCS "
+                   b"exceeds proto-max-bulk-len")
 
 
 def any_text(ours, theirs, _words, _context):
