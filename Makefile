@@ -53,7 +53,7 @@ FLAVOURS := release asan tsan sharing fuzz coverage
 
 # ---- sources: who is linked into what -----------------------------------------------------------
 
-DATA := $(wildcard src/base/*.c src/data/*.c)
+DATA := $(wildcard src/base/*.c src/data/*.c src/data/build/*.c)
 SERVER := $(DATA) $(wildcard src/resp/*.c src/serve/*.c src/net/*.c) src/options.c src/files.c src/main.c
 TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
 # A unit test is linked with everything but the two main functions.
@@ -80,7 +80,7 @@ LOAD := $(wildcard tests/load/*.c)
 FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
-HEADERS := $(wildcard src/*.h src/*/*.h)
+HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
              $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/unit/support/*.h)
@@ -181,7 +181,7 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 .PHONY: FORCE # or .SECONDARY below would not have it made
 
 .SECONDARY: # keep the objects of tests
--include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
                     build/*/docs/*.d build/*/redis-compat/*/*.d)
 
 # Tests run beside each other, but for those of faults, which see how long others are kept waiting.
@@ -239,7 +239,7 @@ coverage: need-test ## run the unit tests and corpora, show which lines of src/r
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(COVERED_BY)
 	$(Q)find build/coverage -name '*.gcda' -delete
 	$(Q)STELE_BUILD=build/coverage prove --failures $(COVERED_BY)
-	$(Q)gcov --stdout $(foreach f,$(COVERED),build/coverage/src/$f/*.gcda) | \
+	$(Q)find $(COVERED:%=build/coverage/src/%) -name '*.gcda' -exec gcov --stdout {} + | \
 	    awk -v folders='$(COVERED)' -v least=$(COVERED_LEAST) -f tests/coverage.awk
 
 faults: need-test ## run the tests of faults that take longer than a minute

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "data/dataset_parts.h"
+#include "data/dataset_internal.h"
 #include "data/lines.h"
 
 void dataset_close(struct dataset *d)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/process.h"
-#include "data/dataset_parts.h"
+#include "data/dataset_internal.h"
 
 void dataset_note_times(struct dataset *d, const struct identity *now)
 {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "data/build.h"
+#include "data/build/build.h"
 #include "data/dataset.h"
 #include "support/table.h"
 #include "support/tap.h"

@@ -1,6 +1,6 @@
 // A build in many passes, in memory or into a file, makes a trie that finds exactly what a build in
 // one pass finds, for every key set; what it counts is the same too; and it keeps to its memory.
-#include "data/build.h"
+#include "data/build/build.h"
 
 #include <fcntl.h>
 #include <pthread.h>

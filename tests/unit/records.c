@@ -1,6 +1,6 @@
 // Reading a text in chunks, on threads, in passes gives what reading it in one piece gives: the
 // same records in the same order, the same counts, the same first malformed lines.
-#include "data/records.h"
+#include "data/build/records.h"
 
 #include <stdlib.h>
 

@@ -14,7 +14,7 @@
 
 #include "base/process.h"
 #include "base/temporary.h"
-#include "data/build.h"
+#include "data/build/build.h"
 #include "support/server.h"
 #include "support/table.h"
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "data/build/image.h"
 #include "data/lines.h"
 #include "data/simd.h"
-#include "data/trie_build.h"
 #include "data/trie_image.h"
 #include "support/guard.h"
 #include "support/keysets.h"

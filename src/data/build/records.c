@@ -5,7 +5,7 @@
 // The blocks of the chains bound the memory. When none is left, the reading stops, the upper part
 // of the range is given up with its records, and the reading goes on where it stopped: what is kept
 // is complete, whatever the keys are, and nothing is read twice in one pass.
-#include "data/records.h"
+#include "data/build/records.h"
 
 #include <assert.h>
 #include <endian.h>

@@ -4,13 +4,13 @@
 // dealt out to thousands of chains without knowing how many each will get, and moved from chain to
 // chain in no more memory than they fill. A chain belongs to one thread at a time. Blocks may be
 // taken by several threads at once, or given back by several, but not both.
-#ifndef STELE_DATA_CHAINS_H
-#define STELE_DATA_CHAINS_H
+#ifndef STELE_DATA_BUILD_BLOCK_LIST_H
+#define STELE_DATA_BUILD_BLOCK_LIST_H
 
 #include <stdatomic.h>
 
 #include "base/bytes.h"
-#include "data/trie_build.h"
+#include "data/build/image.h"
 
 enum { CHAIN_FAN = 64 }; // chains that one is split into
 

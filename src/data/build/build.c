@@ -1,7 +1,7 @@
 // Passes over key ranges: guess how many lines there are and how the keys lie, choose ranges that
 // memory will hold, read, sort and append each to the image. Guesses only save work: a range that
 // turns out too full is cut while it is read (records.c), and what was cut off is the next range's.
-#include "data/build.h"
+#include "data/build/build.h"
 
 #include <stdlib.h>
 

@@ -3,13 +3,13 @@
 // A pass reads the whole text and keeps the records whose keys lie in a range. The first pass
 // judges every line and takes a sample of the keys, so that the ranges of the others can be chosen
 // well.
-#ifndef STELE_DATA_RECORDS_H
-#define STELE_DATA_RECORDS_H
+#ifndef STELE_DATA_BUILD_RECORDS_H
+#define STELE_DATA_BUILD_RECORDS_H
 
 #include "base/bytes.h"
-#include "data/chains.h"
+#include "data/build/block_list.h"
+#include "data/build/image.h"
 #include "data/lines.h"
-#include "data/trie_build.h"
 
 struct error;
 

@@ -3,7 +3,7 @@
 // touches stays in a core's cache. A chain that is in order already is not touched.
 #include <assert.h>
 
-#include "data/chains.h"
+#include "data/build/block_list.h"
 #include "data/lines.h"
 #include "data/trie_image.h"
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "data/dataset_parts.h"
+#include "data/dataset_internal.h"
 #include "data/index_format.h"
 
 enum {

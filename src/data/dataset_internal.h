@@ -1,17 +1,17 @@
 // What a dataset is made of: shared by the code that opens one (dataset_open.c), the code that does
-// what could wait (dataset_settle.c) and the code that reads it (dataset.c), and by nobody else.
-#ifndef STELE_DATA_DATASET_PARTS_H
-#define STELE_DATA_DATASET_PARTS_H
+// what could wait (dataset_finish.c) and the code that reads it (dataset.c), and by nobody else.
+#ifndef STELE_DATA_DATASET_INTERNAL_H
+#define STELE_DATA_DATASET_INTERNAL_H
 
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/ref.h"
+#include "data/build/image.h"
 #include "data/dataset.h"
 #include "data/identity.h"
 #include "data/index_file.h"
 #include "data/index_writer.h"
 #include "data/trie.h"
-#include "data/trie_build.h"
 
 // One index of the text. It lies in memory of its own or in a file, which its writer still holds or
 // which is mapped.

@@ -11,7 +11,7 @@
 // A radix node to leaves costs at most 4 bytes × 2^k ≤ 0.8 B per key of its range and ≤ 1/4 of the
 // keys pay again below; a separator node costs at most 1.4 B per key with all below it; a radix
 // node above others ≤ 0.4 B per key at the first two levels, ≤ 0.08 B at each of ≤ 8 more.
-#include "data/trie_build.h"
+#include "data/build/image.h"
 
 #include <endian.h>
 #include <errno.h>

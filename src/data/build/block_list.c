@@ -1,5 +1,5 @@
 // Chains of blocks: appending is a store and, every TRIE_BLOCK records, a block from the pool.
-#include "data/chains.h"
+#include "data/build/block_list.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 // Building a trie image from records in key order.
-#ifndef STELE_DATA_TRIE_BUILD_H
-#define STELE_DATA_TRIE_BUILD_H
+#ifndef STELE_DATA_BUILD_IMAGE_H
+#define STELE_DATA_BUILD_IMAGE_H
 
 #include <stdatomic.h>
 
@@ -48,7 +48,7 @@ struct trie_unit {
     struct uuid first;
 };
 
-// An image in the making. A zeroed struct is none; the members are trie_build.c's alone.
+// An image in the making. A zeroed struct is none; the members are image.c's alone.
 struct trie_builder {
     unsigned threads;
     unsigned slot_bytes;

@@ -1,5 +1,5 @@
 // Sorting records in place, and of each key keeping the last.
-#include "data/trie_build.h"
+#include "data/build/image.h"
 #include "data/trie_image.h"
 
 enum {

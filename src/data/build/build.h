@@ -1,13 +1,13 @@
 // From text to image: the whole build, in bounded memory.
 //
 // What memory holds at once, records and image, is built in one pass over the text. Otherwise each
-// pass takes a range of keys, and its records become units of the image (trie_build.h).
-#ifndef STELE_DATA_BUILD_H
-#define STELE_DATA_BUILD_H
+// pass takes a range of keys, and its records become units of the image (image.h).
+#ifndef STELE_DATA_BUILD_BUILD_H
+#define STELE_DATA_BUILD_BUILD_H
 
 #include "base/bytes.h"
-#include "data/records.h"
-#include "data/trie_build.h"
+#include "data/build/image.h"
+#include "data/build/records.h"
 
 struct error;
 
