@@ -4,6 +4,7 @@ BEGIN {
     may["data"] = "base data"
     may["resp"] = "base resp"
     may["serve"] = "base data resp serve"
+    may["commands"] = "base data resp serve commands"
     may["net"] = "base data serve net"
     may["tool"] = "base data tool"
     may["src/options"] = "base net options.h"

@@ -1,7 +1,7 @@
 // The command table. One row holds all there is to say about a command: it drives dispatch, the
 // arity check, COMMAND, COMMAND DOCS, HELP and docs/commands.md.
 //
-// To add a command: a row in command_table.c, a handler in the file of its group, declared in
+// To add a command: a row in commands/table.c, a handler in the file of its group, declared in
 // handlers.h. Rows are constant; any thread may read them.
 #ifndef STELE_SERVE_COMMAND_H
 #define STELE_SERVE_COMMAND_H

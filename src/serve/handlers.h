@@ -10,7 +10,7 @@
 command_handler get_command, getrange_command, mget_command, strlen_command;
 // generic.c
 command_handler exists_command, randomkey_command, ttl_command, type_command, wait_command;
-// range.c
+// stele.c
 command_handler stele_count_command, stele_range_command;
 // scan.c
 command_handler keys_command, scan_command;
@@ -35,13 +35,13 @@ command_handler discard_command, exec_command, multi_command, unwatch_command, w
 // pubsub.c
 command_handler psubscribe_command, publish_command, punsubscribe_command, spublish_command,
     ssubscribe_command, subscribe_command, sunsubscribe_command, unsubscribe_command;
-// pubsub_state.c
+// channel_list.c
 command_handler pubsub_channels_command, pubsub_numpat_command, pubsub_numsub_command,
     pubsub_shardchannels_command, pubsub_shardnumsub_command;
 // server.c
 command_handler dbsize_command, debug_command, lastsave_command, role_command, shutdown_command,
     time_command;
-// introspection.c
+// command.c
 command_handler command_command, command_count_command, command_docs_command,
     command_getkeys_command, command_getkeysandflags_command, command_info_command,
     command_list_command, help_command;
@@ -53,9 +53,9 @@ command_handler info_command;
 // latency.c
 command_handler latency_doctor_command, latency_graph_command, latency_histogram_command,
     latency_history_command, latency_latest_command, latency_reset_command;
-// slow_log_commands.c
+// slowlog.c
 command_handler slowlog_get_command, slowlog_len_command, slowlog_reset_command;
-// absent.c
+// unsupported.c
 command_handler function_list_command, function_stats_command, module_list_command, monitor_command,
     replconf_command, script_exists_command, script_flush_command, script_kill_command,
     sync_command, waitaof_command;

@@ -3,8 +3,8 @@
 //
 // The checksum is taken some KiB at a time, and a long value leaves from the mapping.
 #include "base/number.h"
+#include "commands/long_value.h"
 #include "serve/handlers.h"
-#include "serve/long_value.h"
 #include "serve/session.h"
 
 enum {

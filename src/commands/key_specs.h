@@ -1,7 +1,7 @@
 // Which words of a request are keys, as the rows of the command table tell it. For COMMAND GETKEYS;
 // what is looked up goes by the simpler command_keys.
-#ifndef STELE_SERVE_KEYS_H
-#define STELE_SERVE_KEYS_H
+#ifndef STELE_COMMANDS_KEY_SPECS_H
+#define STELE_COMMANDS_KEY_SPECS_H
 
 #include "resp/resp.h"
 #include "serve/command.h"

@@ -1,6 +1,6 @@
 // What Redis checks of the words of a request, word by word, option by option, command by
 // command; as far as it can be told without the key.
-#include "serve/type_checks.h"
+#include "commands/type_checks.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 // The rows of the commands that read other types than strings. No key holds one: read_type_command
 // answers as Redis does when a key is of the wrong type, or missing. Arity, flags and keys are
 // Redis's.
+#include "commands/table.h"
 #include "serve/handlers.h"
-#include "serve/rows.h"
 
 // clang-format off: rows are tables
 

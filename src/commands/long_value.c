@@ -1,6 +1,6 @@
 // Remembers a value as a part of the dataset's text, not as a pointer: whatever the dataset of a
 // later turn is, nothing outside its text is read.
-#include "serve/long_value.h"
+#include "commands/long_value.h"
 
 #include "data/dataset.h"
 

@@ -3,8 +3,8 @@
 // fill.
 //
 // A request takes a bounded time: of options, and of weights, no more than a few are looked at.
-#ifndef STELE_SERVE_TYPE_CHECKS_H
-#define STELE_SERVE_TYPE_CHECKS_H
+#ifndef STELE_COMMANDS_TYPE_CHECKS_H
+#define STELE_COMMANDS_TYPE_CHECKS_H
 
 #include "serve/session.h"
 

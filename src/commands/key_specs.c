@@ -1,7 +1,7 @@
 // Which words are keys: by the row's key specifications, each of which gives one run of keys; for
 // the few commands whose keys no specification can tell, by a rule of their own. Those are writes,
 // which are refused, but a proxy or a cluster client may ask where their keys are.
-#include "serve/keys.h"
+#include "commands/key_specs.h"
 
 #include <assert.h>
 

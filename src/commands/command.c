@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/glob.h"
+#include "commands/key_specs.h"
 #include "serve/handlers.h"
-#include "serve/keys.h"
 #include "serve/session.h"
 
 // Of these replies, made of short words, in the time of a lookup.

@@ -3,8 +3,8 @@
 // A value may be as long as the file, so bits are counted and searched some KiB at a time, and the
 // command goes on in the next turn.
 #include "base/number.h"
+#include "commands/long_value.h"
 #include "serve/handlers.h"
-#include "serve/long_value.h"
 #include "serve/session.h"
 
 enum {

@@ -1,7 +1,7 @@
 // Which words of a request are keys: whatever the words are, for each row of the command table,
 // they are within the request; and what COMMAND GETKEYS does is bounded. What exactly it answers is
 // compared with a real Redis in redis-compat/.
-#include "serve/keys.h"
+#include "commands/key_specs.h"
 
 #include <stdio.h>
 

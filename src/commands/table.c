@@ -1,6 +1,6 @@
 // The rows of the commands that are answered.
+#include "commands/table.h"
 #include "serve/handlers.h"
-#include "serve/rows.h"
 
 // clang-format off: rows are tables
 

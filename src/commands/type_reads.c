@@ -5,11 +5,11 @@
 // at the key, and what the second outcome is. So one handler does for all but XREAD.
 #include <assert.h>
 
+#include "commands/type_checks.h"
 #include "data/dataset.h"
 #include "serve/doubt.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
-#include "serve/type_checks.h"
 
 // ---- the table ----------------------------------------------------------------------------------
 

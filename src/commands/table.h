@@ -1,6 +1,6 @@
 // Words that rows of the command tables share.
-#ifndef STELE_SERVE_ROWS_H
-#define STELE_SERVE_ROWS_H
+#ifndef STELE_COMMANDS_TABLE_H
+#define STELE_COMMANDS_TABLE_H
 
 // Which arguments are keys: the first, the last (negative: counted from the end), the step.
 #define NO_KEYS {0, 0, 0}, ""

@@ -1,7 +1,7 @@
 // A value that a handler works through in several turns, because it may be of any length. Finding
 // where it ends takes time in proportion to its length too, so that is done once.
-#ifndef STELE_SERVE_LONG_VALUE_H
-#define STELE_SERVE_LONG_VALUE_H
+#ifndef STELE_COMMANDS_LONG_VALUE_H
+#define STELE_COMMANDS_LONG_VALUE_H
 
 #include "serve/session.h"
 
