@@ -54,7 +54,8 @@ FLAVOURS := release asan tsan sharing fuzz coverage
 # ---- sources: who is linked into what -----------------------------------------------------------
 
 DATA := $(wildcard src/base/*.c src/data/*.c src/data/build/*.c)
-SERVER := $(DATA) $(wildcard src/resp/*.c src/serve/*.c src/commands/*.c src/net/*.c) src/options.c src/files.c src/main.c
+SERVER := $(DATA) $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
+          src/options.c src/files.c src/main.c
 TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
 # A unit test is linked with everything but the two main functions.
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))

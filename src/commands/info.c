@@ -100,7 +100,7 @@ static void clients_section(const struct session *s, struct buf *b)
     total_field(service, b, "connected_clients", COUNTER(connected_clients));
     buf_printf(b, "cluster_connections:0\r\n");
     buf_printf(b, "maxclients:%lld\r\n", (long long)service_live(service, LIVE_MAXCLIENTS));
-    total_field(service, b, "blocked_clients", COUNTER(blocked_clients));
+    buf_printf(b, "blocked_clients:0\r\n");
     total_field(service, b, "tracking_clients", COUNTER(tracking_clients));
     total_field(service, b, "pubsub_clients", COUNTER(pubsub_clients));
     total_field(service, b, "watching_clients", COUNTER(watching_clients));

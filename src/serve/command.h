@@ -7,6 +7,7 @@
 #define STELE_SERVE_COMMAND_H
 
 #include "base/bytes.h"
+#include "metrics/stats.h"
 
 struct session;
 struct resp_request;
@@ -182,9 +183,9 @@ struct command_entry {
 };
 
 enum {
-    COMMANDS_MAX = 511,   // rows of all tables, subcommands included; checked when they are indexed
-    COMMAND_SLOTS = 1024, // twice as many and more, a power of two
+    COMMAND_SLOTS = 1024, // a power of two
 };
+_Static_assert(COMMAND_SLOTS >= 2 * COMMANDS_MAX, "at most half of the slots are taken");
 _Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot names an entry in 16 bits");
 
 // All rows, in table order with subcommands behind their container, and a hash table over the

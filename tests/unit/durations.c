@@ -1,12 +1,12 @@
 // The histograms of durations against a sorted array of the same values; turning them off, and
 // resetting them from outside. And the list of percentiles that is asked of them.
-#include "serve/durations.h"
+#include "metrics/histogram.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/percentiles.h"
+#include "metrics/percentiles.h"
 #include "support/tap.h"
 
 enum { VALUES = 10000, COMMAND = 7 };

@@ -1,7 +1,7 @@
 // A ring of samples. What was done since a moment is what the counters say now, less what they said
 // in the last sample before it: between that sample and the moment nothing was done, or too little
 // time had passed for another one.
-#include "serve/pace.h"
+#include "metrics/rate.h"
 
 void pace_take(struct pace *p, uint64_t now, const struct stats *stats)
 {

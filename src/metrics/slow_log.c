@@ -1,5 +1,5 @@
 // A ring of entries of one size, under a lock.
-#include "serve/slow_log.h"
+#include "metrics/slow_log.h"
 
 #include <stdio.h>
 

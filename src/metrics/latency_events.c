@@ -1,5 +1,5 @@
 // A ring of samples for each kind of event, under a lock.
-#include "serve/latency_events.h"
+#include "metrics/latency_events.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
 // Dividing the time of a batch among the commands in it.
-#include "serve/timing.h"
+#include "metrics/timing.h"
 
 #include <assert.h>
 

@@ -3,8 +3,8 @@
 // Any thread may call any of it: a lock is taken, which is of no account, as it is only taken when
 // something was slow or when somebody asks. The ring is mapped whole when something is logged
 // first, so nothing that one thread has allocated is ever freed by another.
-#ifndef STELE_SERVE_SLOW_LOG_H
-#define STELE_SERVE_SLOW_LOG_H
+#ifndef STELE_METRICS_SLOW_LOG_H
+#define STELE_METRICS_SLOW_LOG_H
 
 #include <pthread.h>
 

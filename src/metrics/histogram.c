@@ -3,7 +3,7 @@
 //
 // Histograms are emptied by their own loop only, when it next records: who resets them counts a
 // number up, and a reader takes one that has not followed for empty. So there is no lock.
-#include "serve/durations.h"
+#include "metrics/histogram.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,14 +3,14 @@
 // less than 1 part in 32, in 8 KB a command.
 //
 // One thread adds, its loop's; any thread may read meanwhile.
-#ifndef STELE_SERVE_DURATIONS_H
-#define STELE_SERVE_DURATIONS_H
+#ifndef STELE_METRICS_HISTOGRAM_H
+#define STELE_METRICS_HISTOGRAM_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/counter.h"
-#include "serve/command.h"
+#include "metrics/stats.h"
 
 enum {
     DURATIONS_BITS = 5,     // a power of two has 32 parts

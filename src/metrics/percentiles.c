@@ -1,5 +1,5 @@
 // A list of percentiles and its text.
-#include "serve/percentiles.h"
+#include "metrics/percentiles.h"
 
 #include <math.h>
 #include <stdio.h>

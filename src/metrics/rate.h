@@ -2,11 +2,11 @@
 // taken when it has work, so an idle loop does not wake for it.
 //
 // One thread takes samples, its loop's; any thread may read meanwhile.
-#ifndef STELE_SERVE_PACE_H
-#define STELE_SERVE_PACE_H
+#ifndef STELE_METRICS_RATE_H
+#define STELE_METRICS_RATE_H
 
 #include "base/counter.h"
-#include "serve/stats.h"
+#include "metrics/stats.h"
 
 #define PACE_INTERVAL (UINT64_C(100) * 1000 * 1000) // ns between two samples, at least; Redis's
 #define PACE_WINDOW (16 * PACE_INTERVAL)            // that rates are told over; Redis's, too

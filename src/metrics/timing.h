@@ -1,13 +1,12 @@
 // What commands cost in time, by one reading of the clock for all that ran since the last one: the
 // time between is divided among them by the work they took. One thread per timing.
-#ifndef STELE_SERVE_TIMING_H
-#define STELE_SERVE_TIMING_H
+#ifndef STELE_METRICS_TIMING_H
+#define STELE_METRICS_TIMING_H
 
 #include <stdint.h>
 
-#include "serve/command.h"
-#include "serve/durations.h"
-#include "serve/stats.h"
+#include "metrics/histogram.h"
+#include "metrics/stats.h"
 
 // A zeroed struct has nothing to divide.
 struct timing {

@@ -1,6 +1,6 @@
 // Percentiles that an operator asks for: the option latency-tracking-info-percentiles.
-#ifndef STELE_SERVE_PERCENTILES_H
-#define STELE_SERVE_PERCENTILES_H
+#ifndef STELE_METRICS_PERCENTILES_H
+#define STELE_METRICS_PERCENTILES_H
 
 #include "base/bytes.h"
 

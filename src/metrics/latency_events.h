@@ -1,8 +1,8 @@
 // The latency monitor: the times when something took longer than the operator asked to be told, by
 // kind. Any thread may call any of it: a lock is taken, which is only when something took long or
 // when somebody asks.
-#ifndef STELE_SERVE_LATENCY_EVENTS_H
-#define STELE_SERVE_LATENCY_EVENTS_H
+#ifndef STELE_METRICS_LATENCY_EVENTS_H
+#define STELE_METRICS_LATENCY_EVENTS_H
 
 #include <pthread.h>
 

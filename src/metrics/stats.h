@@ -1,10 +1,11 @@
 // Counters of one loop. Only its thread writes them; any thread may read them, for a sum.
-#ifndef STELE_SERVE_STATS_H
-#define STELE_SERVE_STATS_H
+#ifndef STELE_METRICS_STATS_H
+#define STELE_METRICS_STATS_H
 
 #include "base/counter.h"
 #include "resp/resp.h"
-#include "serve/command.h"
+
+enum { COMMANDS_MAX = 511 }; // commands of which there are statistics, subcommands included
 
 struct command_stats {
     struct counter calls;    // handled
@@ -16,7 +17,6 @@ struct command_stats {
 struct stats {
     // How many there are now. CONFIG RESETSTAT leaves these alone.
     struct counter connected_clients;
-    struct counter blocked_clients;
     struct counter tracking_clients;
     struct counter pubsub_clients;
     struct counter watching_clients;
