@@ -60,22 +60,23 @@ TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
 # A unit test is linked with everything but the two main functions.
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
 SUPPORT := $(wildcard tests/support/*.c)
-UNIT := $(wildcard tests/unit/*.c)
+# The unit tests lie in the rooms of what they test; support/ is what they share.
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
+UNIT := $(filter-out $(UNIT_SUPPORT),$(wildcard tests/unit/*.c tests/unit/*/*.c))
 INTEGRATION := $(wildcard tests/integration/*.c)
 # One test a row of docs/faults.md, named after it; those that take over a minute are in long/.
-FAULTS := $(wildcard tests/faults/*.c)
-# Those in which calls of the parts of the server fail, and that need no server beside them.
-FAULTS_WITHIN := $(wildcard tests/faults/f15_*.c)
+# In those in within/, calls of the parts of the server fail; they need no server beside them.
+FAULTS_WITHIN := $(wildcard tests/faults/within/*.c)
+FAULTS := $(wildcard tests/faults/*.c) $(FAULTS_WITHIN)
 LONG_FAULTS := $(wildcard tests/faults/long/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
-BENCH := $(wildcard tests/bench/*.c)
-# The parts of tests/bench/load.
-LOAD := $(wildcard tests/load/*.c)
+BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c
+# The parts of the load generator.
+LOAD := $(filter-out $(BENCH),$(wildcard tests/bench/load/*.c))
 # One file a fuzz target; its corpus is tests/fuzz/corpus/TARGET/. seeds/TARGET.c, if there is one,
 # writes its first inputs.
 FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
@@ -84,7 +85,7 @@ FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
              $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
-             $(wildcard tests/sharing/*.c tests/*/*.h tests/unit/support/*.h)
+             $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
 # Functions that fail when a test wants it (tests/faults/failing.h).
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
@@ -167,7 +168,7 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
-build/$(1)/tests/bench/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
+build/$(1)/tests/bench/load/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
 # A fuzz target that plays its corpus; or with a fuzzer in it.
 build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
@@ -182,8 +183,8 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 .PHONY: FORCE # or .SECONDARY below would not have it made
 
 .SECONDARY: # keep the objects of tests
--include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d build/*/tests/*/*/*.d \
-                    build/*/docs/*.d build/*/redis-compat/*/*.d)
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d \
+                    build/*/tests/*/*/*.d build/*/docs/*.d build/*/redis-compat/*/*.d)
 
 # Tests run beside each other, but for those of faults, which see how long others are kept waiting.
 define test_flavour
@@ -200,7 +201,7 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
-WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,records build settle observe)
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/settle serve/observe)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines

@@ -18,7 +18,8 @@ static const char *program(void)
 {
     const char *build = getenv("STELE_BUILD");
     static char path[512];
-    snprintf(path, sizeof path, "%s/tests/bench/load", build != NULL ? build : "build/release");
+    snprintf(path, sizeof path, "%s/tests/bench/load/load",
+             build != NULL ? build : "build/release");
     return path;
 }
 

@@ -1,6 +1,6 @@
 // A large random file with duplicate and upper-case keys: every key of it, absent ones between, is
 // asked by pipelined GETs and by MGETs, and all answers are compared whole with those of
-// tests/oracle/lookup. An argument is the number of lines.
+// tests/integration/lookup. An argument is the number of lines.
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +144,7 @@ static void ask(redisContext *client, const struct buf *questions, size_t togeth
 
 static void ask_oracle(const char *data_file, const char *questions_file, struct buf *answers)
 {
-    static const char command[] = "exec tests/oracle/lookup \"$0\" <\"$1\"";
+    static const char command[] = "exec tests/integration/lookup \"$0\" <\"$1\"";
     const char *const argv[] = {"sh", "-c", command, data_file, questions_file, NULL};
     struct buf complaints = {0};
     int code = run_program(argv, answers, &complaints);

@@ -2,8 +2,8 @@
 //
 // The lines are found independently of the index under test. Eight bytes of memory a line; the file
 // itself is mapped.
-#ifndef STELE_TESTS_LOAD_DATA_FILE_H
-#define STELE_TESTS_LOAD_DATA_FILE_H
+#ifndef STELE_TESTS_BENCH_LOAD_DATA_FILE_H
+#define STELE_TESTS_BENCH_LOAD_DATA_FILE_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // Replies have to be read, or the server would stop reading requests and there would be no flood.
-#include "load/flood.h"
+#include "bench/load/flood.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "load/connect.h"
+#include "bench/load/connect.h"
 
 enum {
     REQUESTS = 2000,   // made once and sent again and again

@@ -1,11 +1,11 @@
 // Clients that pipeline without end beside those that are measured: a process of its own, which
 // writes requests as fast as they are taken and throws the replies away unread.
-#ifndef STELE_TESTS_LOAD_FLOOD_H
-#define STELE_TESTS_LOAD_FLOOD_H
+#ifndef STELE_TESTS_BENCH_LOAD_FLOOD_H
+#define STELE_TESTS_BENCH_LOAD_FLOOD_H
 
 #include <sys/types.h>
 
-#include "load/batch.h"
+#include "bench/load/batch.h"
 
 struct flood {
     pid_t pid; // 0: none

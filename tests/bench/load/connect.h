@@ -1,6 +1,6 @@
 // A client's way to a server.
-#ifndef STELE_TESTS_LOAD_CONNECT_H
-#define STELE_TESTS_LOAD_CONNECT_H
+#ifndef STELE_TESTS_BENCH_LOAD_CONNECT_H
+#define STELE_TESTS_BENCH_LOAD_CONNECT_H
 
 struct error;
 

@@ -1,6 +1,6 @@
 // Every line is a cache miss or two, in the array of starts and in the file. They are all asked for
 // before the first is used, so that they are waited for together.
-#include "load/batch.h"
+#include "bench/load/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // Lines are counted before they are read, so that their starts are one allocation, in huge pages
 // where it is large: each lookup reads one of them at random.
-#include "load/data_file.h"
+#include "bench/load/data_file.h"
 
 #include <errno.h>
 #include <sys/mman.h>

@@ -1,16 +1,16 @@
 // load: asks a server for random keys of a data file, over many connections at once, compares every
 // reply with the file byte for byte, and tells how long they took and what they cost the server.
 //
-// The parts are in tests/load/; here are the command line and what is printed.
+// The parts are in this folder; here are the command line and what is printed.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "load/clients.h"
-#include "load/fill.h"
-#include "load/flood.h"
+#include "bench/load/clients.h"
+#include "bench/load/fill.h"
+#include "bench/load/flood.h"
 #include "support/count.h"
 
 enum {

@@ -1,11 +1,11 @@
 // Many clients in one thread: each keeps its requests in flight, and every byte of every reply is
 // compared.
-#ifndef STELE_TESTS_LOAD_CLIENTS_H
-#define STELE_TESTS_LOAD_CLIENTS_H
+#ifndef STELE_TESTS_BENCH_LOAD_CLIENTS_H
+#define STELE_TESTS_BENCH_LOAD_CLIENTS_H
 
 #include <sys/types.h>
 
-#include "load/batch.h"
+#include "bench/load/batch.h"
 #include "support/histogram.h"
 
 struct clients_settings {

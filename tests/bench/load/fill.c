@@ -1,6 +1,6 @@
 // Nothing is answered (`noreply`), so the connection is written to without looking; the count that
 // memcached gives in the end tells whether all was stored.
-#include "load/fill.h"
+#include "bench/load/fill.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "load/connect.h"
-#include "load/protocol.h"
+#include "bench/load/connect.h"
+#include "bench/load/protocol.h"
 
 enum {
     GATHERED = 1 << 18, // bytes, before they are sent

@@ -4,7 +4,7 @@
 //
 // A latency includes what the client itself spends on connections that became ready in the same
 // moment; with many connections that is part of every figure of any load generator in one thread.
-#include "load/clients.h"
+#include "bench/load/clients.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "load/connect.h"
+#include "bench/load/connect.h"
 
 enum {
     INPUT = 1 << 18, // bytes read at once: any batch of small values

@@ -2,8 +2,8 @@
 //
 // RESP2 as Redis speaks it, and memcached's text protocol, where a miss is left out of the reply
 // and the flags of a stored value are 0.
-#ifndef STELE_TESTS_LOAD_PROTOCOL_H
-#define STELE_TESTS_LOAD_PROTOCOL_H
+#ifndef STELE_TESTS_BENCH_LOAD_PROTOCOL_H
+#define STELE_TESTS_BENCH_LOAD_PROTOCOL_H
 
 #include <stdbool.h>
 

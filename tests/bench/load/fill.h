@@ -1,8 +1,8 @@
 // Storing a data file in memcached, which has no file of its own.
-#ifndef STELE_TESTS_LOAD_FILL_H
-#define STELE_TESTS_LOAD_FILL_H
+#ifndef STELE_TESTS_BENCH_LOAD_FILL_H
+#define STELE_TESTS_BENCH_LOAD_FILL_H
 
-#include "load/data_file.h"
+#include "bench/load/data_file.h"
 
 // Stores all lines over one connection. False with a message when that fails or when memcached does
 // not say in the end that it holds as many items, which it must not have had before.

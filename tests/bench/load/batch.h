@@ -1,10 +1,10 @@
 // The requests that a connection has in flight at once, and the reply they must get: made before
 // they are sent, so that verifying is one comparison of what arrives.
-#ifndef STELE_TESTS_LOAD_BATCH_H
-#define STELE_TESTS_LOAD_BATCH_H
+#ifndef STELE_TESTS_BENCH_LOAD_BATCH_H
+#define STELE_TESTS_BENCH_LOAD_BATCH_H
 
-#include "load/data_file.h"
-#include "load/protocol.h"
+#include "bench/load/data_file.h"
+#include "bench/load/protocol.h"
 #include "support/tap.h"
 
 // What is asked for.

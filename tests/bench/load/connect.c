@@ -1,5 +1,5 @@
 // TCP connections do not wait to gather small requests (TCP_NODELAY), as clients of Redis do not.
-#include "load/connect.h"
+#include "bench/load/connect.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,6 +1,6 @@
 // Room is reserved once a lookup and then written to: the load generator shares a machine with the
 // server it measures.
-#include "load/protocol.h"
+#include "bench/load/protocol.h"
 
 #include "base/number.h"
 #include "data/uuid.h"
