@@ -70,7 +70,7 @@ enum command_result readonly_command(struct session *s, const struct resp_reques
 enum command_result reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    transaction_end(s);
+    session_end_transaction(s);
     tracking_end(s);
     pubsub_end(s);
     session_set_text(s, &s->name, span_of(NULL, 0));

@@ -30,7 +30,7 @@ command_handler client_capa_command, client_info_command, client_kill_command, c
 // tracking.c
 command_handler client_caching_command, client_getredir_command, client_tracking_command,
     client_trackinginfo_command;
-// transaction.c
+// transactions.c
 command_handler discard_command, exec_command, multi_command, unwatch_command, watch_command;
 // pubsub.c
 command_handler psubscribe_command, publish_command, punsubscribe_command, spublish_command,

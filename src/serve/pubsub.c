@@ -272,7 +272,7 @@ enum command_result psubscribe_command(struct session *s, const struct resp_requ
 
 enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
 {
-    if (transaction_executes(s)) {
+    if (transaction_executes(s->transaction)) {
         resp_error(&s->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
         return COMMAND_DONE;
     }

@@ -55,10 +55,26 @@ static void drop_view(struct session *s)
     s->view = NULL;
 }
 
+void session_unwatch(struct session *s)
+{
+    if (s->watched > 0)
+        counter_take(&s->service->stats.watching_clients, 1);
+    s->watched = 0;
+    watch_free(s->watch);
+    s->watch = NULL;
+}
+
+void session_end_transaction(struct session *s)
+{
+    session_unwatch(s);
+    transaction_free(s->transaction);
+    s->transaction = NULL;
+}
+
 void session_shed(struct session *s)
 {
     errand_end(s);
-    transaction_end(s);
+    session_end_transaction(s);
     free(s->args);
     s->args = NULL;
     s->args_capacity = 0;
@@ -321,9 +337,7 @@ size_t session_memory(const struct session *s)
 {
     size_t bytes =
         s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap + s->texts_memory;
-    if (s->transaction != NULL)
-        bytes += sizeof *s->transaction + s->transaction->requests.cap;
-    bytes += watch_memory(s);
+    bytes += transaction_memory(s->transaction) + watch_memory(s->watch);
     if (s->errand != NULL)
         bytes += s->errand->memory;
     if (s->subscriptions != NULL)
@@ -353,7 +367,7 @@ reject(struct session *s, const struct command_entry *entry, const char *format,
     if (entry != NULL && entry->command->handler == exec_command) {
         // As in Redis, the code of the error is left out.
         const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
-        transaction_end(s);
+        session_end_transaction(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
     } else {
         if (s->transaction != NULL)
@@ -634,8 +648,8 @@ void session_read_ahead(struct session *s, struct bytes in)
     unsigned first = batch->requests;
     bool begun = s->progress.at != 0 || s->progress.searched != 0;
     assert(s->ahead.end == 0);
-    if (transaction_executes(s))
-        in = transaction_rest(s);
+    if (transaction_executes(s->transaction))
+        in = transaction_rest(s->transaction);
     if (s->closing || s->running != NULL || begun || !s->authenticated || sees_old(s) ||
         batch_read(batch, s->service->commands, in, s->ahead.limit) == 0)
         return;
@@ -665,6 +679,22 @@ static bool must_wait(const struct session *s, const struct command *command)
     return until != 0 && (command->flags & UNPAUSED) == 0 && clock_monotonic_ns() < until;
 }
 
+// Keeps a request until EXEC and says so to the client.
+static void queue(struct session *s, const struct resp_request *r)
+{
+    resp_status(&s->reply, "QUEUED");
+    // The requests may take as many bytes as a single one: Redis counts both against
+    // client-query-buffer-limit.
+    switch (transaction_queue(s->transaction, r, SESSION_INPUT_MAX)) {
+    case TRANSACTION_QUEUED: break;
+    case TRANSACTION_NO_MEMORY: s->oom = true; break;
+    case TRANSACTION_TOO_LONG:
+        counter_add(&s->service->stats.input_limit_hits, 1);
+        session_kill(s);
+        break;
+    }
+}
+
 // What has become of a request.
 enum beginning {
     BEGINNING_ANSWERED, // or there was nothing to answer
@@ -689,7 +719,7 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
     }
     entry = find(s, r, entry);
     // What is executed was admitted when it was queued.
-    if (!transaction_executes(s)) {
+    if (!transaction_executes(s->transaction)) {
         s->last = entry;
         if (entry == NULL || !admit(s, r, entry))
             return BEGINNING_ANSWERED;
@@ -698,7 +728,7 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
         if (s->paused)
             return BEGINNING_WAITS;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
-            transaction_queue(s, r);
+            queue(s, r);
             return BEGINNING_ANSWERED;
         }
     }
@@ -880,7 +910,7 @@ static void keep_view(struct session *s)
 // Whether a message may stand here: between two replies, but not within an EXEC's.
 static bool at_boundary(const struct session *s)
 {
-    return s->running == NULL && !transaction_executes(s);
+    return s->running == NULL && !transaction_executes(s->transaction);
 }
 
 // Hands out messages, all that wait or as much as a turn may and there is room for: what is left
@@ -975,7 +1005,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
 // are done with.
 static size_t answer_next(struct session *s, struct bytes in, struct output *nowhere, bool *partial)
 {
-    bool executing = transaction_executes(s);
+    bool executing = transaction_executes(s->transaction);
     bool silent = (s->reply_mode & (REPLY_OFF | REPLY_SKIP)) != 0;
     s->reply.out = silent ? nowhere : s->out;
     if (is_plain(s)) {
@@ -988,7 +1018,7 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
             return done;
         }
     }
-    size_t done = answer(s, executing ? transaction_rest(s) : in, partial);
+    size_t done = answer(s, executing ? transaction_rest(s->transaction) : in, partial);
     if (s->reply.errors > 0)
         count_errors(s);
     if (silent) {
@@ -996,9 +1026,10 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         session_charge(s, output_pending(nowhere) / SILENT_BYTES_PER_WORK);
         output_take(nowhere, output_pending(nowhere));
     }
-    if (executing)
-        transaction_advance(s, done);
-    if ((s->reply_mode != REPLY_ON || s->tracking != NULL) && done > 0 && !transaction_executes(s))
+    if (executing && transaction_advance(s->transaction, done))
+        session_end_transaction(s);
+    if ((s->reply_mode != REPLY_ON || s->tracking != NULL) && done > 0 &&
+        !transaction_executes(s->transaction))
         follow_modes(s);
     return executing ? 0 : done;
 }
@@ -1013,7 +1044,7 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
     for (;;) {
         *status = stopped_by(s);
         if (*status != FEED_NEEDS_INPUT ||
-            ((consumed == in.len || partial) && !transaction_executes(s)))
+            ((consumed == in.len || partial) && !transaction_executes(s->transaction)))
             break;
         *status = FEED_OUTPUT_FULL;
         if (output_pending(s->out) >= SESSION_OUTPUT_HIGH)

@@ -293,6 +293,12 @@ static inline int session_echoed(struct span word)
     return (int)(word.len < SESSION_ECHOED_MAX ? word.len : SESSION_ECHOED_MAX);
 }
 
+// Ends MULTI, if there was one, and WATCH.
+void session_end_transaction(struct session *s);
+
+// Ends WATCH, if there was one.
+void session_unwatch(struct session *s);
+
 // For handlers: makes `*field` a copy of `value`, or NULL when it is empty.
 void session_set_text(struct session *s, char **field, struct span value);
 

@@ -1,30 +1,27 @@
-// The transactions group. No key ever changes by itself; a watched one may when the dataset is
-// replaced, and then EXEC answers that it did not run (watch.h).
+// Keeping requests as bytes, and counting how many of them EXEC has executed.
 #include "serve/transaction.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/number.h"
-#include "serve/handlers.h"
-#include "serve/watch.h"
 
-static void unwatch(struct session *s)
+struct transaction *transaction_new(void)
 {
-    if (s->watched > 0)
-        counter_take(&s->service->stats.watching_clients, 1);
-    s->watched = 0;
-    watch_end(s);
+    return calloc(1, sizeof(struct transaction));
 }
 
-void transaction_end(struct session *s)
+void transaction_free(struct transaction *t)
 {
-    unwatch(s);
-    if (s->transaction == NULL)
+    if (t == NULL)
         return;
-    buf_release(&s->transaction->requests);
-    free(s->transaction);
-    s->transaction = NULL;
+    buf_release(&t->requests);
+    free(t);
+}
+
+size_t transaction_memory(const struct transaction *t)
+{
+    return t != NULL ? sizeof *t + t->requests.cap : 0;
 }
 
 static void append_count(struct buf *b, char kind, size_t count)
@@ -37,13 +34,12 @@ static void append_count(struct buf *b, char kind, size_t count)
     buf_append(b, span_of(text, len));
 }
 
-void transaction_queue(struct session *s, const struct resp_request *r)
+enum transaction_queued transaction_queue(struct transaction *t, const struct resp_request *r,
+                                          size_t limit)
 {
-    struct transaction *t = s->transaction;
     struct buf *b = &t->requests;
-    resp_status(&s->reply, "QUEUED");
-    if (t->spoiled) // it will never run
-        return;
+    if (t->spoiled)
+        return TRANSACTION_QUEUED;
     append_count(b, '*', r->argc);
     for (uint32_t i = 0; i < r->argc; i++) {
         struct span arg = resp_arg(r, i);
@@ -52,103 +48,17 @@ void transaction_queue(struct session *s, const struct resp_request *r)
         buf_append(b, span_of("\r\n", 2));
     }
     t->count++;
-    s->oom |= b->oom;
-    // As much as a single request may take: Redis counts both against client-query-buffer-limit.
-    if (b->len > SESSION_INPUT_MAX) {
-        counter_add(&s->service->stats.input_limit_hits, 1);
-        session_kill(s);
-    }
+    if (b->oom)
+        return TRANSACTION_NO_MEMORY;
+    return b->len > limit ? TRANSACTION_TOO_LONG : TRANSACTION_QUEUED;
 }
 
-void transaction_advance(struct session *s, size_t done)
+bool transaction_advance(struct transaction *t, size_t done)
 {
-    struct transaction *t = s->transaction;
     if (done == 0)
-        return;
+        return false;
     t->at += done;
-    if (--t->left > 0)
-        return;
-    assert(t->at == t->requests.len);
-    transaction_end(s);
-}
-
-enum command_result multi_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    if (s->transaction != NULL) {
-        resp_error(&s->reply, "ERR MULTI calls can not be nested");
-        return COMMAND_DONE;
-    }
-    s->transaction = calloc(1, sizeof *s->transaction);
-    s->oom |= s->transaction == NULL;
-    resp_status(&s->reply, "OK");
-    return COMMAND_DONE;
-}
-
-static void begin_exec(struct session *s)
-{
-    struct transaction *t = s->transaction;
-    resp_array(&s->reply, t->count);
-    t->left = t->count;
-    t->executing = t->count > 0;
-    if (t->executing)
-        session_turn_aside(s);
-    else
-        transaction_end(s);
-}
-
-enum command_result exec_command(struct session *s, const struct resp_request *r)
-{
-    struct transaction *t = s->transaction;
-    bool changed;
-    (void)r;
-    if (t == NULL) {
-        resp_error(&s->reply, "ERR EXEC without MULTI");
-    } else if (t->spoiled) {
-        transaction_end(s);
-        resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
-    } else if (watch_compare(s, &changed) == COMMAND_AGAIN) {
-        return COMMAND_AGAIN;
-    } else if (changed) {
-        transaction_end(s);
-        resp_null_array(&s->reply);
-    } else {
-        begin_exec(s);
-    }
-    return COMMAND_DONE;
-}
-
-enum command_result discard_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    if (s->transaction == NULL) {
-        resp_error(&s->reply, "ERR DISCARD without MULTI");
-    } else {
-        transaction_end(s);
-        resp_status(&s->reply, "OK");
-    }
-    return COMMAND_DONE;
-}
-
-enum command_result watch_command(struct session *s, const struct resp_request *r)
-{
-    if (s->transaction != NULL) {
-        resp_error(&s->reply, "ERR WATCH inside MULTI is not allowed");
-        return COMMAND_DONE;
-    }
-    if (watch_note(s, r) == COMMAND_AGAIN)
-        return COMMAND_AGAIN;
-    if (s->watched == 0)
-        counter_add(&s->service->stats.watching_clients, 1);
-    s->watched += r->argc - 1;
-    resp_status(&s->reply, "OK");
-    return COMMAND_DONE;
-}
-
-enum command_result unwatch_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    unwatch(s);
-    resp_status(&s->reply, "OK");
-    return COMMAND_DONE;
+    t->left--;
+    assert(t->left > 0 || t->at == t->requests.len);
+    return t->left == 0;
 }

@@ -1,40 +1,57 @@
-// MULTI: requests are kept as the bytes of their multibulk form and, at EXEC, take the place of the
-// input. So whatever holds for requests holds for these too: their keys are looked up together, a
-// long reply goes on in the next turn, an errand is waited for.
+// The requests between MULTI and EXEC. They are kept as bytes, in their multibulk form. At EXEC
+// these bytes take the place of the input, so everything that holds for requests holds for them
+// too: their keys are looked up together, and a long reply goes on in the next turn.
+//
+// A session owns its transaction. Only the thread of its service touches it.
 #ifndef STELE_SERVE_TRANSACTION_H
 #define STELE_SERVE_TRANSACTION_H
 
 #include "base/bytes.h"
-#include "serve/session.h"
+#include "resp/resp.h"
 
 struct transaction {
     struct buf requests;
     uint32_t count; // of requests that are kept
     uint32_t left;  // of them, still to be executed
     size_t at;      // bytes of them that have been executed
-    bool spoiled;   // one could not be kept, so EXEC refuses
+    bool spoiled;   // a request was rejected, so EXEC refuses
     bool executing;
 };
 
-static inline bool transaction_executes(const struct session *s)
+enum transaction_queued {
+    TRANSACTION_QUEUED,
+    TRANSACTION_NO_MEMORY,
+    TRANSACTION_TOO_LONG, // the requests take more bytes than the limit
+};
+
+// An empty transaction, or NULL when memory is short.
+struct transaction *transaction_new(void);
+
+// Frees the transaction. NULL is allowed.
+void transaction_free(struct transaction *t);
+
+// The number of bytes that the transaction takes. 0 for NULL.
+size_t transaction_memory(const struct transaction *t);
+
+// Whether EXEC has begun and has not ended. False for NULL.
+static inline bool transaction_executes(const struct transaction *t)
 {
-    return s->transaction != NULL && s->transaction->executing;
+    return t != NULL && t->executing;
 }
 
-// The requests still to be executed; at least one.
-static inline struct bytes transaction_rest(const struct session *s)
+// The requests that are still to be executed: at least one.
+static inline struct bytes transaction_rest(const struct transaction *t)
 {
-    const struct transaction *t = s->transaction;
     return (struct bytes){t->requests.ptr + t->at, t->requests.len - t->at};
 }
 
-// Keeps a request until EXEC and says so to the client.
-void transaction_queue(struct session *s, const struct resp_request *r);
+// Keeps a copy of a request until EXEC. A spoiled transaction never runs, so nothing is added to
+// it and the result is TRANSACTION_QUEUED. `limit` is in bytes, for all requests together.
+enum transaction_queued transaction_queue(struct transaction *t, const struct resp_request *r,
+                                          size_t limit);
 
-// `done` bytes of the rest have been executed: none, or one request. Ends it with the last.
-void transaction_advance(struct session *s, size_t done);
-
-// Ends MULTI, if there was one, and WATCH.
-void transaction_end(struct session *s);
+// Notes that `done` bytes of the rest have been executed: 0, or one whole request. Returns true
+// when that was the last request.
+bool transaction_advance(struct transaction *t, size_t done);
 
 #endif

@@ -276,11 +276,11 @@ static void check_long(void)
     struct party *p = party_new(&loops, 0);
     say_bytes(p, buf_span(&request));
     party_turn(p);
-    while (p->status == FEED_TURN_OVER && !transaction_executes(&p->session))
+    while (p->status == FEED_TURN_OVER && !transaction_executes(p->session.transaction))
         party_turn(p);
-    ok(transaction_executes(&p->session), "a long EXEC takes more than one turn");
+    ok(transaction_executes(p->session.transaction), "a long EXEC takes more than one turn");
     unsigned turns = 0;
-    for (; transaction_executes(&p->session) && turns < 1000; turns++) {
+    for (; transaction_executes(p->session.transaction) && turns < 1000; turns++) {
         session_push(&p->session, span_text("<push>")); // as the last would come in between
         if (turns > 0)
             p->session.pushes.len = sizeof "<push>" - 1;

@@ -1,0 +1,178 @@
+// The transactions group. No key ever changes by itself; a watched one may when the dataset is
+// replaced, and then EXEC answers that it did not run (watch.h).
+#include <stdlib.h>
+
+#include "data/dataset.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+#include "serve/transaction.h"
+#include "serve/watch.h"
+
+// Bytes of a watched value that are read in the time of a lookup: from memory, not from the cache.
+enum { BYTES_PER_WORK = 1024 };
+
+enum command_result multi_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->transaction != NULL) {
+        resp_error(&s->reply, "ERR MULTI calls can not be nested");
+        return COMMAND_DONE;
+    }
+    s->transaction = transaction_new();
+    s->oom |= s->transaction == NULL;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// ---- WATCH --------------------------------------------------------------------------------------
+
+// Makes `note` what its key is now. Returns false when the turn is over first.
+static bool read_key(struct session *s, struct watch_note *note)
+{
+    bool done;
+    do {
+        uint64_t bytes;
+        if (!session_may_go_on(s))
+            return false;
+        done = watch_read(s->watch, session_dataset(s), note, &bytes);
+        session_charge(s, bytes / BYTES_PER_WORK);
+    } while (!done);
+    return true;
+}
+
+// Notes the keys of the request, in as many turns as it takes to read their values. The cursor is
+// the argument to go on with.
+static enum command_result note_keys(struct session *s, const struct resp_request *r)
+{
+    struct watch *w = s->watch;
+    s->reads = true;
+    for (s->cursor = s->cursor > 0 ? s->cursor : 1; s->cursor < r->argc; s->cursor++) {
+        struct span key = resp_arg(r, (uint32_t)s->cursor);
+        struct watch_note note = {.len = WATCH_ABSENT};
+        // A word that is no UUID is never a key.
+        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->crowded ||
+            (!w->value.begun && watch_is_noted(w, note.id))) {
+            if (!session_may_go_on(s))
+                return COMMAND_AGAIN;
+            continue;
+        }
+        if (watch_is_full(w))
+            continue;
+        if (!read_key(s, &note))
+            return COMMAND_AGAIN;
+        s->oom |= !watch_add(w, &note);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result watch_command(struct session *s, const struct resp_request *r)
+{
+    if (s->transaction != NULL) {
+        resp_error(&s->reply, "ERR WATCH inside MULTI is not allowed");
+        return COMMAND_DONE;
+    }
+    if (s->watch == NULL) {
+        s->watch = watch_new(session_view(s)->number, dataset_damage(session_dataset(s)));
+        s->oom |= s->watch == NULL;
+    }
+    if (s->watch != NULL && note_keys(s, r) == COMMAND_AGAIN)
+        return COMMAND_AGAIN;
+    if (s->watched == 0)
+        counter_add(&s->service->stats.watching_clients, 1);
+    s->watched += r->argc - 1;
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result unwatch_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    session_unwatch(s);
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+// Whether a file has lost what there is to know of the key.
+static bool is_unreadable(struct session *s, struct uuid id)
+{
+    struct span value = {NULL, 0};
+    if (!s->careful)
+        return false;
+    bool unreadable = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
+    session_charge(s, value.len / BYTES_PER_WORK);
+    return unreadable;
+}
+
+// Finds out whether a watched key is, or may be, other than it was. COMMAND_DONE with `*changed`
+// set, or COMMAND_AGAIN, before anything is answered. The cursor counts the keys that are
+// unchanged.
+static enum command_result compare_keys(struct session *s, bool *changed)
+{
+    struct watch *w = s->watch;
+    *changed = false;
+    if (w == NULL ||
+        (session_view(s)->number == w->snapshot && dataset_damage(session_dataset(s)) == w->damage))
+        return COMMAND_DONE;
+    *changed = w->crowded;
+    s->reads = true;
+    for (; !*changed && s->cursor < watch_count(w); s->cursor++) {
+        struct watch_note then = watch_note_at(w, s->cursor);
+        struct watch_note now = then;
+        if (!w->value.checked && is_unreadable(s, then.id)) {
+            *changed = true;
+            break;
+        }
+        w->value.checked = true;
+        if (!read_key(s, &now))
+            return COMMAND_AGAIN;
+        *changed = now.len != then.len || now.sum != then.sum;
+    }
+    return COMMAND_DONE;
+}
+
+// ---- EXEC ---------------------------------------------------------------------------------------
+
+static void begin_exec(struct session *s)
+{
+    struct transaction *t = s->transaction;
+    resp_array(&s->reply, t->count);
+    t->left = t->count;
+    t->executing = t->count > 0;
+    if (t->executing)
+        session_turn_aside(s);
+    else
+        session_end_transaction(s);
+}
+
+enum command_result exec_command(struct session *s, const struct resp_request *r)
+{
+    struct transaction *t = s->transaction;
+    bool changed;
+    (void)r;
+    if (t == NULL) {
+        resp_error(&s->reply, "ERR EXEC without MULTI");
+    } else if (t->spoiled) {
+        session_end_transaction(s);
+        resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else if (compare_keys(s, &changed) == COMMAND_AGAIN) {
+        return COMMAND_AGAIN;
+    } else if (changed) {
+        session_end_transaction(s);
+        resp_null_array(&s->reply);
+    } else {
+        begin_exec(s);
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result discard_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (s->transaction == NULL) {
+        resp_error(&s->reply, "ERR DISCARD without MULTI");
+    } else {
+        session_end_transaction(s);
+        resp_status(&s->reply, "OK");
+    }
+    return COMMAND_DONE;
+}
