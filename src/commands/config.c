@@ -363,7 +363,7 @@ enum command_result config_resetstat_command(struct session *s, const struct res
         session_charge(s, s->service->group->count / 2);
         s->cursor += count;
     }
-    atomic_fetch_add(&s->service->group->observation.durations_resets, 1);
+    atomic_fetch_add(&s->service->group->observation.histogram_resets, 1);
     resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }

@@ -196,13 +196,13 @@ static void rate_fields(const struct service *service, struct buf *b)
 {
     uint64_t now = clock_monotonic_ns();
     uint64_t window = now - service->group->started_ns;
-    struct pace_totals sum = {0};
-    if (window > PACE_WINDOW)
-        window = PACE_WINDOW;
+    struct rate_totals sum = {0};
+    if (window > RATE_WINDOW)
+        window = RATE_WINDOW;
     double window_seconds = (double)(window > 0 ? window : 1) / 1e9;
     for (unsigned i = 0; i < service->group->count; i++) {
         const struct service *one = service->group->services[i];
-        struct pace_totals totals = pace_since(&one->pace, now - window, &one->stats);
+        struct rate_totals totals = rate_since(&one->rate, now - window, &one->stats);
         sum.commands += totals.commands;
         sum.input_bytes += totals.input_bytes;
         sum.output_bytes += totals.output_bytes;
@@ -358,17 +358,17 @@ static void errorstats_section(const struct session *s, struct buf *b)
 
 static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
 {
-    struct durations_sum sum;
+    struct histogram_sum sum;
     struct percentiles percentiles = service_percentiles(service);
     char name[COMMAND_FULL_NAME_MAX];
-    unsigned loops = service_durations(service, number, &sum);
+    unsigned loops = service_histogram(service, number, &sum);
     if (sum.total == 0)
         return 0;
     buf_printf(b, "latency_percentiles_usec_%s:",
                command_full_name(&service->commands->entries[number], name));
     for (unsigned i = 0; i < percentiles.count; i++) {
         char percent[PERCENTILE_TEXT];
-        double us = (double)durations_percentile(&sum, percentiles.percent[i]) / 1000;
+        double us = (double)histogram_sum_percentile(&sum, percentiles.percent[i]) / 1000;
         buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "",
                    percentile_format(percentiles.percent[i], percent), us);
     }

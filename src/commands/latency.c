@@ -232,14 +232,14 @@ static uint64_t bucket_end_us(unsigned bit)
 
 static void reply_histogram(struct session *s, const struct command_entry *entry)
 {
-    struct durations_sum sum;
+    struct histogram_sum sum;
     char name[COMMAND_FULL_NAME_MAX];
-    uint64_t below[DURATIONS_TOP_BIT + 1];
+    uint64_t below[HISTOGRAM_TOP_BIT + 1];
     unsigned buckets = 0;
-    session_charge(s, SUM_WORK * (uint64_t)service_durations(s->service, entry->number, &sum));
+    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
     below[FIRST_BIT - 1] = 0;
-    for (unsigned bit = FIRST_BIT; bit <= DURATIONS_TOP_BIT; bit++) {
-        below[bit] = durations_below(&sum, bit);
+    for (unsigned bit = FIRST_BIT; bit <= HISTOGRAM_TOP_BIT; bit++) {
+        below[bit] = histogram_sum_below(&sum, bit);
         buckets += below[bit] > below[bit - 1];
     }
     resp_bulk_text(&s->reply, command_full_name(entry, name));
@@ -248,7 +248,7 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
     resp_integer(&s->reply, (int64_t)sum.total);
     resp_bulk_text(&s->reply, "histogram_usec");
     resp_map(&s->reply, buckets);
-    for (unsigned bit = FIRST_BIT; bit <= DURATIONS_TOP_BIT; bit++) {
+    for (unsigned bit = FIRST_BIT; bit <= HISTOGRAM_TOP_BIT; bit++) {
         if (below[bit] == below[bit - 1])
             continue;
         resp_integer(&s->reply, (int64_t)bucket_end_us(bit));
@@ -259,9 +259,9 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
 // Takes down the entry's number when it has been called.
 static void collect(struct session *s, const struct command_entry *entry)
 {
-    struct durations_sum sum;
+    struct histogram_sum sum;
     uint16_t number = (uint16_t)entry->number;
-    session_charge(s, SUM_WORK * (uint64_t)service_durations(s->service, entry->number, &sum));
+    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
     if (sum.total > 0)
         buf_append(&s->collected, span_of((const char *)&number, sizeof number));
 }

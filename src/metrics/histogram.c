@@ -1,4 +1,4 @@
-// A slot is a duration's highest bit and the DURATIONS_BITS below it; smaller ones have a slot
+// A slot is a duration's highest bit and the HISTOGRAM_BITS below it; smaller ones have a slot
 // each.
 //
 // Histograms are emptied by their own loop only, when it next records: who resets them counts a
@@ -12,72 +12,72 @@
 
 static unsigned slot_of(uint64_t ns)
 {
-    if (ns >> DURATIONS_TOP_BIT != 0)
-        return DURATIONS_SLOTS - 1;
-    if (ns >> DURATIONS_BITS == 0)
+    if (ns >> HISTOGRAM_TOP_BIT != 0)
+        return HISTOGRAM_SLOTS - 1;
+    if (ns >> HISTOGRAM_BITS == 0)
         return (unsigned)ns;
-    unsigned shift = 63u - (unsigned)__builtin_clzll(ns) - DURATIONS_BITS;
-    return (shift << DURATIONS_BITS) + (unsigned)(ns >> shift);
+    unsigned shift = 63u - (unsigned)__builtin_clzll(ns) - HISTOGRAM_BITS;
+    return (shift << HISTOGRAM_BITS) + (unsigned)(ns >> shift);
 }
 
 // The longest duration of a slot.
 static uint64_t slot_end(unsigned slot)
 {
-    if (slot >> DURATIONS_BITS == 0)
+    if (slot >> HISTOGRAM_BITS == 0)
         return slot;
-    unsigned shift = (slot >> DURATIONS_BITS) - 1;
-    uint64_t top = slot - (shift << DURATIONS_BITS);
+    unsigned shift = (slot >> HISTOGRAM_BITS) - 1;
+    uint64_t top = slot - (shift << HISTOGRAM_BITS);
     return (top << shift) + ((UINT64_C(1) << shift) - 1);
 }
 
 // The command's histogram, as empty as the last reset left it; NULL when memory is short.
-static struct durations *current(struct durations_table *t, unsigned number)
+static struct histogram *current(struct histogram_table *t, unsigned number)
 {
-    struct durations *d = atomic_load_explicit(&t->of[number], memory_order_relaxed);
+    struct histogram *h = atomic_load_explicit(&t->of[number], memory_order_relaxed);
     unsigned resets = atomic_load_explicit(t->resets, memory_order_relaxed);
-    if (d == NULL) {
-        d = memory_lines(sizeof *d);
-        if (d == NULL)
+    if (h == NULL) {
+        h = memory_lines(sizeof *h);
+        if (h == NULL)
             return NULL;
-        atomic_store_explicit(&d->resets, resets, memory_order_relaxed);
-        atomic_store_explicit(&t->of[number], d, memory_order_release);
-    } else if (atomic_load_explicit(&d->resets, memory_order_relaxed) != resets) {
-        for (unsigned i = 0; i < DURATIONS_SLOTS; i++)
-            counter_set(&d->counts[i], 0);
-        atomic_store_explicit(&d->resets, resets, memory_order_release);
+        atomic_store_explicit(&h->resets, resets, memory_order_relaxed);
+        atomic_store_explicit(&t->of[number], h, memory_order_release);
+    } else if (atomic_load_explicit(&h->resets, memory_order_relaxed) != resets) {
+        for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++)
+            counter_set(&h->counts[i], 0);
+        atomic_store_explicit(&h->resets, resets, memory_order_release);
     }
-    return d;
+    return h;
 }
 
-void durations_record(struct durations_table *t, unsigned number, uint64_t ns, uint64_t calls)
+void histogram_table_record(struct histogram_table *t, unsigned number, uint64_t ns, uint64_t calls)
 {
     if (t->wanted == NULL || atomic_load_explicit(t->wanted, memory_order_relaxed) == 0)
         return;
-    struct durations *d = current(t, number);
-    if (d != NULL)
-        counter_add(&d->counts[slot_of(ns)], calls);
+    struct histogram *h = current(t, number);
+    if (h != NULL)
+        counter_add(&h->counts[slot_of(ns)], calls);
 }
 
-bool durations_sum_add(struct durations_sum *sum, const struct durations_table *t, unsigned number)
+bool histogram_sum_add(struct histogram_sum *sum, const struct histogram_table *t, unsigned number)
 {
-    const struct durations *d = atomic_load_explicit(&t->of[number], memory_order_acquire);
-    if (d == NULL || atomic_load_explicit(&d->resets, memory_order_acquire) !=
+    const struct histogram *h = atomic_load_explicit(&t->of[number], memory_order_acquire);
+    if (h == NULL || atomic_load_explicit(&h->resets, memory_order_acquire) !=
                          atomic_load_explicit(t->resets, memory_order_relaxed))
         return false;
-    for (unsigned i = 0; i < DURATIONS_SLOTS; i++) {
-        uint64_t count = counter_get(&d->counts[i]);
+    for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++) {
+        uint64_t count = counter_get(&h->counts[i]);
         sum->counts[i] += count;
         sum->total += count;
     }
     return true;
 }
 
-uint64_t durations_percentile(const struct durations_sum *sum, double percent)
+uint64_t histogram_sum_percentile(const struct histogram_sum *sum, double percent)
 {
     double wanted = (double)sum->total * percent / 100;
     uint64_t seen = 0;
     uint64_t end = 0;
-    for (unsigned slot = 0; slot < DURATIONS_SLOTS; slot++) {
+    for (unsigned slot = 0; slot < HISTOGRAM_SLOTS; slot++) {
         if (sum->counts[slot] == 0)
             continue;
         seen += sum->counts[slot];
@@ -88,16 +88,16 @@ uint64_t durations_percentile(const struct durations_sum *sum, double percent)
     return end;
 }
 
-uint64_t durations_below(const struct durations_sum *sum, unsigned bit)
+uint64_t histogram_sum_below(const struct histogram_sum *sum, unsigned bit)
 {
-    unsigned end = bit < DURATIONS_TOP_BIT ? slot_of(UINT64_C(1) << bit) : DURATIONS_SLOTS;
+    unsigned end = bit < HISTOGRAM_TOP_BIT ? slot_of(UINT64_C(1) << bit) : HISTOGRAM_SLOTS;
     uint64_t count = 0;
     for (unsigned slot = 0; slot < end; slot++)
         count += sum->counts[slot];
     return count;
 }
 
-void durations_table_release(struct durations_table *t)
+void histogram_table_release(struct histogram_table *t)
 {
     for (unsigned i = 0; i < COMMANDS_MAX; i++) {
         free(atomic_load(&t->of[i]));

@@ -8,13 +8,13 @@
 #include "base/counter.h"
 #include "metrics/stats.h"
 
-#define PACE_INTERVAL (UINT64_C(100) * 1000 * 1000) // ns between two samples, at least; Redis's
-#define PACE_WINDOW (16 * PACE_INTERVAL)            // that rates are told over; Redis's, too
+#define RATE_INTERVAL (UINT64_C(100) * 1000 * 1000) // ns between two samples, at least; Redis's
+#define RATE_WINDOW (16 * RATE_INTERVAL)            // that rates are told over; Redis's, too
 
 // Twice as many as the window holds, so that none is overwritten while it is read.
-enum { PACE_SAMPLES = 32 };
+enum { RATE_SAMPLES = 32 };
 
-struct pace_sample {
+struct rate_sample {
     struct counter at_ns;
     struct counter commands;
     struct counter input_bytes;
@@ -22,29 +22,29 @@ struct pace_sample {
 };
 
 // A zeroed struct has no samples.
-struct pace {
+struct rate {
     uint64_t last_ns;
     struct counter taken;
-    struct pace_sample samples[PACE_SAMPLES];
+    struct rate_sample samples[RATE_SAMPLES];
 };
 
-struct pace_totals {
+struct rate_totals {
     uint64_t commands;
     uint64_t input_bytes;
     uint64_t output_bytes;
 };
 
-void pace_take(struct pace *p, uint64_t now, const struct stats *stats);
+void rate_take(struct rate *r, uint64_t now, const struct stats *stats);
 
 // At the end of a batch: takes a sample when the last is old enough. Monotonic ns.
-static inline void pace_note(struct pace *p, uint64_t now, const struct stats *stats)
+static inline void rate_note(struct rate *r, uint64_t now, const struct stats *stats)
 {
-    if (now - p->last_ns >= PACE_INTERVAL)
-        pace_take(p, now, stats);
+    if (now - r->last_ns >= RATE_INTERVAL)
+        rate_take(r, now, stats);
 }
 
 // What has been done between `from` and now, off by what was done within an interval behind `from`.
-// `from` is at most PACE_WINDOW ago.
-struct pace_totals pace_since(const struct pace *p, uint64_t from, const struct stats *stats);
+// `from` is at most RATE_WINDOW ago.
+struct rate_totals rate_since(const struct rate *r, uint64_t from, const struct stats *stats);
 
 #endif

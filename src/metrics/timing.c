@@ -27,16 +27,16 @@ static void record_calls(struct timing *t, const struct stats *stats, unsigned n
     uint64_t calls = counter_get(&stats->commands[number].calls);
     uint64_t finished = calls - t->calls[number];
     t->calls[number] = calls;
-    if (finished == 0 || t->durations == NULL)
+    if (finished == 0 || t->histograms == NULL)
         return;
     if (number == t->unfinished.number)
         ns -= (uint64_t)(t->each_ns * t->unfinished.units);
     if (finished > 1) // division is slow
         ns /= finished;
-    durations_record(t->durations, number, ns + t->earlier_ns, finished);
+    histogram_table_record(t->histograms, number, ns + t->earlier_ns, finished);
 }
 
-void timing_settle(struct timing *t, struct stats *stats)
+void timing_flush(struct timing *t, struct stats *stats)
 {
     if (t->count == 0)
         return;

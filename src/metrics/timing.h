@@ -23,9 +23,9 @@ struct timing {
     } unfinished;
     uint64_t earlier_ns;
     // Of the last settling:
-    uint64_t elapsed_ns;               // all of the time
-    double each_ns;                    // that of a unit
-    struct durations_table *durations; // where the time of calls is recorded; NULL: nowhere
+    uint64_t elapsed_ns;                // all of the time
+    double each_ns;                     // that of a unit
+    struct histogram_table *histograms; // where the time of calls is recorded; NULL: nowhere
     uint16_t numbers[COMMANDS_MAX];
     uint32_t work[COMMANDS_MAX];  // of each, by its number
     uint64_t calls[COMMANDS_MAX]; // how many there had been when it was settled last
@@ -41,6 +41,6 @@ void timing_add(struct timing *t, unsigned number, unsigned units);
 // Reads the clock and adds to each command that has run its part of the time since the last
 // reading, and records what its calls took each: of several in a batch, all the same. Those that
 // are done must have been counted. Does nothing when none has run.
-void timing_settle(struct timing *t, struct stats *stats);
+void timing_flush(struct timing *t, struct stats *stats);
 
 #endif

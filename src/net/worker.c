@@ -220,7 +220,7 @@ static void give_back(struct worker *worker)
 // that of the commands in them: sending is none of it.
 static void send_replies(struct worker *worker, unsigned first, unsigned end)
 {
-    service_settle(&worker->service);
+    service_flush_timing(&worker->service);
     worker->now = worker->service.timing.since_ns;
     for (unsigned i = first; i < end; i++)
         conn_send(worker->turns[i].conn, worker->turns[i].reply);

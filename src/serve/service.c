@@ -121,9 +121,9 @@ void service_init(struct service *service, struct service_group *group)
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
-    service->durations.wanted = &group->live[LIVE_LATENCY_TRACKING];
-    service->durations.resets = &group->observation.durations_resets;
-    service->timing.durations = &service->durations;
+    service->histograms.wanted = &group->live[LIVE_LATENCY_TRACKING];
+    service->histograms.resets = &group->observation.histogram_resets;
+    service->timing.histograms = &service->histograms;
     group->services[group->count++] = service;
 }
 
@@ -216,7 +216,7 @@ void service_release(struct service *service)
     service_forget(service);
     ref_drop(&service->view->ref);
     roster_release(&service->roster);
-    durations_table_release(&service->durations);
+    histogram_table_release(&service->histograms);
 }
 
 static const struct counter *counter_at(const struct stats *stats, size_t offset)
@@ -253,12 +253,12 @@ void service_count_refused(struct service *service, const struct command *c)
     counter_add(command_deletes(c) ? &stats->deletes_refused : &stats->sets_refused, 1);
 }
 
-void service_settle(struct service *service)
+void service_flush_timing(struct service *service)
 {
     struct timing *t = &service->timing;
     bool shared = t->count > 0;
-    timing_settle(t, &service->stats);
-    pace_note(&service->pace, t->since_ns, &service->stats);
+    timing_flush(t, &service->stats);
+    rate_note(&service->rate, t->since_ns, &service->stats);
     uint64_t ms = t->elapsed_ns / 1000000;
     if (!shared || ms == 0)
         return;
@@ -268,13 +268,13 @@ void service_settle(struct service *service)
                            clock_wall_us() / 1000000, ms);
 }
 
-unsigned service_durations(const struct service *service, unsigned number,
-                           struct durations_sum *sum)
+unsigned service_histogram(const struct service *service, unsigned number,
+                           struct histogram_sum *sum)
 {
     unsigned tables = 0;
     memset(sum, 0, sizeof *sum);
     for (unsigned i = 0; i < service->group->count; i++)
-        tables += durations_sum_add(sum, &service->group->services[i]->durations, number);
+        tables += histogram_sum_add(sum, &service->group->services[i]->histograms, number);
     return tables;
 }
 

@@ -98,9 +98,9 @@ struct observation {
     pthread_mutex_t lock;
     struct percentiles percentiles; // that INFO latencystats tells
     // The counters of all loops as they were when they were last reset, which each loop goes on
-    // counting from; atomic, without the lock. And how often the durations were.
+    // counting from; atomic, without the lock. And how often the histograms were emptied.
     struct stats baseline;
-    atomic_uint durations_resets;
+    atomic_uint histogram_resets;
 };
 
 // The services of all loops and what they have in common.
@@ -176,9 +176,9 @@ struct service {
     struct counter
         generation; // of the view: how often the data has been replaced; any thread reads
     struct stats stats;
-    struct timing timing; // settled by the caller of the sessions, at the end of a turn
-    struct durations_table durations;
-    struct pace pace;
+    struct timing timing; // flushed by the caller of the sessions at the end of a turn
+    struct histogram_table histograms;
+    struct rate rate;
     struct batch batch;
 };
 
@@ -266,14 +266,14 @@ static inline int64_t service_live(const struct service *service, enum live_sett
 
 // Settles the service's timing, and notes what is seen by that: how much is done in what time, and
 // when what was answered together took longer than latency-monitor-threshold.
-void service_settle(struct service *service);
+void service_flush_timing(struct service *service);
 
 // The percentiles that INFO latencystats tells.
 struct percentiles service_percentiles(const struct service *service);
 
 // Sums the durations of a command's calls over all loops; in how many of them there are any, which
 // is what it costs: some KiB of counters each.
-unsigned service_durations(const struct service *service, unsigned number,
-                           struct durations_sum *sum);
+unsigned service_histogram(const struct service *service, unsigned number,
+                           struct histogram_sum *sum);
 
 #endif

@@ -547,7 +547,7 @@ static void settle_call(struct session *s, const struct resp_request *r, unsigne
         timing->unfinished.number = s->running->number;
         timing->unfinished.units = units;
     }
-    timing_settle(timing, &s->service->stats);
+    timing_flush(timing, &s->service->stats);
     uint64_t ns = (uint64_t)(timing->each_ns * units);
     s->spent_ns += ns > 0 ? ns : 1;
     if (done) {
@@ -570,7 +570,7 @@ static enum command_result run(struct session *s, const struct resp_request *r, 
     bool alone = slow || timing->singly;
     unsigned before = s->work_left;
     if (alone)
-        service_settle(s->service);
+        service_flush_timing(s->service);
     enum command_result result = guarded ? doubt_call(s, r) : entry->command->handler(s, r);
     bool done = result != COMMAND_AGAIN && result != COMMAND_WAIT;
     unsigned units = 1 + before - s->work_left;

@@ -469,7 +469,7 @@ static void take_turn(struct client *const *who, unsigned count, bool ahead)
             leave(who[i], false);
     }
     must(service->batch.holders == 0, "what was read ahead is used up with the turn");
-    service_settle(service);
+    service_flush_timing(service);
     for (unsigned i = 0; i < count; i++)
         free(in[i].ptr);
 }

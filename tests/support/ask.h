@@ -55,7 +55,7 @@ static inline struct buf ask_turns(struct ask *a, const char *command, unsigned 
     for (*turns = 0; *turns < most && result.consumed == 0; ++*turns) {
         timing_begin(&a->service.timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
-        timing_settle(&a->service.timing, &a->service.stats);
+        timing_flush(&a->service.timing, &a->service.stats);
         require(!session_oom(&s, &out), "memory");
     }
     struct iovec vectors[8]; // a few owned and borrowed parts

@@ -68,7 +68,7 @@ static const char *ask_in(struct service *service, const char *command)
     do {
         timing_begin(&service->timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
-        service_settle(service);
+        service_flush_timing(service);
     } while (result.consumed == 0);
     buf_append(&reply, buf_span(&out.owned));
     buf_append(&reply, span_of("", 1));
@@ -392,7 +392,7 @@ static void check_turns(void)
     do {
         timing_begin(&services[0].timing, clock_monotonic_ns());
         consumed = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out).consumed;
-        service_settle(&services[0]);
+        service_flush_timing(&services[0]);
         turns++;
     } while (consumed == 0 && turns < 10000);
     buf_append(&out.owned, span_of("", 1));
@@ -410,10 +410,10 @@ static void check_turns(void)
     do {
         timing_begin(&services[0].timing, clock_monotonic_ns());
         consumed = session_feed(&s, (struct bytes){histogram, sizeof histogram - 1}, &out).consumed;
-        timing_settle(&services[0].timing, &services[0].stats);
+        timing_flush(&services[0].timing, &services[0].stats);
         turns++;
         if (output_pending(&out) > 0 && consumed == 0)
-            group.observation.durations_resets++;
+            group.observation.histogram_resets++;
     } while (consumed == 0 && turns < 10000);
     buf_append(&out.owned, span_of("", 1));
     unsigned pairs = (unsigned)atoi(out.owned.ptr + 1) / 2;

@@ -125,7 +125,7 @@ static struct buf ask(const char *head, unsigned keys, unsigned *turns)
     do {
         timing_begin(&service.timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
-        timing_settle(&service.timing, &service.stats);
+        timing_flush(&service.timing, &service.stats);
         ++*turns;
     } while (result.consumed == 0);
     buf_append(&reply, buf_span(&out.owned));

@@ -94,7 +94,7 @@ static struct asked ask(const char *command, enum resp_protocol protocol, unsign
     do {
         timing_begin(&service.timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
-        timing_settle(&service.timing, &service.stats);
+        timing_flush(&service.timing, &service.stats);
         if (output_pending(&out) > asked.most_pending)
             asked.most_pending = output_pending(&out);
         require(s.collected.len == 0, "nothing is kept");

@@ -60,7 +60,7 @@ static struct buf ask(const char *command, unsigned *turns)
     do {
         timing_begin(&service.timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
-        timing_settle(&service.timing, &service.stats);
+        timing_flush(&service.timing, &service.stats);
         ++*turns;
     } while (result.consumed == 0);
     buf_append(&reply, buf_span(&out.owned));
@@ -262,7 +262,7 @@ static void check_bounds(void)
     session_init(&s, &service, 1, true);
     timing_begin(&service.timing, clock_monotonic_ns());
     struct feed_result result = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out);
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
     ok(result.status == FEED_TURN_OVER && s.collected.len > 0 && output_pending(&out) == 0,
        "in the middle of a call nothing has been said yet");
     session_release(&s);

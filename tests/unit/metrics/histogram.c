@@ -21,25 +21,25 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static struct durations_table *new_table(void)
+static struct histogram_table *new_table(void)
 {
-    struct durations_table *t = calloc(1, sizeof *t);
+    struct histogram_table *t = calloc(1, sizeof *t);
     require(t != NULL, "no memory");
     t->wanted = &wanted;
     t->resets = &resets;
     return t;
 }
 
-static void free_table(struct durations_table *t)
+static void free_table(struct histogram_table *t)
 {
-    durations_table_release(t);
+    histogram_table_release(t);
     free(t);
 }
 
-static struct durations_sum sum_of(const struct durations_table *t)
+static struct histogram_sum sum_of(const struct histogram_table *t)
 {
-    struct durations_sum sum = {0};
-    durations_sum_add(&sum, t, COMMAND);
+    struct histogram_sum sum = {0};
+    histogram_sum_add(&sum, t, COMMAND);
     return sum;
 }
 
@@ -47,30 +47,30 @@ static void check_percentiles(struct random *r)
 {
     static uint64_t values[VALUES];
     // Of two loops, which are told as one.
-    struct durations_table *tables[] = {new_table(), new_table()};
-    struct durations_sum sum = {0};
+    struct histogram_table *tables[] = {new_table(), new_table()};
+    struct histogram_sum sum = {0};
     for (unsigned i = 0; i < VALUES; i++) {
-        values[i] = random_next(r) >> (64 - DURATIONS_TOP_BIT + random_below(r, DURATIONS_TOP_BIT));
-        durations_record(tables[random_below(r, 2)], COMMAND, values[i], 1);
+        values[i] = random_next(r) >> (64 - HISTOGRAM_TOP_BIT + random_below(r, HISTOGRAM_TOP_BIT));
+        histogram_table_record(tables[random_below(r, 2)], COMMAND, values[i], 1);
     }
     qsort(values, VALUES, sizeof *values, compare);
     for (unsigned i = 0; i < 2; i++)
-        ok(durations_sum_add(&sum, tables[i], COMMAND), "a loop has recorded something");
+        ok(histogram_sum_add(&sum, tables[i], COMMAND), "a loop has recorded something");
     is_number((int64_t)sum.total, VALUES, "all are counted");
     bool near = true;
     for (unsigned i = 1; i <= VALUES; i++) {
         double percent = ((double)i - 0.5) * 100 / VALUES;
-        uint64_t got = durations_percentile(&sum, percent);
+        uint64_t got = histogram_sum_percentile(&sum, percent);
         near =
-            near && got >= values[i - 1] && got - values[i - 1] <= values[i - 1] >> DURATIONS_BITS;
+            near && got >= values[i - 1] && got - values[i - 1] <= values[i - 1] >> HISTOGRAM_BITS;
     }
     ok(near, "every percentile is right, or a little above");
     unsigned wrong = 0;
-    for (unsigned bit = DURATIONS_BITS; bit <= DURATIONS_TOP_BIT; bit++) {
+    for (unsigned bit = HISTOGRAM_BITS; bit <= HISTOGRAM_TOP_BIT; bit++) {
         uint64_t below = 0;
         while (below < VALUES && values[below] < UINT64_C(1) << bit)
             below++;
-        wrong += durations_below(&sum, bit) != below;
+        wrong += histogram_sum_below(&sum, bit) != below;
     }
     is_number(wrong, 0, "what is below a power of two is counted to the unit");
     for (unsigned i = 0; i < 2; i++)
@@ -79,41 +79,41 @@ static void check_percentiles(struct random *r)
 
 static void check_ends(void)
 {
-    struct durations_table *t = new_table();
-    struct durations_sum sum = sum_of(t);
-    ok(sum.total == 0 && durations_percentile(&sum, 50) == 0, "nothing recorded: 0");
-    ok(!durations_sum_add(&sum, t, COMMAND), "and no loop has");
-    durations_record(t, COMMAND, 0, 3);
-    durations_record(t, COMMAND, UINT64_MAX, 1);
+    struct histogram_table *t = new_table();
+    struct histogram_sum sum = sum_of(t);
+    ok(sum.total == 0 && histogram_sum_percentile(&sum, 50) == 0, "nothing recorded: 0");
+    ok(!histogram_sum_add(&sum, t, COMMAND), "and no loop has");
+    histogram_table_record(t, COMMAND, 0, 3);
+    histogram_table_record(t, COMMAND, UINT64_MAX, 1);
     sum = sum_of(t);
     is_number((int64_t)sum.total, 4, "calls that took the same are recorded together");
-    is_number((int64_t)durations_percentile(&sum, 75), 0, "0 is 0");
-    is_number((int64_t)durations_percentile(&sum, 100), (INT64_C(1) << DURATIONS_TOP_BIT) - 1,
+    is_number((int64_t)histogram_sum_percentile(&sum, 75), 0, "0 is 0");
+    is_number((int64_t)histogram_sum_percentile(&sum, 100), (INT64_C(1) << HISTOGRAM_TOP_BIT) - 1,
               "what is longer than any counts as the longest");
-    is_number((int64_t)durations_below(&sum, DURATIONS_TOP_BIT), 4, "and below the last end");
-    sum = (struct durations_sum){0};
-    ok(!durations_sum_add(&sum, t, COMMAND + 1), "another command has recorded nothing");
+    is_number((int64_t)histogram_sum_below(&sum, HISTOGRAM_TOP_BIT), 4, "and below the last end");
+    sum = (struct histogram_sum){0};
+    ok(!histogram_sum_add(&sum, t, COMMAND + 1), "another command has recorded nothing");
     free_table(t);
 }
 
 static void check_switches(void)
 {
-    struct durations_table *t = new_table();
-    struct durations_table none = {0};
+    struct histogram_table *t = new_table();
+    struct histogram_table none = {0};
     wanted = 0;
-    durations_record(t, COMMAND, 5, 1);
+    histogram_table_record(t, COMMAND, 5, 1);
     wanted = 1;
     is_number((int64_t)sum_of(t).total, 0, "nothing is recorded while that is off");
-    durations_record(&none, COMMAND, 5, 1);
+    histogram_table_record(&none, COMMAND, 5, 1);
     ok(none.of[COMMAND] == NULL, "nor by a zeroed table");
-    durations_record(t, COMMAND, 5, 2);
+    histogram_table_record(t, COMMAND, 5, 2);
     is_number((int64_t)sum_of(t).total, 2, "then it is");
     resets++;
     is_number((int64_t)sum_of(t).total, 0, "what was before a reset does not count any more");
-    durations_record(t, COMMAND, 9, 1);
-    struct durations_sum sum = sum_of(t);
-    ok(sum.total == 1 && durations_percentile(&sum, 100) == 9, "what comes behind it does");
-    durations_record(t, COMMAND, 9, 1);
+    histogram_table_record(t, COMMAND, 9, 1);
+    struct histogram_sum sum = sum_of(t);
+    ok(sum.total == 1 && histogram_sum_percentile(&sum, 100) == 9, "what comes behind it does");
+    histogram_table_record(t, COMMAND, 9, 1);
     is_number((int64_t)sum_of(t).total, 2, "and goes on");
     free_table(t);
 }

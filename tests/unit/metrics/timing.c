@@ -97,7 +97,7 @@ static void check_division(void)
     static struct stats stats;
     set_clock(0, 1000);
     timing_begin(&t, clock_monotonic_ns());
-    timing_settle(&t, &stats);
+    timing_flush(&t, &stats);
     ok(fake.readings == 1 && sum_of(&stats) == 0 && t.since_ns == 1000,
        "without commands nothing is settled, nor the clock read");
     timing_add(&t, 3, 1);
@@ -105,21 +105,21 @@ static void check_division(void)
     timing_add(&t, COMMANDS_MAX - 1, 5);
     timing_add(&t, 0, 2);
     is_number(fake.readings, 1, "adding does not read the clock");
-    timing_settle(&t, &stats);
+    timing_flush(&t, &stats);
     is_number(fake.readings, 2, "settling does, once");
     is_number(ns_of(&stats, 3), 100, "a tenth of the work, a tenth of the time");
     is_number(ns_of(&stats, 0), 400, "two calls of one command");
     is_number(ns_of(&stats, COMMANDS_MAX - 1), 500, "half of the work, by the last command");
-    timing_settle(&t, &stats);
+    timing_flush(&t, &stats);
     ok(fake.readings == 2 && sum_of(&stats) == 1000, "then nothing is left to be settled");
     timing_add(&t, 0, 1);
-    timing_settle(&t, &stats);
+    timing_flush(&t, &stats);
     is_number(ns_of(&stats, 0), 1400, "the next command's time begins at the last reading");
     is_number(sum_of(&stats), 2000, "and is its alone");
     timing_begin(&t, 10000);
     fake.now = 19000;
     timing_add(&t, 3, 7);
-    timing_settle(&t, &stats);
+    timing_flush(&t, &stats);
     is_number(ns_of(&stats, 3), 10100, "begun anew, what was between is nobody's");
 }
 
@@ -143,7 +143,7 @@ static void check_sums(struct random *r)
             work[number] += more;
             units += more;
         }
-        timing_settle(&t, &stats);
+        timing_flush(&t, &stats);
         unsigned used = 0;
         for (unsigned i = 0; i < COMMANDS_MAX; i++) {
             double exact = (double)elapsed * (double)work[i] / (double)units;
@@ -157,7 +157,7 @@ static void check_sums(struct random *r)
         stats = (struct stats){0};
         uint32_t alone = 1 + (uint32_t)random_below(r, 3000);
         timing_add(&t, 9, alone);
-        timing_settle(&t, &stats);
+        timing_flush(&t, &stats);
         lost = (int64_t)elapsed - ns_of(&stats, 9);
         wrong_alone += lost < 0 || lost > 1;
     }
@@ -203,7 +203,7 @@ static void take_turn(const struct buf *inputs, unsigned count)
         require(result.consumed == inputs[i].len, "not all is answered");
         session_release(&sessions[i]);
     }
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
     output_release(&out);
 }
 

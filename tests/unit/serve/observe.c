@@ -81,7 +81,7 @@ static struct buf ask(struct session *s, const char *text)
     while (done < input.len) {
         timing_begin(&service.timing, clock_monotonic_ns());
         done += session_feed(s, (struct bytes){input.ptr + done, input.len - done}, &out).consumed;
-        service_settle(&service);
+        service_flush_timing(&service);
     }
     buf_append(&reply, buf_span(&out.owned));
     buf_append(&reply, span_of("", 1));
@@ -268,11 +268,11 @@ static void check_telling(void)
                      ENTRIES);
     session_init(&s, &service, 1, true);
     while (session_feed(&s, in, &out).consumed == 0) {
-        timing_settle(&service.timing, &service.stats);
+        timing_flush(&service.timing, &service.stats);
         if (++turns == 1)
             slow_log_reset(&group.observation.slow_log);
     }
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
     buf_append(&out.owned, span_of("", 1));
     ok(turns > 1, "SLOWLOG GET of %u entries takes %u turns more", ENTRIES, turns);
     ok(strncmp(out.owned.ptr, "*600\r\n*6\r\n:599\r\n", 16) == 0, "the newest first");
@@ -339,15 +339,15 @@ static void check_turns(void)
     snprintf(text, sizeof text, "us=%llu : MGET " A, (unsigned long long)(ns / 1000));
     ok(ns >= 4 * 5 * MS && strncmp(logged(0), text, strlen(text)) == 0,
        "with the time of them all: %.30s of %llu ns", logged(0), (unsigned long long)ns);
-    struct durations_sum sum;
-    service_durations(&service, mget->number, &sum);
-    uint64_t recorded = durations_percentile(&sum, 100);
-    ok(sum.total == 1 && recorded >= ns && recorded - ns <= ns >> DURATIONS_BITS,
+    struct histogram_sum sum;
+    service_histogram(&service, mget->number, &sum);
+    uint64_t recorded = histogram_sum_percentile(&sum, 100);
+    ok(sum.total == 1 && recorded >= ns && recorded - ns <= ns >> HISTOGRAM_BITS,
        "and recorded once, likewise: %llu ns", (unsigned long long)recorded);
     run("PING|MGET " A "|MGET " A);
-    service_durations(&service, mget->number, &sum);
+    service_histogram(&service, mget->number, &sum);
     is_number((int64_t)sum.total, 3, "short ones of a batch are recorded, too");
-    is_number((int64_t)durations_below(&sum, 21), 2, "each with its part of the time");
+    is_number((int64_t)histogram_sum_below(&sum, 21), 2, "each with its part of the time");
     struct buf both = {0};
     buf_printf(&both, "MGET " A "|%s", command.ptr);
     buf_append(&both, span_of("", 1));
@@ -355,9 +355,9 @@ static void check_turns(void)
     start(5 * MS);
     run(both.ptr);
     buf_release(&both);
-    service_durations(&service, mget->number, &sum);
+    service_histogram(&service, mget->number, &sum);
     is_number((int64_t)sum.total, 2, "one that is in a batch with the beginning of a long one");
-    is_number((int64_t)durations_below(&sum, 20), 1, "is not taken for long itself");
+    is_number((int64_t)histogram_sum_below(&sum, 20), 1, "is not taken for long itself");
     end();
     buf_release(&command);
 }
@@ -414,39 +414,39 @@ static void check_events(void)
     end();
 }
 
-// ---- the pace -----------------------------------------------------------------------------------
+// ---- the rate -----------------------------------------------------------------------------------
 
-static void check_pace(void)
+static void check_rate(void)
 {
-    static struct pace p;
+    static struct rate p;
     static struct stats stats;
     uint64_t now = 1000 * CLOCK_SECOND;
-    struct pace_totals done = pace_since(&p, now - PACE_WINDOW, &stats);
+    struct rate_totals done = rate_since(&p, now - RATE_WINDOW, &stats);
     is_number((int64_t)done.commands, 0, "nothing done");
     // 10 commands every 10 ms, for 10 seconds
     for (unsigned i = 0; i < 1000; i++, now += 10 * MS) {
         counter_add(&stats.commands_processed, 10);
         counter_add(&stats.net_input_bytes, 100);
         counter_add(&stats.net_output_bytes, 1000);
-        pace_note(&p, now, &stats);
+        rate_note(&p, now, &stats);
     }
-    done = pace_since(&p, now - PACE_WINDOW, &stats);
+    done = rate_since(&p, now - RATE_WINDOW, &stats);
     ok(done.commands >= 1550 && done.commands <= 1700, "%llu of 1600 commands in 1.6 seconds",
        (unsigned long long)done.commands);
     ok(done.input_bytes == done.commands * 10 && done.output_bytes == done.commands * 100, "bytes");
     ok(counter_get(&p.taken) <= 101, "by %llu samples in 10 seconds",
        (unsigned long long)counter_get(&p.taken));
     now += CLOCK_SECOND;
-    done = pace_since(&p, now - PACE_WINDOW, &stats);
+    done = rate_since(&p, now - RATE_WINDOW, &stats);
     ok(done.commands >= 550 && done.commands <= 700, "then idle for one: %llu of 600",
        (unsigned long long)done.commands);
     now += 100 * CLOCK_SECOND;
-    done = pace_since(&p, now - PACE_WINDOW, &stats);
+    done = rate_since(&p, now - RATE_WINDOW, &stats);
     is_number((int64_t)done.commands, 0, "for long: nothing");
     counter_add(&stats.commands_processed, 10);
-    pace_note(&p, now, &stats);
+    rate_note(&p, now, &stats);
     now += CLOCK_SECOND;
-    done = pace_since(&p, now - PACE_WINDOW, &stats);
+    done = rate_since(&p, now - RATE_WINDOW, &stats);
     ok(done.commands >= 10 && done.commands <= 110, "a batch after that shows for a while: %llu",
        (unsigned long long)done.commands);
 }
@@ -468,7 +468,7 @@ int main(void)
     check_samples();
     check_replies();
     check_events();
-    check_pace();
+    check_rate();
     dataset_close(dataset);
     return done_testing();
 }

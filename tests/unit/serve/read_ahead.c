@@ -134,7 +134,7 @@ static void take_turn(struct client *const *clients, unsigned count)
     batch_look_up(&service.batch, dataset);
     for (unsigned i = 0; i < count; i++)
         client_feed(clients[i]);
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
 }
 
 static bool batch_is_empty(void)
@@ -332,7 +332,7 @@ static void take_random_turn(struct random *r, struct client *clients, unsigned 
         }
         client_drain(c, random_below(r, 3) == 0 ? random_below(r, 100000) : SIZE_MAX);
     }
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
 }
 
 static void check_random(struct random *r)
@@ -461,7 +461,7 @@ static void check_together(void)
         client_feed(&clients[i]);
         client_drain(&clients[i], SIZE_MAX);
     }
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
     all_is_well(3, "read ahead together");
 }
 
@@ -489,7 +489,7 @@ static void check_released(void)
                 client_drain(&clients[i], SIZE_MAX);
             }
         }
-        timing_settle(&service.timing, &service.stats);
+        timing_flush(&service.timing, &service.stats);
         all_is_well(3, "one is gone before it is answered");
     }
     start_clients(2);

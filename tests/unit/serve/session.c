@@ -71,7 +71,7 @@ static struct feed_result take_turn(struct session *s, struct bytes in, struct o
 {
     timing_begin(&service.timing, clock_monotonic_ns());
     struct feed_result result = session_feed(s, in, out);
-    timing_settle(&service.timing, &service.stats);
+    timing_flush(&service.timing, &service.stats);
     return result;
 }
 

@@ -153,7 +153,7 @@ void party_turn(struct party *p)
     timing_begin(&service->timing, clock_monotonic_ns());
     tell_inside(p->loops, true);
     struct feed_result result = session_feed(&p->session, in, &p->output);
-    timing_settle(&service->timing, &service->stats);
+    timing_flush(&service->timing, &service->stats);
     tell_inside(p->loops, false);
     require(result.consumed <= in.len, "consumed more than there is");
     bool dropped = session_oom(&p->session, &p->output);
