@@ -60,7 +60,6 @@ struct publisher {
     bool running; // the thread is to be joined
     struct ev_loop *loop;
     ev_async wake;  // for what the lock guards
-    ev_stat watch;  // tells early of some changes
     ev_timer looks; // at the data file
     struct candidate candidate;
 
@@ -430,13 +429,6 @@ static void look(struct publisher *p)
     publisher_ask(p, NULL);
 }
 
-static void on_changed(struct ev_loop *loop, ev_stat *watch, int events)
-{
-    (void)loop;
-    (void)events;
-    look(watch->data);
-}
-
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
@@ -477,14 +469,11 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
     p->history = workers_reloads(workers);
     pthread_mutex_init(&p->lock, NULL);
     ev_async_init(&p->wake, on_wake);
-    ev_stat_init(&p->watch, on_changed, source->path, LOOK_INTERVAL);
     ev_timer_init(&p->looks, on_look, 0, LOOK_INTERVAL);
-    p->wake.data = p->watch.data = p->looks.data = p;
+    p->wake.data = p->looks.data = p;
     ev_async_start(p->loop, &p->wake);
-    if (watch) {
-        ev_stat_start(p->loop, &p->watch);
+    if (watch)
         ev_timer_start(p->loop, &p->looks);
-    }
     return p;
 }
 
