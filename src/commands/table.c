@@ -857,7 +857,7 @@ const struct command command_table[] = {
      "The keys from one UUID to another, in order, with their values if asked for",
      "O(log N + M) where N is the number of keys and M that of the keys answered", NULL,
      range_words,
-     .deviation = "Redis has no such command. The [README](../README.md#ordered-reads) tells what "
+     .deviation = "Redis has no such command. [clients.md](clients.md#ordered-reads) tells what "
                   "`from` and `to` may be."},
     {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI | ADMINISTRATIVE, NO_KEYS,
      GROUP_MODULE, "0.1.0", 0, stele_reload_command,

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# README.md, docs/commands.md, docs/data-format.md and docs/operations.md tell the truth: every
-# example of the first three is run as it is printed and its output compared with what the page
-# shows; the tables are compared with the programs, messages with the source.
+# The pages are true: every example of README.md, docs/clients.md and docs/data-format.md is run as it
+# is printed, and its output compared with what the page shows. Tables are compared with the programs,
+# messages with the source, links with the files.
 #
 # The examples meet a real server on a port the system chooses, so `-p PORT` is added for redis-cli
 # and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli is told to write as it
@@ -167,11 +167,12 @@ my ($make_help) = run($root, 'make --no-print-directory help');
 my %targets = map { /^  make (\S+)/ ? ($1 => 1) : () } split /\n/, $make_help;
 
 my %seen;
-while ($readme =~ /^```(\S*)\n(.*?)^```$/msg) {
+my $examples = $readme . slurp('docs/clients.md');
+while ($examples =~ /^```(\S*)\n(.*?)^```$/msg) {
     my ($kind, $block) = ($1, $2);
     $seen{$kind}++;
     if ($program_file{$kind}) {
-        my $before = substr $readme, 0, $-[0];
+        my $before = substr $examples, 0, $-[0];
         like($before, qr/`\Q$program_file{$kind}\E`:\n\n\z/, "$program_file{$kind} is named");
         spit("$dir/$program_file{$kind}", $block);
     } elsif ($kind eq 'console') {
@@ -220,7 +221,7 @@ ok(@overview > 20, 'the overview of commands was found');
 my %command = map { $_ => 1 } @commands;
 ok($command{$_}, "$_ of the overview is a command") for @overview;
 
-my ($unknown) = section($readme, 'What it does not do yet') =~ /^- ((?:`[A-Z]+`\W+(?:and )?)+)are/m;
+my ($unknown) = section($readme, 'What it is not') =~ /((?:`[A-Z]+`\W+(?:and )?)+)are unknown/;
 my @unknown = ($unknown || '') =~ /`([A-Z]+)`/g;
 ok(@unknown > 1, 'some commands are said to be unknown');
 for my $name (@unknown) {
@@ -228,15 +229,22 @@ for my $name (@unknown) {
     like($out, qr/ERR unknown command '$name'/, "$name is unknown");
 }
 
+# ---- the index of the pages ---------------------------------------------------------------------
+
+my $index = slurp('docs/README.md');
+for my $page (grep { $_ ne 'README.md' } map { s{^docs/}{}r } glob 'docs/*.md') {
+    like($index, qr/\]\(\Q$page\E\)/, "docs/README.md lists $page");
+}
+
 # ---- places -------------------------------------------------------------------------------------
 
-for my $page ('README.md', 'docs/commands.md', 'docs/data-format.md', 'docs/faults.md',
-              'docs/operations.md') {
+for my $page ('README.md', 'redis-compat/README.md', glob 'docs/*.md') {
     my $text = slurp($page);
     my ($folder) = $page =~ m{^(.*/)?[^/]*$};
     $folder = defined $folder ? $folder : '';
     while ($text =~ /\]\(([^)#]*)(?:#([^)]*))?\)/g) {
         my ($path, $anchor) = ($1, $2);
+        next if $path =~ /^https?:/;
         my $target = $path eq '' ? $page : "$folder$path";
         ok(-e $target, "$page: the link to $target leads somewhere") or next;
         next if !defined $anchor;
@@ -245,7 +253,8 @@ for my $page ('README.md', 'docs/commands.md', 'docs/data-format.md', 'docs/faul
     }
 }
 my %named;
-while ($readme =~ m{`((?:src|tests|docs|\.ci)/[^`\s]*)`}g) {
+my $places = $readme . slurp('docs/design.md');
+while ($places =~ m{`((?:src|tests|docs|\.ci)/[^`\s]*)`}g) {
     ok(-e $1, "$1 exists") if !$named{$1}++;
 }
 ok($named{"$_/"}, "the map shows $_/") for grep { -d } glob 'src/*';
@@ -312,7 +321,7 @@ for my $ruling (@rulings) {
 # ---- docs/operations.md -------------------------------------------------------------------------
 
 # Each message of the tables of failures stands in the source, `…` being what it is about.
-my $source = join '', map { slurp($_) } glob 'src/*.c src/*/*.c';
+my $source = join '', map { slurp($_) } glob 'src/*.c src/*/*.c src/*/*/*.c';
 $source =~ s/"\s*(?:PRI[a-z0-9]+\s*)?"//g; # literals that are continued
 $source =~ s/\\n//g;
 my $operations = slurp('docs/operations.md');
