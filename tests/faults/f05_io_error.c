@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "faults/hammer.h"
 #include "support/forge.h"
+#include "support/service.h"
 #include "support/table.h"
 #include "support/talk.h"
 #include "support/watch.h"
@@ -71,12 +72,6 @@ static bool touches(const struct held *r, size_t offset)
 // Breaks `count` pages, every third one, and asks for all records.
 static void check_pages(unsigned count, const char *name)
 {
-    static const struct service_settings settings = {.executable = "",
-                                                     .admin_commands = ENABLE_LOCAL,
-                                                     .bind = "",
-                                                     .unixsocket = "",
-                                                     .loglevel = "notice",
-                                                     .logfile = ""};
     static struct loops loops;
     struct held_file file;
     struct opened o;
@@ -84,7 +79,7 @@ static void check_pages(unsigned count, const char *name)
     size_t first = file.records[file.count / 4].line / page * page;
     unsigned closed = 0, other = 0, lost = 0, spared = 0;
     opened_init(&o, test_file("served.data", buf_span(&file.text)), DATASET_INDEX_NONE, NULL);
-    loops_init(&loops, 1, &settings, o.dataset);
+    loops_init(&loops, 1, &test_settings, o.dataset);
     for (unsigned i = 0; i < count; i++)
         break_page(dataset_text(o.dataset).ptr + first + 3 * i * page);
     for (size_t i = 0; i < file.count; i++) {

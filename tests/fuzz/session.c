@@ -14,6 +14,7 @@
 #include "fuzz/fuzz.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "unit/support/loops.h"
 
@@ -79,12 +80,6 @@ struct client {
     unsigned version; // of its loop's dataset: the first that its last reply can be of
 };
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = ""};
 static struct loops loops;
 static struct client clients[CLIENTS];
 static size_t heard;
@@ -734,6 +729,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
+    struct service_settings settings = test_settings;
     settings.requirepass = (data[0] & 1) != 0 ? "secret" : NULL;
     settings.cluster_enabled = (data[0] & 2) != 0;
     settings.write_error = (enum write_error)((data[0] >> 2) % 3);

@@ -13,6 +13,7 @@
 #include "net/workers.h"
 #include "sharing/hooks.h"
 #include "support/server.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
@@ -21,14 +22,6 @@
 #define ABSENT_KEY "11111111-2222-3333-4444-555555555555"
 
 enum { LOOPS = 3, CLIENTS = 9, ROUNDS = 30, PIPELINED = 400, LONG_VALUE = 20000 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .threads = LOOPS,
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct workers *workers;
 static struct ev_loop *loop;
@@ -142,6 +135,8 @@ static void check_loops(void)
     struct buf text = {0};
     pthread_t client;
     const struct workers_owner owner = {.drained = on_drained};
+    struct service_settings settings = test_settings;
+    settings.threads = LOOPS;
     buf_append_text(&text, KEY " value\n" LONG_KEY " ");
     append_bytes(&text, 'v', LONG_VALUE);
     buf_append_text(&text, "\n");

@@ -8,28 +8,25 @@
 #include "base/error.h"
 #include "data/dataset.h"
 #include "serve/session.h"
+#include "support/service.h"
 #include "support/tap.h"
 
 struct ask {
     struct service_group group;
     struct service service;
     struct dataset *dataset;
+    struct service_settings settings;
 };
 
 // `lines` must stay where they are until ask_close.
 static inline void ask_open(struct ask *a, struct span lines)
 {
-    static const struct service_settings settings = {.executable = "",
-                                                     .admin_commands = ENABLE_LOCAL,
-                                                     .bind = "",
-                                                     .unixsocket = "",
-                                                     .loglevel = "notice",
-                                                     .logfile = "",
-                                                     .enable_debug_command = ENABLE_YES};
     struct error error = {""};
+    a->settings = test_settings;
+    a->settings.enable_debug_command = ENABLE_YES;
     a->dataset = dataset_open_memory(lines, "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(a->dataset != NULL, "%s", error.text);
-    service_group_init(&a->group, &settings, a->dataset);
+    service_group_init(&a->group, &a->settings, a->dataset);
     service_init(&a->service, &a->group);
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -25,13 +26,7 @@ struct talk {
     bool publishes; // then both loops go on with another dataset
 };
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = "",
-                                           .enable_debug_command = ENABLE_YES};
+static struct service_settings settings;
 static struct dataset *datasets[2];
 static struct buf lines[2];
 
@@ -216,6 +211,8 @@ int main(void)
 {
     struct error error;
     require(log_open("/dev/null", LOG_NOTICE, &error), "%s", error.text);
+    settings = test_settings;
+    settings.enable_debug_command = ENABLE_YES;
     for (unsigned i = 0; i < 2; i++)
         datasets[i] = make_dataset(&lines[i]);
     for (size_t i = 0; i < sizeof talks / sizeof *talks; i++)

@@ -6,18 +6,13 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "serve/transaction.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -380,7 +375,7 @@ int main(void)
     struct random r = random_seeded();
     dataset = loops_dataset(A " value\n");
     for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
-        loops_init(&loops, counts[i], &settings, dataset);
+        loops_init(&loops, counts[i], &test_settings, dataset);
         check_list();
         check_closing();
         check_kill();

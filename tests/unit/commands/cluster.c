@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "serve/handlers.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -15,13 +16,7 @@ static const char lines[] = "00000000-0000-4000-8000-000000000001 one\n"
                             "00000000-0000-4000-8000-000000000002 two\n"
                             "00000000-0000-4000-8000-000000000003 three\n";
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = "",
-                                           .port = 7000};
+static struct service_settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -34,6 +29,8 @@ static void check_case(const char *requests, const char *wanted)
 
 static void begin(bool enabled, const char *ip, unsigned port)
 {
+    settings = test_settings;
+    settings.port = 7000;
     settings.cluster_enabled = enabled;
     settings.cluster_announce_ip = ip;
     settings.cluster_announce_port = port;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "data/dataset.h"
 #include "serve/session.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
@@ -16,15 +17,7 @@
 #define FAILED(name, why)                                                                          \
     "-ERR CONFIG SET failed (possibly related to argument '" name "') - " why "\r\n"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = "",
-                                                 .maxclients = 100,
-                                                 .maxclients_most = 200,
-                                                 .timeout = 7};
+static struct service_settings settings;
 
 static struct service_group group;
 static struct service services[2];
@@ -39,6 +32,10 @@ static void on_change(void *context)
 
 static void start(void)
 {
+    settings = test_settings;
+    settings.maxclients = 100;
+    settings.maxclients_most = 200;
+    settings.timeout = 7;
     service_group_init(&group, &settings, dataset);
     group.settings_changed = on_change;
     for (unsigned i = 0; i < 2; i++)

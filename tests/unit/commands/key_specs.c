@@ -9,16 +9,10 @@
 #include "base/error.h"
 #include "data/dataset.h"
 #include "serve/session.h"
+#include "support/service.h"
 #include "support/tap.h"
 
 enum { WORDS = 14, REQUESTS = 400, KEYS = 3000 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct service_group group;
 static struct service service;
@@ -177,7 +171,7 @@ int main(void)
     struct dataset *dataset =
         dataset_open_memory(span_text(""), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
     command_index_init(&commands);
     check_rows(&r);

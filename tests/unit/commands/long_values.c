@@ -7,6 +7,7 @@
 #include "base/mapping.h"
 #include "data/dataset.h"
 #include "support/server.h"
+#include "support/service.h"
 #include "support/table.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -28,12 +29,6 @@ enum {
     TURNS_MAX = 100000,
 };
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct loops loops;
 static struct opened o;
 static const char *path;
@@ -55,7 +50,7 @@ static void begin(void)
     close(fd);
     opened_init(&o, path, DATASET_INDEX_NONE, NULL);
     require(o.dataset != NULL, "%s", o.error.text);
-    loops_init(&loops, 1, &settings, o.dataset);
+    loops_init(&loops, 1, &test_settings, o.dataset);
 }
 
 static void end(void)

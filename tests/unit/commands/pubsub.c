@@ -4,18 +4,13 @@
 #include <stdio.h>
 
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -355,7 +350,7 @@ int main(void)
     static const unsigned counts[] = {1, 3};
     dataset = loops_dataset(A " value\n");
     for (unsigned i = 0; i < 2; i++) {
-        loops_init(&loops, counts[i], &settings, dataset);
+        loops_init(&loops, counts[i], &test_settings, dataset);
         check_delivery();
         check_order();
         check_place();

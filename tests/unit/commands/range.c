@@ -11,16 +11,10 @@
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/keysets.h"
+#include "support/service.h"
 #include "support/tap.h"
 
 enum { KEYS = 2000, LARGE = 20000 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct service_group group;
 static struct service service;
@@ -55,7 +49,7 @@ static void open_dataset(struct random *r)
         uuid_format(keys[i], texts[i]);
         require(dataset_get(dataset, keys[i], &values[i]), "%s is there", texts[i]);
     }
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
 }
 

@@ -9,16 +9,10 @@
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/keysets.h"
+#include "support/service.h"
 #include "support/tap.h"
 
 enum { KEYS = 3000, MOST_FOUND = 1024, LARGEST_CURSOR_DIGITS = 15 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct service_group group;
 static struct service service;
@@ -39,7 +33,7 @@ static void open_dataset(struct random *r)
     keys_write_lines(r, keys, KEYS, 20, &lines);
     dataset = dataset_open_memory(buf_span(&lines), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
     qsort(keys, KEYS, sizeof *keys, uuid_compare);
     for (unsigned i = 0; i < KEYS; i++)

@@ -16,6 +16,7 @@
 #include "net/conn.h"
 #include "net/worker.h"
 #include "serve/session.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
@@ -28,13 +29,6 @@ enum {
     BIG_UNITS = BIG / 4096, // of work, for the search of its end
     SLACK = COMMANDS_MAX,   // ns: each command's part is rounded down
 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct dataset *dataset;
 
@@ -173,7 +167,7 @@ static struct service service;
 
 static void start_service(void)
 {
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
 }
 
@@ -333,7 +327,7 @@ static void check_loop(unsigned clients, unsigned commands, unsigned batches)
     struct stats *stats;
     int *fds = calloc(clients, sizeof *fds);
     require(fds != NULL, "no memory");
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
     stats = &worker->service.stats;

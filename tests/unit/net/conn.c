@@ -18,17 +18,11 @@
 #include "data/dataset.h"
 #include "net/worker.h"
 #include "support/keysets.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
 enum { KEYS = 60, VALUE_MAX = 60000, SMALLEST_BUFFER = 1 };
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 static struct ev_loop *loop;
 static struct service_group group;
@@ -409,7 +403,7 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
     loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
     check_short_writes(&r, &text);

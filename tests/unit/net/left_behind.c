@@ -8,18 +8,13 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/pairs.h"
 
 enum { LARGE = 1000000, MORE = 5 };
 
 static const char key[] = "00000000-0000-4000-8000-000000000001";
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "warning",
-                                           .logfile = ""};
 static struct service_group group;
 static struct pairs pairs;
 static struct buf text;
@@ -180,7 +175,7 @@ int main(void)
     struct dataset *dataset = open_one();
     signal(SIGPIPE, SIG_IGN); // as the server does
     pairs.loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
     dataset_close(dataset); // the view has a reference of its own

@@ -13,6 +13,7 @@
 #include "net/conn.h"
 #include "net/worker.h"
 #include "serve/session.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
@@ -20,14 +21,7 @@
 
 enum { REQUEST_TIMEOUT = 3, WRITE_TIMEOUT = 5, KiB = 1024, LARGE = 1000 * KiB, PIECE = 16000 };
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "warning",
-                                           .logfile = "",
-                                           .request_timeout = REQUEST_TIMEOUT,
-                                           .write_timeout = WRITE_TIMEOUT};
+static struct service_settings settings;
 
 static struct ev_loop *loop;
 static struct service_group group;
@@ -382,6 +376,9 @@ int main(void)
     struct dataset *dataset =
         dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
+    settings = test_settings;
+    settings.request_timeout = REQUEST_TIMEOUT;
+    settings.write_timeout = WRITE_TIMEOUT;
     service_group_init(&group, &settings, dataset);
     loop = ev_loop_new(EVFLAG_AUTO);
     worker = worker_new(loop, &group, &error);

@@ -7,17 +7,12 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/pairs.h"
 
 enum { LISTENERS = 1000, LARGE = 300000, ALARM = 60 };
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static const char key[] = "00000000-0000-4000-8000-000000000001";
 
 static struct service_group group;
@@ -186,7 +181,7 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
     pairs.loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
     for (unsigned i = 0; i < 4; i++)

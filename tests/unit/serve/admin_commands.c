@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -21,13 +22,7 @@ static const char *const in_part[] = {"acl|log", "client|kill"};
 
 static const char *const words[] = {"no", "local", "yes"};
 
-static struct service_settings settings = {.executable = "",
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = "",
-                                           .enable_debug_command = ENABLE_YES,
-                                           .enable_shutdown_command = true};
+static struct service_settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 static unsigned refusals;
@@ -349,6 +344,9 @@ static void check_duration(void)
 int main(void)
 {
     dataset = loops_dataset(KEY " value\n");
+    settings = test_settings;
+    settings.enable_debug_command = ENABLE_YES;
+    settings.enable_shutdown_command = true;
     check_table();
     check_rows();
     check_allowed();

@@ -1,6 +1,7 @@
 // A server with a password: what strangers may say, how they enter, and what they can make us keep.
 #include "data/dataset.h"
 #include "serve/handlers.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -12,13 +13,7 @@
     "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "     \
     "RESP protocol version at the same time\r\n"
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = "",
-                                           .requirepass = "secret"};
+static struct service_settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -157,6 +152,8 @@ static void check_bytes(void)
 int main(void)
 {
     dataset = loops_dataset("3479d894-3271-4935-88cf-a06f3cbb80a5 v\n");
+    settings = test_settings;
+    settings.requirepass = "secret";
     loops_init(&loops, 1, &settings, dataset);
     check_commands();
     check_entering();

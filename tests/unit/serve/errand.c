@@ -5,17 +5,12 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
 
 enum { VISITS_MAX = 64 };
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct dataset *dataset;
 
 // What has happened to the errands of a test.
@@ -65,7 +60,7 @@ static struct errand *probe(unsigned slices)
 static void check_way(unsigned count, unsigned home, unsigned slices)
 {
     struct loops l;
-    loops_init(&l, count, &settings, dataset);
+    loops_init(&l, count, &test_settings, dataset);
     struct party *p = party_new(&l, home);
     struct errand *e = probe(slices);
     errand_send(e, &l.service[home], &p->session);
@@ -91,7 +86,7 @@ static void check_way(unsigned count, unsigned home, unsigned slices)
 static void check_gone(unsigned count, unsigned steps)
 {
     struct loops l;
-    loops_init(&l, count, &settings, dataset);
+    loops_init(&l, count, &test_settings, dataset);
     struct party *p = party_new(&l, 0);
     errand_send(probe(2), &l.service[0], &p->session);
     for (unsigned i = 0; i < steps; i++)
@@ -107,7 +102,7 @@ static void check_gone(unsigned count, unsigned steps)
 static void check_nobody(unsigned count)
 {
     struct loops l;
-    loops_init(&l, count, &settings, dataset);
+    loops_init(&l, count, &test_settings, dataset);
     errand_send(probe(1), &l.service[count - 1], NULL);
     while (loops_deliver(&l))
         ;
@@ -120,7 +115,7 @@ static void check_nobody(unsigned count)
 static void check_end(void)
 {
     struct loops l;
-    loops_init(&l, 3, &settings, dataset);
+    loops_init(&l, 3, &test_settings, dataset);
     struct party *p = party_new(&l, 1);
     errand_send(probe(1), &l.service[1], &p->session);
     loops_deliver(&l);
@@ -132,7 +127,7 @@ static void check_end(void)
 static void check_alone(void)
 {
     struct loops l;
-    loops_init(&l, 1, &settings, dataset);
+    loops_init(&l, 1, &test_settings, dataset);
     l.group.post = NULL;
     struct party *p = party_new(&l, 0);
     errand_send(probe(5), &l.service[0], &p->session);

@@ -13,17 +13,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static const uint64_t MS = 1000 * 1000;
 
 static struct service_group group;
@@ -51,7 +46,7 @@ static void start(uint64_t step)
 {
     fake.now = CLOCK_SECOND;
     fake.step = step;
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
 }
 

@@ -7,18 +7,13 @@
 #include "data/dataset.h"
 #include "serve/handlers.h"
 #include "serve/transaction.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
 
 enum { KEYS = 3000, LARGE = 64 * 1024, OFF_HALF = 1500 };
 
-static struct service_settings settings = {.executable = "",
-                                           .admin_commands = ENABLE_LOCAL,
-                                           .bind = "",
-                                           .unixsocket = "",
-                                           .loglevel = "notice",
-                                           .logfile = ""};
 static struct dataset *old_data;
 static struct dataset *new_data;
 static struct buf old_lines;
@@ -44,7 +39,7 @@ static void begin(void)
 {
     old_data = make_dataset("old", false, &old_lines);
     new_data = make_dataset("new", true, &new_lines);
-    loops_init(&loops, 1, &settings, old_data);
+    loops_init(&loops, 1, &test_settings, old_data);
 }
 
 static void end(void)
@@ -243,7 +238,7 @@ static void check_scan(unsigned calls, const char *options)
     unsigned wrong = 0, published = 0;
     for (unsigned i = 0; i < 2; i++)
         parts[i] = make_part(1 + i, &lines[i]);
-    loops_init(&loops, 1, &settings, parts[0]);
+    loops_init(&loops, 1, &test_settings, parts[0]);
     struct party *p = party_new(&loops, 0);
     for (unsigned call = 1; call == 1 || strcmp(cursor, "0") != 0; call++) {
         snprintf(request, sizeof request, "SCAN %s %s", cursor, options);
@@ -318,7 +313,7 @@ static void check_generation(void)
 {
     old_data = make_dataset("old", false, &old_lines);
     new_data = make_dataset("new", true, &new_lines);
-    loops_init(&loops, 3, &settings, old_data);
+    loops_init(&loops, 3, &test_settings, old_data);
     struct party *p[3];
     for (unsigned i = 0; i < 3; i++)
         p[i] = party_new(&loops, i);

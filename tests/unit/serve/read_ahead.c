@@ -8,15 +8,9 @@
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/guard.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 // Values of all kinds: small, copied, borrowed, larger than the output has room for.
 static const size_t sizes[] = {0, 1, 10, 100, 4095, 4096, 16000, 17000, 100 * 1024, 300 * 1024};
@@ -51,7 +45,7 @@ static void open_dataset(struct random *r)
 
 static void start_service(void)
 {
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
 }
 

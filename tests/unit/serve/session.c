@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "support/guard.h"
 #include "support/keysets.h"
+#include "support/service.h"
 #include "support/tap.h"
 
 #define A "3479d894-3271-4935-88cf-a06f3cbb80a5"
@@ -18,13 +19,6 @@
 #define ABSENT "00000000-0000-4000-8000-000000000000"
 #define BULK(key) "$36\r\n" key "\r\n"
 #define GET(key) "*2\r\n$3\r\nGET\r\n" BULK(key)
-
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 
 enum { BIG = 100 * 1024 };
 
@@ -48,7 +42,7 @@ static void open_dataset(void)
 
 static void start_service(void)
 {
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -13,12 +14,6 @@
 #define INVALIDATION ">2\r\n$10\r\ninvalidate\r\n_\r\n"
 #define MESSAGE "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -239,7 +234,7 @@ int main(void)
     static const unsigned counts[] = {1, 3};
     dataset = loops_dataset(A " value\n");
     for (unsigned i = 0; i < 2; i++) {
-        loops_init(&loops, counts[i], &settings, dataset);
+        loops_init(&loops, counts[i], &test_settings, dataset);
         check_own();
         check_redirected();
         check_broken();

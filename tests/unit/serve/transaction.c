@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -14,19 +15,6 @@
 
 enum { BIG = 100 * 1024 };
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
-static const struct service_settings guarded = {.executable = "",
-                                                .admin_commands = ENABLE_LOCAL,
-                                                .bind = "",
-                                                .unixsocket = "",
-                                                .loglevel = "notice",
-                                                .logfile = "",
-                                                .requirepass = "secret"};
 static struct dataset *dataset;
 static struct loops loops;
 
@@ -231,12 +219,14 @@ static void check_random(struct random *r)
 // Unlike what a client has already been told to be, one who RESETs is a stranger.
 static void check_stranger(void)
 {
+    struct service_settings guarded = test_settings;
     struct loops own;
     struct buf said = {0};
     append_request(&said, "AUTH secret");
     append_request(&said, "PING");
     append_request(&said, "RESET");
     append_request(&said, "MGET 1 2 3 4 5 6 7 8 9 10");
+    guarded.requirepass = "secret";
     loops_init(&own, 1, &guarded, dataset);
     for (size_t piece = 1; piece <= said.len; piece += said.len - 1) {
         struct party *p = party_new(&own, 0);
@@ -379,7 +369,7 @@ int main(void)
 {
     struct random r = random_seeded();
     open_dataset();
-    loops_init(&loops, 1, &settings, dataset);
+    loops_init(&loops, 1, &test_settings, dataset);
     check_replies();
     check_cutting();
     check_random(&r);

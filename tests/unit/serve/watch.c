@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -18,12 +19,6 @@
 #define NIL "*-1\r\n"
 #define RUN "*1\r\n+PONG\r\n"
 
-static const struct service_settings settings = {.executable = "",
-                                                 .admin_commands = ENABLE_LOCAL,
-                                                 .bind = "",
-                                                 .unixsocket = "",
-                                                 .loglevel = "notice",
-                                                 .logfile = ""};
 static struct loops loops;
 
 // What is said before the dataset is replaced and after it, and what the last reply is.
@@ -98,7 +93,7 @@ static void check_changes(void)
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct dataset *before = loops_dataset(cases[i].before);
         struct dataset *now = loops_dataset(cases[i].now);
-        loops_init(&loops, 1, &settings, before);
+        loops_init(&loops, 1, &test_settings, before);
         struct party *p = party_new(&loops, 0);
         replies(p, cases[i].said, cases[i].heard);
         loops_publish(&loops, 0, now);
@@ -115,7 +110,7 @@ static void check_resp3(void)
 {
     struct dataset *before = loops_dataset(A " a\n");
     struct dataset *now = loops_dataset(A " b\n");
-    loops_init(&loops, 1, &settings, before);
+    loops_init(&loops, 1, &test_settings, before);
     struct party *p = party_new(&loops, 0);
     say(p, "HELLO 3");
     loops_run(&loops);
@@ -155,7 +150,7 @@ static void check_length(size_t len, size_t odd, bool newline)
     struct buf lines[2] = {{0}, {0}};
     struct dataset *before = long_dataset(&lines[0], len, SIZE_MAX, true);
     struct dataset *now = long_dataset(&lines[1], len, odd, newline);
-    loops_init(&loops, 1, &settings, before);
+    loops_init(&loops, 1, &test_settings, before);
     struct party *p = party_new(&loops, 0);
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, now);
@@ -204,7 +199,7 @@ static void check_turns(void)
         long_dataset(&lines[1], LONG, SIZE_MAX, true),
         long_dataset(&lines[2], LONG, LONG - 1, true),
     };
-    loops_init(&loops, 1, &settings, data[0]);
+    loops_init(&loops, 1, &test_settings, data[0]);
     struct party *p = party_new(&loops, 0);
     say(p, "WATCH " A);
     party_turn(p);
@@ -280,7 +275,7 @@ static void check_many(void)
     struct buf lines[2] = {{0}, {0}};
     struct dataset *before = many_dataset(&lines[0], KEYS, UINT32_MAX);
     struct dataset *now = many_dataset(&lines[1], KEYS, KEYS - 1);
-    loops_init(&loops, 1, &settings, before);
+    loops_init(&loops, 1, &test_settings, before);
     struct party *p = party_new(&loops, 0);
     say_watch(p, 0, KEYS - 1);
     loops_publish(&loops, 0, now);

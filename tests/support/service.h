@@ -1,0 +1,11 @@
+// The settings that a service of a test has, where the test does not say otherwise.
+#ifndef STELE_TESTS_SERVICE_H
+#define STELE_TESTS_SERVICE_H
+
+#include "serve/service.h"
+
+// No limits, no password, and administrative commands for clients of this machine. A test that
+// needs other settings changes a copy.
+extern const struct service_settings test_settings;
+
+#endif
