@@ -4,6 +4,10 @@
 #define STELE_BASE_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+// The struct of that type whose member `member` is at `pointer`.
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 // A list's head, or one element's place. An element is on at most one list.
 struct link {

@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 

@@ -1,6 +1,7 @@
 // The generic group: questions about keys, whatever they hold.
 #include "base/number.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 

@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "base/process.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 

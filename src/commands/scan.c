@@ -16,6 +16,7 @@
 #include "base/glob.h"
 #include "base/number.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 

@@ -7,6 +7,7 @@
 // in place meanwhile, and holds no UUID any more, is answered by nulls.
 #include "base/number.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
 #include "serve/transaction.h"

@@ -7,6 +7,7 @@
 
 #include "commands/type_checks.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/doubt.h"
 #include "serve/handlers.h"
 #include "serve/session.h"

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "data/dataset_internal.h"
 #include "data/lines.h"
+#include "data/uuid_text.h"
 
 void dataset_close(struct dataset *d)
 {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/file.h"
+#include "base/link.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "data/build/build.h"
@@ -457,7 +458,7 @@ static void lock_index(struct dataset *d)
 
 void dataset_release(struct ref *ref)
 {
-    struct dataset *d = (struct dataset *)((char *)ref - offsetof(struct dataset, ref));
+    struct dataset *d = container_of(ref, struct dataset, ref);
     if (d->unread != NULL)
         d->unread(d->unread_context, d);
     else

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "base/escape.h"
-#include "data/simd.h"
+#include "base/simd.h"
+#include "data/newline.h"
+#include "data/uuid_text.h"
 
 enum { SHOWN_BYTES = 40 };
 

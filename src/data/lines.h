@@ -6,7 +6,7 @@
 #define STELE_DATA_LINES_H
 
 #include "base/bytes.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 
 enum {
     // Characters before the value: the UUID and one space.

@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "data/dataset.h"
 #include "data/trie.h"
+#include "data/uuid_text.h"
 
 _Static_assert((int)STELE_KEY_LEN == (int)UUID_TEXT_LEN, "the public number is the real one");
 

@@ -7,8 +7,9 @@
 #include "base/error.h"
 #include "data/lines.h"
 #include "data/proof.h"
-#include "data/simd.h"
+#include "data/slot_search.h"
 #include "data/trie_image.h"
+#include "data/uuid_text.h"
 
 enum {
     STEP = 8,        // keys of a group that go through a stage together

@@ -1,15 +1,9 @@
-// UUIDs: 36 characters of text and 128 bits.
-//
-// The text is 8-4-4-4-12 hexadecimal digits in either case with hyphens between; every version
-// and variant is accepted, the nil and the max UUID too. The canonical text is in lower case.
+// UUIDs as 128 bits. data/uuid_text.h reads and writes their text.
 #ifndef STELE_DATA_UUID_H
 #define STELE_DATA_UUID_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-
-enum { UUID_TEXT_LEN = 36 };
 
 // The bits in the order of the text: the first digit is the top of `hi`. Comparing two UUIDs as
 // numbers therefore orders them as their canonical texts.
@@ -17,13 +11,6 @@ struct uuid {
     uint64_t hi;
     uint64_t lo;
 };
-
-// Reads exactly UUID_TEXT_LEN bytes at `text`. False, with `*id` unspecified, when they are not a
-// UUID.
-bool uuid_parse(const char *text, struct uuid *id);
-
-// Writes the canonical text at `text`: UUID_TEXT_LEN bytes, no NUL.
-void uuid_format(struct uuid id, char *text);
 
 static inline bool uuid_equal(struct uuid a, struct uuid b)
 {

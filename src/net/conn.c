@@ -105,7 +105,7 @@ void conn_free(struct conn *c)
 
 static struct conn *conn_of_session(const struct session *s)
 {
-    return (struct conn *)((char *)s - offsetof(struct conn, session));
+    return container_of(s, struct conn, session);
 }
 
 void conn_wake(struct session *s)

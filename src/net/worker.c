@@ -37,7 +37,7 @@ enum { GIVE_BACK_PART = 16 };
 
 static struct conn *conn_of(struct link *link)
 {
-    return (struct conn *)((char *)link - offsetof(struct conn, link));
+    return container_of(link, struct conn, link);
 }
 
 static void be_active(struct conn *c, uint64_t now)
@@ -64,17 +64,17 @@ static void close_older(struct worker *worker, struct link *list, uint64_t age)
 
 static struct conn *conn_of_wait(struct link *link)
 {
-    return (struct conn *)((char *)link - offsetof(struct conn, wait));
+    return container_of(link, struct conn, wait);
 }
 
 static struct conn *conn_of_wake(struct link *link)
 {
-    return (struct conn *)((char *)link - offsetof(struct conn, wake));
+    return container_of(link, struct conn, wake);
 }
 
 static struct conn *conn_of_holding(struct link *link)
 {
-    return (struct conn *)((char *)link - offsetof(struct conn, holding));
+    return container_of(link, struct conn, holding);
 }
 
 // In ns; 0: none.

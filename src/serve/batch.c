@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/handlers.h"
 
 static const struct command_entry *find_entry(struct batch *b, const struct command_index *commands,

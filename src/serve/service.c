@@ -163,8 +163,7 @@ uint64_t service_generation(const struct service *service, const struct view *vi
 
 uint64_t service_oldest_view(const struct service *service)
 {
-    const struct view *oldest =
-        (const struct view *)((const char *)service->views.next - offsetof(struct view, link));
+    const struct view *oldest = container_of(service->views.next, struct view, link);
     uint64_t number = service->view->number;
     return number > OLDER_VIEWS_MAX && oldest->number < number - OLDER_VIEWS_MAX
                ? number - OLDER_VIEWS_MAX

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/doubt.h"
 #include "serve/errand.h"
 #include "serve/handlers.h"
@@ -257,9 +258,7 @@ void session_push_output(struct session *s, struct output *message)
 
 static struct session *session_of(const struct service *service, struct link *link)
 {
-    return link == &service->sessions
-               ? NULL
-               : (struct session *)((char *)link - offsetof(struct session, link));
+    return link == &service->sessions ? NULL : container_of(link, struct session, link);
 }
 
 struct session *session_next(const struct session *s)

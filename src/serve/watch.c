@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "data/dataset.h"
 #include "data/lines.h"
+#include "data/uuid_text.h"
 
 enum {
     PIECE = 16 * 1024,  // bytes of a value that one call reads

@@ -1,6 +1,7 @@
 // `stele get`: values straight from the file, without a server.
 #include <stdio.h>
 
+#include "data/uuid_text.h"
 #include "tool/tool.h"
 
 static int get(const struct options *o)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/number.h"
+#include "data/uuid_text.h"
 #include "tool/tool.h"
 
 // Makes the range that of the keys whose text begins with the hexadecimal digits of `prefix`;

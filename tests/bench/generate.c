@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 #include "support/count.h"
 #include "support/keysets.h"
 #include "support/tap.h"

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/uuid_text.h"
 #include "faults/hammer.h"
 #include "support/forge.h"
 #include "support/server.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data/stele.h"
+#include "data/uuid_text.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"

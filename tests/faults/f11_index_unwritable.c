@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/uuid_text.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/watch.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 #include "support/beside.h"
 #include "support/crowd.h"
 #include "support/memory.h"

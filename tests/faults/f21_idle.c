@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 #include "support/crowd.h"
 #include "support/memory.h"
 #include "support/server.h"

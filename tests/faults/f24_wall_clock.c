@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "net/publisher.h"
 #include "net/server.h"
 #include "options.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "data/uuid_text.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/talk.h"

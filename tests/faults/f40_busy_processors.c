@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/parallel.h"
+#include "data/uuid_text.h"
 #include "support/busy.h"
 #include "support/control.h"
 #include "support/forge.h"

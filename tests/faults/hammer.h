@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 #include "support/server.h"
 #include "support/tap.h"
 

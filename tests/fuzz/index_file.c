@@ -19,6 +19,7 @@
 #include "data/lines.h"
 #include "data/trie.h"
 #include "data/trie_image.h"
+#include "data/uuid_text.h"
 #include "fuzz/fuzz.h"
 
 _Static_assert(offsetof(struct index_header, zeros) == INPUT_FIELDS, "all fields are in the input");

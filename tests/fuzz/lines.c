@@ -4,6 +4,7 @@
 // An input is a data text, in a block of exactly its size. Its lines are found once more by memchr,
 // and its UUIDs digit by digit.
 #include "data/lines.h"
+#include "data/uuid_text.h"
 
 #include <ctype.h>
 

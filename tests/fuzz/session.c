@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "fuzz/fuzz.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "data/uuid_text.h"
 #include "support/keysets.h"
 #include "support/server.h"
 #include "support/talk.h"

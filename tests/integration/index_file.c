@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/uuid_text.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"

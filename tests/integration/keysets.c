@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "data/uuid_text.h"
 #include "support/keysets.h"
 #include "support/server.h"
 #include "support/tap.h"

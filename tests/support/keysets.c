@@ -1,5 +1,6 @@
 // The key sets. Versions and variants are not set where they would make a set kinder.
 #include "support/keysets.h"
+#include "data/uuid_text.h"
 
 #include <stdlib.h>
 

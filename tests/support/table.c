@@ -1,5 +1,6 @@
 // Keys are a mix of seed and number, values its text.
 #include "support/table.h"
+#include "data/uuid_text.h"
 
 #include <fcntl.h>
 #include <glob.h>

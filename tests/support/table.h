@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "support/tap.h"
 
 // All lines are of the same length, so all tables of one count are, too.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "data/uuid_text.h"
 #include "support/server.h"
 #include "support/talk.h"
 

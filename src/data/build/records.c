@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "data/uuid_text.h"
 
 enum {
     CHUNK_BYTES = 4 << 20,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "data/uuid_text.h"
 
 enum { CACHE_LINE = 64, SHOWN_BEFORE = 24, SHOWN = 80 };
 

@@ -5,6 +5,7 @@
 
 #include "bench/load/data_file.h"
 #include "bench/load/protocol.h"
+#include "data/uuid_text.h"
 #include "support/tap.h"
 
 // What is asked for.

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 
 struct error;
 

@@ -3,7 +3,7 @@
 #include "bench/load/protocol.h"
 
 #include "base/number.h"
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 
 enum { AROUND = 128 }; // more than a key and all that frames it or its value, in either protocol
 

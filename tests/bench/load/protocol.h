@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
+#include "data/uuid_text.h"
 
 enum protocol { PROTOCOL_RESP, PROTOCOL_MEMCACHED };
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "data/build/build.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "support/table.h"
 #include "support/tap.h"
 

@@ -12,6 +12,7 @@
 #include "data/index_format.h"
 #include "data/trie.h"
 #include "data/trie_image.h"
+#include "data/uuid_text.h"
 
 #define ALL_ONES UINT64_MAX
 #define TOP_BIT (UINT64_C(1) << 63)

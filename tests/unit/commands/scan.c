@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/session.h"
 #include "support/keysets.h"
 #include "support/service.h"

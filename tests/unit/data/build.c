@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "data/trie.h"
+#include "data/uuid_text.h"
 #include "support/keysets.h"
 #include "support/tap.h"
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/ref.h"
+#include "data/uuid_text.h"
 #include "support/guard.h"
 #include "support/server.h"
 #include "support/tap.h"

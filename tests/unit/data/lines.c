@@ -6,7 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "data/simd.h"
+#include "base/simd.h"
+#include "data/newline.h"
+#include "data/uuid_text.h"
 #include "support/guard.h"
 #include "support/tap.h"
 

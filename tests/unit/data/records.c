@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "data/uuid_text.h"
 #include "support/keysets.h"
 #include "support/tap.h"
 

@@ -1,11 +1,10 @@
 // UUID text and bits against a naive oracle: every byte value at each of the 36 places, random
 // ids, random text, the order; in every form the machine has. Text read and text written both end
 // at a guard page.
-#include "data/uuid.h"
+#include "data/uuid_text.h"
 
 #include <stdio.h>
 
-#include "data/simd.h"
 #include "support/guard.h"
 #include "support/keysets.h"
 #include "support/tap.h"

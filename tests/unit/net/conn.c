@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "net/worker.h"
 #include "support/keysets.h"
 #include "support/service.h"

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/uuid_text.h"
 #include "serve/session.h"
 #include "support/guard.h"
 #include "support/service.h"

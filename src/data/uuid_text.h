@@ -1,34 +1,28 @@
-// The innermost work on bytes, each piece in two forms: `_scalar`, plain C for every machine, and
-// `_sse2`, sixteen bytes at a time, for x86-64, which has SSE2 always. SIMD(name) is the form to
-// call here; tests call both and compare.
+// UUIDs as 36 characters of text: reading, comparing and writing them.
 //
-// Nothing is decided at run time: what SSSE3 and AVX2 would save is less than the call through a
-// pointer that choosing them needs (docs/mistakes.md). No form reads a byte it was not given.
-// Functions whose names begin with sse2_ are parts of those forms.
-#ifndef STELE_DATA_SIMD_H
-#define STELE_DATA_SIMD_H
+// The text is 8-4-4-4-12 hexadecimal digits in either case with hyphens between. Every version and
+// variant is accepted, and the nil and the max UUID too. The canonical text is in lower case.
+#ifndef STELE_DATA_UUID_TEXT_H
+#define STELE_DATA_UUID_TEXT_H
 
 #include <endian.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/simd.h"
 #include "data/uuid.h"
 
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#define SIMD(name) name##_sse2
-#else
-#define SIMD(name) name##_scalar
-#endif
+enum { UUID_TEXT_LEN = 36 };
 
-enum {
-    NEWLINE_WINDOW = 64,    // bytes compared with one branch behind them
-    SLOT_SEARCH_MAX = 60,   // slots in one search
-    SLOT_SEARCH_STEP = 4,   // slots compared together
-    SLOT_SEARCH_USUAL = 12, // slots always looked at: most leaves have no more
-};
+// Reads exactly UUID_TEXT_LEN bytes at `text`. Returns false, and leaves `*id` unspecified, when
+// they are not a UUID.
+bool uuid_parse(const char *text, struct uuid *id);
+
+// Writes the canonical text at `text`: UUID_TEXT_LEN bytes, no NUL.
+void uuid_format(struct uuid id, char *text);
+
+// The two forms of the functions that lookups inline follow (base/simd.h).
 
 // ---- plain C ------------------------------------------------------------------------------------
 
@@ -71,7 +65,7 @@ static inline uint64_t load_4_and_4(const char *first, const char *second)
     return (uint64_t)le32toh(a) | (uint64_t)le32toh(b) << 32;
 }
 
-// What uuid_parse promises.
+// As uuid_parse.
 static inline bool uuid_parse_scalar(const char *text, struct uuid *id)
 {
     // 00000000-0000-0000-0000-000000000000
@@ -94,50 +88,9 @@ static inline bool uuid_matches_scalar(struct uuid id, const char *text)
     return uuid_parse_scalar(text, &found) && uuid_equal(found, id);
 }
 
-// How many of the `len` bytes at `text` stand before the first newline: `len` when there is none.
-static inline size_t newline_find_scalar(const char *text, size_t len)
-{
-    const char *newline = len > 0 ? memchr(text, '\n', len) : NULL;
-    return newline != NULL ? (size_t)(newline - text) : len;
-}
-
-// The first of the slots [lo, hi), at most SLOT_SEARCH_MAX, whose bits from `offset_bits` on equal
-// `fingerprint`, both cut to 32 bits: its number, or `hi` when there is none. `slots` are all slots
-// of a trie image, with its padding, and slot `hi` - 1 is one of them.
-static inline uint64_t slot_search_scalar(const unsigned char *slots, uint64_t lo, uint64_t hi,
-                                          unsigned slot_bytes, unsigned offset_bits,
-                                          uint64_t fingerprint)
-{
-    unsigned above = 64 - 8 * slot_bytes;
-    for (; lo < hi; lo++) {
-        uint64_t slot;
-        memcpy(&slot, slots + lo * slot_bytes, sizeof slot);
-        if ((uint32_t)(le64toh(slot) << above >> (above + offset_bits)) == (uint32_t)fingerprint)
-            break;
-    }
-    return lo;
-}
-
 // ---- SSE2 ---------------------------------------------------------------------------------------
 
 #if defined(__x86_64__)
-
-static inline __m128i sse2_16(const void *at)
-{
-    return _mm_loadu_si128((const __m128i *)at);
-}
-
-static inline __m128i sse2_8(const void *at)
-{
-    return _mm_loadl_epi64((const __m128i *)at);
-}
-
-static inline __m128i sse2_4(const void *at)
-{
-    int x;
-    memcpy(&x, at, sizeof x);
-    return _mm_cvtsi32_si128(x);
-}
 
 static inline __m128i sse2_digits_of_hi(const char *text)
 {
@@ -151,7 +104,8 @@ static inline __m128i sse2_digits_of_lo(const char *text)
                               sse2_8(text + 28));
 }
 
-// Not 0 when a hyphen is missing: a number, to be joined with another before the one branch.
+// Not 0 when a hyphen is missing. A number, so that callers join it with another one and branch
+// once.
 static inline int sse2_hyphens_missing(const char *text)
 {
     // Of the bytes 8 to 23, the hyphens are every fifth.
@@ -165,7 +119,7 @@ static inline int sse2_cleared(__m128i mask)
     return _mm_movemask_epi8(mask) ^ 0xffff;
 }
 
-// Digits to their values. Clears bytes of `*good` at whatever is no hexadecimal digit.
+// The values of 16 hexadecimal digits. Clears the bytes of `*good` where `x` has no digit.
 static inline __m128i sse2_nibbles(__m128i x, __m128i *good)
 {
     __m128i from_0 = _mm_sub_epi8(x, _mm_set1_epi8('0'));
@@ -195,18 +149,19 @@ static inline bool uuid_parse_sse2(const char *text, struct uuid *id)
     return (sse2_cleared(good) | sse2_hyphens_missing(text)) == 0;
 }
 
-// Where the digits are not those of these nibbles in either case.
+// Sets bits wherever a digit is not that of its nibble, in either case of the letters.
 static inline __m128i sse2_differing(__m128i digits, __m128i nibbles)
 {
     __m128i letter = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
     __m128i wanted = _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')),
                                   _mm_and_si128(letter, _mm_set1_epi8('a' - '0' - 10)));
-    // The bit of the case may differ in letters only: it would make CR a hyphen, DLE a zero.
+    // Only letters have a case. Elsewhere this bit counts: without it CR is a hyphen, DLE a 0.
     return _mm_andnot_si128(_mm_and_si128(letter, _mm_set1_epi8(0x20)),
                             _mm_xor_si128(digits, wanted));
 }
 
-// The key becomes text, not the text a key: that can be done before the text has come from memory.
+// Makes text of the key rather than a key of the text: the processor can do that before the text
+// arrives from memory.
 static inline bool uuid_matches_sse2(struct uuid id, const char *text)
 {
     __m128i bytes =
@@ -217,67 +172,6 @@ static inline bool uuid_matches_sse2(struct uuid id, const char *text)
     __m128i lo = sse2_differing(sse2_digits_of_lo(text), _mm_unpackhi_epi8(first, second));
     __m128i same = _mm_cmpeq_epi8(_mm_or_si128(hi, lo), _mm_setzero_si128());
     return (sse2_cleared(same) | sse2_hyphens_missing(text)) == 0;
-}
-
-static inline uint64_t sse2_newlines_16(const char *text)
-{
-    return (uint64_t)(unsigned)_mm_movemask_epi8(
-        _mm_cmpeq_epi8(sse2_16(text), _mm_set1_epi8('\n')));
-}
-
-static inline uint64_t sse2_newlines(const char *text)
-{
-    return sse2_newlines_16(text) | sse2_newlines_16(text + 16) << 16 |
-           sse2_newlines_16(text + 32) << 32 | sse2_newlines_16(text + 48) << 48;
-}
-
-// For reading on and on. Values are short and of unlike lengths: comparing 64 bytes takes less time
-// than mispredicting a branch at every 16. The end of a long one is found by memchr.
-static inline size_t newline_find_sse2(const char *text, size_t len)
-{
-    size_t done = 0;
-    for (; done < 2 * NEWLINE_WINDOW && len - done >= NEWLINE_WINDOW; done += NEWLINE_WINDOW) {
-        uint64_t newlines = sse2_newlines(text + done);
-        if (newlines != 0)
-            return done + (size_t)__builtin_ctzll(newlines);
-    }
-    return done + newline_find_scalar(text + done, len - done);
-}
-
-// Which of four slots have the fingerprint.
-static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes, __m128i left,
-                                  __m128i right, __m128i wanted)
-{
-    __m128i a = _mm_unpacklo_epi64(sse2_8(slots), sse2_8(slots + slot_bytes));
-    __m128i b = _mm_unpacklo_epi64(sse2_8(slots + 2 * slot_bytes), sse2_8(slots + 3 * slot_bytes));
-    a = _mm_srl_epi64(_mm_sll_epi64(a, left), right);
-    b = _mm_srl_epi64(_mm_sll_epi64(b, left), right);
-    __m128i low_halves = _mm_castps_si128(
-        _mm_shuffle_ps(_mm_castsi128_ps(a), _mm_castsi128_ps(b), _MM_SHUFFLE(2, 0, 2, 0)));
-    return (uint64_t)(unsigned)_mm_movemask_ps(
-        _mm_castsi128_ps(_mm_cmpeq_epi32(low_halves, wanted)));
-}
-
-// As many steps for nearly every leaf, so that no branch depends on where the slot is: steps past
-// the end look at the last four slots again, and these may begin before the leaf.
-static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo, uint64_t hi,
-                                        unsigned slot_bytes, unsigned offset_bits,
-                                        uint64_t fingerprint)
-{
-    if (hi < SLOT_SEARCH_STEP)
-        return slot_search_scalar(slots, lo, hi, slot_bytes, offset_bits, fingerprint);
-    __m128i left = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes));
-    __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + offset_bits));
-    __m128i wanted = _mm_set1_epi32((int)(uint32_t)fingerprint);
-    uint64_t last = hi - SLOT_SEARCH_STEP;
-    uint64_t found = 0; // bit i: the slot `lo` - SLOT_SEARCH_STEP + i
-    for (uint64_t i = 0; i < SLOT_SEARCH_USUAL || lo + i < hi; i += SLOT_SEARCH_STEP) {
-        uint64_t at = lo + i < last ? lo + i : last;
-        found |= sse2_slots(slots + at * slot_bytes, slot_bytes, left, right, wanted)
-                 << (at + SLOT_SEARCH_STEP - lo);
-    }
-    found >>= SLOT_SEARCH_STEP;
-    return found != 0 ? lo + (uint64_t)__builtin_ctzll(found) : hi;
 }
 
 #endif

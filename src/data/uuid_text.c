@@ -1,7 +1,5 @@
-// UUID text and bits. Reading is the hot way, and lives in simd.h, where others inline it.
-#include "data/uuid.h"
-
-#include "data/simd.h"
+// UUIDs as text, for callers outside the hot path. Lookups inline the forms in the header.
+#include "data/uuid_text.h"
 
 bool uuid_parse(const char *text, struct uuid *id)
 {

@@ -1,0 +1,50 @@
+// Finding the end of a line, in two forms (base/simd.h).
+#ifndef STELE_DATA_NEWLINE_H
+#define STELE_DATA_NEWLINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/simd.h"
+
+enum { NEWLINE_WINDOW = 64 }; // bytes compared before one branch
+
+// The number of bytes before the first newline among the `len` bytes at `text`; `len` when there is
+// none.
+static inline size_t newline_find_scalar(const char *text, size_t len)
+{
+    const char *newline = len > 0 ? memchr(text, '\n', len) : NULL;
+    return newline != NULL ? (size_t)(newline - text) : len;
+}
+
+#if defined(__x86_64__)
+
+static inline uint64_t sse2_newlines_16(const char *text)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(sse2_16(text), _mm_set1_epi8('\n')));
+}
+
+static inline uint64_t sse2_newlines(const char *text)
+{
+    return sse2_newlines_16(text) | sse2_newlines_16(text + 16) << 16 |
+           sse2_newlines_16(text + 32) << 32 | sse2_newlines_16(text + 48) << 48;
+}
+
+// For reading line after line. Values are short and differ in length, so comparing 64 bytes at once
+// takes less time than a mispredicted branch for each 16. memchr finds the end of a long value.
+static inline size_t newline_find_sse2(const char *text, size_t len)
+{
+    size_t done = 0;
+    for (; done < 2 * NEWLINE_WINDOW && len - done >= NEWLINE_WINDOW; done += NEWLINE_WINDOW) {
+        uint64_t newlines = sse2_newlines(text + done);
+        if (newlines != 0)
+            return done + (size_t)__builtin_ctzll(newlines);
+    }
+    return done + newline_find_scalar(text + done, len - done);
+}
+
+#endif
+
+#endif

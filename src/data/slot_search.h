@@ -1,0 +1,77 @@
+// Finding a fingerprint among the slots of a leaf (data/trie_image.h), in two forms (base/simd.h).
+#ifndef STELE_DATA_SLOT_SEARCH_H
+#define STELE_DATA_SLOT_SEARCH_H
+
+#include <endian.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/simd.h"
+
+enum {
+    SLOT_SEARCH_MAX = 60,   // slots in one search
+    SLOT_SEARCH_STEP = 4,   // slots compared together
+    SLOT_SEARCH_USUAL = 12, // slots always compared: most leaves have no more
+};
+
+// The number of the first slot in [lo, hi) that has the fingerprint; `hi` when none has. A slot has
+// it when its bits from `offset_bits` on equal `fingerprint`, both cut to 32 bits. `slots` are all
+// slots of a trie image with its padding; slot `hi` - 1 is one of them, and [lo, hi) holds at most
+// SLOT_SEARCH_MAX.
+static inline uint64_t slot_search_scalar(const unsigned char *slots, uint64_t lo, uint64_t hi,
+                                          unsigned slot_bytes, unsigned offset_bits,
+                                          uint64_t fingerprint)
+{
+    unsigned above = 64 - 8 * slot_bytes;
+    for (; lo < hi; lo++) {
+        uint64_t slot;
+        memcpy(&slot, slots + lo * slot_bytes, sizeof slot);
+        if ((uint32_t)(le64toh(slot) << above >> (above + offset_bits)) == (uint32_t)fingerprint)
+            break;
+    }
+    return lo;
+}
+
+#if defined(__x86_64__)
+
+// Which of four slots have the fingerprint.
+static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes, __m128i left,
+                                  __m128i right, __m128i wanted)
+{
+    __m128i a = _mm_unpacklo_epi64(sse2_8(slots), sse2_8(slots + slot_bytes));
+    __m128i b = _mm_unpacklo_epi64(sse2_8(slots + 2 * slot_bytes), sse2_8(slots + 3 * slot_bytes));
+    a = _mm_srl_epi64(_mm_sll_epi64(a, left), right);
+    b = _mm_srl_epi64(_mm_sll_epi64(b, left), right);
+    __m128i low_halves = _mm_castps_si128(
+        _mm_shuffle_ps(_mm_castsi128_ps(a), _mm_castsi128_ps(b), _MM_SHUFFLE(2, 0, 2, 0)));
+    return (uint64_t)(unsigned)_mm_movemask_ps(
+        _mm_castsi128_ps(_mm_cmpeq_epi32(low_halves, wanted)));
+}
+
+// Takes the same number of steps for nearly every leaf, so that no branch depends on where the slot
+// is. Steps past the end compare the last four slots again; the first of these may lie before the
+// leaf.
+static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo, uint64_t hi,
+                                        unsigned slot_bytes, unsigned offset_bits,
+                                        uint64_t fingerprint)
+{
+    if (hi < SLOT_SEARCH_STEP)
+        return slot_search_scalar(slots, lo, hi, slot_bytes, offset_bits, fingerprint);
+    __m128i left = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes));
+    __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + offset_bits));
+    __m128i wanted = _mm_set1_epi32((int)(uint32_t)fingerprint);
+    uint64_t last = hi - SLOT_SEARCH_STEP;
+    uint64_t found = 0; // bit i: the slot `lo` - SLOT_SEARCH_STEP + i
+    for (uint64_t i = 0; i < SLOT_SEARCH_USUAL || lo + i < hi; i += SLOT_SEARCH_STEP) {
+        uint64_t at = lo + i < last ? lo + i : last;
+        found |= sse2_slots(slots + at * slot_bytes, slot_bytes, left, right, wanted)
+                 << (at + SLOT_SEARCH_STEP - lo);
+    }
+    found >>= SLOT_SEARCH_STEP;
+    return found != 0 ? lo + (uint64_t)__builtin_ctzll(found) : hi;
+}
+
+#endif
+
+#endif
