@@ -5,8 +5,8 @@
 #include "base/glob.h"
 #include "serve/errand.h"
 #include "serve/handlers.h"
-#include "serve/pubsub.h"
 #include "serve/session.h"
+#include "serve/subscriptions.h"
 
 enum {
     ROOM_FIRST = 16 * 1024,
@@ -22,7 +22,7 @@ struct census {
     size_t needed; // bytes
     size_t used;
     size_t room;
-    char *text;         // the names as pubsub_names writes them; `room` bytes
+    char *text;         // the names as subscriptions_names writes them; `room` bytes
     struct span *names; // these three once all loops have told theirs
     size_t count;
     size_t sorted; // steps of sorting that are done
@@ -34,7 +34,8 @@ static bool visit_census(struct errand *e, struct service *service)
     struct session *s = session_after(service, e->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
         size_t room = census->room - census->used;
-        size_t size = pubsub_names(s, census->kind, census->text + census->used, room);
+        size_t size =
+            subscriptions_names(s->subscriptions, census->kind, census->text + census->used, room);
         census->needed += size;
         census->used += size <= room ? size : 0;
         e->cursor = s->id;

@@ -1,6 +1,6 @@
 // CLIENT: what there is to know of connections, in all loops, and what can be done to them. The
 // subcommands about this connection's own name and library are in connection.c, those about
-// client-side caching in tracking.c.
+// client-side caching in client_tracking.c.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,8 +8,8 @@
 #include "base/number.h"
 #include "serve/errand.h"
 #include "serve/handlers.h"
-#include "serve/pubsub.h"
 #include "serve/session.h"
+#include "serve/subscriptions.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
 
@@ -26,13 +26,6 @@ enum {
 
 // ---- one client's line --------------------------------------------------------------------------
 
-static void describe(const struct session *s, struct client_facts *facts)
-{
-    *facts = (struct client_facts){.fd = -1, .active_ns = s->created_ns};
-    if (s->service->owner.describe != NULL)
-        s->service->owner.describe(s, facts);
-}
-
 static bool is_subscriber(const struct session *s)
 {
     return s->subscriptions != NULL;
@@ -48,7 +41,7 @@ static void write_flags(const struct session *s, const struct client_facts *fact
         to[len++] = 'x';
     if (s->paused)
         to[len++] = 'b';
-    len += tracking_letters(s, to + len);
+    len += tracking_letters(s->tracking, to + len);
     if (s->closing)
         to[len++] = 'c';
     if (s->killed)
@@ -78,7 +71,7 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
     char command[COMMAND_FULL_NAME_MAX] = "NULL";
     const struct transaction *t = s->transaction;
     size_t queued = t != NULL ? t->requests.cap : 0;
-    describe(s, &facts);
+    session_describe(s, &facts);
     write_flags(s, &facts, flags);
     if (s->last != NULL)
         command_full_name(s->last, command);
@@ -91,31 +84,17 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
         "lib-name=%s lib-ver=%s io-thread=%u",
         (unsigned long long)s->id, facts.address, facts.local_address, facts.fd,
         s->name != NULL ? s->name : "", seconds_since(now, s->created_ns),
-        seconds_since(now, facts.active_ns), flags, pubsub_count(s, CHANNEL),
-        pubsub_count(s, CHANNEL_PATTERN), pubsub_count(s, CHANNEL_SHARD),
-        t != NULL ? (long long)t->count : -1, (unsigned long long)s->watched, facts.input,
-        facts.input_memory - facts.input, s->args_capacity * sizeof *s->args, queued,
-        facts.output > 0, facts.output_memory,
+        seconds_since(now, facts.active_ns), flags, subscriptions_count(s->subscriptions, CHANNEL),
+        subscriptions_count(s->subscriptions, CHANNEL_PATTERN),
+        subscriptions_count(s->subscriptions, CHANNEL_SHARD), t != NULL ? (long long)t->count : -1,
+        (unsigned long long)s->watched, facts.input, facts.input_memory - facts.input,
+        s->args_capacity * sizeof *s->args, queued, facts.output > 0, facts.output_memory,
         facts.memory + facts.input_memory + facts.output_memory + session_memory(s),
         facts.reading ? "r" : "", facts.writing ? "w" : "", command,
-        (long long)tracking_redirect(s), s->reply.protocol == RESP3 ? 3 : 2,
+        (long long)tracking_redirect(s->tracking), s->reply.protocol == RESP3 ? 3 : 2,
         s->lib_name != NULL ? s->lib_name : "", s->lib_ver != NULL ? s->lib_ver : "",
         s->service->number);
     return len < 0 ? 0 : len < LINE_MAX ? (size_t)len : LINE_MAX - 1;
-}
-
-void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
-{
-    struct client_facts facts;
-    describe(s, &facts);
-    memcpy(to, facts.address, CLIENT_ADDRESS_TEXT);
-}
-
-void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
-{
-    struct client_facts facts;
-    describe(s, &facts);
-    memcpy(to, facts.local_address, CLIENT_ADDRESS_TEXT);
 }
 
 enum command_result client_info_command(struct session *s, const struct resp_request *r)
@@ -319,7 +298,7 @@ static bool is_meant(const struct killing *k, const struct session *s)
         return false;
     if (*k->address == '\0' && *k->local_address == '\0')
         return true;
-    describe(s, &facts);
+    session_describe(s, &facts);
     return (*k->address == '\0' || strcmp(k->address, facts.address) == 0) &&
            (*k->local_address == '\0' || strcmp(k->local_address, facts.local_address) == 0);
 }
@@ -454,19 +433,11 @@ struct pause {
     uint64_t until; // 0: ends
 };
 
-void service_unpause(struct service *service)
-{
-    service->paused_until = 0;
-    for (struct session *s = session_after(service, 0); s != NULL; s = session_next(s))
-        if (s->paused)
-            session_wake(s);
-}
-
 static bool visit_pause(struct errand *e, struct service *service)
 {
     const struct pause *p = (const struct pause *)e;
     if (p->until == 0)
-        service_unpause(service);
+        session_end_pause(service);
     else if (p->until > service->paused_until) // the longest holds, as in Redis
         service->paused_until = p->until;
     return true;

@@ -2,7 +2,6 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "serve/handlers.h"
-#include "serve/pubsub.h"
 #include "serve/session.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
@@ -71,8 +70,8 @@ enum command_result reset_command(struct session *s, const struct resp_request *
 {
     (void)r;
     session_end_transaction(s);
-    tracking_end(s);
-    pubsub_end(s);
+    session_stop_tracking(s);
+    session_unsubscribe(s);
     session_set_text(s, &s->name, span_of(NULL, 0));
     s->authenticated = s->service->settings->requirepass == NULL;
     s->no_evict = false;

@@ -1,14 +1,18 @@
-// STELE.RANGE and STELE.COUNT: ordered reads, which Redis's strings do not have. Keys stand in the
-// order of their bits, so a range of keys is a range of ranks: counting it is two searches, and
-// reading it begins at one end, whatever its size. UUIDs of version 7 begin with the time they were
-// made at, so a table of them is a time series.
+// STELE.RELOAD, and STELE.RANGE and STELE.COUNT: ordered reads, which Redis's strings do not have.
+// Keys stand in the order of their bits, so a range of keys is a range of ranks: counting it is two
+// searches, and reading it begins at one end, whatever its size. UUIDs of version 7 begin with the
+// time they were made at, so a table of them is a time series.
 //
 // The count stands in front of the keys and is kept whatever happens: a line that was overwritten
 // in place meanwhile, and holds no UUID any more, is answered by nulls.
+#include <stdlib.h>
+
 #include "base/number.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
+#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/reload.h"
 #include "serve/session.h"
 
 enum {
@@ -171,5 +175,49 @@ enum command_result stele_range_command(struct session *s, const struct resp_req
         if (!session_may_go_on(s) || !reply_record(s, &range, rank))
             return COMMAND_AGAIN;
     }
+    return COMMAND_DONE;
+}
+
+// ---- STELE.RELOAD -------------------------------------------------------------------------------
+
+// Who may read need not be allowed to make the server work for seconds: only a client that knows a
+// password, and that admin-commands allows it.
+static bool may_reload(struct session *s)
+{
+    if (s->service->group->reload == NULL)
+        resp_error(&s->reply, "ERR this server cannot reload its dataset");
+    else if (s->service->settings->requirepass == NULL)
+        resp_error(&s->reply, "NOPERM STELE.RELOAD needs a server with a password; SIGHUP and "
+                              "--watch do not");
+    else
+        return true;
+    return false;
+}
+
+enum command_result stele_reload_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    const struct service_group *group = s->service->group;
+    struct reload_request *request = (struct reload_request *)errand_answer(s);
+    if (request == NULL && s->errand != NULL)
+        return COMMAND_WAIT;
+    if (request == NULL) {
+        if (!may_reload(s))
+            return COMMAND_DONE;
+        request = calloc(1, sizeof *request);
+        if (request == NULL) {
+            s->oom = true;
+            return COMMAND_DONE;
+        }
+        request->errand.release = errand_free;
+        errand_lend(&request->errand, s);
+        group->reload(group->reload_context, request);
+        return COMMAND_WAIT;
+    }
+    if (request->failed)
+        resp_error(&s->reply, "ERR cannot reload: %s", request->why.text);
+    else
+        resp_status(&s->reply, request->unchanged ? "OK unchanged" : "OK");
+    errand_end(s);
     return COMMAND_DONE;
 }

@@ -675,7 +675,7 @@ const struct command command_table[] = {
     {"bitpos", -3, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.8.7", 0, bitpos_command,
      "Where the first set or clear bit of a value is", "O(N) where N is the length of the part",
      NULL, bitpos_words},
-    {"client", -2, 0, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
+    {"client", -2, KEEPS_CACHING, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
      "Commands about client connections", NULL, .subcommands = client_rows},
     {"cluster", -2, 0, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, NULL, "Commands about the cluster",
      NULL, .subcommands = cluster_rows,

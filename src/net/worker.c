@@ -143,14 +143,14 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
     if (worker->service.paused_until != worker->pause_end)
         return; // it has just been made longer
     worker->pause_end = 0;
-    service_unpause(&worker->service);
+    session_end_pause(&worker->service);
 }
 
 // The clients of a loop have been paused, for longer than before, or not any more.
 static void follow_pause(struct worker *worker)
 {
     if (worker->drained != NULL) // those who are still here shall be done
-        service_unpause(&worker->service);
+        session_end_pause(&worker->service);
     uint64_t until = worker->service.paused_until;
     uint64_t now = clock_monotonic_ns();
     worker->pause_end = until;
@@ -506,7 +506,7 @@ void worker_lost(struct worker *worker)
 
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
 {
-    service_unpause(&worker->service);
+    session_end_pause(&worker->service);
     worker_take_turns(worker);
     while (!link_is_empty(&worker->lingering)) // they have all their replies
         conn_free(conn_of(worker->lingering.next));

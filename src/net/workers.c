@@ -153,6 +153,7 @@ static void take_step(struct seat *seat, enum step step)
         break;
     case STEP_PUBLISH:
         service_publish(service);
+        session_wake_trackers(service);
         worker_leave_behind(seat->worker);
         break;
     case STEP_FORGET: service_forget(service); break;

@@ -51,6 +51,8 @@ enum command_flag {
     ADMINISTRATIVE = 1 << 27,
     // The same of some of its forms: the handler asks session_may_administer.
     ADMINISTRATIVE_IN_PART = 1 << 28,
+    // On a container: after its subcommands, the word of CLIENT CACHING still holds.
+    KEEPS_CACHING = 1 << 29,
 };
 
 // ACL categories in Redis's order.

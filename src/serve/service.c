@@ -10,7 +10,6 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
-#include "serve/tracking.h"
 
 enum {
     SLOWLOG_SLOWER_THAN = 10000, // µs; these three are Redis's
@@ -140,13 +139,11 @@ void service_publish(struct service *service)
     struct view *view = service->next_view;
     view->number = old->number + 1;
     view->generation = old->generation + !dataset_is_rebuilt(view->dataset);
-    view->invalidations = old->invalidations; // and one more, below
     link_move_last(&service->views, &view->link);
     service->view = view;
     service->next_view = NULL;
     service->dataset = view->dataset;
     ref_drop(&old->ref);
-    tracking_invalidate(service);
     counter_set(&service->generation, view->generation);
 }
 

@@ -205,7 +205,7 @@ void service_init(struct service *service, struct service_group *group);
 bool service_prepare(struct service *service, struct dataset *dataset);
 
 // Has the loop answer from what was prepared from here on; what is not finished goes on with the
-// old one. Clients that track are told (tracking.h).
+// old one. The caller then wakes the clients that track (session_wake_trackers).
 void service_publish(struct service *service);
 
 // How often the data has been replaced, for who sees `view`: a loop that has gone on counts as not
@@ -229,10 +229,6 @@ void service_group_release(struct service_group *group);
 
 // Gives back the dataset. Nothing may be borrowed any more.
 void service_release(struct service *service);
-
-// Ends a pause, also one whose time is over: clients that wait for its end are woken. In the loop's
-// thread.
-void service_unpause(struct service *service);
 
 // The version of Redis that we announce.
 const char *service_redis_version(const struct service *service);

@@ -14,7 +14,7 @@
 #include "serve/errand.h"
 #include "serve/handlers.h"
 #include "serve/observe.h"
-#include "serve/pubsub.h"
+#include "serve/subscriptions.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
 #include "serve/watch.h"
@@ -72,6 +72,24 @@ void session_end_transaction(struct session *s)
     s->transaction = NULL;
 }
 
+void session_unsubscribe(struct session *s)
+{
+    if (s->subscriptions == NULL)
+        return;
+    subscriptions_free(s->subscriptions);
+    s->subscriptions = NULL;
+    counter_take(&s->service->stats.pubsub_clients, 1);
+}
+
+void session_stop_tracking(struct session *s)
+{
+    if (s->tracking == NULL)
+        return;
+    tracking_free(s->tracking);
+    s->tracking = NULL;
+    counter_take(&s->service->stats.tracking_clients, 1);
+}
+
 void session_shed(struct session *s)
 {
     errand_end(s);
@@ -87,8 +105,8 @@ void session_shed(struct session *s)
 void session_leave(struct session *s)
 {
     session_shed(s);
-    tracking_end(s);
-    pubsub_end(s);
+    session_stop_tracking(s);
+    session_unsubscribe(s);
     link_remove(&s->link);
     roster_remove(&s->service->roster, s);
 }
@@ -288,6 +306,43 @@ void session_wake(struct session *s)
         s->service->owner.wake(s);
 }
 
+void session_wake_trackers(const struct service *service)
+{
+    struct session *s = session_after(service, 0);
+    for (; s != NULL; s = session_next(s))
+        if (s->tracking != NULL)
+            session_wake(s);
+}
+
+void session_end_pause(struct service *service)
+{
+    service->paused_until = 0;
+    for (struct session *s = session_after(service, 0); s != NULL; s = session_next(s))
+        if (s->paused)
+            session_wake(s);
+}
+
+void session_describe(const struct session *s, struct client_facts *facts)
+{
+    *facts = (struct client_facts){.fd = -1, .active_ns = s->created_ns};
+    if (s->service->owner.describe != NULL)
+        s->service->owner.describe(s, facts);
+}
+
+void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
+{
+    struct client_facts facts;
+    session_describe(s, &facts);
+    memcpy(to, facts.address, CLIENT_ADDRESS_TEXT);
+}
+
+void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT])
+{
+    struct client_facts facts;
+    session_describe(s, &facts);
+    memcpy(to, facts.local_address, CLIENT_ADDRESS_TEXT);
+}
+
 void session_kill(struct session *s)
 {
     s->killed = true;
@@ -336,13 +391,10 @@ size_t session_memory(const struct session *s)
 {
     size_t bytes =
         s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap + s->texts_memory;
-    bytes += transaction_memory(s->transaction) + watch_memory(s->watch);
+    bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
+             subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
     if (s->errand != NULL)
         bytes += s->errand->memory;
-    if (s->subscriptions != NULL)
-        bytes += pubsub_memory(s);
-    if (s->tracking != NULL)
-        bytes += tracking_memory(s);
     return bytes;
 }
 
@@ -929,6 +981,16 @@ static void hand_out(struct session *s)
     s->pushes_taken = 0;
 }
 
+// Tells a client that tracks, once, that the dataset of its loop has been replaced.
+static void tell_replaced(struct session *s)
+{
+    uint64_t now = s->service->view->number;
+    if (s->tracking->told == now)
+        return;
+    s->tracking->told = now;
+    s->tracking->invalidate(s);
+}
+
 // What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
 static enum feed_status stopped_by(struct session *s)
 {
@@ -939,7 +1001,7 @@ static enum feed_status stopped_by(struct session *s)
         note_damage(s);
     }
     if (s->tracking != NULL && at_boundary(s))
-        tracking_catch_up(s);
+        tell_replaced(s);
     if (s->pushes.len > 0 && room && at_boundary(s))
         hand_out(s);
     if (s->killed || session_oom(s, s->out))
@@ -951,6 +1013,17 @@ static enum feed_status stopped_by(struct session *s)
     return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
 }
 
+// The last request is done with, and so is what CLIENT CACHING said of it, unless it was one of
+// CLIENT itself or MULTI has begun.
+static void forget_caching(struct session *s)
+{
+    const struct command_entry *done = s->last;
+    bool keeps =
+        done != NULL && done->container != NULL && (done->container->flags & KEEPS_CACHING) != 0;
+    if (s->transaction == NULL && !keeps)
+        s->tracking->caching = CACHING_UNSAID;
+}
+
 // A request is done with, an EXEC with all it executes, so what it said about the next one begins,
 // and what was said about it ends.
 static void follow_modes(struct session *s)
@@ -958,7 +1031,7 @@ static void follow_modes(struct session *s)
     bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
     s->reply_mode = (s->reply_mode & REPLY_OFF) | (skip ? REPLY_SKIP : 0);
     if (s->tracking != NULL)
-        tracking_forget_caching(s);
+        forget_caching(s);
 }
 
 // Nothing but the request itself has a say in how it is answered.
@@ -1013,7 +1086,7 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
             if (s->reply.errors > 0)
                 count_errors(s);
             if (s->tracking != NULL && done > 0)
-                tracking_forget_caching(s);
+                forget_caching(s);
             return done;
         }
     }

@@ -195,6 +195,9 @@ void session_push(struct session *s, struct span message);
 // The same of a message that stands in `count` parts.
 void session_push_parts(struct session *s, const struct span *parts, unsigned count);
 
+// What the owner of the connection knows of the client.
+void session_describe(const struct session *s, struct client_facts *facts);
+
 // Where the client is, as CLIENT LIST has it.
 void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 
@@ -211,6 +214,14 @@ struct session *session_next(const struct session *s);
 
 // The one of that id, or NULL.
 struct session *session_find(const struct service *service, uint64_t id);
+
+// The dataset of the service has been replaced: wakes each client that tracks, so that its next
+// session_feed tells it. In the loop's thread.
+void session_wake_trackers(const struct service *service);
+
+// Ends CLIENT PAUSE, also a pause whose time is over: wakes the clients that wait for its end. In
+// the loop's thread.
+void session_end_pause(struct service *service);
 
 // Has the owner feed the session soon, with empty input if there is none.
 void session_wake(struct session *s);
@@ -298,6 +309,12 @@ void session_end_transaction(struct session *s);
 
 // Ends WATCH, if there was one.
 void session_unwatch(struct session *s);
+
+// Turns tracking off.
+void session_stop_tracking(struct session *s);
+
+// Ends all subscriptions, without a message.
+void session_unsubscribe(struct session *s);
 
 // For handlers: makes `*field` a copy of `value`, or NULL when it is empty.
 void session_set_text(struct session *s, char **field, struct span value);

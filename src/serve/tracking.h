@@ -1,37 +1,57 @@
-// Client-side caching. No key ever changes by itself, so what clients have read need not be
-// remembered: all there is to tell them is that the whole dataset has been replaced, once to each
-// client, whatever it reads and whichever prefixes it names.
+// What CLIENT TRACKING has set up for one client. No key ever changes by itself, so the keys that
+// clients have read are not remembered. A client is told once when the whole dataset has been
+// replaced, whatever it has read and whichever prefixes it names.
+//
+// A session owns its tracking. Only the thread of its service touches it.
 #ifndef STELE_SERVE_TRACKING_H
 #define STELE_SERVE_TRACKING_H
 
 #include "base/bytes.h"
 
-struct service;
 struct session;
 
-// The dataset of this loop has been replaced: each client that tracks gets one invalidation of all
-// keys, behind what it was answered from the old dataset and before what it will be from the new.
-// Clients that redirect have it sent to the other connection, wherever that one is. In the loop's
-// thread.
-void tracking_invalidate(struct service *service);
+enum { TRACKING_REDIRECT_OFF = -1 };
 
-// Tells the client if it has not been told yet. The session calls it between two replies.
-void tracking_catch_up(struct session *s);
+// What the client has said of the next request (CLIENT CACHING).
+enum tracking_caching { CACHING_UNSAID, CACHING_YES, CACHING_NO };
 
-// For a client that tracks: its last request is done with, and so is what CLIENT CACHING said of
-// it, unless it was one of CLIENT itself or MULTI has begun.
-void tracking_forget_caching(struct session *s);
+struct tracking_modes {
+    bool bcast;
+    bool optin;
+    bool optout;
+    bool noloop;
+};
 
-// The id invalidations are redirected to; 0: none; -1: the client does not track.
-int64_t tracking_redirect(const struct session *s);
+struct tracking {
+    struct tracking_modes modes;
+    enum tracking_caching caching;
+    bool broken;          // the client that invalidations are redirected to is gone
+    uint64_t redirect;    // the id of that client; 0: none
+    uint64_t told;        // the number of the newest snapshot that the client knows of
+    struct buf *prefixes; // in their order
+    unsigned prefix_count;
+    // Tells the client that its dataset has been replaced. Called between two replies.
+    void (*invalidate)(struct session *s);
+};
 
-// The letters of CLIENT LIST's flags for tracking, at `to`; how many, 3 at most.
-size_t tracking_letters(const struct session *s, char *to);
+// Tracking of a client that reads the snapshot of that number. NULL when memory is short.
+struct tracking *tracking_new(uint64_t told, void (*invalidate)(struct session *s));
 
-// Bytes that tracking takes.
-size_t tracking_memory(const struct session *s);
+// Frees the tracking. NULL is allowed.
+void tracking_free(struct tracking *t);
 
-// Turns tracking off.
-void tracking_end(struct session *s);
+// The number of bytes that tracking takes. 0 for NULL.
+size_t tracking_memory(const struct tracking *t);
+
+// Adds a prefix, in order, unless it is there. Returns false when memory is short.
+bool tracking_add_prefix(struct tracking *t, struct span prefix);
+
+// The id of the client that invalidations are redirected to. 0: none. TRACKING_REDIRECT_OFF for
+// NULL, a client that does not track.
+int64_t tracking_redirect(const struct tracking *t);
+
+// Writes the letters of CLIENT LIST's flags for tracking to `to`. Returns how many: 3 at most, 0
+// for NULL.
+size_t tracking_letters(const struct tracking *t, char *to);
 
 #endif

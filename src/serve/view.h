@@ -18,9 +18,8 @@ struct view {
     struct dataset *dataset; // a reference of the view's own
     struct link link;        // on the list of its loop's views, the oldest first
     // Of its loop, when it went on with this view; 0 at the start.
-    uint64_t number;        // how often it had gone on with another
-    uint64_t generation;    // of the data: how often it had been replaced
-    uint64_t invalidations; // the same, and of its index alone
+    uint64_t number;     // how often it had gone on with another
+    uint64_t generation; // how often its data had been replaced, and not its index alone
 };
 
 // Makes `view`, which the caller places, one of `dataset`: with one reference, which is the

@@ -13,7 +13,6 @@
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "fuzz/fuzz.h"
-#include "serve/tracking.h"
 #include "serve/transaction.h"
 #include "support/service.h"
 #include "support/talk.h"
@@ -537,6 +536,12 @@ static void publish(unsigned loop, unsigned dataset)
     versions[loop][version_count[loop]++] = (uint8_t)dataset;
 }
 
+// The loop goes on with the dataset that it has.
+static void publish_again(unsigned loop)
+{
+    publish(loop, versions[loop][version_count[loop] - 1]);
+}
+
 static void act(struct client **current, char what)
 {
     struct client *c = *current;
@@ -554,8 +559,8 @@ static void act(struct client **current, char what)
         if (!c->party->closed)
             read_some(c, output_pending(&c->party->output) / 2 + 1);
         break;
-    case 'p': service_unpause(&loops.service[c->number % LOOPS]); break;
-    case 'i': tracking_invalidate(&loops.service[c->number % LOOPS]); break;
+    case 'p': session_end_pause(&loops.service[c->number % LOOPS]); break;
+    case 'i': publish_again(c->number % LOOPS); break;
     case 'A':
     case 'B':
     case 'C': publish(c->number % LOOPS, (unsigned)(what - 'A')); break;
@@ -686,7 +691,7 @@ static void finish(void)
             else if (!clients[i].party->closed)
                 leave(&clients[i], clients[i].party->session.killed);
         for (unsigned i = 0; i < LOOPS; i++)
-            service_unpause(&loops.service[i]);
+            session_end_pause(&loops.service[i]);
         run();
         paused = false;
         for (unsigned i = 0; i < LOOPS; i++)

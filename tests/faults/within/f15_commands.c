@@ -140,7 +140,7 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     say(asks, t->requests);
     loops_run(&loops);
     for (unsigned i = 0; i < 2; i++) // CLIENT PAUSE
-        service_unpause(&loops.service[i]);
+        session_end_pause(&loops.service[i]);
     loops_run(&loops);
     if (t->publishes) {
         published = true;
@@ -148,8 +148,10 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
             failing_pause(true);
             bool done = service_prepare(&loops.service[i], datasets[1]);
             failing_pause(false);
-            if (done)
+            if (done) {
                 service_publish(&loops.service[i]);
+                session_wake_trackers(&loops.service[i]);
+            }
             published &= done;
             good &= done == (loops.service[i].dataset == datasets[1]);
         }

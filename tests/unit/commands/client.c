@@ -194,7 +194,7 @@ static void check_pause(void)
     for (unsigned i = 0; i < loops.group.count; i++)
         ok(loops.service[i].paused_until > clock_monotonic_ns(), "loop %u: for an hour", i);
     for (unsigned i = 0; i < loops.group.count; i++)
-        service_unpause(&loops.service[i]);
+        session_end_pause(&loops.service[i]);
     loops_run(&loops);
     is_bytes(hear(p), SPAN("+PONG\r\n+OK\r\n"), "it ends: who asked goes on");
     is_bytes(hear(others[0]), SPAN("*1\r\n$-1\r\n"), "an EXEC goes on");
@@ -211,7 +211,7 @@ static void check_pause(void)
     party_turn(p);
     is_bytes(hear(p), SPAN("+PONG\r\n"), "over by its time");
     for (unsigned i = 0; i < loops.group.count; i++)
-        service_unpause(&loops.service[i]);
+        session_end_pause(&loops.service[i]);
     ok(!session_may_idle_out(&listener->session), "who waits for messages is not idle");
     ok(session_may_idle_out(&others[0]->session), "who says nothing is");
     is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "UNPAUSE of nobody");
@@ -324,7 +324,7 @@ static void check_gone(void)
         is_number(loops.post_count, 0, "%s: who asks is gone", requests[i]);
     }
     for (unsigned i = 0; i < loops.group.count; i++)
-        service_unpause(&loops.service[i]);
+        session_end_pause(&loops.service[i]);
 }
 
 // Who wants no replies gets no longer turns: what is written for nobody counts, in an EXEC too. And

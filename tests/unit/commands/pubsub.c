@@ -1,5 +1,5 @@
 // Channels as functions on memory: who hears what, between which replies, and what is bounded.
-#include "serve/pubsub.h"
+#include "serve/subscriptions.h"
 
 #include <stdio.h>
 
@@ -136,7 +136,7 @@ static void check_bounds(void)
     ok(heard.len > refusal.len &&
            memcmp(heard.ptr + heard.len - refusal.len, refusal.ptr, refusal.len) == 0,
        "subscriptions without end are refused");
-    is_number(pubsub_count(&p->session, CHANNEL), 1024, "1,024 stay");
+    is_number(subscriptions_count(p->session.subscriptions, CHANNEL), 1024, "1,024 stay");
     party_end(p);
     p = party_new(&loops, 0);
     for (unsigned i = 0; i <= 64; i++) {
@@ -145,7 +145,8 @@ static void check_bounds(void)
     }
     loops_run(&loops);
     hear(p);
-    is_number(pubsub_count(&p->session, CHANNEL_PATTERN), 64, "64 patterns stay");
+    is_number(subscriptions_count(p->session.subscriptions, CHANNEL_PATTERN), 64,
+              "64 patterns stay");
     replies(p, "PSUBSCRIBE another", "-ERR more than 64 patterns\r\n");
     party_end(p);
 

@@ -20,7 +20,7 @@ static struct loops loops;
 static void invalidate_all(void)
 {
     for (unsigned i = 0; i < loops.group.count; i++)
-        tracking_invalidate(&loops.service[i]);
+        loops_publish(&loops, i, dataset);
 }
 
 // Says it and drops what is heard.

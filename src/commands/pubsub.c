@@ -1,6 +1,6 @@
 // The pubsub group. A client's subscriptions are a list, as clients have a few: Redis's own use is
 // one for invalidations or for news of its sentinels. What one client can make us keep is bounded.
-#include "serve/pubsub.h"
+#include "commands/pubsub.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "serve/errand.h"
 #include "serve/handlers.h"
 #include "serve/session.h"
+#include "serve/subscriptions.h"
 #include "serve/transaction.h"
 
 enum {
@@ -24,61 +25,18 @@ enum {
     SEARCHED_PER_UNIT = 64,   // names
 };
 
-struct subscription {
-    enum channel_kind kind;
-    uint32_t len;
-    char *text;      // owned
-    uint64_t number; // of this client's, counted from 1
-};
-
-struct subscriptions {
-    struct subscription *list; // in the order in which they came
-    uint64_t last_number;
-    unsigned count;
-    unsigned capacity;
-    size_t bytes; // of all names
-    unsigned of_kind[CHANNEL_KINDS];
-};
-
 static const char *const kind_words[CHANNEL_KINDS][2] = {
     [CHANNEL] = {"subscribe", "unsubscribe"},
     [CHANNEL_PATTERN] = {"psubscribe", "punsubscribe"},
     [CHANNEL_SHARD] = {"ssubscribe", "sunsubscribe"},
 };
 
-static struct span name_of(const struct subscription *subscription)
-{
-    return span_of(subscription->text, subscription->len);
-}
-
-unsigned pubsub_count(const struct session *s, enum channel_kind kind)
-{
-    return s->subscriptions != NULL ? s->subscriptions->of_kind[kind] : 0;
-}
-
-size_t pubsub_memory(const struct session *s)
-{
-    enum { BLOCK = 16 }; // the allocator's, about a name
-    const struct subscriptions *all = s->subscriptions;
-    return all != NULL
-               ? sizeof *all + all->capacity * sizeof *all->list + all->bytes + all->count * BLOCK
-               : 0;
-}
-
 // What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.
 static unsigned counted_with(const struct session *s, enum channel_kind kind)
 {
-    return kind == CHANNEL_SHARD ? pubsub_count(s, CHANNEL_SHARD)
-                                 : pubsub_count(s, CHANNEL) + pubsub_count(s, CHANNEL_PATTERN);
-}
-
-static struct subscription *find(const struct session *s, enum channel_kind kind, struct span name)
-{
-    struct subscriptions *all = s->subscriptions;
-    for (unsigned i = 0; all != NULL && i < all->count; i++)
-        if (all->list[i].kind == kind && span_equal(name_of(&all->list[i]), name))
-            return &all->list[i];
-    return NULL;
+    return kind == CHANNEL_SHARD ? subscriptions_count(s->subscriptions, CHANNEL_SHARD)
+                                 : subscriptions_count(s->subscriptions, CHANNEL) +
+                                       subscriptions_count(s->subscriptions, CHANNEL_PATTERN);
 }
 
 // A name is searched among all of them, and the others move up when it is dropped.
@@ -88,87 +46,22 @@ static void charge_search(struct session *s)
         session_charge(s, s->subscriptions->count / SEARCHED_PER_UNIT);
 }
 
-size_t pubsub_names(const struct session *s, enum channel_kind kind, char *to, size_t room)
+// Returns false when memory is short.
+static bool add(struct session *s, enum channel_kind kind, struct span name)
 {
-    const struct subscriptions *all = s->subscriptions;
-    size_t size = 0;
-    for (unsigned i = 0; all != NULL && i < all->count; i++)
-        size += all->list[i].kind == kind ? sizeof(uint16_t) + all->list[i].len : 0;
-    for (unsigned i = 0; size <= room && all != NULL && i < all->count; i++) {
-        if (all->list[i].kind != kind)
-            continue;
-        uint16_t len = (uint16_t)all->list[i].len;
-        memcpy(to, &len, sizeof len);
-        memcpy(to + sizeof len, all->list[i].text, len);
-        to += sizeof len + len;
-    }
-    return size;
+    bool first = s->subscriptions == NULL;
+    if (!subscriptions_add(&s->subscriptions, kind, name))
+        return false;
+    if (first)
+        counter_add(&s->service->stats.pubsub_clients, 1);
+    return true;
 }
 
 static void drop(struct session *s, struct subscription *gone)
 {
-    struct subscriptions *all = s->subscriptions;
-    size_t behind = (size_t)(all->list + all->count - (gone + 1));
-    all->of_kind[gone->kind]--;
-    all->bytes -= gone->len;
-    free(gone->text);
-    memmove(gone, gone + 1, behind * sizeof *gone);
-    if (--all->count > 0)
-        return;
-    free(all->list);
-    free(all);
-    s->subscriptions = NULL;
-    counter_take(&s->service->stats.pubsub_clients, 1);
-}
-
-void pubsub_end(struct session *s)
-{
-    while (s->subscriptions != NULL)
-        drop(s, &s->subscriptions->list[s->subscriptions->count - 1]);
-}
-
-// Room for one more subscription. False when memory is short.
-static bool reserve(struct session *s)
-{
-    struct subscriptions *all = s->subscriptions;
-    if (all == NULL) {
-        all = calloc(1, sizeof *all);
-        if (all == NULL)
-            return false;
-    }
-    if (all->count == all->capacity) {
-        unsigned capacity = all->capacity > 0 ? 2 * all->capacity : 1;
-        struct subscription *list = realloc(all->list, capacity * sizeof *list);
-        if (list == NULL) {
-            if (s->subscriptions == NULL)
-                free(all);
-            return false;
-        }
-        all->list = list;
-        all->capacity = capacity;
-    }
+    subscriptions_drop(&s->subscriptions, gone);
     if (s->subscriptions == NULL)
-        counter_add(&s->service->stats.pubsub_clients, 1);
-    s->subscriptions = all;
-    return true;
-}
-
-// False when memory is short.
-static bool add(struct session *s, enum channel_kind kind, struct span name)
-{
-    char *text = malloc(name.len + 1);
-    if (text == NULL || !reserve(s)) {
-        free(text);
-        return false;
-    }
-    if (name.len > 0)
-        memcpy(text, name.ptr, name.len);
-    struct subscriptions *all = s->subscriptions;
-    all->list[all->count++] =
-        (struct subscription){kind, (uint32_t)name.len, text, ++all->last_number};
-    all->of_kind[kind]++;
-    all->bytes += name.len;
-    return true;
+        counter_take(&s->service->stats.pubsub_clients, 1);
 }
 
 // `name` NULL: there was none. As in Redis, a client that wants no replies (CLIENT REPLY) gets
@@ -189,7 +82,7 @@ static bool may_add(struct session *s, enum channel_kind kind, struct span name)
 {
     if (name.len > CHANNEL_MAX)
         resp_error(&s->reply, "ERR channel exceeds %d bytes", CHANNEL_MAX);
-    else if (kind == CHANNEL_PATTERN && pubsub_count(s, kind) >= PATTERNS_MAX)
+    else if (kind == CHANNEL_PATTERN && subscriptions_count(s->subscriptions, kind) >= PATTERNS_MAX)
         resp_error(&s->reply, "ERR more than %d patterns", PATTERNS_MAX);
     else if (s->subscriptions != NULL && s->subscriptions->count >= SUBSCRIPTIONS_MAX)
         resp_error(&s->reply, "ERR more than %d subscriptions", SUBSCRIPTIONS_MAX);
@@ -206,7 +99,7 @@ static enum command_result subscribe(struct session *s, const struct resp_reques
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
-        bool known = find(s, kind, name) != NULL;
+        bool known = subscriptions_find(s->subscriptions, kind, name) != NULL;
         if (!known && !may_add(s, kind, name))
             continue;
         if (!known && !add(s, kind, name)) {
@@ -221,7 +114,7 @@ static enum command_result subscribe(struct session *s, const struct resp_reques
 static enum command_result unsubscribe_all(struct session *s, enum channel_kind kind)
 {
     unsigned i = 0;
-    if (pubsub_count(s, kind) == 0 && s->cursor == 0)
+    if (subscriptions_count(s->subscriptions, kind) == 0 && s->cursor == 0)
         confirm(s, kind, true, NULL);
     while (s->subscriptions != NULL && i < s->subscriptions->count) {
         struct subscription *gone = &s->subscriptions->list[i];
@@ -252,7 +145,7 @@ static enum command_result unsubscribe(struct session *s, const struct resp_requ
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
-        struct subscription *gone = find(s, kind, name);
+        struct subscription *gone = subscriptions_find(s->subscriptions, kind, name);
         if (gone != NULL)
             drop(s, gone);
         confirm(s, kind, true, &name);
@@ -373,13 +266,14 @@ static bool deliver(struct publication *p, struct session *s)
             p->work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
         bool meant =
             to->kind == CHANNEL_PATTERN
-                ? !p->sharded && glob_match(name_of(to), channel, GLOB_CASE_SENSITIVE)
-                : (to->kind == CHANNEL_SHARD) == p->sharded && span_equal(name_of(to), channel);
+                ? !p->sharded && glob_match(subscription_name(to), channel, GLOB_CASE_SENSITIVE)
+                : (to->kind == CHANNEL_SHARD) == p->sharded &&
+                      span_equal(subscription_name(to), channel);
         if (!meant)
             continue;
         p->receivers++;
         p->work += SEND_WORK + (unsigned)(message.len / BYTES_PER_WORK);
-        struct span pattern = name_of(to);
+        struct span pattern = subscription_name(to);
         if (to->kind == CHANNEL_PATTERN)
             send_message(s, "pmessage", &pattern, channel, message);
         else

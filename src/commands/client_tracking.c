@@ -1,0 +1,415 @@
+// CLIENT TRACKING, CACHING, TRACKINGINFO, GETREDIR. The modes are checked and told as Redis does,
+// and change nothing else.
+#include <stdlib.h>
+
+#include "base/number.h"
+#include "commands/pubsub.h"
+#include "serve/errand.h"
+#include "serve/handlers.h"
+#include "serve/session.h"
+#include "serve/subscriptions.h"
+#include "serve/tracking.h"
+
+enum {
+    PREFIXES_MAX = 128, // of one client; each is compared with all others
+    PREFIX_MAX = 1024,  // bytes
+    WORDS_MAX = 2 * PREFIXES_MAX + 16,
+    SEARCH_WORK = 64, // of a turn, for finding a client: they stand in a list
+};
+
+// ---- invalidations ------------------------------------------------------------------------------
+
+static void push_pair(struct session *s, const char *kind, int64_t id)
+{
+    struct output message = {0};
+    struct resp_writer w = {.out = &message, .protocol = RESP3};
+    resp_push(&w, 2);
+    resp_bulk_text(&w, kind);
+    if (id > 0)
+        resp_integer(&w, id);
+    else
+        resp_null(&w);
+    session_push_output(s, &message);
+}
+
+static void push_invalidation(struct session *s)
+{
+    push_pair(s, "invalidate", 0);
+}
+
+// An invalidation on its way to another connection.
+struct redirected {
+    struct errand errand;
+    uint64_t from;
+    uint64_t to;
+    bool found;
+};
+
+static bool visit_target(struct errand *e, struct service *service)
+{
+    struct redirected *r = (struct redirected *)e;
+    struct session *s = session_find(service, r->to);
+    if (s == NULL)
+        return true;
+    r->found = true;
+    if (s->reply.protocol == RESP3)
+        push_invalidation(s);
+    else if (s->subscriptions != NULL)
+        pubsub_send(s, span_text("__redis__:invalidate"), span_of(NULL, 0));
+    return true;
+}
+
+static void tell_broken(struct errand *e)
+{
+    const struct redirected *r = (const struct redirected *)e;
+    struct session *s = session_find(e->home, r->from);
+    if (r->found || s == NULL || s->tracking == NULL)
+        return;
+    s->tracking->broken = true;
+    if (s->reply.protocol == RESP3)
+        push_pair(s, "tracking-redir-broken", (int64_t)r->to);
+}
+
+static void redirect_invalidation(struct session *s)
+{
+    struct redirected *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        s->oom = true; // it would go on with what it has cached
+        return;
+    }
+    r->errand.visit = visit_target;
+    r->errand.back = tell_broken;
+    r->errand.release = errand_free;
+    r->from = s->id;
+    r->to = s->tracking->redirect;
+    errand_send(&r->errand, s->service, NULL);
+}
+
+// The dataset of the client's loop has been replaced: it gets one invalidation of all keys, after
+// all that was answered from the old dataset and before anything that is answered from the new one.
+static void invalidate(struct session *s)
+{
+    if (s->tracking->redirect != 0)
+        redirect_invalidation(s);
+    else if (s->reply.protocol == RESP3)
+        push_invalidation(s);
+    // Not all client libraries understand that everything is invalid, but all forget what they have
+    // cached when they lose their connection.
+    s->closing |= s->service->settings->close_tracking;
+}
+
+// ---- CLIENT TRACKING ----------------------------------------------------------------------------
+
+// A request of CLIENT TRACKING. Its prefixes are read again when they are needed.
+struct wish {
+    bool on;
+    struct tracking_modes modes;
+    int64_t redirect; // 0: none
+    unsigned prefixes;
+};
+
+static bool refuse(struct wish *wish)
+{
+    wish->redirect = 0;
+    return false;
+}
+
+static bool is_option(struct span word, const char *name, bool *flag)
+{
+    bool is = span_is(word, name);
+    *flag |= is;
+    return is;
+}
+
+// False when an error has been written, or the client to redirect to is still to be found, before
+// anything else is said: then wish->redirect is its id, otherwise 0.
+static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
+{
+    bool found = s->cursor != 0;
+    *wish = (struct wish){.on = span_is(resp_arg(r, 2), "on")};
+    for (uint32_t i = 3; i < r->argc; i++) {
+        struct span word = resp_arg(r, i);
+        bool more = i + 1 < r->argc;
+        if (span_is(word, "redirect") && more) {
+            if (wish->redirect != 0) {
+                resp_error(&s->reply, "ERR A client can only redirect to a single other client");
+                return refuse(wish);
+            }
+            if (!number_parse(resp_arg(r, ++i), &wish->redirect)) {
+                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                return refuse(wish);
+            }
+            if (wish->redirect <= 0) {
+                resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
+                return refuse(wish);
+            }
+            if (!found)
+                return false;
+        } else if (span_is(word, "prefix") && more) {
+            if (resp_arg(r, ++i).len > PREFIX_MAX || ++wish->prefixes > PREFIXES_MAX) {
+                resp_error(&s->reply, "ERR more than %d prefixes, or one of more than %d bytes",
+                           PREFIXES_MAX, PREFIX_MAX);
+                return refuse(wish);
+            }
+        } else if (!is_option(word, "bcast", &wish->modes.bcast) &&
+                   !is_option(word, "optin", &wish->modes.optin) &&
+                   !is_option(word, "optout", &wish->modes.optout) &&
+                   !is_option(word, "noloop", &wish->modes.noloop)) {
+            resp_error(&s->reply, "ERR syntax error");
+            return refuse(wish);
+        }
+    }
+    return true;
+}
+
+// Why the modes cannot be had, in Redis's order; NULL: they can.
+static const char *conflict(const struct session *s, const struct wish *wish)
+{
+    const struct tracking_modes *now = s->tracking != NULL ? &s->tracking->modes : NULL;
+    const struct tracking_modes *next = &wish->modes;
+    if (!next->bcast && wish->prefixes > 0)
+        return "ERR PREFIX option requires BCAST mode to be enabled";
+    if (now != NULL && now->bcast != next->bcast)
+        return "ERR You can't switch BCAST mode on/off before disabling tracking for this client, "
+               "and then re-enabling it with a different mode.";
+    if (next->bcast && (next->optin || next->optout))
+        return "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    if (next->optin && next->optout)
+        return "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    if (now != NULL && ((next->optin && now->optout) || (next->optout && now->optin)))
+        return "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, "
+               "and then re-enabling it with a different mode.";
+    return NULL;
+}
+
+// The prefix behind argument `*i`; `*i` moves to it. False when there is none left.
+static bool next_prefix(const struct resp_request *r, uint32_t *i, struct span *prefix)
+{
+    while (++*i + 1 < r->argc) {
+        struct span word = resp_arg(r, *i);
+        if (span_is(word, "prefix")) {
+            *prefix = resp_arg(r, ++*i);
+            return true;
+        }
+        if (span_is(word, "redirect"))
+            ++*i;
+    }
+    return false;
+}
+
+static bool overlap(struct span a, struct span b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    return len == 0 || memcmp(a.ptr, b.ptr, len) == 0;
+}
+
+static void reply_overlap(struct session *s, struct span prefix, const char *with,
+                          struct span other)
+{
+    resp_error(&s->reply,
+               "ERR Prefix '%.*s' overlaps with %s prefix '%.*s'. Prefixes for a single client "
+               "must not overlap.",
+               session_echoed(prefix), prefix.ptr, with, session_echoed(other), other.ptr);
+}
+
+// False when an error has been written.
+static bool check_prefixes(struct session *s, const struct resp_request *r)
+{
+    struct span prefix;
+    struct span other;
+    for (uint32_t i = 2; next_prefix(r, &i, &prefix);) {
+        const struct tracking *t = s->tracking;
+        for (unsigned j = 0; t != NULL && j < t->prefix_count; j++) {
+            if (overlap(prefix, buf_span(&t->prefixes[j]))) {
+                reply_overlap(s, prefix, "an existing", buf_span(&t->prefixes[j]));
+                return false;
+            }
+        }
+        for (uint32_t j = i; next_prefix(r, &j, &other);) {
+            if (overlap(prefix, other)) {
+                reply_overlap(s, prefix, "another provided", other);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+// False when memory is short.
+static bool turn_on(struct session *s, const struct resp_request *r, const struct wish *wish)
+{
+    if (s->tracking == NULL) {
+        // Within a transaction the client may read an older snapshot than the loop's newest.
+        s->tracking = tracking_new(session_view(s)->number, invalidate);
+        if (s->tracking == NULL)
+            return false;
+        counter_add(&s->service->stats.tracking_clients, 1);
+    }
+    struct tracking *t = s->tracking;
+    t->modes = wish->modes;
+    t->redirect = (uint64_t)wish->redirect;
+    t->broken = false;
+    if (!wish->modes.bcast)
+        return true;
+    bool added = wish->prefixes > 0 || tracking_add_prefix(t, span_of("", 0));
+    struct span prefix;
+    for (uint32_t i = 2; added && next_prefix(r, &i, &prefix);)
+        added = tracking_add_prefix(t, prefix);
+    return added;
+}
+
+// Whether there is a client of that id, in any loop.
+struct search {
+    struct errand errand;
+    uint64_t id;
+    bool found;
+};
+
+static bool visit_search(struct errand *e, struct service *service)
+{
+    struct search *search = (struct search *)e;
+    search->found |= session_find(service, search->id) != NULL;
+    return true;
+}
+
+static void send_search(struct session *s, uint64_t id)
+{
+    struct search *search = calloc(1, sizeof *search);
+    if (search == NULL) {
+        s->oom = true;
+        return;
+    }
+    search->errand.visit = visit_search;
+    search->errand.release = errand_free;
+    search->id = id;
+    errand_send(&search->errand, s->service, s);
+}
+
+static enum command_result find_redirect(struct session *s, int64_t id, bool *found)
+{
+    if (s->errand == NULL)
+        send_search(s, (uint64_t)id);
+    const struct search *search = (const struct search *)errand_answer(s);
+    if (search == NULL)
+        return s->oom ? COMMAND_DONE : COMMAND_WAIT;
+    *found = search->found;
+    session_charge(s, SEARCH_WORK);
+    errand_end(s);
+    if (!*found)
+        resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
+    return COMMAND_DONE;
+}
+
+enum command_result client_tracking_command(struct session *s, const struct resp_request *r)
+{
+    struct wish wish;
+    bool found = true;
+    if (r->argc > WORDS_MAX) {
+        resp_error(&s->reply, "ERR more than %d words", WORDS_MAX);
+        return COMMAND_DONE;
+    }
+    while (!read_wish(s, r, &wish)) {
+        if (wish.redirect == 0)
+            return COMMAND_DONE;
+        enum command_result result = find_redirect(s, wish.redirect, &found);
+        if (result != COMMAND_DONE || !found || s->oom)
+            return result;
+        s->cursor = 1;
+    }
+    if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
+        resp_error(&s->reply, "ERR syntax error");
+        return COMMAND_DONE;
+    }
+    if (wish.on) {
+        const char *complaint = conflict(s, &wish);
+        if (complaint != NULL) {
+            resp_error(&s->reply, "%s", complaint);
+            return COMMAND_DONE;
+        }
+        unsigned present = s->tracking != NULL ? s->tracking->prefix_count : 0;
+        if (!check_prefixes(s, r))
+            return COMMAND_DONE;
+        if (present + wish.prefixes > PREFIXES_MAX) {
+            resp_error(&s->reply, "ERR more than %d prefixes", PREFIXES_MAX);
+            return COMMAND_DONE;
+        }
+        s->oom |= !turn_on(s, r, &wish);
+    } else {
+        session_stop_tracking(s);
+    }
+    resp_status(&s->reply, "OK");
+    return COMMAND_DONE;
+}
+
+enum command_result client_caching_command(struct session *s, const struct resp_request *r)
+{
+    struct tracking *t = s->tracking;
+    bool yes = span_is(resp_arg(r, 2), "yes");
+    if (t == NULL) {
+        resp_error(&s->reply, "ERR CLIENT CACHING can be called only when the client is in "
+                              "tracking mode with OPTIN or OPTOUT mode enabled");
+    } else if (!yes && !span_is(resp_arg(r, 2), "no")) {
+        resp_error(&s->reply, "ERR syntax error");
+    } else if (yes ? !t->modes.optin : !t->modes.optout) {
+        resp_error(&s->reply,
+                   "ERR CLIENT CACHING %s is only valid when tracking is enabled in %s "
+                   "mode.",
+                   yes ? "YES" : "NO", yes ? "OPTIN" : "OPTOUT");
+    } else {
+        t->caching = yes ? CACHING_YES : CACHING_NO;
+        resp_status(&s->reply, "OK");
+    }
+    return COMMAND_DONE;
+}
+
+enum command_result client_getredir_command(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    resp_integer(&s->reply, tracking_redirect(s->tracking));
+    return COMMAND_DONE;
+}
+
+static void reply_flags(struct session *s)
+{
+    static const struct tracking_modes none;
+    const struct tracking *t = s->tracking;
+    const struct tracking_modes *modes = t != NULL ? &t->modes : &none;
+    const struct {
+        bool set;
+        const char *word;
+    } flags[] = {
+        {t == NULL, "off"},
+        {t != NULL, "on"},
+        {modes->bcast, "bcast"},
+        {modes->optin, "optin"},
+        {t != NULL && t->caching == CACHING_YES, "caching-yes"},
+        {modes->optout, "optout"},
+        {t != NULL && t->caching == CACHING_NO, "caching-no"},
+        {modes->noloop, "noloop"},
+        {t != NULL && t->broken, "broken_redirect"},
+    };
+    unsigned count = 0;
+    for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
+        count += flags[i].set;
+    resp_set(&s->reply, count);
+    for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (flags[i].set)
+            resp_bulk_text(&s->reply, flags[i].word);
+}
+
+enum command_result client_trackinginfo_command(struct session *s, const struct resp_request *r)
+{
+    const struct tracking *t = s->tracking;
+    unsigned prefixes = t != NULL ? t->prefix_count : 0;
+    (void)r;
+    resp_map(&s->reply, 3);
+    resp_bulk_text(&s->reply, "flags");
+    reply_flags(s);
+    resp_bulk_text(&s->reply, "redirect");
+    resp_integer(&s->reply, tracking_redirect(s->tracking));
+    resp_bulk_text(&s->reply, "prefixes");
+    resp_array(&s->reply, prefixes);
+    for (unsigned i = 0; i < prefixes; i++)
+        resp_bulk(&s->reply, buf_span(&t->prefixes[i]));
+    return COMMAND_DONE;
+}
