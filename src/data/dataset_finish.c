@@ -155,9 +155,9 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
 
 // ---- verifying ----------------------------------------------------------------------------------
 
-static void tell_read(void *context, uint64_t done, uint64_t total)
+static void report_read(void *context, uint64_t done, uint64_t total)
 {
-    dataset_tell_progress(context, done, total);
+    dataset_report_progress(context, done, total);
 }
 
 bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
@@ -166,7 +166,7 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
     uint64_t content;
     struct identity_reading reading = {.cancel = cancel};
     if (d->index == NULL) { // it is being opened
-        reading.progress = tell_read;
+        reading.progress = report_read;
         reading.context = (void *)(uintptr_t)d;
     }
     if (!identity_content(d->text, &content, &reading)) {

@@ -1,5 +1,6 @@
-// What a dataset is made of: shared by the code that opens one (dataset_open.c), the code that does
-// what could wait (dataset_finish.c) and the code that reads it (dataset.c), and by nobody else.
+// The parts of a dataset, for the dataset_*.c files alone. dataset_open.c, dataset_index.c and
+// dataset_build.c open one; dataset_finish.c does the work that opening has left; dataset_same.c
+// and dataset_repair.c watch its files; dataset.c reads it.
 #ifndef STELE_DATA_DATASET_INTERNAL_H
 #define STELE_DATA_DATASET_INTERNAL_H
 
@@ -68,35 +69,83 @@ enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 #define DATASET_IN_MAPPING "mapped"
 #define DATASET_DAMAGED "damaged"
 
-// Tells whoever opened it how much of the data has been read, of all of it.
-void dataset_tell_progress(const struct dataset *d, uint64_t done, uint64_t total);
+// ---- dataset_open.c -----------------------------------------------------------------------------
 
-// Reads all of the data file: whether it is what the index file of those facts was built from. Also
-// true when it was cancelled before. False with a message.
-bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
-                             const atomic_bool *cancel, struct error *error);
+// A dataset of the file at `path` that has neither data nor index yet. NULL with a message when
+// memory is short.
+struct dataset *dataset_new(const char *path, const struct dataset_settings *settings,
+                            struct error *error);
 
-// Tells whoever opened it.
+// Sets `d->index_path`; NULL when the settings use no index file. Returns false with a message when
+// the path cannot be found.
+bool dataset_choose_index_path(struct dataset *d, struct error *error);
+
+// Maps the data file `fd` and opens its index. `d->id` and `d->opened` are set before. Returns
+// false with a message; then the caller closes `d`. `report` may be NULL.
+bool dataset_open_file(struct dataset *d, int fd, struct dataset_report *report,
+                       struct error *error);
+
+// Reports a line of text to the caller who opened the dataset.
 __attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *d, bool warning,
                                                           const char *format, ...);
 
-// Whether the data file is still as it was opened, and all that was read of it was there. What is
-// not excluded: a change too soon after the last one to show in its times, or one by a mapping.
+// Advises the kernel how the mapped data will be read: an advice of madvise. Text that the caller
+// owns is left alone.
+void dataset_advise(const struct dataset *d, int advice);
+
+// Whether the data file is still as it was opened, and no byte that was read of it was lost. Misses
+// a change too soon after the last one to show in the file's times, and changes through a mapping.
 bool dataset_is_unchanged(struct dataset *d);
 
-// Whether its path still leads to the file it was opened from.
+// Whether its path still leads to the file that was opened.
 bool dataset_is_there(const struct dataset *d);
 
-// With those times the file holds what is served. `now` is of the file before it was read.
-void dataset_note_times(struct dataset *d, const struct identity *now);
-
-// That is the checksum of the content that is served.
-void dataset_know_content(struct dataset *d, uint64_t content);
-
-// Nobody reads it any more.
+// The function that runs when the last reference is dropped.
 void dataset_release(struct ref *ref);
 
-// The bytes of the image, wherever it lies.
+// ---- dataset_index.c ----------------------------------------------------------------------------
+
+// Returns the index of the mapped data: the index file where it may be used, or one built anew.
+// NULL with a message. Sets `d->status`.
+struct index *dataset_open_index(struct dataset *d, struct dataset_report *report,
+                                 struct error *error);
+
+// ---- dataset_build.c ----------------------------------------------------------------------------
+
+// Reads, sorts and indexes the text. Returns NULL with a message when memory is short or malformed
+// lines are refused; `report` then still has the messages of the first of them.
+struct index *dataset_build_index(struct dataset *d, struct dataset_report *report,
+                                  struct error *error);
+
+// Copies the image to huge pages when the settings ask for it. Without room for a copy the image
+// stays in the file, with a warning. Returns false with a message when copying fails.
+bool dataset_copy_to_huge_pages(struct dataset *d, struct index_file *file, struct error *error);
+
+// Reports to the caller who opened the dataset how much work of building is done.
+void dataset_report_progress(const struct dataset *d, uint64_t done, uint64_t total);
+
+// Unmaps and frees. NULL is accepted.
+void dataset_index_free(struct index *x);
+
+// ---- dataset_finish.c ---------------------------------------------------------------------------
+
+// Reads all of the data file and compares it with the content that the index file was built from.
+// Returns false with a message when they differ. Also true when it was cancelled before.
+bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
+                             const atomic_bool *cancel, struct error *error);
+
+// ---- dataset_same.c -----------------------------------------------------------------------------
+
+// Notes that a file with these times holds the served content. `now` was taken before the file was
+// read.
+void dataset_note_times(struct dataset *d, const struct identity *now);
+
+// Notes the checksum of the served content.
+void dataset_know_content(struct dataset *d, uint64_t content);
+
+// ---- one index ----------------------------------------------------------------------------------
+
+// The bytes of the image, in memory or in the file.
 static inline struct span index_image(const struct index *x)
 {
     return x->file.image.ptr != NULL ? x->file.image

@@ -1,0 +1,202 @@
+// Building the index of a dataset: choosing where the image has room, and reporting malformed
+// lines.
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "data/build/build.h"
+#include "data/dataset_internal.h"
+#include "data/room.h"
+
+enum { HUGE_COPY_MORE = 8 << 20 }; // bytes: a copy ends within a huge page, and has checksums
+
+_Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
+
+void dataset_index_free(struct index *x)
+{
+    if (x == NULL)
+        return;
+    index_file_close(&x->file); // its guard may be of the image's memory
+    trie_image_release(&x->image);
+    free(x);
+}
+
+// ---- room ---------------------------------------------------------------------------------------
+
+void dataset_report_progress(const struct dataset *d, uint64_t done, uint64_t total)
+{
+    if (d->settings.progress == NULL)
+        return;
+    double part = total > 0 ? (double)done / (double)total : 1;
+    if (d->text.len > 0)
+        d->settings.progress(d->settings.context, (uint64_t)(part * (double)d->text.len),
+                             d->text.len);
+}
+
+static void report_progress(void *context, uint64_t done, uint64_t total)
+{
+    dataset_report_progress(context, done, total);
+}
+
+// Builds the image in memory, or in the file `fd` when memory does not hold it. No file: -1.
+static bool build_image(struct dataset *d, struct built *built, int fd, struct error *error)
+{
+    struct build_settings settings = {
+        .memory = d->settings.build_memory,
+        .most = room_in_memory(&d->settings),
+        .fd = fd,
+        .fd_at = INDEX_WRITER_IMAGE_AT,
+        .stop_if_malformed = d->settings.malformed == DATASET_REFUSE_MALFORMED,
+        .progress = d->settings.progress != NULL ? report_progress : NULL,
+        .progress_context = d,
+    };
+    return build_index(built, d->text, &settings, error);
+}
+
+// Builds the image where there is room: in memory, in the file of the locked writer, or in a file
+// without a name. `*fd` becomes the file that may hold the image, or -1. `*spare` becomes the file
+// without a name, which the caller closes, or -1.
+static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd, int *spare,
+                                struct error *error)
+{
+    char folder[256];
+    *fd = d->writer.locked ? d->writer.fd : -1;
+    *spare = -1;
+    if (build_image(d, built, *fd, error))
+        return true;
+    if (*fd >= 0 && built->missing == 0) {
+        // The disk may have failed.
+        dataset_notice(d, true, "%s: building in memory", error->text);
+        index_writer_close(&d->writer);
+        *fd = -1;
+        if (build_image(d, built, *fd, error))
+            return true;
+    }
+    if (built->missing == 0 || *fd >= 0)
+        return false;
+    *fd = *spare = room_in_file(d->path, folder, sizeof folder);
+    if (*spare < 0)
+        return false;
+    struct error reason = *error;
+    if (build_image(d, built, *fd, error)) {
+        dataset_notice(d, false, "%s: built in a temporary file in '%s'", reason.text, folder);
+        return true;
+    }
+    const struct error why = *error;
+    if (built->missing == 0)
+        error_set(error, "%.200s, and a temporary file does not take it: %.200s", reason.text,
+                  why.text);
+    return false;
+}
+
+bool dataset_copy_to_huge_pages(struct dataset *d, struct index_file *file, struct error *error)
+{
+    if (!d->settings.huge_pages)
+        return true;
+    uint64_t left = room_in_memory(&d->settings);
+    if (file->image.len + HUGE_COPY_MORE <= left)
+        return index_file_copy(file, error);
+    dataset_notice(d, true,
+                   "no room for a copy of the index in huge pages, %llu MiB are missing: serving "
+                   "from the file",
+                   (unsigned long long)((file->image.len + HUGE_COPY_MORE - left) >> 20) + 1);
+    return true;
+}
+
+// ---- building -----------------------------------------------------------------------------------
+
+static void take_counts(struct dataset_figures *f, const struct built *built)
+{
+    f->lines = built->lines;
+    f->malformed = built->malformed;
+    f->keys = built->keys;
+    f->duplicates = built->duplicates;
+    f->value_bytes = built->value_bytes;
+}
+
+// Writes the messages of the first malformed lines into the report. Returns false with a message
+// when malformed lines are a reason to refuse the file.
+static bool judge_lines(const struct dataset *d, const struct built *built,
+                        struct dataset_report *report, struct error *error)
+{
+    uint64_t shown = built->malformed;
+    if (shown > DATASET_MALFORMED_SHOWN)
+        shown = DATASET_MALFORMED_SHOWN;
+    for (uint64_t i = 0; report != NULL && i < shown; i++)
+        line_error_format(&built->errors[i], d->path, report->malformed[i], DATASET_MALFORMED_TEXT);
+    if (built->malformed == 0 || d->settings.malformed != DATASET_REFUSE_MALFORMED)
+        return true;
+    error_set(error, "%s: %llu of %llu lines malformed", d->path,
+              (unsigned long long)built->malformed, (unsigned long long)built->lines);
+    return false;
+}
+
+// Maps the image that the build has written to the file `fd`.
+static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct error *error)
+{
+    size_t len = INDEX_WRITER_IMAGE_AT + image_bytes;
+    void *memory = mapping_map(NULL, len, 0, fd, 0);
+    if (memory == MAP_FAILED) {
+        error_set(error, "cannot map the index: %s", strerror(errno));
+        return false;
+    }
+    x->file.mapping = (struct bytes){memory, len};
+    x->file.image = span_of(x->file.mapping.ptr + INDEX_WRITER_IMAGE_AT, image_bytes);
+    if (index_file_guard(&x->file, span_of(memory, len), fd, 0))
+        return true;
+    error_set(error, "cannot map the index: %s", strerror(errno));
+    return false;
+}
+
+// Moves the built image into `x` and opens the trie over it. `fd` is the file that holds the image
+// when memory does not.
+static bool take_image(struct dataset *d, struct index *x, struct built *built, int fd,
+                       struct error *error)
+{
+    if (built->in_file && (!map_written(x, fd, built->image_bytes, error) ||
+                           !dataset_copy_to_huge_pages(d, &x->file, error)))
+        return false;
+    x->image = built->image;
+    built->image = (struct trie_image){0};
+    x->figures.index_bytes = built->image_bytes;
+    bool opened = trie_open(&x->trie, index_image(x), d->text, error);
+    x->trie.proof = &x->file.proof;
+    return opened;
+}
+
+struct index *dataset_build_index(struct dataset *d, struct dataset_report *report,
+                                  struct error *error)
+{
+    struct built built = {0};
+    struct index *x = memory_lines(sizeof *x);
+    uint64_t start = clock_monotonic_ns();
+    int fd;
+    int spare;
+    if (x == NULL) {
+        error_set(error, "no memory to index '%s'", d->path);
+        return NULL;
+    }
+    x->figures.data_bytes = d->text.len;
+    bool good = build_where_it_fits(d, &built, &fd, &spare, error);
+    if (good) {
+        take_counts(&x->figures, &built);
+        x->written = built.in_file && spare < 0;
+        good = judge_lines(d, &built, report, error) && take_image(d, x, &built, fd, error);
+    }
+    if (good) {
+        x->figures.build_ns = clock_monotonic_ns() - start;
+        x->figures.built_at_us = clock_wall_us();
+    }
+    if (report != NULL)
+        report->figures = x->figures;
+    if (spare >= 0)
+        close(spare);
+    build_release(&built);
+    if (good)
+        return x;
+    dataset_index_free(x);
+    return NULL;
+}

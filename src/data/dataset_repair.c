@@ -1,0 +1,78 @@
+// Serving on when the index turns out wrong: finding out that it is, and opening another dataset
+// over the same data with an index built anew.
+#include "base/clock.h"
+#include "data/dataset_internal.h"
+
+enum { TRY_SECONDS = 60 }; // between two tries to build a spoiled index anew
+
+// Whether the path still leads to the file that was opened, and the file is as it was then.
+static bool is_current(const struct dataset *d)
+{
+    struct stat status;
+    if (!dataset_is_there(d) || fstat(d->source.fd, &status) != 0)
+        return false;
+    struct identity now = identity_of_file(&status);
+    return now.bytes == d->opened.bytes && now.modified_ns == atomic_load(&d->same_modified_ns);
+}
+
+bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
+{
+    struct index_file *file = &d->index->file;
+    struct error reason;
+    if (!dataset_may_be_spoiled(d))
+        return false;
+    if (atomic_load(&d->is_wrong)) {
+        *error = d->fault;
+        return true;
+    }
+    if (mapping_is_damaged(&file->source)) {
+        error_set(error, "'%s' was truncated or cannot be read", d->index_path);
+        return true;
+    }
+    // Blocks compared while the file's times are young would have to be compared again.
+    (void)proof_ripen(&file->proof, cancel);
+    if (proof_all(&file->proof, cancel, &reason))
+        return false;
+    error_set(
+        error, "'%s' %s%s", d->index_path,
+        proof_round(&file->proof) > 1 ? "was overwritten in place: " : "is damaged: ", reason.text);
+    return true;
+}
+
+struct dataset *dataset_open_again(struct dataset *old, struct error *error)
+{
+    struct stat status;
+    struct dataset_settings settings = old->settings;
+    settings.progress = NULL;
+    settings.index_path = old->index_path;
+    // No file is written when the second one is spoiled, as the disk may spoil the next too; when
+    // another data file has the path by now, whose index may lie there; and when the settings allow
+    // the index file alone. The new index then stays in memory.
+    if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
+        settings.index = DATASET_INDEX_NONE;
+    atomic_store(&old->try_ns, clock_monotonic_ns() + TRY_SECONDS * CLOCK_SECOND);
+    struct dataset *d = dataset_new(old->path, &settings, error);
+    if (d == NULL)
+        return NULL;
+    if (fstat(old->source.fd, &status) != 0 || (uint64_t)status.st_size < old->opened.bytes) {
+        error_set(error, "'%s' was truncated", old->path);
+    } else {
+        d->id = identity_of_file(&status);
+        d->opened = old->opened;
+        dataset_note_times(d, &d->id);
+        atomic_init(&d->same_modified_ns, atomic_load(&old->same_modified_ns));
+        atomic_init(&d->change, atomic_load(&old->change));
+        atomic_init(&d->told, atomic_load(&old->told));
+        d->rebuilt = true;
+        if (dataset_choose_index_path(d, error) &&
+            dataset_open_file(d, old->source.fd, NULL, error))
+            return d;
+    }
+    dataset_close(d);
+    return NULL;
+}
+
+bool dataset_is_rebuilt(const struct dataset *d)
+{
+    return d->rebuilt;
+}
