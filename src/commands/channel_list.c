@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
 
@@ -17,7 +17,7 @@ enum {
 };
 
 struct census {
-    struct errand errand;
+    struct loop_task task;
     enum channel_kind kind;
     size_t needed; // bytes
     size_t used;
@@ -28,24 +28,24 @@ struct census {
     size_t sorted; // steps of sorting that are done
 };
 
-static bool visit_census(struct errand *e, struct service *service)
+static bool visit_census(struct loop_task *task, struct service *service)
 {
-    struct census *census = (struct census *)e;
-    struct session *s = session_after(service, e->cursor);
+    struct census *census = (struct census *)task;
+    struct session *s = session_after(service, task->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
         size_t room = census->room - census->used;
         size_t size =
             subscriptions_names(s->subscriptions, census->kind, census->text + census->used, room);
         census->needed += size;
         census->used += size <= room ? size : 0;
-        e->cursor = s->id;
+        task->cursor = s->id;
     }
     return s == NULL;
 }
 
-static void release_census(struct errand *e)
+static void release_census(struct loop_task *task)
 {
-    struct census *census = (struct census *)e;
+    struct census *census = (struct census *)task;
     free(census->text);
     free(census->names);
     free(census);
@@ -62,14 +62,14 @@ static bool send_census(struct session *s, enum channel_kind kind, size_t room)
         s->oom = true;
         return false;
     }
-    census->errand.visit = visit_census;
-    census->errand.release = release_census;
-    census->errand.memory = room;
-    census->errand.for_asker = true;
+    census->task.visit = visit_census;
+    census->task.release = release_census;
+    census->task.memory = room;
+    census->task.for_waiter = true;
     census->kind = kind;
     census->room = room;
     census->text = text;
-    errand_send(&census->errand, s->service, s);
+    session_await(s, &census->task);
     return true;
 }
 
@@ -90,7 +90,7 @@ static bool find_names(struct census *census)
     for (size_t at = 0; at < census->used; at += sizeof len + len, count++)
         memcpy(&len, census->text + at, sizeof len);
     census->names = malloc((count + 1) * sizeof *census->names);
-    census->errand.memory += (count + 1) * sizeof *census->names;
+    census->task.memory += (count + 1) * sizeof *census->names;
     if (census->names == NULL)
         return false;
     for (size_t at = 0; at < census->used; at += sizeof len + len) {
@@ -145,10 +145,10 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
                                        struct census **census)
 {
     *census = NULL;
-    if (s->errand == NULL && !send_census(s, kind, ROOM_FIRST))
+    if (s->task == NULL && !send_census(s, kind, ROOM_FIRST))
         return COMMAND_DONE;
     struct census *answer;
-    while ((answer = (struct census *)errand_answer(s)) != NULL && answer->names == NULL) {
+    while ((answer = (struct census *)session_task(s)) != NULL && answer->names == NULL) {
         size_t needed = answer->needed;
         if (needed <= answer->room) {
             s->oom |= !find_names(answer);
@@ -157,7 +157,7 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
             session_charge(s, answer->count / 8);
             break;
         }
-        errand_end(s);
+        session_end_task(s);
         if (needed > ROOM_MAX) {
             resp_error(&s->reply, "ERR there are too many subscriptions to be listed");
             return COMMAND_DONE;
@@ -212,7 +212,7 @@ static enum command_result channels(struct session *s, const struct resp_request
     }
     if (census->count == 0)
         resp_array(&s->reply, 0);
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }
 
@@ -250,7 +250,7 @@ static enum command_result numsub(struct session *s, const struct resp_request *
         resp_bulk(&s->reply, name);
         resp_integer(&s->reply, (int64_t)(seek(census, name, true) - seek(census, name, false)));
     }
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }
 
@@ -285,6 +285,6 @@ enum command_result pubsub_numpat_command(struct session *s, const struct resp_r
     for (size_t i = 0; i < census->count; i++)
         patterns += begins_new(census, i);
     resp_integer(&s->reply, patterns);
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
 #include "serve/tracking.h"
@@ -141,7 +141,7 @@ static bool is_of_type(const struct session *s, enum client_type type)
 // ---- CLIENT LIST --------------------------------------------------------------------------------
 
 struct listing {
-    struct errand errand;
+    struct loop_task task;
     enum client_type type;
     uint64_t *ids; // sorted; NULL: all clients
     size_t id_count;
@@ -165,13 +165,13 @@ static bool is_listed(const struct listing *l, const struct session *s)
                                                                 sizeof *l->ids, by_number) != NULL);
 }
 
-static bool visit_listing(struct errand *e, struct service *service)
+static bool visit_listing(struct loop_task *task, struct service *service)
 {
-    struct listing *l = (struct listing *)e;
-    struct session *s = session_after(service, e->cursor);
+    struct listing *l = (struct listing *)task;
+    struct session *s = session_after(service, task->cursor);
     char line[LINE_MAX + 1];
     for (unsigned i = 0; i < VISITS * PASSED_PER_VISIT && s != NULL; s = session_next(s)) {
-        e->cursor = s->id;
+        task->cursor = s->id;
         i++;
         if (!is_listed(l, s))
             continue;
@@ -187,9 +187,9 @@ static bool visit_listing(struct errand *e, struct service *service)
     return s == NULL;
 }
 
-static void release_listing(struct errand *e)
+static void release_listing(struct loop_task *task)
 {
-    struct listing *l = (struct listing *)e;
+    struct listing *l = (struct listing *)task;
     free(l->ids);
     free(l->text);
     free(l);
@@ -236,29 +236,29 @@ static bool send_listing(struct session *s, const struct resp_request *r, size_t
     if (l == NULL || l->text == NULL || !read_listing(s, r, l)) {
         s->oom |= l == NULL || l->text == NULL;
         if (l != NULL)
-            release_listing(&l->errand);
+            release_listing(&l->task);
         return false;
     }
-    l->errand.visit = visit_listing;
-    l->errand.release = release_listing;
+    l->task.visit = visit_listing;
+    l->task.release = release_listing;
     l->room = room;
-    l->errand.memory = sizeof *l + room + l->id_count * sizeof *l->ids;
-    l->errand.for_asker = true;
+    l->task.memory = sizeof *l + room + l->id_count * sizeof *l->ids;
+    l->task.for_waiter = true;
     l->now = clock_monotonic_ns();
-    errand_send(&l->errand, s->service, s);
+    session_await(s, &l->task);
     return true;
 }
 
 enum command_result client_list_command(struct session *s, const struct resp_request *r)
 {
     size_t clients = service_total(s->service, offsetof(struct stats, connected_clients));
-    if (s->errand == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
+    if (s->task == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
         return COMMAND_DONE;
     const struct listing *l;
     // The lines did not fit: there is a message for each byte of them that is missing.
-    while ((l = (const struct listing *)errand_answer(s)) != NULL && l->needed > l->room) {
+    while ((l = (const struct listing *)session_task(s)) != NULL && l->needed > l->room) {
         size_t room = 2 * l->needed;
-        errand_end(s);
+        session_end_task(s);
         if (!send_listing(s, r, room))
             return COMMAND_DONE;
     }
@@ -266,14 +266,14 @@ enum command_result client_list_command(struct session *s, const struct resp_req
         return COMMAND_WAIT;
     session_charge(s, VISITS * VISIT_WORK);
     resp_verbatim(&s->reply, span_of(l->text, l->used));
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }
 
 // ---- CLIENT KILL --------------------------------------------------------------------------------
 
 struct killing {
-    struct errand errand;
+    struct loop_task task;
     enum client_type type;
     uint64_t id;  // 0: any
     uint64_t own; // of who asks
@@ -303,12 +303,12 @@ static bool is_meant(const struct killing *k, const struct session *s)
            (*k->local_address == '\0' || strcmp(k->local_address, facts.local_address) == 0);
 }
 
-static bool visit_killing(struct errand *e, struct service *service)
+static bool visit_killing(struct loop_task *task, struct service *service)
 {
-    struct killing *k = (struct killing *)e;
-    struct session *s = session_after(service, e->cursor);
+    struct killing *k = (struct killing *)task;
+    struct session *s = session_after(service, task->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
-        e->cursor = s->id;
+        task->cursor = s->id;
         if (!is_meant(k, s))
             continue;
         if (s->id == k->own)
@@ -399,17 +399,17 @@ static bool send_killing(struct session *s, const struct resp_request *r)
         free(k);
         return false;
     }
-    k->errand.visit = visit_killing;
-    k->errand.release = errand_free;
-    errand_send(&k->errand, s->service, s);
+    k->task.visit = visit_killing;
+    k->task.release = loop_task_free;
+    session_await(s, &k->task);
     return true;
 }
 
 enum command_result client_kill_command(struct session *s, const struct resp_request *r)
 {
-    if (s->errand == NULL && !send_killing(s, r))
+    if (s->task == NULL && !send_killing(s, r))
         return COMMAND_DONE;
-    const struct killing *k = (const struct killing *)errand_answer(s);
+    const struct killing *k = (const struct killing *)session_task(s);
     if (k == NULL)
         return COMMAND_WAIT;
     bool own_meant = k->own_meant && !k->others_meant;
@@ -422,20 +422,20 @@ enum command_result client_kill_command(struct session *s, const struct resp_req
         resp_status(&s->reply, "OK");
     else
         resp_error(&s->reply, "ERR No such client");
-    errand_end(s);
+    session_end_task(s);
     return own_meant ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
 // ---- CLIENT PAUSE -------------------------------------------------------------------------------
 
 struct pause {
-    struct errand errand;
+    struct loop_task task;
     uint64_t until; // 0: ends
 };
 
-static bool visit_pause(struct errand *e, struct service *service)
+static bool visit_pause(struct loop_task *task, struct service *service)
 {
-    const struct pause *p = (const struct pause *)e;
+    const struct pause *p = (const struct pause *)task;
     if (p->until == 0)
         session_end_pause(service);
     else if (p->until > service->paused_until) // the longest holds, as in Redis
@@ -446,21 +446,21 @@ static bool visit_pause(struct errand *e, struct service *service)
 // OK once no loop goes on, or all do.
 static enum command_result pause_until(struct session *s, uint64_t until)
 {
-    if (s->errand == NULL) {
+    if (s->task == NULL) {
         struct pause *p = calloc(1, sizeof *p);
         if (p == NULL) {
             s->oom = true;
             return COMMAND_DONE;
         }
-        p->errand.visit = visit_pause;
-        p->errand.release = errand_free;
+        p->task.visit = visit_pause;
+        p->task.release = loop_task_free;
         p->until = until;
-        errand_send(&p->errand, s->service, s);
+        session_await(s, &p->task);
     }
-    if (errand_answer(s) == NULL)
+    if (session_task(s) == NULL)
         return COMMAND_WAIT;
     resp_status(&s->reply, "OK");
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }
 

@@ -4,8 +4,8 @@
 
 #include "base/number.h"
 #include "commands/pubsub.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
 #include "serve/tracking.h"
@@ -39,15 +39,15 @@ static void push_invalidation(struct session *s)
 
 // An invalidation on its way to another connection.
 struct redirected {
-    struct errand errand;
+    struct loop_task task;
     uint64_t from;
     uint64_t to;
     bool found;
 };
 
-static bool visit_target(struct errand *e, struct service *service)
+static bool visit_target(struct loop_task *task, struct service *service)
 {
-    struct redirected *r = (struct redirected *)e;
+    struct redirected *r = (struct redirected *)task;
     struct session *s = session_find(service, r->to);
     if (s == NULL)
         return true;
@@ -59,10 +59,10 @@ static bool visit_target(struct errand *e, struct service *service)
     return true;
 }
 
-static void tell_broken(struct errand *e)
+static void tell_broken(struct loop_task *task)
 {
-    const struct redirected *r = (const struct redirected *)e;
-    struct session *s = session_find(e->home, r->from);
+    const struct redirected *r = (const struct redirected *)task;
+    struct session *s = session_find(task->home, r->from);
     if (r->found || s == NULL || s->tracking == NULL)
         return;
     s->tracking->broken = true;
@@ -77,12 +77,12 @@ static void redirect_invalidation(struct session *s)
         s->oom = true; // it would go on with what it has cached
         return;
     }
-    r->errand.visit = visit_target;
-    r->errand.back = tell_broken;
-    r->errand.release = errand_free;
+    r->task.visit = visit_target;
+    r->task.back = tell_broken;
+    r->task.release = loop_task_free;
     r->from = s->id;
     r->to = s->tracking->redirect;
-    errand_send(&r->errand, s->service, NULL);
+    loop_task_send(&r->task, &s->service->group->router, s->service, s->service->number);
 }
 
 // The dataset of the client's loop has been replaced: it gets one invalidation of all keys, after
@@ -260,14 +260,14 @@ static bool turn_on(struct session *s, const struct resp_request *r, const struc
 
 // Whether there is a client of that id, in any loop.
 struct search {
-    struct errand errand;
+    struct loop_task task;
     uint64_t id;
     bool found;
 };
 
-static bool visit_search(struct errand *e, struct service *service)
+static bool visit_search(struct loop_task *task, struct service *service)
 {
-    struct search *search = (struct search *)e;
+    struct search *search = (struct search *)task;
     search->found |= session_find(service, search->id) != NULL;
     return true;
 }
@@ -279,22 +279,22 @@ static void send_search(struct session *s, uint64_t id)
         s->oom = true;
         return;
     }
-    search->errand.visit = visit_search;
-    search->errand.release = errand_free;
+    search->task.visit = visit_search;
+    search->task.release = loop_task_free;
     search->id = id;
-    errand_send(&search->errand, s->service, s);
+    session_await(s, &search->task);
 }
 
 static enum command_result find_redirect(struct session *s, int64_t id, bool *found)
 {
-    if (s->errand == NULL)
+    if (s->task == NULL)
         send_search(s, (uint64_t)id);
-    const struct search *search = (const struct search *)errand_answer(s);
+    const struct search *search = (const struct search *)session_task(s);
     if (search == NULL)
         return s->oom ? COMMAND_DONE : COMMAND_WAIT;
     *found = search->found;
     session_charge(s, SEARCH_WORK);
-    errand_end(s);
+    session_end_task(s);
     if (!*found)
         resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
     return COMMAND_DONE;

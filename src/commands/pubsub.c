@@ -7,8 +7,8 @@
 
 #include "base/glob.h"
 #include "base/number.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
 #include "serve/transaction.h"
@@ -225,7 +225,7 @@ void pubsub_send(struct session *s, struct span channel, struct span message)
 }
 
 struct publication {
-    struct errand errand;
+    struct loop_task task;
     bool sharded;
     uint64_t receivers;
     unsigned work;   // of the last visit
@@ -282,24 +282,24 @@ static bool deliver(struct publication *p, struct session *s)
     return true;
 }
 
-static bool visit_publication(struct errand *e, struct service *service)
+static bool visit_publication(struct loop_task *task, struct service *service)
 {
-    struct publication *p = (struct publication *)e;
+    struct publication *p = (struct publication *)task;
     p->work = 0;
     if (counter_get(&service->stats.pubsub_clients) == 0)
         return true;
-    struct session *s = session_after(service, e->cursor);
+    struct session *s = session_after(service, task->cursor);
     for (; s != NULL && p->work < VISIT_WORK; s = session_next(s)) {
         if (!deliver(p, s))
             return false;
-        e->cursor = s->id;
+        task->cursor = s->id;
     }
     return s == NULL;
 }
 
 static enum command_result publish(struct session *s, const struct resp_request *r, bool sharded)
 {
-    if (s->errand == NULL) {
+    if (s->task == NULL) {
         struct span channel = resp_arg(r, 1);
         struct span message = resp_arg(r, 2);
         if (channel.len > CHANNEL_MAX) {
@@ -311,9 +311,9 @@ static enum command_result publish(struct session *s, const struct resp_request 
             s->oom = true;
             return COMMAND_DONE;
         }
-        p->errand.visit = visit_publication;
-        p->errand.release = errand_free;
-        p->errand.memory = sizeof *p + channel.len + message.len;
+        p->task.visit = visit_publication;
+        p->task.release = loop_task_free;
+        p->task.memory = sizeof *p + channel.len + message.len;
         p->sharded = sharded;
         p->channel_len = channel.len;
         p->message_len = message.len;
@@ -321,15 +321,15 @@ static enum command_result publish(struct session *s, const struct resp_request 
             memcpy(p->text, channel.ptr, channel.len);
         if (message.len > 0)
             memcpy(p->text + channel.len, message.ptr, message.len);
-        errand_send(&p->errand, s->service, s);
-        if (errand_answer(s) != NULL)
+        session_await(s, &p->task);
+        if (session_task(s) != NULL)
             session_charge(s, p->work / WORK_PER_UNIT);
     }
-    const struct publication *p = (const struct publication *)errand_answer(s);
+    const struct publication *p = (const struct publication *)session_task(s);
     if (p == NULL)
         return COMMAND_WAIT;
     resp_integer(&s->reply, (int64_t)p->receivers);
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }
 

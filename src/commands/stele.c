@@ -10,8 +10,8 @@
 #include "base/number.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session.h"
 
@@ -198,8 +198,8 @@ enum command_result stele_reload_command(struct session *s, const struct resp_re
 {
     (void)r;
     const struct service_group *group = s->service->group;
-    struct reload_request *request = (struct reload_request *)errand_answer(s);
-    if (request == NULL && s->errand != NULL)
+    struct reload_request *request = (struct reload_request *)session_task(s);
+    if (request == NULL && s->task != NULL)
         return COMMAND_WAIT;
     if (request == NULL) {
         if (!may_reload(s))
@@ -209,8 +209,8 @@ enum command_result stele_reload_command(struct session *s, const struct resp_re
             s->oom = true;
             return COMMAND_DONE;
         }
-        request->errand.release = errand_free;
-        errand_lend(&request->errand, s);
+        request->task.release = loop_task_free;
+        session_await_external(s, &request->task);
         group->reload(group->reload_context, request);
         return COMMAND_WAIT;
     }
@@ -218,6 +218,6 @@ enum command_result stele_reload_command(struct session *s, const struct resp_re
         resp_error(&s->reply, "ERR cannot reload: %s", request->why.text);
     else
         resp_status(&s->reply, request->unchanged ? "OK unchanged" : "OK");
-    errand_end(s);
+    session_end_task(s);
     return COMMAND_DONE;
 }

@@ -126,7 +126,7 @@ static void free_unread(struct publisher *p)
 
 static struct reload_request *next_request(const struct reload_request *request)
 {
-    return (struct reload_request *)request->errand.next;
+    return (struct reload_request *)request->task.next;
 }
 
 // `why` NULL: it is done, or `unchanged`.
@@ -139,7 +139,7 @@ static void answer(struct publisher *p, struct reload_request *request, bool unc
         request->unchanged = unchanged;
         if (why != NULL)
             request->why = *why;
-        workers_return(p->workers, &request->errand);
+        workers_return(p->workers, &request->task);
         request = next;
     }
 }
@@ -153,12 +153,12 @@ void publisher_ask(struct publisher *p, struct reload_request *request)
     if (!refused) {
         p->asked = true;
         if (request != NULL) {
-            request->errand.next = (struct errand *)p->requests;
+            request->task.next = (struct loop_task *)p->requests;
             p->requests = request;
         }
         ev_async_send(p->loop, &p->wake);
     } else if (request != NULL) {
-        request->errand.next = NULL;
+        request->task.next = NULL;
     }
     pthread_mutex_unlock(&p->lock);
     if (refused)

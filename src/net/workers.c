@@ -1,5 +1,5 @@
 // A socket reaches its worker through a mailbox, the only thing that more than one loop writes, and
-// only when a client comes or asks what all loops must do (an errand). A worker makes its own
+// only when a client comes or asks what all loops must do (a task). A worker makes its own
 // memory, on its own thread, and counts in its own service: serving writes no cache line that
 // another loop touches. That also needs that no thread frees what another one made: the allocator
 // would hand it out again, here, beside what is in use there. tests/sharing/lines.c watches it.
@@ -21,7 +21,7 @@
 #include "base/thread.h"
 #include "net/conn.h"
 #include "net/worker.h"
-#include "serve/errand.h"
+#include "serve/loop_task.h"
 
 enum {
     // Bytes of a thread's stack, many times what the deepest chain of calls takes; memory is taken
@@ -59,7 +59,7 @@ struct seat {
     size_t letter_first; // the next to be taken
     size_t letter_count; // from there on
     size_t letter_capacity;
-    struct errand *errands; // the one that came last is first
+    struct loop_task *tasks; // the one that came last is first
     enum order order;
     enum step step;
 
@@ -100,8 +100,8 @@ static void on_drained(struct worker *worker)
 }
 
 // Some of what is in the mailbox, LETTERS_TAKEN sockets at most; the order comes with the last of
-// them. `*errands` as they stand there.
-static size_t seat_take(struct seat *seat, struct letter *letters, struct errand **errands,
+// them. `*tasks` as they stand there.
+static size_t seat_take(struct seat *seat, struct letter *letters, struct loop_task **tasks,
                         enum step *step, enum order *order)
 {
     pthread_mutex_lock(&seat->lock);
@@ -111,8 +111,8 @@ static size_t seat_take(struct seat *seat, struct letter *letters, struct errand
     seat->letter_first += count;
     seat->letter_count -= count;
     *order = ORDER_NONE;
-    *errands = seat->errands;
-    seat->errands = NULL;
+    *tasks = seat->tasks;
+    seat->tasks = NULL;
     *step = seat->step;
     seat->step = STEP_NONE;
     if (seat->letter_count == 0) {
@@ -125,18 +125,18 @@ static size_t seat_take(struct seat *seat, struct letter *letters, struct errand
 }
 
 // In the order in which they came.
-static void run_errands(struct seat *seat, struct errand *errands)
+static void run_tasks(struct seat *seat, struct loop_task *tasks)
 {
-    struct errand *first = NULL;
-    while (errands != NULL) {
-        struct errand *next = errands->next;
-        errands->next = first;
-        first = errands;
-        errands = next;
+    struct loop_task *first = NULL;
+    while (tasks != NULL) {
+        struct loop_task *next = tasks->next;
+        tasks->next = first;
+        first = tasks;
+        tasks = next;
     }
     while (first != NULL) {
-        struct errand *next = first->next; // it may be in another mailbox at once
-        errand_arrive(first, &seat->worker->service);
+        struct loop_task *next = first->next; // it may be in another mailbox at once
+        loop_task_arrive(first, &seat->worker->service, seat->worker->service.number);
         first = next;
     }
 }
@@ -166,17 +166,17 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct seat *seat = async->data;
     struct letter letters[LETTERS_TAKEN];
-    struct errand *errands;
+    struct loop_task *tasks;
     enum step step;
     enum order order;
     size_t count;
     (void)events;
     do {
-        count = seat_take(seat, letters, &errands, &step, &order);
+        count = seat_take(seat, letters, &tasks, &step, &order);
         take_step(seat, step);
         for (size_t i = 0; i < count; i++)
             worker_adopt(seat->worker, letters[i].fd, letters[i].id, letters[i].local);
-        run_errands(seat, errands);
+        run_tasks(seat, tasks);
     } while (count == LETTERS_TAKEN && order == ORDER_NONE);
     worker_settings_changed(seat->worker);
     if (order == ORDER_DRAIN)
@@ -216,13 +216,13 @@ static void *run(void *argument)
 }
 
 // From any loop's thread.
-static void post_errand(void *context, unsigned number, struct errand *e)
+static void post_task(void *context, unsigned number, struct loop_task *task)
 {
     struct workers *workers = context;
     struct seat *seat = workers->seats[number];
     pthread_mutex_lock(&seat->lock);
-    e->next = seat->errands;
-    seat->errands = e;
+    task->next = seat->tasks;
+    seat->tasks = task;
     pthread_mutex_unlock(&seat->lock);
     ev_async_send(seat->loop, &seat->wake);
 }
@@ -270,7 +270,7 @@ static uint64_t seat_connections(const struct seat *seat)
     return seat->assigned - counter_get(&seat->worker->gone);
 }
 
-// Closes its connections: errands of theirs may still be in any mailbox.
+// Closes its connections: tasks of theirs may still be in any mailbox.
 static void seat_close(struct seat *seat)
 {
     if (seat->worker == NULL)
@@ -281,10 +281,10 @@ static void seat_close(struct seat *seat)
 
 static void seat_free(struct seat *seat)
 {
-    while (seat->errands != NULL) {
-        struct errand *e = seat->errands;
-        seat->errands = e->next;
-        e->release(e);
+    while (seat->tasks != NULL) {
+        struct loop_task *task = seat->tasks;
+        seat->tasks = task->next;
+        task->release(task);
     }
     if (seat->number > 0 && seat->loop != NULL) // the first one's is the caller's
         ev_loop_destroy(seat->loop);
@@ -350,8 +350,8 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
     service_group_init(&workers->group, settings, dataset);
     workers->group.stop = owner->stop;
     workers->group.stop_context = owner->context;
-    workers->group.post = post_errand;
-    workers->group.post_context = workers;
+    workers->group.router.post = post_task;
+    workers->group.router.context = workers;
     workers->group.refused = conn_refused;
     workers->group.settings_changed = on_settings_changed;
     workers->group.settings_context = workers;
@@ -449,9 +449,9 @@ void workers_cancel_publish(struct workers *workers)
     sem_post(&workers->publication.done);
 }
 
-void workers_return(struct workers *workers, struct errand *e)
+void workers_return(struct workers *workers, struct loop_task *task)
 {
-    post_errand(workers, e->home->number, e);
+    post_task(workers, task->home_number, task);
 }
 
 bool workers_set_password(struct workers *workers, const char *password)

@@ -57,8 +57,8 @@ bool workers_publish(struct workers *workers, struct dataset *dataset);
 // are held up.
 void workers_cancel_publish(struct workers *workers);
 
-// Brings an errand to its home loop.
-void workers_return(struct workers *workers, struct errand *e);
+// Brings a task to its home loop.
+void workers_return(struct workers *workers, struct loop_task *task);
 
 // Has clients give another password from here on: whether it differs from the one before.
 bool workers_set_password(struct workers *workers, const char *password);

@@ -6,11 +6,11 @@
 #include <pthread.h>
 
 #include "base/error.h"
-#include "serve/errand.h"
+#include "serve/loop_task.h"
 
-// A client's wish for a reload. Who does it fills in the outcome and posts the errand home.
+// A client's wish for a reload. Who does it fills in the outcome and posts the task home.
 struct reload_request {
-    struct errand errand;
+    struct loop_task task;
     bool failed;
     bool unchanged;   // it is served already: nothing was replaced
     struct error why; // when it failed

@@ -124,6 +124,7 @@ void service_init(struct service *service, struct service_group *group)
     service->histograms.resets = &group->observation.histogram_resets;
     service->timing.histograms = &service->histograms;
     group->services[group->count++] = service;
+    group->router.count = group->count;
 }
 
 bool service_prepare(struct service *service, struct dataset *dataset)
@@ -211,7 +212,7 @@ void service_release(struct service *service)
 {
     service_forget(service);
     ref_drop(&service->view->ref);
-    roster_release(&service->roster);
+    session_table_release(&service->table);
     histogram_table_release(&service->histograms);
 }
 

@@ -20,12 +20,12 @@
 #include "metrics/timing.h"
 #include "serve/batch.h"
 #include "serve/command.h"
+#include "serve/loop_task.h"
 #include "serve/reload.h"
-#include "serve/roster.h"
+#include "serve/session_table.h"
 #include "serve/view.h"
 
 struct dataset;
-struct errand;
 struct session;
 
 enum enable_command { ENABLE_NO, ENABLE_LOCAL, ENABLE_YES };
@@ -116,12 +116,9 @@ struct service_group {
     // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
     void (*stop)(void *context);
     void *stop_context;
-    // Brings an errand to the loop of that number, whose thread then calls errand_arrive. Any
-    // loop's thread may call it. NULL is allowed when there is one loop.
-    void (*post)(void *context, unsigned number, struct errand *e);
-    void *post_context;
+    struct loop_router router; // its count is that of the services
     // Has the dataset replaced, for STELE.RELOAD; any loop's thread may call it. It brings the
-    // errand of the request home when it is done, or NULL: cannot be.
+    // task of the request home when it is done, or NULL: cannot be.
     void (*reload)(void *context, struct reload_request *request);
     void *reload_context;
     // Told that a client was refused an administrative command, by any loop's thread; or NULL.
@@ -160,9 +157,9 @@ struct client_owner {
 // One loop's. Only its thread touches it, but for reading the counters.
 struct service {
     struct service_group *group;
-    unsigned number;      // in the group
-    struct link sessions; // in the order of their ids
-    struct roster roster; // of the same
+    unsigned number;            // in the group
+    struct link sessions;       // in the order of their ids
+    struct session_table table; // the same by their ids
     struct client_owner owner;
     uint64_t paused_until;                   // by CLIENT PAUSE: monotonic ns; 0: not paused
     const struct service_settings *settings; // these three are the group's

@@ -11,8 +11,8 @@
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/doubt.h"
-#include "serve/errand.h"
 #include "serve/handlers.h"
+#include "serve/loop_task.h"
 #include "serve/observe.h"
 #include "serve/subscriptions.h"
 #include "serve/tracking.h"
@@ -38,12 +38,13 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
         .reply = {.protocol = RESP2, .errors_by_code = service->stats.errors},
         .ahead = {.limit = SESSION_TURN_WORK},
         .id = id,
+        .entry = {.id = id},
         .local = local,
         .authenticated = service->settings->requirepass == NULL,
     };
     link_init(&s->link);
     link_move_last(&service->sessions, &s->link);
-    roster_add(&service->roster, s);
+    session_table_add(&service->table, &s->entry);
 }
 
 static void forget_ahead(struct session *s);
@@ -54,6 +55,40 @@ static void drop_view(struct session *s)
         return;
     ref_drop(&s->view->ref);
     s->view = NULL;
+}
+
+static void take_task(struct session *s, struct loop_task *t)
+{
+    assert(s->task == NULL);
+    t->waiter = s;
+    t->arrived = session_wake;
+    s->task = t;
+}
+
+void session_await(struct session *s, struct loop_task *t)
+{
+    take_task(s, t);
+    loop_task_send(t, &s->service->group->router, s->service, s->service->number);
+}
+
+void session_await_external(struct session *s, struct loop_task *t)
+{
+    take_task(s, t);
+    loop_task_lend(t, &s->service->group->router, s->service, s->service->number);
+}
+
+struct loop_task *session_task(const struct session *s)
+{
+    return s->task != NULL && s->task->done ? s->task : NULL;
+}
+
+void session_end_task(struct session *s)
+{
+    struct loop_task *t = s->task;
+    if (t == NULL)
+        return;
+    s->task = NULL;
+    loop_task_end(t);
 }
 
 void session_unwatch(struct session *s)
@@ -92,7 +127,7 @@ void session_stop_tracking(struct session *s)
 
 void session_shed(struct session *s)
 {
-    errand_end(s);
+    session_end_task(s);
     session_end_transaction(s);
     free(s->args);
     s->args = NULL;
@@ -108,7 +143,7 @@ void session_leave(struct session *s)
     session_stop_tracking(s);
     session_unsubscribe(s);
     link_remove(&s->link);
-    roster_remove(&s->service->roster, s);
+    session_table_remove(&s->service->table, &s->entry);
 }
 
 void session_release(struct session *s)
@@ -286,7 +321,8 @@ struct session *session_next(const struct session *s)
 
 struct session *session_find(const struct service *service, uint64_t id)
 {
-    return roster_find(&service->roster, id);
+    struct session_entry *entry = session_table_find(&service->table, id);
+    return entry != NULL ? container_of(entry, struct session, entry) : NULL;
 }
 
 struct session *session_after(const struct service *service, uint64_t id)
@@ -393,8 +429,8 @@ size_t session_memory(const struct session *s)
         s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap + s->texts_memory;
     bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
              subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
-    if (s->errand != NULL)
-        bytes += s->errand->memory;
+    if (s->task != NULL)
+        bytes += s->task->memory;
     return bytes;
 }
 

@@ -48,7 +48,7 @@ struct feed_result {
     enum feed_status status;
 };
 
-struct errand;
+struct loop_task;
 struct subscriptions;
 struct tracking;
 struct transaction;
@@ -79,15 +79,15 @@ struct session {
     struct output *out;       // these two are set during a feed only; otherwise `out` is NULL
     struct resp_writer reply; // writes to `out`, or to nowhere
     uint64_t id;
-    struct session *next_in_chain; // of the service's roster
-    uint64_t created_ns;           // monotonic; the caller's to set
-    char *name;                    // NULL: none; these three are owned
+    struct session_entry entry; // in the service's table
+    uint64_t created_ns;        // monotonic; the caller's to set
+    char *name;                 // NULL: none; these three are owned
     char *lib_name;
     char *lib_ver;
     size_t texts_memory;                 // bytes that these three take
     const struct command_entry *last;    // the command named last, or NULL
     struct view *view;                   // that what is not finished goes on with; NULL: the loop's
-    struct errand *errand;               // whose end it waits for, or NULL
+    struct loop_task *task;              // whose end it waits for, or NULL
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
@@ -247,6 +247,20 @@ static inline void session_turn_aside(struct session *s)
 {
     s->ahead.end = s->ahead.next;
 }
+
+// For handlers: sends the task through all loops; the session waits for it. A session has one task
+// at a time. session_task returns it when it is back, perhaps at once.
+void session_await(struct session *s, struct loop_task *t);
+
+// For handlers: the same for a task that visits no loop (loop_task_lend).
+void session_await_external(struct session *s, struct loop_task *t);
+
+// For handlers: the session's task when it is done. NULL: it is still on its way, and the handler
+// must return COMMAND_WAIT.
+struct loop_task *session_task(const struct session *s);
+
+// For handlers: the answer has been used. Also when the session ends, wherever its task is.
+void session_end_task(struct session *s);
 
 // Bytes that the session holds of its own, besides the struct: what it keeps of a request, and for
 // the client.

@@ -1,4 +1,4 @@
-// One queue for the errands of all loops, and turns for whoever has something to do.
+// One queue for the tasks of all loops, and turns for whoever has something to do.
 #include "unit/support/loops.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
-#include "serve/errand.h"
+#include "serve/loop_task.h"
 #include "support/guard.h"
 #include "support/talk.h"
 #include "support/tap.h"
@@ -29,11 +29,11 @@ void loops_publish(struct loops *l, unsigned number, struct dataset *dataset)
     session_wake_trackers(&l->service[number]);
 }
 
-static void post(void *context, unsigned number, struct errand *e)
+static void post(void *context, unsigned number, struct loop_task *task)
 {
     struct loops *l = context;
-    require(l->post_count < POSTS_MAX, "too many errands");
-    l->posts[l->post_count].errand = e;
+    require(l->post_count < POSTS_MAX, "too many tasks");
+    l->posts[l->post_count].task = task;
     l->posts[l->post_count++].number = number;
     l->post_total++;
 }
@@ -56,8 +56,8 @@ void loops_init(struct loops *l, unsigned count, const struct service_settings *
 {
     memset(l, 0, sizeof *l);
     service_group_init(&l->group, settings, dataset);
-    l->group.post = post;
-    l->group.post_context = l;
+    l->group.router.post = post;
+    l->group.router.context = l;
     for (unsigned i = 0; i < count; i++) {
         service_init(&l->service[i], &l->group);
         l->service[i].owner = (struct client_owner){wake, describe};
@@ -69,7 +69,7 @@ void loops_release(struct loops *l)
     while (l->party_count > 0)
         party_end(l->parties[l->party_count - 1]);
     for (unsigned i = 0; i < l->post_count; i++)
-        l->posts[i].errand->release(l->posts[i].errand);
+        l->posts[i].task->release(l->posts[i].task);
     for (unsigned i = 0; i < l->group.count; i++)
         service_release(&l->service[i]);
 }
@@ -175,11 +175,11 @@ bool loops_deliver(struct loops *l)
 {
     if (l->post_count == 0)
         return false;
-    struct errand *e = l->posts[0].errand;
+    struct loop_task *task = l->posts[0].task;
     unsigned number = l->posts[0].number;
     memmove(l->posts, l->posts + 1, --l->post_count * sizeof *l->posts);
     tell_inside(l, true);
-    errand_arrive(e, &l->service[number]);
+    loop_task_arrive(task, &l->service[number], number);
     tell_inside(l, false);
     return true;
 }

@@ -34,9 +34,9 @@ struct loops {
     unsigned party_count;
     uint64_t last_id;
     struct {
-        struct errand *errand;
+        struct loop_task *task;
         unsigned number;
-    } posts[POSTS_MAX]; // errands on their way, the oldest first
+    } posts[POSTS_MAX]; // tasks on their way, the oldest first
     unsigned post_count;
     unsigned post_total;
     // Told when code of the server is about to run, and when it has; or NULL. If it is set, a party
@@ -71,7 +71,7 @@ void say(struct party *p, const char *requests);
 // One turn for it, as a loop gives it: fed what it has said, and unless it is slow it reads all.
 void party_turn(struct party *p);
 
-// Brings the oldest errand one loop further; false when none is on its way.
+// Brings the oldest task one loop further; false when none is on its way.
 bool loops_deliver(struct loops *l);
 
 // Until nobody has anything to do.

@@ -1,6 +1,6 @@
 // Errands on their way through the loops: each is visited once, in order and in slices, whoever is
 // still there when they come home.
-#include "serve/errand.h"
+#include "serve/loop_task.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ enum { VISITS_MAX = 64 };
 
 static struct dataset *dataset;
 
-// What has happened to the errands of a test.
+// What has happened to the tasks of a test.
 static struct {
     unsigned visited[VISITS_MAX];
     uint64_t cursors[VISITS_MAX];
@@ -24,37 +24,37 @@ static struct {
 
 // One that does its part in each loop in so many slices.
 struct probe {
-    struct errand errand;
+    struct loop_task task;
     unsigned slices;
 };
 
-static bool visit(struct errand *e, struct service *service)
+static bool visit(struct loop_task *task, struct service *service)
 {
     require(seen.visits < VISITS_MAX, "visits without end");
     seen.visited[seen.visits] = service->number;
-    seen.cursors[seen.visits++] = e->cursor;
-    return ++e->cursor == ((struct probe *)e)->slices;
+    seen.cursors[seen.visits++] = task->cursor;
+    return ++task->cursor == ((struct probe *)task)->slices;
 }
 
-static void back(struct errand *e)
+static void back(struct loop_task *task)
 {
-    (void)e;
+    (void)task;
     seen.backs++;
 }
 
-static void release(struct errand *e)
+static void release(struct loop_task *task)
 {
     seen.releases++;
-    free(e);
+    free(task);
 }
 
-static struct errand *probe(unsigned slices)
+static struct loop_task *probe(unsigned slices)
 {
     struct probe *p = calloc(1, sizeof *p);
     require(p != NULL, "no memory");
     memset(&seen, 0, sizeof seen);
-    *p = (struct probe){.errand = {.visit = visit, .back = back, .release = release}, slices};
-    return &p->errand;
+    *p = (struct probe){.task = {.visit = visit, .back = back, .release = release}, slices};
+    return &p->task;
 }
 
 static void check_way(unsigned count, unsigned home, unsigned slices)
@@ -62,40 +62,40 @@ static void check_way(unsigned count, unsigned home, unsigned slices)
     struct loops l;
     loops_init(&l, count, &test_settings, dataset);
     struct party *p = party_new(&l, home);
-    struct errand *e = probe(slices);
-    errand_send(e, &l.service[home], &p->session);
-    bool early = errand_answer(&p->session) != NULL;
+    struct loop_task *task = probe(slices);
+    session_await(&p->session, task);
+    bool early = session_task(&p->session) != NULL;
     is_number(early, count == 1 && slices == 1, "%u loops from %u: at home at once", count, home);
     while (loops_deliver(&l))
-        require(p->woken == (errand_answer(&p->session) != NULL), "woken when it is back");
-    ok(errand_answer(&p->session) == e, "it is back, of %u slices", slices);
+        require(p->woken == (session_task(&p->session) != NULL), "woken when it is back");
+    ok(session_task(&p->session) == task, "it is back, of %u slices", slices);
     bool right = seen.visits == count * slices;
     for (unsigned i = 0; i < seen.visits; i++)
         right &= seen.visited[i] == (home + i / slices) % count && seen.cursors[i] == i % slices;
     ok(right, "each loop was visited once, in order, slice by slice: %u visits", seen.visits);
     is_number(seen.backs, 1, "back once");
     is_number(seen.releases, 0, "kept for who asked");
-    errand_end(&p->session);
-    ok(p->session.errand == NULL && seen.releases == 1, "and released by it");
-    errand_end(&p->session);
+    session_end_task(&p->session);
+    ok(p->session.task == NULL && seen.releases == 1, "and released by it");
+    session_end_task(&p->session);
     is_number(seen.releases, 1, "once");
     loops_release(&l);
 }
 
-// Who asked leaves when the errand has come `steps` loops far.
+// Who asked leaves when the task has come `steps` loops far.
 static void check_gone(unsigned count, unsigned steps)
 {
     struct loops l;
     loops_init(&l, count, &test_settings, dataset);
     struct party *p = party_new(&l, 0);
-    errand_send(probe(2), &l.service[0], &p->session);
+    session_await(&p->session, probe(2));
     for (unsigned i = 0; i < steps; i++)
         loops_deliver(&l);
     party_end(p);
     while (loops_deliver(&l))
         ;
     ok(seen.visits == 2 * count && seen.backs == 1 && seen.releases == 1,
-       "%u loops: who asked is gone after %u steps, the errand ends all the same", count, steps);
+       "%u loops: who asked is gone after %u steps, the task ends all the same", count, steps);
     loops_release(&l);
 }
 
@@ -103,7 +103,7 @@ static void check_nobody(unsigned count)
 {
     struct loops l;
     loops_init(&l, count, &test_settings, dataset);
-    errand_send(probe(1), &l.service[count - 1], NULL);
+    loop_task_send(probe(1), &l.group.router, &l.service[count - 1], count - 1);
     while (loops_deliver(&l))
         ;
     ok(seen.visits == count && seen.backs == 1 && seen.releases == 1,
@@ -117,7 +117,7 @@ static void check_end(void)
     struct loops l;
     loops_init(&l, 3, &test_settings, dataset);
     struct party *p = party_new(&l, 1);
-    errand_send(probe(1), &l.service[1], &p->session);
+    session_await(&p->session, probe(1));
     loops_deliver(&l);
     loops_release(&l);
     is_number(seen.releases, 1, "the loops end: released from the mailbox");
@@ -128,10 +128,10 @@ static void check_alone(void)
 {
     struct loops l;
     loops_init(&l, 1, &test_settings, dataset);
-    l.group.post = NULL;
+    l.group.router.post = NULL;
     struct party *p = party_new(&l, 0);
-    errand_send(probe(5), &l.service[0], &p->session);
-    ok(errand_answer(&p->session) != NULL && seen.visits == 5, "alone, all slices at once");
+    session_await(&p->session, probe(5));
+    ok(session_task(&p->session) != NULL && seen.visits == 5, "alone, all slices at once");
     loops_release(&l);
     is_number(seen.releases, 1, "released with who asked");
 }
