@@ -240,7 +240,7 @@ static bool turn_on(struct session *s, const struct resp_request *r, const struc
 {
     if (s->tracking == NULL) {
         // Within a transaction the client may read an older snapshot than the loop's newest.
-        s->tracking = tracking_new(session_view(s)->number, invalidate);
+        s->tracking = tracking_new(session_snapshot(s)->number, invalidate);
         if (s->tracking == NULL)
             return false;
         counter_add(&s->service->stats.tracking_clients, 1);

@@ -107,7 +107,7 @@ enum command_result dump_command(struct session *s, const struct resp_request *r
     put_number(foot, VERSION, VERSION_SIZE, false);
     put_number(foot + VERSION_SIZE, crc64(s->sum, foot, VERSION_SIZE), CHECKSUM_SIZE, false);
     resp_bulk_framed(&s->reply, span_of(head, head_len), value, span_of(foot, sizeof foot),
-                     &session_view(s)->ref);
+                     &session_snapshot(s)->ref);
     long_value_forget(s);
     return COMMAND_DONE;
 }

@@ -397,7 +397,7 @@ static void reload_fields(const struct session *s, struct buf *b)
     struct reload_figures f = reload_history_read(&service->group->observation.reloads);
     uint64_t age = clock_monotonic_ns() - f.published_ns;
     buf_printf(b, "dataset_generation:%llu\r\n",
-               (ull)service_generation(service, session_view(s)) + 1);
+               (ull)service_generation(service, session_snapshot(s)) + 1);
     buf_printf(b, "dataset_age_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
     buf_printf(b, "dataset_reload_in_progress:%d\r\n", f.running);
     buf_printf(b, "dataset_reloads:%llu\r\n", (ull)f.done);

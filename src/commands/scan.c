@@ -151,8 +151,8 @@ static void look(struct session *s, const struct scan *scan, uint64_t rank)
 // Where the call begins: at the cursor, or where the key that it stood for has gone.
 static uint64_t rank_of(const struct session *s, uint64_t cursor)
 {
-    bool moved =
-        cursor != 0 && cursor == s->scanned.cursor && s->scanned.view != session_view(s)->number;
+    bool moved = cursor != 0 && cursor == s->scanned.cursor &&
+                 s->scanned.snapshot != session_snapshot(s)->number;
     return moved ? dataset_seek(session_dataset(s), s->scanned.key) : cursor;
 }
 
@@ -162,7 +162,7 @@ static void remember(struct session *s, uint64_t cursor)
     struct uuid key;
     bool there = cursor != 0 && dataset_at(session_dataset(s), cursor, &key, NULL);
     s->scanned.cursor = there ? cursor : 0;
-    s->scanned.view = session_view(s)->number;
+    s->scanned.snapshot = session_snapshot(s)->number;
     if (there)
         s->scanned.key = key;
 }

@@ -151,7 +151,7 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
     if (!range->with_values)
         return true;
     if (found)
-        resp_bulk_shared(&s->reply, value, &session_view(s)->ref);
+        resp_bulk_shared(&s->reply, value, &session_snapshot(s)->ref);
     else
         resp_null(&s->reply);
     return true;

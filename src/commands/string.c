@@ -9,7 +9,7 @@ static enum command_result reply_value(struct session *s, const struct resp_requ
 {
     struct span value;
     switch (session_look_up(s, r, key, &value)) {
-    case LOOKUP_FOUND: resp_bulk_shared(&s->reply, value, &session_view(s)->ref); break;
+    case LOOKUP_FOUND: resp_bulk_shared(&s->reply, value, &session_snapshot(s)->ref); break;
     case LOOKUP_MISSED: resp_null(&s->reply); break;
     case LOOKUP_GOES_ON: return COMMAND_AGAIN;
     }
@@ -48,7 +48,7 @@ enum command_result getrange_command(struct session *s, const struct resp_reques
     } else {
         if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;
-        resp_bulk_shared(&s->reply, range_of(value, start, end), &session_view(s)->ref);
+        resp_bulk_shared(&s->reply, range_of(value, start, end), &session_snapshot(s)->ref);
     }
     return COMMAND_DONE;
 }

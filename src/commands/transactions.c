@@ -73,7 +73,7 @@ enum command_result watch_command(struct session *s, const struct resp_request *
         return COMMAND_DONE;
     }
     if (s->watch == NULL) {
-        s->watch = watch_new(session_view(s)->number, dataset_damage(session_dataset(s)));
+        s->watch = watch_new(session_snapshot(s)->number, dataset_damage(session_dataset(s)));
         s->oom |= s->watch == NULL;
     }
     if (s->watch != NULL && note_keys(s, r) == COMMAND_AGAIN)
@@ -111,8 +111,8 @@ static enum command_result compare_keys(struct session *s, bool *changed)
 {
     struct watch *w = s->watch;
     *changed = false;
-    if (w == NULL ||
-        (session_view(s)->number == w->snapshot && dataset_damage(session_dataset(s)) == w->damage))
+    if (w == NULL || (session_snapshot(s)->number == w->snapshot &&
+                      dataset_damage(session_dataset(s)) == w->damage))
         return COMMAND_DONE;
     *changed = w->crowded;
     s->reads = true;

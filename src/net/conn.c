@@ -217,7 +217,7 @@ static bool loans_stand(const struct output *out)
     const struct ref *owner;
     unsigned damage;
     for (size_t i = 0; (owner = output_loan(out, i, &damage)) != NULL; i++)
-        if (!view_stands(owner, damage))
+        if (!snapshot_stands(owner, damage))
             return false;
     return true;
 }
@@ -458,9 +458,9 @@ bool conn_reads_before(const struct conn *c, uint64_t number)
 {
     const struct ref *owner;
     unsigned mark;
-    bool reads = c->session.view != NULL && c->session.view->number < number;
+    bool reads = c->session.snapshot != NULL && c->session.snapshot->number < number;
     for (size_t i = 0; !reads && (owner = output_loan(&c->output, i, &mark)) != NULL; i++)
-        reads = view_of(owner)->number < number;
+        reads = snapshot_of(owner)->number < number;
     return reads;
 }
 

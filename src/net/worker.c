@@ -382,7 +382,7 @@ static void evict(struct worker *worker, struct conn *c)
 
 void worker_leave_behind(struct worker *worker)
 {
-    uint64_t oldest = service_oldest_view(&worker->service);
+    uint64_t oldest = service_oldest_snapshot(&worker->service);
     unsigned count = 0;
     if (oldest == 0)
         return;
@@ -397,7 +397,7 @@ void worker_leave_behind(struct worker *worker)
     counter_add(&worker->service.stats.outdated_clients, count);
     if (count > 0)
         log_write(LOG_NOTICE, "closed %u clients that read data of more than %d reloads ago", count,
-                  OLDER_VIEWS_MAX);
+                  OLDER_SNAPSHOTS_MAX);
 }
 
 // Bytes that the clients of this loop may hold, if those of all hold too much.

@@ -112,10 +112,10 @@ void service_init(struct service *service, struct service_group *group)
     link_init(&service->sessions);
     service->settings = group->settings;
     service->dataset = group->dataset;
-    link_init(&service->views);
-    view_init(&service->first_view, group->dataset);
-    link_move_last(&service->views, &service->first_view.link);
-    service->view = &service->first_view;
+    link_init(&service->snapshots);
+    snapshot_init(&service->first_snapshot, group->dataset);
+    link_move_last(&service->snapshots, &service->first_snapshot.link);
+    service->snapshot = &service->first_snapshot;
     service->commands = &group->commands;
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
@@ -129,28 +129,28 @@ void service_init(struct service *service, struct service_group *group)
 
 bool service_prepare(struct service *service, struct dataset *dataset)
 {
-    assert(service->next_view == NULL);
-    service->next_view = view_new(dataset);
-    return service->next_view != NULL;
+    assert(service->next_snapshot == NULL);
+    service->next_snapshot = snapshot_new(dataset);
+    return service->next_snapshot != NULL;
 }
 
 void service_publish(struct service *service)
 {
-    struct view *old = service->view;
-    struct view *view = service->next_view;
-    view->number = old->number + 1;
-    view->generation = old->generation + !dataset_is_rebuilt(view->dataset);
-    link_move_last(&service->views, &view->link);
-    service->view = view;
-    service->next_view = NULL;
-    service->dataset = view->dataset;
+    struct snapshot *old = service->snapshot;
+    struct snapshot *snapshot = service->next_snapshot;
+    snapshot->number = old->number + 1;
+    snapshot->generation = old->generation + !dataset_is_rebuilt(snapshot->dataset);
+    link_move_last(&service->snapshots, &snapshot->link);
+    service->snapshot = snapshot;
+    service->next_snapshot = NULL;
+    service->dataset = snapshot->dataset;
     ref_drop(&old->ref);
-    counter_set(&service->generation, view->generation);
+    counter_set(&service->generation, snapshot->generation);
 }
 
-uint64_t service_generation(const struct service *service, const struct view *view)
+uint64_t service_generation(const struct service *service, const struct snapshot *snapshot)
 {
-    uint64_t least = view->generation;
+    uint64_t least = snapshot->generation;
     for (unsigned i = 0; i < service->group->count; i++) {
         uint64_t generation = counter_get(&service->group->services[i]->generation);
         if (generation < least)
@@ -159,20 +159,20 @@ uint64_t service_generation(const struct service *service, const struct view *vi
     return least;
 }
 
-uint64_t service_oldest_view(const struct service *service)
+uint64_t service_oldest_snapshot(const struct service *service)
 {
-    const struct view *oldest = container_of(service->views.next, struct view, link);
-    uint64_t number = service->view->number;
-    return number > OLDER_VIEWS_MAX && oldest->number < number - OLDER_VIEWS_MAX
-               ? number - OLDER_VIEWS_MAX
+    const struct snapshot *oldest = container_of(service->snapshots.next, struct snapshot, link);
+    uint64_t number = service->snapshot->number;
+    return number > OLDER_SNAPSHOTS_MAX && oldest->number < number - OLDER_SNAPSHOTS_MAX
+               ? number - OLDER_SNAPSHOTS_MAX
                : 0;
 }
 
 void service_forget(struct service *service)
 {
-    if (service->next_view != NULL)
-        ref_drop(&service->next_view->ref);
-    service->next_view = NULL;
+    if (service->next_snapshot != NULL)
+        ref_drop(&service->next_snapshot->ref);
+    service->next_snapshot = NULL;
 }
 
 bool service_check_dataset(struct service *service)
@@ -211,7 +211,7 @@ uint64_t service_random(struct service *service, uint64_t limit)
 void service_release(struct service *service)
 {
     service_forget(service);
-    ref_drop(&service->view->ref);
+    ref_drop(&service->snapshot->ref);
     session_table_release(&service->table);
     histogram_table_release(&service->histograms);
 }

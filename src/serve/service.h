@@ -23,7 +23,7 @@
 #include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session_table.h"
-#include "serve/view.h"
+#include "serve/snapshot.h"
 
 struct dataset;
 struct session;
@@ -84,7 +84,7 @@ enum live_setting {
 };
 
 // How many older datasets a loop keeps for who still reads them.
-enum { OLDER_VIEWS_MAX = 16 };
+enum { OLDER_SNAPSHOTS_MAX = 16 };
 
 enum { RUN_ID_LEN = 40, SERVICES_MAX = 128, CLIENT_ADDRESS_TEXT = 144 };
 
@@ -165,13 +165,13 @@ struct service {
     const struct service_settings *settings; // these three are the group's
     struct dataset *dataset;
     const struct command_index *commands;
-    struct link views;      // that are held by something, the oldest first
-    struct view *view;      // of the dataset; what begins now sees it
-    struct view first_view; // of the one the loop began with
-    struct view *next_view; // prepared, or NULL
+    struct link snapshots;          // that are held by something, the oldest first
+    struct snapshot *snapshot;      // of the dataset; what begins now sees it
+    struct snapshot first_snapshot; // of the one the loop began with
+    struct snapshot *next_snapshot; // prepared, or NULL
     uint64_t random_state;
     struct counter
-        generation; // of the view: how often the data has been replaced; any thread reads
+        generation; // of the snapshot: how often the data has been replaced; any thread reads
     struct stats stats;
     struct timing timing; // flushed by the caller of the sessions at the end of a turn
     struct histogram_table histograms;
@@ -205,13 +205,14 @@ bool service_prepare(struct service *service, struct dataset *dataset);
 // old one. The caller then wakes the clients that track (session_wake_trackers).
 void service_publish(struct service *service);
 
-// How often the data has been replaced, for who sees `view`: a loop that has gone on counts as not
-// having done so until the last one has, so that who hears a number finds that data in every loop.
-uint64_t service_generation(const struct service *service, const struct view *view);
+// How often the data has been replaced, for who sees `snapshot`: a loop that has gone on counts as
+// not having done so until the last one has, so that who hears a number finds that data in every
+// loop.
+uint64_t service_generation(const struct service *service, const struct snapshot *snapshot);
 
-// The number of the oldest view that may still be held: who holds an older one is to be closed. 0:
-// none is as old.
-uint64_t service_oldest_view(const struct service *service);
+// The number of the oldest snapshot that may still be held: who holds an older one is to be closed.
+// 0: none is as old.
+uint64_t service_oldest_snapshot(const struct service *service);
 
 // Drops what was prepared, if anything was.
 void service_forget(struct service *service);

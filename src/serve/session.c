@@ -49,12 +49,12 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
 
 static void forget_ahead(struct session *s);
 
-static void drop_view(struct session *s)
+static void drop_snapshot(struct session *s)
 {
-    if (s->view == NULL)
+    if (s->snapshot == NULL)
         return;
-    ref_drop(&s->view->ref);
-    s->view = NULL;
+    ref_drop(&s->snapshot->ref);
+    s->snapshot = NULL;
 }
 
 static void take_task(struct session *s, struct loop_task *t)
@@ -152,7 +152,7 @@ void session_release(struct session *s)
         return;
     forget_ahead(s);
     session_leave(s);
-    drop_view(s);
+    drop_snapshot(s);
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
@@ -245,10 +245,10 @@ static uint64_t place_of(struct session *s, const struct resp_request *r, uint32
 // been found in this turn. One of which a part is lost gets a NULL `ptr`.
 static bool find_end(struct session *s, struct span *value)
 {
-    uint64_t view = session_view(s)->number;
+    uint64_t snapshot = session_snapshot(s)->number;
     const char *ptr = value->ptr;
     bool ended;
-    if (s->long_value.ptr == ptr && s->long_value.view == view)
+    if (s->long_value.ptr == ptr && s->long_value.snapshot == snapshot)
         value->len = s->long_value.len;
     do {
         size_t before = value->len;
@@ -258,7 +258,7 @@ static bool find_end(struct session *s, struct span *value)
     } while (!ended && s->work_left > 0);
     s->long_value.ptr = value->ptr;
     s->long_value.len = value->len;
-    s->long_value.view = view;
+    s->long_value.snapshot = snapshot;
     return ended;
 }
 
@@ -726,7 +726,7 @@ static void forget_ahead(struct session *s)
 // Keys that are looked up with others' are looked up in the loop's dataset.
 static bool sees_old(const struct session *s)
 {
-    return s->view != NULL && s->view != s->service->view;
+    return s->snapshot != NULL && s->snapshot != s->service->snapshot;
 }
 
 void session_read_ahead(struct session *s, struct bytes in)
@@ -986,12 +986,12 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
 }
 
 // What is not finished goes on, in another turn, with the dataset it began with.
-static void keep_view(struct session *s)
+static void keep_snapshot(struct session *s)
 {
-    if (s->view != NULL)
+    if (s->snapshot != NULL)
         return;
-    s->view = s->service->view;
-    ref_take(&s->view->ref);
+    s->snapshot = s->service->snapshot;
+    ref_take(&s->snapshot->ref);
 }
 
 // Whether a message may stand here: between two replies, but not within an EXEC's.
@@ -1020,7 +1020,7 @@ static void hand_out(struct session *s)
 // Tells a client that tracks, once, that the dataset of its loop has been replaced.
 static void tell_replaced(struct session *s)
 {
-    uint64_t now = s->service->view->number;
+    uint64_t now = s->service->snapshot->number;
     if (s->tracking->told == now)
         return;
     s->tracking->told = now;
@@ -1031,9 +1031,9 @@ static void tell_replaced(struct session *s)
 static enum feed_status stopped_by(struct session *s)
 {
     bool room = output_pending(s->out) < SESSION_OUTPUT_HIGH;
-    if (s->view != NULL && at_boundary(s)) {
+    if (s->snapshot != NULL && at_boundary(s)) {
         check_damage(s);
-        drop_view(s);
+        drop_snapshot(s);
         note_damage(s);
     }
     if (s->tracking != NULL && at_boundary(s))
@@ -1174,7 +1174,7 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->work_left = SESSION_TURN_WORK;
     s->pushes_left = SESSION_PUSHES_TURN;
     s->service->timing.singly = s->spent_ns > 0 || observe_singly(s->service);
-    if (s->view == NULL)
+    if (s->snapshot == NULL)
         note_damage(s);
     result.consumed = feed(s, in, &result.status);
     forget_ahead(s);
@@ -1182,7 +1182,7 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     if (s->killed)
         result.status = FEED_CLOSE;
     if (!at_boundary(s))
-        keep_view(s);
+        keep_snapshot(s);
     // Large values fill the output long before all that could be read ahead is answered.
     unsigned done = SESSION_TURN_WORK - s->work_left;
     bool full = result.status == FEED_OUTPUT_FULL;

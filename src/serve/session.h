@@ -86,7 +86,7 @@ struct session {
     char *lib_ver;
     size_t texts_memory;                 // bytes that these three take
     const struct command_entry *last;    // the command named last, or NULL
-    struct view *view;                   // that what is not finished goes on with; NULL: the loop's
+    struct snapshot *snapshot;           // that what is not finished goes on with; NULL: the loop's
     struct loop_task *task;              // whose end it waits for, or NULL
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
@@ -127,15 +127,15 @@ struct session {
     // What is known of the long value looked at last: its search goes on from there in another
     // turn, and need not be repeated.
     struct {
-        const char *ptr; // of the value; NULL: none
-        size_t len;      // so many bytes of it have no newline in them
-        uint64_t view;   // the number of the view that it is in
+        const char *ptr;   // of the value; NULL: none
+        size_t len;        // so many bytes of it have no newline in them
+        uint64_t snapshot; // the number of the snapshot that it is in
     } long_value;
     // Where the last SCAN is to go on, should the dataset be another by then.
     struct {
-        uint64_t cursor; // that it has answered; 0: none
-        uint64_t view;   // the number of the view it was answered from
-        struct uuid key; // the next one
+        uint64_t cursor;   // that it has answered; 0: none
+        uint64_t snapshot; // the number of the snapshot it was answered from
+        struct uuid key;   // the next one
     } scanned;
     // What tells whether the data is what it was when the command at work, or the turn, began.
     unsigned damage;          // of the dataset then
@@ -280,16 +280,16 @@ static inline bool session_has_room(const struct session *s)
 // otherwise. A unit is about the time of a lookup, 0.2 µs.
 void session_charge(struct session *s, uint64_t units);
 
-// For handlers: the view that the command at work has from its beginning to its end, and those of a
-// transaction all; and its dataset.
-static inline struct view *session_view(const struct session *s)
+// For handlers: the snapshot that the command at work has from its beginning to its end, and those
+// of a transaction all; and its dataset.
+static inline struct snapshot *session_snapshot(const struct session *s)
 {
-    return s->view != NULL ? s->view : s->service->view;
+    return s->snapshot != NULL ? s->snapshot : s->service->snapshot;
 }
 
 static inline struct dataset *session_dataset(const struct session *s)
 {
-    return session_view(s)->dataset;
+    return session_snapshot(s)->dataset;
 }
 
 // For handlers: looks for the value stored under argument `i`, a key, which is counted as a hit or

@@ -530,7 +530,7 @@ static void check_many(unsigned many, void *(*others)(void *), const char *name)
     ok(least >= many, "%s: CLIENT LIST tells all of %u clients: %u", name, many, least);
     while (others == ask_and_leave && atomic_load(&load.left) < 200)
         answers_quietly(fds[0]);
-    // It stops with errands on their way.
+    // It stops with tasks on their way.
     for (unsigned i = 0; i < many; i++)
         send_all(fds[i], SPAN("CLIENT LIST ID 1\r\n"));
     is_number(atomic_load(&load.failed), 0, "every request has been answered");

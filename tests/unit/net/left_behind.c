@@ -41,7 +41,7 @@ static void publish(void)
 {
     struct dataset *d = open_one();
     require(service_prepare(&pairs.worker->service, d), "no memory");
-    dataset_close(d); // the view has a reference of its own
+    dataset_close(d); // the snapshot has a reference of its own
     service_publish(&pairs.worker->service);
     worker_leave_behind(pairs.worker);
     turn(&pairs, 2);
@@ -56,7 +56,7 @@ static int64_t connected(void)
 // or those who are at work in a transaction.
 static void check_readers(const char *request, const char *name)
 {
-    enum { READERS = OLDER_VIEWS_MAX + MORE };
+    enum { READERS = OLDER_SNAPSHOTS_MAX + MORE };
     struct client readers[READERS];
     struct buf got = {0};
     unsigned freed = datasets_freed, open = 0;
@@ -178,7 +178,7 @@ int main(void)
     service_group_init(&group, &test_settings, dataset);
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
-    dataset_close(dataset); // the view has a reference of its own
+    dataset_close(dataset); // the snapshot has a reference of its own
     snprintf(request, sizeof request, "GET %s\r\n", key);
     check_readers(request, "a value that is sent");
     snprintf(request, sizeof request, "MULTI\r\nGET %s\r\nGET %s\r\nGET %s\r\nEXEC\r\n", key, key,

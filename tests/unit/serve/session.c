@@ -164,11 +164,11 @@ static void check_output_full(void)
     struct feed_result again = take_turn(
         &s, (struct bytes){input.ptr + result.consumed, input.len - result.consumed}, &out);
     ok(again.status == FEED_OUTPUT_FULL && again.consumed == 0, "fed again undrained, it waits");
-    unsigned held = atomic_load(&service.view->ref.count);
+    unsigned held = atomic_load(&service.snapshot->ref.count);
     is_number(held, 1 + 3, "each borrowed value holds a reference of the loop's");
     is_number(atomic_load(&dataset_ref(dataset)->count), 1 + 1, "which is one of the dataset's");
     output_release(&out);
-    is_number(atomic_load(&service.view->ref.count), 1, "dropped with the output");
+    is_number(atomic_load(&service.snapshot->ref.count), 1, "dropped with the output");
     session_release(&s);
 
     struct buf replies = answer(buf_span(&input), input.len);

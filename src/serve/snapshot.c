@@ -1,0 +1,47 @@
+// Views of a dataset: counted once a loop.
+#include "serve/snapshot.h"
+
+#include <stdlib.h>
+
+#include "data/dataset.h"
+
+static void release_placed(struct ref *ref)
+{
+    struct snapshot *snapshot = (struct snapshot *)ref; // its first member
+    link_remove(&snapshot->link);
+    ref_drop(dataset_ref(snapshot->dataset));
+}
+
+static void release_new(struct ref *ref)
+{
+    release_placed(ref);
+    free(ref);
+}
+
+void snapshot_init(struct snapshot *snapshot, struct dataset *dataset)
+{
+    ref_take(dataset_ref(dataset));
+    *snapshot = (struct snapshot){.dataset = dataset};
+    link_init(&snapshot->link);
+    ref_init(&snapshot->ref, release_placed);
+}
+
+struct snapshot *snapshot_new(struct dataset *dataset)
+{
+    struct snapshot *snapshot = malloc(sizeof *snapshot);
+    if (snapshot == NULL)
+        return NULL;
+    snapshot_init(snapshot, dataset);
+    snapshot->ref.release = release_new;
+    return snapshot;
+}
+
+const struct snapshot *snapshot_of(const struct ref *ref)
+{
+    return (const struct snapshot *)ref;
+}
+
+bool snapshot_stands(const struct ref *ref, unsigned damage)
+{
+    return dataset_look(snapshot_of(ref)->dataset) == damage;
+}
