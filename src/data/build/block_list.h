@@ -1,108 +1,71 @@
-// Records in chains of blocks, and the pool the blocks come from.
+// Records in lists of blocks.
 //
-// A pool takes its memory once and hands it out in blocks of TRIE_BLOCK records, so records can be
-// dealt out to thousands of chains without knowing how many each will get, and moved from chain to
-// chain in no more memory than they fill. A chain belongs to one thread at a time. Blocks may be
-// taken by several threads at once, or given back by several, but not both.
+// Records can be dealt out to thousands of lists without knowing how many each will get, and moved
+// from list to list in no more memory than they fill. A list belongs to one thread at a time.
 #ifndef STELE_DATA_BUILD_BLOCK_LIST_H
 #define STELE_DATA_BUILD_BLOCK_LIST_H
 
-#include <stdatomic.h>
-
 #include "base/bytes.h"
-#include "data/build/image.h"
+#include "data/build/block_pool.h"
 
-enum { CHAIN_FAN = 64 }; // chains that one is split into
+enum { BLOCK_LIST_FAN = 64 }; // lists that one list is split into
 
-#define POOL_NONE UINT32_MAX // no block
-
-// A zeroed struct is none.
-struct pool {
-    struct trie_record *records; // TRIE_BLOCK of each block
-    uint32_t *next;              // of each block, the one behind it in its chain
-    uint8_t *fill;               // of each block that is behind another or closed: its records
-    uint32_t *free;              // a stack
-    atomic_llong left;           // blocks on it
-    size_t blocks;
-    size_t most; // blocks there is memory for
-};
-
-// All blocks but the last are full, as long as only chain_add has written it. A zeroed struct is an
-// empty one.
-struct chain {
-    uint32_t first;
+// All blocks but the last are full, as long as only block_list_add has written the list. A zeroed
+// struct is an empty list.
+struct block_list {
+    uint32_t first; // number of the first block
     uint32_t last;
-    uint64_t count; // records
+    uint64_t count; // number of records
 };
 
-enum { POOL_BLOCK_BYTES = TRIE_BLOCK * sizeof(struct trie_record) + 3 * sizeof(uint32_t) + 1 };
-
-// Makes a pool of `blocks`, all free. False when memory is short.
-bool pool_init(struct pool *p, size_t blocks);
-
-// Takes every block back, and gives the memory of those from `blocks` on back to the system.
-void pool_reset(struct pool *p, size_t blocks);
-
-// Frees the pool; a zeroed one is accepted.
-void pool_release(struct pool *p);
-
-// A free block, or POOL_NONE.
-uint32_t pool_take(struct pool *p);
-
-// Gives one back.
-void pool_give(struct pool *p, uint32_t block);
-
-static inline struct trie_record *pool_block(const struct pool *p, uint32_t block)
+// Appends a record to a list that only this function has written. Returns false when the pool is
+// empty.
+static inline bool block_list_add(struct block_pool *p, struct block_list *l, struct uuid id,
+                                  uint64_t offset)
 {
-    return p->records + (size_t)block * TRIE_BLOCK;
-}
-
-// Appends a record to a chain that only this function has written. False when the pool is empty.
-static inline bool chain_add(struct pool *p, struct chain *c, struct uuid id, uint64_t offset)
-{
-    size_t within = c->count % TRIE_BLOCK;
+    size_t within = l->count % TRIE_BLOCK;
     if (within == 0) {
-        uint32_t block = pool_take(p);
-        if (block == POOL_NONE)
+        uint32_t block = block_pool_take(p);
+        if (block == BLOCK_NONE)
             return false;
-        if (c->count == 0) {
-            c->first = block;
+        if (l->count == 0) {
+            l->first = block;
         } else {
-            p->next[c->last] = block;
-            p->fill[c->last] = TRIE_BLOCK;
+            p->next[l->last] = block;
+            p->fill[l->last] = TRIE_BLOCK;
         }
-        c->last = block;
+        l->last = block;
     }
-    pool_block(p, c->last)[within] = (struct trie_record){id, offset};
-    c->count++;
+    block_pool_at(p, l->last)[within] = (struct trie_record){id, offset};
+    l->count++;
     return true;
 }
 
-// Notes how full the last block is. To be called before what follows; chain_add may be called again
-// only after chain_keep.
-void chain_close(struct pool *p, const struct chain *c);
+// Notes how full the last block is. The functions below need a closed list. After that only
+// block_list_keep makes the list fit for block_list_add again.
+void block_list_close(struct block_pool *p, const struct block_list *l);
 
-// Puts the blocks of `behind` behind those of `c`.
-void chain_append(struct pool *p, struct chain *c, const struct chain *behind);
+// Appends all blocks of `other` to `l`.
+void block_list_append(struct block_pool *p, struct block_list *l, const struct block_list *other);
 
-// Drops the records whose keys are greater than `high`, and gives back the blocks that are empty
-// then.
-void chain_keep(struct pool *p, struct chain *c, struct uuid high);
+// Drops the records whose keys are greater than `high`, and gives the emptied blocks back.
+void block_list_keep(struct block_pool *p, struct block_list *l, struct uuid high);
 
-// Deals the records out to `to`, CHAIN_FAN empty chains, by the bits behind those that all keys
-// share: the keys of each are less than those of the next. Takes at most CHAIN_FAN blocks more from
-// the pool, which must be there, and adds those it does not need to `*spare`, a list through
-// `next` that ends with POOL_NONE. False, and nothing is done, when all keys are the same.
-bool chain_split(struct pool *p, const struct chain *c, struct chain *to, uint32_t *spare);
+// Deals the records out to `to`, BLOCK_LIST_FAN empty lists, by the first bits that not all keys
+// share. The keys of each list are less than those of the next. Takes at most BLOCK_LIST_FAN blocks
+// from the pool, which must have them. Blocks that are left over go to `*spare`, a list through
+// `next` that ends with BLOCK_NONE. Returns false, and does nothing, when all keys are the same.
+bool block_list_split(struct block_pool *p, const struct block_list *l, struct block_list *to,
+                      uint32_t *spare);
 
-// The number of blocks of a chain that is not empty.
-size_t chain_blocks(const struct pool *p, const struct chain *c);
+// The number of blocks of a list that is not empty.
+size_t block_list_blocks(const struct block_pool *p, const struct block_list *l);
 
-// Sorts a chain that is not empty and keeps of each key the last line in `text`; the bytes of the
-// values of the others. `order` receives the numbers of its blocks, whose first `count` records,
-// all blocks full but the last, are then the sorted ones. A chain of more than `most` records must
-// have one key alone; `buffer` has room for as many.
-uint64_t chain_sort(struct pool *p, struct chain *c, size_t most, struct span text, uint32_t *order,
-                    struct trie_record *buffer);
+// Sorts a list that is not empty, keeps of each key the last line in `text`, and returns the bytes
+// of the values that it drops. `order` receives the numbers of the list's blocks; their first
+// `count` records are then the sorted ones, and all blocks but the last are full. A list of more
+// than `most` records must hold one key alone. `buffer` has room for `most` records.
+uint64_t block_list_sort(struct block_pool *p, struct block_list *l, size_t most, struct span text,
+                         uint32_t *order, struct trie_record *buffer);
 
 #endif

@@ -1,6 +1,7 @@
-// Passes over key ranges: guess how many lines there are and how the keys lie, choose ranges that
-// memory will hold, read, sort and append each to the image. Guesses only save work: a range that
-// turns out too full is cut while it is read (records.c), and what was cut off is the next range's.
+// Building in passes over ranges of keys. It guesses the number of lines and the spread of their
+// keys, chooses ranges that memory holds, then reads, sorts and appends each range to the image.
+// Guesses only save work: a range that turns out too full is cut while it is read (records.c), and
+// the rest belongs to the next range.
 #include "data/build/build.h"
 
 #include <stdlib.h>
@@ -12,24 +13,24 @@
 #define MIB (1024u * 1024)
 
 enum {
-    POSITIONS = 256,      // of the text that are looked at beforehand: a disk may have to seek each
+    POSITIONS = 256,      // in the text, looked at before the first pass; a disk may seek for each
     LINES_EACH = 16,      // lines read at each
-    LOOK_BYTES = 1 << 16, // bytes looked at for a line's end
-    NODE_BYTES = 1,       // of nodes per key, about
+    LOOK_BYTES = 1 << 16, // searched for a line's end
+    NODE_BYTES = 1,       // of nodes per key, roughly
     HUGE_PAGE = 2 << 20,
     NODE_BYTES_MOST = 2,   // the same for keys that lie in clusters
-    LINE_BYTES = 40,       // that a line takes while it is sorted, allocators' part included
-    SMALL_BYTES = 1 << 20, // what a small build takes besides
-    UNIT_MIN = 1 << 12,    // keys that are not worth a division into units
-    UNIT_SHARE = 32,       // nor is this part of a pass
-    RECORD_WORK = RECORDS_SORT_WORK + 8, // sorting a record and indexing it, in bytes read
+    LINE_BYTES = 40,       // taken by a line while it is sorted, overhead of allocators included
+    SMALL_BYTES = 1 << 20, // taken by a small build besides its lines
+    UNIT_MIN = 1 << 12,    // keys up to which a division into units is not worth its while
+    UNIT_SHARE = 32,       // the same for this part of a pass: one in so many keys
+    RECORD_WORK = RECORDS_SORT_WORK + 8, // of sorting and indexing one record; a byte read is 1
 };
 
 // Keys of lines evenly spread over the text, in order.
 struct sample {
     struct uuid *keys;
     size_t count;
-    uint64_t lines; // that they stand for
+    uint64_t lines; // of the whole text, as far as is known or guessed
 };
 
 struct building {
@@ -43,9 +44,9 @@ struct building {
     struct sample sample;
     struct uuid *guessed; // the keys of the sample before the first pass
     bool to_file;
-    uint64_t done; // work, before the pass going on
+    uint64_t done; // work before the present pass
     uint64_t total;
-    uint64_t told;
+    uint64_t reported; // work
 };
 
 uint64_t build_memory_default(void)
@@ -53,7 +54,7 @@ uint64_t build_memory_default(void)
     return process_memory_allowed() / 4;
 }
 
-// The key behind; of the last one, the first.
+// The next key; after the last one, the first.
 static struct uuid uuid_next(struct uuid id)
 {
     id.lo++;
@@ -77,7 +78,7 @@ struct looking {
     uint64_t lines;
 };
 
-// Looks at some lines behind one position.
+// Reads some lines after one position of the text.
 static void look_at(void *context, unsigned worker, size_t position)
 {
     struct looking *k = context;
@@ -95,7 +96,7 @@ static void look_at(void *context, unsigned worker, size_t position)
     const char *newline = memchr(start, '\n', left);
     uint64_t skip = position == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
     if (skip == left)
-        k->bytes += left; // of a long value
+        k->bytes += left; // all of it belongs to a long value
     lines_init(&reader, span_of(start + skip, left - skip));
     for (unsigned i = 0; i < LINES_EACH; i++) {
         if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
@@ -107,9 +108,10 @@ static void look_at(void *context, unsigned worker, size_t position)
     k->bytes += reader.offset;
 }
 
-// Looks at some lines all over the text, position by position, as each may wait for the disk and
-// all of it may have to give way (base/yield.h).
-static bool look(struct building *g)
+// Takes a sample of lines all over the text. One position is a job of its own: each may wait for
+// the disk, and between jobs this thread gives way to others (base/yield.h). Returns false when
+// memory is short.
+static bool take_sample(struct building *g)
 {
     struct sample *s = &g->sample;
     struct looking looking = {.text = g->text, .sample = s};
@@ -125,8 +127,8 @@ static bool look(struct building *g)
     return true;
 }
 
-// The place of the first key of the sample that is not less.
-static size_t place(const struct sample *s, struct uuid id)
+// The number of the first key of the sample that is not less than `id`.
+static size_t sample_seek(const struct sample *s, struct uuid id)
 {
     size_t lo = 0;
     size_t hi = s->count;
@@ -140,17 +142,17 @@ static size_t place(const struct sample *s, struct uuid id)
     return lo;
 }
 
-// About how many lines have keys from place `lo` to before place `hi` of the sample.
+// The rough number of lines with keys between the sample's keys number `lo` and number `hi`.
 static uint64_t lines_between(const struct sample *s, size_t lo, size_t hi)
 {
     return s->count == 0 ? s->lines
                          : (uint64_t)((double)(hi - lo) / (double)s->count * (double)s->lines);
 }
 
-// Where a range that begins at `low` should end to have at most `capacity` lines.
+// The last key of a range that begins at `low` and should have at most `capacity` lines.
 static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t capacity)
 {
-    size_t from = place(s, low);
+    size_t from = sample_seek(s, low);
     if (lines_between(s, from, s->count) <= capacity)
         return all_keys.high;
     size_t most = (size_t)((double)capacity / (double)s->lines * (double)s->count);
@@ -158,35 +160,37 @@ static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t 
     struct uuid b = s->keys[from + most];
     if (uuid_less(a, b))
         return records_round_end(a, b);
-    // One key has many lines: end before it, or it has a range of its own.
+    // One key has many lines. The range ends before it, or holds nothing but that key.
     return uuid_less(low, a) ? uuid_before(a) : a;
 }
 
 // ---- a pass -------------------------------------------------------------------------------------
 
-static void tell(struct building *g, uint64_t done)
+static void report(struct building *g, uint64_t done)
 {
     if (done > g->total)
         done = g->total;
-    if (done > g->told)
-        g->told = done;
+    if (done > g->reported)
+        g->reported = done;
     if (g->settings->progress != NULL)
-        g->settings->progress(g->settings->progress_context, g->told, g->total);
+        g->settings->progress(g->settings->progress_context, g->reported, g->total);
 }
 
-static void tell_pass(void *context, uint64_t work)
+static void report_pass(void *context, uint64_t work)
 {
     struct building *g = context;
-    tell(g, g->done + work);
+    report(g, g->done + work);
 }
 
-// Allocators and stacks are not counted, and records, slots and nodes each end within a huge page.
+// Bytes kept free for allocators and stacks, and because records, slots and nodes each end within a
+// huge page.
 static uint64_t slack(const struct building *g)
 {
     return g->memory / 64 + 3 * HUGE_PAGE;
 }
 
-// How many bytes of memory are missing to index so many lines, at the least that this takes.
+// The bytes of memory that are missing to index so many lines with the least memory that this
+// takes.
 static uint64_t missing_bytes(const struct building *g, uint64_t lines)
 {
     uint64_t records = lines * LINE_BYTES;
@@ -198,8 +202,8 @@ static uint64_t missing_bytes(const struct building *g, uint64_t lines)
     return needed > g->most ? needed - g->most : 0;
 }
 
-// Whether memory is enough for so many lines; the image goes to the file, if there is one, where it
-// would not be otherwise. False with a message.
+// Whether memory is enough for so many lines. If it is not, the image goes to the file where there
+// is one. Returns false with a message when that does not help.
 static bool fits(struct building *g, uint64_t lines, struct error *error)
 {
     g->built->missing = missing_bytes(g, lines);
@@ -217,7 +221,7 @@ static bool fits(struct building *g, uint64_t lines, struct error *error)
     return false;
 }
 
-// Bytes of memory that the pass may take for records and what becomes of them.
+// Bytes of memory that the pass may take for its records and for their part of the image.
 static uint64_t memory_left(const struct building *g)
 {
     uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack(g);
@@ -229,15 +233,15 @@ static uint64_t memory_left(const struct building *g)
     return left < most ? left : most;
 }
 
-// Bytes that a block of records takes, with what becomes of it.
+// Bytes that a block of records takes, with its part of the image.
 static uint64_t block_bytes(const struct building *g)
 {
     unsigned each = NODE_BYTES + (g->to_file ? 0 : trie_slot_bytes(g->text.len));
-    return POOL_BLOCK_BYTES + (g->settings->records_memory != 0 ? 0 : TRIE_BLOCK * each);
+    return BLOCK_POOL_BYTES + (g->settings->records_memory != 0 ? 0 : TRIE_BLOCK * each);
 }
 
-// Appends the records from `lo` to before `hi`, which are all that the range has, in units that are
-// blocks of the key space, where they are not small.
+// Appends the records with ranks from `lo` to `hi` - 1, which are all records of the range. Large
+// ranges become several units, each a block of the key space.
 static bool add_units(struct building *g, struct key_range range, uint64_t lo, uint64_t hi,
                       struct error *error)
 {
@@ -245,13 +249,14 @@ static bool add_units(struct building *g, struct key_range range, uint64_t lo, u
     if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || records_is_block(range))
         return trie_builder_add(&g->builder, s, lo, hi, error);
     struct uuid end = records_round_end(range.low, range.high);
-    uint64_t middle = trie_sorted_behind(s, end);
+    uint64_t middle = trie_sorted_after(s, end);
     struct uuid begin = uuid_next(end);
     return add_units(g, (struct key_range){range.low, end}, lo, middle, error) &&
            add_units(g, (struct key_range){begin, range.high}, middle, hi, error);
 }
 
-// What the first pass found out about the text. False with a message when an image cannot hold it.
+// Takes over what the first pass has counted, and begins the image. Returns false with a message
+// when memory or an image cannot hold so many keys.
 static bool begin_image(struct building *g, struct error *error)
 {
     const struct records *r = &g->records;
@@ -265,99 +270,129 @@ static bool begin_image(struct building *g, struct error *error)
         return true;
     g->sample = (struct sample){r->sample, r->sample_count, good};
     g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
-    if (!fits(g, good, error)) // there are more lines than was guessed
+    if (!fits(g, good, error)) // there may be more lines than was guessed
         return false;
     return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
                              g->settings->fd_at, r->threads, error);
 }
 
-// Reads, sorts and appends the records from `low` on, as many as fit; `*high` is the last key it
-// was done for.
-static bool do_pass(struct building *g, struct uuid low, struct uuid *high, struct error *error)
+// The task of a pass over the keys from `low` on. Sets the total work to what is now expected.
+static struct records_pass plan_pass(struct building *g, struct uuid low)
 {
-    struct records *r = &g->records;
-    struct built *b = g->built;
     const struct sample *s = &g->sample;
-    uint64_t blocks = records_blocks(r, memory_left(g) / block_bytes(g));
+    uint64_t blocks = records_blocks(&g->records, memory_left(g) / block_bytes(g));
     // Some blocks are not full, and guesses are not exact.
     uint64_t capacity = blocks * TRIE_BLOCK / 100 * 93;
-    uint64_t left = lines_between(s, place(s, low), s->count);
+    size_t from = sample_seek(s, low);
+    uint64_t left = lines_between(s, from, s->count);
     uint64_t passes = capacity > 0 ? left / capacity + 1 : 1;
     struct records_pass pass = {
         .range = {low, choose_end(s, low, capacity)},
         .spread = all_keys,
         .blocks = blocks,
-        .progress = tell_pass,
+        .progress = report_pass,
         .progress_context = g,
     };
+    bool all = uuid_equal(pass.range.high, all_keys.high);
+    size_t to = all ? s->count : sample_seek(s, pass.range.high);
     if (s->count > 0)
         pass.spread = (struct key_range){s->keys[0], s->keys[s->count - 1]};
-    pass.records_guessed = lines_between(
-        s, place(s, low),
-        uuid_equal(pass.range.high, all_keys.high) ? s->count : place(s, pass.range.high));
+    pass.records_guessed = lines_between(s, from, to);
     g->total = g->done + passes * g->text.len + left * RECORD_WORK;
-    if (g->total < g->told)
-        g->total = g->told;
+    if (g->total < g->reported)
+        g->total = g->reported;
+    return pass;
+}
+
+// Appends the records of the last pass to the image.
+static bool append_pass(struct building *g, bool all, struct error *error)
+{
+    const struct records *r = &g->records;
+    g->built->value_bytes -= r->dropped_bytes;
+    g->built->keys += r->sorted.count;
+    g->done += g->text.len + r->sorted.count * RECORD_WORK;
+    bool added = all ? trie_builder_add(&g->builder, &r->sorted, 0, r->sorted.count, error)
+                     : add_units(g, r->range, 0, r->sorted.count, error);
+    report(g, g->done);
+    return added;
+}
+
+// Reads, sorts and appends as many records with keys from `low` on as memory holds. `*high` becomes
+// the last key of the range. Returns false with a message.
+static bool do_pass(struct building *g, struct uuid low, struct uuid *high, struct error *error)
+{
+    struct records *r = &g->records;
+    struct records_pass pass = plan_pass(g, low);
     if (!records_read(r, &pass, error))
         return false;
-    b->cuts += r->cuts;
-    if (b->passes++ == 0 && !begin_image(g, error))
+    g->built->cuts += r->cuts;
+    if (g->built->passes++ == 0 && !begin_image(g, error))
         return false;
     *high = r->range.high;
     if (g->builder.units == NULL) // stopped at malformed lines
         return true;
     bool all = uuid_equal(low, all_keys.low) && uuid_equal(*high, all_keys.high);
-    b->value_bytes -= r->dropped_bytes;
-    b->keys += r->sorted.count;
-    g->done += g->text.len + r->sorted.count * RECORD_WORK;
-    bool added = all ? trie_builder_add(&g->builder, &r->sorted, 0, r->sorted.count, error)
-                     : add_units(g, r->range, 0, r->sorted.count, error);
-    tell(g, g->done);
-    return added;
+    return append_pass(g, all, error);
+}
+
+// Takes the sample, decides where the image goes, and takes the memory for the records. Returns
+// false with a message when memory is short.
+static bool prepare(struct building *g, struct error *error)
+{
+    const struct build_settings *settings = g->settings;
+    g->memory = settings->memory != 0 ? settings->memory : build_memory_default();
+    g->most = settings->most != 0 ? settings->most : UINT64_MAX;
+    if (g->memory > g->most)
+        g->memory = g->most;
+    if (!take_sample(g)) {
+        error_set(error, "no memory to build the index");
+        return false;
+    }
+    if (!fits(g, g->sample.lines, error))
+        return false;
+    // The most blocks that the text needs when its keys are in no order and one pass reads it all.
+    uint64_t blocks_all = g->text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
+    uint64_t needed = g->sample.lines / TRIE_BLOCK * block_bytes(g);
+    g->to_file = g->to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(g));
+    uint64_t blocks_max = memory_left(g) / block_bytes(g);
+    return records_init(&g->records, g->text, settings->division,
+                        blocks_max < blocks_all ? blocks_max : blocks_all, error);
+}
+
+static bool do_passes(struct building *g, struct error *error)
+{
+    struct uuid low = all_keys.low;
+    struct uuid high;
+    do {
+        if (!do_pass(g, low, &high, error))
+            return false;
+        low = uuid_next(high);
+    } while (g->builder.units != NULL && !uuid_equal(high, all_keys.high));
+    return true;
+}
+
+static bool finish(struct building *g, struct error *error)
+{
+    struct built *b = g->built;
+    // The last step of the image needs memory that the records have taken.
+    records_release(&g->records);
+    g->sample = (struct sample){0};
+    if (g->builder.units != NULL) {
+        b->in_file = g->to_file;
+        b->duplicates = b->lines - b->malformed - b->keys;
+        if (!trie_builder_finish(&g->builder, &b->image, &b->image_bytes, error))
+            return false;
+    }
+    report(g, g->total);
+    return true;
 }
 
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error)
 {
     struct building g = {.built = b, .settings = settings, .text = text};
-    bool built = false;
-    struct uuid low = all_keys.low;
-    struct uuid high;
     *b = (struct built){0};
-    g.memory = settings->memory != 0 ? settings->memory : build_memory_default();
-    g.most = settings->most != 0 ? settings->most : UINT64_MAX;
-    if (g.memory > g.most)
-        g.memory = g.most;
-    if (!look(&g)) {
-        error_set(error, "no memory to build the index");
-        goto out;
-    }
-    if (!fits(&g, g.sample.lines, error))
-        goto out;
-    // In no order and all in one pass, the text has at most so many blocks.
-    uint64_t blocks_all = text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
-    uint64_t needed = g.sample.lines / TRIE_BLOCK * block_bytes(&g);
-    g.to_file = g.to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(&g));
-    uint64_t blocks_max = memory_left(&g) / block_bytes(&g);
-    if (!records_init(&g.records, text, settings->division,
-                      blocks_max < blocks_all ? blocks_max : blocks_all, error))
-        goto out;
-    do {
-        if (!do_pass(&g, low, &high, error))
-            goto out;
-        low = uuid_next(high);
-    } while (g.builder.units != NULL && !uuid_equal(high, all_keys.high));
-    records_release(&g.records);
-    g.sample = (struct sample){0};
-    if (g.builder.units != NULL) {
-        b->in_file = g.to_file;
-        b->duplicates = b->lines - b->malformed - b->keys;
-        if (!trie_builder_finish(&g.builder, &b->image, &b->image_bytes, error))
-            goto out;
-    }
-    tell(&g, g.total);
-    built = true;
-out:
+    bool built = prepare(&g, error) && do_passes(&g, error) && finish(&g, error);
     records_release(&g.records);
     trie_builder_release(&g.builder);
     free(g.guessed);

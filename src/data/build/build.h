@@ -1,7 +1,7 @@
-// From text to image: the whole build, in bounded memory.
+// Building the image of a text: the whole build, in bounded memory.
 //
-// What memory holds at once, records and image, is built in one pass over the text. Otherwise each
-// pass takes a range of keys, and its records become units of the image (image.h).
+// When memory holds all records and the image at once, one pass over the text builds it. Otherwise
+// each pass takes a range of keys, and its records become units of the image (image.h).
 #ifndef STELE_DATA_BUILD_BUILD_H
 #define STELE_DATA_BUILD_BUILD_H
 
@@ -11,24 +11,25 @@
 
 struct error;
 
-// Zeros, and -1 for `fd`, do for all.
+// Zeros, and -1 for `fd`, are good defaults.
 struct build_settings {
-    // Most bytes of anonymous memory the build may take; 0: build_memory_default(). An image that
-    // has to be in memory and is larger than three quarters of this takes more: the records of a
-    // pass get at least the fourth quarter, and BUILD_RECORDS_MIN in any case.
+    // Most bytes of anonymous memory for the build; 0: build_memory_default(). The records of a
+    // pass get at least a quarter of it, and at least BUILD_RECORDS_MIN. So an image that must be
+    // in memory and is larger than the other three quarters takes more than this.
     uint64_t memory;
-    // Most bytes of anonymous memory there are, for the build and the image in memory together; 0:
-    // any number. Unlike `memory`, never exceeded: a build that needs more fails and says how many
-    // are missing.
+    // Bytes of anonymous memory that exist, for the build and the image in memory together; 0:
+    // no limit. Unlike `memory` this is never exceeded: a build that needs more fails and says how
+    // many bytes are missing.
     uint64_t most;
-    int fd; // a file that takes the image when memory does not hold it beside the records; -1: none
+    // A file for the image, used when memory does not hold the image beside the records; -1: none.
+    int fd;
     uint64_t fd_at;         // where in that file the image begins, a multiple of 4096
-    bool stop_if_malformed; // end after the first pass when it has met a malformed line
+    bool stop_if_malformed; // end after the first pass when it has found a malformed line
     struct records_division division;
-    // For tests: what the records of a pass get, whatever `memory` is; 0: unset.
+    // For tests: bytes for the records of a pass, whatever `memory` is; 0: unset.
     uint64_t records_memory;
-    // Called by the calling thread only, after each part it does. Units of work that grow evenly
-    // with time; `total` is a guess that may change, `done` never exceeds it and never shrinks. May
+    // Called only by the calling thread, after each part of its work. The units of work grow evenly
+    // with time. `total` is a guess that may change; `done` never exceeds it and never shrinks. May
     // be NULL.
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
@@ -36,7 +37,7 @@ struct build_settings {
 
 #define BUILD_RECORDS_MIN (UINT64_C(8) << 20) // bytes
 
-// What was built. A zeroed struct holds nothing.
+// The result of a build. A zeroed struct holds nothing.
 struct built {
     struct trie_image image; // zeroed when it was written to the file, or the build stopped
     uint64_t image_bytes;    // 0 when the build stopped at malformed lines
@@ -49,13 +50,14 @@ struct built {
     struct line_error errors[RECORDS_ERRORS_MAX]; // of the first malformed lines; borrow the text
     uint64_t missing;                             // see build_settings.most; 0: none
     unsigned passes;
-    unsigned cuts; // how often a range was shortened because it held more than was guessed
+    unsigned cuts; // times that a range was shortened because it held more than was guessed
 };
 
-// Builds the image of `text`. False with a message, `b` then holding nothing, when memory is short,
-// the file cannot be written (a caller may try again without one), there is more than an image can
-// hold, or the text changes meanwhile. Malformed lines are counted, not refused.
-// Where `settings->most` is too little, `b->missing` says so; with a file it may then be enough.
+// Builds the image of `text`. Malformed lines are counted, not refused. Returns false with a
+// message when memory is short, the file cannot be written, an image cannot hold so many keys, or
+// the text changes meanwhile; `b` then holds nothing but `missing`. A caller may try again without
+// a file that cannot be written. Where `settings->most` is too little, `b->missing` is set, and a
+// file may help.
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error);
 

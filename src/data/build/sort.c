@@ -1,9 +1,12 @@
-// Sorting records in place, and of each key keeping the last.
-#include "data/build/image.h"
+// Sorting by MSD radix in place, and keeping the last record of each key.
+#include "data/build/sort.h"
+
+#include <string.h>
+
 #include "data/trie_image.h"
 
 enum {
-    SMALL_SORT = 32, // insertion sort is quicker below
+    SMALL_SORT = 32, // records up to which insertion sort is quicker
     DIGIT_BITS = 8,
     DIGITS = 1 << DIGIT_BITS,
 };
@@ -26,7 +29,7 @@ static void insertion_sort(struct trie_record *records, size_t count)
     }
 }
 
-// How many leading bits all keys share (128: all are equal).
+// The number of leading bits that all keys share; 128 when all keys are equal.
 static unsigned shared_bits(const struct trie_record *records, size_t count)
 {
     uint64_t hi = 0;
@@ -54,7 +57,7 @@ static void move_last_line_to_front(struct trie_record *records, size_t count)
             swap(&records[0], &records[i]);
 }
 
-// Of sorted records keeps the last of each key in front; how many.
+// Moves the last record of each key of sorted records to the front. Returns how many those are.
 static size_t keep_distinct(struct trie_record *records, size_t count)
 {
     size_t kept = 0;
@@ -68,22 +71,13 @@ static size_t keep_distinct(struct trie_record *records, size_t count)
     return kept;
 }
 
-// Sorts by MSD radix in place ("American flag sort", McIlroy, Bostic & McIlroy 1993), after the
-// bits all keys share, so each of at most 128 / DIGIT_BITS levels splits its range. Returns how
-// many distinct keys stand, in order, at the front.
-static size_t sort_distinct(struct trie_record *records, size_t count)
+// Groups the records by the DIGIT_BITS bits after the first `shared` ones, in place. `end` receives
+// the end of each group. This is one level of an "American flag sort" (McIlroy, Bostic & McIlroy,
+// 1993).
+static void group_by_digit(struct trie_record *records, size_t count, unsigned shared, size_t *end)
 {
-    if (count <= SMALL_SORT) {
-        insertion_sort(records, count);
-        return keep_distinct(records, count);
-    }
-    unsigned shared = shared_bits(records, count);
-    if (shared == 128) {
-        move_last_line_to_front(records, count);
-        return 1;
-    }
     size_t next[DIGITS];
-    size_t end[DIGITS] = {0};
+    memset(end, 0, DIGITS * sizeof *end);
     for (size_t i = 0; i < count; i++)
         end[uuid_bits(records[i].id, shared, DIGIT_BITS)]++;
     for (size_t d = 0, sum = 0; d < DIGITS; d++) {
@@ -104,11 +98,29 @@ static size_t sort_distinct(struct trie_record *records, size_t count)
             records[next[d]++] = moving;
         }
     }
+}
+
+// Sorts by the digit after the bits that all keys share, then each group by itself. Every level
+// splits its range, so there are at most 128 / DIGIT_BITS levels. Returns the number of distinct
+// keys, whose records then stand in order at the front.
+static size_t sort_distinct(struct trie_record *records, size_t count)
+{
+    if (count <= SMALL_SORT) {
+        insertion_sort(records, count);
+        return keep_distinct(records, count);
+    }
+    unsigned shared = shared_bits(records, count);
+    if (shared == 128) {
+        move_last_line_to_front(records, count);
+        return 1;
+    }
+    size_t end[DIGITS];
+    group_by_digit(records, count, shared, end);
     size_t kept = 0;
     for (unsigned d = 0; d < DIGITS; d++) {
         size_t begin = d == 0 ? 0 : end[d - 1];
         size_t part = sort_distinct(records + begin, end[d] - begin);
-        // Forward, so that only records already dropped are moved behind those kept.
+        // From front to back, so that only dropped records move to the back.
         for (size_t i = 0; kept < begin && i < part; i++)
             swap(&records[kept + i], &records[begin + i]);
         kept += part;

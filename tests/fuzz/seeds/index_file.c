@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/build/build.h"
+#include "data/build/sort.h"
 #include "data/index_format.h"
 #include "data/trie.h"
 #include "data/trie_image.h"

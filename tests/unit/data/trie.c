@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/build/image.h"
+#include "data/build/sort.h"
 #include "data/lines.h"
 #include "data/slot_search.h"
 #include "data/trie_image.h"

@@ -1,0 +1,205 @@
+// Reading one chunk of the text: each record goes to the list of its key.
+#include <assert.h>
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/build/records_internal.h"
+#include "data/uuid_text.h"
+
+void records_choose_map(struct reading *reading)
+{
+    const struct records *r = reading->r;
+    const struct records_pass *pass = reading->pass;
+    unsigned __int128 low = number_of(pass->range.low);
+    unsigned __int128 high = number_of(pass->range.high);
+    unsigned __int128 spread_low = number_of(pass->spread.low);
+    unsigned __int128 spread_high = number_of(pass->spread.high);
+    size_t fan_max = r->pool.blocks / BLOCKS_PER_LIST / r->threads;
+    // A list of random keys should rarely need to be split. Steps are powers of two, so there are
+    // up to twice as many lists as wanted.
+    uint64_t wanted = pass->records_guessed / (r->part_records / 8 * 5 + 1) + 1;
+    struct key_map *map = &reading->map;
+    if (fan_max > RECORDS_FAN_MAX)
+        fan_max = RECORDS_FAN_MAX;
+    if (spread_low <= high && spread_high >= low && spread_low <= spread_high) {
+        low = spread_low > low ? spread_low : low;
+        high = spread_high < high ? spread_high : high;
+    }
+    *map = (struct key_map){.low = low, .fan = 1};
+    while (map->shift < 127) {
+        unsigned __int128 steps = (high - map->low) >> map->shift;
+        if (steps < fan_max && steps < wanted * 2) {
+            map->fan = (unsigned)steps + 1;
+            break;
+        }
+        map->shift++;
+        map->low = low >> map->shift << map->shift;
+    }
+}
+
+static inline unsigned list_of(const struct key_map *map, struct uuid id)
+{
+    uint64_t steps;
+    if (map->shift >= 64) {
+        uint64_t low = (uint64_t)(map->low >> 64);
+        steps = id.hi > low ? (id.hi - low) >> (map->shift - 64) : 0;
+    } else {
+        unsigned __int128 number = number_of(id);
+        unsigned __int128 far = number > map->low ? (number - map->low) >> map->shift : 0;
+        steps = far < map->fan ? (uint64_t)far : map->fan;
+    }
+    return steps < map->fan ? (unsigned)steps : map->fan - 1;
+}
+
+// Sets the chunk's bounds: its first line, or its end when no line begins in it.
+static void begin_chunk(struct reading *reading, struct chunk *c, size_t part)
+{
+    const struct span text = reading->r->text;
+    uint64_t begin = part * reading->r->chunk_bytes;
+    uint64_t left = text.len - begin;
+    c->end = left > reading->r->chunk_bytes ? begin + reading->r->chunk_bytes : text.len;
+    c->offset = begin;
+    c->begun = true;
+    if (begin > 0) {
+        const char *newline = memchr(text.ptr + begin - 1, '\n', c->end - begin);
+        c->offset = newline != NULL ? (uint64_t)(newline - text.ptr) + 1 : c->end;
+    }
+}
+
+static void note_malformed(struct chunk *c, const struct line_error *fault, uint64_t lines_before)
+{
+    if (c->errors == NULL)
+        c->errors = calloc(RECORDS_ERRORS_MAX, sizeof *c->errors);
+    if (c->errors == NULL) {
+        c->failed = true;
+    } else if (c->malformed < RECORDS_ERRORS_MAX) {
+        c->errors[c->malformed] = *fault;
+        c->errors[c->malformed].line -= lines_before;
+    }
+    c->malformed++;
+}
+
+static void sample_key(struct reading *reading, struct uuid id)
+{
+    size_t at = atomic_fetch_add_explicit(&reading->sampled, 1, memory_order_relaxed);
+    if (at < RECORDS_SAMPLE)
+        reading->r->sample[at] = id;
+}
+
+// The first 8 characters of a key's text as a number, which grows with the key. Letters count the
+// same in either case. Other characters do not matter, as no record begins with them.
+static inline uint64_t first_digits(const char *text)
+{
+    uint64_t digits;
+    memcpy(&digits, text, sizeof digits);
+    return be64toh(digits) | 0x2020202020202020u;
+}
+
+static uint64_t first_digits_of(struct uuid id)
+{
+    char text[UUID_TEXT_LEN];
+    uuid_format(id, text);
+    return first_digits(text);
+}
+
+// The offset of the next line whose key may lie in the range, for passes that judge no lines.
+static uint64_t skip_lines(struct span text, uint64_t offset, uint64_t end, uint64_t low,
+                           uint64_t high)
+{
+    while (offset < end && text.len - offset >= sizeof(uint64_t)) {
+        uint64_t digits = first_digits(text.ptr + offset);
+        if (digits >= low && digits <= high)
+            return offset;
+        const char *newline = memchr(text.ptr + offset, '\n', text.len - offset);
+        if (newline == NULL)
+            return end;
+        offset = (uint64_t)(newline - text.ptr) + 1;
+    }
+    return offset;
+}
+
+static bool is_in(struct key_range range, struct uuid id)
+{
+    return !uuid_less(id, range.low) && !uuid_less(range.high, id);
+}
+
+// Reads the lines of the chunk from `reader` on. Stops at a line for whose record no block is left.
+static void read_lines(struct reading *reading, struct chunk *c, struct line_reader *reader,
+                       struct block_list *lists, uint64_t lines_before)
+{
+    struct records *r = reading->r;
+    const struct key_map map = reading->map;
+    const struct key_range range = r->range;
+    uint64_t low_digits = first_digits_of(range.low);
+    uint64_t high_digits = first_digits_of(range.high);
+    uint64_t until_sample = 0;
+    uint64_t value_bytes = 0;
+    struct record record;
+    struct line_error fault;
+    while (reader->offset < c->end) {
+        if (!reading->first)
+            reader->offset = skip_lines(r->text, reader->offset, c->end, low_digits, high_digits);
+        if (reader->offset >= c->end)
+            break;
+        uint64_t offset = reader->offset;
+        if (lines_next(reader, &record, &fault) == LINE_MALFORMED) {
+            if (reading->first)
+                note_malformed(c, &fault, lines_before);
+            continue;
+        }
+        if (is_in(range, record.id) &&
+            !block_list_add(&r->pool, &lists[list_of(&map, record.id)], record.id, record.offset)) {
+            reader->offset = offset;
+            reader->line--;
+            atomic_store(&reading->full, true);
+            break;
+        }
+        value_bytes += record.value.len;
+        if (reading->first && until_sample-- == 0) {
+            sample_key(reading, record.id);
+            until_sample = reading->sample_every - 1;
+        }
+    }
+    c->value_bytes += value_bytes;
+}
+
+void records_read_chunk(void *context, unsigned worker, size_t part)
+{
+    struct reading *reading = context;
+    struct records *r = reading->r;
+    struct chunk *c = &r->chunks[part];
+    if (!c->begun)
+        begin_chunk(reading, c, part);
+    if (c->offset >= c->end || atomic_load_explicit(&reading->full, memory_order_relaxed))
+        return;
+    uint64_t begin = c->offset;
+    uint64_t lines_before = part > 0; // so that only the first chunk has a first line
+    struct line_reader reader;
+    lines_init(&reader, r->text);
+    reader.offset = c->offset;
+    reader.line += lines_before + c->lines;
+    read_lines(reading, c, &reader, r->lists + (size_t)worker * reading->map.fan, lines_before);
+    c->lines = reader.line - 1 - lines_before;
+    c->offset = reader.offset;
+    records_add_work(reading, worker, c->offset - begin);
+}
+
+bool records_add_chunks(struct records *r)
+{
+    for (size_t i = 0; i < r->chunk_count; i++) {
+        const struct chunk *c = &r->chunks[i];
+        if (c->failed)
+            return false;
+        for (uint64_t e = 0; e < c->malformed && e < RECORDS_ERRORS_MAX; e++) {
+            if (r->malformed + e >= RECORDS_ERRORS_MAX)
+                break;
+            r->errors[r->malformed + e] = c->errors[e];
+            r->errors[r->malformed + e].line += r->lines;
+        }
+        r->lines += c->lines;
+        r->malformed += c->malformed;
+        r->value_bytes += c->value_bytes;
+    }
+    return true;
+}

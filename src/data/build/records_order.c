@@ -1,0 +1,173 @@
+// Putting the records of a pass in order: a list too long to be sorted in cache is split, the
+// others are sorted one by one, in place.
+#include <stdlib.h>
+
+#include "base/parallel.h"
+#include "data/build/records_internal.h"
+
+// Joins the lists of all threads, part by part. The list whose lines come first in the text comes
+// first, so that a text in order gives parts in order.
+static void join_lists(struct reading *reading)
+{
+    struct records *r = reading->r;
+    reading->part_count = 0;
+    for (unsigned p = 0; p < reading->map.fan; p++) {
+        struct block_list joined = {0};
+        for (unsigned t = 0; t < r->threads; t++) {
+            struct block_list c = r->lists[(size_t)t * reading->map.fan + p];
+            bool before = c.count > 0 && joined.count > 0 &&
+                          block_pool_at(&r->pool, c.first)->offset <
+                              block_pool_at(&r->pool, joined.first)->offset;
+            if (before) {
+                block_list_append(&r->pool, &c, &joined);
+                joined = c;
+            } else {
+                block_list_append(&r->pool, &joined, &c);
+            }
+        }
+        if (joined.count > 0)
+            reading->parts[reading->part_count++] = joined;
+    }
+}
+
+struct splitting {
+    struct reading *reading;
+    const size_t *long_parts;
+    struct block_list *to; // BLOCK_LIST_FAN for each long part
+    uint32_t *spare;       // one list for each long part
+    atomic_size_t split;
+};
+
+static void split_part(void *context, unsigned worker, size_t part)
+{
+    struct splitting *s = context;
+    struct block_list *c = &s->reading->parts[s->long_parts[part]];
+    struct block_list *to = s->to + part * BLOCK_LIST_FAN;
+    (void)worker;
+    s->spare[part] = BLOCK_NONE;
+    if (block_list_split(&s->reading->r->pool, c, to, &s->spare[part]))
+        return;
+    to[0] = *c; // it has one key alone, so sort_part can sort it
+    atomic_fetch_sub(&s->split, 1);
+}
+
+// Splits the parts that are too long to be sorted at once. `*split` becomes the number of parts
+// that could be split. Returns false when memory is short.
+static bool split_long_parts(struct reading *reading, const size_t *long_parts, size_t count,
+                             size_t *split)
+{
+    struct records *r = reading->r;
+    size_t most = reading->part_count + count * BLOCK_LIST_FAN;
+    struct block_list *parts = malloc(most * sizeof *parts);
+    struct splitting s = {reading, long_parts, calloc(count * BLOCK_LIST_FAN, sizeof *s.to),
+                          calloc(count, sizeof *s.spare), count};
+    bool good = parts != NULL && s.to != NULL && s.spare != NULL;
+    size_t next = 0;
+    size_t made = 0;
+    if (!good)
+        goto out;
+    parallel_run(r->threads, count, split_part, &s);
+    for (size_t i = 0; i < reading->part_count; i++) {
+        if (next == count || long_parts[next] != i) {
+            parts[made++] = reading->parts[i];
+            continue;
+        }
+        for (size_t j = 0; j < BLOCK_LIST_FAN; j++)
+            if (s.to[next * BLOCK_LIST_FAN + j].count > 0)
+                parts[made++] = s.to[next * BLOCK_LIST_FAN + j];
+        for (uint32_t block = s.spare[next]; block != BLOCK_NONE;) {
+            uint32_t next_block = r->pool.next[block];
+            block_pool_give(&r->pool, block);
+            block = next_block;
+        }
+        next++;
+    }
+    free(reading->parts);
+    reading->parts = parts;
+    reading->part_count = made;
+    *split = atomic_load(&s.split);
+    parts = NULL;
+out:
+    free(parts);
+    free(s.to);
+    free(s.spare);
+    return good;
+}
+
+// Splits until every part can be sorted at once or has one key alone. Gives up the upper half of
+// the range when there are too few blocks for that. Returns false when memory is short.
+static bool shorten_parts(struct reading *reading)
+{
+    struct records *r = reading->r;
+    for (;;) {
+        size_t *long_parts = malloc((reading->part_count + 1) * sizeof *long_parts);
+        size_t count = 0;
+        size_t split = 0;
+        if (long_parts == NULL)
+            return false;
+        for (size_t i = 0; i < reading->part_count; i++)
+            if (reading->parts[i].count > r->part_records)
+                long_parts[count++] = i;
+        bool room = (long long)(count * BLOCK_LIST_FAN) <= atomic_load(&r->pool.left);
+        bool good =
+            count == 0 || (room ? split_long_parts(reading, long_parts, count, &split)
+                                : records_cut(reading, reading->parts, reading->part_count));
+        free(long_parts);
+        if (!good || count == 0 || (room && split == 0))
+            return good;
+    }
+}
+
+struct sorting {
+    struct reading *reading;
+    struct trie_part *parts;
+};
+
+static void sort_part(void *context, unsigned worker, size_t part)
+{
+    struct sorting *s = context;
+    struct records *r = s->reading->r;
+    struct block_list *c = &s->reading->parts[part];
+    uint64_t total = c->count;
+    uint32_t *order = r->order + s->parts[part].block;
+    uint64_t dropped_bytes = block_list_sort(&r->pool, c, r->part_records, r->text, order,
+                                             r->buffers + (size_t)worker * TRIE_PART);
+    if (dropped_bytes > 0)
+        atomic_fetch_add(&s->reading->dropped_bytes, dropped_bytes);
+    records_add_work(s->reading, worker, total * RECORDS_SORT_WORK);
+}
+
+static bool sort_parts(struct reading *reading)
+{
+    struct records *r = reading->r;
+    struct sorting s = {reading, malloc((reading->part_count + 1) * sizeof *s.parts)};
+    uint64_t block = 0;
+    uint64_t rank = 0;
+    if (s.parts == NULL)
+        return false;
+    free(r->parts);
+    r->parts = s.parts;
+    size_t filled = 0; // parts; giving up a range may have emptied some
+    for (size_t i = 0; i < reading->part_count; i++)
+        if (reading->parts[i].count > 0)
+            reading->parts[filled++] = reading->parts[i];
+    reading->part_count = filled;
+    for (size_t i = 0; i < reading->part_count; i++) {
+        s.parts[i].block = block;
+        block += block_list_blocks(&r->pool, &reading->parts[i]);
+    }
+    parallel_run(r->threads, reading->part_count, sort_part, &s);
+    for (size_t i = 0; i < reading->part_count; i++) {
+        s.parts[i].rank = rank;
+        rank += reading->parts[i].count;
+    }
+    s.parts[reading->part_count] = (struct trie_part){rank, block};
+    r->sorted = (struct trie_sorted){r->pool.records, r->order, s.parts, reading->part_count, rank};
+    return true;
+}
+
+bool records_order(struct reading *reading)
+{
+    join_lists(reading);
+    return shorten_parts(reading) && sort_parts(reading);
+}
