@@ -179,21 +179,29 @@ static void check_pause(void)
         fds[i] = connect_tcp(s.port);
         answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u", i);
     }
-    answers(fds[0], SPAN("CLIENT PAUSE 400\r\n"), SPAN("+OK\r\n"), "CLIENT PAUSE");
-    for (unsigned i = 0; i < 2 * LOOPS; i++)
-        send_text(fds[i], "GET " KEY "\r\n");
-    settle_server(&s);
-    bool silent = true;
-    for (unsigned i = 0; i < 2 * LOOPS; i++)
-        silent &= is_silent(fds[i]);
-    ok(silent, "all loops are paused");
-    for (unsigned i = 0; i < 2 * LOOPS; i++)
-        answers(fds[i], SPAN(""), SPAN("$5\r\nvalue\r\n"), "client %u goes on by itself", i);
-
-    // A server that stops does not wait for the end of a pause, nor for one that comes meanwhile.
+    // However long this takes, the pause lasts longer.
     char request[64];
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\n", HOUR);
     answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE for an hour");
+    for (unsigned i = 1; i < 2 * LOOPS; i++)
+        send_text(fds[i], "GET " KEY "\r\n");
+    settle_server(&s);
+    bool silent = true;
+    for (unsigned i = 1; i < 2 * LOOPS; i++)
+        silent &= is_silent(fds[i]);
+    ok(silent, "all loops are paused");
+    answers(fds[0], SPAN("CLIENT UNPAUSE\r\n"), SPAN("+OK\r\n"), "CLIENT UNPAUSE");
+    for (unsigned i = 1; i < 2 * LOOPS; i++)
+        answers(fds[i], SPAN(""), SPAN("$5\r\nvalue\r\n"), "client %u goes on", i);
+
+    answers(fds[0], SPAN("CLIENT PAUSE 100\r\n"), SPAN("+OK\r\n"), "CLIENT PAUSE");
+    for (unsigned i = 0; i < 2 * LOOPS; i++)
+        answers(fds[i], SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"),
+                "client %u goes on by itself", i);
+
+    // A server that stops does not wait for the end of a pause, nor for one that comes meanwhile.
+    snprintf(request, sizeof request, "CLIENT PAUSE %d\r\n", HOUR);
+    answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE before the end");
     for (unsigned i = 0; i < 2 * LOOPS; i++)
         send_text(fds[i], "PING\r\n");
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\nPING\r\n", HOUR);
