@@ -3,7 +3,7 @@
 // here.
 #include <stdio.h>
 
-#include "serve/handlers.h"
+#include "commands/table.h"
 
 static const char head[] =
     "# Commands\n"
@@ -68,10 +68,11 @@ static bool is_refused(const struct command *c)
 }
 
 // A container is answered when one of its subcommands is.
-static bool is_answered(const struct command *c)
+static bool is_answered(const struct command_entry *entry)
 {
-    for (const struct command *sub = c->subcommands; sub != NULL && sub->name != NULL; sub++)
-        if (is_answered(sub))
+    const struct command *c = entry->command;
+    for (unsigned i = 1; i <= entry->subcommands; i++)
+        if (is_answered(entry + i))
             return true;
     return c->handler != NULL || (c->flags & PROTECTED) != 0;
 }
@@ -82,8 +83,7 @@ static const struct command_entry *next(enum command_group group, bool refused, 
     while (*at < commands.count) {
         const struct command_entry *entry = &commands.entries[(*at)++];
         const struct command *top = entry->container != NULL ? entry->container : entry->command;
-        if (top->group == group &&
-            (refused ? is_refused(entry->command) : is_answered(entry->command)))
+        if (top->group == group && (refused ? is_refused(entry->command) : is_answered(entry)))
             return entry;
     }
     return NULL;
@@ -205,7 +205,7 @@ static void print_command(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
     printf("\n%s %s\n\n", entry->container != NULL ? "####" : "###", title(entry));
-    if (c->handler == NULL && c->subcommands != NULL) {
+    if (c->handler == NULL && entry->subcommands > 0) {
         printf("%s.\n", c->summary);
         return;
     }
@@ -268,7 +268,7 @@ static void print_group(enum command_group group)
 }
 
 // A list of the rows that have the flag.
-static void print_flagged(unsigned flag)
+static void print_flagged(uint64_t flag)
 {
     printf("\n");
     for (unsigned i = 0; i < commands.count; i++) {
@@ -363,7 +363,7 @@ static void print_absent(void)
 
 int main(void)
 {
-    command_index_init(&commands);
+    command_index_init(&commands, command_groups);
     printf("%s\n## Contents\n\n", head);
     print_groups(print_contents);
     printf("- ");

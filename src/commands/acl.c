@@ -4,7 +4,7 @@
 #include <sys/random.h>
 
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum {
@@ -20,14 +20,14 @@ static bool is_the_user(struct span name)
     return span_equal(name, span_text("default"));
 }
 
-enum command_result acl_whoami_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_whoami_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_bulk_text(&s->reply, "default");
     return COMMAND_DONE;
 }
 
-enum command_result acl_users_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_users_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_array(&s->reply, 1);
@@ -41,7 +41,7 @@ static bool has_password(const struct session *s)
     return s->service->settings->requirepass != NULL;
 }
 
-enum command_result acl_list_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_list_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_array(&s->reply, 1);
@@ -50,7 +50,7 @@ enum command_result acl_list_command(struct session *s, const struct resp_reques
     return COMMAND_DONE;
 }
 
-enum command_result acl_getuser_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_getuser_command(struct session *s, const struct resp_request *r)
 {
     struct resp_writer *w = &s->reply;
     if (!is_the_user(resp_arg(r, 2))) {
@@ -77,7 +77,7 @@ enum command_result acl_getuser_command(struct session *s, const struct resp_req
 }
 
 // SETUSER, DELUSER, LOAD and SAVE.
-enum command_result acl_fixed_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_fixed_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_error(&s->reply, "ERR users cannot be changed: 'default', who may do all that a read-only "
@@ -112,7 +112,7 @@ static void reply_category(struct session *s, unsigned category)
 }
 
 // The names of categories stand behind an '@'.
-enum command_result acl_cat_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_cat_command(struct session *s, const struct resp_request *r)
 {
     if (refuse_more(s, r))
         return COMMAND_DONE;
@@ -133,7 +133,7 @@ enum command_result acl_cat_command(struct session *s, const struct resp_request
     return COMMAND_DONE;
 }
 
-enum command_result acl_log_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_log_command(struct session *s, const struct resp_request *r)
 {
     int64_t count;
     if (refuse_more(s, r))
@@ -150,7 +150,7 @@ enum command_result acl_log_command(struct session *s, const struct resp_request
     return COMMAND_DONE;
 }
 
-enum command_result acl_genpass_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_genpass_command(struct session *s, const struct resp_request *r)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char random[PASSWORD_BITS_MAX / 8]; // two digits each
@@ -184,7 +184,7 @@ enum command_result acl_genpass_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
+static enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
     char full[COMMAND_FULL_NAME_MAX];
@@ -192,7 +192,7 @@ enum command_result acl_dryrun_command(struct session *s, const struct resp_requ
     struct span name = resp_arg(r, 3);
     const struct command_entry *entry = command_find(commands, name);
     uint32_t argc = r->argc - 3;
-    if (entry != NULL && entry->command->subcommands != NULL && argc >= 2)
+    if (entry != NULL && entry->subcommands > 0 && argc >= 2)
         entry = command_find_sub(commands, entry, resp_arg(r, 4));
     if (!is_the_user(user))
         resp_error(&s->reply, "ERR User '%.*s' not found", session_echoed(user), user.ptr);
@@ -205,3 +205,70 @@ enum command_result acl_dryrun_command(struct session *s, const struct resp_requ
         resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
+
+// As in Redis, all rules: a password may be among them.
+static bool is_setuser_secret(const struct resp_request *r, uint32_t i)
+{
+    (void)r;
+    return i >= 2;
+}
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument acl_cat_words[] = {
+    {"categoryname", "string", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument acl_dryrun_words[] = {
+    {"username", "string", NULL, 0, NULL},
+    {"command", "string", NULL, 0, NULL},
+    {"arg", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL},
+    {0}};
+static const struct command_argument acl_genpass_words[] = {
+    {"bits", "integer", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument one_user[] = {{"username", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument count_or_reset[] = {
+    {"count", "integer", NULL, 0, NULL}, {"reset", "pure-token", "RESET", 0, NULL}, {0}};
+static const struct command_argument acl_log_words[] = {
+    {"operation", "oneof", NULL, ARGUMENT_OPTIONAL, count_or_reset}, {0}};
+
+const struct command acl_commands[] = {
+    {"acl", -2, 0, NO_KEYS, GROUP_SERVER, "6.0.0", 0, NULL,
+     "Commands about users and what they may do; there is one user, and it is fixed", NULL},
+    {"acl|cat", -2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_cat_command,
+     "The categories of commands, or the commands of one", "O(N) where N is the number of commands",
+     NULL, acl_cat_words,
+     .deviation = "The commands of a category come in the order of their names."},
+    {"acl|deluser", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"acl|dryrun", -4, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0, acl_dryrun_command,
+     "Whether a user may run a command; the only one may run any", "O(1)", NULL, acl_dryrun_words},
+    {"acl|genpass", -2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_genpass_command,
+     "A random password in hexadecimal, of so many bits or of 256", "O(1)", NULL,
+     acl_genpass_words},
+    {"acl|getuser", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_getuser_command,
+     "What a user may do", "O(1)", NULL, one_user,
+     .deviation = "The hash of the password is not told."},
+    {"acl|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.0.0", 0, help_command, "These lines",
+     "O(1)"},
+    {"acl|list", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_list_command,
+     "All users as rules: the one that there is", "O(1)",
+     .deviation = "The hash of the password is not told."},
+    {"acl|load", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"acl|log", -2, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_SERVER, "6.0.0", 0,
+     acl_log_command, "Always empty: what is refused here is not refused to a user", "O(1)", NULL,
+     acl_log_words,
+     .deviation = "`RESET` is for who may use administrative commands, though there is nothing to "
+                  "forget."},
+    {"acl|save", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed."},
+    {"acl|setuser", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
+     "Refused: the only user is fixed", "O(1)", .deviation = "An error: the only user is fixed.",
+     .is_secret = is_setuser_secret},
+    {"acl|users", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_users_command,
+     "The names of all users", "O(1)"},
+    {"acl|whoami", 2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_whoami_command,
+     "The name of the user of this connection", "O(1)"},
+    {0},
+};

@@ -4,7 +4,7 @@
 // command goes on in the next turn.
 #include "base/number.h"
 #include "commands/long_value.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum {
@@ -119,7 +119,7 @@ static bool parse_offset(struct session *s, struct span text, unsigned unit, int
     return false;
 }
 
-enum command_result getbit_command(struct session *s, const struct resp_request *r)
+static enum command_result getbit_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
     int64_t offset;
@@ -151,7 +151,7 @@ static bool parse_count(struct session *s, const struct resp_request *r, struct 
 
 // The cursor is 1 + number of bytes done, `sum` the bits found in them. As in Redis since 7.2, the
 // request has to be right also when there is no such key.
-enum command_result bitcount_command(struct session *s, const struct resp_request *r)
+static enum command_result bitcount_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
     struct bit_range range = {.empty = true};
@@ -279,7 +279,7 @@ static enum command_result search(struct session *s, struct span value,
     return COMMAND_DONE;
 }
 
-enum command_result bitpos_command(struct session *s, const struct resp_request *r)
+static enum command_result bitpos_command(struct session *s, const struct resp_request *r)
 {
     enum command_result result = COMMAND_DONE;
     struct span value = {NULL, 0};
@@ -395,7 +395,7 @@ static enum check check_operations(struct session *s, const struct resp_request 
 }
 
 // In two rounds: the cursor counts through the words of the request and on through them again.
-enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
+static enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
     if (s->cursor <= r->argc) {
@@ -427,3 +427,50 @@ enum command_result bitfield_ro_command(struct session *s, const struct resp_req
     long_value_forget(s);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument byte_or_bit[] = {
+    {"byte", "pure-token", "BYTE", 0, NULL}, {"bit", "pure-token", "BIT", 0, NULL}, {0}};
+static const struct command_argument bit_range[] = {
+    {"start", "integer", NULL, 0, NULL},
+    {"end", "integer", NULL, 0, NULL},
+    {"index_unit", "oneof", NULL, ARGUMENT_OPTIONAL, byte_or_bit},
+    {0}};
+static const struct command_argument bitcount_words[] = {
+    {"key", "key", NULL, 0, NULL}, {"index", "block", NULL, ARGUMENT_OPTIONAL, bit_range}, {0}};
+static const struct command_argument encoding_and_offset[] = {
+    {"encoding", "string", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
+static const struct command_argument bitfield_ro_words[] = {
+    {"key", "key", NULL, 0, NULL},
+    {"encoding_offset", "block", "GET", ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, encoding_and_offset},
+    {0}};
+static const struct command_argument bitpos_range[] = {
+    {"start", "integer", NULL, 0, NULL},
+    {"end", "integer", NULL, ARGUMENT_OPTIONAL, NULL},
+    {"index_unit", "oneof", NULL, ARGUMENT_OPTIONAL, byte_or_bit},
+    {0}};
+static const struct command_argument bitpos_words[] = {
+    {"key", "key", NULL, 0, NULL},
+    {"bit", "integer", NULL, 0, NULL},
+    {"index", "block", NULL, ARGUMENT_OPTIONAL, bitpos_range},
+    {0}};
+static const struct command_argument key_and_offset[] = {
+    {"key", "key", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
+
+const struct command bitmap_commands[] = {
+    {"bitcount", -2, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.6.0", 0, bitcount_command,
+     "How many bits of a value are set, or of a part of it",
+     "O(N) where N is the length of the part", NULL, bitcount_words},
+    {"bitfield_ro", -2, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "6.0.0", 0,
+     bitfield_ro_command, "Integers of any width out of a value",
+     "O(N) where N is the number of integers", NULL, bitfield_ro_words},
+    {"bitpos", -3, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.8.7", 0, bitpos_command,
+     "Where the first set or clear bit of a value is", "O(N) where N is the length of the part",
+     NULL, bitpos_words},
+    {"getbit", 3, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "2.2.0", 0, getbit_command,
+     "A bit of a value", "O(1)", NULL, key_and_offset},
+    {0},
+};

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -254,27 +254,29 @@ static enum command_result numsub(struct session *s, const struct resp_request *
     return COMMAND_DONE;
 }
 
-enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
+static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
 {
     return channels(s, r, CHANNEL);
 }
 
-enum command_result pubsub_shardchannels_command(struct session *s, const struct resp_request *r)
+static enum command_result pubsub_shardchannels_command(struct session *s,
+                                                        const struct resp_request *r)
 {
     return channels(s, r, CHANNEL_SHARD);
 }
 
-enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
+static enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
 {
     return numsub(s, r, CHANNEL);
 }
 
-enum command_result pubsub_shardnumsub_command(struct session *s, const struct resp_request *r)
+static enum command_result pubsub_shardnumsub_command(struct session *s,
+                                                      const struct resp_request *r)
 {
     return numsub(s, r, CHANNEL_SHARD);
 }
 
-enum command_result pubsub_numpat_command(struct session *s, const struct resp_request *r)
+static enum command_result pubsub_numpat_command(struct session *s, const struct resp_request *r)
 {
     struct census *census;
     enum command_result result = take_census(s, CHANNEL_PATTERN, &census);
@@ -288,3 +290,36 @@ enum command_result pubsub_numpat_command(struct session *s, const struct resp_r
     session_end_task(s);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument maybe_channel_pattern[] = {
+    {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+
+const struct command channel_list_commands[] = {
+    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Commands about channels", NULL},
+    {"pubsub|channels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_channels_command, "The channels that somebody listens to",
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
+     .deviation =
+         "In order; an error when the names that clients have subscribed to take more than "
+         "1 MiB. Patterns are of at most 1,024 bytes."},
+    {"pubsub|help", 2, LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "6.2.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"pubsub|numpat", 2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_numpat_command, "How many different patterns are subscribed to",
+     "O(N) where N is the number of subscriptions"},
+    {"pubsub|numsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
+     pubsub_numsub_command, "How many listen to each of the channels",
+     "O(N) where N is the number of subscriptions", NULL, argument_maybe_channels},
+    {"pubsub|shardchannels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
+     pubsub_shardchannels_command, "The shard channels that somebody listens to",
+     "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
+     .deviation = "The same as of `PUBSUB CHANNELS`."},
+    {"pubsub|shardnumsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
+     pubsub_shardnumsub_command, "How many listen to each of the shard channels",
+     "O(N) where N is the number of subscriptions", NULL, argument_maybe_shard_channels},
+    {0},
+};

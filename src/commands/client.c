@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -97,7 +97,7 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
     return len < 0 ? 0 : len < LINE_MAX ? (size_t)len : LINE_MAX - 1;
 }
 
-enum command_result client_info_command(struct session *s, const struct resp_request *r)
+static enum command_result client_info_command(struct session *s, const struct resp_request *r)
 {
     char line[LINE_MAX + 1];
     (void)r;
@@ -249,7 +249,7 @@ static bool send_listing(struct session *s, const struct resp_request *r, size_t
     return true;
 }
 
-enum command_result client_list_command(struct session *s, const struct resp_request *r)
+static enum command_result client_list_command(struct session *s, const struct resp_request *r)
 {
     size_t clients = service_total(s->service, offsetof(struct stats, connected_clients));
     if (s->task == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
@@ -405,7 +405,7 @@ static bool send_killing(struct session *s, const struct resp_request *r)
     return true;
 }
 
-enum command_result client_kill_command(struct session *s, const struct resp_request *r)
+static enum command_result client_kill_command(struct session *s, const struct resp_request *r)
 {
     if (s->task == NULL && !send_killing(s, r))
         return COMMAND_DONE;
@@ -465,7 +465,7 @@ static enum command_result pause_until(struct session *s, uint64_t until)
 }
 
 // PAUSE WRITE delays nothing: what it would delay is refused.
-enum command_result client_pause_command(struct session *s, const struct resp_request *r)
+static enum command_result client_pause_command(struct session *s, const struct resp_request *r)
 {
     int64_t milliseconds;
     bool write = r->argc == 4 && span_is(resp_arg(r, 3), "write");
@@ -493,7 +493,7 @@ enum command_result client_pause_command(struct session *s, const struct resp_re
     return COMMAND_DONE;
 }
 
-enum command_result client_unpause_command(struct session *s, const struct resp_request *r)
+static enum command_result client_unpause_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     return pause_until(s, 0);
@@ -501,7 +501,7 @@ enum command_result client_unpause_command(struct session *s, const struct resp_
 
 // ---- the rest -----------------------------------------------------------------------------------
 
-enum command_result client_reply_command(struct session *s, const struct resp_request *r)
+static enum command_result client_reply_command(struct session *s, const struct resp_request *r)
 {
     struct span mode = resp_arg(r, 2);
     if (span_is(mode, "on")) {
@@ -532,18 +532,18 @@ static enum command_result set_flag(struct session *s, struct span word, bool *f
 
 // Who says so is closed last when all hold too much, as anybody may say it; nothing is noted as
 // used.
-enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
+static enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
 {
     return set_flag(s, resp_arg(r, 2), &s->no_evict);
 }
 
-enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
+static enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
 {
     return set_flag(s, resp_arg(r, 2), &s->no_touch);
 }
 
 // What a client can do more than others: we have nothing to do with it.
-enum command_result client_capa_command(struct session *s, const struct resp_request *r)
+static enum command_result client_capa_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_status(&s->reply, "OK");
@@ -551,7 +551,7 @@ enum command_result client_capa_command(struct session *s, const struct resp_req
 }
 
 // No client ever blocks.
-enum command_result client_unblock_command(struct session *s, const struct resp_request *r)
+static enum command_result client_unblock_command(struct session *s, const struct resp_request *r)
 {
     int64_t id;
     bool known =
@@ -569,3 +569,132 @@ enum command_result client_unblock_command(struct session *s, const struct resp_
         resp_integer(&s->reply, 0);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument on_off_words[] = {
+    {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
+static const struct command_argument enabled_words[] = {{"enabled", "oneof", NULL, 0, on_off_words},
+                                                        {0}};
+static const struct command_argument capabilities[] = {
+    {"capability", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument list_types[] = {{"normal", "pure-token", "NORMAL", 0, NULL},
+                                                     {"master", "pure-token", "MASTER", 0, NULL},
+                                                     {"replica", "pure-token", "REPLICA", 0, NULL},
+                                                     {"pubsub", "pure-token", "PUBSUB", 0, NULL},
+                                                     {0}};
+static const struct command_argument client_ids[] = {
+    {"client-id", "integer", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument client_list_words[] = {
+    {"normal_master_replica_pubsub", "oneof", "TYPE", ARGUMENT_OPTIONAL, list_types},
+    {"id", "block", "ID", ARGUMENT_OPTIONAL, client_ids},
+    {0}};
+static const struct command_argument kill_types[] = {
+    {"normal", "pure-token", "NORMAL", 0, NULL}, {"master", "pure-token", "MASTER", 0, NULL},
+    {"slave", "pure-token", "SLAVE", 0, NULL},   {"replica", "pure-token", "REPLICA", 0, NULL},
+    {"pubsub", "pure-token", "PUBSUB", 0, NULL}, {0}};
+static const struct command_argument kill_filters[] = {
+    {"client-id", "integer", "ID", ARGUMENT_OPTIONAL, NULL},
+    {"normal_master_slave_pubsub", "oneof", "TYPE", ARGUMENT_OPTIONAL, kill_types},
+    {"username", "string", "USER", ARGUMENT_OPTIONAL, NULL},
+    {"ip:port", "string", "ADDR", ARGUMENT_OPTIONAL, NULL},
+    {"ip:port", "string", "LADDR", ARGUMENT_OPTIONAL, NULL},
+    {"yes/no", "string", "SKIPME", ARGUMENT_OPTIONAL, NULL},
+    {"maxage", "integer", "MAXAGE", ARGUMENT_OPTIONAL, NULL, "7.4.0"},
+    {0}};
+static const struct command_argument kill_forms[] = {
+    {"ip:port", "string", NULL, 0, NULL},
+    {"new-format", "oneof", NULL, ARGUMENT_MULTIPLE, kill_filters},
+    {0}};
+static const struct command_argument kill_words[] = {{"filter", "oneof", NULL, 0, kill_forms}, {0}};
+static const struct command_argument pause_modes[] = {
+    {"write", "pure-token", "WRITE", 0, NULL}, {"all", "pure-token", "ALL", 0, NULL}, {0}};
+static const struct command_argument pause_words[] = {
+    {"timeout", "integer", NULL, 0, NULL},
+    {"mode", "oneof", NULL, ARGUMENT_OPTIONAL, pause_modes},
+    {0}};
+static const struct command_argument reply_modes[] = {{"on", "pure-token", "ON", 0, NULL},
+                                                      {"off", "pure-token", "OFF", 0, NULL},
+                                                      {"skip", "pure-token", "SKIP", 0, NULL},
+                                                      {0}};
+static const struct command_argument reply_words[] = {
+    {"on_off_skip", "oneof", NULL, 0, reply_modes}, {0}};
+static const struct command_argument unblock_modes[] = {
+    {"timeout", "pure-token", "TIMEOUT", 0, NULL}, {"error", "pure-token", "ERROR", 0, NULL}, {0}};
+static const struct command_argument unblock_words[] = {
+    {"client-id", "integer", NULL, 0, NULL},
+    {"timeout_error", "oneof", NULL, ARGUMENT_OPTIONAL, unblock_modes},
+    {0}};
+static const struct command_change client_kill_history[] = {
+    {"2.8.12", "Takes filters, among them `ID`"},
+    {"3.2.0", "Knows the type `MASTER`"},
+    {"5.0.0", "Knows the type `REPLICA`, which `SLAVE` is another word for"},
+    {"6.2.0", "Takes `LADDR`"},
+    {"7.4.0", "Takes `MAXAGE`"},
+    {0}};
+
+static const struct command_change client_list_history[] = {
+    {"2.8.12", "Tells the id"},
+    {"5.0.0", "Takes `TYPE`"},
+    {"6.0.0", "Tells the user"},
+    {"6.2.0", "Takes `ID`; tells `argv-mem`, `tot-mem`, `laddr` and `redir`"},
+    {"7.0.0", "Tells `resp`, `multi-mem`, `rbs` and `rbp`"},
+    {"7.0.3", "Tells `ssub`"},
+    {0}};
+
+static const struct command_change client_pause_history[] = {{"6.2.0", "Takes `WRITE` and `ALL`"},
+                                                             {0}};
+
+const struct command client_commands[] = {
+    {"client", -2, KEEPS_CACHING, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
+     "Commands about client connections", NULL},
+    {"client|capa", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "8.0.0", 0, client_capa_command,
+     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities,
+     .deviation = "Redis 7.0 does not have it."},
+    {"client|help", 2, LOADING | STALE, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"client|info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
+     "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output",
+     .deviation = "The fields are those of `CLIENT LIST`."},
+    {"client|kill", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_CONNECTION,
+     "2.4.0", 0, client_kill_command,
+     "Closes connections: that of an address, or all that every filter fits",
+     "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
+     .deviation = "At most 32 words of filters. A client that may not use administrative commands "
+                  "may close itself; when others would be closed, it is refused."},
+    {"client|list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0,
+     client_list_command, "A line for each connection, of all loops",
+     "O(N) where N is the number of connections", "nondeterministic_output", client_list_words,
+     .history = client_list_history,
+     .deviation = "Clients come in the order of their ids within each loop, one loop after the "
+                  "other, also those asked for by `ID` (at most 1,024), each once. The fields are "
+                  "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
+                  "end of a pause has the flag `b`."},
+    {"client|no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0",
+     0, client_no_evict_command, "Whether other connections are closed first when memory is short",
+     "O(1)", NULL, enabled_words,
+     .deviation =
+         "When the connections that say `ON` exceed `maxmemory-clients` by themselves, they "
+         "are closed, too: the limit always holds."},
+    {"client|no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0,
+     client_no_touch_command, "OK, as nothing notes when a key was read", "O(1)", NULL,
+     enabled_words, .deviation = "Redis 7.0 does not have it."},
+    {"client|pause", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "2.9.50",
+     0, client_pause_command, "Answers no command of any connection for so many milliseconds",
+     "O(1)", NULL, pause_words, .history = client_pause_history,
+     .deviation =
+         "`WRITE` pauses nothing, as writes are refused. `AUTH`, `HELLO`, `QUIT`, `RESET` and "
+         "`CLIENT UNPAUSE` are answered during the pause, in the order in which a client sends "
+         "its commands. More milliseconds than time can hold are an error, as since Redis 7.2."},
+    {"client|reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
+     "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
+     reply_words},
+    {"client|unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
+     client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
+    {"client|unpause", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE | UNPAUSED, NO_KEYS, GROUP_CONNECTION,
+     "6.2.0", 0, client_unpause_command, "Ends CLIENT PAUSE",
+     "O(N) where N is the number of connections"},
+    {0},
+};

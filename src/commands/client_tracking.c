@@ -4,7 +4,7 @@
 
 #include "base/number.h"
 #include "commands/pubsub.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -300,7 +300,7 @@ static enum command_result find_redirect(struct session *s, int64_t id, bool *fo
     return COMMAND_DONE;
 }
 
-enum command_result client_tracking_command(struct session *s, const struct resp_request *r)
+static enum command_result client_tracking_command(struct session *s, const struct resp_request *r)
 {
     struct wish wish;
     bool found = true;
@@ -341,7 +341,7 @@ enum command_result client_tracking_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-enum command_result client_caching_command(struct session *s, const struct resp_request *r)
+static enum command_result client_caching_command(struct session *s, const struct resp_request *r)
 {
     struct tracking *t = s->tracking;
     bool yes = span_is(resp_arg(r, 2), "yes");
@@ -362,7 +362,7 @@ enum command_result client_caching_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-enum command_result client_getredir_command(struct session *s, const struct resp_request *r)
+static enum command_result client_getredir_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_integer(&s->reply, tracking_redirect(s->tracking));
@@ -397,7 +397,8 @@ static void reply_flags(struct session *s)
             resp_bulk_text(&s->reply, flags[i].word);
 }
 
-enum command_result client_trackinginfo_command(struct session *s, const struct resp_request *r)
+static enum command_result client_trackinginfo_command(struct session *s,
+                                                       const struct resp_request *r)
 {
     const struct tracking *t = s->tracking;
     unsigned prefixes = t != NULL ? t->prefix_count : 0;
@@ -413,3 +414,46 @@ enum command_result client_trackinginfo_command(struct session *s, const struct 
         resp_bulk(&s->reply, buf_span(&t->prefixes[i]));
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument caching_modes[] = {
+    {"yes", "pure-token", "YES", 0, NULL}, {"no", "pure-token", "NO", 0, NULL}, {0}};
+static const struct command_argument caching_words[] = {{"mode", "oneof", NULL, 0, caching_modes},
+                                                        {0}};
+static const struct command_argument tracking_states[] = {
+    {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
+static const struct command_argument tracking_words[] = {
+    {"status", "oneof", NULL, 0, tracking_states},
+    {"client-id", "integer", "REDIRECT", ARGUMENT_OPTIONAL, NULL},
+    {"prefix", "string", "PREFIX", ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE | ARGUMENT_MULTIPLE_TOKEN,
+     NULL},
+    {"bcast", "pure-token", "BCAST", ARGUMENT_OPTIONAL, NULL},
+    {"optin", "pure-token", "OPTIN", ARGUMENT_OPTIONAL, NULL},
+    {"optout", "pure-token", "OPTOUT", ARGUMENT_OPTIONAL, NULL},
+    {"noloop", "pure-token", "NOLOOP", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
+const struct command client_tracking_commands[] = {
+    {"client|caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
+     "Says of the next command whether its keys are to be tracked; all are, always", "O(1)", NULL,
+     caching_words,
+     .deviation = "Checked and told as by Redis, but a replaced dataset is told to every client "
+                  "that tracks, as all it may have cached is void."},
+    {"client|getredir", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
+     client_getredir_command,
+     "The client that invalidations are redirected to: 0 for none, -1 without tracking", "O(1)"},
+    {"client|tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
+     client_tracking_command,
+     "Whether this connection is told when what it may have cached is void",
+     "O(1), but O(N) for N prefixes", NULL, tracking_words,
+     .deviation = "No key ever changes by itself, so the only invalidation is that of all keys, "
+                  "when the dataset is replaced: once to every client that tracks, whatever it has "
+                  "read and whichever prefixes it has named. At most 128 prefixes, each of at most "
+                  "1,024 bytes."},
+    {"client|trackinginfo", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
+     client_trackinginfo_command, "What CLIENT TRACKING has been told", "O(1)"},
+    {0},
+};

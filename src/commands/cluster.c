@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
@@ -108,13 +108,13 @@ static bool read_number(struct session *s, struct span word, int64_t *number)
     return false;
 }
 
-enum command_result cluster_help_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_help_command(struct session *s, const struct resp_request *r)
 {
     return is_enabled(s) ? help_command(s, r) : COMMAND_DONE;
 }
 
 // The subcommands that would change a cluster, or ask about what one node has not.
-enum command_result cluster_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -122,7 +122,7 @@ enum command_result cluster_command(struct session *s, const struct resp_request
     return COMMAND_DONE;
 }
 
-enum command_result asking_command(struct session *s, const struct resp_request *r)
+static enum command_result asking_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -130,7 +130,7 @@ enum command_result asking_command(struct session *s, const struct resp_request 
     return COMMAND_DONE;
 }
 
-enum command_result cluster_slots_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_slots_command(struct session *s, const struct resp_request *r)
 {
     struct resp_writer *w = &s->reply;
     struct node node;
@@ -156,7 +156,7 @@ static void text_pair(struct resp_writer *w, const char *name, const char *value
     resp_bulk_text(w, value);
 }
 
-enum command_result cluster_shards_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_shards_command(struct session *s, const struct resp_request *r)
 {
     struct resp_writer *w = &s->reply;
     struct node node;
@@ -185,7 +185,7 @@ enum command_result cluster_shards_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-enum command_result cluster_nodes_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_nodes_command(struct session *s, const struct resp_request *r)
 {
     char line[CLIENT_ADDRESS_TEXT + 128];
     struct node node;
@@ -199,7 +199,7 @@ enum command_result cluster_nodes_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-enum command_result cluster_info_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_info_command(struct session *s, const struct resp_request *r)
 {
     static const char text[] = "cluster_state:ok\r\n"
                                "cluster_slots_assigned:16384\r\n"
@@ -219,7 +219,7 @@ enum command_result cluster_info_command(struct session *s, const struct resp_re
     return COMMAND_DONE;
 }
 
-enum command_result cluster_myid_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_myid_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -228,7 +228,7 @@ enum command_result cluster_myid_command(struct session *s, const struct resp_re
 }
 
 // REPLICAS, SLAVES, LINKS: of others there are none.
-enum command_result cluster_nothing_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_nothing_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -236,7 +236,7 @@ enum command_result cluster_nothing_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-enum command_result cluster_keyslot_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_keyslot_command(struct session *s, const struct resp_request *r)
 {
     struct span key = resp_arg(r, 2);
     if (is_enabled(s)) {
@@ -257,7 +257,8 @@ static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char
 }
 
 // No list of the keys of a slot is kept, so all keys are looked at, some in each turn.
-enum command_result cluster_countkeysinslot_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_countkeysinslot_command(struct session *s,
+                                                           const struct resp_request *r)
 {
     char text[UUID_TEXT_LEN];
     int64_t slot;
@@ -276,7 +277,8 @@ enum command_result cluster_countkeysinslot_command(struct session *s, const str
     return COMMAND_DONE;
 }
 
-enum command_result cluster_getkeysinslot_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_getkeysinslot_command(struct session *s,
+                                                         const struct resp_request *r)
 {
     char text[UUID_TEXT_LEN];
     int64_t slot;
@@ -304,3 +306,79 @@ enum command_result cluster_getkeysinslot_command(struct session *s, const struc
     buf_release(&s->collected);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+const struct command cluster_commands[] = {
+    {"asking", 1, FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, asking_command,
+     "OK in a cluster, an error without one", "O(1)"},
+    {"cluster", -2, 0, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, NULL, "Commands about the cluster",
+     NULL,
+     .deviation = "With `--cluster-enabled yes` there is a cluster of one node that owns every "
+                  "slot, for clients that speak to nothing else; it does not change."},
+    {"cluster|addslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|addslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|bumpepoch", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)",
+     "nondeterministic_output"},
+    {"cluster|count-failure-reports", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)",
+     "nondeterministic_output"},
+    {"cluster|countkeysinslot", 3, STALE | ORDERED, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_countkeysinslot_command, "How many keys of that slot there are",
+     "O(N) where N is the number of keys"},
+    {"cluster|delslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|delslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|failover", -2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|flushslots", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|forget", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|getkeysinslot", 4, STALE | ORDERED, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_getkeysinslot_command, "Some keys of that slot", "O(N) where N is the number of keys",
+     "nondeterministic_output"},
+    {"cluster|help", 2, LOADING | STALE, NO_KEYS, GROUP_CLUSTER, "5.0.0", IN_SLOW,
+     cluster_help_command, "These lines", "O(1)"},
+    {"cluster|info", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_info_command,
+     "State of the cluster", "O(1)", "nondeterministic_output"},
+    {"cluster|keyslot", 3, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_keyslot_command,
+     "The slot of a key", "O(1)"},
+    {"cluster|links", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_nothing_command,
+     "Nothing, as there are no other nodes", "O(1)", "nondeterministic_output"},
+    {"cluster|meet", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|myid", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_myid_command,
+     "The name of this node", "O(1)"},
+    {"cluster|nodes", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_nodes_command,
+     "The same as text", "O(1)", "nondeterministic_output"},
+    {"cluster|replicas", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "5.0.0", IN_SLOW,
+     cluster_nothing_command, "Nothing, as there are no replicas", "O(1)",
+     "nondeterministic_output"},
+    {"cluster|replicate", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|reset", -2, ADMIN | NOSCRIPT | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|saveconfig", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|set-config-epoch", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER,
+     "3.0.0", IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|setslot", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
+     IN_SLOW, cluster_command, "An error, as the cluster does not change", "O(1)"},
+    {"cluster|shards", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_shards_command,
+     "The same with more about the node", "O(1)", "nondeterministic_output"},
+    {"cluster|slaves", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
+     cluster_nothing_command, "`CLUSTER REPLICAS` by its old name", "O(1)",
+     "nondeterministic_output", .doc_flags = "deprecated", .deprecated_since = "5.0.0",
+     .replaced_by = "`CLUSTER REPLICAS`"},
+    {"cluster|slots", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_slots_command,
+     "Which node owns which slots: this one, all", "O(1)", "nondeterministic_output",
+     .doc_flags = "deprecated", .deprecated_since = "7.0.0", .replaced_by = "`CLUSTER SHARDS`"},
+    {0},
+};

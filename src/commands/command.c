@@ -3,7 +3,7 @@
 
 #include "base/glob.h"
 #include "commands/key_specs.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 // Of these replies, made of short words, in the time of a lookup.
@@ -103,22 +103,13 @@ static void reply_key_specifications(struct resp_writer *w, const struct command
         reply_key_specification(w, s);
 }
 
-static unsigned subcommand_count(const struct command *c)
-{
-    unsigned count = 0;
-    if (c->subcommands != NULL)
-        while (c->subcommands[count].name != NULL)
-            count++;
-    return count;
-}
-
 // The ten elements of Redis 7 about one command.
 static void reply_info(struct session *s, const struct command_entry *entry)
 {
     struct resp_writer *w = &s->reply;
     const struct command *c = entry->command;
     unsigned categories = command_categories(c);
-    unsigned subcommands = subcommand_count(c);
+    unsigned subcommands = entry->subcommands;
     char name[COMMAND_FULL_NAME_MAX];
     const char *tips = c->tips != NULL ? c->tips : "";
     resp_array(w, 10);
@@ -210,22 +201,23 @@ static void reply_history(struct resp_writer *w, const struct command_change *hi
     }
 }
 
-static unsigned count_docs(const struct command *c)
+static unsigned count_docs(const struct command_entry *entry)
 {
+    const struct command *c = entry->command;
     return 3u + (c->complexity != NULL) + ((c->flags & MODULE) != 0) + (c->doc_flags != NULL) +
            (c->deprecated_since != NULL) + (c->replaced_by != NULL) + (c->history != NULL) +
-           (c->arguments != NULL) + (c->subcommands != NULL);
+           (c->arguments != NULL) + (entry->subcommands > 0);
 }
 
 static void reply_docs(struct session *s, const struct command_entry *entry)
 {
     struct resp_writer *w = &s->reply;
     const struct command *c = entry->command;
-    unsigned subcommands = subcommand_count(c);
+    unsigned subcommands = entry->subcommands;
     char name[COMMAND_FULL_NAME_MAX];
     unsigned spec = 0;
     resp_bulk_text(w, command_full_name(entry, name));
-    resp_map(w, count_docs(c));
+    resp_map(w, count_docs(entry));
     reply_text(w, "summary", c->summary != NULL ? c->summary : COMMAND_REFUSED);
     reply_text(w, "since", c->since);
     reply_text(w, "group", command_group_name(c->group));
@@ -282,20 +274,20 @@ reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t cou
     return COMMAND_DONE;
 }
 
-enum command_result command_command(struct session *s, const struct resp_request *r)
+static enum command_result command_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     return reply_every(s, resp_array, reply_info);
 }
 
-enum command_result command_count_command(struct session *s, const struct resp_request *r)
+static enum command_result command_count_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_integer(&s->reply, s->service->commands->top_level);
     return COMMAND_DONE;
 }
 
-enum command_result command_info_command(struct session *s, const struct resp_request *r)
+static enum command_result command_info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 2)
         return command_command(s, r);
@@ -318,7 +310,7 @@ enum command_result command_info_command(struct session *s, const struct resp_re
 
 // With names, in two rounds over them, as the length of a map stands before its content: the
 // cursor counts through the first round and on through the second.
-enum command_result command_docs_command(struct session *s, const struct resp_request *r)
+static enum command_result command_docs_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
     if (r->argc == 2)
@@ -404,7 +396,7 @@ static bool is_listed(struct session *s, const struct list_filter *filter,
 }
 
 // In two rounds, as COMMAND DOCS.
-enum command_result command_list_command(struct session *s, const struct resp_request *r)
+static enum command_result command_list_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
     struct list_filter filter;
@@ -435,7 +427,7 @@ static const struct command *find_line(const struct command_index *commands,
                                        const struct resp_request *line)
 {
     const struct command_entry *entry = command_find(commands, resp_arg(line, 0));
-    if (entry != NULL && entry->command->subcommands != NULL && line->argc > 1)
+    if (entry != NULL && entry->subcommands > 0 && line->argc > 1)
         entry = command_find_sub(commands, entry, resp_arg(line, 1));
     return entry != NULL ? entry->command : NULL;
 }
@@ -493,29 +485,32 @@ static enum command_result reply_keys(struct session *s, const struct resp_reque
     return COMMAND_DONE;
 }
 
-enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
+static enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
 {
     return reply_keys(s, r, false);
 }
 
-enum command_result command_getkeysandflags_command(struct session *s, const struct resp_request *r)
+static enum command_result command_getkeysandflags_command(struct session *s,
+                                                           const struct resp_request *r)
 {
     return reply_keys(s, r, true);
 }
 
-// HELP of any container, from its rows.
 enum command_result help_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    const struct command *container = s->running->container;
+    const struct command_entry *container = s->running;
     size_t before = output_pending(s->reply.out);
     char line[256];
     char word[COMMAND_NAME_MAX];
-    resp_array(&s->reply, 1 + 2 * (uint64_t)subcommand_count(container));
+    while (container->container != NULL) // its subcommands are right after it
+        container--;
+    resp_array(&s->reply, 1 + 2 * (uint64_t)container->subcommands);
     snprintf(line, sizeof line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-             command_upper_name(container, word));
+             command_upper_name(container->command, word));
     resp_status(&s->reply, line);
-    for (const struct command *sub = container->subcommands; sub->name != NULL; sub++) {
+    for (unsigned i = 1; i <= container->subcommands; i++) {
+        const struct command *sub = container[i].command;
         resp_status(&s->reply, command_upper_name(sub, word));
         snprintf(line, sizeof line, "    %s.",
                  sub->summary != NULL ? sub->summary : COMMAND_REFUSED);
@@ -524,3 +519,59 @@ enum command_result help_command(struct session *s, const struct resp_request *r
     session_charge(s, (output_pending(s->reply.out) - before) / WORDS_PER_WORK);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument command_names[] = {
+    {"command-name", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument command_line[] = {
+    {"command", "string", NULL, 0, NULL},
+    {"arg", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL},
+    {0}};
+static const struct command_argument list_filters[] = {{"module-name", "string", "MODULE", 0, NULL},
+                                                       {"category", "string", "ACLCAT", 0, NULL},
+                                                       {"pattern", "pattern", "PATTERN", 0, NULL},
+                                                       {0}};
+static const struct command_argument list_words[] = {
+    {"filterby", "oneof", "FILTERBY", ARGUMENT_OPTIONAL, list_filters}, {0}};
+static const struct command_change command_info_history[] = {
+    {"7.0.0", "Without names, tells of all commands"}, {0}};
+
+const struct command command_commands[] = {
+    {"command", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
+     command_command, "Arity, flags and keys of all commands",
+     "O(N) where N is the number of commands", "nondeterministic_output_order",
+     .deviation = "Lists the commands of Stele. Refused writes are among them, so that clients "
+                  "find their keys."},
+    {"command|count", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
+     command_count_command, "How many commands there are", "O(1)"},
+    {"command|docs", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
+     command_docs_command, "Documentation of some or all commands",
+     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
+     .deviation = "The words are Stele's own, and those of refused writes say no more than "
+                  "that. As in Redis 7.2, each argument has a `display_text`."},
+    {"command|getkeys", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
+     command_getkeys_command, "The keys among the words of a command",
+     "O(N) where N is the number of words", NULL, command_line,
+     .deviation = "Knows the commands of Stele only. Where keys must be searched for, as "
+                  "behind `STREAMS`, it takes at most 4,096 words."},
+    {"command|getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
+     command_getkeysandflags_command,
+     "The keys among the words of a command, and what becomes of each",
+     "O(N) where N is the number of words", NULL, command_line,
+     .deviation = "The same as of `COMMAND GETKEYS`."},
+    {"command|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", IN_CONNECTION,
+     help_command, "These lines", "O(1)"},
+    {"command|info", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
+     command_info_command, "Arity, flags and keys of some or all commands",
+     "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
+     .history = command_info_history},
+    {"command|list", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
+     command_list_command, "The names of all commands, or of those that a filter lets through",
+     "O(N) where N is the number of commands", "nondeterministic_output_order", list_words,
+     .deviation = "Patterns are of at most 1,024 bytes, as a match takes time in proportion to "
+                  "them. `FILTERBY MODULE stele` lists the commands that Redis does not have."},
+    {0},
+};

@@ -9,8 +9,8 @@
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
@@ -154,7 +154,7 @@ static uint32_t matching_argument(const struct resp_request *r, const struct set
     return 0;
 }
 
-enum command_result config_get_command(struct session *s, const struct resp_request *r)
+static enum command_result config_get_command(struct session *s, const struct resp_request *r)
 {
     char value[VALUE_MAX];
     uint32_t matched_by[SETTINGS];
@@ -328,7 +328,7 @@ static void apply(struct service *service, const struct changes *changes)
 }
 
 // What cannot be set is found first, then the values are read, then all are set: in Redis's order.
-enum command_result config_set_command(struct session *s, const struct resp_request *r)
+static enum command_result config_set_command(struct session *s, const struct resp_request *r)
 {
     struct changes changes = {0};
     char why[WHY_MAX];
@@ -351,7 +351,7 @@ enum command_result config_set_command(struct session *s, const struct resp_requ
 }
 
 // The cursor counts the counters that are reset.
-enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
+static enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     static const uint64_t all = (sizeof(struct stats) - STATS_RESET_FROM) / sizeof(struct counter);
@@ -368,9 +368,57 @@ enum command_result config_resetstat_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-enum command_result config_rewrite_command(struct session *s, const struct resp_request *r)
+static enum command_result config_rewrite_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_error(&s->reply, "ERR The server is running without a config file");
     return COMMAND_DONE;
 }
+
+// The values of options that nobody should read.
+static bool is_config_secret(const struct resp_request *r, uint32_t i)
+{
+    static const char *const options[] = {"requirepass", "masterauth", "masteruser",
+                                          "tls-key-file-pass", "tls-client-key-file-pass"};
+    bool secret = false;
+    for (unsigned o = 0; i >= 3 && i % 2 == 1 && o < sizeof options / sizeof *options; o++)
+        secret |= span_is(resp_arg(r, i - 1), options[o]);
+    return secret;
+}
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument one_pattern[] = {{"parameter", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument patterns[] = {
+    {"parameter", "block", NULL, ARGUMENT_MULTIPLE, one_pattern}, {0}};
+static const struct command_argument setting_and_value[] = {
+    {"parameter", "string", NULL, 0, NULL}, {"value", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument settings_and_values[] = {
+    {"parameter_value", "block", NULL, ARGUMENT_MULTIPLE, setting_and_value}, {0}};
+static const struct command_change config_get_history[] = {{"7.0.0", "Takes several patterns"},
+                                                           {0}};
+
+const struct command config_commands[] = {
+    {"config", -2, 0, NO_KEYS, GROUP_SERVER, "2.0.0", 0, NULL,
+     "Commands about the options of the server", NULL},
+    {"config|get", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_get_command,
+     "The values of the options that match the patterns", "O(N) where N is the number of options",
+     NULL, patterns, .history = config_get_history,
+     .deviation = "The options are Stele's under Redis's names, and those of Redis that tools "
+                  "ask for. At most 4,096 bytes of patterns, as matching them is one step."},
+    {"config|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"config|resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
+     config_resetstat_command, "Sets the counters in INFO to 0",
+     "O(N) where N is the number of commands and of event loops"},
+    {"config|rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0,
+     config_rewrite_command, "An error, as there is no configuration file", "O(1)"},
+    {"config|set", -4, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
+     config_set_command, "Changes options that can change while the server runs, all or none",
+     "O(N) where N is the number of options given",
+     "request_policy:all_nodes response_policy:all_succeeded", settings_and_values,
+     .is_secret = is_config_secret},
+    {0},
+};

@@ -1,7 +1,7 @@
 // The connection group: who the client is and which protocol it speaks.
 #include "base/number.h"
 #include "base/version.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
@@ -12,7 +12,7 @@ enum {
     HELLO_WORDS_MAX = 32,
 };
 
-enum command_result ping_command(struct session *s, const struct resp_request *r)
+static enum command_result ping_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc > 2) {
         resp_error(&s->reply, "ERR wrong number of arguments for 'ping' command");
@@ -28,20 +28,20 @@ enum command_result ping_command(struct session *s, const struct resp_request *r
     return COMMAND_DONE;
 }
 
-enum command_result echo_command(struct session *s, const struct resp_request *r)
+static enum command_result echo_command(struct session *s, const struct resp_request *r)
 {
     resp_bulk(&s->reply, resp_arg(r, 1));
     return COMMAND_DONE;
 }
 
-enum command_result quit_command(struct session *s, const struct resp_request *r)
+static enum command_result quit_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_status(&s->reply, "OK");
     return COMMAND_CLOSE;
 }
 
-enum command_result select_command(struct session *s, const struct resp_request *r)
+static enum command_result select_command(struct session *s, const struct resp_request *r)
 {
     int64_t db;
     if (!number_parse(resp_arg(r, 1), &db))
@@ -59,14 +59,14 @@ enum command_result select_command(struct session *s, const struct resp_request 
 }
 
 // READONLY and READWRITE, which clients of clusters send to replicas: reading is all there is.
-enum command_result readonly_command(struct session *s, const struct resp_request *r)
+static enum command_result readonly_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
 
-enum command_result reset_command(struct session *s, const struct resp_request *r)
+static enum command_result reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     session_end_transaction(s);
@@ -98,7 +98,7 @@ static bool enter(struct session *s, struct span user, struct span password)
     return false;
 }
 
-enum command_result auth_command(struct session *s, const struct resp_request *r)
+static enum command_result auth_command(struct session *s, const struct resp_request *r)
 {
     bool named = r->argc == 3;
     if (r->argc > 3)
@@ -135,14 +135,14 @@ static bool set_name(struct session *s, struct span name)
     return true;
 }
 
-enum command_result client_setname_command(struct session *s, const struct resp_request *r)
+static enum command_result client_setname_command(struct session *s, const struct resp_request *r)
 {
     if (set_name(s, resp_arg(r, 2)))
         resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
 
-enum command_result client_getname_command(struct session *s, const struct resp_request *r)
+static enum command_result client_getname_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (s->name != NULL)
@@ -152,14 +152,14 @@ enum command_result client_getname_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-enum command_result client_id_command(struct session *s, const struct resp_request *r)
+static enum command_result client_id_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_integer(&s->reply, (int64_t)s->id);
     return COMMAND_DONE;
 }
 
-enum command_result client_setinfo_command(struct session *s, const struct resp_request *r)
+static enum command_result client_setinfo_command(struct session *s, const struct resp_request *r)
 {
     struct span attribute = resp_arg(r, 2);
     struct span value = resp_arg(r, 3);
@@ -196,7 +196,7 @@ static void reply_hello(struct session *s)
     resp_array(w, 0);
 }
 
-enum command_result hello_command(struct session *s, const struct resp_request *r)
+static enum command_result hello_command(struct session *s, const struct resp_request *r)
 {
     int64_t version = s->reply.protocol;
     if (r->argc >= 2 && !number_parse(resp_arg(r, 1), &version)) {
@@ -236,3 +236,95 @@ enum command_result hello_command(struct session *s, const struct resp_request *
     reply_hello(s);
     return COMMAND_DONE;
 }
+
+static bool is_auth_secret(const struct resp_request *r, uint32_t i)
+{
+    (void)r;
+    return i >= 1;
+}
+
+// The two words after AUTH.
+static bool is_hello_secret(const struct resp_request *r, uint32_t i)
+{
+    return (i >= 3 && span_is(resp_arg(r, i - 1), "auth")) ||
+           (i >= 4 && span_is(resp_arg(r, i - 2), "auth"));
+}
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument one_message[] = {{"message", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument maybe_message[] = {
+    {"message", "string", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+static const struct command_argument connection_name[] = {
+    {"connection-name", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument db_index[] = {{"index", "integer", NULL, 0, NULL}, {0}};
+static const struct command_argument library[] = {
+    {"libname", "string", "LIB-NAME", 0, NULL}, {"libver", "string", "LIB-VER", 0, NULL}, {0}};
+static const struct command_argument library_attribute[] = {{"attr", "oneof", NULL, 0, library},
+                                                            {0}};
+static const struct command_argument auth_words[] = {
+    {"username", "string", NULL, ARGUMENT_OPTIONAL, NULL, "6.0.0"},
+    {"password", "string", NULL, 0, NULL},
+    {0}};
+static const struct command_argument credentials[] = {
+    {"username", "string", NULL, 0, NULL}, {"password", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument hello_options[] = {
+    {"protover", "integer", NULL, 0, NULL},
+    {"username_password", "block", "AUTH", ARGUMENT_OPTIONAL, credentials},
+    {"clientname", "string", "SETNAME", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+static const struct command_argument hello_words[] = {
+    {"arguments", "block", NULL, ARGUMENT_OPTIONAL, hello_options}, {0}};
+static const struct command_change auth_history[] = {
+    {"6.0.0", "Takes a user name before the password"}, {0}};
+
+static const struct command_change hello_history[] = {
+    {"6.2.0", "Without arguments, tells of the server and changes nothing"}, {0}};
+
+const struct command connection_commands[] = {
+    {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
+     GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
+     auth_words, .history = auth_history, .is_secret = is_auth_secret},
+    {"client|getname", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_getname_command,
+     "The name of this connection", "O(1)"},
+    {"client|id", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, client_id_command,
+     "The number of this connection, unique for as long as the server runs", "O(1)"},
+    {"client|setinfo", 4, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_setinfo_command,
+     "Notes which client library speaks here", "O(1)", NULL, library_attribute,
+     .deviation = "Redis 7.0 does not have it; clients send it when they connect."},
+    {"client|setname", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_setname_command,
+     "Names this connection", "O(1)", NULL, connection_name},
+    {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
+     "Answers the message", "O(1)", NULL, one_message},
+    {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
+     GROUP_CONNECTION, "6.0.0", 0, hello_command,
+     "Chooses the protocol, may authenticate and name the connection, and tells of the server",
+     "O(1)", NULL, hello_words, .history = hello_history,
+     .deviation = "`role` is `master`: clients that look for a primary refuse a replica, even "
+                  "to read. `version` is 7.4.0, by which clients choose what to use.",
+     .is_secret = is_hello_secret},
+    {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
+     "Answers PONG, or the message", "O(1)",
+     "request_policy:all_shards response_policy:all_succeeded", maybe_message},
+    {"quit", -1,
+     NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED,
+     NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
+    {"readonly", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
+     "OK, as every connection may read", "O(1)",
+     .deviation = "OK, where a Redis that is no cluster answers with an error: clients of "
+                  "clusters send it to any server they read from."},
+    {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
+     "OK, and takes nothing back", "O(1)",
+     .deviation = "OK, where a Redis that is no cluster answers with an error, as for `READONLY`."},
+    {"reset", 1,
+     NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED |
+         REREADS,
+     NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
+     "Makes this connection as if it were new", "O(1)"},
+    {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
+     "Changes the database: 0 is the only one", "O(1)", NULL, db_index,
+     .deviation = "There is one dataset, so 0 is the only database."},
+    {0},
+};

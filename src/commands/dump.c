@@ -4,7 +4,7 @@
 // The checksum is taken some KiB at a time, and a long value leaves from the mapping.
 #include "base/number.h"
 #include "commands/long_value.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum {
@@ -77,7 +77,7 @@ static size_t put_head(char *to, struct span *value)
 }
 
 // The cursor is 1 + number of bytes of the value that the checksum in `sum` is of.
-enum command_result dump_command(struct session *s, const struct resp_request *r)
+static enum command_result dump_command(struct session *s, const struct resp_request *r)
 {
     char head[HEAD_MAX];
     char foot[VERSION_SIZE + CHECKSUM_SIZE];
@@ -113,7 +113,7 @@ enum command_result dump_command(struct session *s, const struct resp_request *r
 }
 
 // A file with nothing in it.
-enum command_result function_dump_command(struct session *s, const struct resp_request *r)
+static enum command_result function_dump_command(struct session *s, const struct resp_request *r)
 {
     char foot[VERSION_SIZE + CHECKSUM_SIZE];
     (void)r;
@@ -122,3 +122,26 @@ enum command_result function_dump_command(struct session *s, const struct resp_r
     resp_bulk(&s->reply, span_of(foot, sizeof foot));
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+const struct command dump_commands[] = {
+    {"dump", 2, READONLY, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, dump_command,
+     "The value of a key, in the form that RESTORE of Redis takes",
+     "O(N) where N is the length of the value", "nondeterministic_output", argument_key,
+     .deviation = "Never compressed, which `RESTORE` takes."},
+    {"function|dump",
+     2,
+     NOSCRIPT,
+     {0, 0, 0},
+     "",
+     GROUP_SCRIPTING,
+     "7.0.0",
+     0,
+     function_dump_command,
+     "The library of functions as FUNCTION RESTORE takes it: an empty one",
+     "O(1)"},
+    {0},
+};

@@ -1,11 +1,11 @@
 // The generic group: questions about keys, whatever they hold.
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
-enum command_result exists_command(struct session *s, const struct resp_request *r)
+static enum command_result exists_command(struct session *s, const struct resp_request *r)
 {
     if (s->cursor == 0)
         s->cursor = 1;
@@ -18,20 +18,20 @@ enum command_result exists_command(struct session *s, const struct resp_request 
     return COMMAND_DONE;
 }
 
-enum command_result type_command(struct session *s, const struct resp_request *r)
+static enum command_result type_command(struct session *s, const struct resp_request *r)
 {
     resp_status(&s->reply, session_has(s, r, 1) ? "string" : "none");
     return COMMAND_DONE;
 }
 
 // TTL and its kin: no key ever expires.
-enum command_result ttl_command(struct session *s, const struct resp_request *r)
+static enum command_result ttl_command(struct session *s, const struct resp_request *r)
 {
     resp_integer(&s->reply, session_has(s, r, 1) ? -1 : -2);
     return COMMAND_DONE;
 }
 
-enum command_result randomkey_command(struct session *s, const struct resp_request *r)
+static enum command_result randomkey_command(struct session *s, const struct resp_request *r)
 {
     const struct dataset *dataset = session_dataset(s);
     uint64_t keys = dataset_figures(dataset)->keys;
@@ -49,7 +49,7 @@ enum command_result randomkey_command(struct session *s, const struct resp_reque
 }
 
 // There are no replicas, and nothing is written that they could lack.
-enum command_result wait_command(struct session *s, const struct resp_request *r)
+static enum command_result wait_command(struct session *s, const struct resp_request *r)
 {
     int64_t replicas;
     int64_t timeout;
@@ -63,3 +63,128 @@ enum command_result wait_command(struct session *s, const struct resp_request *r
         resp_integer(&s->reply, 0);
     return COMMAND_DONE;
 }
+
+// ---- OBJECT -------------------------------------------------------------------------------------
+//
+// How Redis would store the value of a key, which is what clients that ask want to compare. Nothing
+// here is stored that way, and nothing is noted when a key is read.
+
+enum {
+    EMBEDDED_MAX = 44,       // bytes of a string that Redis allocates with its header
+    SHARED_INTEGERS = 10000, // from 0 on, one object each for all keys
+};
+
+static enum lookup lookup_or_null(struct session *s, const struct resp_request *r,
+                                  struct span *value)
+{
+    enum lookup lookup = session_look_up(s, r, 2, value);
+    if (lookup == LOOKUP_MISSED)
+        resp_null(&s->reply);
+    return lookup;
+}
+
+static enum command_result object_encoding_command(struct session *s, const struct resp_request *r)
+{
+    struct span value;
+    int64_t number;
+    enum lookup lookup = lookup_or_null(s, r, &value);
+    if (lookup != LOOKUP_FOUND)
+        return lookup == LOOKUP_GOES_ON ? COMMAND_AGAIN : COMMAND_DONE;
+    if (number_parse(value, &number))
+        resp_bulk_text(&s->reply, "int");
+    else
+        resp_bulk_text(&s->reply, value.len <= EMBEDDED_MAX ? "embstr" : "raw");
+    return COMMAND_DONE;
+}
+
+static enum command_result object_refcount_command(struct session *s, const struct resp_request *r)
+{
+    struct span value;
+    int64_t number;
+    enum lookup lookup = lookup_or_null(s, r, &value);
+    if (lookup != LOOKUP_FOUND)
+        return lookup == LOOKUP_GOES_ON ? COMMAND_AGAIN : COMMAND_DONE;
+    bool shared = number_parse(value, &number) && number >= 0 && number < SHARED_INTEGERS;
+    resp_integer(&s->reply, shared ? INT32_MAX : 1);
+    return COMMAND_DONE;
+}
+
+static enum command_result object_idletime_command(struct session *s, const struct resp_request *r)
+{
+    if (session_has(s, r, 2))
+        resp_integer(&s->reply, 0);
+    else
+        resp_null(&s->reply);
+    return COMMAND_DONE;
+}
+
+static enum command_result object_freq_command(struct session *s, const struct resp_request *r)
+{
+    if (session_has(s, r, 2))
+        resp_error(&s->reply,
+                   "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
+                   "Please note that when switching between policies at runtime LRU and LFU data "
+                   "will take some time to adjust.");
+    else
+        resp_null(&s->reply);
+    return COMMAND_DONE;
+}
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument replicas_and_timeout[] = {
+    {"numreplicas", "integer", NULL, 0, NULL}, {"timeout", "integer", NULL, 0, NULL}, {0}};
+static const struct command_change exists_history[] = {{"3.0.3", "Takes several keys"}, {0}};
+
+static const struct command_change ttl_history[] = {
+    {"2.8.0", "Answers -2 when there is no such key"}, {0}};
+
+const struct command generic_commands[] = {
+    {"exists", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "1.0.0", 0, exists_command,
+     "How many of the keys exist; one that is named twice counts twice",
+     "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
+     argument_keys, .history = exists_history},
+    {"expiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0, ttl_command,
+     "-1, as no key expires; -2 when there is none", "O(1)", NULL, argument_key},
+    {"object", -2, 0, NO_KEYS, GROUP_GENERIC, "2.2.3", IN_SLOW, NULL,
+     "Commands about how values are stored", NULL},
+    {"object|encoding", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
+     object_encoding_command, "The encoding that Redis would choose for the value", "O(1)",
+     "nondeterministic_output", argument_key},
+    {"object|freq", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "4.0.0", 0, object_freq_command,
+     "Error: nobody counts how often a key is asked for", "O(1)", "nondeterministic_output",
+     argument_key},
+    {"object|help", 2, LOADING | STALE, NO_KEYS, GROUP_GENERIC, "6.2.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"object|idletime", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
+     object_idletime_command, "0: nothing notes when a key was asked for", "O(1)",
+     "nondeterministic_output", argument_key,
+     .deviation = "0, as nothing notes when a key was read."},
+    {"object|refcount", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
+     object_refcount_command, "How many references Redis would hold to the value", "O(1)",
+     "nondeterministic_output", argument_key},
+    {"pexpiretime", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0", 0,
+     ttl_command, "-1, as no key expires; -2 when there is none", "O(1)", NULL, argument_key},
+    {"pttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, ttl_command,
+     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output",
+     argument_key, .history = ttl_history},
+    {"randomkey", 1, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", 0, randomkey_command,
+     "A key, each as likely as the others", "O(1)",
+     "request_policy:all_shards nondeterministic_output"},
+    {"touch", -2, READONLY | FAST, ALL_KEYS, "RO", GROUP_GENERIC, "3.2.1", 0, exists_command,
+     "How many of the keys exist; nothing notes that they were asked for",
+     "O(N) where N is the number of keys", "request_policy:multi_shard response_policy:agg_sum",
+     argument_keys},
+    {"ttl", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_GENERIC, "1.0.0", 0, ttl_command,
+     "-1, as no key expires; -2 when there is none", "O(1)", "nondeterministic_output",
+     argument_key, .history = ttl_history},
+    {"type", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_GENERIC, "1.0.0", 0, type_command,
+     "\"string\" for a key that exists, \"none\" for another", "O(1)", NULL, argument_key},
+    {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
+     "0 at once, as there are no replicas", "O(1)",
+     "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
+     .deviation = "0 at once, where a replica answers with an error."},
+    {0},
+};

@@ -11,8 +11,8 @@
 #include "base/escape.h"
 #include "base/process.h"
 #include "base/version.h"
+#include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 typedef unsigned long long ull;
@@ -511,7 +511,7 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
 // The words first, `sum` being the sections that they ask for; then those, collected, as their
 // length stands before them. The cursor counts the words, and behind them the sections and their
 // lines.
-enum command_result info_command(struct session *s, const struct resp_request *r)
+static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)
         s->sum = choose_sections(span_text("default"));
@@ -536,3 +536,21 @@ enum command_result info_command(struct session *s, const struct resp_request *r
     buf_release(&s->collected);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument info_sections[] = {
+    {"section", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_change info_history[] = {{"7.0.0", "Takes several sections"}, {0}};
+
+const struct command info_commands[] = {
+    {"info", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "1.0.0", IN_DANGEROUS, info_command,
+     "State and counters of the server", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
+     .history = info_history,
+     .deviation = "The role is `master`, as in `HELLO`; there are fields of Stele's own, and "
+                  "none of what it does not have."},
+    {0},
+};

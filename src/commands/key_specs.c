@@ -21,7 +21,7 @@ static void add_key(struct key_runs *runs, uint32_t i, const char *flags)
 
 // ---- rules of their own -------------------------------------------------------------------------
 
-static void find_set(const struct resp_request *r, struct key_runs *runs)
+void key_rule_set(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "OW update";
     for (uint32_t i = 3; i < r->argc; i++)
@@ -31,7 +31,7 @@ static void find_set(const struct resp_request *r, struct key_runs *runs)
 }
 
 // Reads only, as long as there are whole GETs and nothing else but what they go by.
-static void find_bitfield(const struct resp_request *r, struct key_runs *runs)
+void key_rule_bitfield(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "RO access";
     for (uint32_t i = 2; i < r->argc; i++) {
@@ -49,7 +49,7 @@ static void find_bitfield(const struct resp_request *r, struct key_runs *runs)
 }
 
 // The last STORE counts. The keys that BY and GET lead to cannot be told from the request.
-static void find_sort(const struct resp_request *r, struct key_runs *runs)
+void key_rule_sort(const struct resp_request *r, struct key_runs *runs)
 {
     uint32_t stored = 0;
     for (uint32_t i = 2; i < r->argc; i++) {
@@ -67,7 +67,7 @@ static void find_sort(const struct resp_request *r, struct key_runs *runs)
 }
 
 // The keys that BY and GET lead to cannot be told, and there is no STORE.
-static void find_sort_ro(const struct resp_request *r, struct key_runs *runs)
+void key_rule_sort_ro(const struct resp_request *r, struct key_runs *runs)
 {
     (void)r;
     add_key(runs, 1, "RO access");
@@ -75,7 +75,7 @@ static void find_sort_ro(const struct resp_request *r, struct key_runs *runs)
 
 // One key in its place, or many behind KEYS and an empty word in that place. As in Redis, KEYS as
 // the last word is only seen when there is another one.
-static void find_migrate(const struct resp_request *r, struct key_runs *runs)
+void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
 {
     static const char flags[] = "RW access delete";
     bool many = false;
@@ -91,24 +91,6 @@ static void find_migrate(const struct resp_request *r, struct key_runs *runs)
         i += span_is(word, "auth") ? 1 : span_is(word, "auth2") ? 2 : 0;
     }
     add_key(runs, 3, flags);
-}
-
-typedef void key_rule(const struct resp_request *r, struct key_runs *runs);
-
-static key_rule *own_rule(const struct command *c)
-{
-    static const struct {
-        const char *name;
-        key_rule *rule;
-    } rules[] = {
-        {"bitfield", find_bitfield}, {"migrate", find_migrate}, {"set", find_set},
-        {"sort", find_sort},         {"sort_ro", find_sort_ro},
-    };
-    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
-        // Subcommands of these names, like CONFIG SET, are neither.
-        if ((c->flags & (WRITE | READONLY)) != 0 && strcmp(rules[i].name, c->name) == 0)
-            return rules[i].rule;
-    return NULL;
 }
 
 // ---- specifications -----------------------------------------------------------------------------
@@ -180,16 +162,15 @@ bool keys_need_search(const struct command *c)
     for (const struct command_key_spec *s = c->key_specs; s != NULL && s->flags != NULL; s++)
         if (s->keyword != NULL)
             return true;
-    return own_rule(c) != NULL;
+    return c->key_rule != NULL;
 }
 
 void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs)
 {
     struct command_key_spec room[2];
-    key_rule *rule = own_rule(c);
     *runs = (struct key_runs){.count = 0};
-    if (rule != NULL) {
-        rule(r, runs);
+    if (c->key_rule != NULL) {
+        c->key_rule(r, runs);
         return;
     }
     for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++) {

@@ -39,4 +39,7 @@ void keys_find(const struct command *c, const struct resp_request *r, struct key
 // The argument that is the key of that number, counted from 0, and its run.
 uint32_t keys_at(const struct key_runs *runs, uint64_t number, const struct key_run **run);
 
+// The rules of commands whose keys no specification tells, for their rows.
+command_key_rule key_rule_bitfield, key_rule_migrate, key_rule_set, key_rule_sort, key_rule_sort_ro;
+
 #endif

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum {
@@ -29,7 +29,7 @@ static enum latency_event find_event(struct span name)
     return (enum latency_event)event;
 }
 
-enum command_result latency_latest_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_latest_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     struct latency_series series[LATENCY_EVENTS];
@@ -53,7 +53,7 @@ enum command_result latency_latest_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-enum command_result latency_history_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_history_command(struct session *s, const struct resp_request *r)
 {
     struct latency_series series = {0};
     enum latency_event event = find_event(resp_arg(r, 2));
@@ -72,7 +72,7 @@ enum command_result latency_history_command(struct session *s, const struct resp
 }
 
 // `sum` counts those that were reset.
-enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
 {
     for (unsigned i = 0; r->argc == 2 && i < LATENCY_EVENTS; i++)
         s->sum += latency_events_reset(events_of(s), (enum latency_event)i);
@@ -142,7 +142,7 @@ static void find_ends(const struct latency_series *series, uint64_t *low, uint64
     }
 }
 
-enum command_result latency_graph_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_graph_command(struct session *s, const struct resp_request *r)
 {
     struct latency_series series = {0};
     struct buf text = {0};
@@ -189,7 +189,7 @@ static const char *advice(enum latency_event event)
     return "";
 }
 
-enum command_result latency_doctor_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_doctor_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     struct buf text = {0};
@@ -274,15 +274,14 @@ static void collect_named(struct session *s, struct span name)
     if (entry == NULL)
         return;
     collect(s, entry);
-    const struct command_entry *end = &commands->entries[commands->count];
-    for (const struct command_entry *sub = entry + 1;
-         entry->container == NULL && sub < end && sub->container == entry->command; sub++)
-        collect(s, sub);
+    for (unsigned i = 1; i <= entry->subcommands; i++)
+        collect(s, entry + i);
 }
 
 // First the commands to tell of are collected, as their number stands before them; the cursor goes
 // on counting through those. One whose calls are reset meanwhile is told with none.
-enum command_result latency_histogram_command(struct session *s, const struct resp_request *r)
+static enum command_result latency_histogram_command(struct session *s,
+                                                     const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
     uint64_t words = r->argc - 2;
@@ -316,3 +315,40 @@ enum command_result latency_histogram_command(struct session *s, const struct re
     buf_release(&s->collected);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument one_event[] = {{"event", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument events[] = {
+    {"event", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument histogram_words[] = {
+    {"command", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+
+const struct command latency_commands[] = {
+    {"latency", -2, 0, NO_KEYS, GROUP_SERVER, "2.8.13", 0, NULL,
+     "Commands about what took long and how long calls take", NULL},
+    {"latency|doctor", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_doctor_command, "What took long, in words", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special"},
+    {"latency|graph", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_graph_command, "The samples of a kind of event as a picture", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", one_event},
+    {"latency|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", 0, help_command,
+     "These lines", "O(1)"},
+    {"latency|histogram", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
+     latency_histogram_command, "How long the calls of some or all commands took",
+     "O(N) where N is the number of commands and of event loops",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", histogram_words},
+    {"latency|history", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_history_command, "The samples of a kind of event", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special", one_event},
+    {"latency|latest", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_latest_command, "The last sample of each kind of event, and the longest", "O(1)",
+     "nondeterministic_output request_policy:all_nodes response_policy:special"},
+    {"latency|reset", -2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
+     latency_reset_command, "Forgets the samples of some or all kinds of event; of how many",
+     "O(1)", "request_policy:all_nodes response_policy:all_succeeded", events},
+    {0},
+};

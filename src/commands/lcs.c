@@ -2,8 +2,8 @@
 // is. Only its last row is kept, and of each cell a bit that tells the way back; it grows row by
 // row, turn after turn, so the lengths of the values are limited by what that may take of memory.
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
@@ -252,7 +252,7 @@ static bool begin(struct session *s, const struct resp_request *r)
 }
 
 // The cursor is 1 + the number of rows that are filled.
-enum command_result lcs_command(struct session *s, const struct resp_request *r)
+static enum command_result lcs_command(struct session *s, const struct resp_request *r)
 {
     struct lcs lcs;
     struct table table;
@@ -272,3 +272,26 @@ enum command_result lcs_command(struct session *s, const struct resp_request *r)
     buf_release(&s->collected);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument lcs_words[] = {
+    {"key1", "key", NULL, 0, NULL},
+    {"key2", "key", NULL, 0, NULL},
+    {"len", "pure-token", "LEN", ARGUMENT_OPTIONAL, NULL},
+    {"idx", "pure-token", "IDX", ARGUMENT_OPTIONAL, NULL},
+    {"len", "integer", "MINMATCHLEN", ARGUMENT_OPTIONAL, NULL},
+    {"withmatchlen", "pure-token", "WITHMATCHLEN", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
+const struct command lcs_commands[] = {
+    {"lcs", -3, READONLY, TWO_KEYS, "RO access", GROUP_STRING, "7.0.0", 0, lcs_command,
+     "The longest common subsequence of two values",
+     "O(N*M) where N and M are the lengths of the values", NULL, lcs_words,
+     .deviation = "Values are of at most 64 KiB each, and their lengths of a product of at "
+                  "most 4,194,304, as time and memory are in proportion to it; at most 64 "
+                  "option words."},
+    {0},
+};

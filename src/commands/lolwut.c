@@ -3,7 +3,7 @@
 #include "base/number.h"
 #include "base/random.h"
 #include "base/version.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum { LEVELS = 6, WIDTH = 33, LEFT = 1, DOWN = 2, RIGHT = 4 };
@@ -71,7 +71,7 @@ static bool are_numbers(const struct resp_request *r)
     return true;
 }
 
-enum command_result lolwut_command(struct session *s, const struct resp_request *r)
+static enum command_result lolwut_command(struct session *s, const struct resp_request *r)
 {
     struct buf text = {0};
     if (r->argc >= 3 && span_is(resp_arg(r, 1), "version") && !are_numbers(r)) {
@@ -86,3 +86,17 @@ enum command_result lolwut_command(struct session *s, const struct resp_request 
     buf_release(&text);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument lolwut_words[] = {
+    {"version", "integer", "VERSION", ARGUMENT_OPTIONAL, NULL}, {0}};
+
+const struct command lolwut_commands[] = {
+    {"lolwut", -1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "5.0.0", 0, lolwut_command,
+     "A small picture, and the version of the server", "O(1)", NULL, lolwut_words,
+     .deviation = "Another picture, and the version of Stele."},
+    {0},
+};

@@ -2,9 +2,9 @@
 // most of what Redis could tell or do about its memory has no counterpart here.
 #include "base/number.h"
 #include "base/process.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
@@ -31,7 +31,7 @@ static bool check_samples(struct session *s, const struct resp_request *r)
     return true;
 }
 
-enum command_result memory_usage_command(struct session *s, const struct resp_request *r)
+static enum command_result memory_usage_command(struct session *s, const struct resp_request *r)
 {
     const struct dataset_figures *f = dataset_figures(session_dataset(s));
     struct span value;
@@ -68,7 +68,7 @@ static double ratio(uint64_t part, uint64_t whole)
 
 // Allocated is what belongs to this process alone, as in INFO; the dataset is the mapped file, the
 // overhead of its keys the index.
-enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
+static enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
 {
     const struct dataset_figures *f = dataset_figures(session_dataset(s));
     struct process_memory memory = process_memory();
@@ -99,7 +99,7 @@ enum command_result memory_stats_command(struct session *s, const struct resp_re
     return COMMAND_DONE;
 }
 
-enum command_result memory_doctor_command(struct session *s, const struct resp_request *r)
+static enum command_result memory_doctor_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_verbatim(&s->reply,
@@ -110,7 +110,8 @@ enum command_result memory_doctor_command(struct session *s, const struct resp_r
 }
 
 // The reply of a Redis that is built without jemalloc.
-enum command_result memory_malloc_stats_command(struct session *s, const struct resp_request *r)
+static enum command_result memory_malloc_stats_command(struct session *s,
+                                                       const struct resp_request *r)
 {
     (void)r;
     resp_bulk_text(&s->reply, "Stats not supported for the current allocator");
@@ -118,9 +119,44 @@ enum command_result memory_malloc_stats_command(struct session *s, const struct 
 }
 
 // Buffers of clients are freed when they are done with, and there is no cache.
-enum command_result memory_purge_command(struct session *s, const struct resp_request *r)
+static enum command_result memory_purge_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument memory_usage_words[] = {
+    {"key", "key", NULL, 0, NULL}, {"count", "integer", "SAMPLES", ARGUMENT_OPTIONAL, NULL}, {0}};
+
+const struct command memory_commands[] = {
+    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Commands about memory", NULL},
+    {"memory|doctor", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_doctor_command,
+     "Advice about memory", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "The text is of our own."},
+    {"memory|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "4.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"memory|malloc-stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_malloc_stats_command,
+     "Says that the allocator has no statistics", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "Says, like a Redis without jemalloc, that there are none."},
+    {"memory|purge", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_purge_command,
+     "OK: there is nothing to give back", "O(1)",
+     "request_policy:all_shards response_policy:all_succeeded"},
+    {"memory|stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_stats_command,
+     "Where memory goes", "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special",
+     .deviation = "The fields that mean something here: `dataset.bytes` is the size of the "
+                  "file, `overhead.total` that of the index."},
+    {"memory|usage", -3, READONLY, SECOND_KEY, "RO", GROUP_SERVER, "4.0.0", 0, memory_usage_command,
+     "The bytes of a key: its line in the file and its share of the index", "O(1)", NULL,
+     memory_usage_words,
+     .deviation = "The bytes of the line in the file and a share of the index, which is "
+                  "what a key takes here; at most 30 times `SAMPLES`."},
+    {0},
+};

@@ -7,7 +7,7 @@
 
 #include "base/glob.h"
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -153,17 +153,17 @@ static enum command_result unsubscribe(struct session *s, const struct resp_requ
     return COMMAND_DONE;
 }
 
-enum command_result subscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result subscribe_command(struct session *s, const struct resp_request *r)
 {
     return subscribe(s, r, CHANNEL);
 }
 
-enum command_result psubscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result psubscribe_command(struct session *s, const struct resp_request *r)
 {
     return subscribe(s, r, CHANNEL_PATTERN);
 }
 
-enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
 {
     if (transaction_executes(s->transaction)) {
         resp_error(&s->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
@@ -172,17 +172,17 @@ enum command_result ssubscribe_command(struct session *s, const struct resp_requ
     return subscribe(s, r, CHANNEL_SHARD);
 }
 
-enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
 {
     return unsubscribe(s, r, CHANNEL);
 }
 
-enum command_result punsubscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result punsubscribe_command(struct session *s, const struct resp_request *r)
 {
     return unsubscribe(s, r, CHANNEL_PATTERN);
 }
 
-enum command_result sunsubscribe_command(struct session *s, const struct resp_request *r)
+static enum command_result sunsubscribe_command(struct session *s, const struct resp_request *r)
 {
     return unsubscribe(s, r, CHANNEL_SHARD);
 }
@@ -333,12 +333,67 @@ static enum command_result publish(struct session *s, const struct resp_request 
     return COMMAND_DONE;
 }
 
-enum command_result publish_command(struct session *s, const struct resp_request *r)
+static enum command_result publish_command(struct session *s, const struct resp_request *r)
 {
     return publish(s, r, false);
 }
 
-enum command_result spublish_command(struct session *s, const struct resp_request *r)
+static enum command_result spublish_command(struct session *s, const struct resp_request *r)
 {
     return publish(s, r, true);
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+#define SUBSCRIPTION (PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBED)
+
+static const struct command_argument channels[] = {
+    {"channel", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument shard_channels[] = {
+    {"shardchannel", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument channel_patterns_inner[] = {
+    {"pattern", "pattern", NULL, 0, NULL}, {0}};
+static const struct command_argument channel_patterns[] = {
+    {"pattern", "block", NULL, ARGUMENT_MULTIPLE, channel_patterns_inner}, {0}};
+static const struct command_argument maybe_channel_patterns[] = {
+    {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument publication[] = {
+    {"channel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument shard_publication[] = {
+    {"shardchannel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
+
+const struct command pubsub_commands[] = {
+    {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, psubscribe_command,
+     "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
+     NULL, channel_patterns, .deviation = "The same as of `SUBSCRIBE`; at most 64 patterns."},
+    {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
+     publish_command, "Sends a message to who listens to a channel; how many that are",
+     "O(N) where N is the number of connections and their subscriptions", NULL, publication,
+     .deviation = "Who publishes to itself hears the message behind the reply, as since Redis 7.2, "
+                  "and never within an `EXEC`. A client for whom 8 MiB of messages wait is "
+                  "closed."},
+    {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, punsubscribe_command,
+     "Listens to patterns no more: those named, or all", "O(N) where N is the number of patterns",
+     NULL, maybe_channel_patterns},
+    {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     spublish_command, "PUBLISH for shard channels",
+     "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication,
+     .deviation = "The same as of `PUBLISH`."},
+    {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     ssubscribe_command, "Listens to shard channels", "O(N) where N is the number of channels",
+     NULL, shard_channels, .deviation = "The same as of `SUBSCRIBE`."},
+    {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
+     "Listens to channels", "O(N) where N is the number of channels", NULL, channels,
+     .deviation =
+         "At most 1,024 channels, patterns and shard channels of a client, each of at most "
+         "256 bytes; one more is an error in the place of its confirmation."},
+    {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
+     sunsubscribe_command, "Listens to shard channels no more: those named, or all",
+     "O(N) where N is the number of channels", NULL, argument_maybe_shard_channels},
+    {"unsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
+     "Listens to channels no more: those named, or all", "O(N) where N is the number of channels",
+     NULL, argument_maybe_channels},
+    {0},
+};

@@ -15,9 +15,9 @@
 
 #include "base/glob.h"
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum {
@@ -180,7 +180,7 @@ static void reply(struct session *s, uint64_t cursor)
 }
 
 // `sum` counts the keys looked at in this call.
-enum command_result scan_command(struct session *s, const struct resp_request *r)
+static enum command_result scan_command(struct session *s, const struct resp_request *r)
 {
     struct scan scan;
     uint64_t rank;
@@ -241,7 +241,7 @@ static void send_key(struct session *s, struct span pattern, uint64_t rank)
 // Below SENDING the cursor counts the keys looked at, and `sum` those found; from there on the
 // cursor counts again. What was overwritten in between leaves fewer keys than were announced: nulls
 // stand for them.
-enum command_result keys_command(struct session *s, const struct resp_request *r)
+static enum command_result keys_command(struct session *s, const struct resp_request *r)
 {
     struct span pattern = resp_arg(r, 1);
     uint64_t first;
@@ -276,3 +276,35 @@ enum command_result keys_command(struct session *s, const struct resp_request *r
     }
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument scan_words[] = {
+    {"cursor", "integer", NULL, 0, NULL},
+    {"pattern", "pattern", "MATCH", ARGUMENT_OPTIONAL, NULL},
+    {"count", "integer", "COUNT", ARGUMENT_OPTIONAL, NULL},
+    {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL, "6.0.0"},
+    {0}};
+static const struct command_argument key_pattern[] = {{"pattern", "pattern", NULL, 0, NULL}, {0}};
+static const struct command_change scan_history[] = {{"6.0.0", "Takes `TYPE`"}, {0}};
+
+const struct command scan_commands[] = {
+    {"keys", 2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", IN_KEYSPACE | IN_DANGEROUS,
+     keys_command, "All keys that match a pattern, in order",
+     "O(N) where N is the number of keys, or of those that begin as the pattern does",
+     "request_policy:all_shards nondeterministic_output_order", key_pattern,
+     .deviation = "Keys come in order, and other clients are served meanwhile. Like a key, a "
+                  "pattern may be written in either case. It is of at most 1,024 bytes, as a match "
+                  "takes time in proportion to them. The count is sent first: nulls stand for keys "
+                  "whose lines were overwritten since."},
+    {"scan", -2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
+     "Some keys, and the cursor that the next call goes on with; 0 begins and ends it",
+     "O(1) for every call, O(N) for all keys", "nondeterministic_output request_policy:special",
+     scan_words, .history = scan_history,
+     .deviation = "Keys come in order, each exactly once. Like a key, a pattern may be written in "
+                  "either case. At most 1,024 keys a call and patterns of at most 1,024 bytes, "
+                  "which bounds what a client can make the server keep."},
+    {0},
+};

@@ -6,20 +6,20 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 enum { DEBUG_SLEEP_MAX = 3600 }; // seconds
 
-enum command_result dbsize_command(struct session *s, const struct resp_request *r)
+static enum command_result dbsize_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_integer(&s->reply, (int64_t)dataset_figures(session_dataset(s))->keys);
     return COMMAND_DONE;
 }
 
-enum command_result time_command(struct session *s, const struct resp_request *r)
+static enum command_result time_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     uint64_t now = clock_wall_us();
@@ -31,7 +31,7 @@ enum command_result time_command(struct session *s, const struct resp_request *r
 }
 
 // When the index was built from what the file held.
-enum command_result lastsave_command(struct session *s, const struct resp_request *r)
+static enum command_result lastsave_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     uint64_t built_at_us = dataset_figures(session_dataset(s))->built_at_us;
@@ -40,7 +40,7 @@ enum command_result lastsave_command(struct session *s, const struct resp_reques
 }
 
 // A primary without replicas: what INFO and HELLO say too.
-enum command_result role_command(struct session *s, const struct resp_request *r)
+static enum command_result role_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_array(&s->reply, 3);
@@ -52,7 +52,7 @@ enum command_result role_command(struct session *s, const struct resp_request *r
 
 // There is nothing to save or to wait for, so every option of Redis is accepted and means nothing,
 // but for ABORT, which has nothing to abort.
-enum command_result shutdown_command(struct session *s, const struct resp_request *r)
+static enum command_result shutdown_command(struct session *s, const struct resp_request *r)
 {
     static const char *const options[] = {"save", "nosave", "now", "force"};
     if (!s->service->settings->enable_shutdown_command) {
@@ -152,7 +152,7 @@ static void reply_debug_help(struct session *s)
         resp_status(&s->reply, lines[i]);
 }
 
-enum command_result debug_command(struct session *s, const struct resp_request *r)
+static enum command_result debug_command(struct session *s, const struct resp_request *r)
 {
     struct span word = resp_arg(r, 1);
     double seconds;
@@ -178,3 +178,45 @@ enum command_result debug_command(struct session *s, const struct resp_request *
     }
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument shutdown_modes[] = {
+    {"nosave", "pure-token", "NOSAVE", 0, NULL}, {"save", "pure-token", "SAVE", 0, NULL}, {0}};
+static const struct command_argument shutdown_words[] = {
+    {"save-selector", "oneof", NULL, ARGUMENT_OPTIONAL, shutdown_modes},
+    {"now", "pure-token", "NOW", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
+    {"force", "pure-token", "FORCE", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
+    {"abort", "pure-token", "ABORT", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
+    {0}};
+static const struct command_change shutdown_history[] = {
+    {"7.0.0", "Takes `NOW`, `FORCE` and `ABORT`"}, {0}};
+
+const struct command server_commands[] = {
+    {"dbsize", 1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_KEYSPACE, dbsize_command,
+     "How many keys there are", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
+    {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "1.0.0",
+     0, debug_command, "For tests, refused unless enabled: SLEEP blocks the loop for some seconds",
+     "O(1)", .doc_flags = "syscmd",
+     .deviation =
+         "`ERROR`, `HELP`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` and `SLEEP` are all there is, and only "
+         "with `--enable-debug-command`. The text of an error is cut at 1,023 bytes."},
+    {"lastsave", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_ADMIN | IN_DANGEROUS,
+     lastsave_command, "When the index was built, in seconds since 1970", "O(1)",
+     "nondeterministic_output",
+     .deviation = "When the index was built, as nothing else is ever saved."},
+    {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
+     IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)",
+     .deviation = "`master`, where a replica says `slave`, as in `HELLO`."},
+    {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,
+     GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless enabled", "O(1)",
+     NULL, shutdown_words, .history = shutdown_history,
+     .deviation = "Refused unless `--enable-shutdown-command yes` is given: who may read need "
+                  "not be allowed to stop the server. The words behind it are accepted, as "
+                  "there is nothing to save."},
+    {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
+     "The server's clock: seconds since 1970 and microseconds", "O(1)", "nondeterministic_output"},
+    {0},
+};

@@ -1,6 +1,6 @@
 // SLOWLOG: reading the slow log.
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum { SHOWN_BY_DEFAULT = 10 };
@@ -20,7 +20,7 @@ static void reply_entry(struct resp_writer *w, const struct slow_entry *entry)
 
 // The newest first. `sum` is the number of the entry that comes next, and `cursor` how many are
 // still to come, plus one: those that are there when it begins.
-enum command_result slowlog_get_command(struct session *s, const struct resp_request *r)
+static enum command_result slowlog_get_command(struct session *s, const struct resp_request *r)
 {
     struct slow_log *log = &s->service->group->observation.slow_log;
     int64_t wanted = SHOWN_BY_DEFAULT;
@@ -55,7 +55,7 @@ enum command_result slowlog_get_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-enum command_result slowlog_len_command(struct session *s, const struct resp_request *r)
+static enum command_result slowlog_len_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     uint64_t next_id;
@@ -64,10 +64,35 @@ enum command_result slowlog_len_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-enum command_result slowlog_reset_command(struct session *s, const struct resp_request *r)
+static enum command_result slowlog_reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     slow_log_reset(&s->service->group->observation.slow_log);
     resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument entry_count[] = {
+    {"count", "integer", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
+
+const struct command slowlog_commands[] = {
+    {"slowlog", -2, 0, NO_KEYS, GROUP_SERVER, "2.2.12", 0, NULL,
+     "Commands about the log of commands that took long", NULL},
+    {"slowlog|get", -2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
+     slowlog_get_command, "Commands that took long, the last ones first",
+     "O(N) where N is the number of entries", "request_policy:all_nodes nondeterministic_output",
+     entry_count},
+    {"slowlog|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.2.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"slowlog|len", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
+     slowlog_len_command, "How many commands the slow log holds", "O(1)",
+     "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {"slowlog|reset", 2, ADMIN | LOADING | STALE | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.2.12",
+     0, slowlog_reset_command, "Empties the slow log", "O(1)",
+     "request_policy:all_nodes response_policy:all_succeeded"},
+    {0},
+};

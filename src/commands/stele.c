@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session.h"
@@ -118,7 +118,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct range 
     return parse_bounds(s, r, range);
 }
 
-enum command_result stele_count_command(struct session *s, const struct resp_request *r)
+static enum command_result stele_count_command(struct session *s, const struct resp_request *r)
 {
     struct range range = {0};
     if (parse_bounds(s, r, &range))
@@ -158,7 +158,7 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
 }
 
 // `sum` is the number of keys that the reply promises, the cursor 1 + how many have been given.
-enum command_result stele_range_command(struct session *s, const struct resp_request *r)
+static enum command_result stele_range_command(struct session *s, const struct resp_request *r)
 {
     struct range range;
     if (!parse(s, r, &range))
@@ -194,7 +194,7 @@ static bool may_reload(struct session *s)
     return false;
 }
 
-enum command_result stele_reload_command(struct session *s, const struct resp_request *r)
+static enum command_result stele_reload_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     const struct service_group *group = s->service->group;
@@ -221,3 +221,39 @@ enum command_result stele_reload_command(struct session *s, const struct resp_re
     session_end_task(s);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument range_bounds[] = {
+    {"from", "string", NULL, 0, NULL}, {"to", "string", NULL, 0, NULL}, {0}};
+static const struct command_argument range_words[] = {
+    {"from", "string", NULL, 0, NULL},
+    {"to", "string", NULL, 0, NULL},
+    {"count", "integer", "LIMIT", ARGUMENT_OPTIONAL, NULL},
+    {"rev", "pure-token", "REV", ARGUMENT_OPTIONAL, NULL},
+    {"withvalues", "pure-token", "WITHVALUES", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
+const struct command stele_commands[] = {
+    {"stele.count", 3, READONLY | MODULE | FAST | ORDERED, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
+     stele_count_command, "How many keys there are from one UUID to another",
+     "O(log N) where N is the number of keys", NULL, range_bounds,
+     .deviation = "Redis has no such command. `from` and `to` are those of `STELE.RANGE`."},
+    {"stele.range", -3, READONLY | MODULE | ORDERED, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
+     stele_range_command,
+     "The keys from one UUID to another, in order, with their values if asked for",
+     "O(log N + M) where N is the number of keys and M that of the keys answered", NULL,
+     range_words,
+     .deviation = "Redis has no such command. [clients.md](clients.md#ordered-reads) tells what "
+                  "`from` and `to` may be."},
+    {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI | ADMINISTRATIVE, NO_KEYS,
+     GROUP_MODULE, "0.1.0", 0, stele_reload_command,
+     "Replaces the dataset by what the data file holds now; answers when all is served from it",
+     "O(N log N) where N is the number of keys, beside the loops; O(1) with an index file",
+     .deviation = "Redis has no such command. Refused unless a password is set. When the new "
+                  "dataset cannot be served, it answers why, and the old one is served on. OK "
+                  "unchanged: the file holds what is served already, and nothing is replaced."},
+    {0},
+};

@@ -1,6 +1,6 @@
 // The string group: GET and its kin.
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 // COMMAND_AGAIN when the value has yet to be found.
@@ -16,7 +16,7 @@ static enum command_result reply_value(struct session *s, const struct resp_requ
     return COMMAND_DONE;
 }
 
-enum command_result get_command(struct session *s, const struct resp_request *r)
+static enum command_result get_command(struct session *s, const struct resp_request *r)
 {
     return reply_value(s, r, 1);
 }
@@ -38,7 +38,7 @@ static struct span range_of(struct span value, int64_t start, int64_t end)
     return span_of(value.ptr + start, (size_t)(end - start) + 1);
 }
 
-enum command_result getrange_command(struct session *s, const struct resp_request *r)
+static enum command_result getrange_command(struct session *s, const struct resp_request *r)
 {
     int64_t start;
     int64_t end;
@@ -53,7 +53,7 @@ enum command_result getrange_command(struct session *s, const struct resp_reques
     return COMMAND_DONE;
 }
 
-enum command_result mget_command(struct session *s, const struct resp_request *r)
+static enum command_result mget_command(struct session *s, const struct resp_request *r)
 {
     if (s->cursor == 0) {
         resp_array(&s->reply, r->argc - 1);
@@ -66,7 +66,7 @@ enum command_result mget_command(struct session *s, const struct resp_request *r
     return COMMAND_DONE;
 }
 
-enum command_result strlen_command(struct session *s, const struct resp_request *r)
+static enum command_result strlen_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
     if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
@@ -74,3 +74,28 @@ enum command_result strlen_command(struct session *s, const struct resp_request 
     resp_integer(&s->reply, (int64_t)value.len);
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+static const struct command_argument key_and_range[] = {{"key", "key", NULL, 0, NULL},
+                                                        {"start", "integer", NULL, 0, NULL},
+                                                        {"end", "integer", NULL, 0, NULL},
+                                                        {0}};
+
+const struct command string_commands[] = {
+    {"get", 2, READONLY | FAST, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, get_command,
+     "The value of a key", "O(1)", NULL, argument_key},
+    {"getrange", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "2.4.0", 0, getrange_command,
+     "A part of the value of a key", "O(N) where N is the length of the part", NULL, key_and_range},
+    {"mget", -2, READONLY | FAST, ALL_KEYS, "RO access", GROUP_STRING, "1.0.0", 0, mget_command,
+     "The values of keys, in order", "O(N) where N is the number of keys",
+     "request_policy:multi_shard", argument_keys},
+    {"strlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STRING, "2.2.0", 0, strlen_command,
+     "The length of the value of a key; 0 when there is none", "O(1)", NULL, argument_key},
+    {"substr", 4, READONLY, ONE_KEY, "RO access", GROUP_STRING, "1.0.0", 0, getrange_command,
+     "GETRANGE by its old name", "O(N) where N is the length of the part", NULL, key_and_range,
+     .doc_flags = "deprecated", .deprecated_since = "2.0.0", .replaced_by = "`GETRANGE`"},
+    {0},
+};

@@ -2,9 +2,9 @@
 // replaced, and then EXEC answers that it did not run (watch.h).
 #include <stdlib.h>
 
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 #include "serve/transaction.h"
 #include "serve/watch.h"
@@ -12,7 +12,7 @@
 // Bytes of a watched value that are read in the time of a lookup: from memory, not from the cache.
 enum { BYTES_PER_WORK = 1024 };
 
-enum command_result multi_command(struct session *s, const struct resp_request *r)
+static enum command_result multi_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (s->transaction != NULL) {
@@ -66,7 +66,7 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
     return COMMAND_DONE;
 }
 
-enum command_result watch_command(struct session *s, const struct resp_request *r)
+static enum command_result watch_command(struct session *s, const struct resp_request *r)
 {
     if (s->transaction != NULL) {
         resp_error(&s->reply, "ERR WATCH inside MULTI is not allowed");
@@ -85,7 +85,7 @@ enum command_result watch_command(struct session *s, const struct resp_request *
     return COMMAND_DONE;
 }
 
-enum command_result unwatch_command(struct session *s, const struct resp_request *r)
+static enum command_result unwatch_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     session_unwatch(s);
@@ -145,7 +145,7 @@ static void begin_exec(struct session *s)
         session_end_transaction(s);
 }
 
-enum command_result exec_command(struct session *s, const struct resp_request *r)
+static enum command_result exec_command(struct session *s, const struct resp_request *r)
 {
     struct transaction *t = s->transaction;
     bool changed;
@@ -166,7 +166,7 @@ enum command_result exec_command(struct session *s, const struct resp_request *r
     return COMMAND_DONE;
 }
 
-enum command_result discard_command(struct session *s, const struct resp_request *r)
+static enum command_result discard_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (s->transaction == NULL) {
@@ -177,3 +177,31 @@ enum command_result discard_command(struct session *s, const struct resp_request
     }
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+#define TRANSACTION (NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+
+const struct command transactions_commands[] = {
+    {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
+     "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
+    {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE | EXECUTES, NO_KEYS,
+     GROUP_TRANSACTIONS, "1.2.0", 0, exec_command, "Runs what has been queued since MULTI",
+     "As what it runs",
+     .deviation = "Other clients are served between the commands, which nobody can tell, as no "
+                  "key changes."},
+    {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
+     "Queues the commands up to EXEC", "O(1)",
+     .deviation = "A client that queues more than 64 MiB is closed."},
+    {"unwatch", 1, TRANSACTION, NO_KEYS, GROUP_TRANSACTIONS, "2.2.0", 0, unwatch_command,
+     "Forgets all watched keys", "O(1)"},
+    {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
+     watch_command, "Watches keys: the next EXEC does not run if one of them has changed by then",
+     "O(N) where N is the length of all their values", NULL, argument_keys,
+     .deviation = "A key changes only when the dataset is replaced. What counts is whether its "
+                  "value at `EXEC` is what it was at `WATCH`. Who watches more than 65,536 keys "
+                  "sees a change in every replacement."},
+    {0},
+};

@@ -33,4 +33,7 @@ const char *type_check_entry(struct span word);
 // Writes the error; false when it is NULL.
 bool type_check_refuse(struct session *s, const struct resp_request *r, const char *error);
 
+// The handlers of the rows of type_read_table.c, in type_reads.c.
+command_handler read_type_command, xread_command;
+
 #endif

@@ -1,8 +1,9 @@
 // The rows of the commands that read other types than strings. No key holds one: read_type_command
 // answers as Redis does when a key is of the wrong type, or missing. Arity, flags and keys are
 // Redis's.
+#include "commands/key_specs.h"
 #include "commands/table.h"
-#include "serve/handlers.h"
+#include "commands/type_checks.h"
 
 // clang-format off: rows are tables
 
@@ -263,19 +264,7 @@ static const struct command_key_spec sort_ro_keys[] = {
 static const struct command_key_spec stream_keys[] = {
     {"RO access", 1, -1, 1, .keyword = "STREAMS", .limit = 2}, {0}};
 
-static const struct command xinfo_rows[] = {
-    {"consumers", 4, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0, read_type_command,
-     "The consumers of a group", "O(1)", "nondeterministic_output", xinfo_consumers_words},
-    {"groups", 3, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0, read_type_command,
-     "The consumer groups of a stream", "O(1)", NULL, one_key},
-    {"help", 2, LOADING | STALE, NO_KEYS, GROUP_STREAM, "5.0.0", 0, help_command, "These lines",
-     "O(1)"},
-    {"stream", -3, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0, read_type_command,
-     "What there is to know about a stream", "O(1)", NULL, xinfo_stream_words},
-    {0},
-};
-
-const struct command command_type_read_table[] = {
+const struct command other_types_commands[] = {
     {"geodist", -4, READONLY, ONE_KEY, "RO access", GROUP_GEO, "3.2.0", 0, read_type_command,
      "The distance between two members", "O(1)", NULL, geodist_words},
     {"geohash", -2, READONLY, ONE_KEY, "RO access", GROUP_GEO, "3.2.0", 0, read_type_command,
@@ -349,7 +338,7 @@ const struct command command_type_read_table[] = {
     {"sort_ro", -2, READONLY | MOVABLEKEYS, ONE_KEY, "RO access", GROUP_GENERIC, "7.0.0",
      IN_DANGEROUS | IN_LIST | IN_SET | IN_SORTEDSET, read_type_command,
      "The elements of a list or set, in order", "O(1)", NULL, sort_ro_words,
-     .key_specs = sort_ro_keys},
+     .key_specs = sort_ro_keys, .key_rule = key_rule_sort_ro},
     {"srandmember", -2, READONLY, ONE_KEY, "RO access", GROUP_SET, "1.0.0", 0, read_type_command,
      "Random members of a set", "O(1)", "nondeterministic_output", srandmember_words},
     {"sscan", -3, READONLY, ONE_KEY, "RO access", GROUP_SET, "2.8.0", 0, read_type_command,
@@ -357,8 +346,16 @@ const struct command command_type_read_table[] = {
     {"sunion", -2, READONLY, ALL_KEYS, "RO access", GROUP_SET, "1.0.0", 0, read_type_command,
      "What is in any of the sets", "O(N) where N is the number of keys",
      "nondeterministic_output_order", keys},
-    {"xinfo", -2, 0, NO_KEYS, GROUP_STREAM, "5.0.0", IN_SLOW, NULL, "Commands about streams", NULL,
-     .subcommands = xinfo_rows},
+    {"xinfo", -2, 0, NO_KEYS, GROUP_STREAM, "5.0.0", IN_SLOW, NULL, "Commands about streams", NULL},
+    {"xinfo|consumers", 4, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0,
+     read_type_command, "The consumers of a group", "O(1)", "nondeterministic_output",
+     xinfo_consumers_words},
+    {"xinfo|groups", 3, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0,
+     read_type_command, "The consumer groups of a stream", "O(1)", NULL, one_key},
+    {"xinfo|help", 2, LOADING | STALE, NO_KEYS, GROUP_STREAM, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"xinfo|stream", -3, READONLY, SECOND_KEY, "RO access", GROUP_STREAM, "5.0.0", 0,
+     read_type_command, "What there is to know about a stream", "O(1)", NULL, xinfo_stream_words},
     {"xlen", 2, READONLY | FAST, ONE_KEY, "RO", GROUP_STREAM, "5.0.0", 0, read_type_command,
      "How many entries a stream has", "O(1)", NULL, one_key},
     {"xpending", -3, READONLY, ONE_KEY, "RO access", GROUP_STREAM, "5.0.0", 0, read_type_command,

@@ -9,7 +9,6 @@
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/doubt.h"
-#include "serve/handlers.h"
 #include "serve/session.h"
 
 // ---- the table ----------------------------------------------------------------------------------
@@ -213,7 +212,7 @@ static enum command_result reply_absence(struct session *s, const struct resp_re
 // The cursor is the next key to look at, and behind the last one that of reply_each.
 enum command_result read_type_command(struct session *s, const struct resp_request *r)
 {
-    const struct type_read *read = find_read(s->running->command->name);
+    const struct type_read *read = find_read(command_word(s->running->command));
     uint32_t first;
     uint32_t end;
     assert(read != NULL);

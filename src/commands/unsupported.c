@@ -1,19 +1,19 @@
 // Commands about what is not here: modules, scripts, functions, an append-only file, replicas, and
 // a look at what other clients send. They tell so in the words of a Redis that has none of it.
 #include "base/number.h"
-#include "serve/handlers.h"
+#include "commands/table.h"
 #include "serve/session.h"
 
 enum { REPLCONF_WORDS_MAX = 64 };
 
-enum command_result module_list_command(struct session *s, const struct resp_request *r)
+static enum command_result module_list_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_array(&s->reply, 0);
     return COMMAND_DONE;
 }
 
-enum command_result monitor_command(struct session *s, const struct resp_request *r)
+static enum command_result monitor_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_error(&s->reply, "NOPERM User default has no permissions to run the 'monitor' command");
@@ -21,7 +21,7 @@ enum command_result monitor_command(struct session *s, const struct resp_request
 }
 
 // Of what a redis-server that replicates from another says before PSYNC, all is fine with us.
-enum command_result replconf_command(struct session *s, const struct resp_request *r)
+static enum command_result replconf_command(struct session *s, const struct resp_request *r)
 {
     static const char *const options[] = {"listening-port", "ip-address", "capa",
                                           "version",        "rdb-only",   "rdb-filter-only"};
@@ -55,14 +55,14 @@ enum command_result replconf_command(struct session *s, const struct resp_reques
 
 // SYNC and PSYNC. To any other error, NOAUTH too, a redis-server says the whole handshake again at
 // once, a thousand times a second; to this one it says it in a second.
-enum command_result sync_command(struct session *s, const struct resp_request *r)
+static enum command_result sync_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_error(&s->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
     return COMMAND_DONE;
 }
 
-enum command_result script_exists_command(struct session *s, const struct resp_request *r)
+static enum command_result script_exists_command(struct session *s, const struct resp_request *r)
 {
     if (s->cursor == 0) {
         resp_array(&s->reply, r->argc - 2);
@@ -76,7 +76,7 @@ enum command_result script_exists_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-enum command_result script_flush_command(struct session *s, const struct resp_request *r)
+static enum command_result script_flush_command(struct session *s, const struct resp_request *r)
 {
     bool known =
         r->argc == 2 ||
@@ -89,7 +89,7 @@ enum command_result script_flush_command(struct session *s, const struct resp_re
 }
 
 // SCRIPT KILL and FUNCTION KILL.
-enum command_result script_kill_command(struct session *s, const struct resp_request *r)
+static enum command_result script_kill_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     resp_error(&s->reply, "NOTBUSY No scripts in execution right now.");
@@ -97,7 +97,7 @@ enum command_result script_kill_command(struct session *s, const struct resp_req
 }
 
 // Each option may be given once, so that no request takes long.
-enum command_result function_list_command(struct session *s, const struct resp_request *r)
+static enum command_result function_list_command(struct session *s, const struct resp_request *r)
 {
     bool with_code = false;
     bool named = false;
@@ -120,7 +120,7 @@ enum command_result function_list_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-enum command_result function_stats_command(struct session *s, const struct resp_request *r)
+static enum command_result function_stats_command(struct session *s, const struct resp_request *r)
 {
     struct resp_writer *w = &s->reply;
     (void)r;
@@ -138,7 +138,7 @@ enum command_result function_stats_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-enum command_result waitaof_command(struct session *s, const struct resp_request *r)
+static enum command_result waitaof_command(struct session *s, const struct resp_request *r)
 {
     int64_t local;
     int64_t replicas;
@@ -160,3 +160,125 @@ enum command_result waitaof_command(struct session *s, const struct resp_request
     }
     return COMMAND_DONE;
 }
+
+// ---- the rows -----------------------------------------------------------------------------------
+
+// clang-format off: rows are tables
+
+#define REPLICATION_DEVIATION                                                                      \
+    "Always `NOMASTERLINK`, before `AUTH` too: a redis-server that is told to replicate from "     \
+    "here "                                                                                        \
+    "then tries again once a second, and not at once."
+
+static const struct command_argument waitaof_words[] = {{"numlocal", "integer", NULL, 0, NULL},
+                                                        {"numreplicas", "integer", NULL, 0, NULL},
+                                                        {"timeout", "integer", NULL, 0, NULL},
+                                                        {0}};
+static const struct command_argument psync_words[] = {
+    {"replicationid", "string", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
+static const struct command_argument script_exists_words[] = {
+    {"sha1", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
+static const struct command_argument async_or_sync[] = {
+    {"async", "pure-token", "ASYNC", 0, NULL}, {"sync", "pure-token", "SYNC", 0, NULL}, {0}};
+static const struct command_argument script_flush_words[] = {
+    {"async", "oneof", NULL, ARGUMENT_OPTIONAL, async_or_sync}, {0}};
+static const struct command_argument library_words[] = {
+    {"library-name-pattern", "string", "LIBRARYNAME", ARGUMENT_OPTIONAL, NULL},
+    {"withcode", "pure-token", "WITHCODE", ARGUMENT_OPTIONAL, NULL},
+    {0}};
+
+const struct command unsupported_commands[] = {
+    {"function", -2, 0, {0, 0, 0}, "", GROUP_SCRIPTING, "7.0.0"},
+    {"function|help",
+     2,
+     LOADING | STALE,
+     {0, 0, 0},
+     "",
+     GROUP_SCRIPTING,
+     "7.0.0",
+     0,
+     help_command,
+     "These lines",
+     "O(1)"},
+    {"function|kill",
+     2,
+     NOSCRIPT | ALLOW_BUSY,
+     {0, 0, 0},
+     "",
+     GROUP_SCRIPTING,
+     "7.0.0",
+     0,
+     script_kill_command,
+     "Error: no function is running",
+     "O(1)",
+     "request_policy:all_shards response_policy:one_succeeded"},
+    {"function|list",
+     -2,
+     NOSCRIPT,
+     {0, 0, 0},
+     "",
+     GROUP_SCRIPTING,
+     "7.0.0",
+     0,
+     function_list_command,
+     "The libraries of functions: none",
+     "O(1)",
+     "nondeterministic_output_order",
+     library_words},
+    {"function|stats",
+     2,
+     NOSCRIPT | ALLOW_BUSY,
+     {0, 0, 0},
+     "",
+     GROUP_SCRIPTING,
+     "7.0.0",
+     0,
+     function_stats_command,
+     "The function that is running, and the engines: none runs",
+     "O(1)",
+     "nondeterministic_output request_policy:all_shards response_policy:special"},
+    {"module", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Commands about modules", NULL},
+    {"module|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"module|list", 2, ADMIN | NOSCRIPT, NO_KEYS, GROUP_SERVER, "4.0.0", 0, module_list_command,
+     "The modules that are loaded: none", "O(1)", "nondeterministic_output_order"},
+    {"module|load", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER,
+     "4.0.0", 0, NULL, "An error, as there are no modules", "O(1)"},
+    {"module|loadex", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER,
+     "7.0.0", 0, NULL, "Refused", "O(1)"},
+    {"module|unload", 3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER,
+     "4.0.0", 0, NULL, "Refused", "O(1)"},
+    {"monitor", 1, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "1.0.0", 0, monitor_command,
+     "Refused: it would show the requests of other clients", "O(1)",
+     .deviation = "Refused with `NOPERM`, as a client would see the requests of others."},
+    {"psync", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | STRANGERS, NO_KEYS, GROUP_SERVER,
+     "2.8.0", 0, sync_command, "Refused: there is no replication", "O(1)", NULL, psync_words,
+     .deviation = REPLICATION_DEVIATION},
+    {"replconf", -1, ADMIN | SUBCOMMAND | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "3.0.0", 0,
+     replconf_command, "OK, and means nothing, as there is no replication", "O(1)",
+     .doc_flags = "syscmd", .deviation = "`ACK` and `GETACK` are unknown options."},
+    {"script", -2, 0, NO_KEYS, GROUP_SCRIPTING, "2.6.0", IN_SLOW, NULL,
+     "Commands about scripts; there are none", NULL,
+     .deviation = "There is no `SCRIPT LOAD` or `SCRIPT DEBUG`, as there is no "
+                  "interpreter."},
+    {"script|exists", -3, NOSCRIPT, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_exists_command,
+     "0 for each script", "O(N) where N is the number of scripts",
+     "request_policy:all_shards response_policy:agg_logical_and", script_exists_words},
+    {"script|flush", -2, NOSCRIPT, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_flush_command,
+     "OK: there is no script to forget", "O(1)",
+     "request_policy:all_nodes response_policy:all_succeeded", script_flush_words},
+    {"script|help", 2, LOADING | STALE, NO_KEYS, GROUP_SCRIPTING, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    {"script|kill", 2, NOSCRIPT | ALLOW_BUSY, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0,
+     script_kill_command, "Error: no script is running", "O(1)",
+     "request_policy:all_shards response_policy:one_succeeded"},
+    {"sync", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | STRANGERS, NO_KEYS, GROUP_SERVER,
+     "1.0.0", 0, sync_command, "Refused: there is no replication", "O(1)",
+     .deviation = REPLICATION_DEVIATION},
+    {"waitaof", 4, BLOCKING, NO_KEYS, GROUP_GENERIC, "7.2.0", IN_CONNECTION, waitaof_command,
+     "0 and 0 at once, as there is no append-only file and are no replicas", "O(1)",
+     "request_policy:all_shards response_policy:agg_min", waitaof_words,
+     .deviation = "Redis 7.0 does not have it. Answers at once, whatever it is asked to "
+                  "wait for."},
+    {0},
+};

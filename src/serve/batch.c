@@ -5,7 +5,6 @@
 
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/handlers.h"
 
 static const struct command_entry *find_entry(struct batch *b, const struct command_index *commands,
                                               struct span name)
@@ -34,13 +33,6 @@ static void add_key(struct batch *b, unsigned at, struct span key)
 {
     // Of what is no UUID, whatever stands there is looked up and then not used.
     b->is_uuid[at] = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &b->id[at]);
-}
-
-// Behind these, what stands in the input may not be what comes next, or is read in another way: it
-// would be read again after each of a pipeline.
-static bool turns_aside(const struct command *command)
-{
-    return command->handler == exec_command || command->handler == reset_command;
 }
 
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
@@ -83,7 +75,8 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
         b->args += r.argc;
         b->keys += keys;
         in = (struct bytes){in.ptr + progress.at, in.len - progress.at};
-        if (entry != NULL && turns_aside(entry->command))
+        // The bytes after these would be read again after each of a pipeline.
+        if (entry != NULL && (entry->command->flags & (EXECUTES | REREADS)) != 0)
             break;
     }
     return b->requests - before;

@@ -2,7 +2,7 @@
 #include "serve/command.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 static const char *const flag_names[] = {
     "write",         "readonly",          "denyoom",          "module",   "admin",
@@ -75,16 +75,9 @@ const struct command_key_spec *command_key_specs(const struct command *c,
     return room;
 }
 
-// By the flags of its keys, which Redis has for this; those without keys empty a database.
-bool command_deletes(const struct command *c)
-{
-    return strncmp(c->key_flags, "RM", 2) == 0 || strcmp(c->name, "getdel") == 0 ||
-           strncmp(c->name, "flush", 5) == 0;
-}
-
 unsigned command_categories(const struct command *c)
 {
-    bool mere_container = c->handler == NULL && c->subcommands != NULL;
+    bool mere_container = c->handler == NULL && (c->flags & (WRITE | PROTECTED)) == 0;
     unsigned group = mere_container ? 0 : groups[c->group].category;
     unsigned categories = c->categories != 0 ? c->categories : group;
     if ((c->flags & WRITE) != 0)
@@ -120,32 +113,66 @@ static unsigned hash_name(const char *folded)
     return (hash ^ hash >> 16) % COMMAND_SLOTS;
 }
 
-static void add_row(struct command_index *index, const struct command *row,
-                    const struct command *container)
+// Sorts a container right before its subcommands: no other name has a '|', which is counted as the
+// least of all letters.
+static int compare_names(const void *a, const void *b)
 {
-    assert(index->count < COMMANDS_MAX && strlen(row->name) < COMMAND_NAME_MAX);
-    unsigned number = index->count++;
-    index->entries[number] = (struct command_entry){row, container, number};
-    if (container != NULL)
-        return;
-    index->top_level++;
-    unsigned slot = hash_name(row->name);
-    while (index->slots[slot] != 0)
-        slot = (slot + 1) % COMMAND_SLOTS;
-    index->slots[slot] = (uint16_t)(number + 1);
-    for (const struct command *sub = row->subcommands; sub != NULL && sub->name != NULL; sub++)
-        add_row(index, sub, row);
+    const char *x = (*(const struct command *const *)a)->name;
+    const char *y = (*(const struct command *const *)b)->name;
+    for (; *x != '\0' && *x == *y; x++, y++)
+        ;
+    int left = *x == '|' ? 1 : *x;
+    int right = *y == '|' ? 1 : *y;
+    return left - right;
 }
 
-void command_index_init(struct command_index *index)
+static void add_top_level(struct command_index *index, const struct command_entry *entry)
 {
+    index->top_level++;
+    unsigned slot = hash_name(entry->command->name);
+    while (index->slots[slot] != 0)
+        slot = (slot + 1) % COMMAND_SLOTS;
+    index->slots[slot] = (uint16_t)(entry->number + 1);
+}
+
+// Adds the next row in the order of names. `*container` is the entry that is no subcommand and was
+// added last; or NULL.
+static void add_row(struct command_index *index, const struct command *row,
+                    struct command_entry **container)
+{
+    const char *bar = strchr(row->name, '|');
+    struct command_entry *entry = &index->entries[index->count];
+    *entry = (struct command_entry){.command = row, .number = index->count++};
+    if (bar == NULL) {
+        assert(strlen(row->name) < COMMAND_NAME_MAX);
+        add_top_level(index, entry);
+        *container = entry;
+        return;
+    }
+    assert(strlen(bar + 1) < COMMAND_NAME_MAX && *container != NULL);
+    entry->container = (*container)->command;
+    size_t len = strlen(entry->container->name);
+    assert(strncmp(row->name, entry->container->name, len) == 0 && row->name + len == bar);
+    (*container)->subcommands++;
+}
+
+void command_index_init(struct command_index *index, const struct command *const *lists)
+{
+    const struct command *rows[COMMANDS_MAX];
+    struct command_entry *container = NULL;
+    unsigned count = 0;
     memset(index, 0, sizeof *index);
-    for (const struct command *row = command_table; row->name != NULL; row++)
-        add_row(index, row, NULL);
-    for (const struct command *row = command_type_read_table; row->name != NULL; row++)
-        add_row(index, row, NULL);
-    for (const struct command *row = command_write_table; row->name != NULL; row++)
-        add_row(index, row, NULL);
+    for (; *lists != NULL; lists++) {
+        for (const struct command *row = *lists; row->name != NULL; row++) {
+            assert(count < COMMANDS_MAX);
+            rows[count++] = row;
+        }
+    }
+    qsort(rows, count, sizeof *rows, compare_names);
+    for (unsigned i = 0; i < count; i++) {
+        assert(i == 0 || strcmp(rows[i - 1]->name, rows[i]->name) != 0);
+        add_row(index, rows[i], &container);
+    }
 }
 
 const struct command_entry *command_find(const struct command_index *index, struct span name)
@@ -166,10 +193,10 @@ const struct command_entry *command_find_sub(const struct command_index *index,
                                              const struct command_entry *container,
                                              struct span word)
 {
-    unsigned i = container->number + 1;
-    for (; i < index->count && index->entries[i].container == container->command; i++)
-        if (span_is(word, index->entries[i].command->name))
-            return &index->entries[i];
+    const struct command_entry *entry = &index->entries[container->number + 1];
+    for (unsigned i = 0; i < container->subcommands; i++, entry++)
+        if (span_is(word, command_word(entry->command)))
+            return entry;
     return NULL;
 }
 
@@ -189,17 +216,15 @@ const struct command_entry *command_find_full(const struct command_index *index,
 
 const char *command_upper_name(const struct command *c, char *to)
 {
+    const char *word = command_word(c);
     size_t i = 0;
-    for (; c->name[i] != '\0'; i++)
-        to[i] = ascii_upper(c->name[i]);
+    for (; word[i] != '\0'; i++)
+        to[i] = ascii_upper(word[i]);
     to[i] = '\0';
     return to;
 }
 
 const char *command_full_name(const struct command_entry *entry, char *to)
 {
-    const struct command *container = entry->container;
-    snprintf(to, COMMAND_FULL_NAME_MAX, "%s%s%s", container != NULL ? container->name : "",
-             container != NULL ? "|" : "", entry->command->name);
-    return to;
+    return strcpy(to, entry->command->name);
 }

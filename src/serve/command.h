@@ -1,8 +1,8 @@
-// The command table. One row holds all there is to say about a command: it drives dispatch, the
-// arity check, COMMAND, COMMAND DOCS, HELP and docs/commands.md.
+// The rows of commands, and an index of them. A row holds everything about a command: it drives
+// dispatch, the arity check, COMMAND, COMMAND DOCS, HELP and docs/commands.md. The rows themselves
+// are in commands/, beside their handlers; nothing in serve/ knows a command by its name.
 //
-// To add a command: a row in commands/table.c, a handler in the file of its group, declared in
-// handlers.h. Rows are constant; any thread may read them.
+// Rows are constant; any thread may read them.
 #ifndef STELE_SERVE_COMMAND_H
 #define STELE_SERVE_COMMAND_H
 
@@ -41,7 +41,9 @@ enum command_flag {
     COMMAND_FLAGS = 21, // how many are told
     COMMAND_FLAGS_TOLD = (1 << COMMAND_FLAGS) - 1,
     // Only for ourselves:
-    PROTECTED = 1 << 21,  // refused to whom enable-debug-command does not allow it
+    // Refused to clients for whom enable-debug-command does not allow it; without a handler, to
+    // all.
+    PROTECTED = 1 << 21,
     AT_ONCE = 1 << 22,    // not queued between MULTI and EXEC
     SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
     ORDERED = 1 << 24,    // finds keys by their order, for which all have to be readable
@@ -51,8 +53,14 @@ enum command_flag {
     ADMINISTRATIVE = 1 << 27,
     // The same of some of its forms: the handler asks session_may_administer.
     ADMINISTRATIVE_IN_PART = 1 << 28,
-    // On a container: after its subcommands, the word of CLIENT CACHING still holds.
-    KEEPS_CACHING = 1 << 29,
+    // Puts queued requests in the place of the input. When it is refused, so is what was queued.
+    EXECUTES = 1 << 29,
+    // The requests after it may be read under other limits than they have been.
+    REREADS = 1 << 30,
+    // Of a container: its subcommands leave in force what CLIENT CACHING said of the next command.
+    KEEPS_CACHING = 1ll << 31,
+    // Of a write: it deletes keys, rather than setting something.
+    DELETES = 1ll << 32,
 };
 
 // ACL categories in Redis's order.
@@ -141,6 +149,14 @@ struct command_key_spec {
     const char *notes;   // or NULL
 };
 
+struct key_runs;
+
+// Finds the keys of a request where no key specification can tell them (commands/key_specs.h).
+typedef void command_key_rule(const struct resp_request *r, struct key_runs *runs);
+
+// Whether argument `i` is a password or belongs to one, so that the slow log must not show it.
+typedef bool command_secret(const struct resp_request *r, uint32_t i);
+
 // What a version of Redis changed. Lists of them end with a zeroed one.
 struct command_change {
     const char *since;
@@ -149,9 +165,9 @@ struct command_change {
 
 // Lists of rows end with a zeroed one.
 struct command {
-    const char *name; // lower case; a subcommand's own word, without its container's
+    const char *name; // lower case; a subcommand's after its container's, as in "client|id"
     int arity;        // words, the name included; negative: at least
-    unsigned flags;
+    uint64_t flags;
     struct {
         int first, last, step; // which arguments are keys; zeros: none
     } keys;
@@ -159,13 +175,15 @@ struct command {
     enum command_group group;
     const char *since;        // version of Redis
     unsigned categories;      // besides what flags imply; 0: the group's own, a container's none
-    command_handler *handler; // NULL for a write, which is refused, and for a mere container
+    command_handler *handler; // NULL for what is always refused, and for a mere container
     const char *summary;
     const char *complexity;
     const char *tips; // separated by spaces
     const struct command_argument *arguments;
-    const struct command *subcommands;
     const struct command_key_spec *key_specs; // NULL: `keys` and `key_flags` tell it all
+    command_key_rule *key_rule;               // NULL: the specifications tell where keys are
+    command_secret *is_secret;                // NULL: no argument is
+    int variant;                              // which of the commands that share the handler
     const struct command_change *history;
     const char *doc_flags; // "deprecated" or "syscmd", or NULL
     const char *deprecated_since;
@@ -173,15 +191,15 @@ struct command {
     const char *deviation; // how, and why, it differs from a read-only replica's; or NULL
 };
 
-extern const struct command command_table[];           // what is answered
-extern const struct command command_type_read_table[]; // the same, for other types than strings
-extern const struct command command_write_table[];     // what is refused, being a write
+// The lists of rows of all groups, ending with NULL.
+extern const struct command *const command_groups[];
 
-// Where a row stands: the row, its container's row (or NULL), its number in the statistics.
+// Where a row stands.
 struct command_entry {
     const struct command *command;
-    const struct command *container;
-    unsigned number;
+    const struct command *container; // its row; NULL: `command` is no subcommand
+    unsigned number;                 // in the index, and in the statistics
+    unsigned subcommands;            // the entries after it that are its subcommands
 };
 
 enum {
@@ -190,8 +208,9 @@ enum {
 _Static_assert(COMMAND_SLOTS >= 2 * COMMANDS_MAX, "at most half of the slots are taken");
 _Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot names an entry in 16 bits");
 
-// All rows, in table order with subcommands behind their container, and a hash table over the
-// names of those that are not subcommands. The caller places it; read-only once initialised.
+// All rows in the order of their names, subcommands right after their container, and a hash table
+// over the names of those that are not subcommands. The caller places it; read-only once
+// initialised.
 struct command_index {
     struct command_entry entries[COMMANDS_MAX];
     unsigned count;
@@ -199,7 +218,9 @@ struct command_index {
     uint16_t slots[COMMAND_SLOTS]; // 1 + number of the entry; 0: free
 };
 
-void command_index_init(struct command_index *index);
+// Indexes the rows of `lists`, which ends with NULL. The rows must outlive the index. The
+// names must differ, and each subcommand must have a container.
+void command_index_init(struct command_index *index, const struct command *const *lists);
 
 // The entry of that name in any case, or NULL.
 const struct command_entry *command_find(const struct command_index *index, struct span name);
@@ -211,6 +232,13 @@ const struct command_entry *command_find_sub(const struct command_index *index,
 
 // The same for a full name, "get" or "client|setname".
 const struct command_entry *command_find_full(const struct command_index *index, struct span name);
+
+// The row's own word, without the name of its container: "setname" of "client|setname".
+static inline const char *command_word(const struct command *c)
+{
+    const char *bar = strchr(c->name, '|');
+    return bar != NULL ? bar + 1 : c->name;
+}
 
 // Writes "get" or "client|setname" at `to`, NUL-terminated; `to` itself.
 enum { COMMAND_FULL_NAME_MAX = 2 * COMMAND_NAME_MAX };
@@ -251,9 +279,6 @@ static inline uint32_t command_keys(const struct command *c, uint32_t argc)
 // amounts to, which is then made in `room`.
 const struct command_key_spec *command_key_specs(const struct command *c,
                                                  struct command_key_spec room[2]);
-
-// Whether a write deletes keys, rather than setting something.
-bool command_deletes(const struct command *c);
 
 // All ACL categories of a row: its own and those that its flags imply.
 unsigned command_categories(const struct command *c);

@@ -12,31 +12,10 @@ bool observe_singly(const struct service *service)
     return slower_than >= 0 && slower_than < SINGLY_BELOW_US;
 }
 
-// Options whose value nobody should read.
-static bool is_secret_option(struct span name)
-{
-    return span_is(name, "requirepass") || span_is(name, "masterauth") ||
-           span_is(name, "masteruser") || span_is(name, "tls-key-file-pass") ||
-           span_is(name, "tls-client-key-file-pass");
-}
-
-// Whether argument `i`, one of the first, is a password or belongs to one.
 static bool is_secret(const struct session *s, const struct resp_request *r, uint32_t i)
 {
-    const struct command_entry *entry = s->running;
-    const char *name = entry->command->name;
-    if (entry->container == NULL && strcmp(name, "auth") == 0)
-        return i >= 1;
-    if (entry->container == NULL && strcmp(name, "hello") == 0)
-        return (i >= 3 && span_is(resp_arg(r, i - 1), "auth")) ||
-               (i >= 4 && span_is(resp_arg(r, i - 2), "auth"));
-    if (entry->container != NULL && strcmp(entry->container->name, "config") == 0 &&
-        strcmp(name, "set") == 0)
-        return i >= 3 && i % 2 == 1 && is_secret_option(resp_arg(r, i - 1));
-    if (entry->container != NULL && strcmp(entry->container->name, "acl") == 0 &&
-        strcmp(name, "setuser") == 0)
-        return i >= 2; // as in Redis
-    return false;
+    command_secret *secret = s->running->command->is_secret;
+    return secret != NULL && secret(r, i);
 }
 
 static void log_slow(struct session *s, const struct resp_request *r, uint64_t us, uint64_t max)

@@ -11,7 +11,6 @@
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/doubt.h"
-#include "serve/handlers.h"
 #include "serve/loop_task.h"
 #include "serve/observe.h"
 #include "serve/subscriptions.h"
@@ -451,7 +450,7 @@ reject(struct session *s, const struct command_entry *entry, const char *format,
     va_end(args);
     if (entry != NULL)
         counter_add(&s->service->stats.commands[entry->number].rejected, 1);
-    if (entry != NULL && entry->command->handler == exec_command) {
+    if (entry != NULL && (entry->command->flags & EXECUTES) != 0) {
         // As in Redis, the code of the error is left out.
         const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
         session_end_transaction(s);
@@ -516,7 +515,7 @@ static const struct command_entry *find(struct session *s, const struct resp_req
         reject_unknown(s, r);
         return NULL;
     }
-    if (entry->command->subcommands == NULL || r->argc < 2)
+    if (entry->subcommands == 0 || r->argc < 2)
         return entry;
     struct span word = resp_arg(r, 1);
     const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
@@ -536,20 +535,21 @@ bool session_may_administer(const struct session *s)
     return is_allowed(s, s->service->settings->admin_commands);
 }
 
-// Of DEBUG and of what would load code: modules there are none.
 static bool is_enabled(const struct session *s, const struct command_entry *entry)
 {
-    return entry->container == NULL && is_allowed(s, s->service->settings->enable_debug_command);
+    return entry->command->handler != NULL &&
+           is_allowed(s, s->service->settings->enable_debug_command);
 }
 
 static void reject_protected(struct session *s, const struct command_entry *entry)
 {
-    bool debug = entry->container == NULL;
+    const struct command *top = entry->container != NULL ? entry->container : entry->command;
+    char upper[COMMAND_NAME_MAX];
     reject(s, entry,
            "ERR %s command not allowed. If the enable-%s-command option is set to "
            "\"local\", you can run it from a local connection, otherwise you need to set this "
            "option in the configuration file, and then restart the server.",
-           debug ? "DEBUG" : "MODULE", debug ? "debug" : "module");
+           command_upper_name(top, upper), top->name);
 }
 
 // The error of Redis for what the rules for a user do not allow.

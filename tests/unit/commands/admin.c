@@ -73,8 +73,8 @@ static void check_acl(void)
     check_password("ACL GENPASS 4096", 1024);
     struct buf reply = ask("ACL CAT bitmap");
     is_text(reply.ptr,
-            "*7\r\n$8\r\nbitcount\r\n$11\r\nbitfield_ro\r\n$6\r\nbitpos\r\n$6\r\ngetbit\r\n"
-            "$8\r\nbitfield\r\n$5\r\nbitop\r\n$6\r\nsetbit\r\n",
+            "*7\r\n$8\r\nbitcount\r\n$8\r\nbitfield\r\n$11\r\nbitfield_ro\r\n"
+            "$5\r\nbitop\r\n$6\r\nbitpos\r\n$6\r\ngetbit\r\n$6\r\nsetbit\r\n",
             "ACL CAT of a category");
     buf_release(&reply);
 }

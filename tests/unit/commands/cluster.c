@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"

@@ -173,7 +173,7 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     service_group_init(&group, &test_settings, dataset);
     service_init(&service, &group);
-    command_index_init(&commands);
+    command_index_init(&commands, command_groups);
     check_rows(&r);
     check_lookups();
     check_bounds();

@@ -97,7 +97,7 @@ static void shortest(const struct command_entry *entry, char *to, size_t size)
     int words_left = (c->arity > 0 ? c->arity : -c->arity) - (entry->container != NULL ? 2 : 1);
     size_t len =
         (size_t)snprintf(to, size, "%s%s%s", entry->container != NULL ? entry->container->name : "",
-                         entry->container != NULL ? " " : "", c->name);
+                         entry->container != NULL ? " " : "", command_word(c));
     for (; words_left > 0; words_left--)
         len += (size_t)snprintf(to + len, size - len, " x");
 }

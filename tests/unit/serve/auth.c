@@ -1,6 +1,6 @@
 // A server with a password: what strangers may say, how they enter, and what they can make us keep.
 #include "data/dataset.h"
-#include "serve/handlers.h"
+#include "serve/session.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
@@ -47,13 +47,13 @@ static void check_commands(void)
         buf_printf(&p->said, "*%d\r\n", words);
         if (entry->container != NULL)
             append_bulk(&p->said, span_text(entry->container->name));
-        append_bulk(&p->said, span_text(c->name));
+        append_bulk(&p->said, span_text(command_word(c)));
         for (int j = 1 + (entry->container != NULL); j < words; j++)
             append_bulk(&p->said, span_text("1"));
         p->sent = p->said.len;
         loops_run(&loops);
         struct span heard = hear(p);
-        bool refused = c->handler == exec_command || span_equal(heard, span_text(NOAUTH));
+        bool refused = (c->flags & EXECUTES) != 0 || span_equal(heard, span_text(NOAUTH));
         if (!refused)
             is_bytes(heard, span_text(NOAUTH), "%s", c->name);
         party_end(p);

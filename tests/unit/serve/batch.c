@@ -723,7 +723,7 @@ static void check_random(struct random *r)
 int main(void)
 {
     struct random r = random_seeded();
-    command_index_init(&commands);
+    command_index_init(&commands, command_groups);
     open_dataset();
     check_record();
     check_large();

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
-#include "serve/handlers.h"
 #include "serve/transaction.h"
 #include "support/service.h"
 #include "support/talk.h"
