@@ -27,7 +27,7 @@ static inline void counter_add(struct counter *c, uint64_t count)
 }
 
 // For the owner's thread alone; what is counted must be as many at least.
-static inline void counter_take(struct counter *c, uint64_t count)
+static inline void counter_sub(struct counter *c, uint64_t count)
 {
     atomic_store_explicit(&c->value, counter_get(c) - count, memory_order_relaxed);
 }

@@ -49,14 +49,14 @@ void memory_unmap(void *memory, size_t bytes)
         parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u); // it may have to give way
 }
 
-void memory_give_back(void)
+void memory_trim(void)
 {
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
 }
 
-void *memory_lines(size_t bytes)
+void *memory_aligned(size_t bytes)
 {
     size_t whole = (bytes + MEMORY_LINE - 1) / MEMORY_LINE * MEMORY_LINE;
     void *memory = aligned_alloc(MEMORY_LINE, whole);

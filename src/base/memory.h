@@ -15,7 +15,7 @@ void memory_unmap(void *memory, size_t bytes);
 
 // Gives back to the system what lies free between blocks that are in use. It takes milliseconds, in
 // which other threads may wait for the allocator.
-void memory_give_back(void);
+void memory_trim(void);
 
 enum {
     // Bytes that processors hand each other at once: lines are of 64 where they are fetched in
@@ -25,6 +25,6 @@ enum {
 
 // `bytes` of zeros, on lines that hold nothing else: what one thread writes beside them does not
 // slow another that reads them. NULL when memory is short; free() gives them back.
-void *memory_lines(size_t bytes);
+void *memory_aligned(size_t bytes);
 
 #endif

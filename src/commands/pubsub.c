@@ -61,7 +61,7 @@ static void drop(struct session *s, struct subscription *gone)
 {
     subscriptions_drop(&s->subscriptions, gone);
     if (s->subscriptions == NULL)
-        counter_take(&s->service->stats.pubsub_clients, 1);
+        counter_sub(&s->service->stats.pubsub_clients, 1);
 }
 
 // `name` NULL: there was none. As in Redis, a client that wants no replies (CLIENT REPLY) gets

@@ -171,7 +171,7 @@ struct index *dataset_build_index(struct dataset *d, struct dataset_report *repo
                                   struct error *error)
 {
     struct built built = {0};
-    struct index *x = memory_lines(sizeof *x);
+    struct index *x = memory_aligned(sizeof *x);
     uint64_t start = clock_monotonic_ns();
     int fd;
     int spare;

@@ -105,7 +105,7 @@ static struct dataset_figures figures_of(const struct dataset *d, const struct i
 // becomes whether there is no such file.
 static struct index *map_index(struct dataset *d, bool *missing, struct error *error)
 {
-    struct index *x = memory_lines(sizeof *x);
+    struct index *x = memory_aligned(sizeof *x);
     *missing = false;
     if (x == NULL) {
         error_set(error, "no memory to open '%s'", d->index_path);

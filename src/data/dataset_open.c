@@ -69,7 +69,7 @@ struct dataset *dataset_new(const char *path, const struct dataset_settings *set
                             struct error *error)
 {
     size_t len = strlen(path);
-    struct dataset *d = memory_lines(sizeof *d + len + 1);
+    struct dataset *d = memory_aligned(sizeof *d + len + 1);
     if (d == NULL) {
         error_set(error, "no memory to open '%s'", path);
         return NULL;

@@ -36,7 +36,7 @@ static struct histogram *current(struct histogram_table *t, unsigned number)
     struct histogram *h = atomic_load_explicit(&t->of[number], memory_order_relaxed);
     unsigned resets = atomic_load_explicit(t->resets, memory_order_relaxed);
     if (h == NULL) {
-        h = memory_lines(sizeof *h);
+        h = memory_aligned(sizeof *h);
         if (h == NULL)
             return NULL;
         atomic_store_explicit(&h->resets, resets, memory_order_relaxed);

@@ -90,7 +90,7 @@ void conn_free(struct conn *c)
     ev_io_stop(c->worker->loop, &c->io);
     close(c->io.fd);
     if (!c->lingering)
-        counter_take(&c->worker->service.stats.connected_clients, 1);
+        counter_sub(&c->worker->service.stats.connected_clients, 1);
     session_release(&c->session);
     buf_release(&c->input);
     backlog_release(&c->backlog);
@@ -354,7 +354,7 @@ static void linger(struct conn *c)
     session_leave(&c->session);
     await_nothing(c);
     worker_account(c->worker, c, 0);
-    counter_take(&c->worker->service.stats.connected_clients, 1);
+    counter_sub(&c->worker->service.stats.connected_clients, 1);
     c->lingering = true;
     c->active_at = worker_now(c->worker);
     link_move_last(&c->worker->lingering, &c->link);

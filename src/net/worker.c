@@ -130,7 +130,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     close_older(worker, &worker->lingering, LINGER_TIME);
     // By itself the allocator gives back only what lies behind the last block in use.
     if (counter_get(&worker->gone) - gone >= CROWD)
-        memory_give_back();
+        memory_trim();
     if (!must_sweep(worker))
         ev_timer_stop(loop, timer);
 }
@@ -213,7 +213,7 @@ static void give_back(struct worker *worker)
         return;
     worker->taken = 0;
     if (service_total(service, offsetof(struct stats, clients_memory)) > most / 2)
-        memory_give_back();
+        memory_trim();
 }
 
 // Sends the replies of turns `first` to `end` - 1. The time since the last reading of the clock is
@@ -314,7 +314,7 @@ static void reserve_watchers(struct ev_loop *loop, const struct service_settings
 
 struct worker *worker_new(struct ev_loop *loop, struct service_group *group, struct error *error)
 {
-    struct worker *worker = memory_lines(sizeof *worker);
+    struct worker *worker = memory_aligned(sizeof *worker);
     char *input = malloc(WORKER_INPUT_MAX);
     if (worker == NULL || input == NULL) {
         error_set(error, "no memory for a loop's buffers");

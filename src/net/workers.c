@@ -298,7 +298,7 @@ static void seat_free(struct seat *seat)
 // Adds the next worker. One at a time, so that none needs care when it enters the group.
 static bool add_seat(struct workers *workers, struct ev_loop *loop, struct error *error)
 {
-    struct seat *seat = memory_lines(sizeof *seat);
+    struct seat *seat = memory_aligned(sizeof *seat);
     if (seat == NULL) {
         error_set(error, "no memory for a loop");
         return false;
@@ -342,7 +342,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct service_settings 
                             struct dataset *dataset, const struct workers_owner *owner,
                             struct error *error)
 {
-    struct workers *workers = memory_lines(sizeof *workers);
+    struct workers *workers = memory_aligned(sizeof *workers);
     if (workers == NULL) {
         error_set(error, "no memory for the loops");
         return NULL;

@@ -93,7 +93,7 @@ void session_end_task(struct session *s)
 void session_unwatch(struct session *s)
 {
     if (s->watched > 0)
-        counter_take(&s->service->stats.watching_clients, 1);
+        counter_sub(&s->service->stats.watching_clients, 1);
     s->watched = 0;
     watch_free(s->watch);
     s->watch = NULL;
@@ -112,7 +112,7 @@ void session_unsubscribe(struct session *s)
         return;
     subscriptions_free(s->subscriptions);
     s->subscriptions = NULL;
-    counter_take(&s->service->stats.pubsub_clients, 1);
+    counter_sub(&s->service->stats.pubsub_clients, 1);
 }
 
 void session_stop_tracking(struct session *s)
@@ -121,7 +121,7 @@ void session_stop_tracking(struct session *s)
         return;
     tracking_free(s->tracking);
     s->tracking = NULL;
-    counter_take(&s->service->stats.tracking_clients, 1);
+    counter_sub(&s->service->stats.tracking_clients, 1);
 }
 
 void session_shed(struct session *s)
@@ -287,7 +287,7 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
         return LOOKUP_FOUND;
     enum lookup lookup = settle_value(s, value);
     if (lookup == LOOKUP_GOES_ON)
-        counter_take(&s->service->stats.keyspace_hits, 1); // it is counted when it has been found
+        counter_sub(&s->service->stats.keyspace_hits, 1); // it is counted when it has been found
     s->killed |= lookup == LOOKUP_MISSED;                  // the line was whole a moment ago
     return lookup;
 }
