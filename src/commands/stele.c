@@ -133,7 +133,7 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
     uint64_t place;
     struct span value = {NULL, 0};
     char text[UUID_TEXT_LEN];
-    bool found = dataset_place_at(session_dataset(s), rank, &id, &place);
+    bool found = dataset_offset_at(session_dataset(s), rank, &id, &place);
     if (found && range->with_values) {
         enum lookup lookup = session_value(s, place, &value);
         if (lookup == LOOKUP_GOES_ON)

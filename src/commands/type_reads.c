@@ -112,13 +112,13 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
 {
     struct span name = resp_arg(r, i);
     struct uuid id;
-    uint64_t place = DATASET_NOWHERE;
+    uint64_t place = DATASET_NO_OFFSET;
     if (s->running->command->keys.first != 0)
         return session_has(s, r, i);
     if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &place))
         doubt_note(s);
-    bool found = place != DATASET_NOWHERE;
+    bool found = place != DATASET_NO_OFFSET;
     if (found)
         counter_add(&s->service->stats.keyspace_hits, 1);
     else

@@ -23,7 +23,7 @@ struct ref *dataset_ref(struct dataset *d)
 
 enum { SEARCHES_MAX = 8 }; // of a key while somebody writes to the index on and on
 
-_Static_assert(DATASET_NOWHERE == TRIE_NONE, "a place is the offset of a line");
+_Static_assert(DATASET_NO_OFFSET == TRIE_NONE, "both mean: no line");
 
 // A proof notes what it has found also for who may not change the dataset.
 static struct proof *proof_of(const struct dataset *d)
@@ -33,7 +33,7 @@ static struct proof *proof_of(const struct dataset *d)
 
 // Searches once more for those that were not found: the index was written to, or is damaged.
 static __attribute__((noinline)) bool find_again(const struct dataset *d, const struct uuid *ids,
-                                                 size_t count, uint64_t *places)
+                                                 size_t count, uint64_t *offsets)
 {
     struct proof *proof = proof_of(d);
     bool stands = false;
@@ -42,42 +42,42 @@ static __attribute__((noinline)) bool find_again(const struct dataset *d, const 
         unsigned round = proof_look(proof);
         all_known = true;
         for (size_t i = 0; i < count; i++)
-            if (places[i] >= TRIE_UNKNOWN && !trie_find(dataset_trie(d), ids[i], &places[i]))
-                all_known = all_known && places[i] == TRIE_NONE;
+            if (offsets[i] >= TRIE_UNKNOWN && !trie_find(dataset_trie(d), ids[i], &offsets[i]))
+                all_known = all_known && offsets[i] == TRIE_NONE;
         stands = proof_stands(proof, round);
     }
     for (size_t i = 0; i < count; i++)
-        if (places[i] == TRIE_UNKNOWN)
-            places[i] = DATASET_NOWHERE;
+        if (offsets[i] == TRIE_UNKNOWN)
+            offsets[i] = DATASET_NO_OFFSET;
     return stands && all_known;
 }
 
 bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
-                       uint64_t *places)
+                       uint64_t *offsets)
 {
     const struct proof *proof = proof_of(d);
     unsigned round = proof_round(proof);
     bool missed = false;
     bool unknown = false;
-    trie_find_many(dataset_trie(d), ids, count, places);
+    trie_find_many(dataset_trie(d), ids, count, offsets);
     if (round == 0) // the index is in memory of our own
         return true;
     for (size_t i = 0; i < count; i++) {
-        missed |= places[i] == TRIE_NONE;
-        unknown |= places[i] == TRIE_UNKNOWN;
+        missed |= offsets[i] == TRIE_NONE;
+        unknown |= offsets[i] == TRIE_UNKNOWN;
     }
     // Nothing is said to be missing before it is known that nobody has written to the index.
     if (!missed && !unknown)
         return true;
-    return (!unknown && proof_stands(proof, round)) || find_again(d, ids, count, places);
+    return (!unknown && proof_stands(proof, round)) || find_again(d, ids, count, offsets);
 }
 
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
 {
-    uint64_t place;
-    if (!trie_find(dataset_trie(d), id, &place))
+    uint64_t offset;
+    if (!trie_find(dataset_trie(d), id, &offset))
         return false;
-    *value = dataset_value(d, place);
+    *value = dataset_value(d, offset);
     return value->ptr != NULL;
 }
 
@@ -124,8 +124,8 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
     size_t end = newline != NULL ? (size_t)(newline - d->text.ptr) : whole;
     // Only the end of the text can stand for a newline, if it always did.
     bool ends = newline != NULL || (at <= whole && whole == m->len && m->last != '\n');
-    size_t place = begin - LINE_VALUE_AT;
-    if (ends && mapping_has(m, place, end + (end < whole) - place))
+    size_t offset = begin - LINE_VALUE_AT;
+    if (ends && mapping_has(m, offset, end + (end < whole) - offset))
         value->len = end - begin;
     else
         *value = span_of(NULL, 0);
@@ -134,33 +134,34 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
 
 // The value of a line of which something may be lost, or which is the last one and has no end; or
 // of which the first part has no end.
-__attribute__((noinline)) static struct span doubtful_value(const struct dataset *d, uint64_t place)
+__attribute__((noinline)) static struct span doubtful_value(const struct dataset *d,
+                                                            uint64_t offset)
 {
     struct mapping *m = source_of(d);
     (void)mapping_look(m);
     size_t whole = atomic_load(&m->whole);
-    if (whole < LINE_VALUE_AT || place > whole - LINE_VALUE_AT ||
-        d->text.ptr[place + UUID_TEXT_LEN] != ' ')
+    if (whole < LINE_VALUE_AT || offset > whole - LINE_VALUE_AT ||
+        d->text.ptr[offset + UUID_TEXT_LEN] != ' ')
         return span_of(NULL, 0);
-    struct span value = span_of(d->text.ptr + place + LINE_VALUE_AT, 0);
+    struct span value = span_of(d->text.ptr + offset + LINE_VALUE_AT, 0);
     (void)search_end(d, &value, DATASET_PART);
     return value;
 }
 
-struct span dataset_value_part(const struct dataset *d, uint64_t place)
+struct span dataset_value_part(const struct dataset *d, uint64_t offset)
 {
-    const char *value = d->text.ptr + place + LINE_VALUE_AT;
+    const char *value = d->text.ptr + offset + LINE_VALUE_AT;
     size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
     // Where a line has become zeros, its end would be searched for all over the file.
-    if (place + LINE_VALUE_AT < limit && value[-1] == ' ') {
+    if (offset + LINE_VALUE_AT < limit && value[-1] == ' ') {
         // A value that is looked up is often not in the cache: only the cache lines it has are
         // touched.
-        size_t left = limit - place - LINE_VALUE_AT;
+        size_t left = limit - offset - LINE_VALUE_AT;
         const char *end = memchr(value, '\n', left < DATASET_PART ? left : DATASET_PART);
         if (end != NULL)
             return span_of(value, (size_t)(end - value));
     }
-    return doubtful_value(d, place);
+    return doubtful_value(d, offset);
 }
 
 bool dataset_value_more(const struct dataset *d, struct span *value)
@@ -168,9 +169,9 @@ bool dataset_value_more(const struct dataset *d, struct span *value)
     return search_end(d, value, DATASET_PART);
 }
 
-struct span dataset_value(const struct dataset *d, uint64_t place)
+struct span dataset_value(const struct dataset *d, uint64_t offset)
 {
-    struct span value = dataset_value_part(d, place);
+    struct span value = dataset_value_part(d, offset);
     if (value.len >= DATASET_PART)
         (void)search_end(d, &value, SIZE_MAX);
     return value;
@@ -179,13 +180,13 @@ struct span dataset_value(const struct dataset *d, uint64_t place)
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
                       struct span *values)
 {
-    uint64_t places[TRIE_GROUP];
+    uint64_t offsets[TRIE_GROUP];
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
-        trie_find_many(dataset_trie(d), ids + done, group, places);
+        trie_find_many(dataset_trie(d), ids + done, group, offsets);
         for (size_t i = 0; i < group; i++)
             values[done + i] =
-                places[i] < TRIE_UNKNOWN ? dataset_value(d, places[i]) : span_of(NULL, 0);
+                offsets[i] < TRIE_UNKNOWN ? dataset_value(d, offsets[i]) : span_of(NULL, 0);
     }
 }
 
@@ -194,19 +195,20 @@ uint64_t dataset_seek(const struct dataset *d, struct uuid id)
     return trie_seek(dataset_trie(d), id);
 }
 
-bool dataset_place_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *place)
+bool dataset_offset_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *offset)
 {
     const struct trie *trie = dataset_trie(d);
-    return rank < trie->count && trie_at(trie, rank, place) && uuid_parse(d->text.ptr + *place, id);
+    return rank < trie->count && trie_at(trie, rank, offset) &&
+           uuid_parse(d->text.ptr + *offset, id);
 }
 
 bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct span *value)
 {
-    uint64_t place;
-    if (!dataset_place_at(d, rank, id, &place))
+    uint64_t offset;
+    if (!dataset_offset_at(d, rank, id, &offset))
         return false;
     if (value != NULL)
-        *value = dataset_value(d, place);
+        *value = dataset_value(d, offset);
     return value == NULL || value->ptr != NULL;
 }
 

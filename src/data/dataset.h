@@ -53,7 +53,7 @@ enum dataset_index {
 enum dataset_trust {
     // Once all of the data has been read and compared: every key that exists is found.
     DATASET_TRUST_PROVEN,
-    // Once samples of the data have been compared. The rest is compared by dataset_settle; until
+    // Once samples of the data have been compared. The rest is compared by dataset_finish; until
     // then keys may be missed, and those that are listed may be out of order.
     DATASET_TRUST_SAMPLED,
 };
@@ -68,7 +68,7 @@ struct dataset_settings {
     const char *index_path; // NULL: ".idx" behind the data file's real path
     bool index_required;    // opening fails when it is to be written and cannot be
     enum dataset_trust trust;
-    bool await_proof; // dataset_settle waits up to 2 s where the data is too young for a proof
+    bool await_proof; // dataset_finish waits up to 2 s where the data is too young for a proof
     uint64_t
         verify_at_once;    // larger indexes are compared block by block; 0: DATASET_VERIFY_AT_ONCE
     bool huge_pages;       // hold the index in anonymous huge pages, not in a file's mapping
@@ -79,7 +79,7 @@ struct dataset_settings {
     // than half of it; asked by any thread that builds. NULL: none.
     uint64_t (*reserved)(void *context);
     // Told what became of the index file, in a line of text; a warning when something failed. From
-    // the thread in dataset_open, dataset_settle or dataset_check.
+    // the thread in dataset_open, dataset_finish or dataset_check.
     void (*notice)(void *context, bool warning, const char *text);
     // Told how far building is, many times a second, by the thread in dataset_open.
     void (*progress)(void *context, uint64_t done, uint64_t total);
@@ -95,7 +95,7 @@ struct dataset_settings {
 // does not fit is built in a temporary file; where there is none to be had, memory is short.
 //
 // An index file that cannot be used is never fatal: the index is then built. So it may be that the
-// file has yet to be written, or that the one mapped is not verified yet: dataset_settle does it.
+// file has yet to be written, or that the one mapped is not verified yet: dataset_finish does it.
 // Where the index file is not proven to be of the data file, all of the data is read first, unless
 // `settings->trust` says otherwise.
 struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
@@ -107,12 +107,12 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
 // the index was built from is noted in the index file, for the next start. An index that turns out
 // wrong stays: dataset_is_spoiled then says why, and dataset_open_again gives another dataset.
 // `*cancel`, when it becomes true meanwhile, ends it soon. `cancel` may be NULL.
-void dataset_settle(struct dataset *d, const atomic_bool *cancel);
+void dataset_finish(struct dataset *d, const atomic_bool *cancel);
 
 // Settles `d`, for a caller who asks nothing before that: its index is then known to be right.
 // Where it is wrong, `d` is closed and the result is another dataset, whose index was built. NULL
 // with a message when that cannot be opened.
-struct dataset *dataset_settled(struct dataset *d, struct error *error);
+struct dataset *dataset_finished(struct dataset *d, struct error *error);
 
 // Reads the mapped index and the data file (mapping_warm) before others do: the first touch of a
 // page costs some microseconds, or a wait for the disk, and a turn of a loop answers fifty
@@ -191,7 +191,7 @@ bool dataset_may_be_spoiled(const struct dataset *d);
 
 // The same for sure, with the reason: an index that was written to is read and compared with what
 // it was. Then keys may be missed, and another dataset should take its place. On the thread that
-// settles. `*cancel` as in dataset_settle.
+// settles. `*cancel` as in dataset_finish.
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Serves what `old` does from another dataset, whatever is at its path by now, with an index that
@@ -259,21 +259,21 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
 void dataset_get_many(const struct dataset *d, const struct uuid *ids, size_t count,
                       struct span *values);
 
-// In two steps, for who may not want all the values: places[i] becomes where that of ids[i] is, or
-// DATASET_NOWHERE, in a time that no value's length adds to; then dataset_value gives what is
+// In two steps, for who may not want all the values: offsets[i] becomes where that of ids[i] is, or
+// DATASET_NO_OFFSET, in a time that no value's length adds to; then dataset_value gives what is
 // there, with a NULL `ptr` when it cannot be read any more. A place stays good while the caller
-// holds its reference to `d`. False when DATASET_NOWHERE does not mean for each of them that there
-// is no such key: the index is damaged where it would tell.
-#define DATASET_NOWHERE UINT64_MAX
+// holds its reference to `d`. False when DATASET_NO_OFFSET does not mean for each of them that
+// there is no such key: the index is damaged where it would tell.
+#define DATASET_NO_OFFSET UINT64_MAX
 bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
-                       uint64_t *places);
-struct span dataset_value(const struct dataset *d, uint64_t place);
+                       uint64_t *offsets);
+struct span dataset_value(const struct dataset *d, uint64_t offset);
 
 // The same in a bounded time: the end of the value is searched in its first DATASET_PART bytes.
 // When value.len is less than that, the value is whole (or its `ptr` is NULL). Otherwise it may be
 // longer: dataset_value_more is then called until it returns true.
 enum { DATASET_PART = 64 * 1024 };
-struct span dataset_value_part(const struct dataset *d, uint64_t place);
+struct span dataset_value_part(const struct dataset *d, uint64_t offset);
 
 // Searches on for the end of `value`, whose first value->len bytes have no newline. False when it
 // is not within the next DATASET_PART bytes, by which value->len then grows. True when the search
@@ -286,7 +286,7 @@ bool dataset_value_more(const struct dataset *d, struct span *value);
 uint64_t dataset_seek(const struct dataset *d, struct uuid id);
 
 // The key of that rank and the place of its value. False when there is none, or its line is lost.
-bool dataset_place_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *place);
+bool dataset_offset_at(const struct dataset *d, uint64_t rank, struct uuid *id, uint64_t *offset);
 
 // The record of that rank. False when there is none, or its line is lost. `value` may be
 // NULL, for who does not want its end searched.

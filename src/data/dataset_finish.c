@@ -244,7 +244,7 @@ static void note_proof(struct dataset *d, const atomic_bool *cancel)
         (void)index_writer_stamp(d->index_path, &now);
 }
 
-void dataset_settle(struct dataset *d, const atomic_bool *cancel)
+void dataset_finish(struct dataset *d, const atomic_bool *cancel)
 {
     bool late = d->blocks_unverified || d->content_unverified;
     if (d->writer.locked) {
@@ -266,16 +266,16 @@ void dataset_settle(struct dataset *d, const atomic_bool *cancel)
         atomic_store(&d->status, DATASET_IN_MAPPING);
 }
 
-struct dataset *dataset_settled(struct dataset *d, struct error *error)
+struct dataset *dataset_finished(struct dataset *d, struct error *error)
 {
     struct error reason;
-    dataset_settle(d, NULL);
+    dataset_finish(d, NULL);
     if (!dataset_is_spoiled(d, NULL, &reason))
         return d;
     dataset_notice(d, false, "%s: building anew", reason.text);
     struct dataset *again = dataset_open_again(d, error);
     dataset_close(d);
     if (again != NULL)
-        dataset_settle(again, NULL);
+        dataset_finish(again, NULL);
     return again;
 }

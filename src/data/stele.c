@@ -31,7 +31,7 @@ struct stele *stele_open(const char *path, char *error, size_t size)
     struct dataset_settings settings = {.index = DATASET_INDEX_READ};
     struct dataset *d = dataset_open(path, &settings, &report, &reason);
     if (d != NULL)
-        d = dataset_settled(d, &reason);
+        d = dataset_finished(d, &reason);
     if (d == NULL && error != NULL)
         snprintf(error, size, "%s",
                  *report.malformed[0] != '\0' ? report.malformed[0] : reason.text);

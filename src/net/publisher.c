@@ -203,7 +203,7 @@ static void settle(struct publisher *p)
 {
     struct yield yield;
     yield_begin(&yield);
-    dataset_settle(p->current->dataset, &p->cancel);
+    dataset_finish(p->current->dataset, &p->cancel);
     dataset_remember(p->current->dataset, &p->cancel);
     yield_end();
     mend(p);

@@ -104,7 +104,7 @@ static void look_up(struct batch *b, const struct dataset *d, unsigned first, un
         b->doubt = true;
     for (unsigned i = first; i < first + count; i++)
         if (!b->is_uuid[i])
-            b->place[i] = DATASET_NOWHERE;
+            b->place[i] = DATASET_NO_OFFSET;
 }
 
 void batch_look_up(struct batch *b, const struct dataset *d)

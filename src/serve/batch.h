@@ -66,7 +66,7 @@ bool batch_is_full(const struct batch *b);
 // Forgets all requests and keys.
 void batch_clear(struct batch *b);
 
-// Looks up all keys that have not been. The place of each is then known: DATASET_NOWHERE for one
+// Looks up all keys that have not been. The place of each is then known: DATASET_NO_OFFSET for one
 // that is not there, or no UUID; or, with `doubt`, one of which that cannot be told.
 void batch_look_up(struct batch *b, const struct dataset *d);
 

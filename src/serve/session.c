@@ -220,7 +220,7 @@ static __attribute__((noinline)) uint64_t place_anew(struct session *s,
 {
     struct span key = resp_arg(r, i);
     struct uuid id;
-    uint64_t place = DATASET_NOWHERE;
+    uint64_t place = DATASET_NO_OFFSET;
     if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &place))
         doubt_note(s);
@@ -237,7 +237,7 @@ static uint64_t place_of(struct session *s, const struct resp_request *r, uint32
         number = 0;
     }
     uint64_t place = s->service->batch.place[s->keys.place + number];
-    return place == DATASET_NOWHERE && s->service->batch.doubt ? place_anew(s, r, i) : place;
+    return place == DATASET_NO_OFFSET && s->service->batch.doubt ? place_anew(s, r, i) : place;
 }
 
 // Goes on looking for the end of a value of which the first part has none. False when it has not
@@ -280,7 +280,7 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
                             struct span *value)
 {
     uint64_t place = place_of(s, r, i);
-    if (!count_lookup(s, place != DATASET_NOWHERE))
+    if (!count_lookup(s, place != DATASET_NO_OFFSET))
         return LOOKUP_MISSED;
     *value = dataset_value_part(session_dataset(s), place);
     if (value->len < BYTES_PER_WORK && value->ptr != NULL)
@@ -288,13 +288,13 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
     enum lookup lookup = settle_value(s, value);
     if (lookup == LOOKUP_GOES_ON)
         counter_sub(&s->service->stats.keyspace_hits, 1); // it is counted when it has been found
-    s->killed |= lookup == LOOKUP_MISSED;                  // the line was whole a moment ago
+    s->killed |= lookup == LOOKUP_MISSED;                 // the line was whole a moment ago
     return lookup;
 }
 
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    return count_lookup(s, place_of(s, r, i) != DATASET_NOWHERE);
+    return count_lookup(s, place_of(s, r, i) != DATASET_NO_OFFSET);
 }
 
 void session_push_output(struct session *s, struct output *message)

@@ -300,7 +300,7 @@ static inline struct dataset *session_dataset(const struct session *s)
 enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                             struct span *value);
 
-// For handlers: the value at that place of the session's dataset (dataset_place_at). Nothing is
+// For handlers: the value at that place of the session's dataset (dataset_offset_at). Nothing is
 // counted, and one that cannot be read is merely missed.
 enum lookup session_value(struct session *s, uint64_t place, struct span *value);
 

@@ -78,7 +78,7 @@ static void look_up(struct watch *w, const struct dataset *d, struct uuid id)
     uint64_t place;
     bool known = dataset_find_many(d, &id, 1, &place);
     w->value.begun = true;
-    w->value.ended = place == DATASET_NOWHERE;
+    w->value.ended = place == DATASET_NO_OFFSET;
     w->value.at = place + LINE_VALUE_AT;
     w->value.len = w->value.ended ? WATCH_ABSENT : 0;
     w->value.sum = known ? 0 : random_number(); // equals nothing that the key was before

@@ -49,7 +49,7 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
         tool_say("%s", error.text);
         return NULL;
     }
-    d = dataset_settled(d, &error);
+    d = dataset_finished(d, &error);
     if (d == NULL)
         tool_say("%s", error.text);
     return d;

@@ -64,7 +64,7 @@ static void cut_before_settling(void)
     opened_with(&o, path, &settings);
     is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
     file_resize(path, small.count / 2 * TABLE_LINE);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     struct span value;
     is_number(dataset_presence(o.dataset, table_key(&small, small.count - 1), &value),
               DATASET_UNREADABLE, "what is lost is not said to be absent");

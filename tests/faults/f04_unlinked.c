@@ -33,7 +33,7 @@ static void check_look(void)
     struct opened o;
     const char *path = table_file(&table, "table.data");
     opened_init(&o, path, DATASET_INDEX_WRITE, NULL);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     notices_clear(&o.notices);
     require(unlink(path) == 0 && unlink(test_path("table.data.idx")) == 0, "cannot unlink");
     dataset_check(o.dataset);

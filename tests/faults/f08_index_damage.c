@@ -36,7 +36,7 @@ static bool is_met(const char *reason, enum effort effort)
                    (reason == NULL || strstr(o.error.text, reason) != NULL);
     } else {
         good_one = reason == NULL && table_is_served(&table, o.dataset);
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         good_one = good_one && table_is_served(&table, o.dataset);
     }
     if (!good_one)
@@ -51,7 +51,7 @@ static bool is_met(const char *reason, enum effort effort)
         good_one = good_one && dataset_index_is_mapped(o.dataset) == !refused &&
                    (!refused || notices_have(&o.notices, effort == REWRITTEN ? ": building\n"
                                                                              : ": not used\n"));
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         good_one = good_one && is_proven(o.dataset) == (effort == REWRITTEN || !refused) &&
                    table_is_served(&table, o.dataset);
     }

@@ -50,7 +50,7 @@ static void opened_fresh(struct opened *o, enum dataset_index index)
     fresh();
     opened_init(o, data, index, NULL);
     require(o->dataset != NULL, "%s", o->error.text);
-    dataset_settle(o->dataset, NULL);
+    dataset_finish(o->dataset, NULL);
     // Its own stamp is a change, too.
     ok(!dataset_is_spoiled(o->dataset, NULL, &o->error) && !dataset_may_be_spoiled(o->dataset) &&
            table_is_served(&table, o->dataset),
@@ -72,7 +72,7 @@ static void opens_again(struct opened *o, const char *status, const char *name)
 {
     struct dataset *again = dataset_open_again(o->dataset, &o->error);
     require(again != NULL, "%s: %s", name, o->error.text);
-    dataset_settle(again, NULL);
+    dataset_finish(again, NULL);
     ok(!dataset_may_be_spoiled(o->dataset), "%s: once is enough", name);
     dataset_close(o->dataset);
     o->dataset = again;

@@ -62,7 +62,7 @@ static void settles(enum met met, const struct table *t, const char *name)
             "%s: status when opened", name);
     ok(table_is_served(t, o.dataset), "%s: served from the first answer on", name);
     is_number(notices_have(&o.notices, "verified that '"), met == COMPARED, "%s: compared", name);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
     is_number(dataset_index_is_mapped(o.dataset), met != REBUILT, "%s: from the file as it was",
               name);
@@ -97,7 +97,7 @@ static void check_racy(void)
     fresh();
     struct index_header before = header_of_index();
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "verified for reading");
     opened_close(&o);
     struct index_header after = header_of_index();
@@ -105,7 +105,7 @@ static void check_racy(void)
 
     atomic_bool cancel = true;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    dataset_settle(o.dataset, &cancel);
+    dataset_finish(o.dataset, &cancel);
     opened_close(&o);
     after = header_of_index();
     ok(memcmp(&before, &after, sizeof before) == 0, "nor does what is cancelled before");
@@ -113,7 +113,7 @@ static void check_racy(void)
     // Who may wait until the times are old enough notes a proof.
     struct dataset_settings waiting = {.index = DATASET_INDEX_WRITE, .await_proof = true};
     opened_with(&o, data, &waiting);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     opened_close(&o);
     settles(PROVEN, &table, "after waiting for a proof");
 }
@@ -221,7 +221,7 @@ static void check_changed(bool sampled)
            notices_have(&o.notices, ": building\n"),
        "%s: found when opening", name);
     ok(serves_change(o.dataset, number), "%s: the present data is served at once", name);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
     ok(notices_have(&o.notices, "wrote '") && serves_change(o.dataset, number), "%s: written",
        name);
@@ -239,7 +239,7 @@ static void check_changed(bool sampled)
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
     ok(o.dataset != NULL && serves_change(o.dataset, number), "%s: served to a reader", name);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "memory", "%s: in its memory", name);
     opened_close(&o);
     char error[256];
@@ -262,7 +262,7 @@ static void check_sampled(void)
     fresh();
     opened_with(&o, data, &settings);
     is_text(dataset_index_status(o.dataset), "verifying", "samples are enough: not compared yet");
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "samples are enough: then it is");
     ok(!dataset_is_spoiled(o.dataset, NULL, &o.error), "samples are enough: it is right");
     opened_close(&o);
@@ -279,7 +279,7 @@ static void check_sampled(void)
     is_text(dataset_index_status(o.dataset), "verifying", "samples show no change: served");
     ok(!dataset_get(o.dataset, table_key(&changed, number), &value), "(the new key is missed)");
     uint64_t rank = dataset_seek(o.dataset, table_key(&table, 7));
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "damaged", "samples show no change: found out");
     ok(dataset_seek(o.dataset, table_key(&table, 7)) == rank,
        "samples show no change: no rank has changed");
@@ -289,7 +289,7 @@ static void check_sampled(void)
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
     ok(serves_change(again, number), "samples show no change: another dataset serves it");
-    dataset_settle(again, NULL);
+    dataset_finish(again, NULL);
     is_text(dataset_index_status(again), "mapped", "samples show no change: and writes its index");
     dataset_close(again);
     opened_close(&o);
@@ -336,7 +336,7 @@ static void check_changed_before_written(void)
                 file_patch(data, 0, span_of(text, UUID_TEXT_LEN));
             require(stat(data, &now) == 0, "no data");
         }
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         const char *how = i == 0 ? "changed, its mtime set back" : "changed";
         ok(notices_have(&o.notices, "changed after it was read") && o.notices.warnings == 1,
            "%s before the index is written: told so", how);

@@ -406,7 +406,7 @@ static void check_served(const struct table *t, const struct memory_file *f,
     must(dataset_figures(d)->keys == dataset_trie(d)->count, "keys are counted once");
     check_dataset(t, d);
     if ((flags & INPUT_SETTLE) != 0) {
-        dataset_settle(d, NULL);
+        dataset_finish(d, NULL);
         check_dataset(t, d);
         if (dataset_is_spoiled(d, NULL, &error)) {
             struct dataset *again = dataset_open_again(d, &error);

@@ -193,7 +193,7 @@ void index_written(const char *path, const char *index_path)
     struct opened o;
     opened_init(&o, path, DATASET_INDEX_WRITE, index_path);
     require(o.dataset != NULL, "%s: %s", path, o.error.text);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     if (strcmp(dataset_index_status(o.dataset), "mapped") != 0)
         ok(notices_have(&o.notices, "wrote"), "the index of %s is written", path);
     opened_close(&o);

@@ -57,7 +57,7 @@ static bool open_once(const struct opening *o, const struct kind *kind, const ch
     failing_begin(kind->kinds, at, after, kind->error);
     struct dataset *d = dataset_open(path, &o->settings, &report, &error);
     if (d != NULL)
-        dataset_settle(d, NULL);
+        dataset_finish(d, NULL);
     *failed = failing_end();
     bool good = d != NULL ? table_is_served(&table, d) : *error.text != '\0';
     if (!good)

@@ -24,7 +24,7 @@ static struct dataset *open_refused(const char *path, const struct dataset_setti
     failing_begin(FAILING_SHARED, 1, true, refusal);
     struct dataset *d = dataset_open(path, settings, &report, &error);
     if (d != NULL)
-        dataset_settle(d, NULL);
+        dataset_finish(d, NULL);
     bool refused = failing_end();
     ok(d != NULL && refused, "%s: opened, though %u shared maps were refused %s", name,
        atomic_load(&failing.calls), error.text);

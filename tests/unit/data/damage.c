@@ -26,7 +26,7 @@ static void opened_fresh(struct opened *o, enum dataset_index index)
         index_written(data, NULL);
     opened_init(o, data, index, NULL);
     require(o->dataset != NULL, "%s", o->error.text);
-    dataset_settle(o->dataset, NULL);
+    dataset_finish(o->dataset, NULL);
     dataset_check(o->dataset);
     notices_clear(&o->notices);
     ok(table_is_served(&table, o->dataset) && dataset_damage(o->dataset) == 0, "(all is well)");
@@ -94,7 +94,7 @@ static void opens_again(struct opened *o, const char *status, const char *name)
        "%s: spoiled: %s", name, o->error.text);
     struct dataset *again = dataset_open_again(o->dataset, &o->error);
     require(again != NULL, "%s: %s", name, o->error.text);
-    dataset_settle(again, NULL);
+    dataset_finish(again, NULL);
     ok(!dataset_may_be_spoiled(o->dataset), "%s: it is not tried again", name);
     dataset_close(o->dataset);
     o->dataset = again;

@@ -52,7 +52,7 @@ static void round_trip(const struct table *t, const char *name)
     ok(!dataset_index_is_mapped(o.dataset) && !file_exists(idx), "%s: not yet there", name);
     ok(table_is_served(t, o.dataset), "%s: served before it is written", name);
     struct dataset_figures built = *dataset_figures(o.dataset);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: written", name);
     ok(notices_have(&o.notices, "wrote '") && o.notices.warnings == 0, "%s: and told so", name);
     ok(table_is_served(t, o.dataset) && same_figures(&built, dataset_figures(o.dataset)),
@@ -72,7 +72,7 @@ static void round_trip(const struct table *t, const char *name)
                o.report.figures.keys == t->count,
            "%s: mapped, way %u: the same answers and figures", name, i);
         ok(dataset_verify(o.dataset, &o.error), "%s: way %u: verified", name, i);
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         is_text(dataset_index_status(o.dataset), "mapped", "%s: way %u: settled", name, i);
         ok(table_is_served(t, o.dataset), "%s: way %u: served when settled", name, i);
         opened_close(&o);
@@ -114,7 +114,7 @@ static void check_other_places(void)
     ok(o.dataset != NULL && !dataset_index_is_mapped(o.dataset) &&
            *dataset_index_path(o.dataset) == '\0',
        "none: neither read");
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     opened_close(&o);
     require(symlink(data, link) == 0, "no link");
     opened_init(&o, link, DATASET_INDEX_ONLY, NULL);
@@ -144,7 +144,7 @@ static void check_lines(void)
         opened_with(&o, file, &skip);
         require(o.dataset != NULL, "%s", o.error.text);
         ok(dataset_index_is_mapped(o.dataset) == (i == 1), "skipped: index, round %u", i);
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         const struct dataset_figures *f = dataset_figures(o.dataset);
         ok(f->lines == 601 && f->malformed == 1 && f->duplicates == 300 && f->keys == 300 &&
                f->value_bytes == 300 * TABLE_VALUE && o.report.figures.malformed == 1,
@@ -224,11 +224,11 @@ static void check_late_blocks(void)
     ok(dataset_index_is_mapped(o.dataset) && table_is_served(&table, o.dataset),
        "a large image is served");
     is_text(dataset_index_status(o.dataset), "verifying", "before it is verified");
-    dataset_settle(o.dataset, &cancel);
+    dataset_finish(o.dataset, &cancel);
     is_text(dataset_index_status(o.dataset), "verifying", "which can be cancelled");
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, index);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "then it is");
     ok(notices_have(&o.notices, "verified '"), "and that is said");
     opened_close(&o);
@@ -236,14 +236,14 @@ static void check_late_blocks(void)
     file_patch(index, IMAGE - 5, SPAN("x"));
     opened_init(&o, data, DATASET_INDEX_WRITE, index);
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset), "damaged at its end: opened");
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "damaged", "found when settling");
     ok(dataset_is_spoiled(o.dataset, NULL, &o.error) &&
            strstr(o.error.text, "damaged: block 4111 of 4112 differs from its checksum") != NULL,
        "and told why: %s", o.error.text);
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
-    dataset_settle(again, NULL);
+    dataset_finish(again, NULL);
     ok(!dataset_index_is_mapped(again) && is_proven(again) && table_is_served(&table, again),
        "built anew, served and written");
     dataset_close(again);

@@ -399,7 +399,7 @@ static void check_named_places(void)
     struct dataset_settings skipping = {.index = DATASET_INDEX_WRITE,
                                         .malformed = DATASET_SKIP_MALFORMED};
     opened_with(&o, other, &skipping);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     opened_close(&o);
     struct buf neighbour = file_content(test_path("neighbour.data.idx"));
     struct buf stray = {0};
@@ -430,7 +430,7 @@ static void check_named_places(void)
         settings.index_path = beside ? test_path("t") : file;
         opened_with(&o, cases[i].path != NULL && !beside ? file : data, &settings);
         if (o.dataset != NULL)
-            dataset_settle(o.dataset, NULL);
+            dataset_finish(o.dataset, NULL);
         if (cases[i].reason != NULL)
             ok(o.dataset == NULL && strstr(o.error.text, cases[i].reason) != NULL &&
                    strstr(o.error.text, cases[i].name) != NULL,
@@ -451,7 +451,7 @@ static void check_named_places(void)
            notices_have(&o.notices, "is no index and is not replaced: serving from memory\n") &&
            table_is_served(&table, o.dataset),
        "notes beside the data file: served from memory, warned");
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     opened_close(&o);
     struct buf left = file_content(taken);
     is_bytes(buf_span(&left), SPAN("notes\n"), "and left as they are");
@@ -486,7 +486,7 @@ static void check_unwritable(void)
         struct opened o;
         opened_init(&o, data, DATASET_INDEX_WRITE, cases[i].path);
         require(o.dataset != NULL, "%s: %s", cases[i].what, o.error.text);
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         is_number(o.notices.warnings, 1, "an index at %s: one warning", cases[i].what);
         ok(notices_have(&o.notices, ": serving from memory\n"), "that tells what follows");
         is_text(dataset_index_status(o.dataset), "memory", "the status");
@@ -501,7 +501,7 @@ static void check_unwritable(void)
     struct opened o;
     require(symlink(precious, link_path) == 0, "no link");
     opened_init(&o, data, DATASET_INDEX_WRITE, link_path);
-    dataset_settle(o.dataset, NULL);
+    dataset_finish(o.dataset, NULL);
     ok(notices_have(&o.notices, "a symbolic link, which is not replaced: serving from memory\n") &&
            table_is_served(&table, o.dataset),
        "an index that is a link: served from memory");
@@ -523,7 +523,7 @@ static void check_interrupted(void)
     opened_close(&o);
     ok(files_beside(path) == 0 && !file_exists(path), "never settled: nothing is left");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    dataset_settle(o.dataset, &cancel);
+    dataset_finish(o.dataset, &cancel);
     is_text(dataset_index_status(o.dataset), "memory", "cancelled: in memory");
     ok(files_beside(path) == 0 && !file_exists(path), "nothing is left");
     ok(table_is_served(&table, o.dataset), "served all the same");

@@ -112,7 +112,7 @@ static enum outcome open_with(uint64_t most, enum dataset_index index)
         require(strstr(o.error.text, " MiB are missing") != NULL, "another reason");
     } else {
         require(table_is_served(&table, o.dataset), "not served right");
-        dataset_settle(o.dataset, NULL);
+        dataset_finish(o.dataset, NULL);
         require(table_is_served(&table, o.dataset), "not served right when settled");
     }
     opened_close(&o);

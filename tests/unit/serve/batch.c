@@ -44,7 +44,7 @@ static struct bytes bytes_of(const struct buf *b)
 static struct span found(unsigned key)
 {
     uint64_t place = batch.place[key];
-    return place == DATASET_NOWHERE ? span_text("-") : dataset_value(dataset, place);
+    return place == DATASET_NO_OFFSET ? span_text("-") : dataset_value(dataset, place);
 }
 
 // Whether request `i` of the batch, whose bytes begin at `base`, is what `words` say.
@@ -496,14 +496,15 @@ static void check_no_uuids(void)
         batch_look_up(&batch, dataset);
         is_bytes(found(0), SPAN("nil"), "the nil UUID is a key");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.place[1 + i] == DATASET_NOWHERE, "'%s' is nowhere", keys[i].ptr);
+            ok(batch.place[1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere", keys[i].ptr);
         is_bytes(found(1 + KEYS), SPAN("a"), "an upper-case UUID is somewhere");
 
         struct resp_request r = {in.ptr, batch.arg, KEYS + 3};
         batch_look_up_stretch(&batch, dataset, &r, 1, 1, KEYS + 2);
         is_bytes(found(BATCH_KEYS), SPAN("nil"), "in a stretch: the nil UUID");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.place[BATCH_KEYS + 1 + i] == DATASET_NOWHERE, "'%s' is nowhere", keys[i].ptr);
+            ok(batch.place[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere",
+               keys[i].ptr);
         is_bytes(found(BATCH_KEYS + 1 + KEYS), SPAN("a"), "the upper-case UUID");
         guard_release(&guard);
     }

@@ -93,7 +93,7 @@ static void settles(struct dataset *d, const struct table *served, const char *s
         require(pthread_create(&threads[i], NULL, read_on, &r) == 0, "no thread");
     while (atomic_load(&r.rounds) < 20)
         sched_yield();
-    dataset_settle(d, NULL);
+    dataset_finish(d, NULL);
     unsigned settled = atomic_load(&r.rounds);
     while (atomic_load(&r.rounds) < settled + 20)
         sched_yield();
