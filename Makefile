@@ -84,7 +84,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c $(CLIENTS) \
+             $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
 # Functions that fail when a test wants it (tests/faults/failing.h).
@@ -335,10 +335,13 @@ install: all ## install programs, library, header and systemd unit below PREFIX 
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
 	sed 's,@PREFIX@,$(PREFIX),' docs/stele-server@.service > $(DESTDIR)$(UNITDIR)/stele-server@.service
 
-docs: build/release/docs/commands ## write docs/commands.md from the command table
-	$(Q)$< > docs/commands.md
+docs: build/release/docs/commands build/release/docs/options ## write docs/commands.md and the README's options from their tables
+	$(Q)build/release/docs/commands > docs/commands.md
+	$(Q)build/release/docs/options < README.md > build/README.md
+	$(Q)cp build/README.md README.md
 
-build/release/docs/commands: $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/commands.o
+build/release/docs/commands build/release/docs/options: build/release/docs/%: \
+    $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/%.o
 	$(call say,LINK $@)
 	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev $(LDLIBS)
 
@@ -359,9 +362,13 @@ need-build need-test need-redis-compat need-bench need-fuzz need-soak: need-%:
 check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
 
-# docs/commands.md must be what the command table says: `make docs` writes it.
-check-docs: build/release/docs/commands
-	$(Q)$< | diff -u docs/commands.md - || { echo 'docs/commands.md: run make docs' >&2; exit 1; }
+# docs/commands.md must be what the command table says, and the README's table of options what the
+# table of settings says: `make docs` writes them.
+check-docs: build/release/docs/commands build/release/docs/options
+	$(Q)build/release/docs/commands | diff -u docs/commands.md - || \
+	    { echo 'docs/commands.md: run make docs' >&2; exit 1; }
+	$(Q)build/release/docs/options < README.md | diff -u README.md - || \
+	    { echo 'README.md: run make docs' >&2; exit 1; }
 
 # Each header must compile alone.
 check-headers:

@@ -97,8 +97,8 @@ static void find_index_path(const struct options *o, char path[PATH_MAX])
 {
     char real[PATH_MAX];
     path[0] = '\0';
-    if (o->index != NULL)
-        snprintf(path, PATH_MAX, "%s", o->index);
+    if (o->settings.index != NULL)
+        snprintf(path, PATH_MAX, "%s", o->settings.index);
     else if (realpath(o->data_file, real) != NULL &&
              snprintf(path, PATH_MAX, "%s" INDEX_SUFFIX, real) >= PATH_MAX)
         path[0] = '\0';
@@ -122,9 +122,9 @@ static void find_own_files(const struct options *o, struct own_files *own)
     const struct named_file files[OWN_FILES] = {
         {.what = "the data file", .path = o->data_file, .fault = "it is the data file"},
         {.what = "--requirepass-file",
-         .path = o->password_file != NULL ? o->password_file : "",
+         .path = o->settings.requirepass_file != NULL ? o->settings.requirepass_file : "",
          .fault = "it is the password file"},
-        {.what = o->index != NULL ? "--index" : "the index file",
+        {.what = o->settings.index != NULL ? "--index" : "the index file",
          .path = own->index,
          .fault = "it is the index file",
          .written = true},
@@ -145,8 +145,8 @@ bool files_are_distinct(const struct options *o, struct error *error)
         own.files[1],
         own.files[2],
         own.files[3],
-        {.what = "--logfile", .path = o->server.service.logfile, .written = true},
-        {.what = "--unixsocket", .path = o->server.service.unixsocket, .written = true},
+        {.what = "--logfile", .path = o->settings.logfile, .written = true},
+        {.what = "--unixsocket", .path = o->settings.unixsocket, .written = true},
         {.what = "standard output", .path = "", .written = true, .stream = true},
         {.what = "standard error", .path = "", .written = true, .stream = true},
     };
@@ -165,7 +165,7 @@ bool files_are_distinct(const struct options *o, struct error *error)
         for (unsigned j = 0; j < i; j++) {
             // Streams may lead to one file, and to the log.
             bool both_may =
-                files[i].stream && (files[j].stream || files[j].path == o->server.service.logfile);
+                files[i].stream && (files[j].stream || files[j].path == o->settings.logfile);
             if (both_may || !(files[i].written || files[j].written) ||
                 !is_same(&files[i].place, &files[j].place))
                 continue;

@@ -112,22 +112,23 @@ static struct dataset *open_dataset(void *context, struct error *error)
     struct opening *opening = context;
     const struct options *options = opening->options;
     struct dataset_report report = {0};
-    bool no_index = options->index != NULL && *options->index == '\0';
+    bool no_index = options->settings.index != NULL && *options->settings.index == '\0';
     struct dataset_settings settings = {
-        .malformed = options->skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
+        .malformed =
+            options->settings.skip_malformed ? DATASET_SKIP_MALFORMED : DATASET_REFUSE_MALFORMED,
         .index = no_index ? DATASET_INDEX_NONE : DATASET_INDEX_WRITE,
-        .index_path = options->index,
-        .trust = options->sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
-        .verify_at_once = options->index_verify,
-        .huge_pages = options->huge_pages,
-        .build_memory = options->build_memory,
+        .index_path = options->settings.index,
+        .trust = options->settings.sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
+        .verify_at_once = options->settings.index_verify,
+        .huge_pages = options->settings.huge_pages,
+        .build_memory = options->settings.build_memory,
         .reserved = clients_memory_left,
         .notice = log_notice,
         .progress = show_progress,
         .context = opening,
     };
     progress_begin(&opening->progress, "indexing", options->data_file, true,
-                   !opening->reloading && *options->server.service.logfile == '\0' &&
+                   !opening->reloading && *options->settings.logfile == '\0' &&
                        isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
     if (opening->progress.terminal && progress_told(&opening->progress))
@@ -188,10 +189,11 @@ static int serve(const struct options *options)
         return EXIT_FAILURE;
     }
     log_check(files_log_fault);
-    if (!log_open(options->server.service.logfile, options->log_level, &error))
+    if (!log_open(options->settings.logfile,
+                  (enum log_level)runtime_get(&options->settings.runtime.loglevel), &error))
         return fail(&error);
     // Addresses come first: that one is in use should not show after minutes of indexing.
-    server = server_open(&options->server, &error);
+    server = server_open(&options->settings, &error);
     opening.server = server;
     if (server != NULL)
         dataset = open_dataset(&opening, &error);

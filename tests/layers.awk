@@ -8,7 +8,7 @@ BEGIN {
     may["commands"] = "base data resp metrics serve commands"
     may["net"] = "base data metrics serve net"
     may["tool"] = "base data tool"
-    may["src/options"] = "base serve net options.h"
+    may["src/options"] = "base serve options.h"
     may["src/stele"] = "base tool"
     may["src/files"] = "base data files.h options.h"
     may["src/main"] = "base data serve commands net files.h options.h"

@@ -171,7 +171,9 @@ def config_get(ours, theirs, _words, _context):
 
 
 OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
-               b"request-timeout", b"skip-malformed", b"threads", b"write-timeout"}
+               b"index-trust", b"index-verify", b"redis-version", b"request-timeout",
+               b"requirepass-file", b"skip-malformed", b"swap-tracking", b"threads", b"watch",
+               b"write-error", b"write-timeout"}
 
 
 def same_command(ours, theirs, context):

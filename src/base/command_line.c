@@ -11,6 +11,7 @@
 enum {
     WIDTH_MIN = 40,
     WORD_MAX = 40, // longer words are not guessed at
+    HELP_MAX = 512,
     SHORTEST_BEGINNING = 3,
 };
 
@@ -159,7 +160,9 @@ bool command_line_option(const struct option_table *table, struct options *o, in
                   row->name);
         return false;
     }
-    const char *complaint = row->set(o, value);
+    char buf[OPTION_COMPLAINT_MAX];
+    const char *complaint =
+        row->set != NULL ? row->set(o, value) : table->set_row(o, row, value, buf);
     if (complaint != NULL && row->secret)
         error_set(error, "%s %s", row->name, complaint);
     else if (complaint != NULL)
@@ -220,9 +223,17 @@ static size_t format_left(const struct option_row *row, char *to, size_t size)
     return (size_t)len;
 }
 
+void command_line_explain(const struct option_row *row, char *to, size_t size)
+{
+    bool has_default = row->default_value != NULL && *row->default_value != '\0';
+    snprintf(to, size, "%s%s%s%s", row->help, has_default ? " (default: " : "",
+             has_default ? row->default_value : "", has_default ? ")" : "");
+}
+
 void command_line_help(const struct option_table *table, unsigned width, struct buf *to)
 {
     char left[2 * WORD_MAX];
+    char right[HELP_MAX];
     size_t longest = 0;
     for (unsigned i = 0; i < table->count; i++) {
         size_t len =
@@ -237,6 +248,7 @@ void command_line_help(const struct option_table *table, unsigned width, struct 
             continue;
         }
         format_left(row, left, sizeof left);
-        command_line_row(left, row->help, column, width, to);
+        command_line_explain(row, right, sizeof right);
+        command_line_row(left, right, column, width, to);
     }
 }

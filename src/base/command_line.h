@@ -16,10 +16,15 @@ struct option_row {
     const char *name;  // "--port"; NULL: a heading
     const char *value; // what stands for its value in --help; NULL: it takes none
     const char *help;  // what it does; of a heading: its text
-    // Stores the value. NULL, or what is wrong with it ("must be …").
+    // Stores the value. NULL, or what is wrong with it ("must be …"). NULL: `set_row` of the table
+    // does it.
     const char *(*set)(struct options *o, const char *value);
-    bool secret; // the value is a password: no message shows it
+    bool secret;               // the value is a password: no message shows it
+    const char *default_value; // shown after `help`; NULL or empty: nothing is
+    const void *context;       // for `set_row`
 };
+
+enum { OPTION_COMPLAINT_MAX = 160 }; // bytes of a complaint
 
 // An option of a related program that this one does not have, and what to do instead.
 struct option_hint {
@@ -31,6 +36,10 @@ struct option_table {
     const struct option_row *rows;
     unsigned count;
     const struct option_hint *hints; // ends with a name that is NULL; may be NULL
+    // Stores the value of rows that have no `set`. NULL, or what is wrong with the value, which may
+    // be written to `complaint`.
+    const char *(*set_row)(struct options *o, const struct option_row *row, const char *value,
+                           char complaint[OPTION_COMPLAINT_MAX]);
 };
 
 // Reads the option at argv[*at] ("--port 7000" or "--port=7000"; "-h" is "--help" and "-v" is
@@ -42,6 +51,10 @@ bool command_line_option(const struct option_table *table, struct options *o, in
 // Appends the table to `to`: two columns, in lines of at most `width` bytes where words allow it.
 // Here and below a `width` under 40 counts as 40.
 void command_line_help(const struct option_table *table, unsigned width, struct buf *to);
+
+// Formats what --help says of an option: its help, and its default in parentheses. A longer text is
+// cut at `size`.
+void command_line_explain(const struct option_row *row, char *to, size_t size);
 
 // Appends one row of two columns: `left` after two spaces, and `right` from column `column` on,
 // wrapped at `width`. `right` begins on a line of its own when `left` leaves it no room.

@@ -36,7 +36,7 @@ static bool is_enabled(struct session *s)
 // Where this client can reach us: as announced, or where it has.
 static void find_node(const struct session *s, struct node *node)
 {
-    const struct service_settings *settings = s->service->settings;
+    const struct settings *settings = s->service->settings;
     char local[CLIENT_ADDRESS_TEXT];
     session_local_address(s, local);
     char *colon = strrchr(local, ':');

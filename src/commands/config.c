@@ -1,151 +1,54 @@
-// CONFIG: the options of this server under Redis's names, and the few of Redis's own that tools ask
-// for, with the only value they can have here. What can change while the server runs is read and
-// written in the group's `live`; everything else is as it was at the start.
-#include <limits.h>
+// CONFIG: the options of this server, and options of Redis that tools ask for, all of them rows of
+// serve/settings. Options that CONFIG SET changes are read and written in the group's `runtime`;
+// everything else is as it was at the start.
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/escape.h"
 #include "base/glob.h"
 #include "base/log.h"
-#include "base/number.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 
 enum {
-    VALUE_MAX = 4 * PATH_MAX + 1, // a path of which each byte is spelled out
-    // Matching is not divided into turns, so what one command may ask is bounded: so many bytes of
-    // patterns, each counted as one more.
+    // Matching patterns is not divided into turns, so a command may bring only so many bytes of
+    // patterns; each pattern counts as one byte more.
     PATTERN_BYTES_MAX = 4096,
-    // CONFIG RESETSTAT reads those of all loops in one go.
+    // CONFIG RESETSTAT reads this many counters of all loops in one step.
     RESET_COUNTERS = 16,
 };
 
-enum setting_kind {
-    SETTING_FIXED,
-    SETTING_TEXT,
-    SETTING_NUMBER,
-    SETTING_SIZE,
-    SETTING_OCTAL,
-    SETTING_YES_NO,
-    SETTING_ENABLE,
-    SETTING_PAGES,
-    SETTING_INDEX,
-    SETTING_LIVE_NUMBER, // this and those behind it can be set
-    SETTING_LIVE_YES_NO,
-    SETTING_LIVE_LEVEL,
-    SETTING_LIVE_MEMORY, // bytes, or percent as negative numbers
-    SETTING_LIVE_PERCENTILES,
-};
+// The table of settings states both as numbers.
+_Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit");
+_Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len");
 
-struct setting {
-    const char *name;
-    enum setting_kind kind;
-    const char *fixed;
-    size_t at; // offset of the field in struct service_settings, or an enum live_setting
-    // That CONFIG SET refuses at once, as in Redis. Of the others that cannot change here it takes
-    // the value they have.
-    bool immutable;
-    int64_t min, max; // of a live number
-};
-
-#define FIELD(name) offsetof(struct service_settings, name)
-#define LIVE(name) NULL, LIVE_##name, false
-
-static const struct setting settings[] = {
-    {"admin-commands", SETTING_ENABLE, NULL, FIELD(admin_commands), true},
-    {"appendonly", SETTING_FIXED, "no", 0},
-    {"bind", SETTING_TEXT, NULL, FIELD(bind)},
-    {"build-memory", SETTING_SIZE, NULL, FIELD(build_memory), true},
-    {"client-query-buffer-limit", SETTING_FIXED, "67108864", 0},
-    {"cluster-enabled", SETTING_YES_NO, NULL, FIELD(cluster_enabled), true},
-    {"databases", SETTING_FIXED, "1", 0, true},
-    {"enable-debug-command", SETTING_ENABLE, NULL, FIELD(enable_debug_command), true},
-    {"enable-shutdown-command", SETTING_YES_NO, NULL, FIELD(enable_shutdown_command), true},
-    {"hz", SETTING_FIXED, "10", 0},
-    {"index", SETTING_INDEX, NULL, 0, true},
-    {"index-pages", SETTING_PAGES, NULL, FIELD(huge_pages), true},
-    {"io-threads", SETTING_NUMBER, NULL, FIELD(threads), true},
-    {"latency-monitor-threshold", SETTING_LIVE_NUMBER, LIVE(LATENCY_MONITOR_THRESHOLD), 0,
-     INT64_MAX},
-    {"latency-tracking", SETTING_LIVE_YES_NO, LIVE(LATENCY_TRACKING)},
-    {"latency-tracking-info-percentiles", SETTING_LIVE_PERCENTILES, NULL, 0},
-    {"logfile", SETTING_TEXT, NULL, FIELD(logfile), true},
-    {"loglevel", SETTING_LIVE_LEVEL, LIVE(LOGLEVEL)},
-    {"maxclients", SETTING_LIVE_NUMBER, LIVE(MAXCLIENTS), 1, UINT32_MAX},
-    {"maxmemory", SETTING_FIXED, "0", 0},
-    {"maxmemory-clients", SETTING_LIVE_MEMORY, LIVE(MAXMEMORY_CLIENTS)},
-    {"maxmemory-policy", SETTING_FIXED, "noeviction", 0},
-    {"notify-keyspace-events", SETTING_FIXED, "", 0},
-    {"port", SETTING_NUMBER, NULL, FIELD(port)},
-    {"protected-mode", SETTING_YES_NO, NULL, FIELD(protected_mode)},
-    {"proto-max-bulk-len", SETTING_FIXED, "1048576", 0},
-    {"replica-read-only", SETTING_FIXED, "yes", 0},
-    {"request-timeout", SETTING_LIVE_NUMBER, LIVE(REQUEST_TIMEOUT), 0, INT32_MAX},
-    {"save", SETTING_FIXED, "", 0},
-    {"skip-malformed", SETTING_YES_NO, NULL, FIELD(skip_malformed), true},
-    {"slave-read-only", SETTING_FIXED, "yes", 0},
-    {"slowlog-log-slower-than", SETTING_LIVE_NUMBER, LIVE(SLOWLOG_LOG_SLOWER_THAN), -1, INT64_MAX},
-    {"slowlog-max-len", SETTING_LIVE_NUMBER, LIVE(SLOWLOG_MAX_LEN), 0, SLOW_LOG_MAX},
-    {"tcp-backlog", SETTING_NUMBER, NULL, FIELD(tcp_backlog), true},
-    {"tcp-keepalive", SETTING_LIVE_NUMBER, LIVE(TCP_KEEPALIVE), 0, INT32_MAX},
-    {"threads", SETTING_NUMBER, NULL, FIELD(threads), true},
-    {"timeout", SETTING_LIVE_NUMBER, LIVE(TIMEOUT), 0, INT32_MAX},
-    {"unixsocket", SETTING_TEXT, NULL, FIELD(unixsocket), true},
-    {"unixsocketperm", SETTING_OCTAL, NULL, FIELD(unixsocketperm), true},
-    {"write-timeout", SETTING_LIVE_NUMBER, LIVE(WRITE_TIMEOUT), 0, INT32_MAX},
-};
-enum { SETTINGS = sizeof settings / sizeof *settings };
-
-_Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit tells the real one");
-_Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len tells the real one");
-
-static const char *setting_value(const struct setting *setting, const struct session *s,
-                                 char to[VALUE_MAX])
+// Headings of --help are no settings, and passwords are known to AUTH alone.
+static bool is_known(const struct setting *setting)
 {
-    static const char *const enable_names[] = {"no", "local", "yes"};
-    const struct service *service = s->service;
-    const char *field = (const char *)service->settings + setting->at;
-    int64_t live = setting->kind >= SETTING_LIVE_NUMBER && setting->at < LIVE_SETTINGS
-                       ? service_live(service, (enum live_setting)setting->at)
-                       : 0;
-    const char *index;
-    struct percentiles percentiles;
-    switch (setting->kind) {
-    case SETTING_FIXED: return setting->fixed;
-    case SETTING_TEXT: escape_text(*(const char *const *)(const void *)field, to, VALUE_MAX); break;
-    case SETTING_YES_NO: return *(const bool *)(const void *)field ? "yes" : "no";
-    case SETTING_ENABLE: return enable_names[*(const enum enable_command *)(const void *)field];
-    case SETTING_PAGES: return *(const bool *)(const void *)field ? "huge" : "shared";
-    case SETTING_INDEX:
-        index = dataset_index_path(session_dataset(s));
-        escape_text(*index != '\0' ? index : "none", to, VALUE_MAX);
-        break;
-    case SETTING_NUMBER:
-        snprintf(to, VALUE_MAX, "%u", *(const unsigned *)(const void *)field);
-        break;
-    case SETTING_SIZE:
-        snprintf(to, VALUE_MAX, "%llu", (unsigned long long)*(const uint64_t *)(const void *)field);
-        break;
-    case SETTING_OCTAL:
-        snprintf(to, VALUE_MAX, "%o", *(const unsigned *)(const void *)field);
-        break;
-    case SETTING_LIVE_NUMBER: snprintf(to, VALUE_MAX, "%lld", (long long)live); break;
-    case SETTING_LIVE_MEMORY:
-        snprintf(to, VALUE_MAX, live < 0 ? "%lld%%" : "%lld", llabs((long long)live));
-        break;
-    case SETTING_LIVE_YES_NO: return live != 0 ? "yes" : "no";
-    case SETTING_LIVE_LEVEL: return log_level_name((enum log_level)live);
-    case SETTING_LIVE_PERCENTILES:
-        percentiles = service_percentiles(service);
-        percentiles_format(&percentiles, to, VALUE_MAX);
-        break;
-    }
-    return to;
+    return setting->name != NULL && !setting->secret;
 }
 
-// The first pattern among the arguments that the setting matches, or 0.
+static const char *setting_value(const struct setting *setting, const struct session *s,
+                                 char to[SETTING_VALUE_MAX])
+{
+    const struct service *service = s->service;
+    const char *index;
+    struct percentiles percentiles;
+    switch (setting->type) {
+    case SETTING_INDEX:
+        index = dataset_index_path(session_dataset(s));
+        escape_text(*index != '\0' ? index : "none", to, SETTING_VALUE_MAX);
+        return to;
+    case SETTING_PERCENTILES:
+        percentiles = service_percentiles(service);
+        percentiles_format(&percentiles, to, SETTING_VALUE_MAX);
+        return to;
+    default: return setting_format(setting, service->settings, &service->group->runtime, to);
+    }
+}
+
+// Returns the first pattern among the arguments that the setting matches, or 0.
 static uint32_t matching_argument(const struct resp_request *r, const struct setting *setting)
 {
     for (uint32_t i = 2; i < r->argc; i++)
@@ -154,11 +57,36 @@ static uint32_t matching_argument(const struct resp_request *r, const struct set
     return 0;
 }
 
+// A setting that a pattern has matched.
+struct match {
+    const struct setting *setting;
+    uint32_t argument; // the pattern
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct match *)a)->setting->name,
+                  ((const struct match *)b)->setting->name);
+}
+
+// Finds the settings that match a pattern, in the order of their names. Returns their number.
+static unsigned find_matches(const struct resp_request *r, struct match matches[SETTINGS_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        uint32_t argument = is_known(setting) ? matching_argument(r, setting) : 0;
+        if (argument != 0)
+            matches[count++] = (struct match){setting, argument};
+    }
+    qsort(matches, count, sizeof *matches, compare_names);
+    return count;
+}
+
 static enum command_result config_get_command(struct session *s, const struct resp_request *r)
 {
-    char value[VALUE_MAX];
-    uint32_t matched_by[SETTINGS];
-    uint64_t matches = 0;
+    char value[SETTING_VALUE_MAX];
+    struct match matches[SETTINGS_MAX];
     uint64_t pattern_bytes = 0;
     for (uint32_t i = 2; i < r->argc && pattern_bytes <= PATTERN_BYTES_MAX; i++)
         pattern_bytes += 1 + resp_arg(r, i).len;
@@ -167,40 +95,35 @@ static enum command_result config_get_command(struct session *s, const struct re
                    PATTERN_BYTES_MAX);
         return COMMAND_DONE;
     }
-    session_charge(s, pattern_bytes + SETTINGS);
-    for (unsigned i = 0; i < SETTINGS; i++) {
-        matched_by[i] = matching_argument(r, &settings[i]);
-        matches += matched_by[i] != 0;
-    }
-    resp_map(&s->reply, matches);
-    for (unsigned i = 0; i < SETTINGS; i++) {
-        if (matched_by[i] == 0)
-            continue;
+    session_charge(s, pattern_bytes + settings_count);
+    unsigned count = find_matches(r, matches);
+    resp_map(&s->reply, count);
+    for (unsigned i = 0; i < count; i++) {
         // A name asked for in full comes back as the client wrote it.
-        struct span asked = resp_arg(r, matched_by[i]);
-        if (span_is(asked, settings[i].name))
+        const struct setting *setting = matches[i].setting;
+        struct span asked = resp_arg(r, matches[i].argument);
+        if (span_is(asked, setting->name))
             resp_bulk(&s->reply, asked);
         else
-            resp_bulk_text(&s->reply, settings[i].name);
-        resp_bulk_text(&s->reply, setting_value(&settings[i], s, value));
+            resp_bulk_text(&s->reply, setting->name);
+        resp_bulk_text(&s->reply, setting_value(setting, s, value));
     }
     return COMMAND_DONE;
 }
 
 // ---- CONFIG SET ---------------------------------------------------------------------------------
 
-// A value that a setting is to have, read and found good.
+// A new value for a setting, read and found good.
 struct change {
     const struct setting *setting;
-    struct span name; // as the client wrote it
     struct span text;
     int64_t number;
 };
 
-// Every setting once at most, and all are changed together.
+// All changes of a command; no setting has two. They are applied together.
 struct changes {
     unsigned count;
-    struct change change[SETTINGS];
+    struct change change[SETTINGS_MAX];
     struct percentiles percentiles;
 };
 
@@ -212,27 +135,26 @@ static void reply_failed(struct session *s, const struct setting *setting, const
 
 static const struct setting *find_setting(struct span name)
 {
-    for (unsigned i = 0; i < SETTINGS; i++)
-        if (span_is(name, settings[i].name))
-            return &settings[i];
+    for (unsigned i = 0; i < settings_count; i++)
+        if (is_known(&settings_table[i]) && span_is(name, settings_table[i].name))
+            return &settings_table[i];
     return NULL;
 }
 
-// Takes down what is to be set to what. False, with the error written, when something cannot be
-// set at all.
+// Notes which setting is to have which text. False, with the error written, when one of them cannot
+// be set at all.
 static bool read_names(struct session *s, const struct resp_request *r, struct changes *changes)
 {
     for (uint32_t i = 2; i < r->argc; i += 2) {
         struct span name = resp_arg(r, i);
         const struct setting *setting = find_setting(name);
-        const char *why =
-            setting != NULL && setting->immutable ? "can't set immutable config" : NULL;
         if (setting == NULL) {
             resp_error(&s->reply,
                        "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                        session_echoed(name), name.ptr);
             return false;
         }
+        const char *why = setting->change == SETTING_FIXED ? "can't set immutable config" : NULL;
         for (unsigned j = 0; j < changes->count && why == NULL; j++)
             why = changes->change[j].setting == setting ? "duplicate parameter" : NULL;
         if (why != NULL) {
@@ -240,72 +162,44 @@ static bool read_names(struct session *s, const struct resp_request *r, struct c
             return false;
         }
         changes->change[changes->count++] =
-            (struct change){.setting = setting, .name = name, .text = resp_arg(r, i + 1)};
+            (struct change){.setting = setting, .text = resp_arg(r, i + 1)};
     }
     return true;
 }
 
-// The three below: NULL, or what is wrong with the value, perhaps written at `why`.
-enum { WHY_MAX = 160 };
-
-static const char *read_number(const struct service *service, struct change *change, char *why)
+// Returns NULL when file descriptors suffice for `maxclients`, or what is wrong, at `why`.
+static const char *check_maxclients(const struct settings *settings, int64_t maxclients,
+                                    char why[SETTING_COMPLAINT_MAX])
 {
-    const struct setting *setting = change->setting;
-    unsigned most = service->settings->maxclients_most;
-    if (most < service->settings->maxclients)
-        most = service->settings->maxclients;
-    if (!number_parse(change->text, &change->number))
-        return "argument couldn't be parsed into an integer";
-    if (change->number < setting->min || change->number > setting->max) {
-        snprintf(why, WHY_MAX, "argument must be between %lld and %lld inclusive",
-                 (long long)setting->min, (long long)setting->max);
-        return why;
-    }
-    if (setting->at == LIVE_MAXCLIENTS && change->number > most) {
-        snprintf(why, WHY_MAX,
-                 "The operating system is not able to handle the specified number of clients, try "
-                 "with %u",
-                 most);
-        return why;
-    }
-    return NULL;
+    int64_t most = settings->maxclients_most;
+    if (most < runtime_get(&settings->runtime.maxclients))
+        most = runtime_get(&settings->runtime.maxclients);
+    if (maxclients <= most)
+        return NULL;
+    snprintf(why, SETTING_COMPLAINT_MAX,
+             "The operating system is not able to handle the specified number of clients, try with "
+             "%lld",
+             (long long)most);
+    return why;
 }
 
+// Returns NULL, or what is wrong with the value, perhaps at `why`.
 static const char *read_value(const struct session *s, struct change *change,
-                              struct changes *changes, char *why)
+                              struct changes *changes, char why[SETTING_COMPLAINT_MAX])
 {
-    char value[VALUE_MAX];
-    char level_text[16] = "";
-    enum log_level level;
-    switch (change->setting->kind) {
-    case SETTING_LIVE_NUMBER: return read_number(s->service, change, why);
-    case SETTING_LIVE_MEMORY:
-        if (number_parse_memory_or_percent(change->text, &change->number))
-            return NULL;
-        return change->text.len > 0 && change->text.ptr[change->text.len - 1] == '%' &&
-                       number_parse(span_of(change->text.ptr, change->text.len - 1),
-                                    &change->number) &&
-                       change->number > 100
-                   ? "percentage argument must be less or equal to 100"
-                   : "argument must be a memory or percent value";
-    case SETTING_LIVE_YES_NO:
-        change->number = span_is(change->text, "yes");
-        return change->number != 0 || span_is(change->text, "no")
-                   ? NULL
-                   : "argument must be 'yes' or 'no'";
-    case SETTING_LIVE_LEVEL:
-        if (change->text.len < sizeof level_text)
-            memcpy(level_text, change->text.ptr, change->text.len);
-        if (!log_level_parse(level_text, &level))
-            return "argument(s) must be one of the following: debug, verbose, notice, warning";
-        change->number = level;
-        return NULL;
-    case SETTING_LIVE_PERCENTILES: return percentiles_parse(&changes->percentiles, change->text);
-    default: // it has a value, and that is the only one it can have
-        return span_is(change->text, setting_value(change->setting, s, value))
+    char value[SETTING_VALUE_MAX];
+    const struct setting *setting = change->setting;
+    const struct settings *settings = s->service->settings;
+    if (setting->change == SETTING_KEPT)
+        return span_is(change->text, setting_value(setting, s, value))
                    ? NULL
                    : "can't set immutable config";
-    }
+    if (setting->type == SETTING_PERCENTILES)
+        return percentiles_parse(&changes->percentiles, change->text);
+    const char *wrong = setting_read_change(setting, change->text, &change->number, why);
+    if (wrong == NULL && setting->offset == offsetof(struct settings, runtime.maxclients))
+        wrong = check_maxclients(settings, change->number, why);
+    return wrong;
 }
 
 static void apply(struct service *service, const struct changes *changes)
@@ -313,25 +207,26 @@ static void apply(struct service *service, const struct changes *changes)
     struct service_group *group = service->group;
     for (unsigned i = 0; i < changes->count; i++) {
         const struct change *change = &changes->change[i];
-        if (change->setting->kind == SETTING_LIVE_PERCENTILES) {
+        const struct setting *setting = change->setting;
+        if (setting->type == SETTING_PERCENTILES) {
             pthread_mutex_lock(&group->observation.lock);
             group->observation.percentiles = changes->percentiles;
             pthread_mutex_unlock(&group->observation.lock);
-        } else if (change->setting->kind >= SETTING_LIVE_NUMBER) {
-            atomic_store(&group->live[change->setting->at], change->number);
+        } else if (setting->change == SETTING_RUNTIME) {
+            atomic_store(setting_runtime(setting, &group->runtime), change->number);
         }
-        if (change->setting->kind == SETTING_LIVE_LEVEL)
+        if (setting->offset == offsetof(struct settings, runtime.loglevel))
             log_set_level((enum log_level)change->number);
     }
     if (group->settings_changed != NULL)
         group->settings_changed(group->settings_context);
 }
 
-// What cannot be set is found first, then the values are read, then all are set: in Redis's order.
+// Redis's order: first find names that cannot be set, then read all values, then set them.
 static enum command_result config_set_command(struct session *s, const struct resp_request *r)
 {
     struct changes changes = {0};
-    char why[WHY_MAX];
+    char why[SETTING_COMPLAINT_MAX];
     if (r->argc % 2 != 0) {
         resp_error(&s->reply, "ERR syntax error");
         return COMMAND_DONE;
@@ -350,7 +245,7 @@ static enum command_result config_set_command(struct session *s, const struct re
     return COMMAND_DONE;
 }
 
-// The cursor counts the counters that are reset.
+// The cursor is the number of counters that are reset already.
 static enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
 {
     (void)r;

@@ -55,7 +55,7 @@ static void text_field(struct buf *b, const char *name, const char *text)
 static void server_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
-    const struct service_settings *settings = service->settings;
+    const struct settings *settings = service->settings;
     uint64_t uptime = (clock_monotonic_ns() - service->group->started_ns) / 1000000000u;
     struct utsname os = {0};
     uname(&os);
@@ -99,7 +99,8 @@ static void clients_section(const struct session *s, struct buf *b)
     const struct service *service = s->service;
     total_field(service, b, "connected_clients", COUNTER(connected_clients));
     buf_printf(b, "cluster_connections:0\r\n");
-    buf_printf(b, "maxclients:%lld\r\n", (long long)service_live(service, LIVE_MAXCLIENTS));
+    buf_printf(b, "maxclients:%lld\r\n",
+               (long long)runtime_get(&service->group->runtime.maxclients));
     buf_printf(b, "blocked_clients:0\r\n");
     total_field(service, b, "tracking_clients", COUNTER(tracking_clients));
     total_field(service, b, "pubsub_clients", COUNTER(pubsub_clients));

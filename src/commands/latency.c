@@ -193,7 +193,7 @@ static enum command_result latency_doctor_command(struct session *s, const struc
 {
     (void)r;
     struct buf text = {0};
-    int64_t threshold = service_live(s->service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    int64_t threshold = runtime_get(&s->service->group->runtime.latency_monitor_threshold);
     for (unsigned i = 0; i < LATENCY_EVENTS; i++) {
         enum latency_event event = (enum latency_event)i;
         struct latency_series series = latency_events_get(events_of(s), event);

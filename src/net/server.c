@@ -40,7 +40,7 @@ static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
 static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two looks at the dataset's files
 
 struct server {
-    struct server_settings settings;
+    struct settings settings;
     struct ev_loop *loop;
     struct workers *workers;
     struct publisher *publisher;
@@ -114,12 +114,13 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
 
 static void admit(struct server *server, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
-    const struct service_settings *settings = &server->settings.service;
+    const struct settings *settings = &server->settings;
+    const struct runtime_settings *runtime = workers_runtime(server->workers);
     char text[ADDRESS_TEXT];
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
     // What lingers counts: it has a descriptor.
-    if (workers_connections(server->workers) >= workers_live(server->workers, LIVE_MAXCLIENTS)) {
+    if (workers_connections(server->workers) >= runtime_get(&runtime->maxclients)) {
         reject(server, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
@@ -133,8 +134,8 @@ static void admit(struct server *server, int fd, const struct sockaddr *peer, so
     } else {
         log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
         if (peer->sa_family != AF_UNIX)
-            tune_tcp(fd, local, (int)workers_live(server->workers, LIVE_TCP_KEEPALIVE),
-                     workers_live(server->workers, LIVE_WRITE_TIMEOUT));
+            tune_tcp(fd, local, (int)runtime_get(&runtime->tcp_keepalive),
+                     runtime_get(&runtime->write_timeout));
         workers_adopt(server->workers, fd, local);
     }
 }
@@ -275,9 +276,9 @@ static void follow_password(struct server *server)
 {
     char password[PASSWORD_MAX + 1];
     struct error error;
-    if (server->settings.password_file == NULL)
+    if (server->settings.requirepass_file == NULL)
         return;
-    if (!password_read_again(server->settings.password_file, password, &error))
+    if (!password_read_again(server->settings.requirepass_file, password, &error))
         log_write(LOG_WARNING, "the password stays as it was: %s", error.text);
     else if (workers_set_password(server->workers, password))
         log_write(LOG_NOTICE, "the password has changed; who has given the old one stays");
@@ -319,23 +320,23 @@ static void on_shutdown_command(void *context)
 
 static unsigned spare_descriptors(const struct server *server)
 {
-    return SPARE_DESCRIPTORS + (server->settings.service.threads - 1) * LOOP_DESCRIPTORS;
+    return SPARE_DESCRIPTORS + (server->settings.threads - 1) * LOOP_DESCRIPTORS;
 }
 
 // Descriptors for all clients, or fewer clients. False with a message when there is room for none.
 // What was changed is noted for the log, which comes when nothing can refuse the start any more.
 static bool reserve_descriptors(struct server *server, struct error *error)
 {
-    unsigned *maxclients = &server->settings.service.maxclients;
+    unsigned maxclients = (unsigned)runtime_get(&server->settings.runtime.maxclients);
     struct rlimit limit;
     unsigned spare = spare_descriptors(server);
-    rlim_t wanted = (rlim_t)*maxclients + spare;
+    rlim_t wanted = (rlim_t)maxclients + spare;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return true;
     struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
         error_set(&server->note, "raised the limit of open files to %llu for %u clients",
-                  (unsigned long long)wanted, *maxclients);
+                  (unsigned long long)wanted, maxclients);
         return true;
     }
     raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
@@ -350,9 +351,10 @@ static bool reserve_descriptors(struct server *server, struct error *error)
                   (unsigned long long)limit.rlim_cur, spare);
         return false;
     }
-    *maxclients = (unsigned)limit.rlim_cur - spare;
-    error_set(&server->note, "maxclients lowered to %u by the limit of %llu open files",
-              *maxclients, (unsigned long long)limit.rlim_cur);
+    maxclients = (unsigned)limit.rlim_cur - spare;
+    server->settings.runtime.maxclients = maxclients;
+    error_set(&server->note, "maxclients lowered to %u by the limit of %llu open files", maxclients,
+              (unsigned long long)limit.rlim_cur);
     return true;
 }
 
@@ -370,9 +372,9 @@ static unsigned most_clients(const struct server *server)
 // is not optional cannot be had.
 static bool open_tcp(struct server *server, bool every, struct error *error)
 {
-    struct service_settings *settings = &server->settings.service;
-    for (unsigned i = 0; i < server->settings.bind_count; i++) {
-        const char *address = server->settings.binds[i];
+    struct settings *settings = &server->settings;
+    for (unsigned i = 0; i < settings->bind.count; i++) {
+        const char *address = settings->bind.items[i];
         bool optional = *address == '-';
         if (listener_is_every(address + optional) != every)
             continue;
@@ -392,7 +394,7 @@ static bool open_tcp(struct server *server, bool every, struct error *error)
 
 static bool open_listeners(struct server *server, struct error *error)
 {
-    struct service_settings *settings = &server->settings.service;
+    struct settings *settings = &server->settings;
     if (server->settings.tcp && !(open_tcp(server, true, error) && open_tcp(server, false, error)))
         return false;
     if (*settings->unixsocket != '\0' &&
@@ -405,7 +407,7 @@ static bool open_listeners(struct server *server, struct error *error)
     return false;
 }
 
-struct server *server_open(const struct server_settings *settings, struct error *error)
+struct server *server_open(const struct settings *settings, struct error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -413,14 +415,14 @@ struct server *server_open(const struct server_settings *settings, struct error 
         return NULL;
     }
     server->settings = *settings;
-    if (settings->service.threads == 0)
-        server->settings.service.threads = parallel_threads();
+    if (settings->threads == 0)
+        server->settings.threads = parallel_threads();
     signal(SIGHUP, on_early);
     signal(SIGUSR1, on_early);
     signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
     if (!reserve_descriptors(server, error) || !open_listeners(server, error))
         goto fail;
-    server->settings.service.maxclients_most = most_clients(server);
+    server->settings.maxclients_most = most_clients(server);
     server->loop = ev_default_loop(EVFLAG_AUTO);
     if (server->loop == NULL) {
         error_set(error, "cannot start the event loop");
@@ -463,7 +465,7 @@ const char *server_address(const struct server *server)
 bool server_listen(struct server *server, const struct dataset_source *source,
                    struct dataset *dataset, struct error *error)
 {
-    const struct service_settings *settings = &server->settings.service;
+    const struct settings *settings = &server->settings;
     const struct workers_owner owner = {on_shutdown_command, on_drained, on_reload_command, server};
     server->workers = workers_new(server->loop, settings, dataset, &owner, error);
     if (server->workers != NULL)

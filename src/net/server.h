@@ -3,31 +3,21 @@
 #define STELE_NET_SERVER_H
 
 #include <stdbool.h>
-
-#include "serve/service.h"
+#include <stdint.h>
 
 struct dataset;
 struct dataset_source;
 struct error;
 struct server;
-
-struct server_settings {
-    // `port` 0: the system chooses. `threads` 0: as many as processors may be used, 64 at most. The
-    // real numbers are filled in.
-    struct service_settings service;
-    bool tcp;                  // serve TCP at all
-    const char *password_file; // read again at SIGHUP; NULL: none
-    bool watch;                // the data file, to reload it when it is replaced
-    const char *const *binds;  // addresses; "-" before one: do without it if it is not there
-    unsigned bind_count;
-};
+struct settings;
 
 // Listens on all addresses and raises the descriptor limit for `maxclients` (or lowers
 // `maxclients`, and logs it); clients who connect wait until server_listen. NULL with a message
-// when an address cannot be had. The strings of `settings` must outlive the server; the rest is
-// copied. One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
+// when an address cannot be had. For port 0 the system chooses one; 0 threads are as many as
+// processors may be used, 64 at most. The strings of `settings` must outlive the server; the rest
+// is copied. One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
 // which does the latter alone, and from server_listen on SIGTERM and SIGINT; it ignores SIGPIPE.
-struct server *server_open(const struct server_settings *settings, struct error *error);
+struct server *server_open(const struct settings *settings, struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.
 const char *server_address(const struct server *server);

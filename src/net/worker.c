@@ -80,9 +80,10 @@ static struct conn *conn_of_holding(struct link *link)
 // In ns; 0: none.
 static uint64_t time_for(const struct worker *worker, enum awaited what)
 {
-    static const enum live_setting settings[] = {
-        [AWAITS_REQUEST] = LIVE_REQUEST_TIMEOUT, [AWAITS_READING] = LIVE_WRITE_TIMEOUT};
-    return (uint64_t)service_live(&worker->service, settings[what]) * CLOCK_SECOND;
+    const struct runtime_settings *runtime = &worker->service.group->runtime;
+    const _Atomic int64_t *seconds =
+        what == AWAITS_REQUEST ? &runtime->request_timeout : &runtime->write_timeout;
+    return (uint64_t)runtime_get(seconds) * CLOCK_SECOND;
 }
 
 // Closes the connections whose client has not done its part in time.
@@ -109,7 +110,7 @@ static void close_overdue(struct worker *worker, enum awaited what, struct count
 // Whether somebody's time runs.
 static bool must_sweep(const struct worker *worker)
 {
-    bool must = service_live(&worker->service, LIVE_TIMEOUT) > 0;
+    bool must = runtime_get(&worker->service.group->runtime.timeout) > 0;
     must |= !link_is_empty(&worker->lingering);
     for (enum awaited what = 0; what < AWAITS_NOTHING; what++)
         must |= time_for(worker, what) > 0 && !link_is_empty(&worker->waiting[what]);
@@ -119,7 +120,7 @@ static bool must_sweep(const struct worker *worker)
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct worker *worker = timer->data;
-    uint64_t timeout = (uint64_t)service_live(&worker->service, LIVE_TIMEOUT);
+    uint64_t timeout = (uint64_t)runtime_get(&worker->service.group->runtime.timeout);
     uint64_t gone = counter_get(&worker->gone);
     (void)events;
     worker_take_turns(worker);
@@ -303,10 +304,11 @@ uint64_t worker_now(struct worker *worker)
 // libev ends the process when it cannot enlarge a table. The one that grows with the descriptors is
 // given its size here, before there are clients, by watching the highest one for a moment. (Others
 // grow with the sockets that are ready at once: a few bytes each.)
-static void reserve_watchers(struct ev_loop *loop, const struct service_settings *settings)
+static void reserve_watchers(struct ev_loop *loop, const struct settings *settings)
 {
     ev_io highest;
-    unsigned descriptors = settings->maxclients + DESCRIPTORS_BESIDES;
+    unsigned descriptors =
+        (unsigned)runtime_get(&settings->runtime.maxclients) + DESCRIPTORS_BESIDES;
     ev_io_init(&highest, NULL, (int)descriptors, EV_READ);
     ev_io_start(loop, &highest);
     ev_io_stop(loop, &highest);

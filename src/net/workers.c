@@ -338,7 +338,7 @@ static void on_all_drained(struct ev_loop *loop, ev_async *async, int events)
     workers->owner.drained(workers->owner.context);
 }
 
-struct workers *workers_new(struct ev_loop *loop, const struct service_settings *settings,
+struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
                             struct dataset *dataset, const struct workers_owner *owner,
                             struct error *error)
 {
@@ -410,9 +410,9 @@ bool workers_check_dataset(struct workers *workers)
     return service_check_dataset(&workers->seats[0]->worker->service);
 }
 
-int64_t workers_live(const struct workers *workers, enum live_setting which)
+const struct runtime_settings *workers_runtime(const struct workers *workers)
 {
-    return service_live(&workers->seats[0]->worker->service, which);
+    return &workers->group.runtime;
 }
 
 // True when all loops have done it; they may still come to do it when it was cancelled.

@@ -26,7 +26,7 @@ struct workers_owner {
 // As many workers as `settings->threads` says (SERVICES_MAX at most), the first on `loop`, which
 // the caller runs; the other threads run from here on. NULL with a message when memory, descriptors
 // or threads are short. `loop`, `settings` and `dataset` must outlive the workers.
-struct workers *workers_new(struct ev_loop *loop, const struct service_settings *settings,
+struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
                             struct dataset *dataset, const struct workers_owner *owner,
                             struct error *error);
 
@@ -45,8 +45,8 @@ struct stats *workers_stats(struct workers *workers);
 // (service_check_dataset).
 bool workers_check_dataset(struct workers *workers);
 
-// What CONFIG SET has made of a setting.
-int64_t workers_live(const struct workers *workers, enum live_setting which);
+// The settings that CONFIG SET changes, as they are now.
+const struct runtime_settings *workers_runtime(const struct workers *workers);
 
 // Has all loops go on with `dataset`, each between two of its turns: returns when all do. For a
 // thread of its own, and no more than one at a time. False when memory is short, and none does; or

@@ -8,7 +8,7 @@ enum { SINGLY_BELOW_US = 1000 };
 
 bool observe_singly(const struct service *service)
 {
-    int64_t slower_than = service_live(service, LIVE_SLOWLOG_LOG_SLOWER_THAN);
+    int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
     return slower_than >= 0 && slower_than < SINGLY_BELOW_US;
 }
 
@@ -35,9 +35,9 @@ static void log_slow(struct session *s, const struct resp_request *r, uint64_t u
 void observe_command(struct session *s, const struct resp_request *r, uint64_t ns)
 {
     const struct service *service = s->service;
-    int64_t slower_than = service_live(service, LIVE_SLOWLOG_LOG_SLOWER_THAN);
-    int64_t max = service_live(service, LIVE_SLOWLOG_MAX_LEN);
-    int64_t threshold = service_live(service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
+    int64_t max = runtime_get(&service->group->runtime.slowlog_max_len);
+    int64_t threshold = runtime_get(&service->group->runtime.latency_monitor_threshold);
     bool logged = (s->running->command->flags & SKIP_SLOWLOG) == 0;
     if (logged && slower_than >= 0 && ns / 1000 >= (uint64_t)slower_than && max > 0)
         log_slow(s, r, ns / 1000, (uint64_t)max);

@@ -5,37 +5,10 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
-
-enum {
-    SLOWLOG_SLOWER_THAN = 10000, // µs; these three are Redis's
-    SLOWLOG_MAX_LEN = 128,
-    TCP_KEEPALIVE = 300, // seconds
-};
-
-static void init_live(struct service_group *group)
-{
-    enum log_level level = LOG_NOTICE;
-    log_level_parse(group->settings->loglevel, &level);
-    const int64_t values[LIVE_SETTINGS] = {
-        [LIVE_LATENCY_TRACKING] = 1,
-        [LIVE_LOGLEVEL] = level,
-        [LIVE_MAXCLIENTS] = group->settings->maxclients,
-        [LIVE_MAXMEMORY_CLIENTS] = group->settings->maxmemory_clients,
-        [LIVE_REQUEST_TIMEOUT] = group->settings->request_timeout,
-        [LIVE_SLOWLOG_LOG_SLOWER_THAN] = SLOWLOG_SLOWER_THAN,
-        [LIVE_SLOWLOG_MAX_LEN] = SLOWLOG_MAX_LEN,
-        [LIVE_TCP_KEEPALIVE] = TCP_KEEPALIVE,
-        [LIVE_TIMEOUT] = group->settings->timeout,
-        [LIVE_WRITE_TIMEOUT] = group->settings->write_timeout,
-    };
-    for (unsigned i = 0; i < LIVE_SETTINGS; i++)
-        atomic_init(&group->live[i], values[i]);
-}
 
 static void init_observation(struct observation *o)
 {
@@ -46,7 +19,7 @@ static void init_observation(struct observation *o)
     o->percentiles = (struct percentiles){3, {50, 99, 99.9}};
 }
 
-void service_group_init(struct service_group *group, const struct service_settings *settings,
+void service_group_init(struct service_group *group, const struct settings *settings,
                         struct dataset *dataset)
 {
     static const char digits[] = "0123456789abcdef";
@@ -65,7 +38,7 @@ void service_group_init(struct service_group *group, const struct service_settin
     (void)got;
     for (unsigned i = 0; i < RUN_ID_LEN; i++)
         group->run_id[i] = digits[random[i] % 16];
-    init_live(group);
+    group->runtime = settings->runtime;
     init_observation(&group->observation);
 }
 
@@ -120,7 +93,7 @@ void service_init(struct service *service, struct service_group *group)
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
-    service->histograms.wanted = &group->live[LIVE_LATENCY_TRACKING];
+    service->histograms.wanted = &group->runtime.latency_tracking;
     service->histograms.resets = &group->observation.histogram_resets;
     service->timing.histograms = &service->histograms;
     group->services[group->count++] = service;
@@ -183,7 +156,7 @@ bool service_check_dataset(struct service *service)
 
 uint64_t service_clients_memory_max(const struct service *service)
 {
-    int64_t limit = service_live(service, LIVE_MAXMEMORY_CLIENTS);
+    int64_t limit = runtime_get(&service->group->runtime.maxmemory_clients);
     if (limit == 0)
         return UINT64_MAX;
     return limit > 0 ? (uint64_t)limit : service->group->memory_allowed / 100 * (uint64_t)-limit;
@@ -259,7 +232,7 @@ void service_flush_timing(struct service *service)
     uint64_t ms = t->elapsed_ns / 1000000;
     if (!shared || ms == 0)
         return;
-    int64_t threshold = service_live(service, LIVE_LATENCY_MONITOR_THRESHOLD);
+    int64_t threshold = runtime_get(&service->group->runtime.latency_monitor_threshold);
     if (threshold > 0 && ms >= (uint64_t)threshold)
         latency_events_add(&service->group->observation.latency, LATENCY_EVENT_LOOP,
                            clock_wall_us() / 1000000, ms);

@@ -23,70 +23,16 @@
 #include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session_table.h"
+#include "serve/settings.h"
 #include "serve/snapshot.h"
 
 struct dataset;
 struct session;
 
-enum enable_command { ENABLE_NO, ENABLE_LOCAL, ENABLE_YES };
-
-// What a write command is answered with (--write-error).
-enum write_error { WRITE_ERROR_READONLY, WRITE_ERROR_NOPERM, WRITE_ERROR_ERR };
-
-// The options as CONFIG GET and INFO report them. Strings are the program's and outlive the
-// service; none is NULL but where it is said.
-struct service_settings {
-    const char *executable;
-    const char *bind; // addresses separated by spaces
-    unsigned port;    // the real one; 0 when no TCP is served
-    const char *unixsocket;
-    unsigned unixsocketperm; // 0: as the umask says
-    unsigned threads;        // loops, one on a thread each
-    bool protected_mode;
-    unsigned maxclients;
-    unsigned maxclients_most; // CONFIG SET may go up to this many, if more: for descriptors
-    unsigned timeout;         // seconds; these three 0: never
-    unsigned request_timeout;
-    unsigned write_timeout;
-    int64_t maxmemory_clients; // bytes; negative: percent of what the process may have; 0: any
-    unsigned tcp_backlog;
-    const char *loglevel;
-    const char *logfile;
-    const char *requirepass;   // NULL: none; the one of the start, which may have been replaced
-    const char *redis_version; // that we announce
-    enum write_error write_error;
-    bool close_tracking;                // clients that track, when the dataset is replaced
-    bool cluster_enabled;               // as a cluster of one node
-    const char *cluster_announce_ip;    // NULL: where the client has reached us
-    unsigned cluster_announce_port;     // 0: the same
-    enum enable_command admin_commands; // who may use those that are administrative
-    enum enable_command enable_debug_command;
-    bool enable_shutdown_command;
-    bool skip_malformed;
-    bool huge_pages;
-    uint64_t build_memory;
-};
-
-// What CONFIG SET changes while the server runs: `live` of the group.
-enum live_setting {
-    LIVE_LATENCY_MONITOR_THRESHOLD, // ms; 0: off
-    LIVE_LATENCY_TRACKING,          // 0 or 1
-    LIVE_LOGLEVEL,                  // an enum log_level
-    LIVE_MAXCLIENTS,
-    LIVE_MAXMEMORY_CLIENTS,       // bytes, or negative: percent; 0: no limit
-    LIVE_REQUEST_TIMEOUT,         // seconds; 0: none
-    LIVE_SLOWLOG_LOG_SLOWER_THAN, // µs; negative: nothing is logged
-    LIVE_SLOWLOG_MAX_LEN,
-    LIVE_TCP_KEEPALIVE, // seconds; 0: off
-    LIVE_TIMEOUT,       // seconds; 0: none
-    LIVE_WRITE_TIMEOUT, // seconds; 0: none
-    LIVE_SETTINGS,      // how many
-};
-
 // How many older datasets a loop keeps for who still reads them.
 enum { OLDER_SNAPSHOTS_MAX = 16 };
 
-enum { RUN_ID_LEN = 40, SERVICES_MAX = 128, CLIENT_ADDRESS_TEXT = 144 };
+enum { RUN_ID_LEN = 40, SERVICES_MAX = SETTINGS_THREADS_MAX, CLIENT_ADDRESS_TEXT = 144 };
 
 // What an operator asked to be watched. Any thread may use any of it: the parts have locks of their
 // own, and `lock` is for the rest. On lines of its own, as it is written while the loops run; but
@@ -105,7 +51,7 @@ struct observation {
 
 // The services of all loops and what they have in common.
 struct service_group {
-    const struct service_settings *settings;
+    const struct settings *settings;
     struct dataset *dataset;
     struct command_index commands;
     struct service *services[SERVICES_MAX]; // one a loop, in the order of their loops
@@ -123,11 +69,11 @@ struct service_group {
     void *reload_context;
     // Told that a client was refused an administrative command, by any loop's thread; or NULL.
     void (*refused)(const struct session *s, const struct command_entry *entry);
-    // Told when `live` has changed, by any loop's thread; or NULL.
+    // Called after `runtime` has changed, by any loop's thread; or NULL.
     void (*settings_changed)(void *context);
     void *settings_context;
-    _Alignas(MEMORY_LINE) _Atomic int64_t live[LIVE_SETTINGS]; // by any thread, seldom
-    _Alignas(MEMORY_LINE) pthread_mutex_t password_lock;       // taken by AUTH and HELLO
+    _Alignas(MEMORY_LINE) struct runtime_settings runtime; // of `settings` at first; any thread
+    _Alignas(MEMORY_LINE) pthread_mutex_t password_lock;   // taken by AUTH and HELLO
     char password[PASSWORD_MAX + 1]; // guarded by it; of no meaning where `requirepass` is NULL
     _Alignas(MEMORY_LINE) struct observation observation;
 };
@@ -161,8 +107,8 @@ struct service {
     struct link sessions;       // in the order of their ids
     struct session_table table; // the same by their ids
     struct client_owner owner;
-    uint64_t paused_until;                   // by CLIENT PAUSE: monotonic ns; 0: not paused
-    const struct service_settings *settings; // these three are the group's
+    uint64_t paused_until;           // by CLIENT PAUSE: monotonic ns; 0: not paused
+    const struct settings *settings; // these three are the group's
     struct dataset *dataset;
     const struct command_index *commands;
     struct link snapshots;          // that are held by something, the oldest first
@@ -181,7 +127,7 @@ struct service {
 
 // An empty group. Fills in all but the two functions. `settings` and `dataset` must outlive the
 // group.
-void service_group_init(struct service_group *group, const struct service_settings *settings,
+void service_group_init(struct service_group *group, const struct settings *settings,
                         struct dataset *dataset);
 
 // Has clients give another password from here on, of PASSWORD_MAX bytes at most; those who have
@@ -251,12 +197,6 @@ uint64_t service_clients_memory_max(const struct service *service);
 // How many bytes more they may come to hold; 0 where there is no limit to keep room for. Any thread
 // may ask.
 uint64_t service_clients_memory_left(const struct service *service);
-
-// What CONFIG SET has made of a setting, or the program at its start.
-static inline int64_t service_live(const struct service *service, enum live_setting which)
-{
-    return atomic_load_explicit(&service->group->live[which], memory_order_relaxed);
-}
 
 // Settles the service's timing, and notes what is seen by that: how much is done in what time, and
 // when what was answered together took longer than latency-monitor-threshold.

@@ -588,6 +588,7 @@ static void reject_write(struct session *s, const struct command_entry *entry)
     case WRITE_ERROR_ERR:
         reject(s, entry, "ERR You can't write against a read only replica.");
         break;
+    case WRITE_ERROR_UNSET: assert(false); break; // settings_complete has chosen one
     }
 }
 

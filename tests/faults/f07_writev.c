@@ -15,6 +15,7 @@
 #include "faults/hammer.h"
 #include "net/publisher.h"
 #include "net/server.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/watch.h"
 
@@ -111,20 +112,7 @@ static void break_page(const struct dataset *d, size_t at, size_t page)
 
 static void cannot_read(size_t page)
 {
-    static const char *const binds[] = {"127.0.0.1"};
-    static const struct server_settings settings = {
-        .service = {.executable = "",
-                    .bind = "127.0.0.1",
-                    .unixsocket = "",
-                    .loglevel = "notice",
-                    .logfile = "",
-                    .threads = 2,
-                    .maxclients = 100,
-                    .tcp_backlog = 16},
-        .tcp = true,
-        .binds = binds,
-        .bind_count = 1,
-    };
+    struct settings settings = test_settings;
     static const struct dataset_settings none = {.index = DATASET_INDEX_NONE};
     struct error error = {""};
     struct buf wanted[2];
@@ -132,6 +120,11 @@ static void cannot_read(size_t page)
     pthread_t thread;
     size_t broken = (file.records[0].value + LARGE / 2) / page * page;
     path = test_file("served.data", buf_span(&file.text));
+    settings.tcp = true;
+    settings.bind = (struct setting_list){1, {"127.0.0.1"}};
+    settings.threads = 2;
+    settings.runtime.maxclients = 100;
+    settings.tcp_backlog = 16;
     require(log_open(test_path("log"), LOG_NOTICE, &error), "%s", error.text);
     struct server *server = server_open(&settings, &error);
     struct dataset *d = dataset_open(path, &none, NULL, &error);

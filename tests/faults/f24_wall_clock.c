@@ -82,7 +82,7 @@ static pthread_t start(struct options *options, const char *file, struct dataset
     const struct dataset_source source = {.path = file};
     pthread_t thread;
     require(options_parse(options, 7, argv, &error), "%s", error.text);
-    server = server_open(&options->server, &error);
+    server = server_open(&options->settings, &error);
     require(server != NULL, "%s", error.text);
     *dataset = dataset_open(file, &settings, NULL, &error);
     require(*dataset != NULL && server_listen(server, &source, *dataset, &error), "%s", error.text);

@@ -735,7 +735,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    struct service_settings settings = test_settings;
+    struct settings settings = test_settings;
     settings.requirepass = (data[0] & 1) != 0 ? "secret" : NULL;
     settings.cluster_enabled = (data[0] & 2) != 0;
     settings.write_error = (enum write_error)((data[0] >> 2) % 3);

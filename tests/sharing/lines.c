@@ -135,7 +135,7 @@ static void check_loops(void)
     struct buf text = {0};
     pthread_t client;
     const struct workers_owner owner = {.drained = on_drained};
-    struct service_settings settings = test_settings;
+    struct settings settings = test_settings;
     settings.threads = LOOPS;
     buf_append_text(&text, KEY " value\n" LONG_KEY " ");
     append_bytes(&text, 'v', LONG_VALUE);

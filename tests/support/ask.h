@@ -15,7 +15,7 @@ struct ask {
     struct service_group group;
     struct service service;
     struct dataset *dataset;
-    struct service_settings settings;
+    struct settings settings;
 };
 
 // `lines` must stay where they are until ask_close.

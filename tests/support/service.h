@@ -6,6 +6,6 @@
 
 // No limits, no password, and administrative commands for clients of this machine. A test that
 // needs other settings changes a copy.
-extern const struct service_settings test_settings;
+extern const struct settings test_settings;
 
 #endif

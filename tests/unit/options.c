@@ -35,42 +35,53 @@ static void tell_number(struct buf *to, const char *name, unsigned value, unsign
         buf_printf(to, "%s%s=%u", to->len > 0 ? " " : "", name, value);
 }
 
+// What CONFIG GET shows of an option.
+static const char *shown(const char *name, const struct settings *s, char text[SETTING_VALUE_MAX])
+{
+    unsigned i = 0;
+    while (settings_table[i].name == NULL || strcmp(settings_table[i].name, name) != 0)
+        i++;
+    return setting_format(&settings_table[i], s, &s->runtime, text);
+}
+
 // All that differs from the defaults, "name=value name=value".
 static struct buf differences(const struct options *o)
 {
     static const char *const enable[] = {"no", "local", "yes"};
     static const char *const write_error[] = {"readonly", "noperm", "err"};
-    const struct service_settings *s = &o->server.service;
+    const struct settings *s = &o->settings;
+    char text[SETTING_VALUE_MAX];
     struct buf b = {0};
     tell(&b, "file", o->data_file != NULL ? o->data_file : "none", "f");
-    tell_number(&b, "tcp", o->server.tcp, 1);
+    tell_number(&b, "tcp", s->tcp, 1);
     tell_number(&b, "port", s->port, 6379);
-    tell(&b, "bind", s->bind, "127.0.0.1 -::1");
+    tell(&b, "bind", shown("bind", s, text), "127.0.0.1 -::1");
     tell_number(&b, "protected-mode", s->protected_mode, 1);
     tell(&b, "unixsocket", s->unixsocket, "");
     tell_number(&b, "unixsocketperm", s->unixsocketperm, 0);
     tell_number(&b, "threads", s->threads, 0);
-    tell_number(&b, "maxclients", s->maxclients, 10000);
-    tell_number(&b, "timeout", s->timeout, 0);
-    tell_number(&b, "request-timeout", s->request_timeout, 30);
-    tell_number(&b, "write-timeout", s->write_timeout, 60);
-    if (s->maxmemory_clients != -25)
+    tell_number(&b, "maxclients", (unsigned)s->runtime.maxclients, 10000);
+    tell_number(&b, "timeout", (unsigned)s->runtime.timeout, 0);
+    tell_number(&b, "request-timeout", (unsigned)s->runtime.request_timeout, 30);
+    tell_number(&b, "write-timeout", (unsigned)s->runtime.write_timeout, 60);
+    if (s->runtime.maxmemory_clients != -25)
         buf_printf(&b, "%smaxmemory-clients=%lld", b.len > 0 ? " " : "",
-                   (long long)s->maxmemory_clients);
+                   (long long)s->runtime.maxmemory_clients);
     tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
-    tell_number(&b, "skip-malformed", o->skip_malformed, 0);
-    tell(&b, "index", o->index != NULL ? (*o->index != '\0' ? o->index : "none") : "default",
+    tell_number(&b, "skip-malformed", s->skip_malformed, 0);
+    tell(&b, "index", s->index != NULL ? (*s->index != '\0' ? s->index : "none") : "default",
          "default");
-    tell_number(&b, "sampled-trust", o->sampled_trust, 0);
-    tell_number(&b, "index-verify", (unsigned)o->index_verify, 0);
-    tell_number(&b, "huge-pages", o->huge_pages, 0);
-    tell_number(&b, "build-memory", (unsigned)o->build_memory, 0);
-    tell_number(&b, "watch", o->server.watch, 0);
+    tell_number(&b, "sampled-trust", s->sampled_trust, 0);
+    tell_number(&b, "index-verify", (unsigned)s->index_verify, 256 << 20);
+    tell_number(&b, "huge-pages", s->huge_pages, 0);
+    tell_number(&b, "build-memory", (unsigned)s->build_memory, 0);
+    tell_number(&b, "watch", s->watch, 0);
     tell_number(&b, "push+close", s->close_tracking, 0);
-    tell(&b, "loglevel", log_level_name(o->log_level), "notice");
+    tell(&b, "loglevel", shown("loglevel", s, text), "notice");
     tell(&b, "logfile", s->logfile, "");
     tell(&b, "requirepass", s->requirepass != NULL ? s->requirepass : "none", "none");
-    tell(&b, "requirepass-file", o->password_file != NULL ? o->password_file : "none", "none");
+    tell(&b, "requirepass-file", s->requirepass_file != NULL ? s->requirepass_file : "none",
+         "none");
     tell(&b, "redis-version", s->redis_version, "7.4.0");
     tell(&b, "write-error", write_error[s->write_error], "readonly");
     tell_number(&b, "cluster-enabled", s->cluster_enabled, 0);
@@ -86,7 +97,7 @@ static struct buf differences(const struct options *o)
     return b;
 }
 
-static struct options options; // not moved: it points into itself
+static struct options options;
 
 // `wanted`: the differences; a message instead when it begins with '!'.
 static bool means(const char *const *words, const char *wanted, const char *name)
@@ -428,39 +439,41 @@ static void test_binds(void)
 {
     const char *words[WORDS_MAX] = {"f"};
     char long_address[100];
+    char text[SETTING_VALUE_MAX];
     unsigned count = 1;
     memset(long_address, 'a', sizeof long_address - 1);
     long_address[sizeof long_address - 1] = '\0';
-    for (unsigned i = 0; i < OPTIONS_BINDS_MAX; i++) {
+    for (unsigned i = 0; i < SETTING_ITEMS_MAX; i++) {
         words[count++] = "--bind";
         words[count++] = long_address;
     }
     struct error error;
     ok(parse(&options, words, &error), "16 addresses are taken");
-    is_number(options.server.bind_count, OPTIONS_BINDS_MAX, "and counted");
-    ok(options.server.binds == options.binds && options.binds[15] == long_address,
-       "and kept as they are");
-    is_number((int64_t)strlen(options.server.service.bind), sizeof options.bind_text - 1,
-              "their text is cut to its room");
+    is_number(options.settings.bind.count, SETTING_ITEMS_MAX, "and counted");
+    ok(options.settings.bind.items[15] == long_address, "and kept as they are");
+    is_number((int64_t)strlen(shown("bind", &options.settings, text)),
+              SETTING_ITEMS_MAX * sizeof long_address - 1, "and shown with spaces between them");
     words[count++] = "--bind=b";
     means(words, "!--bind 'b' is given more than 16 times", "a 17th is refused");
 }
 
 static void test_defaults(void)
 {
+    char text[SETTING_VALUE_MAX];
     struct error error;
     memset(&options, 0xff, sizeof options);
     ok(parse(&options, (const char *const[]){"f", NULL}, &error), "what was there is overwritten");
     struct buf got = differences(&options);
     is_text(got.ptr, "", "by the defaults");
     buf_release(&got);
-    is_number(options.server.bind_count, 2, "two addresses by default");
-    is_text(options.binds[0], "127.0.0.1", "IPv4's loopback");
-    is_text(options.binds[1], "-::1", "and IPv6's, if there is one");
-    is_text(options.server.service.executable, "stele-server", "the program's name is kept");
-    is_text(options.server.service.loglevel, "notice", "the log level has its word");
+    is_number(options.settings.bind.count, 2, "two addresses by default");
+    is_text(options.settings.bind.items[0], "127.0.0.1", "IPv4's loopback");
+    is_text(options.settings.bind.items[1], "-::1", "and IPv6's, if there is one");
+    is_text(options.settings.executable, "stele-server", "the program's name is kept");
+    is_text(shown("loglevel", &options.settings, text), "notice", "the log level has its word");
     parse(&options, (const char *const[]){"f", "--loglevel=WARNING", NULL}, &error);
-    is_text(options.server.service.loglevel, "warning", "Redis's word, however it was written");
+    is_text(shown("loglevel", &options.settings, text), "warning",
+            "Redis's word, however it was written");
     ok(!options_parse(&options, 0, (char *[]){NULL}, &error), "no argv at all is no data file");
 }
 
@@ -572,7 +585,7 @@ static void test_password_file(const char *content, size_t len, const char *want
     const char *words[] = {"f", "--requirepass-file", path, NULL};
     require(parse(&options, words, &error), "%s", error.text);
     bool read = options_read_password(&options, &error);
-    const char *got = read ? options.server.service.requirepass : error.text + strlen(path);
+    const char *got = read ? options.settings.requirepass : error.text + strlen(path);
     is_text(got, wanted, "a password file of %zu bytes", len);
     unlink(path);
 }

@@ -26,7 +26,7 @@ struct talk {
     bool publishes; // then both loops go on with another dataset
 };
 
-static struct service_settings settings;
+static struct settings settings;
 static struct dataset *datasets[2];
 static struct buf lines[2];
 

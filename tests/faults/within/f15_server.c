@@ -15,6 +15,7 @@
 #include "net/publisher.h"
 #include "net/server.h"
 #include "support/server.h"
+#include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"
 #include "unit/support/loops.h"
@@ -42,22 +43,7 @@ struct kind {
     bool after;
 };
 
-static const char *const binds[] = {"127.0.0.1"};
-static struct server_settings settings = {
-    .service = {.executable = "",
-                .bind = "127.0.0.1",
-                .unixsocket = "",
-                .loglevel = "notice",
-                .logfile = "",
-                .threads = 2,
-                .maxclients = 100,
-                .tcp_backlog = 16,
-                .admin_commands = ENABLE_YES,
-                .enable_shutdown_command = true},
-    .tcp = true,
-    .binds = binds,
-    .bind_count = 1,
-};
+static struct settings settings;
 static struct dataset *dataset;
 
 // ---- starting -----------------------------------------------------------------------------------
@@ -122,7 +108,7 @@ static int connect_patiently(void)
     int fd = connect_tcp(port);
     require(fd >= 0, "cannot connect");
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (settings.service.requirepass != NULL) {
+    if (settings.requirepass != NULL) {
         struct buf reply = {0};
         require(send_all(fd, span_text("AUTH p\r\n")) && receive(fd, &reply, 5) &&
                     span_equal(buf_span(&reply), span_text("+OK\r\n")),
@@ -226,7 +212,7 @@ static void check_reload(void)
     static const char request[] = "STELE.RELOAD\r\n";
     unsigned at = 0, refused = 0, ends = 0, bad = 0;
     pthread_t thread;
-    settings.service.requirepass = "p";
+    settings.requirepass = "p";
     struct server *server = begin_serving(&thread);
     for (bool failed = true; failed && at < CALLS_MAX;) {
         int fd = connect_patiently();
@@ -308,6 +294,14 @@ int main(void)
     char path[sizeof folder + 16];
     struct error error;
     require(log_open("/dev/null", LOG_NOTICE, &error), "%s", error.text);
+    settings = test_settings;
+    settings.tcp = true;
+    settings.bind = (struct setting_list){1, {"127.0.0.1"}};
+    settings.threads = 2;
+    settings.runtime.maxclients = 100;
+    settings.tcp_backlog = 16;
+    settings.admin_commands = ENABLE_YES;
+    settings.enable_shutdown_command = true;
     buf_append_text(&text, KEY(0) " value\n" KEY(1) " ");
     size_t at = text.len;
     append_bytes(&text, 'x', LARGE);
@@ -317,11 +311,11 @@ int main(void)
     // Not the test's folder, which would go with the first process that ends.
     require(mkdtemp(folder) != NULL, "no folder");
     snprintf(path, sizeof path, "%s/socket", folder);
-    settings.service.unixsocket = path;
+    settings.unixsocket = path;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         check_start(&kinds[i]);
     rmdir(folder);
-    settings.service.unixsocket = "";
+    settings.unixsocket = "";
     dataset_close(dataset);
     check_serving(span_of(text.ptr + at, LARGE));
     check_reload();

@@ -15,7 +15,7 @@ static const char lines[] = "00000000-0000-4000-8000-000000000001 one\n"
                             "00000000-0000-4000-8000-000000000002 two\n"
                             "00000000-0000-4000-8000-000000000003 three\n";
 
-static struct service_settings settings;
+static struct settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 

@@ -17,7 +17,7 @@
 #define FAILED(name, why)                                                                          \
     "-ERR CONFIG SET failed (possibly related to argument '" name "') - " why "\r\n"
 
-static struct service_settings settings;
+static struct settings settings;
 
 static struct service_group group;
 static struct service services[2];
@@ -33,9 +33,9 @@ static void on_change(void *context)
 static void start(void)
 {
     settings = test_settings;
-    settings.maxclients = 100;
+    settings.runtime.maxclients = 100;
     settings.maxclients_most = 200;
-    settings.timeout = 7;
+    settings.runtime.timeout = 7;
     service_group_init(&group, &settings, dataset);
     group.settings_changed = on_change;
     for (unsigned i = 0; i < 2; i++)
@@ -94,8 +94,8 @@ static void check_set(void)
     start();
     is_text(ask("CONFIG SET timeout 5 maxclients 50 slowlog-log-slower-than -1"), "+OK\r\n",
             "several at once");
-    ok(group.live[LIVE_TIMEOUT] == 5 && group.live[LIVE_MAXCLIENTS] == 50 &&
-           group.live[LIVE_SLOWLOG_LOG_SLOWER_THAN] == -1,
+    ok(group.runtime.timeout == 5 && group.runtime.maxclients == 50 &&
+           group.runtime.slowlog_log_slower_than == -1,
        "are set");
     is_number(changes, 1, "and who must know is told");
     is_text(ask_in(&services[1], "CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n5\r\n",
@@ -130,11 +130,11 @@ static void check_set(void)
     };
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++)
         is_text(ask(refused[i][0]), refused[i][1], "%s", refused[i][0]);
-    is_number(group.live[LIVE_TIMEOUT], 5, "of what is refused in part nothing is set");
+    is_number(group.runtime.timeout, 5, "of what is refused in part nothing is set");
     is_number(changes, 1, "nor told");
     is_text(ask("CONFIG SET request-timeout 8 write-timeout 9 maxmemory-clients 50%"), "+OK\r\n",
             "limits of clients");
-    ok(group.live[LIVE_REQUEST_TIMEOUT] == 8 && group.live[LIVE_WRITE_TIMEOUT] == 9 &&
+    ok(group.runtime.request_timeout == 8 && group.runtime.write_timeout == 9 &&
            service_clients_memory_max(&services[1]) == group.memory_allowed / 100 * 50,
        "are set");
     ask("CONFIG SET maxmemory-clients 3mb");
@@ -175,6 +175,89 @@ static void check_names(void)
         at = strchr(at + skip + value_len, '$');
     }
     ok(count > 30 && wrong == 0, "%u options, in order", count);
+    end();
+}
+
+// Each option of the command line but the password, so that none is forgotten.
+static void check_every_option(void)
+{
+    unsigned known = 0;
+    unsigned options = 0;
+    char command[128];
+    start();
+    for (unsigned i = 0; i < settings_count; i++) {
+        const struct setting *row = &settings_table[i];
+        if (row->option == NULL || row->secret)
+            continue;
+        snprintf(command, sizeof command, "CONFIG GET %s", row->name);
+        bool found = strncmp(ask(command), "*2\r\n", 4) == 0;
+        known += found;
+        options++;
+        if (!found)
+            diag("%s is unknown", row->name);
+    }
+    ok(options > 30 && known == options, "%u of %u options are known", known, options);
+    is_text(ask("CONFIG GET requirepass"), "*0\r\n", "the password is not shown");
+    end();
+}
+
+static void check_cluster_enabled_always_said_no(void)
+{
+    start();
+    is_text(ask("CONFIG GET cluster-enabled"), "*2\r\n$15\r\ncluster-enabled\r\n$2\r\nno\r\n",
+            "a server outside a cluster");
+    settings.cluster_enabled = true;
+    is_text(ask("CONFIG GET cluster-enabled"), "*2\r\n$15\r\ncluster-enabled\r\n$3\r\nyes\r\n",
+            "a server in a cluster says so");
+    end();
+}
+
+// Values that differ from the defaults, of each type.
+static void check_shown(void)
+{
+    static const char *const shown[][2] = {
+        {"watch", "yes"},
+        {"swap-tracking", "push+close"},
+        {"redis-version", "8.0.1"},
+        {"write-error", "noperm"},
+        {"cluster-announce-ip", "10.0.0.7"},
+        {"cluster-announce-port", "7000"},
+        {"index-trust", "sampled"},
+        {"index-verify", "1048576"},
+        {"index-pages", "huge"},
+        {"build-memory", "512"},
+        {"requirepass-file", "/run/password"},
+        {"unixsocketperm", "770"},
+        {"admin-commands", "local"},
+        {"bind", "::1 *"},
+        {"threads", "3"},
+        {"io-threads", "3"},
+    };
+    start();
+    settings.watch = true;
+    settings.close_tracking = true;
+    settings.redis_version = "8.0.1";
+    settings.write_error = WRITE_ERROR_NOPERM;
+    settings.cluster_announce_ip = "10.0.0.7";
+    settings.cluster_announce_port = 7000;
+    settings.sampled_trust = true;
+    settings.index_verify = 1 << 20;
+    settings.huge_pages = true;
+    settings.build_memory = 512;
+    settings.requirepass_file = "/run/password";
+    settings.unixsocketperm = 0770;
+    settings.bind = (struct setting_list){2, {"::1", "*"}};
+    settings.threads = 3;
+    for (unsigned i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const char *name = shown[i][0];
+        const char *value = shown[i][1];
+        char command[128];
+        char wanted[256];
+        snprintf(command, sizeof command, "CONFIG GET %s", name);
+        snprintf(wanted, sizeof wanted, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(name), name,
+                 strlen(value), value);
+        is_text(ask(command), wanted, "%s", name);
+    }
     end();
 }
 
@@ -433,6 +516,9 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     check_set();
     check_names();
+    check_every_option();
+    check_cluster_enabled_always_said_no();
+    check_shown();
     check_reset();
     check_tracking();
     check_fields();

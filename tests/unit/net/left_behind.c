@@ -133,7 +133,7 @@ static void check_late(void)
     struct client clients[CLIENTS];
     struct buf got = {0};
     unsigned answered = 0;
-    group.live[LIVE_TIMEOUT] = 1;
+    group.runtime.timeout = 1;
     worker_settings_changed(pairs.worker);
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = client_connect(&pairs);

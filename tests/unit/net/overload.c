@@ -21,7 +21,7 @@
 
 enum { REQUEST_TIMEOUT = 3, WRITE_TIMEOUT = 5, KiB = 1024, LARGE = 1000 * KiB, PIECE = 16000 };
 
-static struct service_settings settings;
+static struct settings settings;
 
 static struct ev_loop *loop;
 static struct service_group group;
@@ -185,12 +185,12 @@ static void check_requests(void)
     ok(is_gone(fd), "fewer do not");
     close(fd);
     fd = client_new();
-    atomic_store(&group.live[LIVE_REQUEST_TIMEOUT], 0);
+    atomic_store(&group.runtime.request_timeout, 0);
     say(fd, SPAN("P"));
     pass(AWAITS_REQUEST, 1000 * REQUEST_TIMEOUT);
     ok(!is_gone(fd), "without a timeout it may take as long as it likes");
     ok(!ev_is_active(&worker->sweep), "and no timer runs");
-    atomic_store(&group.live[LIVE_REQUEST_TIMEOUT], REQUEST_TIMEOUT);
+    atomic_store(&group.runtime.request_timeout, REQUEST_TIMEOUT);
     worker_settings_changed(worker);
     ev_feed_event(loop, &worker->sweep, EV_TIMER);
     turn();
@@ -284,12 +284,12 @@ static void check_memory(void)
     uint64_t of_large = counter_get(held()) - of_small - of_kept - bare;
     ok(of_large >= 200000, "what waits for EXEC is held: %llu bytes", (unsigned long long)of_large);
 
-    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS],
+    atomic_store(&group.runtime.maxmemory_clients,
                  (int64_t)(bare + of_small + of_large + of_kept + KiB));
     worker_settings_changed(worker);
     turn();
     is_number((int64_t)(evicted() - before), 0, "within the limit nobody is closed");
-    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS],
+    atomic_store(&group.runtime.maxmemory_clients,
                  (int64_t)(bare + of_small + of_large + of_kept - KiB));
     worker_settings_changed(worker);
     turn();
@@ -302,7 +302,7 @@ static void check_memory(void)
     ok(!is_gone(small), "within it again");
     say_bytes(small, 150 * KiB);
     ok(is_gone(small) && !is_gone(kept), "then it is exceeded by one that grows");
-    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 100 * KiB);
+    atomic_store(&group.runtime.maxmemory_clients, 100 * KiB);
     worker_settings_changed(worker);
     turn();
     ok(is_gone(kept), "one that is not to be closed is when nobody else is left");
@@ -323,7 +323,7 @@ static void check_memory(void)
     close(reader);
 
     // What one asks while it does not read counts, and is given back at once, too.
-    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 3000 * KiB);
+    atomic_store(&group.runtime.maxmemory_clients, 3000 * KiB);
     reader = client_new();
     say(reader, SPAN("GET " KEY "\r\n"));
     c = (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
@@ -356,7 +356,7 @@ static void check_memory(void)
         close(listening[i]);
     turn();
     ok(counter_get(held()) <= bare, "and are given back");
-    atomic_store(&group.live[LIVE_MAXMEMORY_CLIENTS], 0);
+    atomic_store(&group.runtime.maxmemory_clients, 0);
     close(small);
     close(large);
     close(kept);
@@ -377,8 +377,8 @@ int main(void)
         dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
     settings = test_settings;
-    settings.request_timeout = REQUEST_TIMEOUT;
-    settings.write_timeout = WRITE_TIMEOUT;
+    settings.runtime.request_timeout = REQUEST_TIMEOUT;
+    settings.runtime.write_timeout = WRITE_TIMEOUT;
     service_group_init(&group, &settings, dataset);
     loop = ev_loop_new(EVFLAG_AUTO);
     worker = worker_new(loop, &group, &error);

@@ -22,7 +22,7 @@ static const char *const in_part[] = {"acl|log", "client|kill"};
 
 static const char *const words[] = {"no", "local", "yes"};
 
-static struct service_settings settings;
+static struct settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 static unsigned refusals;
@@ -166,8 +166,7 @@ static void check_allowed(void)
     is_number(refusals, 0, "nothing is refused");
     is_text(ask(p, "ACL LOG RESET"), REFUSED("acl|log"), "ACL LOG RESET is not");
     is_text(ask(p, "CONFIG SET maxclients 1"), REFUSED("config|set"), "nor CONFIG SET");
-    is_number(service_live(&loops.service[0], LIVE_MAXCLIENTS), settings.maxclients,
-              "nothing is set");
+    is_number(loops.group.runtime.maxclients, settings.runtime.maxclients, "nothing is set");
     ok(strstr(ask(p, "INFO stats"), "\r\nacl_access_denied_cmd:2\r\n") != NULL, "INFO counts them");
     loops_release(&loops);
 }

@@ -13,7 +13,7 @@
     "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "     \
     "RESP protocol version at the same time\r\n"
 
-static struct service_settings settings;
+static struct settings settings;
 static struct dataset *dataset;
 static struct loops loops;
 

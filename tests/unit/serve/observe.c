@@ -56,11 +56,6 @@ static void end(void)
     service_group_release(&group);
 }
 
-static void set(enum live_setting which, int64_t value)
-{
-    group.live[which] = value;
-}
-
 // Requests of one session, separated by '|', in as many turns as they take; what is answered.
 static struct buf ask(struct session *s, const char *text)
 {
@@ -201,19 +196,19 @@ static void check_limits(void)
     run("CLIENT SETNAME joe|COMMAND count");
     is_number(logged_count(), 2, "one at the limit is");
     is_text(logged(0), "us=10000 joe: COMMAND count", "as it was said");
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, -1);
+    group.runtime.slowlog_log_slower_than = -1;
     run("COMMAND COUNT");
     is_number(logged_count(), 2, "none when the log is off");
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, 10000);
+    group.runtime.slowlog_log_slower_than = 10000;
     run("PING|PING|GET " A);
     is_number(logged_count(), 2, "short ones share their time");
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, 999);
+    group.runtime.slowlog_log_slower_than = 999;
     fake.readings = 0;
     run("PING|PING|GET " A "|SET a b|GET|nonsense");
     is_number(logged_count(), 5, "but are logged one by one when the limit is low");
     is_number(fake.readings, 4, "by reading the clock behind each");
     is_text(logged(0), "us=10000 : GET " A, "what is refused is not logged");
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, 1000);
+    group.runtime.slowlog_log_slower_than = 1000;
     fake.readings = 0;
     run("PING|PING|GET " A);
     is_number(fake.readings, 2, "back at a high limit the clock is read twice a batch");
@@ -239,7 +234,7 @@ static void check_secrets(void)
         {"ECHO auth", "ECHO auth"},
     };
     start(10 * MS);
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, 0);
+    group.runtime.slowlog_log_slower_than = 0;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         run(cases[i].said);
         const char *text = strstr(logged(0), ": ");
@@ -393,17 +388,17 @@ static void check_events(void)
     start(20 * MS);
     run("COMMAND COUNT|PING");
     ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0, "off by default");
-    set(LIVE_LATENCY_MONITOR_THRESHOLD, 21);
+    group.runtime.latency_monitor_threshold = 21;
     run("COMMAND COUNT|PING");
     ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0, "nothing took as long");
-    set(LIVE_LATENCY_MONITOR_THRESHOLD, 20);
+    group.runtime.latency_monitor_threshold = 20;
     run("COMMAND COUNT");
     is_number(longest(LATENCY_COMMAND), 20, "a command did");
     ok(longest(LATENCY_FAST_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0,
        "as which it counts");
     run("PING|PING");
     is_number(longest(LATENCY_EVENT_LOOP), 20, "what is answered together counts together");
-    set(LIVE_SLOWLOG_LOG_SLOWER_THAN, 0);
+    group.runtime.slowlog_log_slower_than = 0;
     run("PING");
     is_number(longest(LATENCY_FAST_COMMAND), 20, "a fast command that is timed by itself");
     end();

@@ -219,7 +219,7 @@ static void check_random(struct random *r)
 // Unlike what a client has already been told to be, one who RESETs is a stranger.
 static void check_stranger(void)
 {
-    struct service_settings guarded = test_settings;
+    struct settings guarded = test_settings;
     struct loops own;
     struct buf said = {0};
     append_request(&said, "AUTH secret");

@@ -51,7 +51,7 @@ static void describe(const struct session *s, struct client_facts *facts)
     memcpy(facts->local_address, "10.9.9.9:2", sizeof "10.9.9.9:2");
 }
 
-void loops_init(struct loops *l, unsigned count, const struct service_settings *settings,
+void loops_init(struct loops *l, unsigned count, const struct settings *settings,
                 struct dataset *dataset)
 {
     memset(l, 0, sizeof *l);

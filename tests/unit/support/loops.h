@@ -50,7 +50,7 @@ struct dataset *loops_dataset(const char *lines);
 // Has one of the loops go on with `dataset`.
 void loops_publish(struct loops *l, unsigned number, struct dataset *dataset);
 
-void loops_init(struct loops *l, unsigned count, const struct service_settings *settings,
+void loops_init(struct loops *l, unsigned count, const struct settings *settings,
                 struct dataset *dataset);
 
 // Ends all parties that are left, and the loops. Errands that are still on their way are released.

@@ -1,0 +1,548 @@
+// The table of options, and the reading and formatting of their values by type. The table knows
+// nothing of argv or of a session: options.c and commands/config.c bring those.
+#include "serve/settings.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "base/password.h"
+#include "base/version.h"
+#include "metrics/slow_log.h"
+
+// ---- values that no type describes --------------------------------------------------------------
+
+static const char *check_path(const char *text)
+{
+    return *text != '\0' ? NULL : "must be a path";
+}
+
+static const char *check_bind(const char *text)
+{
+    return *text != '\0' ? NULL : "must be an address";
+}
+
+static const char *check_password(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= PASSWORD_MAX ? NULL : "must have 1 to 512 bytes";
+}
+
+static const char *check_redis_version(const char *text)
+{
+    unsigned dots = 0;
+    bool good = true;
+    for (const char *c = text; *c != '\0'; c++) {
+        bool digit = *c >= '0' && *c <= '9';
+        bool dot = *c == '.' && c > text && c[-1] != '.' && c[1] != '\0';
+        good &= digit || dot;
+        dots += dot;
+    }
+    return good && dots == 2 && strlen(text) <= 16 ? NULL : "must be a version like 7.4.0";
+}
+
+// Clients split lines that hold the address at spaces; no address is longer than 64 bytes.
+static const char *check_announced(const char *text)
+{
+    bool good = *text != '\0' && strlen(text) <= 64 && strpbrk(text, " \t\r\n") == NULL;
+    return good ? NULL : "must be an address or a name of at most 64 bytes";
+}
+
+static const char *read_number(const struct setting *row, struct settings *s, const char *text,
+                               char complaint[SETTING_COMPLAINT_MAX]);
+
+static const char *read_port(const struct setting *row, struct settings *s, const char *text,
+                             char complaint[SETTING_COMPLAINT_MAX])
+{
+    s->tcp = strcmp(text, "none") != 0;
+    return read_number(row, s, s->tcp ? text : "0", complaint);
+}
+
+static const char *read_index(const struct setting *row, struct settings *s, const char *text,
+                              char complaint[SETTING_COMPLAINT_MAX])
+{
+    (void)row;
+    (void)complaint;
+    s->index = strcmp(text, "none") == 0 ? "" : text;
+    return *text != '\0' ? NULL : "must be a path, or none";
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+static const char *const enable_words[] = {"no", "local", "yes", NULL};
+static const char *const index_pages_words[] = {"shared", "huge", NULL};
+static const char *const index_trust_words[] = {"proven", "sampled", NULL};
+static const char *const loglevel_words[] = {"debug", "verbose", "notice", "warning", NULL};
+static const char *const swap_tracking_words[] = {"push", "push+close", NULL};
+static const char *const write_error_words[] = {"readonly", "noperm", "err", NULL};
+
+_Static_assert(LOG_DEBUG == 0 && LOG_WARNING == 3, "loglevel_words are in the order of log_level");
+_Static_assert(SETTING_VALUE_MAX > 4 * PATH_MAX, "room for a path");
+_Static_assert(SETTING_ITEMS_MAX == 16, "the help and the message of --bind state the limit");
+_Static_assert(SETTINGS_THREADS_MAX == 128, "the help of --threads states the limit");
+_Static_assert(PASSWORD_MAX == 512, "check_password states the limit");
+
+#define OPTION(text) .name = text, .option = "--" text
+#define FIELD(member)                                                                              \
+    .offset = offsetof(struct settings, member), .size = sizeof(((struct settings *)NULL)->member)
+#define HEADING(text)                                                                              \
+    {                                                                                              \
+        .help = text                                                                               \
+    }
+#define CONSTANT(text, value)                                                                      \
+    {                                                                                              \
+        .name = text, .default_value = value, .change = SETTING_KEPT                               \
+    }
+#define SECONDS                                                                                    \
+    .argument = "SECONDS", .type = SETTING_NUMBER, .change = SETTING_RUNTIME, .max = INT_MAX,      \
+    .complaint = "must be a number of seconds, or 0 for never"
+#define SIZE_COMPLAINT "must be a size like 512mb or 1gb"
+
+const struct setting settings_table[] = {
+    HEADING("Where it listens"),
+    {OPTION("port"), FIELD(port), .type = SETTING_NUMBER, .change = SETTING_KEPT, .read = read_port,
+     .max = 65535, .complaint = "must be a number from 0 to 65535, or none", .argument = "PORT",
+     .default_value = "6379", .help = "TCP port; 0: the system chooses one; none: no TCP"},
+    {OPTION("bind"), FIELD(bind), .type = SETTING_LIST, .change = SETTING_KEPT, .check = check_bind,
+     .argument = "ADDRESS", .default_text = "127.0.0.1 and -::1",
+     .help = "address to listen on; may be given up to 16 times; *: every address; a leading -: "
+             "optional"},
+    {OPTION("unixsocket"), FIELD(unixsocket), .type = SETTING_TEXT, .check = check_path,
+     .argument = "PATH", .default_value = "", .help = "Unix socket to listen on as well"},
+    {OPTION("unixsocketperm"), FIELD(unixsocketperm), .type = SETTING_OCTAL, .argument = "MODE",
+     .default_text = "set by the umask", .help = "permissions of the Unix socket, in octal"},
+    {OPTION("tcp-backlog"), FIELD(tcp_backlog), .type = SETTING_NUMBER, .min = 1, .max = 65535,
+     .argument = "N", .default_value = "511",
+     .help = "connections that the system may queue until the server accepts them"},
+
+    HEADING("What clients may do"),
+    {OPTION("protected-mode"), FIELD(protected_mode), .type = SETTING_YES_NO,
+     .change = SETTING_KEPT, .argument = "yes|no", .default_value = "yes",
+     .help = "refuse clients on other hosts while there is no password"},
+    {OPTION("requirepass"), FIELD(requirepass), .type = SETTING_TEXT, .check = check_password,
+     .secret = true, .argument = "PASSWORD",
+     .help = "the password clients must AUTH with (other users can see it in ps)"},
+    {OPTION("requirepass-file"), FIELD(requirepass_file), .type = SETTING_TEXT, .check = check_path,
+     .argument = "PATH", .help = "read the password from the first line of this file"},
+    {OPTION("admin-commands"), FIELD(admin_commands), .type = SETTING_WORD, .words = enable_words,
+     .argument = "yes|local|no", .default_value = "local",
+     .help = "who may use administrative commands like CONFIG SET: all clients, clients on this "
+             "machine, or nobody"},
+    {OPTION("enable-debug-command"), FIELD(enable_debug_command), .type = SETTING_WORD,
+     .words = enable_words, .argument = "no|local|yes", .default_value = "no",
+     .help = "which of those clients may use DEBUG"},
+    {OPTION("enable-shutdown-command"), FIELD(enable_shutdown_command), .type = SETTING_YES_NO,
+     .argument = "yes|no", .default_value = "no",
+     .help = "let those clients stop the server with SHUTDOWN"},
+
+    HEADING("Limits"),
+    {OPTION("maxclients"), FIELD(runtime.maxclients), .type = SETTING_NUMBER,
+     .change = SETTING_RUNTIME, .min = 1, .max = 1000000, .runtime_max = UINT32_MAX,
+     .argument = "N", .default_value = "10000", .help = "most clients connected at once"},
+    {OPTION("maxmemory-clients"), FIELD(runtime.maxmemory_clients), .type = SETTING_MEMORY,
+     .change = SETTING_RUNTIME, .argument = "SIZE|N%", .default_value = "25%",
+     .default_text = "25% of the memory there is",
+     .help = "most memory for the requests and replies of all clients; above it, the clients that "
+             "hold most are disconnected; 0: no limit"},
+    {OPTION("timeout"), FIELD(runtime.timeout), SECONDS, .default_value = "0",
+     .help = "disconnect clients that are idle for this long; 0: never"},
+    {OPTION("request-timeout"), FIELD(runtime.request_timeout), SECONDS, .default_value = "30",
+     .help = "disconnect clients that begin a request and do not complete it within this time; 0: "
+             "never"},
+    {OPTION("write-timeout"), FIELD(runtime.write_timeout), SECONDS, .default_value = "60",
+     .help = "disconnect clients that read nothing of a reply for this long; 0: never"},
+    {OPTION("threads"), FIELD(threads), .type = SETTING_NUMBER, .min = 1,
+     .max = SETTINGS_THREADS_MAX, .argument = "N", .default_text = "one for each processor",
+     .help = "event loops that share the clients, 1 to 128"},
+
+    HEADING("The data and its index"),
+    {OPTION("skip-malformed"), FIELD(skip_malformed), .type = SETTING_FLAG,
+     .help = "serve the other lines of a file that has malformed lines"},
+    {OPTION("watch"), FIELD(watch), .type = SETTING_FLAG,
+     .help = "reload the data file when another file takes its place"},
+    {OPTION("swap-tracking"), FIELD(close_tracking), .type = SETTING_WORD,
+     .words = swap_tracking_words, .argument = "push|push+close", .default_value = "push",
+     .help = "how clients that cache learn of a reload: by an invalidation message, or by that and "
+             "a closed connection"},
+    {OPTION("index"), FIELD(index), .type = SETTING_INDEX, .read = read_index,
+     .argument = "PATH|none", .default_text = "DATAFILE.idx",
+     .help = "index file; none: keep the index in memory only"},
+    {OPTION("index-trust"), FIELD(sampled_trust), .type = SETTING_WORD, .words = index_trust_words,
+     .argument = "proven|sampled", .default_value = "proven",
+     .help = "proven: serve from an index file once all of the data is known to match it; sampled: "
+             "once samples of the data do, and keys may be missed for a while"},
+    {OPTION("index-verify"), FIELD(index_verify), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
+     .argument = "SIZE", .default_value = "256mb",
+     .help = "compare an index file of up to this size with its checksums before the first answer, "
+             "and a larger one block by block as it is used"},
+    {OPTION("index-pages"), FIELD(huge_pages), .type = SETTING_WORD, .words = index_pages_words,
+     .argument = "shared|huge", .default_value = "shared",
+     .help = "shared: share the pages of the index file with other servers; huge: copy them to "
+             "huge pages"},
+    {OPTION("build-memory"), FIELD(build_memory), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
+     .argument = "SIZE", .default_text = "a quarter of the memory there is",
+     .help = "most memory to build the index in, like 512mb or 1gb"},
+
+    HEADING("The log"),
+    {OPTION("loglevel"), FIELD(runtime.loglevel), .type = SETTING_WORD, .change = SETTING_RUNTIME,
+     .words = loglevel_words, .any_case = true, .argument = "LEVEL", .default_value = "notice",
+     .help = "least severe messages to log: debug, verbose, notice or warning"},
+    {OPTION("logfile"), FIELD(logfile), .type = SETTING_TEXT, .argument = "PATH",
+     .default_value = "", .default_text = "standard error", .help = "append the log to this file"},
+
+    HEADING("How it appears to Redis clients"),
+    {OPTION("redis-version"), FIELD(redis_version), .type = SETTING_TEXT,
+     .check = check_redis_version, .argument = "VERSION", .default_value = STELE_REDIS_VERSION,
+     .help = "the version of Redis announced in HELLO and INFO"},
+    {OPTION("write-error"), FIELD(write_error), .type = SETTING_WORD, .words = write_error_words,
+     .argument = "readonly|noperm|err", .default_text = "readonly, or noperm in a cluster",
+     .help = "the error that write commands are answered with"},
+    {OPTION("cluster-enabled"), FIELD(cluster_enabled), .type = SETTING_YES_NO,
+     .argument = "yes|no", .default_value = "no",
+     .help = "answer CLUSTER as a cluster of one node that owns every slot"},
+    {OPTION("cluster-announce-ip"), FIELD(cluster_announce_ip), .type = SETTING_TEXT,
+     .change = SETTING_KEPT, .check = check_announced, .argument = "ADDRESS",
+     .default_text = "the address that the client has connected to",
+     .help = "the node's address in replies to CLUSTER"},
+    {OPTION("cluster-announce-port"), FIELD(cluster_announce_port), .type = SETTING_NUMBER,
+     .change = SETTING_KEPT, .min = 1, .max = 65535, .argument = "PORT",
+     .default_text = "the port that the client has connected to",
+     .help = "the node's port in replies to CLUSTER"},
+
+    // The rest is known to CONFIG only. First those that CONFIG SET changes.
+    {.name = "latency-monitor-threshold",
+     FIELD(runtime.latency_monitor_threshold),
+     .type = SETTING_NUMBER,
+     .change = SETTING_RUNTIME,
+     .max = INT64_MAX,
+     .default_value = "0"},
+    {.name = "latency-tracking",
+     FIELD(runtime.latency_tracking),
+     .type = SETTING_YES_NO,
+     .change = SETTING_RUNTIME,
+     .default_value = "yes"},
+    {.name = "latency-tracking-info-percentiles",
+     .type = SETTING_PERCENTILES,
+     .change = SETTING_RUNTIME},
+    {.name = "slowlog-log-slower-than",
+     FIELD(runtime.slowlog_log_slower_than),
+     .type = SETTING_NUMBER,
+     .change = SETTING_RUNTIME,
+     .min = -1,
+     .max = INT64_MAX,
+     .default_value = "10000"},
+    {.name = "slowlog-max-len",
+     FIELD(runtime.slowlog_max_len),
+     .type = SETTING_NUMBER,
+     .change = SETTING_RUNTIME,
+     .max = SLOW_LOG_MAX,
+     .default_value = "128"},
+    {.name = "tcp-keepalive",
+     FIELD(runtime.tcp_keepalive),
+     .type = SETTING_NUMBER,
+     .change = SETTING_RUNTIME,
+     .max = INT_MAX,
+     .default_value = "300"},
+
+    // Options of Redis that tools ask for.
+    CONSTANT("appendonly", "no"),
+    CONSTANT("client-query-buffer-limit", "67108864"), // commands/config.c checks this number
+    {.name = "databases", .default_value = "1"},
+    CONSTANT("hz", "10"),
+    {.name = "io-threads", FIELD(threads), .type = SETTING_NUMBER},
+    CONSTANT("maxmemory", "0"),
+    CONSTANT("maxmemory-policy", "noeviction"),
+    CONSTANT("notify-keyspace-events", ""),
+    CONSTANT("proto-max-bulk-len", "1048576"), // commands/config.c checks this number, too
+    CONSTANT("replica-read-only", "yes"),
+    CONSTANT("save", ""),
+    CONSTANT("slave-read-only", "yes"),
+};
+const unsigned settings_count = sizeof settings_table / sizeof *settings_table;
+
+_Static_assert(sizeof settings_table / sizeof *settings_table <= SETTINGS_MAX, "raise it");
+
+// ---- fields -------------------------------------------------------------------------------------
+
+static void *field_of(const struct setting *row, struct settings *s)
+{
+    return (char *)s + row->offset;
+}
+
+_Atomic int64_t *setting_runtime(const struct setting *row, struct runtime_settings *runtime)
+{
+    assert(row->change == SETTING_RUNTIME && row->size == sizeof(int64_t));
+    return (void *)((char *)runtime + (row->offset - offsetof(struct settings, runtime)));
+}
+
+static void store(const struct setting *row, struct settings *s, int64_t value)
+{
+    void *field = field_of(row, s);
+    if (row->change == SETTING_RUNTIME)
+        *setting_runtime(row, &s->runtime) = value;
+    else if (row->size == sizeof(bool))
+        *(bool *)field = value != 0;
+    else if (row->size == sizeof(unsigned))
+        *(unsigned *)field = (unsigned)value;
+    else
+        *(int64_t *)field = value;
+}
+
+static int64_t load(const struct setting *row, const struct settings *s,
+                    const struct runtime_settings *runtime)
+{
+    const void *field = (const char *)s + row->offset;
+    const void *now = (const char *)runtime + (row->offset - offsetof(struct settings, runtime));
+    if (row->change == SETTING_RUNTIME)
+        return runtime_get(now);
+    if (row->size == sizeof(bool))
+        return *(const bool *)field;
+    if (row->size == sizeof(unsigned))
+        return *(const unsigned *)field;
+    return *(const int64_t *)field;
+}
+
+// ---- values of the command line -----------------------------------------------------------------
+
+static const char *read_number(const struct setting *row, struct settings *s, const char *text,
+                               char complaint[SETTING_COMPLAINT_MAX])
+{
+    int64_t value;
+    if (number_parse(span_text(text), &value) && value >= row->min && value <= row->max) {
+        store(row, s, value);
+        return NULL;
+    }
+    if (row->complaint != NULL)
+        return row->complaint;
+    snprintf(complaint, SETTING_COMPLAINT_MAX, "must be a number from %lld to %lld",
+             (long long)row->min, (long long)row->max);
+    return complaint;
+}
+
+// Lists the words as "a, b or c".
+static const char *list_words(const char *const *words, char complaint[SETTING_COMPLAINT_MAX])
+{
+    size_t len = (size_t)snprintf(complaint, SETTING_COMPLAINT_MAX, "must be %s", words[0]);
+    for (unsigned i = 1; words[i] != NULL && len < SETTING_COMPLAINT_MAX; i++)
+        len += (size_t)snprintf(complaint + len, SETTING_COMPLAINT_MAX - len, "%s%s",
+                                words[i + 1] != NULL ? ", " : " or ", words[i]);
+    return complaint;
+}
+
+static const char *read_word(const struct setting *row, struct settings *s, const char *text,
+                             char complaint[SETTING_COMPLAINT_MAX])
+{
+    for (unsigned i = 0; row->words[i] != NULL; i++) {
+        bool same = row->any_case ? span_is(span_text(text), row->words[i])
+                                  : strcmp(text, row->words[i]) == 0;
+        if (same) {
+            store(row, s, i);
+            return NULL;
+        }
+    }
+    return list_words(row->words, complaint);
+}
+
+static const char *read_octal(const struct setting *row, struct settings *s, const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+    if (*text < '0' || *text > '7' || *end != '\0' || mode == 0 || mode > 0777)
+        return "must be octal permissions like 770";
+    store(row, s, (int64_t)mode);
+    return NULL;
+}
+
+static const char *read_size(const struct setting *row, struct settings *s, const char *text)
+{
+    uint64_t bytes;
+    if (!number_parse_memory(span_text(text), &bytes) || bytes == 0)
+        return row->complaint;
+    store(row, s, (int64_t)bytes);
+    return NULL;
+}
+
+static const char *read_memory(const struct setting *row, struct settings *s, const char *text)
+{
+    int64_t value;
+    if (!number_parse_memory_or_percent(span_text(text), &value))
+        return "must be a size like 512mb, a percentage like 25%, or 0 for no limit";
+    store(row, s, value);
+    return NULL;
+}
+
+static const char *add_item(const struct setting *row, struct settings *s, const char *text)
+{
+    struct setting_list *list = field_of(row, s);
+    if (list->count == SETTING_ITEMS_MAX)
+        return "is given more than 16 times";
+    const char *fault = row->check != NULL ? row->check(text) : NULL;
+    if (fault == NULL)
+        list->items[list->count++] = text;
+    return fault;
+}
+
+const char *setting_read(const struct setting *row, struct settings *s, const char *text,
+                         char complaint[SETTING_COMPLAINT_MAX])
+{
+    if (row->read != NULL)
+        return row->read(row, s, text, complaint);
+    switch (row->type) {
+    case SETTING_FLAG: store(row, s, 1); return NULL;
+    case SETTING_YES_NO:
+        store(row, s, strcmp(text, "yes") == 0);
+        return strcmp(text, "yes") == 0 || strcmp(text, "no") == 0 ? NULL : "must be yes or no";
+    case SETTING_WORD: return read_word(row, s, text, complaint);
+    case SETTING_NUMBER: return read_number(row, s, text, complaint);
+    case SETTING_OCTAL: return read_octal(row, s, text);
+    case SETTING_SIZE: return read_size(row, s, text);
+    case SETTING_MEMORY: return read_memory(row, s, text);
+    case SETTING_TEXT: *(const char **)field_of(row, s) = text; break;
+    case SETTING_LIST: return add_item(row, s, text);
+    case SETTING_CONSTANT:
+    case SETTING_INDEX:
+    case SETTING_PERCENTILES: assert(false); break;
+    }
+    return row->check != NULL ? row->check(text) : NULL;
+}
+
+void settings_init(struct settings *s)
+{
+    char complaint[SETTING_COMPLAINT_MAX];
+    *s = (struct settings){.executable = "", .write_error = WRITE_ERROR_UNSET};
+    for (unsigned i = 0; i < settings_count; i++) {
+        const struct setting *row = &settings_table[i];
+        if (row->name == NULL || row->default_value == NULL || row->type == SETTING_CONSTANT)
+            continue;
+        if (row->type == SETTING_TEXT) {
+            *(const char **)field_of(row, s) = row->default_value; // an empty one, too
+            continue;
+        }
+        const char *fault = setting_read(row, s, row->default_value, complaint);
+        assert(fault == NULL);
+        (void)fault;
+    }
+}
+
+bool settings_complete(struct settings *s, struct error *error)
+{
+    if (s->requirepass_file != NULL && s->requirepass != NULL) {
+        error_set(error, "--requirepass and --requirepass-file exclude each other");
+        return false;
+    }
+    if (!s->tcp && *s->unixsocket == '\0') {
+        error_set(error, "--port none without --unixsocket leaves nowhere to listen");
+        return false;
+    }
+    // Clients of a cluster take READONLY for a node that has become a replica, and ask again.
+    if (s->write_error == WRITE_ERROR_UNSET)
+        s->write_error = s->cluster_enabled ? WRITE_ERROR_NOPERM : WRITE_ERROR_READONLY;
+    if (s->bind.count == 0)
+        s->bind = (struct setting_list){2, {"127.0.0.1", "-::1"}};
+    return true;
+}
+
+// ---- CONFIG -------------------------------------------------------------------------------------
+
+// Joins the items by spaces. A list that is too long is cut.
+static void format_list(const struct setting_list *list, char to[SETTING_VALUE_MAX])
+{
+    size_t len = 0;
+    to[0] = '\0';
+    for (unsigned i = 0; i < list->count && len + 1 < SETTING_VALUE_MAX; i++) {
+        if (i > 0)
+            to[len++] = ' ';
+        len += escape_text(list->items[i], to + len, SETTING_VALUE_MAX - len);
+    }
+}
+
+const char *setting_format(const struct setting *row, const struct settings *s,
+                           const struct runtime_settings *runtime, char to[SETTING_VALUE_MAX])
+{
+    const void *field = (const char *)s + row->offset;
+    const char *text;
+    int64_t value;
+    switch (row->type) {
+    case SETTING_CONSTANT: return row->default_value;
+    case SETTING_TEXT:
+        text = *(const char *const *)field;
+        escape_text(text != NULL ? text : "", to, SETTING_VALUE_MAX);
+        return to;
+    case SETTING_LIST: format_list(field, to); return to;
+    case SETTING_INDEX:
+    case SETTING_PERCENTILES: assert(false); return "";
+    default: value = load(row, s, runtime); break;
+    }
+    switch (row->type) {
+    case SETTING_FLAG:
+    case SETTING_YES_NO: return value != 0 ? "yes" : "no";
+    case SETTING_WORD: return row->words[value];
+    case SETTING_OCTAL: snprintf(to, SETTING_VALUE_MAX, "%llo", (unsigned long long)value); break;
+    case SETTING_SIZE: snprintf(to, SETTING_VALUE_MAX, "%llu", (unsigned long long)value); break;
+    case SETTING_MEMORY:
+        snprintf(to, SETTING_VALUE_MAX, value < 0 ? "%lld%%" : "%lld", llabs((long long)value));
+        break;
+    default: snprintf(to, SETTING_VALUE_MAX, "%lld", (long long)value); break;
+    }
+    return to;
+}
+
+static const char *change_number(const struct setting *row, struct span text, int64_t *value,
+                                 char complaint[SETTING_COMPLAINT_MAX])
+{
+    int64_t max = row->runtime_max != 0 ? row->runtime_max : row->max;
+    if (!number_parse(text, value))
+        return "argument couldn't be parsed into an integer";
+    if (*value >= row->min && *value <= max)
+        return NULL;
+    snprintf(complaint, SETTING_COMPLAINT_MAX, "argument must be between %lld and %lld inclusive",
+             (long long)row->min, (long long)max);
+    return complaint;
+}
+
+static const char *change_word(const struct setting *row, struct span text, int64_t *value,
+                               char complaint[SETTING_COMPLAINT_MAX])
+{
+    size_t len = (size_t)snprintf(complaint, SETTING_COMPLAINT_MAX,
+                                  "argument(s) must be one of the following: ");
+    for (unsigned i = 0; row->words[i] != NULL; i++) {
+        if (span_is(text, row->words[i])) {
+            *value = i;
+            return NULL;
+        }
+        len += (size_t)snprintf(complaint + len, SETTING_COMPLAINT_MAX - len, "%s%s",
+                                i > 0 ? ", " : "", row->words[i]);
+        assert(len < SETTING_COMPLAINT_MAX);
+    }
+    return complaint;
+}
+
+static const char *change_memory(struct span text, int64_t *value)
+{
+    if (number_parse_memory_or_percent(text, value))
+        return NULL;
+    bool percent = text.len > 0 && text.ptr[text.len - 1] == '%' &&
+                   number_parse(span_of(text.ptr, text.len - 1), value) && *value > 100;
+    return percent ? "percentage argument must be less or equal to 100"
+                   : "argument must be a memory or percent value";
+}
+
+const char *setting_read_change(const struct setting *row, struct span text, int64_t *value,
+                                char complaint[SETTING_COMPLAINT_MAX])
+{
+    switch (row->type) {
+    case SETTING_YES_NO:
+        *value = span_is(text, "yes");
+        return *value != 0 || span_is(text, "no") ? NULL : "argument must be 'yes' or 'no'";
+    case SETTING_WORD: return change_word(row, text, value, complaint);
+    case SETTING_NUMBER: return change_number(row, text, value, complaint);
+    case SETTING_MEMORY: return change_memory(text, value);
+    default: assert(false); return "";
+    }
+}

@@ -1,0 +1,191 @@
+// The options of stele-server: one field of a struct and one row of a table each.
+//
+// The row drives the command line and --help (src/options.c), the README's table (docs/options.c),
+// CONFIG GET and CONFIG SET (commands/config.c). To add an option, add its field here and its row
+// to the table in settings.c.
+//
+// The table is constant. The program fills in a `struct settings` before it starts threads, and
+// nobody changes it while the server runs. The server's copy of `runtime` changes then, by CONFIG
+// SET; any thread may read and write that.
+#ifndef STELE_SERVE_SETTINGS_H
+#define STELE_SERVE_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct error;
+
+enum {
+    SETTINGS_MAX = 96,                // more rows than the table has
+    SETTINGS_THREADS_MAX = 128,       // event loops
+    SETTING_ITEMS_MAX = 16,           // values of an option that may be repeated
+    SETTING_VALUE_MAX = 4 * 4096 + 1, // bytes of a formatted value: a path, every byte escaped
+    SETTING_COMPLAINT_MAX = 160,      // bytes of a message about a bad value
+};
+
+enum enable_command { ENABLE_NO, ENABLE_LOCAL, ENABLE_YES };
+
+// The error that write commands are answered with.
+enum write_error {
+    WRITE_ERROR_READONLY,
+    WRITE_ERROR_NOPERM,
+    WRITE_ERROR_ERR,
+    WRITE_ERROR_UNSET, // until settings_complete chooses one
+};
+
+// The values of an option that may be repeated.
+struct setting_list {
+    unsigned count;
+    const char *items[SETTING_ITEMS_MAX];
+};
+
+// The settings that CONFIG SET changes while the server runs.
+struct runtime_settings {
+    _Atomic int64_t latency_monitor_threshold; // milliseconds; 0: off
+    _Atomic int64_t latency_tracking;          // 0 or 1
+    _Atomic int64_t loglevel;                  // an enum log_level
+    _Atomic int64_t maxclients;
+    _Atomic int64_t maxmemory_clients;       // bytes; negative: percent; 0: no limit
+    _Atomic int64_t request_timeout;         // seconds; 0: never
+    _Atomic int64_t slowlog_log_slower_than; // microseconds; negative: log nothing
+    _Atomic int64_t slowlog_max_len;
+    _Atomic int64_t tcp_keepalive; // seconds; 0: off
+    _Atomic int64_t timeout;       // seconds; 0: never
+    _Atomic int64_t write_timeout; // seconds; 0: never
+};
+
+// Strings belong to the program and outlive the server. They are not NULL unless the field says so.
+struct settings {
+    struct runtime_settings runtime; // as at the start
+
+    bool tcp;
+    unsigned port; // 0: chosen by the system; the server fills in the real one
+    struct setting_list bind;
+    const char *unixsocket;  // empty: none
+    unsigned unixsocketperm; // 0: set by the umask
+    unsigned tcp_backlog;
+
+    bool protected_mode;
+    const char *requirepass;      // password at the start; NULL: none
+    const char *requirepass_file; // NULL: none
+    enum enable_command admin_commands;
+    enum enable_command enable_debug_command;
+    bool enable_shutdown_command;
+
+    unsigned threads; // event loops; 0: chosen by the server, which fills in the real number
+
+    bool skip_malformed;
+    bool watch;            // the data file, to reload it when it is replaced
+    bool close_tracking;   // close the connections of tracking clients at a reload
+    const char *index;     // path of the index file; empty: none; NULL: beside the data file
+    bool sampled_trust;    // serve from an index of which only samples are known to fit the data
+    uint64_t index_verify; // largest index, in bytes, that is compared with its checksums at once
+    bool huge_pages;       // copy the index to huge pages
+    uint64_t build_memory; // most bytes for building the index; 0: a quarter of the memory
+
+    const char *logfile; // empty: standard error
+
+    const char *redis_version; // announced to clients; NULL: STELE_REDIS_VERSION
+    enum write_error write_error;
+    bool cluster_enabled;
+    const char *cluster_announce_ip; // NULL: the address a client has connected to
+    unsigned cluster_announce_port;  // 0: the port a client has connected to
+
+    // No options, but reported beside them.
+    const char *executable;   // argv[0] of the program
+    unsigned maxclients_most; // CONFIG SET maxclients takes up to this, or the value at the start
+};
+
+enum setting_type {
+    SETTING_CONSTANT, // an option of Redis that has only one value here: `default_value`
+    SETTING_FLAG,     // bool; has no value on the command line
+    SETTING_YES_NO,   // bool, or int64_t
+    SETTING_WORD,     // index of one of `words`: bool, enum or int64_t
+    SETTING_NUMBER,   // from `min` to `max`: unsigned or int64_t
+    SETTING_OCTAL,    // permissions of a file, not 0: unsigned
+    SETTING_SIZE,     // bytes, not 0: uint64_t
+    SETTING_MEMORY,   // bytes, or percent as a negative number: int64_t
+    SETTING_TEXT,     // const char *
+    SETTING_LIST,     // struct setting_list
+    // Two that CONFIG finds elsewhere.
+    SETTING_INDEX,       // const char *; the path of the index in use
+    SETTING_PERCENTILES, // no field; struct percentiles
+};
+
+// What CONFIG SET does with a setting.
+enum setting_change {
+    SETTING_FIXED,   // refuses it at once, as Redis refuses those that it calls immutable
+    SETTING_KEPT,    // takes the value that it has: Redis changes it, Stele cannot
+    SETTING_RUNTIME, // changes it; the field is one of struct runtime_settings
+};
+
+// One row of the table: an option, or a heading of --help above the rows that follow.
+struct setting {
+    const char *name;     // in CONFIG; NULL: the row is a heading, which is `help`
+    const char *option;   // "--" and the name; NULL: not on the command line
+    const char *argument; // stands for the value in --help; NULL: there is none
+    const char *help;
+    const char *default_value; // as on the command line; NULL: the field is 0 at first
+    const char *default_text;  // the default in --help, where it is not `default_value`
+    enum setting_type type;
+    enum setting_change change;
+    bool secret; // no message shows its value, and CONFIG does not know it
+    // Where it is in struct settings.
+    size_t offset;
+    size_t size;
+    int64_t min;              // of a number
+    int64_t max;              // of a number
+    int64_t runtime_max;      // of a number in CONFIG SET; 0: `max`
+    const char *const *words; // of SETTING_WORD; ends with NULL
+    bool any_case;            // words are accepted in either case on the command line
+    const char *complaint;    // what a bad value is told; NULL: made from the type and the bounds
+    // Returns NULL, or what is wrong with a text. NULL: any text is good.
+    const char *(*check)(const char *text);
+    // Reads the value in place of its type. Returns NULL, or what is wrong with the text.
+    const char *(*read)(const struct setting *row, struct settings *s, const char *text,
+                        char complaint[SETTING_COMPLAINT_MAX]);
+};
+
+// The table, in the order of --help.
+extern const struct setting settings_table[];
+extern const unsigned settings_count;
+
+// A runtime setting as it is now. Any thread may ask.
+static inline int64_t runtime_get(const _Atomic int64_t *setting)
+{
+    return atomic_load_explicit(setting, memory_order_relaxed);
+}
+
+// Sets every option to its default. The program then reads options and calls settings_complete.
+void settings_init(struct settings *s);
+
+// Reads the value of an option of the command line into its field; `text` must outlive `s`. A value
+// of a list is added to it; any other replaces the value before. A flag takes any text, or NULL.
+// Returns NULL, or what is wrong with the value ("must be ..."), which is a constant or is written
+// to `complaint`.
+const char *setting_read(const struct setting *row, struct settings *s, const char *text,
+                         char complaint[SETTING_COMPLAINT_MAX]);
+
+// Chooses the defaults that depend on other options. False with a message when two options
+// contradict each other.
+bool settings_complete(struct settings *s, struct error *error);
+
+// Formats a setting as CONFIG GET shows it; one that can change, as it is in `runtime`. The text is
+// a constant or is written to `to`. Not for SETTING_INDEX and SETTING_PERCENTILES.
+const char *setting_format(const struct setting *row, const struct settings *s,
+                           const struct runtime_settings *runtime, char to[SETTING_VALUE_MAX]);
+
+// Reads a value of CONFIG SET for a runtime setting that is held in struct runtime_settings.
+// Returns NULL, or what is wrong with the value in Redis's words, which is a constant or is written
+// to `complaint`.
+const char *setting_read_change(const struct setting *row, struct span text, int64_t *value,
+                                char complaint[SETTING_COMPLAINT_MAX]);
+
+// The field of a runtime setting.
+_Atomic int64_t *setting_runtime(const struct setting *row, struct runtime_settings *runtime);
+
+#endif
