@@ -1,6 +1,6 @@
 // Thousands of clients make the server hold memory of every kind: unfinished requests, also before
 // AUTH, transactions, subscriptions, names, replies of many kinds, messages. Whatever it is counts
-// in maxmemory-clients, so the process takes no more than that limit and what docs/design.md adds.
+// in maxmemory-clients, so the process takes no more than that limit and what docs/limits.md adds.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>

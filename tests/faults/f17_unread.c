@@ -1,5 +1,5 @@
 // A thousand clients pipeline GETs and MGETs of large values and never read: what the server keeps
-// for them is within docs/design.md's formula, that is what they have asked and the high-water mark
+// for them is within docs/limits.md's formula, that is what they have asked and the high-water mark
 // of replies. It answers others, and closes them when the write timeout is over. One that writes
 // without end is read from up to a bound. And when the memory of all is limited, it is kept within
 // that, whatever they ask for.
