@@ -17,6 +17,8 @@ static const char head[] =
     "\n"
     "- A key is a UUID, in any case. Any other key is one that does not exist.\n"
     "- Every value is a string, none expires, and there is one database.\n"
+    "- Commands that read other types look at their keys only, not at their options: the reply is\n"
+    "  `WRONGTYPE` when a key exists, otherwise the empty reply of the command.\n"
     "- A request has at most 1,048,576 words, each of at most 1 MiB: no client sends values to a\n"
     "  read-only server.\n"
     "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are made piece by piece as the client reads "

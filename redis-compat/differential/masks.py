@@ -68,10 +68,35 @@ def denied(ours, theirs, _words, _context):
         theirs[1].startswith(b"NOPERM this user has no permissions to run the ")
 
 
-def geosearch(ours, theirs, _words, _context):
-    """Of several errors another one; and a point is not looked at that nothing is near."""
-    return is_kind("-", ours, theirs) or ours == ("*", []) and \
-        is_kind("-", theirs) and theirs[1].startswith(b"ERR invalid longitude,latitude pair")
+# What Redis says of options, bounds, cursors and counts of a read of another type than strings.
+OPTION_ERROR = re.compile(
+    rb"ERR (syntax error|value is (not|out of)|min or max (is not a|not valid)|invalid cursor$|"
+    rb"(COUNT|LIMIT|MAXLEN) can't be negative$|COUNT must be > 0$|RANK can't be zero|"
+    rb"Invalid stream ID|unsupported unit|need numeric|radius cannot be|height or width cannot be|"
+    rb"invalid longitude,latitude pair|exactly one of|the ANY argument|weight value is not|"
+    rb"timeout is n|numkeys should be|Number of keys can't|at least 1 input key|"
+    rb"The (GROUP|NOACK) option|The > ID|Unbalanced XREAD)")
+WRONG_TYPE = ("-", b"WRONGTYPE Operation against a key holding the wrong kind of value")
+
+
+def is_empty(reply):
+    """What a read answers that finds no key."""
+    kind, value = reply
+    return value in (None, []) or reply == (":", 0) or \
+        reply == ("*", [("$", b"0"), ("*", [])]) or \
+        kind == "-" and value.startswith(b"NOGROUP No such key ")
+
+
+def options_unread(ours, theirs, words, context):
+    """Stele goes by the keys alone: WRONGTYPE when one exists, otherwise the empty reply."""
+    return is_kind("-", theirs) and OPTION_ERROR.match(theirs[1]) is not None and \
+        (is_empty(ours) or ours == WRONG_TYPE and not context.keys.isdisjoint(words))
+
+
+def keys_unclear(ours, theirs, _words, _context):
+    """One error for all ways to say wrongly where the keys are."""
+    return ours == ("-", b"ERR syntax error") and is_kind("-", theirs) and \
+        OPTION_ERROR.match(theirs[1]) is not None
 
 
 def much_memory(ours, theirs, _words, _context):
@@ -307,7 +332,13 @@ MASKS = [
               "features by the version, and refuse replicas)", hello),
     ("shutdown monitor sync psync acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
      "module|loadex module|unload", "the oracle is kept from it", denied),
-    ("geosearch", "of several errors another one is told, and nothing is near any point", geosearch),
+    ("geodist georadius_ro georadiusbymember_ro geosearch hrandfield hscan lpos lrange sintercard "
+     "sort_ro srandmember sscan xpending xrange xread xrevrange zcount zdiff zinter zintercard "
+     "zlexcount zrandmember zrange zrangebylex zrangebyscore zrevrange zrevrangebylex "
+     "zrevrangebyscore zscan zunion", "options are not looked at: no key holds another type than a "
+     "string, so the reply is WRONGTYPE or empty", options_unread),
+    ("sintercard xread zdiff zinter zintercard zunion", "one error for all ways to say wrongly "
+     "where the keys are", keys_unclear),
     ("lcs", "the oracle takes no value as long as its table would be here", much_memory),
     ("getbit bitfield_ro", "the oracle takes no value as long as that here", far_bit),
     ("bitcount bitpos", "of a key that does not exist, too, the words are checked, as since "

@@ -1,0 +1,328 @@
+// Reads of other types than strings: hashes, lists, sets, sorted sets, streams and the like.
+//
+// Every key holds a string. So there are two answers: WRONGTYPE when a key of the request exists,
+// and otherwise what Redis answers for a missing key. A row says which reply that is. Options are
+// not checked: they choose among members, and there are none.
+#include "base/number.h"
+#include "commands/key_specs.h"
+#include "commands/table.h"
+#include "data/dataset.h"
+#include "data/uuid_text.h"
+#include "serve/doubt.h"
+#include "serve/session.h"
+
+// The reply when no key exists; a row's variant.
+enum empty_reply {
+    ZERO,
+    NOTHING,
+    NO_ARRAY, // a null array in RESP2
+    EMPTY_ARRAY,
+    EMPTY_SET,
+    EMPTY_MAP,
+    EMPTY_SCAN,
+    COUNTED_ARRAY, // an empty array when there is a count after the key, else a null
+    POSITIONS,     // an empty array when there is a COUNT option, else a null
+    ZERO_EACH,     // one for each argument after the key
+    NOTHING_EACH,  // the same
+    NO_ARRAY_EACH, // the same
+    NO_SUCH_KEY,   // an error
+    NO_SUCH_GROUP, // an error
+};
+
+// Words that are searched for an option. No good request has as many.
+enum { SEARCHED_MAX = 64 };
+
+// ---- keys ---------------------------------------------------------------------------------------
+
+// The argument after STREAMS, or `r->argc`.
+static uint32_t first_stream(const struct resp_request *r)
+{
+    for (uint32_t i = 1; i < r->argc && i < SEARCHED_MAX; i++)
+        if (span_is(resp_arg(r, i), "streams"))
+            return i + 1;
+    return r->argc;
+}
+
+// Finds the keys: `*count` arguments from `*first` on. False when the request does not tell where
+// they are.
+static bool find_keys(const struct command *c, const struct resp_request *r, uint32_t *first,
+                      int64_t *count)
+{
+    if (c->keys.first != 0) {
+        *first = (uint32_t)c->keys.first;
+        *count = command_keys(c, r->argc);
+        return true;
+    }
+    if (c->key_specs->counted) {
+        *first = 2;
+        return number_parse(resp_arg(r, 1), count) && *count > 0 && *count <= r->argc - 2;
+    }
+    *first = first_stream(r);
+    *count = (r->argc - *first) / 2;
+    return *count > 0 && (r->argc - *first) % 2 == 0;
+}
+
+// Whether argument `i` is a key that exists. The batch has looked up only those keys that the row
+// alone can tell.
+static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
+{
+    struct span name = resp_arg(r, i);
+    struct uuid id;
+    uint64_t offset = DATASET_NO_OFFSET;
+    if (s->running->command->keys.first != 0)
+        return session_has(s, r, i);
+    if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
+        !dataset_find_many(session_dataset(s), &id, 1, &offset))
+        doubt_note(s);
+    bool found = offset != DATASET_NO_OFFSET;
+    if (found)
+        counter_add(&s->service->stats.keyspace_hits, 1);
+    else
+        counter_add(&s->service->stats.keyspace_misses, 1);
+    return found;
+}
+
+// ---- replies ------------------------------------------------------------------------------------
+
+static void reply_wrong_type(struct session *s)
+{
+    resp_error(&s->reply, "%s",
+               s->running->command->group == GROUP_HYPERLOGLOG
+                   ? "WRONGTYPE Key is not a valid HyperLogLog string value."
+                   : "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+// The cursor is 3 + the number of replies that were written.
+static enum command_result reply_each(struct session *s, const struct resp_request *r,
+                                      enum empty_reply kind)
+{
+    if (s->cursor < 3) {
+        resp_array(&s->reply, r->argc - 2);
+        s->cursor = 3;
+    }
+    for (; s->cursor < (uint64_t)r->argc + 1; s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (kind == ZERO_EACH)
+            resp_integer(&s->reply, 0);
+        else if (kind == NO_ARRAY_EACH)
+            resp_null_array(&s->reply);
+        else
+            resp_null(&s->reply);
+    }
+    return COMMAND_DONE;
+}
+
+static void reply_array_if(struct session *s, bool array)
+{
+    if (array)
+        resp_array(&s->reply, 0);
+    else
+        resp_null(&s->reply);
+}
+
+static bool has_count_option(const struct resp_request *r)
+{
+    bool found = false;
+    for (uint32_t i = 3; i < r->argc && i < SEARCHED_MAX; i += 2)
+        found |= span_is(resp_arg(r, i), "count");
+    return found;
+}
+
+static void reply_no_group(struct session *s, const struct resp_request *r)
+{
+    struct span key = resp_arg(r, 1);
+    struct span group = resp_arg(r, 2);
+    resp_error(&s->reply, "NOGROUP No such key '%.*s' or consumer group '%.*s'",
+               session_echoed(key), key.ptr, session_echoed(group), group.ptr);
+}
+
+static enum command_result reply_empty(struct session *s, const struct resp_request *r)
+{
+    struct resp_writer *w = &s->reply;
+    enum empty_reply kind = (enum empty_reply)s->running->command->variant;
+    switch (kind) {
+    case ZERO: resp_integer(w, 0); break;
+    case NOTHING: resp_null(w); break;
+    case NO_ARRAY: resp_null_array(w); break;
+    case EMPTY_ARRAY: resp_array(w, 0); break;
+    case EMPTY_SET: resp_set(w, 0); break;
+    case EMPTY_MAP: resp_map(w, 0); break;
+    case EMPTY_SCAN:
+        resp_array(w, 2);
+        resp_bulk_text(w, "0");
+        resp_array(w, 0);
+        break;
+    case COUNTED_ARRAY: reply_array_if(s, r->argc > 2); break;
+    case POSITIONS: reply_array_if(s, has_count_option(r)); break;
+    case ZERO_EACH:
+    case NOTHING_EACH:
+    case NO_ARRAY_EACH: return reply_each(s, r, kind);
+    case NO_SUCH_KEY: resp_error(w, "ERR no such key"); break;
+    case NO_SUCH_GROUP: reply_no_group(s, r); break;
+    }
+    return COMMAND_DONE;
+}
+
+// The cursor is the next key to look up; after the last key it is that of reply_each.
+static enum command_result other_type_command(struct session *s, const struct resp_request *r)
+{
+    uint32_t first;
+    int64_t count;
+    if (!find_keys(s->running->command, r, &first, &count)) {
+        resp_error(&s->reply, "ERR syntax error");
+        return COMMAND_DONE;
+    }
+    for (s->cursor = s->cursor > 0 ? s->cursor : first; s->cursor < first + (uint64_t)count;
+         s->cursor++) {
+        if (!session_may_go_on(s))
+            return COMMAND_AGAIN;
+        if (has_key(s, r, (uint32_t)s->cursor)) {
+            reply_wrong_type(s);
+            return COMMAND_DONE;
+        }
+    }
+    return reply_empty(s, r);
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+// Name, arity, flags, keys and their flags, group, version, reply, summary, complexity; then more
+// fields by their names.
+#define ROW(n, a, f, k, kf, g, v, reply, text, time, ...)                                          \
+    {                                                                                              \
+        .name = n, .arity = a, .flags = READONLY | (f), .keys = k, .key_flags = kf,                \
+        .group = GROUP_##g, .since = v, .handler = other_type_command, .variant = reply,           \
+        .summary = text, .complexity = time, __VA_ARGS__                                           \
+    }
+#define PER_KEY "O(N) where N is the number of keys"
+#define PER_ARGUMENT "O(N) where N is the number of arguments"
+
+// One key: to read it, to ask only for its size or a member, or for one reply for each argument.
+#define READ(n, a, f, g, v, reply, text, ...)                                                      \
+    ROW(n, a, f, ONE_KEY, "RO access", g, v, reply, text, "O(1)", __VA_ARGS__)
+#define SIZE(n, a, f, g, v, reply, text) ROW(n, a, f, ONE_KEY, "RO", g, v, reply, text, "O(1)")
+#define EACH(n, a, f, g, v, reply, text)                                                           \
+    ROW(n, a, f, ONE_KEY, "RO access", g, v, reply, text, PER_ARGUMENT)
+// All words are keys, or the first word is their number.
+#define ALL(n, a, f, g, v, reply, text, ...)                                                       \
+    ROW(n, a, f, ALL_KEYS, "RO access", g, v, reply, text, PER_KEY, __VA_ARGS__)
+#define COUNTED(n, a, f, g, v, reply, text)                                                        \
+    ROW(n, a, (f) | MOVABLEKEYS, {0}, "", g, v, reply, text, PER_KEY, .key_specs = counted_keys)
+// Of XINFO: the second word is the key.
+#define ABOUT(n, a, text, ...)                                                                     \
+    ROW(n, a, 0, SECOND_KEY, "RO access", STREAM, "5.0.0", NO_SUCH_KEY, text, "O(1)", __VA_ARGS__)
+
+#define RANDOM .tips = "nondeterministic_output"
+#define UNORDERED .tips = "nondeterministic_output_order"
+#define REPLACED(by) .doc_flags = "deprecated", .deprecated_since = "6.2.0", .replaced_by = by
+
+static const struct command_key_spec counted_keys[] = {{"RO access", 1, 0, 1, .counted = true},
+                                                       {0}};
+static const struct command_key_spec pfcount_keys[] = {
+    {"RW access", 1, -1, 1,
+     .notes = "RW because it may change the internal representation of the key, and propagate to "
+              "replicas"},
+    {0}};
+static const struct command_key_spec sort_ro_keys[] = {
+    {"RO access", 1, 0, 1},
+    {"RO access", 0,
+     .notes = "For the optional BY/GET keyword. It is marked 'unknown' because the key names "
+              "derive from the content of the key we sort"},
+    {0}};
+static const struct command_key_spec stream_keys[] = {
+    {"RO access", 1, -1, 1, .keyword = "STREAMS", .limit = 2}, {0}};
+
+// clang-format off
+const struct command other_types_commands[] = {
+    READ("geodist", -4, 0, GEO, "3.2.0", NOTHING, "The distance between two members"),
+    EACH("geohash", -2, 0, GEO, "3.2.0", NOTHING_EACH, "Members as geohashes"),
+    EACH("geopos", -2, 0, GEO, "3.2.0", NO_ARRAY_EACH, "Longitude and latitude of members"),
+    READ("georadius_ro", -6, 0, GEO, "3.2.10", EMPTY_ARRAY, "The members around a point",
+         REPLACED("`GEOSEARCH` with the `BYRADIUS` argument")),
+    READ("georadiusbymember_ro", -5, 0, GEO, "3.2.10", EMPTY_ARRAY, "The members around a member",
+         REPLACED("`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")),
+    READ("geosearch", -7, 0, GEO, "6.2.0", EMPTY_ARRAY, "The members within a circle or a box"),
+    SIZE("hexists", 3, FAST, HASH, "2.0.0", ZERO, "Whether a hash has the field"),
+    READ("hget", 3, FAST, HASH, "2.0.0", NOTHING, "The value of a field of a hash"),
+    READ("hgetall", 2, 0, HASH, "2.0.0", EMPTY_MAP, "All fields and values of a hash", UNORDERED),
+    READ("hkeys", 2, 0, HASH, "2.0.0", EMPTY_ARRAY, "All fields of a hash", UNORDERED),
+    SIZE("hlen", 2, FAST, HASH, "2.0.0", ZERO, "How many fields a hash has"),
+    EACH("hmget", -3, FAST, HASH, "2.0.0", NOTHING_EACH, "The values of fields of a hash"),
+    READ("hrandfield", -2, 0, HASH, "6.2.0", COUNTED_ARRAY, "Random fields of a hash", RANDOM),
+    READ("hscan", -3, 0, HASH, "2.8.0", EMPTY_SCAN, "Some fields of a hash, and a cursor", RANDOM),
+    SIZE("hstrlen", 3, FAST, HASH, "3.2.0", ZERO, "The length of the value of a field of a hash"),
+    READ("hvals", 2, 0, HASH, "2.0.0", EMPTY_ARRAY, "All values of a hash", UNORDERED),
+    READ("lindex", 3, 0, LIST, "1.0.0", NOTHING, "An element of a list"),
+    SIZE("llen", 2, FAST, LIST, "1.0.0", ZERO, "How many elements a list has"),
+    READ("lpos", -3, 0, LIST, "6.0.6", POSITIONS, "Where an element stands in a list"),
+    READ("lrange", 4, 0, LIST, "1.0.0", EMPTY_ARRAY, "Elements of a list"),
+    ROW("pfcount", -2, 0, ALL_KEYS, "RW access", HYPERLOGLOG, "2.8.9", ZERO,
+        "An estimate of how many elements HyperLogLogs have", PER_KEY, .key_specs = pfcount_keys,
+        .deviation = "A value that happens to be a HyperLogLog is not looked into."),
+    SIZE("scard", 2, FAST, SET, "1.0.0", ZERO, "How many members a set has"),
+    ALL("sdiff", -2, 0, SET, "1.0.0", EMPTY_SET,
+         "What is in the first set and in no other", UNORDERED),
+    ALL("sinter", -2, 0, SET, "1.0.0", EMPTY_SET, "What is in all sets", UNORDERED),
+    COUNTED("sintercard", -3, 0, SET, "7.0.0", ZERO, "How many members are in all sets"),
+    SIZE("sismember", 3, FAST, SET, "1.0.0", ZERO, "Whether a set has the member"),
+    READ("smembers", 2, 0, SET, "1.0.0", EMPTY_SET, "All members of a set", UNORDERED),
+    EACH("smismember", -3, FAST, SET, "6.2.0", ZERO_EACH, "Which of the members a set has"),
+    ROW("sort_ro", -2, MOVABLEKEYS, ONE_KEY, "RO access", GENERIC, "7.0.0", EMPTY_ARRAY,
+        "The elements of a list or set, in order", "O(1)", .key_specs = sort_ro_keys,
+        .key_rule = key_rule_sort_ro,
+        .categories = IN_DANGEROUS | IN_LIST | IN_SET | IN_SORTEDSET),
+    READ("srandmember", -2, 0, SET, "1.0.0", COUNTED_ARRAY, "Random members of a set", RANDOM),
+    READ("sscan", -3, 0, SET, "2.8.0", EMPTY_SCAN, "Some members of a set, and a cursor", RANDOM),
+    ALL("sunion", -2, 0, SET, "1.0.0", EMPTY_SET, "What is in any of the sets", UNORDERED),
+    {"xinfo", -2, 0, NO_KEYS, GROUP_STREAM, "5.0.0", IN_SLOW, NULL, "Commands about streams", NULL},
+    ABOUT("xinfo|consumers", 4, "The consumers of a group", RANDOM),
+    ABOUT("xinfo|groups", 3, "The consumer groups of a stream"),
+    {"xinfo|help", 2, LOADING | STALE, NO_KEYS, GROUP_STREAM, "5.0.0", 0, help_command,
+     "These lines", "O(1)"},
+    ABOUT("xinfo|stream", -3, "What there is to know about a stream"),
+    SIZE("xlen", 2, FAST, STREAM, "5.0.0", ZERO, "How many entries a stream has"),
+    READ("xpending", -3, 0, STREAM, "5.0.0", NO_SUCH_GROUP,
+         "What a consumer group has not acknowledged", RANDOM),
+    READ("xrange", -4, 0, STREAM, "5.0.0", EMPTY_ARRAY, "Entries of a stream"),
+    ROW("xread", -4, BLOCKING | MOVABLEKEYS, {0}, "", STREAM, "5.0.0", NO_ARRAY,
+        "Entries of streams behind the given ones; never waits", PER_KEY, .key_specs = stream_keys,
+        .deviation = "`BLOCK` waits for nothing, as no stream will ever have an entry."),
+    READ("xrevrange", -4, 0, STREAM, "5.0.0", EMPTY_ARRAY, "Entries of a stream, last first"),
+    SIZE("zcard", 2, FAST, SORTED_SET, "1.2.0", ZERO, "How many members a sorted set has"),
+    READ("zcount", 4, FAST, SORTED_SET, "2.0.0", ZERO,
+         "How many members have a score in the range"),
+    COUNTED("zdiff", -3, 0, SORTED_SET, "6.2.0", EMPTY_ARRAY,
+         "What is in the first sorted set and in no other"),
+    COUNTED("zinter", -3, 0, SORTED_SET, "6.2.0", EMPTY_ARRAY, "What is in all sorted sets"),
+    COUNTED("zintercard", -3, 0, SORTED_SET, "7.0.0", ZERO,
+         "How many members are in all sorted sets"),
+    READ("zlexcount", 4, FAST, SORTED_SET, "2.8.9", ZERO,
+         "How many members are in the range of names"),
+    EACH("zmscore", -3, FAST, SORTED_SET, "6.2.0", NOTHING_EACH, "The scores of members"),
+    READ("zrandmember", -2, 0, SORTED_SET, "6.2.0", COUNTED_ARRAY,
+         "Random members of a sorted set", RANDOM),
+    READ("zrange", -4, 0, SORTED_SET, "1.2.0", EMPTY_ARRAY, "Members of a sorted set"),
+    READ("zrangebylex", -4, 0, SORTED_SET, "2.8.9", EMPTY_ARRAY, "The members in a range of names",
+         REPLACED("`ZRANGE` with the `BYLEX` argument")),
+    READ("zrangebyscore", -4, 0, SORTED_SET, "1.0.5", EMPTY_ARRAY,
+         "The members in a range of scores",
+         REPLACED("`ZRANGE` with the `BYSCORE` argument")),
+    READ("zrank", 3, FAST, SORTED_SET, "2.0.0", NOTHING, "The rank of a member"),
+    READ("zrevrange", -4, 0, SORTED_SET, "1.2.0", EMPTY_ARRAY,
+         "Members of a sorted set, last first",
+         REPLACED("`ZRANGE` with the `REV` argument")),
+    READ("zrevrangebylex", -4, 0, SORTED_SET, "2.8.9", EMPTY_ARRAY,
+         "The members in a range of names, last first",
+         REPLACED("`ZRANGE` with the `REV` and `BYLEX` arguments")),
+    READ("zrevrangebyscore", -4, 0, SORTED_SET, "2.2.0", EMPTY_ARRAY,
+         "The members in a range of scores, last first",
+         REPLACED("`ZRANGE` with the `REV` and `BYSCORE` arguments")),
+    READ("zrevrank", 3, FAST, SORTED_SET, "2.0.0", NOTHING, "The rank of a member, from the last"),
+    READ("zscan", -3, 0, SORTED_SET, "2.8.0", EMPTY_SCAN,
+         "Some members of a sorted set, and a cursor", RANDOM),
+    READ("zscore", 3, FAST, SORTED_SET, "1.2.0", NOTHING, "The score of a member"),
+    COUNTED("zunion", -3, 0, SORTED_SET, "6.2.0", EMPTY_ARRAY, "What is in any of the sorted sets"),
+    {0},
+};
+// clang-format on
