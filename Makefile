@@ -100,7 +100,7 @@ say = $(if $(V),,@echo '$(1)')
 .DELETE_ON_ERROR:
 .PHONY: all run test coverage faults soak redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
-        need-bench need-fuzz need-soak check-docs check-format check-headers check-layers test-asan \
+        need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -226,7 +226,7 @@ run: need-build ## install what is missing, build, serve example.data on port 63
 	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
 
 test: need-test ## install what is missing, build, run every check and test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-headers check-format check-docs all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-circles check-headers check-format check-docs all
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
@@ -379,3 +379,8 @@ check-headers:
 # Which rooms a room may include; and only net/ may know sockets and the event loop.
 check-layers:
 	$(Q)awk -f tests/layers.awk $(HEADERS) $(sort $(SERVER) $(TOOL))
+
+# Which modules may depend on each other, x.h and x.c being one: none. tests/circles.allowed lists
+# the circles that are still there.
+check-circles: $(patsubst %.c,build/release/%.o,$(sort $(SERVER) $(TOOL)))
+	$(Q)tests/circles tests/circles.allowed $^
