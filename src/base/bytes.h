@@ -1,7 +1,7 @@
 // Byte strings. The type says who owns the memory: a span and a bytes borrow, a buf owns.
 //
-// A borrowed view is valid only as long as whatever it points into; the function that hands one
-// out says how long that is. Nothing here locks: one thread at a time per object.
+// A borrowed view is valid only as long as the memory it points into. The function that returns a
+// view says how long that is. Nothing here locks: one thread at a time may use an object.
 #ifndef STELE_BASE_BYTES_H
 #define STELE_BASE_BYTES_H
 
@@ -10,20 +10,20 @@
 #include <stdint.h>
 #include <string.h>
 
-// Borrowed, read only. `ptr` may be NULL when `len` is 0.
+// Borrowed bytes, read only. `ptr` may be NULL when `len` is 0.
 struct span {
     const char *ptr;
     size_t len;
 };
 
-// Borrowed, and the borrower may write.
+// Borrowed bytes that the borrower may write to.
 struct bytes {
     char *ptr;
     size_t len;
 };
 
-// Owned and growable. A zeroed struct is an empty buf. Once an allocation fails, `oom` stays set,
-// `len` stays where it was and every later append is a no-op, so a writer checks once at its end.
+// Owned and growable bytes. A zeroed struct is an empty buf. Once an allocation fails, `oom` stays
+// set, `len` keeps its value and later appends do nothing. So a writer checks once, at its end.
 struct buf {
     char *ptr;
     size_t len;
@@ -51,7 +51,7 @@ static inline bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-// ASCII letters only, whatever the locale.
+// These two change ASCII letters only, in every locale.
 static inline char ascii_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
@@ -62,21 +62,22 @@ static inline char ascii_upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
 }
 
-// True when `a` is the NUL-terminated `text`, ASCII letters compared without case.
+// Whether `a` is the NUL-terminated `text`. ASCII letters count the same in either case.
 bool span_is(struct span a, const char *text);
 
-// Room for `extra` more bytes behind the content, as a pointer to the first of them; NULL when
-// memory is short (`oom` is then set). The caller writes there and adds to `len`.
+// Makes room for `extra` more bytes after the content and returns a pointer to the first of them.
+// The caller writes there and adds to `len`. NULL, with `oom` set, when memory is short.
 char *buf_reserve(struct buf *b, size_t extra);
 
+// These three append; they set `oom` when memory is short.
 void buf_append(struct buf *b, struct span s);
 void buf_append_text(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Removes the first `count` bytes (at most `len`); the rest moves to the front.
+// Removes the first `count` bytes, at most `len`. The rest moves to the front.
 void buf_remove_front(struct buf *b, size_t count);
 
-// Frees the memory and leaves an empty buf (`oom` cleared). A zeroed buf is accepted.
+// Frees the memory and leaves an empty buf with `oom` cleared. A zeroed buf is accepted.
 void buf_release(struct buf *b);
 
 #endif

@@ -7,7 +7,7 @@
 
 #define CLOCK_SECOND UINT64_C(1000000000) // in nanoseconds
 
-// Nanoseconds since an arbitrary start; never goes back and does not follow changes of the date.
+// Nanoseconds since an arbitrary start. Never goes back; changes of the date do not affect it.
 static inline uint64_t clock_monotonic_ns(void)
 {
     struct timespec t;

@@ -1,38 +1,37 @@
 // A number that one thread counts and any thread may read meanwhile.
 //
-// The owner's addition is a plain load, add and store: nothing is locked and no other thread's
-// counters share it, so counting costs what a `++` does. A reader sees each counter as it was a
-// moment ago, and two counters not as of the same moment.
+// The owner adds with a plain load, add and store, without a lock, so counting costs as much as a
+// `++`. A reader sees the value of a moment ago. Two counters that it reads may be of two moments.
 #ifndef STELE_BASE_COUNTER_H
 #define STELE_BASE_COUNTER_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-// A zeroed one is at 0.
+// A zeroed struct is a counter at 0.
 struct counter {
     _Atomic uint64_t value;
 };
 
-// The value at this moment; any thread.
+// The present value. Any thread may call this; the functions below are for the owner's thread.
 static inline uint64_t counter_get(const struct counter *c)
 {
     return atomic_load_explicit(&c->value, memory_order_relaxed);
 }
 
-// For the owner's thread alone.
+// Adds `count`.
 static inline void counter_add(struct counter *c, uint64_t count)
 {
     atomic_store_explicit(&c->value, counter_get(c) + count, memory_order_relaxed);
 }
 
-// For the owner's thread alone; what is counted must be as many at least.
+// Subtracts `count`, which is at most the present value.
 static inline void counter_sub(struct counter *c, uint64_t count)
 {
     atomic_store_explicit(&c->value, counter_get(c) - count, memory_order_relaxed);
 }
 
-// For the owner's thread alone.
+// Sets the value.
 static inline void counter_set(struct counter *c, uint64_t value)
 {
     atomic_store_explicit(&c->value, value, memory_order_relaxed);

@@ -9,25 +9,26 @@
 
 struct error;
 
-// Opens a regular file to read and tells its status. -1 with a message when it cannot be opened or
-// is something else (a FIFO is refused, not waited on); errno is then the system's reason, or 0.
+// Opens a regular file for reading and sets its status. Returns the descriptor, or -1 with a
+// message when the file cannot be opened or is not regular. A FIFO is refused, not waited for.
+// errno is then the system's reason, or 0.
 int file_open(const char *path, struct stat *status, struct error *error);
 
-// Reads exactly `len` bytes from `at` on, whatever the file's own position. False with errno when
-// it cannot; 0 where the file ends before.
+// Reads exactly `len` bytes from offset `at` on, whatever the file's own position is. Returns false
+// with errno; errno is 0 when the file ends before that.
 bool file_read(int fd, void *to, size_t len, uint64_t at);
 
-// Writes all `len` bytes from `at` on. False with errno.
+// Writes all `len` bytes from offset `at` on. Returns false with errno.
 bool file_write(int fd, const void *from, size_t len, uint64_t at);
 
-// Whether somebody has the regular file that `fd` is open to read on open for writing, as far as
-// the system tells: it tells the file's owner and who has CAP_LEASE, on a local file system. Others
-// are told false. SIGIO must be ignored or handled: it comes when a writer opens the file in the
-// microsecond of the question, and that writer waits for so long.
+// Whether a process has the regular file `fd` open for writing; `fd` is open for reading. The
+// system answers only the file's owner and processes with CAP_LEASE, on a local file system; for
+// others the result is false. SIGIO must be ignored or handled: it comes when a writer opens the
+// file in the microsecond of this call, and that writer waits until the call ends.
 bool file_is_written(int fd);
 
-// Makes what happened to the names in the folder of `path` outlast a crash of the machine. False
-// with errno.
+// Syncs the folder of `path`, so that new and renamed files in it outlast a crash of the machine.
+// Returns false with errno.
 bool file_sync_folder(const char *path);
 
 #endif

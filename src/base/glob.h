@@ -7,14 +7,13 @@
 enum glob_case {
     GLOB_CASE_SENSITIVE,
     GLOB_CASE_INSENSITIVE, // as in Redis: the ends of a range are folded, an escaped byte is not
-    GLOB_CASE_EITHER,      // a letter of the text is tried in both cases, the pattern is as it is
-                           // written
+    GLOB_CASE_EITHER,      // each letter of the text is tried in both cases; the pattern as written
 };
 
-// True when the whole of `text` matches `pattern`: `*` any run, `?` any byte, `[a-c]` and `[^a-c]`
-// classes, `\x` the byte x itself. An unclosed class ends with the pattern. As in
-// Redis 7.0 an empty text matches an empty pattern only, not `*`. Takes time at most
-// proportional to pattern length × text length and no stack, whatever the pattern.
+// Whether all of `text` matches `pattern`: `*` matches any run, `?` any byte, `[a-c]` and `[^a-c]`
+// are classes, `\x` is the byte x itself. An unclosed class ends with the pattern. As in Redis 7.0
+// an empty text matches only an empty pattern, not `*`. For every pattern the time is at most
+// proportional to pattern length × text length, and there is no recursion.
 bool glob_match(struct span pattern, struct span text, enum glob_case letters);
 
 #endif

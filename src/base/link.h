@@ -1,5 +1,5 @@
-// A circular doubly linked list, its links embedded in what is listed. Needs no memory of its own,
-// and an element leaves without knowing its list.
+// A circular doubly linked list whose links are embedded in the listed structs. It needs no memory
+// of its own, and an element leaves without knowing its list.
 #ifndef STELE_BASE_LINK_H
 #define STELE_BASE_LINK_H
 
@@ -9,7 +9,7 @@
 // The struct of that type whose member `member` is at `pointer`.
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-// A list's head, or one element's place. An element is on at most one list.
+// The head of a list, or the link of one element. A link is on at most one list.
 struct link {
     struct link *previous;
     struct link *next;
@@ -27,7 +27,7 @@ static inline bool link_is_empty(const struct link *list)
     return list->next == list;
 }
 
-// Takes `l` off its list, if it is on one.
+// Takes `l` off its list, if any.
 static inline void link_remove(struct link *l)
 {
     l->previous->next = l->next;
@@ -35,7 +35,7 @@ static inline void link_remove(struct link *l)
     link_init(l);
 }
 
-// Moves `l` to the end of `list`, from wherever it is.
+// Moves `l` to the end of `list`, and off its present list, if any.
 static inline void link_move_last(struct link *list, struct link *l)
 {
     link_remove(l);

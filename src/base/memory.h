@@ -1,30 +1,32 @@
-// Anonymous memory by the page: what is freed goes back to the system at once, and what is never
-// touched takes none. And memory by the cache line, for what several threads use.
+// Anonymous memory in pages: freed memory goes back to the system at once, and untouched memory
+// takes no room. Also memory in whole cache lines, for data that several threads use.
 #ifndef STELE_BASE_MEMORY_H
 #define STELE_BASE_MEMORY_H
 
 #include <stddef.h>
 
-// `bytes` of zeros, more than 0, in huge pages where `huge_from` bytes or more are asked for: a
-// fault on a small page costs more than what is written to it, and each lookup misses fewer
-// page-table entries. Where huge pages are off, nothing is lost. NULL when memory is short.
+// Maps `bytes` zeros, more than 0, in huge pages when `bytes` is `huge_from` or more. A fault on a
+// small page costs more than filling it, and with huge pages a lookup misses fewer page-table
+// entries. Where huge pages are off, the pages are small. NULL when memory is short.
 void *memory_map(size_t bytes, size_t huge_from);
 
-// Gives them back, or another mapping, a part at a time. NULL is accepted.
+// Gives back memory of memory_map or another mapping, also a part of it. NULL is accepted.
 void memory_unmap(void *memory, size_t bytes);
 
-// Gives back to the system what lies free between blocks that are in use. It takes milliseconds, in
-// which other threads may wait for the allocator.
+// Gives free memory of the allocator that lies between used blocks back to the system. It takes
+// milliseconds, in which other threads may wait for the allocator.
 void memory_trim(void);
 
 enum {
-    // Bytes that processors hand each other at once: lines are of 64 where they are fetched in
-    // pairs (x86-64), of 128 on some aarch64.
+    // Bytes that processors exchange at once: two lines of 64, fetched in pairs, on x86-64; one
+    // line
+    // of 128 on some aarch64.
     MEMORY_LINE = 128,
 };
 
-// `bytes` of zeros, on lines that hold nothing else: what one thread writes beside them does not
-// slow another that reads them. NULL when memory is short; free() gives them back.
+// Allocates `bytes` zeros on cache lines that hold nothing else, so that writes of other threads to
+// other data do not slow their readers. NULL when memory is short. The caller frees them with
+// free().
 void *memory_aligned(size_t bytes);
 
 #endif

@@ -1,4 +1,4 @@
-// The same work for many parts, on several threads.
+// Work in many parts, on several threads.
 #ifndef STELE_BASE_PARALLEL_H
 #define STELE_BASE_PARALLEL_H
 
@@ -6,18 +6,17 @@
 
 enum { PARALLEL_THREADS_MAX = 64 };
 
-// How many threads this process can run at once: the processors it may use, PARALLEL_THREADS_MAX at
-// most.
+// The number of threads that this process can run at once: the processors it may use, at most
+// PARALLEL_THREADS_MAX.
 unsigned parallel_threads(void);
 
-// Calls `work` once for each part from 0 to `parts` - 1, on up to `threads` threads; parts are
-// begun in order, and all are done when it returns. With one thread, or where no thread can be had,
-// the caller does them all. `worker` numbers the thread, below `threads`; no two threads have the
-// same number at once.
+// Calls `work` once for each part from 0 to `parts` - 1, on up to `threads` threads. Parts begin in
+// order, and all are done when the function returns. With one thread, or when no thread can be
+// started, the caller does all parts. `worker` is the number of the thread, below `threads`; no two
+// threads have the same number at once.
 //
-// Between yield_begin and yield_end (base/yield.h) the caller only waits, and other threads do all
-// parts, giving way to who else wants the processors. A part should then take no longer than some
-// milliseconds.
+// Between yield_begin and yield_end (base/yield.h) the caller only waits. Other threads then do all
+// parts and give way to threads that want the processors, so a part should take only milliseconds.
 void parallel_run(unsigned threads, size_t parts,
                   void (*work)(void *context, unsigned worker, size_t part), void *context);
 

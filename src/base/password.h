@@ -8,14 +8,13 @@ struct error;
 
 enum { PASSWORD_MAX = 512 }; // bytes
 
-// Reads the first line of the file at `path`, without its end (LF or CR LF), to `to`, and
-// terminates it by a NUL. The file may be a pipe, which is waited for. False with a message, `to`
-// then being undefined, when the file cannot be read, or when the line is no password: it is empty
-// or too long, or it would be cut or mean something else (a NUL byte, a carriage return inside it,
-// a byte order mark, UTF-16).
+// Copies the first line of the file at `path` to `to`, without its end (LF or CR LF), and adds a
+// NUL. The file may be a pipe; the call waits for it. Returns false with a message, and `to`
+// unspecified, when the file cannot be read or the line is no password. A password is not empty,
+// not too long, and has no NUL byte, no carriage return, no byte order mark, and is not UTF-16.
 bool password_read(const char *path, char to[PASSWORD_MAX + 1], struct error *error);
 
-// The same while the program serves: it waits for no pipe, so what is no regular file is an error.
+// As password_read, while the program serves: it waits for no pipe, so only a regular file will do.
 bool password_read_again(const char *path, char to[PASSWORD_MAX + 1], struct error *error);
 
 #endif

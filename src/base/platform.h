@@ -1,5 +1,5 @@
-// What Stele is made for. The Makefile compiles this file alone before all others, so that
-// elsewhere this is the one error.
+// The platform that Stele needs. The Makefile compiles this file before all others, so that on
+// other platforms this is the only error.
 #ifndef STELE_BASE_PLATFORM_H
 #define STELE_BASE_PLATFORM_H
 

@@ -1,5 +1,4 @@
-// Random numbers: sequences for samples, on which nothing secret may hang, and a number that nobody
-// can guess.
+// Random numbers: sequences for samples, which are no secret, and a number that nobody can guess.
 #ifndef STELE_BASE_RANDOM_H
 #define STELE_BASE_RANDOM_H
 
@@ -9,8 +8,8 @@
 
 #include "base/clock.h"
 
-// The next number of the sequence that `*state`, any number at first, stands for. SplitMix64 by
-// Steele, Lea & Flood.
+// The next number of a sequence. `*state` may begin with any number and belongs to the sequence
+// from then on. SplitMix64 by Steele, Lea & Flood.
 static inline uint64_t splitmix64(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -19,8 +18,8 @@ static inline uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-// A number that nobody can guess, from the system. Early in the boot of a machine, where that has
-// none yet, one that differs from process to process and from time to time.
+// A number from the system that nobody can guess. Early in the boot of a machine the system has
+// none yet; then the number only differs between processes and between calls.
 static inline uint64_t random_number(void)
 {
     uint64_t number;

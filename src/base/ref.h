@@ -1,7 +1,7 @@
-// A count of references, embedded in what is shared between threads and layers.
+// A count of references, embedded in a struct that threads and layers share.
 //
-// Who holds a `struct ref *` needs not know what it is part of: a reply that borrows bytes of a
-// mapping keeps the mapping alive through this alone. Any thread may take and drop.
+// The holder of a `struct ref *` need not know the struct around it: a reply that borrows bytes of
+// a mapping keeps the mapping alive through the ref alone. Any thread may take and drop.
 #ifndef STELE_BASE_REF_H
 #define STELE_BASE_REF_H
 
@@ -13,7 +13,7 @@ struct ref {
     void (*release)(struct ref *ref); // called by the thread that drops the last reference
 };
 
-// Starts at one reference, held by the caller.
+// Sets the count to one reference, which the caller holds.
 static inline void ref_init(struct ref *r, void (*release)(struct ref *ref))
 {
     atomic_init(&r->count, 1);

@@ -1,9 +1,9 @@
-// The width of what text is shown on.
+// The width of the terminal.
 #ifndef STELE_BASE_TERMINAL_H
 #define STELE_BASE_TERMINAL_H
 
-// The columns of the terminal that `fd` is, or what the environment's COLUMNS says if that is less.
-// Where `fd` is no terminal, COLUMNS; 80 where nothing says.
+// The columns of the terminal `fd`, or the environment's COLUMNS when that is less. When `fd` is no
+// terminal, COLUMNS, or 80 without it.
 unsigned terminal_width(int fd);
 
 #endif

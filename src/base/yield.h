@@ -1,21 +1,25 @@
-// How long work beside the loops gives way to them.
+// Background work that gives way to the loops, but not for ever.
 //
-// Work that takes seconds of all processors (building or proving an index, reading a new file) must
-// not keep a client waiting, so it runs when a processor has nothing else to do. That alone has no
-// end: where other programs keep the processors busy, the work would stand still for minutes. So
-// the waiting is measured, and there are two ends to it:
+// Building or proving an index, or reading a new file, takes seconds of all processors. It must not
+// keep a client waiting, so it runs when a processor has nothing else to do. That alone could last
+// for ever: where other programs keep the processors busy, the work would stand still for minutes.
+// So the waiting time is measured, and two limits end it:
 //
-//   YIELD_TO_ALL  the scheduler's idle class: a loop that wakes up has the processor at once
+// clang-format off
+//   YIELD_TO_ALL   the scheduler's idle class: a loop that wakes up has the processor at once
 //        │
-//        ├─ it waited for 10 s in all, whoever had the processors ─▶ YIELD_SOME: nice 10, which is
-//        a │                                                          tenth of a processor beside
-//        one │                                                          busy thread └─ it waited
-//        for 0.5 s while the rest of this process used less than a quarter of the
-//           processors: other programs have them ─────────────────▶ YIELD_TO_NONE: as any program
+//        ├─ waited for 10 s in all ───────▶ YIELD_SOME: nice 10, a tenth of a processor beside
+//        │                                      │       one busy thread
+//        │                                      │
+//        └─ waited for 0.5 s while other ◀──────┘
+//           programs had the processors ──▶ YIELD_TO_NONE: like any program
 //
-// A thread may enter the idle class without a privilege, but not leave it. So the thread that has
-// work to do stays an ordinary one and only waits; helpers do the work, in parts (parallel_run),
-// and new helpers take over when the level changes.
+// Other programs have the processors when the rest of this process uses less than a quarter of them.
+// clang-format on
+//
+// Without a privilege a thread may enter the idle class but not leave it. So the thread that has
+// work to do stays an ordinary one and only waits. Helpers do the work in parts (parallel_run), and
+// new helpers take over when the level changes.
 #ifndef STELE_BASE_YIELD_H
 #define STELE_BASE_YIELD_H
 
@@ -23,37 +27,37 @@
 
 enum yield_level { YIELD_TO_ALL, YIELD_SOME, YIELD_TO_NONE };
 
-#define YIELD_LOOK_NS UINT64_C(50000000)       // between two looks at who waits
-#define YIELD_MOST_NS UINT64_C(10000000000)    // waited in all; then YIELD_SOME
-#define YIELD_STRANGERS_NS UINT64_C(500000000) // waited for other programs; then YIELD_TO_NONE
+#define YIELD_LOOK_NS UINT64_C(50000000)       // between two measurements
+#define YIELD_MOST_NS UINT64_C(10000000000)    // of waiting in all, then YIELD_SOME
+#define YIELD_STRANGERS_NS UINT64_C(500000000) // of waiting for other programs, then YIELD_TO_NONE
 
-// One piece of work: a reload, a rebuild, what opening left to do. Its fields are for base/yield.c
-// and base/parallel.c; a caller may read the level and the times.
+// One piece of work: a reload, a rebuild, the finishing of a dataset. Only base/yield.c and
+// base/parallel.c write the fields; a caller may read the level and the times.
 struct yield {
     enum yield_level level;
-    uint64_t waited_ns;    // so long helpers wanted a processor and had none
-    uint64_t strangers_ns; // of it, while the rest of the process used few of them
+    uint64_t waited_ns;    // time in which helpers wanted a processor and had none
+    uint64_t strangers_ns; // the part of it in which the rest of the process used few processors
     uint64_t most_ns;      // YIELD_MOST_NS, or less in a test
-    uint64_t looked_ns;    // monotonic, the last look
-    uint64_t process_ns;   // processor time of the process then
-    uint64_t helpers_ns;   // processor time of all helpers since the last look
+    uint64_t looked_ns;    // monotonic time of the last measurement
+    uint64_t process_ns;   // processor time of the process at that time
+    uint64_t helpers_ns;   // processor time of all helpers since then
 };
 
-// From here on, until yield_end, all that the calling thread has done by parallel_run, deep inside
-// whatever it calls, gives way as described above. `y` is set up by this call and must stay where
-// it is until then. Not within another one.
+// From this call until yield_end, all work that the calling thread hands to parallel_run gives way
+// as described above, however deep the call. This call sets `y` up; it must stay at its address
+// until yield_end. Calls do not nest.
 void yield_begin(struct yield *y);
 void yield_end(void);
 
-// What yield_begin was called with by this thread; NULL: nothing, the work is not to give way.
+// The struct of this thread's yield_begin, or NULL when its work does not give way.
 struct yield *yield_current(void);
 
-// Makes the calling thread, which is an ordinary one, give way as `level` says.
+// Makes the calling thread, so far an ordinary one, give way as `level` says.
 void yield_enter(enum yield_level level);
 
-// Notes that in the `elapsed_ns` since the last look the part `waiting` (0 to 1) of the helpers
-// wanted a processor and had none, and that the rest of the process used the part `others` (0 to 1)
-// of the processors. Raises the level when the time for it has come; never lowers it.
+// Notes a measurement over the last `elapsed_ns`. `waiting` is the share (0 to 1) of the helpers
+// that wanted a processor and had none. `others` is the share of the processors that the rest of
+// the process used. Raises the level when a limit is reached; never lowers it.
 void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double others);
 
 #endif

@@ -1,9 +1,9 @@
-// The index file: a trie image kept beside the data file, so that the next start maps it instead of
+// The index file: a trie image kept beside the data file. The next start maps it instead of
 // building it again, and all servers on the machine share one copy in memory.
 //
-// Nothing in it is trusted. Opening checks the header, the places of everything and that it belongs
-// to the data file; each block of the image is compared with its checksum before it is used
-// (proof.h); and what a lookup reads is checked again by the trie.
+// Nothing in it is trusted. Opening checks the header and the offsets of all parts, and that the
+// file belongs to the data file. Each block of the image is compared with its checksum before it is
+// used (proof.h). The trie checks again every number that a lookup reads.
 #ifndef STELE_DATA_INDEX_FILE_H
 #define STELE_DATA_INDEX_FILE_H
 
@@ -14,7 +14,7 @@
 
 struct error;
 
-// What the header tells beside the image.
+// The facts in the header.
 struct index_facts {
     uint64_t lines; // all counts as in struct dataset_figures
     uint64_t malformed;
@@ -32,31 +32,32 @@ struct index_file {
     struct span image; // in the mapping, or in the copy
     struct bytes mapping;
     struct bytes copy;
-    struct mapping source; // of what is read from the file, wherever it is mapped
+    struct mapping source; // guards the part that is read from the file
     struct proof proof;    // of the image
 };
 
-// Maps the index file at `path` if it is whole and of this machine's format. Its checksums are
-// read: a byte for 8 KiB. False with the reason in `*error` otherwise (errno is ENOENT when there
-// is no such file).
+// Maps the index file at `path` if it is whole and has this machine's format. Reads its checksums:
+// a byte for each 8 KiB. Returns false with the reason in `*error` otherwise; errno is ENOENT when
+// there is no such file.
 bool index_file_open(struct index_file *f, const char *path, struct error *error);
 
-// Moves `image` to anonymous memory of huge pages, where lookups miss fewer entries of page tables;
-// this process then has a copy of its own and does not need the file any more. False with a message
-// when memory is short or the file is being cut; the image then stays where it was.
+// Copies `image` to anonymous memory of huge pages, where lookups miss fewer entries of page
+// tables. This process then has its own copy and no longer needs the file. Returns false with a
+// message when memory is short or the file is being cut; the image then stays in the file.
 bool index_file_copy(struct index_file *f, struct error *error);
 
-// Guards what others have mapped, or are about to, from `at` on of the index file that `fd` is of
-// and that is still being made; whether it could. index_file_stands tells that it is finished.
+// Guards `mapped`, a mapping made elsewhere, now or soon, of an index file that is still being
+// written: the file `fd` from offset `at` on. Returns false when it cannot. index_file_stands
+// follows when the file is finished.
 bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at);
 
-// The guarded file is finished, its image lies there, and its blocks have those checksums, an array
-// from malloc that becomes the file's. `file` is its status; `whole`: all has been compared since.
-// False when memory is short.
+// Notes that the guarded file is finished and holds `image`. `sums` are the checksums of its
+// blocks, an array from malloc that `f` owns from now on. `file` is the status of the file. `whole`
+// says that all blocks have been compared since. Returns false when memory is short.
 bool index_file_stands(struct index_file *f, struct span image, uint64_t *sums,
                        const struct stat *file, bool whole);
 
-// Unmaps. A zeroed struct is accepted.
+// Unmaps the file. A zeroed struct is accepted.
 void index_file_close(struct index_file *f);
 
 #endif

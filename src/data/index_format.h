@@ -1,13 +1,13 @@
-// The layout of an index file: shared by the code that reads it and the code that writes it, and by
-// nobody else. docs/index-format.md tells it byte by byte.
+// The layout of an index file, only for the code that reads or writes it. docs/index-format.md
+// describes it byte by byte.
 //
 //   0          header      4096 bytes, its own checksum in the last 8
 //   4096       image       a trie image (trie_image.h)
 //              checksums   one for each 64 KiB of the image; at the next multiple of 8
 //              trailer     checksum of the checksums, INDEX_END
 //
-// Every place follows from `image_bytes`, so a header that names others is refused. Numbers are in
-// the byte order of the machine that wrote the file; a machine of the other order refuses it.
+// All offsets follow from `image_bytes`, and a header that contradicts them is refused. Numbers are
+// in the byte order of the machine that wrote the file; a machine of the other order refuses it.
 #ifndef STELE_DATA_INDEX_FORMAT_H
 #define STELE_DATA_INDEX_FORMAT_H
 
@@ -25,7 +25,7 @@ enum {
     INDEX_VERSION = 2,
     INDEX_BYTE_ORDER = 0x01020304,
     INDEX_IMAGE_AT = 4096,
-    // A block is compared with its checksum before it is first used, in some microseconds.
+    // Bytes with one checksum. A block is compared before its first use, in some microseconds.
     INDEX_BLOCK = 64 * 1024,
 };
 
@@ -33,13 +33,13 @@ struct index_header {
     uint64_t magic;
     uint32_t byte_order;
     uint32_t version;
-    uint64_t features; // bits a reader must know; none is defined, so any refuses the file
+    uint64_t features; // bits that a reader must know; none is defined, so any bit refuses the file
     uint64_t file_bytes;
     uint64_t image_bytes;
     uint64_t checksums_sum; // the checksum of the checksums
     struct index_facts facts;
     unsigned char zeros[INDEX_IMAGE_AT - 6 * 8 - sizeof(struct index_facts) - 8];
-    uint64_t header_sum; // the checksum of all before it
+    uint64_t header_sum; // the checksum of all bytes before it
 };
 _Static_assert(sizeof(struct index_facts) == 15 * 8, "the facts have no holes");
 _Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header is one page, no holes");

@@ -1,16 +1,16 @@
-// Which blocks of a mapped index are known to be what was written.
+// The proof of a mapped index: which of its blocks are known to hold what was written.
 //
-// A block is compared with its checksum before it is first used, which takes some microseconds
-// once; all others are compared beside (proof_all). When all are, nothing more is asked of a
-// lookup. That holds as long as nobody writes to the file: a change of its times begins another
-// round, in which no block is known. A system call tells the times, so a lookup asks for them
-// only before it says that a key is missing; what it finds is compared with the data anyway.
+// A block is compared with its checksum before its first use, which takes some microseconds once.
+// proof_all compares all others in the background. After that a lookup checks no more blocks. All
+// of this holds as long as nobody writes to the file. A change of the file's times begins another
+// round, in which no block is known. Reading the times takes a system call, so a lookup reads them
+// only before it reports a key as missing; a key that it finds is compared with the data anyway.
 //
 //   round    1 ──────────────────▶ 2 (the file's times have changed) ─────────────▶
 //   blocks   unknown ─▶ good       unknown ─▶ good
 //                    ─▶ bad                ─▶ bad      bad ones stay bad
 //
-// Any thread may ask at any time. Setting up and releasing are the owner's.
+// Any thread may call these functions at any time; only the owner sets up and releases.
 #ifndef STELE_DATA_PROOF_H
 #define STELE_DATA_PROOF_H
 
@@ -24,34 +24,36 @@
 
 struct error;
 
-// A zeroed struct has nothing to prove: all is taken to be good.
+// A zeroed struct has nothing to prove: all blocks count as good.
 struct proof {
     struct span image;
-    uint64_t *sums;              // of the blocks; owned
-    _Atomic uint32_t *known_in;  // the round in which each was found good; or PROOF_BAD; owned
-    uint64_t count;              // of blocks
-    int fd;                      // of the file, borrowed; -1: memory that nobody else can write to
-    atomic_uint round;           // 0: there is nothing to prove
-    atomic_uint whole;           // the round in which all blocks were found good
-    atomic_uint bad;             // how many were found bad
-    pthread_mutex_t lock;        // of who begins a round
-    _Atomic int64_t modified_ns; // of the file, as the round began; like struct identity's
+    uint64_t *sums;             // checksums of the blocks; owned
+    _Atomic uint32_t *known_in; // for each block, the round that found it good, or PROOF_BAD; owned
+    uint64_t count;             // number of blocks
+    int fd;                     // of the file, borrowed; -1: memory that nobody else can write to
+    atomic_uint round;          // 0: there is nothing to prove
+    atomic_uint whole;          // the round in which all blocks were found good
+    atomic_uint bad;            // number of blocks found bad
+    pthread_mutex_t lock;       // held while a round begins
+    _Atomic int64_t modified_ns; // the file's times when the round began, as in struct identity
     _Atomic int64_t changed_ns;
 };
 
 #define PROOF_BAD UINT32_MAX
 
-// Begins the first round over `image`, whose blocks have those checksums: an array from malloc that
-// becomes the proof's. `file` is what `fd` said before anything was read of it. `whole`: all has
-// been compared since, when proof_is_ripe. False when memory is short; `sums` is then freed.
-// Others may be asking the zeroed struct meanwhile.
+// Begins the first round over `image`. `sums` are the checksums of its blocks, an array from malloc
+// that the proof owns from now on. `file` is the status of `fd` before anything was read from it.
+// `whole` says that all blocks have been compared since, when the times were ripe (proof_is_ripe).
+// Other threads may use the zeroed struct meanwhile. Returns false when memory is short; `sums` is
+// then freed.
 bool proof_init(struct proof *p, struct span image, uint64_t *sums, int fd, const struct stat *file,
                 bool whole);
 
-// From here on the image is a copy at `memory`, which nobody writes to. Before others ask.
+// Moves the proof to a copy of the image at `memory`, which nobody writes to. Called before other
+// threads use the proof.
 void proof_move(struct proof *p, const char *memory);
 
-// A zeroed struct is accepted.
+// Frees the proof. A zeroed struct is accepted.
 void proof_release(struct proof *p);
 
 static inline unsigned proof_round(const struct proof *p)
@@ -59,37 +61,40 @@ static inline unsigned proof_round(const struct proof *p)
     return atomic_load_explicit(&p->round, memory_order_acquire);
 }
 
-// Whether all blocks are known to be good, as far as the file's times have been looked at.
+// Whether all blocks are known to be good, unless the file has changed since its times were last
+// read.
 static inline bool proof_is_whole(const struct proof *p)
 {
     return proof_round(p) == atomic_load_explicit(&p->whole, memory_order_acquire);
 }
 
-// Whether the `len` bytes at `at`, which are in the image, lie in good blocks: those that are not
+// Whether the `len` bytes at `at`, which lie in the image, are in good blocks. Blocks that are not
 // known yet are compared.
 bool proof_has(struct proof *p, const void *at, size_t len);
 
-// Whether nobody has written to the file since `round` began, so that what was read in it of blocks
-// that are known to be good is what was written. It takes a system call.
+// Whether nobody has written to the file since `round` began. Then everything read from good blocks
+// in that round was right. It takes a system call.
 bool proof_stands(const struct proof *p, unsigned round);
 
-// Begins another round if somebody has written to the file. The number of the present one.
+// Begins another round if somebody has written to the file. Returns the number of the present
+// round.
 unsigned proof_look(struct proof *p);
 
-// Whether there is something to compare again: somebody has written to the file since all blocks
-// were compared.
+// Whether somebody has written to the file since all blocks were compared, so that they have to be
+// compared again.
 bool proof_is_stale(const struct proof *p);
 
-// Whether the file has not been written to for so long that a further change would show in its
-// times. What is compared before is not known for good.
+// Whether the last write to the file is so old that a further one would show in its times. A block
+// that is compared earlier is not known for good.
 bool proof_is_ripe(const struct proof *p);
 
-// Waits until then: for some 20 ms, or 2 s where the file system's times are coarse. False when it
-// was cancelled, or somebody writes on and on.
+// Waits until proof_is_ripe: some 20 ms, or 2 s where the file system's times are coarse. Returns
+// false when it was cancelled, or when somebody goes on writing.
 bool proof_ripen(struct proof *p, const atomic_bool *cancel);
 
-// Compares all blocks, on all processors. False with a message when one is bad; true when none was
-// found, also when it was cancelled: proof_is_whole tells whether all are known now.
+// Compares all blocks, on all processors. Returns false with a message when one is bad. Returns
+// true when none was found bad, also when it was cancelled; proof_is_whole says whether all are
+// known.
 bool proof_all(struct proof *p, const atomic_bool *cancel, struct error *error);
 
 #endif

@@ -1,13 +1,12 @@
-// The layout of a trie image: shared by the code that reads it and the code that builds it, and
-// by nobody else.
+// The layout of a trie image, only for the code that reads or builds one.
 //
 //   header   struct trie_header
 //   slots    count × slot_bytes bytes, then at least TRIE_SLOT_PADDING zeros, up to a multiple of
 //            TRIE_SECTION_ALIGN
 //   nodes    32-bit words; a node is named by the number of its first word
 //
-// The nodes come last because how many there are is known last. Where slots and nodes begin is in
-// the header, and a reader believes it, within bounds.
+// The nodes come last because their number is known last. The header says where slots and nodes
+// begin, and a reader accepts that within bounds.
 //
 // Words are in the byte order of the machine (TRIE_MAGIC read in the other order is refused);
 // slots, which are not whole words, are little-endian everywhere.
@@ -15,8 +14,8 @@
 //   radix node       kind=0 | skip | bits     first slot     starts[2^bits + 1]
 //   separator node   kind=1 | count           first slot     keys[count]   starts[count + 2]
 //
-// A start is a slot number, or TRIE_NODE and the number of a node; the last start of a node is
-// always a slot number, the end. A child that is a node begins at that node's first slot.
+// A start is a slot number, or TRIE_NODE and the number of a node. The last start of a node is
+// always a slot number: the end. A child that is a node begins at that node's first slot.
 #ifndef STELE_DATA_TRIE_IMAGE_H
 #define STELE_DATA_TRIE_IMAGE_H
 
@@ -57,7 +56,7 @@ enum {
     NODE_KIND_SHIFT = 31,
     NODE_SKIP_SHIFT = 8,
     NODE_SKIP_MASK = 0x7f,
-    NODE_SIZE_MASK = 0x1f, // radix bits, or number of separators
+    NODE_SIZE_MASK = 0x1f, // number of radix bits, or of separators
 };
 _Static_assert(NODE_SKIP_MASK >= 127, "any bit of a key can be skipped to");
 
@@ -96,8 +95,8 @@ static inline unsigned node_separator_count(uint32_t head)
     return head & NODE_SIZE_MASK;
 }
 
-// The `bits` bits of `id` from bit `skip` on, counted from the top. 1 ≤ bits ≤ 31, skip ≤ 127; bits
-// past the end of the key read as zero.
+// The `bits` bits of `id` from bit `skip` on, counted from the top. 1 ≤ bits ≤ 31, skip ≤ 127. Bits
+// after the end of the key read as zero.
 static inline uint32_t uuid_bits(struct uuid id, unsigned skip, unsigned bits)
 {
     uint64_t window;
@@ -110,9 +109,9 @@ static inline uint32_t uuid_bits(struct uuid id, unsigned skip, unsigned bits)
     return (uint32_t)(window >> (64 - bits));
 }
 
-// The hash whose top bits are a slot's fingerprint: the two halves multiplied, folded and mixed
-// once more (the multiply-fold of wyhash by Wang Yi, the finisher of MurmurHash3 by Appleby).
-// Hashed, not the key's next bits: structured keys would share those.
+// The hash whose top bits are a slot's fingerprint. It multiplies the two halves, folds the product
+// and mixes it once more (the multiply-fold of wyhash by Wang Yi, the finisher of MurmurHash3 by
+// Appleby). The next bits of the key would not do as a fingerprint: structured keys share them.
 static inline uint64_t uuid_hash(struct uuid id)
 {
     unsigned __int128 product =

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The bits in the order of the text: the first digit is the top of `hi`. Comparing two UUIDs as
-// numbers therefore orders them as their canonical texts.
+// The bits in the order of the text: the first digit is at the top of `hi`. So comparing two UUIDs
+// as numbers gives the order of their canonical texts.
 struct uuid {
     uint64_t hi;
     uint64_t lo;
