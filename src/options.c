@@ -39,7 +39,7 @@ static const struct option_hint hints[] = {
                     "limit; --maxmemory-clients limits what clients take"},
     {"--maxmemory-*", "no key is evicted; --maxmemory-clients limits what clients take"},
     {"--daemonize", "it stays in the foreground; docs/stele-server@.service lets systemd start it"},
-    {"--supervised", "systemd is told when it is ready without being asked"},
+    {"--supervised", "it tells systemd by itself when it is ready"},
     {"--pidfile", "there is none; systemd, or the shell's $!, knows the process"},
     {"--tls-*", NO_TLS},
     {"--save", NOTHING_WRITTEN},

@@ -302,7 +302,8 @@ const struct command config_commands[] = {
      "The values of the options that match the patterns", "O(N) where N is the number of options",
      NULL, patterns, .history = config_get_history,
      .deviation = "The options are Stele's under Redis's names, and those of Redis that tools "
-                  "ask for. At most 4,096 bytes of patterns, as matching them is one step."},
+                  "ask for; `requirepass` is not one of them. At most 4,096 bytes of patterns, as "
+                  "matching them is one step."},
     {"config|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
      "These lines", "O(1)"},
     {"config|resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,

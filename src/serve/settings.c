@@ -108,11 +108,12 @@ const struct setting settings_table[] = {
     HEADING("Where it listens"),
     {OPTION("port"), FIELD(port), .type = SETTING_NUMBER, .change = SETTING_KEPT, .read = read_port,
      .max = 65535, .complaint = "must be a number from 0 to 65535, or none", .argument = "PORT",
-     .default_value = "6379", .help = "TCP port; 0: the system chooses one; none: no TCP"},
+     .default_value = "6379", .help = "TCP port; 0: one that the system chooses; none: no TCP"},
     {OPTION("bind"), FIELD(bind), .type = SETTING_LIST, .change = SETTING_KEPT, .check = check_bind,
      .argument = "ADDRESS", .default_text = "127.0.0.1 and -::1",
-     .help = "address to listen on; may be given up to 16 times; *: every address; a leading -: "
-             "optional"},
+     .help =
+         "address to listen on; may be given up to 16 times; *: every address; -ADDRESS: only if "
+         "this machine has it"},
     {OPTION("unixsocket"), FIELD(unixsocket), .type = SETTING_TEXT, .check = check_path,
      .argument = "PATH", .default_value = "", .help = "Unix socket to listen on as well"},
     {OPTION("unixsocketperm"), FIELD(unixsocketperm), .type = SETTING_OCTAL, .argument = "MODE",
@@ -180,7 +181,7 @@ const struct setting settings_table[] = {
     {OPTION("index-verify"), FIELD(index_verify), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_value = "256mb",
      .help = "compare an index file of up to this size with its checksums before the first answer, "
-             "and a larger one block by block as it is used"},
+             "and a larger file block by block as it is used"},
     {OPTION("index-pages"), FIELD(huge_pages), .type = SETTING_WORD, .words = index_pages_words,
      .argument = "shared|huge", .default_value = "shared",
      .help = "shared: share the pages of the index file with other servers; huge: copy them to "
@@ -192,7 +193,7 @@ const struct setting settings_table[] = {
     HEADING("The log"),
     {OPTION("loglevel"), FIELD(runtime.loglevel), .type = SETTING_WORD, .change = SETTING_RUNTIME,
      .words = loglevel_words, .any_case = true, .argument = "LEVEL", .default_value = "notice",
-     .help = "least severe messages to log: debug, verbose, notice or warning"},
+     .help = "the least severe level that is logged: debug, verbose, notice or warning"},
     {OPTION("logfile"), FIELD(logfile), .type = SETTING_TEXT, .argument = "PATH",
      .default_value = "", .default_text = "standard error", .help = "append the log to this file"},
 
