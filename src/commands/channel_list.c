@@ -9,23 +9,20 @@
 #include "serve/subscriptions.h"
 
 enum {
-    ROOM_FIRST = 16 * 1024,
-    ROOM_MAX = 1024 * 1024, // bytes of names that are collected
-    VISITS = 256,           // clients asked in one turn
-    PATTERN_MAX = 1024,     // bytes: it is matched with each channel
-    STEP_WORK = 4,          // of sorting: some 20 comparisons
+    ROOM = 128 * 1024,  // bytes of names that are collected: they are sorted in one turn
+    VISITS = 256,       // clients asked in one turn
+    PATTERN_MAX = 1024, // bytes: it is matched with each channel
+    NAMES_PER_WORK = 8, // sorted for one unit of a turn's work
 };
 
 struct census {
     struct loop_task task;
     enum channel_kind kind;
-    size_t needed; // bytes
-    size_t used;
-    size_t room;
-    char *text;         // the names as subscriptions_names writes them; `room` bytes
-    struct span *names; // these three once all loops have told theirs
-    size_t count;
-    size_t sorted; // steps of sorting that are done
+    char *text;         // the names as subscriptions_names writes them; ROOM bytes
+    size_t used;        // bytes of `text`
+    bool full;          // more names than fit
+    struct span *names; // the names in order; NULL until all loops have added theirs
+    size_t count;       // of `names`
 };
 
 static bool visit_census(struct loop_task *task, struct service *service)
@@ -33,10 +30,10 @@ static bool visit_census(struct loop_task *task, struct service *service)
     struct census *census = (struct census *)task;
     struct session *s = session_after(service, task->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
-        size_t room = census->room - census->used;
+        size_t room = ROOM - census->used;
         size_t size =
             subscriptions_names(s->subscriptions, census->kind, census->text + census->used, room);
-        census->needed += size;
+        census->full |= size > room;
         census->used += size <= room ? size : 0;
         task->cursor = s->id;
     }
@@ -52,10 +49,10 @@ static void release_census(struct loop_task *task)
 }
 
 // False when memory is short.
-static bool send_census(struct session *s, enum channel_kind kind, size_t room)
+static bool send_census(struct session *s, enum channel_kind kind)
 {
     struct census *census = calloc(1, sizeof *census);
-    char *text = malloc(room);
+    char *text = malloc(ROOM);
     if (census == NULL || text == NULL) {
         free(census);
         free(text);
@@ -64,10 +61,9 @@ static bool send_census(struct session *s, enum channel_kind kind, size_t room)
     }
     census->task.visit = visit_census;
     census->task.release = release_census;
-    census->task.memory = room;
+    census->task.memory = ROOM;
     census->task.for_waiter = true;
     census->kind = kind;
-    census->room = room;
     census->text = text;
     session_await(s, &census->task);
     return true;
@@ -82,7 +78,7 @@ static int by_text(const void *a, const void *b)
     return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
 }
 
-// Where the names are; false when memory is short.
+// Lists the names of the text; false when memory is short.
 static bool find_names(struct census *census)
 {
     size_t count = 0;
@@ -100,75 +96,29 @@ static bool find_names(struct census *census)
     return true;
 }
 
-static void swap(struct span *names, size_t a, size_t b)
-{
-    struct span kept = names[a];
-    names[a] = names[b];
-    names[b] = kept;
-}
-
-// Lets the name at `i` sink in a heap of `count` names.
-static void sink(struct span *names, size_t i, size_t count)
-{
-    for (size_t child; (child = 2 * i + 1) < count; i = child) {
-        if (child + 1 < count && by_text(&names[child], &names[child + 1]) < 0)
-            child++;
-        if (by_text(&names[i], &names[child]) >= 0)
-            return;
-        swap(names, i, child);
-    }
-}
-
-// Sorts them by heap, step by step, as there may be many. False when it has to go on.
-static bool sort_names(struct session *s, struct census *census)
-{
-    size_t half = census->count / 2;
-    size_t steps = census->count > 0 ? half + census->count - 1 : 0;
-    for (; census->sorted < steps; census->sorted++) {
-        if (!session_may_go_on(s))
-            return false;
-        session_charge(s, STEP_WORK);
-        if (census->sorted < half) {
-            sink(census->names, half - 1 - census->sorted, census->count);
-        } else {
-            size_t last = census->count - 1 - (census->sorted - half);
-            swap(census->names, 0, last);
-            sink(census->names, 0, last);
-        }
-    }
-    return true;
-}
-
-// All names, sorted; COMMAND_DONE when they are there, otherwise what the handler is to return or,
-// with `*census` NULL, COMMAND_DONE and an error is the reply.
+// All names, sorted, and COMMAND_DONE. Otherwise `*census` is NULL and the handler returns the
+// result; when that is COMMAND_DONE, an error is the reply.
 static enum command_result take_census(struct session *s, enum channel_kind kind,
                                        struct census **census)
 {
     *census = NULL;
-    if (s->task == NULL && !send_census(s, kind, ROOM_FIRST))
+    if (s->task == NULL && !send_census(s, kind))
         return COMMAND_DONE;
-    struct census *answer;
-    while ((answer = (struct census *)session_task(s)) != NULL && answer->names == NULL) {
-        size_t needed = answer->needed;
-        if (needed <= answer->room) {
-            s->oom |= !find_names(answer);
-            if (s->oom)
-                return COMMAND_DONE;
-            session_charge(s, answer->count / 8);
-            break;
-        }
-        session_end_task(s);
-        if (needed > ROOM_MAX) {
+    struct census *answer = (struct census *)session_task(s);
+    if (answer == NULL)
+        return COMMAND_WAIT;
+    if (answer->names == NULL) {
+        if (answer->full) {
+            session_end_task(s);
             resp_error(&s->reply, "ERR there are too many subscriptions to be listed");
             return COMMAND_DONE;
         }
-        if (!send_census(s, kind, 2 * needed)) // some may come meanwhile
+        s->oom |= !find_names(answer);
+        if (s->oom)
             return COMMAND_DONE;
+        qsort(answer->names, answer->count, sizeof *answer->names, by_text);
+        session_charge(s, answer->count / NAMES_PER_WORK);
     }
-    if (answer == NULL)
-        return COMMAND_WAIT;
-    if (!sort_names(s, answer))
-        return COMMAND_AGAIN;
     *census = answer;
     return COMMAND_DONE;
 }

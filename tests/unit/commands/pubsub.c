@@ -177,11 +177,11 @@ static void check_bounds(void)
     buf_release(&publish);
 }
 
-// More names than fit at first, of several clients, some of them the same.
+// Nearly as many names as fit, of several clients, some of them the same; then more than fit.
 static void check_census(void)
 {
-    enum { CLIENTS = 60, CHANNELS = 100 };
-    struct party *all[CLIENTS];
+    enum { CLIENTS = 40, CHANNELS = 100, MORE = 4 };
+    struct party *all[CLIENTS + MORE];
     struct buf wanted = {0};
     char text[256];
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -211,8 +211,19 @@ static void check_census(void)
     loops_run(&loops);
     is_bytes(hear(p), buf_span(&wanted), "%u channels in order, each once", count);
     replies(p, "PUBSUB NUMSUB channel-of-a-long-name-07919 x",
-            "*4\r\n$28\r\nchannel-of-a-long-name-07919\r\n:3\r\n$1\r\nx\r\n:0\r\n");
-    for (unsigned i = 0; i < CLIENTS; i++)
+            "*4\r\n$28\r\nchannel-of-a-long-name-07919\r\n:2\r\n$1\r\nx\r\n:0\r\n");
+    for (unsigned i = CLIENTS; i < CLIENTS + MORE; i++) {
+        all[i] = party_new(&loops, i % loops.group.count);
+        for (unsigned j = 0; j < CHANNELS; j++) {
+            snprintf(text, sizeof text, "SUBSCRIBE channel-of-a-long-name-%05u", j);
+            say(all[i], text);
+        }
+    }
+    loops_run(&loops);
+    replies(p, "PUBSUB CHANNELS\nPUBSUB NUMSUB x",
+            "-ERR there are too many subscriptions to be listed\r\n"
+            "-ERR there are too many subscriptions to be listed\r\n");
+    for (unsigned i = 0; i < CLIENTS + MORE; i++)
         party_end(all[i]);
     replies(p, "PUBSUB CHANNELS\nPUBSUB NUMPAT", "*0\r\n:0\r\n");
     party_end(p);
