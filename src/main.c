@@ -22,6 +22,7 @@
 #include "base/progress.h"
 #include "base/terminal.h"
 #include "base/version.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "files.h"
 #include "net/notify.h"
@@ -193,7 +194,7 @@ static int serve(const struct options *options)
                   (enum log_level)runtime_get(&options->settings.runtime.loglevel), &error))
         return fail(&error);
     // Addresses come first: that one is in use should not show after minutes of indexing.
-    server = server_open(&options->settings, &error);
+    server = server_open(&options->settings, command_groups, &error);
     opening.server = server;
     if (server != NULL)
         dataset = open_dataset(&opening, &error);

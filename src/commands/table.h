@@ -8,7 +8,10 @@
 
 #include "serve/command.h"
 
-// The lists of rows, each ending with a zeroed one.
+// The lists of rows of all groups, ending with NULL: what main.c hands to the server.
+extern const struct command *const command_groups[];
+
+// These lists, each ending with a zeroed row.
 extern const struct command acl_commands[], bitmap_commands[], channel_list_commands[],
     client_commands[], client_tracking_commands[], cluster_commands[], command_commands[],
     config_commands[], connection_commands[], dump_commands[], generic_commands[], info_commands[],

@@ -41,6 +41,7 @@ static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two looks at the d
 
 struct server {
     struct settings settings;
+    const struct command *const *commands;
     struct ev_loop *loop;
     struct workers *workers;
     struct publisher *publisher;
@@ -407,7 +408,8 @@ static bool open_listeners(struct server *server, struct error *error)
     return false;
 }
 
-struct server *server_open(const struct settings *settings, struct error *error)
+struct server *server_open(const struct settings *settings, const struct command *const *commands,
+                           struct error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -415,6 +417,7 @@ struct server *server_open(const struct settings *settings, struct error *error)
         return NULL;
     }
     server->settings = *settings;
+    server->commands = commands;
     if (settings->threads == 0)
         server->settings.threads = parallel_threads();
     signal(SIGHUP, on_early);
@@ -467,7 +470,7 @@ bool server_listen(struct server *server, const struct dataset_source *source,
 {
     const struct settings *settings = &server->settings;
     const struct workers_owner owner = {on_shutdown_command, on_drained, on_reload_command, server};
-    server->workers = workers_new(server->loop, settings, dataset, &owner, error);
+    server->workers = workers_new(server->loop, settings, dataset, server->commands, &owner, error);
     if (server->workers != NULL)
         server->publisher =
             publisher_new(source, server->settings.watch, server->workers, dataset, error);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct command;
 struct dataset;
 struct dataset_source;
 struct error;
@@ -14,10 +15,12 @@ struct settings;
 // Listens on all addresses and raises the descriptor limit for `maxclients` (or lowers
 // `maxclients`, and logs it); clients who connect wait until server_listen. NULL with a message
 // when an address cannot be had. For port 0 the system chooses one; 0 threads are as many as
-// processors may be used, 64 at most. The strings of `settings` must outlive the server; the rest
-// is copied. One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
+// processors may be used, 64 at most. `commands`, the lists of rows of all commands,
+// ends with NULL. It and the strings of `settings` must outlive the server; the rest is copied.
+// One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
 // which does the latter alone, and from server_listen on SIGTERM and SIGINT; it ignores SIGPIPE.
-struct server *server_open(const struct settings *settings, struct error *error);
+struct server *server_open(const struct settings *settings, const struct command *const *commands,
+                           struct error *error);
 
 // Where it serves, with the real port: the first TCP address, or the unix socket's path.
 const char *server_address(const struct server *server);

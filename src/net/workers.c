@@ -339,15 +339,15 @@ static void on_all_drained(struct ev_loop *loop, ev_async *async, int events)
 }
 
 struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
-                            struct dataset *dataset, const struct workers_owner *owner,
-                            struct error *error)
+                            struct dataset *dataset, const struct command *const *commands,
+                            const struct workers_owner *owner, struct error *error)
 {
     struct workers *workers = memory_aligned(sizeof *workers);
     if (workers == NULL) {
         error_set(error, "no memory for the loops");
         return NULL;
     }
-    service_group_init(&workers->group, settings, dataset);
+    service_group_init(&workers->group, settings, dataset, commands);
     workers->group.stop = owner->stop;
     workers->group.stop_context = owner->context;
     workers->group.router.post = post_task;

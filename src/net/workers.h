@@ -25,10 +25,11 @@ struct workers_owner {
 
 // As many workers as `settings->threads` says (SERVICES_MAX at most), the first on `loop`, which
 // the caller runs; the other threads run from here on. NULL with a message when memory, descriptors
-// or threads are short. `loop`, `settings` and `dataset` must outlive the workers.
+// or threads are short. `loop`, `settings`, `dataset` and `commands` (service_group_init) must
+// outlive the workers.
 struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
-                            struct dataset *dataset, const struct workers_owner *owner,
-                            struct error *error);
+                            struct dataset *dataset, const struct command *const *commands,
+                            const struct workers_owner *owner, struct error *error);
 
 // Gives an accepted, nonblocking socket to the worker with the fewest connections; of equals, to
 // the one whose turn it is. So connections that come in a burst are spread evenly, but for one.

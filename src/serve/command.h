@@ -191,9 +191,6 @@ struct command {
     const char *deviation; // how, and why, it differs from a read-only replica's; or NULL
 };
 
-// The lists of rows of all groups, ending with NULL.
-extern const struct command *const command_groups[];
-
 // Where a row stands.
 struct command_entry {
     const struct command *command;

@@ -20,7 +20,7 @@ static void init_observation(struct observation *o)
 }
 
 void service_group_init(struct service_group *group, const struct settings *settings,
-                        struct dataset *dataset)
+                        struct dataset *dataset, const struct command *const *commands)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char random[RUN_ID_LEN] = {0};
@@ -32,7 +32,7 @@ void service_group_init(struct service_group *group, const struct settings *sett
     pthread_mutex_init(&group->password_lock, NULL);
     if (settings->requirepass != NULL)
         service_group_set_password(group, settings->requirepass);
-    command_index_init(&group->commands, command_groups);
+    command_index_init(&group->commands, commands);
     // The id tells one run from the next in dashboards; nothing secret hangs on it.
     ssize_t got = getrandom(random, sizeof random, GRND_NONBLOCK);
     (void)got;

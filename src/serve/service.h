@@ -125,10 +125,10 @@ struct service {
     struct batch batch;
 };
 
-// An empty group. Fills in all but the two functions. `settings` and `dataset` must outlive the
-// group.
+// An empty group that knows the commands of `commands`, lists of rows ending with NULL. The caller
+// fills in the functions. All arguments must outlive the group.
 void service_group_init(struct service_group *group, const struct settings *settings,
-                        struct dataset *dataset);
+                        struct dataset *dataset, const struct command *const *commands);
 
 // Has clients give another password from here on, of PASSWORD_MAX bytes at most; those who have
 // given one stay. Any thread may call it. Whether it differs from the one before. For a group whose

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mapping.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "faults/hammer.h"
 #include "net/publisher.h"
@@ -126,7 +127,7 @@ static void cannot_read(size_t page)
     settings.runtime.maxclients = 100;
     settings.tcp_backlog = 16;
     require(log_open(test_path("log"), LOG_NOTICE, &error), "%s", error.text);
-    struct server *server = server_open(&settings, &error);
+    struct server *server = server_open(&settings, command_groups, &error);
     struct dataset *d = dataset_open(path, &none, NULL, &error);
     const struct dataset_source source = {.path = path};
     require(server != NULL && d != NULL && server_listen(server, &source, d, &error), "%s",

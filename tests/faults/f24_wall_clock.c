@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "net/publisher.h"
@@ -82,7 +83,7 @@ static pthread_t start(struct options *options, const char *file, struct dataset
     const struct dataset_source source = {.path = file};
     pthread_t thread;
     require(options_parse(options, 7, argv, &error), "%s", error.text);
-    server = server_open(&options->settings, &error);
+    server = server_open(&options->settings, command_groups, &error);
     require(server != NULL, "%s", error.text);
     *dataset = dataset_open(file, &settings, NULL, &error);
     require(*dataset != NULL && server_listen(server, &source, *dataset, &error), "%s", error.text);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "net/workers.h"
 #include "sharing/hooks.h"
@@ -144,7 +145,7 @@ static void check_loops(void)
         dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
     loop = ev_default_loop(EVFLAG_AUTO);
-    workers = workers_new(loop, &settings, dataset, &owner, &error);
+    workers = workers_new(loop, &settings, dataset, command_groups, &owner, &error);
     require(workers != NULL, "%s", error.text);
     for (unsigned i = 0; i < CLIENTS; i++) {
         int ends[2];

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/service.h"
@@ -26,7 +27,7 @@ static inline void ask_open(struct ask *a, struct span lines)
     a->settings.enable_debug_command = ENABLE_YES;
     a->dataset = dataset_open_memory(lines, "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(a->dataset != NULL, "%s", error.text);
-    service_group_init(&a->group, &a->settings, a->dataset);
+    service_group_init(&a->group, &a->settings, a->dataset, command_groups);
     service_init(&a->service, &a->group);
 }
 

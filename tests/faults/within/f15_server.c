@@ -3,6 +3,7 @@
 // wrong, and the next one is served. Those of the allocator fail, of sockets, and starting threads.
 //
 // Calls of the server's own code fail. libev's do not: it ends the process when it has no memory.
+#include "commands/table.h"
 #include "faults/failing.h"
 
 #include <sys/time.h>
@@ -55,7 +56,7 @@ static int start(const struct kind *kind, unsigned at)
 {
     struct error error = {""};
     failing_begin(kind->kinds, at, kind->after, kind->error);
-    struct server *server = server_open(&settings, &error);
+    struct server *server = server_open(&settings, command_groups, &error);
     bool listens = server != NULL && server_listen(server, &source, dataset, &error);
     bool failed = failing_end();
     bool told = *error.text != '\0' && strchr(error.text, '\n') == NULL;
@@ -188,7 +189,7 @@ static void *serve(void *argument)
 static struct server *begin_serving(pthread_t *thread)
 {
     struct error error;
-    struct server *server = server_open(&settings, &error);
+    struct server *server = server_open(&settings, command_groups, &error);
     require(server != NULL && server_listen(server, &source, open_again(NULL, &error), &error),
             "%s", error.text);
     port = atoi(strrchr(server_address(server), ':') + 1);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/service.h"
@@ -36,7 +37,7 @@ static void start(void)
     settings.runtime.maxclients = 100;
     settings.maxclients_most = 200;
     settings.runtime.timeout = 7;
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &settings, dataset, command_groups);
     group.settings_changed = on_change;
     for (unsigned i = 0; i < 2; i++)
         service_init(&services[i], &group);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/service.h"
@@ -171,7 +172,7 @@ int main(void)
     struct dataset *dataset =
         dataset_open_memory(span_text(""), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
     command_index_init(&commands, command_groups);
     check_rows(&r);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/glob.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"
@@ -50,7 +51,7 @@ static void open_dataset(struct random *r)
         uuid_format(keys[i], texts[i]);
         require(dataset_get(dataset, keys[i], &values[i]), "%s is there", texts[i]);
     }
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
 }
 

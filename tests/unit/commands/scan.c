@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/glob.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"
@@ -34,7 +35,7 @@ static void open_dataset(struct random *r)
     keys_write_lines(r, keys, KEYS, 20, &lines);
     dataset = dataset_open_memory(buf_span(&lines), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(dataset != NULL, "%s", error.text);
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
     qsort(keys, KEYS, sizeof *keys, uuid_compare);
     for (unsigned i = 0; i < KEYS; i++)

@@ -1,6 +1,7 @@
 // What commands cost in time, by a clock of the test's own, that goes on by a step each time it is
 // read: how it is divided, that it adds up, and how often it is read.
 #include "metrics/timing.h"
+#include "commands/table.h"
 
 #include <ev.h>
 #include <signal.h>
@@ -167,7 +168,7 @@ static struct service service;
 
 static void start_service(void)
 {
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
 }
 
@@ -327,7 +328,7 @@ static void check_loop(unsigned clients, unsigned commands, unsigned batches)
     struct stats *stats;
     int *fds = calloc(clients, sizeof *fds);
     require(fds != NULL, "no memory");
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
     stats = &worker->service.stats;

@@ -2,6 +2,7 @@
 // so small that nearly every write is short, the accept policy's idea of a local peer, when a
 // connection closes, and clients that are all ready in one turn of the loop.
 #include "net/conn.h"
+#include "commands/table.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -404,7 +405,7 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
     loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
     check_short_writes(&r, &text);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "support/service.h"
 #include "support/tap.h"
@@ -175,7 +176,7 @@ int main(void)
     struct dataset *dataset = open_one();
     signal(SIGPIPE, SIG_IGN); // as the server does
     pairs.loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
     dataset_close(dataset); // the snapshot has a reference of its own

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "net/conn.h"
 #include "net/worker.h"
@@ -379,7 +380,7 @@ int main(void)
     settings = test_settings;
     settings.runtime.request_timeout = REQUEST_TIMEOUT;
     settings.runtime.write_timeout = WRITE_TIMEOUT;
-    service_group_init(&group, &settings, dataset);
+    service_group_init(&group, &settings, dataset, command_groups);
     loop = ev_loop_new(EVFLAG_AUTO);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "support/service.h"
 #include "support/tap.h"
@@ -181,7 +182,7 @@ int main(void)
     require(dataset != NULL, "%s", error.text);
     signal(SIGPIPE, SIG_IGN); // as the server does
     pairs.loop = ev_default_loop(EVFLAG_AUTO);
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
     for (unsigned i = 0; i < 4; i++)

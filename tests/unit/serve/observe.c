@@ -2,6 +2,7 @@
 // is read: the slow log and what of a request it keeps, the latency monitor, durations of calls
 // that take several turns, and how much is done in what time.
 #include "serve/observe.h"
+#include "commands/table.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static void start(uint64_t step)
 {
     fake.now = CLOCK_SECOND;
     fake.step = step;
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
 }
 

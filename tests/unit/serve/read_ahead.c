@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"
@@ -46,7 +47,7 @@ static void open_dataset(struct random *r)
 
 static void start_service(void)
 {
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
 }
 

@@ -1,6 +1,7 @@
 // The session as a function on memory: what it consumes, why it stops, how it goes on. Replies of
 // single commands are tested over sockets; here it is the contract of session_feed.
 #include "serve/session.h"
+#include "commands/table.h"
 
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -42,7 +43,7 @@ static void open_dataset(void)
 
 static void start_service(void)
 {
-    service_group_init(&group, &test_settings, dataset);
+    service_group_init(&group, &test_settings, dataset, command_groups);
     service_init(&service, &group);
 }
 

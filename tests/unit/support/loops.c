@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/loop_task.h"
 #include "support/guard.h"
@@ -55,7 +56,7 @@ void loops_init(struct loops *l, unsigned count, const struct settings *settings
                 struct dataset *dataset)
 {
     memset(l, 0, sizeof *l);
-    service_group_init(&l->group, settings, dataset);
+    service_group_init(&l->group, settings, dataset, command_groups);
     l->group.router.post = post;
     l->group.router.context = l;
     for (unsigned i = 0; i < count; i++) {
