@@ -12,6 +12,12 @@ static const char head[] =
     "DOCS` gives clients the same. \"Since\" is the version of Redis that has the command, or of\n"
     "Stele where Redis does not.\n"
     "\n"
+    "The tables also give the flags that `COMMAND INFO` reports, and the words after the name "
+    "that\n"
+    "are keys. A command with a link has a section after the table, for what differs from Redis "
+    "or\n"
+    "changed in its versions.\n"
+    "\n"
     "The measure is a Redis 7.0 that holds the same data as a read-only replica. Where a command\n"
     "differs from it, the command says so. For all of them holds:\n"
     "\n"
@@ -154,7 +160,7 @@ static void print_argument(const struct command_argument *a)
     if (braced)
         putchar('<');
     if (a->inner != NULL)
-        print_arguments(a->inner, choice ? " | " : " ");
+        print_arguments(a->inner, choice ? " \\| " : " "); // a bar would end the cell
     else if (!pure)
         printf("%s", a->name);
     if (braced)
@@ -179,13 +185,18 @@ static void print_arguments(const struct command_argument *arguments, const char
 
 static void print_flags(const struct command *c)
 {
-    const char *before = "; ";
+    const char *before = "";
     for (unsigned bit = 0; bit < COMMAND_FLAGS; bit++) {
         if ((c->flags >> bit & 1) == 0)
             continue;
         printf("%s%s", before, command_flag_name(bit));
         before = ", ";
     }
+    if ((c->flags & (ADMINISTRATIVE | ADMINISTRATIVE_IN_PART)) == 0)
+        return;
+    printf("%s", before);
+    print_link_as("administrative", ADMINISTRATIVE_HEADING);
+    printf("%s", (c->flags & ADMINISTRATIVE) != 0 ? "" : " in part");
 }
 
 static void print_keys(const struct command *c)
@@ -193,49 +204,61 @@ static void print_keys(const struct command *c)
     if (c->keys.first == 0)
         return;
     if (c->keys.last == c->keys.first)
-        printf("; the key is word %d behind the name", c->keys.first);
+        printf("word %d", c->keys.first);
     else if (c->keys.last == -1 && c->keys.first == 1 && c->keys.step == 1)
-        printf("; all words after the name are keys");
+        printf("all words");
     else
-        printf("; keys are words %d to %d, in steps of %d", c->keys.first, c->keys.last,
-               c->keys.step);
+        printf("words %d to %d, in steps of %d", c->keys.first, c->keys.last, c->keys.step);
 }
 
 // ---- the page -----------------------------------------------------------------------------------
 
-static void print_command(const struct command_entry *entry)
+static bool has_section(const struct command *c)
+{
+    return c->history != NULL || c->deprecated_since != NULL || c->deviation != NULL;
+}
+
+static void print_row(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
-    printf("\n%s %s\n\n", entry->container != NULL ? "####" : "###", title(entry));
-    if (c->handler == NULL && entry->subcommands > 0) {
-        printf("%s.\n", c->summary);
+    bool container = c->handler == NULL && entry->subcommands > 0;
+    printf(has_section(c) ? "| [`%s`](#" : "| `%s`", title(entry));
+    if (has_section(c)) {
+        print_anchor(title(entry));
+        putchar(')');
+    }
+    printf(" | ");
+    if (c->arguments != NULL && !container) {
+        putchar('`');
+        print_arguments(c->arguments, " ");
+        printf("` ");
+    }
+    // "These lines" is what HELP says of itself.
+    printf("| %s | ", c->handler == help_command ? "What each subcommand does" : c->summary);
+    if (container) {
+        printf(" | | | |\n");
         return;
     }
-    printf("```text\n%s%s", title(entry), c->arguments != NULL ? " " : "");
-    if (c->arguments != NULL)
-        print_arguments(c->arguments, " ");
-    // "These lines" is what HELP says of itself.
-    printf("\n```\n\n%s.\n\n",
-           c->handler == help_command ? "What each subcommand does" : c->summary);
-    printf("Since %s", c->since);
-    if (c->complexity != NULL)
-        printf("; %s", c->complexity);
+    printf("%s | %s | ", c->since, c->complexity != NULL ? c->complexity : "");
     print_flags(c);
+    printf(" | ");
     print_keys(c);
-    if ((c->flags & (ADMINISTRATIVE | ADMINISTRATIVE_IN_PART)) != 0) {
-        printf("; ");
-        print_link_as("administrative", ADMINISTRATIVE_HEADING);
-        printf("%s", (c->flags & ADMINISTRATIVE) != 0 ? "" : " in part");
-    }
-    printf(".\n");
-    if (c->history != NULL || c->deprecated_since != NULL)
+    printf(" |\n");
+}
+
+// What is to be said of a command besides its row.
+static void print_section(const struct command_entry *entry)
+{
+    const struct command *c = entry->command;
+    printf("\n### %s\n\n", title(entry));
+    if (c->deviation != NULL)
+        printf("**Not as in Redis:** %s\n", c->deviation);
+    if (c->deviation != NULL && (c->history != NULL || c->deprecated_since != NULL))
         printf("\n");
     for (const struct command_change *h = c->history; h != NULL && h->since != NULL; h++)
         printf("- %s: %s.\n", h->since, h->change);
     if (c->deprecated_since != NULL)
         printf("- %s: deprecated; use %s.\n", c->deprecated_since, c->replaced_by);
-    if (c->deviation != NULL)
-        printf("\n**Not as in Redis:** %s\n", c->deviation);
 }
 
 static void print_groups(void (*print)(enum command_group group))
@@ -247,26 +270,23 @@ static void print_groups(void (*print)(enum command_group group))
 
 static void print_contents(enum command_group group)
 {
-    const struct command_entry *entry;
-    const char *before = ": ";
     printf("- ");
     print_link(group_heading(group));
-    for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;) {
-        if (entry->container != NULL)
-            continue;
-        printf("%s", before);
-        print_link(title(entry));
-        before = ", ";
-    }
     printf("\n");
 }
 
 static void print_group(enum command_group group)
 {
     const struct command_entry *entry;
-    printf("\n## %s\n", group_heading(group));
+    printf("\n## %s\n\n"
+           "| command | arguments | what it does | since | complexity | flags | keys |\n"
+           "|---|---|---|---|---|---|---|\n",
+           group_heading(group));
     for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)
-        print_command(entry);
+        print_row(entry);
+    for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)
+        if (has_section(entry->command))
+            print_section(entry);
 }
 
 // A list of the rows that have the flag.
@@ -277,9 +297,7 @@ static void print_flagged(uint64_t flag)
         const struct command_entry *entry = &commands.entries[i];
         if ((entry->command->flags & flag) == 0)
             continue;
-        printf("- ");
-        print_link(title(entry));
-        printf(": %s\n", entry->command->summary);
+        printf("- `%s`: %s\n", title(entry), entry->command->summary);
     }
 }
 
