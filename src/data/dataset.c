@@ -1,4 +1,4 @@
-// Reading a dataset: ask the trie, find the value's end, be sure that it stands where it did.
+// Reading a dataset: ask the trie, find the value's end, and make sure that the bytes were sound.
 #include "data/dataset.h"
 
 #include <stdio.h>
@@ -21,17 +21,17 @@ struct ref *dataset_ref(struct dataset *d)
 
 // ---- finding ------------------------------------------------------------------------------------
 
-enum { SEARCHES_MAX = 8 }; // of a key while somebody writes to the index on and on
+enum { SEARCHES_MAX = 8 }; // of one key while somebody goes on writing to the index
 
 _Static_assert(DATASET_NO_OFFSET == TRIE_NONE, "both mean: no line");
 
-// A proof notes what it has found also for who may not change the dataset.
+// A proof notes its findings also for callers that may not change the dataset.
 static struct proof *proof_of(const struct dataset *d)
 {
     return (struct proof *)(uintptr_t)&d->index->file.proof;
 }
 
-// Searches once more for those that were not found: the index was written to, or is damaged.
+// Searches again for the keys that were not found, as the index was written to or is damaged.
 static __attribute__((noinline)) bool find_again(const struct dataset *d, const struct uuid *ids,
                                                  size_t count, uint64_t *offsets)
 {
@@ -66,7 +66,7 @@ bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
         missed |= offsets[i] == TRIE_NONE;
         unknown |= offsets[i] == TRIE_UNKNOWN;
     }
-    // Nothing is said to be missing before it is known that nobody has written to the index.
+    // A key is reported missing only when nobody has written to the index.
     if (!missed && !unknown)
         return true;
     return (!unknown && proof_stands(proof, round)) || find_again(d, ids, count, offsets);
@@ -98,15 +98,16 @@ bool dataset_index_is_bad(const struct dataset *d)
 
 // ---- values -------------------------------------------------------------------------------------
 
-// A mapping notes damage also for who may not change the dataset.
+// A mapping notes damage also for callers that may not change the dataset.
 static struct mapping *source_of(const struct dataset *d)
 {
     return (struct mapping *)(uintptr_t)&d->source;
 }
 
 // Searches the next `most` bytes for the end of `value`, which has no newline in its first
-// value->len bytes. False when it is not there, and value->len is so much more. True when the
-// search is over: then `value` is whole, or its `ptr` is NULL because a part of it is lost.
+// value->len bytes. Returns false when the end is not there; value->len has then grown by `most`.
+// Returns true when the search is over: `value` is whole, or its `ptr` is NULL because a part of it
+// is lost.
 static bool search_end(const struct dataset *d, struct span *value, size_t most)
 {
     struct mapping *m = source_of(d);
@@ -122,7 +123,7 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
         return false;
     }
     size_t end = newline != NULL ? (size_t)(newline - d->text.ptr) : whole;
-    // Only the end of the text can stand for a newline, if it always did.
+    // The end of the text counts as the end of a line only if the text never ended in a newline.
     bool ends = newline != NULL || (at <= whole && whole == m->len && m->last != '\n');
     size_t offset = begin - LINE_VALUE_AT;
     if (ends && mapping_has(m, offset, end + (end < whole) - offset))
@@ -132,8 +133,8 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
     return true;
 }
 
-// The value of a line of which something may be lost, or which is the last one and has no end; or
-// of which the first part has no end.
+// The value of a line that may have lost bytes, that is the last one without a newline, or whose
+// first part has no end.
 __attribute__((noinline)) static struct span doubtful_value(const struct dataset *d,
                                                             uint64_t offset)
 {
@@ -152,10 +153,9 @@ struct span dataset_value_part(const struct dataset *d, uint64_t offset)
 {
     const char *value = d->text.ptr + offset + LINE_VALUE_AT;
     size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
-    // Where a line has become zeros, its end would be searched for all over the file.
+    // A line that has become zeros has no end, and the search would run through the whole file.
     if (offset + LINE_VALUE_AT < limit && value[-1] == ' ') {
-        // A value that is looked up is often not in the cache: only the cache lines it has are
-        // touched.
+        // The value is often not in the cache, so only its own cache lines are touched.
         size_t left = limit - offset - LINE_VALUE_AT;
         const char *end = memchr(value, '\n', left < DATASET_PART ? left : DATASET_PART);
         if (end != NULL)
@@ -249,14 +249,14 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
         count = 0;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline, which has to be there too
+        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline must be there too
         if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
             doubt = true;
         } else if (trie_is_line_of(trie, offsets[i], id)) {
             *value = dataset_value_part(d, offsets[i]);
             return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
         } else if (!trie_may_be_at(trie, offsets[i], id)) {
-            doubt = true; // somebody has written there
+            doubt = true; // somebody has overwritten the line
         }
     }
     return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;
@@ -293,8 +293,8 @@ static void tell(struct dataset *d, const char *what)
     d->settings.notice(d->settings.context, true, line);
 }
 
-// Whether somebody has written to the file, which has not lost anything. Times alone may be those
-// of a touch: where the content is known, it decides (dataset_prove).
+// Notes whether somebody has written to the file, which has lost nothing. Changed times may come
+// from a mere touch: where the content is known, dataset_prove decides.
 static void check_change(struct dataset *d)
 {
     struct stat status;

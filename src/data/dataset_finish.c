@@ -1,5 +1,5 @@
-// Settling: what could wait until the dataset serves. Write the index file; or verify what was
-// mapped without being read, and note in the file what was found.
+// Finishing a dataset: the work that can wait until it serves. It writes the index file, or
+// verifies a mapped one and notes the result in the file.
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -18,8 +18,8 @@ enum {
     PROOF_TURN_NS = 20000000,      // between two looks whether that is still wanted
 };
 
-// dataset_is_unchanged, and nobody has set its times back after a change either. A rename does not
-// pass, so it decides only whether an index is good for the next start.
+// Whether dataset_is_unchanged, and nobody has set the file's times back after a change. A rename
+// does not pass this test, so it only decides whether an index is good for the next start.
 static bool is_untouched(struct dataset *d)
 {
     struct stat status;
@@ -32,8 +32,8 @@ static bool is_cancelled(const atomic_bool *cancel)
     return cancel != NULL && atomic_load(cancel);
 }
 
-// Whether `len` bytes of the file from `at` of the image on are what was written. They are read and
-// not mapped: somebody may be cutting the file.
+// Whether `len` bytes of the image in the file, from `at` on, are the bytes that were written. They
+// are read, not mapped, as somebody may be cutting the file.
 static bool part_is_good(int fd, size_t at, size_t len, const uint64_t *sums, char *block)
 {
     for (size_t end = at + len; at < end; at += INDEX_BLOCK) {
@@ -47,9 +47,9 @@ static bool part_is_good(int fd, size_t at, size_t len, const uint64_t *sums, ch
 
 _Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "parts are whole blocks");
 
-// Puts the mapping of the file in the place of the memory the image was built in: the same bytes at
-// the same addresses, so those who read meanwhile notice nothing. Each part is mapped elsewhere,
-// and compared, before it is moved there. Where it cannot be, the memory stays.
+// Replaces the memory that the image was built in by a mapping of the file: the same bytes at the
+// same addresses, so threads that read meanwhile notice nothing. Each part is compared and mapped
+// elsewhere before it is moved there. A part that cannot be mapped stays in memory.
 static void replace_memory_by_file(struct index *x, int fd, char *block)
 {
     const struct proof *proof = &x->file.proof;
@@ -64,7 +64,7 @@ static void replace_memory_by_file(struct index *x, int fd, char *block)
             return;
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
-            // What was there may be gone by now.
+            // The failed call may have unmapped the memory.
             (void)mapping_map(x->image.memory.ptr + at, len, MAP_FIXED, fd,
                               INDEX_WRITER_IMAGE_AT + at);
             munmap(part, len);
@@ -73,8 +73,8 @@ static void replace_memory_by_file(struct index *x, int fd, char *block)
     }
 }
 
-// The file was written, and the image is read from there from here on, so that it takes no memory
-// of our own and others share it; unless somebody writes to the file.
+// Serves from the file that was just written, unless somebody writes to it. The image then takes no
+// memory of our own, and other processes share it.
 static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
 {
     struct index *x = d->index;
@@ -89,7 +89,7 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
         free(sums);
         return;
     }
-    // What lies in memory is what was summed.
+    // The checksums are those of the image in memory.
     if (!index_file_stands(&x->file, image, sums, &file, !x->written))
         return;
     if (!proof_ripen(&x->file.proof, cancel))
@@ -102,7 +102,7 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     free(block);
 }
 
-// The file may be read by whom the data file may be: it tells of its keys.
+// Publishes the index file with the data file's permissions, as it reveals the keys.
 static bool publish(struct dataset *d, struct span image, const struct index_facts *facts,
                     const atomic_bool *cancel, struct error *error)
 {
@@ -112,7 +112,7 @@ static bool publish(struct dataset *d, struct span image, const struct index_fac
     return index_writer_publish(&d->writer, image, facts, cancel, error);
 }
 
-// Writes the index file around the present index, which is in memory.
+// Writes the index file of the present index, which is in memory.
 static void write_index(struct dataset *d, const atomic_bool *cancel)
 {
     struct index *x = d->index;
@@ -132,7 +132,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
         dataset_notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
                        is_cancelled(cancel) ? "stopped before" : "no memory");
     } else if (!is_untouched(d)) {
-        // Another file under its name is no misuse; but the index would belong to that.
+        // Renaming another file there is no misuse, but an index would then belong to that file.
         bool replaced = dataset_is_unchanged(d) && !dataset_is_there(d);
         dataset_notice(d, !replaced,
                        replaced ? "'%s' is not written: '%s' was replaced or renamed meanwhile"
@@ -181,7 +181,7 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
     return false;
 }
 
-// Also true when it was cancelled before anything was found.
+// Compares all blocks. Also true when it was cancelled before a bad block was found.
 static bool verify_blocks(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     struct proof *proof = &d->index->file.proof;
@@ -210,8 +210,8 @@ static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *e
     return true;
 }
 
-// Times that are too young prove nothing: waits until they are old enough, and compares once more.
-// Whether `*now` is then a proof.
+// Waits until the file's times are old enough to prove something, and compares once more. Returns
+// whether `*now` is then a proof.
 static bool await_proof(struct dataset *d, struct identity *now, const atomic_bool *cancel)
 {
     struct stat status;
@@ -227,8 +227,8 @@ static bool await_proof(struct dataset *d, struct identity *now, const atomic_bo
            !is_cancelled(cancel);
 }
 
-// Notes in the index file that it is of the data file, as which it was opened: the next start need
-// not read it.
+// Notes in the index file that it belongs to the data file as it was opened, so that the next start
+// need not read the data.
 static void note_proof(struct dataset *d, const atomic_bool *cancel)
 {
     const struct identity *then = &d->index->file.facts.data;
@@ -251,7 +251,7 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
         return;
     }
-    // One that was written just now was compared too early for good.
+    // An index file that was written just now was compared too early to be proven for good.
     if (!verify(d, cancel, &d->fault)) {
         atomic_store(&d->is_wrong, true);
         return;

@@ -1,5 +1,5 @@
-// Whether the data file still holds what is served. Its times tell for nothing, but only as long as
-// nobody touches it; then a checksum of all its content does.
+// Whether the data file still holds the served content. Its times show that at no cost as long as
+// nobody touches the file; after that only a checksum of all its content shows it.
 #include <string.h>
 
 #include "base/process.h"
@@ -79,7 +79,7 @@ bool dataset_prove(struct dataset *d, const atomic_bool *cancel)
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
         return false;
     }
-    // Written to meanwhile: what was read may be gone.
+    // The file was written to meanwhile, so the content that was read may be gone.
     if (!now_of(d, &after) || after.bytes != before.bytes ||
         after.modified_ns != before.modified_ns || after.changed_ns != before.changed_ns)
         return false;

@@ -1,5 +1,5 @@
-// The rule for times is git's ("racy git"): a file changed in the same tick of the clock in which
-// it was read may look unchanged, so times that young prove nothing.
+// The rule for times is git's ("racy git"): a file that changes in the same tick of the clock in
+// which it is read may look unchanged, so times that are so young prove nothing.
 #include "data/identity.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ enum {
     SAMPLE_BLOCKS = 64,
     SAMPLE_BLOCK_BYTES = 4096,
     CONTENT_BLOCK = 1024 * 1024,
-    CONTENT_TURN = 64, // blocks between two looks at what the reader wants
+    CONTENT_TURN = 64, // blocks between two reports of progress and checks of `cancel`
 };
 
 // Beyond the year 2262 it wraps, which a file system's time may well do: times are only compared.

@@ -1,4 +1,4 @@
-// Opening index files: check what the header claims against what the file is, before use.
+// Opening index files: the header is checked against the file itself before anything is used.
 #include "data/index_file.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 typedef unsigned long long ull;
 
-// What is wrong with the header of a file of that size, or NULL.
+// What is wrong with the header of a file of this size, or NULL.
 static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
 {
     if (h->magic != INDEX_MAGIC)
@@ -37,7 +37,7 @@ static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
     return NULL;
 }
 
-// The checksums of the blocks, in memory; NULL when they are damaged or memory is short.
+// Reads the checksums of the blocks into memory. NULL when they are damaged or memory is short.
 static uint64_t *read_sums(int fd, const struct index_header *h)
 {
     uint64_t bytes = index_block_count(h->image_bytes) * sizeof(uint64_t);

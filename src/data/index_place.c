@@ -1,5 +1,4 @@
-// A name is looked at without following links or opening what is no regular file: opening a device
-// may already do something.
+// Links are not followed, and only regular files are opened: opening a device may have effects.
 #include "data/index_place.h"
 
 #include <errno.h>
@@ -12,8 +11,8 @@
 #include "base/file.h"
 #include "data/index_format.h"
 
-// Whether the file begins with the magic of an index, of either byte order, or ends with it: when
-// its first bytes are damaged, the last ones may still tell what it is.
+// Whether the file begins or ends with the magic of an index, in either byte order. When its first
+// bytes are damaged, the last ones may still show what it is.
 static bool has_magic(int fd, uint64_t bytes)
 {
     uint64_t magic;

@@ -21,20 +21,20 @@ _Static_assert((int)INDEX_WRITER_IMAGE_AT == (int)INDEX_IMAGE_AT, "the writer's 
 
 enum {
     WRITE_BYTES = 4 * 1024 * 1024, // written between two looks at `cancel`
-    SUM_BYTES = 16 * INDEX_BLOCK,  // read and summed between two
-    LOCK_TRIES = 100,              // of a lock that others take away in the moment it is opened
+    SUM_BYTES = 16 * INDEX_BLOCK,  // read and summed between two looks
+    LOCK_TRIES = 100,              // when other processes remove the lock just as it is opened
 };
 
-// Whether that is a lock of ours, which nobody else can have locked: of this user, for this user
-// only, under one name, empty.
+// Whether the file is a lock that no other user can hold: an empty file of this user, for this user
+// only, with one name.
 static bool is_lock(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
            (status->st_mode & 077) == 0 && status->st_size == 0;
 }
 
-// Opens the lock, made or found, without touching what is no lock of ours. -1 with errno; 0 in
-// errno tells that something else has the name.
+// Opens the lock, and makes it if it is missing. Leaves a file that is no lock alone. Returns -1
+// with errno; errno is 0 when another kind of file has the name.
 static int open_lock(const char *path, bool *found)
 {
     struct stat status;
@@ -66,15 +66,15 @@ static void unlock(struct index_writer *w)
     w->lock_fd = -1;
 }
 
-// What a signal that ends the program removes.
+// Registers the files that a signal which ends the program removes.
 static unsigned removed_at_end(int fd, const char *path)
 {
     struct stat status;
     return fstat(fd, &status) == 0 ? ending_removes(path, &status) : 0;
 }
 
-// Takes the lock, and removes what a killed builder that had it left behind. A builder that
-// published or gave up in between has taken the lock away: then the one of that name is another.
+// Takes the lock and removes the files that a killed builder has left. A builder that finishes or
+// gives up meanwhile removes its lock, and then the file of that name is another one.
 static enum index_lock lock(struct index_writer *w, struct error *error)
 {
     for (unsigned tries = 0; tries < LOCK_TRIES; tries++) {
@@ -85,12 +85,12 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
                 continue;
             if (!found || errno != 0)
                 break;
-            temporary_sweep(w->path); // builders had no lock
+            temporary_sweep(w->path); // earlier builders had no lock
             return INDEX_LOCKED;
         }
         if (flock(w->lock_fd, LOCK_EX | LOCK_NB) != 0) {
             int reason = errno;
-            // Where locks are not to be had, the file is of no use, and nobody waits for it.
+            // The file system has no locks, so the file is of no use and no process waits for it.
             if (reason != EWOULDBLOCK && temporary_is_named(w->lock_fd, w->lock))
                 (void)unlink(w->lock);
             close(w->lock_fd);
@@ -114,7 +114,7 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
     return INDEX_UNWRITABLE;
 }
 
-// Names what is used. False with a message when memory is short.
+// Sets the names of the files. Returns false with a message when memory is short.
 static bool init(struct index_writer *w, const char *path, struct error *error)
 {
     *w = (struct index_writer){.fd = -1, .lock_fd = -1, .path = strdup(path)};
@@ -137,7 +137,7 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
     w->beside = beside;
     if (place == INDEX_PLACE_TAKEN)
         outcome = INDEX_TAKEN;
-    ending_wait(&signals); // until it is known what they are to remove
+    ending_wait(&signals); // until the files are registered for removal
     if (place == INDEX_PLACE_FREE)
         outcome = lock(w, error);
     if (outcome == INDEX_LOCKED) {
@@ -165,7 +165,7 @@ enum index_lock index_writer_open_beside(struct index_writer *w, const char *pat
     return open_writer(w, path, true, error);
 }
 
-// What takes time in proportion to the image is done in parts, as it may have to give way
+// Work that takes time proportional to the image is done in parts, so that it can give way to loops
 // (base/yield.h).
 struct writing {
     int fd;
@@ -225,7 +225,7 @@ static void sum_part(void *context, unsigned worker, size_t part)
         w->sums[at / INDEX_BLOCK + i] = checksum(checksum_block(read, INDEX_BLOCK, i));
 }
 
-// The checksums of an image that is in the file only.
+// Computes the checksums of an image that is only in the file.
 static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atomic_bool *cancel)
 {
     struct writing w = {.fd = fd,
@@ -240,14 +240,15 @@ static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atom
     return summed;
 }
 
-// Room for the whole file at once, where the file system can tell; a full disk shows here first.
+// Reserves room for the whole file, where the file system can do that. A full disk shows here
+// first.
 static bool reserve(int fd, uint64_t bytes)
 {
     return fallocate(fd, 0, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS ||
            errno == EINVAL;
 }
 
-// Everything but the rename. False with errno.
+// Writes everything; only the rename is left. Returns false with errno.
 static bool write_file(struct index_writer *w, struct span image, const struct index_facts *facts,
                        const atomic_bool *cancel)
 {
@@ -264,7 +265,7 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
         .facts = *facts,
     };
     bool written = false;
-    // An image written before may have been longer while it was being built.
+    // An image that is already in the file may have been longer while it was being built.
     if (tables == NULL || !reserve(w->fd, file_bytes) || ftruncate(w->fd, (off_t)file_bytes) != 0)
         goto out;
     if (image.ptr != NULL) {
@@ -300,7 +301,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
         error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
         return false;
     }
-    // Much may have happened to the names meanwhile.
+    // Other processes may have changed the names meanwhile.
     if (!temporary_is_named(w->fd, w->temporary)) {
         error_set(error, "cannot write '%s': '%s' was taken away", w->path, w->temporary);
         return false;
@@ -314,7 +315,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
     w->locked = false;
     ending_keeps(w->ending_temporary);
     w->ending_temporary = 0;
-    // Without it, a crash of the machine may bring the old file back: then it is built again.
+    // If this fails, a crash of the machine may bring the old file back; it is then built again.
     (void)file_sync_folder(w->path);
     unlock(w);
     return true;
@@ -355,7 +356,7 @@ bool index_writer_stamp(const char *path, const struct identity *data)
     if (init(&lock_holder, path, NULL) && lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
         lock(&lock_holder, NULL) == INDEX_LOCKED)
         fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    // Under another name, it may be the index of another file.
+    // A file that has another name too may be the index of another file.
     if (fd >= 0 && fstat(fd, &status) == 0 && status.st_nlink == 1 &&
         file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC && h.version == INDEX_VERSION &&
         h.header_sum == index_header_sum(&h) && h.facts.data.bytes == data->bytes &&
@@ -363,7 +364,7 @@ bool index_writer_stamp(const char *path, const struct identity *data)
         h.facts.data.content == data->content) {
         h.facts.data = *data;
         h.header_sum = index_header_sum(&h);
-        // A page that is half written when the machine stops has a wrong checksum.
+        // If the machine stops while the page is half written, its checksum will be wrong.
         stamped = file_write(fd, &h, sizeof h, 0);
     }
     if (fd >= 0)

@@ -1,5 +1,5 @@
-// Line reader: find the newline, check the 37 characters before the value, hand out spans.
-// It judges lines; what to do about a malformed one (refuse, skip) is the caller's decision.
+// Reading lines: find the newline, check the 37 characters before the value, return spans. This
+// code judges lines; the caller decides whether to refuse or to skip malformed ones.
 #include "data/lines.h"
 
 #include <stdio.h>
@@ -43,8 +43,8 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
     if (left == 0)
         return LINE_END;
     const char *start = reader->text.ptr + offset;
-    // No newline can stand in the first 37 bytes of a record, so the search may begin behind them
-    // once they are known to be good.
+    // The first 37 bytes of a record cannot hold a newline, so the search begins after them once
+    // they are known to be good.
     bool good =
         left >= LINE_MIN && SIMD(uuid_parse)(start, &record->id) && start[UUID_TEXT_LEN] == ' ';
     size_t known = good ? LINE_MIN : 0;

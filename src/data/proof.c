@@ -1,5 +1,5 @@
-// Proving: one number for each block and one for all of them, so that beginning again is a matter
-// of counting on.
+// A round is a number, kept for each block and for all of them. So a new round begins by counting
+// up.
 #include "data/proof.h"
 
 #include <stdlib.h>
@@ -13,13 +13,13 @@
 #include "data/index_format.h"
 
 enum {
-    PART_BLOCKS = 16,         // that a thread takes at a time: a MiB
-    ROUNDS_MAX = 4,           // that proof_all tries while somebody writes on
+    PART_BLOCKS = 16,         // taken by a thread at a time: a MiB
+    ROUNDS_MAX = 4,           // of proof_all while somebody goes on writing
     RIPE_TURN_NS = 5000000,   // between two looks at the times
-    RIPE_SECONDS_MAX = 5,     // that are waited for them
+    RIPE_SECONDS_MAX = 5,     // of waiting for the times to become ripe
     FINE_NS = 20000000,       // two ticks of the coarsest clock of a kernel
-    COARSE_NS = 2000000000,   // of the coarsest file system: FAT's 2 s
-    COARSE_UNIT_NS = 1000000, // what all times of coarse file systems are multiples of
+    COARSE_NS = 2000000000,   // a tick of the coarsest file system: FAT's 2 s
+    COARSE_UNIT_NS = 1000000, // all times of coarse file systems are multiples of this
 };
 
 // ---- the file's times ---------------------------------------------------------------------------
@@ -41,8 +41,8 @@ static void note_times(struct proof *p, const struct stat *file)
     atomic_store(&p->changed_ns, nanoseconds(file->st_ctim));
 }
 
-// Whether a change right now might leave that time as it is. (One in the future is of another
-// clock, or the clock was set back: a change would give it another.)
+// Whether a change right now could leave this time as it is. A time in the future comes from
+// another clock or from before the clock was set back; a change would give the file another time.
 static bool is_young(int64_t time_ns, int64_t now_ns)
 {
     int64_t tick = time_ns % COARSE_UNIT_NS == 0 ? COARSE_NS : FINE_NS;
@@ -71,7 +71,7 @@ bool proof_stands(const struct proof *p, unsigned round)
 {
     if (round == 0)
         return true;
-    // What was read before has been read by now: the caller has decided by it to ask.
+    // All earlier reads are done by now: the caller has called because of them.
     return is_as_it_was(p) && proof_round(p) == round;
 }
 
@@ -82,7 +82,8 @@ unsigned proof_look(struct proof *p)
         return proof_round(p);
     pthread_mutex_lock(&p->lock);
     if (fstat(p->fd, &file) == 0 && !has_times(p, &file)) {
-        // The round first: who finds the new times must not take them for those of the old one.
+        // The round changes first: a thread that reads the new times must not take them for the old
+        // round's.
         atomic_fetch_add(&p->round, 1);
         note_times(p, &file);
     }
@@ -153,14 +154,14 @@ static void note_bad(struct proof *p, uint64_t number)
         atomic_fetch_add(&p->bad, 1);
 }
 
-// Compares the block, unless it was in this round.
+// Compares the block, unless this round has done so.
 static bool prove(struct proof *p, uint64_t number)
 {
     unsigned round = proof_round(p);
     uint32_t known = atomic_load_explicit(&p->known_in[number], memory_order_acquire);
     if (known == round || known == PROOF_BAD)
         return known == round;
-    // What is read from here on would show a change that came before.
+    // Reads after this point show every change made before it.
     bool ripe = proof_is_ripe(p);
     if (checksum(checksum_block(p->image, INDEX_BLOCK, number)) != p->sums[number]) {
         note_bad(p, number);
@@ -179,7 +180,7 @@ static void read_ahead(struct span part)
     (void)madvise((void *)from, (uintptr_t)part.ptr + part.len - from, MADV_WILLNEED);
 }
 
-// A block that has not been used is likely not to be in memory: it is read in one go.
+// A block that has not been used is probably not in memory, so it is read as one piece.
 static __attribute__((noinline)) bool prove_anew(struct proof *p, uint64_t number)
 {
     if (atomic_load(&p->known_in[number]) == 0 && p->fd >= 0)

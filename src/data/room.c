@@ -1,5 +1,5 @@
-// What is left is asked of the system each time: datasets that slow clients still read, and what
-// other processes of the same cgroup take, count by themselves.
+// The memory left is read from the system each time. So it includes old datasets that slow clients
+// still read, and the memory of other processes in the same cgroup.
 #include "data/room.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "base/temporary.h"
 #include "data/dataset.h"
 
-enum { KEPT_SHARE = 64 }; // of what is left, a part is kept for what nobody counts: tables of pages
+enum { KEPT_SHARE = 64 }; // one part in so many is kept for uncounted memory, like page tables
 
 uint64_t room_in_memory(const struct dataset_settings *settings)
 {
@@ -21,7 +21,7 @@ uint64_t room_in_memory(const struct dataset_settings *settings)
         left = settings->memory_most;
     else
         left -= left / KEPT_SHARE;
-    if (reserved > left / 2) // or a limit that is set too high would forbid to build anything
+    if (reserved > left / 2) // otherwise a limit set too high would prevent every build
         reserved = left / 2;
     return left > reserved ? left - reserved : 1;
 }

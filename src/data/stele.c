@@ -1,4 +1,4 @@
-// The library's face: datasets by C strings. Everything else of the archive is hidden.
+// The library's functions: datasets with C strings. All other names of the archive are hidden.
 #include "data/stele.h"
 
 #include <stdio.h>

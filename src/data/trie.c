@@ -1,5 +1,5 @@
-// Reading the trie: narrowing, scanning, looking. The idea is told in trie.h, the layout in
-// trie_image.h. Nothing here writes, allocates or trusts a number of the image.
+// Reading the trie: narrow the range, scan the leaf, compare the line. trie.h explains the idea,
+// trie_image.h the layout. Nothing here writes, allocates or trusts a number of the image.
 #include "data/trie.h"
 
 #include <endian.h>
@@ -12,7 +12,7 @@
 #include "data/uuid_text.h"
 
 enum {
-    STEP = 8,        // keys of a group that go through a stage together
+    STEP = 8,        // keys of a group that pass a stage together
     STAGES = 4,      // of a lookup
     CACHE_LINE = 64, // bytes
 };
@@ -69,14 +69,14 @@ static inline uint64_t read_slot(const struct trie *t, uint64_t number)
     return le64toh(slot);
 }
 
-// Whether a record may begin at `offset` of the data: there is room, and a line begins there.
+// Whether a record can begin at `offset` of the data: there is room, and a line begins there.
 static inline bool line_begins(const struct trie *t, uint64_t offset)
 {
     return t->data.len >= LINE_MIN && offset <= t->data.len - LINE_MIN &&
            (offset == 0 || t->data.ptr[offset - 1] == '\n');
 }
 
-// The key at `offset` of the data, provided a record begins there.
+// Sets the key at `offset` of the data. Returns false when no record begins there.
 static inline bool read_key(const struct trie *t, uint64_t offset, struct uuid *id)
 {
     return line_begins(t, offset) && SIMD(uuid_parse)(t->data.ptr + offset, id) &&
@@ -102,9 +102,9 @@ static inline uint32_t read_word(const uint32_t *word)
 
 // ---- care ---------------------------------------------------------------------------------------
 //
-// What is read of an image of which not all blocks are known to be good is asked for before. The
-// functions of a lookup are made twice, with and without that, so that it costs nothing when all
-// are known.
+// As long as not all blocks of an image are known to be good, the proof is asked before each read.
+// The functions of a lookup exist twice, with and without that, so that it costs nothing once all
+// blocks are known.
 
 #define MADE_TWICE static inline __attribute__((always_inline))
 
@@ -124,7 +124,7 @@ MADE_TWICE bool slots_are_sure(const struct trie *t, bool careful, struct range 
                    (slots.hi - slots.lo) * t->slot_bytes);
 }
 
-// Of a leaf that cannot be told.
+// The result when the leaf of a key is not known.
 static const struct range unknown_leaf = {1, 0};
 
 static inline bool is_unknown(struct range leaf)
@@ -140,7 +140,8 @@ struct node {
     const uint32_t *starts;
 };
 
-// False when the node does not lie within the nodes, or, with care, when its head is damaged.
+// Returns false when the node does not lie within the nodes or, with care, when its head is
+// damaged.
 MADE_TWICE bool read_node(const struct trie *t, bool careful, uint32_t number, struct node *node)
 {
     if (number > t->node_words || t->node_words - number < TRIE_NODE_HEAD)
@@ -175,7 +176,7 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Whether the words that tell where that child begins and ends can be read.
+// Whether the two words with the beginning and the end of that child can be read.
 MADE_TWICE bool child_is_sure(const struct trie *t, bool careful, const struct node *node,
                               uint32_t child)
 {
@@ -190,8 +191,8 @@ MADE_TWICE bool child_is_sure(const struct trie *t, bool careful, const struct n
            proof_has(t->proof, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes);
 }
 
-// Follows the nodes to the leaf that `id` would be in. With care: to unknown_leaf when something on
-// the way is damaged, the slots of the leaf included.
+// Follows the nodes to the leaf that `id` would be in. With care, the result is unknown_leaf when a
+// node on the way or a slot of the leaf is damaged.
 MADE_TWICE struct range narrow(const struct trie *t, bool careful, struct uuid id,
                                struct trie_probe *probe)
 {
@@ -232,8 +233,8 @@ static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
     return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
 }
 
-// Takes slot `at` out of the leaf: true with the offset it holds, and the leaf then begins behind
-// it. False when `at` is the leaf's end.
+// Takes slot `at` out of the leaf: returns true with the slot's offset, and the leaf then begins
+// after that slot. Returns false when `at` is the leaf's end.
 static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t at,
                              uint64_t *offset)
 {
@@ -244,9 +245,9 @@ static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t 
     return true;
 }
 
-// The next slot of the leaf that has this fingerprint, as take_slot gives it. For one key alone,
-// slot by slot: a branch guessed right goes on to the data while the leaf's second cache line is
-// still on its way, which a comparison of all slots would wait for.
+// Takes the next slot of the leaf with this fingerprint. For a single key it goes slot by slot:
+// after a well predicted branch the processor goes on to the data while the leaf's second cache
+// line is still on its way. A comparison of all slots would wait for that line.
 static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
                                   uint64_t *offset)
 {
@@ -255,7 +256,7 @@ static inline bool next_candidate(const struct trie *t, struct range *leaf, uint
     return take_slot(t, leaf, at, offset);
 }
 
-// The same when the whole leaf is in the cache.
+// As above, when the whole leaf is in the cache.
 static inline bool next_candidate_near(const struct trie *t, struct range *leaf,
                                        uint64_t fingerprint, uint64_t *offset)
 {
@@ -278,7 +279,7 @@ MADE_TWICE bool find(const struct trie *t, bool careful, struct uuid id, uint64_
         *offset = TRIE_UNKNOWN;
         return false;
     }
-    // The first of its cache lines is about to be read anyway.
+    // The first cache line is read at once anyway.
     __builtin_prefetch(t->slots + leaf.hi * t->slot_bytes);
     uint64_t fingerprint = fingerprint_of(t, id);
     if (probe != NULL)
@@ -306,8 +307,8 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
             &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
 }
 
-// The candidate of each key, TRIE_NONE when it has none; then their lines are fetched. In two
-// loops, since a page-table walk holds up what follows a prefetch: here the walks overlap.
+// Finds the candidate of each key, TRIE_NONE when it has none, then fetches their lines. There are
+// two loops because a page-table walk delays the work after a prefetch; here the walks overlap.
 MADE_TWICE void fetch_candidates(const struct trie *t, bool careful, const struct uuid *ids,
                                  size_t count, struct range *leaves, uint64_t *offsets)
 {
@@ -339,8 +340,8 @@ MADE_TWICE void settle_candidates(const struct trie *t, bool careful, const stru
                 offsets[i] = TRIE_NONE;
 }
 
-// A lookup has four stages, and each fetches what the next one reads. The keys go through them as
-// on an assembly line, a few at a time: while some wait for memory others are worked on.
+// A lookup has four stages, and each fetches the memory that the next one reads. The keys pass them
+// as on an assembly line, a few at a time: while some wait for memory, others are worked on.
 MADE_TWICE void find_group(const struct trie *t, bool careful, const struct uuid *ids, size_t count,
                            uint64_t *offsets)
 {
@@ -422,7 +423,7 @@ bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
     return find(t, false, id, offset, probe);
 }
 
-// The leaf, with care where that is needed.
+// The leaf of a key, found with care where that is needed.
 static struct range leaf_of(const struct trie *t, struct uuid id)
 {
     return is_careful(t) ? narrow(t, true, id, NULL) : narrow(t, false, id, NULL);
@@ -468,8 +469,8 @@ bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
     return read_key(t, *offset, &id);
 }
 
-// The key of that rank; of a slot that points at no record, the nil UUID, so that a search in a
-// damaged trie still ends.
+// The key of this rank. For a slot that points at no record it is the nil UUID, so that a search in
+// a damaged trie still ends.
 static struct uuid key_at(const struct trie *t, uint64_t rank)
 {
     uint64_t offset;
@@ -481,12 +482,12 @@ static struct uuid key_at(const struct trie *t, uint64_t rank)
 
 uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
-    // The leaf is right for a key that shares the bits skipped on the way. For any other it is
-    // only a guess, so its borders are checked and the search goes on over the rest if need be.
+    // The leaf is right for a key that shares the bits skipped on the way. For other keys it is
+    // only a guess, so its borders are checked, and the search goes on over the rest if necessary.
     struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;
-    if (is_unknown(leaf)) // then any answer will do
+    if (is_unknown(leaf)) // any answer is allowed then
         return hi;
     if (leaf.lo > 0 && uuid_less(key_at(t, leaf.lo - 1), id))
         lo = leaf.lo;
@@ -502,9 +503,9 @@ uint64_t trie_seek(const struct trie *t, struct uuid id)
     return lo;
 }
 
-enum { CHECK_TOLD = 1 << 12 }; // keys between two words on progress
+enum { CHECK_TOLD = 1 << 12 }; // keys between two reports of progress
 
-// What trie_check has seen so far.
+// The state of trie_check.
 struct check {
     const struct trie *trie;
     struct trie_shape *shape;
