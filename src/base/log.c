@@ -213,6 +213,14 @@ bool log_reopen(void)
     return opened;
 }
 
+bool log_is_due(_Atomic uint64_t *logged_at, uint64_t now, uint64_t interval)
+{
+    uint64_t last = atomic_load(logged_at);
+    if (last > 0 && (now < last || now - last < interval))
+        return false;
+    return atomic_compare_exchange_strong(logged_at, &last, now);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     if (level < atomic_load_explicit(&state.level, memory_order_relaxed))

@@ -11,6 +11,7 @@
 #define STELE_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 
@@ -49,6 +50,11 @@ const char *log_priority(unsigned level);
 
 // Changes the level. Any thread may call it.
 void log_set_level(enum log_level level);
+
+// True when a message that is logged seldom may be logged again: `interval` ns have passed since
+// `*logged_at`, which is then set to `now` (monotonic ns; 0: never logged). Of threads that ask at
+// the same time, one gets true.
+bool log_is_due(_Atomic uint64_t *logged_at, uint64_t now, uint64_t interval);
 
 // Writes one line, unless `level` is below the level of the log. Any thread may call it.
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -136,7 +136,7 @@ static void run_tasks(struct seat *seat, struct loop_task *tasks)
     }
     while (first != NULL) {
         struct loop_task *next = first->next; // it may be in another mailbox at once
-        loop_task_arrive(first, &seat->worker->service, seat->worker->service.number);
+        loop_task_arrive(first, &seat->worker->loop.service, seat->worker->loop.service.number);
         first = next;
     }
 }
@@ -144,7 +144,7 @@ static void run_tasks(struct seat *seat, struct loop_task *tasks)
 static void take_step(struct seat *seat, enum step step)
 {
     struct workers *workers = seat->workers;
-    struct service *service = &seat->worker->service;
+    struct service *service = &seat->worker->loop.service;
     switch (step) {
     case STEP_NONE: return;
     case STEP_PREPARE:
@@ -267,7 +267,7 @@ static bool seat_post(struct seat *seat, const struct letter *letter)
 
 static uint64_t seat_connections(const struct seat *seat)
 {
-    return seat->assigned - counter_get(&seat->worker->gone);
+    return seat->assigned - counter_get(&seat->worker->loop.gone);
 }
 
 // Closes its connections: tasks of theirs may still be in any mailbox.
@@ -402,12 +402,12 @@ unsigned workers_connections(const struct workers *workers)
 
 struct stats *workers_stats(struct workers *workers)
 {
-    return &workers->seats[0]->worker->service.stats;
+    return &workers->seats[0]->worker->loop.service.stats;
 }
 
 bool workers_check_dataset(struct workers *workers)
 {
-    return service_check_dataset(&workers->seats[0]->worker->service);
+    return service_check_dataset(&workers->seats[0]->worker->loop.service);
 }
 
 const struct runtime_settings *workers_runtime(const struct workers *workers)
@@ -466,7 +466,7 @@ struct reload_history *workers_reloads(struct workers *workers)
 
 uint64_t workers_clients_memory_left(const struct workers *workers)
 {
-    return service_clients_memory_left(&workers->seats[0]->worker->service);
+    return service_clients_memory_left(&workers->seats[0]->worker->loop.service);
 }
 
 void workers_drain(struct workers *workers)

@@ -312,7 +312,8 @@ static void turn_loop(void)
 {
     ev_invoke(loop, &worker->turn_end, EV_PREPARE);
     fake.readings = 0;
-    for (struct link *link = worker->active.next; link != &worker->active; link = link->next) {
+    for (struct link *link = worker->loop.active.next; link != &worker->loop.active;
+         link = link->next) {
         struct conn *c = (struct conn *)((char *)link - offsetof(struct conn, link));
         ev_feed_event(loop, &c->io, EV_READ);
     }
@@ -331,7 +332,7 @@ static void check_loop(unsigned clients, unsigned commands, unsigned batches)
     service_group_init(&group, &test_settings, dataset, command_groups);
     worker = worker_new(loop, &group, &error);
     require(worker != NULL, "%s", error.text);
-    stats = &worker->service.stats;
+    stats = &worker->loop.service.stats;
     set_clock(CLOCK_SECOND, 100 * 1000);
     for (unsigned i = 0; i < commands; i++)
         append_request(&request, i % 3 == 0 ? "PING" : i % 3 == 1 ? "GET " A : "STRLEN " ABSENT);
@@ -384,8 +385,8 @@ int main(void)
     check_loop(1, 200, 1);
     check_loop(20, 10, 1);
     check_loop(200, 10, 8);
-    check_loop(200, 30, 23);             // more input than is read before it is answered
-    check_loop(WORKER_TURNS + 30, 3, 4); // more clients than are answered together
+    check_loop(200, 30, 23);           // more input than is read before it is answered
+    check_loop(LOOP_TURNS + 30, 3, 4); // more clients than are answered together
     ev_loop_destroy(loop);
     dataset_close(dataset);
     return done_testing();

@@ -95,18 +95,18 @@ static void check_short_writes(struct random *r, const struct buf *text)
     const size_t pieces[] = {100000, 4096, 1000, 333};
     for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         struct buf got = {0};
-        uint64_t before = counter_get(&worker->service.stats.net_output_bytes);
+        uint64_t before = counter_get(&worker->loop.service.stats.net_output_bytes);
         int fd = client_connect(true);
         converse(fd, buf_span(&request), pieces[i], wanted.len, &got);
         ok(span_equal(buf_span(&got), buf_span(&wanted)), "every byte, read by %zu", pieces[i]);
-        is_number((int64_t)(counter_get(&worker->service.stats.net_output_bytes) - before),
+        is_number((int64_t)(counter_get(&worker->loop.service.stats.net_output_bytes) - before),
                   (int64_t)wanted.len, "and counted");
         shutdown(fd, SHUT_WR);
         ok(at_end(fd), "it closes when the client has shut down");
         close(fd);
         buf_release(&got);
     }
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0,
+    is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
               "no client is left");
     // A client that goes away in the middle of a reply takes nothing with it.
     for (unsigned i = 0; i < 20; i++) {
@@ -118,7 +118,7 @@ static void check_short_writes(struct random *r, const struct buf *text)
             ev_run(loop, EVRUN_NOWAIT);
         buf_release(&got);
     }
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0,
+    is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
               "clients that leave in the middle are gone");
     buf_release(&request);
     buf_release(&wanted);
@@ -148,12 +148,14 @@ static void check_half_close(void)
 static void check_unwatched(void)
 {
     int fd = client_connect(false);
-    struct conn *c = (struct conn *)((char *)worker->active.next - offsetof(struct conn, link));
+    struct conn *c =
+        (struct conn *)((char *)worker->loop.active.next - offsetof(struct conn, link));
     ev_io_stop(loop, &c->io);
     ev_feed_event(loop, &c->io, EV_ERROR | EV_READ | EV_WRITE);
     ev_run(loop, EVRUN_NOWAIT);
     ok(at_end(fd), "a socket that cannot be watched is closed");
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "and is gone");
+    is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
+              "and is gone");
     close(fd);
 }
 
@@ -193,7 +195,8 @@ static void ask(struct random *r, struct asker *a, const struct buf *text, unsig
 // The events of all connections, as the loop would tell them, but not yet the end of its turn.
 static void make_all_ready(void)
 {
-    for (struct link *link = worker->active.next; link != &worker->active; link = link->next) {
+    for (struct link *link = worker->loop.active.next; link != &worker->loop.active;
+         link = link->next) {
         struct conn *c = (struct conn *)((char *)link - offsetof(struct conn, link));
         ev_feed_event(loop, &c->io, EV_READ);
     }
@@ -220,15 +223,15 @@ static void check_together(struct random *r, const struct buf *text, unsigned cl
     for (unsigned i = 0; i < clients; i++) {
         askers[i].fd = client_connect(false);
         askers[i].conn =
-            (struct conn *)((char *)worker->active.previous - offsetof(struct conn, link));
+            (struct conn *)((char *)worker->loop.active.previous - offsetof(struct conn, link));
         ask(r, &askers[i], text, 1 + (unsigned)random_below(r, keys), padding);
     }
     make_all_ready();
-    unsigned waiting = worker->turn_count, wrong = 0;
-    ok(waiting > 0 && waiting <= WORKER_TURNS, "%u of %u clients wait for the end of the turn",
+    unsigned waiting = worker->loop.turn_count, wrong = 0;
+    ok(waiting > 0 && waiting <= LOOP_TURNS, "%u of %u clients wait for the end of the turn",
        waiting, clients);
     worker_take_turns(worker);
-    ok(worker->turn_count == 0 && worker->input_used == 0, "then none waits");
+    ok(worker->loop.turn_count == 0 && worker->loop.input_used == 0, "then none waits");
     for (unsigned i = 0; i < clients; i++) {
         wrong += askers[i].conn->in_line;
         wrong += !hears(&askers[i]);
@@ -238,7 +241,8 @@ static void check_together(struct random *r, const struct buf *text, unsigned cl
     is_number(wrong, 0, "each has heard its own");
     for (unsigned i = 0; i < 10; i++)
         ev_run(loop, EVRUN_NOWAIT);
-    is_number((int64_t)counter_get(&worker->service.stats.connected_clients), 0, "all are gone");
+    is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
+              "all are gone");
     free(askers);
 }
 
@@ -248,14 +252,15 @@ static void check_batches(void)
     enum { CLIENTS = 30, REQUESTS = 10, SHORTEST = 100 };
     int fds[CLIENTS];
     struct conn *line[CLIENTS];
-    struct batch *batch = &worker->service.batch;
+    struct batch *batch = &worker->loop.service.batch;
     struct buf request = {0}, wanted = {0};
     require(CLIENTS * REQUESTS > BATCH_REQUESTS, "more than one batch is needed");
     for (unsigned i = 0; i < REQUESTS; i++)
         buf_append_text(&wanted, "+none\r\n");
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = client_connect(false);
-        line[i] = (struct conn *)((char *)worker->active.previous - offsetof(struct conn, link));
+        line[i] =
+            (struct conn *)((char *)worker->loop.active.previous - offsetof(struct conn, link));
         request.len = 0;
         for (unsigned j = 0; j < REQUESTS; j++) {
             buf_printf(&request, "*2\r\n$4\r\nTYPE\r\n$%u\r\n", SHORTEST + i);
@@ -268,9 +273,9 @@ static void check_batches(void)
     make_all_ready();
     // The loop tells of them in an order of its own.
     unsigned order[CLIENTS] = {0};
-    require(worker->turn_count == CLIENTS, "not all wait");
+    require(worker->loop.turn_count == CLIENTS, "not all wait");
     for (unsigned i = 0; i < CLIENTS; i++)
-        while (order[i] < CLIENTS && line[order[i]] != worker->turns[i].conn)
+        while (order[i] < CLIENTS && line[order[i]] != worker->loop.turns[i].conn)
             order[i]++;
     memset(batch->request, 0, sizeof batch->request);
     worker_take_turns(worker);
@@ -301,9 +306,9 @@ static void check_many(struct random *r, const struct buf *text)
     check_together(r, text, 50, 1, 0);
     check_together(r, text, 50, 15, 0);    // several batches; of no more work than a turn takes
     check_together(r, text, 20, 3, 12000); // more than there is input for
-    check_together(r, text, WORKER_TURNS, 1, 0);
-    check_together(r, text, WORKER_TURNS + 1, 1, 0);
-    check_together(r, text, WORKER_TURNS + 40, 5, 0);
+    check_together(r, text, LOOP_TURNS, 1, 0);
+    check_together(r, text, LOOP_TURNS + 1, 1, 0);
+    check_together(r, text, LOOP_TURNS + 40, 5, 0);
 }
 
 static void check_local(void)
@@ -340,7 +345,7 @@ static void check_local(void)
 // A pause that is made longer when its time is just over goes on.
 static void check_pause(void)
 {
-    struct service *service = &worker->service;
+    struct service *service = &worker->loop.service;
     const uint64_t millisecond = 1000 * 1000;
     uint64_t now = clock_monotonic_ns();
     service->paused_until = now + millisecond;

@@ -41,16 +41,16 @@ static struct dataset *open_one(void)
 static void publish(void)
 {
     struct dataset *d = open_one();
-    require(service_prepare(&pairs.worker->service, d), "no memory");
+    require(service_prepare(&pairs.worker->loop.service, d), "no memory");
     dataset_close(d); // the snapshot has a reference of its own
-    service_publish(&pairs.worker->service);
+    service_publish(&pairs.worker->loop.service);
     worker_leave_behind(pairs.worker);
     turn(&pairs, 2);
 }
 
 static int64_t connected(void)
 {
-    return (int64_t)counter_get(&pairs.worker->service.stats.connected_clients);
+    return (int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients);
 }
 
 // Each reads another dataset, so many that the oldest have to go: those who are sent a value of it,
@@ -70,9 +70,9 @@ static void check_readers(const char *request, const char *name)
     }
     is_number((int64_t)(datasets_freed - freed), MORE, "%s: so many datasets are gone", name);
     is_number(connected(), READERS - MORE + 1, "%s: so many of their readers are left", name);
-    is_number((int64_t)counter_get(&pairs.worker->service.stats.outdated_clients), MORE,
+    is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.outdated_clients), MORE,
               "%s: counted", name);
-    counter_set(&pairs.worker->service.stats.outdated_clients, 0);
+    counter_set(&pairs.worker->loop.service.stats.outdated_clients, 0);
     for (unsigned i = 0; i < READERS; i++) {
         got.len = 0;
         for (unsigned j = 0; j < 200 && hear(&readers[i], &got); j++)
@@ -149,7 +149,7 @@ static void check_late(void)
     // The loop stands still.
     require(nanosleep(&(struct timespec){1, 300000000}, NULL) == 0, "no sleep");
     ev_now_update(pairs.loop);
-    ev_feed_event(pairs.loop, &pairs.worker->sweep, EV_TIMER);
+    ev_feed_event(pairs.loop, &pairs.worker->loop.sweep, EV_TIMER);
     ev_invoke_pending(pairs.loop);
     turn(&pairs, 10);
     for (unsigned i = 0; i < CLIENTS; i++) {

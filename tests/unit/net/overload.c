@@ -111,7 +111,7 @@ static bool is_gone(int fd)
 static unsigned count_waiting(enum awaited what)
 {
     unsigned count = 0;
-    for (struct link *link = worker->waiting[what].next; link != &worker->waiting[what];
+    for (struct link *link = worker->loop.waiting[what].next; link != &worker->loop.waiting[what];
          link = link->next)
         count++;
     return count;
@@ -120,12 +120,12 @@ static unsigned count_waiting(enum awaited what)
 // Lets the first one's time begin `seconds` earlier, and sweeps.
 static void pass(enum awaited what, unsigned seconds)
 {
-    struct link *first = worker->waiting[what].next;
-    require(first != &worker->waiting[what], "nobody is waited for");
+    struct link *first = worker->loop.waiting[what].next;
+    require(first != &worker->loop.waiting[what], "nobody is waited for");
     struct conn *c = (struct conn *)((char *)first - offsetof(struct conn, wait));
     c->waits_since -= seconds * CLOCK_SECOND;
-    require(ev_is_active(&worker->sweep), "no sweep is coming");
-    ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    require(ev_is_active(&worker->loop.sweep), "no sweep is coming");
+    ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
 }
 
@@ -139,17 +139,17 @@ static void waits(unsigned request, unsigned reading, const char *name)
 static void sleeps(const char *name)
 {
     waits(0, 0, name);
-    if (ev_is_active(&worker->sweep))
-        ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    if (ev_is_active(&worker->loop.sweep))
+        ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
-    ok(!ev_is_active(&worker->sweep), "%s: no timer runs", name);
+    ok(!ev_is_active(&worker->loop.sweep), "%s: no timer runs", name);
 }
 
 static void check_requests(void)
 {
     static const char *const begun[] = {"P", "*", "*2\r\n$3\r\nGET\r\n", "AUTH x y",
                                         "*1048575\r\n$1048576\r\n"};
-    struct counter *closed = &worker->service.stats.request_timeouts;
+    struct counter *closed = &worker->loop.service.stats.request_timeouts;
     sleeps("nobody");
     for (unsigned i = 0; i < sizeof begun / sizeof *begun; i++) {
         int fd = client_new();
@@ -190,10 +190,10 @@ static void check_requests(void)
     say(fd, SPAN("P"));
     pass(AWAITS_REQUEST, 1000 * REQUEST_TIMEOUT);
     ok(!is_gone(fd), "without a timeout it may take as long as it likes");
-    ok(!ev_is_active(&worker->sweep), "and no timer runs");
+    ok(!ev_is_active(&worker->loop.sweep), "and no timer runs");
     atomic_store(&group.runtime.request_timeout, REQUEST_TIMEOUT);
     worker_settings_changed(worker);
-    ev_feed_event(loop, &worker->sweep, EV_TIMER);
+    ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
     ok(is_gone(fd), "until there is one again");
     close(fd);
@@ -202,7 +202,7 @@ static void check_requests(void)
 
 static void check_readers(void)
 {
-    struct counter *closed = &worker->service.stats.write_timeouts;
+    struct counter *closed = &worker->loop.service.stats.write_timeouts;
     uint64_t before = counter_get(closed);
     int fd = client_new();
     say(fd, SPAN("GET " KEY "\r\n"));
@@ -226,8 +226,8 @@ static void check_readers(void)
     turn();
     fd = client_with_room(50000);
     say(fd, SPAN("GET " KEY "\r\n"));
-    struct conn *c =
-        (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    struct conn *c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
+                                     offsetof(struct conn, wait));
     size_t kept = output_pending(&c->output);
     require(hear(fd, 4 * PIECE) == 4 * PIECE, "nothing to be heard");
     is_number((int64_t)output_pending(&c->output), (int64_t)kept,
@@ -254,12 +254,12 @@ static void check_readers(void)
 
 static struct counter *held(void)
 {
-    return &worker->service.stats.clients_memory;
+    return &worker->loop.service.stats.clients_memory;
 }
 
 static uint64_t evicted(void)
 {
-    return counter_get(&worker->service.stats.evicted_clients);
+    return counter_get(&worker->loop.service.stats.evicted_clients);
 }
 
 static void check_memory(void)
@@ -314,8 +314,8 @@ static void check_memory(void)
     // What is closed for it gives back its replies at once.
     int reader = client_new();
     say(reader, SPAN("GET " KEY "\r\n"));
-    struct conn *c =
-        (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    struct conn *c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
+                                     offsetof(struct conn, wait));
     require(output_pending(&c->output) > 0, "nothing waits to be sent");
     conn_evict(c);
     is_number((int64_t)output_pending(&c->output), 0, "who is closed gives back its replies");
@@ -327,7 +327,8 @@ static void check_memory(void)
     atomic_store(&group.runtime.maxmemory_clients, 3000 * KiB);
     reader = client_new();
     say(reader, SPAN("GET " KEY "\r\n"));
-    c = (struct conn *)((char *)worker->waiting[AWAITS_READING].next - offsetof(struct conn, wait));
+    c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
+                        offsetof(struct conn, wait));
     uint64_t unread = counter_get(held());
     say_pings(reader, 1000 * KiB);
     uint64_t asked = counter_get(held()) - unread;

@@ -41,7 +41,7 @@ static void check_settling(bool behind, bool killed)
     say(&c, request);
     while ((c.conn->io.events & EV_WRITE) == 0) {
         turn(&pairs, 1);
-        require(counter_get(&pairs.worker->service.stats.connected_clients) == 2,
+        require(counter_get(&pairs.worker->loop.service.stats.connected_clients) == 2,
                 "a client is gone");
     }
     hear(&c, &got);
@@ -68,7 +68,7 @@ static void check_settling(bool behind, bool killed)
     close(c.fd);
     close(other.fd);
     turn(&pairs, 5);
-    is_number((int64_t)counter_get(&pairs.worker->service.stats.connected_clients), 0,
+    is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 0,
               "all are gone");
     buf_release(&got);
 }
@@ -117,7 +117,7 @@ static void check_many(void)
     for (unsigned i = 0; i < LISTENERS; i++)
         close(listeners[i].fd);
     turn(&pairs, LISTENERS);
-    is_number((int64_t)counter_get(&pairs.worker->service.stats.connected_clients), 2,
+    is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 2,
               "two are left");
     close(publisher.fd);
     close(asker.fd);
@@ -159,8 +159,8 @@ static void check_room(size_t size)
     }
     ok(got.len > messages * size, "all of it is read");
     turn(&pairs, 3);
-    ok(pairs.worker->output.owned.cap <= 1024 * 1024, "%zu bytes are kept",
-       pairs.worker->output.owned.cap);
+    ok(pairs.worker->loop.output.owned.cap <= 1024 * 1024, "%zu bytes are kept",
+       pairs.worker->loop.output.owned.cap);
     close(slow.fd);
     close(publisher.fd);
     turn(&pairs, 3);

@@ -29,7 +29,7 @@ static inline struct client client_connect(struct pairs *p)
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
             "no socket pair");
     worker_adopt(p->worker, ends[0], ++p->last_id, true);
-    struct link *newest = p->worker->active.previous;
+    struct link *newest = p->worker->loop.active.previous;
     return (struct client){ends[1], (struct conn *)((char *)newest - offsetof(struct conn, link))};
 }
 

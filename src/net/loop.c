@@ -1,0 +1,91 @@
+// The shared part of a loop is kept apart from the worker that drives it, so that connections and
+// the worker do not call each other in a circle. Nothing here decides when a client is answered or
+// closed.
+#include "net/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+bool loop_init(struct loop *loop, struct ev_loop *ev, struct service_group *group)
+{
+    loop->input = malloc(LOOP_INPUT_MAX);
+    if (loop->input == NULL)
+        return false;
+    loop->ev = ev;
+    link_init(&loop->active);
+    link_init(&loop->lingering);
+    link_init(&loop->ready);
+    link_init(&loop->to_close);
+    for (unsigned i = 0; i < AWAITS_NOTHING; i++)
+        link_init(&loop->waiting[i]);
+    for (unsigned i = 0; i < MEMORY_CLASSES; i++) {
+        link_init(&loop->memory[EVICT_FIRST][i]);
+        link_init(&loop->memory[EVICT_LAST][i]);
+    }
+    service_init(&loop->service, group);
+    return true;
+}
+
+void loop_release(struct loop *loop)
+{
+    output_release(&loop->output);
+    service_release(&loop->service);
+    free(loop->input);
+}
+
+uint64_t loop_now(struct loop *loop)
+{
+    if (loop->now == 0)
+        loop->now = clock_monotonic_ns();
+    return loop->now;
+}
+
+char *loop_input(struct loop *loop)
+{
+    if (loop->turn_count == LOOP_TURNS || LOOP_INPUT_MAX - loop->input_used < LOOP_READ_MAX)
+        loop->take_turns(loop);
+    return loop->input + loop->input_used;
+}
+
+void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
+{
+    if (loop->turn_count == LOOP_TURNS) {
+        assert(len == 0); // loop_input has made room for a client that has sent something
+        loop->take_turns(loop);
+    }
+    struct bytes input = {loop->input + loop->input_used, len};
+    loop->turns[loop->turn_count++] = (struct turn){.conn = conn, .input = input};
+    loop->input_used += len;
+}
+
+static unsigned class_of(size_t bytes)
+{
+    unsigned class = 63 - (unsigned)__builtin_clzll(bytes);
+    return class < MEMORY_CLASSES ? class : MEMORY_CLASSES - 1;
+}
+
+void loop_count_memory(struct loop *loop, struct loop_memory *memory, size_t bytes,
+                       enum eviction eviction)
+{
+    struct counter *own = &loop->service.stats.clients_memory;
+    bool grown = bytes > memory->bytes;
+    loop->grown += grown ? bytes - memory->bytes : 0;
+    counter_set(own, counter_get(own) - memory->bytes + bytes);
+    memory->bytes = bytes;
+    if (eviction == EVICT_NEVER)
+        link_remove(&memory->class);
+    else
+        link_move_last(&loop->memory[eviction][class_of(bytes)], &memory->class);
+    if (counter_get(own) + LOOP_MEMORY_STEP < loop->check_at)
+        loop->check_at = counter_get(own) + LOOP_MEMORY_STEP;
+    if (grown && counter_get(own) >= loop->check_at)
+        loop->over_memory(loop);
+}
+
+void loop_start_sweep(struct loop *loop)
+{
+    if (!ev_is_active(&loop->sweep))
+        ev_timer_again(loop->ev, &loop->sweep);
+}
