@@ -1,4 +1,4 @@
-// Which files the options name, and whether two of them are one.
+// Finding the files that the options name, and comparing them.
 #include "files.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 enum { LINKS_MAX = 40 };
 
-// Where a file is, or would be made. A file is known by its device and inode, a missing one by
-// those of its folder and its name there.
+// The place of a file. An existing file is known by its device and inode, a missing one by the
+// device and inode of its folder and by its name there.
 struct place {
     bool known;
     bool exists;
@@ -27,8 +27,8 @@ struct place {
 
 struct named_file {
     const char *what;
-    const char *path;  // "" for a standard stream, or where there is none
-    const char *fault; // why nothing may be logged to it
+    const char *path;  // "" for a standard stream, or when there is no such file
+    const char *fault; // why the log must not go to it
     bool written;
     bool stream;
     struct place place;
@@ -36,7 +36,7 @@ struct named_file {
 
 static const struct options *options; // of files_log_fault
 
-// What is written to a device goes nowhere that matters here, so it is like no other file.
+// A device counts as different from every file, as writing to it destroys nothing.
 static struct place place_of_status(const struct stat *status)
 {
     return (struct place){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),
@@ -45,7 +45,7 @@ static struct place place_of_status(const struct stat *status)
                           .inode = status->st_ino};
 }
 
-// Splits `path` behind its last slash: what is before goes to `folder`. The rest.
+// Splits `path` after its last slash. Writes the folder to `folder` and returns the name.
 static const char *split(const char *path, char folder[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
@@ -76,7 +76,7 @@ static struct place place_of(const char *path)
             }
             return place;
         }
-        // A link that leads nowhere yet: what is made under its name is made there.
+        // A symbolic link to a missing file: a file made under the link's name is made there.
         target[len] = '\0';
         snprintf(next, sizeof next, "%s%s", target[0] == '/' ? "" : folder, target);
         if (strlen(next) >= sizeof now)
@@ -92,7 +92,7 @@ static bool is_same(const struct place *a, const struct place *b)
            a->inode == b->inode && strcmp(a->name, b->name) == 0;
 }
 
-// The path of the index file; "" when there is none, or it cannot be told.
+// Sets the path of the index file; "" when there is none or it is not known.
 static void find_index_path(const struct options *o, char path[PATH_MAX])
 {
     char real[PATH_MAX];
@@ -104,8 +104,7 @@ static void find_index_path(const struct options *o, char path[PATH_MAX])
         path[0] = '\0';
 }
 
-// The files that Stele reads, and those that it writes for itself: nothing else may be written to
-// any of them.
+// The files that Stele reads, and the index file and its lock. Nothing else may be written to them.
 enum { OWN_FILES = 4 };
 
 struct own_files {
@@ -163,7 +162,7 @@ bool files_are_distinct(const struct options *o, struct error *error)
                  S_ISREG(status.st_mode))
             files[i].place = place_of_status(&status);
         for (unsigned j = 0; j < i; j++) {
-            // Streams may lead to one file, and to the log.
+            // Both standard streams may lead to the same file, and to the log.
             bool both_may =
                 files[i].stream && (files[j].stream || files[j].path == o->settings.logfile);
             if (both_may || !(files[i].written || files[j].written) ||

@@ -1,5 +1,5 @@
-// A few places for paths, as a signal handler may take no lock and no memory. A place is written
-// while it does not count, and counts when it is whole.
+// A fixed table of paths, as a signal handler may take no lock and no memory. An entry counts only
+// after it has been written completely.
 #include "base/ending.h"
 
 #include <limits.h>
@@ -42,7 +42,7 @@ void ending_keeps(unsigned number)
         atomic_store(&places[number - 1].use, FREE);
 }
 
-// All it calls may be called in a handler.
+// Calls only functions that a signal handler may call.
 void ending_clean(void)
 {
     struct stat status;
@@ -77,7 +77,7 @@ static void on_ending(int number)
     sigemptyset(&own);
     sigaddset(&own, number);
     raise(number);
-    pthread_sigmask(SIG_UNBLOCK, &own, NULL); // it comes now
+    pthread_sigmask(SIG_UNBLOCK, &own, NULL); // the signal arrives now
     _exit(128 + number);                      // process 1
 }
 

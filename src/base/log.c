@@ -1,11 +1,10 @@
 // Log lines in Redis's form: `pid:role date time.ms mark message`. State is set once at start.
 //
-// A pipe that nobody reads, or a terminal that was stopped, takes no more lines. A loop must not
-// wait for that, so a line is dropped then, and the next one that is taken is told how many were.
+// A pipe that nobody reads, or a terminal that was stopped, accepts no more lines. A loop must not
+// wait for that, so the line is dropped, and the next line that is accepted says how many were.
 //
-// O_NONBLOCK alone cannot do that: it is set for all who share an open file, the shell of a
-// terminal among them, and a socket cannot be opened anew. So it is asked first whether there is
-// room.
+// O_NONBLOCK alone cannot do that: it affects all processes that share an open file, such as the
+// shell of a terminal, and a socket cannot be opened again. So the code first checks for room.
 #include "base/log.h"
 
 #include <errno.h>
@@ -89,7 +88,8 @@ const char *log_priority(unsigned level)
     return is_journal() ? priorities[level] : "";
 }
 
-// -1 with the reason. O_NONBLOCK: a FIFO that nobody reads is refused, not waited on.
+// Returns -1 with the reason in errno. O_NONBLOCK: a FIFO that nobody reads is refused, not waited
+// for.
 static int open_file(const char *path, const char **reason)
 {
     *reason = state.fault != NULL ? state.fault(path, -1) : NULL;
@@ -134,7 +134,7 @@ void log_set_level(enum log_level level)
     state.level = level;
 }
 
-// The start of a line: who, when and how grave. Its length.
+// Writes the beginning of a line: process, time and level. Returns its length.
 static size_t begin_line(char *line, size_t size, enum log_level level)
 {
     struct timespec now;
@@ -150,7 +150,7 @@ static size_t begin_line(char *line, size_t size, enum log_level level)
     return len;
 }
 
-// Writes without waiting. A pipe that is said to have room has a page, and takes a line whole.
+// Writes without waiting. A pipe that reports room has a whole page, which takes a whole line.
 static bool is_taken(const char *line, size_t len)
 {
     struct pollfd room = {state.fd, POLLOUT, 0};
@@ -158,7 +158,7 @@ static bool is_taken(const char *line, size_t len)
            write(state.fd, line, len) == (ssize_t)len;
 }
 
-// False when it is no use to try another line.
+// Returns false when trying another line is of no use.
 static bool tell_dropped(void)
 {
     char line[LOG_LINE_MAX];
@@ -174,15 +174,15 @@ static bool tell_dropped(void)
     return true;
 }
 
-// To be called with the lock held.
+// The caller holds the lock.
 static void write_line(const char *line, size_t len)
 {
     if (!tell_dropped() || !is_taken(line, len))
         state.dropped++;
 }
 
-// To be called with the lock held, when it was asked for. False when there is a file that could not
-// be opened: that is told in the one that is open.
+// Opens the file again, as requested; the caller holds the lock. Returns false when it cannot be
+// opened. A warning in the old file then says so.
 static bool reopen(void)
 {
     char line[LOG_LINE_MAX];
@@ -234,7 +234,8 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(args);
     len += escape_in_place(line + len, sizeof line - len - 1); // and a byte for the newline
     line[len++] = '\n';
-    // One at a time, as room for a line is room for one. Nobody waits while the lock is held.
+    // One thread at a time, as there may be room for one line only. The holder of the lock never
+    // waits.
     pthread_mutex_lock(&state.writing);
     (void)reopen();
     write_line(line, len);

@@ -1,7 +1,7 @@
 // The technique is that of systemd's sigbus.c: a page that faults is replaced by an anonymous one,
-// and the mapping is marked. The mark comes first, so that nobody who finds filler can miss it.
-// What the handler reads of the table of mappings is never freed, and what it reads of a mapping
-// belongs to the thread that it interrupts.
+// and the mapping is marked. The mark comes first, so that a reader that finds filler also finds
+// the mark. The table of mappings is never freed, so the handler can read it. The mapping that it
+// reads belongs to the thread that it interrupts.
 #include "base/mapping.h"
 
 #include <assert.h>
@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 
-// A place in the table. `turn` is odd while it changes.
+// An entry of the table. `turn` is odd while the entry changes.
 struct place {
     atomic_uint turn;
     atomic_uintptr_t begin;
@@ -42,7 +42,7 @@ static size_t page_round_up(size_t bytes)
 void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at)
 {
     void *memory = mmap(where, len, PROT_READ, MAP_SHARED | flags, fd, (off_t)at);
-    // ENODEV is what FUSE says; EINVAL is what 9p says of a file that is open for writing.
+    // FUSE returns ENODEV; 9p returns EINVAL for a file that is open for writing.
     if (memory == MAP_FAILED && (errno == ENODEV || errno == EINVAL))
         memory = mmap(where, len, PROT_READ, MAP_PRIVATE | flags, fd, (off_t)at);
     return memory;
@@ -56,7 +56,7 @@ static void mark(struct mapping *m)
     atomic_fetch_add(&m->faults, 1);
 }
 
-// What is behind `bytes` bytes is lost.
+// Notes that all bytes after the first `bytes` are lost.
 static void cut(struct mapping *m, size_t bytes)
 {
     size_t whole = atomic_load(&m->whole);
@@ -92,7 +92,7 @@ bool mapping_has(const struct mapping *m, size_t from, size_t len)
     unsigned count = atomic_load(&m->lost_pages);
     for (unsigned i = 0; i < count && i < MAPPING_LOST_MAX; i++) {
         size_t page = atomic_load(&m->lost[i]);
-        // One that is just being noted has no offset yet: it may be any.
+        // A page that is being noted just now has no offset yet, so it may be any page.
         if (page == 0 || (from < page - 1 + page_size() && page - 1 < from + len))
             return false;
     }
@@ -116,8 +116,8 @@ void mapping_compare(struct mapping *m)
     if (mapping_bytes(m, &bytes))
         cut(m, bytes);
     const volatile char *end = atomic_load(&m->end);
-    // As long as it was, and yet its end is another: cut and written on, who knows from where. Of a
-    // mapping that is damaged already, the end may be our own filler.
+    // The file has its old length but another last byte: it was cut and written on, from an unknown
+    // offset. In a mapping that is damaged already, the last byte may be our own filler.
     if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
         cut(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
@@ -131,9 +131,9 @@ size_t mapping_tail(struct span part)
 
 // ---- faults -------------------------------------------------------------------------------------
 
-// Puts a page of filler there. It is filled elsewhere, and moved there as a whole: another thread,
-// which has met the same damage, may map its own over it at any moment. False when the system has
-// none.
+// Puts a page of filler there. It is filled elsewhere and moved there as a whole, because another
+// thread that meets the same damage may map its own page over it at any moment. Returns false when
+// the system has no page.
 static bool fill_page(uintptr_t page, char filler)
 {
     void *memory =
@@ -149,7 +149,7 @@ static bool fill_page(uintptr_t page, char filler)
     return false;
 }
 
-// Replaces what is behind `offset` by zeros, unless that was done.
+// Replaces all bytes from `offset` on by zeros, unless that was done before.
 static bool replace_tail(struct mapping *m, size_t offset)
 {
     size_t end = page_round_up(m->len);
@@ -165,9 +165,9 @@ static bool replace_tail(struct mapping *m, size_t offset)
     return fill_page((uintptr_t)m->begin + offset, m->filler);
 }
 
-// Makes the page readable. What the file has lost is replaced all at once, but only its first page
-// and the one that is being read have the filler in them, the others zeros: it is there to end a
-// search, which could go on for all the length of the mapping.
+// Makes the page readable. All lost pages are replaced at once. Only the first of them and the page
+// being read get the filler, the others zeros: the filler only has to end a search, which could
+// otherwise run to the end of the mapping.
 static bool repair(struct mapping *m, uintptr_t page)
 {
     size_t offset = page - (uintptr_t)m->begin;
@@ -197,7 +197,7 @@ static struct mapping *find(uintptr_t address)
         uintptr_t begin = atomic_load(&p->begin);
         uintptr_t end = atomic_load(&p->end);
         struct mapping *m = atomic_load(&p->mapping);
-        // The one that holds the address is in use, so it does not change.
+        // The entry whose mapping has the address is in use, so it does not change.
         if (m != NULL && address >= begin && address < end && turn % 2 == 0 &&
             atomic_load(&p->turn) == turn)
             return m;
@@ -220,7 +220,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
         before.sa_handler(number);
     } else {
-        // What faulted does it again when we return; what was sent is sent again.
+        // A fault happens again when this returns; a signal from a process is sent again.
         signal(number, SIG_DFL);
         if (sent)
             raise(number);
@@ -240,7 +240,7 @@ void mapping_catch_faults(void)
         before = present;
         sigaction(SIGBUS, &ours, NULL);
     }
-    // Whoever started us may have blocked it; a fault would then end the process unheard.
+    // The parent process may have blocked it; a fault would then end the process without a message.
     pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
 }
 
@@ -263,7 +263,8 @@ static void place_set(struct place *p, uintptr_t begin, uintptr_t end, struct ma
     atomic_fetch_add(&p->turn, 1);
 }
 
-// Notes where to find the mapping; the number of the place from 1, or 0 when all are taken.
+// Enters the mapping into the table. Returns the number of its entry from 1, or 0 when all are
+// taken.
 static unsigned place_take(const void *begin, size_t len, struct mapping *m)
 {
     unsigned number = 0;
@@ -375,7 +376,7 @@ struct warming {
     const struct mapping *mapping;
     uint64_t until_ns;
     const atomic_bool *cancel;
-    bool ended; // for whatever reason: nothing more is warmed
+    bool ended; // nothing more is warmed
 };
 
 // A virtual machine may keep a second table of pages, which only touches fill (MADV_POPULATE_READ

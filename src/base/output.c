@@ -1,12 +1,12 @@
-// One growing buffer of owned bytes, and the places in it where a borrowed span comes in between: a
-// batch of small replies is one iovec however many replies it holds. Does no I/O.
+// One growing buffer of owned bytes, and a list of the borrowed spans between them. So a batch of
+// small replies is one iovec, whatever their number. Does no I/O.
 #include "base/output.h"
 
 #include <stdlib.h>
 #include <sys/uio.h>
 
 struct output_loan {
-    size_t after; // owned bytes before it, those that have left included
+    size_t after; // number of owned bytes before it, taken ones included
     struct span span;
     struct ref *owner;
     unsigned mark;
@@ -50,7 +50,7 @@ size_t output_memory(const struct output *o)
     return o->owned.cap + o->capacity * sizeof *o->loans;
 }
 
-// Makes the owned bytes that have left room for others.
+// Reuses the room of the owned bytes that have been taken.
 static void forget_taken(struct output *o)
 {
     buf_remove_front(&o->owned, o->owned_taken);
@@ -123,8 +123,8 @@ void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned 
     o->pending += s.len;
 }
 
-// The next piece behind `owned` owned bytes and the loans before number `loan`: those up to that
-// loan, or the loan itself.
+// The next piece after `owned` owned bytes and `loan` loans: the owned bytes before that loan, or
+// the loan itself.
 static struct span next_piece(const struct output *o, size_t owned, size_t loan)
 {
     const struct output_loan *next = loan < o->count ? &o->loans[o->first + loan] : NULL;

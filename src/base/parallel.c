@@ -1,9 +1,9 @@
 // Threads that take the next part from a shared counter until none is left.
 //
-// Where the work is to give way (base/yield.h), the caller only waits: helpers in the class of the
-// present level take the parts. When the level rises, each helper ends with the part that it has,
-// and an ordinary thread, started by the caller, goes on under its number. So what a helper may
-// still be kept waiting for is one part, some milliseconds of work.
+// When the work gives way (base/yield.h), the caller only waits, and helpers in the scheduling
+// class of the present level take the parts. When the level rises, each helper ends after its
+// present part, and a new thread started by the caller goes on under its number. So at most one
+// part, some milliseconds of work, can still be delayed.
 #include "base/parallel.h"
 
 #include <sched.h>
@@ -91,8 +91,8 @@ static bool start_helper(struct helper *h, struct job *job, unsigned worker, enu
     return h->running;
 }
 
-// Whether a thread of ours is running or wants to, rather than waiting for a disk. Where the system
-// does not tell, it is taken to want to.
+// Whether a helper is running or wants to run, rather than waiting for a disk. True when the system
+// does not say.
 static bool wants_processor(pid_t id)
 {
     char text[512];
@@ -106,7 +106,7 @@ static bool wants_processor(pid_t id)
     return name_end == NULL || name_end[1] == '\0' || name_end[2] == 'R';
 }
 
-// Whether it wanted a processor since it was last looked at and mostly had none.
+// Whether the helper wanted a processor since the last look and mostly had none.
 static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
 {
     clockid_t clock;
@@ -147,7 +147,7 @@ static void look(struct yield *y, struct helper *helpers, unsigned count)
     y->helpers_ns = 0;
 }
 
-// Until a helper has ended or it is time for a look.
+// Waits until a helper has ended or the next look is due.
 static void wait_for_helper(struct job *job, const struct yield *y)
 {
     uint64_t until = y->looked_ns + YIELD_LOOK_NS;
@@ -155,7 +155,7 @@ static void wait_for_helper(struct job *job, const struct yield *y)
     (void)pthread_cond_timedwait(&job->ended, &job->lock, &limit);
 }
 
-// The job's lock is held. How many run from here on.
+// The caller holds the job's lock. Returns the number of helpers that run from now on.
 static unsigned take_leave(struct yield *y, struct job *job, struct helper *helpers, unsigned count)
 {
     unsigned running = 0;

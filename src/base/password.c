@@ -1,5 +1,5 @@
-// Reads a password file with suspicion: an editor may have saved it in an encoding that no client
-// sends, and the password would then be another one than its owner thinks.
+// Reads a password file with suspicion. An editor may have saved it in an encoding that no client
+// sends, and the password would then differ from the one its owner has in mind.
 #include "base/password.h"
 
 #include <errno.h>
@@ -39,8 +39,8 @@ static void tell_unreadable(const char *path, int reason, struct error *error)
                   strerror(reason));
 }
 
-// Reads until the first line is complete, the file ends or `size` bytes are there. How many there
-// are; -1 with errno.
+// Reads until the first line is complete, the file ends or `size` bytes are read. Returns the
+// number of bytes, or -1 with errno.
 static ssize_t read_line(int fd, char *to, size_t size)
 {
     size_t len = 0;
@@ -62,7 +62,7 @@ static bool begins_with(const char *line, size_t len, const char *bytes)
     return len >= strlen(bytes) && memcmp(line, bytes, strlen(bytes)) == 0;
 }
 
-// Cuts the line end off `*len`. NULL, or what is wrong with the line.
+// Removes the line end from `*len`. Returns NULL, or what is wrong with the line.
 static const char *judge(const char *line, size_t *len)
 {
     const char *end = memchr(line, '\n', *len);

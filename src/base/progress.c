@@ -1,4 +1,4 @@
-// Rate and time left assume that what is left goes as fast as what is done.
+// Rate and time left assume that the rest of the work goes as fast as the part that is done.
 #include "base/progress.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 enum {
     BAR_MOST = 30,
     BAR_LEAST = 8,
-    NAME_LEAST = 8, // columns of a file's name that still tell something
+    NAME_LEAST = 8, // columns; a shorter part of a file's name says nothing
 };
 
 #define BAR_NS (CLOCK_SECOND / 5)
@@ -28,7 +28,7 @@ bool progress_told(const struct progress *p)
     return p->told_ns != p->began_ns;
 }
 
-// Columns that the character at `*at` takes on a terminal, at most; `*at` moves behind it.
+// The most columns that the character at `*at` takes on a terminal. `*at` moves after it.
 static unsigned columns_of(const char **at)
 {
     const char *first = (*at)++;

@@ -44,7 +44,7 @@ int temporary_new(const char *path, char **name, struct error *error)
         int fd = open(*name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
         int reason = errno;
-        // Before it was locked, a sweep may have taken it for a leftover.
+        // A sweep may have removed it as a leftover before it was locked.
         if (locked && temporary_is_named(fd, *name))
             return fd;
         if (fd >= 0) {
@@ -71,7 +71,7 @@ int temporary_unnamed(const char *folder)
     struct statfs system;
     int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-        // The file system does not know such files: a name for a moment does the same.
+        // The file system has no such files. A file whose name is removed at once does the same.
         char *name = NULL;
         char *path;
         struct error error;
@@ -96,7 +96,7 @@ int temporary_unnamed(const char *folder)
     return fd;
 }
 
-// Whether that is the name of a temporary file for the file called `base`.
+// Whether `name` is the name of a temporary file for the file called `base`.
 static bool is_temporary_name(const char *name, const char *base)
 {
     size_t len = strlen(base);

@@ -27,7 +27,7 @@ bool thread_start(pthread_t *thread, size_t stack, void *(*run)(void *argument),
     return errno == 0;
 }
 
-// Polled: pthread_timedjoin_np goes by the date, which may jump, and the thread sanitizer does not
+// This polls. pthread_timedjoin_np uses the date, which may jump, and the thread sanitizer does not
 // know pthread_clockjoin_np.
 bool thread_join(pthread_t thread, unsigned seconds)
 {

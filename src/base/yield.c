@@ -1,4 +1,4 @@
-// The scheduling class of helpers, and the decision when they have given way for long enough.
+// The scheduling class of helpers, and the decision that they have given way for long enough.
 #include "base/yield.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 
 enum { NICE_SOME = 10 }; // a weight of 110 beside 1,024: a tenth
 
-// With less of the processors than this the rest of the process is not what keeps them busy.
+// The rest of the process does not keep the processors busy when it uses less of them than this.
 static const double BUSY_SHARE = 0.25;
 
 static _Thread_local struct yield *current;
@@ -32,7 +32,7 @@ struct yield *yield_current(void)
     return current;
 }
 
-// Where the system refuses, the thread stays as it is: it gives way less than it might.
+// When the system refuses, the thread stays as it is and gives way less.
 void yield_enter(enum yield_level level)
 {
     const struct sched_param none = {0};

@@ -1,5 +1,5 @@
-// `stele bench`: the index by itself, without a server: building, memory, lookups of keys that are
-// there and of keys that are not, one by one and in groups.
+// `stele bench` measures the index alone, without a server: building, memory, and lookups of
+// existing and of missing keys, one by one and in groups.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@ enum {
     READS = 1000000,
     LOOKUPS = 2000000,
     GROUP = 64,
-    ROUNDS = 3, // the quickest counts: the others were disturbed
-    STEPS = 9,  // of measure_all, about equally long
+    ROUNDS = 3, // only the quickest counts, as the others were disturbed
+    STEPS = 9,  // of measure_all; they take about equal times
 };
 
 enum { HITS, MISSES, NEAR_MISSES, KINDS };
@@ -40,7 +40,7 @@ static void look_up_in_groups(const struct dataset *d, const struct uuid *ids, u
     }
 }
 
-// Nanoseconds a lookup; `*found` is how many of them were hits.
+// Returns nanoseconds for each lookup. `*found` becomes the number of hits.
 static double measure(const struct dataset *d, const struct uuid *ids,
                       void (*look_up)(const struct dataset *d, const struct uuid *ids,
                                       uint64_t *found),
@@ -58,7 +58,7 @@ static double measure(const struct dataset *d, const struct uuid *ids,
     return best;
 }
 
-// How many of the keys that are not there had a line of the data file looked at.
+// The number of missing keys whose lookup read a line of the data file.
 static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
 {
     uint64_t touched = 0;
@@ -71,8 +71,8 @@ static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
     return touched;
 }
 
-// What memory costs here: nanoseconds for a read anywhere in the data file whose place depends on
-// the one before. A lookup alone is two of them.
+// The cost of memory: nanoseconds for a read at a random offset of the data file, where each offset
+// depends on the read before. A single lookup takes two such reads.
 static double time_dependent_reads(struct span text)
 {
     double best = 0;
@@ -93,7 +93,7 @@ static double time_dependent_reads(struct span text)
     return best;
 }
 
-// Keys that are there; keys that are not; and keys that differ from one that is there in one bit.
+// Chooses existing keys, missing keys, and keys that differ from an existing one in a single bit.
 static void choose_keys(const struct dataset *d, struct uuid *present, struct uuid *absent,
                         struct uuid *near)
 {
@@ -109,13 +109,13 @@ static void choose_keys(const struct dataset *d, struct uuid *present, struct uu
     }
 }
 
-// What is measured, in nanoseconds each: of hits, misses and near misses.
+// The results for hits, misses and near misses; times in nanoseconds.
 struct figures {
     double read;
     double singly[KINDS];
     double in_groups[KINDS];
-    uint64_t touches[KINDS]; // misses that had the data looked at
-    uint64_t hits;           // lookups of keys that are there and were found, the fewest of a round
+    uint64_t touches[KINDS]; // misses that read the data file
+    uint64_t hits;           // existing keys found; the fewest of a round
 };
 
 static void measure_all(const struct dataset *d, const struct uuid *keys, const char *file,

@@ -1,4 +1,4 @@
-// `stele check`: would this file be served, and what is in it?
+// `stele check`: whether a server would accept this file, and what is in it.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,12 +14,12 @@ typedef unsigned long long ull;
 enum {
     SHOWN = 10,
     MESSAGE_MAX = 512,
-    LINES_TOLD = 1 << 12, // between two words on progress
+    LINES_TOLD = 1 << 12, // between two reports of progress
 };
 
-// Reads the lines once more, now that it is known which record of each key is the last: names those
-// that are not served, and counts values that end in a carriage return, as those of a file whose
-// lines end in CRLF do.
+// Reads the lines once more, now that the last record of each key is known. Names the lines that
+// are not served, and counts values that end in a carriage return: all values do when lines end in
+// CRLF.
 static void show_lines(const struct dataset *d, const char *path, bool all)
 {
     struct span text = dataset_text(d);
@@ -98,7 +98,7 @@ static void show_figures(const struct dataset_figures *f)
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
 }
 
-// What opening has warned of.
+// The exit code, which --strict turns to TOOL_NO when the last line has no newline.
 static int with_strictness(const struct options *o, const struct dataset *d, int code)
 {
     return o->strict && code == TOOL_OK && dataset_last_line_is_unterminated(d) ? TOOL_NO : code;

@@ -1,4 +1,5 @@
-// `stele index`: the index file made or refreshed ahead of any server, here or on another machine.
+// `stele index` makes or refreshes the index file before a server starts, here or on another
+// machine.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,13 +44,13 @@ static int index_file(const struct options *o)
     settings.index = DATASET_INDEX_WRITE;
     settings.index_required = true;
     settings.await_proof = true;
-    // Where the size of files is limited, writing is to fail and the temporary file to go.
+    // With a limit on the size of files, writing must fail, so that the temporary file is removed.
     signal(SIGXFSZ, SIG_IGN);
     struct dataset *d = tool_open(o->file, &settings);
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
-    if (strcmp(dataset_index_status(d), "mapped") != 0) // it has been told why
+    if (strcmp(dataset_index_status(d), "mapped") != 0) // the reason has been printed
         return tool_close(d, TOOL_ERROR);
     printf("index      %s\n", tool_name(dataset_index_path(d)));
     printf("keys       %llu\n", (ull)f->keys);

@@ -1,4 +1,4 @@
-// Opening a dataset as every subcommand does: with the index file if there is one, all verified.
+// Opening a dataset, for every subcommand: with the index file if there is one, and fully verified.
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
 {
     struct error error = {""};
     struct dataset_report report = {0};
-    // Whatever is said from here on would be appended to the data.
+    // Standard error leads to the data file, and every message would be appended to the data.
     if (leads_to(STDERR_FILENO, path))
         return NULL;
     if (leads_to(STDOUT_FILENO, path)) {

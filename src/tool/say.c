@@ -1,4 +1,4 @@
-// What the tool says on standard error: whole lines, in which names are spelled out.
+// Messages of the tool on standard error: whole lines with escaped names.
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -1,12 +1,12 @@
-// `stele scan`: a range of the records in key order. What it prints is a data file again.
+// `stele scan` prints a range of the records in key order, in the format of a data file.
 #include <stdio.h>
 
 #include "base/number.h"
 #include "data/uuid_text.h"
 #include "tool/tool.h"
 
-// Makes the range that of the keys whose text begins with the hexadecimal digits of `prefix`;
-// hyphens are skipped. False when it is no such prefix.
+// Sets the range to the keys whose text begins with the hexadecimal digits of `prefix`; hyphens are
+// skipped. Returns false when it is no such prefix.
 static bool set_range(struct options *scan, const char *prefix)
 {
     static const char digits[] = "0123456789abcdef";
@@ -72,7 +72,7 @@ static int scan(const struct options *o)
         fwrite(value.ptr, 1, value.len, stdout);
         putchar('\n');
         left--;
-        if (ferror(stdout)) // whoever reads has gone
+        if (ferror(stdout)) // the reader has closed the pipe
             break;
     }
     return tool_close(d, TOOL_OK);

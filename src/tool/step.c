@@ -1,4 +1,4 @@
-// One step at a time: the tool has one thread that tells.
+// One step at a time: only one thread of the tool reports progress.
 #include <stdio.h>
 #include <unistd.h>
 
