@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -88,12 +89,9 @@ static enum command_result acl_fixed_command(struct session *s, const struct res
 // Of a subcommand that takes one argument or none.
 static bool refuse_more(struct session *s, const struct resp_request *r)
 {
-    struct span word = resp_arg(r, 1);
     if (r->argc <= 3)
         return false;
-    resp_error(&s->reply,
-               "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try ACL HELP.",
-               session_echoed(word), word.ptr);
+    reply_wrong_subcommand(s, r, "ACL");
     return true;
 }
 
@@ -144,7 +142,7 @@ static enum command_result acl_log_command(struct session *s, const struct resp_
     else if (reset)
         resp_status(&s->reply, "OK");
     else if (r->argc == 3 && !number_parse(resp_arg(r, 2), &count))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     else
         resp_array(&s->reply, 0);
     return COMMAND_DONE;
@@ -159,7 +157,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     if (refuse_more(s, r))
         return COMMAND_DONE;
     if (r->argc == 3 && !number_parse(resp_arg(r, 2), &bits)) {
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
         return COMMAND_DONE;
     }
     if (bits <= 0 || bits > PASSWORD_BITS_MAX) {

@@ -4,6 +4,7 @@
 // command goes on in the next turn.
 #include "base/number.h"
 #include "commands/long_value.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -23,18 +24,13 @@ struct bit_range {
     bool end_given;
 };
 
-static void not_an_integer(struct session *s)
-{
-    resp_error(&s->reply, "ERR value is not an integer or out of range");
-}
-
 // False when the word is neither and the error has been written.
 static bool parse_unit(struct session *s, struct span word, bool *bits)
 {
     *bits = span_is(word, "bit");
     if (*bits || span_is(word, "byte"))
         return true;
-    resp_error(&s->reply, "ERR syntax error");
+    reply_syntax_error(s);
     return false;
 }
 
@@ -138,14 +134,12 @@ static bool parse_count(struct session *s, const struct resp_request *r, struct 
 {
     *asked = (struct asked_range){0, -1, false};
     if (r->argc == 3 || r->argc > 5) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
-    if (r->argc > 3 && (!number_parse(resp_arg(r, 2), &asked->start) ||
-                        !number_parse(resp_arg(r, 3), &asked->end))) {
-        not_an_integer(s);
+    if (r->argc > 3 && (!reply_unless_integer(s, resp_arg(r, 2), &asked->start) ||
+                        !reply_unless_integer(s, resp_arg(r, 3), &asked->end)))
         return false;
-    }
     return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &asked->bits);
 }
 
@@ -195,28 +189,22 @@ static bool parse_search(struct session *s, const struct resp_request *r, int64_
                          struct asked_range *asked)
 {
     *asked = (struct asked_range){0, -1, false};
-    if (!number_parse(resp_arg(r, 2), bit)) {
-        not_an_integer(s);
+    if (!reply_unless_integer(s, resp_arg(r, 2), bit))
         return false;
-    }
     if (*bit != 0 && *bit != 1) {
         resp_error(&s->reply, "ERR The bit argument must be 1 or 0.");
         return false;
     }
     if (r->argc > 6) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
-    if (r->argc > 3 && !number_parse(resp_arg(r, 3), &asked->start)) {
-        not_an_integer(s);
+    if (r->argc > 3 && !reply_unless_integer(s, resp_arg(r, 3), &asked->start))
         return false;
-    }
     if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &asked->bits))
         return false;
-    if (r->argc > 4 && !number_parse(resp_arg(r, 4), &asked->end)) {
-        not_an_integer(s);
+    if (r->argc > 4 && !reply_unless_integer(s, resp_arg(r, 4), &asked->end))
         return false;
-    }
     return true;
 }
 
@@ -363,7 +351,7 @@ static uint32_t check_operation(struct session *s, const struct resp_request *r,
         !parse_offset(s, resp_arg(r, i + 2), type.bits, &number))
         return 0;
     if (*writes && !number_parse(resp_arg(r, i + 3), &number)) {
-        not_an_integer(s);
+        reply_not_an_integer(s);
         return 0;
     }
     return *reads ? 3 : 4;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
@@ -136,10 +137,7 @@ static enum command_result channels(struct session *s, const struct resp_request
     struct census *census;
     struct span pattern = r->argc > 2 ? resp_arg(r, 2) : span_of(NULL, 0);
     if (r->argc > 3 || pattern.len > PATTERN_MAX) {
-        resp_error(&s->reply,
-                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB "
-                   "HELP.",
-                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+        reply_wrong_subcommand(s, r, "PUBSUB");
         return COMMAND_DONE;
     }
     enum command_result result = take_census(s, kind, &census);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
@@ -204,7 +205,7 @@ static bool read_listing(struct session *s, const struct resp_request *r, struct
     if (r->argc == 2)
         return true;
     if (r->argc < 4 || !span_is(resp_arg(r, 2), "id")) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
     l->id_count = r->argc - 3;
@@ -362,7 +363,7 @@ static bool read_filter(struct session *s, struct span word, struct span value, 
     } else if (span_is(word, "skipme") && (span_is(value, "yes") || span_is(value, "no"))) {
         k->spare_own = span_is(value, "yes");
     } else {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
     return true;
@@ -382,7 +383,7 @@ static bool read_killing(struct session *s, const struct resp_request *r, struct
     }
     for (uint32_t i = 2; i < r->argc; i += 2) {
         if (i + 1 == r->argc || i > FILTER_WORDS_MAX) {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return false;
         }
         if (!read_filter(s, resp_arg(r, i), resp_arg(r, i + 1), k))
@@ -470,10 +471,7 @@ static enum command_result client_pause_command(struct session *s, const struct 
     int64_t milliseconds;
     bool write = r->argc == 4 && span_is(resp_arg(r, 3), "write");
     if (r->argc > 4) {
-        resp_error(&s->reply,
-                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                   "CLIENT HELP.",
-                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+        reply_wrong_subcommand(s, r, "CLIENT");
     } else if (r->argc == 4 && !write && !span_is(resp_arg(r, 3), "all")) {
         resp_error(&s->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
     } else if (!number_parse(resp_arg(r, 2), &milliseconds)) {
@@ -511,7 +509,7 @@ static enum command_result client_reply_command(struct session *s, const struct 
     } else if (span_is(mode, "off")) {
         s->reply_mode |= REPLY_OFF;
     } else if (!span_is(mode, "skip")) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
     } else if ((s->reply_mode & REPLY_OFF) == 0) {
         s->reply_mode |= REPLY_SKIP_NEXT;
     }
@@ -525,7 +523,7 @@ static enum command_result set_flag(struct session *s, struct span word, bool *f
         *flag = on;
         resp_status(&s->reply, "OK");
     } else {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
     }
     return COMMAND_DONE;
 }
@@ -557,14 +555,11 @@ static enum command_result client_unblock_command(struct session *s, const struc
     bool known =
         r->argc == 3 || span_is(resp_arg(r, 3), "timeout") || span_is(resp_arg(r, 3), "error");
     if (r->argc > 4)
-        resp_error(&s->reply,
-                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                   "CLIENT HELP.",
-                   session_echoed(resp_arg(r, 1)), resp_arg(r, 1).ptr);
+        reply_wrong_subcommand(s, r, "CLIENT");
     else if (!known)
         resp_error(&s->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     else if (!number_parse(resp_arg(r, 2), &id))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     else
         resp_integer(&s->reply, 0);
     return COMMAND_DONE;

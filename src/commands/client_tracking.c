@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "commands/pubsub.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
@@ -136,7 +137,7 @@ static bool read_wish(struct session *s, const struct resp_request *r, struct wi
                 return refuse(wish);
             }
             if (!number_parse(resp_arg(r, ++i), &wish->redirect)) {
-                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                reply_not_an_integer(s);
                 return refuse(wish);
             }
             if (wish->redirect <= 0) {
@@ -155,7 +156,7 @@ static bool read_wish(struct session *s, const struct resp_request *r, struct wi
                    !is_option(word, "optin", &wish->modes.optin) &&
                    !is_option(word, "optout", &wish->modes.optout) &&
                    !is_option(word, "noloop", &wish->modes.noloop)) {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return refuse(wish);
         }
     }
@@ -317,7 +318,7 @@ static enum command_result client_tracking_command(struct session *s, const stru
         s->cursor = 1;
     }
     if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return COMMAND_DONE;
     }
     if (wish.on) {
@@ -349,7 +350,7 @@ static enum command_result client_caching_command(struct session *s, const struc
         resp_error(&s->reply, "ERR CLIENT CACHING can be called only when the client is in "
                               "tracking mode with OPTIN or OPTOUT mode enabled");
     } else if (!yes && !span_is(resp_arg(r, 2), "no")) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
     } else if (yes ? !t->modes.optin : !t->modes.optout) {
         resp_error(&s->reply,
                    "ERR CLIENT CACHING %s is only valid when tracking is enabled in %s "

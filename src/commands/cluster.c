@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -97,15 +98,6 @@ static unsigned slot_of(struct span key)
 static bool is_slot(int64_t number)
 {
     return number >= 0 && number < SLOTS;
-}
-
-// False when the word is no number and the error has been written.
-static bool read_number(struct session *s, struct span word, int64_t *number)
-{
-    if (number_parse(word, number))
-        return true;
-    resp_error(&s->reply, "ERR value is not an integer or out of range");
-    return false;
 }
 
 static enum command_result cluster_help_command(struct session *s, const struct resp_request *r)
@@ -262,7 +254,7 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
 {
     char text[UUID_TEXT_LEN];
     int64_t slot;
-    if (!is_enabled(s) || !read_number(s, resp_arg(r, 2), &slot))
+    if (!is_enabled(s) || !reply_unless_integer(s, resp_arg(r, 2), &slot))
         return COMMAND_DONE;
     if (!is_slot(slot)) {
         resp_error(&s->reply, "ERR Invalid slot");
@@ -283,8 +275,8 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
     char text[UUID_TEXT_LEN];
     int64_t slot;
     int64_t count;
-    if (!is_enabled(s) || !read_number(s, resp_arg(r, 2), &slot) ||
-        !read_number(s, resp_arg(r, 3), &count))
+    if (!is_enabled(s) || !reply_unless_integer(s, resp_arg(r, 2), &slot) ||
+        !reply_unless_integer(s, resp_arg(r, 3), &count))
         return COMMAND_DONE;
     if (!is_slot(slot) || count < 0) {
         resp_error(&s->reply, "ERR Invalid slot or number of keys");

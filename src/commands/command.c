@@ -3,6 +3,7 @@
 
 #include "base/glob.h"
 #include "commands/key_specs.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -360,7 +361,7 @@ static bool parse_list(struct session *s, const struct resp_request *r, struct l
                                                   : LIST_ALL;
     }
     if (filter->kind == LIST_ALL) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
     if (filter->kind == LIST_PATTERN && filter->word.len > LIST_PATTERN_MAX) {

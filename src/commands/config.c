@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "base/glob.h"
 #include "base/log.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
@@ -228,7 +229,7 @@ static enum command_result config_set_command(struct session *s, const struct re
     struct changes changes = {0};
     char why[SETTING_COMPLAINT_MAX];
     if (r->argc % 2 != 0) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return COMMAND_DONE;
     }
     if (!read_names(s, r, &changes))

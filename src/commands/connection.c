@@ -1,6 +1,7 @@
 // The connection group: who the client is and which protocol it speaks.
 #include "base/number.h"
 #include "base/version.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 #include "serve/tracking.h"
@@ -45,7 +46,7 @@ static enum command_result select_command(struct session *s, const struct resp_r
 {
     int64_t db;
     if (!number_parse(resp_arg(r, 1), &db))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     else if (db < INT32_MIN || db > INT32_MAX)
         resp_error(&s->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN,
                    INT32_MAX);
@@ -102,7 +103,7 @@ static enum command_result auth_command(struct session *s, const struct resp_req
 {
     bool named = r->argc == 3;
     if (r->argc > 3)
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
     else if (!named && s->service->settings->requirepass == NULL)
         resp_error(&s->reply, "ERR AUTH <password> called without any password configured for the "
                               "default user. Are you sure your configuration is correct?");

@@ -1,5 +1,6 @@
 // The generic group: questions about keys, whatever they hold.
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -54,7 +55,7 @@ static enum command_result wait_command(struct session *s, const struct resp_req
     int64_t replicas;
     int64_t timeout;
     if (!number_parse(resp_arg(r, 1), &replicas))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     else if (!number_parse(resp_arg(r, 2), &timeout))
         resp_error(&s->reply, "ERR timeout is not an integer or out of range");
     else if (timeout < 0)

@@ -1,6 +1,7 @@
 // LOLWUT: a stele, on which a trie is carved of the kind that finds the keys.
 #include "base/number.h"
 #include "base/version.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -37,7 +38,7 @@ static bool are_numbers(const struct resp_request *r)
 static enum command_result lolwut_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc >= 3 && span_is(resp_arg(r, 1), "version") && !are_numbers(r))
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     else
         resp_verbatim(&s->reply, span_text(picture));
     return COMMAND_DONE;

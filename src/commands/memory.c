@@ -2,6 +2,7 @@
 // most of what Redis could tell or do about its memory has no counterpart here.
 #include "base/number.h"
 #include "base/process.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -20,11 +21,11 @@ static bool check_samples(struct session *s, const struct resp_request *r)
         int64_t count;
         bool option = span_is(resp_arg(r, i), "samples") && i + 1 < r->argc;
         if (option && !number_parse(resp_arg(r, i + 1), &count)) {
-            resp_error(&s->reply, "ERR value is not an integer or out of range");
+            reply_not_an_integer(s);
             return false;
         }
         if (!option || count < 0 || i > USAGE_WORDS_MAX) {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return false;
         }
     }

@@ -5,6 +5,7 @@
 // not checked: they choose among members, and there are none.
 #include "base/number.h"
 #include "commands/key_specs.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -170,7 +171,7 @@ static enum command_result other_type_command(struct session *s, const struct re
     uint32_t first;
     int64_t count;
     if (!find_keys(s->running->command, r, &first, &count)) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return COMMAND_DONE;
     }
     for (s->cursor = s->cursor > 0 ? s->cursor : first; s->cursor < first + (uint64_t)count;

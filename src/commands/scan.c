@@ -15,6 +15,7 @@
 
 #include "base/glob.h"
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -64,7 +65,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
     }
     for (uint32_t i = 2; i < r->argc; i += 2) {
         if (i >= WORDS_MAX) {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return false;
         }
         int64_t count;
@@ -73,11 +74,11 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
         bool valued = i + 1 < r->argc;
         if (valued && span_is(option, "count")) {
             if (!number_parse(value, &count)) {
-                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                reply_not_an_integer(s);
                 return false;
             }
             if (count < 1) {
-                resp_error(&s->reply, "ERR syntax error");
+                reply_syntax_error(s);
                 return false;
             }
             scan->count = count < COUNT_MAX ? (uint64_t)count : COUNT_MAX;
@@ -90,7 +91,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
         } else if (valued && span_is(option, "type")) {
             scan->none = !span_is(value, "string");
         } else {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return false;
         }
     }

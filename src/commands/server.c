@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "serve/session.h"
@@ -171,10 +172,7 @@ static enum command_result debug_command(struct session *s, const struct resp_re
     } else if (span_is(word, "help") && r->argc == 2) {
         reply_debug_help(s);
     } else {
-        resp_error(&s->reply,
-                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                   "HELP.",
-                   session_echoed(word), word.ptr);
+        reply_wrong_subcommand(s, r, "DEBUG");
     }
     return COMMAND_DONE;
 }

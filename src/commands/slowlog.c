@@ -1,5 +1,6 @@
 // SLOWLOG: reading the slow log.
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -25,11 +26,7 @@ static enum command_result slowlog_get_command(struct session *s, const struct r
     struct slow_log *log = &s->service->group->observation.slow_log;
     int64_t wanted = SHOWN_BY_DEFAULT;
     if (r->argc > 3) {
-        struct span word = resp_arg(r, 1);
-        resp_error(&s->reply,
-                   "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try SLOWLOG "
-                   "HELP.",
-                   session_echoed(word), word.ptr);
+        reply_wrong_subcommand(s, r, "SLOWLOG");
         return COMMAND_DONE;
     }
     if (r->argc == 3 && (!number_parse(resp_arg(r, 2), &wanted) || wanted < -1)) {

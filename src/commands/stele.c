@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
@@ -90,7 +91,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct range 
 {
     *range = (struct range){.limit = UINT64_MAX};
     if (r->argc > WORDS_MAX) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return false;
     }
     for (uint32_t i = 3; i < r->argc; i++) {
@@ -98,7 +99,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct range 
         struct span option = resp_arg(r, i);
         if (span_is(option, "limit") && i + 1 < r->argc) {
             if (!number_parse(resp_arg(r, ++i), &limit)) {
-                resp_error(&s->reply, "ERR value is not an integer or out of range");
+                reply_not_an_integer(s);
                 return false;
             }
             if (limit < 0) {
@@ -111,7 +112,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct range 
         } else if (span_is(option, "withvalues")) {
             range->with_values = true;
         } else {
-            resp_error(&s->reply, "ERR syntax error");
+            reply_syntax_error(s);
             return false;
         }
     }

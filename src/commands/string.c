@@ -1,5 +1,6 @@
 // The string group: GET and its kin.
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -44,7 +45,7 @@ static enum command_result getrange_command(struct session *s, const struct resp
     int64_t end;
     struct span value = {NULL, 0};
     if (!number_parse(resp_arg(r, 2), &start) || !number_parse(resp_arg(r, 3), &end)) {
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     } else {
         if (session_look_up(s, r, 1, &value) == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;

@@ -1,6 +1,7 @@
 // Commands about what is not here: modules, scripts, functions, an append-only file, replicas, and
 // a look at what other clients send. They tell so in the words of a Redis that has none of it.
 #include "base/number.h"
+#include "commands/reply.h"
 #include "commands/table.h"
 #include "serve/session.h"
 
@@ -27,7 +28,7 @@ static enum command_result replconf_command(struct session *s, const struct resp
                                           "version",        "rdb-only",   "rdb-filter-only"};
     int64_t port;
     if (r->argc % 2 == 0 || r->argc > REPLCONF_WORDS_MAX) {
-        resp_error(&s->reply, "ERR syntax error");
+        reply_syntax_error(s);
         return COMMAND_DONE;
     }
     for (uint32_t i = 1; i < r->argc; i += 2) {
@@ -45,7 +46,7 @@ static enum command_result replconf_command(struct session *s, const struct resp
             return COMMAND_DONE;
         }
         if (span_is(word, "listening-port") && !number_parse(resp_arg(r, i + 1), &port)) {
-            resp_error(&s->reply, "ERR value is not an integer or out of range");
+            reply_not_an_integer(s);
             return COMMAND_DONE;
         }
     }
@@ -144,7 +145,7 @@ static enum command_result waitaof_command(struct session *s, const struct resp_
     int64_t replicas;
     int64_t timeout;
     if (!number_parse(resp_arg(r, 1), &local) || !number_parse(resp_arg(r, 2), &replicas)) {
-        resp_error(&s->reply, "ERR value is not an integer or out of range");
+        reply_not_an_integer(s);
     } else if (local < 0 || local > 1) {
         resp_error(&s->reply, "ERR value is out of range, must be between 0 and 1");
     } else if (replicas < 0) {
