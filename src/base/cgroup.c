@@ -1,5 +1,5 @@
-// /proc/self/cgroup names the groups, files below /sys/fs/cgroup have their limits. What cannot be
-// read is no limit.
+// /proc/self/cgroup names the groups; files below /sys/fs/cgroup hold their limits. A file that
+// cannot be read sets no limit.
 #include "base/cgroup.h"
 
 #include <limits.h>
@@ -11,14 +11,15 @@ typedef unsigned long long ull;
 
 enum { LINE = PATH_MAX + 256, PATH_ROOM = 2 * PATH_MAX };
 
-// A limit: the controller it belongs to, and how it is read from a group's folder in both versions.
+// A limit: its controller, and the functions that read it from a group's folder in both versions.
 struct limit {
     const char *controller;
     uint64_t (*read)(const char *folder);
     uint64_t (*read_v1)(const char *folder);
 };
 
-// How many of the numbers a file begins with are there, two at most. "max" and "-1" are none.
+// Reads up to two numbers at the beginning of a file and returns how many there are. "max" and "-1"
+// are no numbers.
 static int read_numbers(const char *folder, const char *name, ull *first, ull *second)
 {
     char path[PATH_ROOM + 64];
@@ -47,7 +48,7 @@ static uint64_t read_memory_v1(const char *folder)
     return read_numbers(folder, "memory.limit_in_bytes", &bytes, &none) >= 1 ? bytes : UINT64_MAX;
 }
 
-// The sum of the numbers behind two words of memory.stat; 0 without any.
+// The sum of the numbers after two words of memory.stat; 0 when both are missing.
 static uint64_t sum_stat(const char *folder, const char *one, const char *other)
 {
     char path[PATH_ROOM + 64];
@@ -113,7 +114,7 @@ static uint64_t read_processors_v1(const char *folder)
                : UINT64_MAX;
 }
 
-// Of `group` below the folder `mount`, and of those above it.
+// The least limit of `group` below the folder `mount` and of the groups above it.
 static uint64_t least_above(const char *root, const char *mount, const char *group,
                             uint64_t (*read)(const char *folder))
 {
@@ -144,8 +145,9 @@ static bool is_among(const char *word, const char *words)
     return false;
 }
 
-// One line of /proc/self/cgroup: "0::/group", or "N:controller,controller:/group" in version 1,
-// where the folder is named after the controllers together, and most often after each, too.
+// The limit from one line of /proc/self/cgroup: "0::/group", or "N:controller,controller:/group" in
+// version 1. There the folder has the name of all controllers together, and mostly each single
+// controller's name too.
 static uint64_t line_limit(const char *root, char *line, const struct limit *limit)
 {
     char *controllers = strchr(line, ':');

@@ -1,4 +1,4 @@
-// XXH3 is compiled into this file, so that no library is needed to run.
+// XXH3 is compiled into this file, so that the programs need no library for it.
 #include "base/checksum.h"
 
 #include <sys/mman.h>
@@ -14,7 +14,7 @@ uint64_t checksum(struct span bytes)
     return XXH3_64bits(bytes.ptr, bytes.len);
 }
 
-// Bytes that a thread takes at a time, in whole blocks.
+// Bytes that a thread takes at a time, rounded to whole blocks.
 enum { PART = 1024 * 1024 };
 
 struct summing {
@@ -25,7 +25,7 @@ struct summing {
     const atomic_bool *cancel;
 };
 
-// The bytes are mostly a mapped file's: a part that is not in memory is read in one go.
+// The bytes mostly belong to a mapped file. A part that is not in memory is read as one piece.
 static void read_ahead(struct span part)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;

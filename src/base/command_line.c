@@ -10,15 +10,15 @@
 
 enum {
     WIDTH_MIN = 40,
-    WORD_MAX = 40, // longer words are not guessed at
+    WORD_MAX = 40, // bytes; for longer words no option is guessed
     HELP_MAX = 512,
     SHORTEST_BEGINNING = 3,
 };
 
 // ---- near misses --------------------------------------------------------------------------------
 
-// Copies a word without leading dashes, in lower case, with '-' for '_'. Its length; `room` when it
-// does not fit.
+// Copies a word without leading dashes, in lower case, with '-' for '_'. Returns its length, or
+// `room` when it does not fit.
 static size_t normalise(const char *word, size_t len, char *to, size_t room)
 {
     while (len > 0 && *word == '-') {

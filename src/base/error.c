@@ -1,4 +1,4 @@
-// Formats the one message an operation may leave behind.
+// Formats the one message of a failed operation.
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// One pass that copies printable characters and spells out the other bytes.
+// One pass copies printable characters and escapes the other bytes.
 #include "base/escape.h"
 
 #include <assert.h>
@@ -8,7 +8,7 @@
 
 enum { ESCAPED = 4 }; // bytes of \xHH
 
-// Whether terminals and people see the character for what it is.
+// Whether terminals show the character as itself.
 static bool is_printable(uint32_t c)
 {
     if (c < 0x20 || (c >= 0x7f && c < 0xa0))
@@ -20,8 +20,8 @@ static bool is_printable(uint32_t c)
              (c >= 0x2066 && c <= 0x2069) || c == 0x61c);
 }
 
-// Bytes of the printable character at `text`, or 0: its first byte is to be spelled out. The NUL at
-// the end breaks a character off as every other byte that does not go on with it does.
+// The number of bytes of the printable character at `text`; 0 when its first byte must be escaped.
+// The NUL at the end breaks a character off, as does any other byte that cannot continue it.
 static size_t printable(const char *text)
 {
     const unsigned char *b = (const unsigned char *)text;
@@ -37,8 +37,8 @@ static size_t printable(const char *text)
     return good && is_printable(c) ? len : 0;
 }
 
-// Writes what stands for the character at `text`, if there is room for it and a NUL behind it.
-// Moves `*text` on. False when there is no room.
+// Writes the character at `*text`, escaped if necessary, and moves `*text` on. Returns false when
+// there is no room for it and a NUL.
 static bool put(const char **text, char *to, size_t room, size_t *len)
 {
     static const char digits[] = "0123456789abcdef";
@@ -78,7 +78,7 @@ size_t escape_in_place(char *text, size_t size)
             at += bytes;
             continue;
         }
-        // Room for what this byte becomes; the end gives way.
+        // Makes room for the escaped byte; the end of the text may be cut off.
         const char *byte = (const char[]){text[at], '\0'};
         size_t more = ESCAPED - 1;
         if (at + ESCAPED >= size)

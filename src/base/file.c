@@ -61,7 +61,7 @@ bool file_write(int fd, const void *from, size_t len, uint64_t at)
     return true;
 }
 
-// A lease to read is not to be had while there is a writer.
+// The system refuses a read lease while there is a writer.
 bool file_is_written(int fd)
 {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)

@@ -20,7 +20,7 @@ static bool is_same(unsigned char byte, unsigned char other, enum glob_case lett
     return is_between(byte, other, other, letters);
 }
 
-// Matches one byte against the pattern element at `*at`, and moves `*at` behind that element.
+// Matches one byte against the pattern element at `*at`, and moves `*at` after that element.
 static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum glob_case letters)
 {
     const unsigned char *p = (const unsigned char *)pattern.ptr;
@@ -65,8 +65,8 @@ bool glob_match(struct span pattern, struct span text, enum glob_case letters)
     size_t p = 0;
     size_t t = 0;
     bool starred = false;
-    size_t after_star = 0; // where the pattern goes on behind the last star
-    size_t star_end = 0;   // how far into the text that star reaches for now
+    size_t after_star = 0; // offset in the pattern after the last star
+    size_t star_end = 0;   // present end of that star's run in the text
     if (text.len == 0)
         return pattern.len == 0;
     while (t < text.len) {

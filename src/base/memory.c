@@ -1,4 +1,4 @@
-// Nothing is reserved for what may never be touched: sizes asked for are often upper bounds.
+// Memory is not reserved before it is touched, as the sizes are often upper bounds.
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 
 #include "base/parallel.h"
 
-// Unmapped at once: some 0.1 ms, in which other threads' mapping and first touches of pages wait.
+// Bytes unmapped at once: it takes some 0.1 ms, in which other threads wait to map or first touch
+// pages.
 enum { UNMAP_BYTES = 4 * 1024 * 1024 };
 
 void *memory_map(size_t bytes, size_t huge_from)

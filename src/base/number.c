@@ -1,5 +1,5 @@
-// Canonical decimal integers: at most 20 characters are ever looked at, so a line of 400 digits
-// costs nothing and overflows nothing.
+// Canonical decimal integers. At most 20 characters are read, so a line of 400 digits costs nothing
+// and overflows nothing.
 #include "base/number.h"
 
 bool number_parse(struct span s, int64_t *value)

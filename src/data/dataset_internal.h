@@ -14,15 +14,15 @@
 #include "data/index_writer.h"
 #include "data/trie.h"
 
-// One index of the text. It lies in memory of its own or in a file, which its writer still holds or
-// which is mapped.
+// One index of the text. It lies in its own memory, in the file of the writer, or in a mapped index
+// file.
 struct index {
     struct trie trie;
     struct dataset_figures figures;
     struct trie_image image;
     struct index_file file;
-    bool found;   // in a file, when opening
-    bool written; // to the writer's file, which is mapped, though it is no index file yet
+    bool found;   // opening mapped it from an index file
+    bool written; // it lies in the writer's file, which is mapped but no index file yet
 };
 
 struct dataset {
@@ -33,36 +33,36 @@ struct dataset {
     struct index *index;   // NULL until it is opened
     struct mapping source; // of the text
     bool mapped;           // the text is our mapping, not the caller's
-    // For settling:
+    // For finishing:
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
-    struct identity id;     // of the data file, as reading it began; without checksums
-    struct identity opened; // as what is served was opened first: so long it is
-    atomic_uint change;     // an enum change: what has been seen of the file besides damage
-    atomic_uint told;       // what dataset_check has told of; bits
-    // Of the data file, with whose times it is known to hold what is served (dataset_same.c):
+    struct identity id;     // of the data file when its reading began, without checksums
+    struct identity opened; // the same when the served content was first opened
+    atomic_uint change;     // an enum change: the change seen in the file, besides damage
+    atomic_uint told;       // the reports that dataset_check has made; bits
+    // Times with which the data file is known to hold the served content (dataset_same.c):
     _Atomic int64_t same_modified_ns;
     _Atomic int64_t same_changed_ns;
-    _Atomic int64_t same_read_ns; // when that was found out
-    _Atomic uint64_t content;     // its checksum
+    _Atomic int64_t same_read_ns; // time when that became known
+    _Atomic uint64_t content;     // checksum of the content
     atomic_bool content_known;
     struct index_writer writer;
     // Of a mapped index:
     bool blocks_unverified;
-    bool content_unverified; // the data file is like what it was built from, but not proven to be
-    bool content_compared;   // the data file's times do not prove it, but its content did
-    struct error fault;      // what settling has found wrong with it
-    atomic_bool is_wrong;    // it is in `fault`
-    bool rebuilt;            // in the place of one whose index was spoiled
-    _Atomic uint64_t try_ns; // monotonic; when its spoiled index is worth another try
+    bool content_unverified; // the index probably belongs to the data file, but that is not proven
+    bool content_compared;   // the content proved it, as the data file's times did not
+    struct error fault;      // the fault that finishing has found
+    atomic_bool is_wrong;    // `fault` is set
+    bool rebuilt;            // dataset_open_again opened it
+    _Atomic uint64_t try_ns; // monotonic time from which on a spoiled index may be built anew
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };
 
-// What somebody has done to the data file without cutting it.
+// A change of the data file that has cut nothing off.
 enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 
-// Its status in INFO, besides what damage has done to it (dataset_status).
+// The status of the index in INFO.
 #define DATASET_IN_MEMORY "memory"
 #define DATASET_IN_WRITING "writing"
 #define DATASET_IN_VERIFICATION "verifying"
