@@ -201,7 +201,7 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
-WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/observe)
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/execute)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines

@@ -9,7 +9,6 @@
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/doubt.h"
 #include "serve/session.h"
 
 // The reply when no key exists; a row's variant.
@@ -74,7 +73,7 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
         return session_has(s, r, i);
     if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &offset))
-        doubt_note(s);
+        session_doubt(s);
     bool found = offset != DATASET_NO_OFFSET;
     if (found)
         counter_add(&s->service->stats.keyspace_hits, 1);

@@ -13,7 +13,7 @@
 #include "net/address.h"
 #include "net/backlog.h"
 #include "net/loop.h"
-#include "serve/session.h"
+#include "serve/feed.h"
 
 struct conn {
     struct loop *loop;

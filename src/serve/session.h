@@ -35,19 +35,6 @@ enum {
     SESSION_ECHOED_MAX = 128,
 };
 
-enum feed_status {
-    FEED_NEEDS_INPUT, // every complete request has been answered
-    FEED_OUTPUT_FULL, // SESSION_OUTPUT_HIGH is reached: call again when `out` has drained
-    FEED_TURN_OVER,   // SESSION_TURN_WORK is used up: call again after other clients had a turn
-    FEED_WAITS,       // for another loop or the end of a pause: call again after session_wake
-    FEED_CLOSE,       // close once `out` has left; the session must not be fed again
-};
-
-struct feed_result {
-    size_t consumed; // bytes of the input that are done with; the others must be given again
-    enum feed_status status;
-};
-
 struct loop_task;
 struct subscriptions;
 struct tracking;
@@ -142,7 +129,7 @@ struct session {
     bool reads;               // since then something of it may have been read
     bool careful;             // there was damage, so keys are looked at before a command
     uint32_t checked;         // how many of the command's have been
-    bool guarded;             // what the command at work writes can be taken back (serve/doubt.h)
+    bool guarded;             // what the command at work writes can be taken back (integrity.h)
     bool doubtful;            // and should be
     bool replied;             // it may have written some of its reply in an earlier turn
     unsigned work_left;       // of this turn
@@ -167,21 +154,6 @@ void session_leave(struct session *s);
 
 // Frees what the session holds.
 void session_release(struct session *s);
-
-// Optional, at most once before a session_feed with the same bytes: reads requests ahead into the
-// service's batch, so that the keys of several sessions are looked up together. Each of them must
-// be fed, or released, before the turn ends; `in` must stay where it is until then.
-void session_read_ahead(struct session *s, struct bytes in);
-
-// Answers what `in` asks, appending replies to `out`, as far as the limits above allow. `in` begins
-// with the first byte not yet consumed; the bytes may have moved since the last call and more may
-// stand behind them. Empty input is allowed: it delivers pushes and continues nothing. The bytes
-// of a request are consumed only when its reply is complete, and may be decoded where they stand:
-// those that are given again must be as they were left. When memory ran short, status is
-// FEED_CLOSE and `out` must be dropped, not sent (session_oom).
-// The caller begins the service's timing before and settles it after, once for as many sessions as
-// it likes.
-struct feed_result session_feed(struct session *s, struct bytes in, struct output *out);
 
 // Memory ran short for this client: replies are missing from `out`.
 bool session_oom(const struct session *s, const struct output *out);
@@ -304,13 +276,46 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
 // counted, and one that cannot be read is merely missed.
 enum lookup session_value(struct session *s, uint64_t place, struct span *value);
 
+// Finds the end of a value of which only the first part is known to have none: it is long, or
+// cannot be read. The results are those of session_value.
+enum lookup session_find_end(struct session *s, struct span *value);
+
+// For handlers that look up a key: a key that was not found may exist, as the index is damaged. The
+// command's reply is then taken back (integrity.h).
+void session_doubt(struct session *s);
+
+// Forgets the requests that were read ahead, which ends the session's part of the batch.
+static inline void session_forget_ahead(struct session *s)
+{
+    if (s->ahead.end == 0)
+        return;
+    struct batch *batch = &s->service->batch;
+    s->ahead.next = 0;
+    s->ahead.end = 0;
+    if (--batch->holders == 0)
+        batch_clear(batch);
+}
+
+// Gives back the snapshot that the session has kept, if any.
+void session_drop_snapshot(struct session *s);
+
 // For handlers: whether there is a value under argument `i`, counted in the same way.
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
+
+// Whether an option that allows commands to nobody, local clients or all allows them to this one.
+bool session_is_allowed(const struct session *s, enum enable_command allowed);
 
 // For handlers of commands that are administrative in part: whether this client may do that part,
 // and the answer to one that may not.
 bool session_may_administer(const struct session *s);
 void session_refuse_administering(struct session *s);
+
+// Reports a refused administrative command to the owner, if it wants to know. The client is still
+// to be answered.
+void session_report_refusal(const struct session *s, const struct command_entry *entry);
+
+// Redis's error for a command that the rules for a user do not allow.
+#define NO_PERMISSION "NOPERM User default has no permissions to run the '%s' command"
 
 // For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".
 static inline int session_echoed(struct span word)

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/session.h"
+#include "serve/feed.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "commands/table.h"
 #include "data/dataset.h"
-#include "serve/session.h"
+#include "serve/feed.h"
 #include "support/service.h"
 #include "support/tap.h"
 

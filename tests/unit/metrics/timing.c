@@ -16,7 +16,7 @@
 #include "data/dataset.h"
 #include "net/conn.h"
 #include "net/worker.h"
-#include "serve/session.h"
+#include "serve/feed.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"

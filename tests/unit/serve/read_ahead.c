@@ -8,7 +8,7 @@
 #include "commands/table.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "serve/session.h"
+#include "serve/feed.h"
 #include "support/guard.h"
 #include "support/service.h"
 #include "support/talk.h"

@@ -4,7 +4,7 @@
 #ifndef STELE_TESTS_UNIT_LOOPS_H
 #define STELE_TESTS_UNIT_LOOPS_H
 
-#include "serve/session.h"
+#include "serve/feed.h"
 
 struct error;
 struct loops;

@@ -1,8 +1,8 @@
 // What is noted of slow commands, by a clock of the test's own that goes on by a step each time it
 // is read: the slow log and what of a request it keeps, the latency monitor, durations of calls
 // that take several turns, and how much is done in what time.
-#include "serve/observe.h"
-#include "commands/table.h"
+
+#include "serve/execute.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "commands/table.h"
 #include "data/dataset.h"
+#include "serve/feed.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"

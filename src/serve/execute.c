@@ -1,12 +1,13 @@
-// Comparing a command's time with the limits that the operator has set, and making an entry of the
-// slow log of it, without passwords.
-#include "serve/observe.h"
+// Measuring a command, comparing its time with the limits that the operator has set, and making an
+// entry of the slow log of it, without passwords.
+#include "serve/execute.h"
 
 #include "base/clock.h"
 
+// A slow log that is to have commands of less than a millisecond needs each of them timed alone.
 enum { SINGLY_BELOW_US = 1000 };
 
-bool observe_singly(const struct service *service)
+bool execute_times_singly(const struct service *service)
 {
     int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
     return slower_than >= 0 && slower_than < SINGLY_BELOW_US;
@@ -32,7 +33,9 @@ static void log_slow(struct session *s, const struct resp_request *r, uint64_t u
     slow_log_add(&s->service->group->observation.slow_log, &entry, max);
 }
 
-void observe_command(struct session *s, const struct resp_request *r, uint64_t ns)
+// The running command has taken `ns`, in all its turns: notes it in the slow log and for the
+// latency monitor.
+static void note_time(struct session *s, const struct resp_request *r, uint64_t ns)
 {
     const struct service *service = s->service;
     int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
@@ -46,4 +49,23 @@ void observe_command(struct session *s, const struct resp_request *r, uint64_t n
                            (s->running->command->flags & FAST) != 0 ? LATENCY_FAST_COMMAND
                                                                     : LATENCY_COMMAND,
                            clock_wall_us() / 1000000, ns / 1000000);
+}
+
+void execute_flush(struct session *s, const struct resp_request *r, unsigned units, bool done)
+{
+    struct timing *timing = &s->service->timing;
+    if (done) {
+        timing->earlier_ns = s->spent_ns;
+    } else {
+        timing->unfinished.number = s->running->number;
+        timing->unfinished.units = units;
+    }
+    timing_flush(timing, &s->service->stats);
+    uint64_t ns = (uint64_t)(timing->each_ns * units);
+    s->spent_ns += ns > 0 ? ns : 1;
+    if (done) {
+        note_time(s, r, s->spent_ns);
+        s->spent_ns = 0;
+        timing->singly = execute_times_singly(s->service);
+    }
 }

@@ -1,0 +1,143 @@
+// The checks that come before a command, and the errors for requests that fail one.
+#include "serve/admit.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "serve/transaction.h"
+
+enum { REJECTION_MAX = 1024 }; // bytes of an error
+
+// Answers a request that is neither run nor queued, which also spoils the transaction that it was
+// for. `entry` is NULL when there is no such command.
+static void __attribute__((format(printf, 3, 4)))
+reject(struct session *s, const struct command_entry *entry, const char *format, ...)
+{
+    char text[REJECTION_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (entry != NULL)
+        counter_add(&s->service->stats.commands[entry->number].rejected, 1);
+    if (entry != NULL && (entry->command->flags & EXECUTES) != 0) {
+        // As in Redis, the code of the error is left out.
+        const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
+        session_end_transaction(s);
+        resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
+    } else {
+        if (s->transaction != NULL)
+            s->transaction->spoiled = true;
+        resp_error(&s->reply, "%s", text);
+    }
+}
+
+static void reject_unknown(struct session *s, const struct resp_request *r)
+{
+    char echoed[2 * SESSION_ECHOED_MAX];
+    size_t len = 0;
+    echoed[0] = '\0';
+    for (uint32_t i = 1; i < r->argc && len < SESSION_ECHOED_MAX; i++) {
+        struct span arg = resp_arg(r, i);
+        size_t shown = arg.len < SESSION_ECHOED_MAX - len ? arg.len : SESSION_ECHOED_MAX - len;
+        echoed[len++] = '\'';
+        // As with C strings in Redis, an argument ends at its first NUL.
+        for (size_t j = 0; j < shown && arg.ptr[j] != '\0'; j++)
+            echoed[len++] = arg.ptr[j];
+        echoed[len++] = '\'';
+        echoed[len++] = ' ';
+        echoed[len] = '\0';
+    }
+    struct span name = resp_arg(r, 0);
+    reject(s, NULL, "ERR unknown command '%.*s', with args beginning with: %s",
+           session_echoed(name), name.ptr, echoed);
+}
+
+const struct command_entry *admit_find(struct session *s, const struct resp_request *r,
+                                       const struct command_entry *entry)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    if (entry == NULL) {
+        reject_unknown(s, r);
+        return NULL;
+    }
+    if (entry->subcommands == 0 || r->argc < 2)
+        return entry;
+    struct span word = resp_arg(r, 1);
+    const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
+    if (sub == NULL)
+        reject(s, NULL, "ERR unknown subcommand '%.*s'. Try %s HELP.", session_echoed(word),
+               word.ptr, command_upper_name(entry->command, name));
+    return sub;
+}
+
+// Whether this client may use a protected command. One without a handler is never enabled.
+static bool is_enabled(const struct session *s, const struct command_entry *entry)
+{
+    return entry->command->handler != NULL &&
+           session_is_allowed(s, s->service->settings->enable_debug_command);
+}
+
+static void reject_protected(struct session *s, const struct command_entry *entry)
+{
+    const struct command *top = entry->container != NULL ? entry->container : entry->command;
+    char upper[COMMAND_NAME_MAX];
+    reject(s, entry,
+           "ERR %s command not allowed. If the enable-%s-command option is set to "
+           "\"local\", you can run it from a local connection, otherwise you need to set this "
+           "option in the configuration file, and then restart the server.",
+           command_upper_name(top, upper), top->name);
+}
+
+static void reject_administrative(struct session *s, const struct command_entry *entry)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    session_report_refusal(s, entry);
+    reject(s, entry, NO_PERMISSION, command_full_name(entry, name));
+}
+
+static void reject_write(struct session *s, const struct command_entry *entry)
+{
+    char name[COMMAND_FULL_NAME_MAX];
+    service_count_refused(s->service, entry->command);
+    switch (s->service->settings->write_error) {
+    case WRITE_ERROR_UNSET: assert(false); break; // settings_complete has chosen one
+    case WRITE_ERROR_READONLY:
+        reject(s, entry, "READONLY You can't write against a read only replica.");
+        break;
+    case WRITE_ERROR_NOPERM: reject(s, entry, NO_PERMISSION, command_full_name(entry, name)); break;
+    case WRITE_ERROR_ERR:
+        reject(s, entry, "ERR You can't write against a read only replica.");
+        break;
+    }
+}
+
+bool admit(struct session *s, const struct resp_request *r, const struct command_entry *entry)
+{
+    const struct command *command = entry->command;
+    char name[COMMAND_FULL_NAME_MAX];
+    if (!command_takes(command, r->argc)) {
+        reject(s, entry, "ERR wrong number of arguments for '%s' command",
+               command_full_name(entry, name));
+    } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
+        reject_protected(s, entry);
+    } else if (!s->authenticated && (command->flags & (NO_AUTH | STRANGERS)) == 0) {
+        reject(s, entry, "NOAUTH Authentication required.");
+    } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
+        reject(s, entry, "ERR Command not allowed inside a transaction");
+    } else if ((command->flags & ADMINISTRATIVE) != 0 && !session_may_administer(s)) {
+        reject_administrative(s, entry);
+    } else if ((command->flags & WRITE) != 0) {
+        reject_write(s, entry);
+    } else if (s->subscriptions != NULL && s->reply.protocol == RESP2 &&
+               (command->flags & SUBSCRIBED) == 0) {
+        reject(s, entry,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+               "RESET are allowed in this context",
+               command_full_name(entry, name));
+    } else {
+        return true;
+    }
+    return false;
+}
