@@ -68,6 +68,7 @@ INTEGRATION := $(wildcard tests/integration/*.c)
 # In those in within/, calls of the parts of the server fail; they need no server beside them.
 FAULTS_WITHIN := $(wildcard tests/faults/within/*.c)
 FAULTS := $(wildcard tests/faults/*.c) $(FAULTS_WITHIN)
+FAULT_SUPPORT := $(wildcard tests/faults/support/*.c)
 LONG_FAULTS := $(wildcard tests/faults/long/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
@@ -84,14 +85,15 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(FAULTS) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
+             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
-# Functions that fail when a test wants it (tests/faults/failing.h).
+# Functions that fail when a test wants it (tests/faults/support/failing.h).
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
            flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
            recv send writev accept4 getsockname getpeername socket bind listen setsockopt
 $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
+$(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '$(1)')

@@ -3,11 +3,15 @@
 // so is who comes next. That nothing leaks, the address checks say at the end.
 //
 // Calls of the server's own code fail. libev's do not: it ends the process when it has no memory.
-#include "faults/failing.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "data/dataset.h"
+#include "faults/support/failing.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "support/tap.h"

@@ -2,14 +2,19 @@
 // at its first call, at its second, and so on: once, and from there on. So do maps of files, calls
 // that concern files, and starting threads. Opening says why it cannot be, or what it gives is
 // whole: each key has its value. That nothing leaks, the address checks say at the end.
-#include "faults/failing.h"
-
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "data/build/build.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
+#include "faults/support/failing.h"
 #include "support/table.h"
 #include "support/tap.h"
 

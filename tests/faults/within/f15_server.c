@@ -3,16 +3,20 @@
 // wrong, and the next one is served. Those of the allocator fail, of sockets, and starting threads.
 //
 // Calls of the server's own code fail. libev's do not: it ends the process when it has no memory.
-#include "commands/table.h"
-#include "faults/failing.h"
-
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "commands/table.h"
 #include "data/dataset.h"
+#include "faults/support/failing.h"
 #include "net/publisher.h"
 #include "net/server.h"
 #include "support/server.h"

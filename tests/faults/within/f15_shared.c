@@ -1,13 +1,14 @@
 // F15: the file system refuses shared mappings, as FUSE does with direct_io (ENODEV) and 9p for
 // files that are open for writing (EINVAL). Private ones serve: the data is indexed, the index
 // written, mapped and verified, each key has its value, and a file that is cut is noticed.
-#include "faults/failing.h"
-
+#include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/mapping.h"
 #include "data/dataset.h"
+#include "faults/support/failing.h"
 #include "support/table.h"
 #include "support/tap.h"
 
@@ -27,7 +28,7 @@ static struct dataset *open_refused(const char *path, const struct dataset_setti
         dataset_finish(d, NULL);
     bool refused = failing_end();
     ok(d != NULL && refused, "%s: opened, though %u shared maps were refused %s", name,
-       atomic_load(&failing.calls), error.text);
+       failing_calls(), error.text);
     return d;
 }
 

@@ -1,15 +1,10 @@
-// Makes calls of the server's own code fail one at a time: memory, and calls of the system. The
-// program is linked with --wrap for each of them (Makefile: FAILING), so what the C library and
-// libev call for themselves is not counted and does not fail. To be included once in a program.
-#ifndef STELE_TESTS_FAULTS_FAILING_H
-#define STELE_TESTS_FAULTS_FAILING_H
+#include "faults/support/failing.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,29 +14,18 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-// What fails; bits.
-enum failing {
-    FAILING_MEMORY = 1, // of the allocator, and anonymous maps
-    FAILING_MAPS = 2,   // maps of files
-    FAILING_FILES = 4,  // what is asked of files
-    FAILING_THREADS = 8,
-    FAILING_SOCKETS = 16,
-    FAILING_SHARED = 32, // maps of files that are shared
-};
-
 struct failing_state {
     unsigned kinds;
-    unsigned at; // which call, from 1 on; 0: none
-    bool after;  // and all behind it
+    unsigned at; // the number of the call that fails, from 1 on; 0: none
+    bool after;  // all calls after it fail too
     int error;
     atomic_uint calls;
     atomic_bool armed;
 };
 static struct failing_state failing;
-static _Thread_local bool failing_spares; // this thread, which is the test's own
+_Thread_local bool failing_spares;
 
-// From here on the call of that number fails, if `after` all behind it, too.
-static inline void failing_begin(unsigned kinds, unsigned at, bool after, int error)
+void failing_begin(unsigned kinds, unsigned at, bool after, int error)
 {
     failing.kinds = kinds;
     failing.at = at;
@@ -51,20 +35,23 @@ static inline void failing_begin(unsigned kinds, unsigned at, bool after, int er
     atomic_store(&failing.armed, true);
 }
 
-// In between, what the test does for itself.
-static inline void failing_pause(bool goes_on)
+void failing_pause(bool goes_on)
 {
     atomic_store(&failing.armed, goes_on);
 }
 
-// Whether a call has failed. Otherwise there were fewer of them.
-static inline bool failing_end(void)
+bool failing_end(void)
 {
     atomic_store(&failing.armed, false);
     return failing.at > 0 && atomic_load(&failing.calls) >= failing.at;
 }
 
-static inline bool fails(enum failing kind)
+unsigned failing_calls(void)
+{
+    return atomic_load(&failing.calls);
+}
+
+static bool fails(enum failing kind)
 {
     if (!atomic_load(&failing.armed) || failing_spares || (failing.kinds & kind) == 0)
         return false;
@@ -75,7 +62,7 @@ static inline bool fails(enum failing kind)
     return true;
 }
 
-// Declares what is behind the wrapping of a function, and the head of what wraps it.
+// Declares the wrapped function, and begins the definition of the one that takes its place.
 #define WRAPPED(type, name, ...)                                                                   \
     type __real_##name(__VA_ARGS__);                                                               \
     type __wrap_##name(__VA_ARGS__);                                                               \
@@ -123,7 +110,7 @@ int __wrap_asprintf(char **to, const char *format, ...)
     return len;
 }
 
-// What the fortified header makes of it.
+// The fortified header calls this one instead.
 int __wrap___asprintf_chk(char **to, int flag, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int __wrap___asprintf_chk(char **to, int flag, const char *format, ...)
@@ -265,5 +252,3 @@ WRAPPED(int, setsockopt, int fd, int level, int option, const void *value, sockl
 {
     return fails(FAILING_SOCKETS) ? -1 : __real_setsockopt(fd, level, option, value, len);
 }
-
-#endif
