@@ -29,12 +29,12 @@ enum {
     STACK = 512 * 1024,
     STOP_SECONDS = 1, // a thread may take to end
     THREAD_NAME_MAX = 16,
-    LETTERS_FIRST = 16,
-    LETTERS_TAKEN = 64, // at once
+    HANDOFFS_FIRST = 16,
+    HANDOFFS_TAKEN = 64, // at once
 };
 
 // A socket on its way to a worker.
-struct letter {
+struct handoff {
     int fd;
     bool local;
     uint64_t id;
@@ -46,7 +46,7 @@ enum order { ORDER_NONE, ORDER_DRAIN, ORDER_QUIT };
 enum step { STEP_NONE, STEP_PREPARE, STEP_PUBLISH, STEP_FORGET };
 
 // One worker's, on cache lines of its own.
-struct seat {
+struct worker_slot {
     struct workers *workers;
     unsigned number;
     struct ev_loop *loop;
@@ -55,10 +55,10 @@ struct seat {
 
     // The mailbox; its memory is the caller's thread's.
     pthread_mutex_t lock;
-    struct letter *letters;
-    size_t letter_first; // the next to be taken
-    size_t letter_count; // from there on
-    size_t letter_capacity;
+    struct handoff *handoffs;
+    size_t handoff_first; // the next to be taken
+    size_t handoff_count; // from there on
+    size_t handoff_capacity;
     struct loop_task *tasks; // the one that came last is first
     enum order order;
     enum step step;
@@ -74,7 +74,7 @@ struct seat {
 struct workers {
     struct service_group group; // what all loops read; on lines of its own
     _Alignas(MEMORY_LINE) struct workers_owner owner;
-    struct seat *seats[SERVICES_MAX];
+    struct worker_slot *slots[SERVICES_MAX];
     unsigned count;
     unsigned next; // the worker whose turn it is
     uint64_t last_client_id;
@@ -93,39 +93,39 @@ struct workers {
 
 static void on_drained(struct worker *worker)
 {
-    struct seat *seat = worker->owner;
-    struct workers *workers = seat->workers;
+    struct worker_slot *slot = worker->owner;
+    struct workers *workers = slot->workers;
     if (atomic_fetch_sub(&workers->undrained, 1) == 1)
-        ev_async_send(workers->seats[0]->loop, &workers->all_drained);
+        ev_async_send(workers->slots[0]->loop, &workers->all_drained);
 }
 
-// Some of what is in the mailbox, LETTERS_TAKEN sockets at most; the order comes with the last of
+// Some of what is in the mailbox, HANDOFFS_TAKEN sockets at most; the order comes with the last of
 // them. `*tasks` as they stand there.
-static size_t seat_take(struct seat *seat, struct letter *letters, struct loop_task **tasks,
-                        enum step *step, enum order *order)
+static size_t worker_slot_take(struct worker_slot *slot, struct handoff *handoffs,
+                               struct loop_task **tasks, enum step *step, enum order *order)
 {
-    pthread_mutex_lock(&seat->lock);
-    size_t count = seat->letter_count < LETTERS_TAKEN ? seat->letter_count : LETTERS_TAKEN;
+    pthread_mutex_lock(&slot->lock);
+    size_t count = slot->handoff_count < HANDOFFS_TAKEN ? slot->handoff_count : HANDOFFS_TAKEN;
     if (count > 0)
-        memcpy(letters, seat->letters + seat->letter_first, count * sizeof *letters);
-    seat->letter_first += count;
-    seat->letter_count -= count;
+        memcpy(handoffs, slot->handoffs + slot->handoff_first, count * sizeof *handoffs);
+    slot->handoff_first += count;
+    slot->handoff_count -= count;
     *order = ORDER_NONE;
-    *tasks = seat->tasks;
-    seat->tasks = NULL;
-    *step = seat->step;
-    seat->step = STEP_NONE;
-    if (seat->letter_count == 0) {
-        seat->letter_first = 0;
-        *order = seat->order;
-        seat->order = ORDER_NONE;
+    *tasks = slot->tasks;
+    slot->tasks = NULL;
+    *step = slot->step;
+    slot->step = STEP_NONE;
+    if (slot->handoff_count == 0) {
+        slot->handoff_first = 0;
+        *order = slot->order;
+        slot->order = ORDER_NONE;
     }
-    pthread_mutex_unlock(&seat->lock);
+    pthread_mutex_unlock(&slot->lock);
     return count;
 }
 
 // In the order in which they came.
-static void run_tasks(struct seat *seat, struct loop_task *tasks)
+static void run_tasks(struct worker_slot *slot, struct loop_task *tasks)
 {
     struct loop_task *first = NULL;
     while (tasks != NULL) {
@@ -136,15 +136,15 @@ static void run_tasks(struct seat *seat, struct loop_task *tasks)
     }
     while (first != NULL) {
         struct loop_task *next = first->next; // it may be in another mailbox at once
-        loop_task_arrive(first, &seat->worker->loop.service, seat->worker->loop.service.number);
+        loop_task_arrive(first, &slot->worker->loop.service, slot->worker->loop.service.number);
         first = next;
     }
 }
 
-static void take_step(struct seat *seat, enum step step)
+static void take_step(struct worker_slot *slot, enum step step)
 {
-    struct workers *workers = seat->workers;
-    struct service *service = &seat->worker->loop.service;
+    struct workers *workers = slot->workers;
+    struct service *service = &slot->worker->loop.service;
     switch (step) {
     case STEP_NONE: return;
     case STEP_PREPARE:
@@ -154,7 +154,7 @@ static void take_step(struct seat *seat, enum step step)
     case STEP_PUBLISH:
         service_publish(service);
         session_wake_trackers(service);
-        worker_leave_behind(seat->worker);
+        worker_leave_behind(slot->worker);
         break;
     case STEP_FORGET: service_forget(service); break;
     }
@@ -164,54 +164,54 @@ static void take_step(struct seat *seat, enum step step)
 
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
-    struct seat *seat = async->data;
-    struct letter letters[LETTERS_TAKEN];
+    struct worker_slot *slot = async->data;
+    struct handoff handoffs[HANDOFFS_TAKEN];
     struct loop_task *tasks;
     enum step step;
     enum order order;
     size_t count;
     (void)events;
     do {
-        count = seat_take(seat, letters, &tasks, &step, &order);
-        take_step(seat, step);
+        count = worker_slot_take(slot, handoffs, &tasks, &step, &order);
+        take_step(slot, step);
         for (size_t i = 0; i < count; i++)
-            worker_adopt(seat->worker, letters[i].fd, letters[i].id, letters[i].local);
-        run_tasks(seat, tasks);
-    } while (count == LETTERS_TAKEN && order == ORDER_NONE);
-    worker_settings_changed(seat->worker);
+            worker_adopt(slot->worker, handoffs[i].fd, handoffs[i].id, handoffs[i].local);
+        run_tasks(slot, tasks);
+    } while (count == HANDOFFS_TAKEN && order == ORDER_NONE);
+    worker_settings_changed(slot->worker);
     if (order == ORDER_DRAIN)
-        worker_drain(seat->worker, on_drained);
+        worker_drain(slot->worker, on_drained);
     else if (order == ORDER_QUIT)
         ev_break(loop, EVBREAK_ALL);
 }
 
-static bool seat_open(struct seat *seat, struct ev_loop *loop)
+static bool worker_slot_open(struct worker_slot *slot, struct ev_loop *loop)
 {
     if (loop == NULL) {
-        error_set(&seat->error, "cannot start an event loop: %s", strerror(errno));
+        error_set(&slot->error, "cannot start an event loop: %s", strerror(errno));
         return false;
     }
-    seat->loop = loop;
-    seat->worker = worker_new(loop, &seat->workers->group, &seat->error);
-    if (seat->worker == NULL)
+    slot->loop = loop;
+    slot->worker = worker_new(loop, &slot->workers->group, &slot->error);
+    if (slot->worker == NULL)
         return false;
-    seat->worker->owner = seat;
-    ev_async_init(&seat->wake, on_wake);
-    seat->wake.data = seat;
-    ev_async_start(loop, &seat->wake);
+    slot->worker->owner = slot;
+    ev_async_init(&slot->wake, on_wake);
+    slot->wake.data = slot;
+    ev_async_start(loop, &slot->wake);
     return true;
 }
 
 static void *run(void *argument)
 {
-    struct seat *seat = argument;
+    struct worker_slot *slot = argument;
     char name[THREAD_NAME_MAX];
-    snprintf(name, sizeof name, "stele-loop-%u", seat->number);
+    snprintf(name, sizeof name, "stele-loop-%u", slot->number);
     pthread_setname_np(pthread_self(), name);
-    bool open = seat_open(seat, ev_loop_new(EVFLAG_AUTO));
-    sem_post(&seat->opened);
+    bool open = worker_slot_open(slot, ev_loop_new(EVFLAG_AUTO));
+    sem_post(&slot->opened);
     if (open)
-        ev_run(seat->loop, 0);
+        ev_run(slot->loop, 0);
     return NULL;
 }
 
@@ -219,107 +219,107 @@ static void *run(void *argument)
 static void post_task(void *context, unsigned number, struct loop_task *task)
 {
     struct workers *workers = context;
-    struct seat *seat = workers->seats[number];
-    pthread_mutex_lock(&seat->lock);
-    task->next = seat->tasks;
-    seat->tasks = task;
-    pthread_mutex_unlock(&seat->lock);
-    ev_async_send(seat->loop, &seat->wake);
+    struct worker_slot *slot = workers->slots[number];
+    pthread_mutex_lock(&slot->lock);
+    task->next = slot->tasks;
+    slot->tasks = task;
+    pthread_mutex_unlock(&slot->lock);
+    ev_async_send(slot->loop, &slot->wake);
 }
 
 // ---- in the caller's ----------------------------------------------------------------------------
 
 // Wakes the worker for `order`.
-static void seat_order(struct seat *seat, enum order order)
+static void worker_slot_order(struct worker_slot *slot, enum order order)
 {
-    pthread_mutex_lock(&seat->lock);
-    seat->order = order;
-    pthread_mutex_unlock(&seat->lock);
-    ev_async_send(seat->loop, &seat->wake);
+    pthread_mutex_lock(&slot->lock);
+    slot->order = order;
+    pthread_mutex_unlock(&slot->lock);
+    ev_async_send(slot->loop, &slot->wake);
 }
 
-// Makes room for one more letter. False when memory is short.
-static bool seat_reserve(struct seat *seat)
+// Makes room for one more handoff. False when memory is short.
+static bool worker_slot_reserve(struct worker_slot *slot)
 {
-    if (seat->letter_first + seat->letter_count < seat->letter_capacity)
+    if (slot->handoff_first + slot->handoff_count < slot->handoff_capacity)
         return true;
-    size_t capacity = seat->letter_capacity != 0 ? seat->letter_capacity * 2 : LETTERS_FIRST;
-    struct letter *grown = realloc(seat->letters, capacity * sizeof *grown);
+    size_t capacity = slot->handoff_capacity != 0 ? slot->handoff_capacity * 2 : HANDOFFS_FIRST;
+    struct handoff *grown = realloc(slot->handoffs, capacity * sizeof *grown);
     if (grown == NULL)
         return false;
-    seat->letters = grown;
-    seat->letter_capacity = capacity;
+    slot->handoffs = grown;
+    slot->handoff_capacity = capacity;
     return true;
 }
 
 // False when memory is short.
-static bool seat_post(struct seat *seat, const struct letter *letter)
+static bool worker_slot_post(struct worker_slot *slot, const struct handoff *handoff)
 {
-    pthread_mutex_lock(&seat->lock);
-    bool room = seat_reserve(seat);
+    pthread_mutex_lock(&slot->lock);
+    bool room = worker_slot_reserve(slot);
     if (room)
-        seat->letters[seat->letter_first + seat->letter_count++] = *letter;
-    pthread_mutex_unlock(&seat->lock);
+        slot->handoffs[slot->handoff_first + slot->handoff_count++] = *handoff;
+    pthread_mutex_unlock(&slot->lock);
     if (room)
-        ev_async_send(seat->loop, &seat->wake);
+        ev_async_send(slot->loop, &slot->wake);
     return room;
 }
 
-static uint64_t seat_connections(const struct seat *seat)
+static uint64_t worker_slot_connections(const struct worker_slot *slot)
 {
-    return seat->assigned - counter_get(&seat->worker->loop.gone);
+    return slot->assigned - counter_get(&slot->worker->loop.gone);
 }
 
 // Closes its connections: tasks of theirs may still be in any mailbox.
-static void seat_close(struct seat *seat)
+static void worker_slot_close(struct worker_slot *slot)
 {
-    if (seat->worker == NULL)
+    if (slot->worker == NULL)
         return;
-    ev_async_stop(seat->loop, &seat->wake);
-    worker_free(seat->worker);
+    ev_async_stop(slot->loop, &slot->wake);
+    worker_free(slot->worker);
 }
 
-static void seat_free(struct seat *seat)
+static void worker_slot_free(struct worker_slot *slot)
 {
-    while (seat->tasks != NULL) {
-        struct loop_task *task = seat->tasks;
-        seat->tasks = task->next;
+    while (slot->tasks != NULL) {
+        struct loop_task *task = slot->tasks;
+        slot->tasks = task->next;
         task->release(task);
     }
-    if (seat->number > 0 && seat->loop != NULL) // the first one's is the caller's
-        ev_loop_destroy(seat->loop);
-    assert(seat->letter_count == 0); // a worker that quits has taken them
-    free(seat->letters);
-    pthread_mutex_destroy(&seat->lock);
-    sem_destroy(&seat->opened);
-    free(seat);
+    if (slot->number > 0 && slot->loop != NULL) // the first one's is the caller's
+        ev_loop_destroy(slot->loop);
+    assert(slot->handoff_count == 0); // a worker that quits has taken them
+    free(slot->handoffs);
+    pthread_mutex_destroy(&slot->lock);
+    sem_destroy(&slot->opened);
+    free(slot);
 }
 
 // Adds the next worker. One at a time, so that none needs care when it enters the group.
-static bool add_seat(struct workers *workers, struct ev_loop *loop, struct error *error)
+static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error *error)
 {
-    struct seat *seat = memory_aligned(sizeof *seat);
-    if (seat == NULL) {
+    struct worker_slot *slot = memory_aligned(sizeof *slot);
+    if (slot == NULL) {
         error_set(error, "no memory for a loop");
         return false;
     }
-    seat->workers = workers;
-    seat->number = workers->count;
-    pthread_mutex_init(&seat->lock, NULL);
-    sem_init(&seat->opened, 0, 0);
-    workers->seats[workers->count++] = seat;
-    if (seat->number == 0) {
-        seat_open(seat, loop);
-    } else if (thread_start(&seat->thread, STACK, run, seat)) {
-        seat->running = true;
-        while (sem_wait(&seat->opened) != 0) // a signal came
+    slot->workers = workers;
+    slot->number = workers->count;
+    pthread_mutex_init(&slot->lock, NULL);
+    sem_init(&slot->opened, 0, 0);
+    workers->slots[workers->count++] = slot;
+    if (slot->number == 0) {
+        worker_slot_open(slot, loop);
+    } else if (thread_start(&slot->thread, STACK, run, slot)) {
+        slot->running = true;
+        while (sem_wait(&slot->opened) != 0) // a signal came
             ;
     } else {
-        error_set(&seat->error, "cannot start thread %u of %u: %s", seat->number + 1,
+        error_set(&slot->error, "cannot start thread %u of %u: %s", slot->number + 1,
                   workers->group.settings->threads, strerror(errno));
     }
-    *error = seat->error;
-    return seat->worker != NULL;
+    *error = slot->error;
+    return slot->worker != NULL;
 }
 
 // In any worker's thread: wakes them all, as an idle one has no other reason to look.
@@ -327,7 +327,7 @@ static void on_settings_changed(void *context)
 {
     struct workers *workers = context;
     for (unsigned i = 0; i < workers->count; i++)
-        ev_async_send(workers->seats[i]->loop, &workers->seats[i]->wake);
+        ev_async_send(workers->slots[i]->loop, &workers->slots[i]->wake);
 }
 
 static void on_all_drained(struct ev_loop *loop, ev_async *async, int events)
@@ -362,7 +362,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
     while (workers->count < settings->threads) {
-        if (!add_seat(workers, loop, error)) {
+        if (!add_slot(workers, loop, error)) {
             workers_stop(workers); // nothing holds them up yet
             workers_free(workers);
             return NULL;
@@ -374,20 +374,20 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
 
 void workers_adopt(struct workers *workers, int fd, bool local)
 {
-    struct seat *seat = workers->seats[workers->next];
+    struct worker_slot *slot = workers->slots[workers->next];
     for (unsigned i = 1; i < workers->count; i++) {
-        struct seat *other = workers->seats[(workers->next + i) % workers->count];
-        if (seat_connections(other) < seat_connections(seat))
-            seat = other;
+        struct worker_slot *other = workers->slots[(workers->next + i) % workers->count];
+        if (worker_slot_connections(other) < worker_slot_connections(slot))
+            slot = other;
     }
-    workers->next = (seat->number + 1) % workers->count;
-    struct letter letter = {fd, local, ++workers->last_client_id};
-    seat->assigned++;
-    if (seat->number == 0) {
-        worker_adopt(seat->worker, fd, letter.id, local);
-    } else if (!seat_post(seat, &letter)) {
+    workers->next = (slot->number + 1) % workers->count;
+    struct handoff handoff = {fd, local, ++workers->last_client_id};
+    slot->assigned++;
+    if (slot->number == 0) {
+        worker_adopt(slot->worker, fd, handoff.id, local);
+    } else if (!worker_slot_post(slot, &handoff)) {
         log_write(LOG_WARNING, "no memory for a connection");
-        seat->assigned--;
+        slot->assigned--;
         close(fd);
     }
 }
@@ -396,18 +396,18 @@ unsigned workers_connections(const struct workers *workers)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < workers->count; i++)
-        total += seat_connections(workers->seats[i]);
+        total += worker_slot_connections(workers->slots[i]);
     return (unsigned)total;
 }
 
 struct stats *workers_stats(struct workers *workers)
 {
-    return &workers->seats[0]->worker->loop.service.stats;
+    return &workers->slots[0]->worker->loop.service.stats;
 }
 
 bool workers_check_dataset(struct workers *workers)
 {
-    return service_check_dataset(&workers->seats[0]->worker->loop.service);
+    return service_check_dataset(&workers->slots[0]->worker->loop.service);
 }
 
 const struct runtime_settings *workers_runtime(const struct workers *workers)
@@ -420,11 +420,11 @@ static bool all_take(struct workers *workers, enum step step)
 {
     atomic_store(&workers->publication.left, workers->count);
     for (unsigned i = 0; i < workers->count; i++) {
-        struct seat *seat = workers->seats[i];
-        pthread_mutex_lock(&seat->lock);
-        seat->step = step;
-        pthread_mutex_unlock(&seat->lock);
-        ev_async_send(seat->loop, &seat->wake);
+        struct worker_slot *slot = workers->slots[i];
+        pthread_mutex_lock(&slot->lock);
+        slot->step = step;
+        pthread_mutex_unlock(&slot->lock);
+        ev_async_send(slot->loop, &slot->wake);
     }
     while (sem_wait(&workers->publication.done) != 0) // a signal came
         ;
@@ -466,26 +466,26 @@ struct reload_history *workers_reloads(struct workers *workers)
 
 uint64_t workers_clients_memory_left(const struct workers *workers)
 {
-    return service_clients_memory_left(&workers->seats[0]->worker->loop.service);
+    return service_clients_memory_left(&workers->slots[0]->worker->loop.service);
 }
 
 void workers_drain(struct workers *workers)
 {
     atomic_store(&workers->undrained, workers->count);
     for (unsigned i = 0; i < workers->count; i++)
-        seat_order(workers->seats[i], ORDER_DRAIN);
+        worker_slot_order(workers->slots[i], ORDER_DRAIN);
 }
 
 bool workers_stop(struct workers *workers)
 {
     bool stopped = true;
     for (unsigned i = 0; i < workers->count; i++)
-        if (workers->seats[i]->running && workers->seats[i]->worker != NULL)
-            seat_order(workers->seats[i], ORDER_QUIT);
+        if (workers->slots[i]->running && workers->slots[i]->worker != NULL)
+            worker_slot_order(workers->slots[i], ORDER_QUIT);
     for (unsigned i = 0; i < workers->count; i++) {
-        struct seat *seat = workers->seats[i];
-        seat->running = seat->running && !thread_join(seat->thread, stopped ? STOP_SECONDS : 0);
-        stopped &= !seat->running;
+        struct worker_slot *slot = workers->slots[i];
+        slot->running = slot->running && !thread_join(slot->thread, stopped ? STOP_SECONDS : 0);
+        stopped &= !slot->running;
     }
     return stopped;
 }
@@ -495,9 +495,9 @@ void workers_free(struct workers *workers)
     if (workers == NULL)
         return;
     for (unsigned i = 0; i < workers->count; i++)
-        seat_close(workers->seats[i]);
+        worker_slot_close(workers->slots[i]);
     for (unsigned i = 0; i < workers->count; i++)
-        seat_free(workers->seats[i]);
+        worker_slot_free(workers->slots[i]);
     sem_destroy(&workers->publication.done);
     service_group_release(&workers->group);
     free(workers);
