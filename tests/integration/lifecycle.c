@@ -528,15 +528,15 @@ static void few_descriptors(void)
          WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
                "--threads", "1"),
          1, "",
-         "stele-server: the limit of 20 open files leaves none for clients; 64 are needed "
-         "besides\n",
+         "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+         "needs 64\n",
          "20 file descriptors");
     runs("/proc/self/exe",
          WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
                "--threads", "8"),
          1, "",
-         "stele-server: the limit of 20 open files leaves none for clients; 92 are needed "
-         "besides\n",
+         "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+         "needs 92\n",
          "20 file descriptors, which each loop takes some of");
     runs("/proc/self/exe",
          WORDS("confined", "64", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,

@@ -1,0 +1,318 @@
+// Accepting pauses while the system has no descriptor or memory to give: a listener that stays
+// readable would otherwise spin the loop (libev's manual: "the special problem of accept()ing when
+// you can't").
+#include "net/acceptor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "net/workers.h"
+#include "serve/settings.h"
+
+enum {
+    // Clients accepted in one turn of the loop, some 0.7 ms, so that a flood of connects does not
+    // starve the others.
+    ACCEPTS_PER_TURN = 128,
+    // Descriptors that are not those of clients: for files, listeners and the first loop, with some
+    // to spare; and for each further loop.
+    SPARE_DESCRIPTORS = 64,
+    LOOP_DESCRIPTORS = 4,
+};
+
+static const ev_tstamp ACCEPT_PAUSE = 0.1; // seconds
+static const int KEEPALIVE_PROBES = 3;
+
+// ---- descriptors --------------------------------------------------------------------------------
+
+// Descriptors that are not those of clients.
+static unsigned spare_descriptors(const struct settings *settings)
+{
+    return SPARE_DESCRIPTORS + (settings->threads - 1) * LOOP_DESCRIPTORS;
+}
+
+// As acceptor_reserve_descriptors, without `maxclients_most`.
+static bool reserve_descriptors(struct settings *settings, struct error *note, struct error *error)
+{
+    unsigned maxclients = (unsigned)runtime_get(&settings->runtime.maxclients);
+    struct rlimit limit;
+    unsigned spare = spare_descriptors(settings);
+    rlim_t wanted = (rlim_t)maxclients + spare;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return true;
+    struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+        error_set(note, "raised the limit of open files to %llu for %u clients",
+                  (unsigned long long)wanted, maxclients);
+        return true;
+    }
+    raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_cur >= wanted)
+        return true;
+    if (limit.rlim_cur <= spare) {
+        error_set(error,
+                  "the limit of %llu open files leaves none for clients; the server itself needs "
+                  "%u",
+                  (unsigned long long)limit.rlim_cur, spare);
+        return false;
+    }
+    maxclients = (unsigned)limit.rlim_cur - spare;
+    settings->runtime.maxclients = maxclients;
+    error_set(note, "maxclients lowered to %u by the limit of %llu open files", maxclients,
+              (unsigned long long)limit.rlim_cur);
+    return true;
+}
+
+// The number of clients that fit into the limit of open files.
+static unsigned most_clients(const struct settings *settings)
+{
+    struct rlimit limit;
+    rlim_t spare = spare_descriptors(settings);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= spare)
+        return 0;
+    return limit.rlim_cur - spare < UINT_MAX ? (unsigned)(limit.rlim_cur - spare) : UINT_MAX;
+}
+
+bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
+                                  struct error *error)
+{
+    if (!reserve_descriptors(settings, note, error))
+        return false;
+    settings->maxclients_most = most_clients(settings);
+    return true;
+}
+
+// ---- listening ----------------------------------------------------------------------------------
+
+// Opens the TCP addresses that stand for all addresses of a family (`every`), or the other ones.
+// False with a message when one that is not optional cannot be had.
+static bool open_tcp(struct acceptor *a, struct settings *settings, bool every, struct error *error)
+{
+    for (unsigned i = 0; i < settings->bind.count; i++) {
+        const char *address = settings->bind.items[i];
+        bool optional = *address == '-';
+        if (listener_is_every(address + optional) != every)
+            continue;
+        bool opened = listener_open_tcp(a->listeners, &a->listener_count, address + optional,
+                                        settings->port, settings->tcp_backlog, error);
+        if (!opened && !optional)
+            return false;
+        if (!opened)
+            log_write(LOG_VERBOSE, "%s", error->text);
+        // For port 0 the system chooses a port for the first address; the others use the same.
+        if (a->listener_count > 0)
+            settings->port = a->listeners[0].port;
+    }
+    return true;
+}
+
+bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *error)
+{
+    a->settings = settings;
+    if (settings->tcp &&
+        !(open_tcp(a, settings, true, error) && open_tcp(a, settings, false, error)))
+        return false;
+    if (*settings->unixsocket != '\0' &&
+        !listener_open_unix(a->listeners, &a->listener_count, settings->unixsocket,
+                            settings->unixsocketperm, settings->tcp_backlog, error))
+        return false;
+    if (a->listener_count > 0)
+        return true;
+    error_set(error, "no address to listen on");
+    return false;
+}
+
+const char *acceptor_address(const struct acceptor *a)
+{
+    return a->listeners[0].text;
+}
+
+bool acceptor_stands(const struct acceptor *a, struct error *error)
+{
+    for (unsigned i = 0; i < a->listener_count; i++)
+        if (!listener_stands(&a->listeners[i], error))
+            return false;
+    return true;
+}
+
+void acceptor_close(struct acceptor *a)
+{
+    for (unsigned i = 0; i < a->listener_count; i++)
+        listener_close(&a->listeners[i]);
+}
+
+// ---- accepting ----------------------------------------------------------------------------------
+
+// Closes a new connection, with an error as its only reply.
+static void reject(struct acceptor *a, int fd, const char *reply)
+{
+    char unread[512];
+    counter_add(&workers_stats(a->workers)->connections_rejected, 1);
+    // Best effort, as the client may be gone. Bytes that it has already sent are read first,
+    // because closing a socket with unread input would destroy the reply.
+    ssize_t ignored = write(fd, reply, strlen(reply));
+    ignored = read(fd, unread, sizeof unread);
+    (void)ignored;
+    close(fd);
+}
+
+// The time in ms after which the system takes a peer for gone that acknowledges nothing. It is as
+// long as keepalive takes to find that out, because it would cut keepalive's probes short. It is no
+// less than `write_timeout`, in which a client may leave its replies unread. 0: the system's own
+// time, some 15 minutes. The arguments are in seconds; 0: none.
+static unsigned peer_timeout(int64_t keepalive, int64_t interval, int64_t write_timeout)
+{
+    int64_t seconds = keepalive > 0 ? keepalive + KEEPALIVE_PROBES * interval : write_timeout;
+    if (write_timeout == 0)
+        return 0;
+    if (seconds < write_timeout)
+        seconds = write_timeout;
+    return seconds < INT_MAX / 1000 ? (unsigned)seconds * 1000 : INT_MAX;
+}
+
+// Sets the options of a TCP client's socket. `keepalive` and `write_timeout` in seconds; 0: none.
+static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
+{
+    static const char loopback_congestion[] = "reno";
+    int on = 1;
+    int interval = keepalive / 3 > 0 ? keepalive / 3 : 1;
+    unsigned unanswered = peer_timeout(keepalive, interval, write_timeout);
+    // Each option is an improvement, none is necessary.
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (keepalive > 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof keepalive);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &KEEPALIVE_PROBES, sizeof KEEPALIVE_PROBES);
+    }
+    if (unanswered > 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
+    // On the way to a client on this machine no packet is ever lost or late. So the simplest
+    // congestion control is enough, which every kernel has. One that measures the path and paces
+    // packets (BBR, where it is the default) costs a tenth of a request's time.
+    if (local)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loopback_congestion,
+                         sizeof loopback_congestion - 1);
+}
+
+// Gives a new connection to a worker, or rejects it.
+static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, socklen_t peer_len)
+{
+    const struct settings *settings = a->settings;
+    const struct runtime_settings *runtime = workers_runtime(a->workers);
+    char text[ADDRESS_TEXT];
+    bool local = address_is_local(peer);
+    address_format(peer, peer_len, text);
+    // A lingering connection counts, because it has a descriptor.
+    if (workers_connections(a->workers) >= runtime_get(&runtime->maxclients)) {
+        reject(a, fd, "-ERR max number of clients reached\r\n");
+    } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
+        log_write(LOG_VERBOSE, "refused %s: protected mode", text);
+        reject(a, fd,
+               "-DENIED Stele is running in protected mode because protected mode is enabled and "
+               "no password is set for the default user. In this mode connections are only "
+               "accepted from the loopback interface. To let other hosts in, restart the server "
+               "with --requirepass-file, or with --protected-mode no, after making sure that it is "
+               "not reachable from "
+               "networks you do not trust.\r\n");
+    } else {
+        log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
+        if (peer->sa_family != AF_UNIX)
+            tune_tcp(fd, local, (int)runtime_get(&runtime->tcp_keepalive),
+                     runtime_get(&runtime->write_timeout));
+        workers_adopt(a->workers, fd, local);
+    }
+}
+
+static void watch_listeners(struct acceptor *a)
+{
+    for (unsigned i = 0; i < a->listener_count; i++)
+        ev_io_start(a->ev, &a->watchers[i]);
+}
+
+static void ignore_listeners(struct acceptor *a)
+{
+    for (unsigned i = 0; i < a->listener_count; i++)
+        ev_io_stop(a->ev, &a->watchers[i]);
+}
+
+static void on_pause_over(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    (void)ev;
+    (void)events;
+    watch_listeners(timer->data);
+}
+
+// Stops accepting for a moment, as the system is short of something. Clients that connect go on
+// waiting.
+static void pause_accepting(struct acceptor *a, const char *reason)
+{
+    if (!a->refused)
+        log_write(LOG_WARNING, "cannot accept connections for now: %s", reason);
+    a->refused = true;
+    ignore_listeners(a);
+    ev_timer_set(&a->pause, ACCEPT_PAUSE, 0);
+    ev_timer_start(a->ev, &a->pause);
+}
+
+static void on_acceptable(struct ev_loop *ev, ev_io *io, int events)
+{
+    struct acceptor *a = io->data;
+    unsigned failures = 0;
+    (void)ev;
+    if ((events & EV_ERROR) != 0) { // libev could not watch it and has stopped the watcher
+        pause_accepting(a, "the system does not watch the socket");
+        return;
+    }
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        int fd = accept4(io->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            a->refused = false;
+            admit(a, fd, (struct sockaddr *)&peer, len);
+            continue;
+        }
+        int reason = errno;
+        if (reason == EAGAIN || reason == EWOULDBLOCK)
+            return;
+        counter_add(&workers_stats(a->workers)->accept_errors, 1);
+        // Any other failure (ECONNABORTED, EPROTO, EPERM …) concerns this connection alone, and the
+        // next one is tried; unless all of this turn fail.
+        if (reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS ||
+            ++failures == ACCEPTS_PER_TURN) {
+            pause_accepting(a, strerror(reason));
+            return;
+        }
+    }
+}
+
+void acceptor_start(struct acceptor *a, struct ev_loop *ev, struct workers *workers)
+{
+    a->ev = ev;
+    a->workers = workers;
+    for (unsigned i = 0; i < a->listener_count; i++) {
+        ev_io_init(&a->watchers[i], on_acceptable, a->listeners[i].fd, EV_READ);
+        a->watchers[i].data = a;
+    }
+    ev_timer_init(&a->pause, on_pause_over, ACCEPT_PAUSE, 0);
+    a->pause.data = a;
+    watch_listeners(a);
+}
+
+void acceptor_stop(struct acceptor *a)
+{
+    if (a->ev == NULL)
+        return;
+    ignore_listeners(a);
+    ev_timer_stop(a->ev, &a->pause);
+}
