@@ -140,11 +140,43 @@ sub test_console {
     }
 }
 
+my $makefile = slurp('Makefile');
+
+# A test that a page runs is run here too, if its flavour is built; it is in `make test`.
+sub test_program {
+    my ($command, $settings, $program, $arguments) = @_;
+    my $source = $program =~ s{^build/\w+/}{}r . '.c';
+    ok(-e $source, "$command: there is $source");
+    return if !-x $program;
+    my ($out, $status) = run($root, $settings . $program . $arguments);
+    is($status, 0, "$command: it passes") or diag($out);
+}
+
+sub test_prove {
+    my ($command, $prove) = @_;
+    my @tests = $prove =~ m{((?:build|tests)/\S+)}g;
+    ok(@tests > 0, "$command: it names tests");
+    ok(-e ($_ =~ m{^build/\w+/(.*)} ? "$1.c" : $_), "$command: there is $_") for @tests;
+    return if grep { !-x && !/\.t$/ } @tests;
+    my ($out, $status) = run($root, "STELE_BUILD='$build' $prove");
+    is($status, 0, "$command: it passes") or diag($out);
+}
+
 sub test_shell {
     my ($block, $options, $targets, $need) = @_;
     for my $command (split /\n/, $block) {
-        if ($command =~ /^make (\S+)$/) {
-            ok($targets->{$1}, "$command: `make help` lists it");
+        if ($command =~ m{^make((?: build/\S+)+)$}) {
+            my ($out, $status) = run($root, "make -n --no-print-directory$1");
+            is($status, 0, "$command: make knows how") or diag($out);
+        } elsif ($command =~ m{^((?:STELE_\w+=\S+ )*)(build/asan/tests/\S+)( tests/\S+)?$}) {
+            test_program($command, $1, $2, $3 // '');
+        } elsif ($command =~ m{^STELE_BUILD=(build/\w+) (prove .*)$}) {
+            test_prove($command, $2);
+        } elsif ($command =~ /^make( [\w-]+)?((?: [A-Z]+=\w+)*)$/) {
+            my ($target, $variables) = ($1 // ' all', $2);
+            ok($targets->{substr $target, 1}, "$command: `make help` lists it");
+            like($makefile, qr/\$\(\Q$_\E\)/, "$command: the Makefile reads $_")
+                for $variables =~ /([A-Z]+)=/g;
         } elsif ($command =~ /^sudo apt-get install (.*)$/) {
             like($need, qr/^ *want \Q$_\E /m, "$command: .ci/need knows $_") for split / /, $1;
         } elsif ($command =~ m{^build/stele-server \S+(.*)$}) {
@@ -167,7 +199,9 @@ my ($make_help) = run($root, 'make --no-print-directory help');
 my %targets = map { /^  make (\S+)/ ? ($1 => 1) : () } split /\n/, $make_help;
 
 my %seen;
-my $examples = $readme . slurp('docs/clients.md');
+my $testing = slurp('docs/testing.md');
+my $contributing = slurp('docs/contributing.md');
+my $examples = $readme . slurp('docs/clients.md') . $testing . $contributing;
 while ($examples =~ /^```(\S*)\n(.*?)^```$/msg) {
     my ($kind, $block) = ($1, $2);
     $seen{$kind}++;
@@ -189,6 +223,14 @@ while ($examples =~ /^```(\S*)\n(.*?)^```$/msg) {
 }
 is_deeply([map { $seen{$_} || 0 } qw(c python javascript)], [1, 1, 1], 'a client in each language');
 ok($seen{console} >= 5, 'the examples were found');
+
+# Commands in the text of the pages about testing; test-asan and test-release are made by a `define`.
+for my $command (($testing . $contributing) =~ /`(make [^`]+)`/g) {
+    my $goals = $command =~ s/ [A-Z]+=(?:"[^"]*"|\S+)//gr =~ s/^make(?: -j\d+)?//r;
+    my @unknown = grep { !$targets{$_} && $makefile !~ /^\Q$_\E:/m && !m{^build/}
+                             && !/^test-(?:asan|release)$/ } split ' ', $goals;
+    is_deeply(\@unknown, [], "$command: the Makefile knows it");
+}
 
 # ---- the tables ---------------------------------------------------------------------------------
 
@@ -253,14 +295,14 @@ for my $page ('README.md', 'redis-compat/README.md', glob 'docs/*.md') {
     }
 }
 my %named;
-my $places = $readme . slurp('docs/design.md');
+my $places = $readme . slurp('docs/design.md') . $testing . $contributing;
 while ($places =~ m{`((?:src|tests|docs|\.ci)/[^`\s]*)`}g) {
     ok(-e $1, "$1 exists") if !$named{$1}++;
 }
 ok($named{"$_/"}, "the map shows $_/") for grep { -d } glob 'src/*';
 my $need = slurp('.ci/need');
 $need =~ s/^if \[ "\$\{1:-build\}" = (?!test )\S+ \]; then\n.*?^fi\n//msg; # what other targets want
-my ($needs) = $readme =~ /as Debian names them:\s(.*?)\./s;
+my ($needs) = $testing =~ /As Debian names them:\s(.*?)\./s;
 is_deeply([sort grep { $_ ne 'and' } ($needs || '') =~ /([a-z][a-z0-9-]+)/g],
           [sort($need =~ /^ *want(?:_unpacked)? (\S+) /mg)],
           'the packages of the tests are those of .ci/need');
