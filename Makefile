@@ -29,9 +29,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
 release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
-asan_FLAGS = -U_FORTIFY_SOURCE -O1 -g $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
+# The sanitised flavours keep what a stack trace needs (-g1), which halves the time to build them;
+# `make CPPFLAGS=-g ...` adds the variables for a debugger.
+OPTIMISE = -O1
+asan_FLAGS = -U_FORTIFY_SOURCE $(OPTIMISE) -g1 $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
 asan_LINK = -pthread $(SANITIZE) $(LDFLAGS)
-tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=thread $(CPPFLAGS)
+tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g1 -fsanitize=thread $(CPPFLAGS)
 tsan_LINK = -pthread -fsanitize=thread $(LDFLAGS)
 # Only fuzz targets are linked in this one, with a main of libFuzzer's; only clang has it.
 FUZZ_CC ?= clang
@@ -39,10 +42,15 @@ fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
              -fno-omit-frame-pointer $(CPPFLAGS)
 fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
 build/fuzz/%: override CC = $(FUZZ_CC)
+# Compiling a test well takes longer than running it.
+build/asan/tests/unit/%.o build/asan/tests/integration/%.o build/asan/tests/faults/%.o \
+    build/asan/tests/fuzz/%.o: private OPTIMISE = -O0
 
 # Counts how often each line runs. Threads may lose counts, which hardly makes one none.
-coverage_FLAGS = -U_FORTIFY_SOURCE -O1 -g --coverage $(CPPFLAGS)
+coverage_FLAGS = -U_FORTIFY_SOURCE -O1 --coverage $(CPPFLAGS)
 coverage_LINK = -pthread --coverage $(LDFLAGS)
+# All objects are linked into each test: a file that no test calls is counted too.
+coverage_PARTS = -Wl,--whole-archive build/coverage/parts.a -Wl,--no-whole-archive
 
 # Every access to memory is a call, to tests/sharing/hooks.c instead of the sanitizer.
 sharing_FLAGS = $(tsan_FLAGS)
@@ -96,11 +104,14 @@ $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(F
 $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
 
 Q := $(if $(V),,@)
-say = $(if $(V),,@echo '$(1)')
+, := ,
+# With OF=N, every 25th file that is built is shown, and that it is one of N.
+say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count) && \
+      { [ $$((n % 25)) -ne 0 ] || echo "   $$n of $(OF): $(1)"; },@echo '$(1)'))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test coverage faults soak redis-compat redis-compat-build redis-compat-matrix bench \
+.PHONY: all run test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
@@ -144,40 +155,42 @@ build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL))
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
-build/$(1)/tests/unit/%: build/$(1)/tests/unit/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
-	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
+# Tests are linked with those objects of this archive that they use: a tenth of the work of linking
+# each with all of them. The archive holds the names of the objects and no copies (T).
+build/$(1)/parts.a: $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
+	$$(call say,AR $$@)
+	$$(Q)rm -f $$@
+	$$(Q)$$(AR) rcsT $$@ $$^
+$(1)_PARTS ?= build/$(1)/parts.a
 
-build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+build/$(1)/tests/unit/%: build/$(1)/tests/unit/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ -lev $$(LDLIBS)
+
+build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o build/$(1)/parts.a
+	$$(call say,LINK $$@)
+	$$(Q)$$(CC) $$($(1)_LINK) $$< $$($(1)_PARTS) -o $$@ -lev -lhiredis $$(LDLIBS)
 
 # Faults are injected into a server from outside, or into its parts.
-build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
+build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev -lhiredis $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ -lev -lhiredis $$(LDLIBS)
 
-build/$(1)/redis-compat/clients/%: build/$(1)/redis-compat/clients/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+build/$(1)/redis-compat/clients/%: build/$(1)/redis-compat/clients/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lhiredis $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$< $$($(1)_PARTS) -o $$@ -lhiredis $$(LDLIBS)
 
-build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(DATA) $(SUPPORT))
+build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ $$(LDLIBS)
 
 build/$(1)/tests/bench/load/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
 # A fuzz target that plays its corpus; or with a fuzzer in it.
-build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o \
-    $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT) \
-        $(if $(filter-out fuzz,$(1)),tests/fuzz/replay.c))
+build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o build/$(1)/parts.a \
+    $(if $(filter-out fuzz,$(1)),build/$(1)/tests/fuzz/replay.o)
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ -lev $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ -lev $$(LDLIBS)
 
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
@@ -188,19 +201,75 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d \
                     build/*/tests/*/*/*.d build/*/docs/*.d build/*/redis-compat/*/*.d)
 
-# Tests run beside each other, but for those of faults, which see how long others are kept waiting.
+# ---- which test runs where ----------------------------------------------------------------------
+
+# `make test` runs each test once, with address and undefined-behaviour checks, but for those named
+# here, whose point is speed, memory, system calls or many keys or clients: those run as released.
+# `make test-all` runs all of them in both flavours. Names are those of files below tests/.
+RELEASED := unit/data/records integration/keysets integration/load integration/oracle integration/threads \
+            faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
+            faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
+            faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
+            faults/f40_busy_processors faults/f41_reload_memory
+# Those that measure how long others are kept waiting, or how a processor is shared, run alone, one
+# after another. All others run beside each other.
+ALONE := faults/f13_descriptors faults/f17_kinds faults/f17_unread faults/f18_bytewise \
+         faults/f23_signals faults/f24_wall_clock faults/f27_standard_descriptors faults/f40_busy_processors
+# Those that take longest; they are begun first, so that none is left over at the end.
+LONGEST := fuzz/session unit/data/records integration/backpressure faults/f08_index_damage \
+           faults/f01_truncated integration/write_first faults/f03_watched faults/f03_renamed \
+           faults/f02_touched
+# Scripts that ask what clients see: the checked server answers them too.
+CHECKED_SCRIPTS := tests/integration/redis-compat.t
+
+# Tests wait more than they work.
+BESIDE := $(shell echo $$(($(CORES) * 2)))
+PROVE := prove --failures --timer
+# Memory that is free is kept from use for a while, to find who uses it still; more than this much
+# takes longer to come from the system than all else a test does.
+CHECKING := ASAN_OPTIONS=quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}
+
+TESTS := $(FUZZ) $(UNIT) $(INTEGRATION) $(FAULTS)
+in_list = $(filter $(addprefix tests/,$(1:%=%.c)),$(2))
+out_of_list = $(filter-out $(addprefix tests/,$(1:%=%.c)),$(2))
+# Of the tests $(1), those that run beside each other, the longest first; and those that run alone.
+beside = $(call in_list,$(LONGEST),$(call out_of_list,$(ALONE),$(1))) \
+         $(call out_of_list,$(LONGEST) $(ALONE),$(1))
+alone = $(call in_list,$(ALONE),$(1))
+programs = $(patsubst %.c,build/$(1)/%,$(2))
+
+# Runs the tests $(2) and the scripts $(3) in the flavour $(1).
+run_tests = STELE_BUILD=build/$(1) $(CHECKING) $(PROVE) -j$(BESIDE) \
+                $(call programs,$(1),$(call beside,$(2))) $(3) \
+            $(if $(call alone,$(2)),&& STELE_BUILD=build/$(1) $(CHECKING) $(PROVE) \
+                $(call programs,$(1),$(call alone,$(2))))
+
+CHECKED_TESTS := $(call out_of_list,$(RELEASED),$(TESTS))
+RELEASED_TESTS := $(call in_list,$(RELEASED),$(TESTS))
+RELEASED_SCRIPTS := $(filter-out $(CHECKED_SCRIPTS),$(SCRIPTS)) $(FAULT_SCRIPTS)
+
+# What the scripts run beside the server and the tool.
+FOR_SCRIPTS := $(CLIENTS) $(BENCH)
+
+# What `make test` runs, and what `make test-all` adds: the same tests in the other flavour.
+build-checked: build/asan/stele-server build/asan/stele $(call programs,asan,$(CHECKED_TESTS))
+build-released: all $(call programs,release,$(RELEASED_TESTS) $(FOR_SCRIPTS))
+# Seeds of the corpora are compiled with the tests, so that they keep up with the format.
+build-rest: $(call programs,asan,$(TESTS) $(FOR_SCRIPTS) $(FUZZ_SEEDS)) $(call programs,release,$(TESTS))
+run-checked:
+	$(Q)$(call run_tests,asan,$(CHECKED_TESTS),$(CHECKED_SCRIPTS))
+run-released:
+	$(Q)$(call run_tests,release,$(RELEASED_TESTS),$(RELEASED_SCRIPTS))
+run-rest:
+	$(Q)$(call run_tests,asan,$(RELEASED_TESTS),$(RELEASED_SCRIPTS))
+	$(Q)$(call run_tests,release,$(CHECKED_TESTS),$(CHECKED_SCRIPTS))
+
+# Everything in one flavour.
 define test_flavour
-test-$(1): build/$(1)/stele-server build/$(1)/stele \
-    $(patsubst %.c,build/$(1)/%,$(UNIT) $(INTEGRATION) $(FAULTS) $(CLIENTS) $(BENCH) $(FUZZ))
-	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer -j$(CORES) \
-	    $(patsubst %.c,build/$(1)/%,$(FUZZ) $(UNIT) $(INTEGRATION)) $(SCRIPTS)
-	$$(Q)STELE_BUILD=build/$(1) prove --failures --timer \
-	    $(patsubst %.c,build/$(1)/%,$(FAULTS)) $(FAULT_SCRIPTS)
+test-$(1): build/$(1)/stele-server build/$(1)/stele $(call programs,$(1),$(TESTS) $(FOR_SCRIPTS))
+	$$(Q)$$(call run_tests,$(1),$$(TESTS),$$(SCRIPTS) $$(FAULT_SCRIPTS))
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
-
-# They are compiled with the tests, so that they keep up with the format.
-test-asan: $(FUZZ_SEEDS:%.c=build/asan/%)
 
 # What runs on more than one thread; a race ends the program at once, and not well.
 WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/execute)
@@ -227,12 +296,43 @@ run: need-build ## install what is missing, build, serve example.data on port 63
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
 
-test: need-test ## install what is missing, build, run every check and test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) check-layers check-circles check-headers check-format check-docs all
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-asan
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-tsan
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-release
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-threads
+# Says where a run is: how long after its beginning, and what comes.
+BEGAN := $(shell date +%s)
+step = @echo "== $$(($$(date +%s) - $(BEGAN))) s: $(1)"
+SUB = $(Q)$(MAKE) --no-print-directory $(JOBS)
+# Builds with a count: objects of the server, the tool and what tests share; an object and a program
+# for each of the tests $(1).
+counted = $(Q)mkdir -p build; rm -f build/count; $(MAKE) --no-print-directory $(JOBS) \
+    OF=$(words $(PARTS) $(SUPPORT) $(UNIT_SUPPORT) server tool archive $(1) $(1))
+
+test: need-test ## install what is missing, build, run every check and each test once
+	$(call step,1/5 the sources: layers$(,) headers$(,) format$(,) documentation)
+	$(SUB) check-layers check-headers check-format check-docs
+	$(call step,2/5 building the programs as they are released)
+	$(call counted,$(RELEASED_TESTS) $(FOR_SCRIPTS)) build-released check-circles
+	$(call step,3/5 building the programs and tests with address and undefined-behaviour checks)
+	$(call counted,$(CHECKED_TESTS)) build-checked
+	$(call step,4/5 $(words $(CHECKED_TESTS) $(CHECKED_SCRIPTS)) tests with these checks)
+	$(SUB) run-checked
+	$(call step,5/5 $(words $(RELEASED_TESTS) $(RELEASED_SCRIPTS)) tests of the released programs)
+	$(SUB) run-released
+	$(call step,all is well. `make test-all` runs the rest.)
+
+# TESTED=1: `make test` has just run.
+test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, and every test in the other flavour, threads, long faults, clients and tools
+	$(call step,1/6 building the rest of the tests)
+	$(SUB) build-rest
+	$(call step,2/6 tests of the released programs with checks$(,) tests with checks of the released programs)
+	$(SUB) run-rest
+	$(call step,3/6 what clients see$(,) with 1$(,) 2 and 8 threads)
+	$(SUB) test-threads
+	$(call step,4/6 threads under the thread sanitizer; lines of memory that loops share)
+	$(SUB) test-tsan
+	$(call step,5/6 faults that take longer than a minute)
+	$(SUB) faults
+	$(call step,6/6 client libraries and tools)
+	$(SUB) redis-compat
+	$(call step,all is well.)
 
 # What the rooms that read foreign bytes must be covered by: unit tests, corpora and faults that are
 # injected into parts of the server; no server is run for it.
@@ -309,7 +409,7 @@ build/fuzz/words.dict: docs/commands.md
 
 # The inputs that are written by a program and not found by a fuzzer. Named, so that a new version
 # of one takes the place of the old.
-fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%)
+fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%) ## write those inputs of tests/fuzz/corpus/ that a program makes
 	$(Q)for t in $(FUZZ_SEEDS:tests/fuzz/seeds/%.c=%); do \
 	    mkdir -p tests/fuzz/corpus/$$t && \
 	    build/asan/tests/fuzz/seeds/$$t tests/fuzz/corpus/$$t || exit 1; \

@@ -1,6 +1,7 @@
 // What --watch takes for another file: whatever the path leads to, over links and folders that are
 // turned, as soon as it holds still.
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -56,6 +57,7 @@ static bool comes_to_serve(int control, const char *value)
         if (strcmp(control_line(control, NULL), value) == 0 &&
             strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0)
             return true;
+        poll(NULL, 0, 5);
     }
     return false;
 }
@@ -197,6 +199,7 @@ static void check_growing(void)
         fprintf(file, "00000000-0000-4000-8000-%012u more\n", 1000 + i);
         fflush(file);
         idle &= strcmp(control_info(control, "dataset_generation"), "1") == 0;
+        poll(NULL, 0, 1);
     }
     fprintf(file, KEY "1 last\n");
     fclose(file);

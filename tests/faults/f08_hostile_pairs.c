@@ -285,11 +285,11 @@ static void run(const struct situation *s, bool at_once, uint64_t replies, struc
     }
     uint64_t part = s->when == SERVED ? replies / 4 : replies;
     while (atomic_load(&replies_all) < target - replies + part)
-        sched_yield();
+        usleep(200);
     if (s->damaged && s->when == SERVED)
         damage(s->damage, &good, r);
     while (atomic_load(&replies_all) < target)
-        sched_yield();
+        usleep(200);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < CLIENTS; i++)
         pthread_join(clients[i], NULL);

@@ -24,6 +24,11 @@ $ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leak
 plan skip_all => 'strace cannot trace here'
     if system('strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', 'true') != 0;
 
+# Has the kernel stop the program at those calls alone, and not at all others too.
+my @only_those =
+    system('strace --seccomp-bpf -f -qq -o /dev/null -e trace=fsync true 2>/dev/null') == 0
+        ? '--seccomp-bpf' : ();
+
 # ---- help ---------------------------------------------------------------------------------------
 
 sub slurp {
@@ -50,7 +55,7 @@ sub table { # of `count` keys; `mark` goes into each value
 # The words that make strace run what follows with an injection.
 sub injecting {
     my ($call, $what, $when, @only) = @_;
-    return ('strace', '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", @only,
+    return ('strace', @only_those, '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", @only,
             '-e', "inject=$call:$what:when=$when");
 }
 

@@ -20,6 +20,11 @@ plan skip_all => 'address checks call the system for themselves' if $build =~ /a
 plan skip_all => 'strace cannot trace here'
     if system('strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', 'true') != 0;
 
+# Has the kernel stop the program at those calls alone, and not at all others too.
+my @only_those =
+    system('strace --seccomp-bpf -f -qq -o /dev/null -e trace=fsync true 2>/dev/null') == 0
+        ? '--seccomp-bpf' : ();
+
 sub slurp {
     my ($path) = @_;
     open my $file, '<:raw', $path or return '';
@@ -52,7 +57,7 @@ sub ask {
 
 # How many maps are the loader's, which does not tell each refusal well.
 sub maps_of_loader {
-    my $version = `strace -f -qq -o $trace -e trace=mmap $build/stele-server --version`;
+    my $version = `strace @only_those -f -qq -o $trace -e trace=mmap $build/stele-server --version`;
     die 'cannot trace' if $? != 0;
     return scalar(() = slurp($trace) =~ /mmap\(/g);
 }
@@ -63,7 +68,7 @@ sub start {
     my $pid = open(my $out, '-|') // die "fork: $!";
     if ($pid == 0) {
         open STDERR, '>', "$dir/err" or die $!;
-        exec 'strace', '-f', '-qq', '-o', $trace, '-e', "trace=$call",
+        exec 'strace', @only_those, '-f', '-qq', '-o', $trace, '-e', "trace=$call",
             '-e', "inject=$call:error=$error:when=$when", "$build/stele-server", $data, '--port', 0,
             '--unixsocket', $socket, '--threads', 2, '--enable-shutdown-command', 'yes'
             or POSIX::_exit(127);

@@ -1,11 +1,13 @@
 // Plays a fuzz target's corpus where there is no fuzzer: a test point for each file.
 //
-// Each file is played in a process of its own, so that one that crashes or never ends is named and
-// the others are still played. Without arguments the corpus is tests/fuzz/corpus/TARGET, where
-// TARGET is the program's name; arguments are files and folders to play instead.
+// One child plays all files, one after another. Where it ends badly, each file that it began is
+// played again in a process of its own, so that the one to blame is named; then another child plays
+// the rest. Without arguments the corpus is tests/fuzz/corpus/TARGET, where TARGET is the program's
+// name; arguments are files and folders to play instead.
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,32 +18,76 @@
 
 enum { SECONDS = 20 }; // for one file, which takes a hundredth of one
 
-static void play_file(const char *path, size_t size)
+static char **files;
+static size_t file_count;
+
+static void play_file(const char *path)
+{
+    struct stat status;
+    alarm(SECONDS);
+    struct buf content = file_content(path);
+    // An exact copy: a buf has room after its content, where reading would go unnoticed.
+    uint8_t *exact = malloc(content.len > 0 ? content.len : 1);
+    if (exact == NULL || stat(path, &status) != 0 || content.len != (size_t)status.st_size)
+        _exit(EXIT_FAILURE);
+    if (content.len > 0)
+        memcpy(exact, content.ptr, content.len);
+    LLVMFuzzerTestOneInput(exact, content.len);
+    free(exact);
+    buf_release(&content);
+    alarm(0);
+}
+
+// Plays the files from `first` to before `end` in a child, and counts in `*begun` those that it
+// begins. Returns the child's status.
+static int play_range(size_t first, size_t end, volatile size_t *begun)
 {
     int status = 0;
+    *begun = 0;
     fflush(stdout);
     pid_t child = fork();
     require(child >= 0, "cannot fork");
     if (child == 0) {
-        alarm(SECONDS);
-        struct buf content = file_content(path);
-        // An exact copy: a buf has room behind its content, where reading would go unnoticed.
-        uint8_t *exact = malloc(content.len > 0 ? content.len : 1);
-        if (exact == NULL || content.len != size)
-            _exit(EXIT_FAILURE);
-        if (content.len > 0)
-            memcpy(exact, content.ptr, content.len);
-        LLVMFuzzerTestOneInput(exact, content.len);
-        free(exact);
-        buf_release(&content);
+        for (size_t i = first; i < end; i++) {
+            ++*begun;
+            play_file(files[i]);
+        }
         exit(EXIT_SUCCESS); // not _exit: leaks are looked for
     }
     require(waitpid(child, &status, 0) == child, "cannot wait");
-    ok(status == 0, "%s", path);
+    return status;
+}
+
+static void explain(int status)
+{
     if (WIFSIGNALED(status))
         diag("ended by signal %d", WTERMSIG(status));
     else if (status != 0)
         diag("exit status %d", WEXITSTATUS(status));
+}
+
+static void play_all(void)
+{
+    volatile size_t *begun =
+        mmap(NULL, sizeof *begun, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    require(begun != MAP_FAILED, "no memory");
+    for (size_t first = 0; first < file_count;) {
+        int status = play_range(first, file_count, begun);
+        size_t end = first + *begun;
+        bool named = false;
+        for (size_t i = first; i < end; i++) {
+            int alone = status == 0 ? 0 : play_range(i, i + 1, begun);
+            ok(alone == 0, "%s", files[i]);
+            explain(alone);
+            named |= alone != 0;
+        }
+        if (status != 0 && !named) {
+            ok(false, "%s, after the files before it", end > first ? files[end - 1] : files[first]);
+            explain(status);
+        }
+        first = end > first ? end : file_count;
+    }
+    munmap((void *)(uintptr_t)begun, sizeof *begun);
 }
 
 static int is_visible(const struct dirent *entry)
@@ -49,13 +95,14 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static void play(const char *path)
+static void collect(const char *path)
 {
     struct stat status;
     struct dirent **entries;
     require(stat(path, &status) == 0, "cannot find '%s'", path);
     if (!S_ISDIR(status.st_mode)) {
-        play_file(path, (size_t)status.st_size);
+        files = realloc(files, (file_count + 1) * sizeof *files);
+        require(files != NULL && (files[file_count++] = strdup(path)) != NULL, "no memory");
         return;
     }
     int count = scandir(path, &entries, is_visible, alphasort);
@@ -65,7 +112,7 @@ static void play(const char *path)
         buf_printf(&file, "%s/%s", path, entries[i]->d_name);
         buf_append(&file, span_of("", 1));
         require(!file.oom, "no memory");
-        play(file.ptr);
+        collect(file.ptr);
         buf_release(&file);
         free(entries[i]);
     }
@@ -76,15 +123,18 @@ int main(int argc, char *argv[])
 {
     const char *slash = strrchr(argv[0], '/');
     struct buf corpus = {0};
-    if (argc > 1) {
-        for (int i = 1; i < argc; i++)
-            play(argv[i]);
-        return done_testing();
+    for (int i = 1; i < argc; i++)
+        collect(argv[i]);
+    if (argc == 1) {
+        buf_printf(&corpus, "tests/fuzz/corpus/%s", slash != NULL ? slash + 1 : argv[0]);
+        buf_append(&corpus, span_of("", 1));
+        require(!corpus.oom, "no memory");
+        collect(corpus.ptr);
+        buf_release(&corpus);
     }
-    buf_printf(&corpus, "tests/fuzz/corpus/%s", slash != NULL ? slash + 1 : argv[0]);
-    buf_append(&corpus, span_of("", 1));
-    require(!corpus.oom, "no memory");
-    play(corpus.ptr);
-    buf_release(&corpus);
+    play_all();
+    for (size_t i = 0; i < file_count; i++)
+        free(files[i]);
+    free(files);
     return done_testing();
 }
