@@ -159,25 +159,25 @@ static enum command_result bitcount_command(struct session *s, const struct resp
     if (lookup == LOOKUP_FOUND && !backwards)
         range = cut_range(asked, value.len);
     while (!range.empty) {
-        uint64_t from = range.first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
+        uint64_t from = range.first / 8 + (s->request.cursor > 0 ? s->request.cursor - 1 : 0);
         uint64_t end = range.last / 8 + 1;
         if (from >= end)
             break;
         size_t step = next_step(s, end - from);
-        s->cursor = s->cursor > 0 ? s->cursor : 1;
+        s->request.cursor = s->request.cursor > 0 ? s->request.cursor : 1;
         if (step == 0)
             return COMMAND_AGAIN;
-        s->sum += count_bits(value.ptr + from, step);
-        s->cursor += step;
+        s->request.sum += count_bits(value.ptr + from, step);
+        s->request.cursor += step;
     }
     if (!range.empty) {
         // The edges were counted whole.
         unsigned first = (unsigned char)value.ptr[range.first / 8];
         unsigned last = (unsigned char)value.ptr[range.last / 8];
-        s->sum -= (uint64_t)__builtin_popcount(first & ~(0xffu >> (range.first % 8)));
-        s->sum -= (uint64_t)__builtin_popcount(last & (0x7fu >> (range.last % 8)));
+        s->request.sum -= (uint64_t)__builtin_popcount(first & ~(0xffu >> (range.first % 8)));
+        s->request.sum -= (uint64_t)__builtin_popcount(last & (0x7fu >> (range.last % 8)));
     }
-    resp_integer(&s->reply, (int64_t)s->sum);
+    resp_integer(&s->reply, (int64_t)s->request.sum);
     long_value_forget(s);
     return COMMAND_DONE;
 }
@@ -250,15 +250,15 @@ static enum command_result search(struct session *s, struct span value,
     uint64_t end = range->last / 8 + 1;
     int64_t found = -1;
     while (found < 0) {
-        uint64_t from = range->first / 8 + (s->cursor > 0 ? s->cursor - 1 : 0);
+        uint64_t from = range->first / 8 + (s->request.cursor > 0 ? s->request.cursor - 1 : 0);
         if (from >= end)
             break;
         size_t step = next_step(s, end - from);
-        s->cursor = s->cursor > 0 ? s->cursor : 1;
+        s->request.cursor = s->request.cursor > 0 ? s->request.cursor : 1;
         if (step == 0)
             return COMMAND_AGAIN;
         found = find_bit(value, range, bit, from, from + step);
-        s->cursor += step;
+        s->request.cursor += step;
     }
     // Behind a value that has no clear bit one is thought to stand, unless an end was given.
     if (found < 0 && !bit && !range->end_given)
@@ -366,17 +366,18 @@ static enum check check_operations(struct session *s, const struct resp_request 
     const uint64_t wrote = UINT64_C(1) << 63;
     bool reads;
     bool writes;
-    for (s->cursor = s->cursor > 0 ? s->cursor : 2; s->cursor < r->argc;) {
+    for (s->request.cursor = s->request.cursor > 0 ? s->request.cursor : 2;
+         s->request.cursor < r->argc;) {
         if (!session_may_go_on(s))
             return CHECK_AGAIN;
-        uint32_t words = check_operation(s, r, (uint32_t)s->cursor, &reads, &writes);
+        uint32_t words = check_operation(s, r, (uint32_t)s->request.cursor, &reads, &writes);
         if (words == 0)
             return CHECK_BAD;
-        s->sum += reads;
-        s->sum |= writes ? wrote : 0;
-        s->cursor += words;
+        s->request.sum += reads;
+        s->request.sum |= writes ? wrote : 0;
+        s->request.cursor += words;
     }
-    if ((s->sum & wrote) == 0)
+    if ((s->request.sum & wrote) == 0)
         return CHECK_GOOD;
     resp_error(&s->reply, "ERR BITFIELD_RO only supports the GET subcommand");
     return CHECK_BAD;
@@ -386,28 +387,28 @@ static enum check check_operations(struct session *s, const struct resp_request 
 static enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
-    if (s->cursor <= r->argc) {
+    if (s->request.cursor <= r->argc) {
         enum check checked = check_operations(s, r);
         if (checked != CHECK_GOOD)
             return checked == CHECK_AGAIN ? COMMAND_AGAIN : COMMAND_DONE;
-        s->cursor = 0; // for the lookup, as it is the first one
+        s->request.cursor = 0; // for the lookup, as it is the first one
         enum lookup lookup = long_value_look_up(s, r, 1, &value);
-        s->cursor = r->argc;
+        s->request.cursor = r->argc;
         if (lookup == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;
-        resp_array(&s->reply, s->sum);
-        s->cursor = (uint64_t)r->argc + 2;
+        resp_array(&s->reply, s->request.sum);
+        s->request.cursor = (uint64_t)r->argc + 2;
     } else {
         long_value_look_up(s, r, 1, &value);
     }
-    while (s->cursor < 2 * (uint64_t)r->argc) {
+    while (s->request.cursor < 2 * (uint64_t)r->argc) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        uint32_t i = (uint32_t)(s->cursor - r->argc);
+        uint32_t i = (uint32_t)(s->request.cursor - r->argc);
         struct field type;
         int64_t offset;
         bool overflow = !span_is(resp_arg(r, i), "get");
-        s->cursor += overflow ? 2 : 3;
+        s->request.cursor += overflow ? 2 : 3;
         if (!overflow && parse_type(s, resp_arg(r, i + 1), &type) &&
             parse_offset(s, resp_arg(r, i + 2), type.bits, &offset))
             resp_integer(&s->reply, get_field(value, type, (uint64_t)offset));

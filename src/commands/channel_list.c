@@ -143,18 +143,18 @@ static enum command_result channels(struct session *s, const struct resp_request
     enum command_result result = take_census(s, kind, &census);
     if (census == NULL)
         return result;
-    for (; s->cursor < 2 * census->count; s->cursor++) {
-        size_t i = (size_t)s->cursor % census->count;
+    for (; s->request.cursor < 2 * census->count; s->request.cursor++) {
+        size_t i = (size_t)s->request.cursor % census->count;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (s->cursor == census->count)
-            resp_array(&s->reply, s->sum);
+        if (s->request.cursor == census->count)
+            resp_array(&s->reply, s->request.sum);
         session_charge(s, pattern.len / 8);
         if (!begins_new(census, i) ||
             (pattern.ptr != NULL && !glob_match(pattern, census->names[i], GLOB_CASE_SENSITIVE)))
             continue;
-        if (s->cursor < census->count)
-            s->sum++;
+        if (s->request.cursor < census->count)
+            s->request.sum++;
         else
             resp_bulk(&s->reply, census->names[i]);
     }
@@ -187,12 +187,12 @@ static enum command_result numsub(struct session *s, const struct resp_request *
     enum command_result result = take_census(s, kind, &census);
     if (census == NULL)
         return result;
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         resp_array(&s->reply, 2 * ((uint64_t)r->argc - 2));
-        s->cursor = 2;
+        s->request.cursor = 2;
     }
-    for (; s->cursor < r->argc; s->cursor++) {
-        struct span name = resp_arg(r, (uint32_t)s->cursor);
+    for (; s->request.cursor < r->argc; s->request.cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->request.cursor);
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         resp_bulk(&s->reply, name);

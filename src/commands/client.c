@@ -89,7 +89,8 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
         subscriptions_count(s->subscriptions, CHANNEL_PATTERN),
         subscriptions_count(s->subscriptions, CHANNEL_SHARD), t != NULL ? (long long)t->count : -1,
         (unsigned long long)s->watched, facts.input, facts.input_memory - facts.input,
-        s->args_capacity * sizeof *s->args, queued, facts.output > 0, facts.output_memory,
+        s->request.args_capacity * sizeof *s->request.args, queued, facts.output > 0,
+        facts.output_memory,
         facts.memory + facts.input_memory + facts.output_memory + session_memory(s),
         facts.reading ? "r" : "", facts.writing ? "w" : "", command,
         (long long)tracking_redirect(s->tracking), s->reply.protocol == RESP3 ? 3 : 2,
@@ -504,7 +505,7 @@ static enum command_result client_reply_command(struct session *s, const struct 
     struct span mode = resp_arg(r, 2);
     if (span_is(mode, "on")) {
         s->reply_mode &= REPLY_SKIP_NEXT;
-        s->reply.out = s->out;
+        s->reply.out = s->turn.out;
         resp_status(&s->reply, "OK");
     } else if (span_is(mode, "off")) {
         s->reply_mode |= REPLY_OFF;

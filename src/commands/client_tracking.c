@@ -126,7 +126,7 @@ static bool is_option(struct span word, const char *name, bool *flag)
 // anything else is said: then wish->redirect is its id, otherwise 0.
 static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
 {
-    bool found = s->cursor != 0;
+    bool found = s->request.cursor != 0;
     *wish = (struct wish){.on = span_is(resp_arg(r, 2), "on")};
     for (uint32_t i = 3; i < r->argc; i++) {
         struct span word = resp_arg(r, i);
@@ -315,7 +315,7 @@ static enum command_result client_tracking_command(struct session *s, const stru
         enum command_result result = find_redirect(s, wish.redirect, &found);
         if (result != COMMAND_DONE || !found || s->oom)
             return result;
-        s->cursor = 1;
+        s->request.cursor = 1;
     }
     if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
         reply_syntax_error(s);

@@ -260,12 +260,12 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
         resp_error(&s->reply, "ERR Invalid slot");
         return COMMAND_DONE;
     }
-    for (; s->cursor < dataset_figures(session_dataset(s))->keys; s->cursor++) {
+    for (; s->request.cursor < dataset_figures(session_dataset(s))->keys; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum += is_key_of(s, s->cursor, slot, text);
+        s->request.sum += is_key_of(s, s->request.cursor, slot, text);
     }
-    resp_integer(&s->reply, (int64_t)s->sum);
+    resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
 }
 
@@ -283,19 +283,19 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
         return COMMAND_DONE;
     }
     uint64_t most = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
-    for (; s->cursor < dataset_figures(session_dataset(s))->keys; s->cursor++) {
-        if (s->collected.len == most * UUID_TEXT_LEN || s->collected.oom)
+    for (; s->request.cursor < dataset_figures(session_dataset(s))->keys; s->request.cursor++) {
+        if (s->request.collected.len == most * UUID_TEXT_LEN || s->request.collected.oom)
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (is_key_of(s, s->cursor, slot, text))
-            buf_append(&s->collected, span_of(text, sizeof text));
+        if (is_key_of(s, s->request.cursor, slot, text))
+            buf_append(&s->request.collected, span_of(text, sizeof text));
     }
-    resp_array(&s->reply, s->collected.len / UUID_TEXT_LEN);
-    for (size_t i = 0; i < s->collected.len; i += UUID_TEXT_LEN)
-        resp_bulk(&s->reply, span_of(s->collected.ptr + i, UUID_TEXT_LEN));
-    s->oom |= s->collected.oom;
-    buf_release(&s->collected);
+    resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);
+    for (size_t i = 0; i < s->request.collected.len; i += UUID_TEXT_LEN)
+        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, UUID_TEXT_LEN));
+    s->oom |= s->request.collected.oom;
+    buf_release(&s->request.collected);
     return COMMAND_DONE;
 }
 

@@ -260,12 +260,12 @@ reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t cou
             void (*reply)(struct session *s, const struct command_entry *entry))
 {
     const struct command_index *commands = s->service->commands;
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         begin(&s->reply, commands->top_level);
-        s->cursor = 1;
+        s->request.cursor = 1;
     }
-    for (; s->cursor <= commands->count; s->cursor++) {
-        const struct command_entry *entry = &commands->entries[s->cursor - 1];
+    for (; s->request.cursor <= commands->count; s->request.cursor++) {
+        const struct command_entry *entry = &commands->entries[s->request.cursor - 1];
         if (entry->container != NULL)
             continue;
         if (!session_may_go_on(s))
@@ -292,14 +292,14 @@ static enum command_result command_info_command(struct session *s, const struct 
 {
     if (r->argc == 2)
         return command_command(s, r);
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         resp_array(&s->reply, r->argc - 2);
-        s->cursor = 2;
+        s->request.cursor = 2;
     }
-    for (; s->cursor < r->argc; s->cursor++) {
+    for (; s->request.cursor < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        struct span name = resp_arg(r, (uint32_t)s->cursor);
+        struct span name = resp_arg(r, (uint32_t)s->request.cursor);
         const struct command_entry *entry = command_find_full(s->service->commands, name);
         if (entry != NULL)
             reply_one(s, entry, reply_info);
@@ -317,17 +317,17 @@ static enum command_result command_docs_command(struct session *s, const struct 
     if (r->argc == 2)
         return reply_every(s, resp_map, reply_docs);
     uint64_t names = r->argc - 2;
-    for (; s->cursor < 2 * names; s->cursor++) {
+    for (; s->request.cursor < 2 * names; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (s->cursor == names)
-            resp_map(&s->reply, s->sum);
-        struct span name = resp_arg(r, (uint32_t)(2 + s->cursor % names));
+        if (s->request.cursor == names)
+            resp_map(&s->reply, s->request.sum);
+        struct span name = resp_arg(r, (uint32_t)(2 + s->request.cursor % names));
         const struct command_entry *entry = command_find_full(commands, name);
         if (entry == NULL)
             continue;
-        if (s->cursor < names)
-            s->sum++;
+        if (s->request.cursor < names)
+            s->request.sum++;
         else
             reply_one(s, entry, reply_docs);
     }
@@ -404,17 +404,17 @@ static enum command_result command_list_command(struct session *s, const struct 
     char name[COMMAND_FULL_NAME_MAX];
     if (!parse_list(s, r, &filter))
         return COMMAND_DONE;
-    for (; s->cursor < 2 * (uint64_t)commands->count; s->cursor++) {
+    for (; s->request.cursor < 2 * (uint64_t)commands->count; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (s->cursor == commands->count)
-            resp_array(&s->reply, s->sum);
-        const struct command_entry *entry = &commands->entries[s->cursor % commands->count];
+        if (s->request.cursor == commands->count)
+            resp_array(&s->reply, s->request.sum);
+        const struct command_entry *entry = &commands->entries[s->request.cursor % commands->count];
         command_full_name(entry, name);
         if (!is_listed(s, &filter, entry, span_text(name)))
             continue;
-        if (s->cursor < commands->count)
-            s->sum++;
+        if (s->request.cursor < commands->count)
+            s->request.sum++;
         else
             resp_bulk_text(&s->reply, name);
     }
@@ -467,14 +467,14 @@ static enum command_result reply_keys(struct session *s, const struct resp_reque
     struct key_runs runs;
     if (!find_keys(s, &line, &runs))
         return COMMAND_DONE;
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         resp_array(&s->reply, runs.keys);
-        s->cursor = 1;
+        s->request.cursor = 1;
     }
-    for (; s->cursor <= runs.keys; s->cursor++) {
+    for (; s->request.cursor <= runs.keys; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        struct span key = resp_arg(&line, keys_at(&runs, s->cursor - 1, &run));
+        struct span key = resp_arg(&line, keys_at(&runs, s->request.cursor - 1, &run));
         if (with_flags)
             resp_array(&s->reply, 2);
         resp_bulk(&s->reply, key);
@@ -500,7 +500,7 @@ static enum command_result command_getkeysandflags_command(struct session *s,
 enum command_result help_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    const struct command_entry *container = s->running;
+    const struct command_entry *container = s->request.running;
     size_t before = output_pending(s->reply.out);
     char line[256];
     char word[COMMAND_NAME_MAX];

@@ -251,13 +251,15 @@ static enum command_result config_resetstat_command(struct session *s, const str
 {
     (void)r;
     static const uint64_t all = (sizeof(struct stats) - STATS_RESET_FROM) / sizeof(struct counter);
-    while (s->cursor < all) {
+    while (s->request.cursor < all) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        uint64_t count = all - s->cursor < RESET_COUNTERS ? all - s->cursor : RESET_COUNTERS;
-        service_reset(s->service, STATS_RESET_FROM + s->cursor * sizeof(struct counter), count);
+        uint64_t count =
+            all - s->request.cursor < RESET_COUNTERS ? all - s->request.cursor : RESET_COUNTERS;
+        service_reset(s->service, STATS_RESET_FROM + s->request.cursor * sizeof(struct counter),
+                      count);
         session_charge(s, s->service->group->count / 2);
-        s->cursor += count;
+        s->request.cursor += count;
     }
     atomic_fetch_add(&s->service->group->observation.histogram_resets, 1);
     resp_status(&s->reply, "OK");

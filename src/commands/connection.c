@@ -79,7 +79,7 @@ static enum command_result reset_command(struct session *s, const struct resp_re
     s->no_touch = false;
     s->reply_mode &= REPLY_SKIP; // which holds for this very reply, as in Redis
     if (s->reply_mode == REPLY_ON)
-        s->reply.out = s->out;
+        s->reply.out = s->turn.out;
     s->reply.protocol = RESP2;
     session_turn_aside(s); // the bounds for a stranger's requests are narrower
     resp_status(&s->reply, "RESET");

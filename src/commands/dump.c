@@ -91,21 +91,22 @@ static enum command_result dump_command(struct session *s, const struct resp_req
         return COMMAND_DONE;
     }
     size_t head_len = put_head(head, &value);
-    if (s->cursor == 0) {
-        s->sum = crc64(0, head, head_len);
-        s->cursor = 1;
+    if (s->request.cursor == 0) {
+        s->request.sum = crc64(0, head, head_len);
+        s->request.cursor = 1;
     }
-    while (s->cursor - 1 < value.len) {
-        size_t from = (size_t)s->cursor - 1;
+    while (s->request.cursor - 1 < value.len) {
+        size_t from = (size_t)s->request.cursor - 1;
         size_t step = value.len - from < STEP ? value.len - from : STEP;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         session_charge(s, step / BYTES_PER_WORK);
-        s->sum = crc64(s->sum, value.ptr + from, step);
-        s->cursor += step;
+        s->request.sum = crc64(s->request.sum, value.ptr + from, step);
+        s->request.cursor += step;
     }
     put_number(foot, VERSION, VERSION_SIZE, false);
-    put_number(foot + VERSION_SIZE, crc64(s->sum, foot, VERSION_SIZE), CHECKSUM_SIZE, false);
+    put_number(foot + VERSION_SIZE, crc64(s->request.sum, foot, VERSION_SIZE), CHECKSUM_SIZE,
+               false);
     resp_bulk_framed(&s->reply, span_of(head, head_len), value, span_of(foot, sizeof foot),
                      &session_snapshot(s)->ref);
     long_value_forget(s);

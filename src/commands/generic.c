@@ -8,14 +8,14 @@
 
 static enum command_result exists_command(struct session *s, const struct resp_request *r)
 {
-    if (s->cursor == 0)
-        s->cursor = 1;
-    for (; s->cursor < r->argc; s->cursor++) {
+    if (s->request.cursor == 0)
+        s->request.cursor = 1;
+    for (; s->request.cursor < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum += session_has(s, r, (uint32_t)s->cursor);
+        s->request.sum += session_has(s, r, (uint32_t)s->request.cursor);
     }
-    resp_integer(&s->reply, (int64_t)s->sum);
+    resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
 }
 

@@ -492,7 +492,7 @@ static uint64_t choose_sections(struct span word)
 static unsigned write_section(struct session *s, unsigned section, unsigned line)
 {
     const struct service *service = s->service;
-    struct buf *text = &s->collected;
+    struct buf *text = &s->request.collected;
     if (line == 0)
         buf_printf(text, "%s# %s\r\n", text->len > 0 ? "\r\n" : "", sections[section].title);
     if (sections[section].write != NULL) {
@@ -505,7 +505,7 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
     unsigned end = line + INFO_LINES < count ? line + INFO_LINES : count;
     do
         session_charge(s, sections[section].write_line(service, line++, text));
-    while (line < end && s->work_left > 0);
+    while (line < end && s->turn.work_left > 0);
     return line < count ? line : 0;
 }
 
@@ -515,26 +515,27 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)
-        s->sum = choose_sections(span_text("default"));
-    for (; s->cursor + 1 < r->argc; s->cursor++) {
+        s->request.sum = choose_sections(span_text("default"));
+    for (; s->request.cursor + 1 < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum |= choose_sections(resp_arg(r, (uint32_t)s->cursor + 1));
+        s->request.sum |= choose_sections(resp_arg(r, (uint32_t)s->request.cursor + 1));
     }
     uint64_t words = r->argc - 1;
-    while (s->cursor - words < SECTIONS * (uint64_t)COMMANDS_MAX) {
-        unsigned section = (unsigned)((s->cursor - words) / COMMANDS_MAX);
-        unsigned line = (unsigned)((s->cursor - words) % COMMANDS_MAX);
-        if ((s->sum >> section & 1) != 0) {
+    while (s->request.cursor - words < SECTIONS * (uint64_t)COMMANDS_MAX) {
+        unsigned section = (unsigned)((s->request.cursor - words) / COMMANDS_MAX);
+        unsigned line = (unsigned)((s->request.cursor - words) % COMMANDS_MAX);
+        if ((s->request.sum >> section & 1) != 0) {
             if (!session_may_go_on(s))
                 return COMMAND_AGAIN;
             line = write_section(s, section, line);
         }
-        s->cursor = words + (line > 0 ? section : section + 1) * (uint64_t)COMMANDS_MAX + line;
+        s->request.cursor =
+            words + (line > 0 ? section : section + 1) * (uint64_t)COMMANDS_MAX + line;
     }
-    s->oom |= s->collected.oom;
-    resp_verbatim(&s->reply, buf_span(&s->collected));
-    buf_release(&s->collected);
+    s->oom |= s->request.collected.oom;
+    resp_verbatim(&s->reply, buf_span(&s->request.collected));
+    buf_release(&s->request.collected);
     return COMMAND_DONE;
 }
 

@@ -75,15 +75,15 @@ static enum command_result latency_history_command(struct session *s, const stru
 static enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
 {
     for (unsigned i = 0; r->argc == 2 && i < LATENCY_EVENTS; i++)
-        s->sum += latency_events_reset(events_of(s), (enum latency_event)i);
-    for (; s->cursor + 2 < r->argc; s->cursor++) {
+        s->request.sum += latency_events_reset(events_of(s), (enum latency_event)i);
+    for (; s->request.cursor + 2 < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        enum latency_event event = find_event(resp_arg(r, (uint32_t)s->cursor + 2));
+        enum latency_event event = find_event(resp_arg(r, (uint32_t)s->request.cursor + 2));
         if (event < LATENCY_EVENTS)
-            s->sum += latency_events_reset(events_of(s), event);
+            s->request.sum += latency_events_reset(events_of(s), event);
     }
-    resp_integer(&s->reply, (int64_t)s->sum);
+    resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
 }
 
@@ -263,7 +263,7 @@ static void collect(struct session *s, const struct command_entry *entry)
     uint16_t number = (uint16_t)entry->number;
     session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
     if (sum.total > 0)
-        buf_append(&s->collected, span_of((const char *)&number, sizeof number));
+        buf_append(&s->request.collected, span_of((const char *)&number, sizeof number));
 }
 
 // The same for what a word names: a command, or a container's subcommands.
@@ -291,28 +291,29 @@ static enum command_result latency_histogram_command(struct session *s,
                    HISTOGRAM_WORDS_MAX);
         return COMMAND_DONE;
     }
-    for (; s->cursor < asked; s->cursor++) {
+    for (; s->request.cursor < asked; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         if (words > 0)
-            collect_named(s, resp_arg(r, (uint32_t)s->cursor + 2));
+            collect_named(s, resp_arg(r, (uint32_t)s->request.cursor + 2));
         else
-            collect(s, &commands->entries[s->cursor]);
+            collect(s, &commands->entries[s->request.cursor]);
     }
-    uint64_t found = s->collected.len / sizeof(uint16_t);
-    if (s->cursor == asked) {
+    uint64_t found = s->request.collected.len / sizeof(uint16_t);
+    if (s->request.cursor == asked) {
         resp_map(&s->reply, found);
-        s->cursor++;
+        s->request.cursor++;
     }
-    for (; s->cursor <= asked + found; s->cursor++) {
+    for (; s->request.cursor <= asked + found; s->request.cursor++) {
         uint16_t number;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        memcpy(&number, s->collected.ptr + (s->cursor - asked - 1) * sizeof number, sizeof number);
+        memcpy(&number, s->request.collected.ptr + (s->request.cursor - asked - 1) * sizeof number,
+               sizeof number);
         reply_histogram(s, &commands->entries[number]);
     }
-    s->oom |= s->collected.oom;
-    buf_release(&s->collected);
+    s->oom |= s->request.collected.oom;
+    buf_release(&s->request.collected);
     return COMMAND_DONE;
 }
 

@@ -99,21 +99,22 @@ static bool keep(struct session *s, const struct lcs *lcs)
     struct table t;
     choose_sides(&t, lcs);
     size_t table_size = row_size(&t) + bits_size(&t);
-    char *to = buf_reserve(&s->collected, sizeof *lcs + table_size + lcs->a.len + lcs->b.len);
+    char *to =
+        buf_reserve(&s->request.collected, sizeof *lcs + table_size + lcs->a.len + lcs->b.len);
     if (to == NULL)
         return false;
     memcpy(to, lcs, sizeof *lcs);
     memset(to + sizeof *lcs, 0, table_size);
-    s->collected.len = sizeof *lcs + table_size;
-    buf_append(&s->collected, lcs->a);
-    buf_append(&s->collected, lcs->b);
+    s->request.collected.len = sizeof *lcs + table_size;
+    buf_append(&s->request.collected, lcs->a);
+    buf_append(&s->request.collected, lcs->b);
     return true;
 }
 
 // What keep has made the session keep.
 static void restore(struct session *s, struct lcs *lcs, struct table *t)
 {
-    char *at = s->collected.ptr;
+    char *at = s->request.collected.ptr;
     memcpy(lcs, at, sizeof *lcs);
     choose_sides(t, lcs);
     t->row = (uint16_t *)(void *)(at + sizeof *lcs);
@@ -256,20 +257,20 @@ static enum command_result lcs_command(struct session *s, const struct resp_requ
 {
     struct lcs lcs;
     struct table table;
-    if (s->cursor == 0 && !begin(s, r)) {
-        s->oom |= s->collected.oom;
+    if (s->request.cursor == 0 && !begin(s, r)) {
+        s->oom |= s->request.collected.oom;
         return COMMAND_DONE;
     }
-    s->cursor += s->cursor == 0;
+    s->request.cursor += s->request.cursor == 0;
     restore(s, &lcs, &table);
-    for (; s->cursor <= table.outer.len; s->cursor++) {
+    for (; s->request.cursor <= table.outer.len; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         session_charge(s, table.inner.len / CELLS_PER_WORK);
-        fill_row(&table, (size_t)s->cursor - 1);
+        fill_row(&table, (size_t)s->request.cursor - 1);
     }
     reply(s, &lcs, &table);
-    buf_release(&s->collected);
+    buf_release(&s->request.collected);
     return COMMAND_DONE;
 }
 

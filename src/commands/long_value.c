@@ -14,8 +14,8 @@ enum lookup long_value_look_up(struct session *s, const struct resp_request *r, 
 {
     struct span text = dataset_text(session_dataset(s));
     struct place place = {SIZE_MAX, 0}; // of no value
-    if (s->cursor != 0 && s->collected.len == sizeof place) {
-        memcpy(&place, s->collected.ptr, sizeof place);
+    if (s->request.cursor != 0 && s->request.collected.len == sizeof place) {
+        memcpy(&place, s->request.collected.ptr, sizeof place);
         if (place.offset > text.len || place.len > text.len - place.offset)
             return LOOKUP_MISSED;
         *value = span_of(text.ptr + place.offset, place.len);
@@ -26,13 +26,13 @@ enum lookup long_value_look_up(struct session *s, const struct resp_request *r, 
         return lookup;
     if (lookup == LOOKUP_FOUND)
         place = (struct place){(size_t)(value->ptr - text.ptr), value->len};
-    s->collected.len = 0;
-    buf_append(&s->collected, span_of((const char *)&place, sizeof place));
+    s->request.collected.len = 0;
+    buf_append(&s->request.collected, span_of((const char *)&place, sizeof place));
     return lookup;
 }
 
 void long_value_forget(struct session *s)
 {
-    s->oom |= s->collected.oom;
-    buf_release(&s->collected);
+    s->oom |= s->request.collected.oom;
+    buf_release(&s->request.collected);
 }

@@ -5,9 +5,9 @@
 
 #include "serve/session.h"
 
-// Like session_look_up for argument `i` when `s->cursor` is 0; remembers in `s->collected` where
-// the value is. Called again with another cursor, gives the same value without looking for its end.
-// The handler calls long_value_forget before it is done, found or not.
+// Like session_look_up for argument `i` when `s->request.cursor` is 0; remembers in
+// `s->request.collected` where the value is. Called again with another cursor, gives the same value
+// without looking for its end. The handler calls long_value_forget before it is done, found or not.
 enum lookup long_value_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                                struct span *value);
 

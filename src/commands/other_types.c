@@ -69,7 +69,7 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
     struct span name = resp_arg(r, i);
     struct uuid id;
     uint64_t offset = DATASET_NO_OFFSET;
-    if (s->running->command->keys.first != 0)
+    if (s->request.running->command->keys.first != 0)
         return session_has(s, r, i);
     if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &offset))
@@ -87,7 +87,7 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
 static void reply_wrong_type(struct session *s)
 {
     resp_error(&s->reply, "%s",
-               s->running->command->group == GROUP_HYPERLOGLOG
+               s->request.running->command->group == GROUP_HYPERLOGLOG
                    ? "WRONGTYPE Key is not a valid HyperLogLog string value."
                    : "WRONGTYPE Operation against a key holding the wrong kind of value");
 }
@@ -96,11 +96,11 @@ static void reply_wrong_type(struct session *s)
 static enum command_result reply_each(struct session *s, const struct resp_request *r,
                                       enum empty_reply kind)
 {
-    if (s->cursor < 3) {
+    if (s->request.cursor < 3) {
         resp_array(&s->reply, r->argc - 2);
-        s->cursor = 3;
+        s->request.cursor = 3;
     }
-    for (; s->cursor < (uint64_t)r->argc + 1; s->cursor++) {
+    for (; s->request.cursor < (uint64_t)r->argc + 1; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         if (kind == ZERO_EACH)
@@ -140,7 +140,7 @@ static void reply_no_group(struct session *s, const struct resp_request *r)
 static enum command_result reply_empty(struct session *s, const struct resp_request *r)
 {
     struct resp_writer *w = &s->reply;
-    enum empty_reply kind = (enum empty_reply)s->running->command->variant;
+    enum empty_reply kind = (enum empty_reply)s->request.running->command->variant;
     switch (kind) {
     case ZERO: resp_integer(w, 0); break;
     case NOTHING: resp_null(w); break;
@@ -169,15 +169,15 @@ static enum command_result other_type_command(struct session *s, const struct re
 {
     uint32_t first;
     int64_t count;
-    if (!find_keys(s->running->command, r, &first, &count)) {
+    if (!find_keys(s->request.running->command, r, &first, &count)) {
         reply_syntax_error(s);
         return COMMAND_DONE;
     }
-    for (s->cursor = s->cursor > 0 ? s->cursor : first; s->cursor < first + (uint64_t)count;
-         s->cursor++) {
+    for (s->request.cursor = s->request.cursor > 0 ? s->request.cursor : first;
+         s->request.cursor < first + (uint64_t)count; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (has_key(s, r, (uint32_t)s->cursor)) {
+        if (has_key(s, r, (uint32_t)s->request.cursor)) {
             reply_wrong_type(s);
             return COMMAND_DONE;
         }

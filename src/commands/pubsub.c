@@ -68,7 +68,7 @@ static void drop(struct session *s, struct subscription *gone)
 // this.
 static void confirm(struct session *s, enum channel_kind kind, bool ends, const struct span *name)
 {
-    s->reply.out = s->out;
+    s->reply.out = s->turn.out;
     resp_push(&s->reply, 3);
     resp_bulk_text(&s->reply, kind_words[kind][ends]);
     if (name != NULL)
@@ -94,8 +94,8 @@ static bool may_add(struct session *s, enum channel_kind kind, struct span name)
 static enum command_result subscribe(struct session *s, const struct resp_request *r,
                                      enum channel_kind kind)
 {
-    for (; s->cursor + 1 < r->argc; s->cursor++) {
-        struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
+    for (; s->request.cursor + 1 < r->argc; s->request.cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->request.cursor + 1);
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
@@ -114,7 +114,7 @@ static enum command_result subscribe(struct session *s, const struct resp_reques
 static enum command_result unsubscribe_all(struct session *s, enum channel_kind kind)
 {
     unsigned i = 0;
-    if (subscriptions_count(s->subscriptions, kind) == 0 && s->cursor == 0)
+    if (subscriptions_count(s->subscriptions, kind) == 0 && s->request.cursor == 0)
         confirm(s, kind, true, NULL);
     while (s->subscriptions != NULL && i < s->subscriptions->count) {
         struct subscription *gone = &s->subscriptions->list[i];
@@ -125,7 +125,7 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
-        s->cursor = 1; // there were some
+        s->request.cursor = 1; // there were some
         char copy[CHANNEL_MAX];
         struct span name = span_of(copy, gone->len);
         memcpy(copy, gone->text, gone->len);
@@ -140,8 +140,8 @@ static enum command_result unsubscribe(struct session *s, const struct resp_requ
 {
     if (r->argc == 1)
         return unsubscribe_all(s, kind);
-    for (; s->cursor + 1 < r->argc; s->cursor++) {
-        struct span name = resp_arg(r, (uint32_t)s->cursor + 1);
+    for (; s->request.cursor + 1 < r->argc; s->request.cursor++) {
+        struct span name = resp_arg(r, (uint32_t)s->request.cursor + 1);
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);

@@ -146,7 +146,7 @@ static void look(struct session *s, const struct scan *scan, uint64_t rank)
 {
     char text[UUID_TEXT_LEN];
     if (!scan->none && match_key(s, scan->pattern, rank, text))
-        buf_append(&s->collected, span_of(text, sizeof text));
+        buf_append(&s->request.collected, span_of(text, sizeof text));
 }
 
 // Where the call begins: at the cursor, or where the key that it stood for has gone.
@@ -173,11 +173,11 @@ static void reply(struct session *s, uint64_t cursor)
     char digits[NUMBER_TEXT_MAX];
     resp_array(&s->reply, 2);
     resp_bulk(&s->reply, span_of(digits, number_format(digits, cursor)));
-    resp_array(&s->reply, s->collected.len / UUID_TEXT_LEN);
-    for (size_t i = 0; i < s->collected.len; i += UUID_TEXT_LEN)
-        resp_bulk(&s->reply, span_of(s->collected.ptr + i, UUID_TEXT_LEN));
-    s->oom |= s->collected.oom;
-    buf_release(&s->collected);
+    resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);
+    for (size_t i = 0; i < s->request.collected.len; i += UUID_TEXT_LEN)
+        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, UUID_TEXT_LEN));
+    s->oom |= s->request.collected.oom;
+    buf_release(&s->request.collected);
 }
 
 // `sum` counts the keys looked at in this call.
@@ -191,8 +191,9 @@ static enum command_result scan_command(struct session *s, const struct resp_req
     choose_range(session_dataset(s), scan.pattern, &rank, &end);
     scan.cursor = rank_of(s, scan.cursor);
     rank = scan.cursor > rank ? scan.cursor : rank;
-    for (rank += s->sum; rank < end && s->sum < scan.count; rank++, s->sum++) {
-        if (s->collected.len >= KEYS_MAX * UUID_TEXT_LEN)
+    for (rank += s->request.sum; rank < end && s->request.sum < scan.count;
+         rank++, s->request.sum++) {
+        if (s->request.collected.len >= KEYS_MAX * UUID_TEXT_LEN)
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
@@ -224,8 +225,8 @@ static bool is_prefix(struct span pattern)
 
 static void announce(struct session *s, uint64_t count)
 {
-    s->cursor = SENDING;
-    s->sum = count;
+    s->request.cursor = SENDING;
+    s->request.sum = count;
     resp_array(&s->reply, count);
 }
 
@@ -236,7 +237,7 @@ static void send_key(struct session *s, struct span pattern, uint64_t rank)
     if (!match_key(s, pattern, rank, text))
         return;
     resp_bulk(&s->reply, span_of(text, sizeof text));
-    s->sum--;
+    s->request.sum--;
 }
 
 // Below SENDING the cursor counts the keys looked at, and `sum` those found; from there on the
@@ -255,24 +256,24 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     choose_range(session_dataset(s), pattern, &first, &end);
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);
-        if (s->cursor == 0)
+        if (s->request.cursor == 0)
             announce(s, end - first);
     }
-    for (; s->cursor < SENDING && s->cursor < end - first; s->cursor++) {
+    for (; s->request.cursor < SENDING && s->request.cursor < end - first; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->sum += match_key(s, pattern, first + s->cursor, text);
+        s->request.sum += match_key(s, pattern, first + s->request.cursor, text);
     }
-    if (s->cursor < SENDING)
-        announce(s, s->sum);
-    for (; s->sum > 0; s->cursor++) {
+    if (s->request.cursor < SENDING)
+        announce(s, s->request.sum);
+    for (; s->request.sum > 0; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (s->cursor - SENDING < end - first) {
-            send_key(s, pattern, first + (s->cursor - SENDING));
+        if (s->request.cursor - SENDING < end - first) {
+            send_key(s, pattern, first + (s->request.cursor - SENDING));
         } else {
             resp_null(&s->reply);
-            s->sum--;
+            s->request.sum--;
         }
     }
     return COMMAND_DONE;

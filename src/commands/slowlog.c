@@ -33,20 +33,20 @@ static enum command_result slowlog_get_command(struct session *s, const struct r
         resp_error(&s->reply, "ERR count should be greater than or equal to -1");
         return COMMAND_DONE;
     }
-    if (s->cursor == 0) {
-        uint64_t count = slow_log_count(log, &s->sum);
+    if (s->request.cursor == 0) {
+        uint64_t count = slow_log_count(log, &s->request.sum);
         if (wanted >= 0 && (uint64_t)wanted < count)
             count = (uint64_t)wanted;
         resp_array(&s->reply, count);
-        s->cursor = count + 1;
+        s->request.cursor = count + 1;
     }
-    for (; s->cursor > 1; s->cursor--) {
+    for (; s->request.cursor > 1; s->request.cursor--) {
         struct slow_entry entry;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         // One that has been dropped since the array was announced is told without its content.
-        if (!slow_log_get(log, --s->sum, &entry))
-            entry = (struct slow_entry){.id = s->sum};
+        if (!slow_log_get(log, --s->request.sum, &entry))
+            entry = (struct slow_entry){.id = s->request.sum};
         reply_entry(&s->reply, &entry);
     }
     return COMMAND_DONE;

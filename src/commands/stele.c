@@ -164,15 +164,16 @@ static enum command_result stele_range_command(struct session *s, const struct r
     struct range range;
     if (!parse(s, r, &range))
         return COMMAND_DONE;
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         uint64_t keys = range.end - range.begin;
         bool pairs = range.with_values && s->reply.protocol == RESP2;
-        s->sum = keys < range.limit ? keys : range.limit;
-        s->cursor = 1;
-        resp_array(&s->reply, pairs ? 2 * s->sum : s->sum);
+        s->request.sum = keys < range.limit ? keys : range.limit;
+        s->request.cursor = 1;
+        resp_array(&s->reply, pairs ? 2 * s->request.sum : s->request.sum);
     }
-    for (; s->cursor <= s->sum; s->cursor++) {
-        uint64_t rank = range.reversed ? range.end - s->cursor : range.begin + s->cursor - 1;
+    for (; s->request.cursor <= s->request.sum; s->request.cursor++) {
+        uint64_t rank =
+            range.reversed ? range.end - s->request.cursor : range.begin + s->request.cursor - 1;
         if (!session_may_go_on(s) || !reply_record(s, &range, rank))
             return COMMAND_AGAIN;
     }

@@ -56,12 +56,13 @@ static enum command_result getrange_command(struct session *s, const struct resp
 
 static enum command_result mget_command(struct session *s, const struct resp_request *r)
 {
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         resp_array(&s->reply, r->argc - 1);
-        s->cursor = 1;
+        s->request.cursor = 1;
     }
-    for (; s->cursor < r->argc; s->cursor++) {
-        if (!session_may_go_on(s) || reply_value(s, r, (uint32_t)s->cursor) == COMMAND_AGAIN)
+    for (; s->request.cursor < r->argc; s->request.cursor++) {
+        if (!session_may_go_on(s) ||
+            reply_value(s, r, (uint32_t)s->request.cursor) == COMMAND_AGAIN)
             return COMMAND_AGAIN;
     }
     return COMMAND_DONE;

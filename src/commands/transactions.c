@@ -46,9 +46,10 @@ static bool read_key(struct session *s, struct watch_note *note)
 static enum command_result note_keys(struct session *s, const struct resp_request *r)
 {
     struct watch *w = s->watch;
-    s->reads = true;
-    for (s->cursor = s->cursor > 0 ? s->cursor : 1; s->cursor < r->argc; s->cursor++) {
-        struct span key = resp_arg(r, (uint32_t)s->cursor);
+    s->integrity.reads = true;
+    for (s->request.cursor = s->request.cursor > 0 ? s->request.cursor : 1;
+         s->request.cursor < r->argc; s->request.cursor++) {
+        struct span key = resp_arg(r, (uint32_t)s->request.cursor);
         struct watch_note note = {.len = WATCH_ABSENT};
         // A word that is no UUID is never a key.
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->crowded ||
@@ -97,7 +98,7 @@ static enum command_result unwatch_command(struct session *s, const struct resp_
 static bool is_unreadable(struct session *s, struct uuid id)
 {
     struct span value = {NULL, 0};
-    if (!s->careful)
+    if (!s->integrity.careful)
         return false;
     bool unreadable = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
     session_charge(s, value.len / BYTES_PER_WORK);
@@ -115,9 +116,9 @@ static enum command_result compare_keys(struct session *s, bool *changed)
                       dataset_damage(session_dataset(s)) == w->damage))
         return COMMAND_DONE;
     *changed = w->crowded;
-    s->reads = true;
-    for (; !*changed && s->cursor < watch_count(w); s->cursor++) {
-        struct watch_note then = watch_note_at(w, s->cursor);
+    s->integrity.reads = true;
+    for (; !*changed && s->request.cursor < watch_count(w); s->request.cursor++) {
+        struct watch_note then = watch_note_at(w, s->request.cursor);
         struct watch_note now = then;
         if (!w->value.checked && is_unreadable(s, then.id)) {
             *changed = true;

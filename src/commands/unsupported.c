@@ -65,11 +65,11 @@ static enum command_result sync_command(struct session *s, const struct resp_req
 
 static enum command_result script_exists_command(struct session *s, const struct resp_request *r)
 {
-    if (s->cursor == 0) {
+    if (s->request.cursor == 0) {
         resp_array(&s->reply, r->argc - 2);
-        s->cursor = 2;
+        s->request.cursor = 2;
     }
-    for (; s->cursor < r->argc; s->cursor++) {
+    for (; s->request.cursor < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         resp_integer(&s->reply, 0);

@@ -455,7 +455,7 @@ void conn_evict(struct conn *c)
     count_memory(c, 0);
     session_kill(&c->session);
     backlog_release(&c->backlog);
-    if (c->session.out != NULL)
+    if (c->session.turn.out != NULL)
         return;
     output_release(&c->output);
     if (c->in_line) // its requests may have been read ahead, and the session points into them

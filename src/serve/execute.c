@@ -15,7 +15,7 @@ bool execute_times_singly(const struct service *service)
 
 static bool is_secret(const struct session *s, const struct resp_request *r, uint32_t i)
 {
-    command_secret *secret = s->running->command->is_secret;
+    command_secret *secret = s->request.running->command->is_secret;
     return secret != NULL && secret(r, i);
 }
 
@@ -41,13 +41,13 @@ static void note_time(struct session *s, const struct resp_request *r, uint64_t 
     int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
     int64_t max = runtime_get(&service->group->runtime.slowlog_max_len);
     int64_t threshold = runtime_get(&service->group->runtime.latency_monitor_threshold);
-    bool logged = (s->running->command->flags & SKIP_SLOWLOG) == 0;
+    bool logged = (s->request.running->command->flags & SKIP_SLOWLOG) == 0;
     if (logged && slower_than >= 0 && ns / 1000 >= (uint64_t)slower_than && max > 0)
         log_slow(s, r, ns / 1000, (uint64_t)max);
     if (threshold > 0 && ns / 1000000 >= (uint64_t)threshold)
         latency_events_add(&service->group->observation.latency,
-                           (s->running->command->flags & FAST) != 0 ? LATENCY_FAST_COMMAND
-                                                                    : LATENCY_COMMAND,
+                           (s->request.running->command->flags & FAST) != 0 ? LATENCY_FAST_COMMAND
+                                                                            : LATENCY_COMMAND,
                            clock_wall_us() / 1000000, ns / 1000000);
 }
 
@@ -55,17 +55,17 @@ void execute_flush(struct session *s, const struct resp_request *r, unsigned uni
 {
     struct timing *timing = &s->service->timing;
     if (done) {
-        timing->earlier_ns = s->spent_ns;
+        timing->earlier_ns = s->request.spent_ns;
     } else {
-        timing->unfinished.number = s->running->number;
+        timing->unfinished.number = s->request.running->number;
         timing->unfinished.units = units;
     }
     timing_flush(timing, &s->service->stats);
     uint64_t ns = (uint64_t)(timing->each_ns * units);
-    s->spent_ns += ns > 0 ? ns : 1;
+    s->request.spent_ns += ns > 0 ? ns : 1;
     if (done) {
-        note_time(s, r, s->spent_ns);
-        s->spent_ns = 0;
+        note_time(s, r, s->request.spent_ns);
+        s->request.spent_ns = 0;
         timing->singly = execute_times_singly(s->service);
     }
 }

@@ -27,17 +27,17 @@ static inline enum command_result execute(struct session *s, const struct resp_r
                                           bool guarded)
 {
     uint64_t errors = s->reply.errors;
-    const struct command_entry *entry = s->running;
+    const struct command_entry *entry = s->request.running;
     struct stats *stats = &s->service->stats;
     struct timing *timing = &s->service->timing;
     bool slow = (entry->command->flags & FAST) == 0 && entry->command->keys.first == 0;
     bool alone = slow || timing->singly;
-    unsigned before = s->work_left;
+    unsigned before = s->turn.work_left;
     if (alone)
         service_flush_timing(s->service);
     enum command_result result = guarded ? integrity_call(s, r) : entry->command->handler(s, r);
     bool done = result != COMMAND_AGAIN && result != COMMAND_WAIT;
-    unsigned units = 1 + before - s->work_left;
+    unsigned units = 1 + before - s->turn.work_left;
     timing_add(timing, entry->number, units);
     if (s->reply.errors > errors)
         counter_add(&stats->commands[entry->number].failed, 1);
@@ -48,9 +48,9 @@ static inline enum command_result execute(struct session *s, const struct resp_r
     if (alone || !done || units >= EXECUTE_LONG_WORK)
         execute_flush(s, r, units, done);
     if (done)
-        s->running = NULL;
+        s->request.running = NULL;
     else if (!guarded)
-        s->replied = true;
+        s->request.replied = true;
     return result;
 }
 

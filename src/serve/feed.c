@@ -23,18 +23,18 @@ enum {
 // Makes room for `count` arguments of a request that is kept from turn to turn.
 static bool reserve_args(struct session *s, size_t count)
 {
-    size_t capacity = s->args_capacity != 0 ? s->args_capacity : ARGS_FIRST;
+    size_t capacity = s->request.args_capacity != 0 ? s->request.args_capacity : ARGS_FIRST;
     while (capacity < count)
         capacity *= 2;
-    if (capacity == s->args_capacity)
+    if (capacity == s->request.args_capacity)
         return true;
-    struct resp_arg *args = realloc(s->args, capacity * sizeof *args);
+    struct resp_arg *args = realloc(s->request.args, capacity * sizeof *args);
     if (args == NULL) {
         s->oom = true;
         return false;
     }
-    s->args = args;
-    s->args_capacity = capacity;
+    s->request.args = args;
+    s->request.args_capacity = capacity;
     return true;
 }
 
@@ -44,15 +44,16 @@ static enum resp_status parse(struct session *s, struct bytes in, char *bad)
     enum resp_status status;
     enum resp_status (*read)(struct resp_progress *, struct bytes, struct resp_arg *, size_t,
                              char *) = s->authenticated ? resp_parse : resp_parse_stranger;
-    while ((status = read(&s->progress, in, s->args, s->args_capacity, bad)) == RESP_ARGS_FULL)
-        if (!reserve_args(s, s->args_capacity + 1))
+    while ((status = read(&s->request.progress, in, s->request.args, s->request.args_capacity,
+                          bad)) == RESP_ARGS_FULL)
+        if (!reserve_args(s, s->request.args_capacity + 1))
             return RESP_ARGS_FULL;
     return status;
 }
 
 static bool is_read_ahead(const struct session *s)
 {
-    return s->ahead.next < s->ahead.end;
+    return s->turn.ahead.next < s->turn.ahead.end;
 }
 
 // Keys that are looked up with others' are looked up in the loop's dataset.
@@ -65,15 +66,15 @@ void session_read_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
     unsigned first = batch->requests;
-    bool begun = s->progress.at != 0 || s->progress.searched != 0;
-    assert(s->ahead.end == 0);
+    bool begun = s->request.progress.at != 0 || s->request.progress.searched != 0;
+    assert(s->turn.ahead.end == 0);
     if (transaction_executes(s->transaction))
         in = transaction_rest(s->transaction);
-    if (s->closing || s->running != NULL || begun || !s->authenticated || sees_old(s) ||
-        batch_read(batch, s->service->commands, in, s->ahead.limit) == 0)
+    if (s->closing || s->request.running != NULL || begun || !s->authenticated || sees_old(s) ||
+        batch_read(batch, s->service->commands, in, s->ahead_limit) == 0)
         return;
-    s->ahead.next = first;
-    s->ahead.end = batch->requests;
+    s->turn.ahead.next = first;
+    s->turn.ahead.end = batch->requests;
     batch->holders++;
 }
 
@@ -173,12 +174,12 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
             return BEGINNING_ANSWERED;
         }
     }
-    s->running = entry;
-    s->cursor = 0;
-    s->sum = 0;
-    s->checked = 0;
-    s->replied = false;
-    s->reads = s->reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
+    s->request.running = entry;
+    s->request.cursor = 0;
+    s->request.sum = 0;
+    s->request.checked = 0;
+    s->request.replied = false;
+    s->integrity.reads = s->integrity.reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
     return BEGINNING_RUNS;
 }
 
@@ -196,7 +197,7 @@ static bool go_on(struct session *s, const struct resp_request *r, bool guarded)
 static bool go_on_safely(struct session *s, const struct resp_request *r)
 {
     enum command_result checked = COMMAND_DONE;
-    if (s->careful && s->cursor == 0)
+    if (s->integrity.careful && s->request.cursor == 0)
         checked = integrity_check_keys(s, r);
     return checked == COMMAND_DONE ? go_on(s, r, true) : checked == COMMAND_CLOSE;
 }
@@ -206,21 +207,21 @@ static void keep_request(struct session *s, const struct resp_request *r, size_t
 {
     if (!reserve_args(s, r->argc))
         return;
-    memcpy(s->args, r->args, r->argc * sizeof *s->args);
-    s->progress = (struct resp_progress){.at = size, .argc = r->argc};
+    memcpy(s->request.args, r->args, r->argc * sizeof *s->request.args);
+    s->request.progress = (struct resp_progress){.at = size, .argc = r->argc};
 }
 
 // Answers the next request read ahead, which is at the front of `in`; the bytes done with.
 static size_t answer_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
-    const struct batch_request *next = &batch->request[s->ahead.next++];
+    const struct batch_request *next = &batch->request[s->turn.ahead.next++];
     struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
     enum beginning beginning = begin(s, &request, next->entry, false);
     if (beginning == BEGINNING_RUNS) {
-        s->keys.first = (uint32_t)s->running->command->keys.first;
-        s->keys.count = next->keys;
-        s->keys.place = next->first_key;
+        s->request.keys.first = (uint32_t)s->request.running->command->keys.first;
+        s->request.keys.count = next->keys;
+        s->request.keys.place = next->first_key;
         if (!go_on_safely(s, &request))
             beginning = BEGINNING_WAITS;
     }
@@ -234,18 +235,18 @@ static size_t answer_ahead(struct session *s, struct bytes in)
 // The same for the request that is kept in the session, which is complete.
 static size_t answer_kept(struct session *s, struct bytes in)
 {
-    struct resp_request request = {in.ptr, s->args, s->progress.argc};
+    struct resp_request request = {in.ptr, s->request.args, s->request.progress.argc};
     const struct command_entry *entry = NULL;
-    if (s->running == NULL && request.argc > 0)
+    if (s->request.running == NULL && request.argc > 0)
         entry = command_find(s->service->commands, resp_arg(&request, 0));
-    s->keys.count = 0; // what was looked up in another turn is gone
+    s->request.keys.count = 0; // what was looked up in another turn is gone
     enum beginning beginning = BEGINNING_RUNS;
-    if (s->running == NULL)
-        beginning = begin(s, &request, entry, s->progress.inline_form);
+    if (s->request.running == NULL)
+        beginning = begin(s, &request, entry, s->request.progress.inline_form);
     if (beginning == BEGINNING_WAITS || (beginning == BEGINNING_RUNS && !go_on_safely(s, &request)))
         return 0;
-    size_t size = s->progress.at;
-    s->progress = (struct resp_progress){0};
+    size_t size = s->request.progress.at;
+    s->request.progress = (struct resp_progress){0};
     return size;
 }
 
@@ -254,7 +255,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
 static size_t answer(struct session *s, struct bytes in, bool *partial)
 {
     char bad[RESP_BAD_TEXT];
-    if (s->running != NULL || s->paused)
+    if (s->request.running != NULL || s->paused)
         return answer_kept(s, in);
     if (!is_read_ahead(s)) {
         session_forget_ahead(s);
@@ -263,7 +264,7 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     }
     if (is_read_ahead(s))
         return answer_ahead(s, in);
-    if (s->progress.at == 0 && is_tls_hello(in)) {
+    if (s->request.progress.at == 0 && is_tls_hello(in)) {
         close_session(s, "TLS");
         return 0;
     }
@@ -291,7 +292,7 @@ static void keep_snapshot(struct session *s)
 // Whether a message may stand here: between two replies, but not within an EXEC's.
 static bool at_boundary(const struct session *s)
 {
-    return s->running == NULL && !transaction_executes(s->transaction);
+    return s->request.running == NULL && !transaction_executes(s->transaction);
 }
 
 // Hands out messages, all that wait or as much as a turn may and there is room for: what is left
@@ -299,12 +300,12 @@ static bool at_boundary(const struct session *s)
 static void hand_out(struct session *s)
 {
     size_t left = s->pushes.len - s->pushes_taken;
-    size_t part = left < s->pushes_left ? left : s->pushes_left;
-    size_t room = SESSION_OUTPUT_HIGH - output_pending(s->out);
+    size_t part = left < s->turn.pushes_left ? left : s->turn.pushes_left;
+    size_t room = SESSION_OUTPUT_HIGH - output_pending(s->turn.out);
     part = part < room ? part : room;
-    output_append(s->out, span_of(s->pushes.ptr + s->pushes_taken, part));
+    output_append(s->turn.out, span_of(s->pushes.ptr + s->pushes_taken, part));
     s->pushes_taken += part;
-    s->pushes_left -= part;
+    s->turn.pushes_left -= part;
     if (s->pushes_taken < s->pushes.len)
         return;
     s->pushes.len = 0;
@@ -324,7 +325,7 @@ static void tell_replaced(struct session *s)
 // What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
 static enum feed_status stopped_by(struct session *s)
 {
-    bool room = output_pending(s->out) < SESSION_OUTPUT_HIGH;
+    bool room = output_pending(s->turn.out) < SESSION_OUTPUT_HIGH;
     if (s->snapshot != NULL && at_boundary(s)) {
         integrity_check(s);
         session_drop_snapshot(s);
@@ -334,7 +335,7 @@ static enum feed_status stopped_by(struct session *s)
         tell_replaced(s);
     if (s->pushes.len > 0 && room && at_boundary(s))
         hand_out(s);
-    if (s->killed || session_oom(s, s->out))
+    if (s->killed || session_oom(s, s->turn.out))
         return FEED_CLOSE;
     if (s->pushes.len > 0 && (!room || at_boundary(s)))
         return FEED_OUTPUT_FULL;
@@ -368,8 +369,8 @@ static void follow_modes(struct session *s)
 static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
-           s->authenticated && s->running == NULL && !s->careful && s->service->paused_until == 0 &&
-           !s->service->batch.doubt;
+           s->authenticated && s->request.running == NULL && !s->integrity.careful &&
+           s->service->paused_until == 0 && !s->service->batch.doubt;
 }
 
 // Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
@@ -379,27 +380,27 @@ static size_t answer_lookups(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
     size_t done = 0;
-    while (is_read_ahead(s) && s->work_left > 0 && session_has_room(s)) {
-        const struct batch_request *next = &batch->request[s->ahead.next];
+    while (is_read_ahead(s) && s->turn.work_left > 0 && session_has_room(s)) {
+        const struct batch_request *next = &batch->request[s->turn.ahead.next];
         if (next->keys == 0)
             break;
         struct resp_request request = {in.ptr + done, batch->arg + next->first_arg, next->argc};
-        s->ahead.next++;
-        s->work_left--;
+        s->turn.ahead.next++;
+        s->turn.work_left--;
         s->last = next->entry;
-        s->running = next->entry;
-        s->cursor = 0;
-        s->sum = 0;
-        s->keys.first = (uint32_t)next->entry->command->keys.first;
-        s->keys.count = next->keys;
-        s->keys.place = next->first_key;
+        s->request.running = next->entry;
+        s->request.cursor = 0;
+        s->request.sum = 0;
+        s->request.keys.first = (uint32_t)next->entry->command->keys.first;
+        s->request.keys.count = next->keys;
+        s->request.keys.place = next->first_key;
         if (!go_on(s, &request, false)) {
             keep_request(s, &request, next->size);
             break;
         }
         done += next->size;
     }
-    s->reads = s->reads || done > 0 || s->running != NULL;
+    s->integrity.reads = s->integrity.reads || done > 0 || s->request.running != NULL;
     return done;
 }
 
@@ -409,10 +410,10 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
 {
     bool executing = transaction_executes(s->transaction);
     bool silent = (s->reply_mode & (REPLY_OFF | REPLY_SKIP)) != 0;
-    s->reply.out = silent ? nowhere : s->out;
+    s->reply.out = silent ? nowhere : s->turn.out;
     if (is_plain(s)) {
         size_t done = answer_lookups(s, in);
-        if (done > 0 || s->running != NULL) {
+        if (done > 0 || s->request.running != NULL) {
             if (s->reply.errors > 0)
                 count_errors(s);
             if (s->tracking != NULL && done > 0)
@@ -449,10 +450,10 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
             ((consumed == in.len || partial) && !transaction_executes(s->transaction)))
             break;
         *status = FEED_OUTPUT_FULL;
-        if (output_pending(s->out) >= SESSION_OUTPUT_HIGH)
+        if (output_pending(s->turn.out) >= SESSION_OUTPUT_HIGH)
             break;
         *status = FEED_TURN_OVER;
-        if (s->work_left == 0)
+        if (s->turn.work_left == 0)
             break;
         consumed += answer_next(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &nowhere,
                                 &partial);
@@ -464,10 +465,10 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out)
 {
     struct feed_result result;
-    s->out = out;
-    s->work_left = SESSION_TURN_WORK;
-    s->pushes_left = SESSION_PUSHES_TURN;
-    s->service->timing.singly = s->spent_ns > 0 || execute_times_singly(s->service);
+    s->turn.out = out;
+    s->turn.work_left = SESSION_TURN_WORK;
+    s->turn.pushes_left = SESSION_PUSHES_TURN;
+    s->service->timing.singly = s->request.spent_ns > 0 || execute_times_singly(s->service);
     if (s->snapshot == NULL)
         integrity_begin(s);
     result.consumed = feed(s, in, &result.status);
@@ -478,15 +479,15 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     if (!at_boundary(s))
         keep_snapshot(s);
     // Large values fill the output long before all that could be read ahead is answered.
-    unsigned done = SESSION_TURN_WORK - s->work_left;
+    unsigned done = SESSION_TURN_WORK - s->turn.work_left;
     bool full = result.status == FEED_OUTPUT_FULL;
-    s->ahead.limit = full && done < AHEAD_MIN ? AHEAD_MIN : full ? done : SESSION_TURN_WORK;
-    s->out = NULL;
+    s->ahead_limit = full && done < AHEAD_MIN ? AHEAD_MIN : full ? done : SESSION_TURN_WORK;
+    s->turn.out = NULL;
     s->reply.out = NULL;
-    if (s->progress.at == 0 && s->args != NULL) {
-        free(s->args);
-        s->args = NULL;
-        s->args_capacity = 0;
+    if (s->request.progress.at == 0 && s->request.args != NULL) {
+        free(s->request.args);
+        s->request.args = NULL;
+        s->request.args_capacity = 0;
     }
     if (s->pushes.len == 0 && s->pushes.cap > 0 && !s->pushes.oom)
         buf_release(&s->pushes);

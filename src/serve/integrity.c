@@ -16,20 +16,20 @@ static void refuse(struct session *s)
 
 static void refuse_command(struct session *s)
 {
-    counter_add(&s->service->stats.commands[s->running->number].rejected, 1);
+    counter_add(&s->service->stats.commands[s->request.running->number].rejected, 1);
     refuse(s);
-    s->running = NULL;
+    s->request.running = NULL;
 }
 
 enum command_result integrity_check_keys(struct session *s, const struct resp_request *r)
 {
-    const struct command *c = s->running->command;
+    const struct command *c = s->request.running->command;
     // Where the table cannot say which arguments are keys, any may be.
     bool all = (c->flags & ORDERED) != 0 ||
                (c->keys.first == 0 && c->key_specs != NULL && (c->flags & READONLY) != 0);
     uint32_t count = command_keys(c, r->argc);
-    for (; !all && s->checked < count; s->checked++) {
-        uint32_t i = (uint32_t)c->keys.first + s->checked * (uint32_t)c->keys.step;
+    for (; !all && s->request.checked < count; s->request.checked++) {
+        uint32_t i = (uint32_t)c->keys.first + s->request.checked * (uint32_t)c->keys.step;
         struct span key = resp_arg(r, i);
         struct span value = {NULL, 0};
         struct uuid id;
@@ -60,36 +60,37 @@ struct before {
 
 static void take_back(struct session *s, const struct before *before)
 {
-    s->cursor = before->cursor;
-    s->sum = before->sum;
-    s->collected.len = before->collected;
+    s->request.cursor = before->cursor;
+    s->request.sum = before->sum;
+    s->request.collected.len = before->collected;
     output_rewind(s->reply.out, before->output);
 }
 
 enum command_result integrity_call(struct session *s, const struct resp_request *r)
 {
-    const struct command *command = s->running->command;
+    const struct command *command = s->request.running->command;
     const struct dataset *d = session_dataset(s);
     bool ordered = (command->flags & ORDERED) != 0;
     bool again = !ordered || !dataset_index_is_bad(d);
-    struct before before = {s->cursor, s->sum, s->collected.len, output_mark(s->reply.out)};
-    s->guarded = true;
+    struct before before = {s->request.cursor, s->request.sum, s->request.collected.len,
+                            output_mark(s->reply.out)};
+    s->integrity.guarded = true;
     for (unsigned tries = 0; again && tries < TRIES_MAX; tries++) {
         unsigned round = ordered ? dataset_index_round(d) : 0;
-        s->doubtful = false;
+        s->integrity.doubtful = false;
         enum command_result result = command->handler(s, r);
-        if (!s->doubtful && (!ordered || dataset_index_stands(d, round))) {
-            s->guarded = false;
-            s->replied |= output_pending(s->reply.out) != before.output.pending;
+        if (!s->integrity.doubtful && (!ordered || dataset_index_stands(d, round))) {
+            s->integrity.guarded = false;
+            s->request.replied |= output_pending(s->reply.out) != before.output.pending;
             return result;
         }
         take_back(s, &before);
         again = ordered && !dataset_index_is_bad(d);
     }
-    s->guarded = false;
-    s->doubtful = false;
-    buf_release(&s->collected);
-    if (s->replied)
+    s->integrity.guarded = false;
+    s->integrity.doubtful = false;
+    buf_release(&s->request.collected);
+    if (s->request.replied)
         s->killed = true;
     else
         refuse(s);

@@ -15,16 +15,16 @@
 // From here on the session reads its snapshot's data, with the damage that it has now.
 static inline void integrity_begin(struct session *s)
 {
-    s->damage = dataset_damage(session_dataset(s));
-    s->reply.mark = s->damage;
-    s->careful = s->damage != 0;
-    s->reads = s->running != NULL;
+    s->integrity.damage = dataset_damage(session_dataset(s));
+    s->reply.mark = s->integrity.damage;
+    s->integrity.careful = s->integrity.damage != 0;
+    s->integrity.reads = s->request.running != NULL;
 }
 
 // Kills the session when data that it has read since integrity_begin may have been damaged.
 static inline void integrity_check(struct session *s)
 {
-    if (s->reads && dataset_look(session_dataset(s)) != s->damage)
+    if (s->integrity.reads && dataset_look(session_dataset(s)) != s->integrity.damage)
         s->killed = true;
 }
 

@@ -19,7 +19,7 @@ void session_init(struct session *s, struct service *service, uint64_t id, bool 
     *s = (struct session){
         .service = service,
         .reply = {.protocol = RESP2, .errors_by_code = service->stats.errors},
-        .ahead = {.limit = SESSION_TURN_WORK},
+        .ahead_limit = SESSION_TURN_WORK,
         .id = id,
         .entry = {.id = id},
         .local = local,
@@ -110,12 +110,12 @@ void session_shed(struct session *s)
 {
     session_end_task(s);
     session_end_transaction(s);
-    free(s->args);
-    s->args = NULL;
-    s->args_capacity = 0;
+    free(s->request.args);
+    s->request.args = NULL;
+    s->request.args_capacity = 0;
     buf_release(&s->pushes);
     s->pushes_taken = 0;
-    buf_release(&s->collected);
+    buf_release(&s->request.collected);
 }
 
 void session_leave(struct session *s)
@@ -161,15 +161,15 @@ void session_set_text(struct session *s, char **field, struct span value)
 
 bool session_may_go_on(struct session *s)
 {
-    if (s->work_left == 0 || !session_has_room(s))
+    if (s->turn.work_left == 0 || !session_has_room(s))
         return false;
-    s->work_left--;
+    s->turn.work_left--;
     return true;
 }
 
 void session_charge(struct session *s, uint64_t units)
 {
-    s->work_left -= units < s->work_left ? (unsigned)units : s->work_left;
+    s->turn.work_left -= units < s->turn.work_left ? (unsigned)units : s->turn.work_left;
 }
 
 static bool count_lookup(struct session *s, bool found)
@@ -184,22 +184,22 @@ static bool count_lookup(struct session *s, bool found)
 // Looks up keys of the running command from argument `i` on.
 static void look_up_stretch(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    const struct command *command = s->running->command;
+    const struct command *command = s->request.running->command;
     uint32_t step = (uint32_t)command->keys.step;
     uint32_t before = (i - (uint32_t)command->keys.first) / step;
     uint32_t left = command_keys(command, r->argc) - before;
     uint32_t count = left < BATCH_STRETCH ? left : BATCH_STRETCH;
     assert(i >= (uint32_t)command->keys.first && left > 0);
     batch_look_up_stretch(&s->service->batch, session_dataset(s), r, i, step, count);
-    s->keys.first = i;
-    s->keys.count = count;
-    s->keys.place = BATCH_KEYS;
+    s->request.keys.first = i;
+    s->request.keys.count = count;
+    s->request.keys.place = BATCH_KEYS;
 }
 
 void session_doubt(struct session *s)
 {
-    if (s->guarded)
-        s->doubtful = true;
+    if (s->integrity.guarded)
+        s->integrity.doubtful = true;
     else
         s->killed = true; // its command may have written some of its reply
 }
@@ -220,13 +220,13 @@ static __attribute__((noinline)) uint64_t place_anew(struct session *s,
 // Where the value of argument `i` is.
 static uint64_t place_of(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    uint32_t step = (uint32_t)s->running->command->keys.step;
-    uint32_t number = step == 1 ? i - s->keys.first : (i - s->keys.first) / step;
-    if (i < s->keys.first || number >= s->keys.count) {
+    uint32_t step = (uint32_t)s->request.running->command->keys.step;
+    uint32_t number = step == 1 ? i - s->request.keys.first : (i - s->request.keys.first) / step;
+    if (i < s->request.keys.first || number >= s->request.keys.count) {
         look_up_stretch(s, r, i);
         number = 0;
     }
-    uint64_t place = s->service->batch.place[s->keys.place + number];
+    uint64_t place = s->service->batch.place[s->request.keys.place + number];
     return place == DATASET_NO_OFFSET && s->service->batch.doubt ? place_anew(s, r, i) : place;
 }
 
@@ -244,7 +244,7 @@ static bool find_end(struct session *s, struct span *value)
         ended = dataset_value_more(session_dataset(s), value);
         if (value->ptr != NULL)
             session_charge(s, (value->len - before) / BYTES_PER_WORK);
-    } while (!ended && s->work_left > 0);
+    } while (!ended && s->turn.work_left > 0);
     s->long_value.ptr = value->ptr;
     s->long_value.len = value->len;
     s->long_value.snapshot = snapshot;
@@ -413,8 +413,8 @@ void session_push_parts(struct session *s, const struct span *parts, unsigned co
 
 size_t session_memory(const struct session *s)
 {
-    size_t bytes =
-        s->args_capacity * sizeof *s->args + s->pushes.cap + s->collected.cap + s->texts_memory;
+    size_t bytes = s->request.args_capacity * sizeof *s->request.args + s->pushes.cap +
+                   s->request.collected.cap + s->texts_memory;
     bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
              subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
     if (s->task != NULL)
@@ -447,8 +447,8 @@ void session_report_refusal(const struct session *s, const struct command_entry 
 void session_refuse_administering(struct session *s)
 {
     char name[COMMAND_FULL_NAME_MAX];
-    session_report_refusal(s, s->running);
-    resp_error(&s->reply, NO_PERMISSION, command_full_name(s->running, name));
+    session_report_refusal(s, s->request.running);
+    resp_error(&s->reply, NO_PERMISSION, command_full_name(s->request.running, name));
 }
 
 // ---- damaged data -------------------------------------------------------------------------------

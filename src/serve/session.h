@@ -61,84 +61,98 @@ enum reply_mode {
 // The caller places it. The fields are for the handlers in serve/; the caller may read `id`,
 // `killed`, `close_reason` and whether `pushes` wait.
 struct session {
+    // The client, from its beginning to its end.
     struct service *service;
-    struct link link;         // on the service's list, in the order of ids
-    struct output *out;       // these two are set during a feed only; otherwise `out` is NULL
-    struct resp_writer reply; // writes to `out`, or to nowhere
-    uint64_t id;
+    struct link link;           // in the service's list, in the order of ids
     struct session_entry entry; // in the service's table
-    uint64_t created_ns;        // monotonic; the caller's to set
-    char *name;                 // NULL: none; these three are owned
+    uint64_t id;
+    uint64_t created_ns; // monotonic; set by the caller
+    char *name;          // NULL: none; these three are owned
     char *lib_name;
     char *lib_ver;
-    size_t texts_memory;                 // bytes that these three take
-    const struct command_entry *last;    // the command named last, or NULL
-    struct snapshot *snapshot;           // that what is not finished goes on with; NULL: the loop's
-    struct loop_task *task;              // whose end it waits for, or NULL
+    size_t texts_memory; // bytes that these three take
+    bool local;          // the client is on this machine: loopback or a unix socket
+    bool authenticated;
+    bool no_evict; // closed after others when clients hold too much
+    bool no_touch; // CLIENT NO-TOUCH, which has no effect here
+
+    // The conversation.
+    struct resp_writer reply;         // writes to `turn.out`, or to nowhere
+    const struct command_entry *last; // the command named last, or NULL
+    unsigned reply_mode;
+    bool paused;              // the next request is read, and waits for the end of CLIENT PAUSE
+    bool waiting;             // the running handler has returned COMMAND_WAIT
+    bool killed;              // to be closed at once
+    bool closing;             // to be closed once the replies have left
+    bool oom;                 // memory was short
+    const char *close_reason; // why the session closed of its own accord, or NULL
+
+    // The request at the front of the input, complete or not, and the command that answers it. A
+    // handler may write `cursor`, `sum` and `collected`, which are 0 and empty at its first call.
+    struct {
+        struct resp_progress progress;
+        struct resp_arg *args;
+        size_t args_capacity;
+        const struct command_entry *running; // its reply is not finished; NULL: none
+        uint64_t cursor;                     // the handler's place in a long reply
+        uint64_t sum;                        // the handler's running result
+        struct buf collected;                // the handler's, until its reply is finished
+        uint64_t spent_ns; // by the command in earlier turns; 0: this is its first
+        struct {
+            uint32_t first; // argument
+            uint32_t count; // of arguments, in the steps of the command's row
+            uint32_t place; // of the first one in the batch
+        } keys;             // of the command that have been looked up
+        uint32_t checked;   // number of keys that integrity_check_keys has looked at
+        bool replied;       // a part of the reply may have been written in an earlier turn
+    } request;
+
+    // One call of session_feed. `ahead` is set before it, by session_read_ahead.
+    struct {
+        struct output *out; // NULL outside a feed
+        unsigned work_left;
+        size_t pushes_left; // bytes of messages that may still be handed out
+        struct {
+            unsigned next;
+            unsigned end;
+        } ahead; // the session's requests in the service's batch
+    } turn;
+    unsigned ahead_limit; // of requests read ahead; lowered when the last read-ahead was wasted
+
+    // The state of the data, compared when reading has ended (integrity.h).
+    struct {
+        unsigned damage; // of the dataset when the command, or the turn, began
+        bool reads;      // the dataset may have been read since
+        bool careful;    // there was damage, so keys are checked before a command
+        bool guarded;    // the reply of the running handler can be taken back
+        bool doubtful;   // the reply of the running handler is to be taken back
+    } integrity;
+
+    // Parts that only some sessions have, owned.
+    struct snapshot *snapshot;           // of an unfinished command or EXEC; NULL: the loop's
+    struct loop_task *task;              // that the session waits for, or NULL
     struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
-    struct watch *watch;                 // what WATCH has noted; NULL: nothing
-    uint64_t watched;                    // keys of WATCH, those named twice twice
-    unsigned reply_mode;
-    bool local; // the client is on this machine: loopback or a unix socket
-    bool authenticated;
-    bool no_evict; // others are closed first when clients hold too much
-    bool no_touch; // is said, and means nothing here
-    bool paused;   // its next request is read, and waits for the end of CLIENT PAUSE
-    bool killed;   // to be closed at once
-    bool waiting;  // the handler at work has returned COMMAND_WAIT
+    struct watch *watch;                 // the keys that WATCH has noted; NULL: none
+    uint64_t watched;                    // number of words given to WATCH
 
-    // The request at the front of the input, complete or not, and the handler at work on it.
-    struct resp_progress progress;
-    struct resp_arg *args;
-    size_t args_capacity;
-    const struct command_entry *running; // its reply is not finished
-    uint64_t cursor;      // a handler's place in a long reply; 0 when it is called first
-    uint64_t sum;         // a handler's running result
-    struct buf collected; // a handler's, until its reply is finished
-    uint64_t spent_ns;    // by the running command in earlier turns; 0: this is its first
-    struct {
-        uint32_t first; // argument
-        uint32_t count; // of arguments, in the steps of the command's row
-        uint32_t place; // where the first one's is in the batch
-    } keys;             // of the running command that have been looked up
-
-    // Its part of the service's batch, only during a turn: requests that are read and still to be
-    // answered.
-    struct {
-        unsigned next;
-        unsigned end;
-        unsigned limit; // how many are worth reading, more than which was in vain the last time
-    } ahead;
-    // What is known of the long value looked at last: its search goes on from there in another
-    // turn, and need not be repeated.
+    // The long value looked at last: the search for its end goes on in another turn.
     struct {
         const char *ptr;   // of the value; NULL: none
-        size_t len;        // so many bytes of it have no newline in them
-        uint64_t snapshot; // the number of the snapshot that it is in
+        size_t len;        // bytes from there on without a newline
+        uint64_t snapshot; // number of the snapshot that holds it
     } long_value;
-    // Where the last SCAN is to go on, should the dataset be another by then.
+    // The place where the last SCAN is to go on, should the dataset be another by then.
     struct {
-        uint64_t cursor;   // that it has answered; 0: none
-        uint64_t snapshot; // the number of the snapshot it was answered from
+        uint64_t cursor;   // the one returned to the client; 0: none
+        uint64_t snapshot; // number of the snapshot it was answered from
         struct uuid key;   // the next one
     } scanned;
-    // What tells whether the data is what it was when the command at work, or the turn, began.
-    unsigned damage;          // of the dataset then
-    bool reads;               // since then something of it may have been read
-    bool careful;             // there was damage, so keys are looked at before a command
-    uint32_t checked;         // how many of the command's have been
-    bool guarded;             // what the command at work writes can be taken back (integrity.h)
-    bool doubtful;            // and should be
-    bool replied;             // it may have written some of its reply in an earlier turn
-    unsigned work_left;       // of this turn
-    size_t pushes_left;       // bytes of messages that may be handed out in it
-    struct buf pushes;        // waits for the next command boundary
-    size_t pushes_taken;      // bytes of it that have been handed out, to the middle of one perhaps
-    const char *close_reason; // why the session closed of its own accord, or NULL
-    bool closing;
-    bool oom;
+
+    // Messages that wait for the next command boundary.
+    struct buf pushes;
+    size_t pushes_taken; // bytes of `pushes` that have been handed out, perhaps half a message
 };
 
 // Starts a conversation with the client that CLIENT ID calls `id`.
@@ -217,7 +231,7 @@ static inline bool session_may_idle_out(const struct session *s)
 // way than it has been.
 static inline void session_turn_aside(struct session *s)
 {
-    s->ahead.end = s->ahead.next;
+    s->turn.ahead.end = s->turn.ahead.next;
 }
 
 // For handlers: sends the task through all loops; the session waits for it. A session has one task
@@ -287,11 +301,11 @@ void session_doubt(struct session *s);
 // Forgets the requests that were read ahead, which ends the session's part of the batch.
 static inline void session_forget_ahead(struct session *s)
 {
-    if (s->ahead.end == 0)
+    if (s->turn.ahead.end == 0)
         return;
     struct batch *batch = &s->service->batch;
-    s->ahead.next = 0;
-    s->ahead.end = 0;
+    s->turn.ahead.next = 0;
+    s->turn.ahead.end = 0;
     if (--batch->holders == 0)
         batch_clear(batch);
 }

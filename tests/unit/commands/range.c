@@ -93,7 +93,7 @@ static struct asked ask(const char *command, enum resp_protocol protocol, unsign
         timing_flush(&service.timing, &service.stats);
         if (output_pending(&out) > asked.most_pending)
             asked.most_pending = output_pending(&out);
-        require(s.collected.len == 0, "nothing is kept");
+        require(s.request.collected.len == 0, "nothing is kept");
         drain(&out, &asked.reply);
         if (++asked.turns == turns && between != NULL)
             between();

@@ -259,7 +259,7 @@ static void check_bounds(void)
     timing_begin(&service.timing, clock_monotonic_ns());
     struct feed_result result = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out);
     timing_flush(&service.timing, &service.stats);
-    ok(result.status == FEED_TURN_OVER && s.collected.len > 0 && output_pending(&out) == 0,
+    ok(result.status == FEED_TURN_OVER && s.request.collected.len > 0 && output_pending(&out) == 0,
        "in the middle of a call nothing has been said yet");
     session_release(&s);
     output_release(&out);

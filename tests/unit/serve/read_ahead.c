@@ -761,7 +761,7 @@ static void check_partial(void)
     clients[0].sent = clients[0].said.len;
     client_begin(&clients[0]);
     session_read_ahead(&clients[0].session, clients[0].in);
-    ok(clients[0].session.progress.at > clients[0].said.len / 4 && batch_is_empty(),
+    ok(clients[0].session.request.progress.at > clients[0].said.len / 4 && batch_is_empty(),
        "a request that has been begun is not read ahead");
     guard_release(&clients[0].guard);
     take_turns(clients, 1);

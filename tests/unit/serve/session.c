@@ -217,7 +217,7 @@ static void check_long_replies(void)
     for (unsigned i = 0; i < KEYS; i++)
         buf_append_text(&wanted, i % 2 == 0 ? "$15\r\nthis is a value\r\n" : "$-1\r\n");
     is_bytes(buf_span(&replies), buf_span(&wanted), "every element is right and in order");
-    ok(s.args_capacity <= 32, "the argument storage is given back");
+    ok(s.request.args_capacity <= 32, "the argument storage is given back");
 
     struct buf exists = {0};
     buf_printf(&exists, "*%d\r\n$6\r\nEXISTS\r\n", KEYS + 1);
