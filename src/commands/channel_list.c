@@ -131,9 +131,9 @@ static bool begins_new(const struct census *census, size_t i)
 
 // The names that are different from each other and match the pattern: counted in a first round
 // over all of them, told in a second.
-static enum command_result channels(struct session *s, const struct resp_request *r,
-                                    enum channel_kind kind)
+static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
 {
+    enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
     struct census *census;
     struct span pattern = r->argc > 2 ? resp_arg(r, 2) : span_of(NULL, 0);
     if (r->argc > 3 || pattern.len > PATTERN_MAX) {
@@ -180,9 +180,9 @@ static size_t seek(const struct census *census, struct span name, bool behind)
     return low;
 }
 
-static enum command_result numsub(struct session *s, const struct resp_request *r,
-                                  enum channel_kind kind)
+static enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
 {
+    enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
     struct census *census;
     enum command_result result = take_census(s, kind, &census);
     if (census == NULL)
@@ -200,28 +200,6 @@ static enum command_result numsub(struct session *s, const struct resp_request *
     }
     session_end_task(s);
     return COMMAND_DONE;
-}
-
-static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
-{
-    return channels(s, r, CHANNEL);
-}
-
-static enum command_result pubsub_shardchannels_command(struct session *s,
-                                                        const struct resp_request *r)
-{
-    return channels(s, r, CHANNEL_SHARD);
-}
-
-static enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
-{
-    return numsub(s, r, CHANNEL);
-}
-
-static enum command_result pubsub_shardnumsub_command(struct session *s,
-                                                      const struct resp_request *r)
-{
-    return numsub(s, r, CHANNEL_SHARD);
 }
 
 static enum command_result pubsub_numpat_command(struct session *s, const struct resp_request *r)
@@ -253,7 +231,8 @@ const struct command channel_list_commands[] = {
      "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
      .deviation =
          "In order; an error when the names that clients have subscribed to take more than "
-         "1 MiB. Patterns are of at most 1,024 bytes."},
+         "1 MiB. Patterns are of at most 1,024 bytes.",
+     .variant = CHANNEL},
     {"pubsub|help", 2, LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "6.2.0", 0, help_command,
      "These lines", "O(1)"},
     {"pubsub|numpat", 2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
@@ -261,13 +240,15 @@ const struct command channel_list_commands[] = {
      "O(N) where N is the number of subscriptions"},
     {"pubsub|numsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
      pubsub_numsub_command, "How many listen to each of the channels",
-     "O(N) where N is the number of subscriptions", NULL, argument_maybe_channels},
+     "O(N) where N is the number of subscriptions", NULL, argument_maybe_channels,
+     .variant = CHANNEL},
     {"pubsub|shardchannels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
-     pubsub_shardchannels_command, "The shard channels that somebody listens to",
+     pubsub_channels_command, "The shard channels that somebody listens to",
      "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
-     .deviation = "The same as of `PUBSUB CHANNELS`."},
+     .deviation = "The same as of `PUBSUB CHANNELS`.", .variant = CHANNEL_SHARD},
     {"pubsub|shardnumsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
-     pubsub_shardnumsub_command, "How many listen to each of the shard channels",
-     "O(N) where N is the number of subscriptions", NULL, argument_maybe_shard_channels},
+     pubsub_numsub_command, "How many listen to each of the shard channels",
+     "O(N) where N is the number of subscriptions", NULL, argument_maybe_shard_channels,
+     .variant = CHANNEL_SHARD},
     {0},
 };

@@ -458,10 +458,13 @@ static bool find_keys(struct session *s, const struct resp_request *line, struct
     return false;
 }
 
+// The variants of COMMAND GETKEYS.
+enum { KEYS_ALONE, KEYS_AND_FLAGS };
+
 // The cursor is 1 + number of keys told.
-static enum command_result reply_keys(struct session *s, const struct resp_request *r,
-                                      bool with_flags)
+static enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
 {
+    bool with_flags = s->request.running->command->variant == KEYS_AND_FLAGS;
     const struct resp_request line = {r->base, r->args + 2, r->argc - 2};
     const struct key_run *run;
     struct key_runs runs;
@@ -484,17 +487,6 @@ static enum command_result reply_keys(struct session *s, const struct resp_reque
         }
     }
     return COMMAND_DONE;
-}
-
-static enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
-{
-    return reply_keys(s, r, false);
-}
-
-static enum command_result command_getkeysandflags_command(struct session *s,
-                                                           const struct resp_request *r)
-{
-    return reply_keys(s, r, true);
 }
 
 enum command_result help_command(struct session *s, const struct resp_request *r)
@@ -557,12 +549,12 @@ const struct command command_commands[] = {
      command_getkeys_command, "The keys among the words of a command",
      "O(N) where N is the number of words", NULL, command_line,
      .deviation = "Knows the commands of Stele only. Where keys must be searched for, as "
-                  "behind `STREAMS`, it takes at most 4,096 words."},
+                  "behind `STREAMS`, it takes at most 4,096 words.",
+     .variant = KEYS_ALONE},
     {"command|getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
-     command_getkeysandflags_command,
-     "The keys among the words of a command, and what becomes of each",
+     command_getkeys_command, "The keys among the words of a command, and what becomes of each",
      "O(N) where N is the number of words", NULL, command_line,
-     .deviation = "The same as of `COMMAND GETKEYS`."},
+     .deviation = "The same as of `COMMAND GETKEYS`.", .variant = KEYS_AND_FLAGS},
     {"command|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", IN_CONNECTION,
      help_command, "These lines", "O(1)"},
     {"command|info", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,

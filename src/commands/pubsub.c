@@ -91,9 +91,14 @@ static bool may_add(struct session *s, enum channel_kind kind, struct span name)
     return false;
 }
 
-static enum command_result subscribe(struct session *s, const struct resp_request *r,
-                                     enum channel_kind kind)
+// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE: the variant is the kind of channel.
+static enum command_result subscribe_command(struct session *s, const struct resp_request *r)
 {
+    enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
+    if (kind == CHANNEL_SHARD && transaction_executes(s->transaction)) {
+        resp_error(&s->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+        return COMMAND_DONE;
+    }
     for (; s->request.cursor + 1 < r->argc; s->request.cursor++) {
         struct span name = resp_arg(r, (uint32_t)s->request.cursor + 1);
         if (!session_may_go_on(s))
@@ -135,9 +140,10 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
     return COMMAND_DONE;
 }
 
-static enum command_result unsubscribe(struct session *s, const struct resp_request *r,
-                                       enum channel_kind kind)
+// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE, with the same variants.
+static enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
 {
+    enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
     if (r->argc == 1)
         return unsubscribe_all(s, kind);
     for (; s->request.cursor + 1 < r->argc; s->request.cursor++) {
@@ -151,40 +157,6 @@ static enum command_result unsubscribe(struct session *s, const struct resp_requ
         confirm(s, kind, true, &name);
     }
     return COMMAND_DONE;
-}
-
-static enum command_result subscribe_command(struct session *s, const struct resp_request *r)
-{
-    return subscribe(s, r, CHANNEL);
-}
-
-static enum command_result psubscribe_command(struct session *s, const struct resp_request *r)
-{
-    return subscribe(s, r, CHANNEL_PATTERN);
-}
-
-static enum command_result ssubscribe_command(struct session *s, const struct resp_request *r)
-{
-    if (transaction_executes(s->transaction)) {
-        resp_error(&s->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
-        return COMMAND_DONE;
-    }
-    return subscribe(s, r, CHANNEL_SHARD);
-}
-
-static enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
-{
-    return unsubscribe(s, r, CHANNEL);
-}
-
-static enum command_result punsubscribe_command(struct session *s, const struct resp_request *r)
-{
-    return unsubscribe(s, r, CHANNEL_PATTERN);
-}
-
-static enum command_result sunsubscribe_command(struct session *s, const struct resp_request *r)
-{
-    return unsubscribe(s, r, CHANNEL_SHARD);
 }
 
 // ---- messages -----------------------------------------------------------------------------------
@@ -297,7 +269,8 @@ static bool visit_publication(struct loop_task *task, struct service *service)
     return s == NULL;
 }
 
-static enum command_result publish(struct session *s, const struct resp_request *r, bool sharded)
+// PUBLISH and SPUBLISH: the variant is CHANNEL or CHANNEL_SHARD.
+static enum command_result publish_command(struct session *s, const struct resp_request *r)
 {
     if (s->task == NULL) {
         struct span channel = resp_arg(r, 1);
@@ -314,7 +287,7 @@ static enum command_result publish(struct session *s, const struct resp_request 
         p->task.visit = visit_publication;
         p->task.release = loop_task_free;
         p->task.memory = sizeof *p + channel.len + message.len;
-        p->sharded = sharded;
+        p->sharded = s->request.running->command->variant == CHANNEL_SHARD;
         p->channel_len = channel.len;
         p->message_len = message.len;
         if (channel.len > 0)
@@ -331,16 +304,6 @@ static enum command_result publish(struct session *s, const struct resp_request 
     resp_integer(&s->reply, (int64_t)p->receivers);
     session_end_task(s);
     return COMMAND_DONE;
-}
-
-static enum command_result publish_command(struct session *s, const struct resp_request *r)
-{
-    return publish(s, r, false);
-}
-
-static enum command_result spublish_command(struct session *s, const struct resp_request *r)
-{
-    return publish(s, r, true);
 }
 
 // ---- the rows -----------------------------------------------------------------------------------
@@ -365,35 +328,39 @@ static const struct command_argument shard_publication[] = {
     {"shardchannel", "string", NULL, 0, NULL}, {"message", "string", NULL, 0, NULL}, {0}};
 
 const struct command pubsub_commands[] = {
-    {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, psubscribe_command,
+    {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
      "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
-     NULL, channel_patterns, .deviation = "The same as of `SUBSCRIBE`; at most 64 patterns."},
+     NULL, channel_patterns, .deviation = "The same as of `SUBSCRIBE`; at most 64 patterns.",
+     .variant = CHANNEL_PATTERN},
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
      publish_command, "Sends a message to who listens to a channel; how many that are",
      "O(N) where N is the number of connections and their subscriptions", NULL, publication,
      .deviation = "Who publishes to itself hears the message behind the reply, as since Redis 7.2, "
                   "and never within an `EXEC`. A client for whom 8 MiB of messages wait is "
-                  "closed."},
-    {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, punsubscribe_command,
+                  "closed.",
+     .variant = CHANNEL},
+    {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
      "Listens to patterns no more: those named, or all", "O(N) where N is the number of patterns",
-     NULL, maybe_channel_patterns},
+     NULL, maybe_channel_patterns, .variant = CHANNEL_PATTERN},
     {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     spublish_command, "PUBLISH for shard channels",
+     publish_command, "PUBLISH for shard channels",
      "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication,
-     .deviation = "The same as of `PUBLISH`."},
+     .deviation = "The same as of `PUBLISH`.", .variant = CHANNEL_SHARD},
     {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     ssubscribe_command, "Listens to shard channels", "O(N) where N is the number of channels",
-     NULL, shard_channels, .deviation = "The same as of `SUBSCRIBE`."},
+     subscribe_command, "Listens to shard channels", "O(N) where N is the number of channels", NULL,
+     shard_channels, .deviation = "The same as of `SUBSCRIBE`.", .variant = CHANNEL_SHARD},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
      "Listens to channels", "O(N) where N is the number of channels", NULL, channels,
      .deviation =
          "At most 1,024 channels, patterns and shard channels of a client, each of at most "
-         "256 bytes; one more is an error in the place of its confirmation."},
+         "256 bytes; one more is an error in the place of its confirmation.",
+     .variant = CHANNEL},
     {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     sunsubscribe_command, "Listens to shard channels no more: those named, or all",
-     "O(N) where N is the number of channels", NULL, argument_maybe_shard_channels},
+     unsubscribe_command, "Listens to shard channels no more: those named, or all",
+     "O(N) where N is the number of channels", NULL, argument_maybe_shard_channels,
+     .variant = CHANNEL_SHARD},
     {"unsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
      "Listens to channels no more: those named, or all", "O(N) where N is the number of channels",
-     NULL, argument_maybe_channels},
+     NULL, argument_maybe_channels, .variant = CHANNEL},
     {0},
 };

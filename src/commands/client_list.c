@@ -1,6 +1,6 @@
-// CLIENT: what there is to know of connections, in all loops, and what can be done to them. The
-// subcommands about this connection's own name and library are in connection.c, those about
-// client-side caching in client_tracking.c.
+// CLIENT LIST, INFO and KILL: the connections of all loops, described and closed. The subcommands
+// about this connection's own name and library are in connection.c, those that change how clients
+// are served in client_control.c, those about client-side caching in client_tracking.c.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -428,154 +428,10 @@ static enum command_result client_kill_command(struct session *s, const struct r
     return own_meant ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
-// ---- CLIENT PAUSE -------------------------------------------------------------------------------
-
-struct pause {
-    struct loop_task task;
-    uint64_t until; // 0: ends
-};
-
-static bool visit_pause(struct loop_task *task, struct service *service)
-{
-    const struct pause *p = (const struct pause *)task;
-    if (p->until == 0)
-        session_end_pause(service);
-    else if (p->until > service->paused_until) // the longest holds, as in Redis
-        service->paused_until = p->until;
-    return true;
-}
-
-// OK once no loop goes on, or all do.
-static enum command_result pause_until(struct session *s, uint64_t until)
-{
-    if (s->task == NULL) {
-        struct pause *p = calloc(1, sizeof *p);
-        if (p == NULL) {
-            s->oom = true;
-            return COMMAND_DONE;
-        }
-        p->task.visit = visit_pause;
-        p->task.release = loop_task_free;
-        p->until = until;
-        session_await(s, &p->task);
-    }
-    if (session_task(s) == NULL)
-        return COMMAND_WAIT;
-    resp_status(&s->reply, "OK");
-    session_end_task(s);
-    return COMMAND_DONE;
-}
-
-// PAUSE WRITE delays nothing: what it would delay is refused.
-static enum command_result client_pause_command(struct session *s, const struct resp_request *r)
-{
-    int64_t milliseconds;
-    bool write = r->argc == 4 && span_is(resp_arg(r, 3), "write");
-    if (r->argc > 4) {
-        reply_wrong_subcommand(s, r, "CLIENT");
-    } else if (r->argc == 4 && !write && !span_is(resp_arg(r, 3), "all")) {
-        resp_error(&s->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
-    } else if (!number_parse(resp_arg(r, 2), &milliseconds)) {
-        resp_error(&s->reply, "ERR timeout is not an integer or out of range");
-    } else if (milliseconds < 0) {
-        resp_error(&s->reply, "ERR timeout is negative");
-    } else if (milliseconds > INT64_MAX - (int64_t)(clock_wall_us() / 1000)) {
-        resp_error(&s->reply, "ERR timeout is out of range");
-    } else if (write) {
-        resp_status(&s->reply, "OK");
-    } else {
-        // What is longer than our clock counts is as good as for ever.
-        int64_t now = (int64_t)clock_monotonic_ns();
-        bool counted = milliseconds <= (INT64_MAX - now) / 1000000;
-        return pause_until(s, counted ? (uint64_t)(now + milliseconds * 1000000) : INT64_MAX);
-    }
-    return COMMAND_DONE;
-}
-
-static enum command_result client_unpause_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    return pause_until(s, 0);
-}
-
-// ---- the rest -----------------------------------------------------------------------------------
-
-static enum command_result client_reply_command(struct session *s, const struct resp_request *r)
-{
-    struct span mode = resp_arg(r, 2);
-    if (span_is(mode, "on")) {
-        s->reply_mode &= REPLY_SKIP_NEXT;
-        s->reply.out = s->turn.out;
-        resp_status(&s->reply, "OK");
-    } else if (span_is(mode, "off")) {
-        s->reply_mode |= REPLY_OFF;
-    } else if (!span_is(mode, "skip")) {
-        reply_syntax_error(s);
-    } else if ((s->reply_mode & REPLY_OFF) == 0) {
-        s->reply_mode |= REPLY_SKIP_NEXT;
-    }
-    return COMMAND_DONE;
-}
-
-static enum command_result set_flag(struct session *s, struct span word, bool *flag)
-{
-    bool on = span_is(word, "on");
-    if (on || span_is(word, "off")) {
-        *flag = on;
-        resp_status(&s->reply, "OK");
-    } else {
-        reply_syntax_error(s);
-    }
-    return COMMAND_DONE;
-}
-
-// Who says so is closed last when all hold too much, as anybody may say it; nothing is noted as
-// used.
-static enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
-{
-    return set_flag(s, resp_arg(r, 2), &s->no_evict);
-}
-
-static enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
-{
-    return set_flag(s, resp_arg(r, 2), &s->no_touch);
-}
-
-// What a client can do more than others: we have nothing to do with it.
-static enum command_result client_capa_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    resp_status(&s->reply, "OK");
-    return COMMAND_DONE;
-}
-
-// No client ever blocks.
-static enum command_result client_unblock_command(struct session *s, const struct resp_request *r)
-{
-    int64_t id;
-    bool known =
-        r->argc == 3 || span_is(resp_arg(r, 3), "timeout") || span_is(resp_arg(r, 3), "error");
-    if (r->argc > 4)
-        reply_wrong_subcommand(s, r, "CLIENT");
-    else if (!known)
-        resp_error(&s->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    else if (!number_parse(resp_arg(r, 2), &id))
-        reply_not_an_integer(s);
-    else
-        resp_integer(&s->reply, 0);
-    return COMMAND_DONE;
-}
-
 // ---- the rows -----------------------------------------------------------------------------------
 
 // clang-format off: rows are tables
 
-static const struct command_argument on_off_words[] = {
-    {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
-static const struct command_argument enabled_words[] = {{"enabled", "oneof", NULL, 0, on_off_words},
-                                                        {0}};
-static const struct command_argument capabilities[] = {
-    {"capability", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
 static const struct command_argument list_types[] = {{"normal", "pure-token", "NORMAL", 0, NULL},
                                                      {"master", "pure-token", "MASTER", 0, NULL},
                                                      {"replica", "pure-token", "REPLICA", 0, NULL},
@@ -605,24 +461,6 @@ static const struct command_argument kill_forms[] = {
     {"new-format", "oneof", NULL, ARGUMENT_MULTIPLE, kill_filters},
     {0}};
 static const struct command_argument kill_words[] = {{"filter", "oneof", NULL, 0, kill_forms}, {0}};
-static const struct command_argument pause_modes[] = {
-    {"write", "pure-token", "WRITE", 0, NULL}, {"all", "pure-token", "ALL", 0, NULL}, {0}};
-static const struct command_argument pause_words[] = {
-    {"timeout", "integer", NULL, 0, NULL},
-    {"mode", "oneof", NULL, ARGUMENT_OPTIONAL, pause_modes},
-    {0}};
-static const struct command_argument reply_modes[] = {{"on", "pure-token", "ON", 0, NULL},
-                                                      {"off", "pure-token", "OFF", 0, NULL},
-                                                      {"skip", "pure-token", "SKIP", 0, NULL},
-                                                      {0}};
-static const struct command_argument reply_words[] = {
-    {"on_off_skip", "oneof", NULL, 0, reply_modes}, {0}};
-static const struct command_argument unblock_modes[] = {
-    {"timeout", "pure-token", "TIMEOUT", 0, NULL}, {"error", "pure-token", "ERROR", 0, NULL}, {0}};
-static const struct command_argument unblock_words[] = {
-    {"client-id", "integer", NULL, 0, NULL},
-    {"timeout_error", "oneof", NULL, ARGUMENT_OPTIONAL, unblock_modes},
-    {0}};
 static const struct command_change client_kill_history[] = {
     {"2.8.12", "Takes filters, among them `ID`"},
     {"3.2.0", "Knows the type `MASTER`"},
@@ -630,7 +468,6 @@ static const struct command_change client_kill_history[] = {
     {"6.2.0", "Takes `LADDR`"},
     {"7.4.0", "Takes `MAXAGE`"},
     {0}};
-
 static const struct command_change client_list_history[] = {
     {"2.8.12", "Tells the id"},
     {"5.0.0", "Takes `TYPE`"},
@@ -640,15 +477,9 @@ static const struct command_change client_list_history[] = {
     {"7.0.3", "Tells `ssub`"},
     {0}};
 
-static const struct command_change client_pause_history[] = {{"6.2.0", "Takes `WRITE` and `ALL`"},
-                                                             {0}};
-
-const struct command client_commands[] = {
+const struct command client_list_commands[] = {
     {"client", -2, KEEPS_CACHING, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
      "Commands about client connections", NULL},
-    {"client|capa", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "8.0.0", 0, client_capa_command,
-     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities,
-     .deviation = "Redis 7.0 does not have it."},
     {"client|help", 2, LOADING | STALE, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, help_command,
      "These lines", "O(1)"},
     {"client|info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
@@ -668,29 +499,5 @@ const struct command client_commands[] = {
                   "other, also those asked for by `ID` (at most 1,024), each once. The fields are "
                   "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
                   "end of a pause has the flag `b`."},
-    {"client|no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0",
-     0, client_no_evict_command, "Whether other connections are closed first when memory is short",
-     "O(1)", NULL, enabled_words,
-     .deviation =
-         "When the connections that say `ON` exceed `maxmemory-clients` by themselves, they "
-         "are closed, too: the limit always holds."},
-    {"client|no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0,
-     client_no_touch_command, "OK, as nothing notes when a key was read", "O(1)", NULL,
-     enabled_words, .deviation = "Redis 7.0 does not have it."},
-    {"client|pause", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "2.9.50",
-     0, client_pause_command, "Answers no command of any connection for so many milliseconds",
-     "O(1)", NULL, pause_words, .history = client_pause_history,
-     .deviation =
-         "`WRITE` pauses nothing, as writes are refused. `AUTH`, `HELLO`, `QUIT`, `RESET` and "
-         "`CLIENT UNPAUSE` are answered during the pause, in the order in which a client sends "
-         "its commands. More milliseconds than time can hold are an error, as since Redis 7.2."},
-    {"client|reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
-     "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
-     reply_words},
-    {"client|unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
-     client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
-    {"client|unpause", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE | UNPAUSED, NO_KEYS, GROUP_CONNECTION,
-     "6.2.0", 0, client_unpause_command, "Ends CLIENT PAUSE",
-     "O(N) where N is the number of connections"},
     {0},
 };
