@@ -333,7 +333,7 @@ static void check_silence(void)
 {
     enum { ECHOES = 20, LONG = 250 * 1000, TELLING = 20 };
     static const char *const told[] = {"COMMAND", "COMMAND DOCS", "COMMAND INFO get client config",
-                                       "COMMAND DOCS get client config", "LOLWUT"};
+                                       "COMMAND DOCS get client config"};
     struct counter *processed = &loops.service[0].stats.commands_processed;
     struct party *p = party_new(&loops, 0);
     say(p, "CLIENT REPLY OFF\nMULTI");
