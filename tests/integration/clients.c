@@ -79,7 +79,8 @@ static struct buf ask_text(int fd, const char *request)
     struct buf text = {0};
     send_text(fd, request);
     receive_line(fd, &line);
-    require(line.ptr[0] == '$', "no bulk string answers %s: %s", request, line.ptr);
+    require(line.ptr[0] == '$', "%.*s is no bulk string, of %.*s", (int)line.len - 2, line.ptr,
+            (int)strcspn(request, "\r"), request);
     require(receive(fd, &text, (size_t)atoi(line.ptr + 1) + 2), "half a reply to %s", request);
     text.ptr[text.len - 2] = '\0';
     buf_release(&line);
