@@ -50,11 +50,13 @@ enum command_result integrity_check_keys(struct session *s, const struct resp_re
     return all ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
-// What a command can be taken back to: its state before this turn.
+// What a command can be taken back to: its state before this turn. `collected` is a copy, because
+// the handler may write over the session's or release it; empty for a command that is not called
+// again.
 struct before {
     uint64_t cursor;
     uint64_t sum;
-    size_t collected;
+    struct buf collected;
     struct output_mark output;
 };
 
@@ -62,7 +64,8 @@ static void take_back(struct session *s, const struct before *before)
 {
     s->request.cursor = before->cursor;
     s->request.sum = before->sum;
-    s->request.collected.len = before->collected;
+    s->request.collected.len = 0;
+    buf_append(&s->request.collected, buf_span(&before->collected));
     output_rewind(s->reply.out, before->output);
 }
 
@@ -72,8 +75,10 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
     const struct dataset *d = session_dataset(s);
     bool ordered = (command->flags & ORDERED) != 0;
     bool again = !ordered || !dataset_index_is_bad(d);
-    struct before before = {s->request.cursor, s->request.sum, s->request.collected.len,
-                            output_mark(s->reply.out)};
+    struct before before = {s->request.cursor, s->request.sum, {0}, output_mark(s->reply.out)};
+    if (ordered && s->request.collected.len > 0)
+        buf_append(&before.collected, buf_span(&s->request.collected));
+    s->oom |= before.collected.oom;
     s->integrity.guarded = true;
     for (unsigned tries = 0; again && tries < TRIES_MAX; tries++) {
         unsigned round = ordered ? dataset_index_round(d) : 0;
@@ -81,6 +86,7 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
         enum command_result result = command->handler(s, r);
         if (!s->integrity.doubtful && (!ordered || dataset_index_stands(d, round))) {
             s->integrity.guarded = false;
+            buf_release(&before.collected);
             s->request.replied |= output_pending(s->reply.out) != before.output.pending;
             return result;
         }
@@ -89,6 +95,7 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
     }
     s->integrity.guarded = false;
     s->integrity.doubtful = false;
+    buf_release(&before.collected);
     buf_release(&s->request.collected);
     if (s->request.replied)
         s->killed = true;
