@@ -211,10 +211,13 @@ RELEASED := unit/data/records integration/keysets integration/load integration/o
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
             faults/f40_busy_processors faults/f41_reload_memory
-# Those that measure how long others are kept waiting, or how a processor is shared, and those that
-# need all of it to be quick enough (f01_truncated), run alone, one after another. All others run beside each other.
-ALONE := faults/f01_truncated faults/f13_descriptors faults/f17_kinds faults/f17_unread \
-         faults/f18_bytewise faults/f23_signals faults/f24_wall_clock faults/f27_standard_descriptors faults/f40_busy_processors
+# Those that measure how long others are kept waiting, how a processor is shared, or what a server
+# holds when it has come to rest, and f01_truncated, which has to be quick, run alone, one after
+# another. All others run beside each other.
+ALONE := faults/f01_together faults/f01_truncated faults/f13_descriptors faults/f17_kinds \
+         faults/f17_unread faults/f18_bytewise faults/f22_reload faults/f22_watch faults/f23_signals \
+         faults/f24_wall_clock faults/f27_standard_descriptors faults/f40_busy_processors \
+         faults/f41_reload_memory
 # Those that take longest; they are begun first, so that none is left over at the end.
 LONGEST := fuzz/session unit/data/records integration/backpressure faults/f08_index_damage \
            integration/write_first faults/f03_watched faults/f03_renamed \
