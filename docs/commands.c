@@ -109,10 +109,11 @@ static bool is_empty(enum command_group group, bool refused)
 static const char *title(const struct command_entry *entry)
 {
     static char text[COMMAND_FULL_NAME_MAX];
+    const char *name = entry->command->name;
     size_t i = 0;
-    command_full_name(entry, text);
-    for (; text[i] != '\0'; i++)
-        text[i] = text[i] == '|' ? ' ' : ascii_upper(text[i]);
+    for (; name[i] != '\0'; i++)
+        text[i] = name[i] == '|' ? ' ' : ascii_upper(name[i]);
+    text[i] = '\0';
     return text;
 }
 

@@ -98,7 +98,6 @@ static bool refuse_more(struct session *s, const struct resp_request *r)
 static void reply_category(struct session *s, unsigned category)
 {
     const struct command_index *commands = s->service->commands;
-    char name[COMMAND_FULL_NAME_MAX];
     unsigned count = 0;
     session_charge(s, CATEGORY_WORK);
     for (unsigned i = 0; i < commands->count; i++)
@@ -106,7 +105,7 @@ static void reply_category(struct session *s, unsigned category)
     resp_array(&s->reply, count);
     for (unsigned i = 0; i < commands->count; i++)
         if ((command_categories(commands->entries[i].command) & category) != 0)
-            resp_bulk_text(&s->reply, command_full_name(&commands->entries[i], name));
+            resp_bulk_text(&s->reply, commands->entries[i].command->name);
 }
 
 // The names of categories stand behind an '@'.
@@ -185,7 +184,6 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
 static enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
-    char full[COMMAND_FULL_NAME_MAX];
     struct span user = resp_arg(r, 2);
     struct span name = resp_arg(r, 3);
     const struct command_entry *entry = command_find(commands, name);
@@ -198,7 +196,7 @@ static enum command_result acl_dryrun_command(struct session *s, const struct re
         resp_error(&s->reply, "ERR Command '%.*s' not found", session_echoed(name), name.ptr);
     else if (!command_takes(entry->command, argc))
         resp_error(&s->reply, "ERR wrong number of arguments for '%s' command",
-                   command_full_name(entry, full));
+                   entry->command->name);
     else
         resp_status(&s->reply, "OK");
     return COMMAND_DONE;

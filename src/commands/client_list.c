@@ -69,13 +69,11 @@ static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX
 {
     struct client_facts facts;
     char flags[LETTERS_MAX];
-    char command[COMMAND_FULL_NAME_MAX] = "NULL";
+    const char *command = s->last != NULL ? s->last->command->name : "NULL";
     const struct transaction *t = s->transaction;
     size_t queued = t != NULL ? t->requests.cap : 0;
     session_describe(s, &facts);
     write_flags(s, &facts, flags);
-    if (s->last != NULL)
-        command_full_name(s->last, command);
     int len = snprintf(
         to, LINE_MAX,
         "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%u psub=%u "

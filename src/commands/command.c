@@ -111,10 +111,9 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     const struct command *c = entry->command;
     unsigned categories = command_categories(c);
     unsigned subcommands = entry->subcommands;
-    char name[COMMAND_FULL_NAME_MAX];
     const char *tips = c->tips != NULL ? c->tips : "";
     resp_array(w, 10);
-    resp_bulk_text(w, command_full_name(entry, name));
+    resp_bulk_text(w, c->name);
     resp_integer(w, c->arity);
     resp_set(w, count_bits(c->flags & COMMAND_FLAGS_TOLD));
     for (unsigned bit = 0; bit < COMMAND_FLAGS; bit++)
@@ -215,9 +214,8 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     struct resp_writer *w = &s->reply;
     const struct command *c = entry->command;
     unsigned subcommands = entry->subcommands;
-    char name[COMMAND_FULL_NAME_MAX];
     unsigned spec = 0;
-    resp_bulk_text(w, command_full_name(entry, name));
+    resp_bulk_text(w, c->name);
     resp_map(w, count_docs(entry));
     reply_text(w, "summary", c->summary != NULL ? c->summary : COMMAND_REFUSED);
     reply_text(w, "since", c->since);
@@ -381,7 +379,7 @@ static bool is_in_category(const struct command *c, struct span word)
 }
 
 static bool is_listed(struct session *s, const struct list_filter *filter,
-                      const struct command_entry *entry, struct span name)
+                      const struct command_entry *entry)
 {
     switch (filter->kind) {
     case LIST_ALL: break;
@@ -391,7 +389,7 @@ static bool is_listed(struct session *s, const struct list_filter *filter,
     case LIST_CATEGORY: return is_in_category(entry->command, filter->word);
     case LIST_PATTERN:
         session_charge(s, filter->word.len / LIST_PATTERN_PER_WORK);
-        return glob_match(filter->word, name, GLOB_CASE_INSENSITIVE);
+        return glob_match(filter->word, span_text(entry->command->name), GLOB_CASE_INSENSITIVE);
     }
     return true;
 }
@@ -401,7 +399,6 @@ static enum command_result command_list_command(struct session *s, const struct 
 {
     const struct command_index *commands = s->service->commands;
     struct list_filter filter;
-    char name[COMMAND_FULL_NAME_MAX];
     if (!parse_list(s, r, &filter))
         return COMMAND_DONE;
     for (; s->request.cursor < 2 * (uint64_t)commands->count; s->request.cursor++) {
@@ -410,13 +407,12 @@ static enum command_result command_list_command(struct session *s, const struct 
         if (s->request.cursor == commands->count)
             resp_array(&s->reply, s->request.sum);
         const struct command_entry *entry = &commands->entries[s->request.cursor % commands->count];
-        command_full_name(entry, name);
-        if (!is_listed(s, &filter, entry, span_text(name)))
+        if (!is_listed(s, &filter, entry))
             continue;
         if (s->request.cursor < commands->count)
             s->request.sum++;
         else
-            resp_bulk_text(&s->reply, name);
+            resp_bulk_text(&s->reply, entry->command->name);
     }
     return COMMAND_DONE;
 }

@@ -336,14 +336,12 @@ static unsigned commandstats_line(const struct service *service, unsigned number
     uint64_t ns = service_total(service, COUNTER(commands[number].ns));
     uint64_t rejected = service_total(service, COUNTER(commands[number].rejected));
     uint64_t failed = service_total(service, COUNTER(commands[number].failed));
-    char name[COMMAND_FULL_NAME_MAX];
     if (calls > 0 || rejected > 0 || failed > 0)
         buf_printf(b,
                    "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                    "failed_calls=%llu\r\n",
-                   command_full_name(&service->commands->entries[number], name), (ull)calls,
-                   (ull)(ns / 1000), calls > 0 ? (double)ns / 1000 / (double)calls : 0.0,
-                   (ull)rejected, (ull)failed);
+                   service->commands->entries[number].command->name, (ull)calls, (ull)(ns / 1000),
+                   calls > 0 ? (double)ns / 1000 / (double)calls : 0.0, (ull)rejected, (ull)failed);
     return service->group->count / INFO_LINES_WORK;
 }
 
@@ -361,12 +359,10 @@ static unsigned latencystats_line(const struct service *service, unsigned number
 {
     struct histogram_sum sum;
     struct percentiles percentiles = service_percentiles(service);
-    char name[COMMAND_FULL_NAME_MAX];
     unsigned loops = service_histogram(service, number, &sum);
     if (sum.total == 0)
         return 0;
-    buf_printf(b, "latency_percentiles_usec_%s:",
-               command_full_name(&service->commands->entries[number], name));
+    buf_printf(b, "latency_percentiles_usec_%s:", service->commands->entries[number].command->name);
     for (unsigned i = 0; i < percentiles.count; i++) {
         char percent[PERCENTILE_TEXT];
         double us = (double)histogram_sum_percentile(&sum, percentiles.percent[i]) / 1000;

@@ -233,7 +233,6 @@ static uint64_t bucket_end_us(unsigned bit)
 static void reply_histogram(struct session *s, const struct command_entry *entry)
 {
     struct histogram_sum sum;
-    char name[COMMAND_FULL_NAME_MAX];
     uint64_t below[HISTOGRAM_TOP_BIT + 1];
     unsigned buckets = 0;
     session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
@@ -242,7 +241,7 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
         below[bit] = histogram_sum_below(&sum, bit);
         buckets += below[bit] > below[bit - 1];
     }
-    resp_bulk_text(&s->reply, command_full_name(entry, name));
+    resp_bulk_text(&s->reply, entry->command->name);
     resp_map(&s->reply, 2);
     resp_bulk_text(&s->reply, "calls");
     resp_integer(&s->reply, (int64_t)sum.total);

@@ -341,7 +341,6 @@ static void log_foreign(struct conn *c)
 void conn_refused(const struct session *s, const struct command_entry *entry)
 {
     static _Atomic uint64_t logged_at[COMMANDS_MAX]; // by any loop; monotonic ns
-    char name[COMMAND_FULL_NAME_MAX];
     char address[CLIENT_ADDRESS_TEXT];
     if (!log_is_due(&logged_at[entry->number], clock_monotonic_ns(), REFUSED_LOG_INTERVAL))
         return;
@@ -349,7 +348,7 @@ void conn_refused(const struct session *s, const struct command_entry *entry)
     log_write(LOG_WARNING,
               "refused the administrative command '%s' to client id=%llu addr=%s: see "
               "--admin-commands (logged once a minute)",
-              command_full_name(entry, name), (unsigned long long)s->id, address);
+              entry->command->name, (unsigned long long)s->id, address);
 }
 
 // Shuts down our side after all is sent, and goes on reading. Closing the socket now, with input

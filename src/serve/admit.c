@@ -57,7 +57,7 @@ static void reject_unknown(struct session *s, const struct resp_request *r)
 const struct command_entry *admit_find(struct session *s, const struct resp_request *r,
                                        const struct command_entry *entry)
 {
-    char name[COMMAND_FULL_NAME_MAX];
+    char upper[COMMAND_NAME_MAX];
     if (entry == NULL) {
         reject_unknown(s, r);
         return NULL;
@@ -68,7 +68,7 @@ const struct command_entry *admit_find(struct session *s, const struct resp_requ
     const struct command_entry *sub = command_find_sub(s->service->commands, entry, word);
     if (sub == NULL)
         reject(s, NULL, "ERR unknown subcommand '%.*s'. Try %s HELP.", session_echoed(word),
-               word.ptr, command_upper_name(entry->command, name));
+               word.ptr, command_upper_name(entry->command, upper));
     return sub;
 }
 
@@ -92,21 +92,19 @@ static void reject_protected(struct session *s, const struct command_entry *entr
 
 static void reject_administrative(struct session *s, const struct command_entry *entry)
 {
-    char name[COMMAND_FULL_NAME_MAX];
     session_report_refusal(s, entry);
-    reject(s, entry, NO_PERMISSION, command_full_name(entry, name));
+    reject(s, entry, NO_PERMISSION, entry->command->name);
 }
 
 static void reject_write(struct session *s, const struct command_entry *entry)
 {
-    char name[COMMAND_FULL_NAME_MAX];
     service_count_refused(s->service, entry->command);
     switch (s->service->settings->write_error) {
     case WRITE_ERROR_UNSET: assert(false); break; // settings_complete has chosen one
     case WRITE_ERROR_READONLY:
         reject(s, entry, "READONLY You can't write against a read only replica.");
         break;
-    case WRITE_ERROR_NOPERM: reject(s, entry, NO_PERMISSION, command_full_name(entry, name)); break;
+    case WRITE_ERROR_NOPERM: reject(s, entry, NO_PERMISSION, entry->command->name); break;
     case WRITE_ERROR_ERR:
         reject(s, entry, "ERR You can't write against a read only replica.");
         break;
@@ -116,10 +114,8 @@ static void reject_write(struct session *s, const struct command_entry *entry)
 bool admit(struct session *s, const struct resp_request *r, const struct command_entry *entry)
 {
     const struct command *command = entry->command;
-    char name[COMMAND_FULL_NAME_MAX];
     if (!command_takes(command, r->argc)) {
-        reject(s, entry, "ERR wrong number of arguments for '%s' command",
-               command_full_name(entry, name));
+        reject(s, entry, "ERR wrong number of arguments for '%s' command", entry->command->name);
     } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
         reject_protected(s, entry);
     } else if (!s->authenticated && (command->flags & (NO_AUTH | STRANGERS)) == 0) {
@@ -135,7 +131,7 @@ bool admit(struct session *s, const struct resp_request *r, const struct command
         reject(s, entry,
                "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                "RESET are allowed in this context",
-               command_full_name(entry, name));
+               entry->command->name);
     } else {
         return true;
     }

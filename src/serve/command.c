@@ -223,8 +223,3 @@ const char *command_upper_name(const struct command *c, char *to)
     to[i] = '\0';
     return to;
 }
-
-const char *command_full_name(const struct command_entry *entry, char *to)
-{
-    return strcpy(to, entry->command->name);
-}

@@ -12,7 +12,10 @@
 struct session;
 struct resp_request;
 
-enum { COMMAND_NAME_MAX = 32 }; // longer words are no command of any table
+enum {
+    COMMAND_NAME_MAX = 32,                        // longer words are no command of any table
+    COMMAND_FULL_NAME_MAX = 2 * COMMAND_NAME_MAX, // bytes of "container|subcommand" and its NUL
+};
 
 // Redis's command flags, whose words command_flag_name gives. Without a prefix, because hundreds of
 // rows name them.
@@ -236,10 +239,6 @@ static inline const char *command_word(const struct command *c)
     const char *bar = strchr(c->name, '|');
     return bar != NULL ? bar + 1 : c->name;
 }
-
-// Writes "get" or "client|setname" at `to`, NUL-terminated; `to` itself.
-enum { COMMAND_FULL_NAME_MAX = 2 * COMMAND_NAME_MAX };
-const char *command_full_name(const struct command_entry *entry, char *to);
 
 // Writes the row's own word in upper case at `to` (COMMAND_NAME_MAX bytes); `to` itself.
 const char *command_upper_name(const struct command *c, char *to);

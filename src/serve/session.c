@@ -446,9 +446,8 @@ void session_report_refusal(const struct session *s, const struct command_entry 
 
 void session_refuse_administering(struct session *s)
 {
-    char name[COMMAND_FULL_NAME_MAX];
     session_report_refusal(s, s->request.running);
-    resp_error(&s->reply, NO_PERMISSION, command_full_name(s->request.running, name));
+    resp_error(&s->reply, NO_PERMISSION, s->request.running->command->name);
 }
 
 // ---- damaged data -------------------------------------------------------------------------------

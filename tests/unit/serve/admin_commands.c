@@ -75,11 +75,10 @@ static const char *ask(struct party *p, const char *request)
 static void check_table(void)
 {
     unsigned all = 0, parts = 0, other = 0;
-    char name[COMMAND_FULL_NAME_MAX];
     begin(1, ENABLE_NO);
     for (unsigned i = 0; i < loops.group.commands.count; i++) {
         const struct command_entry *entry = &loops.group.commands.entries[i];
-        command_full_name(entry, name);
+        const char *name = entry->command->name;
         if ((entry->command->flags & ADMINISTRATIVE) != 0)
             other += all == 10 || strcmp(administrative[all++], name) != 0;
         if ((entry->command->flags & ADMINISTRATIVE_IN_PART) != 0)
@@ -104,11 +103,11 @@ static void shortest(const struct command_entry *entry, char *to, size_t size)
 
 static void check_row(const struct command_entry *entry, enum enable_command allowed, bool local)
 {
-    char request[256], wanted[256], transaction[512], name[COMMAND_FULL_NAME_MAX];
+    char request[256], wanted[256], transaction[512];
+    const char *name = entry->command->name;
     bool may = allowed == ENABLE_YES || (allowed == ENABLE_LOCAL && local);
     bool queued = (entry->command->flags & NO_MULTI) == 0;
     struct party *p = party(local);
-    command_full_name(entry, name);
     snprintf(wanted, sizeof wanted, REFUSED("%s"), name);
     shortest(entry, request, sizeof request);
     const char *who = local ? "a client of this machine" : "another";
