@@ -47,8 +47,8 @@ void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double oth
     uint64_t waited = (uint64_t)((double)elapsed_ns * waiting);
     y->waited_ns += waited;
     if (others < BUSY_SHARE)
-        y->strangers_ns += waited;
-    if (y->strangers_ns >= YIELD_STRANGERS_NS)
+        y->others_ns += waited;
+    if (y->others_ns >= YIELD_OTHERS_NS)
         y->level = YIELD_TO_NONE;
     else if (y->waited_ns >= y->most_ns && y->level == YIELD_TO_ALL)
         y->level = YIELD_SOME;

@@ -81,7 +81,7 @@ static enum command_result reset_command(struct session *s, const struct resp_re
     if (s->reply_mode == REPLY_ON)
         s->reply.out = s->turn.out;
     s->reply.protocol = RESP2;
-    session_turn_aside(s); // the bounds for a stranger's requests are narrower
+    session_turn_aside(s); // the limits for unauthenticated clients hold for the requests after it
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }

@@ -279,16 +279,17 @@ enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct 
                                : parse_inline(p, input, args, capacity, bad);
 }
 
-// What a stranger may not say is found behind the reading of it, so that others do not pay for it:
-// whatever else is wrong comes later in the request.
-enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input,
-                                     struct resp_arg *args, size_t capacity, char *bad)
+// The limits for unauthenticated clients are checked after parsing, so authenticated clients pay
+// nothing for them. If `resp_parse` found a fault too, it comes later in the request than the
+// limit.
+enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
+                                            struct resp_arg *args, size_t capacity, char *bad)
 {
     enum resp_status status = resp_parse(p, input, args, capacity, bad);
-    if (p->expected > RESP_STRANGER_ARGS)
+    if (p->expected > RESP_UNAUTHENTICATED_ARGS)
         return bad_request(bad, "unauthenticated multibulk length");
-    bool too_long = p->in_bulk && p->bulk_len > RESP_STRANGER_BULK;
+    bool too_long = p->in_bulk && p->bulk_len > RESP_UNAUTHENTICATED_BULK;
     for (uint32_t i = 0; p->expected > 0 && i < p->argc; i++)
-        too_long |= args[i].len > RESP_STRANGER_BULK;
+        too_long |= args[i].len > RESP_UNAUTHENTICATED_BULK;
     return too_long ? bad_request(bad, "unauthenticated bulk length") : status;
 }

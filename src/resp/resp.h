@@ -21,9 +21,10 @@ enum {
     RESP_BULK_MAX = 1024 * 1024,
     // Arguments of one command; Redis's limit up to 6.2.
     RESP_ARGS_MAX = 1024 * 1024,
-    // Both before authentication, as in Redis.
-    RESP_STRANGER_BULK = 16 * 1024,
-    RESP_STRANGER_ARGS = 10,
+    // Limits for a client that has not authenticated, as in Redis: bytes of an argument, and number
+    // of arguments.
+    RESP_UNAUTHENTICATED_BULK = 16 * 1024,
+    RESP_UNAUTHENTICATED_ARGS = 10,
 };
 
 struct resp_arg {
@@ -72,10 +73,11 @@ enum { RESP_BAD_TEXT = 64 };
 enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                             size_t capacity, char *bad);
 
-// The same for a client who has not authenticated: at most RESP_STRANGER_ARGS arguments of at most
-// RESP_STRANGER_BULK bytes.
-enum resp_status resp_parse_stranger(struct resp_progress *p, struct bytes input,
-                                     struct resp_arg *args, size_t capacity, char *bad);
+// The same for a client that has not authenticated. A request of more than
+// RESP_UNAUTHENTICATED_ARGS arguments, or with one longer than RESP_UNAUTHENTICATED_BULK bytes, is
+// RESP_BAD.
+enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
+                                            struct resp_arg *args, size_t capacity, char *bad);
 
 // ---- replies -----------------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ bool admit(struct session *s, const struct resp_request *r, const struct command
         reject(s, entry, "ERR wrong number of arguments for '%s' command", entry->command->name);
     } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
         reject_protected(s, entry);
-    } else if (!s->authenticated && (command->flags & (NO_AUTH | STRANGERS)) == 0) {
+    } else if (!s->authenticated && (command->flags & (NO_AUTH | UNAUTHENTICATED)) == 0) {
         reject(s, entry, "NOAUTH Authentication required.");
     } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
         reject(s, entry, "ERR Command not allowed inside a transaction");

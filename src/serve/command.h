@@ -47,11 +47,11 @@ enum command_flag {
     // Refused to clients for whom enable-debug-command does not allow it; without a handler, to
     // all.
     PROTECTED = 1 << 21,
-    AT_ONCE = 1 << 22,    // not queued between MULTI and EXEC
-    SUBSCRIBED = 1 << 23, // allowed in RESP2 while subscribed
-    ORDERED = 1 << 24,    // finds keys by their order, for which all have to be readable
-    STRANGERS = 1 << 25,  // answered before AUTH too, though Redis does not
-    UNPAUSED = 1 << 26,   // answered also while CLIENT PAUSE holds
+    AT_ONCE = 1 << 22,         // not queued between MULTI and EXEC
+    SUBSCRIBED = 1 << 23,      // allowed in RESP2 while subscribed
+    ORDERED = 1 << 24,         // finds keys by their order, for which all have to be readable
+    UNAUTHENTICATED = 1 << 25, // is answered before AUTH too, unlike in Redis
+    UNPAUSED = 1 << 26,        // answered also while CLIENT PAUSE holds
     // Administrative: refused to whom admin-commands does not allow it.
     ADMINISTRATIVE = 1 << 27,
     // The same of some of its forms: the handler asks session_may_administer.

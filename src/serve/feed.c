@@ -43,7 +43,7 @@ static enum resp_status parse(struct session *s, struct bytes in, char *bad)
 {
     enum resp_status status;
     enum resp_status (*read)(struct resp_progress *, struct bytes, struct resp_arg *, size_t,
-                             char *) = s->authenticated ? resp_parse : resp_parse_stranger;
+                             char *) = s->authenticated ? resp_parse : resp_parse_unauthenticated;
     while ((status = read(&s->request.progress, in, s->request.args, s->request.args_capacity,
                           bad)) == RESP_ARGS_FULL)
         if (!reserve_args(s, s->request.args_capacity + 1))

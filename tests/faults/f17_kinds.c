@@ -33,9 +33,9 @@ static const char *data_file;
 struct kind {
     const char *name;
     struct buf request;
-    bool strangers; // a password is wanted, which they do not give
-    bool messages;  // are sent to all of them
-    bool reads;     // they take their replies
+    bool unauthenticated; // the server has a password, and the clients do not give it
+    bool messages;        // are sent to all of them
+    bool reads;           // they take their replies
 };
 
 // `count` words of `len` bytes, each another.
@@ -110,12 +110,12 @@ static void test_kind(struct kind *kind, unsigned clients)
                              limit,
                              "--threads",
                              "2",
-                             kind->strangers ? "--requirepass" : NULL,
+                             kind->unauthenticated ? "--requirepass" : NULL,
                              PASSWORD,
                              NULL};
     struct server_process server = server_start_measured(data_file, options, true);
     int other = connect_tcp(server.port);
-    if (kind->strangers)
+    if (kind->unauthenticated)
         require(crowd_converses(other, SPAN("AUTH " PASSWORD "\r\n"), SPAN("+OK\r\n")), "no AUTH");
     // Who publishes, and asks, is to stay.
     require(crowd_converses(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n")), "no answer");
@@ -167,15 +167,15 @@ int main(void)
     buf_release(&data);
     unsigned clients = crowd_allowed(CLIENTS, SPARE);
 
-    struct kind strangers = {.name = "requests before AUTH", .strangers = true};
-    buf_append_text(&strangers.request, "*10\r\n");
+    struct kind unauthenticated = {.name = "requests before AUTH", .unauthenticated = true};
+    buf_append_text(&unauthenticated.request, "*10\r\n");
     for (unsigned i = 0; i < 10; i++) {
-        buf_append_text(&strangers.request, "$16384\r\n");
-        append_bytes(&strangers.request, 'x', i < 9 ? 16386 : 16000);
+        buf_append_text(&unauthenticated.request, "$16384\r\n");
+        append_bytes(&unauthenticated.request, 'x', i < 9 ? 16386 : 16000);
     }
-    test_kind(&strangers, clients);
+    test_kind(&unauthenticated, clients);
 
-    struct kind refused = {.name = "errors before AUTH", .strangers = true};
+    struct kind refused = {.name = "errors before AUTH", .unauthenticated = true};
     append_times(&refused.request, 50000, SPAN("PING\r\n"));
     test_kind(&refused, clients);
 

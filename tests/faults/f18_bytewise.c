@@ -1,6 +1,6 @@
 // 10,000 clients begin a command and send it a byte now and then: they are closed when the time for
 // a request is over, not before, cost little until then, and another client does not notice. So are
-// those who promise much and send little, and strangers who begin to authenticate.
+// clients that announce much and send little, and clients that begin to authenticate.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -35,11 +35,11 @@ static const struct span kinds[] = {
     SPAN("*1048576\r\n$4\r\nMGET\r\n$36\r\n" KEY "\r\n"),
     SPAN("*2\r\n$4\r\nECHO\r\n$1048576\r\nx and so on"),
 };
-static const struct span strange_kinds[] = {
+static const struct span unauthenticated_kinds[] = {
     SPAN("*2\r\n$4\r\nAUTH\r\n$15\r\nnot the password"),
     SPAN("AUTH default not the password"),
     SPAN("*3\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH"),
-    SPAN("PING this is what a stranger sends"),
+    SPAN("PING this is what an unauthenticated client sends"),
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -61,13 +61,14 @@ static bool send_byte(const struct slow *s, const struct span *request, unsigned
 static void test_bytewise(bool measured, unsigned clients, const char *password)
 {
     static struct slow slow[CLIENTS];
-    const struct span *said = password != NULL ? strange_kinds : kinds;
+    const struct span *said = password != NULL ? unauthenticated_kinds : kinds;
     char most[16], timeout[16], what[64], hello[64];
     snprintf(most, sizeof most, "%u", clients + WARM_UP);
     snprintf(timeout, sizeof timeout, "%d", TIMEOUT);
     snprintf(hello, sizeof hello, password != NULL ? "AUTH %s\r\n" : "PING\r\n", password);
     struct span welcome = password != NULL ? span_text("+OK\r\n") : span_text("+PONG\r\n");
-    snprintf(what, sizeof what, "%u %s", clients, password != NULL ? "strangers" : "clients");
+    snprintf(what, sizeof what, "%u %s", clients,
+             password != NULL ? "unauthenticated clients" : "clients");
     const char *options[] = {"--maxclients",
                              most,
                              "--request-timeout",

@@ -17,12 +17,12 @@
 #include "support/talk.h"
 #include "support/watch.h"
 
-enum { STRANGER = 65534 };
+enum { INTRUDER_UID = 65534 };
 
 static const struct table table = {1, 500};
 static const char *data;
 static const char *path; // of its index file
-static bool strangers;   // there can be another user: this test is run by root
+static bool other_user;  // root runs this test, so the intruder can be another user
 
 static const char *const names[] = {"lock", "tmp", "0123456789abcdef.tmp"};
 enum { NAMES = sizeof names / sizeof *names };
@@ -34,25 +34,26 @@ static const char *beside(unsigned i)
     return test_path(name);
 }
 
-static pid_t stranger;
-static int orders; // closed: the stranger is to end
+static pid_t intruder;
+static int orders; // the intruder ends when this is closed
 
-// Another user, who makes files of those names, and locks them, the data file and the index.
-static void invite_stranger(bool makes_files)
+// A process, of another user if possible. It makes and locks files of those names if `makes_files`
+// is set, and locks the data file and the index.
+static void start_intruder(bool makes_files)
 {
     int ready[2];
     int stop[2];
     char byte;
     require(pipe2(ready, O_CLOEXEC) == 0 && pipe2(stop, O_CLOEXEC) == 0, "no pipe");
-    stranger = fork();
-    require(stranger >= 0, "no child");
-    if (stranger == 0) {
+    intruder = fork();
+    require(intruder >= 0, "no child");
+    if (intruder == 0) {
         close(stop[1]);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (strangers && (setgid(STRANGER) != 0 || setuid(STRANGER) != 0))
+        if (other_user && (setgid(INTRUDER_UID) != 0 || setuid(INTRUDER_UID) != 0))
             _exit(1);
         for (unsigned i = 0; makes_files && i < NAMES; i++) {
-            int fd = open(beside(i), O_RDWR | O_CREAT | O_EXCL, strangers ? 0600 : 0644);
+            int fd = open(beside(i), O_RDWR | O_CREAT | O_EXCL, other_user ? 0600 : 0644);
             if (fd < 0 || (i > 0 && write(fd, "precious", 8) != 8) || flock(fd, LOCK_EX) != 0)
                 _exit(2);
         }
@@ -72,10 +73,10 @@ static void invite_stranger(bool makes_files)
     close(ready[0]);
 }
 
-static void dismiss_stranger(void)
+static void stop_intruder(void)
 {
     close(orders);
-    require(waitpid(stranger, NULL, 0) == stranger, "no child");
+    require(waitpid(intruder, NULL, 0) == intruder, "no child");
 }
 
 static void is_precious(const char *file, const char *what)
@@ -126,20 +127,21 @@ static void is_unharmed(const char *what)
 
 static void check_foreign_files(void)
 {
-    invite_stranger(true);
+    start_intruder(true);
     is_unharmed("files of another user, who has them locked");
     struct stat status;
     for (unsigned i = 0; i < NAMES; i++) {
-        ok(lstat(beside(i), &status) == 0 && (!strangers || status.st_uid == STRANGER),
+        ok(lstat(beside(i), &status) == 0 && (!other_user || status.st_uid == INTRUDER_UID),
            "the other's %s is there", names[i]);
         if (i > 0)
             is_precious(beside(i), "and");
     }
-    dismiss_stranger();
+    stop_intruder();
     remove_names();
 }
 
-// A link's target is ours and may be written to by us alone: that is what a stranger is after.
+// The target of each link belongs to this test and only we may write to it. An intruder would use
+// such links to make the server write to a file of ours.
 static void check_links(bool hard)
 {
     const char *target = test_file("precious", SPAN("precious"));
@@ -162,22 +164,22 @@ static void check_foreign_locks(void)
     is_number(server_stop(&s), 0, "there is an index");
     struct stat status;
     require(truncate(path, 100) == 0 && stat(path, &status) == 0, "cannot cut the index");
-    invite_stranger(false);
+    start_intruder(false);
     is_unharmed("the data file and the index locked by another user");
-    dismiss_stranger();
+    stop_intruder();
     remove_names();
 }
 
 int main(void)
 {
     const char *folder = test_path("shared");
-    strangers = geteuid() == 0;
+    other_user = geteuid() == 0;
     require(mkdir(folder, 0700) == 0 && chmod(folder, 01777) == 0 &&
                 chmod(test_folder(), 0755) == 0,
             "no folder");
     data = table_file(&table, "shared/table.data");
     path = test_path("shared/table.data.idx");
-    if (!strangers)
+    if (!other_user)
         diag("not run by root: the other user is ourselves, with files that others may open");
     check_foreign_files();
     check_links(true);

@@ -1,14 +1,14 @@
 // Fuzz target: the request parser finds the same requests however the bytes arrive, keeps to what
 // has arrived, and has words only of bytes of the request they are in.
 //
-// The first byte of an input tells how it is cut and whether the client is a stranger; the others
-// are what arrives. Each piece parsed is a copy that ends at a guard page, and the storage for
+// The first byte of an input says how it is cut and whether the client is unauthenticated; the rest
+// is what arrives. Each piece parsed is a copy that ends at a guard page, and the storage for
 // arguments is exactly as large as the parser is told.
 #include "fuzz/fuzz.h"
 #include "resp/resp.h"
 #include "support/guard.h"
 
-enum { STRANGER = 1, PLACE_SIZE = 256 * 1024 };
+enum { UNAUTHENTICATED = 1, PLACE_SIZE = 256 * 1024 };
 
 // One request being read.
 struct reading {
@@ -34,12 +34,13 @@ static struct bytes place(struct span s)
     return (struct bytes){at, s.len};
 }
 
-static enum resp_status parse(struct reading *r, bool stranger, struct bytes in, char *bad)
+static enum resp_status parse(struct reading *r, bool unauthenticated, struct bytes in, char *bad)
 {
     enum resp_status status;
     for (;;) {
-        status = stranger ? resp_parse_stranger(&r->progress, in, r->args, r->capacity, bad)
-                          : resp_parse(&r->progress, in, r->args, r->capacity, bad);
+        status = unauthenticated
+                     ? resp_parse_unauthenticated(&r->progress, in, r->args, r->capacity, bad)
+                     : resp_parse(&r->progress, in, r->args, r->capacity, bad);
         must(r->progress.at <= in.len && r->progress.searched <= in.len - r->progress.at,
              "the progress is within the input");
         must(r->progress.argc <= r->capacity, "the arguments are within their storage");
@@ -52,22 +53,23 @@ static enum resp_status parse(struct reading *r, bool stranger, struct bytes in,
 }
 
 // A complete request: its size, its form and its words.
-static void note_request(const struct reading *r, struct bytes in, bool stranger, struct buf *to)
+static void note_request(const struct reading *r, struct bytes in, bool unauthenticated,
+                         struct buf *to)
 {
     const struct resp_progress *p = &r->progress;
     struct resp_request request = {in.ptr, r->args, p->argc};
     must(p->at > 0, "a request has bytes");
     buf_printf(to, "@%zu %d %u", p->at, p->inline_form, (unsigned)p->argc);
-    must(!stranger || p->inline_form || p->argc <= RESP_STRANGER_ARGS,
-         "a stranger has few arguments");
+    must(!unauthenticated || p->inline_form || p->argc <= RESP_UNAUTHENTICATED_ARGS,
+         "an unauthenticated client has few arguments");
     for (uint32_t i = 0; i < p->argc; i++) {
         struct span word = resp_arg(&request, i);
         must(r->args[i].offset <= p->at && word.len <= p->at - r->args[i].offset,
              "a word is within its request");
         must(i == 0 || r->args[i].offset >= r->args[i - 1].offset + r->args[i - 1].len,
              "words do not overlap");
-        must(!stranger || p->inline_form || word.len <= RESP_STRANGER_BULK,
-             "a stranger's words are short");
+        must(!unauthenticated || p->inline_form || word.len <= RESP_UNAUTHENTICATED_BULK,
+             "the words of an unauthenticated client are short");
         buf_printf(to, " %zu:", word.len);
         buf_append(to, word);
     }
@@ -86,7 +88,7 @@ static size_t next_piece(unsigned *cut, size_t left)
 }
 
 // What is read of `text` when it arrives cut like that. 0: not at all.
-static void read_all(struct span text, unsigned cut, bool stranger, struct buf *to)
+static void read_all(struct span text, unsigned cut, bool unauthenticated, struct buf *to)
 {
     char bad[RESP_BAD_TEXT];
     struct reading r = {0};
@@ -96,10 +98,10 @@ static void read_all(struct span text, unsigned cut, bool stranger, struct buf *
         have += next_piece(&cut, text.len - have);
         do {
             struct bytes in = place(span_of(text.ptr + begin, have - begin));
-            status = parse(&r, stranger, in, bad);
+            status = parse(&r, unauthenticated, in, bad);
             if (status != RESP_COMPLETE)
                 continue;
-            note_request(&r, in, stranger, to);
+            note_request(&r, in, unauthenticated, to);
             begin += r.progress.at;
             free(r.args);
             r = (struct reading){0};
@@ -117,9 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0 || size > PLACE_SIZE)
         return 0;
     struct span text = {(const char *)data + 1, size - 1};
-    bool stranger = (data[0] & STRANGER) != 0;
-    read_all(text, 0, stranger, &whole);
-    read_all(text, 1 + (unsigned)data[0], stranger, &cut);
+    bool unauthenticated = (data[0] & UNAUTHENTICATED) != 0;
+    read_all(text, 0, unauthenticated, &whole);
+    read_all(text, 1 + (unsigned)data[0], unauthenticated, &cut);
     must(!whole.oom && !cut.oom, "memory for what is read");
     must(span_equal(buf_span(&whole), buf_span(&cut)), "requests are the same however cut");
     buf_release(&whole);

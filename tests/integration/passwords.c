@@ -55,7 +55,7 @@ static void check_again(void)
     int in = connect_tcp(server.port);
     int out = connect_tcp(server.port);
     answers(in, SPAN("AUTH first\r\n" GET), SPAN("+OK\r\n" VALUE), "the first password");
-    answers(out, SPAN(GET), SPAN(NOAUTH), "a stranger");
+    answers(out, SPAN(GET), SPAN(NOAUTH), "no password");
     change(span_text("second\n"));
     log_await(server.log_path, "the password has changed");
     answers(in, SPAN(GET), SPAN(VALUE), "who is in stays");
@@ -64,7 +64,7 @@ static void check_again(void)
         enters("second", "+OK\r\n", "the second is right");
     }
     answers(out, SPAN(GET "AUTH first\r\nAUTH second\r\n" GET), SPAN(NOAUTH WRONG "+OK\r\n" VALUE),
-            "the stranger needs the second");
+            "an unauthenticated client needs the second");
     answers(in, SPAN("RESET\r\n" GET "HELLO 2 AUTH default first\r\n"),
             SPAN("+RESET\r\n" NOAUTH WRONG), "who leaves by RESET needs the second, too");
 

@@ -26,8 +26,8 @@ enum {
     VALUE = 1000,
     GETS = CHECKED_BUILD ? 100 * 1000 : 300 * 1000,
     MGETS = 50,
-    MANY = 30 * 1000,    // replies of 30 MB, where no library is needed
-    STRANGE = 10 * 1000, // requests before AUTH; a stranger may send 1 MiB ahead
+    MANY = 30 * 1000,            // replies of 30 MB, where no library is needed
+    UNAUTHENTICATED = 10 * 1000, // requests before AUTH; at most 1 MiB of them may wait
     LONG_KEY = 1000,
     LONG_REQUESTS = 80 * 1000, // more than the 64 MiB of requests that are kept
     KEPT = 64 * 1024 * 1024,
@@ -256,11 +256,11 @@ static void test_paused(const char *path, int other)
     close(fd);
 }
 
-// ---- strangers ----------------------------------------------------------------------------------
+// ---- requests before AUTH -----------------------------------------------------------------------
 
-static void test_strangers(void)
+static void test_unauthenticated(void)
 {
-    const char *path = test_path("strangers");
+    const char *path = test_path("unauthenticated");
     const char *options[] = {"--unixsocket", path, "--requirepass", PASSWORD, NULL};
     struct server_process server = server_start(data_file, options);
     begin();
@@ -268,10 +268,10 @@ static void test_strangers(void)
     add_gets(MANY);
     test_plain(path, "AUTH first");
     begin();
-    for (unsigned i = 0; i < STRANGE; i++)
+    for (unsigned i = 0; i < UNAUTHENTICATED; i++)
         add("GET x", "-NOAUTH Authentication required.\r\n");
     add("AUTH " PASSWORD, "+OK\r\n");
-    add_gets(STRANGE);
+    add_gets(UNAUTHENTICATED);
     test_plain(path, "AUTH late");
     is_number(server_stop(&server), 0, "the server's exit code");
 }
@@ -371,7 +371,7 @@ int main(void)
     test_more_than_is_kept(path, other);
     close(other);
     is_number(server_stop(&server), 0, "the server's exit code");
-    test_strangers();
+    test_unauthenticated();
     test_stop();
     buf_release(&request);
     buf_release(&wanted);

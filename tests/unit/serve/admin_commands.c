@@ -248,10 +248,11 @@ static void check_heard(unsigned count)
     other->session.local = false;
     loops_run(&loops);
     is_bytes(hear(other), span_text(""), "no other command is");
-    struct party *stranger = party(false);
-    is_text(ask(stranger, "CLIENT UNPAUSE"), REFUSED("client|unpause"), "who may not end it");
-    is_text(ask(stranger, "QUIT"), "+OK\r\n", "QUIT is answered");
-    ok(stranger->closed, "and the connection closed");
+    struct party *remote = party(false);
+    is_text(ask(remote, "CLIENT UNPAUSE"), REFUSED("client|unpause"),
+            "a client of another machine may not end it");
+    is_text(ask(remote, "QUIT"), "+OK\r\n", "QUIT is answered");
+    ok(remote->closed, "and the connection closed");
     is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "CLIENT UNPAUSE is");
     for (unsigned i = 0; i < count; i++)
         is_number((int64_t)loops.service[i].paused_until, 0, "loop %u goes on", i);
@@ -298,23 +299,23 @@ static void check_transaction(void)
     loops_release(&loops);
 }
 
-static void check_strangers(void)
+static void check_unauthenticated(void)
 {
     settings.requirepass = "secret";
     begin(2, ENABLE_LOCAL);
     struct party *p = party(true);
-    struct party *stranger = party_new(&loops, 1);
+    struct party *late = party_new(&loops, 1);
     struct party *other = party_new(&loops, 1);
     is_text(ask(p, "AUTH secret\nCLIENT PAUSE 100000"), "+OK\r\n+OK\r\n", "(a pause)");
-    is_text(ask(stranger, "GET " KEY "\nAUTH x"),
+    is_text(ask(late, "GET " KEY "\nAUTH x"),
             NOAUTH "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
-            "a stranger is refused in a pause");
-    is_text(ask(stranger, "AUTH secret\nGET " KEY), "+OK\r\n", "and heard");
+            "an unauthenticated client is refused in a pause");
+    is_text(ask(late, "AUTH secret\nGET " KEY), "+OK\r\n", "and may authenticate");
     ok(strncmp(ask(other, "HELLO 3 AUTH default secret\nGET " KEY), "%7\r\n", 4) == 0,
        "by HELLO, too");
     is_text(ask(other, "CLIENT UNPAUSE"), "", "(this one waits for itself)");
     is_text(ask(p, "CLIENT UNPAUSE"), "+OK\r\n", "the pause ends");
-    is_bytes(hear(stranger), span_text("$5\r\nvalue\r\n"), "and both are served");
+    is_bytes(hear(late), span_text("$5\r\nvalue\r\n"), "and both are served");
     is_bytes(hear(other), span_text("$5\r\nvalue\r\n+OK\r\n"), "in their order");
     loops_release(&loops);
     settings.requirepass = NULL;
@@ -354,7 +355,7 @@ int main(void)
     check_heard(4);
     check_inline();
     check_transaction();
-    check_strangers();
+    check_unauthenticated();
     check_duration();
     dataset_close(dataset);
     return done_testing();

@@ -1,4 +1,5 @@
-// A server with a password: what strangers may say, how they enter, and what they can make us keep.
+// A server with a password: what clients may send before AUTH, how they authenticate, and how much
+// memory they can make the server take before that.
 #include "data/dataset.h"
 #include "serve/session.h"
 #include "support/service.h"
@@ -36,12 +37,13 @@ static void check_commands(void)
     check_case("RESET\nQUIT\nPING", "+RESET\r\n+OK\r\n");
     check_case("HELLO\nHELLO 3\nHELLO 3 SETNAME a\nHELLO 4",
                HELLO_FIRST HELLO_FIRST HELLO_FIRST "-NOPROTO unsupported protocol version\r\n");
-    // Each command that is not for strangers refuses them.
+    // All other commands refuse a client that has not authenticated.
     for (unsigned i = 0; i < loops.group.commands.count; i++) {
         const struct command_entry *entry = &loops.group.commands.entries[i];
         const struct command *c = entry->command;
         int words = c->arity < 0 ? -c->arity : c->arity;
-        if ((c->flags & (NO_AUTH | STRANGERS | PROTECTED)) != 0 || c->handler == NULL || words > 10)
+        if ((c->flags & (NO_AUTH | UNAUTHENTICATED | PROTECTED)) != 0 || c->handler == NULL ||
+            words > 10)
             continue;
         struct party *p = party_new(&loops, 0);
         buf_printf(&p->said, "*%d\r\n", words);

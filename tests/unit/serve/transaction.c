@@ -216,8 +216,8 @@ static void check_random(struct random *r)
     }
 }
 
-// Unlike what a client has already been told to be, one who RESETs is a stranger.
-static void check_stranger(void)
+// RESET logs the client out, so the limits for unauthenticated clients hold for what follows it.
+static void check_logged_out(void)
 {
     struct settings guarded = test_settings;
     struct loops own;
@@ -373,7 +373,7 @@ int main(void)
     check_replies();
     check_cutting();
     check_random(&r);
-    check_stranger();
+    check_logged_out();
     check_long();
     check_memory();
     check_counters();
