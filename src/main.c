@@ -157,7 +157,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
 
 // For whoever waits for the line. Not where it would have to be waited for, as clients are waiting
 // by now.
-__attribute__((format(printf, 1, 2))) static void announce(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void print_ready_line(const char *format, ...)
 {
     char line[512];
     struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
@@ -204,8 +204,8 @@ static int serve(const struct options *options)
         fail(&error);
         goto out;
     }
-    announce("ready %s %llu keys in %.3f seconds", server_address(server), (ull)keys,
-             (double)(clock_monotonic_ns() - start) / 1e9);
+    print_ready_line("ready %s %llu keys in %.3f seconds", server_address(server), (ull)keys,
+                     (double)(clock_monotonic_ns() - start) / 1e9);
     notify_ready("serving %llu keys of %s", (ull)keys, options->data_file);
     server_run(server);
     log_write(LOG_NOTICE, "stopped");

@@ -100,7 +100,7 @@ static bool open_tcp(struct acceptor *a, struct settings *settings, bool every, 
     for (unsigned i = 0; i < settings->bind.count; i++) {
         const char *address = settings->bind.items[i];
         bool optional = *address == '-';
-        if (listener_is_every(address + optional) != every)
+        if (listener_is_wildcard(address + optional) != every)
             continue;
         bool opened = listener_open_tcp(a->listeners, &a->listener_count, address + optional,
                                         settings->port, settings->tcp_backlog, error);
@@ -136,10 +136,10 @@ const char *acceptor_address(const struct acceptor *a)
     return a->listeners[0].text;
 }
 
-bool acceptor_stands(const struct acceptor *a, struct error *error)
+bool acceptor_is_reachable(const struct acceptor *a, struct error *error)
 {
     for (unsigned i = 0; i < a->listener_count; i++)
-        if (!listener_stands(&a->listeners[i], error))
+        if (!listener_is_reachable(&a->listeners[i], error))
             return false;
     return true;
 }
@@ -239,7 +239,7 @@ static void watch_listeners(struct acceptor *a)
         ev_io_start(a->ev, &a->watchers[i]);
 }
 
-static void ignore_listeners(struct acceptor *a)
+static void unwatch_listeners(struct acceptor *a)
 {
     for (unsigned i = 0; i < a->listener_count; i++)
         ev_io_stop(a->ev, &a->watchers[i]);
@@ -256,10 +256,10 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *timer, int events)
 // waiting.
 static void pause_accepting(struct acceptor *a, const char *reason)
 {
-    if (!a->refused)
+    if (!a->accept_failed)
         log_write(LOG_WARNING, "cannot accept connections for now: %s", reason);
-    a->refused = true;
-    ignore_listeners(a);
+    a->accept_failed = true;
+    unwatch_listeners(a);
     ev_timer_set(&a->pause, ACCEPT_PAUSE, 0);
     ev_timer_start(a->ev, &a->pause);
 }
@@ -278,7 +278,7 @@ static void on_acceptable(struct ev_loop *ev, ev_io *io, int events)
         socklen_t len = sizeof peer;
         int fd = accept4(io->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            a->refused = false;
+            a->accept_failed = false;
             admit(a, fd, (struct sockaddr *)&peer, len);
             continue;
         }
@@ -313,6 +313,6 @@ void acceptor_stop(struct acceptor *a)
 {
     if (a->ev == NULL)
         return;
-    ignore_listeners(a);
+    unwatch_listeners(a);
     ev_timer_stop(a->ev, &a->pause);
 }

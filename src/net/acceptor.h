@@ -22,8 +22,8 @@ struct acceptor {
     struct listener listeners[LISTENERS_MAX];
     ev_io watchers[LISTENERS_MAX]; // of the listeners, in their order
     unsigned listener_count;
-    ev_timer pause; // runs while the system refuses connections
-    bool refused;   // the system refused the last one; logged once, until one is accepted
+    ev_timer pause;     // runs while the system refuses connections
+    bool accept_failed; // the system refused the last one; logged once, until one is accepted
 };
 
 // Raises the limit of open files so that `maxclients` of `settings` clients fit. Where the system
@@ -43,7 +43,7 @@ const char *acceptor_address(const struct acceptor *a);
 
 // True when clients can still find all listeners. False with a message when the file of a unix
 // socket was removed or replaced.
-bool acceptor_stands(const struct acceptor *a, struct error *error);
+bool acceptor_is_reachable(const struct acceptor *a, struct error *error);
 
 // Accepts clients from here on, in loop `ev`, and gives them to `workers`.
 void acceptor_start(struct acceptor *a, struct ev_loop *ev, struct workers *workers);

@@ -37,7 +37,8 @@ enum {
     REQUEST_STEP = 64 * 1024,
 };
 
-static const uint64_t FOREIGN_LOG_INTERVAL = 60 * CLOCK_SECOND; // as Redis logs such clients
+static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL =
+    60 * CLOCK_SECOND; // as Redis logs such clients
 static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
@@ -52,7 +53,7 @@ static void count_memory(struct conn *c, size_t bytes)
 }
 
 // Counts the memory that it holds now.
-static void account(struct conn *c)
+static void update_memory(struct conn *c)
 {
     size_t bytes = CONN_MEMORY + c->input.cap + c->backlog.memory + output_memory(&c->output) +
                    session_memory(&c->session);
@@ -80,18 +81,18 @@ struct conn *conn_new(struct loop *loop, int fd, uint64_t id, bool local)
     c->session.created_ns = c->active_at;
     link_init(&c->link);
     link_move_last(&loop->active, &c->link);
-    link_init(&c->wait);
+    link_init(&c->timeout_link);
     link_init(&c->memory.class);
     link_init(&c->wake);
-    c->awaits = AWAITS_NOTHING;
-    account(c);
+    c->timeout = TIMEOUT_NONE;
+    update_memory(c);
     return c;
 }
 
-static void await_nothing(struct conn *c)
+static void stop_timeout(struct conn *c)
 {
-    link_remove(&c->wait);
-    c->awaits = AWAITS_NOTHING;
+    link_remove(&c->timeout_link);
+    c->timeout = TIMEOUT_NONE;
 }
 
 void conn_free(struct conn *c)
@@ -106,9 +107,9 @@ void conn_free(struct conn *c)
     output_release(&c->output);
     link_remove(&c->link);
     link_remove(&c->wake);
-    await_nothing(c);
+    stop_timeout(c);
     count_memory(c, 0);
-    counter_add(&c->loop->gone, 1);
+    counter_add(&c->loop->closed_connections, 1);
     free(c);
 }
 
@@ -126,8 +127,8 @@ void conn_wake(struct session *s)
         link_move_last(&c->loop->ready, &c->wake);
 }
 
-static void name_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
-                         int (*get)(int, struct sockaddr *, socklen_t *))
+static void format_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
+                           int (*get)(int, struct sockaddr *, socklen_t *))
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
@@ -161,12 +162,12 @@ void conn_describe(const struct session *s, struct client_facts *facts)
         .reading = ev_is_active(&c->io) && (c->io.events & EV_READ) != 0,
         .writing = ev_is_active(&c->io) && (c->io.events & EV_WRITE) != 0,
     };
-    name_address(facts->address, c, getpeername);
-    name_address(facts->local_address, c, getsockname);
+    format_address(facts->address, c, getpeername);
+    format_address(facts->local_address, c, getsockname);
 }
 
 // Waits for exactly these events.
-static void watch(struct conn *c, int events)
+static void set_events(struct conn *c, int events)
 {
     if (events == 0) {
         ev_io_stop(c->loop->ev, &c->io);
@@ -251,8 +252,8 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     if (written < 0)
         return errno == EAGAIN || errno == EINTR;
     *sent = (size_t)written;
-    if (c->awaits == AWAITS_READING)
-        await_nothing(c);
+    if (c->timeout == TIMEOUT_WRITE)
+        stop_timeout(c);
     counter_add(&c->loop->service.stats.writes, 1);
     counter_add(&c->loop->service.stats.net_output_bytes, *sent);
     output_take(out, *sent);
@@ -260,7 +261,7 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
 }
 
 // Tries again to send the replies that could not be sent at once. False as above.
-static bool send_kept(struct conn *c)
+static bool send_pending(struct conn *c)
 {
     size_t sent;
     bool alive = write_once(c, &c->output, output_pending(&c->output), &sent);
@@ -282,7 +283,7 @@ void conn_read_ahead(struct conn *c, struct bytes *input)
 
 // Keeps the bytes of `input` that the session has not consumed. False when memory is short, or the
 // request is longer than the client may send.
-static bool keep_rest(struct conn *c, struct bytes input, size_t consumed)
+static bool keep_unconsumed(struct conn *c, struct bytes input, size_t consumed)
 {
     if (c->input.len > 0)
         buf_remove_front(&c->input, consumed);
@@ -306,31 +307,31 @@ static bool feed(struct conn *c, struct bytes input, struct output *out)
         return false;
     struct feed_result result = session_feed(&c->session, input, out);
     c->status = result.status;
-    if (result.consumed > 0 && c->awaits == AWAITS_REQUEST)
-        await_nothing(c);
+    if (result.consumed > 0 && c->timeout == TIMEOUT_REQUEST)
+        stop_timeout(c);
     if (c->status == FEED_CLOSE)
         backlog_release(&c->backlog);
-    if (!keep_rest(c, input, c->status == FEED_CLOSE ? input.len : result.consumed))
+    if (!keep_unconsumed(c, input, c->status == FEED_CLOSE ? input.len : result.consumed))
         return false;
     // An unfinished reply may hold much memory, and many clients may be answered before it is sent.
     if (c->status != FEED_NEEDS_INPUT)
-        account(c);
+        update_memory(c);
     return !session_oom(&c->session, out) && !c->session.killed;
 }
 
 bool conn_answer(struct conn *c, struct bytes input, struct output *out)
 {
     bool alive = feed(c, input, output_pending(&c->output) > 0 ? &c->output : out);
-    c->in_line = false;
+    c->queued = false;
     return alive;
 }
 
 // Logs that the client is no Redis client but speaks another protocol.
-static void log_foreign(struct conn *c)
+static void log_foreign_protocol(struct conn *c)
 {
     static _Atomic uint64_t logged_at; // by any loop; monotonic ns
     if (c->session.close_reason == NULL ||
-        !log_is_due(&logged_at, loop_now(c->loop), FOREIGN_LOG_INTERVAL))
+        !log_is_due(&logged_at, loop_now(c->loop), FOREIGN_PROTOCOL_LOG_INTERVAL))
         return;
     log_write(LOG_WARNING,
               "possible attack: client id=%llu speaks %s instead of RESP; connection closed "
@@ -356,21 +357,21 @@ void conn_refused(const struct session *s, const struct command_entry *entry)
 // it.
 static void linger(struct conn *c)
 {
-    log_foreign(c);
+    log_foreign_protocol(c);
     shutdown(c->io.fd, SHUT_WR);
     session_leave(&c->session);
-    await_nothing(c);
+    stop_timeout(c);
     count_memory(c, 0);
     counter_sub(&c->loop->service.stats.connected_clients, 1);
     c->lingering = true;
     c->active_at = loop_now(c->loop);
     link_move_last(&c->loop->lingering, &c->link);
     loop_start_sweep(c->loop);
-    watch(c, EV_READ);
+    set_events(c, EV_READ);
 }
 
 // True when there is more to do with bytes that the client has sent already.
-static bool is_unfinished(const struct conn *c)
+static bool has_more_work(const struct conn *c)
 {
     return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER ||
            (c->status == FEED_NEEDS_INPUT && c->backlog.len > 0);
@@ -379,12 +380,12 @@ static bool is_unfinished(const struct conn *c)
 // True when more input is to be read from the socket. While there is work with earlier input, that
 // matters for a client that does not read its replies: it may begin to, once it has written all its
 // requests. So it is read from as far as its input may grow.
-static bool wants_input(const struct conn *c)
+static bool may_read_more(const struct conn *c)
 {
     size_t most = SIZE_MAX;
     if (c->status == FEED_WAITS && output_pending(&c->output) == 0)
         most = WAITING_INPUT_MAX;
-    else if (c->status == FEED_WAITS || is_unfinished(c))
+    else if (c->status == FEED_WAITS || has_more_work(c))
         most = session_input_max(&c->session);
     return !c->ended && unanswered(c) < most;
 }
@@ -392,10 +393,10 @@ static bool wants_input(const struct conn *c)
 // The events that the connection waits for.
 static int events_for(const struct conn *c)
 {
-    int events = output_pending(&c->output) > 0 || is_unfinished(c) ? EV_WRITE : 0;
-    if (wants_input(c))
+    int events = output_pending(&c->output) > 0 || has_more_work(c) ? EV_WRITE : 0;
+    if (may_read_more(c))
         events |= EV_READ;
-    if (c->draining && c->status == FEED_NEEDS_INPUT && !is_unfinished(c) && !c->ended)
+    if (c->draining && c->status == FEED_NEEDS_INPUT && !has_more_work(c) && !c->ended)
         events |= EV_READ | EV_WRITE;
     return events;
 }
@@ -414,38 +415,38 @@ bool conn_has_unread(const struct conn *c)
 }
 
 // Begins the client's time for `what`.
-static void await(struct conn *c, enum awaited what)
+static void start_timeout(struct conn *c, enum client_timeout what)
 {
-    c->awaits = what;
-    c->waits_since = loop_now(c->loop);
-    c->waits_at = what == AWAITS_REQUEST ? (uint32_t)c->input.len : unacknowledged(c);
-    link_move_last(&c->loop->waiting[what], &c->wait);
+    c->timeout = what;
+    c->timeout_since = loop_now(c->loop);
+    c->timeout_bytes = what == TIMEOUT_REQUEST ? (uint32_t)c->input.len : unacknowledged(c);
+    link_move_last(&c->loop->timeouts[what], &c->timeout_link);
     loop_start_sweep(c->loop);
 }
 
 // Finds out what the connection awaits now. The time to complete a request does not run while
 // replies wait to be sent, nor while we do not read.
-static void follow_wait(struct conn *c)
+static void update_timeout(struct conn *c)
 {
-    enum awaited what = AWAITS_NOTHING;
+    enum client_timeout what = TIMEOUT_NONE;
     if (output_pending(&c->output) > 0)
-        what = AWAITS_READING;
+        what = TIMEOUT_WRITE;
     else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0 && c->backlog.len == 0)
-        what = AWAITS_REQUEST;
-    if (what == AWAITS_NOTHING)
-        await_nothing(c);
-    else if (what != c->awaits ||
-             (what == AWAITS_REQUEST && c->input.len - c->waits_at >= REQUEST_STEP))
-        await(c, what);
+        what = TIMEOUT_REQUEST;
+    if (what == TIMEOUT_NONE)
+        stop_timeout(c);
+    else if (what != c->timeout ||
+             (what == TIMEOUT_REQUEST && c->input.len - c->timeout_bytes >= REQUEST_STEP))
+        start_timeout(c, what);
 }
 
 // A socket takes more only when a good part of its buffer is free. So a client that reads slowly
 // may have taken a lot since our last write.
-bool conn_is_overdue(struct conn *c)
+bool conn_has_timed_out(struct conn *c)
 {
-    if (c->awaits == AWAITS_READING ? unacknowledged(c) >= c->waits_at : !conn_has_unread(c))
+    if (c->timeout == TIMEOUT_WRITE ? unacknowledged(c) >= c->timeout_bytes : !conn_has_unread(c))
         return true;
-    await(c, c->awaits);
+    start_timeout(c, c->timeout);
     return false;
 }
 
@@ -457,13 +458,13 @@ void conn_evict(struct conn *c)
     if (c->session.turn.out != NULL)
         return;
     output_release(&c->output);
-    if (c->in_line) // its requests may have been read ahead, and the session points into them
+    if (c->queued) // its requests may have been read ahead, and the session points into them
         return;
     buf_release(&c->input);
     session_shed(&c->session);
 }
 
-bool conn_reads_before(const struct conn *c, uint64_t number)
+bool conn_reads_older_than(const struct conn *c, uint64_t number)
 {
     const struct ref *owner;
     unsigned mark;
@@ -475,7 +476,7 @@ bool conn_reads_before(const struct conn *c, uint64_t number)
 
 void conn_grown(struct session *s)
 {
-    account(conn_of_session(s));
+    update_memory(conn_of_session(s));
 }
 
 // Closes the connection after something was read or sent, or waits for the next event.
@@ -484,15 +485,15 @@ static void after_io(struct conn *c)
     c->active_at = loop_now(c->loop);
     link_move_last(&c->loop->active, &c->link);
     size_t pending = output_pending(&c->output);
-    bool done = !is_unfinished(c) && c->status != FEED_WAITS && pending == 0;
+    bool done = !has_more_work(c) && c->status != FEED_WAITS && pending == 0;
     if (done && (c->status == FEED_CLOSE || (c->draining && c->ended))) {
         linger(c);
     } else if (done && c->ended) {
         conn_free(c);
     } else {
-        watch(c, events_for(c));
-        follow_wait(c);
-        account(c);
+        set_events(c, events_for(c));
+        update_timeout(c);
+        update_memory(c);
     }
 }
 
@@ -500,7 +501,8 @@ void conn_send(struct conn *c, size_t reply)
 {
     struct output *out = &c->loop->output;
     size_t sent = 0;
-    bool alive = output_pending(&c->output) > 0 ? send_kept(c) : write_once(c, out, reply, &sent);
+    bool alive =
+        output_pending(&c->output) > 0 ? send_pending(c) : write_once(c, out, reply, &sent);
     output_move(&c->output, out, reply - sent);
     if (alive && !output_oom(&c->output))
         after_io(c);
@@ -508,10 +510,10 @@ void conn_send(struct conn *c, size_t reply)
         conn_free(c);
 }
 
-static void get_in_line(struct conn *c, size_t len)
+static void queue_turn(struct conn *c, size_t len)
 {
-    assert(!c->in_line);
-    c->in_line = true;
+    assert(!c->queued);
+    c->queued = true;
     loop_add_turn(c->loop, c, len);
 }
 
@@ -527,15 +529,15 @@ static bool has_failed(const struct conn *c)
 static bool send_or_probe(struct conn *c, int events)
 {
     // A client that is sent nothing for long would not be found gone by sending.
-    if (is_unfinished(c) && output_pending(&c->output) == 0)
+    if (has_more_work(c) && output_pending(&c->output) == 0)
         return !has_failed(c);
-    return (events & EV_WRITE) == 0 || send_kept(c);
+    return (events & EV_WRITE) == 0 || send_pending(c);
 }
 
 // True when the session goes on without more input.
 static bool may_resume(const struct conn *c)
 {
-    return (is_unfinished(c) || c->ready) && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
+    return (has_more_work(c) || c->ready) && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
 }
 
 // The ways to get input.
@@ -559,7 +561,7 @@ static enum reading choose_reading(const struct conn *c, int events, bool resume
         return READ_NOTHING;
     if (waits)
         return READ_INPUT;
-    if (resume || !wants_input(c))
+    if (resume || !may_read_more(c))
         return READ_NOTHING;
     bool takes_replies = output_pending(&c->output) == 0 || (events & EV_WRITE) != 0;
     if (c->status == FEED_WAITS)
@@ -599,7 +601,7 @@ static void on_ready(struct conn *c, int events)
     if (!get_input(c, choose_reading(c, events, resume), &len))
         conn_free(c);
     else if (len > 0 || resume)
-        get_in_line(c, len);
+        queue_turn(c, len);
     else
         after_io(c);
 }
@@ -617,7 +619,7 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
     struct conn *c = io->data;
     if (c->lingering)
         discard_input(c);
-    else if (c->in_line)
+    else if (c->queued)
         return;                                             // it is about to be answered
     else if (c->session.killed || (events & EV_ERROR) != 0) // libev could not watch it
         conn_free(c);
@@ -625,14 +627,14 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
         on_ready(c, events);
 }
 
-void conn_attend(struct conn *c)
+void conn_handle_wake(struct conn *c)
 {
     link_remove(&c->wake);
-    if (c->lingering || c->in_line)
+    if (c->lingering || c->queued)
         return;
     if (c->session.killed) {
         conn_free(c);
-    } else if (!is_unfinished(c)) { // otherwise a turn is coming after those of the others
+    } else if (!has_more_work(c)) { // otherwise a turn is coming after those of the others
         c->ready |= c->status != FEED_CLOSE;
         on_ready(c, 0);
     }
@@ -649,7 +651,7 @@ void conn_drain(struct conn *c)
     bool idle = waits && output_pending(&c->output) == 0;
     bool has_messages = waits && c->session.pushes.len > 0;
     if (alive && (len > 0 || has_messages))
-        get_in_line(c, len);
+        queue_turn(c, len);
     else if (alive && !idle)
         after_io(c);
     else

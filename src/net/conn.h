@@ -25,18 +25,18 @@ struct conn {
     struct backlog backlog;  // bytes after `input`, not to be answered yet
     struct output output;    // replies that could not be sent at once
     enum feed_status status; // the reason why the session last stopped
-    bool in_line;            // a turn in the loop is coming
+    bool queued;             // a turn in the loop is coming
     bool ready;              // to have a turn without input, once there is room for replies
     bool ended;     // no more is read: the client has shut down its side, or the server is stopping
     bool draining;  // the server is stopping: closes when all is answered
     bool lingering; // all is sent and our side is shut down; further input is thrown away
 
-    enum awaited awaits : 8;
+    enum client_timeout timeout : 8;
     // At `waits_since`: bytes received of the request, or bytes of reply that the client's side has
     // not acknowledged.
-    uint32_t waits_at;
-    uint64_t waits_since;      // monotonic ns
-    struct link wait;          // on the loop's list of connections that await the same
+    uint32_t timeout_bytes;
+    uint64_t timeout_since;    // monotonic ns
+    struct link timeout_link;  // on the loop's list of connections that await the same
     struct link wake;          // on the loop's list of those that are ready, or are to be closed
     struct loop_memory memory; // as last counted
 };
@@ -69,7 +69,7 @@ void conn_describe(const struct session *s, struct client_facts *facts);
 void conn_grown(struct session *s);
 
 // Takes a connection from the list of conn_wake and does its work. May free it.
-void conn_attend(struct conn *c);
+void conn_handle_wake(struct conn *c);
 
 // Logs that its client was refused an administrative command: once a minute for each command.
 void conn_refused(const struct session *s, const struct command_entry *entry);
@@ -79,14 +79,14 @@ void conn_refused(const struct session *s, const struct command_entry *entry);
 void conn_evict(struct conn *c);
 
 // True when its client still reads, or waits for, data of a dataset older than `number`.
-bool conn_reads_before(const struct conn *c, uint64_t number);
+bool conn_reads_older_than(const struct conn *c, uint64_t number);
 
 // True when its client has sent bytes that have not been read yet: then we are late, not the
 // client.
 bool conn_has_unread(const struct conn *c);
 
 // True when the client's time is over and it has done nothing. Otherwise its time begins again.
-bool conn_is_overdue(struct conn *c);
+bool conn_has_timed_out(struct conn *c);
 
 // Answers the bytes that have arrived, reads no more, and closes when all is sent. May free the
 // connection, or put it in line: the caller then lets the loop take its turns.

@@ -79,7 +79,7 @@ static bool is_covered(const struct listener *list, unsigned count, const struct
     return false;
 }
 
-bool listener_is_every(const char *address)
+bool listener_is_wildcard(const char *address)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -280,7 +280,7 @@ static bool has_its_file(const struct listener *listener)
            file.st_ino == listener->inode;
 }
 
-bool listener_stands(const struct listener *listener, struct error *error)
+bool listener_is_reachable(const struct listener *listener, struct error *error)
 {
     if (!listener->owns_path || has_its_file(listener))
         return true;

@@ -23,7 +23,7 @@ enum { LISTENERS_MAX = 16 };
 
 // Whether `address` ("*", "0.0.0.0", "::" or another spelling of it) stands for all addresses of a
 // family. Such ones have to be opened before others: the system refuses them afterwards.
-bool listener_is_every(const char *address);
+bool listener_is_wildcard(const char *address);
 
 // Both functions take an address for this process from here on, so that no other one takes it for
 // free: it is bound and listened on, with room for `backlog` connections that wait to be accepted.
@@ -44,7 +44,7 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
 
 // Whether clients can still find it: false with a message when the file of a unix socket has been
 // removed or replaced since.
-bool listener_stands(const struct listener *listener, struct error *error);
+bool listener_is_reachable(const struct listener *listener, struct error *error);
 
 // Closes the socket and removes its file, if it has one and it is still this socket's.
 void listener_close(struct listener *listener);

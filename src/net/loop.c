@@ -18,8 +18,8 @@ bool loop_init(struct loop *loop, struct ev_loop *ev, struct service_group *grou
     link_init(&loop->lingering);
     link_init(&loop->ready);
     link_init(&loop->to_close);
-    for (unsigned i = 0; i < AWAITS_NOTHING; i++)
-        link_init(&loop->waiting[i]);
+    for (unsigned i = 0; i < TIMEOUT_NONE; i++)
+        link_init(&loop->timeouts[i]);
     for (unsigned i = 0; i < MEMORY_CLASSES; i++) {
         link_init(&loop->memory[EVICT_FIRST][i]);
         link_init(&loop->memory[EVICT_LAST][i]);

@@ -34,10 +34,10 @@ enum {
 };
 
 // The things that a connection waits for from its client, which has limited time for each.
-enum awaited {
-    AWAITS_REQUEST, // the rest of a command
-    AWAITS_READING, // room for replies: the client must read those that were sent
-    AWAITS_NOTHING, // or something that may come at any time; the last of the enum
+enum client_timeout {
+    TIMEOUT_REQUEST, // the rest of a command
+    TIMEOUT_WRITE,   // room for replies: the client must read those that were sent
+    TIMEOUT_NONE,    // or something that may come at any time; the last of the enum
 };
 
 // Which connections are closed first when all clients together hold too much memory.
@@ -84,7 +84,7 @@ struct loop {
     // A connection is on at most one of these two.
     struct link ready;    // they have something to do without input, the longest waiting first
     struct link to_close; // their sessions were killed
-    struct link waiting[AWAITS_NOTHING]; // they await the same, the longest waiting first
+    struct link timeouts[TIMEOUT_NONE]; // they await the same, the longest waiting first
 
     struct link memory[EVICT_NEVER][MEMORY_CLASSES]; // by the logarithm of the memory they hold
     uint64_t check_at; // bytes; at most LOOP_MEMORY_STEP more than all hold
@@ -92,7 +92,7 @@ struct loop {
 
     // Connections that are gone, of all that were adopted. The thread that accepts reads it for
     // each new client, so it shares no cache line with data that is written for each request.
-    _Alignas(MEMORY_LINE) struct counter gone;
+    _Alignas(MEMORY_LINE) struct counter closed_connections;
 };
 
 // Prepares a zeroed loop, with a service that it adds to `group`. False when memory is short.

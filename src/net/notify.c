@@ -35,7 +35,7 @@ bool notify_init(void)
     return supervisor_len > 0;
 }
 
-static bool tell(const char *message)
+static bool send_message(const char *message)
 {
     size_t len = strlen(message);
     if (supervisor_len == 0)
@@ -59,7 +59,7 @@ bool notify_ready(const char *format, ...)
     va_end(args);
     // A file's name may hold a newline, and what follows it would be another statement.
     escape_in_place(message + len, sizeof message - len);
-    return tell(message);
+    return send_message(message);
 }
 
 bool notify_reloading(void)
@@ -67,10 +67,10 @@ bool notify_reloading(void)
     char message[64];
     snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%llu",
              (unsigned long long)(clock_monotonic_ns() / 1000));
-    return tell(message);
+    return send_message(message);
 }
 
 bool notify_stopping(void)
 {
-    return tell("STOPPING=1");
+    return send_message("STOPPING=1");
 }

@@ -28,22 +28,22 @@
 enum {
     STOP_SECONDS = 2,
     STACK = 512 * 1024,
-    WATCH_INTERVAL = 1,      // seconds that another file must hold still before it is loaded
-    REST_SECONDS = 10,       // the same of one that looks cut: its last line may still come
-    WRITER_SECONDS = 60,     // the same of one that somebody has open for writing
-    RETRY_PAUSE_MAX = 3600,  // seconds until one that could not be loaded is tried again
-    WAITED_TOLD = 500000000, // ns that a reload waited for a processor, and more: the log tells
+    STABLE_SECONDS = 1,             // seconds that another file must hold still before it is loaded
+    INCOMPLETE_STABLE_SECONDS = 10, // the same of one that looks cut: its last line may still come
+    OPEN_STABLE_SECONDS = 60,       // the same of one that somebody has open for writing
+    RETRY_PAUSE_MAX = 3600,         // seconds until one that could not be loaded is tried again
+    LOGGED_WAIT_NS = 500000000, // ns that a reload waited for a processor, and more: the log tells
 };
 
-static const ev_tstamp LOOK_INTERVAL = 0.5; // seconds between two looks at the data file
+static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two looks at the data file
 
 // A file that has taken the place of the one that is served, or that one when it was written to.
 struct candidate {
     struct stat status;
-    uint64_t pause_ns; // how long it is to be left alone from `since_ns` on; 0: there is none
-    uint64_t since_ns; // monotonic
-    bool tried;        // it was asked for then
-    bool awaited;      // for more than that it holds still; it was told
+    uint64_t pause_ns;   // how long it is to be left alone from `since_ns` on; 0: there is none
+    uint64_t since_ns;   // monotonic
+    bool load_requested; // it was asked for then
+    bool delay_logged;   // for more than that it holds still; it was told
 };
 
 struct edition {
@@ -59,35 +59,35 @@ struct publisher {
     pthread_t thread;
     bool running; // the thread is to be joined
     struct ev_loop *loop;
-    ev_async wake;  // for what the lock guards
-    ev_timer looks; // at the data file
+    ev_async wake; // for what the lock guards
+    ev_timer poll; // at the data file
     struct candidate candidate;
 
     pthread_mutex_t lock;
-    struct reload_request *requests; // to be served
-    struct reload_request *served;   // by the reload that runs
-    bool asked;
-    struct edition *unread; // whose last reference is dropped
+    struct reload_request *pending_requests; // to be served
+    struct reload_request *active_requests;  // by the reload that runs
+    bool reload_requested;
+    struct edition *unreferenced; // whose last reference is dropped
     bool cancelled;
 
-    atomic_bool cancel; // settling
-    atomic_bool mend;   // the index of the present dataset
+    atomic_bool cancel;                // settling
+    atomic_bool index_check_requested; // the index of the present dataset
 
-    struct edition *current; // the publisher's reference is held
-    struct edition *kept;    // a published one that some loop may still come to: likewise
+    struct edition *current;          // the publisher's reference is held
+    struct edition *partly_published; // a published one that some loop may still come to: likewise
 };
 
 // ---- editions -----------------------------------------------------------------------------------
 
 // By any thread.
-static void on_unread(void *context, struct dataset *d)
+static void on_unreferenced(void *context, struct dataset *d)
 {
     struct edition *edition = context;
     struct publisher *p = edition->publisher;
     assert(d == edition->dataset);
     pthread_mutex_lock(&p->lock);
-    edition->next = p->unread;
-    p->unread = edition;
+    edition->next = p->unreferenced;
+    p->unreferenced = edition;
     ev_async_send(p->loop, &p->wake);
     pthread_mutex_unlock(&p->lock);
 }
@@ -98,7 +98,7 @@ static struct edition *edition_new(struct publisher *p, struct dataset *d)
     if (edition == NULL)
         return NULL;
     *edition = (struct edition){NULL, p, d};
-    dataset_on_unread(d, on_unread, edition);
+    dataset_on_unread(d, on_unreferenced, edition);
     return edition;
 }
 
@@ -108,11 +108,11 @@ static void edition_drop(struct edition *edition)
         dataset_close(edition->dataset);
 }
 
-static void free_unread(struct publisher *p)
+static void free_unreferenced(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
-    struct edition *edition = p->unread;
-    p->unread = NULL;
+    struct edition *edition = p->unreferenced;
+    p->unreferenced = NULL;
     pthread_mutex_unlock(&p->lock);
     while (edition != NULL) {
         struct edition *next = edition->next;
@@ -130,8 +130,8 @@ static struct reload_request *next_request(const struct reload_request *request)
 }
 
 // `why` NULL: it is done, or `unchanged`.
-static void answer(struct publisher *p, struct reload_request *request, bool unchanged,
-                   const struct error *why)
+static void complete_requests(struct publisher *p, struct reload_request *request, bool unchanged,
+                              const struct error *why)
 {
     while (request != NULL) {
         struct reload_request *next = next_request(request);
@@ -144,17 +144,17 @@ static void answer(struct publisher *p, struct reload_request *request, bool unc
     }
 }
 
-static const struct error stopping = {"the server is stopping"};
+static const struct error stopping_error = {"the server is stopping"};
 
-void publisher_ask(struct publisher *p, struct reload_request *request)
+void publisher_request_reload(struct publisher *p, struct reload_request *request)
 {
     pthread_mutex_lock(&p->lock);
     bool refused = p->cancelled;
     if (!refused) {
-        p->asked = true;
+        p->reload_requested = true;
         if (request != NULL) {
-            request->task.next = (struct loop_task *)p->requests;
-            p->requests = request;
+            request->task.next = (struct loop_task *)p->pending_requests;
+            p->pending_requests = request;
         }
         ev_async_send(p->loop, &p->wake);
     } else if (request != NULL) {
@@ -162,31 +162,31 @@ void publisher_ask(struct publisher *p, struct reload_request *request)
     }
     pthread_mutex_unlock(&p->lock);
     if (refused)
-        answer(p, request, false, &stopping);
+        complete_requests(p, request, false, &stopping_error);
 }
 
-void publisher_mend(struct publisher *p)
+void publisher_check_index(struct publisher *p)
 {
-    atomic_store(&p->mend, true);
+    atomic_store(&p->index_check_requested, true);
     ev_async_send(p->loop, &p->wake);
 }
 
 // Whether something was asked. Who asked is served from here on.
-static bool begin_serving(struct publisher *p)
+static bool begin_reload(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool asked = p->asked && !p->cancelled;
-    if (asked) {
-        p->served = p->requests;
-        p->requests = NULL;
-        p->asked = false;
+    bool reload_requested = p->reload_requested && !p->cancelled;
+    if (reload_requested) {
+        p->active_requests = p->pending_requests;
+        p->pending_requests = NULL;
+        p->reload_requested = false;
     }
     pthread_mutex_unlock(&p->lock);
-    return asked;
+    return reload_requested;
 }
 
 // Those of `*list`, which is of the publisher; whoever takes them answers them.
-static struct reload_request *take(struct publisher *p, struct reload_request **list)
+static struct reload_request *detach(struct publisher *p, struct reload_request **list)
 {
     pthread_mutex_lock(&p->lock);
     struct reload_request *taken = *list;
@@ -195,24 +195,24 @@ static struct reload_request *take(struct publisher *p, struct reload_request **
     return taken;
 }
 
-static void mend(struct publisher *p);
+static void repair_index(struct publisher *p);
 
 // Does what opening the present dataset left to do. An index that is found to be wrong is not
 // served for longer than it takes to build another.
-static void settle(struct publisher *p)
+static void finish_dataset(struct publisher *p)
 {
     struct yield yield;
     yield_begin(&yield);
     dataset_finish(p->current->dataset, &p->cancel);
     dataset_remember(p->current->dataset, &p->cancel);
     yield_end();
-    mend(p);
+    repair_index(p);
 }
 
 // ---- reloading ----------------------------------------------------------------------------------
 
 // Has all loops serve `d`, which is NULL when it could not be opened. False with a message.
-static bool replace(struct publisher *p, struct dataset *d, struct error *error)
+static bool replace_dataset(struct publisher *p, struct dataset *d, struct error *error)
 {
     if (d == NULL)
         return false;
@@ -228,12 +228,12 @@ static bool replace(struct publisher *p, struct dataset *d, struct error *error)
     }
     if (!workers_publish(p->workers, d)) {
         // Loops that were asked before it was cancelled may come to it yet.
-        p->kept = edition;
+        p->partly_published = edition;
         bool cancelled = atomic_load(&p->cancel);
-        *error = stopping;
+        *error = stopping_error;
         if (!cancelled) {
             error_set(error, "no memory for another dataset");
-            p->kept = NULL;
+            p->partly_published = NULL;
             edition_drop(edition);
         }
         return false;
@@ -243,10 +243,10 @@ static bool replace(struct publisher *p, struct dataset *d, struct error *error)
     return true;
 }
 
-static void tell_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
+static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
 {
     char waited[64] = "";
-    if (waited_ns >= WAITED_TOLD)
+    if (waited_ns >= LOGGED_WAIT_NS)
         snprintf(waited, sizeof waited, "; it waited %.1f s for a processor",
                  (double)waited_ns / 1e9);
     log_write(LOG_NOTICE, "reloaded %s in %.3f s: %llu keys%s", p->source.path,
@@ -280,56 +280,56 @@ static void reload(struct publisher *p)
     reload_history_begin(p->history);
     yield_begin(&yield);
     bool unchanged = is_served(p);
-    bool done = unchanged || replace(p, p->source.open(p->source.context, &error), &error);
+    bool done = unchanged || replace_dataset(p, p->source.open(p->source.context, &error), &error);
     yield_end();
     uint64_t took = clock_monotonic_ns() - start;
     reload_history_end(p->history, took, unchanged, done ? NULL : &error);
     if (unchanged)
         log_write(LOG_NOTICE, "%s has not changed: nothing to reload", p->source.path);
     else if (done)
-        tell_reloaded(p, took, yield.waited_ns);
+        log_reloaded(p, took, yield.waited_ns);
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
-    answer(p, take(p, &p->served), unchanged, done ? NULL : &error);
+    complete_requests(p, detach(p, &p->active_requests), unchanged, done ? NULL : &error);
     if (!atomic_load(&p->cancel)) // the server has told that it is stopping
         notify_ready("serving %llu keys of %s",
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
                      p->source.path);
     if (done && !unchanged)
-        settle(p);
+        finish_dataset(p);
 }
 
 // Has another dataset take the place of one whose index is wrong, with an index that is built.
-static void mend(struct publisher *p)
+static void repair_index(struct publisher *p)
 {
     struct yield yield;
     struct error error = {""};
     struct dataset *spoiled = p->current->dataset;
     uint64_t start = clock_monotonic_ns();
-    bool mended = false;
+    bool repaired = false;
     yield_begin(&yield);
     if (dataset_is_suspect(spoiled))
         (void)dataset_prove(spoiled, &p->cancel); // it is told when the file is looked at next
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
         log_write(LOG_WARNING, "%s: building anew", error.text);
-        mended = replace(p, dataset_open_again(spoiled, &error), &error);
+        repaired = replace_dataset(p, dataset_open_again(spoiled, &error), &error);
     }
     yield_end();
-    if (mended) {
+    if (repaired) {
         log_write(LOG_NOTICE, "built the index of %s anew in %.3f s", p->source.path,
                   (double)(clock_monotonic_ns() - start) / 1e9);
-        settle(p);
+        finish_dataset(p);
     } else if (wanted && !atomic_load(&p->cancel)) {
         log_write(LOG_WARNING, "cannot build the index anew: %s", error.text);
     }
 }
 
-static void free_unread_beside(struct publisher *p)
+static void free_unreferenced_yielding(struct publisher *p)
 {
     struct yield yield;
     yield_begin(&yield);
-    free_unread(p);
+    free_unreferenced(p);
     yield_end();
 }
 
@@ -337,13 +337,13 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct publisher *p = async->data;
     (void)events;
-    free_unread_beside(p);
-    while (begin_serving(p)) {
+    free_unreferenced_yielding(p);
+    while (begin_reload(p)) {
         reload(p);
-        free_unread_beside(p);
+        free_unreferenced_yielding(p);
     }
-    if (atomic_exchange(&p->mend, false))
-        mend(p);
+    if (atomic_exchange(&p->index_check_requested, false))
+        repair_index(p);
     if (atomic_load(&p->cancel))
         ev_break(loop, EVBREAK_ALL);
 }
@@ -353,7 +353,7 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 // What counts is the file that the path leads to, over whatever links and folders, so it is looked
 // at again and again: what the system tells of is the last part of the path alone.
 
-static bool is_time(struct timespec a, struct timespec b)
+static bool is_same_time(struct timespec a, struct timespec b)
 {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
@@ -361,31 +361,31 @@ static bool is_time(struct timespec a, struct timespec b)
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           is_time(a->st_mtim, b->st_mtim) && is_time(a->st_ctim, b->st_ctim);
+           is_same_time(a->st_mtim, b->st_mtim) && is_same_time(a->st_ctim, b->st_ctim);
 }
 
 // What a copy that is not done looks like: seconds for which it should hold still, and in `*why`
 // what is seen of it.
-static unsigned patience(int fd, const struct stat *status, const char **why)
+static unsigned stable_seconds_needed(int fd, const struct stat *status, const char **why)
 {
     char last = '\0';
     if (file_is_written(fd)) {
         *why = "somebody has it open for writing";
-        return WRITER_SECONDS;
+        return OPEN_STABLE_SECONDS;
     }
     if (status->st_size == 0) {
         *why = "it is empty";
-        return REST_SECONDS;
+        return INCOMPLETE_STABLE_SECONDS;
     }
     if (file_read(fd, &last, 1, (uint64_t)status->st_size - 1) && last != '\n') {
         *why = "its last line has no end";
-        return REST_SECONDS;
+        return INCOMPLETE_STABLE_SECONDS;
     }
-    return WATCH_INTERVAL;
+    return STABLE_SECONDS;
 }
 
 // Whether the candidate, which holds still, is to be left alone for longer, as more of it may come.
-static bool is_awaited(struct publisher *p, uint64_t still_ns)
+static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
 {
     struct candidate *c = &p->candidate;
     struct stat status;
@@ -393,21 +393,21 @@ static bool is_awaited(struct publisher *p, uint64_t still_ns)
     int fd = file_open(p->source.path, &status, NULL);
     if (fd < 0)
         return false; // loading it will tell
-    unsigned seconds = patience(fd, &status, &why);
+    unsigned seconds = stable_seconds_needed(fd, &status, &why);
     close(fd);
     if (!is_same(&c->status, &status) || still_ns >= seconds * CLOCK_SECOND)
         return false;
-    if (!c->awaited)
+    if (!c->delay_logged)
         log_write(LOG_NOTICE, "%s has changed, but %s: waiting for %u s", p->source.path, why,
                   seconds);
-    c->awaited = true;
+    c->delay_logged = true;
     return true;
 }
 
 // Another file, or the one that is served when somebody has written to it, is loaded when it has
 // held still and looks whole. One that cannot be loaded is tried again, ever more seldom: it may
 // have been for want of memory or descriptors. A file that is gone is waited for.
-static void look(struct publisher *p)
+static void check_data_file(struct publisher *p)
 {
     struct candidate *c = &p->candidate;
     struct stat status;
@@ -417,32 +417,34 @@ static void look(struct publisher *p)
         return;
     }
     if (c->pause_ns == 0 || !is_same(&c->status, &status))
-        *c = (struct candidate){status, WATCH_INTERVAL * CLOCK_SECOND, now, false, c->awaited};
-    if (now - c->since_ns < c->pause_ns || (!c->tried && is_awaited(p, now - c->since_ns)))
+        *c = (struct candidate){status, STABLE_SECONDS * CLOCK_SECOND, now, false, c->delay_logged};
+    if (now - c->since_ns < c->pause_ns ||
+        (!c->load_requested && must_wait_longer(p, now - c->since_ns)))
         return;
-    log_write(LOG_NOTICE, c->tried ? "trying %s again: reloading" : "%s has changed: reloading",
+    log_write(LOG_NOTICE,
+              c->load_requested ? "trying %s again: reloading" : "%s has changed: reloading",
               p->source.path);
-    if (c->tried && c->pause_ns < RETRY_PAUSE_MAX * CLOCK_SECOND)
+    if (c->load_requested && c->pause_ns < RETRY_PAUSE_MAX * CLOCK_SECOND)
         c->pause_ns *= 2;
-    c->tried = true;
+    c->load_requested = true;
     c->since_ns = now;
-    publisher_ask(p, NULL);
+    publisher_request_reload(p, NULL);
 }
 
-static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
-    look(timer->data);
+    check_data_file(timer->data);
 }
 
 // ---- the thread ---------------------------------------------------------------------------------
 
-static void *run(void *argument)
+static void *run_publisher(void *argument)
 {
     struct publisher *p = argument;
     pthread_setname_np(pthread_self(), "stele-publisher");
-    settle(p);
+    finish_dataset(p);
     if (!atomic_load(&p->cancel))
         ev_run(p->loop, 0);
     return NULL;
@@ -469,17 +471,17 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
     p->history = workers_reloads(workers);
     pthread_mutex_init(&p->lock, NULL);
     ev_async_init(&p->wake, on_wake);
-    ev_timer_init(&p->looks, on_look, 0, LOOK_INTERVAL);
-    p->wake.data = p->looks.data = p;
+    ev_timer_init(&p->poll, on_poll, 0, POLL_INTERVAL);
+    p->wake.data = p->poll.data = p;
     ev_async_start(p->loop, &p->wake);
     if (watch)
-        ev_timer_start(p->loop, &p->looks);
+        ev_timer_start(p->loop, &p->poll);
     return p;
 }
 
 bool publisher_start(struct publisher *p, struct error *error)
 {
-    p->running = thread_start(&p->thread, STACK, run, p);
+    p->running = thread_start(&p->thread, STACK, run_publisher, p);
     if (!p->running)
         error_set(error, "cannot start a thread to reload with: %s", strerror(errno));
     return p->running;
@@ -492,8 +494,8 @@ void publisher_cancel(struct publisher *p)
     p->cancelled = true;
     pthread_mutex_unlock(&p->lock);
     workers_cancel_publish(p->workers);
-    answer(p, take(p, &p->requests), false, &stopping);
-    answer(p, take(p, &p->served), false, &stopping);
+    complete_requests(p, detach(p, &p->pending_requests), false, &stopping_error);
+    complete_requests(p, detach(p, &p->active_requests), false, &stopping_error);
     ev_async_send(p->loop, &p->wake);
 }
 
@@ -508,8 +510,8 @@ void publisher_free(struct publisher *p)
     if (p == NULL)
         return;
     edition_drop(p->current);
-    edition_drop(p->kept);
-    free_unread(p);
+    edition_drop(p->partly_published);
+    free_unreferenced(p);
     ev_loop_destroy(p->loop);
     pthread_mutex_destroy(&p->lock);
     free(p);

@@ -40,11 +40,11 @@ bool publisher_start(struct publisher *p, struct error *error);
 // Asks for a reload. All that is asked before a reload begins is answered by that one: `request`,
 // if there is one, is returned to its loop when all loops serve the new dataset, or with the reason
 // why they do not. From any thread.
-void publisher_ask(struct publisher *p, struct reload_request *request);
+void publisher_request_reload(struct publisher *p, struct reload_request *request);
 
 // Asks for the index of the present dataset to be compared with what it was and, when it is
 // spoiled, to be built anew. From any thread.
-void publisher_mend(struct publisher *p);
+void publisher_check_index(struct publisher *p);
 
 // The server stops: what is asked and not done fails at once, and nothing more is published. More
 // than once is accepted.

@@ -27,16 +27,16 @@ struct server {
     struct workers *workers;
     struct publisher *publisher;
     struct acceptor acceptor;
-    ev_timer drain_limit;
-    ev_timer check;
+    ev_timer drain_timer;
+    ev_timer check_timer;
     ev_signal on_term;
     ev_signal on_int;
     ev_signal on_hup;
     ev_signal on_usr1;
     ev_async shutdown_command;
     bool stopping;
-    struct dataset *dataset; // that could not be served
-    struct error note;       // for the log, or empty
+    struct dataset *unserved_dataset; // that could not be served
+    struct error descriptor_note;     // for the log, or empty
 };
 
 static void on_drained(void *context)
@@ -59,10 +59,10 @@ static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     if (workers_check_dataset(server->workers))
-        publisher_mend(server->publisher);
+        publisher_check_index(server->publisher);
 }
 
-static void stop(struct server *server)
+static void begin_stop(struct server *server)
 {
     if (server->stopping)
         return;
@@ -70,8 +70,8 @@ static void stop(struct server *server)
     acceptor_stop(&server->acceptor);
     publisher_cancel(server->publisher); // who would tell that it is ready
     notify_stopping();
-    ev_timer_stop(server->loop, &server->check);
-    ev_timer_start(server->loop, &server->drain_limit);
+    ev_timer_stop(server->loop, &server->check_timer);
+    ev_timer_start(server->loop, &server->drain_timer);
     workers_drain(server->workers);
 }
 
@@ -85,13 +85,13 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
         return;
     }
     log_write(LOG_NOTICE, "signal %d: stopping", signal->signum);
-    stop(server);
+    begin_stop(server);
 }
 
 // What comes before the loop runs is kept for it; the log follows at its next line.
 static volatile sig_atomic_t early_hangup;
 
-static void on_early(int number)
+static void on_early_signal(int number)
 {
     log_reopen_soon();
     if (number == SIGHUP)
@@ -108,7 +108,7 @@ static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
 }
 
 // A password that cannot be read leaves the one of before; never is there none.
-static void follow_password(struct server *server)
+static void reload_password(struct server *server)
 {
     char password[PASSWORD_MAX + 1];
     struct error error;
@@ -128,15 +128,15 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     (void)events;
     (void)log_reopen();
     log_write(LOG_NOTICE, "SIGHUP: reloading");
-    follow_password(server);
-    publisher_ask(server->publisher, NULL);
+    reload_password(server);
+    publisher_request_reload(server->publisher, NULL);
 }
 
 // From any loop.
 static void on_reload_command(void *context, struct reload_request *request)
 {
     struct server *server = context;
-    publisher_ask(server->publisher, request);
+    publisher_request_reload(server->publisher, request);
 }
 
 static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
@@ -144,7 +144,7 @@ static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
     (void)loop;
     (void)events;
     log_write(LOG_NOTICE, "SHUTDOWN: stopping");
-    stop(async->data);
+    begin_stop(async->data);
 }
 
 // From any loop, whose connection is at work while it asks: the stop itself waits for this loop.
@@ -166,10 +166,10 @@ struct server *server_open(const struct settings *settings, const struct command
     server->commands = commands;
     if (settings->threads == 0)
         server->settings.threads = parallel_threads();
-    signal(SIGHUP, on_early);
-    signal(SIGUSR1, on_early);
+    signal(SIGHUP, on_early_signal);
+    signal(SIGUSR1, on_early_signal);
     signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
-    if (!acceptor_reserve_descriptors(&server->settings, &server->note, error) ||
+    if (!acceptor_reserve_descriptors(&server->settings, &server->descriptor_note, error) ||
         !acceptor_open(&server->acceptor, &server->settings, error))
         goto fail;
     server->loop = ev_default_loop(EVFLAG_AUTO);
@@ -177,9 +177,9 @@ struct server *server_open(const struct settings *settings, const struct command
         error_set(error, "cannot start the event loop");
         goto fail;
     }
-    ev_timer_init(&server->drain_limit, on_drain_limit, DRAIN_TIME_MAX, 0);
-    ev_timer_init(&server->check, on_check, CHECK_INTERVAL, CHECK_INTERVAL);
-    server->check.data = server;
+    ev_timer_init(&server->drain_timer, on_drain_limit, DRAIN_TIME_MAX, 0);
+    ev_timer_init(&server->check_timer, on_check, CHECK_INTERVAL, CHECK_INTERVAL);
+    server->check_timer.data = server;
     ev_signal_init(&server->on_term, on_signal, SIGTERM);
     ev_signal_init(&server->on_int, on_signal, SIGINT);
     ev_signal_init(&server->on_hup, on_hangup, SIGHUP);
@@ -215,13 +215,14 @@ bool server_listen(struct server *server, const struct dataset_source *source,
         server->publisher =
             publisher_new(source, server->settings.watch, server->workers, dataset, error);
     if (server->publisher == NULL) {
-        server->dataset = dataset;
+        server->unserved_dataset = dataset;
         return false;
     }
-    if (!acceptor_stands(&server->acceptor, error) || !publisher_start(server->publisher, error))
+    if (!acceptor_is_reachable(&server->acceptor, error) ||
+        !publisher_start(server->publisher, error))
         return false;
-    if (*server->note.text != '\0')
-        log_write(LOG_WARNING, "%s", server->note.text);
+    if (*server->descriptor_note.text != '\0')
+        log_write(LOG_WARNING, "%s", server->descriptor_note.text);
     if (settings->threads > 1)
         log_write(LOG_NOTICE, "serving with %u threads", settings->threads);
     ev_async_start(server->loop, &server->shutdown_command);
@@ -231,7 +232,7 @@ bool server_listen(struct server *server, const struct dataset_source *source,
     ev_signal_start(server->loop, &server->on_usr1);
     if (early_hangup)
         ev_feed_signal_event(server->loop, SIGHUP);
-    ev_timer_start(server->loop, &server->check);
+    ev_timer_start(server->loop, &server->check_timer);
     acceptor_start(&server->acceptor, server->loop, server->workers);
     return true;
 }
@@ -257,7 +258,7 @@ void server_close(struct server *server)
         return;
     workers_free(server->workers);
     publisher_free(server->publisher);
-    dataset_close(server->dataset);
+    dataset_close(server->unserved_dataset);
     if (server->loop != NULL)
         ev_loop_destroy(server->loop);
     free(server);

@@ -16,11 +16,11 @@ enum {
     // Bytes of replies that are sent before more clients are answered: the kernel then copies them
     // from the processor's first cache.
     REPLIES_AT_ONCE = 8 * 1024,
-    OTHER_DESCRIPTORS = 64,      // those that are not clients'
-    ATTENDED_PER_TURN = 64,      // half a millisecond, when each is sent a message
-    ATTENDED_BYTES = 512 * 1024, // of messages that wait for them
-    CROWD = 100,                 // clients that are closed in one sweep
-    OUTPUT_KEPT = 1024 * 1024,   // bytes of room for replies that stay from turn to turn
+    OTHER_DESCRIPTORS = 64,           // those that are not clients'
+    WAKES_PER_TURN = 64,              // half a millisecond, when each is sent a message
+    WAKE_BYTES_PER_TURN = 512 * 1024, // of messages that wait for them
+    TRIM_AFTER_CLOSED = 100,          // clients that are closed in one sweep
+    OUTPUT_KEPT = 1024 * 1024,        // bytes of room for replies that stay from turn to turn
 };
 
 static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: the most a timeout comes late
@@ -29,17 +29,17 @@ static const uint64_t EVICTION_LOG_INTERVAL = 60 * CLOCK_SECOND;
 // Connections that hold a good part of the memory they may hold grow by this many bytes before
 // freed memory is given back to the system; by this part of the limit, if that is more. The
 // allocator keeps what is freed between blocks in use. Without this it kept as much as was in use.
-static const uint64_t GIVE_BACK_BYTES = 2 * 1024 * 1024;
-enum { GIVE_BACK_PART = 16 };
+static const uint64_t TRIM_GROWTH_MIN = 2 * 1024 * 1024;
+enum { TRIM_GROWTH_DIVISOR = 16 };
 
 static struct conn *conn_of(struct link *link)
 {
     return container_of(link, struct conn, link);
 }
 
-static struct conn *conn_of_wait(struct link *link)
+static struct conn *conn_of_timeout(struct link *link)
 {
-    return container_of(link, struct conn, wait);
+    return container_of(link, struct conn, timeout_link);
 }
 
 static struct conn *conn_of_wake(struct link *link)
@@ -74,30 +74,30 @@ static void close_older(struct loop *loop, struct link *list, uint64_t age)
 }
 
 // The time that a client has, in ns; 0: no limit.
-static uint64_t time_for(const struct loop *loop, enum awaited what)
+static uint64_t time_allowed(const struct loop *loop, enum client_timeout what)
 {
     const struct runtime_settings *runtime = &loop->service.group->runtime;
     const _Atomic int64_t *seconds =
-        what == AWAITS_REQUEST ? &runtime->request_timeout : &runtime->write_timeout;
+        what == TIMEOUT_REQUEST ? &runtime->request_timeout : &runtime->write_timeout;
     return (uint64_t)runtime_get(seconds) * CLOCK_SECOND;
 }
 
 // Closes the connections whose client has not done its part in time.
-static void close_overdue(struct loop *loop, enum awaited what, struct counter *closed)
+static void close_timed_out(struct loop *loop, enum client_timeout what, struct counter *closed)
 {
-    struct link *list = &loop->waiting[what];
-    uint64_t allowed = time_for(loop, what);
+    struct link *list = &loop->timeouts[what];
+    uint64_t allowed = time_allowed(loop, what);
     uint64_t now = loop_now(loop);
     while (allowed > 0 && !link_is_empty(list)) {
-        struct conn *c = conn_of_wait(list->next);
-        if (now - c->waits_since < allowed)
+        struct conn *c = conn_of_timeout(list->next);
+        if (now - c->timeout_since < allowed)
             break;
-        if (!conn_is_overdue(c))
+        if (!conn_has_timed_out(c))
             continue; // it is now the last of the list
         log_write(LOG_VERBOSE, "client id=%llu closed: it %s in time",
                   (unsigned long long)c->session.id,
-                  what == AWAITS_REQUEST ? "did not complete its request"
-                                         : "took nothing of its replies");
+                  what == TIMEOUT_REQUEST ? "did not complete its request"
+                                          : "took nothing of its replies");
         counter_add(closed, 1);
         conn_free(c);
     }
@@ -108,8 +108,8 @@ static bool must_sweep(const struct loop *loop)
 {
     bool must = runtime_get(&loop->service.group->runtime.timeout) > 0;
     must |= !link_is_empty(&loop->lingering);
-    for (enum awaited what = 0; what < AWAITS_NOTHING; what++)
-        must |= time_for(loop, what) > 0 && !link_is_empty(&loop->waiting[what]);
+    for (enum client_timeout what = 0; what < TIMEOUT_NONE; what++)
+        must |= time_allowed(loop, what) > 0 && !link_is_empty(&loop->timeouts[what]);
     return must;
 }
 
@@ -119,16 +119,16 @@ static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
     struct loop *loop = &worker->loop;
     struct stats *stats = &loop->service.stats;
     uint64_t timeout = (uint64_t)runtime_get(&loop->service.group->runtime.timeout);
-    uint64_t gone = counter_get(&loop->gone);
+    uint64_t closed = counter_get(&loop->closed_connections);
     (void)events;
     worker_take_turns(worker);
     if (timeout > 0)
         close_older(loop, &loop->active, timeout * CLOCK_SECOND);
-    close_overdue(loop, AWAITS_REQUEST, &stats->request_timeouts);
-    close_overdue(loop, AWAITS_READING, &stats->write_timeouts);
+    close_timed_out(loop, TIMEOUT_REQUEST, &stats->request_timeouts);
+    close_timed_out(loop, TIMEOUT_WRITE, &stats->write_timeouts);
     close_older(loop, &loop->lingering, LINGER_TIME);
     // By itself the allocator gives back only memory after the last block in use.
-    if (counter_get(&loop->gone) - gone >= CROWD)
+    if (counter_get(&loop->closed_connections) - closed >= TRIM_AFTER_CLOSED)
         memory_trim();
     if (!must_sweep(loop))
         ev_timer_stop(ev, timer);
@@ -148,7 +148,7 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *timer, int events)
 }
 
 // Sets the timer after the clients of a loop were paused, paused for longer, or released.
-static void follow_pause(struct worker *worker)
+static void update_pause_timer(struct worker *worker)
 {
     struct service *service = &worker->loop.service;
     struct ev_loop *ev = worker->loop.ev;
@@ -179,18 +179,18 @@ static void on_busy(struct ev_loop *ev, ev_idle *idle, int events)
 // Closes all connections that are to be closed, as their memory is not counted any more. Gives some
 // of those that are ready a turn: sockets with input come between them and the rest, however many a
 // message or a reload has made ready.
-static void attend(struct worker *worker)
+static void handle_wakes(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
     while (!link_is_empty(&loop->to_close))
-        conn_attend(conn_of_wake(loop->to_close.next));
+        conn_handle_wake(conn_of_wake(loop->to_close.next));
     size_t bytes = 0;
-    for (unsigned i = 0; i < ATTENDED_PER_TURN && bytes < ATTENDED_BYTES; i++) {
+    for (unsigned i = 0; i < WAKES_PER_TURN && bytes < WAKE_BYTES_PER_TURN; i++) {
         if (link_is_empty(&loop->ready))
             break;
         struct conn *c = conn_of_wake(loop->ready.next);
         bytes += c->session.pushes.len; // at least as much is sent now
-        conn_attend(c);
+        conn_handle_wake(c);
     }
     worker_take_turns(worker);
 }
@@ -212,9 +212,9 @@ static void on_turn_end(struct ev_loop *ev, ev_prepare *prepare, int events)
     struct loop *loop = &worker->loop;
     (void)events;
     worker_take_turns(worker);
-    attend(worker);
+    handle_wakes(worker);
     if (loop->service.paused_until != worker->pause_end)
-        follow_pause(worker);
+        update_pause_timer(worker);
     if (link_is_empty(&loop->ready) && link_is_empty(&loop->to_close))
         ev_idle_stop(ev, &worker->busy);
     else
@@ -225,11 +225,11 @@ static void on_turn_end(struct ev_loop *ev, ev_prepare *prepare, int events)
 
 // Gives freed memory back to the system, if connections have grown much since the last time and
 // hold half of the memory they may hold.
-static void give_back(struct loop *loop)
+static void trim_after_growth(struct loop *loop)
 {
     struct service *service = &loop->service;
     uint64_t most = service_clients_memory_max(service);
-    if (loop->grown < GIVE_BACK_BYTES || loop->grown < most / GIVE_BACK_PART)
+    if (loop->grown < TRIM_GROWTH_MIN || loop->grown < most / TRIM_GROWTH_DIVISOR)
         return;
     loop->grown = 0;
     if (service_total(service, offsetof(struct stats, clients_memory)) > most / 2)
@@ -289,7 +289,7 @@ static void take_turns(struct loop *loop)
     }
     loop->turn_count = 0;
     loop->input_used = 0;
-    give_back(loop);
+    trim_after_growth(loop);
     if (loop->output.owned.cap > OUTPUT_KEPT && output_pending(&loop->output) == 0)
         output_release(&loop->output);
 }
@@ -303,7 +303,7 @@ void worker_take_turns(struct worker *worker)
 
 // One of the connections that hold the most; those with CLIENT NO-EVICT come last. NULL: none holds
 // more than an idle one.
-static struct conn *largest(struct loop *loop)
+static struct conn *largest_conn(struct loop *loop)
 {
     for (enum eviction order = EVICT_FIRST; order < EVICT_NEVER; order++)
         for (unsigned i = MEMORY_CLASSES; i-- > 0;)
@@ -340,7 +340,7 @@ static uint64_t limit_memory(struct loop *loop)
     uint64_t share = memory_share(loop);
     uint64_t all = service_total(service, offsetof(struct stats, clients_memory));
     struct conn *c;
-    while (all > most && counter_get(own) > share && (c = largest(loop)) != NULL) {
+    while (all > most && counter_get(own) > share && (c = largest_conn(loop)) != NULL) {
         all -= c->memory.bytes < all ? c->memory.bytes : all;
         evict(loop, c);
     }
@@ -358,7 +358,7 @@ static void on_over_memory(struct loop *loop)
         group->settings_changed(group->settings_context);
 }
 
-void worker_leave_behind(struct worker *worker)
+void worker_close_outdated(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
     uint64_t oldest = service_oldest_snapshot(&loop->service);
@@ -367,7 +367,7 @@ void worker_leave_behind(struct worker *worker)
         return;
     for (struct link *link = loop->active.next; link != &loop->active; link = link->next) {
         struct conn *c = conn_of(link);
-        if (c->session.killed || !conn_reads_before(c, oldest))
+        if (c->session.killed || !conn_reads_older_than(c, oldest))
             continue;
         conn_evict(c);
         count++;
@@ -451,7 +451,7 @@ void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local)
     counter_add(&worker->loop.service.stats.connections_received, 1);
     if (conn_new(&worker->loop, fd, id, local) == NULL) {
         log_write(LOG_WARNING, "no memory for a connection");
-        counter_add(&worker->loop.gone, 1);
+        counter_add(&worker->loop.closed_connections, 1);
     }
 }
 

@@ -41,7 +41,7 @@ void worker_settings_changed(struct worker *worker);
 
 // Closes the clients that still read a dataset which is too old. Called when the dataset was
 // replaced.
-void worker_leave_behind(struct worker *worker);
+void worker_close_outdated(struct worker *worker);
 
 // Answers all clients in line.
 void worker_take_turns(struct worker *worker);

@@ -29,8 +29,8 @@ enum {
     STACK = 512 * 1024,
     STOP_SECONDS = 1, // a thread may take to end
     THREAD_NAME_MAX = 16,
-    HANDOFFS_FIRST = 16,
-    HANDOFFS_TAKEN = 64, // at once
+    HANDOFFS_INITIAL = 16,
+    HANDOFFS_PER_WAKE = 64, // at once
 };
 
 // A socket on its way to a worker.
@@ -82,10 +82,10 @@ struct workers {
     ev_async all_drained;  // in the caller's loop
     struct {
         struct dataset *dataset;
-        atomic_uint left; // loops that have not done the present step
+        atomic_uint remaining; // loops that have not done the present step
         atomic_bool short_of_memory;
         atomic_bool cancelled;
-        sem_t done; // by all; or cancelled
+        sem_t finished; // by all; or cancelled
     } publication;
 };
 
@@ -105,7 +105,8 @@ static size_t worker_slot_take(struct worker_slot *slot, struct handoff *handoff
                                struct loop_task **tasks, enum step *step, enum order *order)
 {
     pthread_mutex_lock(&slot->lock);
-    size_t count = slot->handoff_count < HANDOFFS_TAKEN ? slot->handoff_count : HANDOFFS_TAKEN;
+    size_t count =
+        slot->handoff_count < HANDOFFS_PER_WAKE ? slot->handoff_count : HANDOFFS_PER_WAKE;
     if (count > 0)
         memcpy(handoffs, slot->handoffs + slot->handoff_first, count * sizeof *handoffs);
     slot->handoff_first += count;
@@ -141,7 +142,7 @@ static void run_tasks(struct worker_slot *slot, struct loop_task *tasks)
     }
 }
 
-static void take_step(struct worker_slot *slot, enum step step)
+static void run_step(struct worker_slot *slot, enum step step)
 {
     struct workers *workers = slot->workers;
     struct service *service = &slot->worker->loop.service;
@@ -154,18 +155,18 @@ static void take_step(struct worker_slot *slot, enum step step)
     case STEP_PUBLISH:
         service_publish(service);
         session_wake_trackers(service);
-        worker_leave_behind(slot->worker);
+        worker_close_outdated(slot->worker);
         break;
     case STEP_FORGET: service_forget(service); break;
     }
-    if (atomic_fetch_sub(&workers->publication.left, 1) == 1)
-        sem_post(&workers->publication.done);
+    if (atomic_fetch_sub(&workers->publication.remaining, 1) == 1)
+        sem_post(&workers->publication.finished);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 {
     struct worker_slot *slot = async->data;
-    struct handoff handoffs[HANDOFFS_TAKEN];
+    struct handoff handoffs[HANDOFFS_PER_WAKE];
     struct loop_task *tasks;
     enum step step;
     enum order order;
@@ -173,11 +174,11 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
     (void)events;
     do {
         count = worker_slot_take(slot, handoffs, &tasks, &step, &order);
-        take_step(slot, step);
+        run_step(slot, step);
         for (size_t i = 0; i < count; i++)
             worker_adopt(slot->worker, handoffs[i].fd, handoffs[i].id, handoffs[i].local);
         run_tasks(slot, tasks);
-    } while (count == HANDOFFS_TAKEN && order == ORDER_NONE);
+    } while (count == HANDOFFS_PER_WAKE && order == ORDER_NONE);
     worker_settings_changed(slot->worker);
     if (order == ORDER_DRAIN)
         worker_drain(slot->worker, on_drained);
@@ -202,7 +203,7 @@ static bool worker_slot_open(struct worker_slot *slot, struct ev_loop *loop)
     return true;
 }
 
-static void *run(void *argument)
+static void *run_worker(void *argument)
 {
     struct worker_slot *slot = argument;
     char name[THREAD_NAME_MAX];
@@ -243,7 +244,7 @@ static bool worker_slot_reserve(struct worker_slot *slot)
 {
     if (slot->handoff_first + slot->handoff_count < slot->handoff_capacity)
         return true;
-    size_t capacity = slot->handoff_capacity != 0 ? slot->handoff_capacity * 2 : HANDOFFS_FIRST;
+    size_t capacity = slot->handoff_capacity != 0 ? slot->handoff_capacity * 2 : HANDOFFS_INITIAL;
     struct handoff *grown = realloc(slot->handoffs, capacity * sizeof *grown);
     if (grown == NULL)
         return false;
@@ -267,7 +268,7 @@ static bool worker_slot_post(struct worker_slot *slot, const struct handoff *han
 
 static uint64_t worker_slot_connections(const struct worker_slot *slot)
 {
-    return slot->assigned - counter_get(&slot->worker->loop.gone);
+    return slot->assigned - counter_get(&slot->worker->loop.closed_connections);
 }
 
 // Closes its connections: tasks of theirs may still be in any mailbox.
@@ -310,7 +311,7 @@ static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error
     workers->slots[workers->count++] = slot;
     if (slot->number == 0) {
         worker_slot_open(slot, loop);
-    } else if (thread_start(&slot->thread, STACK, run, slot)) {
+    } else if (thread_start(&slot->thread, STACK, run_worker, slot)) {
         slot->running = true;
         while (sem_wait(&slot->opened) != 0) // a signal came
             ;
@@ -358,7 +359,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     workers->group.reload = owner->reload;
     workers->group.reload_context = owner->context;
     workers->owner = *owner;
-    sem_init(&workers->publication.done, 0, 0);
+    sem_init(&workers->publication.finished, 0, 0);
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
     while (workers->count < settings->threads) {
@@ -416,9 +417,9 @@ const struct runtime_settings *workers_runtime(const struct workers *workers)
 }
 
 // True when all loops have done it; they may still come to do it when it was cancelled.
-static bool all_take(struct workers *workers, enum step step)
+static bool run_step_on_all(struct workers *workers, enum step step)
 {
-    atomic_store(&workers->publication.left, workers->count);
+    atomic_store(&workers->publication.remaining, workers->count);
     for (unsigned i = 0; i < workers->count; i++) {
         struct worker_slot *slot = workers->slots[i];
         pthread_mutex_lock(&slot->lock);
@@ -426,7 +427,7 @@ static bool all_take(struct workers *workers, enum step step)
         pthread_mutex_unlock(&slot->lock);
         ev_async_send(slot->loop, &slot->wake);
     }
-    while (sem_wait(&workers->publication.done) != 0) // a signal came
+    while (sem_wait(&workers->publication.finished) != 0) // a signal came
         ;
     return !atomic_load(&workers->publication.cancelled);
 }
@@ -435,18 +436,18 @@ bool workers_publish(struct workers *workers, struct dataset *dataset)
 {
     workers->publication.dataset = dataset;
     atomic_store(&workers->publication.short_of_memory, false);
-    if (!all_take(workers, STEP_PREPARE))
+    if (!run_step_on_all(workers, STEP_PREPARE))
         return false;
     if (!atomic_load(&workers->publication.short_of_memory))
-        return all_take(workers, STEP_PUBLISH);
-    all_take(workers, STEP_FORGET);
+        return run_step_on_all(workers, STEP_PUBLISH);
+    run_step_on_all(workers, STEP_FORGET);
     return false;
 }
 
 void workers_cancel_publish(struct workers *workers)
 {
     atomic_store(&workers->publication.cancelled, true);
-    sem_post(&workers->publication.done);
+    sem_post(&workers->publication.finished);
 }
 
 void workers_return(struct workers *workers, struct loop_task *task)
@@ -498,7 +499,7 @@ void workers_free(struct workers *workers)
         worker_slot_close(workers->slots[i]);
     for (unsigned i = 0; i < workers->count; i++)
         worker_slot_free(workers->slots[i]);
-    sem_destroy(&workers->publication.done);
+    sem_destroy(&workers->publication.finished);
     service_group_release(&workers->group);
     free(workers);
 }

@@ -233,7 +233,7 @@ static void check_together(struct random *r, const struct buf *text, unsigned cl
     worker_take_turns(worker);
     ok(worker->loop.turn_count == 0 && worker->loop.input_used == 0, "then none waits");
     for (unsigned i = 0; i < clients; i++) {
-        wrong += askers[i].conn->in_line;
+        wrong += askers[i].conn->queued;
         wrong += !hears(&askers[i]);
         close(askers[i].fd);
         buf_release(&askers[i].wanted);

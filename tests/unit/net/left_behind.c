@@ -44,7 +44,7 @@ static void publish(void)
     require(service_prepare(&pairs.worker->loop.service, d), "no memory");
     dataset_close(d); // the snapshot has a reference of its own
     service_publish(&pairs.worker->loop.service);
-    worker_leave_behind(pairs.worker);
+    worker_close_outdated(pairs.worker);
     turn(&pairs, 2);
 }
 

@@ -165,15 +165,15 @@ static void test_unix(void)
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     require(listener_open_unix(list, &count, path, 0, 5, &error), "%s", error.text);
     struct listener first = list[0];
-    ok(listener_stands(&first, &error), "it stands");
+    ok(listener_is_reachable(&first, &error), "it stands");
     ok(!listener_open_unix(list, &count, path, 0, 5, &error) &&
            strstr(error.text, "a server is listening there") != NULL,
        "a path at which nobody accepts yet is held: %s", error.text);
     is_number(count, 1, "and no listener is added");
     unlink(path);
-    ok(!listener_stands(&first, &error), "its file is removed: %s", error.text);
+    ok(!listener_is_reachable(&first, &error), "its file is removed: %s", error.text);
     require(listener_open_unix(list, &count, path, 0, 5, &error), "%s", error.text);
-    ok(!listener_stands(&first, &error), "its file is replaced: %s", error.text);
+    ok(!listener_is_reachable(&first, &error), "its file is replaced: %s", error.text);
     listener_close(&first);
     ok(access(path, F_OK) == 0, "that of another one is not removed");
     listener_close(&list[1]);

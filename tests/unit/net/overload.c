@@ -104,26 +104,26 @@ static bool is_gone(int fd)
     char byte;
     while (read(fd, &byte, 1) == 1)
         ;
-    bool gone = errno != EAGAIN || recv(fd, &byte, 1, MSG_PEEK) == 0;
-    return gone;
+    bool closed = errno != EAGAIN || recv(fd, &byte, 1, MSG_PEEK) == 0;
+    return closed;
 }
 
-static unsigned count_waiting(enum awaited what)
+static unsigned count_waiting(enum client_timeout what)
 {
     unsigned count = 0;
-    for (struct link *link = worker->loop.waiting[what].next; link != &worker->loop.waiting[what];
+    for (struct link *link = worker->loop.timeouts[what].next; link != &worker->loop.timeouts[what];
          link = link->next)
         count++;
     return count;
 }
 
 // Lets the first one's time begin `seconds` earlier, and sweeps.
-static void pass(enum awaited what, unsigned seconds)
+static void pass(enum client_timeout what, unsigned seconds)
 {
-    struct link *first = worker->loop.waiting[what].next;
-    require(first != &worker->loop.waiting[what], "nobody is waited for");
-    struct conn *c = (struct conn *)((char *)first - offsetof(struct conn, wait));
-    c->waits_since -= seconds * CLOCK_SECOND;
+    struct link *first = worker->loop.timeouts[what].next;
+    require(first != &worker->loop.timeouts[what], "nobody is waited for");
+    struct conn *c = (struct conn *)((char *)first - offsetof(struct conn, timeout_link));
+    c->timeout_since -= seconds * CLOCK_SECOND;
     require(ev_is_active(&worker->loop.sweep), "no sweep is coming");
     ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
@@ -131,8 +131,8 @@ static void pass(enum awaited what, unsigned seconds)
 
 static void waits(unsigned request, unsigned reading, const char *name)
 {
-    is_number(count_waiting(AWAITS_REQUEST), request, "%s: requests waited for", name);
-    is_number(count_waiting(AWAITS_READING), reading, "%s: readers waited for", name);
+    is_number(count_waiting(TIMEOUT_REQUEST), request, "%s: requests waited for", name);
+    is_number(count_waiting(TIMEOUT_WRITE), reading, "%s: readers waited for", name);
 }
 
 // Nobody's time runs, so the loop sleeps until a client says something.
@@ -158,37 +158,37 @@ static void check_requests(void)
         uint64_t before = counter_get(closed);
         say(fd, span_text(begun[i]));
         waits(1, 0, "one that has begun");
-        pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+        pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
         ok(!is_gone(fd), "it has some time");
         say_bytes(fd, 1);
-        pass(AWAITS_REQUEST, 1);
+        pass(TIMEOUT_REQUEST, 1);
         ok(is_gone(fd), "which a byte does not renew");
         is_number((int64_t)(counter_get(closed) - before), 1, "it is counted");
         close(fd);
     }
     int fd = client_new();
     say(fd, SPAN("PI"));
-    pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+    pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
     say(fd, SPAN("NG\r\nPING\r\nPI"));
     waits(1, 0, "a next request");
-    pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+    pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
     ok(!is_gone(fd), "has time of its own");
     say(fd, SPAN("NG\r\n"));
     sleeps("a complete request");
     say(fd, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
     for (unsigned i = 0; i < 3; i++) {
-        pass(AWAITS_REQUEST, REQUEST_TIMEOUT - 1);
+        pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
         say_bytes(fd, 64 * KiB);
     }
     ok(!is_gone(fd), "64 KiB give new time");
     say_bytes(fd, 60 * KiB);
-    pass(AWAITS_REQUEST, REQUEST_TIMEOUT);
+    pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT);
     ok(is_gone(fd), "fewer do not");
     close(fd);
     fd = client_new();
     atomic_store(&group.runtime.request_timeout, 0);
     say(fd, SPAN("P"));
-    pass(AWAITS_REQUEST, 1000 * REQUEST_TIMEOUT);
+    pass(TIMEOUT_REQUEST, 1000 * REQUEST_TIMEOUT);
     ok(!is_gone(fd), "without a timeout it may take as long as it likes");
     ok(!ev_is_active(&worker->loop.sweep), "and no timer runs");
     atomic_store(&group.runtime.request_timeout, REQUEST_TIMEOUT);
@@ -209,7 +209,7 @@ static void check_readers(void)
     waits(0, 1, "one that does not read");
     say(fd, SPAN("PING\r\nPI"));
     waits(0, 1, "and says more");
-    pass(AWAITS_READING, WRITE_TIMEOUT - 1);
+    pass(TIMEOUT_WRITE, WRITE_TIMEOUT - 1);
     ok(!is_gone(fd), "has some time");
     close(fd);
     turn();
@@ -217,7 +217,7 @@ static void check_readers(void)
     fd = client_with_room(50000);
     say(fd, SPAN("GET " KEY "\r\n"));
     for (unsigned i = 0; i < 5; i++) {
-        pass(AWAITS_READING, WRITE_TIMEOUT - 1);
+        pass(TIMEOUT_WRITE, WRITE_TIMEOUT - 1);
         require(hear(fd, 100000) == 100000, "nothing to be heard");
     }
     waits(0, 1, "one that reads a little");
@@ -226,16 +226,16 @@ static void check_readers(void)
     turn();
     fd = client_with_room(50000);
     say(fd, SPAN("GET " KEY "\r\n"));
-    struct conn *c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
-                                     offsetof(struct conn, wait));
+    struct conn *c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
+                                     offsetof(struct conn, timeout_link));
     size_t kept = output_pending(&c->output);
     require(hear(fd, 4 * PIECE) == 4 * PIECE, "nothing to be heard");
     is_number((int64_t)output_pending(&c->output), (int64_t)kept,
               "what a slow reader takes makes no room yet");
-    pass(AWAITS_READING, WRITE_TIMEOUT);
+    pass(TIMEOUT_WRITE, WRITE_TIMEOUT);
     is_number((int64_t)(counter_get(closed) - before), 0, "but it gives new time");
     say_pings(fd, 100 * KiB);
-    pass(AWAITS_READING, WRITE_TIMEOUT);
+    pass(TIMEOUT_WRITE, WRITE_TIMEOUT);
     is_number((int64_t)(counter_get(closed) - before), 1,
               "one that reads nothing is closed, whatever it says, and counted");
     close(fd);
@@ -314,8 +314,8 @@ static void check_memory(void)
     // What is closed for it gives back its replies at once.
     int reader = client_new();
     say(reader, SPAN("GET " KEY "\r\n"));
-    struct conn *c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
-                                     offsetof(struct conn, wait));
+    struct conn *c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
+                                     offsetof(struct conn, timeout_link));
     require(output_pending(&c->output) > 0, "nothing waits to be sent");
     conn_evict(c);
     is_number((int64_t)output_pending(&c->output), 0, "who is closed gives back its replies");
@@ -327,8 +327,8 @@ static void check_memory(void)
     atomic_store(&group.runtime.maxmemory_clients, 3000 * KiB);
     reader = client_new();
     say(reader, SPAN("GET " KEY "\r\n"));
-    c = (struct conn *)((char *)worker->loop.waiting[AWAITS_READING].next -
-                        offsetof(struct conn, wait));
+    c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
+                        offsetof(struct conn, timeout_link));
     uint64_t unread = counter_get(held());
     say_pings(reader, 1000 * KiB);
     uint64_t asked = counter_get(held()) - unread;
