@@ -41,12 +41,20 @@ static void report_progress(void *context, uint64_t done, uint64_t total)
     dataset_report_progress(context, done, total);
 }
 
+// The bytes of memory that the index of `d` may still take.
+static uint64_t memory_for_index(const struct dataset *d)
+{
+    const struct dataset_settings *settings = &d->settings;
+    uint64_t reserved = settings->reserved != NULL ? settings->reserved(settings->context) : 0;
+    return room_in_memory(settings->memory_most, reserved);
+}
+
 // Builds the image in memory, or in the file `fd` when memory does not hold it. No file: -1.
 static bool build_image(struct dataset *d, struct built *built, int fd, struct error *error)
 {
     struct build_settings settings = {
         .memory = d->settings.build_memory,
-        .most = room_in_memory(&d->settings),
+        .most = memory_for_index(d),
         .fd = fd,
         .fd_at = INDEX_WRITER_IMAGE_AT,
         .stop_if_malformed = d->settings.malformed == DATASET_REFUSE_MALFORMED,
@@ -96,7 +104,7 @@ bool dataset_copy_to_huge_pages(struct dataset *d, struct index_file *file, stru
 {
     if (!d->settings.huge_pages)
         return true;
-    uint64_t left = room_in_memory(&d->settings);
+    uint64_t left = memory_for_index(d);
     if (file->image.len + HUGE_COPY_MORE <= left)
         return index_file_copy(file, error);
     dataset_notice(d, true,

@@ -9,22 +9,10 @@
 
 #include "base/bytes.h"
 #include "base/mapping.h"
-#include "data/identity.h"
+#include "data/index_format.h"
 #include "data/proof.h"
 
 struct error;
-
-// The facts in the header.
-struct index_facts {
-    uint64_t lines; // all counts as in struct dataset_figures
-    uint64_t malformed;
-    uint64_t keys;
-    uint64_t duplicates;
-    uint64_t value_bytes;
-    uint64_t build_ns;
-    uint64_t built_at_us;
-    struct identity data; // the data file it was built from
-};
 
 // An open index file. A zeroed struct is none.
 struct index_file {

@@ -1,5 +1,4 @@
-// The layout of an index file, only for the code that reads or writes it. docs/index-format.md
-// describes it byte by byte.
+// The layout of an index file, byte by byte as in docs/index-format.md.
 //
 //   0          header      4096 bytes, its own checksum in the last 8
 //   4096       image       a trie image (trie_image.h)
@@ -16,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/checksum.h"
-#include "data/index_file.h"
+#include "data/identity.h"
 
 #define INDEX_MAGIC 0x5844492d4c455453u // "STEL-IDX", read as little-endian
 #define INDEX_END 0x444e452d4c455453u   // "STEL-END"
@@ -27,6 +26,18 @@ enum {
     INDEX_IMAGE_AT = 4096,
     // Bytes with one checksum. A block is compared before its first use, in some microseconds.
     INDEX_BLOCK = 64 * 1024,
+};
+
+// The facts in the header.
+struct index_facts {
+    uint64_t lines; // all counts as in struct dataset_figures
+    uint64_t malformed;
+    uint64_t keys;
+    uint64_t duplicates;
+    uint64_t value_bytes;
+    uint64_t build_ns;
+    uint64_t built_at_us;
+    struct identity data; // the data file it was built from
 };
 
 struct index_header {

@@ -9,16 +9,14 @@
 
 #include "base/process.h"
 #include "base/temporary.h"
-#include "data/dataset.h"
 
 enum { KEPT_SHARE = 64 }; // one part in so many is kept for uncounted memory, like page tables
 
-uint64_t room_in_memory(const struct dataset_settings *settings)
+uint64_t room_in_memory(uint64_t most, uint64_t reserved)
 {
     uint64_t left = process_memory_available();
-    uint64_t reserved = settings->reserved != NULL ? settings->reserved(settings->context) : 0;
-    if (settings->memory_most != 0 && left > settings->memory_most)
-        left = settings->memory_most;
+    if (most != 0 && left > most)
+        left = most;
     else
         left -= left / KEPT_SHARE;
     if (reserved > left / 2) // otherwise a limit set too high would prevent every build

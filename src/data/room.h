@@ -5,12 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dataset_settings;
-
-// The bytes of memory that an index may still take: the memory that the system has left for this
-// process, less the part reserved for others in it (`settings->reserved`, at most half). At
-// least 1.
-uint64_t room_in_memory(const struct dataset_settings *settings);
+// The bytes of memory that an index may still take: what the system has left for this process, at
+// most `most` if that is not 0, less `reserved` bytes for others in this process. At most half is
+// reserved. At least 1.
+uint64_t room_in_memory(uint64_t most, uint64_t reserved);
 
 // Makes a file without a name, on a disk, for an image that memory does not hold: in $TMPDIR,
 // /var/tmp or /tmp, or beside the file `path`. Returns its descriptor and writes its folder, cut to

@@ -216,12 +216,13 @@ static void check_system(void)
 {
     uint64_t allowed = process_memory_allowed();
     uint64_t available = process_memory_available();
-    struct dataset_settings settings = {.memory_most = 0};
     ok(available > 0 && available <= allowed, "%llu of %llu MiB are left",
        (unsigned long long)(available / MIB), (unsigned long long)(allowed / MIB));
-    ok(room_in_memory(&settings) > 0 && room_in_memory(&settings) <= allowed, "some for us");
-    settings.memory_most = 1234567;
-    is_number((int64_t)room_in_memory(&settings), 1234567, "or what a test says");
+    ok(room_in_memory(0, 0) > 0 && room_in_memory(0, 0) <= allowed, "an index may take some of it");
+    is_number((int64_t)room_in_memory(1234567, 0), 1234567, "a test may set a lower limit");
+    is_number((int64_t)room_in_memory(1000, 300), 700, "what is reserved for others is not taken");
+    is_number((int64_t)room_in_memory(1000, 900), 500, "at most half is reserved");
+    is_number((int64_t)room_in_memory(1, 1), 1, "at least a byte is left");
 }
 
 int main(void)
