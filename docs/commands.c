@@ -3,7 +3,7 @@
 // here.
 #include <stdio.h>
 
-#include "commands/table.h"
+#include "commands/groups.h"
 
 static const char head[] =
     "# Commands\n"

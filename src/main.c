@@ -22,7 +22,7 @@
 #include "base/progress.h"
 #include "base/terminal.h"
 #include "base/version.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "files.h"
 #include "net/notify.h"

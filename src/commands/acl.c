@@ -4,8 +4,9 @@
 #include <sys/random.h>
 
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum {

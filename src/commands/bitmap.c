@@ -3,9 +3,10 @@
 // A value may be as long as the file, so bits are counted and searched some KiB at a time, and the
 // command goes on in the next turn.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/long_value.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum {

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"

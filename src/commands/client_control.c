@@ -3,8 +3,9 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "base/number.h"
-#include "commands/pubsub.h"
+#include "commands/channel_message.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -56,7 +57,8 @@ static bool visit_target(struct loop_task *task, struct service *service)
     if (s->reply.protocol == RESP3)
         push_invalidation(s);
     else if (s->subscriptions != NULL)
-        pubsub_send(s, span_text("__redis__:invalidate"), span_of(NULL, 0));
+        channel_message_push(s, "message", NULL, span_text("__redis__:invalidate"),
+                             span_of(NULL, 0));
     return true;
 }
 

@@ -2,9 +2,10 @@
 #include <stdio.h>
 
 #include "base/glob.h"
+#include "commands/groups.h"
 #include "commands/key_specs.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 // Of these replies, made of short words, in the time of a lookup.
@@ -482,30 +483,6 @@ static enum command_result command_getkeys_command(struct session *s, const stru
             reply_words(&s->reply, run->flags, resp_status);
         }
     }
-    return COMMAND_DONE;
-}
-
-enum command_result help_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    const struct command_entry *container = s->request.running;
-    size_t before = output_pending(s->reply.out);
-    char line[256];
-    char word[COMMAND_NAME_MAX];
-    while (container->container != NULL) // its subcommands are right after it
-        container--;
-    resp_array(&s->reply, 1 + 2 * (uint64_t)container->subcommands);
-    snprintf(line, sizeof line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-             command_upper_name(container->command, word));
-    resp_status(&s->reply, line);
-    for (unsigned i = 1; i <= container->subcommands; i++) {
-        const struct command *sub = container[i].command;
-        resp_status(&s->reply, command_upper_name(sub, word));
-        snprintf(line, sizeof line, "    %s.",
-                 sub->summary != NULL ? sub->summary : COMMAND_REFUSED);
-        resp_status(&s->reply, line);
-    }
-    session_charge(s, (output_pending(s->reply.out) - before) / WORDS_PER_WORK);
     return COMMAND_DONE;
 }
 

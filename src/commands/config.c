@@ -7,8 +7,9 @@
 #include "base/escape.h"
 #include "base/glob.h"
 #include "base/log.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 

@@ -1,8 +1,9 @@
 // The connection group: who the client is and which protocol it speaks.
 #include "base/number.h"
 #include "base/version.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"

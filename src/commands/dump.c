@@ -3,8 +3,9 @@
 //
 // The checksum is taken some KiB at a time, and a long value leaves from the mapping.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/long_value.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum {

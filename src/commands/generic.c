@@ -1,7 +1,8 @@
 // The generic group: questions about keys, whatever they hold.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"

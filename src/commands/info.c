@@ -11,7 +11,8 @@
 #include "base/escape.h"
 #include "base/process.h"
 #include "base/version.h"
-#include "commands/table.h"
+#include "commands/groups.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 

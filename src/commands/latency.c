@@ -2,7 +2,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "commands/table.h"
+#include "commands/groups.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum {

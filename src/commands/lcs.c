@@ -2,7 +2,8 @@
 // is. Only its last row is kept, and of each cell a bit that tells the way back; it grows row by
 // row, turn after turn, so the lengths of the values are limited by what that may take of memory.
 #include "base/number.h"
-#include "commands/table.h"
+#include "commands/groups.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 

@@ -1,8 +1,9 @@
 // LOLWUT: a stele, on which a trie is carved of the kind that finds the keys.
 #include "base/number.h"
 #include "base/version.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 static const char picture[] = "     .---------------------------------.\n"

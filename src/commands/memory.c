@@ -2,8 +2,9 @@
 // most of what Redis could tell or do about its memory has no counterpart here.
 #include "base/number.h"
 #include "base/process.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"

@@ -4,9 +4,10 @@
 // and otherwise what Redis answers for a missing key. A row says which reply that is. Options are
 // not checked: they choose among members, and there are none.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/key_specs.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"

@@ -1,13 +1,13 @@
 // The pubsub group. A client's subscriptions are a list, as clients have a few: Redis's own use is
 // one for invalidations or for news of its sentinels. What one client can make us keep is bounded.
-#include "commands/pubsub.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/glob.h"
 #include "base/number.h"
-#include "commands/table.h"
+#include "commands/channel_message.h"
+#include "commands/groups.h"
+#include "commands/rows.h"
 #include "serve/loop_task.h"
 #include "serve/session.h"
 #include "serve/subscriptions.h"
@@ -161,41 +161,6 @@ static enum command_result unsubscribe_command(struct session *s, const struct r
 
 // ---- messages -----------------------------------------------------------------------------------
 
-// Writes all but the message, which may be long, into a buffer of its own, as the client's output
-// may be in the middle of a reply.
-static void send_message(struct session *s, const char *kind, const struct span *pattern,
-                         struct span channel, struct span message)
-{
-    struct output head = {0};
-    struct resp_writer w = {.out = &head, .protocol = s->reply.protocol};
-    resp_push(&w, pattern != NULL ? 4 : 3);
-    resp_bulk_text(&w, kind);
-    if (pattern != NULL)
-        resp_bulk(&w, *pattern);
-    resp_bulk(&w, channel);
-    if (message.ptr == NULL) {
-        resp_null(&w);
-        session_push_output(s, &head);
-        return;
-    }
-    char length[1 + NUMBER_TEXT_MAX + 2];
-    size_t digits = number_format(length + 1, message.len);
-    length[0] = '$';
-    memcpy(length + 1 + digits, "\r\n", 2);
-    output_append(&head, span_of(length, 1 + digits + 2));
-    const struct span parts[] = {buf_span(&head.owned), message, span_of("\r\n", 2)};
-    if (!output_oom(&head))
-        session_push_parts(s, parts, 3);
-    else
-        session_push_output(s, &head);
-    output_release(&head);
-}
-
-void pubsub_send(struct session *s, struct span channel, struct span message)
-{
-    send_message(s, "message", NULL, channel, message);
-}
-
 struct publication {
     struct loop_task task;
     bool sharded;
@@ -247,9 +212,9 @@ static bool deliver(struct publication *p, struct session *s)
         p->work += SEND_WORK + (unsigned)(message.len / BYTES_PER_WORK);
         struct span pattern = subscription_name(to);
         if (to->kind == CHANNEL_PATTERN)
-            send_message(s, "pmessage", &pattern, channel, message);
+            channel_message_push(s, "pmessage", &pattern, channel, message);
         else
-            send_message(s, p->sharded ? "smessage" : "message", NULL, channel, message);
+            channel_message_push(s, p->sharded ? "smessage" : "message", NULL, channel, message);
     }
     return true;
 }

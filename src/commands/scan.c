@@ -15,8 +15,9 @@
 
 #include "base/glob.h"
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"

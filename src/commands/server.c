@@ -6,8 +6,9 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "serve/session.h"
 

@@ -1,7 +1,8 @@
 // SLOWLOG: reading the slow log.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum { SHOWN_BY_DEFAULT = 10 };

@@ -1,7 +1,8 @@
 // The string group: GET and its kin.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 // COMMAND_AGAIN when the value has yet to be found.

@@ -2,7 +2,8 @@
 // replaced, and then EXEC answers that it did not run (watch.h).
 #include <stdlib.h>
 
-#include "commands/table.h"
+#include "commands/groups.h"
+#include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"

@@ -1,8 +1,9 @@
 // Commands about what is not here: modules, scripts, functions, an append-only file, replicas, and
 // a look at what other clients send. They tell so in the words of a Redis that has none of it.
 #include "base/number.h"
+#include "commands/groups.h"
 #include "commands/reply.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 #include "serve/session.h"
 
 enum { REPLCONF_WORDS_MAX = 64 };

@@ -1,8 +1,9 @@
 // The rows of Redis 7.0's write commands, which are known by name only to be refused in the right
 // way: a wrong number of arguments first, then READONLY. Arity, flags and keys are Redis's. Among
 // the subcommands of such a container there may be some that are answered.
+#include "commands/groups.h"
 #include "commands/key_specs.h"
-#include "commands/table.h"
+#include "commands/rows.h"
 
 // clang-format off: rows are tables
 

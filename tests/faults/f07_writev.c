@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mapping.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "faults/hammer.h"
 #include "net/publisher.h"

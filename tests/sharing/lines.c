@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "net/workers.h"
 #include "sharing/hooks.h"

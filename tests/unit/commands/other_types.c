@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "support/ask.h"
 
 enum { MANY = 3000, TURNS_MAX = 1000 };

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/glob.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/feed.h"

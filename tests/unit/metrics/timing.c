@@ -1,7 +1,7 @@
 // What commands cost in time, by a clock of the test's own, that goes on by a step each time it is
 // read: how it is divided, that it adds up, and how often it is read.
 #include "metrics/timing.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 
 #include <ev.h>
 #include <signal.h>

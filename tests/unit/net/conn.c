@@ -2,7 +2,7 @@
 // so small that nearly every write is short, the accept policy's idea of a local peer, when a
 // connection closes, and clients that are all ready in one turn of the loop.
 #include "net/conn.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

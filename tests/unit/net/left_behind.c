@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "support/service.h"
 #include "support/tap.h"

@@ -1,7 +1,7 @@
 // Reading ahead: which requests are recorded, how, and where it stops; whose keys are gathered; and
 // where they are found.
 #include "serve/batch.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 
 #include <stdlib.h>
 

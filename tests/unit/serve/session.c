@@ -1,6 +1,6 @@
 // The session as a function on memory: what it consumes, why it stops, how it goes on. Replies of
 // single commands are tested over sockets; here it is the contract of session_feed.
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "serve/feed.h"
 
 #include <stdlib.h>

@@ -1,29 +1,15 @@
-// The groups of commands, each in a file of its own that holds its handlers and, beside them, its
-// rows; and what rows share.
-//
-// To add a command: a handler and a row in the file of its group. To add a group: a file with its
-// list of rows, which is declared here and named in table.c.
-#ifndef STELE_COMMANDS_TABLE_H
-#define STELE_COMMANDS_TABLE_H
+// What rows of several groups share: the handler of HELP, lists of arguments, positions of keys,
+// flags.
+#ifndef STELE_COMMANDS_ROWS_H
+#define STELE_COMMANDS_ROWS_H
 
 #include "serve/command.h"
 
-// The lists of rows of all groups, ending with NULL: what main.c hands to the server.
-extern const struct command *const command_groups[];
-
-// These lists, each ending with a zeroed row.
-extern const struct command acl_commands[], bitmap_commands[], channel_list_commands[],
-    client_control_commands[], client_list_commands[], client_tracking_commands[],
-    cluster_commands[], command_commands[], config_commands[], connection_commands[],
-    dump_commands[], generic_commands[], info_commands[], latency_commands[], lcs_commands[],
-    lolwut_commands[], memory_commands[], other_types_commands[], pubsub_commands[],
-    scan_commands[], server_commands[], slowlog_commands[], stele_commands[], string_commands[],
-    transactions_commands[], unsupported_commands[], writes_commands[];
-
-// The handler of HELP, of any container: the words come from the rows of its subcommands.
+// The handler of the HELP of every container command. Its lines come from the rows of the
+// container's subcommands.
 command_handler help_command;
 
-// Lists of arguments that commands of several groups have.
+// Lists of arguments that commands of several groups take.
 extern const struct command_argument argument_key[];  // one key
 extern const struct command_argument argument_keys[]; // one key or more
 extern const struct command_argument argument_maybe_channels[];
@@ -48,7 +34,7 @@ extern const struct command_argument argument_maybe_shard_channels[];
         1, -1, 1                                                                                   \
     }
 
-// What most administrative subcommands share in Redis.
+// The flags that most administrative subcommands have in Redis.
 #define SUBCOMMAND (NOSCRIPT | LOADING | STALE)
 
 #endif

@@ -1,13 +1,5 @@
-// The groups of commands, and what their rows share.
-#include "commands/table.h"
-
-const struct command_argument argument_key[] = {{"key", "key", NULL, 0, NULL}, {0}};
-const struct command_argument argument_keys[] = {{"key", "key", NULL, ARGUMENT_MULTIPLE, NULL},
-                                                 {0}};
-const struct command_argument argument_maybe_channels[] = {
-    {"channel", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
-const struct command_argument argument_maybe_shard_channels[] = {
-    {"shardchannel", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
+// The list of all groups. Adding a group is a line here and a declaration in the header.
+#include "commands/groups.h"
 
 // clang-format off: a group a line
 

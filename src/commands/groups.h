@@ -1,0 +1,23 @@
+// The groups of commands: each is a file of this folder that holds its handlers and, beside them,
+// its rows. What rows of several groups share is in rows.h.
+//
+// To add a command, write a handler and a row in the file of its group. To add a group, write a
+// file with a list of rows, declare the list here and name it in groups.c.
+#ifndef STELE_COMMANDS_GROUPS_H
+#define STELE_COMMANDS_GROUPS_H
+
+#include "serve/command.h"
+
+// The lists of rows of all groups, ending with NULL. main.c gives them to the server.
+extern const struct command *const command_groups[];
+
+// These lists, each ending with a zeroed row.
+extern const struct command acl_commands[], bitmap_commands[], channel_list_commands[],
+    client_control_commands[], client_list_commands[], client_tracking_commands[],
+    cluster_commands[], command_commands[], config_commands[], connection_commands[],
+    dump_commands[], generic_commands[], info_commands[], latency_commands[], lcs_commands[],
+    lolwut_commands[], memory_commands[], other_types_commands[], pubsub_commands[],
+    scan_commands[], server_commands[], slowlog_commands[], stele_commands[], string_commands[],
+    transactions_commands[], unsupported_commands[], writes_commands[];
+
+#endif
