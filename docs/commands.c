@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "commands/groups.h"
+#include "commands/rows.h"
 
 static const char head[] =
     "# Commands\n"
