@@ -1,19 +1,19 @@
-// One growing buffer of owned bytes, and a list of the borrowed spans between them. So a batch of
-// small replies is one iovec, whatever their number. Does no I/O.
+// One growing buffer of owned bytes, and a list of the borrowed segments between them. So a batch
+// of small replies is one iovec, whatever their number. Does no I/O.
 #include "base/output.h"
 
 #include <stdlib.h>
 #include <sys/uio.h>
 
-struct output_loan {
-    size_t after; // number of owned bytes before it, taken ones included
+struct output_segment {
+    size_t owned_before; // number of owned bytes before the segment, taken ones included
     struct span span;
     struct ref *owner;
-    unsigned mark;
+    unsigned damage_stamp;
 };
 
 enum {
-    FIRST_LOANS = 4,
+    FIRST_SEGMENTS = 4,
     // How much room is made: for the first small replies; for a pipeline; for all that is ever
     // waiting, as a buffer that grows step by step leaves as much memory behind: 256 KiB, a piece,
     // and as much as a piece of what has left. What is not touched costs nothing.
@@ -25,29 +25,29 @@ enum {
     MOVED_MOST = 16,
 };
 
-static struct output_loan *append_loan(struct output *o)
+static struct output_segment *append_segment(struct output *o)
 {
     if (o->first + o->count == o->capacity) {
         if (o->first > 0) {
-            memmove(o->loans, o->loans + o->first, o->count * sizeof *o->loans);
+            memmove(o->segments, o->segments + o->first, o->count * sizeof *o->segments);
             o->first = 0;
         } else {
-            size_t capacity = o->capacity != 0 ? o->capacity * 2 : FIRST_LOANS;
-            struct output_loan *grown = realloc(o->loans, capacity * sizeof *grown);
+            size_t capacity = o->capacity != 0 ? o->capacity * 2 : FIRST_SEGMENTS;
+            struct output_segment *grown = realloc(o->segments, capacity * sizeof *grown);
             if (grown == NULL) {
                 o->oom = true;
                 return NULL;
             }
-            o->loans = grown;
+            o->segments = grown;
             o->capacity = capacity;
         }
     }
-    return &o->loans[o->first + o->count++];
+    return &o->segments[o->first + o->count++];
 }
 
 size_t output_memory(const struct output *o)
 {
-    return o->owned.cap + o->capacity * sizeof *o->loans;
+    return o->owned.cap + o->capacity * sizeof *o->segments;
 }
 
 // Reuses the room of the owned bytes that have been taken.
@@ -55,7 +55,7 @@ static void forget_taken(struct output *o)
 {
     buf_remove_front(&o->owned, o->owned_taken);
     for (size_t i = 0; i < o->count; i++)
-        o->loans[o->first + i].after -= o->owned_taken;
+        o->segments[o->first + i].owned_before -= o->owned_taken;
     o->owned_taken = 0;
 }
 
@@ -111,24 +111,25 @@ void output_append(struct output *o, struct span s)
     output_commit(o, s.len);
 }
 
-void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned mark)
+void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned damage_stamp)
 {
     if (s.len == 0 || output_oom(o))
         return;
-    struct output_loan *loan = append_loan(o);
-    if (loan == NULL)
+    struct output_segment *segment = append_segment(o);
+    if (segment == NULL)
         return;
     ref_take(owner);
-    *loan = (struct output_loan){o->owned.len, s, owner, mark};
+    *segment = (struct output_segment){o->owned.len, s, owner, damage_stamp};
     o->pending += s.len;
 }
 
-// The next piece after `owned` owned bytes and `loan` loans: the owned bytes before that loan, or
-// the loan itself.
-static struct span next_piece(const struct output *o, size_t owned, size_t loan)
+// Returns the piece that follows `owned` owned bytes and `segment` segments: either the owned bytes
+// before the next segment, or that segment.
+static struct span next_piece(const struct output *o, size_t owned, size_t segment)
 {
-    const struct output_loan *next = loan < o->count ? &o->loans[o->first + loan] : NULL;
-    size_t end = next != NULL ? next->after : o->owned.len;
+    const struct output_segment *next =
+        segment < o->count ? &o->segments[o->first + segment] : NULL;
+    size_t end = next != NULL ? next->owned_before : o->owned.len;
     return next != NULL && end == owned ? next->span : span_of(o->owned.ptr + owned, end - owned);
 }
 
@@ -136,13 +137,13 @@ size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors
 {
     size_t used = 0;
     size_t owned = o->owned_taken;
-    size_t loan = 0;
+    size_t segment = 0;
     size_t left = bytes < o->pending ? bytes : o->pending;
     while (left > 0 && used < max) {
-        bool lent = loan < o->count && o->loans[o->first + loan].after == owned;
-        struct span piece = next_piece(o, owned, loan);
-        owned += lent ? 0 : piece.len;
-        loan += lent;
+        bool borrowed = segment < o->count && o->segments[o->first + segment].owned_before == owned;
+        struct span piece = next_piece(o, owned, segment);
+        owned += borrowed ? 0 : piece.len;
+        segment += borrowed;
         size_t len = piece.len < left ? piece.len : left;
         vectors[used++] = (struct iovec){(void *)(uintptr_t)piece.ptr, len};
         left -= len;
@@ -150,18 +151,19 @@ size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors
     return used;
 }
 
-const struct ref *output_loan(const struct output *o, size_t number, unsigned *mark)
+const struct ref *output_segment_owner(const struct output *o, size_t number,
+                                       unsigned *damage_stamp)
 {
     if (number >= o->count)
         return NULL;
-    const struct output_loan *loan = &o->loans[o->first + number];
-    *mark = loan->mark;
-    return loan->owner;
+    const struct output_segment *segment = &o->segments[o->first + number];
+    *damage_stamp = segment->damage_stamp;
+    return segment->owner;
 }
 
 static void drop_first(struct output *o)
 {
-    ref_drop(o->loans[o->first].owner);
+    ref_drop(o->segments[o->first].owner);
     o->first++;
     o->count--;
 }
@@ -171,17 +173,17 @@ void output_take(struct output *o, size_t count)
     assert(count <= o->pending);
     o->pending -= count;
     while (count > 0) {
-        struct output_loan *loan = o->count > 0 ? &o->loans[o->first] : NULL;
-        size_t owned = (loan != NULL ? loan->after : o->owned.len) - o->owned_taken;
+        struct output_segment *segment = o->count > 0 ? &o->segments[o->first] : NULL;
+        size_t owned = (segment != NULL ? segment->owned_before : o->owned.len) - o->owned_taken;
         size_t part = count < owned ? count : owned;
         o->owned_taken += part;
         count -= part;
-        if (count == 0 || loan == NULL)
+        if (count == 0 || segment == NULL)
             break;
-        part = count < loan->span.len ? count : loan->span.len;
-        loan->span = span_of(loan->span.ptr + part, loan->span.len - part);
+        part = count < segment->span.len ? count : segment->span.len;
+        segment->span = span_of(segment->span.ptr + part, segment->span.len - part);
         count -= part;
-        if (loan->span.len == 0)
+        if (segment->span.len == 0)
             drop_first(o);
     }
     if (o->pending == 0) {
@@ -195,12 +197,12 @@ void output_move(struct output *to, struct output *from, size_t count)
 {
     assert(count <= from->pending);
     while (count > 0) {
-        struct output_loan *loan = from->count > 0 ? &from->loans[from->first] : NULL;
+        struct output_segment *segment = from->count > 0 ? &from->segments[from->first] : NULL;
         struct span piece = next_piece(from, from->owned_taken, 0);
         if (piece.len > count)
             piece.len = count;
-        if (loan != NULL && loan->after == from->owned_taken)
-            output_borrow(to, piece, loan->owner, loan->mark);
+        if (segment != NULL && segment->owned_before == from->owned_taken)
+            output_borrow(to, piece, segment->owner, segment->damage_stamp);
         else
             output_append(to, piece);
         output_take(from, piece.len);
@@ -215,8 +217,8 @@ struct output_mark output_mark(const struct output *o)
 
 void output_rewind(struct output *o, struct output_mark mark)
 {
-    while (o->count > mark.loans)
-        ref_drop(o->loans[o->first + --o->count].owner);
+    while (o->count > mark.segments)
+        ref_drop(o->segments[o->first + --o->count].owner);
     o->owned.len = o->owned_taken + mark.owned;
     o->pending = mark.pending;
 }
@@ -225,7 +227,7 @@ void output_release(struct output *o)
 {
     while (o->count > 0)
         drop_first(o);
-    free(o->loans);
+    free(o->segments);
     buf_release(&o->owned);
     *o = (struct output){0};
 }

@@ -1,9 +1,9 @@
-// The bytes on their way to one client: owned bytes and borrowed spans, in order.
+// The bytes on their way to one client: owned bytes and borrowed segments, in order.
 //
-// Writers append at the end; the connection takes from the front. A borrowed span is a large value,
-// sent straight from the mapping. It holds a reference to the owner of its memory until it is
-// taken. One thread at a time may use an output. When memory is short, `oom` is set for good: later
-// bytes are lost and the client must be dropped.
+// Writers append at the end; the connection takes from the front. A borrowed segment is a large
+// value, sent straight from the mapping. It holds a reference to the owner of its memory until its
+// last byte is taken. One thread at a time may use an output. When memory is short, `oom` is set
+// for good: later bytes are lost and the client must be dropped.
 #ifndef STELE_BASE_OUTPUT_H
 #define STELE_BASE_OUTPUT_H
 
@@ -11,15 +11,15 @@
 #include "base/ref.h"
 
 struct iovec;
-struct output_loan;
+struct output_segment;
 
 // A zeroed struct is an empty output.
 struct output {
-    struct buf owned;          // all owned bytes, without the borrowed spans between them
-    size_t owned_taken;        // owned bytes already taken
-    struct output_loan *loans; // the borrowed spans
-    size_t first;              // index of the loan at the front
-    size_t count;              // loans from `first` on
+    struct buf owned;                // all owned bytes, without the borrowed segments between them
+    size_t owned_taken;              // owned bytes already taken
+    struct output_segment *segments; // the borrowed segments, in order
+    size_t first;                    // index of the segment to be taken next
+    size_t count;                    // number of segments from `first` on
     size_t capacity;
     size_t pending; // bytes not yet taken, owned and borrowed
     bool oom;
@@ -61,19 +61,21 @@ size_t output_memory(const struct output *o);
 // Appends a copy.
 void output_append(struct output *o, struct span s);
 
-// Appends `s` without a copy and takes a reference to `owner`, which is dropped when the bytes are
-// taken. output_loan returns `mark`.
-void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned mark);
+// Appends `s` as a borrowed segment, without a copy. Takes a reference to `owner`, which is dropped
+// when the last byte has been taken. `damage_stamp` says how much damage the owner's memory had
+// when `s` was appended; output_segment_owner returns it.
+void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned damage_stamp);
 
-// Whether the output has borrowed spans.
-static inline bool output_lends(const struct output *o)
+// Whether the output has borrowed segments.
+static inline bool output_has_borrowed(const struct output *o)
 {
     return o->count > 0;
 }
 
-// The owner of the borrowed span with this number, counted from the front, and its mark. NULL when
-// there are fewer spans.
-const struct ref *output_loan(const struct output *o, size_t number, unsigned *mark);
+// Returns the owner of the borrowed segment with this number, counted from the front, and sets
+// `*damage_stamp` to the segment's. Returns NULL when there are fewer segments.
+const struct ref *output_segment_owner(const struct output *o, size_t number,
+                                       unsigned *damage_stamp);
 
 // Fills at most `max` iovecs from the front, with at most `bytes` bytes together, and returns their
 // number. They are valid until the next call on `o`.
@@ -90,7 +92,7 @@ void output_move(struct output *to, struct output *from, size_t count);
 // A position at the end of an output, for output_rewind.
 struct output_mark {
     size_t owned; // bytes not yet taken
-    size_t loans;
+    size_t segments;
     size_t pending;
 };
 

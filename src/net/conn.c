@@ -227,9 +227,9 @@ static bool read_and_drop(struct conn *c)
 static bool borrowed_is_intact(const struct output *out)
 {
     const struct ref *owner;
-    unsigned damage;
-    for (size_t i = 0; (owner = output_loan(out, i, &damage)) != NULL; i++)
-        if (!snapshot_stands(owner, damage))
+    unsigned damage_stamp;
+    for (size_t i = 0; (owner = output_segment_owner(out, i, &damage_stamp)) != NULL; i++)
+        if (!snapshot_stands(owner, damage_stamp))
             return false;
     return true;
 }
@@ -245,7 +245,7 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     *sent = 0;
     if (count == 0)
         return true;
-    if (output_lends(out) && !borrowed_is_intact(out))
+    if (output_has_borrowed(out) && !borrowed_is_intact(out))
         return false;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
                                  : writev(c->io.fd, vectors, (int)count);
@@ -467,9 +467,10 @@ void conn_evict(struct conn *c)
 bool conn_reads_older_than(const struct conn *c, uint64_t number)
 {
     const struct ref *owner;
-    unsigned mark;
+    unsigned damage_stamp;
     bool reads = c->session.snapshot != NULL && c->session.snapshot->number < number;
-    for (size_t i = 0; !reads && (owner = output_loan(&c->output, i, &mark)) != NULL; i++)
+    for (size_t i = 0;
+         !reads && (owner = output_segment_owner(&c->output, i, &damage_stamp)) != NULL; i++)
         reads = snapshot_of(owner)->number < number;
     return reads;
 }

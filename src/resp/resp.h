@@ -95,7 +95,7 @@ struct resp_writer {
     // RESP_ERROR_CODES of them, in which errors are counted by their code (as ERR when it is of no
     // known one); or NULL.
     struct counter *errors_by_code;
-    unsigned mark; // for what is lent (output_borrow)
+    unsigned damage_stamp; // stamp for borrowed values (output_borrow)
 };
 
 // `text` after '+' or '-'. CR and LF become spaces, so that no text can forge a reply.

@@ -122,11 +122,12 @@ void resp_bulk_text(struct resp_writer *w, const char *text)
     resp_bulk(w, span_text(text));
 }
 
-// Borrows what can safely be borrowed, and copies the end.
-static void lend(struct resp_writer *w, struct span s, struct ref *owner)
+// Borrows the part of `s` that may leave from the mapping, and copies the last bytes
+// (mapping_tail).
+static void append_borrowed(struct resp_writer *w, struct span s, struct ref *owner)
 {
     size_t tail = mapping_tail(s);
-    output_borrow(w->out, span_of(s.ptr, s.len - tail), owner, w->mark);
+    output_borrow(w->out, span_of(s.ptr, s.len - tail), owner, w->damage_stamp);
     output_append(w->out, span_of(s.ptr + s.len - tail, tail));
 }
 
@@ -137,7 +138,7 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
         return;
     }
     header(w, '$', s.len);
-    lend(w, s, owner);
+    append_borrowed(w, s, owner);
     output_append(w->out, span_of("\r\n", 2));
 }
 
@@ -149,7 +150,7 @@ void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, 
     if (s.len < BORROW_MIN)
         output_append(w->out, s);
     else
-        lend(w, s, owner);
+        append_borrowed(w, s, owner);
     output_append(w->out, behind);
     output_append(w->out, span_of("\r\n", 2));
 }

@@ -16,7 +16,7 @@
 static inline void integrity_begin(struct session *s)
 {
     s->integrity.damage = dataset_damage(session_dataset(s));
-    s->reply.mark = s->integrity.damage;
+    s->reply.damage_stamp = s->integrity.damage;
     s->integrity.careful = s->integrity.damage != 0;
     s->integrity.reads = s->request.running != NULL;
 }

@@ -51,8 +51,8 @@ void loop_task_send(struct loop_task *t, const struct loop_router *router, struc
         come_home(t);
 }
 
-void loop_task_lend(struct loop_task *t, const struct loop_router *router, struct service *home,
-                    unsigned number)
+void loop_task_begin_external(struct loop_task *t, const struct loop_router *router,
+                              struct service *home, unsigned number)
 {
     t->router = router;
     t->home = home;

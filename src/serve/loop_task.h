@@ -60,8 +60,8 @@ void loop_task_send(struct loop_task *t, const struct loop_router *router, struc
 
 // Prepares a task that visits no loop: its `visit` is not called. A thread that is no loop works on
 // it and brings it home with the router's `post`.
-void loop_task_lend(struct loop_task *t, const struct loop_router *router, struct service *home,
-                    unsigned number);
+void loop_task_begin_external(struct loop_task *t, const struct loop_router *router,
+                              struct service *home, unsigned number);
 
 // The task has come to the loop of that number, in its thread. For net/.
 void loop_task_arrive(struct loop_task *t, struct service *service, unsigned number);

@@ -55,7 +55,7 @@ void session_await(struct session *s, struct loop_task *t)
 void session_await_external(struct session *s, struct loop_task *t)
 {
     take_task(s, t);
-    loop_task_lend(t, &s->service->group->router, s->service, s->service->number);
+    loop_task_begin_external(t, &s->service->group->router, s->service, s->service->number);
 }
 
 struct loop_task *session_task(const struct session *s)

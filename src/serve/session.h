@@ -238,7 +238,7 @@ static inline void session_turn_aside(struct session *s)
 // at a time. session_task returns it when it is back, perhaps at once.
 void session_await(struct session *s, struct loop_task *t);
 
-// For handlers: the same for a task that visits no loop (loop_task_lend).
+// For handlers: the same for a task that visits no loop (loop_task_begin_external).
 void session_await_external(struct session *s, struct loop_task *t);
 
 // For handlers: the session's task when it is done. NULL: it is still on its way, and the handler

@@ -25,7 +25,8 @@ enum {
     CLIENTS = 1000,
     CLIENTS_CHECKED = 100, // where nothing is measured
     SPARE = 100,           // descriptors for all else
-    KEYS = 20, // even ones have the large value, which is lent, odd ones the largest copied
+    KEYS = 20, // even ones have the large value, which is borrowed, odd ones the longest that is
+               // copied
     BORROWED = 100 * 1000,
     COPIED = 16383,
     REQUEST = 64 * KiB,  // bytes that a client has to send, many times
@@ -93,7 +94,8 @@ static struct buf request_of(unsigned number)
 
 static long long allowed_for(unsigned clients)
 {
-    // What is lent costs nothing: that is all of two clients in four, and most of another.
+    // Borrowed values cost nothing. They are all that two of four clients ask for,
+    // and most of what a third asks for.
     return (long long)clients * (ASKED + INPUT) + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) +
            SLACK;
 }

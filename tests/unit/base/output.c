@@ -87,7 +87,7 @@ static void test_order(void)
     is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 0), 0, "and none without room");
     output_release(&o);
     ok(sample_references(whole.len), "release drops each pending reference once");
-    ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.loans == NULL && !o.oom,
+    ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.segments == NULL && !o.oom,
        "and leaves an empty output");
     output_release(&o);
     is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 8), 0, "an empty output has no iovecs");
@@ -167,17 +167,17 @@ static void test_memory(void)
 
     // Never empty, never more than 2,100 bytes pending, while 10 MB go through.
     size_t most = 0;
-    size_t most_loans = 0;
+    size_t most_segments = 0;
     for (unsigned i = 0; i < 10000; i++) {
         output_append(&o, span_of(text, 1000));
         output_borrow(&o, span_of(text, 10), &owners[0], 0);
         if (i > 0)
             output_take(&o, 1010);
         most = o.owned.cap > most ? o.owned.cap : most;
-        most_loans = o.capacity > most_loans ? o.capacity : most_loans;
+        most_segments = o.capacity > most_segments ? o.capacity : most_segments;
     }
     ok(most <= 64 * 1024, "taken bytes make room for new ones (%zu bytes held)", most);
-    ok(most_loans <= 8, "and taken loans too (%zu held)", most_loans);
+    ok(most_segments <= 8, "so is that of taken segments (%zu held)", most_segments);
     output_release(&o);
     is_number(taken(0), 0, "all references were dropped");
 

@@ -39,7 +39,7 @@ static void open_dataset(struct random *r)
         uuid_format(keys[i], text);
         buf_append(&lines, span_of(text, sizeof text));
         buf_printf(&lines, " value of %u", i);
-        // Some so large that they are lent.
+        // Some values are so long that replies borrow them.
         for (unsigned j = 0; i % 100 == 0 && j < LARGE; j++)
             buf_append_text(&lines, "x");
         buf_append_text(&lines, "\n");
