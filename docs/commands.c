@@ -235,8 +235,7 @@ static void print_row(const struct command_entry *entry)
         print_arguments(c->arguments, " ");
         printf("` ");
     }
-    // "These lines" is what HELP says of itself.
-    printf("| %s | ", c->handler == help_command ? "What each subcommand does" : c->summary);
+    printf("| %s | ", c->summary);
     if (container) {
         printf(" | | | |\n");
         return;

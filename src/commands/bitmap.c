@@ -452,15 +452,15 @@ static const struct command_argument key_and_offset[] = {
 
 const struct command bitmap_commands[] = {
     {"bitcount", -2, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.6.0", 0, bitcount_command,
-     "How many bits of a value are set, or of a part of it",
+     "Returns how many bits are set in a value or in a part of it",
      "O(N) where N is the length of the part", NULL, bitcount_words},
     {"bitfield_ro", -2, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "6.0.0", 0,
-     bitfield_ro_command, "Integers of any width out of a value",
+     bitfield_ro_command, "Returns integers of any width, read at bit offsets of a value",
      "O(N) where N is the number of integers", NULL, bitfield_ro_words},
     {"bitpos", -3, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.8.7", 0, bitpos_command,
-     "Where the first set or clear bit of a value is", "O(N) where N is the length of the part",
-     NULL, bitpos_words},
+     "Returns the position of the first set or clear bit of a value",
+     "O(N) where N is the length of the part", NULL, bitpos_words},
     {"getbit", 3, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "2.2.0", 0, getbit_command,
-     "A bit of a value", "O(1)", NULL, key_and_offset},
+     "Returns the bit at an offset of a value", "O(1)", NULL, key_and_offset},
     {0},
 };

@@ -226,29 +226,31 @@ static const struct command_argument maybe_channel_pattern[] = {
     {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
 
 const struct command channel_list_commands[] = {
-    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Commands about channels", NULL},
+    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Groups the commands about channels",
+     NULL},
     {"pubsub|channels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
-     pubsub_channels_command, "The channels that somebody listens to",
+     pubsub_channels_command, "Returns the channels that have subscribers",
      "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
-     .deviation =
-         "In order; an error when the names that clients have subscribed to take more than "
-         "1 MiB. Patterns are of at most 1,024 bytes.",
+     .deviation = "The channels are returned in the order of their names. If the names of all "
+                  "subscriptions take more than 128 KiB, the reply is an error. A pattern has at "
+                  "most 1,024 bytes.",
      .variant = CHANNEL},
     {"pubsub|help", 2, LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "6.2.0", 0, help_command,
-     "These lines", "O(1)"},
+     "Returns a description of each subcommand", "O(1)"},
     {"pubsub|numpat", 2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
-     pubsub_numpat_command, "How many different patterns are subscribed to",
+     pubsub_numpat_command,
+     "Returns the number of different patterns that clients have subscribed to",
      "O(N) where N is the number of subscriptions"},
     {"pubsub|numsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
-     pubsub_numsub_command, "How many listen to each of the channels",
+     pubsub_numsub_command, "Returns the number of subscribers of each channel",
      "O(N) where N is the number of subscriptions", NULL, argument_maybe_channels,
      .variant = CHANNEL},
     {"pubsub|shardchannels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
-     pubsub_channels_command, "The shard channels that somebody listens to",
+     pubsub_channels_command, "Returns the shard channels that have subscribers",
      "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,
-     .deviation = "The same as of `PUBSUB CHANNELS`.", .variant = CHANNEL_SHARD},
+     .deviation = "The same as for `PUBSUB CHANNELS`.", .variant = CHANNEL_SHARD},
     {"pubsub|shardnumsub", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "7.0.0", 0,
-     pubsub_numsub_command, "How many listen to each of the shard channels",
+     pubsub_numsub_command, "Returns the number of subscribers of each shard channel",
      "O(N) where N is the number of subscriptions", NULL, argument_maybe_shard_channels,
      .variant = CHANNEL_SHARD},
     {0},

@@ -175,36 +175,38 @@ static const struct command_argument unblock_words[] = {
     {"client-id", "integer", NULL, 0, NULL},
     {"timeout_error", "oneof", NULL, ARGUMENT_OPTIONAL, unblock_modes},
     {0}};
-static const struct command_change client_pause_history[] = {{"6.2.0", "Takes `WRITE` and `ALL`"},
+static const struct command_change client_pause_history[] = {{"6.2.0", "Accepts `WRITE` and `ALL`"},
                                                              {0}};
 
 const struct command client_control_commands[] = {
     {"client|capa", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "8.0.0", 0, client_capa_command,
-     "Notes what the client can do; nothing depends on it", "O(1)", NULL, capabilities,
-     .deviation = "Redis 7.0 does not have it."},
+     "Accepts the capabilities of the client, which have no effect", "O(1)", NULL, capabilities,
+     .deviation = "Redis 7.0 does not have this command."},
     {"client|no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0",
-     0, client_no_evict_command, "Whether other connections are closed first when memory is short",
+     0, client_no_evict_command,
+     "Sets whether this connection is closed after all others when clients take too much memory",
      "O(1)", NULL, enabled_words,
-     .deviation =
-         "When the connections that say `ON` exceed `maxmemory-clients` by themselves, they "
-         "are closed, too: the limit always holds."},
+     .deviation = "If the connections with `ON` alone exceed `maxmemory-clients`, the server "
+                  "closes them too: the limit always holds."},
     {"client|no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0,
-     client_no_touch_command, "OK, as nothing notes when a key was read", "O(1)", NULL,
-     enabled_words, .deviation = "Redis 7.0 does not have it."},
+     client_no_touch_command, "Returns OK, as the server does not record when a key was read",
+     "O(1)", NULL, enabled_words, .deviation = "Redis 7.0 does not have this command."},
     {"client|pause", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "2.9.50",
-     0, client_pause_command, "Answers no command of any connection for so many milliseconds",
-     "O(1)", NULL, pause_words, .history = client_pause_history,
-     .deviation =
-         "`WRITE` pauses nothing, as writes are refused. `AUTH`, `HELLO`, `QUIT`, `RESET` and "
-         "`CLIENT UNPAUSE` are answered during the pause, in the order in which a client sends "
-         "its commands. More milliseconds than time can hold are an error, as since Redis 7.2."},
+     0, client_pause_command,
+     "Suspends the commands of all connections for a number of milliseconds", "O(1)", NULL,
+     pause_words, .history = client_pause_history,
+     .deviation = "`WRITE` suspends nothing, as writes are refused. During a pause, `AUTH`, "
+                  "`HELLO`, `QUIT`, `RESET` and `CLIENT UNPAUSE` are still answered, unless the "
+                  "same client has sent another command before them. A timeout that is too large "
+                  "for the clock is an error, as in Redis 7.2 and later."},
     {"client|reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
-     "Whether this connection gets replies: ON, OFF, or not to the next command", "O(1)", NULL,
+     "Sets whether this connection receives replies; SKIP omits only the next reply", "O(1)", NULL,
      reply_words},
     {"client|unblock", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0,
-     client_unblock_command, "0, as no connection ever blocks", "O(1)", NULL, unblock_words},
+     client_unblock_command, "Returns 0, as no connection ever blocks", "O(1)", NULL,
+     unblock_words},
     {"client|unpause", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE | UNPAUSED, NO_KEYS, GROUP_CONNECTION,
-     "6.2.0", 0, client_unpause_command, "Ends CLIENT PAUSE",
+     "6.2.0", 0, client_unpause_command, "Ends the pause that CLIENT PAUSE started",
      "O(N) where N is the number of connections"},
     {0},
 };

@@ -461,42 +461,43 @@ static const struct command_argument kill_forms[] = {
     {0}};
 static const struct command_argument kill_words[] = {{"filter", "oneof", NULL, 0, kill_forms}, {0}};
 static const struct command_change client_kill_history[] = {
-    {"2.8.12", "Takes filters, among them `ID`"},
-    {"3.2.0", "Knows the type `MASTER`"},
-    {"5.0.0", "Knows the type `REPLICA`, which `SLAVE` is another word for"},
-    {"6.2.0", "Takes `LADDR`"},
-    {"7.4.0", "Takes `MAXAGE`"},
+    {"2.8.12", "Accepts filters, among them `ID`"},
+    {"3.2.0", "Accepts the type `MASTER`"},
+    {"5.0.0", "Accepts the type `REPLICA`, which means the same as `SLAVE`"},
+    {"6.2.0", "Accepts `LADDR`"},
+    {"7.4.0", "Accepts `MAXAGE`"},
     {0}};
 static const struct command_change client_list_history[] = {
-    {"2.8.12", "Tells the id"},
-    {"5.0.0", "Takes `TYPE`"},
-    {"6.0.0", "Tells the user"},
-    {"6.2.0", "Takes `ID`; tells `argv-mem`, `tot-mem`, `laddr` and `redir`"},
-    {"7.0.0", "Tells `resp`, `multi-mem`, `rbs` and `rbp`"},
-    {"7.0.3", "Tells `ssub`"},
+    {"2.8.12", "Returns the ID of each client"},
+    {"5.0.0", "Accepts `TYPE`"},
+    {"6.0.0", "Returns the user of each client"},
+    {"6.2.0", "Accepts `ID`; returns `argv-mem`, `tot-mem`, `laddr` and `redir`"},
+    {"7.0.0", "Returns `resp`, `multi-mem`, `rbs` and `rbp`"},
+    {"7.0.3", "Returns `ssub`"},
     {0}};
 
 const struct command client_list_commands[] = {
     {"client", -2, KEEPS_CACHING, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
-     "Commands about client connections", NULL},
+     "Groups the commands about client connections", NULL},
     {"client|help", 2, LOADING | STALE, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, help_command,
-     "These lines", "O(1)"},
+     "Returns a description of each subcommand", "O(1)"},
     {"client|info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,
-     "This connection's line of CLIENT LIST", "O(1)", "nondeterministic_output",
+     "Returns the line of CLIENT LIST about this connection", "O(1)", "nondeterministic_output",
      .deviation = "The fields are those of `CLIENT LIST`."},
     {"client|kill", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_CONNECTION,
      "2.4.0", 0, client_kill_command,
-     "Closes connections: that of an address, or all that every filter fits",
+     "Closes the connection with an address, or all connections that match every filter",
      "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
-     .deviation = "At most 32 words of filters. A client that may not use administrative commands "
-                  "may close itself; when others would be closed, it is refused."},
+     .deviation = "A request has at most 32 words of filters. A client that may not use "
+                  "administrative commands may close only its own connection. A request that would "
+                  "close other connections is refused."},
     {"client|list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0,
-     client_list_command, "A line for each connection, of all loops",
+     client_list_command, "Returns a line of information about each connection",
      "O(N) where N is the number of connections", "nondeterministic_output", client_list_words,
      .history = client_list_history,
-     .deviation = "Clients come in the order of their ids within each loop, one loop after the "
-                  "other, also those asked for by `ID` (at most 1,024), each once. The fields are "
-                  "those of Redis 7.4, and `io-thread` of Redis 8. A client that waits for the "
-                  "end of a pause has the flag `b`."},
+     .deviation = "Clients are listed loop by loop, and within each loop in the order of their "
+                  "IDs. This holds for `ID` too, which accepts at most 1,024 IDs and lists each "
+                  "client once. The fields are those of Redis 7.4, and `io-thread` of Redis 8. The "
+                  "flag `b` marks a client that waits for the end of a pause."},
     {0},
 };

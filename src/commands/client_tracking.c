@@ -441,22 +441,26 @@ static const struct command_argument tracking_words[] = {
 
 const struct command client_tracking_commands[] = {
     {"client|caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
-     "Says of the next command whether its keys are to be tracked; all are, always", "O(1)", NULL,
-     caching_words,
-     .deviation = "Checked and told as by Redis, but a replaced dataset is told to every client "
-                  "that tracks, as all it may have cached is void."},
+     "Sets whether the keys of the next command are tracked; the server tracks all keys in any "
+     "case",
+     "O(1)", NULL, caching_words,
+     .deviation = "The argument is checked, and shown by `CLIENT TRACKINGINFO`, as in Redis. But "
+                  "when the dataset is replaced, every client that tracks is notified, as "
+                  "everything that it may have cached is invalid."},
     {"client|getredir", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
      client_getredir_command,
-     "The client that invalidations are redirected to: 0 for none, -1 without tracking", "O(1)"},
+     "Returns the client ID that invalidations are redirected to, 0 for none, or -1 without "
+     "tracking",
+     "O(1)"},
     {"client|tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
      client_tracking_command,
-     "Whether this connection is told when what it may have cached is void",
-     "O(1), but O(N) for N prefixes", NULL, tracking_words,
-     .deviation = "No key ever changes by itself, so the only invalidation is that of all keys, "
-                  "when the dataset is replaced: once to every client that tracks, whatever it has "
-                  "read and whichever prefixes it has named. At most 128 prefixes, each of at most "
-                  "1,024 bytes."},
+     "Sets whether this connection is notified when keys that it may have cached become invalid",
+     "O(1), or O(N) with N prefixes", NULL, tracking_words,
+     .deviation = "Keys change only when the dataset is replaced. The server then sends one "
+                  "invalidation of all keys to every client that tracks, whatever the client has "
+                  "read and whichever prefixes it has given. A client may give at most 128 "
+                  "prefixes, each of at most 1,024 bytes."},
     {"client|trackinginfo", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
-     client_trackinginfo_command, "What CLIENT TRACKING has been told", "O(1)"},
+     client_trackinginfo_command, "Returns the tracking options of this connection", "O(1)"},
     {0},
 };

@@ -503,41 +503,42 @@ static const struct command_argument list_filters[] = {{"module-name", "string",
 static const struct command_argument list_words[] = {
     {"filterby", "oneof", "FILTERBY", ARGUMENT_OPTIONAL, list_filters}, {0}};
 static const struct command_change command_info_history[] = {
-    {"7.0.0", "Without names, tells of all commands"}, {0}};
+    {"7.0.0", "Without names, returns all commands"}, {0}};
 
 const struct command command_commands[] = {
     {"command", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
-     command_command, "Arity, flags and keys of all commands",
+     command_command, "Returns the arity, flags and keys of all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order",
-     .deviation = "Lists the commands of Stele. Refused writes are among them, so that clients "
+     .deviation = "The commands are those of Stele. Refused writes are among them, so that clients "
                   "find their keys."},
     {"command|count", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
-     command_count_command, "How many commands there are", "O(1)"},
+     command_count_command, "Returns the number of commands", "O(1)"},
     {"command|docs", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
-     command_docs_command, "Documentation of some or all commands",
+     command_docs_command, "Returns the documentation of some or all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
-     .deviation = "The words are Stele's own, and those of refused writes say no more than "
-                  "that. As in Redis 7.2, each argument has a `display_text`."},
+     .deviation = "The texts are Stele's own. The text of a refused write says only that it is "
+                  "refused. As in Redis 7.2, each argument has a `display_text`."},
     {"command|getkeys", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
-     command_getkeys_command, "The keys among the words of a command",
+     command_getkeys_command, "Returns the keys among the words of a command",
      "O(N) where N is the number of words", NULL, command_line,
-     .deviation = "Knows the commands of Stele only. Where keys must be searched for, as "
-                  "behind `STREAMS`, it takes at most 4,096 words.",
+     .deviation = "Accepts only the commands of Stele. If the keys must be searched for, as after "
+                  "`STREAMS`, the command has at most 4,096 words.",
      .variant = KEYS_ALONE},
     {"command|getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
-     command_getkeys_command, "The keys among the words of a command, and what becomes of each",
+     command_getkeys_command,
+     "Returns the keys among the words of a command, and how the command accesses each key",
      "O(N) where N is the number of words", NULL, command_line,
-     .deviation = "The same as of `COMMAND GETKEYS`.", .variant = KEYS_AND_FLAGS},
+     .deviation = "The same as for `COMMAND GETKEYS`.", .variant = KEYS_AND_FLAGS},
     {"command|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", IN_CONNECTION,
-     help_command, "These lines", "O(1)"},
+     help_command, "Returns a description of each subcommand", "O(1)"},
     {"command|info", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
-     command_info_command, "Arity, flags and keys of some or all commands",
+     command_info_command, "Returns the arity, flags and keys of some or all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order", command_names,
      .history = command_info_history},
     {"command|list", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
-     command_list_command, "The names of all commands, or of those that a filter lets through",
+     command_list_command, "Returns the names of all commands, or of those that match a filter",
      "O(N) where N is the number of commands", "nondeterministic_output_order", list_words,
-     .deviation = "Patterns are of at most 1,024 bytes, as a match takes time in proportion to "
-                  "them. `FILTERBY MODULE stele` lists the commands that Redis does not have."},
+     .deviation = "A pattern has at most 1,024 bytes, as the time of a match grows with its "
+                  "length. `FILTERBY MODULE stele` lists the commands that Redis does not have."},
     {0},
 };

@@ -296,27 +296,28 @@ static const struct command_argument setting_and_value[] = {
     {"parameter", "string", NULL, 0, NULL}, {"value", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument settings_and_values[] = {
     {"parameter_value", "block", NULL, ARGUMENT_MULTIPLE, setting_and_value}, {0}};
-static const struct command_change config_get_history[] = {{"7.0.0", "Takes several patterns"},
+static const struct command_change config_get_history[] = {{"7.0.0", "Accepts several patterns"},
                                                            {0}};
 
 const struct command config_commands[] = {
     {"config", -2, 0, NO_KEYS, GROUP_SERVER, "2.0.0", 0, NULL,
-     "Commands about the options of the server", NULL},
+     "Groups the commands about the options of the server", NULL},
     {"config|get", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_get_command,
-     "The values of the options that match the patterns", "O(N) where N is the number of options",
-     NULL, patterns, .history = config_get_history,
-     .deviation = "The options are Stele's under Redis's names, and those of Redis that tools "
-                  "ask for; `requirepass` is not one of them. At most 4,096 bytes of patterns, as "
-                  "matching them is one step."},
+     "Returns the values of the options that match the patterns",
+     "O(N) where N is the number of options", NULL, patterns, .history = config_get_history,
+     .deviation = "The options are those of Stele under Redis's names, and those of Redis that "
+                  "tools read. `requirepass` is not among them. All patterns together have at most "
+                  "4,096 bytes, as they are matched in one step."},
     {"config|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
-     "These lines", "O(1)"},
+     "Returns a description of each subcommand", "O(1)"},
     {"config|resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
-     config_resetstat_command, "Sets the counters in INFO to 0",
+     config_resetstat_command, "Resets the counters of INFO to 0",
      "O(N) where N is the number of commands and of event loops"},
     {"config|rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0,
-     config_rewrite_command, "An error, as there is no configuration file", "O(1)"},
+     config_rewrite_command, "Returns an error, as there is no configuration file", "O(1)"},
     {"config|set", -4, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
-     config_set_command, "Changes options that can change while the server runs, all or none",
+     config_set_command,
+     "Sets options while the server runs; if one value is invalid, no option changes",
      "O(N) where N is the number of options given",
      "request_policy:all_nodes response_policy:all_succeeded", settings_and_values,
      .is_secret = is_config_secret},

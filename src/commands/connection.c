@@ -280,53 +280,56 @@ static const struct command_argument hello_options[] = {
 static const struct command_argument hello_words[] = {
     {"arguments", "block", NULL, ARGUMENT_OPTIONAL, hello_options}, {0}};
 static const struct command_change auth_history[] = {
-    {"6.0.0", "Takes a user name before the password"}, {0}};
+    {"6.0.0", "Accepts a user name before the password"}, {0}};
 
 static const struct command_change hello_history[] = {
-    {"6.2.0", "Without arguments, tells of the server and changes nothing"}, {0}};
+    {"6.2.0", "Without arguments, returns information about the server and changes nothing"}, {0}};
 
 const struct command connection_commands[] = {
     {"auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
      GROUP_CONNECTION, "1.0.0", 0, auth_command, "Authenticates this connection", "O(1)", NULL,
      auth_words, .history = auth_history, .is_secret = is_auth_secret},
     {"client|getname", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_getname_command,
-     "The name of this connection", "O(1)"},
+     "Returns the name of this connection", "O(1)"},
     {"client|id", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, client_id_command,
-     "The number of this connection, unique for as long as the server runs", "O(1)"},
+     "Returns the ID of this connection, which is unique while the server runs", "O(1)"},
     {"client|setinfo", 4, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0, client_setinfo_command,
-     "Notes which client library speaks here", "O(1)", NULL, library_attribute,
-     .deviation = "Redis 7.0 does not have it; clients send it when they connect."},
+     "Sets the name or the version of the client library of this connection", "O(1)", NULL,
+     library_attribute,
+     .deviation = "Redis 7.0 does not have this command. Clients send it when they connect."},
     {"client|setname", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.6.9", 0, client_setname_command,
-     "Names this connection", "O(1)", NULL, connection_name},
+     "Sets the name of this connection", "O(1)", NULL, connection_name},
     {"echo", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, echo_command,
-     "Answers the message", "O(1)", NULL, one_message},
+     "Returns the given message", "O(1)", NULL, one_message},
     {"hello", -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | UNPAUSED, NO_KEYS,
      GROUP_CONNECTION, "6.0.0", 0, hello_command,
-     "Chooses the protocol, may authenticate and name the connection, and tells of the server",
+     "Selects the protocol, can authenticate and name the connection, and returns information "
+     "about the server",
      "O(1)", NULL, hello_words, .history = hello_history,
-     .deviation = "`role` is `master`: clients that look for a primary refuse a replica, even "
-                  "to read. `version` is 7.4.0, by which clients choose what to use.",
+     .deviation = "`role` is `master`, as clients that look for a primary refuse a replica, even "
+                  "for reads. `version` is 7.4.0, as clients choose their features by it.",
      .is_secret = is_hello_secret},
     {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
-     "Answers PONG, or the message", "O(1)",
+     "Returns PONG, or the given message", "O(1)",
      "request_policy:all_shards response_policy:all_succeeded", maybe_message},
     {"quit", -1,
      NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED,
      NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
     {"readonly", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
-     "OK, as every connection may read", "O(1)",
-     .deviation = "OK, where a Redis that is no cluster answers with an error: clients of "
-                  "clusters send it to any server they read from."},
+     "Returns OK, as every connection may read", "O(1)",
+     .deviation = "Returns OK, where a Redis without a cluster returns an error. Cluster clients "
+                  "send the command to any server that they read from."},
     {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
-     "OK, and takes nothing back", "O(1)",
-     .deviation = "OK, where a Redis that is no cluster answers with an error, as for `READONLY`."},
+     "Returns OK and has no effect", "O(1)",
+     .deviation = "Returns OK, where a Redis without a cluster returns an error, as for "
+                  "`READONLY`."},
     {"reset", 1,
      NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED |
          REREADS,
      NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, reset_command,
-     "Makes this connection as if it were new", "O(1)"},
+     "Resets this connection to its initial state", "O(1)"},
     {"select", 2, LOADING | STALE | FAST, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, select_command,
-     "Changes the database: 0 is the only one", "O(1)", NULL, db_index,
+     "Selects the database; 0 is the only one", "O(1)", NULL, db_index,
      .deviation = "There is one dataset, so 0 is the only database."},
     {0},
 };

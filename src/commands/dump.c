@@ -131,9 +131,9 @@ static enum command_result function_dump_command(struct session *s, const struct
 
 const struct command dump_commands[] = {
     {"dump", 2, READONLY, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, dump_command,
-     "The value of a key, in the form that RESTORE of Redis takes",
+     "Returns the value of a key in the format that RESTORE accepts",
      "O(N) where N is the length of the value", "nondeterministic_output", argument_key,
-     .deviation = "Never compressed, which `RESTORE` takes."},
+     .deviation = "The value is never compressed. `RESTORE` accepts that."},
     {"function|dump",
      2,
      NOSCRIPT,
@@ -143,7 +143,7 @@ const struct command dump_commands[] = {
      "7.0.0",
      0,
      function_dump_command,
-     "The library of functions as FUNCTION RESTORE takes it: an empty one",
+     "Returns an empty library of functions in the format that FUNCTION RESTORE accepts",
      "O(1)"},
     {0},
 };

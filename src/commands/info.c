@@ -542,14 +542,14 @@ static enum command_result info_command(struct session *s, const struct resp_req
 
 static const struct command_argument info_sections[] = {
     {"section", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
-static const struct command_change info_history[] = {{"7.0.0", "Takes several sections"}, {0}};
+static const struct command_change info_history[] = {{"7.0.0", "Accepts several sections"}, {0}};
 
 const struct command info_commands[] = {
     {"info", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "1.0.0", IN_DANGEROUS, info_command,
-     "State and counters of the server", "O(1)",
+     "Returns information about the server and its counters", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
      .history = info_history,
-     .deviation = "The role is `master`, as in `HELLO`; there are fields of Stele's own, and "
-                  "none of what it does not have."},
+     .deviation = "The role is `master`, as in `HELLO`. Some fields are Stele's own, and fields "
+                  "about what Stele does not have are missing."},
     {0},
 };

@@ -290,10 +290,10 @@ static const struct command_argument lcs_words[] = {
 
 const struct command lcs_commands[] = {
     {"lcs", -3, READONLY, TWO_KEYS, "RO access", GROUP_STRING, "7.0.0", 0, lcs_command,
-     "The longest common subsequence of two values",
+     "Returns the longest common subsequence of two values",
      "O(N*M) where N and M are the lengths of the values", NULL, lcs_words,
-     .deviation = "Values are of at most 64 KiB each, and their lengths of a product of at "
-                  "most 4,194,304, as time and memory are in proportion to it; at most 64 "
-                  "option words."},
+     .deviation = "Each value has at most 64 KiB, and the product of their lengths is at most "
+                  "4,194,304, as time and memory grow with it. A request has at most 62 option "
+                  "words."},
     {0},
 };

@@ -54,7 +54,7 @@ static const struct command_argument lolwut_words[] = {
 
 const struct command lolwut_commands[] = {
     {"lolwut", -1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "5.0.0", 0, lolwut_command,
-     "A small picture, and the version of the server", "O(1)", NULL, lolwut_words,
-     .deviation = "Another picture, and the version of Stele."},
+     "Returns a small picture and the version of the server", "O(1)", NULL, lolwut_words,
+     .deviation = "Returns another picture, and the version of Stele."},
     {0},
 };

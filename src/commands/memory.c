@@ -136,29 +136,30 @@ static const struct command_argument memory_usage_words[] = {
     {"key", "key", NULL, 0, NULL}, {"count", "integer", "SAMPLES", ARGUMENT_OPTIONAL, NULL}, {0}};
 
 const struct command memory_commands[] = {
-    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Commands about memory", NULL},
+    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Groups the commands about memory",
+     NULL},
     {"memory|doctor", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_doctor_command,
-     "Advice about memory", "O(1)",
+     "Returns advice about memory", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special",
-     .deviation = "The text is of our own."},
+     .deviation = "The text is Stele's own."},
     {"memory|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "4.0.0", 0, help_command,
-     "These lines", "O(1)"},
+     "Returns a description of each subcommand", "O(1)"},
     {"memory|malloc-stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_malloc_stats_command,
-     "Says that the allocator has no statistics", "O(1)",
+     "Returns a message that the allocator has no statistics", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special",
-     .deviation = "Says, like a Redis without jemalloc, that there are none."},
+     .deviation = "Returns the message of a Redis without jemalloc."},
     {"memory|purge", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_purge_command,
-     "OK: there is nothing to give back", "O(1)",
+     "Returns OK, as there is no unused memory to release", "O(1)",
      "request_policy:all_shards response_policy:all_succeeded"},
     {"memory|stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_stats_command,
-     "Where memory goes", "O(1)",
+     "Returns what the memory is used for", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special",
-     .deviation = "The fields that mean something here: `dataset.bytes` is the size of the "
-                  "file, `overhead.total` that of the index."},
+     .deviation = "Some fields of Redis are missing. `dataset.bytes` is the size of the data file, "
+                  "and `overhead.total` the size of the index."},
     {"memory|usage", -3, READONLY, SECOND_KEY, "RO", GROUP_SERVER, "4.0.0", 0, memory_usage_command,
-     "The bytes of a key: its line in the file and its share of the index", "O(1)", NULL,
-     memory_usage_words,
-     .deviation = "The bytes of the line in the file and a share of the index, which is "
-                  "what a key takes here; at most 30 times `SAMPLES`."},
+     "Returns the bytes that a key takes: its line in the file and its share of the index", "O(1)",
+     NULL, memory_usage_words,
+     .deviation = "A key takes the bytes of its line in the data file and a share of the index. "
+                  "`SAMPLES` may be given at most 31 times."},
     {0},
 };

@@ -294,38 +294,41 @@ static const struct command_argument shard_publication[] = {
 
 const struct command pubsub_commands[] = {
     {"psubscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
-     "Listens to all channels that a pattern matches", "O(N) where N is the number of patterns",
-     NULL, channel_patterns, .deviation = "The same as of `SUBSCRIBE`; at most 64 patterns.",
+     "Subscribes to all channels that match the patterns", "O(N) where N is the number of patterns",
+     NULL, channel_patterns,
+     .deviation = "The same as for `SUBSCRIBE`. A client has at most 64 patterns.",
      .variant = CHANNEL_PATTERN},
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
-     publish_command, "Sends a message to who listens to a channel; how many that are",
+     publish_command, "Sends a message to the subscribers of a channel, and returns their number",
      "O(N) where N is the number of connections and their subscriptions", NULL, publication,
-     .deviation = "Who publishes to itself hears the message behind the reply, as since Redis 7.2, "
-                  "and never within an `EXEC`. A client for whom 8 MiB of messages wait is "
-                  "closed.",
+     .deviation = "A client that publishes to its own subscription receives the message after the "
+                  "reply, as in Redis 7.2 and later, and never within an `EXEC`. A client for "
+                  "which more than 8 MiB of messages wait is closed.",
      .variant = CHANNEL},
     {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
-     "Listens to patterns no more: those named, or all", "O(N) where N is the number of patterns",
-     NULL, maybe_channel_patterns, .variant = CHANNEL_PATTERN},
+     "Ends the subscriptions to the patterns, or to all patterns",
+     "O(N) where N is the number of patterns", NULL, maybe_channel_patterns,
+     .variant = CHANNEL_PATTERN},
     {"spublish", 3, PUBSUB | LOADING | STALE | FAST, ONE_KEY, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     publish_command, "PUBLISH for shard channels",
+     publish_command,
+     "Sends a message to the subscribers of a shard channel, and returns their number",
      "O(N) where N is the number of connections and their subscriptions", NULL, shard_publication,
-     .deviation = "The same as of `PUBLISH`.", .variant = CHANNEL_SHARD},
+     .deviation = "The same as for `PUBLISH`.", .variant = CHANNEL_SHARD},
     {"ssubscribe", -2, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     subscribe_command, "Listens to shard channels", "O(N) where N is the number of channels", NULL,
-     shard_channels, .deviation = "The same as of `SUBSCRIBE`.", .variant = CHANNEL_SHARD},
+     subscribe_command, "Subscribes to shard channels", "O(N) where N is the number of channels",
+     NULL, shard_channels, .deviation = "The same as for `SUBSCRIBE`.", .variant = CHANNEL_SHARD},
     {"subscribe", -2, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, subscribe_command,
-     "Listens to channels", "O(N) where N is the number of channels", NULL, channels,
-     .deviation =
-         "At most 1,024 channels, patterns and shard channels of a client, each of at most "
-         "256 bytes; one more is an error in the place of its confirmation.",
+     "Subscribes to channels", "O(N) where N is the number of channels", NULL, channels,
+     .deviation = "A client has at most 1,024 subscriptions to channels, patterns and shard "
+                  "channels together. A name has at most 256 bytes. A subscription that exceeds a "
+                  "limit is answered with an error in place of its confirmation.",
      .variant = CHANNEL},
     {"sunsubscribe", -1, SUBSCRIPTION, ALL_KEYS, "not_key", GROUP_PUBSUB, "7.0.0", 0,
-     unsubscribe_command, "Listens to shard channels no more: those named, or all",
+     unsubscribe_command, "Ends the subscriptions to the shard channels, or to all shard channels",
      "O(N) where N is the number of channels", NULL, argument_maybe_shard_channels,
      .variant = CHANNEL_SHARD},
     {"unsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
-     "Listens to channels no more: those named, or all", "O(N) where N is the number of channels",
-     NULL, argument_maybe_channels, .variant = CHANNEL},
+     "Ends the subscriptions to the channels, or to all channels",
+     "O(N) where N is the number of channels", NULL, argument_maybe_channels, .variant = CHANNEL},
     {0},
 };

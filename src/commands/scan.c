@@ -291,23 +291,25 @@ static const struct command_argument scan_words[] = {
     {"type", "string", "TYPE", ARGUMENT_OPTIONAL, NULL, "6.0.0"},
     {0}};
 static const struct command_argument key_pattern[] = {{"pattern", "pattern", NULL, 0, NULL}, {0}};
-static const struct command_change scan_history[] = {{"6.0.0", "Takes `TYPE`"}, {0}};
+static const struct command_change scan_history[] = {{"6.0.0", "Accepts `TYPE`"}, {0}};
 
 const struct command scan_commands[] = {
     {"keys", 2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", IN_KEYSPACE | IN_DANGEROUS,
-     keys_command, "All keys that match a pattern, in order",
-     "O(N) where N is the number of keys, or of those that begin as the pattern does",
+     keys_command, "Returns all keys that match a pattern, in ascending order",
+     "O(N) where N is the number of keys, or of keys that match the start of the pattern",
      "request_policy:all_shards nondeterministic_output_order", key_pattern,
-     .deviation = "Keys come in order, and other clients are served meanwhile. Like a key, a "
-                  "pattern may be written in either case. It is of at most 1,024 bytes, as a match "
-                  "takes time in proportion to them. The count is sent first: nulls stand for keys "
-                  "whose lines were overwritten since."},
+     .deviation = "Keys are returned in ascending order, and other clients are served while the "
+                  "reply is produced. A pattern matches the letters of a key in either case. A "
+                  "pattern has at most 1,024 bytes, as the time of a match grows with its length. "
+                  "The number of keys is sent first. If the line of a counted key is overwritten "
+                  "before the key is sent, a null takes its place."},
     {"scan", -2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
-     "Some keys, and the cursor that the next call goes on with; 0 begins and ends it",
-     "O(1) for every call, O(N) for all keys", "nondeterministic_output request_policy:special",
-     scan_words, .history = scan_history,
-     .deviation = "Keys come in order, each exactly once. Like a key, a pattern may be written in "
-                  "either case. At most 1,024 keys a call and patterns of at most 1,024 bytes, "
-                  "which bounds what a client can make the server keep."},
+     "Iterates over the keys: returns some of them and the cursor for the next call",
+     "O(1) for each call, O(N) for a whole iteration, where N is the number of keys",
+     "nondeterministic_output request_policy:special", scan_words, .history = scan_history,
+     .deviation = "Keys are returned in ascending order, and each key exactly once. A pattern "
+                  "matches the letters of a key in either case. A call returns at most 1,024 keys, "
+                  "and a pattern has at most 1,024 bytes; this limits the memory that the server "
+                  "keeps for a client."},
     {0},
 };

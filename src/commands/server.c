@@ -191,31 +191,35 @@ static const struct command_argument shutdown_words[] = {
     {"abort", "pure-token", "ABORT", ARGUMENT_OPTIONAL, NULL, "7.0.0"},
     {0}};
 static const struct command_change shutdown_history[] = {
-    {"7.0.0", "Takes `NOW`, `FORCE` and `ABORT`"}, {0}};
+    {"7.0.0", "Accepts `NOW`, `FORCE` and `ABORT`"}, {0}};
 
 const struct command server_commands[] = {
     {"dbsize", 1, READONLY | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_KEYSPACE, dbsize_command,
-     "How many keys there are", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
+     "Returns the number of keys", "O(1)", "request_policy:all_shards response_policy:agg_sum"},
     {"debug", -2, ADMIN | SUBCOMMAND | PROTECTED | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "1.0.0",
-     0, debug_command, "For tests, refused unless enabled: SLEEP blocks the loop for some seconds",
-     "O(1)", .doc_flags = "syscmd",
-     .deviation =
-         "`ERROR`, `HELP`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` and `SLEEP` are all there is, and only "
-         "with `--enable-debug-command`. The text of an error is cut at 1,023 bytes."},
+     0, debug_command, "Runs a subcommand for tests; refused unless it is enabled", "O(1)",
+     .doc_flags = "syscmd",
+     .deviation = "The subcommands are `ERROR`, `HELP`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` and "
+                  "`SLEEP`. They work only with `--enable-debug-command`. `SLEEP` blocks the event "
+                  "loop of its connection. The text of `ERROR` is cut after 1,023 bytes."},
     {"lastsave", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "1.0.0", IN_ADMIN | IN_DANGEROUS,
-     lastsave_command, "When the index was built, in seconds since 1970", "O(1)",
-     "nondeterministic_output",
-     .deviation = "When the index was built, as nothing else is ever saved."},
+     lastsave_command, "Returns the time at which the index was built, in seconds since 1970",
+     "O(1)", "nondeterministic_output",
+     .deviation = "Returns when the index was built, as nothing else is ever saved."},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
-     IN_ADMIN | IN_DANGEROUS, role_command, "\"master\", at offset 0, without replicas", "O(1)",
-     .deviation = "`master`, where a replica says `slave`, as in `HELLO`."},
+     IN_ADMIN | IN_DANGEROUS, role_command,
+     "Returns the role \"master\", the offset 0 and an empty list of replicas", "O(1)",
+     .deviation = "The role is `master`, where a replica returns `slave`; `HELLO` gives the "
+                  "reason."},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,
-     GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless enabled", "O(1)",
-     NULL, shutdown_words, .history = shutdown_history,
-     .deviation = "Refused unless `--enable-shutdown-command yes` is given: who may read need "
-                  "not be allowed to stop the server. The words behind it are accepted, as "
-                  "there is nothing to save."},
+     GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless it is enabled",
+     "O(1)", NULL, shutdown_words, .history = shutdown_history,
+     .deviation = "Refused unless the server was started with `--enable-shutdown-command yes`, as "
+                  "a client that may read need not be allowed to stop the server. The options have "
+                  "no effect, as there is nothing to save."},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
-     "The server's clock: seconds since 1970 and microseconds", "O(1)", "nondeterministic_output"},
+     "Returns the time of the server: the seconds since 1970, and the microseconds of the current "
+     "second",
+     "O(1)", "nondeterministic_output"},
     {0},
 };

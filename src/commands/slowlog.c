@@ -79,18 +79,18 @@ static const struct command_argument entry_count[] = {
 
 const struct command slowlog_commands[] = {
     {"slowlog", -2, 0, NO_KEYS, GROUP_SERVER, "2.2.12", 0, NULL,
-     "Commands about the log of commands that took long", NULL},
+     "Groups the commands about the log of slow commands", NULL},
     {"slowlog|get", -2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
-     slowlog_get_command, "Commands that took long, the last ones first",
+     slowlog_get_command, "Returns the entries of the slow log, the newest first",
      "O(N) where N is the number of entries", "request_policy:all_nodes nondeterministic_output",
      entry_count},
     {"slowlog|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.2.0", 0, help_command,
-     "These lines", "O(1)"},
+     "Returns a description of each subcommand", "O(1)"},
     {"slowlog|len", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
-     slowlog_len_command, "How many commands the slow log holds", "O(1)",
+     slowlog_len_command, "Returns the number of entries in the slow log", "O(1)",
      "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
     {"slowlog|reset", 2, ADMIN | LOADING | STALE | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.2.12",
-     0, slowlog_reset_command, "Empties the slow log", "O(1)",
+     0, slowlog_reset_command, "Removes all entries from the slow log", "O(1)",
      "request_policy:all_nodes response_policy:all_succeeded"},
     {0},
 };

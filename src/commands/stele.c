@@ -241,22 +241,23 @@ static const struct command_argument range_words[] = {
 
 const struct command stele_commands[] = {
     {"stele.count", 3, READONLY | MODULE | FAST | ORDERED, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
-     stele_count_command, "How many keys there are from one UUID to another",
+     stele_count_command, "Returns the number of keys in a range of UUIDs",
      "O(log N) where N is the number of keys", NULL, range_bounds,
      .deviation = "Redis has no such command. `from` and `to` are those of `STELE.RANGE`."},
     {"stele.range", -3, READONLY | MODULE | ORDERED, NO_KEYS, GROUP_MODULE, "0.1.0", 0,
      stele_range_command,
-     "The keys from one UUID to another, in order, with their values if asked for",
-     "O(log N + M) where N is the number of keys and M that of the keys answered", NULL,
+     "Returns the keys in a range of UUIDs in order, and their values if requested",
+     "O(log N + M) where N is the number of keys and M the number of keys returned", NULL,
      range_words,
-     .deviation = "Redis has no such command. [clients.md](clients.md#ordered-reads) tells what "
-                  "`from` and `to` may be."},
+     .deviation = "Redis has no such command. [clients.md](clients.md#ordered-reads) explains "
+                  "`from` and `to`."},
     {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI | ADMINISTRATIVE, NO_KEYS,
      GROUP_MODULE, "0.1.0", 0, stele_reload_command,
-     "Replaces the dataset by what the data file holds now; answers when all is served from it",
-     "O(N log N) where N is the number of keys, beside the loops; O(1) with an index file",
-     .deviation = "Redis has no such command. Refused unless a password is set. When the new "
-                  "dataset cannot be served, it answers why, and the old one is served on. OK "
-                  "unchanged: the file holds what is served already, and nothing is replaced."},
+     "Loads the data file again, and returns when all clients are served from the new dataset",
+     "O(N log N) where N is the number of keys, in a thread of its own; O(1) with an index file",
+     .deviation = "Redis has no such command. It is refused unless a password is set. If the new "
+                  "dataset cannot be served, the reply is an error with the reason, and the server "
+                  "keeps the old dataset. The reply `OK unchanged` means that the file holds what "
+                  "is already served, so nothing is replaced."},
     {0},
 };

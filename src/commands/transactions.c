@@ -188,22 +188,23 @@ static enum command_result discard_command(struct session *s, const struct resp_
 
 const struct command transactions_commands[] = {
     {"discard", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "2.0.0", 0, discard_command,
-     "Forgets what has been queued since MULTI", "O(N) where N is the number of commands"},
+     "Discards the commands that were queued since MULTI",
+     "O(N) where N is the number of commands"},
     {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE | EXECUTES, NO_KEYS,
-     GROUP_TRANSACTIONS, "1.2.0", 0, exec_command, "Runs what has been queued since MULTI",
-     "As what it runs",
-     .deviation = "Other clients are served between the commands, which nobody can tell, as no "
+     GROUP_TRANSACTIONS, "1.2.0", 0, exec_command, "Runs the commands that were queued since MULTI",
+     "The sum of the complexities of the queued commands",
+     .deviation = "Other clients are served between the commands. No client can notice that, as no "
                   "key changes."},
     {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
-     "Queues the commands up to EXEC", "O(1)",
+     "Starts a transaction: the commands up to EXEC are queued", "O(1)",
      .deviation = "A client that queues more than 64 MiB is closed."},
     {"unwatch", 1, TRANSACTION, NO_KEYS, GROUP_TRANSACTIONS, "2.2.0", 0, unwatch_command,
-     "Forgets all watched keys", "O(1)"},
+     "Stops watching all keys", "O(1)"},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
-     watch_command, "Watches keys: the next EXEC does not run if one of them has changed by then",
-     "O(N) where N is the length of all their values", NULL, argument_keys,
-     .deviation = "A key changes only when the dataset is replaced. What counts is whether its "
-                  "value at `EXEC` is what it was at `WATCH`. Who watches more than 65,536 keys "
-                  "sees a change in every replacement."},
+     watch_command, "Watches keys: the next EXEC runs nothing if one of them has changed",
+     "O(N) where N is the length of all values together", NULL, argument_keys,
+     .deviation = "A key changes only when the dataset is replaced, and only if its value at "
+                  "`EXEC` differs from its value at `WATCH`. For a client that watches more than "
+                  "65,536 keys, every replacement is a change."},
     {0},
 };

@@ -29,7 +29,7 @@ for my $protocol ('-2', '-3') {
     my $said = qx{printf 'get $key\nhelp get\nquit\n' | redis-cli $protocol -p $port 2>&1};
     is($?, 0, "$protocol interactively: it ends well");
     like($said, qr/1234/, 'and answers');
-    like($said, qr/summary:\S* The value of a key/, 'and knows our documentation of GET');
+    like($said, qr/summary:\S* Returns the value of a key/, 'and knows our documentation of GET');
     unlike($said, qr/assert/i, 'and no assertion fails');
 }
 kill TERM => $pid;
