@@ -4,7 +4,7 @@
 
 #include "data/dataset.h"
 
-struct place {
+struct extent {
     size_t offset;
     size_t len;
 };
@@ -13,21 +13,21 @@ enum lookup long_value_look_up(struct session *s, const struct resp_request *r, 
                                struct span *value)
 {
     struct span text = dataset_text(session_dataset(s));
-    struct place place = {SIZE_MAX, 0}; // of no value
-    if (s->request.cursor != 0 && s->request.collected.len == sizeof place) {
-        memcpy(&place, s->request.collected.ptr, sizeof place);
-        if (place.offset > text.len || place.len > text.len - place.offset)
+    struct extent extent = {SIZE_MAX, 0}; // of no value
+    if (s->request.cursor != 0 && s->request.collected.len == sizeof extent) {
+        memcpy(&extent, s->request.collected.ptr, sizeof extent);
+        if (extent.offset > text.len || extent.len > text.len - extent.offset)
             return LOOKUP_MISSED;
-        *value = span_of(text.ptr + place.offset, place.len);
+        *value = span_of(text.ptr + extent.offset, extent.len);
         return LOOKUP_FOUND;
     }
     enum lookup lookup = session_look_up(s, r, i, value);
     if (lookup == LOOKUP_GOES_ON)
         return lookup;
     if (lookup == LOOKUP_FOUND)
-        place = (struct place){(size_t)(value->ptr - text.ptr), value->len};
+        extent = (struct extent){(size_t)(value->ptr - text.ptr), value->len};
     s->request.collected.len = 0;
-    buf_append(&s->request.collected, span_of((const char *)&place, sizeof place));
+    buf_append(&s->request.collected, span_of((const char *)&extent, sizeof extent));
     return lookup;
 }
 

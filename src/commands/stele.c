@@ -132,12 +132,12 @@ static enum command_result stele_count_command(struct session *s, const struct r
 static bool reply_record(struct session *s, const struct range *range, uint64_t rank)
 {
     struct uuid id;
-    uint64_t place;
+    uint64_t offset;
     struct span value = {NULL, 0};
     char text[UUID_TEXT_LEN];
-    bool found = dataset_offset_at(session_dataset(s), rank, &id, &place);
+    bool found = dataset_offset_at(session_dataset(s), rank, &id, &offset);
     if (found && range->with_values) {
-        enum lookup lookup = session_value(s, place, &value);
+        enum lookup lookup = session_value(s, offset, &value);
         if (lookup == LOOKUP_GOES_ON)
             return false;
         found = lookup == LOOKUP_FOUND;

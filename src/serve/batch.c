@@ -100,11 +100,11 @@ void batch_clear(struct batch *b)
 
 static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)
 {
-    if (!dataset_find_many(d, b->id + first, count, b->place + first))
+    if (!dataset_find_many(d, b->id + first, count, b->offset + first))
         b->doubt = true;
     for (unsigned i = first; i < first + count; i++)
         if (!b->is_uuid[i])
-            b->place[i] = DATASET_NO_OFFSET;
+            b->offset[i] = DATASET_NO_OFFSET;
 }
 
 void batch_look_up(struct batch *b, const struct dataset *d)

@@ -49,7 +49,7 @@ struct batch {
     // Behind the keys of the batch, those of a stretch.
     struct uuid id[BATCH_KEYS + BATCH_STRETCH];
     bool is_uuid[BATCH_KEYS + BATCH_STRETCH];
-    uint64_t place[BATCH_KEYS + BATCH_STRETCH];
+    uint64_t offset[BATCH_KEYS + BATCH_STRETCH];
 };
 
 // Reads requests from the front of `in` and adds them with their keys: at most `limit` requests, no

@@ -221,7 +221,7 @@ static size_t answer_ahead(struct session *s, struct bytes in)
     if (beginning == BEGINNING_RUNS) {
         s->request.keys.first = (uint32_t)s->request.running->command->keys.first;
         s->request.keys.count = next->keys;
-        s->request.keys.place = next->first_key;
+        s->request.keys.batch_index = next->first_key;
         if (!go_on_safely(s, &request))
             beginning = BEGINNING_WAITS;
     }
@@ -393,7 +393,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
         s->request.sum = 0;
         s->request.keys.first = (uint32_t)next->entry->command->keys.first;
         s->request.keys.count = next->keys;
-        s->request.keys.place = next->first_key;
+        s->request.keys.batch_index = next->first_key;
         if (!go_on(s, &request, false)) {
             keep_request(s, &request, next->size);
             break;

@@ -193,7 +193,7 @@ static void look_up_stretch(struct session *s, const struct resp_request *r, uin
     batch_look_up_stretch(&s->service->batch, session_dataset(s), r, i, step, count);
     s->request.keys.first = i;
     s->request.keys.count = count;
-    s->request.keys.place = BATCH_KEYS;
+    s->request.keys.batch_index = BATCH_KEYS;
 }
 
 void session_doubt(struct session *s)
@@ -204,21 +204,22 @@ void session_doubt(struct session *s)
         s->killed = true; // its command may have written some of its reply
 }
 
-// The place of argument `i`, one of those of which some are not known.
-static __attribute__((noinline)) uint64_t place_anew(struct session *s,
+// Looks argument `i` up once more, alone, as damage may hide keys of those looked up with it.
+// Returns the offset of its line, or DATASET_NO_OFFSET.
+static __attribute__((noinline)) uint64_t find_again(struct session *s,
                                                      const struct resp_request *r, uint32_t i)
 {
     struct span key = resp_arg(r, i);
     struct uuid id;
-    uint64_t place = DATASET_NO_OFFSET;
+    uint64_t offset = DATASET_NO_OFFSET;
     if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
-        !dataset_find_many(session_dataset(s), &id, 1, &place))
+        !dataset_find_many(session_dataset(s), &id, 1, &offset))
         session_doubt(s);
-    return place;
+    return offset;
 }
 
-// Where the value of argument `i` is.
-static uint64_t place_of(struct session *s, const struct resp_request *r, uint32_t i)
+// Returns the offset of the line of argument `i`, or DATASET_NO_OFFSET.
+static uint64_t offset_of(struct session *s, const struct resp_request *r, uint32_t i)
 {
     uint32_t step = (uint32_t)s->request.running->command->keys.step;
     uint32_t number = step == 1 ? i - s->request.keys.first : (i - s->request.keys.first) / step;
@@ -226,8 +227,8 @@ static uint64_t place_of(struct session *s, const struct resp_request *r, uint32
         look_up_stretch(s, r, i);
         number = 0;
     }
-    uint64_t place = s->service->batch.place[s->request.keys.place + number];
-    return place == DATASET_NO_OFFSET && s->service->batch.doubt ? place_anew(s, r, i) : place;
+    uint64_t offset = s->service->batch.offset[s->request.keys.batch_index + number];
+    return offset == DATASET_NO_OFFSET && s->service->batch.doubt ? find_again(s, r, i) : offset;
 }
 
 // Goes on looking for the end of a value of which the first part has none. False when it has not
@@ -259,19 +260,19 @@ __attribute__((noinline)) enum lookup session_find_end(struct session *s, struct
     return value->ptr != NULL ? LOOKUP_FOUND : LOOKUP_MISSED;
 }
 
-enum lookup session_value(struct session *s, uint64_t place, struct span *value)
+enum lookup session_value(struct session *s, uint64_t offset, struct span *value)
 {
-    *value = dataset_value_part(session_dataset(s), place);
+    *value = dataset_value_part(session_dataset(s), offset);
     return session_find_end(s, value);
 }
 
 enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                             struct span *value)
 {
-    uint64_t place = place_of(s, r, i);
-    if (!count_lookup(s, place != DATASET_NO_OFFSET))
+    uint64_t offset = offset_of(s, r, i);
+    if (!count_lookup(s, offset != DATASET_NO_OFFSET))
         return LOOKUP_MISSED;
-    *value = dataset_value_part(session_dataset(s), place);
+    *value = dataset_value_part(session_dataset(s), offset);
     if (value->len < BYTES_PER_WORK && value->ptr != NULL)
         return LOOKUP_FOUND;
     enum lookup lookup = session_find_end(s, value);
@@ -283,7 +284,7 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
 
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    return count_lookup(s, place_of(s, r, i) != DATASET_NO_OFFSET);
+    return count_lookup(s, offset_of(s, r, i) != DATASET_NO_OFFSET);
 }
 
 void session_push_output(struct session *s, struct output *message)

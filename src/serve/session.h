@@ -99,12 +99,12 @@ struct session {
         struct buf collected;                // the handler's, until its reply is finished
         uint64_t spent_ns; // by the command in earlier turns; 0: this is its first
         struct {
-            uint32_t first; // argument
-            uint32_t count; // of arguments, in the steps of the command's row
-            uint32_t place; // of the first one in the batch
-        } keys;             // of the command that have been looked up
-        uint32_t checked;   // number of keys that integrity_check_keys has looked at
-        bool replied;       // a part of the reply may have been written in an earlier turn
+            uint32_t first;       // argument
+            uint32_t count;       // of arguments, in the steps of the command's row
+            uint32_t batch_index; // index in the batch of the first of them
+        } keys;                   // of the command that have been looked up
+        uint32_t checked;         // number of keys that integrity_check_keys has looked at
+        bool replied;             // a part of the reply may have been written in an earlier turn
     } request;
 
     // One call of session_feed. `ahead` is set before it, by session_read_ahead.
@@ -288,7 +288,7 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
 
 // For handlers: the value at that place of the session's dataset (dataset_offset_at). Nothing is
 // counted, and one that cannot be read is merely missed.
-enum lookup session_value(struct session *s, uint64_t place, struct span *value);
+enum lookup session_value(struct session *s, uint64_t offset, struct span *value);
 
 // Finds the end of a value of which only the first part is known to have none: it is long, or
 // cannot be read. The results are those of session_value.

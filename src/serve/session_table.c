@@ -13,14 +13,14 @@ static unsigned bits_of(const struct session_table *table)
 }
 
 // Fibonacci hashing (Knuth, volume 3, 6.4): ids of one loop come in steps of the number of loops.
-static size_t place_of(const struct session_table *table, uint64_t id)
+static size_t chain_index(const struct session_table *table, uint64_t id)
 {
     return id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - bits_of(table));
 }
 
 static struct session_entry **chain_of(struct session_table *table, uint64_t id)
 {
-    return (table->chains != NULL ? table->chains : table->first) + place_of(table, id);
+    return (table->chains != NULL ? table->chains : table->first) + chain_index(table, id);
 }
 
 static void push(struct session_table *table, struct session_entry *entry)
@@ -73,7 +73,7 @@ void session_table_remove(struct session_table *table, struct session_entry *ent
 struct session_entry *session_table_find(const struct session_table *table, uint64_t id)
 {
     struct session_entry *entry =
-        (table->chains != NULL ? table->chains : table->first)[place_of(table, id)];
+        (table->chains != NULL ? table->chains : table->first)[chain_index(table, id)];
     while (entry != NULL && entry->id != id)
         entry = entry->next;
     return entry;

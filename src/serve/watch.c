@@ -75,11 +75,11 @@ bool watch_add(struct watch *w, const struct watch_note *note)
 
 static void look_up(struct watch *w, const struct dataset *d, struct uuid id)
 {
-    uint64_t place;
-    bool known = dataset_find_many(d, &id, 1, &place);
+    uint64_t offset;
+    bool known = dataset_find_many(d, &id, 1, &offset);
     w->value.begun = true;
-    w->value.ended = place == DATASET_NO_OFFSET;
-    w->value.at = place + LINE_VALUE_AT;
+    w->value.ended = offset == DATASET_NO_OFFSET;
+    w->value.at = offset + LINE_VALUE_AT;
     w->value.len = w->value.ended ? WATCH_ABSENT : 0;
     w->value.sum = known ? 0 : random_number(); // equals nothing that the key was before
 }

@@ -44,8 +44,8 @@ static struct bytes bytes_of(const struct buf *b)
 // The value of a key that has been looked up; "-" when there is none.
 static struct span found(unsigned key)
 {
-    uint64_t place = batch.place[key];
-    return place == DATASET_NO_OFFSET ? span_text("-") : dataset_value(dataset, place);
+    uint64_t offset = batch.offset[key];
+    return offset == DATASET_NO_OFFSET ? span_text("-") : dataset_value(dataset, offset);
 }
 
 // Whether request `i` of the batch, whose bytes begin at `base`, is what `words` say.
@@ -497,14 +497,14 @@ static void check_no_uuids(void)
         batch_look_up(&batch, dataset);
         is_bytes(found(0), SPAN("nil"), "the nil UUID is a key");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.place[1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere", keys[i].ptr);
+            ok(batch.offset[1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere", keys[i].ptr);
         is_bytes(found(1 + KEYS), SPAN("a"), "an upper-case UUID is somewhere");
 
         struct resp_request r = {in.ptr, batch.arg, KEYS + 3};
         batch_look_up_stretch(&batch, dataset, &r, 1, 1, KEYS + 2);
         is_bytes(found(BATCH_KEYS), SPAN("nil"), "in a stretch: the nil UUID");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.place[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere",
+            ok(batch.offset[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere",
                keys[i].ptr);
         is_bytes(found(BATCH_KEYS + 1 + KEYS), SPAN("a"), "the upper-case UUID");
         guard_release(&guard);
@@ -525,18 +525,18 @@ static void check_once(void)
     batch_look_up(&batch, dataset);
     // Whatever is written there now stays, if they are not looked up again.
     for (unsigned i = 0; i < 3; i++)
-        batch.place[i] = MARK;
+        batch.offset[i] = MARK;
     batch_look_up(&batch, dataset);
     batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT);
     batch_look_up(&batch, dataset);
     for (unsigned i = 0; i < 3; i++)
-        is_number((int64_t)batch.place[i], MARK, "key %u is not looked up again", i);
+        is_number((int64_t)batch.offset[i], MARK, "key %u is not looked up again", i);
     is_bytes(found(3), SPAN("a"), "those read since are");
     is_bytes(found(4), SPAN("-"), "the second");
     is_bytes(found(5), SPAN("bb"), "the third");
     for (unsigned i = 6; i < BATCH_KEYS + BATCH_STRETCH; i++)
-        if (batch.place[i] != 0)
-            require(false, "place %u is written", i);
+        if (batch.offset[i] != 0)
+            require(false, "offset %u is written", i);
     buf_release(&input);
 }
 
@@ -545,7 +545,7 @@ static void check_stretch(void)
     enum { ARGS = 2 * BATCH_STRETCH + 10 };
     static struct resp_arg args[ARGS];
     static struct uuid ids[BATCH_KEYS];
-    static uint64_t places[BATCH_KEYS];
+    static uint64_t offsets[BATCH_KEYS];
     static const char *const texts[] = {A, ABSENT, B, "x", NIL};
     static const char *const values[] = {"a", "-", "bb", "-", "nil"};
     struct buf input = {0}, text = {0};
@@ -561,7 +561,7 @@ static void check_stretch(void)
               "a batch full of keys");
     memcpy(ids, batch.id, sizeof ids);
     for (unsigned before = 0; before < 2; before++) {
-        memcpy(places, batch.place, sizeof places);
+        memcpy(offsets, batch.offset, sizeof offsets);
         for (uint32_t step = 1; step <= 2; step++) {
             static const uint32_t counts[] = {1, 2, BATCH_STRETCH - 1, BATCH_STRETCH};
             for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -576,7 +576,7 @@ static void check_stretch(void)
             }
         }
         ok(memcmp(ids, batch.id, sizeof ids) == 0 &&
-               memcmp(places, batch.place, sizeof places) == 0 && batch.keys == BATCH_KEYS &&
+               memcmp(offsets, batch.offset, sizeof offsets) == 0 && batch.keys == BATCH_KEYS &&
                batch.looked_up == (before == 0 ? 0 : BATCH_KEYS),
            "the batch's own keys are as they were");
         batch_look_up(&batch, dataset);

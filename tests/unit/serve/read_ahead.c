@@ -443,15 +443,15 @@ static void check_together(void)
     batch_look_up(batch, dataset);
     is_number(batch->looked_up, 18, "and their keys are looked up together");
     // If a client looked up by itself it would be seen here, and in what it hears.
-    uint64_t second = batch->place[6];
-    batch->place[6] = batch->place[12];
+    uint64_t second = batch->offset[6];
+    batch->offset[6] = batch->offset[12];
     clients[1].wanted.len = 0;
     want_value(&clients[1], &items[2]);
     buf_append_text(&clients[1].wanted, "*5\r\n");
     for (unsigned i = 0; i < 5; i++)
         want_value(&clients[1], i == SMALL_KEYS ? NULL : &items[i]);
     buf_append_text(&clients[1].wanted, "+PONG\r\n");
-    ok(second != batch->place[6], "(the second is told the place of the third's key)");
+    ok(second != batch->offset[6], "(the second gets the offset of the third key)");
     for (unsigned i = 0; i < 3; i++) {
         is_number(batch->holders, 3 - i, "so many have requests in it");
         client_feed(&clients[i]);
