@@ -119,23 +119,23 @@ async def asker(world, random, until):
 
 # ---- who comes and goes -------------------------------------------------------------------------
 
-async def leaves_at_once(c, random, twins):
+async def closes_at_once(c, random, twins):
     if random.random() < 0.5:
         c.reset_at_close()
 
 
-async def asks_and_leaves(c, random, twins):
+async def sends_one_request(c, random, twins):
     request, *wanted = twins.any(random)
     await (await c.login()).talk(request, *wanted)
 
 
-async def resets_in_a_reply(c, random, twins):
+async def resets_during_a_reply(c, random, twins):
     await (await c.login()).send(twins.mget(random, [random.choice(LARGE) for _ in range(4)])[0])
     await c.more()
     c.reset_at_close()
 
 
-async def finishes_in_a_command(c, random, twins):
+async def sends_FIN_during_a_command(c, random, twins):
     request, *wanted = twins.get(random)
     half = twins.mget(random)[0]
     await (await c.login()).send(request + half[:random.randrange(1, len(half))])
@@ -144,7 +144,7 @@ async def finishes_in_a_command(c, random, twins):
     await c.ends(silently=True)
 
 
-async def closes_half(c, random, twins):
+async def half_closes(c, random, twins):
     asked = [twins.any(random) for _ in range(PIPELINE)]
     await (await c.login()).send(b"".join(request for request, _, _ in asked))
     c.finish()
@@ -188,7 +188,7 @@ async def subscribes(c, random, twins):
     await asyncio.sleep(random.random())
 
 
-async def tracks(c, random, twins):
+async def caches_with_tracking(c, random, twins):
     await c.send(b"HELLO 3 AUTH default " + PASSWORD + b"\r\nCLIENT TRACKING ON BCAST\r\nPING\r\n")
     await c.until(b"+PONG\r\n")
     for _ in range(random.randint(1, 10)):
@@ -204,7 +204,7 @@ async def pipelines(c, random, twins):
     await (await c.login()).talk(b"PING\r\n" * count, b"+PONG\r\n" * count)
 
 
-async def scans_all(c, random, twins):
+async def scans_all_keys(c, random, twins):
     await c.login()
     cursor, count = 0, random.randint(100, SCAN_MOST)
     while cursor < KEYS:
@@ -213,7 +213,7 @@ async def scans_all(c, random, twins):
         cursor += count
 
 
-async def is_mistaken(c, random, twins):
+async def sends_bad_commands(c, random, twins):
     await c.login()
     await c.talk(b"SET a b\r\n", b"-READONLY You can't write against a read only replica.\r\n")
     await c.send(b"NO%d\r\nGET\r\nMULTI\r\nGET\r\nEXEC\r\nPING\r\n" % random.randrange(1000))
@@ -221,12 +221,12 @@ async def is_mistaken(c, random, twins):
     await c.until(b"+PONG\r\n")
 
 
-async def leaves_a_transaction(c, random, twins):
+async def abandons_a_transaction(c, random, twins):
     await (await c.login()).talk(b"WATCH a\r\nMULTI\r\n" + b"PING\r\n" * 20,
                                  b"+OK\r\n+OK\r\n" + b"+QUEUED\r\n" * 20)
 
 
-async def has_no_password(c, random, twins):
+async def has_a_wrong_password(c, random, twins):
     await c.talk(twins.get(random)[0], b"-NOAUTH Authentication required.\r\n")
     await c.send(b"AUTH %d\r\n" % random.randrange(1 << 30))
     await c.until(b"\r\n")
@@ -241,7 +241,7 @@ async def sets_options(c, random, twins):
                                  b"+OK\r\n")
 
 
-async def looks_around(c, random, twins):
+async def reads_the_state(c, random, twins):
     await c.login()
     for command in random.sample([b"INFO all", b"CLIENT LIST", b"SLOWLOG GET", b"COMMAND",
                                   b"CONFIG GET *", b"LATENCY HISTOGRAM", b"MEMORY STATS"], 3):
@@ -249,18 +249,18 @@ async def looks_around(c, random, twins):
         await c.until(b"$4\r\nseen\r\n")
 
 
-async def speaks_http(c, random, twins):
+async def speaks_HTTP(c, random, twins):
     await c.send(b"GET / HTTP/1.1\r\nHost: stele\r\n\r\n")
     await c.ends()
 
 
-async def speaks_tls(c, random, twins):
+async def speaks_TLS(c, random, twins):
     await c.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + random.randbytes(500))
     c.finish()
     await c.ends()
 
 
-async def breaks_the_protocol(c, random, twins):
+async def violates_the_protocol(c, random, twins):
     bad, why = random.choice([(b"*3\r\nx\r\n", b"expected '$', got 'x'"),
                               (b"*1\r\n$-1\r\n", b"invalid bulk length"),
                               (b"*99999999999\r\n", b"invalid multibulk length"),
@@ -270,7 +270,7 @@ async def breaks_the_protocol(c, random, twins):
     await c.ends(silently=True)
 
 
-async def announces_much(c, random, twins):
+async def announces_a_million_arguments(c, random, twins):
     await (await c.login()).send(b"*1000000\r\n$4\r\nMGET\r\n$1048576\r\n"
                                  + b"x" * random.randrange(1 << 19))
     if random.random() < 0.5:
@@ -279,11 +279,11 @@ async def announces_much(c, random, twins):
 
 # How often of each kind: those that come and go at once are most of all.
 KINDS = {
-    leaves_at_once: 30, asks_and_leaves: 30, resets_in_a_reply: 5, finishes_in_a_command: 5,
-    closes_half: 5, reads_slowly: 3, sends_byte_by_byte: 3, subscribes: 5, tracks: 3,
-    pipelines: 3, scans_all: 1, is_mistaken: 5, leaves_a_transaction: 5, has_no_password: 5,
-    sets_options: 2, looks_around: 2, speaks_http: 5, speaks_tls: 5, breaks_the_protocol: 5,
-    announces_much: 3,
+    closes_at_once: 30, sends_one_request: 30, resets_during_a_reply: 5,
+    sends_FIN_during_a_command: 5, half_closes: 5, reads_slowly: 3, sends_byte_by_byte: 3,
+    subscribes: 5, caches_with_tracking: 3, pipelines: 3, scans_all_keys: 1, sends_bad_commands: 5,
+    abandons_a_transaction: 5, has_a_wrong_password: 5, sets_options: 2, reads_the_state: 2,
+    speaks_HTTP: 5, speaks_TLS: 5, violates_the_protocol: 5, announces_a_million_arguments: 3,
 }
 
 

@@ -11,8 +11,8 @@ import shutil
 
 KEYS = 20000
 LARGE = range(0, KEYS, 5000)  # their values are 1 MiB
-INDEX_FAULTS = ["removed", "cut short", "one byte changed", "of the other file", "all 0xFF"]
-DATA_FAULTS = ["a malformed line", "a compressed file", "a folder", "a FIFO", "no file", "a circle"]
+INDEX_FAULTS = ["removed", "cut short", "one byte changed", "replaced by the other file's", "all 0xFF"]
+DATA_FAULTS = ["a malformed line", "a compressed file", "a folder", "a FIFO", "nothing", "a link to itself"]
 
 
 def key(i):
@@ -45,14 +45,14 @@ class Twins:
             with open(self.files[which], "wb") as file:
                 for i in range(KEYS)[::order]:
                     file.write(b"%s %s\n" % (key(i), value(which, i)))
-        self.place("a link turned")
+        self.place("a changed link")
 
     # ---- what is put in place -------------------------------------------------------------------
 
     def place(self, how):
         """Puts the file of the generation that has begun under the name that is served."""
         file = self.files[self.begun % 2]
-        if how == "a link turned":
+        if how == "a changed link":
             os.symlink(file, self.fresh)
         elif how == "a rename":
             os.link(file, self.fresh)
@@ -81,9 +81,9 @@ class Twins:
             os.mkdir(self.live)
         elif fault == "a FIFO":
             os.mkfifo(self.live)
-        elif fault == "a circle":
+        elif fault == "a link to itself":
             os.symlink(self.live, self.live)
-        elif fault != "no file":
+        elif fault != "nothing":
             with open(self.live, "wb") as file:
                 file.write(b"%s good\nno record\n" % key(0) if fault == "a malformed line"
                            else b"\x1f\x8b\x08 nothing")
@@ -94,7 +94,7 @@ class Twins:
         index, other = self.random.sample(names, 2)
         if not os.path.exists(index) or not os.path.exists(other):
             return False
-        with open(other if fault == "of the other file" else index, "rb") as file:
+        with open(other if fault == "replaced by the other file's" else index, "rb") as file:
             content = bytearray(file.read())
         if fault == "removed":
             os.unlink(index)
