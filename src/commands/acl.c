@@ -1,5 +1,5 @@
-// ACL: there is one user, who may run every command there is; what a read-only server refuses it
-// refuses whoever asks. So users can be looked at, and not changed.
+// ACL: there is one user, "default", who may run every command. Clients can list users, but cannot
+// change them. Writes are refused because the server is read-only, not because of a user's rules.
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -10,11 +10,12 @@
 #include "serve/session.h"
 
 enum {
-    PASSWORD_BITS = 256,
+    PASSWORD_BITS = 256, // size of a generated password, if the client names none
     PASSWORD_BITS_MAX = 4096,
-    CATEGORY_WORK = 32, // going through the table of commands, in lookups
-    RANDOM_MAX = 256,   // bytes that the system gives whole
-    RANDOM_WORK = 20,   // asking it for that
+    RANDOM_MAX = 256, // bytes that getrandom returns in full, never only a part of them
+    // Costs in units of a turn's work, a lookup each:
+    CATEGORY_WORK = 32, // of finding all commands of a category
+    RANDOM_WORK = 20,   // of one call of getrandom
 };
 
 static bool is_the_user(struct span name)
@@ -37,7 +38,8 @@ static enum command_result acl_users_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-// The password is not told, not even as a hash, which could be tried in peace.
+// No reply contains the password. Not even its hash: whoever has the hash can guess passwords
+// offline, without the server noticing.
 static bool has_password(const struct session *s)
 {
     return s->service->settings->requirepass != NULL;
@@ -78,7 +80,7 @@ static enum command_result acl_getuser_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// SETUSER, DELUSER, LOAD and SAVE.
+// SETUSER, DELUSER, LOAD and SAVE are refused, because users cannot change.
 static enum command_result acl_fixed_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -87,7 +89,7 @@ static enum command_result acl_fixed_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-// Of a subcommand that takes one argument or none.
+// Replies with an error and returns true if a subcommand got more than one argument.
 static bool refuse_more(struct session *s, const struct resp_request *r)
 {
     if (r->argc <= 3)
@@ -109,7 +111,7 @@ static void reply_category(struct session *s, unsigned category)
             resp_bulk_text(&s->reply, commands->entries[i].command->name);
 }
 
-// The names of categories stand behind an '@'.
+// Without a category, lists all categories. Their names begin with an '@', which ACL CAT omits.
 static enum command_result acl_cat_command(struct session *s, const struct resp_request *r)
 {
     if (refuse_more(s, r))
@@ -167,7 +169,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     }
     size_t len = (size_t)(bits + 3) / 4;
     size_t bytes = (len + 1) / 2;
-    // A password must not be made of anything less.
+    // A password needs all of its random bytes, so a short read is an error.
     for (size_t got = 0; got < bytes; got += RANDOM_MAX) {
         size_t part = bytes - got < RANDOM_MAX ? bytes - got : RANDOM_MAX;
         session_charge(s, RANDOM_WORK);
@@ -203,7 +205,7 @@ static enum command_result acl_dryrun_command(struct session *s, const struct re
     return COMMAND_DONE;
 }
 
-// As in Redis, all rules: a password may be among them.
+// As in Redis, all rules are secret, because a rule may contain a password.
 static bool is_setuser_secret(const struct resp_request *r, uint32_t i)
 {
     (void)r;

@@ -1,7 +1,8 @@
-// The bitmap group: a value as a row of bits, the first one being the highest of the first byte.
+// The bitmap group: reads single bits, counts and searches bits, and extracts integers. Bit 0 of a
+// value is the highest bit of its first byte.
 //
-// A value may be as long as the file, so bits are counted and searched some KiB at a time, and the
-// command goes on in the next turn.
+// A value may be as long as the file, so a handler counts or searches 4 KiB per step. When the
+// turn is over, it continues in the next one.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/long_value.h"
@@ -10,22 +11,22 @@
 #include "serve/session.h"
 
 enum {
-    STEP = 4096,          // bytes looked at between two checks of the turn's work
-    BYTES_PER_WORK = 256, // in the time of a lookup
+    STEP = 4096,          // bytes counted or searched between two checks of the turn's work
+    BYTES_PER_WORK = 256, // bytes counted or searched in the time of one lookup
 };
 
-// Redis's limit of a bit's number, which is that of a value of 512 MiB.
+// Bit offsets must be below this, as in Redis: the number of bits in its largest value, 512 MiB.
 #define OFFSET_END (INT64_C(512) * 1024 * 1024 * 8)
 
-// Bits `first` to `last`, both counted; none when `first` is the greater.
+// A range of bits of a value.
 struct bit_range {
-    uint64_t first;
-    uint64_t last;
-    bool empty;
-    bool end_given;
+    uint64_t first; // offset of the first bit
+    uint64_t last;  // offset of the last bit, which belongs to the range
+    bool empty;     // no bit is in the range; `first` and `last` mean nothing
+    bool end_given; // the client named the end of the range
 };
 
-// False when the word is neither and the error has been written.
+// Reads "bit" or "byte" into `*bits`. Replies with an error and returns false for other words.
 static bool parse_unit(struct session *s, struct span word, bool *bits)
 {
     *bits = span_is(word, "bit");
@@ -35,15 +36,14 @@ static bool parse_unit(struct session *s, struct span word, bool *bits)
     return false;
 }
 
-// Start and end as they were asked for: both count from 0, or from the end when negative, in bits
-// or in bytes.
+// A range as in a request. Positions count from 0, or from the end of the value if negative.
 struct asked_range {
-    int64_t start;
-    int64_t end;
-    bool bits;
+    int64_t start; // first position
+    int64_t end;   // last position, which belongs to the range
+    bool bits;     // positions are bits, not bytes
 };
 
-// The same as Redis cuts them to a value of `len` bytes.
+// Returns the part of the range that lies within a value of `len` bytes, cut as Redis cuts it.
 static struct bit_range cut_range(struct asked_range asked, size_t len)
 {
     int64_t total = (int64_t)len * (asked.bits ? 8 : 1);
@@ -60,7 +60,7 @@ static struct bit_range cut_range(struct asked_range asked, size_t len)
     return range;
 }
 
-// The bits of byte `i` that are in the range.
+// Returns a mask of the bits of byte `i` that are in the range.
 static unsigned mask_of(const struct bit_range *range, uint64_t i)
 {
     unsigned mask = 0xff;
@@ -84,7 +84,8 @@ static uint64_t count_bits(const char *at, size_t len)
     return count;
 }
 
-// How much of what is left fits in a step; 0 when the turn is over.
+// Starts a step: returns how many of the `left` bytes to process in it, and charges the turn for
+// them. Returns 0 if the turn is over.
 static size_t next_step(struct session *s, uint64_t left)
 {
     size_t step = left < STEP ? (size_t)left : STEP;
@@ -102,8 +103,9 @@ static bool get_bit(struct span value, uint64_t offset)
     return i < value.len && ((unsigned char)value.ptr[i] >> (7 - offset % 8) & 1) != 0;
 }
 
-// A number of a bit, counted in units of `unit` bits when '#' stands before it and `unit` is not 0.
-// False when it is none and the error has been written.
+// Reads a bit offset. With a leading '#', the number is multiplied by `unit`, the width of a field
+// in bits; a `unit` of 0 does not allow '#'. Replies with an error and returns false if `text` is
+// not an offset.
 static bool parse_offset(struct session *s, struct span text, unsigned unit, int64_t *offset)
 {
     bool in_units = unit > 0 && text.len > 0 && text.ptr[0] == '#';
@@ -130,7 +132,8 @@ static enum command_result getbit_command(struct session *s, const struct resp_r
 
 // ---- BITCOUNT -----------------------------------------------------------------------------------
 
-// Which bits are to be counted. False when the request is wrong and the error has been written.
+// Reads which bits BITCOUNT counts. Replies with an error and returns false if the request is
+// invalid.
 static bool parse_count(struct session *s, const struct resp_request *r, struct asked_range *asked)
 {
     *asked = (struct asked_range){0, -1, false};
@@ -144,8 +147,8 @@ static bool parse_count(struct session *s, const struct resp_request *r, struct 
     return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &asked->bits);
 }
 
-// The cursor is 1 + number of bytes done, `sum` the bits found in them. As in Redis since 7.2, the
-// request has to be right also when there is no such key.
+// `cursor` is 1 + the number of bytes already counted, `sum` the number of bits set in them. As
+// Redis does since 7.2, checks the arguments even if the key does not exist.
 static enum command_result bitcount_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
@@ -172,7 +175,7 @@ static enum command_result bitcount_command(struct session *s, const struct resp
         s->request.cursor += step;
     }
     if (!range.empty) {
-        // The edges were counted whole.
+        // The loop counted the first and last byte in full; subtract their bits outside the range.
         unsigned first = (unsigned char)value.ptr[range.first / 8];
         unsigned last = (unsigned char)value.ptr[range.last / 8];
         s->request.sum -= (uint64_t)__builtin_popcount(first & ~(0xffu >> (range.first % 8)));
@@ -185,7 +188,8 @@ static enum command_result bitcount_command(struct session *s, const struct resp
 
 // ---- BITPOS -------------------------------------------------------------------------------------
 
-// Which bits are to be searched. False when the request is wrong and the error has been written.
+// Reads which bits BITPOS searches, and for which bit. Replies with an error and returns false if
+// the request is invalid.
 static bool parse_search(struct session *s, const struct resp_request *r, int64_t *bit,
                          struct asked_range *asked)
 {
@@ -209,7 +213,7 @@ static bool parse_search(struct session *s, const struct resp_request *r, int64_
     return true;
 }
 
-// How many of the `len` bytes have no bit of the kind in them: bytes of `none` only.
+// Returns how many of the `len` bytes at `at` equal `none`, up to the first one that differs.
 static size_t skip(const char *at, size_t len, unsigned char none)
 {
     size_t i = 0;
@@ -225,8 +229,8 @@ static size_t skip(const char *at, size_t len, unsigned char none)
     return i;
 }
 
-// The number of the first bit of the kind in the range, searched from byte `from` to before `end`;
-// -1 when there is none.
+// Searches the bytes from `from` up to, but not including, `end` for the first bit of the range
+// that equals `bit`. Returns its offset in the value, or -1 if there is none.
 static int64_t find_bit(struct span value, const struct bit_range *range, bool bit, uint64_t from,
                         uint64_t end)
 {
@@ -244,7 +248,8 @@ static int64_t find_bit(struct span value, const struct bit_range *range, bool b
     return -1;
 }
 
-// The cursor is 1 + number of bytes done.
+// Searches the range in steps and replies with the offset found, or -1. `cursor` is 1 + the number
+// of bytes already searched.
 static enum command_result search(struct session *s, struct span value,
                                   const struct bit_range *range, bool bit)
 {
@@ -261,7 +266,8 @@ static enum command_result search(struct session *s, struct span value,
         found = find_bit(value, range, bit, from, from + step);
         s->request.cursor += step;
     }
-    // Behind a value that has no clear bit one is thought to stand, unless an end was given.
+    // As in Redis, a value without a clear bit is treated as if zeros followed it, unless the
+    // client named an end.
     if (found < 0 && !bit && !range->end_given)
         found = (int64_t)(end * 8);
     resp_integer(&s->reply, found);
@@ -296,12 +302,13 @@ static enum command_result bitpos_command(struct session *s, const struct resp_r
 
 // ---- BITFIELD_RO --------------------------------------------------------------------------------
 
+// The type of an integer within a value, such as "i16" or "u8".
 struct field {
-    bool has_sign;
-    unsigned bits;
+    bool has_sign; // 'i', not 'u'
+    unsigned bits; // width
 };
 
-// False when it is no type and the error has been written.
+// Reads a type. Replies with an error and returns false if `text` is none.
 static bool parse_type(struct session *s, struct span text, struct field *type)
 {
     int64_t bits;
@@ -328,8 +335,8 @@ static int64_t get_field(struct span value, struct field type, uint64_t offset)
     return (int64_t)number;
 }
 
-// Checks the operation at argument `i`; how many words it has, 0 when it is wrong and the error has
-// been written. `*reads` and `*writes` become whether it does.
+// Checks the operation that begins at argument `i`, and sets whether it reads or writes a field.
+// Returns its number of words. Replies with an error and returns 0 if it is invalid.
 static uint32_t check_operation(struct session *s, const struct resp_request *r, uint32_t i,
                                 bool *reads, bool *writes)
 {
@@ -358,10 +365,14 @@ static uint32_t check_operation(struct session *s, const struct resp_request *r,
     return *reads ? 3 : 4;
 }
 
-enum check { CHECK_GOOD, CHECK_BAD, CHECK_AGAIN };
+enum check {
+    CHECK_GOOD,  // all operations are valid reads
+    CHECK_BAD,   // the error has been written
+    CHECK_AGAIN, // the turn is over: call again in the next one
+};
 
-// Checks all operations before any of them is answered. The cursor is the argument to go on with,
-// `sum` counts the reads; a write is the highest bit of it. When bad, the error has been written.
+// Checks all operations, before any of them is answered. `cursor` is the argument to continue
+// with. `sum` is the number of reads; its highest bit is set if an operation writes.
 static enum check check_operations(struct session *s, const struct resp_request *r)
 {
     const uint64_t wrote = UINT64_C(1) << 63;
@@ -384,7 +395,8 @@ static enum check check_operations(struct session *s, const struct resp_request 
     return CHECK_BAD;
 }
 
-// In two rounds: the cursor counts through the words of the request and on through them again.
+// Passes over the words twice: first to check them, then to answer. `cursor` is the next argument
+// in the first pass, and `argc` + the next argument in the second.
 static enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
@@ -392,7 +404,7 @@ static enum command_result bitfield_ro_command(struct session *s, const struct r
         enum check checked = check_operations(s, r);
         if (checked != CHECK_GOOD)
             return checked == CHECK_AGAIN ? COMMAND_AGAIN : COMMAND_DONE;
-        s->request.cursor = 0; // for the lookup, as it is the first one
+        s->request.cursor = 0; // long_value_look_up finds the value anew when this is 0
         enum lookup lookup = long_value_look_up(s, r, 1, &value);
         s->request.cursor = r->argc;
         if (lookup == LOOKUP_GOES_ON)

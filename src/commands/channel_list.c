@@ -1,5 +1,7 @@
-// PUBSUB: which channels there are and how many listen to them. All loops are asked for the names;
-// at home they are sorted, so that equal ones stand together.
+// PUBSUB: lists the channels and patterns that clients have subscribed to, and counts subscribers.
+//
+// A loop task collects the subscribed names of all loops, one entry for each subscription. Its home
+// loop sorts them, so that equal names are neighbours and are easy to count.
 #include <stdlib.h>
 
 #include "base/glob.h"
@@ -11,20 +13,23 @@
 #include "serve/subscriptions.h"
 
 enum {
-    ROOM = 128 * 1024,  // bytes of names that are collected: they are sorted in one turn
-    VISITS = 256,       // clients asked in one turn
-    PATTERN_MAX = 1024, // bytes: it is matched with each channel
-    NAMES_PER_WORK = 8, // sorted for one unit of a turn's work
+    // Bytes of names that a task collects, with 2 bytes more for each name. Bounded, because one
+    // turn sorts all of them.
+    ROOM = 128 * 1024,
+    VISITS = 256,       // clients whose subscriptions a loop collects in one turn
+    PATTERN_MAX = 1024, // bytes of a pattern; bounded, because it is compared with every channel
+    NAMES_PER_WORK = 8, // names sorted in the time of one lookup
 };
 
+// Collects the names of all subscriptions of one kind.
 struct census {
     struct loop_task task;
     enum channel_kind kind;
-    char *text;         // the names as subscriptions_names writes them; ROOM bytes
-    size_t used;        // bytes of `text`
-    bool full;          // more names than fit
-    struct span *names; // the names in order; NULL until all loops have added theirs
-    size_t count;       // of `names`
+    char *text;         // names as subscriptions_names writes them; ROOM bytes
+    size_t used;        // bytes of `text` in use
+    bool full;          // some names did not fit into `text`
+    struct span *names; // sorted names, in `text`; NULL until all loops have added theirs
+    size_t count;       // number of names, equal ones included
 };
 
 static bool visit_census(struct loop_task *task, struct service *service)
@@ -50,7 +55,8 @@ static void release_census(struct loop_task *task)
     free(census);
 }
 
-// False when memory is short.
+// Starts the collection of names, for which the session then waits. Returns false if memory is
+// short.
 static bool send_census(struct session *s, enum channel_kind kind)
 {
     struct census *census = calloc(1, sizeof *census);
@@ -80,7 +86,7 @@ static int by_text(const void *a, const void *b)
     return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
 }
 
-// Lists the names of the text; false when memory is short.
+// Fills `names` with the names in `text`, unsorted. Returns false if memory is short.
 static bool find_names(struct census *census)
 {
     size_t count = 0;
@@ -98,8 +104,8 @@ static bool find_names(struct census *census)
     return true;
 }
 
-// All names, sorted, and COMMAND_DONE. Otherwise `*census` is NULL and the handler returns the
-// result; when that is COMMAND_DONE, an error is the reply.
+// Sets `*census` to the sorted names of all loops, once all loops have been visited. Until then,
+// and after an error, `*census` is NULL and the handler must return the result of this function.
 static enum command_result take_census(struct session *s, enum channel_kind kind,
                                        struct census **census)
 {
@@ -125,13 +131,15 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
     return COMMAND_DONE;
 }
 
+// Returns true if name `i` differs from the name before it.
 static bool begins_new(const struct census *census, size_t i)
 {
     return i == 0 || !span_equal(census->names[i], census->names[i - 1]);
 }
 
-// The names that are different from each other and match the pattern: counted in a first round
-// over all of them, told in a second.
+// Lists each name that matches the pattern once. Passes over the names twice: first to count the
+// matches, as the reply begins with their number, then to write them. `cursor` is the next name in
+// the first pass, and `count` + the next name in the second.
 static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
@@ -165,7 +173,7 @@ static enum command_result pubsub_channels_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// The first name that is not before `name`.
+// Returns the number of names that are less than `name`; with `behind`, less than or equal to it.
 static size_t seek(const struct census *census, struct span name, bool behind)
 {
     size_t low = 0;

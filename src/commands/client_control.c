@@ -1,4 +1,5 @@
-// CLIENT PAUSE, UNPAUSE, REPLY, UNBLOCK, NO-EVICT, NO-TOUCH and CAPA: how clients are served.
+// CLIENT PAUSE, UNPAUSE, REPLY, UNBLOCK, NO-EVICT, NO-TOUCH and CAPA: they change how clients are
+// served. A pause concerns the clients of all loops, so a loop task carries it to each loop.
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 
 struct pause {
     struct loop_task task;
-    uint64_t until; // 0: ends
+    uint64_t until; // end of the pause, monotonic ns; 0: end the present pause now
 };
 
 static bool visit_pause(struct loop_task *task, struct service *service)
@@ -21,12 +22,13 @@ static bool visit_pause(struct loop_task *task, struct service *service)
     const struct pause *p = (const struct pause *)task;
     if (p->until == 0)
         session_end_pause(service);
-    else if (p->until > service->paused_until) // the longest holds, as in Redis
+    else if (p->until > service->paused_until) // the pause that ends last counts, as in Redis
         service->paused_until = p->until;
     return true;
 }
 
-// OK once no loop goes on, or all do.
+// Pauses all loops until `until` (monotonic ns), or ends the pause if it is 0. Replies OK when all
+// loops have done so. The handler must return the result.
 static enum command_result pause_until(struct session *s, uint64_t until)
 {
     if (s->task == NULL) {
@@ -47,7 +49,7 @@ static enum command_result pause_until(struct session *s, uint64_t until)
     return COMMAND_DONE;
 }
 
-// PAUSE WRITE delays nothing: what it would delay is refused.
+// PAUSE WRITE would delay writes only. Writes are refused anyway, so it only checks its arguments.
 static enum command_result client_pause_command(struct session *s, const struct resp_request *r)
 {
     int64_t milliseconds;
@@ -65,7 +67,7 @@ static enum command_result client_pause_command(struct session *s, const struct 
     } else if (write) {
         resp_status(&s->reply, "OK");
     } else {
-        // What is longer than our clock counts is as good as for ever.
+        // A pause that ends later than the clock can count lasts for ever.
         int64_t now = (int64_t)clock_monotonic_ns();
         bool counted = milliseconds <= (INT64_MAX - now) / 1000000;
         return pause_until(s, counted ? (uint64_t)(now + milliseconds * 1000000) : INT64_MAX);
@@ -79,7 +81,7 @@ static enum command_result client_unpause_command(struct session *s, const struc
     return pause_until(s, 0);
 }
 
-// ---- the rest -----------------------------------------------------------------------------------
+// ---- other subcommands --------------------------------------------------------------------------
 
 static enum command_result client_reply_command(struct session *s, const struct resp_request *r)
 {
@@ -98,6 +100,7 @@ static enum command_result client_reply_command(struct session *s, const struct 
     return COMMAND_DONE;
 }
 
+// Sets `*flag` from the word "on" or "off" and replies.
 static enum command_result set_flag(struct session *s, struct span word, bool *flag)
 {
     bool on = span_is(word, "on");
@@ -110,19 +113,20 @@ static enum command_result set_flag(struct session *s, struct span word, bool *f
     return COMMAND_DONE;
 }
 
-// Who says so is closed last when all hold too much, as anybody may say it; nothing is noted as
-// used.
+// When clients exceed `maxmemory-clients`, those with NO-EVICT are closed last. They are not
+// exempt, so the limit always holds.
 static enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
 {
     return set_flag(s, resp_arg(r, 2), &s->no_evict);
 }
 
+// Has no effect: Stele does not record when a key was last read.
 static enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
 {
     return set_flag(s, resp_arg(r, 2), &s->no_touch);
 }
 
-// What a client can do more than others: we have nothing to do with it.
+// Accepts any capability that a client announces. None has an effect here.
 static enum command_result client_capa_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -130,7 +134,7 @@ static enum command_result client_capa_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// No client ever blocks.
+// Replies 0, "no client was unblocked", because no command blocks.
 static enum command_result client_unblock_command(struct session *s, const struct resp_request *r)
 {
     int64_t id;

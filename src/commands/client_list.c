@@ -1,6 +1,8 @@
-// CLIENT LIST, INFO and KILL: the connections of all loops, described and closed. The subcommands
-// about this connection's own name and library are in connection.c, those that change how clients
-// are served in client_control.c, those about client-side caching in client_tracking.c.
+// CLIENT LIST, INFO and KILL: describe and close connections. LIST and KILL concern the clients of
+// all loops, so a loop task visits each loop.
+//
+// Other subcommands of CLIENT: connection.c has those about this connection's name and library,
+// client_control.c those that change how clients are served, client_tracking.c client-side caching.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,13 +19,13 @@
 
 enum {
     LINE_MAX = 4096,       // bytes of a client's line: three names of 1 KiB and two addresses
-    LINE_USUAL = 512,      // to begin with
-    VISITS = 64,           // clients told, or judged, in one turn: two system calls each
-    PASSED_PER_VISIT = 16, // or so many that are not meant
-    VISIT_WORK = 8,        // of session_charge
-    IDS_MAX = 1024,        // in one CLIENT LIST
-    FILTER_WORDS_MAX = 32, // in one CLIENT KILL
-    LETTERS_MAX = 16,      // of `flags`
+    LINE_USUAL = 512,      // bytes first reserved for each line
+    VISITS = 64,           // clients described or checked in one turn, at two system calls each
+    PASSED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
+    VISIT_WORK = 8,        // units of a turn's work to describe one client
+    IDS_MAX = 1024,        // ids in one CLIENT LIST
+    FILTER_WORDS_MAX = 32, // words of filters in one CLIENT KILL
+    LETTERS_MAX = 16,      // letters of the field `flags`, with a NUL
 };
 
 // ---- one client's line --------------------------------------------------------------------------
@@ -64,8 +66,8 @@ static unsigned long long seconds_since(uint64_t now, uint64_t then)
     return now > then ? (now - then) / CLOCK_SECOND : 0;
 }
 
-// The line without its end, cut at LINE_MAX; its length. The fields are those of Redis 7.4, and
-// io-thread of Redis 8.
+// Writes the client's line, without a newline and cut at LINE_MAX, to `to`. Returns its length. The
+// fields are those of Redis 7.4, and `io-thread` of Redis 8. `now` is monotonic, in nanoseconds.
 static size_t write_line(const struct session *s, uint64_t now, char to[LINE_MAX])
 {
     struct client_facts facts;
@@ -111,9 +113,11 @@ static enum command_result client_info_command(struct session *s, const struct r
 
 // ---- which clients ------------------------------------------------------------------------------
 
-// Redis's kinds of clients. We have no others than the first two.
+// Redis's types of clients, and TYPE_ANY for "all types". No client of Stele is a master or
+// replica.
 enum client_type { TYPE_NORMAL, TYPE_PUBSUB, TYPE_MASTER, TYPE_REPLICA, TYPE_ANY };
 
+// Reads a type of clients. Replies with an error and returns false if `word` is none.
 static bool read_type(struct session *s, struct span word, enum client_type *type)
 {
     static const struct {
@@ -144,13 +148,13 @@ static bool is_of_type(const struct session *s, enum client_type type)
 struct listing {
     struct loop_task task;
     enum client_type type;
-    uint64_t *ids; // sorted; NULL: all clients
-    size_t id_count;
-    uint64_t now;
-    size_t needed; // bytes of all lines
-    size_t used;
-    size_t room;
-    char *text;
+    uint64_t *ids;   // sorted ids of the clients to list; NULL: all clients
+    size_t id_count; // number of `ids`
+    uint64_t now;    // time of the request, monotonic ns
+    size_t needed;   // bytes of all lines so far, even those that did not fit into `text`
+    size_t used;     // bytes of `text` in use
+    size_t room;     // bytes that `text` can hold
+    char *text;      // lines, each with its newline
 };
 
 static int by_number(const void *a, const void *b)
@@ -196,7 +200,7 @@ static void release_listing(struct loop_task *task)
     free(l);
 }
 
-// Reads the filter of the request. False when an error has been written.
+// Reads which clients to list. Returns false if it has replied with an error, or memory is short.
 static bool read_listing(struct session *s, const struct resp_request *r, struct listing *l)
 {
     l->type = TYPE_ANY;
@@ -228,7 +232,8 @@ static bool read_listing(struct session *s, const struct resp_request *r, struct
     return !s->oom;
 }
 
-// Sends for the list with `room` bytes for it. False when there is nothing to wait for.
+// Starts to collect the list in `room` bytes; the session then waits for it. Returns false if it
+// has replied with an error, or memory is short.
 static bool send_listing(struct session *s, const struct resp_request *r, size_t room)
 {
     struct listing *l = calloc(1, sizeof *l);
@@ -256,7 +261,8 @@ static enum command_result client_list_command(struct session *s, const struct r
     if (s->task == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
         return COMMAND_DONE;
     const struct listing *l;
-    // The lines did not fit: there is a message for each byte of them that is missing.
+    // If the lines did not fit, collect them again with twice the room that they needed. There may
+    // be more clients by then.
     while ((l = (const struct listing *)session_task(s)) != NULL && l->needed > l->room) {
         size_t room = 2 * l->needed;
         session_end_task(s);
@@ -276,17 +282,17 @@ static enum command_result client_list_command(struct session *s, const struct r
 struct killing {
     struct loop_task task;
     enum client_type type;
-    uint64_t id;  // 0: any
-    uint64_t own; // of who asks
-    uint64_t age; // seconds at least
-    bool spare_own;
-    bool own_meant;
-    bool only_own;     // others may not be closed: then nobody is, if others are meant
-    bool others_meant; // but not closed
-    bool old_form;
-    char address[CLIENT_ADDRESS_TEXT]; // empty: any
-    char local_address[CLIENT_ADDRESS_TEXT];
-    uint64_t killed;
+    uint64_t id;       // id of the client to close; 0: any
+    uint64_t own;      // id of the client that sent the command
+    uint64_t age;      // least age of the connections to close, in seconds
+    bool spare_own;    // do not close the sender
+    bool own_meant;    // the filters match the sender
+    bool only_own;     // the sender may not close others
+    bool others_meant; // the filters match others that the sender may not close; none is closed
+    bool old_form;     // the command names one address and no filters
+    char address[CLIENT_ADDRESS_TEXT];       // empty: any
+    char local_address[CLIENT_ADDRESS_TEXT]; // empty: any
+    uint64_t killed;                         // number of clients that the filters match
 };
 
 static bool is_meant(const struct killing *k, const struct session *s)
@@ -313,7 +319,7 @@ static bool visit_killing(struct loop_task *task, struct service *service)
         if (!is_meant(k, s))
             continue;
         if (s->id == k->own)
-            k->own_meant = true; // closes behind its reply
+            k->own_meant = true; // the handler closes it after its reply
         else if (k->only_own)
             k->others_meant = true;
         else
@@ -323,7 +329,8 @@ static bool visit_killing(struct loop_task *task, struct service *service)
     return s == NULL;
 }
 
-// An address that is longer than any is that of no client, and stays so when it is cut.
+// Copies the address of a filter. One that is too long is cut, and still matches no client, because
+// the addresses of clients are shorter. "?" stands for an empty one and matches none either.
 static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
 {
     size_t len = text.len < CLIENT_ADDRESS_TEXT - 1 ? text.len : CLIENT_ADDRESS_TEXT - 1;
@@ -331,7 +338,8 @@ static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
     memcpy(to, text.len > 0 ? text.ptr : "?", text.len > 0 ? len : 1);
 }
 
-// One pair of the new form. False when an error has been written.
+// Reads one filter, the pair of `word` and `value`. Replies with an error and returns false if it
+// is invalid.
 static bool read_filter(struct session *s, struct span word, struct span value, struct killing *k)
 {
     int64_t number;
@@ -369,7 +377,7 @@ static bool read_filter(struct session *s, struct span word, struct span value, 
     return true;
 }
 
-// False when an error has been written.
+// Reads all filters. Replies with an error and returns false if one is invalid.
 static bool read_killing(struct session *s, const struct resp_request *r, struct killing *k)
 {
     k->type = TYPE_ANY;
@@ -392,6 +400,8 @@ static bool read_killing(struct session *s, const struct resp_request *r, struct
     return true;
 }
 
+// Starts to search for the clients to close; the session then waits for the result. Returns false
+// if it has replied with an error, or memory is short.
 static bool send_killing(struct session *s, const struct resp_request *r)
 {
     struct killing *k = calloc(1, sizeof *k);

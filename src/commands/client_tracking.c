@@ -1,5 +1,7 @@
-// CLIENT TRACKING, CACHING, TRACKINGINFO, GETREDIR. The modes are checked and told as Redis does,
-// and change nothing else.
+// CLIENT TRACKING, CACHING, TRACKINGINFO and GETREDIR: client-side caching. When the dataset is
+// replaced, each client that tracks gets one invalidation of all keys.
+//
+// Modes and prefixes are checked and reported as Redis does, but have no effect on invalidations.
 #include <stdlib.h>
 
 #include "base/number.h"
@@ -13,14 +15,15 @@
 #include "serve/tracking.h"
 
 enum {
-    PREFIXES_MAX = 128, // of one client; each is compared with all others
-    PREFIX_MAX = 1024,  // bytes
-    WORDS_MAX = 2 * PREFIXES_MAX + 16,
-    SEARCH_WORK = 64, // of a turn, for finding a client: they stand in a list
+    PREFIXES_MAX = 128, // prefixes of one client; bounded, as each is compared with all others
+    PREFIX_MAX = 1024,  // bytes of a prefix
+    WORDS_MAX = 2 * PREFIXES_MAX + 16, // words of one CLIENT TRACKING
+    SEARCH_WORK = 64,                  // units of a turn's work to find a client in all loops
 };
 
 // ---- invalidations ------------------------------------------------------------------------------
 
+// Pushes a message of two elements: `kind` and `id`, or a null if `id` is 0.
 static void push_pair(struct session *s, const char *kind, int64_t id)
 {
     struct output message = {0};
@@ -39,12 +42,12 @@ static void push_invalidation(struct session *s)
     push_pair(s, "invalidate", 0);
 }
 
-// An invalidation on its way to another connection.
+// An invalidation that is redirected to another client.
 struct redirected {
     struct loop_task task;
-    uint64_t from;
-    uint64_t to;
-    bool found;
+    uint64_t from; // id of the client that tracks
+    uint64_t to;   // id of the client that gets the invalidation
+    bool found;    // client `to` exists
 };
 
 static bool visit_target(struct loop_task *task, struct service *service)
@@ -62,6 +65,7 @@ static bool visit_target(struct loop_task *task, struct service *service)
     return true;
 }
 
+// Marks the redirection as broken if the client that should get the invalidation no longer exists.
 static void tell_broken(struct loop_task *task)
 {
     const struct redirected *r = (const struct redirected *)task;
@@ -77,7 +81,7 @@ static void redirect_invalidation(struct session *s)
 {
     struct redirected *r = calloc(1, sizeof *r);
     if (r == NULL) {
-        s->oom = true; // it would go on with what it has cached
+        s->oom = true; // closes the connection; else the client would use outdated values
         return;
     }
     r->task.visit = visit_target;
@@ -88,35 +92,37 @@ static void redirect_invalidation(struct session *s)
     loop_task_send(&r->task, &s->service->group->router, s->service, s->service->number);
 }
 
-// The dataset of the client's loop has been replaced: it gets one invalidation of all keys, after
-// all that was answered from the old dataset and before anything that is answered from the new one.
+// Called between two replies, after the dataset of the client's loop has been replaced. Sends one
+// invalidation of all keys, which arrives before any reply from the new dataset.
 static void invalidate(struct session *s)
 {
     if (s->tracking->redirect != 0)
         redirect_invalidation(s);
     else if (s->reply.protocol == RESP3)
         push_invalidation(s);
-    // Not all client libraries understand that everything is invalid, but all forget what they have
-    // cached when they lose their connection.
+    // Some client libraries ignore an invalidation of all keys. But every library discards its
+    // cache when it loses its connection.
     s->closing |= s->service->settings->close_tracking;
 }
 
 // ---- CLIENT TRACKING ----------------------------------------------------------------------------
 
-// A request of CLIENT TRACKING. Its prefixes are read again when they are needed.
+// A CLIENT TRACKING request. It does not store the prefixes: next_prefix reads them again.
 struct wish {
     bool on;
     struct tracking_modes modes;
-    int64_t redirect; // 0: none
-    unsigned prefixes;
+    int64_t redirect;  // id of the client to redirect invalidations to; 0: none
+    unsigned prefixes; // number of prefixes
 };
 
+// Returns false, for read_wish after it has replied with an error.
 static bool refuse(struct wish *wish)
 {
     wish->redirect = 0;
     return false;
 }
 
+// Returns true and sets `*flag` if `word` is the option `name`.
 static bool is_option(struct span word, const char *name, bool *flag)
 {
     bool is = span_is(word, name);
@@ -124,8 +130,9 @@ static bool is_option(struct span word, const char *name, bool *flag)
     return is;
 }
 
-// False when an error has been written, or the client to redirect to is still to be found, before
-// anything else is said: then wish->redirect is its id, otherwise 0.
+// Reads the request. Returns false in two cases. If `redirect` is 0, it has replied with an error.
+// Otherwise the caller must first find the client with that id, set `cursor` and call again: as in
+// Redis, the error for a missing client precedes errors in later words.
 static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
 {
     bool found = s->request.cursor != 0;
@@ -165,7 +172,8 @@ static bool read_wish(struct session *s, const struct resp_request *r, struct wi
     return true;
 }
 
-// Why the modes cannot be had, in Redis's order; NULL: they can.
+// Returns the error if the modes contradict each other or the present modes, else NULL. Checks in
+// Redis's order.
 static const char *conflict(const struct session *s, const struct wish *wish)
 {
     const struct tracking_modes *now = s->tracking != NULL ? &s->tracking->modes : NULL;
@@ -185,7 +193,8 @@ static const char *conflict(const struct session *s, const struct wish *wish)
     return NULL;
 }
 
-// The prefix behind argument `*i`; `*i` moves to it. False when there is none left.
+// Finds the next prefix after argument `*i`. Sets `*prefix`, and `*i` to the argument that it is.
+// Returns false if there is no other.
 static bool next_prefix(const struct resp_request *r, uint32_t *i, struct span *prefix)
 {
     while (++*i + 1 < r->argc) {
@@ -200,6 +209,7 @@ static bool next_prefix(const struct resp_request *r, uint32_t *i, struct span *
     return false;
 }
 
+// Returns true if one of the prefixes is a prefix of the other.
 static bool overlap(struct span a, struct span b)
 {
     size_t len = a.len < b.len ? a.len : b.len;
@@ -215,7 +225,8 @@ static void reply_overlap(struct session *s, struct span prefix, const char *wit
                session_echoed(prefix), prefix.ptr, with, session_echoed(other), other.ptr);
 }
 
-// False when an error has been written.
+// Compares the new prefixes with each other and with the present ones. Replies with an error and
+// returns false if two of them overlap.
 static bool check_prefixes(struct session *s, const struct resp_request *r)
 {
     struct span prefix;
@@ -238,7 +249,7 @@ static bool check_prefixes(struct session *s, const struct resp_request *r)
     return true;
 }
 
-// False when memory is short.
+// Turns tracking on, or changes its modes and adds prefixes. Returns false if memory is short.
 static bool turn_on(struct session *s, const struct resp_request *r, const struct wish *wish)
 {
     if (s->tracking == NULL) {
@@ -261,10 +272,10 @@ static bool turn_on(struct session *s, const struct resp_request *r, const struc
     return added;
 }
 
-// Whether there is a client of that id, in any loop.
+// Finds out whether a client exists in any loop.
 struct search {
     struct loop_task task;
-    uint64_t id;
+    uint64_t id; // id of the client
     bool found;
 };
 
@@ -288,6 +299,8 @@ static void send_search(struct session *s, uint64_t id)
     session_await(s, &search->task);
 }
 
+// Checks that the client to redirect to exists, and replies with an error if it does not. Returns
+// COMMAND_WAIT until all loops have been visited, then COMMAND_DONE with `*found` set.
 static enum command_result find_redirect(struct session *s, int64_t id, bool *found)
 {
     if (s->task == NULL)

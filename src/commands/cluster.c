@@ -1,9 +1,10 @@
-// A cluster of one node, for clients that speak to nothing else (--cluster-enabled yes): it owns
-// all slots, so no request is ever sent elsewhere, and any number of servers of the same file can
-// stand behind one address. Without the option every subcommand says that there is no cluster.
+// CLUSTER: with --cluster-enabled yes, the server is a cluster of one node, for clients that talk
+// only to clusters. The node owns all slots, so it never redirects a client to another node.
+// Several servers of the same file may share one address. Without the option, every subcommand is
+// an error.
 //
-// What is told is what clients check: `myself`, every slot, the port they have reached, a host that
-// is never empty.
+// The replies contain what client libraries check: the word `myself`, an owner for every slot, the
+// port that the client is connected to, and a host that is never empty.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,16 +18,18 @@
 
 enum {
     SLOTS = 16384,
-    CLUSTER_BUS_OFFSET = 10000, // the port of the bus, were there one
-    KEYS_IN_SLOT_MAX = 1024,    // told by one GETKEYSINSLOT
+    CLUSTER_BUS_OFFSET =
+        10000,               // from the port to that of the cluster bus, which Stele does not have
+    KEYS_IN_SLOT_MAX = 1024, // keys in one reply to GETKEYSINSLOT
 };
 
+// The address under which a client can reach this server.
 struct node {
     char host[CLIENT_ADDRESS_TEXT];
     unsigned port;
 };
 
-// False when there is no cluster, which has been answered.
+// Replies with an error and returns false if the server is not a cluster.
 static bool is_enabled(struct session *s)
 {
     bool enabled = s->service->settings->cluster_enabled;
@@ -35,7 +38,8 @@ static bool is_enabled(struct session *s)
     return enabled;
 }
 
-// Where this client can reach us: as announced, or where it has.
+// Finds the address of this server: the one that the settings announce, or else the one that this
+// client is connected to.
 static void find_node(const struct session *s, struct node *node)
 {
     const struct settings *settings = s->service->settings;
@@ -44,12 +48,12 @@ static void find_node(const struct session *s, struct node *node)
     char *colon = strrchr(local, ':');
     node->port = settings->port;
     if (*local == '/' || *local == '\0' || colon == NULL) {
-        strcpy(local, "127.0.0.1"); // a unix socket, which no node can be told by
+        strcpy(local, "127.0.0.1"); // a cluster cannot name a unix socket
     } else {
         *colon = '\0';
         node->port = (unsigned)strtoul(colon + 1, NULL, 10);
     }
-    // An address of IPv6 stands in brackets before a port only.
+    // `local` has brackets around an IPv6 address, but the name of a host has none.
     bool brackets = *local == '[';
     if (brackets)
         local[strlen(local) - 1] = '\0';
@@ -67,8 +71,8 @@ static const char *node_id(const struct session *s)
     return s->service->group->run_id;
 }
 
-// CRC-16/XMODEM (polynomial 0x1021, from 0), as the Redis Cluster specification has it; four bits
-// at a time.
+// CRC-16/XMODEM (polynomial 0x1021, initial value 0), which the Redis Cluster specification
+// prescribes. Each step processes four bits.
 static unsigned crc16(const char *text, size_t len)
 {
     static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5,
@@ -83,7 +87,8 @@ static unsigned crc16(const char *text, size_t len)
     return crc;
 }
 
-// The slot of a key: of what stands between its first '{' and the '}' behind, if that is anything.
+// Returns the slot of a key. If text stands between the first '{' and the next '}', only that text
+// decides, as in Redis, so that related keys can share a slot.
 static unsigned slot_of(struct span key)
 {
     const char *open = key.len > 0 ? memchr(key.ptr, '{', key.len) : NULL;
@@ -106,7 +111,7 @@ static enum command_result cluster_help_command(struct session *s, const struct 
     return is_enabled(s) ? help_command(s, r) : COMMAND_DONE;
 }
 
-// The subcommands that would change a cluster, or ask about what one node has not.
+// Refuses the subcommands that would change the cluster, and COUNT-FAILURE-REPORTS.
 static enum command_result cluster_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -220,7 +225,7 @@ static enum command_result cluster_myid_command(struct session *s, const struct 
     return COMMAND_DONE;
 }
 
-// REPLICAS, SLAVES, LINKS: of others there are none.
+// REPLICAS, SLAVES and LINKS list nothing, because there are no other nodes.
 static enum command_result cluster_nothing_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -239,7 +244,8 @@ static enum command_result cluster_keyslot_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// The key of that rank at `text`, if it is there and of that slot.
+// Writes the key of that rank to `text` (UUID_TEXT_LEN bytes). Returns true if the key is in the
+// slot; false if it is not, or cannot be read.
 static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char *text)
 {
     struct uuid id;
@@ -249,7 +255,8 @@ static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char
     return slot_of(span_of(text, UUID_TEXT_LEN)) == slot;
 }
 
-// No list of the keys of a slot is kept, so all keys are looked at, some in each turn.
+// Visits all keys, some in each turn, because no index lists the keys of a slot. `cursor` is the
+// rank of the next key, `sum` the number of keys found.
 static enum command_result cluster_countkeysinslot_command(struct session *s,
                                                            const struct resp_request *r)
 {
@@ -270,6 +277,7 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
     return COMMAND_DONE;
 }
 
+// Visits the keys in order until it has collected enough. `cursor` is the rank of the next key.
 static enum command_result cluster_getkeysinslot_command(struct session *s,
                                                          const struct resp_request *r)
 {

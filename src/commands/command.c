@@ -1,4 +1,5 @@
-// COMMAND and its subcommands, and HELP: what the command table says, as replies.
+// COMMAND and its subcommands: describe the commands of the server. The replies come from the rows
+// of the command table.
 #include <stdio.h>
 
 #include "base/glob.h"
@@ -8,15 +9,15 @@
 #include "commands/rows.h"
 #include "serve/session.h"
 
-// Of these replies, made of short words, in the time of a lookup.
-enum { WORDS_PER_WORK = 32 };
+// Bytes of a reply that take as long to write as one lookup. The replies consist of short words.
+enum { BYTES_PER_WORK = 32 };
 
 static unsigned count_bits(unsigned bits)
 {
     return (unsigned)__builtin_popcount(bits);
 }
 
-// Words separated by single spaces, as an array (or set) of statuses or bulk strings.
+// Returns the number of words in `words`, where single spaces separate them.
 static unsigned count_words(const char *words)
 {
     unsigned count = *words != '\0';
@@ -25,6 +26,7 @@ static unsigned count_words(const char *words)
     return count;
 }
 
+// Writes each word of `words`, where single spaces separate them, by `reply`.
 static void reply_words(struct resp_writer *w, const char *words,
                         void (*reply)(struct resp_writer *w, const char *text))
 {
@@ -43,7 +45,8 @@ static void reply_number(struct resp_writer *w, const char *name, int number)
     resp_integer(w, number);
 }
 
-// How a part of a key specification works, and how many numbers and words tell the rest.
+// Writes the head of one part of a key specification: its name, its type, and the length of the map
+// of details, which the caller writes next.
 static void reply_method(struct resp_writer *w, const char *part, const char *type, unsigned count)
 {
     resp_bulk_text(w, part);
@@ -86,7 +89,7 @@ static void reply_key_specification(struct resp_writer *w, const struct command_
         reply_number(w, "limit", spec->limit);
 }
 
-// How many key specifications the row has.
+// Returns the number of key specifications of the row.
 static unsigned count_specifications(const struct command *c)
 {
     struct command_key_spec room[2];
@@ -105,7 +108,7 @@ static void reply_key_specifications(struct resp_writer *w, const struct command
         reply_key_specification(w, s);
 }
 
-// The ten elements of Redis 7 about one command.
+// Describes a command, and its subcommands, by the ten elements of Redis 7.
 static void reply_info(struct session *s, const struct command_entry *entry)
 {
     struct resp_writer *w = &s->reply;
@@ -130,7 +133,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     resp_set(w, count_words(tips));
     reply_words(w, tips, resp_bulk_text);
     reply_key_specifications(w, c);
-    // An array in RESP3 too, but for an empty one.
+    // As in Redis, a list of subcommands is an array, but an empty one is a set in RESP3.
     if (subcommands == 0)
         resp_set(w, 0);
     else
@@ -139,6 +142,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
         reply_info(s, entry + 1 + i);
 }
 
+// Writes one field of a map; nothing if `text` is NULL.
 static void reply_text(struct resp_writer *w, const char *name, const char *text)
 {
     if (text == NULL)
@@ -147,8 +151,8 @@ static void reply_text(struct resp_writer *w, const char *name, const char *text
     resp_bulk_text(w, text);
 }
 
-// `*spec` is the key specification of the next argument that is a key: each has its own, but those
-// behind the last one share it.
+// Describes formal arguments. `*spec` is the number of the key specification of the next argument
+// that is a key. If there are more such arguments than specifications, the last ones share one.
 static void reply_arguments(struct resp_writer *w, const struct command_argument *arguments,
                             unsigned specs, unsigned *spec)
 {
@@ -159,7 +163,7 @@ static void reply_arguments(struct resp_writer *w, const struct command_argument
     for (const struct command_argument *a = arguments; a->name != NULL; a++) {
         unsigned flags = count_bits(a->flags);
         bool is_key = strcmp(a->type, "key") == 0;
-        // A block or a choice has arguments, any other a text to show.
+        // Blocks and choices have the field `arguments`, all others `display_text`.
         resp_map(w, 3u + is_key + (a->token != NULL) + (a->since != NULL) + (flags != 0));
         reply_text(w, "name", a->name);
         reply_text(w, "type", a->type);
@@ -202,6 +206,7 @@ static void reply_history(struct resp_writer *w, const struct command_change *hi
     }
 }
 
+// Returns the number of fields that reply_docs writes.
 static unsigned count_docs(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
@@ -244,16 +249,17 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     }
 }
 
-// Takes as much work as it is.
+// Writes the entry by `reply`, and charges the turn for the bytes written.
 static void reply_one(struct session *s, const struct command_entry *entry,
                       void (*reply)(struct session *s, const struct command_entry *entry))
 {
     size_t before = output_pending(s->reply.out);
     reply(s, entry);
-    session_charge(s, (output_pending(s->reply.out) - before) / WORDS_PER_WORK);
+    session_charge(s, (output_pending(s->reply.out) - before) / BYTES_PER_WORK);
 }
 
-// The cursor is 1 + number of rows seen, once `begin` has written the length of it all.
+// Writes all commands by `reply`, after `begin` has written their number. `cursor` is 0 before
+// that, then 1 + the number of rows visited.
 static enum command_result
 reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t count),
             void (*reply)(struct session *s, const struct command_entry *entry))
@@ -308,8 +314,8 @@ static enum command_result command_info_command(struct session *s, const struct 
     return COMMAND_DONE;
 }
 
-// With names, in two rounds over them, as the length of a map stands before its content: the
-// cursor counts through the first round and on through the second.
+// With names, passes over them twice: first to count those that exist, as the reply begins with
+// their number, then to describe them. `cursor` counts the names of both passes.
 static enum command_result command_docs_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
@@ -336,16 +342,18 @@ static enum command_result command_docs_command(struct session *s, const struct 
 // ---- COMMAND LIST -------------------------------------------------------------------------------
 
 enum {
-    LIST_PATTERN_MAX = 1024, // bytes; matching a name takes at most so many steps for each letter
-    LIST_PATTERN_PER_WORK = 16,
+    // Bytes of a pattern. Matching a name takes at most this many steps for each of its letters.
+    LIST_PATTERN_MAX = 1024,
+    LIST_PATTERN_PER_WORK = 16, // bytes of a pattern that count as one lookup for each name
 };
 
+// Which commands COMMAND LIST lists.
 struct list_filter {
     enum { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN } kind;
-    struct span word;
+    struct span word; // module, category or pattern
 };
 
-// False when the request is wrong and the error has been written.
+// Reads the filter. Replies with an error and returns false if the request is invalid.
 static bool parse_list(struct session *s, const struct resp_request *r, struct list_filter *filter)
 {
     *filter = (struct list_filter){.kind = LIST_ALL};
@@ -395,7 +403,7 @@ static bool is_listed(struct session *s, const struct list_filter *filter,
     return true;
 }
 
-// In two rounds, as COMMAND DOCS.
+// Passes over the commands twice, like COMMAND DOCS: first to count them, then to list them.
 static enum command_result command_list_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
@@ -420,7 +428,7 @@ static enum command_result command_list_command(struct session *s, const struct 
 
 // ---- COMMAND GETKEYS ----------------------------------------------------------------------------
 
-// The row of a whole command line, or NULL.
+// Returns the row for a complete command line, or NULL if there is no such command.
 static const struct command *find_line(const struct command_index *commands,
                                        const struct resp_request *line)
 {
@@ -430,7 +438,8 @@ static const struct command *find_line(const struct command_index *commands,
     return entry != NULL ? entry->command : NULL;
 }
 
-// Finds the keys of the command line; false when an error, or the whole reply, has been written.
+// Finds the keys of a command line. Returns false if it has written the whole reply: an error, or
+// an empty list.
 static bool find_keys(struct session *s, const struct resp_request *line, struct key_runs *runs)
 {
     const struct command *c = find_line(s->service->commands, line);
@@ -456,9 +465,12 @@ static bool find_keys(struct session *s, const struct resp_request *line, struct
 }
 
 // The variants of COMMAND GETKEYS.
-enum { KEYS_ALONE, KEYS_AND_FLAGS };
+enum {
+    KEYS_ALONE,     // COMMAND GETKEYS
+    KEYS_AND_FLAGS, // COMMAND GETKEYSANDFLAGS
+};
 
-// The cursor is 1 + number of keys told.
+// `cursor` is 0 until the number of keys is written, then 1 + the number of keys written.
 static enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
 {
     bool with_flags = s->request.running->command->variant == KEYS_AND_FLAGS;

@@ -1,6 +1,8 @@
-// CONFIG: the options of this server, and options of Redis that tools ask for, all of them rows of
-// serve/settings. Options that CONFIG SET changes are read and written in the group's `runtime`;
-// everything else is as it was at the start.
+// CONFIG: reads and changes the options of the server. Each option is a row of serve/settings, also
+// those that only Redis has and that tools read.
+//
+// Options that CONFIG SET can change are stored in the group's `runtime`, which all loops read. The
+// others keep the value that they had at the start.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,23 +16,24 @@
 #include "serve/session.h"
 
 enum {
-    // Matching patterns is not divided into turns, so a command may bring only so many bytes of
-    // patterns; each pattern counts as one byte more.
+    // Bytes of all patterns of one CONFIG GET, and one more for each pattern. Bounded, because one
+    // turn matches all of them.
     PATTERN_BYTES_MAX = 4096,
-    // CONFIG RESETSTAT reads this many counters of all loops in one step.
-    RESET_COUNTERS = 16,
+    RESET_COUNTERS = 16, // counters that CONFIG RESETSTAT reads from all loops in one step
 };
 
-// The table of settings states both as numbers.
+// The table of settings repeats both values as numbers.
 _Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit");
 _Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len");
 
-// Headings of --help are no settings, and passwords are known to AUTH alone.
+// Returns true if clients may know the setting. Rows without a name are headings of --help, and
+// CONFIG must not reveal passwords.
 static bool is_known(const struct setting *setting)
 {
     return setting->name != NULL && !setting->secret;
 }
 
+// Returns the present value of the setting, in `to` or in a constant string.
 static const char *setting_value(const struct setting *setting, const struct session *s,
                                  char to[SETTING_VALUE_MAX])
 {
@@ -62,7 +65,7 @@ static uint32_t matching_argument(const struct resp_request *r, const struct set
 // A setting that a pattern has matched.
 struct match {
     const struct setting *setting;
-    uint32_t argument; // the pattern
+    uint32_t argument; // argument number of the pattern
 };
 
 static int compare_names(const void *a, const void *b)
@@ -115,18 +118,18 @@ static enum command_result config_get_command(struct session *s, const struct re
 
 // ---- CONFIG SET ---------------------------------------------------------------------------------
 
-// A new value for a setting, read and found good.
+// A new value for a setting.
 struct change {
     const struct setting *setting;
-    struct span text;
-    int64_t number;
+    struct span text; // as in the request
+    int64_t number;   // what `text` means, set by read_value
 };
 
-// All changes of a command; no setting has two. They are applied together.
+// All changes of a command, at most one for each setting. They are applied together.
 struct changes {
     unsigned count;
     struct change change[SETTINGS_MAX];
-    struct percentiles percentiles;
+    struct percentiles percentiles; // the new value, if a change is of SETTING_PERCENTILES
 };
 
 static void reply_failed(struct session *s, const struct setting *setting, const char *why)
@@ -143,8 +146,8 @@ static const struct setting *find_setting(struct span name)
     return NULL;
 }
 
-// Notes which setting is to have which text. False, with the error written, when one of them cannot
-// be set at all.
+// Reads which settings to change, and to what text. Replies with an error and returns false if a
+// setting is unknown, cannot change, or occurs twice.
 static bool read_names(struct session *s, const struct resp_request *r, struct changes *changes)
 {
     for (uint32_t i = 2; i < r->argc; i += 2) {
@@ -169,7 +172,8 @@ static bool read_names(struct session *s, const struct resp_request *r, struct c
     return true;
 }
 
-// Returns NULL when file descriptors suffice for `maxclients`, or what is wrong, at `why`.
+// Returns NULL if there are enough file descriptors for `maxclients` clients. Otherwise writes the
+// error to `why` and returns it.
 static const char *check_maxclients(const struct settings *settings, int64_t maxclients,
                                     char why[SETTING_COMPLAINT_MAX])
 {
@@ -185,7 +189,8 @@ static const char *check_maxclients(const struct settings *settings, int64_t max
     return why;
 }
 
-// Returns NULL, or what is wrong with the value, perhaps at `why`.
+// Reads the new value of a change. Returns NULL if it is valid, else the error, which may be in
+// `why`.
 static const char *read_value(const struct session *s, struct change *change,
                               struct changes *changes, char why[SETTING_COMPLAINT_MAX])
 {
@@ -204,6 +209,7 @@ static const char *read_value(const struct session *s, struct change *change,
     return wrong;
 }
 
+// Sets all new values, then notifies the loops.
 static void apply(struct service *service, const struct changes *changes)
 {
     struct service_group *group = service->group;
@@ -224,7 +230,7 @@ static void apply(struct service *service, const struct changes *changes)
         group->settings_changed(group->settings_context);
 }
 
-// Redis's order: first find names that cannot be set, then read all values, then set them.
+// As in Redis, first checks all names, then reads all values, and only then sets any of them.
 static enum command_result config_set_command(struct session *s, const struct resp_request *r)
 {
     struct changes changes = {0};
@@ -247,7 +253,7 @@ static enum command_result config_set_command(struct session *s, const struct re
     return COMMAND_DONE;
 }
 
-// The cursor is the number of counters that are reset already.
+// `cursor` is the number of counters already reset.
 static enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -274,7 +280,7 @@ static enum command_result config_rewrite_command(struct session *s, const struc
     return COMMAND_DONE;
 }
 
-// The values of options that nobody should read.
+// The values of options that are passwords, of this server or of Redis.
 static bool is_config_secret(const struct resp_request *r, uint32_t i)
 {
     static const char *const options[] = {"requirepass", "masterauth", "masteruser",

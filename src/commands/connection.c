@@ -1,4 +1,6 @@
-// The connection group: who the client is and which protocol it speaks.
+// The connection group: authentication, protocol version, and the name of a connection.
+//
+// There is one user, "default", and one database, 0.
 #include "base/number.h"
 #include "base/version.h"
 #include "commands/groups.h"
@@ -9,9 +11,8 @@
 #include "serve/transaction.h"
 
 enum {
-    CLIENT_TEXT_MAX = 1024, // bytes of a name: what a client can make us keep is bounded
-    // Words of a HELLO: a list without end would take a time without end.
-    HELLO_WORDS_MAX = 32,
+    CLIENT_TEXT_MAX = 1024, // bytes of a name; bounds the memory that a client can occupy
+    HELLO_WORDS_MAX = 32,   // words of a HELLO; bounded, because one step reads all of them
 };
 
 static enum command_result ping_command(struct session *s, const struct resp_request *r)
@@ -60,7 +61,8 @@ static enum command_result select_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-// READONLY and READWRITE, which clients of clusters send to replicas: reading is all there is.
+// READONLY and READWRITE, which clients of a cluster send to replicas. They change nothing, because
+// every connection may read.
 static enum command_result readonly_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -78,16 +80,17 @@ static enum command_result reset_command(struct session *s, const struct resp_re
     s->authenticated = s->service->settings->requirepass == NULL;
     s->no_evict = false;
     s->no_touch = false;
-    s->reply_mode &= REPLY_SKIP; // which holds for this very reply, as in Redis
+    s->reply_mode &= REPLY_SKIP; // as in Redis, CLIENT REPLY SKIP applies to the reply to RESET too
     if (s->reply_mode == REPLY_ON)
         s->reply.out = s->turn.out;
     s->reply.protocol = RESP2;
-    session_turn_aside(s); // the limits for unauthenticated clients hold for the requests after it
+    session_turn_aside(s); // the next requests are parsed again: limits may be lower before AUTH
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }
 
-// There is one user, "default", who enters with any password where none is set.
+// Authenticates the connection. Without `requirepass`, any password is right, as in Redis. Replies
+// with an error and returns false if the user or the password is wrong.
 static bool enter(struct session *s, struct span user, struct span password)
 {
     bool required = s->service->settings->requirepass != NULL;
@@ -113,7 +116,8 @@ static enum command_result auth_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// True when `text` may be a name; otherwise the error, in which it is called `what`, is written.
+// Returns true if `text` may be the name of a client or a library. Otherwise replies with an error,
+// in which `what` is the subject.
 static bool is_client_text(struct session *s, struct span text, const char *what, size_t what_len)
 {
     bool good = true;
@@ -183,7 +187,7 @@ static void reply_hello(struct session *s)
     struct resp_writer *w = &s->reply;
     resp_map(w, 7);
     resp_bulk_text(w, "server");
-    resp_bulk_text(w, "redis"); // clients refuse features to any other name
+    resp_bulk_text(w, "redis"); // with another name, clients do not use all features
     resp_bulk_text(w, "version");
     resp_bulk_text(w, service_redis_version(s->service));
     resp_bulk_text(w, "proto");
@@ -193,7 +197,7 @@ static void reply_hello(struct session *s)
     resp_bulk_text(w, "mode");
     resp_bulk_text(w, s->service->settings->cluster_enabled ? "cluster" : "standalone");
     resp_bulk_text(w, "role");
-    resp_bulk_text(w, "master"); // clients that want a primary refuse a replica, even to read
+    resp_bulk_text(w, "master"); // clients that need a primary refuse a replica, even to read
     resp_bulk_text(w, "modules");
     resp_array(w, 0);
 }
@@ -239,13 +243,14 @@ static enum command_result hello_command(struct session *s, const struct resp_re
     return COMMAND_DONE;
 }
 
+// All arguments of AUTH are secret: the password, and as in Redis the user.
 static bool is_auth_secret(const struct resp_request *r, uint32_t i)
 {
     (void)r;
     return i >= 1;
 }
 
-// The two words after AUTH.
+// In HELLO, the two words after AUTH are secret: the user and the password.
 static bool is_hello_secret(const struct resp_request *r, uint32_t i)
 {
     return (i >= 3 && span_is(resp_arg(r, i - 1), "auth")) ||

@@ -1,7 +1,9 @@
-// DUMP: the value as RESTORE of a Redis takes it, which is how Redis writes a string to its files:
-// a type, the length, the bytes, a version, a checksum. Never compressed, which RESTORE allows.
+// DUMP: replies with a value in the form that RESTORE of Redis accepts, the form of strings in RDB
+// files: a type, the length, the bytes, a version and a checksum. Values are never compressed,
+// which RESTORE accepts.
 //
-// The checksum is taken some KiB at a time, and a long value leaves from the mapping.
+// The handler computes the checksum of a long value in steps of 4 KiB, over several turns. The
+// value itself is sent from the mapping.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/long_value.h"
@@ -10,24 +12,25 @@
 
 enum {
     TYPE_STRING = 0,
-    VERSION = 10, // of Redis 7.0's files; what is older than that cannot read it
+    VERSION = 10, // RDB version of Redis 7.0; older versions of Redis cannot read it
     VERSION_SIZE = 2,
     CHECKSUM_SIZE = 8,
-    // Short texts that are integers are stored as such: in 1, 2 or 4 bytes behind one of these.
-    INTEGER_TEXT_MAX = 11,
+    // A value that is the text of an integer is stored as the integer, in 1, 2 or 4 bytes after one
+    // of these bytes.
+    INTEGER_TEXT_MAX = 11, // bytes of the longest such text
     INTEGER_8 = 0xc0,
     INTEGER_16 = 0xc1,
     INTEGER_32 = 0xc2,
-    // Lengths of 6 bits, of 14, and behind one of these of 32 and of 64.
-    LENGTH_14 = 0x40,
-    LENGTH_32 = 0x80,
-    LENGTH_64 = 0x81,
+    // A length below 64 is one byte. Longer ones have the number of their bits in the first byte:
+    LENGTH_14 = 0x40, // the other 6 bits of this byte, and one byte more, are the length
+    LENGTH_32 = 0x80, // the next 4 bytes are the length
+    LENGTH_64 = 0x81, // the next 8 bytes are the length
     HEAD_MAX = 16,
-    STEP = 4096,         // bytes checked between two checks of the turn's work
-    BYTES_PER_WORK = 64, // in the time of a lookup
+    STEP = 4096,         // bytes of a value between two checks of the turn's work
+    BYTES_PER_WORK = 64, // bytes whose checksum is computed in the time of one lookup
 };
 
-// CRC-64 with the polynomial of Jones, four bits at a time.
+// CRC-64 with the polynomial of Jones. Each step processes four bits.
 static uint64_t crc64(uint64_t crc, const char *at, size_t len)
 {
     static const uint64_t table[16] = {
@@ -44,6 +47,7 @@ static uint64_t crc64(uint64_t crc, const char *at, size_t len)
     return crc;
 }
 
+// Writes the `size` low bytes of `number` to `to`. Returns `size`.
 static size_t put_number(char *to, uint64_t number, unsigned size, bool high_first)
 {
     for (unsigned i = 0; i < size; i++)
@@ -51,6 +55,7 @@ static size_t put_number(char *to, uint64_t number, unsigned size, bool high_fir
     return size;
 }
 
+// Writes a length to `to`. Returns the number of bytes written.
 static size_t put_length(char *to, uint64_t len)
 {
     if (len < 1u << 6)
@@ -62,8 +67,8 @@ static size_t put_length(char *to, uint64_t len)
     return 1 + put_number(to + 1, len, wide ? 8 : 4, true);
 }
 
-// What stands before the bytes of the value, at `to`; its length. A value that is a small integer
-// stands there whole, and is then cut to nothing.
+// Writes the head, which precedes the bytes of the value, to `to`. Returns its length. If the value
+// is the text of an integer of at most 32 bits, the head contains it and `*value` becomes empty.
 static size_t put_head(char *to, struct span *value)
 {
     int64_t n;
@@ -77,7 +82,8 @@ static size_t put_head(char *to, struct span *value)
     return 2 + put_number(to + 2, (uint64_t)n, size, false);
 }
 
-// The cursor is 1 + number of bytes of the value that the checksum in `sum` is of.
+// `sum` is the checksum of the head and the first bytes of the value. `cursor` is 0 before that,
+// then 1 + the number of these bytes.
 static enum command_result dump_command(struct session *s, const struct resp_request *r)
 {
     char head[HEAD_MAX];
@@ -114,7 +120,7 @@ static enum command_result dump_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// A file with nothing in it.
+// An empty library of functions: only a version and a checksum.
 static enum command_result function_dump_command(struct session *s, const struct resp_request *r)
 {
     char foot[VERSION_SIZE + CHECKSUM_SIZE];

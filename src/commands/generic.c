@@ -1,4 +1,4 @@
-// The generic group: questions about keys, whatever they hold.
+// The generic group: commands about keys, whatever the type of their values.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
@@ -7,6 +7,7 @@
 #include "data/uuid_text.h"
 #include "serve/session.h"
 
+// EXISTS and TOUCH. `cursor` is the next argument, `sum` the number of keys found.
 static enum command_result exists_command(struct session *s, const struct resp_request *r)
 {
     if (s->request.cursor == 0)
@@ -26,7 +27,8 @@ static enum command_result type_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// TTL and its kin: no key ever expires.
+// TTL, PTTL, EXPIRETIME and PEXPIRETIME: as in Redis, -1 for a key that never expires, as all keys
+// do, and -2 for a key that does not exist.
 static enum command_result ttl_command(struct session *s, const struct resp_request *r)
 {
     resp_integer(&s->reply, session_has(s, r, 1) ? -1 : -2);
@@ -40,7 +42,7 @@ static enum command_result randomkey_command(struct session *s, const struct res
     struct uuid id;
     char text[UUID_TEXT_LEN];
     (void)r;
-    // A rank that holds no record is that of a damaged index.
+    // dataset_at fails only if a file is damaged.
     if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, NULL)) {
         uuid_format(id, text);
         resp_bulk(&s->reply, span_of(text, sizeof text));
@@ -50,7 +52,7 @@ static enum command_result randomkey_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-// There are no replicas, and nothing is written that they could lack.
+// Replies 0, because there are no replicas.
 static enum command_result wait_command(struct session *s, const struct resp_request *r)
 {
     int64_t replicas;
@@ -68,14 +70,16 @@ static enum command_result wait_command(struct session *s, const struct resp_req
 
 // ---- OBJECT -------------------------------------------------------------------------------------
 //
-// How Redis would store the value of a key, which is what clients that ask want to compare. Nothing
-// here is stored that way, and nothing is noted when a key is read.
+// OBJECT describes a value as Redis would store it, because clients compare the replies with those
+// of Redis. Stele stores no value that way, and does not record when a key is read.
 
 enum {
-    EMBEDDED_MAX = 44,       // bytes of a string that Redis allocates with its header
-    SHARED_INTEGERS = 10000, // from 0 on, one object each for all keys
+    EMBEDDED_MAX = 44, // bytes of the longest string that Redis stores next to its header
+    // Redis has one shared object for each of the integers from 0 up to, but not including, this.
+    SHARED_INTEGERS = 10000,
 };
 
+// Looks up argument 2. Replies with a null if there is no such key.
 static enum lookup lookup_or_null(struct session *s, const struct resp_request *r,
                                   struct span *value)
 {

@@ -1,5 +1,7 @@
-// INFO: the state of the server as sections of `field:value` lines, with Redis's names. Counters
-// are those of all loops, summed as they stand.
+// INFO: the state of the server, as sections of `field:value` lines with Redis's names.
+//
+// Each loop has its own counters; INFO adds them up while the loops run. A reply may take several
+// turns, as two sections have a line for each command.
 #include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -18,16 +20,15 @@
 
 typedef unsigned long long ull;
 
-// In lookups.
 enum {
-    INFO_WORK = 4, // of a section: some hundred bytes of text, perhaps a call into the kernel
-    INFO_MEMORY_WORK = 128, // the kernel writes and we read a page of figures
-    INFO_LOOP_WORK = 1, // the counters in it of one more loop: some lines of another core's cache
-    // Loops whose counters of a command are read in the time of a lookup; and what the histogram of
-    // one takes. So many commands are told of for one more.
+    // Costs in units of a turn's work, a lookup each:
+    INFO_WORK = 4,           // of a section: some hundred bytes of text, perhaps a system call
+    INFO_MEMORY_WORK = 128,  // of the memory section, for which the kernel writes a page of numbers
+    INFO_LOOP_WORK = 1,      // of one loop's counters in a section: cache lines of another core
+    INFO_DURATIONS_WORK = 8, // of one loop's histogram of a command
+    // Loops whose counters of one command are read in the time of one lookup.
     INFO_LINES_WORK = 4,
-    INFO_DURATIONS_WORK = 8,
-    INFO_LINES = 16,
+    INFO_LINES = 16, // lines of commands that are written in one step
 };
 
 #define COUNTER(name) offsetof(struct stats, name)
@@ -45,7 +46,7 @@ static void human_size(char to[32], uint64_t bytes)
     snprintf(to, 32, unit == 0 ? "%.0f%c" : "%.2f%c", value, units[unit]);
 }
 
-// A text that came from outside must not forge a line.
+// Writes a field whose value came from outside. Escapes it, so that it cannot contain a line break.
 static void text_field(struct buf *b, const char *name, const char *text)
 {
     char line[4 * PATH_MAX + 1];
@@ -82,13 +83,14 @@ static void server_section(const struct session *s, struct buf *b)
     buf_printf(b, "availability_zone:\r\n");
 }
 
-// Fields whose value is always the same here.
+// Writes fields that never change. Each is a whole line without its end; NULL ends the list.
 static void fixed_fields(struct buf *b, const char *const *fields)
 {
     for (; *fields != NULL; fields++)
         buf_printf(b, "%s\r\n", *fields);
 }
 
+// Writes the sum over all loops of the counter at `offset` in struct stats.
 static void total_field(const struct service *service, struct buf *b, const char *name,
                         size_t offset)
 {
@@ -116,8 +118,8 @@ static void size_field(struct buf *b, const char *name, uint64_t bytes)
     buf_printf(b, "%s:%llu\r\n%s_human:%s\r\n", name, (ull)bytes, name, human);
 }
 
-// What is used is our own memory. The file's pages are resident, too, but the system's to take
-// away, so they are no fragmentation.
+// `used_memory` is the process's own memory. The resident pages of mapped files are not reported as
+// fragmentation, because the system can reclaim them at any time.
 static void memory_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
@@ -145,7 +147,7 @@ static void memory_section(const struct session *s, struct buf *b)
     fixed_fields(b, fixed);
 }
 
-// Whether the index is not in the file where it should be: it is damaged, or could not be written.
+// Returns true if there should be an index file, but it is damaged or could not be written.
 static bool index_is_lost(const struct dataset *d)
 {
     const char *status = dataset_index_status(d);
@@ -153,8 +155,8 @@ static bool index_is_lost(const struct dataset *d)
            (strcmp(status, "memory") == 0 || strcmp(status, "damaged") == 0);
 }
 
-// What monitoring of Redis looks at. The dataset is what was saved last, and a reload is a save:
-// exporters pass these fields on, and drop those of the dataset section.
+// Reports the dataset as Redis reports its last save, and a reload as a save in progress. Exporters
+// of metrics know these fields of Redis, but not those of the dataset section.
 static void persistence_section(const struct session *s, struct buf *b)
 {
     static const char *const fixed[] = {
@@ -193,7 +195,7 @@ static void threads_section(const struct session *s, struct buf *b)
     }
 }
 
-// What all loops have done in the last moments, a second.
+// Writes what all loops together have done in the last RATE_WINDOW, or since the start, per second.
 static void rate_fields(const struct service *service, struct buf *b)
 {
     uint64_t now = clock_monotonic_ns();
@@ -217,6 +219,7 @@ static void rate_fields(const struct service *service, struct buf *b)
                (double)sum.output_bytes / 1024 / window_seconds);
 }
 
+// Writes how many error replies had the code `code`.
 static void error_field(const struct service *service, struct buf *b, const char *name,
                         const char *code)
 {
@@ -278,7 +281,8 @@ static void stats_section(const struct session *s, struct buf *b)
     fixed_fields(b, fixed);
 }
 
-// A number for the dataset, as that of the stream of writes is for Redis: other data, another id.
+// Computes an id of the dataset: other data have another id. In Redis, the replication id likewise
+// identifies the data that replicas receive.
 static void replication_id(const struct session *s, char id[41])
 {
     const struct dataset_figures *f = dataset_figures(session_dataset(s));
@@ -331,6 +335,8 @@ static void modules_section(const struct session *s, struct buf *b)
     (void)b;
 }
 
+// Writes the counters of command `number` if any is above 0. Returns the cost of that, in units of
+// a turn's work; 0: less than one.
 static unsigned commandstats_line(const struct service *service, unsigned number, struct buf *b)
 {
     uint64_t calls = service_total(service, COUNTER(commands[number].calls));
@@ -356,6 +362,8 @@ static void errorstats_section(const struct session *s, struct buf *b)
     }
 }
 
+// Writes the percentiles of the durations of command `number` if it has been called. Returns the
+// cost of that, in units of a turn's work; 0: less than one.
 static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
 {
     struct histogram_sum sum;
@@ -387,8 +395,8 @@ static void keyspace_section(const struct session *s, struct buf *b)
         buf_printf(b, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)keys);
 }
 
-// Which dataset it is, counted from the start of the server, and how its last replacement went: ok
-// when there was none.
+// Writes the number of the dataset, where the first since the start is 1, and the outcome of the
+// last reload. The outcome is "ok" if there was no reload.
 static void reload_fields(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
@@ -427,8 +435,8 @@ static void dataset_section(const struct session *s, struct buf *b)
     reload_fields(s, b);
 }
 
-// What users of key-value stores ask for, in one place. Keys looked up count as gets, and writes
-// that were refused as what they would have done.
+// Writes the figures usual for key-value stores in one place. Each key looked up counts as a get.
+// Refused writes count as sets or deletes.
 static void operations_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
@@ -447,10 +455,12 @@ static void operations_section(const struct session *s, struct buf *b)
 static const struct {
     const char *name;
     const char *title;
-    bool by_default; // shown by a plain INFO
-    unsigned work;   // that it takes besides adding up counters
+    bool by_default; // shown by INFO without arguments
+    unsigned work;   // units of a turn's work that it costs, besides adding up counters
+    // Writes the whole section; NULL if it has a line for each command.
     void (*write)(const struct session *s, struct buf *b);
-    // Or what it says of a command, by its number; the work that was more than usual.
+    // Writes the line of one command, or nothing if all its figures are 0. Returns the cost of
+    // that, in units of a turn's work.
     unsigned (*write_line)(const struct service *service, unsigned number, struct buf *b);
 } sections[] = {
     {"server", "Server", true, INFO_WORK, server_section, NULL},
@@ -472,7 +482,7 @@ static const struct {
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
-// The sections that a word means, as bits.
+// Returns the sections that a word selects, as bits: section i is bit i.
 static uint64_t choose_sections(struct span word)
 {
     uint64_t chosen = 0;
@@ -484,8 +494,8 @@ static uint64_t choose_sections(struct span word)
     return chosen;
 }
 
-// Writes some of section `section`, from line `line` on; the line to go on with, or 0 when all of
-// it is written.
+// Writes a section or, if it has a line for each command, some of its lines from `line` on. Returns
+// the next line, or 0 if the section is finished.
 static unsigned write_section(struct session *s, unsigned section, unsigned line)
 {
     const struct service *service = s->service;
@@ -506,9 +516,11 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
     return line < count ? line : 0;
 }
 
-// The words first, `sum` being the sections that they ask for; then those, collected, as their
-// length stands before them. The cursor counts the words, and behind them the sections and their
-// lines.
+// Reads the words and keeps the selected sections in `sum`, as bits. Then writes these sections to
+// `collected`, because the length of the reply precedes its text.
+//
+// `cursor` is the number of words read; later, that number plus COMMANDS_MAX for each section
+// finished, plus the next line.
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)

@@ -1,6 +1,8 @@
-// Which words are keys: by the row's key specifications, each of which gives one run of keys; for
-// the few commands whose keys no specification can tell, by a rule of their own. Those are writes,
-// which are refused, but a proxy or a cluster client may ask where their keys are.
+// Each key specification of a row yields one run of keys. For a few commands, no specification can
+// describe the keys, so a function, the rule of that command, finds them.
+//
+// Nearly all of these commands are writes, which Stele refuses. A proxy or a cluster client may
+// still ask for their keys, to find the right server.
 #include "commands/key_specs.h"
 
 #include <assert.h>
@@ -19,8 +21,9 @@ static void add_key(struct key_runs *runs, uint32_t i, const char *flags)
     add_run(runs, (struct key_run){i, 1, 1, flags});
 }
 
-// ---- rules of their own -------------------------------------------------------------------------
+// ---- rules of single commands -------------------------------------------------------------------
 
+// SET also reads the key if the request has the option GET.
 void key_rule_set(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "OW update";
@@ -30,7 +33,7 @@ void key_rule_set(const struct resp_request *r, struct key_runs *runs)
     add_key(runs, 1, flags);
 }
 
-// Reads only, as long as there are whole GETs and nothing else but what they go by.
+// BITFIELD only reads if its subcommands are complete GETs, with or without OVERFLOW.
 void key_rule_bitfield(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "RO access";
@@ -48,7 +51,8 @@ void key_rule_bitfield(const struct resp_request *r, struct key_runs *runs)
     add_key(runs, 1, flags);
 }
 
-// The last STORE counts. The keys that BY and GET lead to cannot be told from the request.
+// If the request has several STOREs, the last one counts. The keys that BY and GET refer to depend
+// on the sorted values, so the request does not show them.
 void key_rule_sort(const struct resp_request *r, struct key_runs *runs)
 {
     uint32_t stored = 0;
@@ -66,15 +70,15 @@ void key_rule_sort(const struct resp_request *r, struct key_runs *runs)
         add_key(runs, stored, "OW update");
 }
 
-// The keys that BY and GET lead to cannot be told, and there is no STORE.
+// Like SORT, but without STORE.
 void key_rule_sort_ro(const struct resp_request *r, struct key_runs *runs)
 {
     (void)r;
     add_key(runs, 1, "RO access");
 }
 
-// One key in its place, or many behind KEYS and an empty word in that place. As in Redis, KEYS as
-// the last word is only seen when there is another one.
+// MIGRATE has one key, argument 3; or argument 3 is empty and the keys follow the word KEYS. As in
+// Redis, KEYS as the last word is ignored, unless another KEYS precedes it.
 void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
 {
     static const char flags[] = "RW access delete";
@@ -88,15 +92,17 @@ void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
                 add_run(runs, (struct key_run){i + 1, r->argc - i - 1, 1, flags});
             return;
         }
+        // A user name or password may be "keys" too.
         i += span_is(word, "auth") ? 1 : span_is(word, "auth2") ? 2 : 0;
     }
     add_key(runs, 3, flags);
 }
 
-// ---- specifications -----------------------------------------------------------------------------
+// ---- key specifications -------------------------------------------------------------------------
 
-// The argument behind the keyword, or 0. As in Redis, the last word is never taken for it, nor,
-// backwards, the first two.
+// Returns the number of the argument after the specification's keyword, or 0 if the request does
+// not have the keyword. The search goes forwards from `from`, or backwards if `from` is negative.
+// As in Redis, it ignores the last word forwards and the first two words backwards.
 static uint32_t behind_keyword(const struct resp_request *r, const struct command_key_spec *spec)
 {
     int64_t i = spec->from;
@@ -112,7 +118,8 @@ static uint32_t behind_keyword(const struct resp_request *r, const struct comman
     return 0;
 }
 
-// False when the request is not as the specification says.
+// Adds the keys that `spec` describes as one run; none if the request lacks an optional keyword.
+// Returns false if the request does not match the specification.
 static bool find_run(const struct resp_request *r, const struct command_key_spec *spec,
                      struct key_runs *runs)
 {
@@ -143,6 +150,7 @@ static bool find_run(const struct resp_request *r, const struct command_key_spec
     return true;
 }
 
+// Returns false for words that a cluster routes like keys but that are no keys: shard channels.
 static bool is_key(const struct command_key_spec *spec)
 {
     return strstr(spec->flags, "not_key") == NULL;

@@ -1,5 +1,7 @@
-// Which words of a request are keys, as the rows of the command table tell it. For COMMAND GETKEYS;
-// what is looked up goes by the simpler command_keys.
+// Finds which words of a request are keys, by the key specifications in the rows of commands. Only
+// COMMAND GETKEYS needs this; lookups use command_keys, which is simpler and faster.
+//
+// The functions read constant rows and the caller's request. Any thread may call them.
 #ifndef STELE_COMMANDS_KEY_SPECS_H
 #define STELE_COMMANDS_KEY_SPECS_H
 
@@ -7,39 +9,42 @@
 #include "serve/command.h"
 
 enum {
-    KEY_RUNS_MAX = 4, // more than any row has specifications
-    // Words of a request in which keys have to be searched for, one word after the other.
+    KEY_RUNS_MAX = 4, // runs of one request; no command has as many
+    // Longest request, in words, whose keys a caller should search for (keys_need_search). The
+    // search is not divided into turns.
     KEYS_SEARCHED_MAX = 4096,
 };
 
-// Keys at equal distances.
+// Keys at equal distances: the arguments `first`, `first + step` and so on.
 struct key_run {
-    uint32_t first; // argument
-    uint32_t count;
-    uint32_t step;
-    const char *flags; // what becomes of them, separated by spaces
+    uint32_t first;    // argument number of the first key
+    uint32_t count;    // number of keys
+    uint32_t step;     // arguments from one key to the next
+    const char *flags; // Redis's words for how the keys are used, separated by spaces
 };
 
 struct key_runs {
     struct key_run run[KEY_RUNS_MAX];
-    unsigned count;
-    uint64_t keys; // of all runs
+    unsigned count; // number of runs
+    uint64_t keys;  // number of keys in all runs
 };
 
-// Whether requests of that row can have keys at all.
+// Returns true if requests of this command can have keys.
 bool keys_possible(const struct command *c);
 
-// Whether finding them takes a search: time in proportion to the number of words.
+// Returns true if finding the keys takes time in proportion to the number of words.
 bool keys_need_search(const struct command *c);
 
-// Finds the keys of a request that has as many words as the row asks for; none when they are not
-// where the row says, as in a request that is wrong.
+// Finds the keys of a request, whose number of words must suit the row (command_takes). Finds none
+// in a malformed request, one that does not match the row's key specifications.
 void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs);
 
-// The argument that is the key of that number, counted from 0, and its run.
+// Returns the argument number of key `number`, counted from 0 over all runs, and sets `*run` to the
+// run that contains it. `number` must be less than `runs->keys`.
 uint32_t keys_at(const struct key_runs *runs, uint64_t number, const struct key_run **run);
 
-// The rules of commands whose keys no specification tells, for their rows.
+// Rules for the rows of commands whose keys no key specification can describe. A rule reports the
+// keys of one request.
 command_key_rule key_rule_bitfield, key_rule_migrate, key_rule_set, key_rule_sort, key_rule_sort_ro;
 
 #endif
