@@ -1,8 +1,9 @@
-// A slot is a duration's highest bit and the HISTOGRAM_BITS below it; smaller ones have a slot
-// each.
+// The highest bit of a duration and the HISTOGRAM_BITS bits below it choose its slot. A duration of
+// fewer bits has a slot of its own.
 //
-// Histograms are emptied by their own loop only, when it next records: who resets them counts a
-// number up, and a reader takes one that has not followed for empty. So there is no lock.
+// A reset takes no lock, because only a loop's own thread writes its histograms. The thread that
+// resets increments the group's number of resets. Each loop clears a histogram when it next records
+// in it. Until then a reader sees that the histogram's number is old, and treats it as empty.
 #include "metrics/histogram.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static unsigned slot_of(uint64_t ns)
     return (shift << HISTOGRAM_BITS) + (unsigned)(ns >> shift);
 }
 
-// The longest duration of a slot.
+// The longest duration of a slot, in ns.
 static uint64_t slot_end(unsigned slot)
 {
     if (slot >> HISTOGRAM_BITS == 0)
@@ -30,17 +31,18 @@ static uint64_t slot_end(unsigned slot)
     return (top << shift) + ((UINT64_C(1) << shift) - 1);
 }
 
-// The command's histogram, as empty as the last reset left it; NULL when memory is short.
-static struct histogram *current(struct histogram_table *t, unsigned number)
+// Returns the command's histogram to record in, allocated on first use and cleared after a reset.
+// Returns NULL when memory is short.
+static struct histogram *histogram_to_record(struct histogram_table *t, unsigned number)
 {
-    struct histogram *h = atomic_load_explicit(&t->of[number], memory_order_relaxed);
+    struct histogram *h = atomic_load_explicit(&t->by_command[number], memory_order_relaxed);
     unsigned resets = atomic_load_explicit(t->resets, memory_order_relaxed);
     if (h == NULL) {
         h = memory_aligned(sizeof *h);
         if (h == NULL)
             return NULL;
         atomic_store_explicit(&h->resets, resets, memory_order_relaxed);
-        atomic_store_explicit(&t->of[number], h, memory_order_release);
+        atomic_store_explicit(&t->by_command[number], h, memory_order_release);
     } else if (atomic_load_explicit(&h->resets, memory_order_relaxed) != resets) {
         for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++)
             counter_set(&h->counts[i], 0);
@@ -51,16 +53,16 @@ static struct histogram *current(struct histogram_table *t, unsigned number)
 
 void histogram_table_record(struct histogram_table *t, unsigned number, uint64_t ns, uint64_t calls)
 {
-    if (t->wanted == NULL || atomic_load_explicit(t->wanted, memory_order_relaxed) == 0)
+    if (t->enabled == NULL || atomic_load_explicit(t->enabled, memory_order_relaxed) == 0)
         return;
-    struct histogram *h = current(t, number);
+    struct histogram *h = histogram_to_record(t, number);
     if (h != NULL)
         counter_add(&h->counts[slot_of(ns)], calls);
 }
 
 bool histogram_sum_add(struct histogram_sum *sum, const struct histogram_table *t, unsigned number)
 {
-    const struct histogram *h = atomic_load_explicit(&t->of[number], memory_order_acquire);
+    const struct histogram *h = atomic_load_explicit(&t->by_command[number], memory_order_acquire);
     if (h == NULL || atomic_load_explicit(&h->resets, memory_order_acquire) !=
                          atomic_load_explicit(t->resets, memory_order_relaxed))
         return false;
@@ -74,7 +76,7 @@ bool histogram_sum_add(struct histogram_sum *sum, const struct histogram_table *
 
 uint64_t histogram_sum_percentile(const struct histogram_sum *sum, double percent)
 {
-    double wanted = (double)sum->total * percent / 100;
+    double calls = (double)sum->total * percent / 100;
     uint64_t seen = 0;
     uint64_t end = 0;
     for (unsigned slot = 0; slot < HISTOGRAM_SLOTS; slot++) {
@@ -82,7 +84,7 @@ uint64_t histogram_sum_percentile(const struct histogram_sum *sum, double percen
             continue;
         seen += sum->counts[slot];
         end = slot_end(slot);
-        if ((double)seen >= wanted)
+        if ((double)seen >= calls)
             break;
     }
     return end;
@@ -100,7 +102,7 @@ uint64_t histogram_sum_below(const struct histogram_sum *sum, unsigned bit)
 void histogram_table_release(struct histogram_table *t)
 {
     for (unsigned i = 0; i < COMMANDS_MAX; i++) {
-        free(atomic_load(&t->of[i]));
-        atomic_store(&t->of[i], NULL);
+        free(atomic_load(&t->by_command[i]));
+        atomic_store(&t->by_command[i], NULL);
     }
 }

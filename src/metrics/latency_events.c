@@ -1,10 +1,10 @@
-// A ring of samples for each kind of event, under a lock.
+// One ring of samples for each kind of event. One lock protects all rings.
 #include "metrics/latency_events.h"
 
 #include <assert.h>
 
 static const char *const names[] = {"command", "event-loop", "fast-command"};
-_Static_assert(sizeof names / sizeof *names == LATENCY_EVENTS, "a name for each");
+_Static_assert(sizeof names / sizeof *names == LATENCY_EVENTS, "each kind of event needs a name");
 
 void latency_events_init(struct latency_events *events)
 {

@@ -1,6 +1,8 @@
-// The latency monitor: the times when something took longer than the operator asked to be told, by
-// kind. Any thread may call any of it: a lock is taken, which is only when something took long or
-// when somebody asks.
+// The latency monitor: a list of events that took at least the operator's threshold
+// (latency-monitor-threshold), by kind of event.
+//
+// Any thread may call any function here. Each one takes a lock. That costs little, because the lock
+// is taken only when an event took long, or when a client asks for the list.
 #ifndef STELE_METRICS_LATENCY_EVENTS_H
 #define STELE_METRICS_LATENCY_EVENTS_H
 
@@ -9,22 +11,23 @@
 #include "base/bytes.h"
 
 enum latency_event {
-    LATENCY_COMMAND,      // a command, timed by itself
-    LATENCY_EVENT_LOOP,   // what was answered together, of one client or several
-    LATENCY_FAST_COMMAND, // a command that is marked fast, timed by itself
-    LATENCY_EVENTS,       // how many
+    LATENCY_COMMAND,      // a command without the flag FAST, timed singly
+    LATENCY_EVENT_LOOP,   // a batch: requests of one or more clients, answered together
+    LATENCY_FAST_COMMAND, // a command with the flag FAST, timed singly
+    LATENCY_EVENTS,       // number of kinds
 };
 
-enum { LATENCY_SAMPLES = 160 }; // of each, the last ones, as in Redis
+enum { LATENCY_SAMPLES = 160 }; // samples kept of each kind, the newest; as in Redis
 
 struct latency_sample {
-    uint64_t seconds; // since 1970
-    uint64_t ms;
+    uint64_t seconds; // time of the event, in seconds since 1970
+    uint64_t ms;      // duration
 };
 
+// The samples of one kind.
 struct latency_series {
-    uint64_t count; // of all samples since the last reset; sample i is at i % LATENCY_SAMPLES
-    uint64_t max;   // ms, of all of them
+    uint64_t count; // samples added since the last reset; sample i is at i % LATENCY_SAMPLES
+    uint64_t max;   // longest duration since the last reset, in ms
     struct latency_sample samples[LATENCY_SAMPLES];
 };
 
@@ -36,25 +39,27 @@ struct latency_events {
 void latency_events_init(struct latency_events *events);
 void latency_events_release(struct latency_events *events);
 
-// Redis's word for the kind, or ours ("event-loop").
+// Returns the name of the kind: "command" and "fast-command" as in Redis, or "event-loop".
 const char *latency_event_name(enum latency_event event);
 
-// Adds a sample; of one second only the longest is kept.
+// Adds an event that took `ms` at `seconds` (since 1970). Of several events in the same second, the
+// series keeps only the longest.
 void latency_events_add(struct latency_events *events, enum latency_event event, uint64_t seconds,
                         uint64_t ms);
 
-// A copy of the series.
+// Returns a copy of the series.
 struct latency_series latency_events_get(struct latency_events *events, enum latency_event event);
 
-// Forgets the series; whether there was anything.
+// Removes all samples of the series. Returns false when it was empty already.
 bool latency_events_reset(struct latency_events *events, enum latency_event event);
 
-// How many samples the series has kept, and the one that is `i`th of them, the oldest first.
+// Returns the number of samples that the series still has, at most LATENCY_SAMPLES.
 static inline unsigned latency_series_kept(const struct latency_series *series)
 {
     return series->count < LATENCY_SAMPLES ? (unsigned)series->count : LATENCY_SAMPLES;
 }
 
+// Returns one of these samples. `i` counts from 0 for the oldest.
 static inline struct latency_sample latency_series_at(const struct latency_series *series,
                                                       unsigned i)
 {

@@ -1,11 +1,11 @@
-// A list of percentiles and its text.
+// Converts a list of percentiles from text and to text.
 #include "metrics/percentiles.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// The number that is the whole of `word`; NaN for none.
+// Returns the number that `word` spells, or NaN when `word` is not a number from end to end.
 static double read_number(struct span word)
 {
     char copy[PERCENTILE_TEXT];

@@ -1,4 +1,4 @@
-// Percentiles that an operator asks for: the option latency-tracking-info-percentiles.
+// The value of the option latency-tracking-info-percentiles: the percentiles that INFO reports.
 #ifndef STELE_METRICS_PERCENTILES_H
 #define STELE_METRICS_PERCENTILES_H
 
@@ -6,7 +6,7 @@
 
 enum {
     PERCENTILES_MAX = 16,
-    PERCENTILE_TEXT = 32, // bytes of one as text
+    PERCENTILE_TEXT = 32, // bytes that one percentile takes as text, with a NUL
 };
 
 struct percentiles {
@@ -14,15 +14,15 @@ struct percentiles {
     double percent[PERCENTILES_MAX];
 };
 
-// Reads numbers separated by single spaces; none is good, too. NULL, or what is wrong with them, in
-// Redis's words where it has any.
+// Reads numbers from 0 to 100, separated by single spaces. An empty text is a list of none. Returns
+// NULL, or an error message, which is that of Redis where Redis has one.
 const char *percentiles_parse(struct percentiles *p, struct span text);
 
-// Writes one as Redis does, "99.9": six digits behind the point, without zeros at the end. `to`
-// itself.
+// Writes a percentile at `to` as Redis does, with at most six decimals and no trailing zeros:
+// "99.9". Returns `to`.
 const char *percentile_format(double percent, char to[PERCENTILE_TEXT]);
 
-// Writes them all, separated by spaces, as far as `size` bytes go.
+// Writes the list at `to`, separated by spaces, with a NUL. Text beyond `size` bytes is cut off.
 void percentiles_format(const struct percentiles *p, char *to, size_t size);
 
 #endif

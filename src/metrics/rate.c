@@ -1,6 +1,6 @@
-// A ring of samples. What was done since a moment is what the counters say now, less what they said
-// in the last sample before it: between that sample and the moment nothing was done, or too little
-// time had passed for another one.
+// A ring of samples. The work done since a moment is the counters now, minus the last sample before
+// that moment. There is little work between that sample and the moment: a batch that ends more than
+// RATE_INTERVAL after a sample takes the next one.
 #include "metrics/rate.h"
 
 void rate_take(struct rate *r, uint64_t now, const struct stats *stats)
@@ -26,7 +26,8 @@ struct rate_totals rate_since(const struct rate *r, uint64_t from, const struct 
         uint64_t at = counter_get(&sample->at_ns);
         if (at > from)
             continue;
-        // What came behind the last sample came soon, or there would be another one.
+        // `sample` is the newest. A batch that ended after `from` would have taken another one, so
+        // none has.
         if (i + 1 == taken && from - at >= RATE_INTERVAL)
             return (struct rate_totals){0};
         totals.commands -= counter_get(&sample->commands);

@@ -1,4 +1,4 @@
-// A ring of entries of one size, under a lock.
+// A ring of entries of equal size, protected by a lock.
 #include "metrics/slow_log.h"
 
 #include <stdio.h>
@@ -26,9 +26,9 @@ void slow_log_add(struct slow_log *log, const struct slow_entry *entry, uint64_t
     if (log->ring == NULL)
         log->ring = memory_map(RING_BYTES, SIZE_MAX);
     if (log->ring != NULL && max > 0) {
-        struct slow_entry *place = &log->ring[log->next_id % SLOW_LOG_MAX];
-        *place = *entry;
-        place->id = log->next_id++;
+        struct slow_entry *copy = &log->ring[log->next_id % SLOW_LOG_MAX];
+        *copy = *entry;
+        copy->id = log->next_id++;
         max = max < SLOW_LOG_MAX ? max : SLOW_LOG_MAX;
         log->count = log->count < max ? log->count + 1 : max;
     }

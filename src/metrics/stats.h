@@ -1,51 +1,52 @@
-// Counters of one loop. Only its thread writes them; any thread may read them, for a sum.
+// The counters of one loop. Only the loop's thread writes them. Any thread may read them, so INFO
+// sums the counters of all loops.
 #ifndef STELE_METRICS_STATS_H
 #define STELE_METRICS_STATS_H
 
 #include "base/counter.h"
 #include "resp/resp.h"
 
-enum { COMMANDS_MAX = 511 }; // commands of which there are statistics, subcommands included
+enum { COMMANDS_MAX = 511 }; // most commands that have counters, subcommands included
 
 struct command_stats {
-    struct counter calls;    // handled
-    struct counter ns;       // time spent; that of a batch is divided by work (timing.h)
-    struct counter rejected; // refused before the handler: arity, read-only
-    struct counter failed;   // handled with an error as the reply
+    struct counter calls;    // finished calls of the handler
+    struct counter ns;       // time spent, in ns; a batch's time is divided by work (timing.h)
+    struct counter rejected; // requests refused before the handler runs, such as for their arity
+    struct counter failed;   // calls of the handler that replied with an error
 };
 
 struct stats {
-    // How many there are now. CONFIG RESETSTAT leaves these alone.
+    // Present numbers. CONFIG RESETSTAT does not change these.
     struct counter connected_clients;
-    struct counter tracking_clients;
-    struct counter pubsub_clients;
-    struct counter watching_clients;
-    struct counter clients_memory; // bytes that clients hold: see session_memory and net/conn
-    // How many there have been.
+    struct counter tracking_clients; // clients with CLIENT TRACKING ON
+    struct counter pubsub_clients;   // clients with a subscription
+    struct counter watching_clients; // clients that WATCH keys
+    struct counter clients_memory; // bytes that the loop's clients hold (session_memory, net/conn)
+    // Numbers since the start, or since CONFIG RESETSTAT.
     struct counter connections_received;
-    struct counter connections_rejected; // over maxclients, or kept out by protected mode
-    struct counter reads;                // of a socket, that brought something
-    struct counter writes;
+    struct counter connections_rejected; // connections refused by maxclients or protected mode
+    struct counter reads;                // reads of a socket that returned data
+    struct counter writes;               // writes to a socket
     struct counter net_input_bytes;
     struct counter net_output_bytes;
     struct counter commands_processed;
     struct counter error_replies;
     struct counter keyspace_hits;
     struct counter keyspace_misses;
-    struct counter sets_refused;     // writes that would have set something
-    struct counter deletes_refused;  // or deleted it
-    struct counter accept_errors;    // but for there being nobody to accept
-    struct counter evicted_clients;  // for maxmemory-clients
-    struct counter outdated_clients; // closed as they read a dataset that is too old
-    struct counter request_timeouts; // clients closed by these two
-    struct counter write_timeouts;
-    struct counter input_limit_hits; // clients closed for what they sent, or did not read
-    struct counter pushes_limit_hits;
-    struct counter errors[RESP_ERROR_CODES];     // error replies by their code
-    struct command_stats commands[COMMANDS_MAX]; // by the command's number
+    struct counter sets_refused;      // refused writes that would have set something
+    struct counter deletes_refused;   // refused writes that would have deleted something
+    struct counter accept_errors;     // failures of accept(2), except that no client was waiting
+    struct counter evicted_clients;   // clients closed to keep within maxmemory-clients
+    struct counter outdated_clients;  // clients closed because they still read a dataset too old
+    struct counter request_timeouts;  // clients closed by the option request-timeout
+    struct counter write_timeouts;    // clients closed by the option write-timeout
+    struct counter input_limit_hits;  // clients closed because their request was too long
+    struct counter pushes_limit_hits; // clients closed because too many messages for them waited
+    struct counter errors[RESP_ERROR_CODES];     // error replies by code (resp_error_codes)
+    struct command_stats commands[COMMANDS_MAX]; // by command number
 };
 
-// The first of those that CONFIG RESETSTAT counts from anew.
+// Offset of the first counter that CONFIG RESETSTAT resets. It resets all from there on.
 #define STATS_RESET_FROM offsetof(struct stats, connections_received)
 
 #endif

@@ -1,4 +1,4 @@
-// Dividing the time of a batch among the commands in it.
+// Divides the time of a batch among the commands in it.
 #include "metrics/timing.h"
 
 #include <assert.h>
@@ -20,8 +20,8 @@ void timing_add(struct timing *t, unsigned number, unsigned units)
     t->units += units;
 }
 
-// The calls of the command that have been finished since it was settled last took `ns` together,
-// but for what belongs to one that goes on.
+// Records the calls of the command that have finished since the last flush, each with an equal part
+// of `ns`. `ns` may include the time of a call that is not finished; that part is subtracted first.
 static void record_calls(struct timing *t, const struct stats *stats, unsigned number, uint64_t ns)
 {
     uint64_t calls = counter_get(&stats->commands[number].calls);

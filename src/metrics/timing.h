@@ -1,6 +1,8 @@
-// The time that commands take. The clock is read once for all commands that ran since the last
-// reading, and the time between is divided among them by their work. A timing belongs to one
-// thread.
+// The time that commands take.
+//
+// Reading the clock for each command would cost too much. So it is read once a batch, and the time
+// since the last reading is divided among the commands that ran, in proportion to their units of
+// work. One thread at a time may use a timing.
 #ifndef STELE_METRICS_TIMING_H
 #define STELE_METRICS_TIMING_H
 
@@ -9,40 +11,41 @@
 #include "metrics/histogram.h"
 #include "metrics/stats.h"
 
-// A zeroed struct has no time to divide.
+// A zeroed struct has no commands to divide time among.
 struct timing {
-    uint64_t since_ns; // time of the last reading, monotonic; 0: none yet
-    uint64_t units;    // all work since then
-    unsigned count;    // commands in `numbers`
-    // Set by the session: the next command is to be timed by itself.
+    uint64_t since_ns; // monotonic time of the last reading of the clock; 0: none yet
+    uint64_t units;    // units of work of all commands since that reading
+    unsigned count;    // number of commands in `numbers`
+    // Set by the session: the clock is read before and after each command, so none shares its time.
     bool singly;
-    // A call that spans turns is recorded once, when it ends. `unfinished`: its share of the work
-    // above, not to be recorded yet. `earlier_ns`: time that a call ending now took in previous
-    // turns.
+    // A call that takes several turns is recorded once, when it ends. serve/execute sets these two
+    // before it flushes. The flush zeroes them.
     struct {
-        unsigned number;
-        unsigned units;
+        unsigned number; // command of a call that goes on in the next turn
+        unsigned units;  // its units of work, included in `work` but not recorded yet
     } unfinished;
-    uint64_t earlier_ns;
+    uint64_t earlier_ns; // time that the call which ends now took in earlier turns
     // Results of the last flush:
-    uint64_t elapsed_ns;                // all of the time
-    double each_ns;                     // that of a unit
-    struct histogram_table *histograms; // where the time of calls is recorded; NULL: nowhere
-    uint16_t numbers[COMMANDS_MAX];
-    uint32_t work[COMMANDS_MAX];  // of each, by its number
-    uint64_t calls[COMMANDS_MAX]; // how many counted at the last flush
+    uint64_t elapsed_ns;                // time that was divided
+    double each_ns;                     // time of one unit of work, in ns
+    struct histogram_table *histograms; // histograms to record calls in, borrowed; may be NULL
+    uint16_t numbers[COMMANDS_MAX];     // commands that have run since the last flush
+    uint32_t work[COMMANDS_MAX];        // units of work since the last flush, by command number
+    uint64_t calls[COMMANDS_MAX];       // value of the command's `calls` at the last flush
 };
 _Static_assert(COMMANDS_MAX <= UINT16_MAX, "16 bits hold a command's number");
 
-// Begins a span of time at `now` (monotonic ns). All earlier commands must have been flushed.
+// Sets the time of the last reading to `now` (monotonic ns). All earlier commands must have been
+// flushed.
 void timing_begin(struct timing *t, uint64_t now);
 
-// Adds `units` of work, at least one, of a command that has run.
+// Notes that the command `number` has done `units` of work, at least one.
 void timing_add(struct timing *t, unsigned number, unsigned units);
 
-// Reads the clock and adds to each command that has run its part of the time since the last
-// reading. Records the time of its finished calls, which must have been counted in `stats`: all
-// calls of a command in a batch get the same time. Does nothing when no command has run.
+// Reads the clock and divides the time since the last reading: adds each command's part to its `ns`
+// in `stats`. Also records the finished calls in the histograms, where all calls of a command since
+// the last flush get the same time. The caller must have counted these calls in `stats` before.
+// Does nothing when no command has run.
 void timing_flush(struct timing *t, struct stats *stats);
 
 #endif

@@ -93,7 +93,7 @@ void service_init(struct service *service, struct service_group *group)
     // Where the system has none to give, each start has its own numbers still.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
-    service->histograms.wanted = &group->runtime.latency_tracking;
+    service->histograms.enabled = &group->runtime.latency_tracking;
     service->histograms.resets = &group->observation.histogram_resets;
     service->timing.histograms = &service->histograms;
     group->services[group->count++] = service;

@@ -11,7 +11,7 @@
 
 enum { VALUES = 10000, COMMAND = 7 };
 
-static _Atomic int64_t wanted = 1;
+static _Atomic int64_t enabled = 1;
 static atomic_uint resets;
 
 static int compare(const void *a, const void *b)
@@ -25,7 +25,7 @@ static struct histogram_table *new_table(void)
 {
     struct histogram_table *t = calloc(1, sizeof *t);
     require(t != NULL, "no memory");
-    t->wanted = &wanted;
+    t->enabled = &enabled;
     t->resets = &resets;
     return t;
 }
@@ -100,12 +100,12 @@ static void check_switches(void)
 {
     struct histogram_table *t = new_table();
     struct histogram_table none = {0};
-    wanted = 0;
+    enabled = 0;
     histogram_table_record(t, COMMAND, 5, 1);
-    wanted = 1;
+    enabled = 1;
     is_number((int64_t)sum_of(t).total, 0, "nothing is recorded while that is off");
     histogram_table_record(&none, COMMAND, 5, 1);
-    ok(none.of[COMMAND] == NULL, "nor by a zeroed table");
+    ok(none.by_command[COMMAND] == NULL, "nor by a zeroed table");
     histogram_table_record(t, COMMAND, 5, 2);
     is_number((int64_t)sum_of(t).total, 2, "then it is");
     resets++;
