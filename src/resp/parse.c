@@ -1,7 +1,9 @@
-// The request parser: multibulk ("*2\r\n$3\r\nGET\r\n$36\r\n…") and inline ("GET …\n") requests,
-// with the tolerances and the error texts of Redis 7.0's networking.c (processMultibulkBuffer,
-// processInlineBuffer). Where Redis's outcome depends on how the bytes were cut into packets, ours
-// does not: a request is judged the same way whether it comes at once or byte by byte.
+// The request parser. It reads multibulk requests ("*2\r\n$3\r\nGET\r\n$36\r\n…") and inline
+// requests ("GET …\n").
+//
+// It tolerates the same irregular requests as Redis 7.0 and has the same error texts (networking.c:
+// processMultibulkBuffer, processInlineBuffer). But in Redis some results depend on how the bytes
+// were cut into packets. Here they never do.
 #include <assert.h>
 #include <stdio.h>
 
@@ -14,8 +16,9 @@ static enum resp_status bad_request(char *bad, const char *text)
     return RESP_BAD;
 }
 
-// The number of bytes before `end` in the line at `p->at`; false when it has not come yet. As in
-// Redis, whose lines are C strings, a line with a NUL never ends.
+// Sets `*len` to the number of bytes before the character `end` in the line at `p->at`. Returns
+// false when `end` has not arrived yet. A line with a NUL never ends, as in Redis, whose lines are
+// C strings.
 static bool find_line_end(struct resp_progress *p, struct bytes input, char end, size_t *len)
 {
     const char *line = input.ptr + p->at;
@@ -30,7 +33,7 @@ static bool find_line_end(struct resp_progress *p, struct bytes input, char end,
             *len = (size_t)(found - line);
             return true;
         }
-        // A NUL is searched again on each call, so that the line stays endless.
+        // Stops before a NUL, so that the next call finds it again and the line still has no end.
         p->searched += nul != NULL ? (size_t)(nul - from) : clean;
     }
     return false;
@@ -41,8 +44,9 @@ static bool line_too_long(const struct resp_progress *p, struct bytes input)
     return input.len - p->at > RESP_LINE_MAX;
 }
 
-// A line as nearly all are: a kind, one or two digits without a leading zero, CR, and something
-// behind it. Its size with the line end; 0 when it is to be looked at more closely.
+// A fast path for the form of nearly all lines: a kind ('*' or '$'), one or two digits without a
+// leading zero, CR, and at least one more byte. Returns the size of the line with its end. Returns
+// 0 for any other line, which read_count then reads in full.
 static inline size_t read_short_count(const char *line, size_t have, int64_t *number)
 {
     if (have < sizeof "$99\r\n" - 1)
@@ -60,8 +64,8 @@ static inline size_t read_short_count(const char *line, size_t have, int64_t *nu
     return 0;
 }
 
-// Takes arguments as nearly all are, complete and with a short count, without a note of how far it
-// is in between.
+// A fast path for arguments that are complete and whose length has one or two digits. Stops before
+// the first argument that is not such. Updates `p` once at the end, not after each argument.
 static void take_short_arguments(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                                  size_t capacity)
 {
@@ -82,9 +86,10 @@ static void take_short_arguments(struct resp_progress *p, struct bytes input, st
     p->argc = argc;
 }
 
-// Reads "<kind><number>\r\n" at `p->at`; the byte after '\r' is skipped, not checked.
-// RESP_COMPLETE with the number (`*valid` false if it is none) and the line's size when the line is
-// there.
+// Reads "<kind><number>\r\n" at `p->at`. The byte after '\r' is not checked, as in Redis. Returns
+// RESP_COMPLETE when the line is complete, with the line's size and number; `*valid` is false when
+// the text is not a number. Returns RESP_PARTIAL when more input is needed, and RESP_BAD when the
+// line is too long.
 static inline enum resp_status read_count(struct resp_progress *p, struct bytes input,
                                           int64_t *number, bool *valid, size_t *size)
 {
@@ -150,7 +155,7 @@ static enum resp_status parse_multibulk(struct resp_progress *p, struct bytes in
             p->bulk_len = (uint32_t)number;
             p->in_bulk = true;
         }
-        // The two bytes behind an argument are skipped, not checked, as in Redis.
+        // The two bytes after an argument are not checked, as in Redis.
         if (input.len - p->at < (size_t)p->bulk_len + 2)
             return RESP_PARTIAL;
         if (p->argc == capacity)
@@ -167,7 +172,8 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// Fewer characters end an unquoted argument than separate arguments: Redis takes \v and \f into it.
+// Whether `c` ends an unquoted argument. \v and \f do not, although is_space says that they
+// separate arguments; Redis does the same.
 static bool ends_argument(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -181,7 +187,8 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// One escape of a double-quoted argument, "\xHH" or "\n"; how many bytes it takes.
+// Decodes the escape at `at` in a double-quoted argument, such as "\x41" or "\n", into one byte at
+// `to`. At least two bytes are left. Returns the number of bytes that the escape takes.
 static size_t unescape(const char *at, size_t left, char *to)
 {
     if (left >= 4 && at[1] == 'x' && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0) {
@@ -199,8 +206,10 @@ static size_t unescape(const char *at, size_t left, char *to)
     return 2;
 }
 
-// Decodes the argument at `*from` of the line, in place: to `*to`, which never overtakes it. False
-// for unbalanced quotes. (The grammar of Redis's sdssplitargs.)
+// Decodes the argument at offset `*from` of the line into the same line, at offset `*to`. A decoded
+// argument is never longer than its text, so it does not overwrite text that is still to be read.
+// Moves both offsets after the argument. Returns false when its quotes are unbalanced. The grammar
+// is that of Redis's sdssplitargs.
 static bool decode_argument(char *line, size_t len, size_t *from, size_t *to)
 {
     size_t in = *from;
@@ -241,10 +250,10 @@ static bool decode_argument(char *line, size_t len, size_t *from, size_t *to)
 static enum resp_status parse_inline(struct resp_progress *p, struct bytes input,
                                      struct resp_arg *args, size_t capacity, char *bad)
 {
-    // An argument and the space after it take two bytes, so more are never needed.
     size_t len;
     if (!find_line_end(p, input, '\n', &len))
         return line_too_long(p, input) ? bad_request(bad, "too big inline request") : RESP_PARTIAL;
+    // An argument and the space after it take at least two bytes, so there are at most this many.
     if (capacity < len / 2 + 1)
         return RESP_ARGS_FULL;
     size_t end = p->at + len;
@@ -272,16 +281,16 @@ static enum resp_status parse_inline(struct resp_progress *p, struct bytes input
 enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                             size_t capacity, char *bad)
 {
-    assert(input.len <= UINT32_MAX); // offsets of arguments are 32 bits
+    assert(input.len <= UINT32_MAX); // struct resp_arg has 32-bit offsets
     if (input.len == 0)
         return RESP_PARTIAL;
     return input.ptr[0] == '*' ? parse_multibulk(p, input, args, capacity, bad)
                                : parse_inline(p, input, args, capacity, bad);
 }
 
-// The limits for unauthenticated clients are checked after parsing, so authenticated clients pay
-// nothing for them. If `resp_parse` found a fault too, it comes later in the request than the
-// limit.
+// The narrow limits are checked after parsing, so that requests of authenticated clients pay
+// nothing for them. They come before any error of resp_parse, because what they forbid stands
+// earlier in the request than the place where resp_parse stopped.
 enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
                                             struct resp_arg *args, size_t capacity, char *bad)
 {

@@ -1,9 +1,11 @@
-// RESP, the Redis serialization protocol: requests in, replies out.
+// RESP, the Redis serialization protocol: a parser for requests and a writer for replies.
 //
-// The parser works on the caller's bytes and allocates nothing. Because those bytes may move while
-// a long request is still arriving, arguments are kept as offsets from the request's first byte,
-// and the progress made so far in a `struct resp_progress`, so that no byte is scanned twice
-// however the request is cut up. One thread at a time per progress or writer.
+// The parser reads the caller's bytes and allocates nothing. A long request may arrive in pieces,
+// and the caller may move the bytes between two calls. So arguments are offsets from the request's
+// first byte. A `struct resp_progress` keeps what the parser has found so far, so that it reads no
+// byte twice, however the request is cut into pieces.
+//
+// One thread at a time may use a progress or a writer.
 #ifndef STELE_RESP_RESP_H
 #define STELE_RESP_RESP_H
 
@@ -14,116 +16,122 @@
 // ---- requests ----------------------------------------------------------------------------------
 
 enum {
-    // Bytes of an inline command, or of a '*' or '$' line, before its end must have come. Redis's
+    // Most bytes of an inline request, and of a line that begins with '*' or '$'. Redis's
     // PROTO_INLINE_MAX_SIZE.
     RESP_LINE_MAX = 64 * 1024,
-    // Bytes of one argument. No client sends us values, so less than Redis's 512 MiB will do.
+    // Most bytes of one argument. Less than Redis's 512 MiB, because no client stores values here.
     RESP_BULK_MAX = 1024 * 1024,
-    // Arguments of one command; Redis's limit up to 6.2.
+    // Most arguments of one request. Redis had the same limit up to version 6.2.
     RESP_ARGS_MAX = 1024 * 1024,
-    // Limits for a client that has not authenticated, as in Redis: bytes of an argument, and number
-    // of arguments.
+    // The same two limits for a client that has not authenticated, as in Redis.
     RESP_UNAUTHENTICATED_BULK = 16 * 1024,
     RESP_UNAUTHENTICATED_ARGS = 10,
 };
 
+// One argument of a request.
 struct resp_arg {
     uint32_t offset; // from the request's first byte
     uint32_t len;
 };
 
-// How far the request at the front of the input has been read. Zeroed: not begun.
+// The parser's progress in the request at the front of the input. A zeroed struct is the state
+// before its first byte.
 struct resp_progress {
-    size_t at;         // bytes already understood
-    size_t searched;   // bytes behind `at` known to hold no end of line
-    uint32_t argc;     // arguments found
-    uint32_t expected; // arguments announced by '*'
-    uint32_t bulk_len; // length announced by '$'
-    bool in_multibulk;
-    bool in_bulk;
-    bool inline_form; // the complete request was an inline command
+    size_t at;         // number of bytes already parsed
+    size_t searched;   // bytes from `at` on that have been searched and have no line end
+    uint32_t argc;     // arguments found so far
+    uint32_t expected; // number of arguments that the '*' line announced
+    uint32_t bulk_len; // length of the next argument, which its '$' line announced
+    bool in_multibulk; // the '*' line has been read
+    bool in_bulk;      // the next argument's '$' line has been read
+    bool inline_form;  // the complete request was an inline request
 };
 
 // A complete request. It borrows the input and the argument storage.
 struct resp_request {
-    const char *base;
+    const char *base; // the request's first byte, which offsets count from
     const struct resp_arg *args;
     uint32_t argc;
 };
 
+// Returns argument `i`, which points into the input. Argument 0 is the command's name.
 static inline struct span resp_arg(const struct resp_request *r, uint32_t i)
 {
     return (struct span){r->base + r->args[i].offset, r->args[i].len};
 }
 
 enum resp_status {
-    RESP_COMPLETE,  // a request of `argc` arguments (0: an empty one, to be skipped) ends at `at`
-    RESP_PARTIAL,   // more input is needed; call again with the same bytes and more behind them
-    RESP_ARGS_FULL, // more argument storage is needed; call again with more
-    RESP_BAD,       // no request: `bad` says why, and the connection must be closed
+    RESP_COMPLETE,  // the request is complete: `argc` arguments (0: skip it) in `at` bytes
+    RESP_PARTIAL,   // more input is needed; call again with the same bytes and more after them
+    RESP_ARGS_FULL, // more argument storage is needed; call again with a larger `args`
+    RESP_BAD,       // the request is malformed: `bad` says why, and the connection must be closed
 };
 
-enum { RESP_BAD_TEXT = 64 };
+enum { RESP_BAD_TEXT = 64 }; // bytes of an error text, with its NUL
 
-// Reads on in the request at the front of `input`, which begins with the request's first byte on
-// every call. `args` has room for `capacity` arguments and must keep its content between calls.
-// Quoted arguments of an inline command are decoded where they stand, so `input` is written to.
-// `bad` (RESP_BAD_TEXT bytes) gets the text of Redis's error, without the leading "-ERR ". The
-// caller zeroes `*p` behind each complete request.
+// Continues to parse the request at the front of `input`. On every call `input` begins with the
+// request's first byte. `args` has room for `capacity` arguments and must keep its content between
+// calls. Arguments of an inline request are decoded in place, so the call may write to `input`.
+// With RESP_BAD, `bad` (RESP_BAD_TEXT bytes) receives the text of Redis's error, without "-ERR ".
+// The caller zeroes `*p` after each complete request.
 enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                             size_t capacity, char *bad);
 
-// The same for a client that has not authenticated. A request of more than
-// RESP_UNAUTHENTICATED_ARGS arguments, or with one longer than RESP_UNAUTHENTICATED_BULK bytes, is
-// RESP_BAD.
+// As resp_parse, for a client that has not authenticated. A multibulk request may have at most
+// RESP_UNAUTHENTICATED_ARGS arguments of at most RESP_UNAUTHENTICATED_BULK bytes each.
 enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
                                             struct resp_arg *args, size_t capacity, char *bad);
 
 // ---- replies -----------------------------------------------------------------------------------
 
+// The functions below append to the writer's output. When memory is short they set the output's
+// `oom`, and the reply is lost. The caller checks `oom` once, at the end.
+
 enum resp_protocol { RESP2 = 2, RESP3 = 3 };
 
-// The codes that errors begin with, in alphabetical order.
+// The codes that error replies begin with, such as "ERR", in alphabetical order.
 enum { RESP_ERROR_CODES = 22 };
 extern const char *const resp_error_codes[RESP_ERROR_CODES];
 
-// Where replies go and in which protocol. Memory running short latches in `out`.
+// A writer of replies to one client.
 struct resp_writer {
-    struct output *out;
+    struct output *out; // output that replies are appended to, borrowed
     enum resp_protocol protocol;
-    uint64_t errors; // error replies written; the caller resets it
-    // RESP_ERROR_CODES of them, in which errors are counted by their code (as ERR when it is of no
-    // known one); or NULL.
+    uint64_t errors; // number of error replies written; the caller resets it
+    // RESP_ERROR_CODES counters of error replies by code, or NULL. An error with an unknown code
+    // counts as ERR.
     struct counter *errors_by_code;
-    unsigned damage_stamp; // stamp for borrowed values (output_borrow)
+    unsigned damage_stamp; // damage of the dataset when its values were read (output_borrow)
 };
 
-// `text` after '+' or '-'. CR and LF become spaces, so that no text can forge a reply.
+// Writes a status reply: '+' and `text`. CR and LF become spaces; so no text can forge a reply.
 void resp_status(struct resp_writer *w, const char *text);
-// An error with its code, "ERR syntax error"; formatted, cut at 1 KiB, scrubbed likewise.
+// Writes an error reply: '-' and the formatted text, which begins with its code: "ERR syntax
+// error". CR and LF become spaces. A text of more than 1 KiB is cut.
 void resp_error(struct resp_writer *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 void resp_integer(struct resp_writer *w, int64_t value);
-// Copies the string.
+// Writes a bulk string with a copy of `s`.
 void resp_bulk(struct resp_writer *w, struct span s);
 void resp_bulk_text(struct resp_writer *w, const char *text);
-// A bulk string that is copied when short and borrowed from `owner` when long.
+// Writes a bulk string with the bytes `s` of a dataset. A short `s` is copied. Of a long one most
+// is borrowed, and the output holds a reference to `owner` until these bytes are sent.
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner);
-// The same with a few more bytes before and behind, which are copied.
-void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span behind,
+// As resp_bulk_shared, with copies of `before` and `after` around `s` in the same bulk string.
+void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span after,
                       struct ref *owner);
-// A double: its 17 digits as a bulk string in RESP2.
+// Writes a double with 17 significant digits. In RESP2 it is a bulk string.
 void resp_double(struct resp_writer *w, double value);
-// No value: a null bulk string in RESP2, a null in RESP3.
+// Writes the reply for a missing value: a null bulk string in RESP2, a null in RESP3.
 void resp_null(struct resp_writer *w);
-// The same where an array would stand: a null array in RESP2.
+// Writes the reply for a missing array: a null array in RESP2, a null in RESP3.
 void resp_null_array(struct resp_writer *w);
-// Text for people: a bulk string in RESP2, a verbatim string ("txt") in RESP3.
+// Writes text for people: a bulk string in RESP2, a verbatim string ("txt") in RESP3.
 void resp_verbatim(struct resp_writer *w, struct span s);
 
-// The elements follow as replies of their own. Maps and sets are arrays in RESP2 (a map one of
-// twice `pairs`), and a push is one too.
+// These four write only the header of a reply with elements. The caller then writes each element as
+// a reply. In RESP2 they all write an array; a map's array has twice `pairs` elements.
 void resp_array(struct resp_writer *w, uint64_t count);
 void resp_map(struct resp_writer *w, uint64_t pairs);
 void resp_set(struct resp_writer *w, uint64_t count);

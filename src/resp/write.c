@@ -1,5 +1,5 @@
-// The reply writer: each reply is sized once, written straight into the output, and takes the form
-// that the client's protocol has for it.
+// The reply writer. It makes room for a whole reply in the output, then writes the reply there, in
+// the form of the client's protocol.
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +9,11 @@
 #include "resp/resp.h"
 
 enum {
-    ERROR_MAX = 1024,
+    ERROR_MAX = 1024, // bytes of an error's text, with its NUL
     DOUBLE_MAX = 32,
     HEADER_MAX = 1 + NUMBER_TEXT_MAX + 2, // '$', digits, CR LF
-    // From this length on a shared value leaves from the mapping: an iovec and a reference cost
-    // about as much as copying a few KiB.
+    // Bytes from which on a value is borrowed. Shorter values are copied, because an iovec and a
+    // reference cost about as much as copying a few KiB.
     BORROW_MIN = 16 * 1024,
 };
 
@@ -23,7 +23,7 @@ const char *const resp_error_codes[] = {
     "NOPERM",    "NOPROTO",    "NOREPLICAS",  "NOSCRIPT",  "NOTBUSY", "OOM",
     "READONLY",  "UNKILLABLE", "WRONGPASS",   "WRONGTYPE",
 };
-_Static_assert(sizeof resp_error_codes / sizeof *resp_error_codes == RESP_ERROR_CODES, "all");
+_Static_assert(sizeof resp_error_codes / sizeof *resp_error_codes == RESP_ERROR_CODES, "all codes");
 
 static inline size_t put_header(char *to, char kind, uint64_t number)
 {
@@ -45,7 +45,7 @@ static void header(struct resp_writer *w, char kind, uint64_t number)
         output_commit(w->out, put_header(to, kind, number));
 }
 
-// Kind, text without line ends, CR LF.
+// Writes a line: the kind, the text with spaces for line ends, CR LF.
 static void line(struct resp_writer *w, char kind, const char *text)
 {
     size_t len = strlen(text);
@@ -122,8 +122,8 @@ void resp_bulk_text(struct resp_writer *w, const char *text)
     resp_bulk(w, span_text(text));
 }
 
-// Borrows the part of `s` that may leave from the mapping, and copies the last bytes
-// (mapping_tail).
+// Appends `s`, borrowed except for its end. The end is copied, because the kernel could send zeros
+// for it if the file were cut (mapping_tail).
 static void append_borrowed(struct resp_writer *w, struct span s, struct ref *owner)
 {
     size_t tail = mapping_tail(s);
@@ -142,16 +142,16 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
     output_append(w->out, span_of("\r\n", 2));
 }
 
-void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span behind,
+void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span after,
                       struct ref *owner)
 {
-    header(w, '$', before.len + s.len + behind.len);
+    header(w, '$', before.len + s.len + after.len);
     output_append(w->out, before);
     if (s.len < BORROW_MIN)
         output_append(w->out, s);
     else
         append_borrowed(w, s, owner);
-    output_append(w->out, behind);
+    output_append(w->out, after);
     output_append(w->out, span_of("\r\n", 2));
 }
 
