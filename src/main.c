@@ -132,7 +132,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
                    !opening->reloading && *options->settings.logfile == '\0' &&
                        isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
-    if (opening->progress.terminal && progress_told(&opening->progress))
+    if (opening->progress.terminal && progress_was_shown(&opening->progress))
         fputs("\r\033[K", stderr);
     opening->progress.terminal = false; // from here on log lines do
     if (dataset == NULL && looks_like_configuration(options->data_file, &report.figures)) {
@@ -212,7 +212,7 @@ static int serve(const struct options *options)
     code = EXIT_SUCCESS;
 out:
     server_close(server);
-    ending_clean(); // of a thread that is held up
+    ending_remove_files(); // of a thread that is held up
     return code;
 }
 

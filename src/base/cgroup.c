@@ -67,30 +67,31 @@ static uint64_t sum_stat(const char *folder, const char *one, const char *other)
     return sum;
 }
 
-static uint64_t left_of(uint64_t limit, const char *folder, const char *usage, const char *one,
-                        const char *other)
+static uint64_t memory_left(uint64_t limit, const char *folder, const char *usage, const char *one,
+                            const char *other)
 {
     ull taken;
     ull none;
     if (limit >= INT64_MAX / 2 || read_numbers(folder, usage, &taken, &none) < 1)
         return UINT64_MAX; // version 1 has no "max", but a number that no machine reaches
     uint64_t files = sum_stat(folder, one, other);
-    uint64_t held = taken > files ? taken - files : 0;
-    return limit > held ? limit - held : 0;
+    uint64_t used = taken > files ? taken - files : 0;
+    return limit > used ? limit - used : 0;
 }
 
 static uint64_t read_memory_left(const char *folder)
 {
-    return left_of(read_memory(folder), folder, "memory.current", "inactive_file", "active_file");
+    return memory_left(read_memory(folder), folder, "memory.current", "inactive_file",
+                       "active_file");
 }
 
 static uint64_t read_memory_left_v1(const char *folder)
 {
-    return left_of(read_memory_v1(folder), folder, "memory.usage_in_bytes", "total_inactive_file",
-                   "total_active_file");
+    return memory_left(read_memory_v1(folder), folder, "memory.usage_in_bytes",
+                       "total_inactive_file", "total_active_file");
 }
 
-static uint64_t worth(ull quota, ull period)
+static uint64_t quota_processors(ull quota, ull period)
 {
     return quota == 0 || period == 0 ? UINT64_MAX : (quota - 1) / period + 1;
 }
@@ -99,7 +100,7 @@ static uint64_t read_processors(const char *folder)
 {
     ull quota;
     ull period;
-    return read_numbers(folder, "cpu.max", &quota, &period) == 2 ? worth(quota, period)
+    return read_numbers(folder, "cpu.max", &quota, &period) == 2 ? quota_processors(quota, period)
                                                                  : UINT64_MAX;
 }
 
@@ -110,7 +111,7 @@ static uint64_t read_processors_v1(const char *folder)
     ull none;
     return read_numbers(folder, "cpu.cfs_quota_us", &quota, &none) >= 1 &&
                    read_numbers(folder, "cpu.cfs_period_us", &period, &none) >= 1
-               ? worth(quota, period)
+               ? quota_processors(quota, period)
                : UINT64_MAX;
 }
 

@@ -9,62 +9,62 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PLACES = 8 };
+enum { ENTRIES = 8 };
 
-enum use { FREE, TAKEN, COUNTS };
+enum state { FREE, RESERVED, REGISTERED };
 
 static struct {
-    _Atomic enum use use;
+    _Atomic enum state state;
     dev_t device;
     ino_t inode;
     char path[PATH_MAX];
-} places[PLACES];
+} entries[ENTRIES];
 
-unsigned ending_removes(const char *path, const struct stat *status)
+unsigned ending_register(const char *path, const struct stat *status)
 {
     size_t len = strlen(path);
-    for (unsigned i = 0; i < PLACES && len < PATH_MAX; i++) {
-        enum use is_free = FREE;
-        if (!atomic_compare_exchange_strong(&places[i].use, &is_free, TAKEN))
+    for (unsigned i = 0; i < ENTRIES && len < PATH_MAX; i++) {
+        enum state is_free = FREE;
+        if (!atomic_compare_exchange_strong(&entries[i].state, &is_free, RESERVED))
             continue;
-        memcpy(places[i].path, path, len + 1);
-        places[i].device = status->st_dev;
-        places[i].inode = status->st_ino;
-        atomic_store(&places[i].use, COUNTS);
+        memcpy(entries[i].path, path, len + 1);
+        entries[i].device = status->st_dev;
+        entries[i].inode = status->st_ino;
+        atomic_store(&entries[i].state, REGISTERED);
         return i + 1;
     }
     return 0;
 }
 
-void ending_keeps(unsigned number)
+void ending_unregister(unsigned number)
 {
     if (number > 0)
-        atomic_store(&places[number - 1].use, FREE);
+        atomic_store(&entries[number - 1].state, FREE);
 }
 
 // Calls only functions that a signal handler may call.
-void ending_clean(void)
+void ending_remove_files(void)
 {
     struct stat status;
-    for (unsigned i = 0; i < PLACES; i++)
-        if (atomic_load(&places[i].use) == COUNTS && lstat(places[i].path, &status) == 0 &&
-            status.st_dev == places[i].device && status.st_ino == places[i].inode)
-            (void)unlink(places[i].path);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        if (atomic_load(&entries[i].state) == REGISTERED && lstat(entries[i].path, &status) == 0 &&
+            status.st_dev == entries[i].device && status.st_ino == entries[i].inode)
+            (void)unlink(entries[i].path);
 }
 
-static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-enum { NUMBERS = sizeof numbers / sizeof *numbers };
+static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+enum { SIGNALS = sizeof signals / sizeof *signals };
 
-void ending_wait(sigset_t *before)
+void ending_block_signals(sigset_t *before)
 {
     sigset_t all;
     sigemptyset(&all);
-    for (unsigned i = 0; i < NUMBERS; i++)
-        sigaddset(&all, numbers[i]);
+    for (unsigned i = 0; i < SIGNALS; i++)
+        sigaddset(&all, signals[i]);
     pthread_sigmask(SIG_BLOCK, &all, before);
 }
 
-void ending_go_on(const sigset_t *before)
+void ending_restore_signals(const sigset_t *before)
 {
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
@@ -72,7 +72,7 @@ void ending_go_on(const sigset_t *before)
 static void on_ending(int number)
 {
     sigset_t own;
-    ending_clean();
+    ending_remove_files();
     signal(number, SIG_DFL);
     sigemptyset(&own);
     sigaddset(&own, number);
@@ -83,11 +83,11 @@ static void on_ending(int number)
 
 void ending_catch(void)
 {
-    for (unsigned i = 0; i < NUMBERS; i++) {
+    for (unsigned i = 0; i < SIGNALS; i++) {
         struct sigaction action = {.sa_handler = on_ending, .sa_flags = SA_RESTART};
         struct sigaction before;
         sigfillset(&action.sa_mask);
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            (void)sigaction(numbers[i], &action, NULL);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(signals[i], &action, NULL);
     }
 }

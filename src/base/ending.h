@@ -15,20 +15,21 @@
 void ending_catch(void);
 
 // Registers the file at `path`, whose status is `status`, to be removed at the end, unless another
-// file has its name by then. Returns a number for ending_keeps; 0 when the path is too long or
+// file has its name by then. Returns a number for ending_unregister; 0 when the path is too long or
 // there are too many files, and then the file is not removed.
-unsigned ending_removes(const char *path, const struct stat *status);
+unsigned ending_register(const char *path, const struct stat *status);
 
-// Blocks these signals in the calling thread until ending_go_on, so that a file made in between is
-// registered before a signal comes. `before` receives the old mask for ending_go_on.
-void ending_wait(sigset_t *before);
-void ending_go_on(const sigset_t *before);
+// Blocks these signals in the calling thread until ending_restore_signals, so that a file made in
+// between is registered before a signal comes. `before` receives the old mask for
+// ending_restore_signals.
+void ending_block_signals(sigset_t *before);
+void ending_restore_signals(const sigset_t *before);
 
 // Unregisters the file with this number: it is gone, or must stay. 0 is accepted.
-void ending_keeps(unsigned number);
+void ending_unregister(unsigned number);
 
 // Removes the registered files as a signal would, for a program that ends while one of its threads
 // hangs.
-void ending_clean(void);
+void ending_remove_files(void);
 
 #endif

@@ -83,11 +83,11 @@ size_t escape_in_place(char *text, size_t size)
         size_t more = ESCAPED - 1;
         if (at + ESCAPED >= size)
             break;
-        size_t behind = len - at - 1;
-        if (at + ESCAPED + behind >= size)
-            behind = size - at - ESCAPED - 1;
-        memmove(text + at + ESCAPED, text + at + 1, behind);
-        len = at + 1 + more + behind;
+        size_t rest = len - at - 1;
+        if (at + ESCAPED + rest >= size)
+            rest = size - at - ESCAPED - 1;
+        memmove(text + at + ESCAPED, text + at + 1, rest);
+        len = at + 1 + more + rest;
         text[len] = '\0';
         put(&byte, text, size, &at);
     }

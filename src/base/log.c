@@ -151,7 +151,7 @@ static size_t begin_line(char *line, size_t size, enum log_level level)
 }
 
 // Writes without waiting. A pipe that reports room has a whole page, which takes a whole line.
-static bool is_taken(const char *line, size_t len)
+static bool try_write(const char *line, size_t len)
 {
     struct pollfd room = {state.fd, POLLOUT, 0};
     return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0 &&
@@ -159,7 +159,7 @@ static bool is_taken(const char *line, size_t len)
 }
 
 // Returns false when trying another line is of no use.
-static bool tell_dropped(void)
+static bool report_dropped(void)
 {
     char line[LOG_LINE_MAX];
     if (state.dropped == 0)
@@ -168,7 +168,7 @@ static bool tell_dropped(void)
     len += (size_t)snprintf(line + len, sizeof line - len,
                             "%lu lines of this log are missing here: it took no more\n",
                             state.dropped);
-    if (!is_taken(line, len))
+    if (!try_write(line, len))
         return false;
     state.dropped = 0;
     return true;
@@ -177,7 +177,7 @@ static bool tell_dropped(void)
 // The caller holds the lock.
 static void write_line(const char *line, size_t len)
 {
-    if (!tell_dropped() || !is_taken(line, len))
+    if (!report_dropped() || !try_write(line, len))
         state.dropped++;
 }
 

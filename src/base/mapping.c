@@ -17,17 +17,17 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 
-// An entry of the table. `turn` is odd while the entry changes.
-struct place {
-    atomic_uint turn;
+// An entry of the table. `version` is odd while the entry changes.
+struct table_entry {
+    atomic_uint version;
     atomic_uintptr_t begin;
     atomic_uintptr_t end;
     _Atomic(struct mapping *) mapping;
 };
 
-static struct place places[MAPPINGS_MAX];
-static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sigaction before; // us
+static struct table_entry entries[MAPPINGS_MAX];
+static pthread_mutex_t entries_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction previous_action; // us
 
 static size_t page_size(void)
 {
@@ -50,20 +50,20 @@ void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at)
 
 // ---- damage -------------------------------------------------------------------------------------
 
-static void mark(struct mapping *m)
+static void note_fault(struct mapping *m)
 {
     atomic_store(&m->limit, 0);
     atomic_fetch_add(&m->faults, 1);
 }
 
 // Notes that all bytes after the first `bytes` are lost.
-static void cut(struct mapping *m, size_t bytes)
+static void lose_tail(struct mapping *m, size_t bytes)
 {
     size_t whole = atomic_load(&m->whole);
     while (bytes < whole) {
-        mark(m);
+        note_fault(m);
         if (atomic_compare_exchange_strong(&m->whole, &whole, bytes)) {
-            mark(m);
+            note_fault(m);
             return;
         }
     }
@@ -73,14 +73,14 @@ static void lose_page(struct mapping *m, size_t offset)
 {
     if (!mapping_has(m, offset, 1))
         return;
-    mark(m);
+    note_fault(m);
     unsigned number = atomic_fetch_add(&m->lost_pages, 1);
     if (number >= MAPPING_LOST_MAX) {
         atomic_store(&m->lost_pages, MAPPING_LOST_MAX);
-        cut(m, offset);
+        lose_tail(m, offset);
     } else {
         atomic_store(&m->lost[number], offset + 1);
-        mark(m);
+        note_fault(m);
     }
 }
 
@@ -114,12 +114,12 @@ void mapping_compare(struct mapping *m)
 {
     size_t bytes;
     if (mapping_bytes(m, &bytes))
-        cut(m, bytes);
+        lose_tail(m, bytes);
     const volatile char *end = atomic_load(&m->end);
     // The file has its old length but another last byte: it was cut and written on, from an unknown
     // offset. In a mapping that is damaged already, the last byte may be our own filler.
     if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
-        cut(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
+        lose_tail(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
 
 size_t mapping_tail(struct span part)
@@ -175,31 +175,31 @@ static bool repair(struct mapping *m, uintptr_t page)
     bool known = mapping_bytes(m, &bytes);
     size_t tail = known ? page_round_up(bytes) : 0;
     if (page == (uintptr_t)m->end_page) {
-        cut(m, known && bytes < m->len ? bytes : 0);
-        mark(m);
+        lose_tail(m, known && bytes < m->len ? bytes : 0);
+        note_fault(m);
         return fill_page(page, m->filler);
     }
     if (!known || offset < tail) {
         lose_page(m, offset);
-        mark(m);
+        note_fault(m);
         return fill_page(page, m->filler);
     }
-    cut(m, bytes);
-    mark(m);
+    lose_tail(m, bytes);
+    note_fault(m);
     return replace_tail(m, tail) && (offset == tail || fill_page(page, m->filler));
 }
 
-static struct mapping *find(uintptr_t address)
+static struct mapping *find_mapping(uintptr_t address)
 {
     for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
-        struct place *p = &places[i];
-        unsigned turn = atomic_load(&p->turn);
-        uintptr_t begin = atomic_load(&p->begin);
-        uintptr_t end = atomic_load(&p->end);
-        struct mapping *m = atomic_load(&p->mapping);
+        struct table_entry *e = &entries[i];
+        unsigned version = atomic_load(&e->version);
+        uintptr_t begin = atomic_load(&e->begin);
+        uintptr_t end = atomic_load(&e->end);
+        struct mapping *m = atomic_load(&e->mapping);
         // The entry whose mapping has the address is in use, so it does not change.
-        if (m != NULL && address >= begin && address < end && turn % 2 == 0 &&
-            atomic_load(&p->turn) == turn)
+        if (m != NULL && address >= begin && address < end && version % 2 == 0 &&
+            atomic_load(&e->version) == version)
             return m;
     }
     return NULL;
@@ -210,15 +210,15 @@ static void on_fault(int number, siginfo_t *info, void *context)
     int reason = errno;
     uintptr_t address = (uintptr_t)info->si_addr;
     bool sent = info->si_code <= 0; // by a process
-    struct mapping *m = sent ? NULL : find(address);
+    struct mapping *m = sent ? NULL : find_mapping(address);
     if (m != NULL && repair(m, address / page_size() * page_size())) {
         errno = reason;
         return;
     }
-    if ((before.sa_flags & SA_SIGINFO) != 0) {
-        before.sa_sigaction(number, info, context);
-    } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-        before.sa_handler(number);
+    if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
+        previous_action.sa_sigaction(number, info, context);
+    } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+        previous_action.sa_handler(number);
     } else {
         // A fault happens again when this returns; a signal from a process is sent again.
         signal(number, SIG_DFL);
@@ -237,7 +237,7 @@ void mapping_catch_faults(void)
     sigemptyset(&faults);
     sigaddset(&faults, SIGBUS);
     if (sigaction(SIGBUS, NULL, &present) == 0 && present.sa_sigaction != on_fault) {
-        before = present;
+        previous_action = present;
         sigaction(SIGBUS, &ours, NULL);
     }
     // The parent process may have blocked it; a fault would then end the process without a message.
@@ -254,36 +254,36 @@ bool mapping_faults_are_caught(void)
 
 // ---- the table ----------------------------------------------------------------------------------
 
-static void place_set(struct place *p, uintptr_t begin, uintptr_t end, struct mapping *m)
+static void entry_set(struct table_entry *e, uintptr_t begin, uintptr_t end, struct mapping *m)
 {
-    atomic_fetch_add(&p->turn, 1);
-    atomic_store(&p->begin, begin);
-    atomic_store(&p->end, end);
-    atomic_store(&p->mapping, m);
-    atomic_fetch_add(&p->turn, 1);
+    atomic_fetch_add(&e->version, 1);
+    atomic_store(&e->begin, begin);
+    atomic_store(&e->end, end);
+    atomic_store(&e->mapping, m);
+    atomic_fetch_add(&e->version, 1);
 }
 
 // Enters the mapping into the table. Returns the number of its entry from 1, or 0 when all are
 // taken.
-static unsigned place_take(const void *begin, size_t len, struct mapping *m)
+static unsigned entry_add(const void *begin, size_t len, struct mapping *m)
 {
     unsigned number = 0;
-    pthread_mutex_lock(&places_lock);
-    while (number < MAPPINGS_MAX && atomic_load(&places[number].mapping) != NULL)
+    pthread_mutex_lock(&entries_lock);
+    while (number < MAPPINGS_MAX && atomic_load(&entries[number].mapping) != NULL)
         number++;
     if (number < MAPPINGS_MAX)
-        place_set(&places[number], (uintptr_t)begin, (uintptr_t)begin + page_round_up(len), m);
-    pthread_mutex_unlock(&places_lock);
+        entry_set(&entries[number], (uintptr_t)begin, (uintptr_t)begin + page_round_up(len), m);
+    pthread_mutex_unlock(&entries_lock);
     return number < MAPPINGS_MAX ? number + 1 : 0;
 }
 
-static void place_give(unsigned number)
+static void entry_remove(unsigned number)
 {
     if (number == 0)
         return;
-    pthread_mutex_lock(&places_lock);
-    place_set(&places[number - 1], 0, 0, NULL);
-    pthread_mutex_unlock(&places_lock);
+    pthread_mutex_lock(&entries_lock);
+    entry_set(&entries[number - 1], 0, 0, NULL);
+    pthread_mutex_unlock(&entries_lock);
 }
 
 bool mapping_guard(struct mapping *m, int fd)
@@ -294,8 +294,8 @@ bool mapping_guard(struct mapping *m, int fd)
         return false;
     atomic_store(&m->limit, m->len);
     atomic_store(&m->whole, m->len);
-    unsigned place = place_take(m->begin, m->len, m);
-    if (place == 0) {
+    unsigned entry = entry_add(m->begin, m->len, m);
+    if (entry == 0) {
         close(m->fd);
         errno = ENOMEM;
         return false;
@@ -303,7 +303,7 @@ bool mapping_guard(struct mapping *m, int fd)
     const char *end = atomic_load(&m->end);
     if (end != NULL)
         m->last = *(const volatile char *)end;
-    atomic_store_explicit(&m->place, place, memory_order_release);
+    atomic_store_explicit(&m->entry, entry, memory_order_release);
     return true;
 }
 
@@ -317,8 +317,8 @@ void mapping_watch_end(struct mapping *m)
     void *page = mapping_map(NULL, page_size(), 0, m->fd, at);
     if (page == MAP_FAILED)
         return;
-    m->end_place = place_take(page, page_size(), m);
-    if (m->end_place == 0) {
+    m->end_entry = entry_add(page, page_size(), m);
+    if (m->end_entry == 0) {
         munmap(page, page_size());
         return;
     }
@@ -328,15 +328,15 @@ void mapping_watch_end(struct mapping *m)
 
 void mapping_release(struct mapping *m)
 {
-    unsigned place = atomic_load(&m->place);
-    if (place == 0)
+    unsigned entry = atomic_load(&m->entry);
+    if (entry == 0)
         return;
-    place_give(place);
-    place_give(m->end_place);
+    entry_remove(entry);
+    entry_remove(m->end_entry);
     if (m->end_page != NULL)
         munmap(m->end_page, page_size());
     close(m->fd);
-    atomic_store(&m->place, 0);
+    atomic_store(&m->entry, 0);
 }
 
 void mapping_of_memory(struct mapping *m, const char *begin, size_t len)
@@ -406,6 +406,6 @@ static void warm_part(void *context, unsigned worker, size_t part)
 void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel)
 {
     struct warming w = {m, until_ns, cancel, false};
-    if (atomic_load(&m->place) != 0 && m->len > 0)
+    if (mapping_is_guarded(m) && m->len > 0)
         parallel_run(1, (m->len - 1) / WARM_BYTES + 1, warm_part, &w);
 }

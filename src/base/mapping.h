@@ -41,8 +41,8 @@ struct mapping {
     atomic_uint lost_pages;                // unreadable pages, up to MAPPING_LOST_MAX
     _Atomic size_t lost[MAPPING_LOST_MAX]; // their offsets plus 1; 0: being noted just now
     _Atomic size_t replaced_from;          // offset of the first zeros, plus 1; 0: none
-    atomic_uint place;                     // number in the process's table, from 1; 0: not guarded
-    unsigned end_place;                    // the same for `end_page`
+    atomic_uint entry;                     // number in the process's table, from 1; 0: not guarded
+    unsigned end_entry;                    // the same for `end_page`
 };
 
 // Maps a part of a file for reading, from offset `at` on, at the address `where`, as mmap does with
@@ -51,8 +51,9 @@ struct mapping {
 // errno when neither works.
 void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at);
 
-// Lets the process survive faults in guarded mappings; a fault elsewhere does what it did before.
-// Handles SIGBUS from then on, and unblocks it in the calling thread. Call it once, early.
+// Installs a handler of SIGBUS, so that the process survives faults in guarded mappings. A fault
+// elsewhere has the effect that it had before this call. Also unblocks SIGBUS in the calling
+// thread. Call it once, early.
 void mapping_catch_faults(void);
 
 // Whether the calling thread would survive such a fault.
@@ -68,6 +69,12 @@ void mapping_watch_end(struct mapping *m);
 
 // Ends the guard. Call it before the memory is unmapped. A zeroed struct is accepted.
 void mapping_release(struct mapping *m);
+
+// Whether mapping_guard has succeeded and the guard has not ended.
+static inline bool mapping_is_guarded(const struct mapping *m)
+{
+    return atomic_load(&m->entry) != 0;
+}
 
 // Sets up a mapping over memory that belongs to no file, for code that handles both alike.
 void mapping_of_memory(struct mapping *m, const char *begin, size_t len);
@@ -85,7 +92,7 @@ void mapping_compare(struct mapping *m);
 // two calls are sound when both return the same number.
 static inline unsigned mapping_look(struct mapping *m)
 {
-    if (atomic_load_explicit(&m->place, memory_order_acquire) != 0) {
+    if (atomic_load_explicit(&m->entry, memory_order_acquire) != 0) {
         const volatile char *end = atomic_load_explicit(&m->end, memory_order_acquire);
         bool sound = atomic_load_explicit(&m->limit, memory_order_relaxed) == m->len &&
                      end != NULL && *end == m->last && m->last != '\0';

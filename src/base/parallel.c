@@ -36,9 +36,9 @@ struct helper {
     unsigned worker;
     enum yield_level level;
     pthread_t thread;
-    bool running;     // the thread is to be joined
-    _Atomic pid_t id; // 0: it has not begun
-    uint64_t seen_ns; // monotonic, when `cpu_ns` was its processor time
+    bool running;         // the thread is to be joined
+    _Atomic pid_t id;     // 0: it has not begun
+    uint64_t measured_ns; // monotonic, when `cpu_ns` was its processor time
     uint64_t cpu_ns;
     bool ended;        // under the lock
     uint64_t ended_ns; // its processor time then
@@ -68,7 +68,7 @@ static uint64_t time_of(clockid_t clock)
     return (uint64_t)t.tv_sec * CLOCK_SECOND + (uint64_t)t.tv_nsec;
 }
 
-static void *help_giving_way(void *argument)
+static void *run_yielding_helper(void *argument)
 {
     struct helper *h = argument;
     struct job *job = h->job;
@@ -86,8 +86,8 @@ static void *help_giving_way(void *argument)
 
 static bool start_helper(struct helper *h, struct job *job, unsigned worker, enum yield_level level)
 {
-    *h = (struct helper){job, worker, level, .seen_ns = clock_monotonic_ns()};
-    h->running = thread_start(&h->thread, 0, help_giving_way, h);
+    *h = (struct helper){job, worker, level, .measured_ns = clock_monotonic_ns()};
+    h->running = thread_start(&h->thread, 0, run_yielding_helper, h);
     return h->running;
 }
 
@@ -110,7 +110,7 @@ static bool wants_processor(pid_t id)
 static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
 {
     clockid_t clock;
-    uint64_t elapsed = now - h->seen_ns;
+    uint64_t elapsed = now - h->measured_ns;
     uint64_t cpu = h->cpu_ns;
     if (pthread_getcpuclockid(h->thread, &clock) == 0)
         cpu = time_of(clock);
@@ -118,13 +118,13 @@ static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
         cpu = h->cpu_ns;
     uint64_t used = cpu - h->cpu_ns;
     h->cpu_ns = cpu;
-    h->seen_ns = now;
+    h->measured_ns = now;
     y->helpers_ns += used;
     pid_t id = atomic_load(&h->id);
     return used < elapsed / 2 && (id == 0 || wants_processor(id));
 }
 
-static void look(struct yield *y, struct helper *helpers, unsigned count)
+static void measure(struct yield *y, struct helper *helpers, unsigned count)
 {
     uint64_t now = clock_monotonic_ns();
     uint64_t process = time_of(CLOCK_PROCESS_CPUTIME_ID);
@@ -136,13 +136,13 @@ static void look(struct yield *y, struct helper *helpers, unsigned count)
         running++;
         waiting += is_waiting(y, &helpers[i], now);
     }
-    uint64_t elapsed = now - y->looked_ns;
+    uint64_t elapsed = now - y->measured_ns;
     uint64_t used = process - y->process_ns;
     double others = used > y->helpers_ns ? (double)(used - y->helpers_ns) : 0;
-    if (y->looked_ns != 0 && running > 0 && elapsed > 0)
+    if (y->measured_ns != 0 && running > 0 && elapsed > 0)
         yield_note(y, elapsed, (double)waiting / running,
                    others / (double)elapsed / parallel_threads());
-    y->looked_ns = now;
+    y->measured_ns = now;
     y->process_ns = process;
     y->helpers_ns = 0;
 }
@@ -150,13 +150,14 @@ static void look(struct yield *y, struct helper *helpers, unsigned count)
 // Waits until a helper has ended or the next look is due.
 static void wait_for_helper(struct job *job, const struct yield *y)
 {
-    uint64_t until = y->looked_ns + YIELD_LOOK_NS;
+    uint64_t until = y->measured_ns + YIELD_MEASURE_NS;
     struct timespec limit = {(time_t)(until / CLOCK_SECOND), (long)(until % CLOCK_SECOND)};
     (void)pthread_cond_timedwait(&job->ended, &job->lock, &limit);
 }
 
 // The caller holds the job's lock. Returns the number of helpers that run from now on.
-static unsigned take_leave(struct yield *y, struct job *job, struct helper *helpers, unsigned count)
+static unsigned replace_ended(struct yield *y, struct job *job, struct helper *helpers,
+                              unsigned count)
 {
     unsigned running = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -174,7 +175,7 @@ static unsigned take_leave(struct yield *y, struct job *job, struct helper *help
     return running;
 }
 
-static void run_giving_way(struct yield *y, struct job *job, unsigned threads)
+static void run_yielding(struct yield *y, struct job *job, unsigned threads)
 {
     struct helper helpers[PARALLEL_THREADS_MAX] = {{0}};
     pthread_condattr_t attributes;
@@ -189,11 +190,11 @@ static void run_giving_way(struct yield *y, struct job *job, unsigned threads)
            start_helper(&helpers[count], job, count, y->level))
         count++;
     pthread_mutex_lock(&job->lock);
-    while (take_leave(y, job, helpers, count) > 0) {
+    while (replace_ended(y, job, helpers, count) > 0) {
         wait_for_helper(job, y);
-        if (clock_monotonic_ns() - y->looked_ns >= YIELD_LOOK_NS) {
+        if (clock_monotonic_ns() - y->measured_ns >= YIELD_MEASURE_NS) {
             pthread_mutex_unlock(&job->lock);
-            look(y, helpers, count);
+            measure(y, helpers, count);
             atomic_store(&job->level, y->level);
             pthread_mutex_lock(&job->lock);
         }
@@ -206,7 +207,7 @@ static void run_giving_way(struct yield *y, struct job *job, unsigned threads)
 
 // ---- not ----------------------------------------------------------------------------------------
 
-static void *help(void *argument)
+static void *run_helper(void *argument)
 {
     struct job *job = argument;
     take_parts(job, atomic_fetch_add_explicit(&job->workers, 1, memory_order_relaxed),
@@ -220,7 +221,8 @@ static void run_at_once(struct job *job, unsigned threads)
     unsigned started = 0;
     atomic_init(&job->level, YIELD_TO_NONE);
     while (started + 1 < threads && started + 1 < job->parts &&
-           started + 1 < PARALLEL_THREADS_MAX && thread_start(&helpers[started], 0, help, job))
+           started + 1 < PARALLEL_THREADS_MAX &&
+           thread_start(&helpers[started], 0, run_helper, job))
         started++;
     take_parts(job, 0, YIELD_TO_NONE);
     for (unsigned i = 0; i < started; i++)
@@ -235,7 +237,7 @@ void parallel_run(unsigned threads, size_t parts,
     atomic_init(&job.next, 0);
     atomic_init(&job.workers, 1);
     if (y != NULL)
-        run_giving_way(y, &job, threads > 0 ? threads : 1);
+        run_yielding(y, &job, threads > 0 ? threads : 1);
     else
         run_at_once(&job, threads);
 }

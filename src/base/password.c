@@ -15,7 +15,7 @@ enum { LINE_ROOM = PASSWORD_MAX + 3 }; // a line end, and one byte to see that i
 
 // Whether the folder of `path` exists. If not, `path` may be the password itself, given to the
 // wrong option, and must not be shown.
-static bool is_a_path(const char *path)
+static bool folder_exists(const char *path)
 {
     const char *slash = strrchr(path, '/');
     struct stat status;
@@ -27,10 +27,10 @@ static bool is_a_path(const char *path)
     return is;
 }
 
-static void tell_unreadable(const char *path, int reason, struct error *error)
+static void report_unreadable(const char *path, int reason, struct error *error)
 {
     bool may_be_missing = reason == ENOENT || reason == ENOTDIR || reason == ENAMETOOLONG;
-    if (!may_be_missing || is_a_path(path))
+    if (!may_be_missing || folder_exists(path))
         error_set(error, "cannot read '%s': %s", path, strerror(reason));
     else
         error_set(error,
@@ -63,7 +63,7 @@ static bool begins_with(const char *line, size_t len, const char *bytes)
 }
 
 // Removes the line end from `*len`. Returns NULL, or what is wrong with the line.
-static const char *judge(const char *line, size_t *len)
+static const char *check_line(const char *line, size_t *len)
 {
     const char *end = memchr(line, '\n', *len);
     if (begins_with(line, *len, "\xef\xbb\xbf"))
@@ -103,11 +103,11 @@ static bool read_file(const char *path, int flags, char *to, struct error *error
         return false;
     }
     if (got < 0) {
-        tell_unreadable(path, reason, error);
+        report_unreadable(path, reason, error);
         return false;
     }
     size_t len = (size_t)got;
-    wrong = judge(line, &len);
+    wrong = check_line(line, &len);
     if (wrong != NULL) {
         error_set(error, "%s:1: %s", path, wrong);
     } else {

@@ -23,9 +23,9 @@ void progress_begin(struct progress *p, const char *step, const char *file, bool
     *p = (struct progress){step, file, terminal, bytes, now, now};
 }
 
-bool progress_told(const struct progress *p)
+bool progress_was_shown(const struct progress *p)
 {
-    return p->told_ns != p->began_ns;
+    return p->shown_ns != p->began_ns;
 }
 
 // The most columns that the character at `*at` takes on a terminal. `*at` moves after it.
@@ -108,9 +108,9 @@ bool progress_due(struct progress *p, uint64_t done, uint64_t total, unsigned wi
                   char to[PROGRESS_TEXT])
 {
     uint64_t now = clock_monotonic_ns();
-    if (now - p->told_ns < (p->terminal ? BAR_NS : LINE_NS) || done == 0)
+    if (now - p->shown_ns < (p->terminal ? BAR_NS : LINE_NS) || done == 0)
         return false;
-    p->told_ns = now;
+    p->shown_ns = now;
     if (done > total)
         done = total;
     double part = (double)done / (double)total;

@@ -14,7 +14,7 @@ struct progress {
     bool terminal;    // show a bar several times a second; otherwise a line every 3 seconds
     bool bytes;       // the work is counted in bytes, so a rate is shown
     uint64_t began_ns;
-    uint64_t told_ns; // time of the last line, or of the beginning
+    uint64_t shown_ns; // time of the last line, or of the beginning
 };
 
 enum { PROGRESS_TEXT = 512 };
@@ -24,7 +24,7 @@ void progress_begin(struct progress *p, const char *step, const char *file, bool
                     bool terminal);
 
 // Whether progress_due has written a line of this step.
-bool progress_told(const struct progress *p);
+bool progress_was_shown(const struct progress *p);
 
 // Writes a line at `to`, NUL-terminated, when one is due; returns false when none is due. `done` of
 // `total` units of work are done; `total` is more than 0.

@@ -10,10 +10,10 @@ enum { USUAL_WIDTH = 80 };
 unsigned terminal_width(int fd)
 {
     const char *columns = getenv("COLUMNS");
-    unsigned long said = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    unsigned long wanted = columns != NULL ? strtoul(columns, NULL, 10) : 0;
     struct winsize size = {0};
-    bool told = said > 0 && said <= 65535;
+    bool is_set = wanted > 0 && wanted <= 65535;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return told && said < size.ws_col ? (unsigned)said : size.ws_col;
-    return told ? (unsigned)said : USUAL_WIDTH;
+        return is_set && wanted < size.ws_col ? (unsigned)wanted : size.ws_col;
+    return is_set ? (unsigned)wanted : USUAL_WIDTH;
 }

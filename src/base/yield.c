@@ -18,7 +18,7 @@ static _Thread_local struct yield *current;
 void yield_begin(struct yield *y)
 {
     assert(current == NULL);
-    *y = (struct yield){.most_ns = YIELD_MOST_NS};
+    *y = (struct yield){.wait_max_ns = YIELD_WAIT_MAX_NS};
     current = y;
 }
 
@@ -50,6 +50,6 @@ void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double oth
         y->others_ns += waited;
     if (y->others_ns >= YIELD_OTHERS_NS)
         y->level = YIELD_TO_NONE;
-    else if (y->waited_ns >= y->most_ns && y->level == YIELD_TO_ALL)
+    else if (y->waited_ns >= y->wait_max_ns && y->level == YIELD_TO_ALL)
         y->level = YIELD_SOME;
 }

@@ -27,20 +27,20 @@
 
 enum yield_level { YIELD_TO_ALL, YIELD_SOME, YIELD_TO_NONE };
 
-#define YIELD_LOOK_NS UINT64_C(50000000)    // between two measurements
-#define YIELD_MOST_NS UINT64_C(10000000000) // of waiting in all, then YIELD_SOME
-#define YIELD_OTHERS_NS UINT64_C(500000000) // of waiting for other programs, then YIELD_TO_NONE
+#define YIELD_MEASURE_NS UINT64_C(50000000)     // time between two measurements
+#define YIELD_WAIT_MAX_NS UINT64_C(10000000000) // waiting in all, after which YIELD_SOME begins
+#define YIELD_OTHERS_NS UINT64_C(500000000)     // waiting for other programs, then YIELD_TO_NONE
 
-// One piece of work: a reload, a rebuild, the finishing of a dataset. Only base/yield.c and
-// base/parallel.c write the fields; a caller may read the level and the times.
+// The state of one piece of work: a reload, a rebuild, or the finishing of a dataset. Only
+// base/yield.c and base/parallel.c write the fields; a caller may read the level and the times.
 struct yield {
     enum yield_level level;
-    uint64_t waited_ns;  // time in which helpers wanted a processor and had none
-    uint64_t others_ns;  // the part of it in which the rest of the process used few processors
-    uint64_t most_ns;    // YIELD_MOST_NS, or less in a test
-    uint64_t looked_ns;  // monotonic time of the last measurement
-    uint64_t process_ns; // processor time of the process at that time
-    uint64_t helpers_ns; // processor time of all helpers since then
+    uint64_t waited_ns;   // time in which helpers had work but no processor
+    uint64_t others_ns;   // part of `waited_ns` in which other programs had the processors
+    uint64_t wait_max_ns; // YIELD_WAIT_MAX_NS, or less in a test
+    uint64_t measured_ns; // monotonic time of the last measurement
+    uint64_t process_ns;  // processor time of the process at the last measurement
+    uint64_t helpers_ns;  // processor time of all helpers since the last measurement
 };
 
 // From this call until yield_end, all work that the calling thread hands to parallel_run gives way

@@ -318,10 +318,10 @@ bool dataset_may_be_spoiled(const struct dataset *d)
 
 void dataset_check(struct dataset *d)
 {
-    if (atomic_load(&d->source.place) == 0)
+    if (!mapping_is_guarded(&d->source))
         return;
     mapping_compare(source_of(d));
-    if (atomic_load(&index_source_of(d)->place) != 0)
+    if (mapping_is_guarded(index_source_of(d)))
         mapping_compare(index_source_of(d));
     check_change(d);
     unsigned change = atomic_load(&d->change);

@@ -49,7 +49,7 @@ void dataset_remember(struct dataset *d, const atomic_bool *cancel)
 {
     const struct index *x = dataset_current(d);
     uint64_t content;
-    if (atomic_load(&d->content_known) || atomic_load(&d->source.place) == 0)
+    if (atomic_load(&d->content_known) || !mapping_is_guarded(&d->source))
         return;
     if (x->found) {
         if (strcmp(atomic_load(&d->status), DATASET_IN_MAPPING) == 0)

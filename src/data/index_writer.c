@@ -60,7 +60,7 @@ static void unlock(struct index_writer *w)
         return;
     if (temporary_is_named(w->lock_fd, w->lock))
         (void)unlink(w->lock);
-    ending_keeps(w->ending_lock);
+    ending_unregister(w->ending_lock);
     w->ending_lock = 0;
     close(w->lock_fd);
     w->lock_fd = -1;
@@ -70,7 +70,7 @@ static void unlock(struct index_writer *w)
 static unsigned removed_at_end(int fd, const char *path)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 ? ending_removes(path, &status) : 0;
+    return fstat(fd, &status) == 0 ? ending_register(path, &status) : 0;
 }
 
 // Takes the lock and removes the files that a killed builder has left. A builder that finishes or
@@ -137,7 +137,7 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
     w->beside = beside;
     if (place == INDEX_PLACE_TAKEN)
         outcome = INDEX_TAKEN;
-    ending_wait(&signals); // until the files are registered for removal
+    ending_block_signals(&signals); // until the files are registered for removal
     if (place == INDEX_PLACE_FREE)
         outcome = lock(w, error);
     if (outcome == INDEX_LOCKED) {
@@ -148,7 +148,7 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
         else
             outcome = INDEX_UNWRITABLE;
     }
-    ending_go_on(&signals);
+    ending_restore_signals(&signals);
     if (outcome != INDEX_LOCKED)
         index_writer_close(w);
     return outcome;
@@ -313,7 +313,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
         return false;
     }
     w->locked = false;
-    ending_keeps(w->ending_temporary);
+    ending_unregister(w->ending_temporary);
     w->ending_temporary = 0;
     // If this fails, a crash of the machine may bring the old file back; it is then built again.
     (void)file_sync_folder(w->path);
@@ -325,7 +325,7 @@ void index_writer_close(struct index_writer *w)
 {
     if (w->path != NULL && w->locked && temporary_is_named(w->fd, w->temporary))
         (void)unlink(w->temporary);
-    ending_keeps(w->ending_temporary);
+    ending_unregister(w->ending_temporary);
     if (w->path != NULL && w->fd >= 0)
         close(w->fd);
     if (w->path != NULL)

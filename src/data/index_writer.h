@@ -23,7 +23,7 @@ struct index_writer {
     char *lock;                // PATH.lock
     int lock_fd;               // -1: this process does not hold the lock
     bool beside;               // the user has not chosen PATH
-    unsigned ending_temporary; // number for ending_keeps while the file exists
+    unsigned ending_temporary; // number for ending_unregister while the file exists
     unsigned ending_lock;      // the same for the lock
     uint64_t *sums;            // checksums of the published image's blocks, owned; or NULL
 };

@@ -249,7 +249,7 @@ static bool open_unix(struct listener *list, unsigned *count, const struct socka
     added->owns_path = true;
     added->device = file.st_dev;
     added->inode = file.st_ino;
-    added->ending = ending_removes(path, &file);
+    added->ending = ending_register(path, &file);
     return true;
 }
 
@@ -265,9 +265,9 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
     memcpy(address.sun_path, path, strlen(path));
     sigset_t signals;
     int folder = lock_folder(path);
-    ending_wait(&signals); // until it is known that they are to remove it
+    ending_block_signals(&signals); // until it is known that they are to remove it
     bool opened = open_unix(list, count, &address, mode, backlog, error);
-    ending_go_on(&signals);
+    ending_restore_signals(&signals);
     if (folder >= 0)
         close(folder);
     return opened;
@@ -293,6 +293,6 @@ void listener_close(struct listener *listener)
 {
     if (listener->owns_path && has_its_file(listener))
         unlink(listener->text);
-    ending_keeps(listener->ending);
+    ending_unregister(listener->ending);
     close(listener->fd);
 }

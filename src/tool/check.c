@@ -14,7 +14,7 @@ typedef unsigned long long ull;
 enum {
     SHOWN = 10,
     MESSAGE_MAX = 512,
-    LINES_TOLD = 1 << 12, // between two reports of progress
+    LINES_PER_REPORT = 1 << 12, // between two reports of progress
 };
 
 // Reads the lines once more, now that the last record of each key is known. Names the lines that
@@ -36,7 +36,7 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
     for (unsigned i = 0; (result = lines_next(&reader, &record, &fault)) != LINE_END; i++) {
         char message[MESSAGE_MAX];
         uint64_t served;
-        if (i % LINES_TOLD == 0)
+        if (i % LINES_PER_REPORT == 0)
             tool_step_at(reader.offset, text.len);
         if (result == LINE_MALFORMED) {
             if (all || malformed < SHOWN) {
@@ -75,7 +75,7 @@ static bool check_trie(const struct dataset *d, const char *path)
     struct trie_shape shape;
     struct error error;
     tool_step("verifying", path, false);
-    bool good = trie_check_told(dataset_trie(d), &shape, tool_told, NULL, &error);
+    bool good = trie_check_told(dataset_trie(d), &shape, tool_on_progress, NULL, &error);
     tool_step_hide();
     if (!good) {
         fprintf(stderr, "stele: the index is wrong: %s\n", error.text);

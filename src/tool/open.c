@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "tool/tool.h"
 
-static void tell_warning(void *context, bool warning, const char *text)
+static void print_warning(void *context, bool warning, const char *text)
 {
     (void)context;
     if (!warning)
@@ -18,7 +18,7 @@ static void tell_warning(void *context, bool warning, const char *text)
 struct dataset_settings tool_settings(void)
 {
     return (struct dataset_settings){
-        .index = DATASET_INDEX_READ, .notice = tell_warning, .progress = tool_told};
+        .index = DATASET_INDEX_READ, .notice = print_warning, .progress = tool_on_progress};
 }
 
 static bool leads_to(int fd, const char *path)

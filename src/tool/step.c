@@ -29,7 +29,7 @@ void tool_step_hide(void)
     bar_is_shown = false;
 }
 
-void tool_told(void *context, uint64_t done, uint64_t total)
+void tool_on_progress(void *context, uint64_t done, uint64_t total)
 {
     (void)context;
     tool_step_at(done, total);

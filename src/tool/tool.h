@@ -86,6 +86,6 @@ void tool_step_at(uint64_t done, uint64_t total);
 void tool_step_hide(void);
 
 // tool_step_at as a callback.
-void tool_told(void *context, uint64_t done, uint64_t total);
+void tool_on_progress(void *context, uint64_t done, uint64_t total);
 
 #endif

@@ -11,7 +11,7 @@ static const char *told(struct progress *p, uint64_t done, uint64_t total, unsig
 {
     static char text[PROGRESS_TEXT];
     p->began_ns -= 1000000000;
-    p->told_ns = p->began_ns - 1000000000;
+    p->shown_ns = p->began_ns - 1000000000;
     return progress_due(p, done, total, width, text) ? text : "nothing";
 }
 
@@ -89,15 +89,15 @@ static void test_others(void)
     struct progress p;
     char text[PROGRESS_TEXT];
     progress_begin(&p, "indexing", "path/to/d.data", true, false);
-    ok(!progress_due(&p, 1, 2, 80, text) && !progress_told(&p), "nothing at once");
+    ok(!progress_due(&p, 1, 2, 80, text) && !progress_was_shown(&p), "nothing at once");
     p.began_ns -= 2000000000;
-    p.told_ns = p.began_ns;
+    p.shown_ns = p.began_ns;
     ok(!progress_due(&p, 1, 2, 80, text), "nor after two seconds where there is no terminal");
     const char *line = told(&p, 50000000, 100000000, 20);
     ok(strncmp(line, "indexing path/to/d.data:  50 %  ", 32) == 0 &&
            strstr(line, " MB/s  0:0") != NULL,
        "a line for a log has the path, however wide it is: %s", line);
-    ok(progress_told(&p), "and is known to be told");
+    ok(progress_was_shown(&p), "and is known to be told");
     is_text(told(&p, 0, 100, 80), "nothing", "nothing is told of nothing done");
     progress_begin(&p, "indexing", "d", true, true);
     ok(strstr(told(&p, 200, 100, 80), "100 %") != NULL, "there is no more than all");

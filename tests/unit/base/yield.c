@@ -34,21 +34,21 @@ static void check_decision(void)
     yield_begin(&y);
     ok(yield_current() == &y && y.level == YIELD_TO_ALL, "it begins by giving way to all");
     for (unsigned i = 0; i < 199; i++)
-        yield_note(&y, YIELD_LOOK_NS, 1, 0.9);
+        yield_note(&y, YIELD_MEASURE_NS, 1, 0.9);
     is_number(y.level, YIELD_TO_ALL, "9.95 s of waiting for our own threads are borne");
-    yield_note(&y, YIELD_LOOK_NS, 1, 0.9);
+    yield_note(&y, YIELD_MEASURE_NS, 1, 0.9);
     is_number(y.level, YIELD_SOME, "10 s are not");
     for (unsigned i = 0; i < 9; i++)
-        yield_note(&y, YIELD_LOOK_NS, 1, 0.1);
+        yield_note(&y, YIELD_MEASURE_NS, 1, 0.1);
     is_number(y.level, YIELD_SOME, "nor are 0.45 s of waiting for others a reason");
-    yield_note(&y, YIELD_LOOK_NS, 1, 0.1);
+    yield_note(&y, YIELD_MEASURE_NS, 1, 0.1);
     is_number(y.level, YIELD_TO_NONE, "0.5 s are");
-    yield_note(&y, YIELD_LOOK_NS, 0, 1);
+    yield_note(&y, YIELD_MEASURE_NS, 0, 1);
     is_number(y.level, YIELD_TO_NONE, "it does not give way again");
     yield_end();
     yield_begin(&y);
     for (unsigned i = 0; i < 10000; i++)
-        yield_note(&y, YIELD_LOOK_NS, 0, 0);
+        yield_note(&y, YIELD_MEASURE_NS, 0, 0);
     is_number(y.level, YIELD_TO_ALL, "who does not wait gives way for ever");
     yield_end();
     ok(yield_current() == NULL, "it ends");
@@ -169,7 +169,7 @@ static void check_threads(void)
     for (unsigned i = 0; i < count; i++)
         require(thread_start(&threads[i], 0, spin, NULL), "no thread");
     yield_begin(&y);
-    y.most_ns = CLOCK_SECOND / 2;
+    y.wait_max_ns = CLOCK_SECOND / 2;
     parallel_run(parallel_threads(), PARTS / 2, do_part, &w);
     yield_end();
     atomic_store(&spin_ends, true);
