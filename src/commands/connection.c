@@ -84,7 +84,7 @@ static enum command_result reset_command(struct session *s, const struct resp_re
     if (s->reply_mode == REPLY_ON)
         s->reply.out = s->turn.out;
     s->reply.protocol = RESP2;
-    session_turn_aside(s); // the next requests are parsed again: limits may be lower before AUTH
+    session_reread_rest(s); // before AUTH the limits for requests are lower
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }

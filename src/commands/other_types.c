@@ -74,7 +74,7 @@ static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
         return session_has(s, r, i);
     if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &offset))
-        session_doubt(s);
+        session_revoke_reply(s);
     bool found = offset != DATASET_NO_OFFSET;
     if (found)
         counter_add(&s->service->stats.keyspace_hits, 1);

@@ -53,7 +53,7 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
         struct span key = resp_arg(r, (uint32_t)s->request.cursor);
         struct watch_note note = {.len = WATCH_ABSENT};
         // A word that is no UUID is never a key.
-        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->crowded ||
+        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->overflowed ||
             (!w->value.begun && watch_is_noted(w, note.id))) {
             if (!session_may_go_on(s))
                 return COMMAND_AGAIN;
@@ -116,7 +116,7 @@ static enum command_result compare_keys(struct session *s, bool *changed)
     if (w == NULL || (session_snapshot(s)->number == w->snapshot &&
                       dataset_damage(session_dataset(s)) == w->damage))
         return COMMAND_DONE;
-    *changed = w->crowded;
+    *changed = w->overflowed;
     s->integrity.reads = true;
     for (; !*changed && s->request.cursor < watch_count(w); s->request.cursor++) {
         struct watch_note then = watch_note_at(w, s->request.cursor);
@@ -142,7 +142,7 @@ static void begin_exec(struct session *s)
     t->left = t->count;
     t->executing = t->count > 0;
     if (t->executing)
-        session_turn_aside(s);
+        session_reread_rest(s);
     else
         session_end_transaction(s);
 }
@@ -154,7 +154,7 @@ static enum command_result exec_command(struct session *s, const struct resp_req
     (void)r;
     if (t == NULL) {
         resp_error(&s->reply, "ERR EXEC without MULTI");
-    } else if (t->spoiled) {
+    } else if (t->aborted) {
         session_end_transaction(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
     } else if (compare_keys(s, &changed) == COMMAND_AGAIN) {

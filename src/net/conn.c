@@ -229,7 +229,7 @@ static bool borrowed_is_intact(const struct output *out)
     const struct ref *owner;
     unsigned damage_stamp;
     for (size_t i = 0; (owner = output_segment_owner(out, i, &damage_stamp)) != NULL; i++)
-        if (!snapshot_stands(owner, damage_stamp))
+        if (!snapshot_is_intact(owner, damage_stamp))
             return false;
     return true;
 }

@@ -157,7 +157,7 @@ static void run_step(struct worker_slot *slot, enum step step)
         session_wake_trackers(service);
         worker_close_outdated(slot->worker);
         break;
-    case STEP_FORGET: service_forget(service); break;
+    case STEP_FORGET: service_discard_prepared(service); break;
     }
     if (atomic_fetch_sub(&workers->publication.remaining, 1) == 1)
         sem_post(&workers->publication.finished);

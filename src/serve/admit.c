@@ -28,7 +28,7 @@ reject(struct session *s, const struct command_entry *entry, const char *format,
         resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
     } else {
         if (s->transaction != NULL)
-            s->transaction->spoiled = true;
+            s->transaction->aborted = true;
         resp_error(&s->reply, "%s", text);
     }
 }

@@ -95,13 +95,13 @@ void batch_clear(struct batch *b)
     b->keys = 0;
     b->looked_up = 0;
     b->full = false;
-    b->doubt = false;
+    b->uncertain = false;
 }
 
 static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)
 {
     if (!dataset_find_many(d, b->id + first, count, b->offset + first))
-        b->doubt = true;
+        b->uncertain = true;
     for (unsigned i = first; i < first + count; i++)
         if (!b->is_uuid[i])
             b->offset[i] = DATASET_NO_OFFSET;
@@ -113,10 +113,10 @@ void batch_look_up(struct batch *b, const struct dataset *d)
     b->looked_up = b->keys;
 }
 
-void batch_look_up_stretch(struct batch *b, const struct dataset *d, const struct resp_request *r,
-                           uint32_t first, uint32_t step, uint32_t count)
+void batch_look_up_chunk(struct batch *b, const struct dataset *d, const struct resp_request *r,
+                         uint32_t first, uint32_t step, uint32_t count)
 {
-    assert(count <= BATCH_STRETCH);
+    assert(count <= BATCH_CHUNK);
     for (uint32_t i = 0; i < count; i++)
         add_key(b, BATCH_KEYS + i, resp_arg(r, first + i * step));
     look_up(b, d, BATCH_KEYS, count);

@@ -19,7 +19,7 @@ enum {
     BATCH_REQUESTS = 256,
     BATCH_ARGS = 1024,
     BATCH_KEYS = 256,
-    BATCH_STRETCH = 64, // keys of one long request that are looked up together
+    BATCH_CHUNK = 64, // keys of one long request that are looked up together
 };
 
 struct batch_request {
@@ -39,7 +39,7 @@ struct batch {
     unsigned looked_up; // of the keys
     unsigned holders;   // sessions that have requests here; when none has, it is emptied
     bool full;          // one that was read did not fit
-    bool doubt;         // of a key that is nowhere, it may not be known
+    bool uncertain;     // of a key that is nowhere, it may not be known
     // The command named last and its entry: a pipeline names the same one over and over.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
@@ -47,9 +47,9 @@ struct batch {
     struct batch_request request[BATCH_REQUESTS];
     struct resp_arg arg[BATCH_ARGS];
     // Behind the keys of the batch, those of a stretch.
-    struct uuid id[BATCH_KEYS + BATCH_STRETCH];
-    bool is_uuid[BATCH_KEYS + BATCH_STRETCH];
-    uint64_t offset[BATCH_KEYS + BATCH_STRETCH];
+    struct uuid id[BATCH_KEYS + BATCH_CHUNK];
+    bool is_uuid[BATCH_KEYS + BATCH_CHUNK];
+    uint64_t offset[BATCH_KEYS + BATCH_CHUNK];
 };
 
 // Reads requests from the front of `in` and adds them with their keys: at most `limit` requests, no
@@ -71,8 +71,8 @@ void batch_clear(struct batch *b);
 void batch_look_up(struct batch *b, const struct dataset *d);
 
 // The same for `count` arguments of one request, from argument `first` on in steps of `step`: at
-// most BATCH_STRETCH. Their places begin at BATCH_KEYS and are good until the next stretch.
-void batch_look_up_stretch(struct batch *b, const struct dataset *d, const struct resp_request *r,
-                           uint32_t first, uint32_t step, uint32_t count);
+// most BATCH_CHUNK. Their places begin at BATCH_KEYS and are good until the next stretch.
+void batch_look_up_chunk(struct batch *b, const struct dataset *d, const struct resp_request *r,
+                         uint32_t first, uint32_t step, uint32_t count);
 
 #endif

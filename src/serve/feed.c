@@ -57,7 +57,7 @@ static bool is_read_ahead(const struct session *s)
 }
 
 // Keys that are looked up with others' are looked up in the loop's dataset.
-static bool sees_old(const struct session *s)
+static bool uses_old_snapshot(const struct session *s)
 {
     return s->snapshot != NULL && s->snapshot != s->service->snapshot;
 }
@@ -70,8 +70,8 @@ void session_read_ahead(struct session *s, struct bytes in)
     assert(s->turn.ahead.end == 0);
     if (transaction_executes(s->transaction))
         in = transaction_rest(s->transaction);
-    if (s->closing || s->request.running != NULL || begun || !s->authenticated || sees_old(s) ||
-        batch_read(batch, s->service->commands, in, s->ahead_limit) == 0)
+    if (s->closing || s->request.running != NULL || begun || !s->authenticated ||
+        uses_old_snapshot(s) || batch_read(batch, s->service->commands, in, s->ahead_limit) == 0)
         return;
     s->turn.ahead.next = first;
     s->turn.ahead.end = batch->requests;
@@ -184,7 +184,7 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
 }
 
 // True when the request is done with.
-static bool go_on(struct session *s, const struct resp_request *r, bool guarded)
+static bool run_handler(struct session *s, const struct resp_request *r, bool guarded)
 {
     enum command_result result = execute(s, r, guarded);
     if (result == COMMAND_CLOSE)
@@ -194,12 +194,12 @@ static bool go_on(struct session *s, const struct resp_request *r, bool guarded)
 }
 
 // The same, with care where that is needed.
-static bool go_on_safely(struct session *s, const struct resp_request *r)
+static bool run_checked(struct session *s, const struct resp_request *r)
 {
     enum command_result checked = COMMAND_DONE;
     if (s->integrity.careful && s->request.cursor == 0)
         checked = integrity_check_keys(s, r);
-    return checked == COMMAND_DONE ? go_on(s, r, true) : checked == COMMAND_CLOSE;
+    return checked == COMMAND_DONE ? run_handler(s, r, true) : checked == COMMAND_CLOSE;
 }
 
 // The reply to a request read ahead will take another turn, for which the batch does not live.
@@ -222,7 +222,7 @@ static size_t answer_ahead(struct session *s, struct bytes in)
         s->request.keys.first = (uint32_t)s->request.running->command->keys.first;
         s->request.keys.count = next->keys;
         s->request.keys.batch_index = next->first_key;
-        if (!go_on_safely(s, &request))
+        if (!run_checked(s, &request))
             beginning = BEGINNING_WAITS;
     }
     if (beginning == BEGINNING_WAITS) {
@@ -243,7 +243,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
     enum beginning beginning = BEGINNING_RUNS;
     if (s->request.running == NULL)
         beginning = begin(s, &request, entry, s->request.progress.inline_form);
-    if (beginning == BEGINNING_WAITS || (beginning == BEGINNING_RUNS && !go_on_safely(s, &request)))
+    if (beginning == BEGINNING_WAITS || (beginning == BEGINNING_RUNS && !run_checked(s, &request)))
         return 0;
     size_t size = s->request.progress.at;
     s->request.progress = (struct resp_progress){0};
@@ -297,33 +297,33 @@ static bool at_boundary(const struct session *s)
 
 // Hands out messages, all that wait or as much as a turn may and there is room for: what is left
 // goes on before the next reply. There is room.
-static void hand_out(struct session *s)
+static void deliver_pushes(struct session *s)
 {
-    size_t left = s->pushes.len - s->pushes_taken;
+    size_t left = s->pushes.len - s->pushes_delivered;
     size_t part = left < s->turn.pushes_left ? left : s->turn.pushes_left;
     size_t room = SESSION_OUTPUT_HIGH - output_pending(s->turn.out);
     part = part < room ? part : room;
-    output_append(s->turn.out, span_of(s->pushes.ptr + s->pushes_taken, part));
-    s->pushes_taken += part;
+    output_append(s->turn.out, span_of(s->pushes.ptr + s->pushes_delivered, part));
+    s->pushes_delivered += part;
     s->turn.pushes_left -= part;
-    if (s->pushes_taken < s->pushes.len)
+    if (s->pushes_delivered < s->pushes.len)
         return;
     s->pushes.len = 0;
-    s->pushes_taken = 0;
+    s->pushes_delivered = 0;
 }
 
 // Tells a client that tracks, once, that the dataset of its loop has been replaced.
-static void tell_replaced(struct session *s)
+static void report_replacement(struct session *s)
 {
     uint64_t now = s->service->snapshot->number;
-    if (s->tracking->told == now)
+    if (s->tracking->reported == now)
         return;
-    s->tracking->told = now;
+    s->tracking->reported = now;
     s->tracking->invalidate(s);
 }
 
 // What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
-static enum feed_status stopped_by(struct session *s)
+static enum feed_status stop_reason(struct session *s)
 {
     bool room = output_pending(s->turn.out) < SESSION_OUTPUT_HIGH;
     if (s->snapshot != NULL && at_boundary(s)) {
@@ -332,9 +332,9 @@ static enum feed_status stopped_by(struct session *s)
         integrity_begin(s);
     }
     if (s->tracking != NULL && at_boundary(s))
-        tell_replaced(s);
+        report_replacement(s);
     if (s->pushes.len > 0 && room && at_boundary(s))
-        hand_out(s);
+        deliver_pushes(s);
     if (s->killed || session_oom(s, s->turn.out))
         return FEED_CLOSE;
     if (s->pushes.len > 0 && (!room || at_boundary(s)))
@@ -346,7 +346,7 @@ static enum feed_status stopped_by(struct session *s)
 
 // The last request is done with, and so is what CLIENT CACHING said of it, unless it was one of
 // CLIENT itself or MULTI has begun.
-static void forget_caching(struct session *s)
+static void end_caching(struct session *s)
 {
     const struct command_entry *done = s->last;
     bool keeps =
@@ -357,12 +357,12 @@ static void forget_caching(struct session *s)
 
 // A request is done with, an EXEC with all it executes, so what it said about the next one begins,
 // and what was said about it ends.
-static void follow_modes(struct session *s)
+static void advance_modes(struct session *s)
 {
     bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
     s->reply_mode = (s->reply_mode & REPLY_OFF) | (skip ? REPLY_SKIP : 0);
     if (s->tracking != NULL)
-        forget_caching(s);
+        end_caching(s);
 }
 
 // Nothing but the request itself has a say in how it is answered.
@@ -370,7 +370,7 @@ static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
            s->authenticated && s->request.running == NULL && !s->integrity.careful &&
-           s->service->paused_until == 0 && !s->service->batch.doubt;
+           s->service->paused_until == 0 && !s->service->batch.uncertain;
 }
 
 // Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
@@ -394,7 +394,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
         s->request.keys.first = (uint32_t)next->entry->command->keys.first;
         s->request.keys.count = next->keys;
         s->request.keys.batch_index = next->first_key;
-        if (!go_on(s, &request, false)) {
+        if (!run_handler(s, &request, false)) {
             keep_request(s, &request, next->size);
             break;
         }
@@ -406,18 +406,19 @@ static size_t answer_lookups(struct session *s, struct bytes in)
 
 // Answers the next request in `in`, or in the transaction that is executed; how many bytes of `in`
 // are done with.
-static size_t answer_next(struct session *s, struct bytes in, struct output *nowhere, bool *partial)
+static size_t answer_next(struct session *s, struct bytes in, struct output *discarded,
+                          bool *partial)
 {
     bool executing = transaction_executes(s->transaction);
     bool silent = (s->reply_mode & (REPLY_OFF | REPLY_SKIP)) != 0;
-    s->reply.out = silent ? nowhere : s->turn.out;
+    s->reply.out = silent ? discarded : s->turn.out;
     if (is_plain(s)) {
         size_t done = answer_lookups(s, in);
         if (done > 0 || s->request.running != NULL) {
             if (s->reply.errors > 0)
                 count_errors(s);
             if (s->tracking != NULL && done > 0)
-                forget_caching(s);
+                end_caching(s);
             return done;
         }
     }
@@ -426,26 +427,26 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *now
         count_errors(s);
     if (silent) {
         // Output that nobody gets fills nothing that would end the turn.
-        session_charge(s, output_pending(nowhere) / SILENT_BYTES_PER_WORK);
-        output_take(nowhere, output_pending(nowhere));
+        session_charge(s, output_pending(discarded) / SILENT_BYTES_PER_WORK);
+        output_take(discarded, output_pending(discarded));
     }
     if (executing && transaction_advance(s->transaction, done))
         session_end_transaction(s);
     if ((s->reply_mode != REPLY_ON || s->tracking != NULL) && done > 0 &&
         !transaction_executes(s->transaction))
-        follow_modes(s);
+        advance_modes(s);
     return executing ? 0 : done;
 }
 
 // Answers requests until something stops it; how many bytes of `in` are done with.
 static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
 {
-    struct output nowhere = {0};
+    struct output discarded = {0};
     size_t consumed = 0;
     bool partial = false;
     s->waiting = false;
     for (;;) {
-        *status = stopped_by(s);
+        *status = stop_reason(s);
         if (*status != FEED_NEEDS_INPUT ||
             ((consumed == in.len || partial) && !transaction_executes(s->transaction)))
             break;
@@ -455,10 +456,10 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
         *status = FEED_TURN_OVER;
         if (s->turn.work_left == 0)
             break;
-        consumed += answer_next(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &nowhere,
+        consumed += answer_next(s, (struct bytes){in.ptr + consumed, in.len - consumed}, &discarded,
                                 &partial);
     }
-    output_release(&nowhere);
+    output_release(&discarded);
     return consumed;
 }
 

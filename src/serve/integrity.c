@@ -53,20 +53,20 @@ enum command_result integrity_check_keys(struct session *s, const struct resp_re
 // What a command can be taken back to: its state before this turn. `collected` is a copy, because
 // the handler may write over the session's or release it; empty for a command that is not called
 // again.
-struct before {
+struct checkpoint {
     uint64_t cursor;
     uint64_t sum;
     struct buf collected;
     struct output_mark output;
 };
 
-static void take_back(struct session *s, const struct before *before)
+static void restore(struct session *s, const struct checkpoint *start)
 {
-    s->request.cursor = before->cursor;
-    s->request.sum = before->sum;
+    s->request.cursor = start->cursor;
+    s->request.sum = start->sum;
     s->request.collected.len = 0;
-    buf_append(&s->request.collected, buf_span(&before->collected));
-    output_rewind(s->reply.out, before->output);
+    buf_append(&s->request.collected, buf_span(&start->collected));
+    output_rewind(s->reply.out, start->output);
 }
 
 enum command_result integrity_call(struct session *s, const struct resp_request *r)
@@ -75,27 +75,27 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
     const struct dataset *d = session_dataset(s);
     bool ordered = (command->flags & ORDERED) != 0;
     bool again = !ordered || !dataset_index_is_bad(d);
-    struct before before = {s->request.cursor, s->request.sum, {0}, output_mark(s->reply.out)};
+    struct checkpoint start = {s->request.cursor, s->request.sum, {0}, output_mark(s->reply.out)};
     if (ordered && s->request.collected.len > 0)
-        buf_append(&before.collected, buf_span(&s->request.collected));
-    s->oom |= before.collected.oom;
-    s->integrity.guarded = true;
+        buf_append(&start.collected, buf_span(&s->request.collected));
+    s->oom |= start.collected.oom;
+    s->integrity.revocable = true;
     for (unsigned tries = 0; again && tries < TRIES_MAX; tries++) {
         unsigned round = ordered ? dataset_index_round(d) : 0;
-        s->integrity.doubtful = false;
+        s->integrity.revoked = false;
         enum command_result result = command->handler(s, r);
-        if (!s->integrity.doubtful && (!ordered || dataset_index_stands(d, round))) {
-            s->integrity.guarded = false;
-            buf_release(&before.collected);
-            s->request.replied |= output_pending(s->reply.out) != before.output.pending;
+        if (!s->integrity.revoked && (!ordered || dataset_index_stands(d, round))) {
+            s->integrity.revocable = false;
+            buf_release(&start.collected);
+            s->request.replied |= output_pending(s->reply.out) != start.output.pending;
             return result;
         }
-        take_back(s, &before);
+        restore(s, &start);
         again = ordered && !dataset_index_is_bad(d);
     }
-    s->integrity.guarded = false;
-    s->integrity.doubtful = false;
-    buf_release(&before.collected);
+    s->integrity.revocable = false;
+    s->integrity.revoked = false;
+    buf_release(&start.collected);
     buf_release(&s->request.collected);
     if (s->request.replied)
         s->killed = true;

@@ -141,7 +141,7 @@ uint64_t service_oldest_snapshot(const struct service *service)
                : 0;
 }
 
-void service_forget(struct service *service)
+void service_discard_prepared(struct service *service)
 {
     if (service->next_snapshot != NULL)
         ref_drop(&service->next_snapshot->ref);
@@ -183,7 +183,7 @@ uint64_t service_random(struct service *service, uint64_t limit)
 
 void service_release(struct service *service)
 {
-    service_forget(service);
+    service_discard_prepared(service);
     ref_drop(&service->snapshot->ref);
     session_table_release(&service->table);
     histogram_table_release(&service->histograms);

@@ -97,7 +97,7 @@ struct client_facts {
 struct client_owner {
     void (*wake)(struct session *s); // to feed it, or close it when it is killed
     void (*describe)(const struct session *s, struct client_facts *facts);
-    void (*grown)(struct session *s); // holds more, though it has no turn
+    void (*memory_grown)(struct session *s); // holds more, though it has no turn
 };
 
 // One loop's. Only its thread touches it, but for reading the counters.
@@ -161,7 +161,7 @@ uint64_t service_generation(const struct service *service, const struct snapshot
 uint64_t service_oldest_snapshot(const struct service *service);
 
 // Drops what was prepared, if anything was.
-void service_forget(struct service *service);
+void service_discard_prepared(struct service *service);
 
 // Compares the files of the loop's dataset with what they were, and has what is new logged
 // (dataset_check): every second or so, in one loop's thread. True when the index may be spoiled, or

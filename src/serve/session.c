@@ -114,7 +114,7 @@ void session_shed(struct session *s)
     s->request.args = NULL;
     s->request.args_capacity = 0;
     buf_release(&s->pushes);
-    s->pushes_taken = 0;
+    s->pushes_delivered = 0;
     buf_release(&s->request.collected);
 }
 
@@ -182,24 +182,24 @@ static bool count_lookup(struct session *s, bool found)
 }
 
 // Looks up keys of the running command from argument `i` on.
-static void look_up_stretch(struct session *s, const struct resp_request *r, uint32_t i)
+static void look_up_chunk(struct session *s, const struct resp_request *r, uint32_t i)
 {
     const struct command *command = s->request.running->command;
     uint32_t step = (uint32_t)command->keys.step;
     uint32_t before = (i - (uint32_t)command->keys.first) / step;
     uint32_t left = command_keys(command, r->argc) - before;
-    uint32_t count = left < BATCH_STRETCH ? left : BATCH_STRETCH;
+    uint32_t count = left < BATCH_CHUNK ? left : BATCH_CHUNK;
     assert(i >= (uint32_t)command->keys.first && left > 0);
-    batch_look_up_stretch(&s->service->batch, session_dataset(s), r, i, step, count);
+    batch_look_up_chunk(&s->service->batch, session_dataset(s), r, i, step, count);
     s->request.keys.first = i;
     s->request.keys.count = count;
     s->request.keys.batch_index = BATCH_KEYS;
 }
 
-void session_doubt(struct session *s)
+void session_revoke_reply(struct session *s)
 {
-    if (s->integrity.guarded)
-        s->integrity.doubtful = true;
+    if (s->integrity.revocable)
+        s->integrity.revoked = true;
     else
         s->killed = true; // its command may have written some of its reply
 }
@@ -214,7 +214,7 @@ static __attribute__((noinline)) uint64_t find_again(struct session *s,
     uint64_t offset = DATASET_NO_OFFSET;
     if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
         !dataset_find_many(session_dataset(s), &id, 1, &offset))
-        session_doubt(s);
+        session_revoke_reply(s);
     return offset;
 }
 
@@ -224,11 +224,12 @@ static uint64_t offset_of(struct session *s, const struct resp_request *r, uint3
     uint32_t step = (uint32_t)s->request.running->command->keys.step;
     uint32_t number = step == 1 ? i - s->request.keys.first : (i - s->request.keys.first) / step;
     if (i < s->request.keys.first || number >= s->request.keys.count) {
-        look_up_stretch(s, r, i);
+        look_up_chunk(s, r, i);
         number = 0;
     }
     uint64_t offset = s->service->batch.offset[s->request.keys.batch_index + number];
-    return offset == DATASET_NO_OFFSET && s->service->batch.doubt ? find_again(s, r, i) : offset;
+    return offset == DATASET_NO_OFFSET && s->service->batch.uncertain ? find_again(s, r, i)
+                                                                      : offset;
 }
 
 // Goes on looking for the end of a value of which the first part has none. False when it has not
@@ -373,17 +374,17 @@ void session_kill(struct session *s)
     s->killed = true;
     // At once, so that clients who do not read cannot hold what a turn of PUBLISH would send them.
     buf_release(&s->pushes);
-    s->pushes_taken = 0;
+    s->pushes_delivered = 0;
     session_wake(s);
 }
 
 // What has been handed out makes room for others, when that moves no more bytes than have left.
-static void forget_handed_out(struct session *s)
+static void remove_delivered(struct session *s)
 {
-    if (s->pushes_taken < s->pushes.len - s->pushes_taken)
+    if (s->pushes_delivered < s->pushes.len - s->pushes_delivered)
         return;
-    buf_remove_front(&s->pushes, s->pushes_taken);
-    s->pushes_taken = 0;
+    buf_remove_front(&s->pushes, s->pushes_delivered);
+    s->pushes_delivered = 0;
 }
 
 void session_push(struct session *s, struct span message)
@@ -393,7 +394,7 @@ void session_push(struct session *s, struct span message)
 
 void session_push_parts(struct session *s, const struct span *parts, unsigned count)
 {
-    size_t waiting = s->pushes.len - s->pushes_taken;
+    size_t waiting = s->pushes.len - s->pushes_delivered;
     if (s->killed || s->closing) // what waits already is still handed out
         return;
     for (unsigned i = 0; i < count; i++)
@@ -404,12 +405,12 @@ void session_push_parts(struct session *s, const struct span *parts, unsigned co
         session_kill(s);
         return;
     }
-    forget_handed_out(s);
+    remove_delivered(s);
     for (unsigned i = 0; i < count; i++)
         buf_append(&s->pushes, parts[i]);
     session_wake(s);
-    if (s->service->owner.grown != NULL)
-        s->service->owner.grown(s);
+    if (s->service->owner.memory_grown != NULL)
+        s->service->owner.memory_grown(s);
 }
 
 size_t session_memory(const struct session *s)

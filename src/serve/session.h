@@ -124,8 +124,8 @@ struct session {
         unsigned damage; // of the dataset when the command, or the turn, began
         bool reads;      // the dataset may have been read since
         bool careful;    // there was damage, so keys are checked before a command
-        bool guarded;    // the reply of the running handler can be taken back
-        bool doubtful;   // the reply of the running handler is to be taken back
+        bool revocable;  // the reply of the running handler can be taken back
+        bool revoked;    // the reply of the running handler is to be taken back
     } integrity;
 
     // Parts that only some sessions have, owned.
@@ -152,7 +152,7 @@ struct session {
 
     // Messages that wait for the next command boundary.
     struct buf pushes;
-    size_t pushes_taken; // bytes of `pushes` that have been handed out, perhaps half a message
+    size_t pushes_delivered; // bytes of `pushes` that have been handed out, perhaps half a message
 };
 
 // Starts a conversation with the client that CLIENT ID calls `id`.
@@ -229,7 +229,7 @@ static inline bool session_may_idle_out(const struct session *s)
 
 // For handlers: what stands behind this request is not what comes next, or is to be read in another
 // way than it has been.
-static inline void session_turn_aside(struct session *s)
+static inline void session_reread_rest(struct session *s)
 {
     s->turn.ahead.end = s->turn.ahead.next;
 }
@@ -296,7 +296,7 @@ enum lookup session_find_end(struct session *s, struct span *value);
 
 // For handlers that look up a key: a key that was not found may exist, as the index is damaged. The
 // command's reply is then taken back (integrity.h).
-void session_doubt(struct session *s);
+void session_revoke_reply(struct session *s);
 
 // Forgets the requests that were read ahead, which ends the session's part of the batch.
 static inline void session_forget_ahead(struct session *s)

@@ -5,16 +5,16 @@
 
 #include "data/dataset.h"
 
-static void release_placed(struct ref *ref)
+static void release_embedded(struct ref *ref)
 {
     struct snapshot *snapshot = (struct snapshot *)ref; // its first member
     link_remove(&snapshot->link);
     ref_drop(dataset_ref(snapshot->dataset));
 }
 
-static void release_new(struct ref *ref)
+static void release_allocated(struct ref *ref)
 {
-    release_placed(ref);
+    release_embedded(ref);
     free(ref);
 }
 
@@ -23,7 +23,7 @@ void snapshot_init(struct snapshot *snapshot, struct dataset *dataset)
     ref_take(dataset_ref(dataset));
     *snapshot = (struct snapshot){.dataset = dataset};
     link_init(&snapshot->link);
-    ref_init(&snapshot->ref, release_placed);
+    ref_init(&snapshot->ref, release_embedded);
 }
 
 struct snapshot *snapshot_new(struct dataset *dataset)
@@ -32,7 +32,7 @@ struct snapshot *snapshot_new(struct dataset *dataset)
     if (snapshot == NULL)
         return NULL;
     snapshot_init(snapshot, dataset);
-    snapshot->ref.release = release_new;
+    snapshot->ref.release = release_allocated;
     return snapshot;
 }
 
@@ -41,7 +41,7 @@ const struct snapshot *snapshot_of(const struct ref *ref)
     return (const struct snapshot *)ref;
 }
 
-bool snapshot_stands(const struct ref *ref, unsigned damage)
+bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp)
 {
-    return dataset_look(snapshot_of(ref)->dataset) == damage;
+    return dataset_look(snapshot_of(ref)->dataset) == damage_stamp;
 }

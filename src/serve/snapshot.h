@@ -33,6 +33,6 @@ struct snapshot *snapshot_new(struct dataset *dataset);
 const struct snapshot *snapshot_of(const struct ref *ref);
 
 // Whether the dataset of the snapshot that `ref` refers to has no more damage now than `damage`.
-bool snapshot_stands(const struct ref *ref, unsigned damage);
+bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp);
 
 #endif

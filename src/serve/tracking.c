@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
-struct tracking *tracking_new(uint64_t told, void (*invalidate)(struct session *s))
+struct tracking *tracking_new(uint64_t reported, void (*invalidate)(struct session *s))
 {
     struct tracking *t = calloc(1, sizeof *t);
     if (t == NULL)
         return NULL;
-    t->told = told;
+    t->reported = reported;
     t->invalidate = invalidate;
     return t;
 }

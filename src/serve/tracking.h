@@ -27,7 +27,7 @@ struct tracking {
     enum tracking_caching caching;
     bool broken;          // the client that invalidations are redirected to is gone
     uint64_t redirect;    // the id of that client; 0: none
-    uint64_t told;        // the number of the newest snapshot that the client knows of
+    uint64_t reported;    // number of the newest snapshot that the client has been told of
     struct buf *prefixes; // in their order
     unsigned prefix_count;
     // Tells the client that its dataset has been replaced. Called between two replies.
@@ -35,7 +35,7 @@ struct tracking {
 };
 
 // Tracking of a client that reads the snapshot of that number. NULL when memory is short.
-struct tracking *tracking_new(uint64_t told, void (*invalidate)(struct session *s));
+struct tracking *tracking_new(uint64_t reported, void (*invalidate)(struct session *s));
 
 // Frees the tracking. NULL is allowed.
 void tracking_free(struct tracking *t);

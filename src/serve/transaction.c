@@ -38,7 +38,7 @@ enum transaction_queued transaction_queue(struct transaction *t, const struct re
                                           size_t limit)
 {
     struct buf *b = &t->requests;
-    if (t->spoiled)
+    if (t->aborted)
         return TRANSACTION_QUEUED;
     append_count(b, '*', r->argc);
     for (uint32_t i = 0; i < r->argc; i++) {

@@ -14,7 +14,7 @@ struct transaction {
     uint32_t count; // of requests that are kept
     uint32_t left;  // of them, still to be executed
     size_t at;      // bytes of them that have been executed
-    bool spoiled;   // a request was rejected, so EXEC refuses
+    bool aborted;   // a request was rejected, so EXEC refuses
     bool executing;
 };
 

@@ -63,7 +63,7 @@ bool watch_is_noted(const struct watch *w, struct uuid id)
 bool watch_is_full(struct watch *w)
 {
     bool full = watch_count(w) == KEYS_MAX;
-    w->crowded |= full;
+    w->overflowed |= full;
     return full;
 }
 

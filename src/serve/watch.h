@@ -24,7 +24,7 @@ struct watch_note {
 struct watch {
     uint64_t snapshot; // the number of the snapshot in which the first key was noted
     unsigned damage;   // of its dataset at that time
-    bool crowded;      // there were more keys than are remembered
+    bool overflowed;   // there were more keys than are remembered
     struct buf notes;
     // The value that is being read, from turn to turn.
     struct {
@@ -57,7 +57,7 @@ struct watch_note watch_note_at(const struct watch *w, size_t i);
 // is false.
 bool watch_is_noted(const struct watch *w, struct uuid id);
 
-// Whether no further key is remembered; sets `crowded` then.
+// Whether no further key is remembered; sets `overflowed` then.
 bool watch_is_full(struct watch *w);
 
 // Adds a note. Returns false when memory is short.

@@ -501,7 +501,7 @@ static void check_no_uuids(void)
         is_bytes(found(1 + KEYS), SPAN("a"), "an upper-case UUID is somewhere");
 
         struct resp_request r = {in.ptr, batch.arg, KEYS + 3};
-        batch_look_up_stretch(&batch, dataset, &r, 1, 1, KEYS + 2);
+        batch_look_up_chunk(&batch, dataset, &r, 1, 1, KEYS + 2);
         is_bytes(found(BATCH_KEYS), SPAN("nil"), "in a stretch: the nil UUID");
         for (unsigned i = 0; i < KEYS; i++)
             ok(batch.offset[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere",
@@ -534,7 +534,7 @@ static void check_once(void)
     is_bytes(found(3), SPAN("a"), "those read since are");
     is_bytes(found(4), SPAN("-"), "the second");
     is_bytes(found(5), SPAN("bb"), "the third");
-    for (unsigned i = 6; i < BATCH_KEYS + BATCH_STRETCH; i++)
+    for (unsigned i = 6; i < BATCH_KEYS + BATCH_CHUNK; i++)
         if (batch.offset[i] != 0)
             require(false, "offset %u is written", i);
     buf_release(&input);
@@ -542,7 +542,7 @@ static void check_once(void)
 
 static void check_stretch(void)
 {
-    enum { ARGS = 2 * BATCH_STRETCH + 10 };
+    enum { ARGS = 2 * BATCH_CHUNK + 10 };
     static struct resp_arg args[ARGS];
     static struct uuid ids[BATCH_KEYS];
     static uint64_t offsets[BATCH_KEYS];
@@ -563,11 +563,11 @@ static void check_stretch(void)
     for (unsigned before = 0; before < 2; before++) {
         memcpy(offsets, batch.offset, sizeof offsets);
         for (uint32_t step = 1; step <= 2; step++) {
-            static const uint32_t counts[] = {1, 2, BATCH_STRETCH - 1, BATCH_STRETCH};
+            static const uint32_t counts[] = {1, 2, BATCH_CHUNK - 1, BATCH_CHUNK};
             for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
                 unsigned wrong = 0;
                 for (uint32_t first = 1; first <= 5; first++) {
-                    batch_look_up_stretch(&batch, dataset, &r, first, step, counts[i]);
+                    batch_look_up_chunk(&batch, dataset, &r, first, step, counts[i]);
                     for (unsigned j = 0; j < counts[i]; j++)
                         wrong += !span_equal(found(BATCH_KEYS + j),
                                              span_text(values[(first + j * step) % 5]));

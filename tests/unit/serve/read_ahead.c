@@ -614,8 +614,8 @@ static void check_turn_over(void)
 static void check_large_mgets(void)
 {
     static const unsigned keys[] = {
-        BATCH_STRETCH - 1, BATCH_STRETCH,  BATCH_STRETCH + 1, BATCH_KEYS - 1, BATCH_KEYS,
-        BATCH_KEYS + 1,    BATCH_ARGS - 2, BATCH_ARGS - 1,    BATCH_ARGS,     5000};
+        BATCH_CHUNK - 1, BATCH_CHUNK,    BATCH_CHUNK + 1, BATCH_KEYS - 1, BATCH_KEYS,
+        BATCH_KEYS + 1,  BATCH_ARGS - 2, BATCH_ARGS - 1,  BATCH_ARGS,     5000};
     for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
         start_clients(3);
         for (unsigned j = 0; j < 3; j++) {
