@@ -1,4 +1,5 @@
-// Finding the files that the options name, and comparing them.
+// Finds the identity of each file that the options name, even before the file exists, and compares
+// the identities pair by pair.
 #include "files.h"
 
 #include <errno.h>
@@ -13,30 +14,32 @@
 #include "data/index_place.h"
 #include "options.h"
 
-enum { LINKS_MAX = 40 };
+enum { LINKS_MAX = 40 }; // symbolic links followed for one path, as many as Linux follows
 
-// The place of a file. An existing file is known by its device and inode, a missing one by the
-// device and inode of its folder and by its name there.
+// The identity of a file. For a file that does not exist, it is that of its folder, and the name
+// that the file would have there.
 struct place {
-    bool known;
-    bool exists;
+    bool known;  // false: the file cannot be compared, and counts as different from all others
+    bool exists; // the file exists
     dev_t device;
     ino_t inode;
-    char name[NAME_MAX + 1];
+    char name[NAME_MAX + 1]; // only of a file that does not exist
 };
 
+// A file that an option or a standard stream names.
 struct named_file {
-    const char *what;
-    const char *path;  // "" for a standard stream, or when there is no such file
-    const char *fault; // why the log must not go to it
-    bool written;
-    bool stream;
+    const char *what;  // the option or the stream, for the message
+    const char *path;  // "" for a standard stream, or when the option is not used
+    const char *fault; // the reason why the log must not be written to it
+    bool written;      // the server writes to it
+    bool stream;       // it is standard output or standard error
     struct place place;
 };
 
-static const struct options *options; // of files_log_fault
+static const struct options *options; // of the last files_are_distinct, for files_log_fault
 
-// A device counts as different from every file, as writing to it destroys nothing.
+// The place of an existing file. That of a device is not known: writing to a device such as
+// /dev/null destroys nothing, so several options may name it.
 static struct place place_of_status(const struct stat *status)
 {
     return (struct place){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),
@@ -54,6 +57,7 @@ static const char *split(const char *path, char folder[PATH_MAX])
     return slash != NULL ? slash + 1 : path;
 }
 
+// The place of the file at `path`, after following symbolic links, even to a missing file.
 static struct place place_of(const char *path)
 {
     char now[PATH_MAX];
@@ -76,7 +80,8 @@ static struct place place_of(const char *path)
             }
             return place;
         }
-        // A symbolic link to a missing file: a file made under the link's name is made there.
+        // A symbolic link to a missing file. Opening the link would make that file, so its place is
+        // the one to compare.
         target[len] = '\0';
         snprintf(next, sizeof next, "%s%s", target[0] == '/' ? "" : folder, target);
         if (strlen(next) >= sizeof now)
@@ -92,7 +97,7 @@ static bool is_same(const struct place *a, const struct place *b)
            a->inode == b->inode && strcmp(a->name, b->name) == 0;
 }
 
-// Sets the path of the index file; "" when there is none or it is not known.
+// Sets the path of the index file; "" when no index file is used or its path is not known.
 static void find_index_path(const struct options *o, char path[PATH_MAX])
 {
     char real[PATH_MAX];
@@ -104,7 +109,8 @@ static void find_index_path(const struct options *o, char path[PATH_MAX])
         path[0] = '\0';
 }
 
-// The files that Stele reads, and the index file and its lock. Nothing else may be written to them.
+// The files that must stay unharmed: those that the server reads, the index file, and its lock.
+// Neither the log nor a standard stream may be written to them.
 enum { OWN_FILES = 4 };
 
 struct own_files {
@@ -162,7 +168,7 @@ bool files_are_distinct(const struct options *o, struct error *error)
                  S_ISREG(status.st_mode))
             files[i].place = place_of_status(&status);
         for (unsigned j = 0; j < i; j++) {
-            // Both standard streams may lead to the same file, and to the log.
+            // Both standard streams may lead to the same file, and that may be the log file.
             bool both_may =
                 files[i].stream && (files[j].stream || files[j].path == o->settings.logfile);
             if (both_may || !(files[i].written || files[j].written) ||

@@ -1,9 +1,9 @@
-// A file that stele-server writes to must be neither a file that it reads nor another one that it
-// writes to. Log lines appended to the data file, or an index renamed over a password file, would
-// destroy it.
+// Checks that no two options of stele-server name the same file if the server writes to it.
+// Otherwise log lines could be appended to the data file, or an index file could replace the
+// password file.
 //
-// Files are compared by device and inode, through links of any kind, not by their names. A file
-// that does not exist yet is compared by its future folder and name.
+// Files are compared by device and inode, not by name, so links of any kind are followed. A file
+// that does not exist yet is compared by the folder and the name that it would get.
 #ifndef STELE_FILES_H
 #define STELE_FILES_H
 
@@ -13,14 +13,14 @@ struct error;
 struct options;
 
 // Compares the data file, the password file, the log file, the index file and its lock, the unix
-// socket, and the files of the standard streams. Returns false with a message that names two that
-// are the same.
+// socket, and the files of standard output and standard error. Returns false with a message when
+// two are the same and the server writes to one of them. `o` must stay valid for files_log_fault.
 bool files_are_distinct(const struct options *o, struct error *error);
 
-// For log_check, each time the log is opened. Returns why the log must not go to the file `fd` or,
-// with -1, to the file at `path`, which need not exist; NULL when it may. Refused are the files of
-// the last files_are_distinct that Stele reads, the index file and its lock. Any thread may call
-// it.
+// Returns the reason why the log must not be written to a file, or NULL when it may. The file is
+// the open file `fd`; when `fd` is -1, it is the file at `path`, which need not exist. Refused are
+// the data file, the password file, the index file and its lock, as the options of the last
+// files_are_distinct name them. It is a function for log_check; any thread may call it.
 const char *files_log_fault(const char *path, int fd);
 
 #endif

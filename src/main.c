@@ -1,4 +1,5 @@
-// stele-server: options, dataset, server, exit code. The only file that knows all the others.
+// The program stele-server: reads the options, opens the log, the addresses and the dataset, and
+// runs the server. It is the only file that connects commands/ with net/.
 #include <errno.h>
 #include <fcntl.h>
 #ifdef __GLIBC__
@@ -32,26 +33,29 @@
 
 typedef unsigned long long ull;
 
+// Prints the reason why the program ends and returns its exit status.
 static int fail(const struct error *error)
 {
     fprintf(stderr, "%sstele-server: %s\n", log_priority(LOG_FATAL), error->text);
     return EXIT_FAILURE;
 }
 
-// Opening the data file, at the start and to reload. While the index is built: a bar on a terminal,
-// otherwise a line in the log every few seconds.
+// The context of open_dataset, which opens the data file at the start and for each reload. At the
+// start the progress of building the index is a bar, if standard error is a terminal. Otherwise it
+// is a log line every few seconds.
 struct opening {
     const struct options *options;
-    bool reloading; // others write to the terminal, too
+    bool reloading; // the server serves; before that, only the main thread writes to the terminal
     const struct server *server;
     struct progress progress;
 };
 
+// Logs a line about the data file or the index file; see struct dataset_settings.
 static void log_notice(void *context, bool warning, const char *text)
 {
     const struct opening *opening = context;
     if (!opening->reloading && opening->progress.terminal)
-        fputs("\r\033[K", stderr); // where the bar may be
+        fputs("\r\033[K", stderr); // erases the bar
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }
 
@@ -75,7 +79,7 @@ static void log_figures(const struct opening *opening, const struct dataset *dat
         log_write(LOG_WARNING, "%s: skipped %llu malformed lines of %llu", data_file,
                   (ull)f->malformed, (ull)f->lines);
     if (f->duplicates > 0)
-        log_write(LOG_NOTICE, "%s: %llu lines are replaced by later ones of the same key",
+        log_write(LOG_NOTICE, "%s: %llu lines are replaced by later lines with the same key",
                   data_file, (ull)f->duplicates);
     double each = f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0;
     if (dataset_index_is_mapped(dataset))
@@ -86,7 +90,8 @@ static void log_figures(const struct opening *opening, const struct dataset *dat
                   (ull)f->keys, data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes, each);
 }
 
-// By its name, and as it has no line of data.
+// Returns true for a file with the name of a configuration file in which all lines are malformed. A
+// user of redis-server may pass such a file as the first argument.
 static bool looks_like_configuration(const char *path, const struct dataset_figures *f)
 {
     static const char *const endings[] = {".conf", ".cfg", ".ini", ".toml", ".yaml", ".yml"};
@@ -101,13 +106,16 @@ static bool looks_like_configuration(const char *path, const struct dataset_figu
     return false;
 }
 
-// Before it serves there are no clients, and none can be disappointed by a start that is refused.
+// Returns the bytes that building an index must leave for clients; 0 at the start, when there are
+// no clients.
 static uint64_t clients_memory_left(void *context)
 {
     const struct opening *opening = context;
     return opening->reloading ? server_clients_memory_left(opening->server) : 0;
 }
 
+// Opens the data file as the options say and logs its figures. Returns NULL with a message on
+// failure. The main thread calls it at the start, the publisher thread for a reload.
 static struct dataset *open_dataset(void *context, struct error *error)
 {
     struct opening *opening = context;
@@ -134,16 +142,17 @@ static struct dataset *open_dataset(void *context, struct error *error)
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
     if (opening->progress.terminal && progress_was_shown(&opening->progress))
         fputs("\r\033[K", stderr);
-    opening->progress.terminal = false; // from here on log lines do
+    opening->progress.terminal = false; // log lines need not erase it any more
     if (dataset == NULL && looks_like_configuration(options->data_file, &report.figures)) {
-        // Its lines are not shown: one of them may be a password.
+        // Malformed lines are not shown here, because one of them may be a password.
         error_set(error,
-                  "%s is no data file but looks like a configuration file; there is none: "
-                  "options stand on the command line",
+                  "'%s' looks like a configuration file, not a data file; options are given on the "
+                  "command line only",
                   options->data_file);
         return NULL;
     }
-    // A mapped index tells how many they are, not which.
+    // Shows malformed lines. After mapping an index there are none to show: an index file has only
+    // their number.
     for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++) {
         if (opening->reloading)
             log_write(LOG_WARNING, "%s", report.malformed[i]);
@@ -155,8 +164,9 @@ static struct dataset *open_dataset(void *context, struct error *error)
     return dataset;
 }
 
-// For whoever waits for the line. Not where it would have to be waited for, as clients are waiting
-// by now.
+// Prints a line to standard output, for a program that waits until the server is ready. Never
+// blocks, because clients are connecting already: a line that standard output does not take at once
+// is dropped with a warning.
 __attribute__((format(printf, 1, 2))) static void print_ready_line(const char *format, ...)
 {
     char line[512];
@@ -165,27 +175,29 @@ __attribute__((format(printf, 1, 2))) static void print_ready_line(const char *f
     va_start(args, format);
     vsnprintf(line, sizeof line - 1, format, args);
     va_end(args);
-    size_t len = escape_in_place(line, sizeof line - 1); // and room for the newline
+    size_t len = escape_in_place(line, sizeof line - 1); // keeps room for the newline
     line[len++] = '\n';
     if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0)
-        log_write(LOG_WARNING, "cannot write to standard output: it takes no more");
-    else if (write(STDOUT_FILENO, line, len) != (ssize_t)len) // whoever read it is gone
+        log_write(LOG_WARNING, "cannot write to standard output: its reader does not read");
+    else if (write(STDOUT_FILENO, line, len) != (ssize_t)len)
         log_write(LOG_WARNING, "cannot write to standard output: %s", strerror(errno));
 }
 
+// Starts and runs the server. Returns the exit status.
 static int serve(const struct options *options)
 {
     uint64_t start = clock_monotonic_ns();
     struct error error = {""};
     struct server *server = NULL;
     struct dataset *dataset = NULL;
-    static struct opening opening; // used for as long as its datasets are
+    static struct opening opening; // static, because datasets refer to it until the process ends
     opening.options = options;
     const struct dataset_source source = {open_dataset, &opening, options->data_file};
     int code = EXIT_FAILURE;
     if (!files_are_distinct(options, &error)) {
         FILE *to = files_log_fault("", STDERR_FILENO) == NULL ? stderr : stdout;
-        if (files_log_fault("", fileno(to)) == NULL) // or the message would do the harm
+        // If standard output is one of these files too, the message would harm it.
+        if (files_log_fault("", fileno(to)) == NULL)
             fprintf(to, "stele-server: %s\n", error.text);
         return EXIT_FAILURE;
     }
@@ -193,7 +205,8 @@ static int serve(const struct options *options)
     if (!log_open(options->settings.logfile,
                   (enum log_level)runtime_get(&options->settings.runtime.loglevel), &error))
         return fail(&error);
-    // Addresses come first: that one is in use should not show after minutes of indexing.
+    // Opens the addresses before the dataset: indexing may take minutes, and an address in use
+    // should be reported at once.
     server = server_open(&options->settings, command_groups, &error);
     opening.server = server;
     if (server != NULL)
@@ -212,12 +225,12 @@ static int serve(const struct options *options)
     code = EXIT_SUCCESS;
 out:
     server_close(server);
-    ending_remove_files(); // of a thread that is held up
+    ending_remove_files(); // those of a thread that has not ended
     return code;
 }
 
-// Descriptors 0 to 2 that were closed lead to nowhere: a socket must not take the place that log
-// lines are written to.
+// Opens /dev/null on those of the descriptors 0 to 2 that are closed. Otherwise a socket would get
+// such a number, and log lines would be written to it.
 static void pin_standard_descriptors(void)
 {
     int fd;
@@ -228,30 +241,31 @@ static void pin_standard_descriptors(void)
         close(fd);
 }
 
-// A client's large request or reply is given back to the system when it is done. By default the GNU
-// allocator learns from each large block freed to keep the next ones, up to 64 MiB of them.
+// Has the allocator return large blocks to the system when they are freed, so that a large request
+// or reply takes no memory afterwards. By default the GNU allocator raises its thresholds when a
+// large block is freed, and then keeps up to 64 MiB of freed memory.
 static void keep_no_large_memory(void)
 {
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 256 * 1024); // larger blocks are mapped and unmapped singly
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); // larger blocks get a mapping of their own
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 #endif
 }
 
-// Until the server hears them. As Redis does, closing a terminal does not stop the service, and the
-// signal that log rotation sends does not either. A file that exceeds the limit of sizes is an
-// error of the write, as a full disk is. What ends the server does so from here on, in a container
-// too.
+// Sets the actions of signals until the server handles them. SIGHUP and SIGUSR1 are ignored, so
+// that neither a closing terminal nor log rotation ends the server. With SIGXFSZ ignored, a write
+// beyond the limit of file sizes fails like a write to a full disk.
 static void begin_signals(void)
 {
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    signal(SIGIO, SIG_IGN); // file_is_written
-    // A server in the background of a script hears these two when it serves, so it does now.
+    signal(SIGIO, SIG_IGN); // may come from file_is_written (base/file.h)
+    // A script's shell starts background programs with SIGINT ignored. The server handles both
+    // signals when it serves, so they end it before that, too.
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
-    ending_catch();
+    ending_catch(); // after these, because it leaves ignored signals ignored
 }
 
 int main(int argc, char *argv[])

@@ -1,5 +1,5 @@
-// The command line of stele-server, read by the rows of serve/settings. Only --help, --version and
-// the data file are known here, and what to do instead of options of redis-server.
+// Almost all options are rows of the table in serve/settings.c. This file adds --help, --version,
+// the data file, and hints for users who try options of redis-server.
 #include "options.h"
 
 #include <string.h>
@@ -28,19 +28,20 @@ static const char *set_setting(struct options *o, const struct option_row *row, 
 }
 
 #define NOTHING_WRITTEN "nothing is ever written to the data file, so there is nothing to save"
-#define NO_REPLICA "there is no replication; every server serves the file itself"
+#define NO_REPLICA "there is no replication; each server serves the file itself"
 #define NO_USERS "there is one user, default; --requirepass-file gives it a password"
 #define NO_TLS "there is no TLS; put stunnel or HAProxy before --unixsocket or --port"
-#define NO_CONFIG "there is no configuration file; options stand on the command line"
+#define NO_CONFIG "there is no configuration file; options are given on the command line"
 
-// Options of redis-server that people look for here.
+// Options of redis-server that Stele does not have, with a hint for the error message.
 static const struct option_hint hints[] = {
     {"--maxmemory", "the data stays in its file and no key is evicted, so there is nothing to "
-                    "limit; --maxmemory-clients limits what clients take"},
-    {"--maxmemory-*", "no key is evicted; --maxmemory-clients limits what clients take"},
-    {"--daemonize", "it stays in the foreground; docs/stele-server@.service lets systemd start it"},
-    {"--supervised", "it tells systemd by itself when it is ready"},
-    {"--pidfile", "there is none; systemd, or the shell's $!, knows the process"},
+                    "limit; --maxmemory-clients limits the memory of clients"},
+    {"--maxmemory-*", "no key is evicted; --maxmemory-clients limits the memory of clients"},
+    {"--daemonize", "the server stays in the foreground; docs/stele-server@.service lets systemd "
+                    "start it"},
+    {"--supervised", "the server notifies systemd of its readiness by itself"},
+    {"--pidfile", "there is no pid file; use systemd, or the shell's $!"},
     {"--tls-*", NO_TLS},
     {"--save", NOTHING_WRITTEN},
     {"--appendonly", NOTHING_WRITTEN},
@@ -51,8 +52,8 @@ static const struct option_hint hints[] = {
     {"--slaveof", NO_REPLICA},
     {"--aclfile", NO_USERS},
     {"--user", NO_USERS},
-    {"--rename-command", "--admin-commands says who may use administrative commands"},
-    {"--io-threads", "--threads says how many event loops share the clients"},
+    {"--rename-command", "--admin-commands decides which clients may use administrative commands"},
+    {"--io-threads", "--threads sets the number of event loops that share the clients"},
     {"--config", NO_CONFIG},
     {"--include", NO_CONFIG},
     {"--tcp-keepalive", "it is 300 seconds; CONFIG SET tcp-keepalive changes it"},
@@ -90,8 +91,9 @@ unsigned options_rows(struct option_row rows[OPTIONS_ROWS_MAX])
     return count + sizeof about / sizeof *about;
 }
 
-// A word that is no option may be part of a password without quotes, or belong to words such as
-// `requirepass PASSWORD`. So no word is shown from a word about passwords on.
+// Sets the error for a second data file. That argument may be a part of a password without quotes,
+// or the password after a word such as `requirepass`. So the message shows no arguments when one of
+// them is about passwords.
 static void refuse_second_file(const char *first, int at, char *const argv[], struct error *error)
 {
     for (int i = 1; i <= at; i++) {

@@ -1,6 +1,6 @@
-// One datagram a message, sent from a socket that lives as long as the call: a supervisor is told
-// three or four things in the life of a process. It never waits, as a supervisor that does not read
-// must not hold the loop that serves clients.
+// Each message is one datagram, sent from a new socket: a process sends only a few of them. Sending
+// never blocks, because a supervisor that does not read must not delay the loop that serves
+// clients.
 #include "net/notify.h"
 
 #include <stdarg.h>
@@ -16,14 +16,14 @@
 #include "base/escape.h"
 
 static struct sockaddr_un supervisor;
-static socklen_t supervisor_len; // 0: none
+static socklen_t supervisor_len; // length of the address; 0: there is no supervisor
 
 bool notify_init(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     size_t len = path != NULL ? strlen(path) : 0;
     supervisor_len = 0;
-    // A name that begins with @ is abstract: no file, a NUL byte in the place of the @.
+    // A name that begins with @ is an abstract address, which has a NUL byte instead of the @.
     if (len >= 2 && len < sizeof supervisor.sun_path && (*path == '/' || *path == '@')) {
         supervisor = (struct sockaddr_un){.sun_family = AF_UNIX};
         memcpy(supervisor.sun_path, path, len);
@@ -57,7 +57,7 @@ bool notify_ready(const char *format, ...)
     va_start(args, format);
     vsnprintf(message + len, sizeof message - len, format, args);
     va_end(args);
-    // A file's name may hold a newline, and what follows it would be another statement.
+    // A file name may contain a newline, and systemd would read the rest as another variable.
     escape_in_place(message + len, sizeof message - len);
     return send_message(message);
 }

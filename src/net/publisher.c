@@ -1,7 +1,10 @@
-// The publisher's own loop waits for wishes, for datasets that nobody reads any more, and watches
-// the data file. A dataset that is published is an edition: the publisher holds one reference to it
-// until the next one is published, and each loop one as long as it, or a reply of its, reads it.
-// Who drops the last one only tells the publisher.
+// The publisher thread runs an event loop of its own. It wakes up for reload requests, for datasets
+// without references, for the end of the server, and with --watch to check the data file.
+//
+// A published dataset is an edition. The publisher holds one reference to the current edition until
+// it publishes the next one. Each loop holds one for as long as the loop or one of its replies uses
+// the dataset. The thread that releases the last reference notifies the publisher, which frees the
+// dataset, because freeing takes too long for a loop.
 #include "net/publisher.h"
 
 #include <assert.h>
@@ -26,26 +29,30 @@
 #include "net/workers.h"
 
 enum {
-    STOP_SECONDS = 2,
-    STACK = 512 * 1024,
-    STABLE_SECONDS = 1,             // seconds that another file must hold still before it is loaded
-    INCOMPLETE_STABLE_SECONDS = 10, // the same of one that looks cut: its last line may still come
-    OPEN_STABLE_SECONDS = 60,       // the same of one that somebody has open for writing
-    RETRY_PAUSE_MAX = 3600,         // seconds until one that could not be loaded is tried again
-    LOGGED_WAIT_NS = 500000000, // ns that a reload waited for a processor, and more: the log tells
+    STOP_SECONDS = 2,   // time that publisher_stop waits for the thread
+    STACK = 512 * 1024, // bytes
+    // Seconds that a changed data file must stay unchanged before it is loaded. They differ by what
+    // the file looks like: complete, incomplete, or open for writing in some process.
+    STABLE_SECONDS = 1,
+    INCOMPLETE_STABLE_SECONDS = 10,
+    OPEN_STABLE_SECONDS = 60,
+    RETRY_PAUSE_MAX = 3600,     // seconds; the pause between retries doubles until it is this long
+    LOGGED_WAIT_NS = 500000000, // shortest wait for a processor that the log mentions
 };
 
-static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two looks at the data file
+static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two checks of the data file
 
-// A file that has taken the place of the one that is served, or that one when it was written to.
+// A file at the data file's path that differs from the file that is served, or that file after
+// somebody has written to it.
 struct candidate {
     struct stat status;
-    uint64_t pause_ns;   // how long it is to be left alone from `since_ns` on; 0: there is none
-    uint64_t since_ns;   // monotonic
-    bool load_requested; // it was asked for then
-    bool delay_logged;   // for more than that it holds still; it was told
+    uint64_t pause_ns;   // pause before the next attempt to load it; 0: there is no candidate
+    uint64_t since_ns;   // start of the pause; monotonic
+    bool load_requested; // a reload of this file was requested
+    bool delay_logged;   // the log has said that the file is not loaded yet
 };
 
+// A published dataset, and its place on the list of datasets to be freed.
 struct edition {
     struct edition *next;
     struct publisher *publisher;
@@ -57,29 +64,31 @@ struct publisher {
     struct workers *workers;
     struct reload_history *history;
     pthread_t thread;
-    bool running; // the thread is to be joined
+    bool running; // the thread was started and is not joined yet
     struct ev_loop *loop;
-    ev_async wake; // for what the lock guards
-    ev_timer poll; // at the data file
+    ev_async wake; // sent after a change of the fields that `lock` guards, or of a flag below
+    ev_timer poll; // checks the data file
     struct candidate candidate;
 
-    pthread_mutex_t lock;
-    struct reload_request *pending_requests; // to be served
-    struct reload_request *active_requests;  // by the reload that runs
-    bool reload_requested;
-    struct edition *unreferenced; // whose last reference is dropped
-    bool cancelled;
+    pthread_mutex_t lock;                    // guards the fields up to the next blank line
+    struct reload_request *pending_requests; // for the next reload
+    struct reload_request *active_requests;  // for the reload in progress
+    bool reload_requested;                   // a next reload is needed, with or without requests
+    struct edition *unreferenced;            // editions to be freed
+    bool cancelled;                          // no reload may begin any more
 
-    atomic_bool cancel;                // settling
-    atomic_bool index_check_requested; // the index of the present dataset
+    atomic_bool cancel;                // ends all work in progress, and then the thread
+    atomic_bool index_check_requested; // for the index of the current dataset
 
-    struct edition *current;          // the publisher's reference is held
-    struct edition *partly_published; // a published one that some loop may still come to: likewise
+    struct edition *current; // the edition that is served; one reference is the publisher's
+    // An edition whose publication was cancelled. Some loops may still switch to it, so the
+    // publisher keeps a reference. NULL: none.
+    struct edition *partly_published;
 };
 
 // ---- editions -----------------------------------------------------------------------------------
 
-// By any thread.
+// Queues the edition to be freed by the publisher. Any thread may call this.
 static void on_unreferenced(void *context, struct dataset *d)
 {
     struct edition *edition = context;
@@ -92,6 +101,8 @@ static void on_unreferenced(void *context, struct dataset *d)
     pthread_mutex_unlock(&p->lock);
 }
 
+// Makes an edition of `d` and takes over the caller's reference to it. Returns NULL when memory is
+// short; the reference then stays the caller's.
 static struct edition *edition_new(struct publisher *p, struct dataset *d)
 {
     struct edition *edition = malloc(sizeof *edition);
@@ -102,12 +113,14 @@ static struct edition *edition_new(struct publisher *p, struct dataset *d)
     return edition;
 }
 
+// Releases the publisher's reference. NULL is accepted.
 static void edition_drop(struct edition *edition)
 {
     if (edition != NULL)
         dataset_close(edition->dataset);
 }
 
+// Frees all editions without references.
 static void free_unreferenced(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -124,12 +137,14 @@ static void free_unreferenced(struct publisher *p)
 
 // ---- requests -----------------------------------------------------------------------------------
 
+// The next request of a list, which is linked through the requests' tasks.
 static struct reload_request *next_request(const struct reload_request *request)
 {
     return (struct reload_request *)request->task.next;
 }
 
-// `why` NULL: it is done, or `unchanged`.
+// Sends a list of requests back to the loops that they came from. `why` is the reason why the
+// reload failed; NULL: it succeeded. `unchanged`: the file was served already.
 static void complete_requests(struct publisher *p, struct reload_request *request, bool unchanged,
                               const struct error *why)
 {
@@ -171,7 +186,7 @@ void publisher_check_index(struct publisher *p)
     ev_async_send(p->loop, &p->wake);
 }
 
-// Whether something was asked. Who asked is served from here on.
+// Returns true when a reload is requested. The pending requests then become the active ones.
 static bool begin_reload(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -185,7 +200,8 @@ static bool begin_reload(struct publisher *p)
     return reload_requested;
 }
 
-// Those of `*list`, which is of the publisher; whoever takes them answers them.
+// Empties one of the publisher's two lists and returns its requests, which the caller must
+// complete. The lock decides whether the publisher thread or publisher_cancel gets them.
 static struct reload_request *detach(struct publisher *p, struct reload_request **list)
 {
     pthread_mutex_lock(&p->lock);
@@ -197,8 +213,8 @@ static struct reload_request *detach(struct publisher *p, struct reload_request 
 
 static void repair_index(struct publisher *p);
 
-// Does what opening the present dataset left to do. An index that is found to be wrong is not
-// served for longer than it takes to build another.
+// Does the work that opening the current dataset has left: dataset_finish writes or verifies its
+// index. When the index turns out to be wrong, replaces it at once.
 static void finish_dataset(struct publisher *p)
 {
     struct yield yield;
@@ -211,7 +227,9 @@ static void finish_dataset(struct publisher *p)
 
 // ---- reloading ----------------------------------------------------------------------------------
 
-// Has all loops serve `d`, which is NULL when it could not be opened. False with a message.
+// Has all loops serve `d`, and takes over the caller's reference to it. `d` may be NULL, for a
+// dataset that could not be opened; `error` then says why already. Returns false with a message on
+// failure.
 static bool replace_dataset(struct publisher *p, struct dataset *d, struct error *error)
 {
     if (d == NULL)
@@ -227,7 +245,8 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
         return false;
     }
     if (!workers_publish(p->workers, d)) {
-        // Loops that were asked before it was cancelled may come to it yet.
+        // When the publication was cancelled, some loops may still switch to the dataset, so it
+        // must stay.
         p->partly_published = edition;
         bool cancelled = atomic_load(&p->cancel);
         *error = stopping_error;
@@ -243,6 +262,7 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
     return true;
 }
 
+// Logs the current dataset and its times: all of the reload, and the wait for a processor in it.
 static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
 {
     char waited[64] = "";
@@ -254,14 +274,15 @@ static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t w
               waited);
 }
 
-// Whether an index file has come that could take the place of one in memory.
+// Returns true when the index of `d` is in memory and an index file exists that might replace it.
 static bool could_map_index(const struct dataset *d)
 {
     return strcmp(dataset_index_status(d), "memory") == 0 && *dataset_index_path(d) != '\0' &&
            access(dataset_index_path(d), F_OK) == 0;
 }
 
-// Whether what the path leads to is what is served, byte for byte, and its index is sound.
+// Returns true when a reload would change nothing. Then the file at the path holds the served
+// content byte for byte, the index is sound, and no index file could replace an index in memory.
 static bool is_served(struct publisher *p)
 {
     struct stat status;
@@ -271,6 +292,7 @@ static bool is_served(struct publisher *p)
            dataset_holds(d, &status, &p->cancel);
 }
 
+// Loads the data file, publishes it, and completes the active requests.
 static void reload(struct publisher *p)
 {
     struct yield yield;
@@ -291,7 +313,7 @@ static void reload(struct publisher *p)
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     complete_requests(p, detach(p, &p->active_requests), unchanged, done ? NULL : &error);
-    if (!atomic_load(&p->cancel)) // the server has told that it is stopping
+    if (!atomic_load(&p->cancel)) // otherwise the supervisor knows that it is stopping
         notify_ready("serving %llu keys of %s",
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
                      p->source.path);
@@ -299,7 +321,8 @@ static void reload(struct publisher *p)
         finish_dataset(p);
 }
 
-// Has another dataset take the place of one whose index is wrong, with an index that is built.
+// Checks whether the index of the current dataset is wrong. If so, builds an index over the same
+// data and publishes it as another dataset.
 static void repair_index(struct publisher *p)
 {
     struct yield yield;
@@ -309,22 +332,23 @@ static void repair_index(struct publisher *p)
     bool repaired = false;
     yield_begin(&yield);
     if (dataset_is_suspect(spoiled))
-        (void)dataset_prove(spoiled, &p->cancel); // it is told when the file is looked at next
+        (void)dataset_prove(spoiled, &p->cancel); // the next dataset_check logs the finding
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
-        log_write(LOG_WARNING, "%s: building anew", error.text);
+        log_write(LOG_WARNING, "%s: rebuilding the index", error.text);
         repaired = replace_dataset(p, dataset_open_again(spoiled, &error), &error);
     }
     yield_end();
     if (repaired) {
-        log_write(LOG_NOTICE, "built the index of %s anew in %.3f s", p->source.path,
+        log_write(LOG_NOTICE, "rebuilt the index of %s in %.3f s", p->source.path,
                   (double)(clock_monotonic_ns() - start) / 1e9);
         finish_dataset(p);
     } else if (wanted && !atomic_load(&p->cancel)) {
-        log_write(LOG_WARNING, "cannot build the index anew: %s", error.text);
+        log_write(LOG_WARNING, "cannot rebuild the index: %s", error.text);
     }
 }
 
+// Does the same while it gives way to the loops (base/yield.h).
 static void free_unreferenced_yielding(struct publisher *p)
 {
     struct yield yield;
@@ -350,8 +374,8 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 
 // ---- watching -----------------------------------------------------------------------------------
 //
-// What counts is the file that the path leads to, over whatever links and folders, so it is looked
-// at again and again: what the system tells of is the last part of the path alone.
+// The publisher polls with stat instead of inotify. Any folder or link on the path may change which
+// file the path leads to, and inotify reports changes of the last folder only.
 
 static bool is_same_time(struct timespec a, struct timespec b)
 {
@@ -364,13 +388,13 @@ static bool is_same(const struct stat *a, const struct stat *b)
            is_same_time(a->st_mtim, b->st_mtim) && is_same_time(a->st_ctim, b->st_ctim);
 }
 
-// What a copy that is not done looks like: seconds for which it should hold still, and in `*why`
-// what is seen of it.
+// Returns the seconds for which the file must stay unchanged before it is loaded. They are more for
+// a file that looks like an unfinished copy; `*why` then says what it looks like.
 static unsigned stable_seconds_needed(int fd, const struct stat *status, const char **why)
 {
     char last = '\0';
     if (file_is_written(fd)) {
-        *why = "somebody has it open for writing";
+        *why = "a process has it open for writing";
         return OPEN_STABLE_SECONDS;
     }
     if (status->st_size == 0) {
@@ -378,13 +402,14 @@ static unsigned stable_seconds_needed(int fd, const struct stat *status, const c
         return INCOMPLETE_STABLE_SECONDS;
     }
     if (file_read(fd, &last, 1, (uint64_t)status->st_size - 1) && last != '\n') {
-        *why = "its last line has no end";
+        *why = "its last line does not end in a newline";
         return INCOMPLETE_STABLE_SECONDS;
     }
     return STABLE_SECONDS;
 }
 
-// Whether the candidate, which holds still, is to be left alone for longer, as more of it may come.
+// Returns true when the candidate, unchanged for `still_ns`, looks like an unfinished copy and must
+// stay unchanged for longer. Logs that once.
 static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
 {
     struct candidate *c = &p->candidate;
@@ -392,21 +417,21 @@ static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
     const char *why = "";
     int fd = file_open(p->source.path, &status, NULL);
     if (fd < 0)
-        return false; // loading it will tell
+        return false; // the reload reports the reason
     unsigned seconds = stable_seconds_needed(fd, &status, &why);
     close(fd);
     if (!is_same(&c->status, &status) || still_ns >= seconds * CLOCK_SECOND)
         return false;
     if (!c->delay_logged)
-        log_write(LOG_NOTICE, "%s has changed, but %s: waiting for %u s", p->source.path, why,
-                  seconds);
+        log_write(LOG_NOTICE, "%s has changed, but %s: waiting until it is unchanged for %u s",
+                  p->source.path, why, seconds);
     c->delay_logged = true;
     return true;
 }
 
-// Another file, or the one that is served when somebody has written to it, is loaded when it has
-// held still and looks whole. One that cannot be loaded is tried again, ever more seldom: it may
-// have been for want of memory or descriptors. A file that is gone is waited for.
+// Requests a reload when the data file has changed, stayed unchanged since, and looks complete. A
+// file that cannot be loaded is tried again, because memory or descriptors may have been short. The
+// pauses between retries grow. While the path leads to no file, nothing happens.
 static void check_data_file(struct publisher *p)
 {
     struct candidate *c = &p->candidate;
@@ -422,7 +447,8 @@ static void check_data_file(struct publisher *p)
         (!c->load_requested && must_wait_longer(p, now - c->since_ns)))
         return;
     log_write(LOG_NOTICE,
-              c->load_requested ? "trying %s again: reloading" : "%s has changed: reloading",
+              c->load_requested ? "reloading %s again after a failure"
+                                : "%s has changed: reloading",
               p->source.path);
     if (c->load_requested && c->pause_ns < RETRY_PAUSE_MAX * CLOCK_SECOND)
         c->pause_ns *= 2;
@@ -460,7 +486,7 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
     if (p != NULL && p->loop != NULL)
         p->current = edition_new(p, dataset);
     if (p == NULL || p->current == NULL) {
-        error_set(error, "no memory, or no descriptors, to reload with");
+        error_set(error, "no memory or descriptors for the reload thread");
         if (p != NULL && p->loop != NULL)
             ev_loop_destroy(p->loop);
         free(p);
@@ -483,7 +509,7 @@ bool publisher_start(struct publisher *p, struct error *error)
 {
     p->running = thread_start(&p->thread, STACK, run_publisher, p);
     if (!p->running)
-        error_set(error, "cannot start a thread to reload with: %s", strerror(errno));
+        error_set(error, "cannot start the reload thread: %s", strerror(errno));
     return p->running;
 }
 

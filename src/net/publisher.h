@@ -1,11 +1,11 @@
-// Replaces the dataset that the loops serve. It owns the datasets: opens them, publishes them, does
-// what opening left to do, and frees them, all on a thread of its own. Each takes time in
-// proportion to their size, so it gives way to loops, for a bounded time (base/yield.h).
+// The publisher replaces the dataset that the loops serve. It owns all datasets: on a thread of its
+// own it opens, publishes, finishes and frees them. Each of these takes time in proportion to the
+// dataset's size, so the work gives way to the loops, for a bounded time (base/yield.h).
 //
-//   asked (SIGHUP, STELE.RELOAD, --watch) ─▶ open ─▶ publish to all loops ─▶ settle
-//                                              │ failed: the old one is served on
-//   its index is spoiled ─▶ open again ─▶ likewise
-//   a loop drops the last reference ─▶ free
+//   SIGHUP, STELE.RELOAD, --watch ─▶ open the data file ─▶ publish to all loops ─▶ finish the index
+//                                         │ on failure the loops serve the old dataset on
+//   the index is wrong ────────────▶ rebuild the index ──▶ publish to all loops ─▶ finish the index
+//   a loop releases the last reference to a dataset ─▶ free it
 #ifndef STELE_NET_PUBLISHER_H
 #define STELE_NET_PUBLISHER_H
 
@@ -17,44 +17,47 @@ struct publisher;
 struct reload_request;
 struct workers;
 
-// Where datasets come from.
+// The function that opens datasets.
 struct dataset_source {
-    // Opens what the data file holds now, and tells the log of it. NULL with a message.
+    // Opens a dataset over the present content of the data file and logs its figures. Returns NULL
+    // with a message on failure. It is called on the publisher thread.
     struct dataset *(*open)(void *context, struct error *error);
     void *context;
     const char *path; // of the data file
 };
 
-// A publisher of `workers`, who serve `dataset` already; that is the publisher's from here on.
-// `watch`: reloads by itself when another file has taken the place of the data file. NULL with a
-// message when memory or descriptors are short; the dataset is then still the caller's. `source` is
-// copied, what it points to must outlive the publisher.
+// Makes a publisher for `workers`, which already serve `dataset`, and takes over the caller's
+// reference to `dataset`. Returns NULL with a message when memory or descriptors are short; the
+// reference then stays the caller's. `watch`: the publisher also reloads by itself when the data
+// file changes. `source` is copied, but what it points to must outlive the publisher.
 struct publisher *publisher_new(const struct dataset_source *source, bool watch,
                                 struct workers *workers, struct dataset *dataset,
                                 struct error *error);
 
-// Starts the thread, which begins with what opening the first dataset has left to do. False with a
-// message when there is none to be had.
+// Starts the publisher thread. It first finishes the dataset that publisher_new received. Returns
+// false with a message when no thread can be started.
 bool publisher_start(struct publisher *p, struct error *error);
 
-// Asks for a reload. All that is asked before a reload begins is answered by that one: `request`,
-// if there is one, is returned to its loop when all loops serve the new dataset, or with the reason
-// why they do not. From any thread.
+// Requests a reload. One reload serves all requests that were made before it began. `request` goes
+// back to its loop when all loops serve the new dataset, when the data has not changed, or with the
+// reason of the failure. `request` may be NULL. Any thread may call this.
 void publisher_request_reload(struct publisher *p, struct reload_request *request);
 
-// Asks for the index of the present dataset to be compared with what it was and, when it is
-// spoiled, to be built anew. From any thread.
+// Requests a check of the current dataset's index. When the index is wrong, the publisher rebuilds
+// and publishes it. Any thread may call this.
 void publisher_check_index(struct publisher *p);
 
-// The server stops: what is asked and not done fails at once, and nothing more is published. More
-// than once is accepted.
+// Cancels all work, because the server stops. Unfinished requests fail at once, and nothing more is
+// published. May be called more than once.
 void publisher_cancel(struct publisher *p);
 
-// Waits for the thread's end. False when it has not ended within two seconds, as building an index
-// cannot be stopped: then what it uses must stay until the process ends.
+// Waits up to two seconds for the thread to end, after publisher_cancel. Returns false when it has
+// not ended, because building an index cannot be interrupted. All that the thread uses must then
+// stay until the process ends.
 bool publisher_stop(struct publisher *p);
 
-// Frees all datasets; `workers` are gone. It must have been stopped. NULL is accepted.
+// Frees the publisher and all datasets, after publisher_stop has returned true and `workers` are
+// freed. NULL is accepted.
 void publisher_free(struct publisher *p);
 
 #endif

@@ -1,4 +1,7 @@
-// The server joins the acceptor, the workers and the publisher, and handles signals and the stop.
+// The server puts the acceptor, the workers and the publisher together, and handles signals and the
+// graceful stop. Its functions run in the main thread, which is also the first loop's thread, with
+// three exceptions. Any thread may call on_reload_command, which takes a lock, on_shutdown_command,
+// which sends an event to the first loop, and server_clients_memory_left, which reads counters.
 #include "net/server.h"
 
 #include <errno.h>
@@ -17,8 +20,8 @@
 #include "net/publisher.h"
 #include "net/workers.h"
 
-static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds
-static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two looks at the dataset's files
+static const ev_tstamp DRAIN_TIME_MAX = 5; // seconds that clients have to read their replies
+static const ev_tstamp CHECK_INTERVAL = 1; // seconds between two checks of the dataset's files
 
 struct server {
     struct settings settings;
@@ -27,16 +30,18 @@ struct server {
     struct workers *workers;
     struct publisher *publisher;
     struct acceptor acceptor;
-    ev_timer drain_timer;
-    ev_timer check_timer;
+    ev_timer drain_timer; // ends a stop that takes too long
+    ev_timer check_timer; // checks the dataset's files
     ev_signal on_term;
     ev_signal on_int;
     ev_signal on_hup;
     ev_signal on_usr1;
     ev_async shutdown_command;
     bool stopping;
-    struct dataset *unserved_dataset; // that could not be served
-    struct error descriptor_note;     // for the log, or empty
+    // The dataset of a start that failed before the publisher took it over; NULL: none.
+    struct dataset *unserved_dataset;
+    // A log line about a changed limit of open files or of clients; empty: no change.
+    struct error descriptor_note;
 };
 
 static void on_drained(void *context)
@@ -49,7 +54,9 @@ static void on_drain_limit(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)timer;
     (void)events;
-    log_write(LOG_WARNING, "some clients did not take their replies in time");
+    log_write(LOG_WARNING,
+              "some clients did not read their replies within %.0f seconds and are disconnected",
+              DRAIN_TIME_MAX);
     ev_break(loop, EVBREAK_ALL);
 }
 
@@ -62,13 +69,14 @@ static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
         publisher_check_index(server->publisher);
 }
 
+// Begins the graceful stop. It ends with on_drained, on_drain_limit, or a second SIGINT.
 static void begin_stop(struct server *server)
 {
     if (server->stopping)
         return;
     server->stopping = true;
     acceptor_stop(&server->acceptor);
-    publisher_cancel(server->publisher); // who would tell that it is ready
+    publisher_cancel(server->publisher); // first, so that no reload sends READY=1 after STOPPING=1
     notify_stopping();
     ev_timer_stop(server->loop, &server->check_timer);
     ev_timer_start(server->loop, &server->drain_timer);
@@ -79,7 +87,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct server *server = signal->data;
     (void)events;
-    // A supervisor may repeat itself; who presses Ctrl-C twice means it.
+    // A second SIGTERM is ignored, as a supervisor may send it twice. A second Ctrl-C is a person
+    // who does not want to wait for the graceful stop.
     if (server->stopping && signal->signum == SIGINT) {
         ev_break(loop, EVBREAK_ALL);
         return;
@@ -88,7 +97,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     begin_stop(server);
 }
 
-// What comes before the loop runs is kept for it; the log follows at its next line.
+// Handles SIGHUP and SIGUSR1 until the loop does. The log is reopened at its next line, and a
+// reload begins when the loop runs.
 static volatile sig_atomic_t early_hangup;
 
 static void on_early_signal(int number)
@@ -104,10 +114,11 @@ static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
     (void)signal;
     (void)events;
     if (log_reopen())
-        log_write(LOG_NOTICE, "SIGUSR1: opened the log anew");
+        log_write(LOG_NOTICE, "SIGUSR1: reopened the log file");
 }
 
-// A password that cannot be read leaves the one of before; never is there none.
+// Reads the password file again. When it cannot be read, the old password stays, so that the server
+// is never without one.
 static void reload_password(struct server *server)
 {
     char password[PASSWORD_MAX + 1];
@@ -115,9 +126,9 @@ static void reload_password(struct server *server)
     if (server->settings.requirepass_file == NULL)
         return;
     if (!password_read_again(server->settings.requirepass_file, password, &error))
-        log_write(LOG_WARNING, "the password stays as it was: %s", error.text);
+        log_write(LOG_WARNING, "keeping the old password: %s", error.text);
     else if (workers_set_password(server->workers, password))
-        log_write(LOG_NOTICE, "the password has changed; who has given the old one stays");
+        log_write(LOG_NOTICE, "the password has changed; authenticated clients stay authenticated");
     explicit_bzero(password, sizeof password);
 }
 
@@ -132,7 +143,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     publisher_request_reload(server->publisher, NULL);
 }
 
-// From any loop.
+// Handles STELE.RELOAD. Called in any loop's thread.
 static void on_reload_command(void *context, struct reload_request *request)
 {
     struct server *server = context;
@@ -147,7 +158,8 @@ static void on_shutdown(struct ev_loop *loop, ev_async *async, int events)
     begin_stop(async->data);
 }
 
-// From any loop, whose connection is at work while it asks: the stop itself waits for this loop.
+// Handles SHUTDOWN. Called in any loop's thread while a session is at work, so the stop itself
+// begins in the first loop, after this call.
 static void on_shutdown_command(void *context)
 {
     struct server *server = context;
@@ -168,7 +180,7 @@ struct server *server_open(const struct settings *settings, const struct command
         server->settings.threads = parallel_threads();
     signal(SIGHUP, on_early_signal);
     signal(SIGUSR1, on_early_signal);
-    signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of the write, not our end
+    signal(SIGPIPE, SIG_IGN); // a write to a closed connection then fails with EPIPE instead
     if (!acceptor_reserve_descriptors(&server->settings, &server->descriptor_note, error) ||
         !acceptor_open(&server->acceptor, &server->settings, error))
         goto fail;
@@ -241,7 +253,7 @@ void server_run(struct server *server)
 {
     ev_run(server->loop, 0);
     if (!workers_stop(server->workers))
-        log_write(LOG_WARNING, "a thread is held up; the process ends without it");
+        log_write(LOG_WARNING, "a thread has not ended in time; the process ends without it");
 }
 
 void server_close(struct server *server)
@@ -252,7 +264,7 @@ void server_close(struct server *server)
     if (server->publisher != NULL) {
         publisher_cancel(server->publisher);
         if (!publisher_stop(server->publisher))
-            return; // the thread that does not end may use all of it
+            return; // the thread still runs and may use everything, so nothing is freed
     }
     if (server->workers != NULL && !workers_stop(server->workers))
         return;

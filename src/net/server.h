@@ -1,4 +1,7 @@
-// The server: listeners, who may come in, signals, the graceful stop. It owns the event loops.
+// The server: listeners, admission of clients, event loops, signals, reloads and the graceful stop.
+//
+// There is one server per process. All functions are for the main thread, except
+// server_clients_memory_left.
 #ifndef STELE_NET_SERVER_H
 #define STELE_NET_SERVER_H
 
@@ -12,36 +15,45 @@ struct error;
 struct server;
 struct settings;
 
-// Listens on all addresses and raises the descriptor limit for `maxclients` (or lowers
-// `maxclients`, and logs it); clients who connect wait until server_listen. NULL with a message
-// when an address cannot be had. For port 0 the system chooses one; 0 threads are as many as
-// processors may be used, 64 at most. `commands`, the lists of rows of all commands,
-// ends with NULL. It and the strings of `settings` must outlive the server; the rest is copied.
-// One per process: it takes over SIGHUP, which reloads and opens the log anew, SIGUSR1,
-// which does the latter alone, and from server_listen on SIGTERM and SIGINT; it ignores SIGPIPE.
+// Makes a server and listens on all addresses of `settings`. Clients can connect from now on, but
+// are not accepted before server_listen. Returns NULL with a message when an address cannot be used
+// or memory is short.
+//
+// Raises the limit of open files so that `maxclients` clients fit, or lowers `maxclients`;
+// server_listen logs the change. Port 0 lets the system choose a port. 0 threads mean one for each
+// processor that the process may use, at most 64.
+//
+// `commands` lists the command tables and ends with NULL. It and the strings of `settings` must
+// outlive the server; the rest is copied.
+//
+// From now on SIGHUP reloads and reopens the log, SIGUSR1 only reopens the log, and SIGPIPE is
+// ignored. The server handles SIGTERM and SIGINT from server_listen on.
 struct server *server_open(const struct settings *settings, const struct command *const *commands,
                            struct error *error);
 
-// Where it serves, with the real port: the first TCP address, or the unix socket's path.
+// Returns the address that the server listens on, with the real port: the first TCP address, or
+// else the path of the unix socket.
 const char *server_address(const struct server *server);
 
-// Lets clients in, to be answered from `dataset`, which is the server's from here on, and then from
-// what `source` opens when it is told to reload. False with a message when memory or threads are
-// short, or the file of a unix socket is gone; the server is then only to be closed.
+// Accepts clients from now on and answers them from `dataset`. A reload replaces it by a dataset
+// that `source` opens. The server owns `dataset`, even when this fails. Returns false with a
+// message when memory or threads are short, or the file of a unix socket was removed or replaced.
+// The only valid call is then server_close.
 bool server_listen(struct server *server, const struct dataset_source *source,
                    struct dataset *dataset, struct error *error);
 
-// How many bytes more its clients may come to hold (maxmemory-clients): who builds an index beside
-// them leaves that much. From server_listen on; any thread may ask.
+// Returns how many more bytes clients may come to hold under maxmemory-clients; 0: there is no such
+// limit, or it is reached. Building an index must leave that much memory. Only after server_listen;
+// any thread may call it.
 uint64_t server_clients_memory_left(const struct server *server);
 
-// Serves until SIGTERM, SIGINT or SHUTDOWN; then accepts no more, answers what has arrived and
-// returns when all replies are sent, after 5 seconds, or at a SIGINT that follows. No thread of the
-// server runs then, unless one is held up by the disk or DEBUG SLEEP.
+// Serves until SIGTERM, SIGINT or SHUTDOWN. Then accepts no more clients and answers all requests
+// that have arrived. Returns when all replies are sent, after 5 seconds, or at a second SIGINT. All
+// worker threads have then ended, except one that is blocked by the disk or DEBUG SLEEP.
 void server_run(struct server *server);
 
-// Closes everything, also what is still connected; but what a thread that still runs may use is
-// left until the process ends. NULL is accepted.
+// Closes all connections and listeners, and frees the server. What a thread that is still running
+// may use is not freed. NULL is accepted.
 void server_close(struct server *server);
 
 #endif

@@ -107,7 +107,8 @@ static void cut_data(enum index_kind kind, const char *threads, size_t at, bool 
 // not found is an error, until the index is built anew.
 static void cut_index(enum index_kind kind, const char *threads, size_t parts, const char *name)
 {
-    static const char told[] = "served.data.idx' was truncated or cannot be read: building anew";
+    static const char told[] =
+        "served.data.idx' was truncated or cannot be read: rebuilding the index";
     struct hammer h;
     struct stat status;
     struct server_process s = start(kind, threads, name);

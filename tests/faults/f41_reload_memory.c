@@ -319,7 +319,7 @@ __attribute__((unused)) static void check_index_file(void)
     snprintf(index, sizeof index, "%s.idx", files[served]);
     file_patch(index, 100 * 4096, span_of(junk, sizeof junk));
     for (unsigned tries = 0; tries < 6000 && log_lacks(log, "built the index of") &&
-                             log_lacks(log, "cannot build the index anew");
+                             log_lacks(log, "cannot rebuild the index");
          tries++) {
         require_alive(pid, log);
         usleep(10000);

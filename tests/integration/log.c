@@ -53,7 +53,7 @@ static void rotate(void)
        "renamed and SIGHUP: all is logged in a new file");
     require(rename(log, old) == 0, "cannot rename");
     kill(s.pid, SIGUSR1);
-    log_await(log, "SIGUSR1: opened the log anew");
+    log_await(log, "SIGUSR1: reopened the log file");
     ok(log_lacks(old, "SIGUSR1"), "renamed and SIGUSR1: likewise");
     ok(log_lacks(log, "reload"), "and nothing is reloaded");
     answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "the client does not notice");
@@ -66,11 +66,12 @@ static void rotate(void)
     log_await(old, "nothing to reload");
     ok(true, "a log that cannot be opened anew is written on, and says why");
     struct buf said = file_content(old);
-    is_number(occurrences(buf_span(&said), "SIGUSR1: opened"), 1, "and only the one before opened");
+    is_number(occurrences(buf_span(&said), "SIGUSR1: reopened"), 1,
+              "and only the one before opened");
     buf_release(&said);
     require(rmdir(log) == 0, "cannot remove");
     kill(s.pid, SIGUSR1);
-    log_await(log, "SIGUSR1: opened the log anew");
+    log_await(log, "SIGUSR1: reopened the log file");
     require(unlink(log) == 0, "cannot remove");
     answers(fd, SPAN("CONFIG SET loglevel warning\r\n"), SPAN("+OK\r\n"), "few lines");
     kill(s.pid, SIGUSR1);
@@ -125,7 +126,7 @@ static void rotate_onto_own_files(void)
     }
     ok(!exists(lock), "no lock is made");
     is_number(server_stop(&s), 0, "the server ends well");
-    ok(log_has(old, " * stopped\n") && log_lacks(old, "SIGUSR1: opened"),
+    ok(log_has(old, " * stopped\n") && log_lacks(old, "SIGUSR1: reopened"),
        "and the log is where it was");
 }
 

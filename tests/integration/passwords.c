@@ -80,7 +80,7 @@ static void check_again(void)
     };
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         change(bad[i].content);
-        ok(log_has(server.log_path, "# the password stays as it was: ") &&
+        ok(log_has(server.log_path, "# keeping the old password: ") &&
                log_has(server.log_path, bad[i].said),
            "a file that is no password: %s", bad[i].said);
         enters("second", "+OK\r\n", "the old one stays");

@@ -79,8 +79,8 @@ for my $name ('redis.conf', 'a.cfg') {
     close $conf;
     my ($said, $status) = run("$server '$dir/$name' --port 0");
     is($status, 1, "$name is no data file");
-    is($said, "stele-server: $dir/$name is no data file but looks like a configuration file; there is "
-            . "none: options stand on the command line\n", 'and told from one, and what is in it not shown');
+    is($said, "stele-server: '$dir/$name' looks like a configuration file, not a data file; options are "
+            . "given on the command line only\n", 'the error says so and shows none of its lines');
 }
 
 # ---- progress -----------------------------------------------------------------------------------

@@ -394,10 +394,11 @@ static void test_lines(void)
          {"f", "--maxmemory", "1gb"},
          "!unknown option '--maxmemory': the data stays in its file and no key is evicted, so "
          "there "
-         "is nothing to limit; --maxmemory-clients limits what clients take"},
+         "is nothing to limit; --maxmemory-clients limits the memory of clients"},
         {"daemonize",
          {"f", "--daemonize=yes"},
-         "!unknown option '--daemonize': it stays in the foreground; docs/stele-server@.service "
+         "!unknown option '--daemonize': the server stays in the foreground; "
+         "docs/stele-server@.service "
          "lets systemd start it"},
         {"tls", {"f", "--tls-port", "1"}, "!unknown option '--tls-port': " NO_TLS},
         {"all of tls",
