@@ -38,8 +38,8 @@ static enum command_result acl_users_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-// No reply contains the password. Not even its hash: whoever has the hash can guess passwords
-// offline, without the server noticing.
+// No reply contains the password or its hash. With the hash, a client could guess passwords without
+// asking the server.
 static bool has_password(const struct session *s)
 {
     return s->service->settings->requirepass != NULL;
@@ -90,7 +90,7 @@ static enum command_result acl_fixed_command(struct session *s, const struct res
 }
 
 // Replies with an error and returns true if a subcommand got more than one argument.
-static bool refuse_more(struct session *s, const struct resp_request *r)
+static bool refuse_extra_words(struct session *s, const struct resp_request *r)
 {
     if (r->argc <= 3)
         return false;
@@ -114,7 +114,7 @@ static void reply_category(struct session *s, unsigned category)
 // Without a category, lists all categories. Their names begin with an '@', which ACL CAT omits.
 static enum command_result acl_cat_command(struct session *s, const struct resp_request *r)
 {
-    if (refuse_more(s, r))
+    if (refuse_extra_words(s, r))
         return COMMAND_DONE;
     if (r->argc == 2) {
         resp_array(&s->reply, COMMAND_CATEGORIES);
@@ -133,10 +133,12 @@ static enum command_result acl_cat_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
+// The log is always empty, because the server keeps none. RESET still needs the permission for
+// administrative commands.
 static enum command_result acl_log_command(struct session *s, const struct resp_request *r)
 {
     int64_t count;
-    if (refuse_more(s, r))
+    if (refuse_extra_words(s, r))
         return COMMAND_DONE;
     bool reset = r->argc == 3 && span_is(resp_arg(r, 2), "reset");
     if (reset && !session_may_administer(s))
@@ -156,7 +158,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     unsigned char random[PASSWORD_BITS_MAX / 8]; // two digits each
     char password[PASSWORD_BITS_MAX / 4];
     int64_t bits = PASSWORD_BITS;
-    if (refuse_more(s, r))
+    if (refuse_extra_words(s, r))
         return COMMAND_DONE;
     if (r->argc == 3 && !number_parse(resp_arg(r, 2), &bits)) {
         reply_not_an_integer(s);
@@ -184,6 +186,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
+// Checks that the user, the command and its number of words exist. The user may run any command.
 static enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;

@@ -37,25 +37,25 @@ static bool parse_unit(struct session *s, struct span word, bool *bits)
 }
 
 // A range as in a request. Positions count from 0, or from the end of the value if negative.
-struct asked_range {
+struct requested_range {
     int64_t start; // first position
     int64_t end;   // last position, which belongs to the range
     bool bits;     // positions are bits, not bytes
 };
 
 // Returns the part of the range that lies within a value of `len` bytes, cut as Redis cuts it.
-static struct bit_range cut_range(struct asked_range asked, size_t len)
+static struct bit_range cut_range(struct requested_range requested, size_t len)
 {
-    int64_t total = (int64_t)len * (asked.bits ? 8 : 1);
-    int64_t start = asked.start < 0 ? asked.start + total : asked.start;
-    int64_t end = asked.end < 0 ? asked.end + total : asked.end;
+    int64_t total = (int64_t)len * (requested.bits ? 8 : 1);
+    int64_t start = requested.start < 0 ? requested.start + total : requested.start;
+    int64_t end = requested.end < 0 ? requested.end + total : requested.end;
     start = start < 0 ? 0 : start;
     end = end < 0 ? 0 : end;
     end = end >= total ? total - 1 : end;
     struct bit_range range = {.empty = start > end};
     if (!range.empty) {
-        range.first = (uint64_t)start * (asked.bits ? 1 : 8);
-        range.last = (uint64_t)end * (asked.bits ? 1 : 8) + (asked.bits ? 0 : 7);
+        range.first = (uint64_t)start * (requested.bits ? 1 : 8);
+        range.last = (uint64_t)end * (requested.bits ? 1 : 8) + (requested.bits ? 0 : 7);
     }
     return range;
 }
@@ -134,17 +134,18 @@ static enum command_result getbit_command(struct session *s, const struct resp_r
 
 // Reads which bits BITCOUNT counts. Replies with an error and returns false if the request is
 // invalid.
-static bool parse_count(struct session *s, const struct resp_request *r, struct asked_range *asked)
+static bool parse_count(struct session *s, const struct resp_request *r,
+                        struct requested_range *requested)
 {
-    *asked = (struct asked_range){0, -1, false};
+    *requested = (struct requested_range){0, -1, false};
     if (r->argc == 3 || r->argc > 5) {
         reply_syntax_error(s);
         return false;
     }
-    if (r->argc > 3 && (!reply_unless_integer(s, resp_arg(r, 2), &asked->start) ||
-                        !reply_unless_integer(s, resp_arg(r, 3), &asked->end)))
+    if (r->argc > 3 && (!reply_unless_integer(s, resp_arg(r, 2), &requested->start) ||
+                        !reply_unless_integer(s, resp_arg(r, 3), &requested->end)))
         return false;
-    return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &asked->bits);
+    return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &requested->bits);
 }
 
 // `cursor` is 1 + the number of bytes already counted, `sum` the number of bits set in them. As
@@ -153,15 +154,15 @@ static enum command_result bitcount_command(struct session *s, const struct resp
 {
     struct span value = {NULL, 0};
     struct bit_range range = {.empty = true};
-    struct asked_range asked;
-    if (!parse_count(s, r, &asked))
+    struct requested_range requested;
+    if (!parse_count(s, r, &requested))
         return COMMAND_DONE;
     enum lookup lookup = long_value_look_up(s, r, 1, &value);
     if (lookup == LOOKUP_GOES_ON)
         return COMMAND_AGAIN;
-    bool backwards = asked.start < 0 && asked.end < 0 && asked.start > asked.end;
+    bool backwards = requested.start < 0 && requested.end < 0 && requested.start > requested.end;
     if (lookup == LOOKUP_FOUND && !backwards)
-        range = cut_range(asked, value.len);
+        range = cut_range(requested, value.len);
     while (!range.empty) {
         uint64_t from = range.first / 8 + (s->request.cursor > 0 ? s->request.cursor - 1 : 0);
         uint64_t end = range.last / 8 + 1;
@@ -191,9 +192,9 @@ static enum command_result bitcount_command(struct session *s, const struct resp
 // Reads which bits BITPOS searches, and for which bit. Replies with an error and returns false if
 // the request is invalid.
 static bool parse_search(struct session *s, const struct resp_request *r, int64_t *bit,
-                         struct asked_range *asked)
+                         struct requested_range *requested)
 {
-    *asked = (struct asked_range){0, -1, false};
+    *requested = (struct requested_range){0, -1, false};
     if (!reply_unless_integer(s, resp_arg(r, 2), bit))
         return false;
     if (*bit != 0 && *bit != 1) {
@@ -204,27 +205,28 @@ static bool parse_search(struct session *s, const struct resp_request *r, int64_
         reply_syntax_error(s);
         return false;
     }
-    if (r->argc > 3 && !reply_unless_integer(s, resp_arg(r, 3), &asked->start))
+    if (r->argc > 3 && !reply_unless_integer(s, resp_arg(r, 3), &requested->start))
         return false;
-    if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &asked->bits))
+    if (r->argc == 6 && !parse_unit(s, resp_arg(r, 5), &requested->bits))
         return false;
-    if (r->argc > 4 && !reply_unless_integer(s, resp_arg(r, 4), &asked->end))
+    if (r->argc > 4 && !reply_unless_integer(s, resp_arg(r, 4), &requested->end))
         return false;
     return true;
 }
 
-// Returns how many of the `len` bytes at `at` equal `none`, up to the first one that differs.
-static size_t skip(const char *at, size_t len, unsigned char none)
+// Returns the number of bytes before the first one that differs from `empty_byte`; `len` if none
+// differs.
+static size_t skip_bytes(const char *at, size_t len, unsigned char empty_byte)
 {
     size_t i = 0;
     uint64_t word;
-    uint64_t nothing = none * UINT64_C(0x0101010101010101);
+    uint64_t empty_word = empty_byte * UINT64_C(0x0101010101010101);
     for (; i + sizeof word <= len; i += sizeof word) {
         memcpy(&word, at + i, sizeof word);
-        if (word != nothing)
+        if (word != empty_word)
             break;
     }
-    while (i < len && (unsigned char)at[i] == none)
+    while (i < len && (unsigned char)at[i] == empty_byte)
         i++;
     return i;
 }
@@ -234,9 +236,9 @@ static size_t skip(const char *at, size_t len, unsigned char none)
 static int64_t find_bit(struct span value, const struct bit_range *range, bool bit, uint64_t from,
                         uint64_t end)
 {
-    unsigned char none = bit ? 0 : 0xff;
+    unsigned char empty_byte = bit ? 0 : 0xff; // has no bit that equals `bit`
     while (from < end) {
-        from += skip(value.ptr + from, (size_t)(end - from), none);
+        from += skip_bytes(value.ptr + from, (size_t)(end - from), empty_byte);
         if (from == end)
             break;
         unsigned byte = (unsigned char)value.ptr[from];
@@ -278,9 +280,9 @@ static enum command_result bitpos_command(struct session *s, const struct resp_r
 {
     enum command_result result = COMMAND_DONE;
     struct span value = {NULL, 0};
-    struct asked_range asked;
+    struct requested_range requested;
     int64_t bit;
-    if (!parse_search(s, r, &bit, &asked))
+    if (!parse_search(s, r, &bit, &requested))
         return COMMAND_DONE;
     enum lookup lookup = long_value_look_up(s, r, 1, &value);
     if (lookup == LOOKUP_GOES_ON)
@@ -288,7 +290,7 @@ static enum command_result bitpos_command(struct session *s, const struct resp_r
     if (lookup == LOOKUP_MISSED) {
         resp_integer(&s->reply, bit == 1 ? -1 : 0);
     } else {
-        struct bit_range range = cut_range(asked, value.len);
+        struct bit_range range = cut_range(requested, value.len);
         range.end_given = r->argc > 4;
         if (range.empty)
             resp_integer(&s->reply, -1);
@@ -341,13 +343,13 @@ static uint32_t check_operation(struct session *s, const struct resp_request *r,
                                 bool *reads, bool *writes)
 {
     struct span word = resp_arg(r, i);
-    uint32_t behind = r->argc - i - 1;
+    uint32_t words_after = r->argc - i - 1;
     struct field type;
     int64_t number;
-    *reads = behind >= 2 && span_is(word, "get");
-    *writes = behind >= 3 && (span_is(word, "set") || span_is(word, "incrby"));
+    *reads = words_after >= 2 && span_is(word, "get");
+    *writes = words_after >= 3 && (span_is(word, "set") || span_is(word, "incrby"));
     if (!*reads && !*writes) {
-        bool overflow = behind >= 1 && span_is(word, "overflow");
+        bool overflow = words_after >= 1 && span_is(word, "overflow");
         struct span how = overflow ? resp_arg(r, i + 1) : span_of(NULL, 0);
         if (span_is(how, "wrap") || span_is(how, "sat") || span_is(how, "fail"))
             return 2;

@@ -22,7 +22,7 @@ enum {
 };
 
 // Collects the names of all subscriptions of one kind.
-struct census {
+struct channel_list {
     struct loop_task task;
     enum channel_kind kind;
     char *text;         // names as subscriptions_names writes them; ROOM bytes
@@ -32,52 +32,52 @@ struct census {
     size_t count;       // number of names, equal ones included
 };
 
-static bool visit_census(struct loop_task *task, struct service *service)
+static bool visit_names(struct loop_task *task, struct service *service)
 {
-    struct census *census = (struct census *)task;
+    struct channel_list *list = (struct channel_list *)task;
     struct session *s = session_after(service, task->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
-        size_t room = ROOM - census->used;
+        size_t room = ROOM - list->used;
         size_t size =
-            subscriptions_names(s->subscriptions, census->kind, census->text + census->used, room);
-        census->full |= size > room;
-        census->used += size <= room ? size : 0;
+            subscriptions_names(s->subscriptions, list->kind, list->text + list->used, room);
+        list->full |= size > room;
+        list->used += size <= room ? size : 0;
         task->cursor = s->id;
     }
     return s == NULL;
 }
 
-static void release_census(struct loop_task *task)
+static void release_names(struct loop_task *task)
 {
-    struct census *census = (struct census *)task;
-    free(census->text);
-    free(census->names);
-    free(census);
+    struct channel_list *list = (struct channel_list *)task;
+    free(list->text);
+    free(list->names);
+    free(list);
 }
 
 // Starts the collection of names, for which the session then waits. Returns false if memory is
 // short.
-static bool send_census(struct session *s, enum channel_kind kind)
+static bool send_channel_list(struct session *s, enum channel_kind kind)
 {
-    struct census *census = calloc(1, sizeof *census);
+    struct channel_list *list = calloc(1, sizeof *list);
     char *text = malloc(ROOM);
-    if (census == NULL || text == NULL) {
-        free(census);
+    if (list == NULL || text == NULL) {
+        free(list);
         free(text);
         s->oom = true;
         return false;
     }
-    census->task.visit = visit_census;
-    census->task.release = release_census;
-    census->task.memory = ROOM;
-    census->task.for_waiter = true;
-    census->kind = kind;
-    census->text = text;
-    session_await(s, &census->task);
+    list->task.visit = visit_names;
+    list->task.release = release_names;
+    list->task.memory = ROOM;
+    list->task.for_waiter = true;
+    list->kind = kind;
+    list->text = text;
+    session_await(s, &list->task);
     return true;
 }
 
-static int by_text(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
     struct span x = *(const struct span *)a;
     struct span y = *(const struct span *)b;
@@ -87,32 +87,32 @@ static int by_text(const void *a, const void *b)
 }
 
 // Fills `names` with the names in `text`, unsorted. Returns false if memory is short.
-static bool find_names(struct census *census)
+static bool split_names(struct channel_list *list)
 {
     size_t count = 0;
     uint16_t len;
-    for (size_t at = 0; at < census->used; at += sizeof len + len, count++)
-        memcpy(&len, census->text + at, sizeof len);
-    census->names = malloc((count + 1) * sizeof *census->names);
-    census->task.memory += (count + 1) * sizeof *census->names;
-    if (census->names == NULL)
+    for (size_t at = 0; at < list->used; at += sizeof len + len, count++)
+        memcpy(&len, list->text + at, sizeof len);
+    list->names = malloc((count + 1) * sizeof *list->names);
+    list->task.memory += (count + 1) * sizeof *list->names;
+    if (list->names == NULL)
         return false;
-    for (size_t at = 0; at < census->used; at += sizeof len + len) {
-        memcpy(&len, census->text + at, sizeof len);
-        census->names[census->count++] = span_of(census->text + at + sizeof len, len);
+    for (size_t at = 0; at < list->used; at += sizeof len + len) {
+        memcpy(&len, list->text + at, sizeof len);
+        list->names[list->count++] = span_of(list->text + at + sizeof len, len);
     }
     return true;
 }
 
-// Sets `*census` to the sorted names of all loops, once all loops have been visited. Until then,
-// and after an error, `*census` is NULL and the handler must return the result of this function.
-static enum command_result take_census(struct session *s, enum channel_kind kind,
-                                       struct census **census)
+// Sets `*list` to the sorted names of all loops, once all loops have been visited. Until then,
+// and after an error, `*list` is NULL and the handler must return the result of this function.
+static enum command_result take_channel_list(struct session *s, enum channel_kind kind,
+                                             struct channel_list **list)
 {
-    *census = NULL;
-    if (s->task == NULL && !send_census(s, kind))
+    *list = NULL;
+    if (s->task == NULL && !send_channel_list(s, kind))
         return COMMAND_DONE;
-    struct census *answer = (struct census *)session_task(s);
+    struct channel_list *answer = (struct channel_list *)session_task(s);
     if (answer == NULL)
         return COMMAND_WAIT;
     if (answer->names == NULL) {
@@ -121,20 +121,20 @@ static enum command_result take_census(struct session *s, enum channel_kind kind
             resp_error(&s->reply, "ERR there are too many subscriptions to be listed");
             return COMMAND_DONE;
         }
-        s->oom |= !find_names(answer);
+        s->oom |= !split_names(answer);
         if (s->oom)
             return COMMAND_DONE;
-        qsort(answer->names, answer->count, sizeof *answer->names, by_text);
+        qsort(answer->names, answer->count, sizeof *answer->names, compare_names);
         session_charge(s, answer->count / NAMES_PER_WORK);
     }
-    *census = answer;
+    *list = answer;
     return COMMAND_DONE;
 }
 
 // Returns true if name `i` differs from the name before it.
-static bool begins_new(const struct census *census, size_t i)
+static bool is_first_of_equal(const struct channel_list *list, size_t i)
 {
-    return i == 0 || !span_equal(census->names[i], census->names[i - 1]);
+    return i == 0 || !span_equal(list->names[i], list->names[i - 1]);
 }
 
 // Lists each name that matches the pattern once. Passes over the names twice: first to count the
@@ -143,45 +143,45 @@ static bool begins_new(const struct census *census, size_t i)
 static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
-    struct census *census;
+    struct channel_list *list;
     struct span pattern = r->argc > 2 ? resp_arg(r, 2) : span_of(NULL, 0);
     if (r->argc > 3 || pattern.len > PATTERN_MAX) {
         reply_wrong_subcommand(s, r, "PUBSUB");
         return COMMAND_DONE;
     }
-    enum command_result result = take_census(s, kind, &census);
-    if (census == NULL)
+    enum command_result result = take_channel_list(s, kind, &list);
+    if (list == NULL)
         return result;
-    for (; s->request.cursor < 2 * census->count; s->request.cursor++) {
-        size_t i = (size_t)s->request.cursor % census->count;
+    for (; s->request.cursor < 2 * list->count; s->request.cursor++) {
+        size_t i = (size_t)s->request.cursor % list->count;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (s->request.cursor == census->count)
+        if (s->request.cursor == list->count)
             resp_array(&s->reply, s->request.sum);
         session_charge(s, pattern.len / 8);
-        if (!begins_new(census, i) ||
-            (pattern.ptr != NULL && !glob_match(pattern, census->names[i], GLOB_CASE_SENSITIVE)))
+        if (!is_first_of_equal(list, i) ||
+            (pattern.ptr != NULL && !glob_match(pattern, list->names[i], GLOB_CASE_SENSITIVE)))
             continue;
-        if (s->request.cursor < census->count)
+        if (s->request.cursor < list->count)
             s->request.sum++;
         else
-            resp_bulk(&s->reply, census->names[i]);
+            resp_bulk(&s->reply, list->names[i]);
     }
-    if (census->count == 0)
+    if (list->count == 0)
         resp_array(&s->reply, 0);
     session_end_task(s);
     return COMMAND_DONE;
 }
 
-// Returns the number of names that are less than `name`; with `behind`, less than or equal to it.
-static size_t seek(const struct census *census, struct span name, bool behind)
+// Returns the number of names that are less than `name`; with `or_equal`, less than or equal to it.
+static size_t count_below(const struct channel_list *list, struct span name, bool or_equal)
 {
     size_t low = 0;
-    size_t high = census->count;
+    size_t high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = by_text(&census->names[middle], &name);
-        if (order < 0 || (behind && order == 0))
+        int order = compare_names(&list->names[middle], &name);
+        if (order < 0 || (or_equal && order == 0))
             low = middle + 1;
         else
             high = middle;
@@ -189,12 +189,14 @@ static size_t seek(const struct census *census, struct span name, bool behind)
     return low;
 }
 
+// Replies with each channel and its number of subscribers, which is the number of equal names in
+// the list. `cursor` is the next argument.
 static enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
-    struct census *census;
-    enum command_result result = take_census(s, kind, &census);
-    if (census == NULL)
+    struct channel_list *list;
+    enum command_result result = take_channel_list(s, kind, &list);
+    if (list == NULL)
         return result;
     if (s->request.cursor == 0) {
         resp_array(&s->reply, 2 * ((uint64_t)r->argc - 2));
@@ -205,22 +207,24 @@ static enum command_result pubsub_numsub_command(struct session *s, const struct
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         resp_bulk(&s->reply, name);
-        resp_integer(&s->reply, (int64_t)(seek(census, name, true) - seek(census, name, false)));
+        resp_integer(&s->reply,
+                     (int64_t)(count_below(list, name, true) - count_below(list, name, false)));
     }
     session_end_task(s);
     return COMMAND_DONE;
 }
 
+// Replies with the number of different patterns.
 static enum command_result pubsub_numpat_command(struct session *s, const struct resp_request *r)
 {
-    struct census *census;
-    enum command_result result = take_census(s, CHANNEL_PATTERN, &census);
+    struct channel_list *list;
+    enum command_result result = take_channel_list(s, CHANNEL_PATTERN, &list);
     (void)r;
-    if (census == NULL)
+    if (list == NULL)
         return result;
     int64_t patterns = 0;
-    for (size_t i = 0; i < census->count; i++)
-        patterns += begins_new(census, i);
+    for (size_t i = 0; i < list->count; i++)
+        patterns += is_first_of_equal(list, i);
     resp_integer(&s->reply, patterns);
     session_end_task(s);
     return COMMAND_DONE;

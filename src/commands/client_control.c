@@ -69,8 +69,8 @@ static enum command_result client_pause_command(struct session *s, const struct 
     } else {
         // A pause that ends later than the clock can count lasts for ever.
         int64_t now = (int64_t)clock_monotonic_ns();
-        bool counted = milliseconds <= (INT64_MAX - now) / 1000000;
-        return pause_until(s, counted ? (uint64_t)(now + milliseconds * 1000000) : INT64_MAX);
+        bool countable = milliseconds <= (INT64_MAX - now) / 1000000;
+        return pause_until(s, countable ? (uint64_t)(now + milliseconds * 1000000) : INT64_MAX);
     }
     return COMMAND_DONE;
 }
@@ -83,6 +83,7 @@ static enum command_result client_unpause_command(struct session *s, const struc
 
 // ---- other subcommands --------------------------------------------------------------------------
 
+// OFF suppresses all replies, SKIP the reply to the next command. Neither has a reply of its own.
 static enum command_result client_reply_command(struct session *s, const struct resp_request *r)
 {
     struct span mode = resp_arg(r, 2);
@@ -101,7 +102,7 @@ static enum command_result client_reply_command(struct session *s, const struct 
 }
 
 // Sets `*flag` from the word "on" or "off" and replies.
-static enum command_result set_flag(struct session *s, struct span word, bool *flag)
+static enum command_result reply_on_off(struct session *s, struct span word, bool *flag)
 {
     bool on = span_is(word, "on");
     if (on || span_is(word, "off")) {
@@ -117,13 +118,13 @@ static enum command_result set_flag(struct session *s, struct span word, bool *f
 // exempt, so the limit always holds.
 static enum command_result client_no_evict_command(struct session *s, const struct resp_request *r)
 {
-    return set_flag(s, resp_arg(r, 2), &s->no_evict);
+    return reply_on_off(s, resp_arg(r, 2), &s->no_evict);
 }
 
 // Has no effect: Stele does not record when a key was last read.
 static enum command_result client_no_touch_command(struct session *s, const struct resp_request *r)
 {
-    return set_flag(s, resp_arg(r, 2), &s->no_touch);
+    return reply_on_off(s, resp_arg(r, 2), &s->no_touch);
 }
 
 // Accepts any capability that a client announces. None has an effect here.

@@ -18,14 +18,14 @@
 #include "serve/transaction.h"
 
 enum {
-    LINE_MAX = 4096,       // bytes of a client's line: three names of 1 KiB and two addresses
-    LINE_USUAL = 512,      // bytes first reserved for each line
-    VISITS = 64,           // clients described or checked in one turn, at two system calls each
-    PASSED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
-    VISIT_WORK = 8,        // units of a turn's work to describe one client
-    IDS_MAX = 1024,        // ids in one CLIENT LIST
-    FILTER_WORDS_MAX = 32, // words of filters in one CLIENT KILL
-    LETTERS_MAX = 16,      // letters of the field `flags`, with a NUL
+    LINE_MAX = 4096,        // bytes of a client's line: three names of 1 KiB and two addresses
+    LINE_USUAL = 512,       // bytes first reserved for each line
+    VISITS = 64,            // clients described or checked in one turn, at two system calls each
+    SKIPPED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
+    VISIT_WORK = 8,         // units of a turn's work to describe one client
+    IDS_MAX = 1024,         // ids in one CLIENT LIST
+    FILTER_WORDS_MAX = 32,  // words of filters in one CLIENT KILL
+    LETTERS_MAX = 16,       // letters of the field `flags`, with a NUL
 };
 
 // ---- one client's line --------------------------------------------------------------------------
@@ -138,14 +138,14 @@ static bool read_type(struct session *s, struct span word, enum client_type *typ
     return false;
 }
 
-static bool is_of_type(const struct session *s, enum client_type type)
+static bool has_type(const struct session *s, enum client_type type)
 {
     return type == TYPE_ANY || type == (is_subscriber(s) ? TYPE_PUBSUB : TYPE_NORMAL);
 }
 
 // ---- CLIENT LIST --------------------------------------------------------------------------------
 
-struct listing {
+struct list_request {
     struct loop_task task;
     enum client_type type;
     uint64_t *ids;   // sorted ids of the clients to list; NULL: all clients
@@ -157,30 +157,30 @@ struct listing {
     char *text;      // lines, each with its newline
 };
 
-static int by_number(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a;
     uint64_t y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
 
-static bool is_listed(const struct listing *l, const struct session *s)
+static bool is_listed(const struct list_request *l, const struct session *s)
 {
-    return is_of_type(s, l->type) && (l->ids == NULL || bsearch(&s->id, l->ids, l->id_count,
-                                                                sizeof *l->ids, by_number) != NULL);
+    return has_type(s, l->type) && (l->ids == NULL || bsearch(&s->id, l->ids, l->id_count,
+                                                              sizeof *l->ids, compare_ids) != NULL);
 }
 
-static bool visit_listing(struct loop_task *task, struct service *service)
+static bool visit_list(struct loop_task *task, struct service *service)
 {
-    struct listing *l = (struct listing *)task;
+    struct list_request *l = (struct list_request *)task;
     struct session *s = session_after(service, task->cursor);
     char line[LINE_MAX + 1];
-    for (unsigned i = 0; i < VISITS * PASSED_PER_VISIT && s != NULL; s = session_next(s)) {
+    for (unsigned i = 0; i < VISITS * SKIPPED_PER_VISIT && s != NULL; s = session_next(s)) {
         task->cursor = s->id;
         i++;
         if (!is_listed(l, s))
             continue;
-        i += PASSED_PER_VISIT - 1;
+        i += SKIPPED_PER_VISIT - 1;
         size_t len = write_line(s, l->now, line);
         line[len++] = '\n';
         l->needed += len;
@@ -192,16 +192,16 @@ static bool visit_listing(struct loop_task *task, struct service *service)
     return s == NULL;
 }
 
-static void release_listing(struct loop_task *task)
+static void release_list(struct loop_task *task)
 {
-    struct listing *l = (struct listing *)task;
+    struct list_request *l = (struct list_request *)task;
     free(l->ids);
     free(l->text);
     free(l);
 }
 
 // Reads which clients to list. Returns false if it has replied with an error, or memory is short.
-static bool read_listing(struct session *s, const struct resp_request *r, struct listing *l)
+static bool read_list(struct session *s, const struct resp_request *r, struct list_request *l)
 {
     l->type = TYPE_ANY;
     if (r->argc == 4 && span_is(resp_arg(r, 2), "type"))
@@ -228,25 +228,25 @@ static bool read_listing(struct session *s, const struct resp_request *r, struct
         l->ids[i] = (uint64_t)id;
     }
     if (!s->oom)
-        qsort(l->ids, l->id_count, sizeof *l->ids, by_number);
+        qsort(l->ids, l->id_count, sizeof *l->ids, compare_ids);
     return !s->oom;
 }
 
 // Starts to collect the list in `room` bytes; the session then waits for it. Returns false if it
 // has replied with an error, or memory is short.
-static bool send_listing(struct session *s, const struct resp_request *r, size_t room)
+static bool send_list(struct session *s, const struct resp_request *r, size_t room)
 {
-    struct listing *l = calloc(1, sizeof *l);
+    struct list_request *l = calloc(1, sizeof *l);
     if (l != NULL)
         l->text = malloc(room);
-    if (l == NULL || l->text == NULL || !read_listing(s, r, l)) {
+    if (l == NULL || l->text == NULL || !read_list(s, r, l)) {
         s->oom |= l == NULL || l->text == NULL;
         if (l != NULL)
-            release_listing(&l->task);
+            release_list(&l->task);
         return false;
     }
-    l->task.visit = visit_listing;
-    l->task.release = release_listing;
+    l->task.visit = visit_list;
+    l->task.release = release_list;
     l->room = room;
     l->task.memory = sizeof *l + room + l->id_count * sizeof *l->ids;
     l->task.for_waiter = true;
@@ -258,15 +258,15 @@ static bool send_listing(struct session *s, const struct resp_request *r, size_t
 static enum command_result client_list_command(struct session *s, const struct resp_request *r)
 {
     size_t clients = service_total(s->service, offsetof(struct stats, connected_clients));
-    if (s->task == NULL && !send_listing(s, r, LINE_MAX + clients * LINE_USUAL))
+    if (s->task == NULL && !send_list(s, r, LINE_MAX + clients * LINE_USUAL))
         return COMMAND_DONE;
-    const struct listing *l;
+    const struct list_request *l;
     // If the lines did not fit, collect them again with twice the room that they needed. There may
     // be more clients by then.
-    while ((l = (const struct listing *)session_task(s)) != NULL && l->needed > l->room) {
+    while ((l = (const struct list_request *)session_task(s)) != NULL && l->needed > l->room) {
         size_t room = 2 * l->needed;
         session_end_task(s);
-        if (!send_listing(s, r, room))
+        if (!send_list(s, r, room))
             return COMMAND_DONE;
     }
     if (l == NULL)
@@ -279,27 +279,27 @@ static enum command_result client_list_command(struct session *s, const struct r
 
 // ---- CLIENT KILL --------------------------------------------------------------------------------
 
-struct killing {
+struct kill_request {
     struct loop_task task;
     enum client_type type;
-    uint64_t id;       // id of the client to close; 0: any
-    uint64_t own;      // id of the client that sent the command
-    uint64_t age;      // least age of the connections to close, in seconds
-    bool spare_own;    // do not close the sender
-    bool own_meant;    // the filters match the sender
-    bool only_own;     // the sender may not close others
-    bool others_meant; // the filters match others that the sender may not close; none is closed
-    bool old_form;     // the command names one address and no filters
+    uint64_t id;         // id of the client to close; 0: any
+    uint64_t sender;     // id of the client that sent the command
+    uint64_t age;        // least age of the connections to close, in seconds
+    bool spares_sender;  // do not close the sender
+    bool matches_sender; // the filters match the sender
+    bool only_sender;    // the sender may not close others
+    bool matches_others; // the filters match others that the sender may not close; none is closed
+    bool old_form;       // the command names one address and no filters
     char address[CLIENT_ADDRESS_TEXT];       // empty: any
     char local_address[CLIENT_ADDRESS_TEXT]; // empty: any
-    uint64_t killed;                         // number of clients that the filters match
+    uint64_t matched;                        // number of clients that the filters match
 };
 
-static bool is_meant(const struct killing *k, const struct session *s)
+static bool is_matched(const struct kill_request *k, const struct session *s)
 {
     struct client_facts facts;
-    if ((k->id != 0 && k->id != s->id) || !is_of_type(s, k->type) ||
-        (s->id == k->own && k->spare_own) || s->killed)
+    if ((k->id != 0 && k->id != s->id) || !has_type(s, k->type) ||
+        (s->id == k->sender && k->spares_sender) || s->killed)
         return false;
     if (k->age > 0 && seconds_since(clock_monotonic_ns(), s->created_ns) < k->age)
         return false;
@@ -310,21 +310,21 @@ static bool is_meant(const struct killing *k, const struct session *s)
            (*k->local_address == '\0' || strcmp(k->local_address, facts.local_address) == 0);
 }
 
-static bool visit_killing(struct loop_task *task, struct service *service)
+static bool visit_kill(struct loop_task *task, struct service *service)
 {
-    struct killing *k = (struct killing *)task;
+    struct kill_request *k = (struct kill_request *)task;
     struct session *s = session_after(service, task->cursor);
     for (unsigned i = 0; i < VISITS && s != NULL; i++, s = session_next(s)) {
         task->cursor = s->id;
-        if (!is_meant(k, s))
+        if (!is_matched(k, s))
             continue;
-        if (s->id == k->own)
-            k->own_meant = true; // the handler closes it after its reply
-        else if (k->only_own)
-            k->others_meant = true;
+        if (s->id == k->sender)
+            k->matches_sender = true; // the handler closes it after its reply
+        else if (k->only_sender)
+            k->matches_others = true;
         else
             session_kill(s);
-        k->killed++;
+        k->matched++;
     }
     return s == NULL;
 }
@@ -340,7 +340,8 @@ static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
 
 // Reads one filter, the pair of `word` and `value`. Replies with an error and returns false if it
 // is invalid.
-static bool read_filter(struct session *s, struct span word, struct span value, struct killing *k)
+static bool read_filter(struct session *s, struct span word, struct span value,
+                        struct kill_request *k)
 {
     int64_t number;
     if (span_is(word, "id")) {
@@ -369,7 +370,7 @@ static bool read_filter(struct session *s, struct span word, struct span value, 
             return false;
         }
     } else if (span_is(word, "skipme") && (span_is(value, "yes") || span_is(value, "no"))) {
-        k->spare_own = span_is(value, "yes");
+        k->spares_sender = span_is(value, "yes");
     } else {
         reply_syntax_error(s);
         return false;
@@ -378,13 +379,13 @@ static bool read_filter(struct session *s, struct span word, struct span value, 
 }
 
 // Reads all filters. Replies with an error and returns false if one is invalid.
-static bool read_killing(struct session *s, const struct resp_request *r, struct killing *k)
+static bool read_kill(struct session *s, const struct resp_request *r, struct kill_request *k)
 {
     k->type = TYPE_ANY;
-    k->own = s->id;
-    k->only_own = !session_may_administer(s);
+    k->sender = s->id;
+    k->only_sender = !session_may_administer(s);
     k->old_form = r->argc == 3;
-    k->spare_own = !k->old_form;
+    k->spares_sender = !k->old_form;
     if (k->old_form) {
         copy_address(k->address, resp_arg(r, 2));
         return true;
@@ -402,15 +403,15 @@ static bool read_killing(struct session *s, const struct resp_request *r, struct
 
 // Starts to search for the clients to close; the session then waits for the result. Returns false
 // if it has replied with an error, or memory is short.
-static bool send_killing(struct session *s, const struct resp_request *r)
+static bool send_kill(struct session *s, const struct resp_request *r)
 {
-    struct killing *k = calloc(1, sizeof *k);
+    struct kill_request *k = calloc(1, sizeof *k);
     s->oom |= k == NULL;
-    if (k == NULL || !read_killing(s, r, k)) {
+    if (k == NULL || !read_kill(s, r, k)) {
         free(k);
         return false;
     }
-    k->task.visit = visit_killing;
+    k->task.visit = visit_kill;
     k->task.release = loop_task_free;
     session_await(s, &k->task);
     return true;
@@ -418,23 +419,23 @@ static bool send_killing(struct session *s, const struct resp_request *r)
 
 static enum command_result client_kill_command(struct session *s, const struct resp_request *r)
 {
-    if (s->task == NULL && !send_killing(s, r))
+    if (s->task == NULL && !send_kill(s, r))
         return COMMAND_DONE;
-    const struct killing *k = (const struct killing *)session_task(s);
+    const struct kill_request *k = (const struct kill_request *)session_task(s);
     if (k == NULL)
         return COMMAND_WAIT;
-    bool own_meant = k->own_meant && !k->others_meant;
+    bool closes_sender = k->matches_sender && !k->matches_others;
     session_charge(s, VISITS * VISIT_WORK);
-    if (k->others_meant)
+    if (k->matches_others)
         session_refuse_administering(s);
     else if (!k->old_form)
-        resp_integer(&s->reply, (int64_t)k->killed);
-    else if (k->killed > 0)
+        resp_integer(&s->reply, (int64_t)k->matched);
+    else if (k->matched > 0)
         resp_status(&s->reply, "OK");
     else
         resp_error(&s->reply, "ERR No such client");
     session_end_task(s);
-    return own_meant ? COMMAND_CLOSE : COMMAND_DONE;
+    return closes_sender ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
 // ---- the rows -----------------------------------------------------------------------------------

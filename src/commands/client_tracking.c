@@ -1,7 +1,7 @@
 // CLIENT TRACKING, CACHING, TRACKINGINFO and GETREDIR: client-side caching. When the dataset is
 // replaced, each client that tracks gets one invalidation of all keys.
 //
-// Modes and prefixes are checked and reported as Redis does, but have no effect on invalidations.
+// Modes and prefixes are checked and reported as in Redis, but have no effect on invalidations.
 #include <stdlib.h>
 
 #include "base/number.h"
@@ -43,7 +43,7 @@ static void push_invalidation(struct session *s)
 }
 
 // An invalidation that is redirected to another client.
-struct redirected {
+struct redirection {
     struct loop_task task;
     uint64_t from; // id of the client that tracks
     uint64_t to;   // id of the client that gets the invalidation
@@ -52,7 +52,7 @@ struct redirected {
 
 static bool visit_target(struct loop_task *task, struct service *service)
 {
-    struct redirected *r = (struct redirected *)task;
+    struct redirection *r = (struct redirection *)task;
     struct session *s = session_find(service, r->to);
     if (s == NULL)
         return true;
@@ -66,9 +66,9 @@ static bool visit_target(struct loop_task *task, struct service *service)
 }
 
 // Marks the redirection as broken if the client that should get the invalidation no longer exists.
-static void tell_broken(struct loop_task *task)
+static void mark_broken(struct loop_task *task)
 {
-    const struct redirected *r = (const struct redirected *)task;
+    const struct redirection *r = (const struct redirection *)task;
     struct session *s = session_find(task->home, r->from);
     if (r->found || s == NULL || s->tracking == NULL)
         return;
@@ -79,13 +79,13 @@ static void tell_broken(struct loop_task *task)
 
 static void redirect_invalidation(struct session *s)
 {
-    struct redirected *r = calloc(1, sizeof *r);
+    struct redirection *r = calloc(1, sizeof *r);
     if (r == NULL) {
         s->oom = true; // closes the connection; else the client would use outdated values
         return;
     }
     r->task.visit = visit_target;
-    r->task.back = tell_broken;
+    r->task.back = mark_broken;
     r->task.release = loop_task_free;
     r->from = s->id;
     r->to = s->tracking->redirect;
@@ -108,65 +108,66 @@ static void invalidate(struct session *s)
 // ---- CLIENT TRACKING ----------------------------------------------------------------------------
 
 // A CLIENT TRACKING request. It does not store the prefixes: next_prefix reads them again.
-struct wish {
+struct tracking_request {
     bool on;
     struct tracking_modes modes;
     int64_t redirect;  // id of the client to redirect invalidations to; 0: none
     unsigned prefixes; // number of prefixes
 };
 
-// Returns false, for read_wish after it has replied with an error.
-static bool refuse(struct wish *wish)
+// Records that read_request has replied with an error. Returns false, for read_request to return.
+static bool reject(struct tracking_request *request)
 {
-    wish->redirect = 0;
+    request->redirect = 0;
     return false;
 }
 
 // Returns true and sets `*flag` if `word` is the option `name`.
 static bool is_option(struct span word, const char *name, bool *flag)
 {
-    bool is = span_is(word, name);
-    *flag |= is;
-    return is;
+    bool matches = span_is(word, name);
+    *flag |= matches;
+    return matches;
 }
 
 // Reads the request. Returns false in two cases. If `redirect` is 0, it has replied with an error.
 // Otherwise the caller must first find the client with that id, set `cursor` and call again: as in
 // Redis, the error for a missing client precedes errors in later words.
-static bool read_wish(struct session *s, const struct resp_request *r, struct wish *wish)
+static bool read_request(struct session *s, const struct resp_request *r,
+                         struct tracking_request *request)
 {
     bool found = s->request.cursor != 0;
-    *wish = (struct wish){.on = span_is(resp_arg(r, 2), "on")};
+    *request = (struct tracking_request){.on = span_is(resp_arg(r, 2), "on")};
     for (uint32_t i = 3; i < r->argc; i++) {
         struct span word = resp_arg(r, i);
         bool more = i + 1 < r->argc;
         if (span_is(word, "redirect") && more) {
-            if (wish->redirect != 0) {
+            if (request->redirect != 0) {
                 resp_error(&s->reply, "ERR A client can only redirect to a single other client");
-                return refuse(wish);
+                return reject(request);
             }
-            if (!number_parse(resp_arg(r, ++i), &wish->redirect)) {
+            if (!number_parse(resp_arg(r, ++i), &request->redirect)) {
                 reply_not_an_integer(s);
-                return refuse(wish);
+                return reject(request);
             }
-            if (wish->redirect <= 0) {
+            if (request->redirect <= 0) {
                 resp_error(&s->reply, "ERR The client ID you want redirect to does not exist");
-                return refuse(wish);
+                return reject(request);
             }
             if (!found)
                 return false;
         } else if (span_is(word, "prefix") && more) {
-            if (resp_arg(r, ++i).len > PREFIX_MAX || ++wish->prefixes > PREFIXES_MAX) {
+            if (resp_arg(r, ++i).len > PREFIX_MAX || ++request->prefixes > PREFIXES_MAX) {
                 resp_error(&s->reply, "ERR more than %d prefixes, or one of more than %d bytes",
                            PREFIXES_MAX, PREFIX_MAX);
-                return refuse(wish);
+                return reject(request);
             }
-        } else if (!is_option(word, "bcast", &wish->modes.bcast) &&
-                   !is_option(word, "optin", &wish->modes.optin) &&
-                   !is_option(word, "optout", &wish->modes.optout) &&
-                   !is_option(word, "noloop", &wish->modes.noloop)) {
+        } else if (!is_option(word, "bcast", &request->modes.bcast) &&
+                   !is_option(word, "optin", &request->modes.optin) &&
+                   !is_option(word, "optout", &request->modes.optout) &&
+                   !is_option(word, "noloop", &request->modes.noloop)) {
             reply_syntax_error(s);
-            return refuse(wish);
+            return reject(request);
         }
     }
     return true;
@@ -174,11 +175,11 @@ static bool read_wish(struct session *s, const struct resp_request *r, struct wi
 
 // Returns the error if the modes contradict each other or the present modes, else NULL. Checks in
 // Redis's order.
-static const char *conflict(const struct session *s, const struct wish *wish)
+static const char *find_conflict(const struct session *s, const struct tracking_request *request)
 {
     const struct tracking_modes *now = s->tracking != NULL ? &s->tracking->modes : NULL;
-    const struct tracking_modes *next = &wish->modes;
-    if (!next->bcast && wish->prefixes > 0)
+    const struct tracking_modes *next = &request->modes;
+    if (!next->bcast && request->prefixes > 0)
         return "ERR PREFIX option requires BCAST mode to be enabled";
     if (now != NULL && now->bcast != next->bcast)
         return "ERR You can't switch BCAST mode on/off before disabling tracking for this client, "
@@ -193,7 +194,7 @@ static const char *conflict(const struct session *s, const struct wish *wish)
     return NULL;
 }
 
-// Finds the next prefix after argument `*i`. Sets `*prefix`, and `*i` to the argument that it is.
+// Finds the next prefix after argument `*i`. Sets `*prefix`, and `*i` to its argument number.
 // Returns false if there is no other.
 static bool next_prefix(const struct resp_request *r, uint32_t *i, struct span *prefix)
 {
@@ -250,22 +251,24 @@ static bool check_prefixes(struct session *s, const struct resp_request *r)
 }
 
 // Turns tracking on, or changes its modes and adds prefixes. Returns false if memory is short.
-static bool turn_on(struct session *s, const struct resp_request *r, const struct wish *wish)
+static bool turn_on(struct session *s, const struct resp_request *r,
+                    const struct tracking_request *request)
 {
     if (s->tracking == NULL) {
-        // Within a transaction the client may read an older snapshot than the loop's newest.
+        // Within a transaction, the client may read an older snapshot than the loop's newest. Then
+        // it still needs an invalidation, after the transaction.
         s->tracking = tracking_new(session_snapshot(s)->number, invalidate);
         if (s->tracking == NULL)
             return false;
         counter_add(&s->service->stats.tracking_clients, 1);
     }
     struct tracking *t = s->tracking;
-    t->modes = wish->modes;
-    t->redirect = (uint64_t)wish->redirect;
+    t->modes = request->modes;
+    t->redirect = (uint64_t)request->redirect;
     t->broken = false;
-    if (!wish->modes.bcast)
+    if (!request->modes.bcast)
         return true;
-    bool added = wish->prefixes > 0 || tracking_add_prefix(t, span_of("", 0));
+    bool added = request->prefixes > 0 || tracking_add_prefix(t, span_of("", 0));
     struct span prefix;
     for (uint32_t i = 2; added && next_prefix(r, &i, &prefix);)
         added = tracking_add_prefix(t, prefix);
@@ -318,38 +321,38 @@ static enum command_result find_redirect(struct session *s, int64_t id, bool *fo
 
 static enum command_result client_tracking_command(struct session *s, const struct resp_request *r)
 {
-    struct wish wish;
+    struct tracking_request request;
     bool found = true;
     if (r->argc > WORDS_MAX) {
         resp_error(&s->reply, "ERR more than %d words", WORDS_MAX);
         return COMMAND_DONE;
     }
-    while (!read_wish(s, r, &wish)) {
-        if (wish.redirect == 0)
+    while (!read_request(s, r, &request)) {
+        if (request.redirect == 0)
             return COMMAND_DONE;
-        enum command_result result = find_redirect(s, wish.redirect, &found);
+        enum command_result result = find_redirect(s, request.redirect, &found);
         if (result != COMMAND_DONE || !found || s->oom)
             return result;
         s->request.cursor = 1;
     }
-    if (!wish.on && !span_is(resp_arg(r, 2), "off")) {
+    if (!request.on && !span_is(resp_arg(r, 2), "off")) {
         reply_syntax_error(s);
         return COMMAND_DONE;
     }
-    if (wish.on) {
-        const char *complaint = conflict(s, &wish);
-        if (complaint != NULL) {
-            resp_error(&s->reply, "%s", complaint);
+    if (request.on) {
+        const char *conflict = find_conflict(s, &request);
+        if (conflict != NULL) {
+            resp_error(&s->reply, "%s", conflict);
             return COMMAND_DONE;
         }
         unsigned present = s->tracking != NULL ? s->tracking->prefix_count : 0;
         if (!check_prefixes(s, r))
             return COMMAND_DONE;
-        if (present + wish.prefixes > PREFIXES_MAX) {
+        if (present + request.prefixes > PREFIXES_MAX) {
             resp_error(&s->reply, "ERR more than %d prefixes", PREFIXES_MAX);
             return COMMAND_DONE;
         }
-        s->oom |= !turn_on(s, r, &wish);
+        s->oom |= !turn_on(s, r, &request);
     } else {
         session_stop_tracking(s);
     }

@@ -18,9 +18,8 @@
 
 enum {
     SLOTS = 16384,
-    CLUSTER_BUS_OFFSET =
-        10000,               // from the port to that of the cluster bus, which Stele does not have
-    KEYS_IN_SLOT_MAX = 1024, // keys in one reply to GETKEYSINSLOT
+    CLUSTER_BUS_OFFSET = 10000, // a node's bus port minus its port; Stele has no cluster bus
+    KEYS_IN_SLOT_MAX = 1024,    // keys in one reply to GETKEYSINSLOT
 };
 
 // The address under which a client can reach this server.
@@ -112,7 +111,7 @@ static enum command_result cluster_help_command(struct session *s, const struct 
 }
 
 // Refuses the subcommands that would change the cluster, and COUNT-FAILURE-REPORTS.
-static enum command_result cluster_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_change_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -148,7 +147,7 @@ static enum command_result cluster_slots_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-static void text_pair(struct resp_writer *w, const char *name, const char *value)
+static void reply_pair(struct resp_writer *w, const char *name, const char *value)
 {
     resp_bulk_text(w, name);
     resp_bulk_text(w, value);
@@ -171,15 +170,15 @@ static enum command_result cluster_shards_command(struct session *s, const struc
     resp_bulk_text(w, "nodes");
     resp_array(w, 1);
     resp_map(w, 7);
-    text_pair(w, "id", node_id(s));
+    reply_pair(w, "id", node_id(s));
     resp_bulk_text(w, "port");
     resp_integer(w, node.port);
-    text_pair(w, "ip", node.host);
-    text_pair(w, "endpoint", node.host);
-    text_pair(w, "role", "master");
+    reply_pair(w, "ip", node.host);
+    reply_pair(w, "endpoint", node.host);
+    reply_pair(w, "role", "master");
     resp_bulk_text(w, "replication-offset");
     resp_integer(w, 0);
-    text_pair(w, "health", "online");
+    reply_pair(w, "health", "online");
     return COMMAND_DONE;
 }
 
@@ -226,7 +225,7 @@ static enum command_result cluster_myid_command(struct session *s, const struct 
 }
 
 // REPLICAS, SLAVES and LINKS list nothing, because there are no other nodes.
-static enum command_result cluster_nothing_command(struct session *s, const struct resp_request *r)
+static enum command_result cluster_empty_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
     if (is_enabled(s))
@@ -246,7 +245,7 @@ static enum command_result cluster_keyslot_command(struct session *s, const stru
 
 // Writes the key of that rank to `text` (UUID_TEXT_LEN bytes). Returns true if the key is in the
 // slot; false if it is not, or cannot be read.
-static bool is_key_of(const struct session *s, uint64_t rank, int64_t slot, char *text)
+static bool find_key_in_slot(const struct session *s, uint64_t rank, int64_t slot, char *text)
 {
     struct uuid id;
     if (!dataset_at(session_dataset(s), rank, &id, NULL))
@@ -271,7 +270,7 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
     for (; s->request.cursor < dataset_figures(session_dataset(s))->keys; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->request.sum += is_key_of(s, s->request.cursor, slot, text);
+        s->request.sum += find_key_in_slot(s, s->request.cursor, slot, text);
     }
     resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
@@ -291,13 +290,13 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
         resp_error(&s->reply, "ERR Invalid slot or number of keys");
         return COMMAND_DONE;
     }
-    uint64_t most = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
+    uint64_t limit = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
     for (; s->request.cursor < dataset_figures(session_dataset(s))->keys; s->request.cursor++) {
-        if (s->request.collected.len == most * UUID_TEXT_LEN || s->request.collected.oom)
+        if (s->request.collected.len == limit * UUID_TEXT_LEN || s->request.collected.oom)
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (is_key_of(s, s->request.cursor, slot, text))
+        if (find_key_in_slot(s, s->request.cursor, slot, text))
             buf_append(&s->request.collected, span_of(text, sizeof text));
     }
     resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);
@@ -321,28 +320,28 @@ const struct command cluster_commands[] = {
                   "every slot, for clients that support only clusters. This cluster cannot be "
                   "changed."},
     {"cluster|addslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|addslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|bumpepoch", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)",
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)",
      "nondeterministic_output"},
     {"cluster|count-failure-reports", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
-     cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)",
+     cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)",
      "nondeterministic_output"},
     {"cluster|countkeysinslot", 3, STALE | ORDERED, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
      cluster_countkeysinslot_command, "Returns the number of keys in a slot",
      "O(N) where N is the number of keys"},
     {"cluster|delslots", -3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|delslotsrange", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "7.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|failover", -2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|flushslots", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|forget", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|getkeysinslot", 4, STALE | ORDERED, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
      cluster_getkeysinslot_command, "Returns some of the keys in a slot",
      "O(N) where N is the number of keys", "nondeterministic_output"},
@@ -352,32 +351,32 @@ const struct command cluster_commands[] = {
      "Returns the state of the cluster", "O(1)", "nondeterministic_output"},
     {"cluster|keyslot", 3, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_keyslot_command,
      "Returns the slot of a key", "O(1)"},
-    {"cluster|links", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_nothing_command,
+    {"cluster|links", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_empty_command,
      "Returns an empty list, as there are no other nodes", "O(1)", "nondeterministic_output"},
     {"cluster|meet", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
-     cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|myid", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_myid_command,
      "Returns the ID of this node", "O(1)"},
     {"cluster|nodes", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_nodes_command,
      "Returns the nodes of the cluster and their slots as text", "O(1)", "nondeterministic_output"},
     {"cluster|replicas", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "5.0.0", IN_SLOW,
-     cluster_nothing_command, "Returns an empty list, as there are no replicas", "O(1)",
+     cluster_empty_command, "Returns an empty list, as there are no replicas", "O(1)",
      "nondeterministic_output"},
     {"cluster|replicate", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|reset", -2, ADMIN | NOSCRIPT | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
-     cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|saveconfig", 2, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|set-config-epoch", 3, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER,
-     "3.0.0", IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed",
+     "3.0.0", IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed",
      "O(1)"},
     {"cluster|setslot", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEYS, GROUP_CLUSTER, "3.0.0",
-     IN_SLOW, cluster_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
+     IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)"},
     {"cluster|shards", 2, STALE, NO_KEYS, GROUP_CLUSTER, "7.0.0", IN_SLOW, cluster_shards_command,
      "Returns the slots and the nodes of each shard", "O(1)", "nondeterministic_output"},
     {"cluster|slaves", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
-     cluster_nothing_command, "Returns an empty list, as CLUSTER REPLICAS does", "O(1)",
+     cluster_empty_command, "Returns an empty list, as CLUSTER REPLICAS does", "O(1)",
      "nondeterministic_output", .doc_flags = "deprecated", .deprecated_since = "5.0.0",
      .replaced_by = "`CLUSTER REPLICAS`"},
     {"cluster|slots", 2, STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, cluster_slots_command,

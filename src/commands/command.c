@@ -39,7 +39,7 @@ static void reply_words(struct resp_writer *w, const char *words,
     }
 }
 
-static void reply_number(struct resp_writer *w, const char *name, int number)
+static void reply_number_field(struct resp_writer *w, const char *name, int number)
 {
     resp_bulk_text(w, name);
     resp_integer(w, number);
@@ -47,7 +47,7 @@ static void reply_number(struct resp_writer *w, const char *name, int number)
 
 // Writes the head of one part of a key specification: its name, its type, and the length of the map
 // of details, which the caller writes next.
-static void reply_method(struct resp_writer *w, const char *part, const char *type, unsigned count)
+static void reply_part(struct resp_writer *w, const char *part, const char *type, unsigned count)
 {
     resp_bulk_text(w, part);
     resp_map(w, 2);
@@ -68,25 +68,25 @@ static void reply_key_specification(struct resp_writer *w, const struct command_
     resp_set(w, count_words(spec->flags));
     reply_words(w, spec->flags, resp_status);
     if (spec->keyword != NULL) {
-        reply_method(w, "begin_search", "keyword", 2);
+        reply_part(w, "begin_search", "keyword", 2);
         resp_bulk_text(w, "keyword");
         resp_bulk_text(w, spec->keyword);
-        reply_number(w, "startfrom", spec->from);
+        reply_number_field(w, "startfrom", spec->from);
     } else if (spec->from != 0) {
-        reply_method(w, "begin_search", "index", 1);
-        reply_number(w, "index", spec->from);
+        reply_part(w, "begin_search", "index", 1);
+        reply_number_field(w, "index", spec->from);
     } else {
-        reply_method(w, "begin_search", "unknown", 0);
-        reply_method(w, "find_keys", "unknown", 0);
+        reply_part(w, "begin_search", "unknown", 0);
+        reply_part(w, "find_keys", "unknown", 0);
         return;
     }
-    reply_method(w, "find_keys", spec->counted ? "keynum" : "range", 3);
-    reply_number(w, spec->counted ? "keynumidx" : "lastkey", spec->last);
+    reply_part(w, "find_keys", spec->counted ? "keynum" : "range", 3);
+    reply_number_field(w, spec->counted ? "keynumidx" : "lastkey", spec->last);
     if (spec->counted)
-        reply_number(w, "firstkey", 1);
-    reply_number(w, "keystep", spec->step);
+        reply_number_field(w, "firstkey", 1);
+    reply_number_field(w, "keystep", spec->step);
     if (!spec->counted)
-        reply_number(w, "limit", spec->limit);
+        reply_number_field(w, "limit", spec->limit);
 }
 
 // Returns the number of key specifications of the row.
@@ -143,7 +143,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
 }
 
 // Writes one field of a map; nothing if `text` is NULL.
-static void reply_text(struct resp_writer *w, const char *name, const char *text)
+static void reply_text_field(struct resp_writer *w, const char *name, const char *text)
 {
     if (text == NULL)
         return;
@@ -165,16 +165,16 @@ static void reply_arguments(struct resp_writer *w, const struct command_argument
         bool is_key = strcmp(a->type, "key") == 0;
         // Blocks and choices have the field `arguments`, all others `display_text`.
         resp_map(w, 3u + is_key + (a->token != NULL) + (a->since != NULL) + (flags != 0));
-        reply_text(w, "name", a->name);
-        reply_text(w, "type", a->type);
+        reply_text_field(w, "name", a->name);
+        reply_text_field(w, "type", a->type);
         if (a->inner == NULL)
-            reply_text(w, "display_text", a->name);
+            reply_text_field(w, "display_text", a->name);
         if (is_key) {
-            reply_number(w, "key_spec_index", (int)*spec);
+            reply_number_field(w, "key_spec_index", (int)*spec);
             *spec += *spec + 1 < specs;
         }
-        reply_text(w, "token", a->token);
-        reply_text(w, "since", a->since);
+        reply_text_field(w, "token", a->token);
+        reply_text_field(w, "since", a->since);
         if (flags != 0) {
             resp_bulk_text(w, "flags");
             resp_set(w, flags);
@@ -207,7 +207,7 @@ static void reply_history(struct resp_writer *w, const struct command_change *hi
 }
 
 // Returns the number of fields that reply_docs writes.
-static unsigned count_docs(const struct command_entry *entry)
+static unsigned count_doc_fields(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
     return 3u + (c->complexity != NULL) + ((c->flags & MODULE) != 0) + (c->doc_flags != NULL) +
@@ -222,19 +222,19 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     unsigned subcommands = entry->subcommands;
     unsigned spec = 0;
     resp_bulk_text(w, c->name);
-    resp_map(w, count_docs(entry));
-    reply_text(w, "summary", c->summary != NULL ? c->summary : COMMAND_REFUSED);
-    reply_text(w, "since", c->since);
-    reply_text(w, "group", command_group_name(c->group));
-    reply_text(w, "complexity", c->complexity);
-    reply_text(w, "module", (c->flags & MODULE) != 0 ? COMMAND_MODULE : NULL);
+    resp_map(w, count_doc_fields(entry));
+    reply_text_field(w, "summary", c->summary != NULL ? c->summary : COMMAND_REFUSED);
+    reply_text_field(w, "since", c->since);
+    reply_text_field(w, "group", command_group_name(c->group));
+    reply_text_field(w, "complexity", c->complexity);
+    reply_text_field(w, "module", (c->flags & MODULE) != 0 ? COMMAND_MODULE : NULL);
     if (c->doc_flags != NULL) {
         resp_bulk_text(w, "doc_flags");
         resp_set(w, count_words(c->doc_flags));
         reply_words(w, c->doc_flags, resp_status);
     }
-    reply_text(w, "deprecated_since", c->deprecated_since);
-    reply_text(w, "replaced_by", c->replaced_by);
+    reply_text_field(w, "deprecated_since", c->deprecated_since);
+    reply_text_field(w, "replaced_by", c->replaced_by);
     if (c->history != NULL)
         reply_history(w, c->history);
     if (c->arguments != NULL) {

@@ -1,5 +1,5 @@
-// CONFIG: reads and changes the options of the server. Each option is a row of serve/settings, also
-// those that only Redis has and that tools read.
+// CONFIG: reads and changes the options of the server. Each option is a row of serve/settings. Some
+// rows are options that only Redis has, for tools that read them.
 //
 // Options that CONFIG SET can change are stored in the group's `runtime`, which all loops read. The
 // others keep the value that they had at the start.
@@ -28,7 +28,7 @@ _Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len");
 
 // Returns true if clients may know the setting. Rows without a name are headings of --help, and
 // CONFIG must not reveal passwords.
-static bool is_known(const struct setting *setting)
+static bool is_public(const struct setting *setting)
 {
     return setting->name != NULL && !setting->secret;
 }
@@ -80,7 +80,7 @@ static unsigned find_matches(const struct resp_request *r, struct match matches[
     unsigned count = 0;
     for (unsigned i = 0; i < settings_count; i++) {
         const struct setting *setting = &settings_table[i];
-        uint32_t argument = is_known(setting) ? matching_argument(r, setting) : 0;
+        uint32_t argument = is_public(setting) ? matching_argument(r, setting) : 0;
         if (argument != 0)
             matches[count++] = (struct match){setting, argument};
     }
@@ -104,11 +104,11 @@ static enum command_result config_get_command(struct session *s, const struct re
     unsigned count = find_matches(r, matches);
     resp_map(&s->reply, count);
     for (unsigned i = 0; i < count; i++) {
-        // A name asked for in full comes back as the client wrote it.
+        // A setting named in full comes back as the client wrote it.
         const struct setting *setting = matches[i].setting;
-        struct span asked = resp_arg(r, matches[i].argument);
-        if (span_is(asked, setting->name))
-            resp_bulk(&s->reply, asked);
+        struct span pattern = resp_arg(r, matches[i].argument);
+        if (span_is(pattern, setting->name))
+            resp_bulk(&s->reply, pattern);
         else
             resp_bulk_text(&s->reply, setting->name);
         resp_bulk_text(&s->reply, setting_value(setting, s, value));
@@ -122,7 +122,7 @@ static enum command_result config_get_command(struct session *s, const struct re
 struct change {
     const struct setting *setting;
     struct span text; // as in the request
-    int64_t number;   // what `text` means, set by read_value
+    int64_t number;   // the value that `text` stands for; set by read_value
 };
 
 // All changes of a command, at most one for each setting. They are applied together.
@@ -141,7 +141,7 @@ static void reply_failed(struct session *s, const struct setting *setting, const
 static const struct setting *find_setting(struct span name)
 {
     for (unsigned i = 0; i < settings_count; i++)
-        if (is_known(&settings_table[i]) && span_is(name, settings_table[i].name))
+        if (is_public(&settings_table[i]) && span_is(name, settings_table[i].name))
             return &settings_table[i];
     return NULL;
 }
@@ -203,10 +203,10 @@ static const char *read_value(const struct session *s, struct change *change,
                    : "can't set immutable config";
     if (setting->type == SETTING_PERCENTILES)
         return percentiles_parse(&changes->percentiles, change->text);
-    const char *wrong = setting_read_change(setting, change->text, &change->number, why);
-    if (wrong == NULL && setting->offset == offsetof(struct settings, runtime.maxclients))
-        wrong = check_maxclients(settings, change->number, why);
-    return wrong;
+    const char *error = setting_read_change(setting, change->text, &change->number, why);
+    if (error == NULL && setting->offset == offsetof(struct settings, runtime.maxclients))
+        error = check_maxclients(settings, change->number, why);
+    return error;
 }
 
 // Sets all new values, then notifies the loops.
@@ -242,9 +242,9 @@ static enum command_result config_set_command(struct session *s, const struct re
     if (!read_names(s, r, &changes))
         return COMMAND_DONE;
     for (unsigned i = 0; i < changes.count; i++) {
-        const char *wrong = read_value(s, &changes.change[i], &changes, why);
-        if (wrong != NULL) {
-            reply_failed(s, changes.change[i].setting, wrong);
+        const char *error = read_value(s, &changes.change[i], &changes, why);
+        if (error != NULL) {
+            reply_failed(s, changes.change[i].setting, error);
             return COMMAND_DONE;
         }
     }
@@ -280,7 +280,7 @@ static enum command_result config_rewrite_command(struct session *s, const struc
     return COMMAND_DONE;
 }
 
-// The values of options that are passwords, of this server or of Redis.
+// The values of these options are secret: passwords, and a user name that belongs to one.
 static bool is_config_secret(const struct resp_request *r, uint32_t i)
 {
     static const char *const options[] = {"requirepass", "masterauth", "masteruser",

@@ -91,7 +91,7 @@ static enum command_result reset_command(struct session *s, const struct resp_re
 
 // Authenticates the connection. Without `requirepass`, any password is right, as in Redis. Replies
 // with an error and returns false if the user or the password is wrong.
-static bool enter(struct session *s, struct span user, struct span password)
+static bool authenticate(struct session *s, struct span user, struct span password)
 {
     bool required = s->service->settings->requirepass != NULL;
     if (span_equal(user, span_text("default")) &&
@@ -105,13 +105,14 @@ static bool enter(struct session *s, struct span user, struct span password)
 
 static enum command_result auth_command(struct session *s, const struct resp_request *r)
 {
-    bool named = r->argc == 3;
+    bool has_user = r->argc == 3;
     if (r->argc > 3)
         reply_syntax_error(s);
-    else if (!named && s->service->settings->requirepass == NULL)
+    else if (!has_user && s->service->settings->requirepass == NULL)
         resp_error(&s->reply, "ERR AUTH <password> called without any password configured for the "
                               "default user. Are you sure your configuration is correct?");
-    else if (enter(s, named ? resp_arg(r, 1) : span_text("default"), resp_arg(r, named ? 2 : 1)))
+    else if (authenticate(s, has_user ? resp_arg(r, 1) : span_text("default"),
+                          resp_arg(r, has_user ? 2 : 1)))
         resp_status(&s->reply, "OK");
     return COMMAND_DONE;
 }
@@ -120,16 +121,16 @@ static enum command_result auth_command(struct session *s, const struct resp_req
 // in which `what` is the subject.
 static bool is_client_text(struct session *s, struct span text, const char *what, size_t what_len)
 {
-    bool good = true;
+    bool valid = true;
     for (size_t i = 0; i < text.len; i++)
-        good &= text.ptr[i] >= '!' && text.ptr[i] <= '~';
-    if (!good)
+        valid &= text.ptr[i] >= '!' && text.ptr[i] <= '~';
+    if (!valid)
         resp_error(&s->reply, "ERR %.*s cannot contain spaces, newlines or special characters.",
                    (int)what_len, what);
     else if (text.len > CLIENT_TEXT_MAX)
         resp_error(&s->reply, "ERR %.*s cannot be longer than %d bytes.", (int)what_len, what,
                    CLIENT_TEXT_MAX);
-    return good && text.len <= CLIENT_TEXT_MAX;
+    return valid && text.len <= CLIENT_TEXT_MAX;
 }
 
 static bool set_name(struct session *s, struct span name)
@@ -218,7 +219,7 @@ static enum command_result hello_command(struct session *s, const struct resp_re
         uint32_t more = r->argc - 1 - i;
         bool known = i < HELLO_WORDS_MAX;
         if (known && span_is(option, "auth") && more >= 2) {
-            if (!enter(s, resp_arg(r, i + 1), resp_arg(r, i + 2)))
+            if (!authenticate(s, resp_arg(r, i + 1), resp_arg(r, i + 2)))
                 return COMMAND_DONE;
             i += 2;
         } else if (known && span_is(option, "setname") && more >= 1) {

@@ -21,8 +21,8 @@ enum {
     INTEGER_8 = 0xc0,
     INTEGER_16 = 0xc1,
     INTEGER_32 = 0xc2,
-    // A length below 64 is one byte. Longer ones have the number of their bits in the first byte:
-    LENGTH_14 = 0x40, // the other 6 bits of this byte, and one byte more, are the length
+    // A length below 64 is one byte. A longer one begins with one of these bytes:
+    LENGTH_14 = 0x40, // the low 6 bits of this byte, and the next byte, are the length
     LENGTH_32 = 0x80, // the next 4 bytes are the length
     LENGTH_64 = 0x81, // the next 8 bytes are the length
     HEAD_MAX = 16,

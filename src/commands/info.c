@@ -435,8 +435,8 @@ static void dataset_section(const struct session *s, struct buf *b)
     reload_fields(s, b);
 }
 
-// Writes the figures usual for key-value stores in one place. Each key looked up counts as a get.
-// Refused writes count as sets or deletes.
+// Writes in one place what users of key-value stores usually look for. Each key looked up counts as
+// a get. A refused write counts as a set or a delete.
 static void operations_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
@@ -519,8 +519,8 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
 // Reads the words and keeps the selected sections in `sum`, as bits. Then writes these sections to
 // `collected`, because the length of the reply precedes its text.
 //
-// `cursor` is the number of words read; later, that number plus COMMANDS_MAX for each section
-// finished, plus the next line.
+// `cursor` is the number of words read. While it writes, COMMANDS_MAX for each finished section and
+// the number of the next line are added to that.
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)

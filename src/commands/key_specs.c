@@ -23,7 +23,7 @@ static void add_key(struct key_runs *runs, uint32_t i, const char *flags)
 
 // ---- rules of single commands -------------------------------------------------------------------
 
-// SET also reads the key if the request has the option GET.
+// SET writes the key, and also reads it if the request has the option GET.
 void key_rule_set(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "OW update";
@@ -77,15 +77,15 @@ void key_rule_sort_ro(const struct resp_request *r, struct key_runs *runs)
     add_key(runs, 1, "RO access");
 }
 
-// MIGRATE has one key, argument 3; or argument 3 is empty and the keys follow the word KEYS. As in
-// Redis, KEYS as the last word is ignored, unless another KEYS precedes it.
+// MIGRATE has one key, argument 3. If argument 3 is empty, the keys follow the word KEYS instead.
+// As in Redis, KEYS as the last word is ignored, unless another KEYS precedes it.
 void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
 {
     static const char flags[] = "RW access delete";
-    bool many = false;
+    bool lists_keys = false;
     for (uint32_t i = 2; i + 1 < r->argc; i++)
-        many |= span_is(resp_arg(r, i), "keys");
-    for (uint32_t i = 6; many && i < r->argc; i++) {
+        lists_keys |= span_is(resp_arg(r, i), "keys");
+    for (uint32_t i = 6; lists_keys && i < r->argc; i++) {
         struct span word = resp_arg(r, i);
         if (span_is(word, "keys")) {
             if (resp_arg(r, 3).len == 0 && i + 1 < r->argc)
@@ -103,7 +103,7 @@ void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
 // Returns the number of the argument after the specification's keyword, or 0 if the request does
 // not have the keyword. The search goes forwards from `from`, or backwards if `from` is negative.
 // As in Redis, it ignores the last word forwards and the first two words backwards.
-static uint32_t behind_keyword(const struct resp_request *r, const struct command_key_spec *spec)
+static uint32_t after_keyword(const struct resp_request *r, const struct command_key_spec *spec)
 {
     int64_t i = spec->from;
     if (i > 0) {
@@ -126,7 +126,7 @@ static bool find_run(const struct resp_request *r, const struct command_key_spec
     int64_t first = spec->from;
     int64_t last = (int64_t)r->argc + spec->last;
     if (spec->keyword != NULL) {
-        first = behind_keyword(r, spec);
+        first = after_keyword(r, spec);
         if (first == 0)
             return true;
     }
@@ -151,7 +151,7 @@ static bool find_run(const struct resp_request *r, const struct command_key_spec
 }
 
 // Returns false for words that a cluster routes like keys but that are no keys: shard channels.
-static bool is_key(const struct command_key_spec *spec)
+static bool describes_keys(const struct command_key_spec *spec)
 {
     return strstr(spec->flags, "not_key") == NULL;
 }
@@ -160,7 +160,7 @@ bool keys_possible(const struct command *c)
 {
     struct command_key_spec room[2];
     for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++)
-        if (is_key(s))
+        if (describes_keys(s))
             return true;
     return false;
 }
@@ -182,7 +182,7 @@ void keys_find(const struct command *c, const struct resp_request *r, struct key
         return;
     }
     for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++) {
-        if (is_key(s) && !find_run(r, s, runs)) {
+        if (describes_keys(s) && !find_run(r, s, runs)) {
             *runs = (struct key_runs){.count = 0};
             return;
         }
