@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "commands/table.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "serve/feed.h"
 #include "support/service.h"
