@@ -105,7 +105,8 @@ static void format_age(char to[AGE_MAX], uint64_t seconds)
 
 // Bars of '#' on feet of '_', a column a sample, from the shortest to the longest of those shown;
 // below each, read downwards, how long ago it was.
-static void draw(struct buf *b, const struct latency_series *series, uint64_t low, uint64_t high)
+static void draw_graph(struct buf *b, const struct latency_series *series, uint64_t low,
+                       uint64_t high)
 {
     unsigned kept = latency_series_kept(series);
     uint64_t now = clock_wall_us() / 1000000;
@@ -132,7 +133,7 @@ static void draw(struct buf *b, const struct latency_series *series, uint64_t lo
     }
 }
 
-static void find_ends(const struct latency_series *series, uint64_t *low, uint64_t *high)
+static void find_extremes(const struct latency_series *series, uint64_t *low, uint64_t *high)
 {
     *low = UINT64_MAX;
     *high = 0;
@@ -158,14 +159,14 @@ static enum command_result latency_graph_command(struct session *s, const struct
         return COMMAND_DONE;
     }
     session_charge(s, latency_series_kept(&series));
-    find_ends(&series, &low, &high);
+    find_extremes(&series, &low, &high);
     buf_printf(&text, "%s - high %llu ms, low %llu ms (all time high %llu ms)\n",
                latency_event_name(event), (unsigned long long)high, (unsigned long long)low,
                (unsigned long long)series.max);
     for (unsigned i = 0; i < 80; i++)
         buf_append_text(&text, "-");
     buf_append_text(&text, "\n");
-    draw(&text, &series, low, high);
+    draw_graph(&text, &series, low, high);
     s->oom |= text.oom;
     resp_verbatim(&s->reply, buf_span(&text));
     buf_release(&text);
@@ -257,7 +258,7 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
 }
 
 // Takes down the entry's number when it has been called.
-static void collect(struct session *s, const struct command_entry *entry)
+static void collect_called(struct session *s, const struct command_entry *entry)
 {
     struct histogram_sum sum;
     uint16_t number = (uint16_t)entry->number;
@@ -273,9 +274,9 @@ static void collect_named(struct session *s, struct span name)
     const struct command_entry *entry = command_find_full(commands, name);
     if (entry == NULL)
         return;
-    collect(s, entry);
+    collect_called(s, entry);
     for (unsigned i = 1; i <= entry->subcommands; i++)
-        collect(s, entry + i);
+        collect_called(s, entry + i);
 }
 
 // First the commands to tell of are collected, as their number stands before them; the cursor goes
@@ -285,30 +286,31 @@ static enum command_result latency_histogram_command(struct session *s,
 {
     const struct command_index *commands = s->service->commands;
     uint64_t words = r->argc - 2;
-    uint64_t asked = words > 0 ? words : commands->count;
+    uint64_t candidates = words > 0 ? words : commands->count;
     if (words > HISTOGRAM_WORDS_MAX) {
         resp_error(&s->reply, "ERR LATENCY HISTOGRAM takes at most %d commands",
                    HISTOGRAM_WORDS_MAX);
         return COMMAND_DONE;
     }
-    for (; s->request.cursor < asked; s->request.cursor++) {
+    for (; s->request.cursor < candidates; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         if (words > 0)
             collect_named(s, resp_arg(r, (uint32_t)s->request.cursor + 2));
         else
-            collect(s, &commands->entries[s->request.cursor]);
+            collect_called(s, &commands->entries[s->request.cursor]);
     }
     uint64_t found = s->request.collected.len / sizeof(uint16_t);
-    if (s->request.cursor == asked) {
+    if (s->request.cursor == candidates) {
         resp_map(&s->reply, found);
         s->request.cursor++;
     }
-    for (; s->request.cursor <= asked + found; s->request.cursor++) {
+    for (; s->request.cursor <= candidates + found; s->request.cursor++) {
         uint16_t number;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        memcpy(&number, s->request.collected.ptr + (s->request.cursor - asked - 1) * sizeof number,
+        memcpy(&number,
+               s->request.collected.ptr + (s->request.cursor - candidates - 1) * sizeof number,
                sizeof number);
         reply_histogram(s, &commands->entries[number]);
     }

@@ -95,7 +95,7 @@ static void choose_sides(struct table *t, const struct lcs *lcs)
 }
 
 // Makes the session keep it. False when memory is short.
-static bool keep(struct session *s, const struct lcs *lcs)
+static bool save_state(struct session *s, const struct lcs *lcs)
 {
     struct table t;
     choose_sides(&t, lcs);
@@ -113,7 +113,7 @@ static bool keep(struct session *s, const struct lcs *lcs)
 }
 
 // What keep has made the session keep.
-static void restore(struct session *s, struct lcs *lcs, struct table *t)
+static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
 {
     char *at = s->request.collected.ptr;
     memcpy(lcs, at, sizeof *lcs);
@@ -250,7 +250,7 @@ static bool begin(struct session *s, const struct resp_request *r)
     // Where an end has yet to be found, the value is too long already.
     session_look_up(s, r, 1, &lcs.a);
     session_look_up(s, r, 2, &lcs.b);
-    return is_bounded(s, &lcs) && keep(s, &lcs);
+    return is_bounded(s, &lcs) && save_state(s, &lcs);
 }
 
 // The cursor is 1 + the number of rows that are filled.
@@ -263,7 +263,7 @@ static enum command_result lcs_command(struct session *s, const struct resp_requ
         return COMMAND_DONE;
     }
     s->request.cursor += s->request.cursor == 0;
-    restore(s, &lcs, &table);
+    restore_state(s, &lcs, &table);
     for (; s->request.cursor <= table.outer.len; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;

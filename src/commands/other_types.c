@@ -15,19 +15,19 @@
 // The reply when no key exists; a row's variant.
 enum empty_reply {
     ZERO,
-    NOTHING,
-    NO_ARRAY, // a null array in RESP2
+    NULL_REPLY,
+    NULL_ARRAY, // a null array in RESP2
     EMPTY_ARRAY,
     EMPTY_SET,
     EMPTY_MAP,
     EMPTY_SCAN,
-    COUNTED_ARRAY, // an empty array when there is a count after the key, else a null
-    POSITIONS,     // an empty array when there is a COUNT option, else a null
-    ZERO_EACH,     // one for each argument after the key
-    NOTHING_EACH,  // the same
-    NO_ARRAY_EACH, // the same
-    NO_SUCH_KEY,   // an error
-    NO_SUCH_GROUP, // an error
+    COUNTED_ARRAY,   // an empty array when there is a count after the key, else a null
+    POSITIONS,       // an empty array when there is a COUNT option, else a null
+    ZERO_EACH,       // one for each argument after the key
+    NULL_EACH,       // the same
+    NULL_ARRAY_EACH, // the same
+    NO_SUCH_KEY,     // an error
+    NO_SUCH_GROUP,   // an error
 };
 
 // Words that are searched for an option. No good request has as many.
@@ -106,7 +106,7 @@ static enum command_result reply_each(struct session *s, const struct resp_reque
             return COMMAND_AGAIN;
         if (kind == ZERO_EACH)
             resp_integer(&s->reply, 0);
-        else if (kind == NO_ARRAY_EACH)
+        else if (kind == NULL_ARRAY_EACH)
             resp_null_array(&s->reply);
         else
             resp_null(&s->reply);
@@ -144,8 +144,8 @@ static enum command_result reply_empty(struct session *s, const struct resp_requ
     enum empty_reply kind = (enum empty_reply)s->request.running->command->variant;
     switch (kind) {
     case ZERO: resp_integer(w, 0); break;
-    case NOTHING: resp_null(w); break;
-    case NO_ARRAY: resp_null_array(w); break;
+    case NULL_REPLY: resp_null(w); break;
+    case NULL_ARRAY: resp_null_array(w); break;
     case EMPTY_ARRAY: resp_array(w, 0); break;
     case EMPTY_SET: resp_set(w, 0); break;
     case EMPTY_MAP: resp_map(w, 0); break;
@@ -157,8 +157,8 @@ static enum command_result reply_empty(struct session *s, const struct resp_requ
     case COUNTED_ARRAY: reply_array_if(s, r->argc > 2); break;
     case POSITIONS: reply_array_if(s, has_count_option(r)); break;
     case ZERO_EACH:
-    case NOTHING_EACH:
-    case NO_ARRAY_EACH: return reply_each(s, r, kind);
+    case NULL_EACH:
+    case NULL_ARRAY_EACH: return reply_each(s, r, kind);
     case NO_SUCH_KEY: resp_error(w, "ERR no such key"); break;
     case NO_SUCH_GROUP: reply_no_group(s, r); break;
     }
@@ -236,10 +236,10 @@ static const struct command_key_spec stream_keys[] = {
 
 // clang-format off
 const struct command other_types_commands[] = {
-    READ("geodist", -4, 0, GEO, "3.2.0", NOTHING, "Returns the distance between two members"),
-    EACH("geohash", -2, 0, GEO, "3.2.0", NOTHING_EACH,
+    READ("geodist", -4, 0, GEO, "3.2.0", NULL_REPLY, "Returns the distance between two members"),
+    EACH("geohash", -2, 0, GEO, "3.2.0", NULL_EACH,
          "Returns the positions of members as geohashes"),
-    EACH("geopos", -2, 0, GEO, "3.2.0", NO_ARRAY_EACH,
+    EACH("geopos", -2, 0, GEO, "3.2.0", NULL_ARRAY_EACH,
          "Returns the longitudes and latitudes of members"),
     READ("georadius_ro", -6, 0, GEO, "3.2.10", EMPTY_ARRAY,
          "Returns the members within a distance of a point",
@@ -250,12 +250,12 @@ const struct command other_types_commands[] = {
     READ("geosearch", -7, 0, GEO, "6.2.0", EMPTY_ARRAY,
          "Returns the members inside a circle or a box"),
     SIZE("hexists", 3, FAST, HASH, "2.0.0", ZERO, "Returns whether a hash has a field"),
-    READ("hget", 3, FAST, HASH, "2.0.0", NOTHING, "Returns the value of a field of a hash"),
+    READ("hget", 3, FAST, HASH, "2.0.0", NULL_REPLY, "Returns the value of a field of a hash"),
     READ("hgetall", 2, 0, HASH, "2.0.0", EMPTY_MAP, "Returns all fields and values of a hash",
          UNORDERED),
     READ("hkeys", 2, 0, HASH, "2.0.0", EMPTY_ARRAY, "Returns all fields of a hash", UNORDERED),
     SIZE("hlen", 2, FAST, HASH, "2.0.0", ZERO, "Returns the number of fields of a hash"),
-    EACH("hmget", -3, FAST, HASH, "2.0.0", NOTHING_EACH,
+    EACH("hmget", -3, FAST, HASH, "2.0.0", NULL_EACH,
          "Returns the values of several fields of a hash"),
     READ("hrandfield", -2, 0, HASH, "6.2.0", COUNTED_ARRAY, "Returns random fields of a hash",
          RANDOM),
@@ -264,7 +264,7 @@ const struct command other_types_commands[] = {
     SIZE("hstrlen", 3, FAST, HASH, "3.2.0", ZERO,
          "Returns the length of the value of a field of a hash"),
     READ("hvals", 2, 0, HASH, "2.0.0", EMPTY_ARRAY, "Returns all values of a hash", UNORDERED),
-    READ("lindex", 3, 0, LIST, "1.0.0", NOTHING, "Returns the element of a list at an index"),
+    READ("lindex", 3, 0, LIST, "1.0.0", NULL_REPLY, "Returns the element of a list at an index"),
     SIZE("llen", 2, FAST, LIST, "1.0.0", ZERO, "Returns the number of elements of a list"),
     READ("lpos", -3, 0, LIST, "6.0.6", POSITIONS,
          "Returns the indexes at which a list has an element"),
@@ -304,7 +304,7 @@ const struct command other_types_commands[] = {
     READ("xpending", -3, 0, STREAM, "5.0.0", NO_SUCH_GROUP,
          "Returns the entries that a consumer group has received but not acknowledged", RANDOM),
     READ("xrange", -4, 0, STREAM, "5.0.0", EMPTY_ARRAY, "Returns a range of entries of a stream"),
-    ROW("xread", -4, BLOCKING | MOVABLEKEYS, {0}, "", STREAM, "5.0.0", NO_ARRAY,
+    ROW("xread", -4, BLOCKING | MOVABLEKEYS, {0}, "", STREAM, "5.0.0", NULL_ARRAY,
         "Returns the entries of streams that follow the given IDs, and never waits", PER_KEY,
         .key_specs = stream_keys,
         .deviation = "`BLOCK` does not wait, as no stream will ever have an entry."),
@@ -323,7 +323,7 @@ const struct command other_types_commands[] = {
             "Returns the number of members that are in all of the sorted sets"),
     READ("zlexcount", 4, FAST, SORTED_SET, "2.8.9", ZERO,
          "Returns the number of members whose name is in a range"),
-    EACH("zmscore", -3, FAST, SORTED_SET, "6.2.0", NOTHING_EACH,
+    EACH("zmscore", -3, FAST, SORTED_SET, "6.2.0", NULL_EACH,
          "Returns the scores of several members of a sorted set"),
     READ("zrandmember", -2, 0, SORTED_SET, "6.2.0", COUNTED_ARRAY,
          "Returns random members of a sorted set", RANDOM),
@@ -335,7 +335,7 @@ const struct command other_types_commands[] = {
     READ("zrangebyscore", -4, 0, SORTED_SET, "1.0.5", EMPTY_ARRAY,
          "Returns the members whose score is in a range",
          REPLACED("`ZRANGE` with the `BYSCORE` argument")),
-    READ("zrank", 3, FAST, SORTED_SET, "2.0.0", NOTHING,
+    READ("zrank", 3, FAST, SORTED_SET, "2.0.0", NULL_REPLY,
          "Returns the rank of a member of a sorted set"),
     READ("zrevrange", -4, 0, SORTED_SET, "1.2.0", EMPTY_ARRAY,
          "Returns a range of members of a sorted set, in reverse order",
@@ -346,11 +346,11 @@ const struct command other_types_commands[] = {
     READ("zrevrangebyscore", -4, 0, SORTED_SET, "2.2.0", EMPTY_ARRAY,
          "Returns the members whose score is in a range, in reverse order",
          REPLACED("`ZRANGE` with the `REV` and `BYSCORE` arguments")),
-    READ("zrevrank", 3, FAST, SORTED_SET, "2.0.0", NOTHING,
+    READ("zrevrank", 3, FAST, SORTED_SET, "2.0.0", NULL_REPLY,
          "Returns the rank of a member of a sorted set, counted from the last member"),
     READ("zscan", -3, 0, SORTED_SET, "2.8.0", EMPTY_SCAN,
          "Iterates over the members and scores of a sorted set", RANDOM),
-    READ("zscore", 3, FAST, SORTED_SET, "1.2.0", NOTHING,
+    READ("zscore", 3, FAST, SORTED_SET, "1.2.0", NULL_REPLY,
          "Returns the score of a member of a sorted set"),
     COUNTED("zunion", -3, 0, SORTED_SET, "6.2.0", EMPTY_ARRAY,
             "Returns the members that are in any of the sorted sets"),

@@ -32,7 +32,7 @@ static const char *const kind_words[CHANNEL_KINDS][2] = {
 };
 
 // What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.
-static unsigned counted_with(const struct session *s, enum channel_kind kind)
+static unsigned count_for_reply(const struct session *s, enum channel_kind kind)
 {
     return kind == CHANNEL_SHARD ? subscriptions_count(s->subscriptions, CHANNEL_SHARD)
                                  : subscriptions_count(s->subscriptions, CHANNEL) +
@@ -57,9 +57,9 @@ static bool add(struct session *s, enum channel_kind kind, struct span name)
     return true;
 }
 
-static void drop(struct session *s, struct subscription *gone)
+static void drop(struct session *s, struct subscription *old)
 {
-    subscriptions_drop(&s->subscriptions, gone);
+    subscriptions_drop(&s->subscriptions, old);
     if (s->subscriptions == NULL)
         counter_sub(&s->service->stats.pubsub_clients, 1);
 }
@@ -75,7 +75,7 @@ static void confirm(struct session *s, enum channel_kind kind, bool ends, const 
         resp_bulk(&s->reply, *name);
     else
         resp_null(&s->reply);
-    resp_integer(&s->reply, counted_with(s, kind));
+    resp_integer(&s->reply, count_for_reply(s, kind));
 }
 
 static bool may_add(struct session *s, enum channel_kind kind, struct span name)
@@ -122,8 +122,8 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
     if (subscriptions_count(s->subscriptions, kind) == 0 && s->request.cursor == 0)
         confirm(s, kind, true, NULL);
     while (s->subscriptions != NULL && i < s->subscriptions->count) {
-        struct subscription *gone = &s->subscriptions->list[i];
-        if (gone->kind != kind) {
+        struct subscription *old = &s->subscriptions->list[i];
+        if (old->kind != kind) {
             i++;
             continue;
         }
@@ -132,9 +132,9 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
         charge_search(s);
         s->request.cursor = 1; // there were some
         char copy[CHANNEL_MAX];
-        struct span name = span_of(copy, gone->len);
-        memcpy(copy, gone->text, gone->len);
-        drop(s, gone);
+        struct span name = span_of(copy, old->len);
+        memcpy(copy, old->text, old->len);
+        drop(s, old);
         confirm(s, kind, true, &name);
     }
     return COMMAND_DONE;
@@ -151,9 +151,9 @@ static enum command_result unsubscribe_command(struct session *s, const struct r
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
-        struct subscription *gone = subscriptions_find(s->subscriptions, kind, name);
-        if (gone != NULL)
-            drop(s, gone);
+        struct subscription *old = subscriptions_find(s->subscriptions, kind, name);
+        if (old != NULL)
+            drop(s, old);
         confirm(s, kind, true, &name);
     }
     return COMMAND_DONE;
@@ -201,12 +201,12 @@ static bool deliver(struct publication *p, struct session *s)
         p->number = to->number;
         if (to->kind == CHANNEL_PATTERN)
             p->work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
-        bool meant =
+        bool matches =
             to->kind == CHANNEL_PATTERN
                 ? !p->sharded && glob_match(subscription_name(to), channel, GLOB_CASE_SENSITIVE)
                 : (to->kind == CHANNEL_SHARD) == p->sharded &&
                       span_equal(subscription_name(to), channel);
-        if (!meant)
+        if (!matches)
             continue;
         p->receivers++;
         p->work += SEND_WORK + (unsigned)(message.len / BYTES_PER_WORK);

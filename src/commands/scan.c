@@ -36,7 +36,7 @@ struct scan {
     uint64_t cursor;
     uint64_t count;
     struct span pattern; // `ptr` NULL: any key
-    bool none;           // of a type that no key has
+    bool matches_none;   // of a type that no key has
 };
 
 // As Redis reads it, by strtoul: an empty one is 0, a sign may stand before it, and a NUL ends it.
@@ -59,7 +59,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
 {
     scan->count = COUNT_DEFAULT;
     scan->pattern = span_of(NULL, 0);
-    scan->none = false;
+    scan->matches_none = false;
     if (!parse_cursor(resp_arg(r, 1), &scan->cursor)) {
         resp_error(&s->reply, "ERR invalid cursor");
         return false;
@@ -90,7 +90,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
             }
             scan->pattern = span_is(value, "*") ? span_of(NULL, 0) : value;
         } else if (valued && span_is(option, "type")) {
-            scan->none = !span_is(value, "string");
+            scan->matches_none = !span_is(value, "string");
         } else {
             reply_syntax_error(s);
             return false;
@@ -143,15 +143,15 @@ static bool match_key(struct session *s, struct span pattern, uint64_t rank, cha
 }
 
 // Looks at the key of that rank; what matches is collected.
-static void look(struct session *s, const struct scan *scan, uint64_t rank)
+static void collect_key(struct session *s, const struct scan *scan, uint64_t rank)
 {
     char text[UUID_TEXT_LEN];
-    if (!scan->none && match_key(s, scan->pattern, rank, text))
+    if (!scan->matches_none && match_key(s, scan->pattern, rank, text))
         buf_append(&s->request.collected, span_of(text, sizeof text));
 }
 
 // Where the call begins: at the cursor, or where the key that it stood for has gone.
-static uint64_t rank_of(const struct session *s, uint64_t cursor)
+static uint64_t first_rank(const struct session *s, uint64_t cursor)
 {
     bool moved = cursor != 0 && cursor == s->scanned.cursor &&
                  s->scanned.snapshot != session_snapshot(s)->number;
@@ -159,7 +159,7 @@ static uint64_t rank_of(const struct session *s, uint64_t cursor)
 }
 
 // What the client is to say next.
-static void remember(struct session *s, uint64_t cursor)
+static void remember_cursor(struct session *s, uint64_t cursor)
 {
     struct uuid key;
     bool there = cursor != 0 && dataset_at(session_dataset(s), cursor, &key, NULL);
@@ -190,7 +190,7 @@ static enum command_result scan_command(struct session *s, const struct resp_req
     if (!parse(s, r, &scan))
         return COMMAND_DONE;
     choose_range(session_dataset(s), scan.pattern, &rank, &end);
-    scan.cursor = rank_of(s, scan.cursor);
+    scan.cursor = first_rank(s, scan.cursor);
     rank = scan.cursor > rank ? scan.cursor : rank;
     for (rank += s->request.sum; rank < end && s->request.sum < scan.count;
          rank++, s->request.sum++) {
@@ -198,10 +198,10 @@ static enum command_result scan_command(struct session *s, const struct resp_req
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        look(s, &scan, rank);
+        collect_key(s, &scan, rank);
     }
     rank = rank < end ? rank : 0;
-    remember(s, rank);
+    remember_cursor(s, rank);
     reply(s, rank);
     return COMMAND_DONE;
 }
@@ -224,7 +224,7 @@ static bool is_prefix(struct span pattern)
            pattern.ptr[pattern.len - 1] == '*';
 }
 
-static void announce(struct session *s, uint64_t count)
+static void send_count(struct session *s, uint64_t count)
 {
     s->request.cursor = SENDING;
     s->request.sum = count;
@@ -258,7 +258,7 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);
         if (s->request.cursor == 0)
-            announce(s, end - first);
+            send_count(s, end - first);
     }
     for (; s->request.cursor < SENDING && s->request.cursor < end - first; s->request.cursor++) {
         if (!session_may_go_on(s))
@@ -266,7 +266,7 @@ static enum command_result keys_command(struct session *s, const struct resp_req
         s->request.sum += match_key(s, pattern, first + s->request.cursor, text);
     }
     if (s->request.cursor < SENDING)
-        announce(s, s->request.sum);
+        send_count(s, s->request.sum);
     for (; s->request.sum > 0; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;

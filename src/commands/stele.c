@@ -31,7 +31,7 @@ struct range {
 };
 
 // The least and the greatest UUID that begin with `text`. False when none does.
-static bool complete(struct span text, struct uuid *least, struct uuid *greatest)
+static bool complete_uuid(struct span text, struct uuid *least, struct uuid *greatest)
 {
     char low[UUID_TEXT_LEN];
     char high[UUID_TEXT_LEN];
@@ -45,7 +45,7 @@ static bool complete(struct span text, struct uuid *least, struct uuid *greatest
 }
 
 // The rank of the first key behind `id`.
-static uint64_t seek_behind(const struct dataset *d, struct uuid id)
+static uint64_t seek_after(const struct dataset *d, struct uuid id)
 {
     id.lo++;
     id.hi += id.lo == 0;
@@ -65,9 +65,9 @@ static bool parse_bound(const struct dataset *d, struct span text, bool lower, u
         return true;
     }
     bool exclusive = text.len > 0 && text.ptr[0] == '(';
-    if (!complete(span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
+    if (!complete_uuid(span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
         return false;
-    *cut = lower == exclusive ? seek_behind(d, greatest) : dataset_seek(d, least);
+    *cut = lower == exclusive ? seek_after(d, greatest) : dataset_seek(d, least);
     return true;
 }
 
