@@ -1,4 +1,5 @@
-// LATENCY: the samples of the latency monitor, and the durations of all calls as histograms.
+// LATENCY reports two things: the samples of the latency monitor, which records slow events, and
+// histograms of the durations of all calls of a command.
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -7,11 +8,12 @@
 #include "serve/session.h"
 
 enum {
-    GRAPH_ROWS = 4, // of the bars of LATENCY GRAPH
-    FIRST_BIT = 10, // of LATENCY HISTOGRAM: its first bucket ends at 2^10 ns
+    GRAPH_ROWS = 4, // height of the bars of LATENCY GRAPH
+    FIRST_BIT = 10, // the first bucket of LATENCY HISTOGRAM ends at 2^FIRST_BIT ns
     AGE_MAX = 24,   // bytes of an age as text
-    SUM_WORK = 8,   // of adding up one loop's durations of a command
-    // Commands that LATENCY HISTOGRAM may name, so that what it keeps until its reply is bounded.
+    SUM_WORK = 8,   // units of work for reading one loop's histogram of a command
+    // The maximum number of commands in a request for LATENCY HISTOGRAM. It bounds the list that
+    // the session keeps until it replies.
     HISTOGRAM_WORDS_MAX = 1024,
 };
 
@@ -20,7 +22,7 @@ static struct latency_events *events_of(struct session *s)
     return &s->service->group->observation.latency;
 }
 
-// The kind of that name, as it is written; LATENCY_EVENTS for none.
+// Returns the event with this name, in the same case, or LATENCY_EVENTS if there is none.
 static enum latency_event find_event(struct span name)
 {
     unsigned event = 0;
@@ -72,7 +74,7 @@ static enum command_result latency_history_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// `sum` counts those that were reset.
+// `sum` is the number of events that had samples.
 static enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
 {
     for (unsigned i = 0; r->argc == 2 && i < LATENCY_EVENTS; i++)
@@ -88,7 +90,7 @@ static enum command_result latency_reset_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// ---- for people ---------------------------------------------------------------------------------
+// ---- reports for people -------------------------------------------------------------------------
 
 static void format_age(char to[AGE_MAX], uint64_t seconds)
 {
@@ -103,8 +105,9 @@ static void format_age(char to[AGE_MAX], uint64_t seconds)
              units[i].unit);
 }
 
-// Bars of '#' on feet of '_', a column a sample, from the shortest to the longest of those shown;
-// below each, read downwards, how long ago it was.
+// Draws a column for each sample: a bar of '#', or a '_' where the bar has no height. The shortest
+// sample (`low` ms) has the height 0, the longest one (`high` ms) the full height. Below each bar
+// stands the age of the sample, written downwards.
 static void draw_graph(struct buf *b, const struct latency_series *series, uint64_t low,
                        uint64_t high)
 {
@@ -225,8 +228,8 @@ static enum command_result latency_doctor_command(struct session *s, const struc
 
 // ---- histograms ---------------------------------------------------------------------------------
 
-// The end of a bucket in microseconds, as Redis tells it: with the width that its histogram has
-// there.
+// Returns the end of a bucket in microseconds, as Redis reports it. Redis divides each bucket into
+// 128 parts, and reports the last nanosecond of the first part after 2^bit.
 static uint64_t bucket_end_us(unsigned bit)
 {
     return ((UINT64_C(1) << bit) + (UINT64_C(1) << (bit - 7)) - 1) / 1000;
@@ -257,7 +260,7 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
     }
 }
 
-// Takes down the entry's number when it has been called.
+// Adds the number of the entry to `collected` if the command has been called.
 static void collect_called(struct session *s, const struct command_entry *entry)
 {
     struct histogram_sum sum;
@@ -267,7 +270,7 @@ static void collect_called(struct session *s, const struct command_entry *entry)
         buf_append(&s->request.collected, span_of((const char *)&number, sizeof number));
 }
 
-// The same for what a word names: a command, or a container's subcommands.
+// Calls collect_called for the command with this name and for its subcommands.
 static void collect_named(struct session *s, struct span name)
 {
     const struct command_index *commands = s->service->commands;
@@ -279,8 +282,9 @@ static void collect_named(struct session *s, struct span name)
         collect_called(s, entry + i);
 }
 
-// First the commands to tell of are collected, as their number stands before them; the cursor goes
-// on counting through those. One whose calls are reset meanwhile is told with none.
+// The reply begins with the number of histograms, so the called commands are collected first. The
+// cursor counts the candidates that were examined, and after them the histograms that were sent. If
+// the statistics are reset in between, the reply reports 0 calls for a collected command.
 static enum command_result latency_histogram_command(struct session *s,
                                                      const struct resp_request *r)
 {

@@ -1,6 +1,9 @@
-// LCS, by the textbook's table: how long the longest common subsequence of each pair of beginnings
-// is. Only its last row is kept, and of each cell a bit that tells the way back; it grows row by
-// row, turn after turn, so the lengths of the values are limited by what that may take of memory.
+// LCS finds the longest common subsequence of two values with the table of the textbooks: a cell
+// holds the length of the longest common subsequence of one prefix of each value.
+//
+// The handler keeps only the last row of lengths, and one bit for each cell. The bits lead back
+// from the last cell to the bytes of the subsequence. The table is filled row by row, in as many
+// turns as it takes. The size of the table is bounded, and so are the lengths of the values.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/rows.h"
@@ -9,14 +12,16 @@
 
 enum {
     LENGTH_MAX = 64 * 1024,      // bytes of a value
-    CELLS_MAX = 4 * 1024 * 1024, // product of the lengths: half a MiB of bits
-    SHORTER_MAX = 2 * 1024,      // which follows from it: the root
-    CELLS_PER_WORK = 64,         // in the time of a lookup
-    WORDS_MAX = 64,              // options, which nobody repeats more often
+    CELLS_MAX = 4 * 1024 * 1024, // product of the two lengths; the bits take 0.5 MiB
+    SHORTER_MAX = 2 * 1024,      // bytes of the shorter value: the square root of CELLS_MAX
+    CELLS_PER_WORK = 64,         // cells that are filled in the time of a lookup
+    WORDS_MAX = 64,              // highest index of an option word in a request
 };
 
-_Static_assert(2 * DATASET_PART > LENGTH_MAX, "what is not found in one turn is too long");
+_Static_assert(2 * DATASET_PART > LENGTH_MAX,
+               "a value whose end is not found in one turn is too long for LCS");
 
+// The request and its values.
 struct lcs {
     struct span a;
     struct span b;
@@ -26,17 +31,17 @@ struct lcs {
     int64_t range_min;
 };
 
-// The table is filled along the longer value: `row` has a cell for each byte of the shorter one,
-// and before them one for none.
+// The table has a row for each byte of the longer value, `outer`, and a column for each byte of the
+// shorter one, `inner`. `row` has one more cell at the front, for the empty prefix of `inner`.
 struct table {
     struct span outer;
     struct span inner;
-    bool swapped; // the outer one is b
+    bool swapped; // `outer` is b
     uint16_t *row;
-    unsigned char *bits; // whether the way back of a cell is to one byte less of a
+    unsigned char *bits; // one bit for each cell; set if the way back drops the last byte of a
 };
 
-// False when the request is wrong and the error has been written.
+// Returns false if the request is wrong; the reply is then an error.
 static bool parse(struct session *s, const struct resp_request *r, struct lcs *lcs)
 {
     const char *error = NULL;
@@ -62,7 +67,7 @@ static bool parse(struct session *s, const struct resp_request *r, struct lcs *l
     return error == NULL;
 }
 
-// False when the values are too long and the error has been written.
+// Returns false if the values are too long; the reply is then an error.
 static bool is_bounded(struct session *s, const struct lcs *lcs)
 {
     if (lcs->a.len <= LENGTH_MAX && lcs->b.len <= LENGTH_MAX &&
@@ -75,8 +80,8 @@ static bool is_bounded(struct session *s, const struct lcs *lcs)
     return false;
 }
 
-// What the session keeps from turn to turn: the request, the row, the bits, and copies of both
-// values.
+// `s->request.collected` keeps the state between turns: struct lcs, the row, the bits, and copies
+// of both values, in this order.
 static size_t row_size(const struct table *t)
 {
     return (t->inner.len + 1) * sizeof *t->row;
@@ -94,7 +99,7 @@ static void choose_sides(struct table *t, const struct lcs *lcs)
     t->inner = t->swapped ? lcs->a : lcs->b;
 }
 
-// Makes the session keep it. False when memory is short.
+// Writes the state before the first row to `collected`. Returns false if memory is short.
 static bool save_state(struct session *s, const struct lcs *lcs)
 {
     struct table t;
@@ -112,7 +117,7 @@ static bool save_state(struct session *s, const struct lcs *lcs)
     return true;
 }
 
-// What keep has made the session keep.
+// Reads the state that save_state wrote. `*lcs` and `*t` point into `collected`.
 static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
 {
     char *at = s->request.collected.ptr;
@@ -125,13 +130,14 @@ static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
     choose_sides(t, lcs);
 }
 
-// Bytes `o` and `i` differ: the way back is to one byte less of a when that keeps more.
+// Fills the row of byte `o` of `outer`. If two bytes differ, the way back drops the last byte of a
+// when that leaves the longer subsequence, and the last byte of b otherwise.
 static void fill_row(struct table *t, size_t o)
 {
-    uint16_t diagonal = 0; // the cell before, of the row before
+    uint16_t diagonal = 0; // the cell of the previous row and the previous column
     for (size_t i = 0; i < t->inner.len; i++) {
-        uint16_t above = t->row[i + 1]; // one byte less of the outer
-        uint16_t left = t->row[i];      // one byte less of the inner
+        uint16_t above = t->row[i + 1]; // without the last byte of `outer`
+        uint16_t left = t->row[i];      // without the last byte of `inner`
         uint16_t less_a = t->swapped ? left : above;
         uint16_t less_b = t->swapped ? above : left;
         size_t cell = o * t->inner.len + i;
@@ -151,14 +157,15 @@ static bool goes_back_in_a(const struct table *t, size_t a, size_t b)
     return (t->bits[cell / 8] >> cell % 8 & 1) != 0;
 }
 
-// A stretch that both values have, its first bytes in each.
+// A run of bytes that both values have, with the offset of its first byte in each value.
 struct match {
     size_t a;
     size_t b;
     size_t len;
 };
 
-// The next one on the way back from *a and *b, which are moved before it; false when there is none.
+// Finds the next match on the way back from offsets `*a` and `*b`, and moves both to its start.
+// Returns false if there is none.
 static bool next_match(const struct lcs *lcs, const struct table *t, size_t *a, size_t *b,
                        struct match *match)
 {
@@ -198,7 +205,7 @@ static void reply_range(struct resp_writer *w, size_t first, size_t len)
     resp_integer(w, (int64_t)(first + len - 1));
 }
 
-// In two rounds, as the number of matches stands before them.
+// Walks back twice: the first round counts the matches, as their number precedes them in the reply.
 static void reply_ranges(struct session *s, const struct lcs *lcs, const struct table *t,
                          size_t len)
 {
@@ -241,19 +248,20 @@ static void reply(struct session *s, const struct lcs *lcs, const struct table *
         reply_text(s, lcs, t, len);
 }
 
-// The first time, when the cursor is 0. False when an error has been written or memory is short.
+// Does the work of the first turn, when the cursor is 0. Returns false if it has written an error
+// or memory is short.
 static bool begin(struct session *s, const struct resp_request *r)
 {
     struct lcs lcs = {.a = {"", 0}, .b = {"", 0}};
     if (!parse(s, r, &lcs))
         return false;
-    // Where an end has yet to be found, the value is too long already.
+    // LOOKUP_GOES_ON needs no test: the part of the value that was searched is too long already.
     session_look_up(s, r, 1, &lcs.a);
     session_look_up(s, r, 2, &lcs.b);
     return is_bounded(s, &lcs) && save_state(s, &lcs);
 }
 
-// The cursor is 1 + the number of rows that are filled.
+// The cursor is 1 + the number of rows that have been filled.
 static enum command_result lcs_command(struct session *s, const struct resp_request *r)
 {
     struct lcs lcs;

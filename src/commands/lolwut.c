@@ -1,4 +1,4 @@
-// LOLWUT: a stele, on which a trie is carved of the kind that finds the keys.
+// LOLWUT draws a stele that has a trie carved into it, like the one that finds the keys.
 #include "base/number.h"
 #include "base/version.h"
 #include "commands/groups.h"
@@ -21,8 +21,9 @@ static const char picture[] = "     .---------------------------------.\n"
                               "Written once, read ever after.\n"
                               "Stele ver. " STELE_VERSION "\n";
 
-// Whether the words after VERSION are numbers: the version and, for those pictures of Redis that
-// take sizes, the sizes. All are accepted, as there is one picture.
+// Returns whether the words after VERSION are numbers: the version, and the sizes if Redis's
+// picture of that version takes sizes. Every number is accepted and has no effect, as there is one
+// picture.
 static bool are_numbers(const struct resp_request *r)
 {
     int64_t version;

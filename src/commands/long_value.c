@@ -1,5 +1,5 @@
-// Remembers a value as a part of the dataset's text, not as a pointer: whatever the dataset of a
-// later turn is, nothing outside its text is read.
+// The value is kept as an offset and a length within the text of the dataset, not as a pointer.
+// Each turn checks them against the dataset of that turn, so nothing outside its text is ever read.
 #include "commands/long_value.h"
 
 #include "data/dataset.h"
@@ -13,7 +13,7 @@ enum lookup long_value_look_up(struct session *s, const struct resp_request *r, 
                                struct span *value)
 {
     struct span text = dataset_text(session_dataset(s));
-    struct extent extent = {SIZE_MAX, 0}; // of no value
+    struct extent extent = {SIZE_MAX, 0}; // no value: outside every text
     if (s->request.cursor != 0 && s->request.collected.len == sizeof extent) {
         memcpy(&extent, s->request.collected.ptr, sizeof extent);
         if (extent.offset > text.len || extent.len > text.len - extent.offset)

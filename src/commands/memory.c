@@ -1,5 +1,5 @@
-// MEMORY. The data is a file that is mapped, shared with whoever else maps it, and never changes:
-// most of what Redis could tell or do about its memory has no counterpart here.
+// MEMORY. The data is a mapped file that never changes and that other processes may map too. So
+// most of what Redis reports about its memory, or does with it, has no counterpart here.
 #include "base/number.h"
 #include "base/process.h"
 #include "commands/groups.h"
@@ -10,12 +10,12 @@
 #include "serve/session.h"
 
 enum {
-    STATS_WORK = 64,      // in lookups: files of /proc are read
-    USAGE_WORDS_MAX = 64, // one option, which nobody repeats more often
+    STATS_WORK = 64,      // units of work for reading files of /proc
+    USAGE_WORDS_MAX = 64, // highest index of an option word in a request for MEMORY USAGE
 };
 
-// False when the request is wrong and the error has been written. There is nothing to sample, so
-// the count is only checked.
+// Returns false if the request is wrong; the reply is then an error. The count has no effect, as
+// there is nothing to sample.
 static bool check_samples(struct session *s, const struct resp_request *r)
 {
     for (uint32_t i = 3; i < r->argc; i += 2) {
@@ -68,8 +68,8 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole > 0 ? (double)part / (double)whole : 0;
 }
 
-// Allocated is what belongs to this process alone, as in INFO; the dataset is the mapped file, the
-// overhead of its keys the index.
+// "allocated" counts the memory that belongs to this process alone, as INFO does. "dataset" is the
+// mapped data file, and "overhead" is the index.
 static enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
 {
     const struct dataset_figures *f = dataset_figures(session_dataset(s));
@@ -111,7 +111,7 @@ static enum command_result memory_doctor_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// The reply of a Redis that is built without jemalloc.
+// Replies as a Redis that is built without jemalloc does.
 static enum command_result memory_malloc_stats_command(struct session *s,
                                                        const struct resp_request *r)
 {
@@ -120,7 +120,7 @@ static enum command_result memory_malloc_stats_command(struct session *s,
     return COMMAND_DONE;
 }
 
-// Buffers of clients are freed when they are done with, and there is no cache.
+// There is nothing to release: the buffers of clients are freed after use, and there is no cache.
 static enum command_result memory_purge_command(struct session *s, const struct resp_request *r)
 {
     (void)r;

@@ -1,8 +1,8 @@
 // Reads of other types than strings: hashes, lists, sets, sorted sets, streams and the like.
 //
-// Every key holds a string. So there are two answers: WRONGTYPE when a key of the request exists,
-// and otherwise what Redis answers for a missing key. A row says which reply that is. Options are
-// not checked: they choose among members, and there are none.
+// Every key holds a string. So there are two replies: WRONGTYPE if a key of the request exists, and
+// otherwise the reply of Redis to a key that does not exist, which the row of the command names.
+// Options are not checked: they select members, and there are none.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/key_specs.h"
@@ -12,30 +12,30 @@
 #include "data/uuid_text.h"
 #include "serve/session.h"
 
-// The reply when no key exists; a row's variant.
+// The reply if no key of the request exists. The variant of a row is one of these.
 enum empty_reply {
     ZERO,
     NULL_REPLY,
-    NULL_ARRAY, // a null array in RESP2
+    NULL_ARRAY, // a null array in RESP2, a null in RESP3
     EMPTY_ARRAY,
     EMPTY_SET,
     EMPTY_MAP,
     EMPTY_SCAN,
-    COUNTED_ARRAY,   // an empty array when there is a count after the key, else a null
-    POSITIONS,       // an empty array when there is a COUNT option, else a null
-    ZERO_EACH,       // one for each argument after the key
-    NULL_EACH,       // the same
-    NULL_ARRAY_EACH, // the same
-    NO_SUCH_KEY,     // an error
-    NO_SUCH_GROUP,   // an error
+    COUNTED_ARRAY,   // an empty array if an argument follows the key, otherwise a null
+    POSITIONS,       // an empty array if there is a COUNT option, otherwise a null
+    ZERO_EACH,       // an array with a 0 for each argument after the key
+    NULL_EACH,       // an array with a null for each argument after the key
+    NULL_ARRAY_EACH, // an array with a null array for each argument after the key
+    NO_SUCH_KEY,     // the error that the key does not exist
+    NO_SUCH_GROUP,   // the error that the consumer group does not exist
 };
 
-// Words that are searched for an option. No good request has as many.
+// The number of words that are searched for an option. No valid request has that many options.
 enum { SEARCHED_MAX = 64 };
 
 // ---- keys ---------------------------------------------------------------------------------------
 
-// The argument after STREAMS, or `r->argc`.
+// Returns the index of the argument after STREAMS, or `r->argc` if there is none.
 static uint32_t first_stream(const struct resp_request *r)
 {
     for (uint32_t i = 1; i < r->argc && i < SEARCHED_MAX; i++)
@@ -44,8 +44,8 @@ static uint32_t first_stream(const struct resp_request *r)
     return r->argc;
 }
 
-// Finds the keys: `*count` arguments from `*first` on. False when the request does not tell where
-// they are.
+// Finds the keys of the request: `*count` arguments that begin with argument `*first`. Returns
+// false if the request does not say where its keys are, which is a syntax error.
 static bool find_keys(const struct command *c, const struct resp_request *r, uint32_t *first,
                       int64_t *count)
 {
@@ -63,8 +63,8 @@ static bool find_keys(const struct command *c, const struct resp_request *r, uin
     return *count > 0 && (r->argc - *first) % 2 == 0;
 }
 
-// Whether argument `i` is a key that exists. The batch has looked up only those keys that the row
-// alone can tell.
+// Returns whether argument `i` is a key that exists, and counts a hit or a miss. The batch has
+// looked up only keys at positions that the row fixes, so other keys are looked up here.
 static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
 {
     struct span name = resp_arg(r, i);
@@ -93,7 +93,8 @@ static void reply_wrong_type(struct session *s)
                    : "WRONGTYPE Operation against a key holding the wrong kind of value");
 }
 
-// The cursor is 3 + the number of replies that were written.
+// Writes the same reply for each argument after the key. The cursor is 3 + the number of replies
+// that have been written.
 static enum command_result reply_each(struct session *s, const struct resp_request *r,
                                       enum empty_reply kind)
 {
@@ -165,7 +166,8 @@ static enum command_result reply_empty(struct session *s, const struct resp_requ
     return COMMAND_DONE;
 }
 
-// The cursor is the next key to look up; after the last key it is that of reply_each.
+// The handler of all rows of this file. The cursor is the index of the next key to look up, and
+// after the last key it is the cursor of reply_each.
 static enum command_result other_type_command(struct session *s, const struct resp_request *r)
 {
     uint32_t first;
@@ -188,8 +190,8 @@ static enum command_result other_type_command(struct session *s, const struct re
 
 // ---- the table ----------------------------------------------------------------------------------
 
-// Name, arity, flags, keys and their flags, group, version, reply, summary, complexity; then more
-// fields by their names.
+// The parameters are: name, arity, flags, keys, key flags, group, version, reply, summary and
+// complexity. Further fields follow as initialisers with a name.
 #define ROW(n, a, f, k, kf, g, v, reply, text, time, ...)                                          \
     {                                                                                              \
         .name = n, .arity = a, .flags = READONLY | (f), .keys = k, .key_flags = kf,                \
@@ -199,18 +201,19 @@ static enum command_result other_type_command(struct session *s, const struct re
 #define PER_KEY "O(N) where N is the number of keys"
 #define PER_ARGUMENT "O(N) where N is the number of arguments"
 
-// One key: to read it, to ask only for its size or a member, or for one reply for each argument.
+// Rows with one key. READ returns its content. SIZE returns a size, or whether something exists.
+// EACH returns a reply for each argument.
 #define READ(n, a, f, g, v, reply, text, ...)                                                      \
     ROW(n, a, f, ONE_KEY, "RO access", g, v, reply, text, "O(1)", __VA_ARGS__)
 #define SIZE(n, a, f, g, v, reply, text) ROW(n, a, f, ONE_KEY, "RO", g, v, reply, text, "O(1)")
 #define EACH(n, a, f, g, v, reply, text)                                                           \
     ROW(n, a, f, ONE_KEY, "RO access", g, v, reply, text, PER_ARGUMENT)
-// All words are keys, or the first word is their number.
+// Rows with several keys. ALL: all words are keys. COUNTED: the first word is the number of keys.
 #define ALL(n, a, f, g, v, reply, text, ...)                                                       \
     ROW(n, a, f, ALL_KEYS, "RO access", g, v, reply, text, PER_KEY, __VA_ARGS__)
 #define COUNTED(n, a, f, g, v, reply, text)                                                        \
     ROW(n, a, (f) | MOVABLEKEYS, {0}, "", g, v, reply, text, PER_KEY, .key_specs = counted_keys)
-// Of XINFO: the second word is the key.
+// Rows of XINFO: the second word is the key.
 #define ABOUT(n, a, text, ...)                                                                     \
     ROW(n, a, 0, SECOND_KEY, "RO access", STREAM, "5.0.0", NO_SUCH_KEY, text, "O(1)", __VA_ARGS__)
 

@@ -1,5 +1,6 @@
-// The pubsub group. A client's subscriptions are a list, as clients have a few: Redis's own use is
-// one for invalidations or for news of its sentinels. What one client can make us keep is bounded.
+// SUBSCRIBE, UNSUBSCRIBE and PUBLISH, and their variants for patterns and for shard channels. The
+// subscriptions of a client are a plain list, as most clients have only a few. The limits below
+// bound the memory that one client can make the server use.
 #include <assert.h>
 #include <stdlib.h>
 
@@ -14,15 +15,17 @@
 #include "serve/transaction.h"
 
 enum {
-    SUBSCRIPTIONS_MAX = 1024, // of one client
-    PATTERNS_MAX = 64,        // among them
-    CHANNEL_MAX = 256,        // bytes of a name: matching takes up to the square of it
-    VISIT_WORK = 4096,        // done for a message in one turn: a client, a subscription is one,
-    SQUARE_PER_WORK = 32,     // matching so many bytes of a pattern times of a name,
-    SEND_WORK = 8,            // and sending is so many,
-    BYTES_PER_WORK = 64,      // and one for so many bytes, most of them into memory that is new
-    WORK_PER_UNIT = 8,        // of session_charge
-    SEARCHED_PER_UNIT = 64,   // names
+    SUBSCRIPTIONS_MAX = 1024, // subscriptions of one client
+    PATTERNS_MAX = 64,        // patterns among them
+    CHANNEL_MAX = 256,        // bytes of a name; matching a pattern can take the square of that
+    SEARCHED_PER_UNIT = 64,   // names that are compared in one unit of session_charge
+
+    // The work of a publication. Looking at a client or at a subscription is one unit.
+    VISIT_WORK = 4096,    // units that a visit to a loop may take in one turn
+    SQUARE_PER_WORK = 32, // bytes of a pattern, times bytes of a name, that are matched in a unit
+    SEND_WORK = 8,        // units for sending a message
+    BYTES_PER_WORK = 64,  // bytes of a message that are copied in a unit, mostly to fresh memory
+    WORK_PER_UNIT = 8,    // units of this work in one unit of session_charge
 };
 
 static const char *const kind_words[CHANNEL_KINDS][2] = {
@@ -31,7 +34,8 @@ static const char *const kind_words[CHANNEL_KINDS][2] = {
     [CHANNEL_SHARD] = {"ssubscribe", "sunsubscribe"},
 };
 
-// What the replies to SUBSCRIBE and its kin count: channels and patterns together, shards apart.
+// Returns the number that a confirmation reports. Channels and patterns are counted together, shard
+// channels apart, as in Redis.
 static unsigned count_for_reply(const struct session *s, enum channel_kind kind)
 {
     return kind == CHANNEL_SHARD ? subscriptions_count(s->subscriptions, CHANNEL_SHARD)
@@ -39,7 +43,8 @@ static unsigned count_for_reply(const struct session *s, enum channel_kind kind)
                                        subscriptions_count(s->subscriptions, CHANNEL_PATTERN);
 }
 
-// A name is searched among all of them, and the others move up when it is dropped.
+// Charges the search for a name among all subscriptions of the client. Dropping one costs about the
+// same, as the subscriptions after it move.
 static void charge_search(struct session *s)
 {
     if (s->subscriptions != NULL)
@@ -64,8 +69,9 @@ static void drop(struct session *s, struct subscription *old)
         counter_sub(&s->service->stats.pubsub_clients, 1);
 }
 
-// `name` NULL: there was none. As in Redis, a client that wants no replies (CLIENT REPLY) gets
-// this.
+// Sends the confirmation of a subscription, or of its end. `name` is NULL if there was none to end.
+// As in Redis, a client that has turned off its replies with CLIENT REPLY receives confirmations
+// too.
 static void confirm(struct session *s, enum channel_kind kind, bool ends, const struct span *name)
 {
     s->reply.out = s->turn.out;
@@ -78,6 +84,7 @@ static void confirm(struct session *s, enum channel_kind kind, bool ends, const 
     resp_integer(&s->reply, count_for_reply(s, kind));
 }
 
+// Returns false if the subscription would exceed a limit; the reply is then an error.
 static bool may_add(struct session *s, enum channel_kind kind, struct span name)
 {
     if (name.len > CHANNEL_MAX)
@@ -130,7 +137,7 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         charge_search(s);
-        s->request.cursor = 1; // there were some
+        s->request.cursor = 1; // a subscription was found
         char copy[CHANNEL_MAX];
         struct span name = span_of(copy, old->len);
         memcpy(copy, old->text, old->len);
@@ -140,7 +147,7 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
     return COMMAND_DONE;
 }
 
-// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE, with the same variants.
+// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: the variant is the kind of channel.
 static enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
@@ -163,14 +170,14 @@ static enum command_result unsubscribe_command(struct session *s, const struct r
 
 struct publication {
     struct loop_task task;
-    bool sharded;
-    uint64_t receivers;
-    unsigned work;   // of the last visit
-    uint64_t client; // the one that was seen last, perhaps not all of it:
-    uint64_t number; // of its last subscription that was
-    size_t channel_len;
-    size_t message_len;
-    char text[]; // of both
+    bool sharded;       // the channel is a shard channel
+    uint64_t receivers; // number of subscriptions that the message was sent to
+    unsigned work;      // units of work in the current visit
+    uint64_t client;    // ID of the last client that deliver has looked at
+    uint64_t number;    // number of the last subscription of that client that was handled
+    size_t channel_len; // bytes of the channel's name
+    size_t message_len; // bytes of the message
+    char text[];        // the channel's name, then the message
 };
 
 static struct span channel_of(const struct publication *p)
@@ -178,9 +185,9 @@ static struct span channel_of(const struct publication *p)
     return span_of(p->text, p->channel_len);
 }
 
-// Sends the message to those subscriptions of the client that have not been seen yet, as far as the
-// visit's work allows. False when some are left: a client may have many that match, and what is
-// copied for each is as long as the message.
+// Sends the message to the matching subscriptions of the client that have not been handled yet.
+// Returns false if the work of this visit is used up first. This can happen, as a client may have
+// many matching subscriptions, and each of them receives a copy of the message.
 static bool deliver(struct publication *p, struct session *s)
 {
     struct span channel = channel_of(p);

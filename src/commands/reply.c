@@ -1,4 +1,4 @@
-// The errors that several groups share, each text written once.
+// Error replies that several groups of commands share. Each text is written once, here.
 #include "commands/reply.h"
 
 #include "base/number.h"

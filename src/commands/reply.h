@@ -1,20 +1,22 @@
-// Errors that commands of several groups answer with, in Redis's words. Each writes one reply.
+// Error replies that commands of several groups share, in Redis's words. In the thread of the
+// session.
 #ifndef STELE_COMMANDS_REPLY_H
 #define STELE_COMMANDS_REPLY_H
 
 #include "serve/session.h"
 
-// A word that has to be a number is not, or exceeds 64 bits.
+// Replies that an argument is not an integer of 64 bits.
 void reply_not_an_integer(struct session *s);
 
-// Reads `word` as a number. False when it is none, and that error is the reply.
+// Parses `word` as an integer. Returns false if it is none; the reply is then the error of
+// reply_not_an_integer.
 bool reply_unless_integer(struct session *s, struct span word, int64_t *number);
 
-// Options that are unknown, incomplete or contradict each other.
+// Replies with a syntax error: an option is unknown or incomplete, or contradicts another.
 void reply_syntax_error(struct session *s);
 
-// A subcommand of `container` (upper case) with a number of words that its arity allows but its
-// handler does not, or one that the container does not have. Argument 1 is its name.
+// Replies that argument 1, the subcommand, is unknown, or has a number of words that the arity of
+// its row allows but its handler does not. `container` is the name of its container in upper case.
 void reply_wrong_subcommand(struct session *s, const struct resp_request *r, const char *container);
 
 #endif

@@ -1,14 +1,15 @@
-// SCAN and KEYS. Keys stand in the order of their bits, so a cursor is the rank of the next one:
-// each key comes exactly once, and a pattern that begins with characters of a UUID is a range of
-// ranks. A key answers to both cases of its letters, so a pattern matches a letter when it matches
-// it in one of them. When the dataset was replaced, that key has another rank: the session
-// remembers it, so a client that goes on where its last SCAN has ended misses none and hears none
-// twice.
+// SCAN and KEYS. The index holds the keys in ascending order, so a cursor is the rank of the next
+// key: each key is returned exactly once. A pattern that begins with the start of a UUID selects a
+// range of ranks. GET accepts a key in either case, so a pattern matches a letter if it matches
+// either case.
 //
-// How many keys a call of SCAN finds stands in front of them, so they are collected first; what a
-// client can make us keep by that is bounded, and COUNT is only a hint, as in Redis. KEYS has no
-// such bound, so it keeps nothing: it counts first and then looks again, unless the pattern is
-// nothing but a range.
+// After the dataset is replaced, the next key has another rank. So the session remembers that key.
+// A client that continues its last SCAN neither misses a key nor receives one twice.
+//
+// A reply begins with the number of keys. SCAN collects its keys first. The memory for that is
+// bounded, as COUNT is only a hint, as in Redis. The reply of KEYS is not bounded, so KEYS keeps
+// nothing: it counts the matching keys and then searches them again. If the pattern is a mere
+// prefix, the range of ranks gives the count.
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -24,22 +25,23 @@
 
 enum {
     COUNT_DEFAULT = 10,
-    COUNT_MAX = 1000000, // keys looked at in one call
-    KEYS_MAX = 1024,     // keys found in one call
-    // Bytes of a pattern: matching a key can take 36 times as many steps.
+    COUNT_MAX = 1000000, // keys that a call of SCAN examines at most
+    KEYS_MAX = 1024,     // keys that a call of SCAN returns at most
+    // Bytes of a pattern. Matching a key takes at most 36 steps for each byte.
     PATTERN_MAX = 1024,
-    PATTERN_PER_WORK = 8,
-    WORDS_MAX = 64, // they are read in each turn
+    PATTERN_PER_WORK = 8, // bytes of a pattern that are matched with a key in a unit of work
+    WORDS_MAX = 64,       // words of a request; each turn parses them again
 };
 
 struct scan {
     uint64_t cursor;
-    uint64_t count;
-    struct span pattern; // `ptr` NULL: any key
-    bool matches_none;   // of a type that no key has
+    uint64_t count;      // keys to examine
+    struct span pattern; // `ptr` is NULL if every key matches
+    bool matches_none;   // TYPE names a type that no key has
 };
 
-// As Redis reads it, by strtoul: an empty one is 0, a sign may stand before it, and a NUL ends it.
+// Parses a cursor as Redis does, with strtoul: an empty cursor is 0, a sign may precede it, and a
+// NUL ends it. Returns false if it is invalid.
 static bool parse_cursor(struct span text, uint64_t *cursor)
 {
     char copy[64];
@@ -54,7 +56,7 @@ static bool parse_cursor(struct span text, uint64_t *cursor)
     return *end == '\0' && errno != ERANGE;
 }
 
-// False when the request is wrong and the error has been written.
+// Returns false if the request is wrong; the reply is then an error.
 static bool parse(struct session *s, const struct resp_request *r, struct scan *scan)
 {
     scan->count = COUNT_DEFAULT;
@@ -99,8 +101,9 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
     return true;
 }
 
-// The keys that can begin with what the pattern begins with, before its first special character:
-// those of ranks `*first` to `*end` - 1.
+// Finds the ranks of all keys that can match the pattern: `*first` to `*end` - 1. They begin with
+// the characters that precede the first special character of the pattern. The range is empty if no
+// UUID begins so.
 static void choose_range(const struct dataset *d, struct span pattern, uint64_t *first,
                          uint64_t *end)
 {
@@ -126,11 +129,12 @@ static void choose_range(const struct dataset *d, struct span pattern, uint64_t 
     to.hi += to.lo == 0;
     bool last = to.hi == 0 && to.lo == 0;
     *end = last ? dataset_figures(d)->keys : dataset_seek(d, to);
-    if (*end < *first) // lines were overwritten, and a search went astray
+    if (*end < *first) // an overwritten line has misled one of the searches
         *end = *first;
 }
 
-// Writes the key of that rank at `text`; whether there is one and the pattern matches it.
+// Writes the key with this rank to `text`. Returns whether the line still holds a key and the
+// pattern matches it.
 static bool match_key(struct session *s, struct span pattern, uint64_t rank, char *text)
 {
     struct uuid id;
@@ -142,7 +146,7 @@ static bool match_key(struct session *s, struct span pattern, uint64_t rank, cha
            glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
 }
 
-// Looks at the key of that rank; what matches is collected.
+// Adds the key with this rank to `collected` if it matches.
 static void collect_key(struct session *s, const struct scan *scan, uint64_t rank)
 {
     char text[UUID_TEXT_LEN];
@@ -150,7 +154,8 @@ static void collect_key(struct session *s, const struct scan *scan, uint64_t ran
         buf_append(&s->request.collected, span_of(text, sizeof text));
 }
 
-// Where the call begins: at the cursor, or where the key that it stood for has gone.
+// Returns the rank at which the call begins. That is the cursor, unless the dataset was replaced
+// since the previous call: then it is the new rank of the key that the cursor stood for.
 static uint64_t first_rank(const struct session *s, uint64_t cursor)
 {
     bool moved = cursor != 0 && cursor == s->scanned.cursor &&
@@ -158,7 +163,7 @@ static uint64_t first_rank(const struct session *s, uint64_t cursor)
     return moved ? dataset_seek(session_dataset(s), s->scanned.key) : cursor;
 }
 
-// What the client is to say next.
+// Remembers the cursor that is returned to the client, and the key that it stands for.
 static void remember_cursor(struct session *s, uint64_t cursor)
 {
     struct uuid key;
@@ -181,7 +186,7 @@ static void reply(struct session *s, uint64_t cursor)
     buf_release(&s->request.collected);
 }
 
-// `sum` counts the keys looked at in this call.
+// `sum` is the number of keys that this call has examined.
 static enum command_result scan_command(struct session *s, const struct resp_request *r)
 {
     struct scan scan;
@@ -208,11 +213,12 @@ static enum command_result scan_command(struct session *s, const struct resp_req
 
 // ---- KEYS ---------------------------------------------------------------------------------------
 
-// In the cursor of KEYS: the count has been sent, and `sum` says how many keys are still owed.
+// A bit of the cursor of KEYS. It is set once the count has been sent; `sum` is then the number of
+// keys that are still to be sent.
 #define SENDING (UINT64_C(1) << 63)
 
-// Whether the keys that begin with what the pattern begins with are those that it matches: a `*`
-// behind nothing but characters that stand for themselves.
+// Returns whether the pattern is a prefix and a `*`: characters without a special meaning, then a
+// final `*`. Such a pattern matches exactly the keys in the range that choose_range finds.
 static bool is_prefix(struct span pattern)
 {
     for (size_t i = 0; i + 1 < pattern.len; i++) {
@@ -224,6 +230,7 @@ static bool is_prefix(struct span pattern)
            pattern.ptr[pattern.len - 1] == '*';
 }
 
+// Sends the number of keys, with which the second pass begins.
 static void send_count(struct session *s, uint64_t count)
 {
     s->request.cursor = SENDING;
@@ -231,7 +238,7 @@ static void send_count(struct session *s, uint64_t count)
     resp_array(&s->reply, count);
 }
 
-// Sends the key of that rank, if it is one of those that were counted.
+// Sends the key with this rank if it matches.
 static void send_key(struct session *s, struct span pattern, uint64_t rank)
 {
     char text[UUID_TEXT_LEN];
@@ -241,9 +248,10 @@ static void send_key(struct session *s, struct span pattern, uint64_t rank)
     s->request.sum--;
 }
 
-// Below SENDING the cursor counts the keys looked at, and `sum` those found; from there on the
-// cursor counts again. What was overwritten in between leaves fewer keys than were announced: nulls
-// stand for them.
+// In the first pass, the cursor is the number of keys that have been examined, and `sum` the number
+// of keys that match. In the second pass, the cursor is SENDING + the number of keys examined. If
+// lines were overwritten in between, fewer keys match than were counted, and nulls take their
+// place.
 static enum command_result keys_command(struct session *s, const struct resp_request *r)
 {
     struct span pattern = resp_arg(r, 1);

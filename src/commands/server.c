@@ -1,4 +1,4 @@
-// The server group: size, time, stopping, debugging.
+// The server group: DBSIZE, TIME, LASTSAVE, ROLE, SHUTDOWN and DEBUG.
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static enum command_result time_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// When the index was built from what the file held.
+// Replies with the time at which the index was built from the data file, as nothing else is saved.
 static enum command_result lastsave_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -41,7 +41,7 @@ static enum command_result lastsave_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-// A primary without replicas: what INFO and HELLO say too.
+// Replies as a primary without replicas, as INFO and HELLO do.
 static enum command_result role_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -52,8 +52,8 @@ static enum command_result role_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// There is nothing to save or to wait for, so every option of Redis is accepted and means nothing,
-// but for ABORT, which has nothing to abort.
+// There is nothing to save or to wait for, so the options of Redis are accepted and have no effect.
+// Only ABORT is an error, as there is never a shutdown to abort.
 static enum command_result shutdown_command(struct session *s, const struct resp_request *r)
 {
     static const char *const options[] = {"save", "nosave", "now", "force"};
@@ -63,7 +63,7 @@ static enum command_result shutdown_command(struct session *s, const struct resp
         return COMMAND_DONE;
     }
     for (uint32_t i = 1; i < r->argc; i++) {
-        bool known = false; // an unknown one ends the loop, a known one may come a few times
+        bool known = false; // a known option may be repeated a few times
         for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
             known |= span_is(resp_arg(r, i), options[o]);
         if (!known || i > 8) {
@@ -74,9 +74,11 @@ static enum command_result shutdown_command(struct session *s, const struct resp
         }
     }
     s->service->group->stop(s->service->group->stop_context);
-    return COMMAND_CLOSE; // as in Redis, the end of the connection is the reply
+    return COMMAND_CLOSE; // as in Redis, the client receives no reply; the connection closes
 }
 
+// Parses the argument of DEBUG SLEEP, a decimal number. Returns false if it is invalid or too
+// large.
 static bool parse_seconds(struct span text, double *seconds)
 {
     char copy[64];
@@ -89,10 +91,11 @@ static bool parse_seconds(struct span text, double *seconds)
     return *end == '\0' && isfinite(*seconds) && *seconds >= 0 && *seconds <= DEBUG_SLEEP_MAX;
 }
 
-// One reply of each kind, for those who test what reads them; in RESP2 as Redis writes it there.
+// A sample of each type of RESP3, with which authors of clients test their parsers. In RESP2, Redis
+// converts most of them to other types.
 static const struct {
     const char *kind;
-    const char *resp2; // NULL: there is none
+    const char *resp2; // NULL: the type does not exist in RESP2
     const char *resp3;
 } samples[] = {
     {"string", "$11\r\nHello World\r\n", "$11\r\nHello World\r\n"},

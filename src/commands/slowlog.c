@@ -1,4 +1,4 @@
-// SLOWLOG: reading the slow log.
+// SLOWLOG reads and empties the log of slow commands.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
@@ -20,8 +20,8 @@ static void reply_entry(struct resp_writer *w, const struct slow_entry *entry)
     resp_bulk_text(w, entry->name);
 }
 
-// The newest first. `sum` is the number of the entry that comes next, and `cursor` how many are
-// still to come, plus one: those that are there when it begins.
+// Replies with the newest entry first. `sum` is 1 + the ID of the next entry, and `cursor` is 1 +
+// the number of entries that are still to be sent. Entries that are added meanwhile are not sent.
 static enum command_result slowlog_get_command(struct session *s, const struct resp_request *r)
 {
     struct slow_log *log = &s->service->group->observation.slow_log;
@@ -45,7 +45,8 @@ static enum command_result slowlog_get_command(struct session *s, const struct r
         struct slow_entry entry;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        // One that has been dropped since the array was announced is told without its content.
+        // The log may have dropped the entry after the length of the array was sent. An empty entry
+        // then takes its place.
         if (!slow_log_get(log, --s->request.sum, &entry))
             entry = (struct slow_entry){.id = s->request.sum};
         reply_entry(&s->reply, &entry);

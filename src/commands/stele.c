@@ -1,10 +1,13 @@
-// STELE.RELOAD, and STELE.RANGE and STELE.COUNT: ordered reads, which Redis's strings do not have.
-// Keys stand in the order of their bits, so a range of keys is a range of ranks: counting it is two
-// searches, and reading it begins at one end, whatever its size. UUIDs of version 7 begin with the
-// time they were made at, so a table of them is a time series.
+// STELE.RANGE and STELE.COUNT read keys by their order, which Redis cannot do with strings.
+// STELE.RELOAD loads the data file again.
 //
-// The count stands in front of the keys and is kept whatever happens: a line that was overwritten
-// in place meanwhile, and holds no UUID any more, is answered by nulls.
+// The index holds the keys in ascending order, so a range of keys is a range of ranks. To count it
+// takes two searches, whatever its size. A UUID of version 7 begins with the time of its creation,
+// so a range of such keys is an interval of time.
+//
+// The reply of STELE.RANGE begins with the number of keys, which cannot change afterwards. If a
+// line of the range is overwritten in place and holds no UUID any more, nulls take the place of its
+// key and value.
 #include <stdlib.h>
 
 #include "base/number.h"
@@ -18,19 +21,19 @@
 #include "serve/session.h"
 
 enum {
-    WORK_PER_BOUND = 2,
-    WORDS_MAX = 7, // of a request with all options, as they are read anew in each turn
+    WORK_PER_BOUND = 2, // units of work for finding the rank of one bound
+    WORDS_MAX = 7,      // words of a request with all options; each turn parses them again
 };
 
 struct range {
     uint64_t begin; // rank of the first key
-    uint64_t end;   // and of the one behind the last
-    uint64_t limit;
+    uint64_t end;   // 1 + rank of the last key
+    uint64_t limit; // highest number of keys to return
     bool reversed;
     bool with_values;
 };
 
-// The least and the greatest UUID that begin with `text`. False when none does.
+// Finds the lowest and the highest UUID that begin with `text`. Returns false if there is none.
 static bool complete_uuid(struct span text, struct uuid *least, struct uuid *greatest)
 {
     char low[UUID_TEXT_LEN];
@@ -44,7 +47,7 @@ static bool complete_uuid(struct span text, struct uuid *least, struct uuid *gre
     return uuid_parse(low, least) && uuid_parse(high, greatest);
 }
 
-// The rank of the first key behind `id`.
+// Returns the rank of the first key that is greater than `id`.
 static uint64_t seek_after(const struct dataset *d, struct uuid id)
 {
     id.lo++;
@@ -53,9 +56,9 @@ static uint64_t seek_after(const struct dataset *d, struct uuid id)
     return last ? dataset_figures(d)->keys : dataset_seek(d, id);
 }
 
-// The rank at which a bound cuts the keys, when it is the lower (or the upper) one. An inclusive
-// bound has all keys that begin so on its inner side, an exclusive one has none. False when it is
-// no bound.
+// Parses a bound, the lower or the upper one, and finds the rank `*cut` at which it cuts the keys.
+// An inclusive bound keeps all keys that begin with its text in the range. An exclusive bound keeps
+// none of them. Returns false if `text` is no bound.
 static bool parse_bound(const struct dataset *d, struct span text, bool lower, uint64_t *cut)
 {
     struct uuid least;
@@ -71,6 +74,8 @@ static bool parse_bound(const struct dataset *d, struct span text, bool lower, u
     return true;
 }
 
+// Sets `begin` and `end` of the range. Returns false if a bound is wrong; the reply is then an
+// error.
 static bool parse_bounds(struct session *s, const struct resp_request *r, struct range *range)
 {
     const struct dataset *d = session_dataset(s);
@@ -82,12 +87,12 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
                               "to exclude it, or '-' or '+'");
         return false;
     }
-    if (range->end < range->begin) // the wrong way round
+    if (range->end < range->begin) // the bounds are in the wrong order: the range is empty
         range->end = range->begin;
     return true;
 }
 
-// False when the request is wrong and the error has been written.
+// Returns false if the request is wrong; the reply is then an error.
 static bool parse(struct session *s, const struct resp_request *r, struct range *range)
 {
     *range = (struct range){.limit = UINT64_MAX};
@@ -128,7 +133,8 @@ static enum command_result stele_count_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// The key of that rank and, when asked for, its value. False when that has yet to be found.
+// Replies with the key of this rank and, if the request says so, its value. Returns false if the
+// end of the value has not been found in this turn. Nothing is written then.
 static bool reply_record(struct session *s, const struct range *range, uint64_t rank)
 {
     struct uuid id;
@@ -159,7 +165,7 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
     return true;
 }
 
-// `sum` is the number of keys that the reply promises, the cursor 1 + how many have been given.
+// `sum` is the number of keys in the reply. The cursor is 1 + the number of keys that were sent.
 static enum command_result stele_range_command(struct session *s, const struct resp_request *r)
 {
     struct range range;
@@ -183,8 +189,9 @@ static enum command_result stele_range_command(struct session *s, const struct r
 
 // ---- STELE.RELOAD -------------------------------------------------------------------------------
 
-// Who may read need not be allowed to make the server work for seconds: only a client that knows a
-// password, and that admin-commands allows it.
+// Returns whether the client may reload; if not, the reply is an error. A reload can keep the
+// machine busy for seconds, so a client that may only read must not be able to start one. It needs
+// a password, and --admin-commands must allow it.
 static bool may_reload(struct session *s)
 {
     if (s->service->group->reload == NULL)

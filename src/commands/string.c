@@ -1,11 +1,12 @@
-// The string group: GET and its kin.
+// The string group: GET, MGET, GETRANGE, SUBSTR and STRLEN.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "serve/session.h"
 
-// COMMAND_AGAIN when the value has yet to be found.
+// Replies with the value of argument `key`. Returns COMMAND_AGAIN, with nothing written, if the end
+// of the value has not been found in this turn.
 static enum command_result reply_value(struct session *s, const struct resp_request *r,
                                        uint32_t key)
 {
@@ -23,8 +24,8 @@ static enum command_result get_command(struct session *s, const struct resp_requ
     return reply_value(s, r, 1);
 }
 
-// The bytes from `start` to `end`, both counted from 0, or from the end when negative, as Redis
-// cuts them to the value.
+// Returns the bytes from `start` to `end`, both inclusive. A negative number counts from the end of
+// the value. Numbers outside the value are adjusted as in Redis.
 static struct span range_of(struct span value, int64_t start, int64_t end)
 {
     int64_t len = (int64_t)value.len;

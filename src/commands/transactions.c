@@ -1,5 +1,6 @@
-// The transactions group. No key ever changes by itself; a watched one may when the dataset is
-// replaced, and then EXEC answers that it did not run (watch.h).
+// The transactions group: MULTI, EXEC, DISCARD, WATCH and UNWATCH. A key changes only when the
+// dataset is replaced. If a watched key has changed, EXEC runs nothing and replies with a null
+// (watch.h).
 #include <stdlib.h>
 
 #include "commands/groups.h"
@@ -10,7 +11,8 @@
 #include "serve/transaction.h"
 #include "serve/watch.h"
 
-// Bytes of a watched value that are read in the time of a lookup: from memory, not from the cache.
+// Bytes of a watched value that are read in the time of a lookup. They come from memory, not from
+// the processor's caches.
 enum { BYTES_PER_WORK = 1024 };
 
 static enum command_result multi_command(struct session *s, const struct resp_request *r)
@@ -28,7 +30,8 @@ static enum command_result multi_command(struct session *s, const struct resp_re
 
 // ---- WATCH --------------------------------------------------------------------------------------
 
-// Makes `note` what its key is now. Returns false when the turn is over first.
+// Updates `note` with the present length and checksum of its key's value. Returns false if the turn
+// is over first.
 static bool read_key(struct session *s, struct watch_note *note)
 {
     bool done;
@@ -43,7 +46,7 @@ static bool read_key(struct session *s, struct watch_note *note)
 }
 
 // Notes the keys of the request, in as many turns as it takes to read their values. The cursor is
-// the argument to go on with.
+// the index of the next key.
 static enum command_result note_keys(struct session *s, const struct resp_request *r)
 {
     struct watch *w = s->watch;
@@ -52,7 +55,8 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
          s->request.cursor < r->argc; s->request.cursor++) {
         struct span key = resp_arg(r, (uint32_t)s->request.cursor);
         struct watch_note note = {.len = WATCH_ABSENT};
-        // A word that is no UUID is never a key.
+        // Three kinds of words need no note: a word that is no UUID never becomes a key, an
+        // overflowed watch keeps no further notes, and a noted key keeps its first note.
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->overflowed ||
             (!w->value.begun && watch_is_noted(w, note.id))) {
             if (!session_may_go_on(s))
@@ -95,7 +99,7 @@ static enum command_result unwatch_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-// Whether a file has lost what there is to know of the key.
+// Returns whether the key or its value cannot be read, because a file is damaged.
 static bool is_unreadable(struct session *s, struct uuid id)
 {
     struct span value = {NULL, 0};
@@ -106,9 +110,9 @@ static bool is_unreadable(struct session *s, struct uuid id)
     return unreadable;
 }
 
-// Finds out whether a watched key is, or may be, other than it was. COMMAND_DONE with `*changed`
-// set, or COMMAND_AGAIN, before anything is answered. The cursor counts the keys that are
-// unchanged.
+// Compares the watched keys with their notes. Sets `*changed` if a key has changed, or may have,
+// and returns COMMAND_DONE. Returns COMMAND_AGAIN if the turn is over first. It writes no reply.
+// The cursor is the number of keys found unchanged so far.
 static enum command_result compare_keys(struct session *s, bool *changed)
 {
     struct watch *w = s->watch;
@@ -135,6 +139,7 @@ static enum command_result compare_keys(struct session *s, bool *changed)
 
 // ---- EXEC ---------------------------------------------------------------------------------------
 
+// Writes the length of EXEC's reply. From now on the queued requests take the place of the input.
 static void begin_exec(struct session *s)
 {
     struct transaction *t = s->transaction;

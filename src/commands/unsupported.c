@@ -1,5 +1,5 @@
-// Commands about what is not here: modules, scripts, functions, an append-only file, replicas, and
-// a look at what other clients send. They tell so in the words of a Redis that has none of it.
+// Commands about features that Stele does not have: modules, scripts, functions, an append-only
+// file, replicas, and MONITOR. The replies are those of a Redis that does not use these features.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
@@ -22,7 +22,7 @@ static enum command_result monitor_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-// Of what a redis-server that replicates from another says before PSYNC, all is fine with us.
+// Accepts the options that a redis-server sends before PSYNC when it wants to replicate.
 static enum command_result replconf_command(struct session *s, const struct resp_request *r)
 {
     static const char *const options[] = {"listening-port", "ip-address", "capa",
@@ -38,7 +38,7 @@ static enum command_result replconf_command(struct session *s, const struct resp
         for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
             known |= span_is(word, options[o]);
         if (!known) {
-            // Redis leaves newlines at the end of this message out; elsewhere it shows spaces.
+            // Redis drops newlines at the end of this message; other errors show them as spaces.
             while (word.len > 0 &&
                    (word.ptr[word.len - 1] == '\r' || word.ptr[word.len - 1] == '\n'))
                 word.len--;
@@ -55,8 +55,9 @@ static enum command_result replconf_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-// SYNC and PSYNC. To any other error, NOAUTH too, a redis-server says the whole handshake again at
-// once, a thousand times a second; to this one it says it in a second.
+// SYNC and PSYNC. After this error, a redis-server that tries to replicate waits a second before it
+// tries again. After any other error, NOAUTH included, it repeats the handshake at once, about a
+// thousand times a second.
 static enum command_result sync_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -98,7 +99,7 @@ static enum command_result script_kill_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// Each option may be given once, so that no request takes long.
+// Each option may be given only once, so no request takes long.
 static enum command_result function_list_command(struct session *s, const struct resp_request *r)
 {
     bool with_code = false;

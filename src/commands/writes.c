@@ -1,6 +1,6 @@
-// The rows of Redis 7.0's write commands, which are known by name only to be refused in the right
-// way: a wrong number of arguments first, then READONLY. Arity, flags and keys are Redis's. Among
-// the subcommands of such a container there may be some that are answered.
+// The rows of the write commands of Redis 7.0. A request with a wrong number of arguments is
+// refused with that error, as in Redis, and any other with READONLY. Arity, flags and keys are
+// those of Redis, so that clients find the keys. The HELP of these containers is answered.
 #include "commands/groups.h"
 #include "commands/key_specs.h"
 #include "commands/rows.h"
