@@ -82,7 +82,9 @@ struct dataset_settings {
     // Receives a line of text about the index file or the data file; a warning when something
     // failed. Called on the thread in dataset_open, dataset_finish or dataset_check.
     void (*notice)(void *context, bool warning, const char *text);
-    // Receives the progress of building, many times a second, on the thread in dataset_open.
+    // Receives the progress of building an index or of comparing the data, many times a second.
+    // Only one thread at a time calls it: the thread in dataset_open or, while that yields to event
+    // loops (base/yield.h), one of its helpers.
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *context; // for the three functions
 };

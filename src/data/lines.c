@@ -1,5 +1,5 @@
-// Reading lines: find the newline, check the 37 characters before the value, return spans. This
-// code judges lines; the caller decides whether to refuse or to skip malformed ones.
+// Reads lines: finds the newline, checks the 37 characters before the value, and returns spans. It
+// reports malformed lines; the caller decides whether to skip them or to refuse the file.
 #include "data/lines.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "data/newline.h"
 #include "data/uuid_text.h"
 
-enum { SHOWN_BYTES = 40 };
+enum { SHOWN_BYTES = 40 }; // bytes of a malformed line that a message shows
 
 void lines_init(struct line_reader *reader, struct span text)
 {
@@ -20,7 +20,7 @@ struct span line_value(struct span text, uint64_t offset)
 {
     const char *value = text.ptr + offset + LINE_VALUE_AT;
     size_t left = text.len - offset - LINE_VALUE_AT;
-    // A value that is looked up is often not in the cache: only the cache lines it has are touched.
+    // The value is often not in the cache, and the other form reads up to 64 bytes after its end.
     return span_of(value, newline_find_scalar(value, left));
 }
 
@@ -43,8 +43,7 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
     if (left == 0)
         return LINE_END;
     const char *start = reader->text.ptr + offset;
-    // The first 37 bytes of a record cannot hold a newline, so the search begins after them once
-    // they are known to be good.
+    // The first 37 bytes of a well-formed line contain no newline, so the search begins after them.
     bool good =
         left >= LINE_MIN && SIMD(uuid_parse)(start, &record->id) && start[UUID_TEXT_LEN] == ' ';
     size_t known = good ? LINE_MIN : 0;
@@ -68,6 +67,7 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
     return LINE_MALFORMED;
 }
 
+// Writes the first SHOWN_BYTES of `text` at `to`, with each unprintable byte as \xHH.
 static size_t show(struct span text, char *to, size_t size)
 {
     size_t used = 0;
@@ -106,5 +106,5 @@ void line_error_format(const struct line_error *error, const char *file, char *t
                  more);
         break;
     }
-    escape_in_place(to, size); // the file's name
+    escape_in_place(to, size); // the name of the file may have unprintable characters
 }

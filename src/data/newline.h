@@ -1,4 +1,4 @@
-// Finding the end of a line, in two forms (base/simd.h).
+// Finds the end of a line, in two forms (base/simd.h).
 #ifndef STELE_DATA_NEWLINE_H
 #define STELE_DATA_NEWLINE_H
 
@@ -10,8 +10,8 @@
 
 enum { NEWLINE_WINDOW = 64 }; // bytes compared before one branch
 
-// The number of bytes before the first newline among the `len` bytes at `text`; `len` when there is
-// none.
+// Returns the number of bytes before the first newline in the `len` bytes at `text`; `len` when
+// there is none.
 static inline size_t newline_find_scalar(const char *text, size_t len)
 {
     const char *newline = len > 0 ? memchr(text, '\n', len) : NULL;
@@ -32,8 +32,9 @@ static inline uint64_t sse2_newlines(const char *text)
            sse2_newlines_16(text + 32) << 32 | sse2_newlines_16(text + 48) << 48;
 }
 
-// For reading line after line. Values are short and differ in length, so comparing 64 bytes at once
-// takes less time than a mispredicted branch for each 16. memchr finds the end of a long value.
+// The form for reading line after line. Values are short and differ in length, so comparing 64
+// bytes at once takes less time than a branch after each 16 bytes, which would often be
+// mispredicted. memchr finds the end of a long value.
 static inline size_t newline_find_sse2(const char *text, size_t len)
 {
     size_t done = 0;

@@ -1,4 +1,4 @@
-// Finding a fingerprint among the slots of a leaf (data/trie_image.h), in two forms (base/simd.h).
+// Finds a fingerprint in the slots of a leaf (data/trie_image.h), in two forms (base/simd.h).
 #ifndef STELE_DATA_SLOT_SEARCH_H
 #define STELE_DATA_SLOT_SEARCH_H
 
@@ -10,15 +10,15 @@
 #include "base/simd.h"
 
 enum {
-    SLOT_SEARCH_MAX = 60,   // slots in one search
-    SLOT_SEARCH_STEP = 4,   // slots compared together
-    SLOT_SEARCH_USUAL = 12, // slots always compared: most leaves have no more
+    SLOT_SEARCH_MAX = 60,   // most slots in one search
+    SLOT_SEARCH_STEP = 4,   // slots that are compared together
+    SLOT_SEARCH_USUAL = 12, // slots that are always compared; most leaves have no more
 };
 
-// The number of the first slot in [lo, hi) that has the fingerprint; `hi` when none has. A slot has
-// it when its bits from `offset_bits` on equal `fingerprint`, both cut to 32 bits. `slots` are all
-// slots of a trie image with its padding; slot `hi` - 1 is one of them, and [lo, hi) holds at most
-// SLOT_SEARCH_MAX.
+// Returns the number of the first slot in [lo, hi) that has the fingerprint; `hi` when none has it.
+// The bits of the slot from `offset_bits` on are compared with `fingerprint`, both cut to 32 bits.
+// `slots` are all slots of a trie image, followed by its padding. `hi` is at most their number, and
+// [lo, hi) has at most SLOT_SEARCH_MAX slots.
 static inline uint64_t slot_search_scalar(const unsigned char *slots, uint64_t lo, uint64_t hi,
                                           unsigned slot_bytes, unsigned offset_bits,
                                           uint64_t fingerprint)
@@ -35,7 +35,7 @@ static inline uint64_t slot_search_scalar(const unsigned char *slots, uint64_t l
 
 #if defined(__x86_64__)
 
-// Which of four slots have the fingerprint.
+// Returns one bit for each of four slots: 1 when the slot has the fingerprint.
 static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes, __m128i left,
                                   __m128i right, __m128i wanted)
 {
@@ -49,9 +49,9 @@ static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes,
         _mm_castsi128_ps(_mm_cmpeq_epi32(low_halves, wanted)));
 }
 
-// Takes the same number of steps for nearly every leaf, so that no branch depends on where the slot
-// is. Steps past the end compare the last four slots again; the first of these may lie before the
-// leaf.
+// Takes the same number of steps for nearly every leaf, so that no branch depends on the position
+// of the slot. A step that would pass the end compares the last four slots again, of which the
+// first ones may be before the leaf.
 static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo, uint64_t hi,
                                         unsigned slot_bytes, unsigned offset_bits,
                                         uint64_t fingerprint)
@@ -62,7 +62,7 @@ static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo,
     __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + offset_bits));
     __m128i wanted = _mm_set1_epi32((int)(uint32_t)fingerprint);
     uint64_t last = hi - SLOT_SEARCH_STEP;
-    uint64_t found = 0; // bit i: the slot `lo` - SLOT_SEARCH_STEP + i
+    uint64_t found = 0; // bit i is 1 when slot number `lo` - SLOT_SEARCH_STEP + i was found
     for (uint64_t i = 0; i < SLOT_SEARCH_USUAL || lo + i < hi; i += SLOT_SEARCH_STEP) {
         uint64_t at = lo + i < last ? lo + i : last;
         found |= sse2_slots(slots + at * slot_bytes, slot_bytes, left, right, wanted)

@@ -1,5 +1,6 @@
-// Reading the trie: narrow the range, scan the leaf, compare the line. trie.h explains the idea,
-// trie_image.h the layout. Nothing here writes, allocates or trusts a number of the image.
+// Reads the trie. A lookup follows the nodes to a leaf, scans the slots of the leaf, and compares
+// the key in the line of the data file. trie.h explains the idea, trie_image.h the layout. Nothing
+// here writes or allocates memory, and every number read from the image is checked before use.
 #include "data/trie.h"
 
 #include <endian.h>
@@ -12,13 +13,14 @@
 #include "data/uuid_text.h"
 
 enum {
-    STEP = 8,        // keys of a group that pass a stage together
-    STAGES = 4,      // of a lookup
+    STEP = 8,        // keys of a group that go through a stage together
+    STAGES = 4,      // stages of a lookup
     CACHE_LINE = 64, // bytes
 };
 
 _Static_assert((int)TRIE_LEAF_MAX <= (int)SLOT_SEARCH_MAX, "a leaf is searched in one piece");
 
+// The slots from `lo` to `hi` - 1.
 struct range {
     uint64_t lo;
     uint64_t hi;
@@ -76,7 +78,7 @@ static inline bool line_begins(const struct trie *t, uint64_t offset)
            (offset == 0 || t->data.ptr[offset - 1] == '\n');
 }
 
-// Sets the key at `offset` of the data. Returns false when no record begins there.
+// Reads the key at `offset` of the data. Returns false when no record begins there.
 static inline bool read_key(const struct trie *t, uint64_t offset, struct uuid *id)
 {
     return line_begins(t, offset) && SIMD(uuid_parse)(t->data.ptr + offset, id) &&
@@ -94,37 +96,38 @@ static unsigned separator_child(const uint32_t *keys, unsigned count, struct uui
     return child;
 }
 
-// A word of the nodes is read once, since a mapped image may change.
+// Reads a word of the nodes exactly once, because the content of a mapped image may change between
+// two reads.
 static inline uint32_t read_word(const uint32_t *word)
 {
     return *(const volatile uint32_t *)word;
 }
 
-// ---- care ---------------------------------------------------------------------------------------
+// ---- lookups with and without verification ------------------------------------------------------
 //
-// As long as not all blocks of an image are known to be good, the proof is asked before each read.
-// The functions of a lookup exist twice, with and without that, so that it costs nothing once all
-// blocks are known.
+// As long as not all blocks of an image are verified, a lookup asks the verifier before each read.
+// The compiler makes two versions of the functions below: `verify` is a constant in each of their
+// callers. So verification costs nothing once all blocks are verified.
 
-#define MADE_TWICE static inline __attribute__((always_inline))
+#define IN_TWO_VERSIONS static inline __attribute__((always_inline))
 
-static inline bool is_careful(const struct trie *t)
+static inline bool needs_verification(const struct trie *t)
 {
     return t->proof != NULL && !proof_is_whole(t->proof);
 }
 
-MADE_TWICE bool is_sure(const struct trie *t, bool careful, const void *at, size_t len)
+IN_TWO_VERSIONS bool is_good(const struct trie *t, bool verify, const void *at, size_t len)
 {
-    return !careful || proof_has(t->proof, at, len);
+    return !verify || proof_has(t->proof, at, len);
 }
 
-MADE_TWICE bool slots_are_sure(const struct trie *t, bool careful, struct range slots)
+IN_TWO_VERSIONS bool slots_are_good(const struct trie *t, bool verify, struct range slots)
 {
-    return is_sure(t, careful, t->slots + slots.lo * t->slot_bytes,
+    return is_good(t, verify, t->slots + slots.lo * t->slot_bytes,
                    (slots.hi - slots.lo) * t->slot_bytes);
 }
 
-// The result when the leaf of a key is not known.
+// The result of a search for a leaf when a damaged block prevents it.
 static const struct range unknown_leaf = {1, 0};
 
 static inline bool is_unknown(struct range leaf)
@@ -134,19 +137,20 @@ static inline bool is_unknown(struct range leaf)
 
 // A node whose bounds have been checked.
 struct node {
-    uint32_t head;
-    uint32_t words;       // of the whole node
-    uint32_t start_count; // one more than its children
+    uint32_t head;        // first word of the node
+    uint32_t words;       // number of words of the whole node
+    uint32_t start_count; // number of starts: one more than the node has children
     const uint32_t *starts;
 };
 
-// Returns false when the node does not lie within the nodes or, with care, when its head is
-// damaged.
-MADE_TWICE bool read_node(const struct trie *t, bool careful, uint32_t number, struct node *node)
+// Sets `*node`. Returns false when the node is not within the nodes of the image or, with
+// verification, when its first words are damaged.
+IN_TWO_VERSIONS bool read_node(const struct trie *t, bool verify, uint32_t number,
+                               struct node *node)
 {
     if (number > t->node_words || t->node_words - number < TRIE_NODE_HEAD)
         return false;
-    if (!is_sure(t, careful, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes))
+    if (!is_good(t, verify, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes))
         return false;
     uint32_t head = read_word(&t->nodes[number]);
     uint64_t before = TRIE_NODE_HEAD;
@@ -165,7 +169,7 @@ MADE_TWICE bool read_node(const struct trie *t, bool careful, uint32_t number, s
     return true;
 }
 
-// The slot where the child with this start begins.
+// Returns the slot where the child with this start begins; UINT64_MAX when the start is wrong.
 static inline uint64_t start_slot(const struct trie *t, uint32_t start)
 {
     if ((start & TRIE_NODE) == 0)
@@ -176,11 +180,11 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Whether the two words with the beginning and the end of that child can be read.
-MADE_TWICE bool child_is_sure(const struct trie *t, bool careful, const struct node *node,
-                              uint32_t child)
+// Whether the words that tell the beginning and the end of that child are not damaged.
+IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const struct node *node,
+                                   uint32_t child)
 {
-    if (!careful)
+    if (!verify)
         return true;
     if (!proof_has(t->proof, &node->starts[child], 2 * sizeof *node->starts))
         return false;
@@ -191,30 +195,30 @@ MADE_TWICE bool child_is_sure(const struct trie *t, bool careful, const struct n
            proof_has(t->proof, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes);
 }
 
-// Follows the nodes to the leaf that `id` would be in. With care, the result is unknown_leaf when a
-// node on the way or a slot of the leaf is damaged.
-MADE_TWICE struct range narrow(const struct trie *t, bool careful, struct uuid id,
-                               struct trie_probe *probe)
+// Follows the nodes to the leaf for `id`. Where the image is damaged, the result is unknown_leaf
+// with verification, and an empty leaf without it.
+IN_TWO_VERSIONS struct range narrow(const struct trie *t, bool verify, struct uuid id,
+                                    struct trie_probe *probe)
 {
-    const struct range nothing = careful ? unknown_leaf : (struct range){0, 0};
+    const struct range nothing = verify ? unknown_leaf : (struct range){0, 0};
     uint32_t start = t->root;
     uint64_t end = t->count;
     for (unsigned depth = 0; (start & TRIE_NODE) != 0; depth++) {
         struct node node;
         uint32_t child;
         uint32_t number = start & ~TRIE_NODE;
-        if (depth == TRIE_DEPTH_MAX || !read_node(t, careful, number, &node))
+        if (depth == TRIE_DEPTH_MAX || !read_node(t, verify, number, &node))
             return nothing;
         if (node_is_radix(node.head)) {
             child = uuid_bits(id, node_skip(node.head), node_bits(node.head));
         } else {
             const uint32_t *keys = t->nodes + number + TRIE_NODE_HEAD;
             unsigned count = node_separator_count(node.head);
-            if (!is_sure(t, careful, keys, (size_t)count * TRIE_KEY_WORDS * sizeof *keys))
+            if (!is_good(t, verify, keys, (size_t)count * TRIE_KEY_WORDS * sizeof *keys))
                 return nothing;
             child = separator_child(keys, count, id);
         }
-        if (!child_is_sure(t, careful, &node, child))
+        if (!child_is_good(t, verify, &node, child))
             return nothing;
         start = read_word(&node.starts[child]);
         end = start_slot(t, read_word(&node.starts[child + 1]));
@@ -223,7 +227,7 @@ MADE_TWICE struct range narrow(const struct trie *t, bool careful, struct uuid i
     }
     struct range leaf = {start, end};
     if (start > end || end > t->count || end - start > TRIE_LEAF_MAX ||
-        !slots_are_sure(t, careful, leaf))
+        !slots_are_good(t, verify, leaf))
         return nothing;
     return leaf;
 }
@@ -233,8 +237,8 @@ static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
     return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
 }
 
-// Takes slot `at` out of the leaf: returns true with the slot's offset, and the leaf then begins
-// after that slot. Returns false when `at` is the leaf's end.
+// Sets `*offset` to the offset in slot `at`, and moves the beginning of the leaf after that slot.
+// Returns false when `at` is the end of the leaf.
 static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t at,
                              uint64_t *offset)
 {
@@ -245,9 +249,9 @@ static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t 
     return true;
 }
 
-// Takes the next slot of the leaf with this fingerprint. For a single key it goes slot by slot:
-// after a well predicted branch the processor goes on to the data while the leaf's second cache
-// line is still on its way. A comparison of all slots would wait for that line.
+// Takes the next slot of the leaf with this fingerprint, comparing slot by slot. That is faster for
+// a single key: when the branch is predicted well, the processor reads the data while the second
+// cache line of the leaf is still being fetched. Comparing all slots at once would wait for it.
 static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
                                   uint64_t *offset)
 {
@@ -256,7 +260,7 @@ static inline bool next_candidate(const struct trie *t, struct range *leaf, uint
     return take_slot(t, leaf, at, offset);
 }
 
-// As above, when the whole leaf is in the cache.
+// Does the same, faster, when the whole leaf is in the cache.
 static inline bool next_candidate_near(const struct trie *t, struct range *leaf,
                                        uint64_t fingerprint, uint64_t *offset)
 {
@@ -271,15 +275,15 @@ static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid
            t->data.ptr[offset + UUID_TEXT_LEN] == ' ';
 }
 
-MADE_TWICE bool find(const struct trie *t, bool careful, struct uuid id, uint64_t *offset,
-                     struct trie_probe *probe)
+IN_TWO_VERSIONS bool find(const struct trie *t, bool verify, struct uuid id, uint64_t *offset,
+                          struct trie_probe *probe)
 {
-    struct range leaf = narrow(t, careful, id, probe);
-    if (careful && is_unknown(leaf)) {
+    struct range leaf = narrow(t, verify, id, probe);
+    if (verify && is_unknown(leaf)) {
         *offset = TRIE_UNKNOWN;
         return false;
     }
-    // The first cache line is read at once anyway.
+    // The first cache line of the leaf is read right away, so only the last one is prefetched.
     __builtin_prefetch(t->slots + leaf.hi * t->slot_bytes);
     uint64_t fingerprint = fingerprint_of(t, id);
     if (probe != NULL)
@@ -294,8 +298,8 @@ MADE_TWICE bool find(const struct trie *t, bool careful, struct uuid id, uint64_
     return false;
 }
 
-static __attribute__((noinline)) bool find_carefully(const struct trie *t, struct uuid id,
-                                                     uint64_t *offset)
+static __attribute__((noinline)) bool find_verified(const struct trie *t, struct uuid id,
+                                                    uint64_t *offset)
 {
     return find(t, true, id, offset, NULL);
 }
@@ -307,15 +311,17 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
             &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
 }
 
-// Finds the candidate of each key, TRIE_NONE when it has none, then fetches their lines. There are
-// two loops because a page-table walk delays the work after a prefetch; here the walks overlap.
-MADE_TWICE void fetch_candidates(const struct trie *t, bool careful, const struct uuid *ids,
-                                 size_t count, struct range *leaves, uint64_t *offsets)
+// Finds the first candidate of each key, TRIE_NONE when it has none, then prefetches their lines. A
+// prefetch may need a walk of the page table, which delays the work after it. In a loop of their
+// own the prefetches overlap these walks.
+IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const struct uuid *ids,
+                                      size_t count, struct range *leaves, uint64_t *offsets)
 {
-    // With a mean of more than 64 bytes a line lies in three cache lines more often than in two.
+    // If lines have more than 64 bytes on average, a line is more often in three cache lines than
+    // in two.
     bool three = t->data.len > CACHE_LINE * t->count;
     for (size_t i = 0; i < count; i++)
-        if (careful && is_unknown(leaves[i]))
+        if (verify && is_unknown(leaves[i]))
             offsets[i] = TRIE_UNKNOWN;
         else if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
             offsets[i] = TRIE_NONE;
@@ -330,24 +336,26 @@ MADE_TWICE void fetch_candidates(const struct trie *t, bool careful, const struc
     }
 }
 
-MADE_TWICE void settle_candidates(const struct trie *t, bool careful, const struct uuid *ids,
-                                  size_t count, struct range *leaves, uint64_t *offsets)
+// Compares the candidate of each key with the key. If they differ, tries the next candidates.
+IN_TWO_VERSIONS void compare_candidates(const struct trie *t, bool verify, const struct uuid *ids,
+                                        size_t count, struct range *leaves, uint64_t *offsets)
 {
     for (size_t i = 0; i < count; i++)
-        while (!(careful && offsets[i] == TRIE_UNKNOWN) && offsets[i] != TRIE_NONE &&
+        while (!(verify && offsets[i] == TRIE_UNKNOWN) && offsets[i] != TRIE_NONE &&
                !is_line_of(t, offsets[i], ids[i]))
             if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
                 offsets[i] = TRIE_NONE;
 }
 
-// A lookup has four stages, and each fetches the memory that the next one reads. The keys pass them
-// as on an assembly line, a few at a time: while some wait for memory, others are worked on.
-MADE_TWICE void find_group(const struct trie *t, bool careful, const struct uuid *ids, size_t count,
-                           uint64_t *offsets)
+// A lookup has four stages, and each stage prefetches the memory that the next one reads. Keys go
+// through the stages as on an assembly line, STEP keys at a time. While some keys wait for memory,
+// the processor works on others.
+IN_TWO_VERSIONS void find_group(const struct trie *t, bool verify, const struct uuid *ids,
+                                size_t count, uint64_t *offsets)
 {
     struct range leaves[TRIE_GROUP];
     struct node root = {0};
-    bool rooted = (t->root & TRIE_NODE) != 0 && read_node(t, careful, t->root & ~TRIE_NODE, &root);
+    bool rooted = (t->root & TRIE_NODE) != 0 && read_node(t, verify, t->root & ~TRIE_NODE, &root);
     size_t steps = (count + STEP - 1) / STEP;
     for (size_t turn = 0; turn < steps + STAGES - 1; turn++) {
         for (size_t stage = 0; stage < STAGES && stage <= turn; stage++) {
@@ -362,18 +370,18 @@ MADE_TWICE void find_group(const struct trie *t, bool careful, const struct uuid
                 break;
             case 1:
                 for (size_t i = begin; i < end; i++) {
-                    leaves[i] = narrow(t, careful, ids[i], NULL);
+                    leaves[i] = narrow(t, verify, ids[i], NULL);
                     __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
                     __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
                 }
                 break;
             case 2:
-                fetch_candidates(t, careful, ids + begin, end - begin, leaves + begin,
+                fetch_candidates(t, verify, ids + begin, end - begin, leaves + begin,
                                  offsets + begin);
                 break;
             case 3:
-                settle_candidates(t, careful, ids + begin, end - begin, leaves + begin,
-                                  offsets + begin);
+                compare_candidates(t, verify, ids + begin, end - begin, leaves + begin,
+                                   offsets + begin);
                 break;
             }
         }
@@ -381,39 +389,39 @@ MADE_TWICE void find_group(const struct trie *t, bool careful, const struct uuid
 }
 
 static __attribute__((noinline)) void
-find_group_carefully(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
+find_group_verified(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
 {
     find_group(t, true, ids, count, offsets);
 }
 
 static __attribute__((noinline)) void
-find_group_at_once(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
+find_group_unverified(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
 {
     find_group(t, false, ids, count, offsets);
 }
 
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets)
 {
-    bool careful = is_careful(t);
+    bool verify = needs_verification(t);
     if (count == 1) {
-        if (careful)
-            (void)find_carefully(t, *ids, offsets);
+        if (verify)
+            (void)find_verified(t, *ids, offsets);
         else
             (void)find(t, false, *ids, offsets, NULL);
         return;
     }
     for (size_t done = 0; done < count; done += TRIE_GROUP) {
         size_t group = count - done < TRIE_GROUP ? count - done : TRIE_GROUP;
-        if (careful)
-            find_group_carefully(t, ids + done, group, offsets + done);
+        if (verify)
+            find_group_verified(t, ids + done, group, offsets + done);
         else
-            find_group_at_once(t, ids + done, group, offsets + done);
+            find_group_unverified(t, ids + done, group, offsets + done);
     }
 }
 
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset)
 {
-    return is_careful(t) ? find_carefully(t, id, offset) : find(t, false, id, offset, NULL);
+    return needs_verification(t) ? find_verified(t, id, offset) : find(t, false, id, offset, NULL);
 }
 
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
@@ -423,10 +431,10 @@ bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
     return find(t, false, id, offset, probe);
 }
 
-// The leaf of a key, found with care where that is needed.
+// Returns the leaf for a key; with verification if not all blocks are verified.
 static struct range leaf_of(const struct trie *t, struct uuid id)
 {
-    return is_careful(t) ? narrow(t, true, id, NULL) : narrow(t, false, id, NULL);
+    return needs_verification(t) ? narrow(t, true, id, NULL) : narrow(t, false, id, NULL);
 }
 
 unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets)
@@ -459,7 +467,7 @@ bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id)
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
     assert(rank < t->count);
-    if (!slots_are_sure(t, is_careful(t), (struct range){rank, rank + 1})) {
+    if (!slots_are_good(t, needs_verification(t), (struct range){rank, rank + 1})) {
         *offset = TRIE_UNKNOWN;
         return false;
     }
@@ -469,8 +477,8 @@ bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
     return read_key(t, *offset, &id);
 }
 
-// The key of this rank. For a slot that points at no record it is the nil UUID, so that a search in
-// a damaged trie still ends.
+// Returns the key of this rank. For a slot that points to no record it returns the nil UUID, so
+// that a search in a damaged trie still ends.
 static struct uuid key_at(const struct trie *t, uint64_t rank)
 {
     uint64_t offset;
@@ -482,12 +490,13 @@ static struct uuid key_at(const struct trie *t, uint64_t rank)
 
 uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
-    // The leaf is right for a key that shares the bits skipped on the way. For other keys it is
-    // only a guess, so its borders are checked, and the search goes on over the rest if necessary.
+    // The leaf is right for a key that has the bits which the nodes on the way have skipped. For
+    // any other key it may be wrong. So the keys at both ends of the leaf are compared, and if they
+    // show that it is wrong, the search covers the other slots too.
     struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;
-    if (is_unknown(leaf)) // any answer is allowed then
+    if (is_unknown(leaf)) // the contract allows any rank then
         return hi;
     if (leaf.lo > 0 && uuid_less(key_at(t, leaf.lo - 1), id))
         lo = leaf.lo;
@@ -503,15 +512,17 @@ uint64_t trie_seek(const struct trie *t, struct uuid id)
     return lo;
 }
 
-enum { CHECK_TOLD = 1 << 12 }; // keys between two reports of progress
+enum { CHECK_REPORT = 1 << 12 }; // keys between two reports of progress
 
-// The state of trie_check.
+// State of trie_check.
 struct check {
     const struct trie *trie;
     struct trie_shape *shape;
-    uint64_t words; // of the nodes visited; no honest image has a node twice
+    uint64_t words; // number of words of the nodes visited, to detect a node that is visited twice
     struct error *error;
 };
+
+// Checks the leaf or node with this start, and all nodes below it. Its slots end at `end`.
 
 static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned depth)
 {
@@ -569,7 +580,7 @@ bool trie_check_told(const struct trie *t, struct trie_shape *shape,
         uint64_t offset;
         uint64_t found;
         struct uuid id = key_at(t, rank);
-        if (progress != NULL && rank % CHECK_TOLD == 0)
+        if (progress != NULL && rank % CHECK_REPORT == 0)
             progress(context, rank, t->count);
         if (!trie_at(t, rank, &offset)) {
             error_set(error, "slot %llu points at no record", (unsigned long long)rank);

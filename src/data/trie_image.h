@@ -1,21 +1,22 @@
-// The layout of a trie image, only for the code that reads or builds one.
+// The layout of a trie image. Only code that reads or builds images includes this header.
 //
 //   header   struct trie_header
 //   slots    count × slot_bytes bytes, then at least TRIE_SLOT_PADDING zeros, up to a multiple of
 //            TRIE_SECTION_ALIGN
-//   nodes    32-bit words; a node is named by the number of its first word
+//   nodes    32-bit words; the number of a node is the number of its first word
 //
-// The nodes come last because their number is known last. The header says where slots and nodes
-// begin, and a reader accepts that within bounds.
+// The nodes are last because their number is known last. The header tells where the slots and the
+// nodes begin. A reader accepts any position within the image.
 //
-// Words are in the byte order of the machine (TRIE_MAGIC read in the other order is refused);
-// slots, which are not whole words, are little-endian everywhere.
+// Words are in the byte order of the machine; an image of the other byte order has another magic
+// number and is refused. Slots are not whole words, so they are little-endian on every machine.
 //
 //   radix node       kind=0 | skip | bits     first slot     starts[2^bits + 1]
 //   separator node   kind=1 | count           first slot     keys[count]   starts[count + 2]
 //
-// A start is a slot number, or TRIE_NODE and the number of a node. The last start of a node is
-// always a slot number: the end. A child that is a node begins at that node's first slot.
+// A start is a slot number, or the bit TRIE_NODE with the number of a node. A child ends where the
+// next start begins. The last start of a node is always a slot number: the end of its last child. A
+// child that is a node begins at that node's first slot.
 #ifndef STELE_DATA_TRIE_IMAGE_H
 #define STELE_DATA_TRIE_IMAGE_H
 
@@ -30,26 +31,26 @@
 
 enum {
     TRIE_VERSION = 1,
-    TRIE_SECTION_ALIGN = 64, // a cache line
-    TRIE_SLOT_PADDING = 8,   // a slot is read as 8 bytes, the last one too
-    TRIE_FINGERPRINT_MIN = 10,
-    TRIE_NODE_HEAD = 2, // words before a radix node's starts or a separator node's keys
-    TRIE_KEY_WORDS = 4,
+    TRIE_SECTION_ALIGN = 64,   // a cache line
+    TRIE_SLOT_PADDING = 8,     // bytes after the slots, because each slot is read as 8 bytes
+    TRIE_FINGERPRINT_MIN = 10, // least bits of a fingerprint
+    TRIE_NODE_HEAD = 2,        // words before a radix node's starts or a separator node's keys
+    TRIE_KEY_WORDS = 4,        // words of a key in a separator node
 };
 
 struct trie_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t root;
-    uint64_t count;
-    uint32_t slot_bytes;
-    uint32_t offset_bits;
-    uint64_t nodes_at; // bytes from the start of the image
-    uint64_t node_words;
-    uint64_t slots_at;
-    uint64_t image_bytes;
+    uint32_t root;        // start word of the root
+    uint64_t count;       // number of keys
+    uint32_t slot_bytes;  // bytes of a slot
+    uint32_t offset_bits; // bits of a slot that are the offset
+    uint64_t nodes_at;    // offset of the nodes from the start of the image
+    uint64_t node_words;  // number of words of the nodes
+    uint64_t slots_at;    // offset of the slots from the start of the image
+    uint64_t image_bytes; // size of the image
 };
-_Static_assert(sizeof(struct trie_header) == 64, "the header is one cache line, without holes");
+_Static_assert(sizeof(struct trie_header) == 64, "the header is one cache line without padding");
 
 // The first word of a node.
 enum {
@@ -58,7 +59,7 @@ enum {
     NODE_SKIP_MASK = 0x7f,
     NODE_SIZE_MASK = 0x1f, // number of radix bits, or of separators
 };
-_Static_assert(NODE_SKIP_MASK >= 127, "any bit of a key can be skipped to");
+_Static_assert(NODE_SKIP_MASK >= 127, "a node can skip to any bit of a key");
 
 static inline uint32_t node_radix(unsigned skip, unsigned bits)
 {
@@ -95,8 +96,8 @@ static inline unsigned node_separator_count(uint32_t head)
     return head & NODE_SIZE_MASK;
 }
 
-// The `bits` bits of `id` from bit `skip` on, counted from the top. 1 ≤ bits ≤ 31, skip ≤ 127. Bits
-// after the end of the key read as zero.
+// Returns the `bits` bits of `id` from bit `skip` on, counted from the top. `bits` is 1 to 31,
+// `skip` at most 127. Bits after the end of the key are 0.
 static inline uint32_t uuid_bits(struct uuid id, unsigned skip, unsigned bits)
 {
     uint64_t window;
@@ -109,9 +110,10 @@ static inline uint32_t uuid_bits(struct uuid id, unsigned skip, unsigned bits)
     return (uint32_t)(window >> (64 - bits));
 }
 
-// The hash whose top bits are a slot's fingerprint. It multiplies the two halves, folds the product
-// and mixes it once more (the multiply-fold of wyhash by Wang Yi, the finisher of MurmurHash3 by
-// Appleby). The next bits of the key would not do as a fingerprint: structured keys share them.
+// Returns a hash of the key, whose top bits are a slot's fingerprint. It multiplies the two halves,
+// folds the product and mixes it once more. (The multiply-fold is that of wyhash by Wang Yi, the
+// last step that of MurmurHash3 by Appleby.) Bits of the key itself would not do as a fingerprint,
+// because the keys in a leaf may share them.
 static inline uint64_t uuid_hash(struct uuid id)
 {
     unsigned __int128 product =
@@ -126,6 +128,7 @@ static inline uint64_t slot_mask(unsigned slot_bytes)
     return slot_bytes == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * slot_bytes)) - 1;
 }
 
+// Returns the slot for the key `id` whose line is at `offset`.
 static inline uint64_t slot_make(struct uuid id, uint64_t offset, unsigned slot_bytes,
                                  unsigned offset_bits)
 {

@@ -1,4 +1,5 @@
-// UUIDs as text, for callers outside the hot path. Lookups inline the forms in the header.
+// The text of UUIDs, for callers where speed does not matter. Lookups inline the functions of the
+// header.
 #include "data/uuid_text.h"
 
 bool uuid_parse(const char *text, struct uuid *id)

@@ -1,7 +1,8 @@
-// UUIDs as 36 characters of text: reading, comparing and writing them.
+// Reads, compares and writes UUIDs as 36 characters of text.
 //
-// The text is 8-4-4-4-12 hexadecimal digits in either case with hyphens between. Every version and
-// variant is accepted, and the nil and the max UUID too. The canonical text is in lower case.
+// The text has groups of 8, 4, 4, 4 and 12 hexadecimal digits, in upper or lower case, separated by
+// hyphens. Every version and variant is accepted, including the nil and the max UUID. The canonical
+// text is in lower case.
 #ifndef STELE_DATA_UUID_TEXT_H
 #define STELE_DATA_UUID_TEXT_H
 
@@ -15,27 +16,28 @@
 
 enum { UUID_TEXT_LEN = 36 };
 
-// Reads exactly UUID_TEXT_LEN bytes at `text`. Returns false, and leaves `*id` unspecified, when
-// they are not a UUID.
+// Reads exactly UUID_TEXT_LEN bytes at `text` and sets `*id`. Returns false, with `*id`
+// unspecified, when they are not a UUID.
 bool uuid_parse(const char *text, struct uuid *id);
 
-// Writes the canonical text at `text`: UUID_TEXT_LEN bytes, no NUL.
+// Writes the canonical text at `text`: UUID_TEXT_LEN bytes without a NUL.
 void uuid_format(struct uuid id, char *text);
 
-// The two forms of the functions that lookups inline follow (base/simd.h).
+// The functions below are inlined in lookups. Each has two forms (base/simd.h).
 
 // ---- plain C ------------------------------------------------------------------------------------
 
 #define EVERY_BYTE(b) (0x0101010101010101u * (uint64_t)(b))
 
-// Which bytes are at least `low`, as their top bits. Every byte of `x` must be below 0x80.
+// Sets the top bit of each byte of the result when the same byte of `x` is at least `low`. Every
+// byte of `x` must be below 0x80.
 static inline uint64_t bytes_at_least(uint64_t x, unsigned low)
 {
     return (x + EVERY_BYTE(0x80 - low)) & EVERY_BYTE(0x80);
 }
 
-// Eight characters, the first in the lowest byte, to 32 bits. Sets bits in `*bad` unless all are
-// hexadecimal digits.
+// Converts eight hexadecimal digits, the first in the lowest byte of `x`, to 32 bits. Sets bits in
+// `*bad` when one of them is no hexadecimal digit.
 static inline uint32_t eight_digits(uint64_t x, uint64_t *bad)
 {
     uint64_t low7 = x & EVERY_BYTE(0x7f);
@@ -65,7 +67,7 @@ static inline uint64_t load_4_and_4(const char *first, const char *second)
     return (uint64_t)le32toh(a) | (uint64_t)le32toh(b) << 32;
 }
 
-// As uuid_parse.
+// Does the same as uuid_parse.
 static inline bool uuid_parse_scalar(const char *text, struct uuid *id)
 {
     // 00000000-0000-0000-0000-000000000000
@@ -81,7 +83,7 @@ static inline bool uuid_parse_scalar(const char *text, struct uuid *id)
     return bad == 0 && hyphens;
 }
 
-// True when the UUID_TEXT_LEN bytes at `text` are a text of `id`, whatever the case of its letters.
+// Whether the UUID_TEXT_LEN bytes at `text` are the text of `id`, in upper or lower case.
 static inline bool uuid_matches_scalar(struct uuid id, const char *text)
 {
     struct uuid found;
@@ -104,22 +106,23 @@ static inline __m128i sse2_digits_of_lo(const char *text)
                               sse2_8(text + 28));
 }
 
-// Not 0 when a hyphen is missing. A number, so that callers join it with another one and branch
-// once.
+// Returns 0 when all hyphens are there. The result is a number, so that callers can combine it with
+// another one and branch only once.
 static inline int sse2_hyphens_missing(const char *text)
 {
-    // Of the bytes 8 to 23, the hyphens are every fifth.
+    // The hyphens are bytes 8, 13, 18 and 23.
     int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(sse2_16(text + 8), _mm_set1_epi8('-')));
     return ~equal & 0x8421;
 }
 
-// Not 0 unless every byte of `mask` is set.
+// Returns 0 when every byte of `mask` is 0xff.
 static inline int sse2_cleared(__m128i mask)
 {
     return _mm_movemask_epi8(mask) ^ 0xffff;
 }
 
-// The values of 16 hexadecimal digits. Clears the bytes of `*good` where `x` has no digit.
+// Returns the values of 16 hexadecimal digits. Clears the bytes of `*good` where `x` has no
+// hexadecimal digit.
 static inline __m128i sse2_nibbles(__m128i x, __m128i *good)
 {
     __m128i from_0 = _mm_sub_epi8(x, _mm_set1_epi8('0'));
@@ -131,7 +134,7 @@ static inline __m128i sse2_nibbles(__m128i x, __m128i *good)
                         _mm_and_si128(letter, _mm_set1_epi8(9)));
 }
 
-// Pairs of nibbles to bytes, each in 16 bits.
+// Combines pairs of nibbles to bytes, each in 16 bits.
 static inline __m128i sse2_pairs(__m128i nibbles)
 {
     return _mm_and_si128(_mm_or_si128(_mm_slli_epi16(nibbles, 4), _mm_srli_epi16(nibbles, 8)),
@@ -149,19 +152,19 @@ static inline bool uuid_parse_sse2(const char *text, struct uuid *id)
     return (sse2_cleared(good) | sse2_hyphens_missing(text)) == 0;
 }
 
-// Sets bits wherever a digit is not that of its nibble, in either case of the letters.
+// Returns 0 in each byte where the digit is that of the nibble, in upper or lower case.
 static inline __m128i sse2_differing(__m128i digits, __m128i nibbles)
 {
     __m128i letter = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
     __m128i wanted = _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')),
                                   _mm_and_si128(letter, _mm_set1_epi8('a' - '0' - 10)));
-    // Only letters have a case. Elsewhere this bit counts: without it CR is a hyphen, DLE a 0.
+    // The bit of the case is ignored only for letters. Otherwise the byte 0x10 would count as '0'.
     return _mm_andnot_si128(_mm_and_si128(letter, _mm_set1_epi8(0x20)),
                             _mm_xor_si128(digits, wanted));
 }
 
-// Makes text of the key rather than a key of the text: the processor can do that before the text
-// arrives from memory.
+// Converts the key to text rather than the text to a key, because the processor can do that before
+// the text arrives from memory.
 static inline bool uuid_matches_sse2(struct uuid id, const char *text)
 {
     __m128i bytes =

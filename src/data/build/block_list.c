@@ -1,4 +1,5 @@
-// Appending is a store and, once per TRIE_BLOCK records, a block from the pool.
+// Lists of blocks. Appending a record is one store; every TRIE_BLOCK records it also takes a block
+// from the pool.
 #include "data/build/block_list.h"
 
 #include <assert.h>
@@ -43,7 +44,7 @@ void block_list_keep(struct block_pool *p, struct block_list *l, struct uuid hig
                 continue;
             if (kept.count > 0 && kept.count % TRIE_BLOCK == 0) {
                 p->fill[kept.last] = TRIE_BLOCK;
-                kept.last = p->next[kept.last]; // never past the block being read
+                kept.last = p->next[kept.last]; // never after the block that is being read
             }
             block_pool_at(p, kept.last)[kept.count++ % TRIE_BLOCK] = *record;
         }
@@ -91,7 +92,7 @@ bool block_list_split(struct block_pool *p, const struct block_list *l, struct b
     if (shared == 128)
         return false;
     for (uint32_t block = l->first; more;) {
-        // Copied, because the block itself is the first to be filled again.
+        // The records are copied first, because the emptied block is the next one to be filled.
         unsigned count = p->fill[block];
         uint32_t next = p->next[block];
         memcpy(records, block_pool_at(p, block), count * sizeof *records);

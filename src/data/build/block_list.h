@@ -1,25 +1,26 @@
 // Records in lists of blocks.
 //
-// Records can be dealt out to thousands of lists without knowing how many each will get, and moved
-// from list to list in no more memory than they fill. A list belongs to one thread at a time.
+// A thread can distribute records to thousands of lists without knowing in advance how many records
+// each list will get. Lists are split and joined in little more memory than the records fill. Only
+// one thread may use a list at a time.
 #ifndef STELE_DATA_BUILD_BLOCK_LIST_H
 #define STELE_DATA_BUILD_BLOCK_LIST_H
 
 #include "base/bytes.h"
 #include "data/build/block_pool.h"
 
-enum { BLOCK_LIST_FAN = 64 }; // lists that one list is split into
+enum { BLOCK_LIST_FAN = 64 }; // number of lists that block_list_split makes of one list
 
-// All blocks but the last are full, as long as only block_list_add has written the list. A zeroed
-// struct is an empty list.
+// As long as only block_list_add writes to the list, all of its blocks except the last are full. A
+// zeroed struct is an empty list.
 struct block_list {
     uint32_t first; // number of the first block
-    uint32_t last;
+    uint32_t last;  // number of the last block
     uint64_t count; // number of records
 };
 
-// Appends a record to a list that only this function has written. Returns false when the pool is
-// empty.
+// Appends a record to a list that no other function has written to, except block_list_keep. Returns
+// false when the pool is empty.
 static inline bool block_list_add(struct block_pool *p, struct block_list *l, struct uuid id,
                                   uint64_t offset)
 {
@@ -41,30 +42,32 @@ static inline bool block_list_add(struct block_pool *p, struct block_list *l, st
     return true;
 }
 
-// Notes how full the last block is. The functions below need a closed list. After that only
-// block_list_keep makes the list fit for block_list_add again.
+// Stores the number of records in the last block. All functions below need a list that was closed
+// in this way. Do not call block_list_add on a closed list, except after block_list_keep.
 void block_list_close(struct block_pool *p, const struct block_list *l);
 
-// Appends all blocks of `other` to `l`.
+// Moves all blocks of `other` to the end of `l`. Do not use `other` afterwards.
 void block_list_append(struct block_pool *p, struct block_list *l, const struct block_list *other);
 
-// Drops the records whose keys are greater than `high`, and gives the emptied blocks back.
+// Drops the records whose keys are greater than `high`, and returns the emptied blocks to the pool.
 void block_list_keep(struct block_pool *p, struct block_list *l, struct uuid high);
 
-// Deals the records out to `to`, BLOCK_LIST_FAN empty lists, by the first bits that not all keys
-// share. The keys of each list are less than those of the next. Takes at most BLOCK_LIST_FAN blocks
-// from the pool, which must have them. Blocks that are left over go to `*spare`, a list through
-// `next` that ends with BLOCK_NONE. Returns false, and does nothing, when all keys are the same.
+// Distributes the records over `to`, an array of BLOCK_LIST_FAN empty lists, by the bits that
+// follow the bits shared by all keys. The keys of each list are less than those of the next list.
+// The pool must have BLOCK_LIST_FAN free blocks, as this may take so many. Blocks that are left
+// over are put on `*spare`, a list linked by `next` that ends with BLOCK_NONE. Returns false, and
+// changes nothing, when all keys are equal.
 bool block_list_split(struct block_pool *p, const struct block_list *l, struct block_list *to,
                       uint32_t *spare);
 
-// The number of blocks of a list that is not empty.
+// Returns the number of blocks of a list, which must not be empty.
 size_t block_list_blocks(const struct block_pool *p, const struct block_list *l);
 
-// Sorts a list that is not empty, keeps of each key the last line in `text`, and returns the bytes
-// of the values that it drops. `order` receives the numbers of the list's blocks; their first
-// `count` records are then the sorted ones, and all blocks but the last are full. A list of more
-// than `most` records must hold one key alone. `buffer` has room for `most` records.
+// Sorts a list, which must not be empty. Of several records with the same key only the one whose
+// line is the last in `text` is kept. Returns the number of bytes in the values of the dropped
+// records. `order` receives the numbers of the list's blocks. The first `l->count` records in these
+// blocks are the sorted ones, and all of their blocks except the last are full. A list of more than
+// `most` records must contain a single key. `buffer` has room for `most` records.
 uint64_t block_list_sort(struct block_pool *p, struct block_list *l, size_t most, struct span text,
                          uint32_t *order, struct trie_record *buffer);
 

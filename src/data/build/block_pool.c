@@ -1,4 +1,4 @@
-// A stack of free blocks; taking and giving back are one atomic step each.
+// The free blocks are on a stack. Taking a block and returning one are a single atomic operation.
 #include "data/build/block_pool.h"
 
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 
 #include "base/memory.h"
 
-_Static_assert(TRIE_BLOCK <= UINT8_MAX, "a block's fill is a byte");
+_Static_assert(TRIE_BLOCK <= UINT8_MAX, "the number of records in a block fits in a byte");
 
-enum { HUGE_FROM = 1 << 24 }; // bytes of records from which on huge pages are asked for
+enum { HUGE_FROM = 1 << 24 }; // bytes of records; from this size on they are put in huge pages
 
 static size_t records_bytes(size_t blocks)
 {
@@ -37,7 +37,7 @@ void block_pool_reset(struct block_pool *p, size_t blocks)
     p->blocks = blocks < p->most ? blocks : p->most;
     if (used < records_bytes(p->most))
         (void)madvise((char *)p->records + used, records_bytes(p->most) - used, MADV_DONTNEED);
-    // The first block lies on top, so that memory is touched from its beginning.
+    // The first block is on top of the stack, so that memory is used from its beginning.
     for (size_t i = 0; i < p->blocks; i++)
         p->free[i] = (uint32_t)(p->blocks - 1 - i);
     atomic_store(&p->left, (long long)p->blocks);

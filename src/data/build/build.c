@@ -1,7 +1,8 @@
-// Building in passes over ranges of keys. It guesses the number of lines and the spread of their
-// keys, chooses ranges that memory holds, then reads, sorts and appends each range to the image.
-// Guesses only save work: a range that turns out too full is cut while it is read (records.c), and
-// the rest belongs to the next range.
+// Builds the image in passes, one for each range of keys. The build estimates the number of lines
+// and the distribution of their keys, and chooses ranges that fit into memory. Then it reads and
+// sorts each range and appends it to the image. A wrong estimate costs time, but the result is
+// right: a range that does not fit is shortened while it is read (records.c), and the next range
+// begins where it ends.
 #include "data/build/build.h"
 
 #include <stdlib.h>
@@ -13,40 +14,44 @@
 #define MIB (1024u * 1024)
 
 enum {
-    POSITIONS = 256,      // in the text, looked at before the first pass; a disk may seek for each
-    LINES_EACH = 16,      // lines read at each
-    LOOK_BYTES = 1 << 16, // searched for a line's end
-    NODE_BYTES = 1,       // of nodes per key, roughly
-    HUGE_PAGE = 2 << 20,
-    NODE_BYTES_MOST = 2,   // the same for keys that lie in clusters
-    LINE_BYTES = 40,       // taken by a line while it is sorted, overhead of allocators included
-    SMALL_BYTES = 1 << 20, // taken by a small build besides its lines
-    UNIT_MIN = 1 << 12,    // keys up to which a division into units is not worth its while
-    UNIT_SHARE = 32,       // the same for this part of a pass: one in so many keys
-    RECORD_WORK = RECORDS_SORT_WORK + 8, // of sorting and indexing one record; a byte read is 1
+    POSITIONS = 256,       // places of the text that are sampled; a disk may have to seek for each
+    LINES_EACH = 16,       // lines sampled at each place
+    LOOK_BYTES = 1 << 16,  // bytes searched for the end of a line at each place
+    NODE_BYTES = 1,        // bytes of nodes per key, roughly
+    NODE_BYTES_MOST = 2,   // the same for keys in clusters
+    HUGE_PAGE = 2 << 20,   // bytes
+    LINE_BYTES = 40,       // bytes per line while it is sorted, including overhead of allocators
+    SMALL_BYTES = 1 << 20, // bytes of a small build besides its lines
+    // A range is not divided into units when it has up to UNIT_MIN keys, or up to one in
+    // UNIT_SHARE of the keys of the pass.
+    UNIT_MIN = 1 << 12,
+    UNIT_SHARE = 32,
+    // Work of sorting and indexing one record, in the units of records_pass: reading a byte is 1.
+    RECORD_WORK = RECORDS_SORT_WORK + 8,
 };
 
-// Keys of lines evenly spread over the text, in order.
+// Keys of lines that are spread evenly over the text, in key order.
 struct sample {
     struct uuid *keys;
-    size_t count;
-    uint64_t lines; // of the whole text, as far as is known or guessed
+    size_t count;   // number of keys
+    uint64_t lines; // number of lines of the whole text: an estimate until the first pass is done
 };
 
+// State of a build.
 struct building {
     struct built *built;
     const struct build_settings *settings;
     struct span text;
-    uint64_t memory;
-    uint64_t most;
+    uint64_t memory; // bytes, as in the settings or the default
+    uint64_t most;   // bytes, as in the settings; UINT64_MAX: no limit
     struct records records;
     struct trie_builder builder;
     struct sample sample;
-    struct uuid *guessed; // the keys of the sample before the first pass
-    bool to_file;
-    uint64_t done; // work before the present pass
-    uint64_t total;
-    uint64_t reported; // work
+    struct uuid *guessed; // keys of the sample that was taken before the first pass; owned
+    bool to_file;         // the image is built in the file
+    uint64_t done;        // work of the passes before the present one
+    uint64_t total;       // expected work of all passes
+    uint64_t reported;    // work that was last reported to `progress`
 };
 
 uint64_t build_memory_default(void)
@@ -54,7 +59,7 @@ uint64_t build_memory_default(void)
     return process_memory_allowed() / 4;
 }
 
-// The next key; after the last one, the first.
+// Returns the next key; for the last key, the first.
 static struct uuid uuid_next(struct uuid id)
 {
     id.lo++;
@@ -69,19 +74,20 @@ static struct uuid uuid_before(struct uuid id)
     return id;
 }
 
-// ---- guessing -----------------------------------------------------------------------------------
+// ---- estimating ---------------------------------------------------------------------------------
 
-struct looking {
+// State of taking the sample.
+struct sampling {
     struct span text;
     struct sample *sample;
-    uint64_t bytes;
-    uint64_t lines;
+    uint64_t bytes; // bytes read
+    uint64_t lines; // lines in these bytes
 };
 
 // Reads some lines after one position of the text.
-static void look_at(void *context, unsigned worker, size_t position)
+static void sample_lines_at(void *context, unsigned worker, size_t position)
 {
-    struct looking *k = context;
+    struct sampling *k = context;
     struct sample *s = k->sample;
     struct line_reader reader;
     struct record record;
@@ -96,7 +102,7 @@ static void look_at(void *context, unsigned worker, size_t position)
     const char *newline = memchr(start, '\n', left);
     uint64_t skip = position == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
     if (skip == left)
-        k->bytes += left; // all of it belongs to a long value
+        k->bytes += left; // all of these bytes are in one long value
     lines_init(&reader, span_of(start + skip, left - skip));
     for (unsigned i = 0; i < LINES_EACH; i++) {
         if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
@@ -108,26 +114,26 @@ static void look_at(void *context, unsigned worker, size_t position)
     k->bytes += reader.offset;
 }
 
-// Takes a sample of lines all over the text. One position is a job of its own: each may wait for
-// the disk, and between jobs this thread gives way to others (base/yield.h). Returns false when
-// memory is short.
+// Samples lines all over the text. Each position is a job of its own, because it may wait for the
+// disk, and between two jobs this thread yields to the event loops (base/yield.h). Returns false
+// when memory is short.
 static bool take_sample(struct building *g)
 {
     struct sample *s = &g->sample;
-    struct looking looking = {.text = g->text, .sample = s};
+    struct sampling sampling = {.text = g->text, .sample = s};
     g->guessed = malloc(POSITIONS * LINES_EACH * sizeof *g->guessed);
     if (g->guessed == NULL)
         return false;
     *s = (struct sample){.keys = g->guessed};
-    parallel_run(1, POSITIONS, look_at, &looking);
+    parallel_run(1, POSITIONS, sample_lines_at, &sampling);
     qsort(s->keys, s->count, sizeof *s->keys, uuid_compare);
-    if (looking.lines > 0)
+    if (sampling.lines > 0)
         s->lines =
-            (uint64_t)((double)g->text.len / (double)looking.bytes * (double)looking.lines) + 1;
+            (uint64_t)((double)g->text.len / (double)sampling.bytes * (double)sampling.lines) + 1;
     return true;
 }
 
-// The number of the first key of the sample that is not less than `id`.
+// Returns the number of the first key of the sample that is not less than `id`.
 static size_t sample_seek(const struct sample *s, struct uuid id)
 {
     size_t lo = 0;
@@ -142,14 +148,14 @@ static size_t sample_seek(const struct sample *s, struct uuid id)
     return lo;
 }
 
-// The rough number of lines with keys between the sample's keys number `lo` and number `hi`.
+// Estimates the number of lines whose keys are between keys number `lo` and `hi` of the sample.
 static uint64_t lines_between(const struct sample *s, size_t lo, size_t hi)
 {
     return s->count == 0 ? s->lines
                          : (uint64_t)((double)(hi - lo) / (double)s->count * (double)s->lines);
 }
 
-// The last key of a range that begins at `low` and should have at most `capacity` lines.
+// Chooses the last key of a range that begins at `low` and should have at most `capacity` lines.
 static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t capacity)
 {
     size_t from = sample_seek(s, low);
@@ -160,7 +166,7 @@ static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t 
     struct uuid b = s->keys[from + most];
     if (uuid_less(a, b))
         return records_round_end(a, b);
-    // One key has many lines. The range ends before it, or holds nothing but that key.
+    // One key has many lines. The range ends before that key, or contains only that key.
     return uuid_less(low, a) ? uuid_before(a) : a;
 }
 
@@ -182,15 +188,15 @@ static void report_pass(void *context, uint64_t work)
     report(g, g->done + work);
 }
 
-// Bytes kept free for allocators and stacks, and because records, slots and nodes each end within a
-// huge page.
+// Returns the bytes that the build keeps free: for allocators and stacks, and because the last huge
+// page of the records, of the slots and of the nodes is not full.
 static uint64_t slack(const struct building *g)
 {
     return g->memory / 64 + 3 * HUGE_PAGE;
 }
 
-// The bytes of memory that are missing to index so many lines with the least memory that this
-// takes.
+// Returns the bytes of memory that are missing for an index of `lines`, built with as little memory
+// as possible; 0 when there is enough.
 static uint64_t missing_bytes(const struct building *g, uint64_t lines)
 {
     uint64_t records = lines * LINE_BYTES;
@@ -202,8 +208,8 @@ static uint64_t missing_bytes(const struct building *g, uint64_t lines)
     return needed > g->most ? needed - g->most : 0;
 }
 
-// Whether memory is enough for so many lines. If it is not, the image goes to the file where there
-// is one. Returns false with a message when that does not help.
+// Checks that there is enough memory to index so many lines. If there is not, the image will be
+// built in the file, if there is one. Returns false with a message when that is not enough either.
 static bool fits(struct building *g, uint64_t lines, struct error *error)
 {
     g->built->missing = missing_bytes(g, lines);
@@ -221,7 +227,8 @@ static bool fits(struct building *g, uint64_t lines, struct error *error)
     return false;
 }
 
-// Bytes of memory that the pass may take for its records and for their part of the image.
+// Returns the bytes of memory that the pass may use for its records and for their part of the
+// image.
 static uint64_t memory_left(const struct building *g)
 {
     uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack(g);
@@ -233,15 +240,15 @@ static uint64_t memory_left(const struct building *g)
     return left < most ? left : most;
 }
 
-// Bytes that a block of records takes, with its part of the image.
+// Returns the bytes of memory for one block of records and its part of the image.
 static uint64_t block_bytes(const struct building *g)
 {
     unsigned each = NODE_BYTES + (g->to_file ? 0 : trie_slot_bytes(g->text.len));
     return BLOCK_POOL_BYTES + (g->settings->records_memory != 0 ? 0 : TRIE_BLOCK * each);
 }
 
-// Appends the records with ranks from `lo` to `hi` - 1, which are all records of the range. Large
-// ranges become several units, each a block of the key space.
+// Appends the records with ranks from `lo` to `hi` - 1, which are all records of the range. A large
+// range becomes several units. The keys of each begin with the same bits (records_is_block).
 static bool add_units(struct building *g, struct key_range range, uint64_t lo, uint64_t hi,
                       struct error *error)
 {
@@ -255,8 +262,8 @@ static bool add_units(struct building *g, struct key_range range, uint64_t lo, u
            add_units(g, (struct key_range){begin, range.high}, middle, hi, error);
 }
 
-// Takes over what the first pass has counted, and begins the image. Returns false with a message
-// when memory or an image cannot hold so many keys.
+// Copies the counts of the first pass and begins the image. Returns false with a message when there
+// are too many keys for the memory or for an image.
 static bool begin_image(struct building *g, struct error *error)
 {
     const struct records *r = &g->records;
@@ -270,18 +277,18 @@ static bool begin_image(struct building *g, struct error *error)
         return true;
     g->sample = (struct sample){r->sample, r->sample_count, good};
     g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
-    if (!fits(g, good, error)) // there may be more lines than was guessed
+    if (!fits(g, good, error)) // there may be more lines than estimated
         return false;
     return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
                              g->settings->fd_at, r->threads, error);
 }
 
-// The task of a pass over the keys from `low` on. Sets the total work to what is now expected.
+// Plans the pass over the keys from `low` on, and updates the expected total of the work.
 static struct records_pass plan_pass(struct building *g, struct uuid low)
 {
     const struct sample *s = &g->sample;
     uint64_t blocks = records_blocks(&g->records, memory_left(g) / block_bytes(g));
-    // Some blocks are not full, and guesses are not exact.
+    // Some blocks are not full, and the estimate is not exact, so 7 % are kept in reserve.
     uint64_t capacity = blocks * TRIE_BLOCK / 100 * 93;
     size_t from = sample_seek(s, low);
     uint64_t left = lines_between(s, from, s->count);
@@ -317,8 +324,8 @@ static bool append_pass(struct building *g, bool all, struct error *error)
     return added;
 }
 
-// Reads, sorts and appends as many records with keys from `low` on as memory holds. `*high` becomes
-// the last key of the range. Returns false with a message.
+// Reads and sorts the records with keys from `low` on, as many as fit into memory, and appends them
+// to the image. Sets `*high` to the last key of the range. Returns false with a message on failure.
 static bool do_pass(struct building *g, struct uuid low, struct uuid *high, struct error *error)
 {
     struct records *r = &g->records;
@@ -329,14 +336,14 @@ static bool do_pass(struct building *g, struct uuid low, struct uuid *high, stru
     if (g->built->passes++ == 0 && !begin_image(g, error))
         return false;
     *high = r->range.high;
-    if (g->builder.units == NULL) // stopped at malformed lines
+    if (g->builder.units == NULL) // the build stops because of malformed lines
         return true;
     bool all = uuid_equal(low, all_keys.low) && uuid_equal(*high, all_keys.high);
     return append_pass(g, all, error);
 }
 
-// Takes the sample, decides where the image goes, and takes the memory for the records. Returns
-// false with a message when memory is short.
+// Takes the sample, decides where the image is built, and allocates the memory for the records.
+// Returns false with a message when memory is short.
 static bool prepare(struct building *g, struct error *error)
 {
     const struct build_settings *settings = g->settings;
@@ -350,7 +357,7 @@ static bool prepare(struct building *g, struct error *error)
     }
     if (!fits(g, g->sample.lines, error))
         return false;
-    // The most blocks that the text needs when its keys are in no order and one pass reads it all.
+    // Most blocks that a single pass over the whole text needs when its keys are in random order.
     uint64_t blocks_all = g->text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
     uint64_t needed = g->sample.lines / TRIE_BLOCK * block_bytes(g);
     g->to_file = g->to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(g));
@@ -374,7 +381,7 @@ static bool do_passes(struct building *g, struct error *error)
 static bool finish(struct building *g, struct error *error)
 {
     struct built *b = g->built;
-    // The last step of the image needs memory that the records have taken.
+    // The last step of building the image needs the memory of the records.
     records_release(&g->records);
     g->sample = (struct sample){0};
     if (g->builder.units != NULL) {

@@ -1,7 +1,7 @@
-// Building the image of a text: the whole build, in bounded memory.
+// Builds the trie image of a text in bounded memory.
 //
-// When memory holds all records and the image at once, one pass over the text builds it. Otherwise
-// each pass takes a range of keys, and its records become units of the image (image.h).
+// When all records and the image fit into memory at once, one pass over the text builds the image.
+// Otherwise each pass handles a range of keys, whose records become units of the image (image.h).
 #ifndef STELE_DATA_BUILD_BUILD_H
 #define STELE_DATA_BUILD_BUILD_H
 
@@ -11,60 +11,63 @@
 
 struct error;
 
-// Zeros, and -1 for `fd`, are good defaults.
+// How to build. All fields may be zero, except that `fd` is -1 when there is no file.
 struct build_settings {
-    // Most bytes of anonymous memory for the build; 0: build_memory_default(). The records of a
-    // pass get at least a quarter of it, and at least BUILD_RECORDS_MIN. So an image that must be
-    // in memory and is larger than the other three quarters takes more than this.
+    // Bytes of anonymous memory that the build should use at most; 0: build_memory_default(). The
+    // records of a pass always get a quarter of it, and BUILD_RECORDS_MIN at least. So the build
+    // uses more than this when the image must be in memory and is larger than the rest.
     uint64_t memory;
-    // Bytes of anonymous memory that exist, for the build and the image in memory together; 0:
-    // no limit. Unlike `memory` this is never exceeded: a build that needs more fails and says how
-    // many bytes are missing.
+    // Bytes of anonymous memory that are available for the build and the image in memory together;
+    // 0: no limit. The build never exceeds this. When it needs more, it fails and reports in
+    // `missing` how many bytes are missing.
     uint64_t most;
-    // A file for the image, used when memory does not hold the image beside the records; -1: none.
+    // Descriptor of a file that receives the image when memory is not enough for the image and the
+    // records; -1: no file.
     int fd;
-    uint64_t fd_at;         // where in that file the image begins, a multiple of 4096
-    bool stop_if_malformed; // end after the first pass when it has found a malformed line
+    uint64_t fd_at;         // offset in that file where the image begins, a multiple of 4096
+    bool stop_if_malformed; // end after the first pass if it finds a malformed line
     struct records_division division;
-    // For tests: bytes for the records of a pass, whatever `memory` is; 0: unset.
+    // For tests: bytes for the records of a pass, whatever `memory` is; 0: not set.
     uint64_t records_memory;
-    // Called only by the calling thread, after each part of its work. The units of work grow evenly
-    // with time. `total` is a guess that may change; `done` never exceeds it and never shrinks. May
-    // be NULL.
+    // Reports progress, many times a second. Only one thread at a time calls it: the thread in
+    // build_index or, while the build yields to event loops (base/yield.h), one of its helpers.
+    // `done` and `total` are units of work and roughly proportional to time. `total` is an estimate
+    // that may change. `done` never exceeds it and never decreases. May be NULL.
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
 };
 
-#define BUILD_RECORDS_MIN (UINT64_C(8) << 20) // bytes
+#define BUILD_RECORDS_MIN (UINT64_C(8) << 20) // least bytes for the records of a pass
 
 // The result of a build. A zeroed struct holds nothing.
 struct built {
-    struct trie_image image; // zeroed when it was written to the file, or the build stopped
-    uint64_t image_bytes;    // 0 when the build stopped at malformed lines
-    bool in_file;
-    uint64_t lines;
-    uint64_t malformed;
-    uint64_t keys;
-    uint64_t duplicates;
-    uint64_t value_bytes;                         // of the values served: one a key
-    struct line_error errors[RECORDS_ERRORS_MAX]; // of the first malformed lines; borrow the text
-    uint64_t missing;                             // see build_settings.most; 0: none
-    unsigned passes;
-    unsigned cuts; // times that a range was shortened because it held more than was guessed
+    struct trie_image image; // zeroed when the image is in the file, or the build stopped
+    uint64_t image_bytes;    // size of the image; 0 when the build stopped at malformed lines
+    bool in_file;            // the image is in the file
+    uint64_t lines;          // number of lines, including malformed ones
+    uint64_t malformed;      // number of malformed lines
+    uint64_t keys;           // number of distinct keys
+    uint64_t duplicates;     // number of records that a later line with the same key replaces
+    uint64_t value_bytes;    // bytes of the values served, one value for each key
+    struct line_error errors[RECORDS_ERRORS_MAX]; // the first malformed lines; borrow the text
+    uint64_t missing; // bytes that `build_settings.most` lacks; 0: enough
+    unsigned passes;  // number of passes over the text
+    unsigned cuts;    // number of times that a range was shortened, as it had too many records
 };
 
 // Builds the image of `text`. Malformed lines are counted, not refused. Returns false with a
-// message when memory is short, the file cannot be written, an image cannot hold so many keys, or
-// the text changes meanwhile; `b` then holds nothing but `missing`. A caller may try again without
-// a file that cannot be written. Where `settings->most` is too little, `b->missing` is set, and a
-// file may help.
+// message when memory is short, the file cannot be written, there are too many keys, or the text
+// changes during the build. Then all of `b` is zero except `missing`. When `settings->most` is too
+// small, `missing` is not 0, and the caller may try again with a file. When the file cannot be
+// written, the caller may try again without it. On success the caller frees `b` with build_release.
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error);
 
 // Frees the image. A zeroed struct is accepted.
 void build_release(struct built *b);
 
-// A quarter of the memory that the machine has or the process's cgroup allows.
+// Returns a quarter of the machine's memory in bytes, or of the limit of the process's cgroup if
+// that is less.
 uint64_t build_memory_default(void);
 
 #endif

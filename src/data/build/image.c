@@ -1,5 +1,5 @@
-// Building a trie image unit by unit. Several threads write the slots and the first radix node of a
-// unit, which are nearly all of its bytes; nodes.c writes the other nodes.
+// Builds a trie image unit by unit. The slots and the first radix node of a unit are nearly all of
+// its bytes, so several threads write them together. One thread writes the other nodes (nodes.c).
 #include "data/build/image.h"
 
 #include <endian.h>
@@ -16,20 +16,21 @@
 
 enum {
     UNITS_MAX = NODES_CHILDREN * NODES_CHILDREN * NODES_CHILDREN,
-    HUGE_FROM = 1 << 22, // bytes from which on huge pages are asked for
-    MOVE_BYTES = 1 << 20,
+    HUGE_FROM = 1 << 22,  // bytes; memory of this size or more is put in huge pages
+    MOVE_BYTES = 1 << 20, // bytes that are moved at once within the file
 };
 
 // ---- a unit's slots and first node, part by part ------------------------------------------------
 
+// State of writing the slots and the first node of one unit.
 struct filling {
     struct trie_builder *builder;
     struct node_writer *writer;
-    uint64_t lo;
+    uint64_t lo; // ranks of the unit: `lo` to `hi` - 1
     uint64_t hi;
-    size_t first_part;
-    uint32_t *starts; // of the first node; NULL when there is none
-    unsigned skip;
+    size_t first_part; // number of the part that contains `lo`
+    uint32_t *starts;  // starts of the unit's first node; NULL when the unit is a leaf
+    unsigned skip;     // skip and bits of the first node
     unsigned bits;
 };
 
@@ -46,15 +47,15 @@ static uint64_t slots_at(void)
     return sizeof(struct trie_header);
 }
 
-// Writes the slots of `count` records at `to`; `more` records of the same part follow later.
+// Writes the slots of `count` records to `to`. `more` records of the same part follow them.
 static void put_slots(const struct trie_builder *b, const struct trie_record *record,
                       uint64_t count, uint64_t more, char *to)
 {
     for (; count > 0; count--, record++, to += b->slot_bytes) {
         uint64_t slot =
             htole64(slot_make(record->id, record->offset, b->slot_bytes, b->offset_bits));
-        // A slot is written as 8 bytes, and the next slots cover its tail. Not at the end of a
-        // part: the bytes after it belong to another thread.
+        // Writing 8 bytes is faster; the next slots overwrite the excess. Near the end of a part
+        // only the slot itself is written, because another thread writes the bytes after the part.
         if (count + more > sizeof slot)
             memcpy(to, &slot, sizeof slot);
         else
@@ -62,8 +63,8 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
     }
 }
 
-// Sets the starts from child `next` up to the child of `id`, which begins at `slot` at the latest.
-// Returns the number of the next child whose start is missing.
+// The record in `slot` has the key `id`. Sets the start of each child from `next` up to the child
+// of `id` to `slot`. Returns the number of the next child whose start is missing.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);
@@ -108,8 +109,9 @@ static void fill_part(void *context, unsigned worker, size_t part)
         write_file(b, buffer, (size_t)(to - buffer), at);
 }
 
-// Writes nodes for the crowded children of a unit's first node, whose starts are all slots so far.
-// Returns false when so many keys are crowded that another node fits better.
+// Writes nodes for those children of a unit's first node that are too large to be leaves. Before,
+// all starts of that node are slot numbers. Returns false, and writes nothing, when so many keys
+// are in such children that another kind of first node is better.
 static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, uint64_t count)
 {
     uint64_t crowded = 0;
@@ -133,7 +135,7 @@ static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, u
     return true;
 }
 
-// Writes the slots and nodes of [lo, hi). Returns the start word that leads there.
+// Writes the slots and nodes of the ranks [lo, hi). Returns the start word that leads to them.
 static uint32_t write_unit(struct trie_builder *b, struct node_writer *w, uint64_t lo, uint64_t hi)
 {
     uint64_t words_before = b->nodes.used;
@@ -195,11 +197,11 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
 {
     *b = (struct trie_builder){.threads = threads, .keys_max = keys_max, .fd = fd, .fd_at = fd_at};
     if (data_bytes > TRIE_DATA_MAX) {
-        error_set(error, "%llu bytes of data are more than an index can point into",
+        error_set(error, "%llu bytes of data are too many for an index",
                   (unsigned long long)data_bytes);
         return false;
     }
-    if (keys_max > TRIE_KEYS_MAX) // some of them may be duplicates
+    if (keys_max > TRIE_KEYS_MAX) // some of the keys may turn out to be duplicates
         b->keys_max = TRIE_KEYS_MAX;
     b->offset_bits = offset_bits(data_bytes);
     b->slot_bytes = trie_slot_bytes(data_bytes);
@@ -262,7 +264,8 @@ uint64_t trie_builder_memory(const struct trie_builder *b)
     return b->fd >= 0 ? 0 : b->count * b->slot_bytes + b->nodes.used * sizeof *b->nodes.words;
 }
 
-// Joins neighbouring units under separator nodes until one is left. Returns its start word.
+// Joins neighbouring units under separator nodes until one unit is left, and returns its start
+// word. Returns 0 when there is no unit or `w->failed` is set.
 static uint32_t join_units(struct trie_builder *b, struct node_writer *w)
 {
     while (b->unit_count > 1 && !w->failed) {
@@ -290,7 +293,9 @@ static uint32_t join_units(struct trie_builder *b, struct node_writer *w)
     return b->unit_count == 1 && !w->failed ? b->units[0].start : 0;
 }
 
-// Moves the nodes in the file down to the end of the slots: there were fewer keys than lines.
+// Moves the nodes in the file from offset `from` to offset `to`, the end of the slots. They were
+// written farther back, to leave room for a slot for every line, but there are fewer keys than
+// lines.
 static bool move_nodes(struct trie_builder *b, uint64_t from, uint64_t to, uint64_t bytes)
 {
     char *piece = malloc(MOVE_BYTES);
@@ -324,7 +329,7 @@ static bool finish_file(struct trie_builder *b, const struct trie_header *header
            write_file(b, header, sizeof *header, 0);
 }
 
-// Gives back the addresses after the image.
+// Unmaps the memory that was reserved after the image.
 static void trim(struct trie_image *image)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -1,4 +1,4 @@
-// Building a trie image from records in key order.
+// Builds a trie image from records in key order.
 #ifndef STELE_DATA_BUILD_IMAGE_H
 #define STELE_DATA_BUILD_IMAGE_H
 
@@ -10,73 +10,75 @@
 
 struct error;
 
-// An image in anonymous memory, which its holder owns. A zeroed struct is none.
+// An image in anonymous memory; the owner frees it with trie_image_release. A zeroed struct is no
+// image.
 struct trie_image {
     struct bytes memory;
-    size_t mapped; // bytes of address space, the image included
+    size_t mapped; // bytes that are mapped at `memory.ptr`, including the image
 };
 
-// The beginning of one unit: the start word that leads into it, its rank and its first key.
+// A unit, or several joined units, of an image that is being built.
 struct trie_unit {
-    uint32_t start;
-    uint32_t rank;
-    struct uuid first;
+    uint32_t start;    // start word that leads to its nodes or slots
+    uint32_t rank;     // rank of its first key
+    struct uuid first; // its first key
 };
 
-// An image being built. A zeroed struct is none; only image.c uses the members.
+// An image that is being built. Only image.c uses the members. A zeroed struct is none.
 struct trie_builder {
     unsigned threads;
     unsigned slot_bytes;
     unsigned offset_bits;
-    uint64_t keys_max;
-    uint64_t count; // slots written
-    int fd;         // of the file that takes the image; -1: the image is built in memory
-    uint64_t fd_at; // offset of the image in that file
-    // The image without its nodes, in a reserve of addresses; or a buffer for each thread when
-    // there is a file.
+    uint64_t keys_max; // most keys of the image
+    uint64_t count;    // number of slots written
+    int fd;            // descriptor of the file that receives the image; -1: build in memory
+    uint64_t fd_at;    // offset of the image in that file
+    // Without a file: the image except its nodes. The memory is reserved at once and used as it
+    // fills. With a file: a buffer for each thread.
     char *memory;
-    size_t reserved;         // bytes of `memory`
-    struct node_words nodes; // of the image; when there is a file, of one unit at a time
+    size_t reserved;         // bytes reserved for `memory`
+    struct node_words nodes; // nodes of the image; with a file, nodes of one unit at a time
     struct trie_unit *units;
     size_t unit_count;
     atomic_int failed; // errno of a failed write; 0: none
 };
 
-// Bytes of a slot in an image over a data file of `data_bytes`.
+// Returns the bytes of a slot in the image of a data file of `data_bytes`.
 unsigned trie_slot_bytes(uint64_t data_bytes);
 
-// Begins an image of at most `keys_max` keys over a data file of `data_bytes`. The image is built
-// in memory, or in the file `fd` from offset `fd_at` on when `fd` is not negative. Returns false
-// with a message when memory is short or there are more bytes of data than TRIE_DATA_MAX.
+// Begins the image of a data file of `data_bytes` with at most `keys_max` keys. When `fd` is -1 the
+// image is built in memory, otherwise in the file `fd` from offset `fd_at` on. Returns false with a
+// message when memory is short or `data_bytes` exceeds TRIE_DATA_MAX.
 bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t keys_max, int fd,
                        uint64_t fd_at, unsigned threads, struct error *error);
 
 // Appends the records with ranks `lo` to `hi` - 1 of `s` as one unit: a trie of its own below the
-// common root. Their keys must be greater than all keys before. A unit's keys should fill a block
-// of the key space evenly, as far as the caller knows. Keeps nothing of `s`. Returns false with a
-// message when memory is short, the file cannot be written, there are more than `keys_max` keys, or
-// there are more units than three levels of separators hold.
+// common root. Their keys must be greater than all keys appended before. The trie is best when the
+// keys of a unit are spread evenly over all keys that begin with the same bits. Nothing of `s` is
+// used after the call. Returns false with a message when memory is short, the file cannot be
+// written, there are more than `keys_max` keys, or more units than three levels of separators can
+// join.
 bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint64_t lo, uint64_t hi,
                       struct error *error);
 
-// Bytes of memory that the image takes so far; 0 when it is built in a file.
+// Returns the bytes of memory that the image has used until now; 0 when it is built in a file.
 uint64_t trie_builder_memory(const struct trie_builder *b);
 
-// Joins the units and writes the header. The caller then owns `*image` and calls
-// trie_image_release; `*image` is zeroed when the image is in the file. Returns false with a
-// message when memory is short or the file cannot be written.
+// Joins the units, writes the header, and sets `*image_bytes` to the size of the image. `*image`
+// then belongs to the caller, who frees it with trie_image_release; it is zeroed when the image is
+// in the file. Returns false with a message when memory is short or the file cannot be written.
 bool trie_builder_finish(struct trie_builder *b, struct trie_image *image, uint64_t *image_bytes,
                          struct error *error);
 
 // Frees the builder. A zeroed one is accepted.
 void trie_builder_release(struct trie_builder *b);
 
-// Builds the image of `count` sorted records of distinct keys over a data file of `data_bytes`, in
-// memory. Every offset must be below `data_bytes`. Fails as the functions above do.
+// Builds the image of `count` records in memory. The records are sorted and have distinct keys. The
+// data file has `data_bytes`, and every offset is below that. Fails like the functions above.
 bool trie_build(const struct trie_record *records, size_t count, uint64_t data_bytes,
                 struct trie_image *image, struct error *error);
 
-// Frees the image; a zeroed one is accepted.
+// Frees the image. A zeroed struct is accepted.
 void trie_image_release(struct trie_image *image);
 
 #endif

@@ -1,6 +1,7 @@
-// Sorting one list. Its records are scattered from their blocks into a buffer, each to within a few
-// positions of its final one. Insertion moves them there, and they are written back. All of this
-// memory stays in a core's cache. A list that is in order already is not touched.
+// Sorts one list. The records are copied from their blocks into a buffer, each to within a few
+// positions of its final one. Insertion sort then finishes the work, and the records are copied
+// back. All of this memory fits into the cache of one core. A list that is already in order is not
+// written to.
 #include <assert.h>
 
 #include "data/build/block_list.h"
@@ -10,10 +11,10 @@
 
 enum {
     BUCKET_BITS_MAX = 13,
-    CROWDED = 48, // records in one bucket, beyond which sorting by more bits is quicker
+    CROWDED = 48, // records in one bucket; if there are more, sorting by more bits is faster
 };
 
-_Static_assert(TRIE_PART <= UINT16_MAX, "positions within a part are 16 bits");
+_Static_assert(TRIE_PART <= UINT16_MAX, "a position within a part fits in 16 bits");
 
 size_t block_list_blocks(const struct block_pool *p, const struct block_list *l)
 {
@@ -23,7 +24,8 @@ size_t block_list_blocks(const struct block_pool *p, const struct block_list *l)
     return blocks;
 }
 
-// Keeps the last line of a part whose records all have one key.
+// All records of the part have the same key. Keeps the one with the last line, and returns the
+// bytes in the values of the others.
 static uint64_t keep_last(struct block_pool *p, struct block_list *l, struct span text,
                           uint32_t *order)
 {
@@ -44,18 +46,18 @@ static uint64_t keep_last(struct block_pool *p, struct block_list *l, struct spa
     return bytes - line_value(text, last->offset).len;
 }
 
-// The findings of one look over a part's blocks.
-struct part_look {
-    size_t blocks;
-    struct uuid differing; // bits in which keys differ from the first
-    bool ordered;          // keys rise
-    bool packed;           // every block but the last is full
+// What one scan of a part's blocks finds out.
+struct part_scan {
+    size_t blocks;         // number of blocks
+    struct uuid differing; // bits in which any key differs from the first one
+    bool ordered;          // each key is greater than the one before
+    bool packed;           // every block except the last is full
 };
 
-static struct part_look look_over(const struct block_pool *p, const struct block_list *l,
+static struct part_scan scan_part(const struct block_pool *p, const struct block_list *l,
                                   uint32_t *order)
 {
-    struct part_look look = {.ordered = true, .packed = true};
+    struct part_scan scan = {.ordered = true, .packed = true};
     struct uuid first = block_pool_at(p, l->first)->id;
     struct uuid before = first;
     uint32_t block = l->first;
@@ -64,31 +66,31 @@ static struct part_look look_over(const struct block_pool *p, const struct block
         unsigned fill = p->fill[block];
         for (unsigned i = 0; i < fill; i++) {
             struct uuid id = records[i].id;
-            look.differing.hi |= id.hi ^ first.hi;
-            look.differing.lo |= id.lo ^ first.lo;
-            look.ordered &= uuid_less(before, id) | (look.blocks + i == 0);
+            scan.differing.hi |= id.hi ^ first.hi;
+            scan.differing.lo |= id.lo ^ first.lo;
+            scan.ordered &= uuid_less(before, id) | (scan.blocks + i == 0);
             before = id;
         }
-        order[look.blocks++] = block;
+        order[scan.blocks++] = block;
         more = block != l->last;
-        look.packed &= !more || fill == TRIE_BLOCK;
+        scan.packed &= !more || fill == TRIE_BLOCK;
     }
-    return look;
+    return scan;
 }
 
-// Copies a part into the buffer so that every record is near its final position. The bits after the
-// shared ones choose a bucket; there are about as many buckets as records. Returns false when a
-// bucket is crowded.
+// Copies a part into the buffer so that every record is near its final position. The bits that
+// follow the shared bits choose a bucket for each record. On average a bucket gets about two
+// records. Returns false when a bucket gets too many records.
 static bool scatter(const struct block_pool *p, const struct block_list *l, const uint32_t *order,
-                    const struct part_look *look, struct trie_record *buffer)
+                    const struct part_scan *scan, struct trie_record *buffer)
 {
     uint16_t ends[(1 << BUCKET_BITS_MAX) + 1] = {0};
-    unsigned skip = look->differing.hi != 0 ? (unsigned)__builtin_clzll(look->differing.hi)
-                                            : 64 + (unsigned)__builtin_clzll(look->differing.lo);
+    unsigned skip = scan->differing.hi != 0 ? (unsigned)__builtin_clzll(scan->differing.hi)
+                                            : 64 + (unsigned)__builtin_clzll(scan->differing.lo);
     unsigned bits = 1;
     while (bits < BUCKET_BITS_MAX && l->count >> bits > 2)
         bits++;
-    for (size_t b = 0; b < look->blocks; b++) {
+    for (size_t b = 0; b < scan->blocks; b++) {
         const struct trie_record *records = block_pool_at(p, order[b]);
         for (unsigned i = 0; i < p->fill[order[b]]; i++)
             ends[uuid_bits(records[i].id, skip, bits) + 1]++;
@@ -98,7 +100,7 @@ static bool scatter(const struct block_pool *p, const struct block_list *l, cons
         most = ends[i] > most ? ends[i] : most;
         ends[i] = (uint16_t)(ends[i] + ends[i - 1]);
     }
-    for (size_t b = 0; b < look->blocks; b++) {
+    for (size_t b = 0; b < scan->blocks; b++) {
         const struct trie_record *records = block_pool_at(p, order[b]);
         for (unsigned i = 0; i < p->fill[order[b]]; i++)
             buffer[ends[uuid_bits(records[i].id, skip, bits)]++] = records[i];
@@ -106,18 +108,19 @@ static bool scatter(const struct block_pool *p, const struct block_list *l, cons
     return most <= CROWDED;
 }
 
-// Sorts a part in the buffer and writes it back into its blocks. Returns the dropped bytes.
+// Sorts a part in the buffer and copies it back into its blocks. Returns the bytes in the values of
+// the dropped records.
 static uint64_t sort_in_buffer(struct block_pool *p, struct block_list *l, struct span text,
                                uint32_t *order, struct trie_record *buffer)
 {
-    struct part_look look = look_over(p, l, order);
+    struct part_scan scan = scan_part(p, l, order);
     size_t count = 0;
     size_t kept;
     uint64_t dropped_bytes = 0;
-    if (look.ordered && look.packed)
+    if (scan.ordered && scan.packed)
         return 0;
-    if (look.ordered || (look.differing.hi | look.differing.lo) == 0) {
-        for (size_t b = 0; b < look.blocks; b++) {
+    if (scan.ordered || (scan.differing.hi | scan.differing.lo) == 0) {
+        for (size_t b = 0; b < scan.blocks; b++) {
             unsigned fill = p->fill[order[b]];
             memcpy(buffer + count, block_pool_at(p, order[b]), fill * sizeof *buffer);
             count += fill;
@@ -126,7 +129,7 @@ static uint64_t sort_in_buffer(struct block_pool *p, struct block_list *l, struc
         kept = trie_sort(buffer, count);
     } else {
         count = l->count;
-        kept = scatter(p, l, order, &look, buffer) ? trie_sort_nearly(buffer, count)
+        kept = scatter(p, l, order, &scan, buffer) ? trie_sort_nearly(buffer, count)
                                                    : trie_sort(buffer, count);
     }
     for (size_t i = 0; i < kept; i += TRIE_BLOCK) {

@@ -1,25 +1,32 @@
-// Deciding node by node between radix and separators. The recursion mirrors the lookup of trie.h.
+// Chooses between a radix node and a separator node for each range of keys. trie.h explains both.
 //
-// Why depth and memory are bounded for any key set (n keys): in a unit at most DENSE_FREE nodes
-// leave all their keys to one child, two more a quarter of them, all others at most a sixteenth
-// (radix) or a seventeenth (separators over more than 17×24 keys; over fewer they make leaves). So
-// n = 200M ends after 4 + 5 nodes and n = 2^31 after 4 + 6 (2^31 / 4^2 / 16^6 < 40). Above units
-// there are at most 3 more, for 17^3 units: 13 in all.
+// Depth and memory are bounded for any set of n keys. Follow a path down from the top of a unit:
+// * At most DENSE_FREE nodes leave all of their keys to one child.
+// * The next two leave at most a quarter of their keys to one child.
+// * Every other node leaves at most a sixteenth (radix) or a seventeenth (separators over more than
+//   17×24 keys). Separators over fewer keys have only leaves below them.
+// So a path has at most 4 + 5 nodes for n = 200M and 4 + 6 for n = 2^31, as 2^31 / 4^2 / 16^6 < 40.
+// At most 17^3 units are joined by at most 3 more levels, so there are 13 levels in all.
 //
-// A radix node to leaves costs at most 4 bytes × 2^k ≤ 0.8 B per key of its range and ≤ 1/4 of the
-// keys pay again below; a separator node costs at most 1.4 B per key with all below it; a radix
-// node above others ≤ 0.4 B per key at the first two levels, ≤ 0.08 B at each of ≤ 8 more.
+// The bytes of nodes per key are bounded too:
+// * A radix node above leaves takes 4 bytes × 2^k, at most 0.8 bytes per key of its range. At most
+//   a quarter of these keys are in further nodes below it.
+// * A separator node and all nodes below it take at most 1.4 bytes per key.
+// * A radix node above other nodes takes at most 0.4 bytes per key at the first two levels, and at
+//   most 0.08 bytes at each of at most 8 more levels.
 #include "data/build/nodes.h"
 
 enum {
-    RADIX_MEAN = 10,     // keys per child of a radix node, at most on average
-    RADIX_BITS_MAX = 28, // 2^28 children: as many as 2^31 keys need
-    DENSE_MIN = 1024,    // keys in a range that gets a radix node above others
-    DENSE_MEAN = 64,     // keys per child of one, at least on average
-    DENSE_BITS_MIN = 2,
-    DENSE_FREE = 2,      // levels where a child of one may keep all keys
-    SHALLOW = 4,         // levels where one node may leave a quarter of its keys, below a sixteenth
-    SEPARATOR_LEAF = 24, // keys per leaf under separators: 20 bytes of node for each
+    RADIX_MEAN = 10,     // greatest average number of keys per child of a radix node above leaves
+    RADIX_BITS_MAX = 28, // most bits of a radix node: 2^28 children are enough for 2^31 keys
+    // A dense node is a radix node above other nodes.
+    DENSE_MIN = 1024,    // fewest keys of a dense node
+    DENSE_MEAN = 64,     // least average number of keys per child of a dense node
+    DENSE_BITS_MIN = 2,  // fewest bits of a dense node
+    DENSE_FREE = 2,      // number of levels where one child of a dense node may have all keys
+    SHALLOW = 4,         // number of levels where a quarter of the keys may be in one large child;
+                         // at deeper levels only a sixteenth
+    SEPARATOR_LEAF = 24, // keys per leaf below separators; each leaf costs 20 bytes of nodes
 };
 
 uint32_t nodes_add_words(struct node_writer *w, uint64_t count)
@@ -48,8 +55,8 @@ unsigned nodes_shared_bits(struct uuid a, struct uuid b)
                         : 64 + (unsigned)__builtin_clzll(a.lo ^ b.lo);
 }
 
-// Moves the cursor past all records of the radix child that its own record falls into. Returns the
-// number of that child.
+// Moves the cursor after all records of the radix child that contains its present record. Returns
+// the number of that child.
 static uint32_t pass_child(struct trie_cursor *c, uint64_t hi, unsigned skip, unsigned bits)
 {
     uint32_t child = uuid_bits(c->record->id, skip, bits);
@@ -64,7 +71,7 @@ unsigned nodes_share_left(unsigned depth)
     return depth < SHALLOW ? 4 : 16;
 }
 
-// Whether a radix step leaves few of the keys in children too large for a leaf.
+// Whether a radix node over [lo, hi) has only few of its keys in children too large to be leaves.
 static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
                           unsigned bits, unsigned depth)
 {
@@ -83,7 +90,7 @@ static uint32_t write_radix(struct node_writer *w, uint64_t lo, uint64_t hi, uns
 {
     uint32_t children = UINT32_C(1) << bits;
     uint32_t node = nodes_add_words(w, TRIE_NODE_HEAD + (uint64_t)children + 1);
-    uint32_t next = 0; // the child whose start is not written yet
+    uint32_t next = 0; // number of the first child whose start is not written yet
     for (struct trie_cursor c = trie_cursor_at(w->sorted, lo); c.rank < hi && !w->failed;) {
         uint64_t begin = c.rank;
         uint32_t child = pass_child(&c, hi, skip, bits);
@@ -141,15 +148,16 @@ static uint32_t write_separators(struct node_writer *w, uint64_t lo, uint64_t hi
     return TRIE_NODE | node;
 }
 
-// The number of bits that a radix step over [lo, hi) may take and leave at most three children in
-// four empty. Keys of decimal digits leave 6 of 16 empty at each digit. Returns 0 when the bits are
-// too few, or when one child would keep too many of the keys. Near the root one child may keep them
-// all, as its keys then skip the bits they share: a few random keys may lie beside many dense ones.
+// Returns the number of bits for a dense node over [lo, hi): as many as leave at least one child in
+// four with keys. (Keys of decimal digits leave 6 of 16 children empty at each digit.) Returns 0
+// when there would be too few bits, or when one child would have too many of the keys. Near the
+// root one child may have all keys. That happens when a few random keys are beside many dense ones;
+// the next node then skips the bits that the dense keys share.
 static unsigned dense_bits(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
                            unsigned depth)
 {
-    uint64_t splits[128] = {0}; // neighbours whose first different bit is there
-    uint64_t used = 1;
+    uint64_t splits[128] = {0}; // for each bit, the number of neighbours that first differ there
+    uint64_t used = 1;          // number of children that have keys
     unsigned mean = depth < DENSE_FREE ? RADIX_MEAN : DENSE_MEAN;
     unsigned bits = 0;
     if (hi - lo < DENSE_MIN)

@@ -1,9 +1,10 @@
-// Reading in parallel. The text is cut into chunks; their records are dealt out by key to lists,
-// one for each part of the range and each thread.
+// Reads the text with several threads. The text is divided into chunks. Each thread distributes the
+// records of a chunk to its lists, one list for each part of the range of keys.
 //
-// The blocks of the lists bound the memory. When none is left, the reading stops, the upper part of
-// the range is given up with its records, and the reading goes on where it stopped. So the kept
-// part is complete, whatever the keys are, and a pass reads nothing twice.
+// The number of blocks bounds the memory. When no block is left, the threads stop reading. The
+// range is shortened at its upper end, the records outside are dropped, and reading continues where
+// it stopped. So the pass has all records of the shortened range, whatever the keys are, and reads
+// no line twice.
 #include "data/build/records.h"
 
 #include <assert.h>
@@ -18,8 +19,8 @@
 
 enum {
     CHUNK_BYTES = 4 << 20,
-    CHUNKS_MAX = 1 << 12, // each has a state of its own
-    CUT_SAMPLE = 1 << 12, // keys
+    CHUNKS_MAX = 1 << 12, // bounds the memory for the states of the chunks
+    CUT_SAMPLE = 1 << 12, // keys sampled to choose where the range is cut
 };
 
 void records_add_work(struct reading *reading, unsigned worker, uint64_t work)
@@ -29,7 +30,7 @@ void records_add_work(struct reading *reading, unsigned worker, uint64_t work)
         reading->pass->progress(reading->pass->progress_context, done);
 }
 
-// ---- giving up the upper part of the range ------------------------------------------------------
+// ---- shortening the range -----------------------------------------------------------------------
 
 struct cutting {
     struct block_pool *pool;
@@ -44,7 +45,7 @@ static void keep_list(void *context, unsigned worker, size_t part)
     block_list_keep(cutting->pool, &cutting->lists[part], cutting->high);
 }
 
-// The least and the greatest key of the lists.
+// Returns the least and the greatest key of the lists.
 static struct key_range span_keys(const struct records *r, const struct block_list *lists,
                                   size_t count)
 {
@@ -65,7 +66,7 @@ static struct key_range span_keys(const struct records *r, const struct block_li
     return span;
 }
 
-// Drops all records but that of the last line. All of them have one key.
+// All records have the same key. Drops all of them except the one with the last line.
 static void keep_last_line(struct reading *reading, struct block_list *lists, size_t count)
 {
     struct records *r = reading->r;
@@ -149,7 +150,7 @@ bool records_cut(struct reading *reading, struct block_list *lists, size_t count
     }
     r->range.high = cutting.high;
     if (uuid_less(cutting.high, reading->single))
-        reading->single_dropped = 0; // a later pass will drop them again
+        reading->single_dropped = 0; // a later pass reads these lines again and counts them
     parallel_run(r->threads, count, keep_list, &cutting);
     return true;
 }
@@ -205,7 +206,8 @@ bool records_init(struct records *r, struct span text, struct records_division d
     return true;
 }
 
-// Reads all chunks. Gives up parts of the range whenever no block is left.
+// Reads all chunks, and shortens the range whenever no block is left. Returns false when memory is
+// short.
 static bool read_all(struct reading *reading)
 {
     struct records *r = reading->r;

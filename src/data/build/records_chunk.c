@@ -1,4 +1,4 @@
-// Reading one chunk of the text: each record goes to the list of its key.
+// Reads one chunk of the text and adds each record to the list for its key.
 #include <assert.h>
 #include <endian.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@ void records_choose_map(struct reading *reading)
     unsigned __int128 spread_low = number_of(pass->spread.low);
     unsigned __int128 spread_high = number_of(pass->spread.high);
     size_t fan_max = r->pool.blocks / BLOCKS_PER_LIST / r->threads;
-    // A list of random keys should rarely need to be split. Steps are powers of two, so there are
-    // up to twice as many lists as wanted.
+    // So many lists that one of random keys rarely has to be split. A list's share of the keys is a
+    // power of two, so there are up to twice as many lists as wanted.
     uint64_t wanted = pass->records_guessed / (r->part_records / 8 * 5 + 1) + 1;
     struct key_map *map = &reading->map;
     if (fan_max > RECORDS_FAN_MAX)
@@ -52,7 +52,8 @@ static inline unsigned list_of(const struct key_map *map, struct uuid id)
     return steps < map->fan ? (unsigned)steps : map->fan - 1;
 }
 
-// Sets the chunk's bounds: its first line, or its end when no line begins in it.
+// Sets the chunk's bounds. A line belongs to the chunk in which it begins. When no line begins in
+// the chunk, `offset` is its end.
 static void begin_chunk(struct reading *reading, struct chunk *c, size_t part)
 {
     const struct span text = reading->r->text;
@@ -87,8 +88,9 @@ static void sample_key(struct reading *reading, struct uuid id)
         reading->r->sample[at] = id;
 }
 
-// The first 8 characters of a key's text as a number, which grows with the key. Letters count the
-// same in either case. Other characters do not matter, as no record begins with them.
+// Returns the first 8 characters of a key's text as a number. Greater keys have greater numbers.
+// Upper and lower case give the same number. Other characters give any number, as no record begins
+// with them.
 static inline uint64_t first_digits(const char *text)
 {
     uint64_t digits;
@@ -103,7 +105,8 @@ static uint64_t first_digits_of(struct uuid id)
     return first_digits(text);
 }
 
-// The offset of the next line whose key may lie in the range, for passes that judge no lines.
+// Returns the offset of the next line whose key may be in the range, for passes that do not check
+// lines. `low` and `high` are the first digits of the range's ends.
 static uint64_t skip_lines(struct span text, uint64_t offset, uint64_t end, uint64_t low,
                            uint64_t high)
 {
@@ -124,7 +127,8 @@ static bool is_in(struct key_range range, struct uuid id)
     return !uuid_less(id, range.low) && !uuid_less(range.high, id);
 }
 
-// Reads the lines of the chunk from `reader` on. Stops at a line for whose record no block is left.
+// Reads the lines of the chunk from the position of `reader` on. Stops before a line for whose
+// record no block is left.
 static void read_lines(struct reading *reading, struct chunk *c, struct line_reader *reader,
                        struct block_list *lists, uint64_t lines_before)
 {
@@ -174,7 +178,7 @@ void records_read_chunk(void *context, unsigned worker, size_t part)
     if (c->offset >= c->end || atomic_load_explicit(&reading->full, memory_order_relaxed))
         return;
     uint64_t begin = c->offset;
-    uint64_t lines_before = part > 0; // so that only the first chunk has a first line
+    uint64_t lines_before = part > 0; // only the first line of the file may be a byte order mark
     struct line_reader reader;
     lines_init(&reader, r->text);
     reader.offset = c->offset;

@@ -1,33 +1,35 @@
-// One pass over a text, for the records*.c files alone. records.c divides the work and bounds the
-// memory, records_chunk.c reads one chunk of the text, records_order.c puts the records in order.
+// The parts of one pass over a text, for the records*.c files only. records.c divides the work and
+// bounds the memory. records_chunk.c reads one chunk of the text. records_order.c puts the records
+// in order.
 #ifndef STELE_DATA_BUILD_RECORDS_INTERNAL_H
 #define STELE_DATA_BUILD_RECORDS_INTERNAL_H
 
 #include "data/build/records.h"
 
 enum {
-    RECORDS_FAN_MAX = 1 << 13, // lists of each thread: their last lines stay in a core's cache
-    RECORDS_SAMPLE = 1 << 15,  // keys
-    BLOCKS_PER_LIST = 16,      // the last block of a list is half empty on average
+    RECORDS_FAN_MAX = 1 << 13, // most lists of a thread: their last cache lines stay in the cache
+    RECORDS_SAMPLE = 1 << 15,  // most keys in the sample
+    BLOCKS_PER_LIST = 16,      // least blocks per list: the last one is half empty on average
 };
 
 // A part of the text, read by one thread at a time.
 struct chunk {
-    uint64_t offset; // of the next line to read
-    uint64_t end;    // lines that begin from here on belong to the next chunk
-    uint64_t lines;
+    uint64_t offset; // offset of the next line to read
+    uint64_t end;    // lines that begin at this offset or later belong to the next chunk
+    uint64_t lines;  // number of lines read, including malformed ones
     uint64_t malformed;
-    uint64_t value_bytes;
-    struct line_error *errors; // RECORDS_ERRORS_MAX of them; NULL while there are none
-    bool begun;
-    bool failed; // memory ran short
+    uint64_t value_bytes;      // bytes of the values in the well-formed lines
+    struct line_error *errors; // RECORDS_ERRORS_MAX elements; NULL as long as there is no error
+    bool begun;                // `offset` and `end` are set
+    bool failed;               // memory was short
 };
 
-// The list of a key: its distance from `low` in steps of 2^shift, at most `fan` - 1.
+// Chooses a thread's list for a key. The number of the list is the distance of the key from `low`,
+// divided by 2^shift; at least 0 and at most fan - 1.
 struct key_map {
     unsigned __int128 low;
     unsigned shift;
-    unsigned fan;
+    unsigned fan; // number of lists of each thread
 };
 
 // The state of one pass.
@@ -35,16 +37,16 @@ struct reading {
     struct records *r;
     const struct records_pass *pass;
     struct key_map map;
-    bool first; // the first pass, which judges and counts the lines
-    uint64_t sample_every;
-    atomic_size_t sampled;
-    atomic_bool full;   // no block is left
-    atomic_ullong work; // done so far, in the units of records_pass
-    atomic_ullong dropped_bytes;
-    struct block_list *parts; // in key order; set when all is read
+    bool first;                  // this is the first pass, which checks and counts the lines
+    uint64_t sample_every;       // one record in so many is sampled
+    atomic_size_t sampled;       // number of records sampled
+    atomic_bool full;            // no block is left
+    atomic_ullong work;          // work done until now, in the units of records_pass
+    atomic_ullong dropped_bytes; // bytes of values dropped while sorting
+    struct block_list *parts;    // lists of all threads, joined, in key order; set after reading
     size_t part_count;
-    struct uuid single;      // the key whose lines but the last were dropped to make room
-    uint64_t single_dropped; // bytes of the values of those lines
+    struct uuid single;      // key of which all lines but the last were dropped to free blocks
+    uint64_t single_dropped; // bytes of the values in those lines
 };
 
 static inline unsigned __int128 number_of(struct uuid id)
@@ -57,26 +59,26 @@ static inline struct uuid uuid_of(unsigned __int128 number)
     return (struct uuid){(uint64_t)(number >> 64), (uint64_t)number};
 }
 
-// Adds work done by one thread. The calling thread of the pass also reports the sum.
+// Adds work done by one thread. Worker 0 also reports the sum to `pass->progress`.
 void records_add_work(struct reading *reading, unsigned worker, uint64_t work);
 
-// Chooses the lists of the pass from the range of keys and from where the keys probably lie.
+// Sets `reading->map` from the range of keys and the estimated distribution of the keys.
 void records_choose_map(struct reading *reading);
 
-// Reads the rest of one chunk: deals its records out to the worker's lists, and in the first pass
-// judges the lines. Sets `reading->full` and stops at the line that found no block. A job of
-// parallel_run whose context is the reading.
+// Reads the rest of one chunk, distributes its records to the worker's lists, and in the first pass
+// checks the lines. When no block is left for a record, it sets `reading->full` and stops before
+// that line. This is a job for parallel_run; its context is the struct reading.
 void records_read_chunk(void *context, unsigned worker, size_t part);
 
-// Adds up the counts and the first errors of all chunks. Returns false when one of them ran out of
-// memory.
+// Adds up the counts of all chunks and collects their first errors. Returns false when memory was
+// short while a chunk was read.
 bool records_add_chunks(struct records *r);
 
-// Makes room by giving up about the upper half of the records. All lists are closed. Returns false
-// when memory is short.
+// Frees blocks: shortens the range so that about the upper half of the records is dropped. All
+// lists must be closed. Returns false when memory is short.
 bool records_cut(struct reading *reading, struct block_list *lists, size_t count);
 
-// Joins the lists of all threads, splits the long ones, and sorts them into `r->sorted`. Returns
+// Joins the lists of all threads, splits the long ones, sorts them, and sets `r->sorted`. Returns
 // false when memory is short.
 bool records_order(struct reading *reading);
 

@@ -1,12 +1,12 @@
-// Putting the records of a pass in order: a list too long to be sorted in cache is split, the
-// others are sorted one by one, in place.
+// Puts the records of a pass in order. A list that is too long to be sorted in the cache is split.
+// Then each list is sorted in place.
 #include <stdlib.h>
 
 #include "base/parallel.h"
 #include "data/build/records_internal.h"
 
-// Joins the lists of all threads, part by part. The list whose lines come first in the text comes
-// first, so that a text in order gives parts in order.
+// Joins the lists of all threads, part by part. The list that begins with the earliest line comes
+// first. So the parts are already in order when the text is.
 static void join_lists(struct reading *reading)
 {
     struct records *r = reading->r;
@@ -32,10 +32,10 @@ static void join_lists(struct reading *reading)
 
 struct splitting {
     struct reading *reading;
-    const size_t *long_parts;
-    struct block_list *to; // BLOCK_LIST_FAN for each long part
-    uint32_t *spare;       // one list for each long part
-    atomic_size_t split;
+    const size_t *long_parts; // numbers of the parts that are too long
+    struct block_list *to;    // BLOCK_LIST_FAN lists for each long part
+    uint32_t *spare;          // a list of blocks left over, for each long part
+    atomic_size_t split;      // number of parts that could be split
 };
 
 static void split_part(void *context, unsigned worker, size_t part)
@@ -47,12 +47,12 @@ static void split_part(void *context, unsigned worker, size_t part)
     s->spare[part] = BLOCK_NONE;
     if (block_list_split(&s->reading->r->pool, c, to, &s->spare[part]))
         return;
-    to[0] = *c; // it has one key alone, so sort_part can sort it
+    to[0] = *c; // the part has a single key, so sort_part can sort it although it is long
     atomic_fetch_sub(&s->split, 1);
 }
 
-// Splits the parts that are too long to be sorted at once. `*split` becomes the number of parts
-// that could be split. Returns false when memory is short.
+// Splits the parts that are too long to be sorted at once. Sets `*split` to the number of parts
+// that were split; parts with a single key cannot be. Returns false when memory is short.
 static bool split_long_parts(struct reading *reading, const size_t *long_parts, size_t count,
                              size_t *split)
 {
@@ -94,8 +94,8 @@ out:
     return good;
 }
 
-// Splits until every part can be sorted at once or has one key alone. Gives up the upper half of
-// the range when there are too few blocks for that. Returns false when memory is short.
+// Splits until every part can be sorted at once or has a single key. When there are too few blocks
+// for that, the upper half of the range is dropped. Returns false when memory is short.
 static bool shorten_parts(struct reading *reading)
 {
     struct records *r = reading->r;
@@ -147,7 +147,7 @@ static bool sort_parts(struct reading *reading)
         return false;
     free(r->parts);
     r->parts = s.parts;
-    size_t filled = 0; // parts; giving up a range may have emptied some
+    size_t filled = 0; // number of parts with records; shortening the range may have emptied some
     for (size_t i = 0; i < reading->part_count; i++)
         if (reading->parts[i].count > 0)
             reading->parts[filled++] = reading->parts[i];

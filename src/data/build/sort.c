@@ -1,4 +1,5 @@
-// Sorting by MSD radix in place, and keeping the last record of each key.
+// Sorts records in place by radix, from the most significant digit on, and keeps the last record of
+// each key.
 #include "data/build/sort.h"
 
 #include <string.h>
@@ -6,7 +7,7 @@
 #include "data/trie_image.h"
 
 enum {
-    SMALL_SORT = 32, // records up to which insertion sort is quicker
+    SMALL_SORT = 32, // records; up to this number insertion sort is faster
     DIGIT_BITS = 8,
     DIGITS = 1 << DIGIT_BITS,
 };
@@ -29,7 +30,7 @@ static void insertion_sort(struct trie_record *records, size_t count)
     }
 }
 
-// The number of leading bits that all keys share; 128 when all keys are equal.
+// Returns the number of leading bits that all keys share; 128 when all keys are equal.
 static unsigned shared_bits(const struct trie_record *records, size_t count)
 {
     uint64_t hi = 0;
@@ -57,7 +58,8 @@ static void move_last_line_to_front(struct trie_record *records, size_t count)
             swap(&records[0], &records[i]);
 }
 
-// Moves the last record of each key of sorted records to the front. Returns how many those are.
+// The records are sorted. Moves the last record of each key to the front and returns the number of
+// these records.
 static size_t keep_distinct(struct trie_record *records, size_t count)
 {
     size_t kept = 0;
@@ -71,9 +73,9 @@ static size_t keep_distinct(struct trie_record *records, size_t count)
     return kept;
 }
 
-// Groups the records by the DIGIT_BITS bits after the first `shared` ones, in place. `end` receives
-// the end of each group. This is one level of an "American flag sort" (McIlroy, Bostic & McIlroy,
-// 1993).
+// Groups the records in place by the DIGIT_BITS bits that follow the first `shared` bits. `end`
+// receives the end of each group. This is one level of an "American flag sort" (McIlroy, Bostic &
+// McIlroy, 1993).
 static void group_by_digit(struct trie_record *records, size_t count, unsigned shared, size_t *end)
 {
     size_t next[DIGITS];
@@ -100,9 +102,9 @@ static void group_by_digit(struct trie_record *records, size_t count, unsigned s
     }
 }
 
-// Sorts by the digit after the bits that all keys share, then each group by itself. Every level
-// splits its range, so there are at most 128 / DIGIT_BITS levels. Returns the number of distinct
-// keys, whose records then stand in order at the front.
+// Sorts by the digit that follows the bits shared by all keys, then sorts each group. Every level
+// consumes at least DIGIT_BITS bits, so there are at most 128 / DIGIT_BITS levels. Returns the
+// number of distinct keys, whose records are then at the front in order.
 static size_t sort_distinct(struct trie_record *records, size_t count)
 {
     if (count <= SMALL_SORT) {
@@ -120,7 +122,7 @@ static size_t sort_distinct(struct trie_record *records, size_t count)
     for (unsigned d = 0; d < DIGITS; d++) {
         size_t begin = d == 0 ? 0 : end[d - 1];
         size_t part = sort_distinct(records + begin, end[d] - begin);
-        // From front to back, so that only dropped records move to the back.
+        // The loop goes from front to back, so that only dropped records move to the back.
         for (size_t i = 0; kept < begin && i < part; i++)
             swap(&records[kept + i], &records[begin + i]);
         kept += part;

@@ -4,12 +4,12 @@
 
 #include "data/build/sorted.h"
 
-// Sorts `records` by key and keeps of each key the record with the greatest offset: the last line
-// wins. Returns how many records are kept. They stand in order at the front, and the dropped ones
-// follow in no order. Takes no memory but the stack.
+// Sorts `records` by key and keeps, for each key, the record with the greatest offset, which is the
+// last line of that key. Returns the number of records that are kept. They are at the front in
+// order; the dropped records follow in any order. Allocates no memory.
 size_t trie_sort(struct trie_record *records, size_t count);
 
-// As trie_sort, in less time when every record is near its final position.
+// Does the same as trie_sort, and is faster when every record is already near its final position.
 size_t trie_sort_nearly(struct trie_record *records, size_t count);
 
 #endif

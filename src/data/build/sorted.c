@@ -1,4 +1,4 @@
-// Finding a rank among sorted records: a binary search for its part, then its block by division.
+// Finds the record of a rank: a binary search finds its part, a division finds its block.
 #include "data/build/sorted.h"
 
 size_t trie_sorted_part(const struct trie_sorted *s, uint64_t rank)

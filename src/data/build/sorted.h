@@ -1,4 +1,4 @@
-// Records in key order, in blocks: the input of the nodes and slots of a trie image.
+// Records in key order, stored in blocks. The nodes and slots of a trie image are built from them.
 #ifndef STELE_DATA_BUILD_SORTED_H
 #define STELE_DATA_BUILD_SORTED_H
 
@@ -10,55 +10,57 @@
 
 struct trie_record {
     struct uuid id;
-    uint64_t offset; // of the key's line in the data
+    uint64_t offset; // offset of the key's line in the data file
 };
 
 enum {
-    TRIE_BLOCK = 64,      // records
-    TRIE_PART = 16 << 10, // most records in a part: half a megabyte, which is sorted in cache
+    TRIE_BLOCK = 64,      // records in a block
+    TRIE_PART = 16 << 10, // most records in a part; half a megabyte, so it is sorted in cache
 };
 
-// The beginning of a run of sorted records.
+// The beginning of a part: a run of sorted records.
 struct trie_part {
-    uint64_t rank;  // of its first record among all
-    uint64_t block; // its first block's place in `order`
+    uint64_t rank;  // rank of its first record among all records
+    uint64_t block; // position of its first block in `order`
 };
 
-// Records in key order, of distinct keys, in blocks that may lie anywhere. All blocks of a part are
-// full but its last one. One more part after the last has `count` as its rank, which ends the last.
+// Records of distinct keys in key order. Their blocks may be anywhere in memory. All blocks of a
+// part except its last one are full. `parts` has one element more than `part_count`: its rank is
+// `count`, the end of the last part.
 struct trie_sorted {
-    const struct trie_record *blocks; // of TRIE_BLOCK records each
-    const uint32_t *order;            // numbers of blocks; NULL: they lie in order
-    const struct trie_part *parts;    // part_count and one more
+    const struct trie_record *blocks; // blocks of TRIE_BLOCK records each
+    const uint32_t *order;            // block numbers in key order; NULL: 0, 1, 2 and so on
+    const struct trie_part *parts;    // part_count + 1 elements
     size_t part_count;
-    uint64_t count;
+    uint64_t count; // number of records
 };
 
-// The number of records with keys up to `id`: the rank of the first greater key.
+// Returns the number of records whose key is not greater than `id`, which is the rank of the first
+// greater key.
 uint64_t trie_sorted_after(const struct trie_sorted *s, struct uuid id);
 
-// The number of the part that holds the record of this rank.
+// Returns the number of the part that contains the record of this rank.
 size_t trie_sorted_part(const struct trie_sorted *s, uint64_t rank);
 
-// The key of this rank.
+// Returns the key of this rank.
 struct uuid trie_sorted_key(const struct trie_sorted *s, uint64_t rank);
 
-// A cursor goes from record to record. Callers read its members.
+// A cursor moves from record to record. Callers may read its members.
 struct trie_cursor {
     const struct trie_sorted *sorted;
     const struct trie_record *record;
     size_t part;
     uint64_t rank;
-    uint64_t piece_end; // rank after the last record that lies together with this one
+    uint64_t piece_end; // rank after the last record that directly follows this one in memory
 };
 
-// A cursor at the record of this rank.
+// Returns a cursor at the record of this rank.
 struct trie_cursor trie_cursor_at(const struct trie_sorted *s, uint64_t rank);
 
-// Finds the record of the cursor's rank, which lies in its part.
+// Sets `record` and `piece_end` from the cursor's rank, which must be in the cursor's part.
 void trie_cursor_find(struct trie_cursor *c);
 
-// Moves to the next record. After the last record only `rank` is valid.
+// Moves the cursor to the next record. After the last record only `rank` is valid.
 static inline void trie_cursor_next(struct trie_cursor *c)
 {
     c->record++;
