@@ -54,8 +54,7 @@ enum dataset_trust {
     // After all of the data has been read and compared: every key that exists is found.
     DATASET_TRUST_PROVEN,
     // After samples of the data have been compared. dataset_finish compares the rest. Until then
-    // keys
-    // may be missed, and listed keys may be out of order.
+    // keys may be missed, and listed keys may be out of order.
     DATASET_TRUST_SAMPLED,
 };
 
