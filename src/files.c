@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "data/index_place.h"
+#include "data/index_target.h"
 #include "options.h"
 
 enum { LINKS_MAX = 40 }; // symbolic links followed for one path, as many as Linux follows

@@ -26,25 +26,25 @@ enum { SEARCHES_MAX = 8 }; // of one key while somebody goes on writing to the i
 _Static_assert(DATASET_NO_OFFSET == TRIE_NONE, "both mean: no line");
 
 // A proof notes its findings also for callers that may not change the dataset.
-static struct proof *proof_of(const struct dataset *d)
+static struct verifier *verifier_of(const struct dataset *d)
 {
-    return (struct proof *)(uintptr_t)&d->index->file.proof;
+    return (struct verifier *)(uintptr_t)&d->index->file.verifier;
 }
 
 // Searches again for the keys that were not found, as the index was written to or is damaged.
 static __attribute__((noinline)) bool find_again(const struct dataset *d, const struct uuid *ids,
                                                  size_t count, uint64_t *offsets)
 {
-    struct proof *proof = proof_of(d);
+    struct verifier *verifier = verifier_of(d);
     bool stands = false;
     bool all_known = true;
     for (unsigned searches = 0; searches < SEARCHES_MAX && !stands; searches++) {
-        unsigned round = proof_look(proof);
+        unsigned round = verifier_refresh(verifier);
         all_known = true;
         for (size_t i = 0; i < count; i++)
             if (offsets[i] >= TRIE_UNKNOWN && !trie_find(dataset_trie(d), ids[i], &offsets[i]))
                 all_known = all_known && offsets[i] == TRIE_NONE;
-        stands = proof_stands(proof, round);
+        stands = verifier_round_is_valid(verifier, round);
     }
     for (size_t i = 0; i < count; i++)
         if (offsets[i] == TRIE_UNKNOWN)
@@ -55,8 +55,8 @@ static __attribute__((noinline)) bool find_again(const struct dataset *d, const 
 bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t count,
                        uint64_t *offsets)
 {
-    const struct proof *proof = proof_of(d);
-    unsigned round = proof_round(proof);
+    const struct verifier *verifier = verifier_of(d);
+    unsigned round = verifier_round(verifier);
     bool missed = false;
     bool unknown = false;
     trie_find_many(dataset_trie(d), ids, count, offsets);
@@ -69,7 +69,8 @@ bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
     // A key is reported missing only when nobody has written to the index.
     if (!missed && !unknown)
         return true;
-    return (!unknown && proof_stands(proof, round)) || find_again(d, ids, count, offsets);
+    return (!unknown && verifier_round_is_valid(verifier, round)) ||
+           find_again(d, ids, count, offsets);
 }
 
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
@@ -83,17 +84,17 @@ bool dataset_get(const struct dataset *d, struct uuid id, struct span *value)
 
 unsigned dataset_index_round(const struct dataset *d)
 {
-    return proof_look(proof_of(d));
+    return verifier_refresh(verifier_of(d));
 }
 
 bool dataset_index_stands(const struct dataset *d, unsigned round)
 {
-    return !dataset_index_is_bad(d) && proof_stands(proof_of(d), round);
+    return !dataset_index_is_bad(d) && verifier_round_is_valid(verifier_of(d), round);
 }
 
 bool dataset_index_is_bad(const struct dataset *d)
 {
-    return atomic_load(&proof_of(d)->bad) > 0;
+    return atomic_load(&verifier_of(d)->bad_blocks) > 0;
 }
 
 // ---- values -------------------------------------------------------------------------------------
@@ -231,10 +232,10 @@ unsigned dataset_look(const struct dataset *d)
 
 bool dataset_is_sound(const struct dataset *d)
 {
-    const struct proof *proof = proof_of(d);
-    unsigned round = proof_round(proof);
+    const struct verifier *verifier = verifier_of(d);
+    unsigned round = verifier_round(verifier);
     return dataset_look(d) == 0 && !dataset_index_is_bad(d) && round <= 1 &&
-           proof_stands(proof, round);
+           verifier_round_is_valid(verifier, round);
 }
 
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value)
@@ -313,7 +314,7 @@ bool dataset_may_be_spoiled(const struct dataset *d)
     const struct index_file *file = &dataset_current(d)->file;
     return !mapping_is_damaged(&d->source) && clock_monotonic_ns() >= atomic_load(&d->try_ns) &&
            (atomic_load(&d->is_wrong) || mapping_is_damaged(&file->source) ||
-            dataset_index_is_bad(d) || proof_is_stale(&file->proof));
+            dataset_index_is_bad(d) || verifier_is_stale(&file->verifier));
 }
 
 void dataset_check(struct dataset *d)

@@ -161,7 +161,7 @@ unsigned dataset_look(const struct dataset *d);
 
 // A damaged or overwritten index file is no reason to distrust a key that was found, as each key is
 // compared with the data. But that a key is missing, and the order of keys, is true only as far as
-// the index is sound (data/proof.h). Lookups check that themselves. A caller that reads in order
+// the index is sound (data/verifier.h). Lookups check that themselves. A caller that reads in order
 // calls these two before and after:
 
 // The number of the present round: as long as it lasts, no writing to the index file has been seen.

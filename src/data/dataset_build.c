@@ -171,7 +171,7 @@ static bool take_image(struct dataset *d, struct index *x, struct built *built, 
     built->image = (struct trie_image){0};
     x->figures.index_bytes = built->image_bytes;
     bool opened = trie_open(&x->trie, index_image(x), d->text, error);
-    x->trie.proof = &x->file.proof;
+    x->trie.verifier = &x->file.verifier;
     return opened;
 }
 

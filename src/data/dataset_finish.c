@@ -52,12 +52,12 @@ _Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "parts are whole blocks
 // elsewhere before it is moved there. A part that cannot be mapped stays in memory.
 static void replace_memory_by_file(struct index *x, int fd, char *block)
 {
-    const struct proof *proof = &x->file.proof;
+    const struct verifier *verifier = &x->file.verifier;
     for (size_t at = 0; at < x->image.memory.len; at += REMAP_BYTES) {
         size_t left = x->image.memory.len - at;
         size_t len = left < REMAP_BYTES ? left : REMAP_BYTES;
-        size_t image_left = proof->image.len > at ? proof->image.len - at : 0;
-        if (!part_is_good(fd, at, len < image_left ? len : image_left, proof->sums, block))
+        size_t image_left = verifier->image.len > at ? verifier->image.len - at : 0;
+        if (!part_is_good(fd, at, len < image_left ? len : image_left, verifier->sums, block))
             return;
         void *part = mapping_map(NULL, len, MAP_POPULATE, fd, INDEX_WRITER_IMAGE_AT + at);
         if (part == MAP_FAILED)
@@ -90,15 +90,15 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
         return;
     }
     // The checksums are those of the image in memory.
-    if (!index_file_stands(&x->file, image, sums, &file, !x->written))
+    if (!index_file_finish(&x->file, image, sums, &file, !x->written))
         return;
-    if (!proof_ripen(&x->file.proof, cancel))
+    if (!verifier_await_old_times(&x->file.verifier, cancel))
         return;
     char *block = malloc(INDEX_BLOCK);
-    if (!x->written && block != NULL && proof_is_whole(&x->file.proof))
+    if (!x->written && block != NULL && verifier_is_complete(&x->file.verifier))
         replace_memory_by_file(x, d->writer.fd, block);
     else
-        (void)proof_all(&x->file.proof, cancel, &error);
+        (void)verifier_check_all(&x->file.verifier, cancel, &error);
     free(block);
 }
 
@@ -184,9 +184,9 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
 // Compares all blocks. Also true when it was cancelled before a bad block was found.
 static bool verify_blocks(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    struct proof *proof = &d->index->file.proof;
+    struct verifier *verifier = &d->index->file.verifier;
     struct error fault;
-    if (!proof_ripen(proof, cancel) || proof_all(proof, cancel, &fault))
+    if (!verifier_await_old_times(verifier, cancel) || verifier_check_all(verifier, cancel, &fault))
         return true;
     error_set(error, "'%s' is damaged: %s", d->index_path, fault.text);
     return false;
@@ -200,7 +200,7 @@ bool dataset_verify(struct dataset *d, struct error *error)
 
 static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    if (!proof_is_whole(&d->index->file.proof) && !verify_blocks(d, cancel, error))
+    if (!verifier_is_complete(&d->index->file.verifier) && !verify_blocks(d, cancel, error))
         return false;
     if (!d->content_unverified)
         return true;
@@ -241,7 +241,7 @@ static void note_proof(struct dataset *d, const atomic_bool *cancel)
     now.sample = then->sample;
     now.content = then->content;
     if (is_untouched(d))
-        (void)index_writer_stamp(d->index_path, &now);
+        (void)index_writer_set_identity(d->index_path, &now);
 }
 
 void dataset_finish(struct dataset *d, const atomic_bool *cancel)

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/dataset_internal.h"
-#include "data/index_place.h"
+#include "data/index_target.h"
 
 enum {
     WAIT_TURN_NS = 20000000,        // between two looks at another builder
@@ -72,10 +72,11 @@ static bool open_image(struct dataset *d, struct index *x, struct error *error)
     if (at_once == 0)
         at_once = DATASET_VERIFY_AT_ONCE;
     d->blocks_unverified = file->image.len > at_once && file->copy.ptr == NULL;
-    bool good = d->blocks_unverified ? proof_has(&file->proof, file->image.ptr, TRIE_HEAD_BYTES)
-                                     : proof_all(&file->proof, NULL, &fault);
+    bool good = d->blocks_unverified
+                    ? verifier_check(&file->verifier, file->image.ptr, TRIE_HEAD_BYTES)
+                    : verifier_check_all(&file->verifier, NULL, &fault);
     good = good && trie_open(&x->trie, file->image, d->text, &fault);
-    x->trie.proof = &file->proof;
+    x->trie.verifier = &file->verifier;
     if (good && x->trie.count != file->facts.keys) {
         error_set(&fault, "header and image count other keys");
         good = false;
@@ -133,7 +134,7 @@ static enum index_lock open_writer(struct dataset *d, struct error *error)
 {
     return d->settings.index_path != NULL
                ? index_writer_open(&d->writer, d->index_path, error)
-               : index_writer_open_beside(&d->writer, d->index_path, error);
+               : index_writer_open_default(&d->writer, d->index_path, error);
 }
 
 // Waits a moment for the process that builds the index. Returns false when it has had enough time:
@@ -160,7 +161,7 @@ static bool is_misplaced(const struct dataset *d, struct error *error)
         error_set(error, "'%s' is the data file and cannot be its index", d->index_path);
         return true;
     }
-    if (!index_place_is_of_other(d->index_path, &data))
+    if (!index_target_is_of_other_data(d->index_path, &data))
         return false;
     error_set(error, "'%s' is the index of another data file and is not replaced", d->index_path);
     return true;

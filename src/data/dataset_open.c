@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "data/dataset_internal.h"
-#include "data/index_place.h"
+#include "data/index_target.h"
 
 enum { TURNS_MAX = 100 }; // of a symbolic link, each in the moment in which it is opened
 

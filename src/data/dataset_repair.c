@@ -30,12 +30,12 @@ bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct err
         return true;
     }
     // Blocks compared while the file's times are young would have to be compared again.
-    (void)proof_ripen(&file->proof, cancel);
-    if (proof_all(&file->proof, cancel, &reason))
+    (void)verifier_await_old_times(&file->verifier, cancel);
+    if (verifier_check_all(&file->verifier, cancel, &reason))
         return false;
-    error_set(
-        error, "'%s' %s%s", d->index_path,
-        proof_round(&file->proof) > 1 ? "was overwritten in place: " : "is damaged: ", reason.text);
+    error_set(error, "'%s' %s%s", d->index_path,
+              verifier_round(&file->verifier) > 1 ? "was overwritten in place: " : "is damaged: ",
+              reason.text);
     return true;
 }
 

@@ -1,5 +1,6 @@
-// The rule for times is git's ("racy git"): a file that changes in the same tick of the clock in
-// which it is read may look unchanged, so times that are so young prove nothing.
+// Computes the identity of a file and compares it. The rule for times is the one that git uses
+// ("racy git"). A file that changes in the same tick of the clock in which it is read keeps its
+// times. So times that are only a tick older than the reading prove nothing.
 #include "data/identity.h"
 
 #include <stdlib.h>
@@ -9,15 +10,15 @@
 #include "base/random.h"
 
 enum {
-    RACY_NS = 2000000000, // the coarsest clock of a file system in use: FAT's 2 s
-    ENDS_BYTES = 64 * 1024,
-    SAMPLE_BLOCKS = 64,
-    SAMPLE_BLOCK_BYTES = 4096,
-    CONTENT_BLOCK = 1024 * 1024,
-    CONTENT_TURN = 64, // blocks between two reports of progress and checks of `cancel`
+    RACY_NS = 2000000000,        // one tick of the coarsest file system, which is FAT
+    ENDS_BYTES = 64 * 1024,      // bytes of the sample at each end of the file
+    SAMPLE_BLOCKS = 64,          // number of other blocks of the sample
+    SAMPLE_BLOCK_BYTES = 4096,   // bytes of such a block
+    CONTENT_BLOCK = 1024 * 1024, // bytes of a block with a checksum of its own
+    CONTENT_TURN = 64,           // blocks between two reports of progress
 };
 
-// Beyond the year 2262 it wraps, which a file system's time may well do: times are only compared.
+// After the year 2262 the result wraps. That does no harm, as times are only compared.
 static int64_t nanoseconds(struct timespec t)
 {
     return (int64_t)((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
@@ -47,6 +48,7 @@ bool identity_is_proven(const struct identity *then, const struct identity *now)
            is_long_before(then->changed_ns, then->read_ns);
 }
 
+// Returns the `len` bytes of the text from `at` on, or fewer at its end.
 static struct span part_of(struct span text, uint64_t at, uint64_t len)
 {
     if (at >= text.len)

@@ -1,8 +1,11 @@
-// The identity of a data file's content, by which an index knows the file it was built from.
+// The identity of a data file's content. An index file stores it, to recognize the data file that
+// it was built from.
 //
-// Size, inode and times prove much without reading the content. The sample takes well under a
-// millisecond and shows most other content, but no change between its blocks. The checksum of the
-// content proves it, and takes reading all of it.
+// Three things identify the content:
+// * Size, inode and times. They often prove that the content is the same, without reading it.
+// * A checksum of samples of the content. It takes well under a millisecond and detects most other
+//   content, but no change between the samples.
+// * A checksum of the whole content. It proves that the content is the same, but all of it is read.
 #ifndef STELE_DATA_IDENTITY_H
 #define STELE_DATA_IDENTITY_H
 
@@ -13,41 +16,42 @@
 
 #include "base/bytes.h"
 
-// Times are nanoseconds since 1970, UTC. The file system's clock gives them, but the wall clock
-// gives `read_ns`. They are compared only on one machine.
+// Times are nanoseconds since 1970, UTC. `read_ns` is from the wall clock, the others are from the
+// clock of the file system. Only times of the same machine are compared.
 struct identity {
-    uint64_t bytes;
+    uint64_t bytes; // size of the file
     uint64_t inode;
-    int64_t modified_ns; // st_mtim
-    int64_t changed_ns;  // st_ctim: the last change of content, name or permissions
+    int64_t modified_ns; // st_mtim: last change of the content
+    int64_t changed_ns;  // st_ctim: last change of content, name or permissions
     int64_t read_ns;     // time when reading the content began
-    uint64_t seed;       // chooses the blocks of the sample
-    uint64_t sample;     // identity_sample
-    uint64_t content;    // identity_content
+    uint64_t seed;       // random number that chooses the blocks of the sample
+    uint64_t sample;     // checksum of the sample (identity_sample)
+    uint64_t content;    // checksum of the whole content (identity_content)
 };
 
-// The identity of the file with this status: size, inode and times, `read_ns` as of now, and 0 for
-// the checksums.
+// Returns the identity of the file with this status. `read_ns` is the present time, and the
+// checksums and the seed are 0.
 struct identity identity_of_file(const struct stat *status);
 
-// Whether the file of `now` must have the content of `then`, without reading it. Size, inode and
-// times are the same, and the times are so much older than the reading of `then` that a later
-// change would show in them.
+// Whether the file of `now` certainly has the content of `then`. It has when size, inode and times
+// are the same, and the times are so much older than `then->read_ns` that every later change would
+// have changed them. Does not read the content.
 bool identity_is_proven(const struct identity *then, const struct identity *now);
 
-// A checksum of the first and the last 64 KiB and of 64 blocks of 4 KiB, which `seed` chooses. As
-// long as the seed is secret, nobody knows which changes would go unnoticed.
+// Returns a checksum of the first and the last 64 KiB and of 64 blocks of 4 KiB, which `seed`
+// chooses. Whoever does not know the seed cannot choose a change that the checksum misses.
 uint64_t identity_sample(struct span text, uint64_t seed);
 
-// How to report on a long reading and how to end it. A zeroed struct does neither.
+// How to cancel a long reading and where to report its progress. A zeroed struct does neither.
 struct identity_reading {
-    const atomic_bool *cancel; // ends the reading when it becomes true
-    void (*progress)(void *context, uint64_t done, uint64_t total); // bytes
-    void *context;
+    const atomic_bool *cancel; // the reading ends when this becomes true; may be NULL
+    // Receives the bytes that are read and the bytes of the whole content. May be NULL.
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+    void *context; // for `progress`
 };
 
-// Computes a checksum of all the content, on all processors. Returns false, with `*content`
-// unspecified, when it was cancelled or memory is short. `reading` may be NULL.
+// Sets `*content` to a checksum of the whole content, computed on all processors. Returns false,
+// with `*content` unspecified, when it was cancelled or memory is short. `reading` may be NULL.
 bool identity_content(struct span text, uint64_t *content, const struct identity_reading *reading);
 
 #endif

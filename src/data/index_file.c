@@ -1,4 +1,5 @@
-// Opening index files: the header is checked against the file itself before anything is used.
+// Opens index files. The header, the size of the file and the table of checksums are checked before
+// anything else is used.
 #include "data/index_file.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 
 typedef unsigned long long ull;
 
-// What is wrong with the header of a file of this size, or NULL.
+// Returns what is wrong with the header of a file of this size; NULL when nothing is wrong. The
+// text continues a sentence that begins with the name of the file.
 static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
 {
     if (h->magic != INDEX_MAGIC)
@@ -37,7 +39,8 @@ static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
     return NULL;
 }
 
-// Reads the checksums of the blocks into memory. NULL when they are damaged or memory is short.
+// Reads the checksums of the blocks into memory. Returns NULL when they are damaged or memory is
+// short.
 static uint64_t *read_sums(int fd, const struct index_header *h)
 {
     uint64_t bytes = index_block_count(h->image_bytes) * sizeof(uint64_t);
@@ -88,7 +91,7 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
     if (fault == NULL && mapping_look(&f->source) > 0)
         fault = "was cut while it was opened";
     if (fault == NULL) {
-        if (!proof_init(&f->proof, f->image, sums, f->source.fd, &status, false))
+        if (!verifier_init(&f->verifier, f->image, sums, f->source.fd, &status, false))
             fault = strerror(ENOMEM);
         sums = NULL;
     }
@@ -120,7 +123,7 @@ bool index_file_copy(struct index_file *f, struct error *error)
     }
     f->copy = (struct bytes){memory, len};
     f->image = span_of(f->copy.ptr, f->image.len);
-    proof_move(&f->proof, memory);
+    verifier_move(&f->verifier, memory);
     mapping_release(&f->source);
     memory_unmap(f->mapping.ptr, f->mapping.len);
     f->mapping = (struct bytes){NULL, 0};
@@ -137,17 +140,17 @@ bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t
     return mapping_guard(&f->source, fd);
 }
 
-bool index_file_stands(struct index_file *f, struct span image, uint64_t *sums,
+bool index_file_finish(struct index_file *f, struct span image, uint64_t *sums,
                        const struct stat *file, bool whole)
 {
     mapping_watch_end(&f->source);
     f->image = image;
-    return proof_init(&f->proof, image, sums, f->source.fd, file, whole);
+    return verifier_init(&f->verifier, image, sums, f->source.fd, file, whole);
 }
 
 void index_file_close(struct index_file *f)
 {
-    proof_release(&f->proof);
+    verifier_release(&f->verifier);
     mapping_release(&f->source);
     memory_unmap(f->mapping.ptr, f->mapping.len);
     memory_unmap(f->copy.ptr, f->copy.len);

@@ -5,8 +5,9 @@
 //              checksums   one for each 64 KiB of the image; at the next multiple of 8
 //              trailer     checksum of the checksums, INDEX_END
 //
-// All offsets follow from `image_bytes`, and a header that contradicts them is refused. Numbers are
-// in the byte order of the machine that wrote the file; a machine of the other order refuses it.
+// All offsets follow from `image_bytes`. A file with a header that contradicts them is refused.
+// Numbers are in the byte order of the machine that wrote the file; a machine with the other byte
+// order refuses the file.
 #ifndef STELE_DATA_INDEX_FORMAT_H
 #define STELE_DATA_INDEX_FORMAT_H
 
@@ -24,59 +25,64 @@ enum {
     INDEX_VERSION = 2,
     INDEX_BYTE_ORDER = 0x01020304,
     INDEX_IMAGE_AT = 4096,
-    // Bytes with one checksum. A block is compared before its first use, in some microseconds.
+    // Bytes of a block. A block has one checksum, and comparing it takes some microseconds.
     INDEX_BLOCK = 64 * 1024,
 };
 
-// The facts in the header.
+// The facts in the header. All fields but the last have the meaning of those in struct
+// dataset_figures.
 struct index_facts {
-    uint64_t lines; // all counts as in struct dataset_figures
+    uint64_t lines;
     uint64_t malformed;
     uint64_t keys;
     uint64_t duplicates;
     uint64_t value_bytes;
     uint64_t build_ns;
     uint64_t built_at_us;
-    struct identity data; // the data file it was built from
+    struct identity data; // identity of the data file that the index was built from
 };
 
 struct index_header {
     uint64_t magic;
     uint32_t byte_order;
     uint32_t version;
-    uint64_t features; // bits that a reader must know; none is defined, so any bit refuses the file
-    uint64_t file_bytes;
-    uint64_t image_bytes;
-    uint64_t checksums_sum; // the checksum of the checksums
+    uint64_t features;      // bits that a reader must know; none is defined, so it must be 0
+    uint64_t file_bytes;    // size of the index file
+    uint64_t image_bytes;   // size of the trie image
+    uint64_t checksums_sum; // checksum of the table of checksums
     struct index_facts facts;
     unsigned char zeros[INDEX_IMAGE_AT - 6 * 8 - sizeof(struct index_facts) - 8];
-    uint64_t header_sum; // the checksum of all bytes before it
+    uint64_t header_sum; // checksum of all bytes before this field
 };
-_Static_assert(sizeof(struct index_facts) == 15 * 8, "the facts have no holes");
-_Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header is one page, no holes");
+_Static_assert(sizeof(struct index_facts) == 15 * 8, "the facts have no padding");
+_Static_assert(sizeof(struct index_header) == INDEX_IMAGE_AT, "the header has no padding");
 _Static_assert(offsetof(struct index_header, facts.data) == 13 * 8,
-               "what docs/index-format.md tells");
+               "the offset is that in docs/index-format.md");
 
 struct index_trailer {
-    uint64_t checksums_sum;
-    uint64_t magic;
+    uint64_t checksums_sum; // the same as in the header
+    uint64_t magic;         // INDEX_END
 };
 
+// Returns the checksum for the field `header_sum`.
 static inline uint64_t index_header_sum(const struct index_header *h)
 {
     return checksum(span_of((const char *)h, offsetof(struct index_header, header_sum)));
 }
 
+// Returns the number of blocks of an image.
 static inline uint64_t index_block_count(uint64_t image_bytes)
 {
     return checksum_block_count(image_bytes, INDEX_BLOCK);
 }
 
+// Returns the offset of the table of checksums in the file.
 static inline uint64_t index_checksums_at(uint64_t image_bytes)
 {
     return INDEX_IMAGE_AT + (image_bytes + 7) / 8 * 8;
 }
 
+// Returns the size of the whole index file.
 static inline uint64_t index_file_bytes(uint64_t image_bytes)
 {
     return index_checksums_at(image_bytes) + index_block_count(image_bytes) * sizeof(uint64_t) +

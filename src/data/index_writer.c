@@ -1,5 +1,5 @@
-// The file is written with pwrite, never through a mapping, so that a full disk is an error and not
-// a signal.
+// Writes index files. The file is written with pwrite, never through a mapping, because a full disk
+// is then an error and not a signal.
 #include "data/index_writer.h"
 
 #include <errno.h>
@@ -15,26 +15,26 @@
 #include "base/parallel.h"
 #include "base/temporary.h"
 #include "data/index_format.h"
-#include "data/index_place.h"
+#include "data/index_target.h"
 
-_Static_assert((int)INDEX_WRITER_IMAGE_AT == (int)INDEX_IMAGE_AT, "the writer's place is the real");
+_Static_assert((int)INDEX_WRITER_IMAGE_AT == (int)INDEX_IMAGE_AT, "both headers agree");
 
 enum {
-    WRITE_BYTES = 4 * 1024 * 1024, // written between two looks at `cancel`
-    SUM_BYTES = 16 * INDEX_BLOCK,  // read and summed between two looks
-    LOCK_TRIES = 100,              // when other processes remove the lock just as it is opened
+    WRITE_BYTES = 4 * 1024 * 1024, // bytes written between two checks of `cancel`
+    SUM_BYTES = 16 * INDEX_BLOCK,  // bytes of the file read between two checks of `cancel`
+    LOCK_TRIES = 100,              // tries when other processes keep removing the lock
 };
 
-// Whether the file is a lock that no other user can hold: an empty file of this user, for this user
-// only, with one name.
+// Whether the file is a lock that no other user can hold. It is when it is an empty file with a
+// single name that belongs to this user, and no other user has any permission.
 static bool is_lock(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
            (status->st_mode & 077) == 0 && status->st_size == 0;
 }
 
-// Opens the lock, and makes it if it is missing. Leaves a file that is no lock alone. Returns -1
-// with errno; errno is 0 when another kind of file has the name.
+// Opens the lock, or creates it. Sets `*found` to whether it existed. Returns the descriptor, or -1
+// with errno. When a file that is no lock has the name, errno is 0, and the file is left alone.
 static int open_lock(const char *path, bool *found)
 {
     struct stat status;
@@ -66,15 +66,17 @@ static void unlock(struct index_writer *w)
     w->lock_fd = -1;
 }
 
-// Registers the files that a signal which ends the program removes.
+// Registers a file to be removed when a signal ends the program. Returns its number for
+// ending_unregister.
 static unsigned removed_at_end(int fd, const char *path)
 {
     struct stat status;
     return fstat(fd, &status) == 0 ? ending_register(path, &status) : 0;
 }
 
-// Takes the lock and removes the files that a killed builder has left. A builder that finishes or
-// gives up meanwhile removes its lock, and then the file of that name is another one.
+// Takes the lock, and removes the files that a killed builder has left. Another builder may finish
+// and remove its lock between our open and our flock. Then PATH.lock is no longer the file that is
+// locked here, so the lock is opened again.
 static enum index_lock lock(struct index_writer *w, struct error *error)
 {
     for (unsigned tries = 0; tries < LOCK_TRIES; tries++) {
@@ -85,12 +87,13 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
                 continue;
             if (!found || errno != 0)
                 break;
-            temporary_sweep(w->path); // earlier builders had no lock
+            // There is no lock, as another kind of file has its name; earlier builders had none.
+            temporary_sweep(w->path);
             return INDEX_LOCKED;
         }
         if (flock(w->lock_fd, LOCK_EX | LOCK_NB) != 0) {
             int reason = errno;
-            // The file system has no locks, so the file is of no use and no process waits for it.
+            // The file system has no locks, so the file is useless, and no process waits for it.
             if (reason != EWOULDBLOCK && temporary_is_named(w->lock_fd, w->lock))
                 (void)unlink(w->lock);
             close(w->lock_fd);
@@ -126,19 +129,19 @@ static bool init(struct index_writer *w, const char *path, struct error *error)
     return false;
 }
 
-static enum index_lock open_writer(struct index_writer *w, const char *path, bool beside,
+static enum index_lock open_writer(struct index_writer *w, const char *path, bool default_path,
                                    struct error *error)
 {
     enum index_lock outcome = INDEX_UNWRITABLE;
-    enum index_place place = INDEX_PLACE_UNUSABLE;
+    enum index_target target = INDEX_TARGET_UNUSABLE;
     sigset_t signals;
     if (init(w, path, error))
-        place = index_place_look(path, beside, error);
-    w->beside = beside;
-    if (place == INDEX_PLACE_TAKEN)
+        target = index_target_check(path, default_path, error);
+    w->default_path = default_path;
+    if (target == INDEX_TARGET_TAKEN)
         outcome = INDEX_TAKEN;
     ending_block_signals(&signals); // until the files are registered for removal
-    if (place == INDEX_PLACE_FREE)
+    if (target == INDEX_TARGET_FREE)
         outcome = lock(w, error);
     if (outcome == INDEX_LOCKED) {
         w->fd = temporary_new(path, &w->temporary, error);
@@ -159,21 +162,21 @@ enum index_lock index_writer_open(struct index_writer *w, const char *path, stru
     return open_writer(w, path, false, error);
 }
 
-enum index_lock index_writer_open_beside(struct index_writer *w, const char *path,
-                                         struct error *error)
+enum index_lock index_writer_open_default(struct index_writer *w, const char *path,
+                                          struct error *error)
 {
     return open_writer(w, path, true, error);
 }
 
-// Work that takes time proportional to the image is done in parts, so that it can give way to loops
-// (base/yield.h).
+// State of writing or reading the whole image. This takes time proportional to the size of the
+// image, so it is done in parts, between which the thread yields to event loops (base/yield.h).
 struct writing {
     int fd;
     struct span image;
     const atomic_bool *cancel;
-    uint64_t *sums;
-    char *part; // SUM_BYTES of it
-    int error;  // an errno; nothing is done after one
+    uint64_t *sums; // receives the checksums of the blocks
+    char *part;     // buffer of SUM_BYTES
+    int error;      // errno of a failed part, after which the other parts do nothing; 0: none
 };
 
 static bool is_writing(struct writing *w)
@@ -225,7 +228,7 @@ static void sum_part(void *context, unsigned worker, size_t part)
         w->sums[at / INDEX_BLOCK + i] = checksum(checksum_block(read, INDEX_BLOCK, i));
 }
 
-// Computes the checksums of an image that is only in the file.
+// Computes the checksums of an image that is in the file but not in memory.
 static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atomic_bool *cancel)
 {
     struct writing w = {.fd = fd,
@@ -240,15 +243,15 @@ static bool sum_written(int fd, uint64_t image_bytes, uint64_t *sums, const atom
     return summed;
 }
 
-// Reserves room for the whole file, where the file system can do that. A full disk shows here
-// first.
+// Allocates disk space for the whole file, where the file system can do that. So a full disk is
+// noticed before anything is written.
 static bool reserve(int fd, uint64_t bytes)
 {
     return fallocate(fd, 0, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS ||
            errno == EINVAL;
 }
 
-// Writes everything; only the rename is left. Returns false with errno.
+// Writes the whole file; the caller then renames it. Returns false with errno.
 static bool write_file(struct index_writer *w, struct span image, const struct index_facts *facts,
                        const atomic_bool *cancel)
 {
@@ -265,7 +268,7 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
         .facts = *facts,
     };
     bool written = false;
-    // An image that is already in the file may have been longer while it was being built.
+    // While an image was being built in the file, it may have been longer than it is now.
     if (tables == NULL || !reserve(w->fd, file_bytes) || ftruncate(w->fd, (off_t)file_bytes) != 0)
         goto out;
     if (image.ptr != NULL) {
@@ -301,12 +304,12 @@ bool index_writer_publish(struct index_writer *w, struct span image,
         error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
         return false;
     }
-    // Other processes may have changed the names meanwhile.
+    // Other processes may have renamed or removed files in the meantime.
     if (!temporary_is_named(w->fd, w->temporary)) {
-        error_set(error, "cannot write '%s': '%s' was taken away", w->path, w->temporary);
+        error_set(error, "cannot write '%s': '%s' was removed or renamed", w->path, w->temporary);
         return false;
     }
-    if (index_place_look(w->path, w->beside, error) != INDEX_PLACE_FREE)
+    if (index_target_check(w->path, w->default_path, error) != INDEX_TARGET_FREE)
         return false;
     if (rename(w->temporary, w->path) != 0) {
         error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
@@ -315,7 +318,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
     w->locked = false;
     ending_unregister(w->ending_temporary);
     w->ending_temporary = 0;
-    // If this fails, a crash of the machine may bring the old file back; it is then built again.
+    // If this fails, the old file may be back after a crash of the machine; that does no harm.
     (void)file_sync_folder(w->path);
     unlock(w);
     return true;
@@ -346,7 +349,7 @@ void index_writer_clean(const char *path)
     index_writer_close(&leftover);
 }
 
-bool index_writer_stamp(const char *path, const struct identity *data)
+bool index_writer_set_identity(const char *path, const struct identity *data)
 {
     struct index_writer lock_holder;
     struct index_header h;
@@ -356,7 +359,7 @@ bool index_writer_stamp(const char *path, const struct identity *data)
     if (init(&lock_holder, path, NULL) && lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
         lock(&lock_holder, NULL) == INDEX_LOCKED)
         fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    // A file that has another name too may be the index of another file.
+    // A file that also has another name may be the index of another data file, so it is left alone.
     if (fd >= 0 && fstat(fd, &status) == 0 && status.st_nlink == 1 &&
         file_read(fd, &h, sizeof h, 0) && h.magic == INDEX_MAGIC && h.version == INDEX_VERSION &&
         h.header_sum == index_header_sum(&h) && h.facts.data.bytes == data->bytes &&
@@ -364,7 +367,8 @@ bool index_writer_stamp(const char *path, const struct identity *data)
         h.facts.data.content == data->content) {
         h.facts.data = *data;
         h.header_sum = index_header_sum(&h);
-        // If the machine stops while the page is half written, its checksum will be wrong.
+        // If the machine crashes while the page is written, the checksum of the header is wrong,
+        // and the next start builds the index again.
         stamped = file_write(fd, &h, sizeof h, 0);
     }
     if (fd >= 0)

@@ -1,5 +1,5 @@
-// The memory left is read from the system each time. So it includes old datasets that slow clients
-// still read, and the memory of other processes in the same cgroup.
+// The memory left is read from the system each time. So memory of old datasets that slow clients
+// still read, and of other processes in the same cgroup, is not counted as left.
 #include "data/room.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/process.h"
 #include "base/temporary.h"
 
-enum { KEPT_SHARE = 64 }; // one part in so many is kept for uncounted memory, like page tables
+enum { KEPT_SHARE = 64 }; // 1/64 is kept for memory that nobody counts, such as page tables
 
 uint64_t room_in_memory(uint64_t most, uint64_t reserved)
 {
@@ -19,7 +19,7 @@ uint64_t room_in_memory(uint64_t most, uint64_t reserved)
         left = most;
     else
         left -= left / KEPT_SHARE;
-    if (reserved > left / 2) // otherwise a limit set too high would prevent every build
+    if (reserved > left / 2) // otherwise a reservation that is too high would prevent every build
         reserved = left / 2;
     return left > reserved ? left - reserved : 1;
 }

@@ -1,18 +1,20 @@
-// Room for an index: the memory that it may take, and files for an index that memory does not hold.
+// Finds room for an index: the memory that it may use, or a temporary file when that is not enough.
 #ifndef STELE_DATA_ROOM_H
 #define STELE_DATA_ROOM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-// The bytes of memory that an index may still take: what the system has left for this process, at
-// most `most` if that is not 0, less `reserved` bytes for others in this process. At most half is
-// reserved. At least 1.
+// Returns the bytes of memory that an index may use: those that the system has left for this
+// process, less `reserved` bytes for other parts of this process. If `most` is not 0, at most
+// `most` bytes count as left. At most half of the memory left is reserved. The result is at least
+// 1.
 uint64_t room_in_memory(uint64_t most, uint64_t reserved);
 
-// Makes a file without a name, on a disk, for an image that memory does not hold: in $TMPDIR,
-// /var/tmp or /tmp, or beside the file `path`. Returns its descriptor and writes its folder, cut to
-// `size`, into `folder`. -1 when none of them takes a file.
+// Creates a temporary file without a name, on a disk, for an image that does not fit into memory.
+// It is in $TMPDIR, /var/tmp, /tmp or the folder of the file `path`. Writes the name of its folder,
+// cut to `size` bytes, to `folder` and returns its descriptor. Returns -1 when a file can be
+// created in none of them.
 int room_in_file(const char *path, char *folder, size_t size);
 
 #endif

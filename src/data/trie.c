@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "data/lines.h"
-#include "data/proof.h"
 #include "data/slot_search.h"
 #include "data/trie_image.h"
 #include "data/uuid_text.h"
+#include "data/verifier.h"
 
 enum {
     STEP = 8,        // keys of a group that go through a stage together
@@ -113,12 +113,12 @@ static inline uint32_t read_word(const uint32_t *word)
 
 static inline bool needs_verification(const struct trie *t)
 {
-    return t->proof != NULL && !proof_is_whole(t->proof);
+    return t->verifier != NULL && !verifier_is_complete(t->verifier);
 }
 
 IN_TWO_VERSIONS bool is_good(const struct trie *t, bool verify, const void *at, size_t len)
 {
-    return !verify || proof_has(t->proof, at, len);
+    return !verify || verifier_check(t->verifier, at, len);
 }
 
 IN_TWO_VERSIONS bool slots_are_good(const struct trie *t, bool verify, struct range slots)
@@ -186,13 +186,13 @@ IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const stru
 {
     if (!verify)
         return true;
-    if (!proof_has(t->proof, &node->starts[child], 2 * sizeof *node->starts))
+    if (!verifier_check(t->verifier, &node->starts[child], 2 * sizeof *node->starts))
         return false;
     uint32_t end = read_word(&node->starts[child + 1]);
     uint32_t number = end & ~TRIE_NODE;
     return (end & TRIE_NODE) == 0 || number >= t->node_words ||
            t->node_words - number < TRIE_NODE_HEAD ||
-           proof_has(t->proof, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes);
+           verifier_check(t->verifier, &t->nodes[number], TRIE_NODE_HEAD * sizeof *t->nodes);
 }
 
 // Follows the nodes to the leaf for `id`. Where the image is damaged, the result is unknown_leaf

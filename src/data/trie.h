@@ -60,7 +60,7 @@
 #include "data/uuid.h"
 
 struct error;
-struct proof;
+struct verifier;
 
 enum {
     // Most slots of a leaf. With 40 slots and fingerprints of 10 bits, a lookup compares fewer than
@@ -91,7 +91,7 @@ struct trie {
     size_t image_bytes;         // size of the image
     // Verifies the blocks of the image before they are read. NULL: every block is trusted. The
     // caller of trie_open sets it.
-    struct proof *proof;
+    struct verifier *verifier;
 };
 
 // Cost of one lookup, for tests and benchmarks.

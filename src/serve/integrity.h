@@ -1,11 +1,10 @@
 // Damage to the files of the dataset, and what it means for a client's replies.
 //
 // Before a command: on a dataset with damage, a command whose keys cannot be read gets an error.
-// During it: a damaged index (data/proof.h) is noticed while a command reads it. What the command
-// has written in this turn is taken back. The client gets an error or, when a part of the reply has
-// left before, is closed.
-// After it: a client that has read data while more of it was lost is closed, and nothing that it
-// was to be answered in that turn is sent.
+// During it: a damaged index (data/verifier.h) is noticed while a command reads it. What the
+// command has written in this turn is taken back. The client gets an error or, when a part of the
+// reply has left before, is closed. After it: a client that has read data while more of it was lost
+// is closed, and nothing that it was to be answered in that turn is sent.
 #ifndef STELE_SERVE_INTEGRITY_H
 #define STELE_SERVE_INTEGRITY_H
 

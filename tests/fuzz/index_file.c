@@ -350,11 +350,11 @@ static void check_opened(const struct index_file *index, bool verified)
     must(h.file_bytes == index->mapping.len && h.header_sum == index_header_sum(&h) &&
              trailer.magic == INDEX_END && trailer.checksums_sum == h.checksums_sum,
          "a file is whole");
-    struct span sums = {(const char *)index->proof.sums,
+    struct span sums = {(const char *)index->verifier.sums,
                         index_block_count(index->image.len) * sizeof(uint64_t)};
     must(checksum(sums) == h.checksums_sum, "a file's table of checksums is whole");
     must(!verified || index->image.len == 0 || index->image.len > INDEX_BLOCK ||
-             index->proof.sums[0] == checksum(index->image),
+             index->verifier.sums[0] == checksum(index->image),
          "what is verified has its checksum");
     must(f->malformed <= f->lines && f->keys <= f->lines - f->malformed &&
              f->duplicates == f->lines - f->malformed - f->keys && f->value_bytes <= f->data.bytes,
@@ -428,11 +428,11 @@ static void check_file(const struct table *t, const struct memory_file *f, unsig
     struct error error;
     if (!index_file_open(&index, f->path, &error))
         return;
-    bool verified = proof_all(&index.proof, NULL, &error);
+    bool verified = verifier_check_all(&index.verifier, NULL, &error);
     struct identity claimed = index.facts.data;
     check_opened(&index, verified);
     if (verified && (flags & INPUT_HUGE) != 0 && index_file_copy(&index, &error))
-        must(proof_all(&index.proof, NULL, &error), "a copy is the same");
+        must(verifier_check_all(&index.verifier, NULL, &error), "a copy is the same");
     check_image(t, index.image, false);
     index_file_close(&index);
     // While a large index is verified, it serves; what that may do has been tried above.

@@ -264,23 +264,25 @@ static void check_parts(void)
     atomic_bool cancel = false;
     forge_write(path, &good);
     require(index_file_open(&f, path, &error), "%s", error.text);
-    ok(proof_all(&f.proof, &cancel, &error), "verified");
+    ok(verifier_check_all(&f.verifier, &cancel, &error), "verified");
     struct buf before = {0};
     buf_append(&before, f.image);
     const char *mapped = f.image.ptr;
     ok(index_file_copy(&f, &error) && f.image.ptr != mapped &&
            span_equal(f.image, buf_span(&before)),
        "a copy holds the same");
-    ok(proof_all(&f.proof, NULL, &error) && proof_is_whole(&f.proof), "and is verified");
+    ok(verifier_check_all(&f.verifier, NULL, &error) && verifier_is_complete(&f.verifier),
+       "and is verified");
     index_file_close(&f);
     require(index_file_open(&f, path, &error) && index_file_copy(&f, &error), "%s", error.text);
     f.copy.ptr[f.copy.len / 2] ^= 1;
-    ok(!proof_all(&f.proof, &cancel, &error) && strstr(error.text, "block 0 of 1") != NULL,
+    ok(!verifier_check_all(&f.verifier, &cancel, &error) &&
+           strstr(error.text, "block 0 of 1") != NULL,
        "it is the copy that is verified");
     index_file_close(&f);
     require(index_file_open(&f, path, &error), "%s", error.text);
     atomic_store(&cancel, true);
-    ok(proof_all(&f.proof, &cancel, &error) && !proof_is_whole(&f.proof),
+    ok(verifier_check_all(&f.verifier, &cancel, &error) && !verifier_is_complete(&f.verifier),
        "cancelled: nothing was found so far");
     index_file_close(&f);
     ok(f.image.ptr == NULL && f.mapping.ptr == NULL && f.copy.ptr == NULL, "closed");

@@ -44,7 +44,7 @@ static void check_lock(void)
     index_writer_clean(path);
     is_number(files_beside(path), 2, "a builder at work is not cleaned away");
     const struct identity any = {0};
-    ok(!index_writer_stamp(path, &any), "nor is a file stamped beside it");
+    ok(!index_writer_set_identity(path, &any), "nor is a file stamped beside it");
     index_writer_close(&w);
     is_number(files_beside(path), 0, "given up: gone");
     index_writer_close(&w);
@@ -334,7 +334,7 @@ static void check_image_in_place(void)
         ok(span_equal(buf_span(&files[0]), buf_span(&files[1])), "an image of %zu bytes in place",
            lengths[i]);
         struct index_file f;
-        ok(index_file_open(&f, path, &error) && proof_all(&f.proof, NULL, &error) &&
+        ok(index_file_open(&f, path, &error) && verifier_check_all(&f.verifier, NULL, &error) &&
                span_equal(f.image, span_of(image, lengths[i])) &&
                memcmp(&f.facts, &facts, sizeof facts) == 0,
            "is read back with all facts");
@@ -358,13 +358,13 @@ static void check_stamp(void)
 #define REFUSES(what, change)                                                                      \
     other = id;                                                                                    \
     other.change;                                                                                  \
-    ok(!index_writer_stamp(path, &other), "no stamp with " what)
+    ok(!index_writer_set_identity(path, &other), "no stamp with " what)
     REFUSES("another size", bytes++);
     REFUSES("another sample", sample++);
     REFUSES("other content", content++);
     struct buf after = file_content(path);
     ok(span_equal(buf_span(&before), buf_span(&after)), "the file is as it was");
-    ok(index_writer_stamp(path, &id), "stamped");
+    ok(index_writer_set_identity(path, &id), "stamped");
     buf_release(&after);
     after = file_content(path);
     forge_header(&before)->facts.data = id;
@@ -372,12 +372,12 @@ static void check_stamp(void)
     ok(span_equal(buf_span(&before), buf_span(&after)), "that is all that has changed");
     ok(files_beside(test_path("stamped.data.idx")) == 0, "nothing is left");
     file_patch(path, 90, before.ptr[90] == 'x' ? SPAN("y") : SPAN("x"));
-    ok(!index_writer_stamp(path, &id), "a damaged header is not made to look right");
+    ok(!index_writer_set_identity(path, &id), "a damaged header is not made to look right");
     forge_write(path, &before);
     const char *link = test_path("stamped.link");
     require(symlink(path, link) == 0, "no link");
-    ok(!index_writer_stamp(link, &id), "a link is not followed");
-    ok(!index_writer_stamp(test_path("none"), &id) && !file_exists(test_path("none")),
+    ok(!index_writer_set_identity(link, &id), "a link is not followed");
+    ok(!index_writer_set_identity(test_path("none"), &id) && !file_exists(test_path("none")),
        "no file: none made");
     buf_release(&before);
     buf_release(&after);

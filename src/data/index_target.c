@@ -1,5 +1,6 @@
-// Links are not followed, and only regular files are opened: opening a device may have effects.
-#include "data/index_place.h"
+// Checks the file at the path of an index. Symbolic links are not followed. Only regular files are
+// opened, because opening a device may have side effects.
+#include "data/index_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,8 @@
 #include "base/file.h"
 #include "data/index_format.h"
 
-// Whether the file begins or ends with the magic of an index, in either byte order. When its first
-// bytes are damaged, the last ones may still show what it is.
+// Whether the file begins or ends with the magic number of an index, in either byte order. When the
+// first bytes of an index are damaged, the last ones may still identify it.
 static bool has_magic(int fd, uint64_t bytes)
 {
     uint64_t magic;
@@ -23,7 +24,7 @@ static bool has_magic(int fd, uint64_t bytes)
            (magic == INDEX_END || magic == __builtin_bswap64(INDEX_END));
 }
 
-// Whether all bytes are zeros, or all are ones.
+// Whether all bytes are 0, or all bytes are 0xff.
 static bool is_blank(int fd, uint64_t bytes)
 {
     unsigned char block[64 * 1024];
@@ -39,50 +40,52 @@ static bool is_blank(int fd, uint64_t bytes)
     return true;
 }
 
-// By its content; `fd` is closed.
-static enum index_place look_into(const char *path, int fd, bool blank_is_free, struct error *error)
+// Checks the file by its content. Closes `fd`, which may be -1 with errno.
+static enum index_target check_content(const char *path, int fd, bool blank_is_free,
+                                       struct error *error)
 {
     struct stat status;
-    enum index_place place = INDEX_PLACE_FREE;
+    enum index_target target = INDEX_TARGET_FREE;
     if (fd < 0 || fstat(fd, &status) != 0) {
-        error_set(error, "cannot write '%s': what is there cannot be read: %s", path,
+        error_set(error, "cannot write '%s': the file there cannot be read: %s", path,
                   strerror(errno));
-        place = INDEX_PLACE_UNUSABLE;
+        target = INDEX_TARGET_UNUSABLE;
     } else if (!S_ISREG(status.st_mode) ||
                !(status.st_size == 0 || has_magic(fd, (uint64_t)status.st_size) ||
                  (blank_is_free && is_blank(fd, (uint64_t)status.st_size)))) {
         error_set(error, "cannot write '%s': the file there is no index and is not replaced", path);
-        place = INDEX_PLACE_TAKEN;
+        target = INDEX_TARGET_TAKEN;
     }
     if (fd >= 0)
         close(fd);
-    return place;
+    return target;
 }
 
-enum index_place index_place_look(const char *path, bool blank_is_free, struct error *error)
+enum index_target index_target_check(const char *path, bool blank_is_free, struct error *error)
 {
     struct stat status;
     if (lstat(path, &status) != 0) {
         if (errno == ENOENT)
-            return INDEX_PLACE_FREE;
+            return INDEX_TARGET_FREE;
         error_set(error, "cannot write '%s': %s", path, strerror(errno));
-        return INDEX_PLACE_UNUSABLE;
+        return INDEX_TARGET_UNUSABLE;
     }
     if (S_ISLNK(status.st_mode)) {
         error_set(error, "cannot write '%s': a symbolic link, which is not replaced", path);
-        return INDEX_PLACE_UNUSABLE;
+        return INDEX_TARGET_UNUSABLE;
     }
     if (!S_ISREG(status.st_mode)) {
         error_set(error, "cannot write '%s': not a regular file", path);
-        return INDEX_PLACE_UNUSABLE;
+        return INDEX_TARGET_UNUSABLE;
     }
     if (status.st_size == 0)
-        return INDEX_PLACE_FREE;
-    return look_into(path, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
-                     blank_is_free, error);
+        return INDEX_TARGET_FREE;
+    return check_content(path,
+                         open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+                         blank_is_free, error);
 }
 
-bool index_place_is_of_other(const char *path, const struct stat *data)
+bool index_target_is_of_other_data(const char *path, const struct stat *data)
 {
     struct stat status;
     struct stat other;
