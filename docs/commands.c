@@ -1,38 +1,79 @@
-// Writes docs/commands.md: what the command table says, as a page. `make docs` runs it, and `make
-// test` compares; the words of a command are those of its row, the words about all of them are
-// here.
+// Writes docs/commands.md, a page about all commands. The texts about one command are those of its
+// row in src/commands/; the texts about all commands are here. `make docs` runs this program, and
+// `make check-docs` fails if the page is not what it writes.
 #include <stdio.h>
 
 #include "commands/groups.h"
-#include "commands/rows.h"
 
-static const char head[] =
+static const char head_text[] =
     "# Commands\n"
     "\n"
-    "`make docs` writes this page from the rows of the commands in `src/commands/`; `COMMAND\n"
-    "DOCS` gives clients the same. \"Since\" is the version of Redis that has the command, or of\n"
-    "Stele where Redis does not.\n"
+    "This page lists the commands of Stele, in one table for each group. `make docs` writes it\n"
+    "from the rows of the commands in `src/commands/`. `COMMAND DOCS` gives clients the same "
+    "texts.\n"
     "\n"
-    "The tables also give the flags that `COMMAND INFO` reports, and the words after the name "
-    "that\n"
-    "are keys. A command with a link has a section after the table, for what differs from Redis "
-    "or\n"
-    "changed in its versions.\n"
+    "| column | what it says |\n"
+    "|---|---|\n"
+    "| since | the version of Redis that introduced the command; for commands of Stele's own, the "
+    "version of Stele |\n"
+    "| complexity | how the time of the command grows |\n"
+    "| flags | the flags that `COMMAND INFO` reports |\n"
+    "| keys | which words after the name are keys; \"varies\" if that depends on the other words "
+    "|\n"
     "\n"
-    "The measure is a Redis 7.0 that holds the same data as a read-only replica. Where a command\n"
-    "differs from it, the command says so. For all of them holds:\n"
+    "If the name of a command is a link, a section after the table says how the command differs\n"
+    "from Redis, and what the versions of Redis changed.\n"
     "\n"
-    "- A key is a UUID, in any case. Any other key is one that does not exist.\n"
-    "- Every value is a string, none expires, and there is one database.\n"
-    "- Commands that read other types look at their keys only, not at their options: the reply is\n"
-    "  `WRONGTYPE` when a key exists, otherwise the empty reply of the command.\n"
-    "- A request has at most 1,048,576 words, each of at most 1 MiB: no client sends values to a\n"
-    "  read-only server.\n"
-    "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are made piece by piece as the client reads "
-    "them,\n"
-    "  and other clients are served in between.\n";
+    "Stele is compared with a Redis 7.0 that serves the same data as a read-only replica. These\n"
+    "rules hold for all commands:\n"
+    "\n"
+    "- A key is a UUID, in upper or lower case. A key that is no UUID does not exist.\n"
+    "- Every value is a string, no key expires, and there is one database.\n"
+    "- Commands that read other types, such as lists and hashes, look only at their keys. If one\n"
+    "  of the keys exists, the reply is `WRONGTYPE`. Otherwise it is the reply of Redis to a key\n"
+    "  that does not exist. Options are not checked.\n"
+    "- A request has at most 1,048,576 words, and a word has at most 1 MiB. Larger words are not\n"
+    "  needed, as no client sends values to a read-only server.\n"
+    "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are produced piece by piece as the client "
+    "reads\n"
+    "  them. Other clients are served in between.\n";
 
-// All that Redis 7.0 has and that is no write, to tell which of them are not here.
+static const char administrative_text[] =
+    "Some commands affect all clients, so not every client may use them. The option\n"
+    "`--admin-commands` says which clients may:\n"
+    "\n"
+    "| value | clients that may use administrative commands |\n"
+    "|---|---|\n"
+    "| `local` (the default) | clients on the machine of the server, which use loopback or a unix "
+    "socket |\n"
+    "| `yes` | all clients |\n"
+    "| `no` | no client |\n"
+    "\n"
+    "Any other client receives the error\n"
+    "`NOPERM User default has no permissions to run the '...' command`, and the log reports the\n"
+    "attempt. Between `MULTI` and `EXEC`, the error takes the place of `QUEUED`.\n"
+    "\n"
+    "Three of the commands need something else too: `DEBUG` needs `--enable-debug-command`,\n"
+    "`SHUTDOWN` needs `--enable-shutdown-command yes`, and `STELE.RELOAD` needs a password.\n"
+    "\n"
+    "These commands are administrative:\n";
+
+static const char administrative_in_part_text[] =
+    "These commands are administrative in part: `CLIENT KILL` if it would close the connection of\n"
+    "another client, and `ACL LOG` with `RESET`:\n";
+
+static const char refused_text[] =
+    "These commands would change the data. A request with a wrong number of words is answered\n"
+    "with that error, as in Redis. Any other request is answered with\n"
+    "`READONLY You can't write against a read only replica.`, or with the error that the option\n"
+    "`--write-error` selects.\n";
+
+static const char absent_text[] =
+    "Stele does not know these commands of Redis 7.0, and answers them as it answers any unknown\n"
+    "command. They concern data that a file of strings does not hold, or tasks that a read-only\n"
+    "server does not have.\n";
+
+// All commands of Redis 7.0 that do not write. The page lists those that Stele does not have.
 static const struct {
     enum command_group group;
     const char *names; // separated by spaces
@@ -65,18 +106,21 @@ static const struct {
     {GROUP_TRANSACTIONS, "discard exec multi unwatch watch"},
 };
 
-#define ADMINISTRATIVE_HEADING "Administrative commands"
+static const char administrative_heading[] = "Administrative commands";
+static const char refused_heading[] = "Refused writes";
+static const char absent_heading[] = "Commands of Redis that Stele does not have";
 
 static struct command_index commands;
 
-// ---- what rows there are ------------------------------------------------------------------------
+// ---- choosing rows ------------------------------------------------------------------------------
 
 static bool is_refused(const struct command *c)
 {
     return (c->flags & WRITE) != 0 && c->handler == NULL;
 }
 
-// A container is answered when one of its subcommands is.
+// Returns whether the page lists the entry among the commands that are answered. A container is
+// listed if one of its subcommands is.
 static bool is_answered(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
@@ -86,7 +130,8 @@ static bool is_answered(const struct command_entry *entry)
     return c->handler != NULL || (c->flags & PROTECTED) != 0;
 }
 
-// The next entry from `*at` on that is in the group and refused, or answered; NULL at the end.
+// Returns the next entry of the group, from number `*at` on, that is refused, or answered if
+// `refused` is false. Moves `*at` past it. Returns NULL at the end.
 static const struct command_entry *next(enum command_group group, bool refused, unsigned *at)
 {
     while (*at < commands.count) {
@@ -104,9 +149,9 @@ static bool is_empty(enum command_group group, bool refused)
     return next(group, refused, &at) == NULL;
 }
 
-// ---- words --------------------------------------------------------------------------------------
+// ---- names, links and cells ---------------------------------------------------------------------
 
-// "GET" or "CLIENT GETNAME".
+// Returns the name of a command as a client writes it: "GET" or "CLIENT GETNAME".
 static const char *title(const struct command_entry *entry)
 {
     static char text[COMMAND_FULL_NAME_MAX];
@@ -118,13 +163,13 @@ static const char *title(const struct command_entry *entry)
     return text;
 }
 
-// The anchor of a heading: lower case, spaces become hyphens and other signs vanish.
+// Prints the anchor of a heading: in lower case, with hyphens for spaces, without other signs.
 static void print_anchor(const char *heading)
 {
     for (; *heading != '\0'; heading++)
         if (*heading == ' ')
             putchar('-');
-        else if (*heading != '.' && *heading != '\'')
+        else if (*heading != '.' && *heading != '\'' && *heading != '/')
             putchar(ascii_lower(*heading));
 }
 
@@ -143,8 +188,15 @@ static void print_link(const char *heading)
 static const char *group_heading(enum command_group group)
 {
     static char text[64];
-    if (group == GROUP_MODULE)
-        return "Commands of Stele's own";
+    switch (group) {
+    case GROUP_GEO: return "Geospatial commands";
+    case GROUP_HYPERLOGLOG: return "HyperLogLog commands";
+    case GROUP_MODULE: return "Commands of Stele's own";
+    case GROUP_PUBSUB: return "Pub/sub commands";
+    case GROUP_SORTED_SET: return "Sorted set commands";
+    case GROUP_TRANSACTIONS: return "Transaction commands";
+    default: break;
+    }
     snprintf(text, sizeof text, "%s commands", command_group_name(group));
     text[0] = ascii_upper(text[0]);
     return text;
@@ -197,18 +249,20 @@ static void print_flags(const struct command *c)
     if ((c->flags & (ADMINISTRATIVE | ADMINISTRATIVE_IN_PART)) == 0)
         return;
     printf("%s", before);
-    print_link_as("administrative", ADMINISTRATIVE_HEADING);
+    print_link_as("administrative", administrative_heading);
     printf("%s", (c->flags & ADMINISTRATIVE) != 0 ? "" : " in part");
 }
 
 static void print_keys(const struct command *c)
 {
     if (c->keys.first == 0)
-        return;
-    if (c->keys.last == c->keys.first)
+        printf("%s", (c->flags & MOVABLEKEYS) != 0 ? "varies" : "");
+    else if (c->keys.last == c->keys.first)
         printf("word %d", c->keys.first);
     else if (c->keys.last == -1 && c->keys.first == 1 && c->keys.step == 1)
         printf("all words");
+    else if (c->keys.step == 1)
+        printf("words %d to %d", c->keys.first, c->keys.last);
     else
         printf("words %d to %d, in steps of %d", c->keys.first, c->keys.last, c->keys.step);
 }
@@ -247,13 +301,13 @@ static void print_row(const struct command_entry *entry)
     printf(" |\n");
 }
 
-// What is to be said of a command besides its row.
+// Prints the section of a command: its differences from Redis and its history.
 static void print_section(const struct command_entry *entry)
 {
     const struct command *c = entry->command;
     printf("\n### %s\n\n", title(entry));
     if (c->deviation != NULL)
-        printf("**Not as in Redis:** %s\n", c->deviation);
+        printf("**Differs from Redis:** %s\n", c->deviation);
     if (c->deviation != NULL && (c->history != NULL || c->deprecated_since != NULL))
         printf("\n");
     for (const struct command_change *h = c->history; h != NULL && h->since != NULL; h++)
@@ -290,7 +344,7 @@ static void print_group(enum command_group group)
             print_section(entry);
 }
 
-// A list of the rows that have the flag.
+// Prints a list of the commands that have the flag.
 static void print_flagged(uint64_t flag)
 {
     printf("\n");
@@ -304,34 +358,15 @@ static void print_flagged(uint64_t flag)
 
 static void print_administrative(void)
 {
-    printf("\n## " ADMINISTRATIVE_HEADING "\n"
-           "\n"
-           "What concerns all clients is not for every client. `--admin-commands` says for whom:\n"
-           "`local` (the default) for those on the server's machine, over loopback or a unix "
-           "socket; `yes` for\n"
-           "all; `no` for none. Others are answered\n"
-           "`NOPERM User default has no permissions to run the '...' command`, and the log says "
-           "so. Between\n"
-           "`MULTI` and `EXEC` that is the answer in the place of `QUEUED`. `DEBUG`, `SHUTDOWN` "
-           "and\n"
-           "`STELE.RELOAD` need something else besides: `--enable-debug-command`, "
-           "`--enable-shutdown-command yes`,\n"
-           "a password. These commands are administrative:\n");
+    printf("\n## %s\n\n%s", administrative_heading, administrative_text);
     print_flagged(ADMINISTRATIVE);
-    printf("\nOf these a part is: `CLIENT KILL` where it closes other clients than the one that "
-           "asks, and\n`ACL LOG` with `RESET`.\n");
+    printf("\n%s", administrative_in_part_text);
     print_flagged(ADMINISTRATIVE_IN_PART);
 }
 
 static void print_refused(void)
 {
-    printf("\n## Refused writes\n"
-           "\n"
-           "A wrong number of words is told first; then the answer is\n"
-           "`READONLY You can't write against a read only replica.`\n"
-           "\n"
-           "| group | commands |\n"
-           "|---|---|\n");
+    printf("\n## %s\n\n%s\n| group | commands |\n|---|---|\n", refused_heading, refused_text);
     for (int group = 0; group < COMMAND_GROUPS; group++) {
         const struct command_entry *entry;
         if (is_empty((enum command_group)group, true))
@@ -343,19 +378,19 @@ static void print_refused(void)
     }
 }
 
-// Those of a group that have no row; how many.
-static unsigned print_missing(const char *names, bool really)
+// Counts the names that have no row, and prints them if `print` is set. Returns their number.
+static unsigned print_missing(const char *names, bool print)
 {
     unsigned count = 0;
     while (*names != '\0') {
         size_t len = strcspn(names, " ");
         if (command_find(&commands, span_of(names, len)) == NULL) {
             count++;
-            if (really)
+            if (print)
                 printf(" `");
-            for (size_t i = 0; really && i < len; i++)
+            for (size_t i = 0; print && i < len; i++)
                 putchar(ascii_upper(names[i]));
-            if (really)
+            if (print)
                 putchar('`');
         }
         names += len + (names[len] == ' ');
@@ -365,14 +400,7 @@ static unsigned print_missing(const char *names, bool really)
 
 static void print_absent(void)
 {
-    printf("\n## What Redis 7.0 has besides\n"
-           "\n"
-           "These are unknown commands here: they are about data that a file of strings does not "
-           "hold,\n"
-           "or about what a read-only server does not do.\n"
-           "\n"
-           "| group | commands |\n"
-           "|---|---|\n");
+    printf("\n## %s\n\n%s\n| group | commands |\n|---|---|\n", absent_heading, absent_text);
     for (unsigned i = 0; i < sizeof redis_commands / sizeof *redis_commands; i++) {
         if (print_missing(redis_commands[i].names, false) == 0)
             continue;
@@ -385,14 +413,14 @@ static void print_absent(void)
 int main(void)
 {
     command_index_init(&commands, command_groups);
-    printf("%s\n## Contents\n\n", head);
+    printf("%s\n## Contents\n\n", head_text);
     print_groups(print_contents);
     printf("- ");
-    print_link(ADMINISTRATIVE_HEADING);
+    print_link(administrative_heading);
     printf("\n- ");
-    print_link("Refused writes");
+    print_link(refused_heading);
     printf("\n- ");
-    print_link("What Redis 7.0 has besides");
+    print_link(absent_heading);
     printf("\n");
     print_groups(print_group);
     print_administrative();
