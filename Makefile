@@ -172,7 +172,8 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o build/$(1)/part
 	$$(Q)$$(CC) $$($(1)_LINK) $$< $$($(1)_PARTS) -o $$@ -lev -lhiredis $$(LDLIBS)
 
 # Faults are injected into a server from outside, or into its parts.
-build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o build/$(1)/parts.a
+build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o build/$(1)/tests/faults/support/hammer.o \
+    build/$(1)/parts.a
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ -lev -lhiredis $$(LDLIBS)
 

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "faults/hammer.h"
+#include "data/dataset.h"
+#include "faults/support/hammer.h"
+#include "support/server.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 enum { RECORDS = 1500 };

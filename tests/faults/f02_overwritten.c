@@ -2,9 +2,15 @@
 // says what it has seen, once. A reload takes what was appended.
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "faults/hammer.h"
+#include "data/dataset.h"
+#include "faults/support/hammer.h"
+#include "support/server.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 enum { RECORDS = 300 };

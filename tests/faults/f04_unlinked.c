@@ -1,7 +1,11 @@
 // The data file and its index file are removed while they are served: nothing changes.
+#include <unistd.h>
+
 #include "data/dataset.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
+#include "support/server.h"
 #include "support/table.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 static const struct table table = {4, 300};

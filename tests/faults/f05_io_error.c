@@ -6,17 +6,23 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "base/mapping.h"
 #include "data/dataset.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
 #include "support/forge.h"
+#include "support/server.h"
 #include "support/service.h"
 #include "support/table.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 #include "unit/support/loops.h"
 

@@ -1,12 +1,18 @@
 // SIGBUS is blocked in no thread, also when whoever starts the server has blocked it: a fault would
 // then end the process whatever it had planned.
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/mapping.h"
 #include "base/parallel.h"
 #include "base/thread.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
+#include "support/server.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 // A mask of signals in /proc, as a number; all ones when it is not told.

@@ -5,19 +5,25 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mapping.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
 #include "net/publisher.h"
 #include "net/server.h"
+#include "support/server.h"
 #include "support/service.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 enum { LARGE = 8 << 20, FIRST_BYTES = 30000 };

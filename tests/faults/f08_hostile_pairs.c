@@ -11,15 +11,19 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/random.h"
 #include "data/uuid_text.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 enum {

@@ -4,15 +4,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "faults/hammer.h"
+#include "faults/support/hammer.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
 #include "support/talk.h"
+#include "support/tap.h"
 #include "support/watch.h"
 
 static const struct table table = {1, 20000};

@@ -3,9 +3,12 @@
 // The first byte of an input tells the length of the pattern, which follows it; the rest is the
 // text. Both are copied into blocks of exactly their size. The rules are those of base/glob.h,
 // followed by recursion here; the texts are short, as that takes its time.
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/glob.h"
 
-#include "fuzz/fuzz.h"
+#include "support/fuzz.h"
 
 enum { PATTERN_MAX = 40, TEXT_MAX = 24, NOT_CASED = 0x80 };
 

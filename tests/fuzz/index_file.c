@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@
 #include "data/trie.h"
 #include "data/trie_image.h"
 #include "data/uuid_text.h"
-#include "fuzz/fuzz.h"
+#include "support/fuzz.h"
 
 _Static_assert(offsetof(struct index_header, zeros) == INPUT_FIELDS, "all fields are in the input");
 

@@ -7,8 +7,10 @@
 #include "data/uuid_text.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "fuzz/fuzz.h"
+#include "support/fuzz.h"
 
 // Digit by digit, as data/uuid.h says it.
 static bool is_uuid(struct span line, struct uuid *id)

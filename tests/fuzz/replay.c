@@ -7,12 +7,13 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fuzz/fuzz.h"
+#include "support/fuzz.h"
 #include "support/talk.h"
 #include "support/tap.h"
 

@@ -4,8 +4,11 @@
 // The first byte of an input says how it is cut and whether the client is unauthenticated; the rest
 // is what arrives. Each piece parsed is a copy that ends at a guard page, and the storage for
 // arguments is exactly as large as the parser is told.
-#include "fuzz/fuzz.h"
+#include <stdlib.h>
+#include <string.h>
+
 #include "resp/resp.h"
+#include "support/fuzz.h"
 #include "support/guard.h"
 
 enum { UNAUTHENTICATED = 1, PLACE_SIZE = 256 * 1024 };

@@ -7,13 +7,18 @@
 // Behind it stand bytes that a client sends, but for 0xff and a letter, which says what happens
 // (see act). At the end everybody reads and everything is delivered, and each client's PING must be
 // answered as its session says. Replies are read as a stream, by a reader that trusts nothing.
+#include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
-#include "fuzz/fuzz.h"
+#include "serve/feed.h"
+#include "serve/session.h"
 #include "serve/transaction.h"
+#include "support/fuzz.h"
 #include "support/service.h"
 #include "support/talk.h"
 #include "unit/support/loops.h"

@@ -6,6 +6,11 @@
 
 #include "support/tap.h"
 
+struct index_header *forge_header(struct buf *file)
+{
+    return (struct index_header *)(void *)file->ptr; // a buf's memory is aligned as malloc's
+}
+
 void forge_copy(struct buf *to, const struct buf *from)
 {
     buf_release(to);

@@ -6,11 +6,8 @@
 #include "base/bytes.h"
 #include "data/index_format.h"
 
-// A file's header, in its bytes. The memory of a buf is aligned as malloc's.
-static inline struct index_header *forge_header(struct buf *file)
-{
-    return (struct index_header *)(void *)file->ptr;
-}
+// The header of the file, in its bytes.
+struct index_header *forge_header(struct buf *file);
 
 // Makes `to`, whatever it held, a copy to be changed.
 void forge_copy(struct buf *to, const struct buf *from);

@@ -2,10 +2,13 @@
 // OBJECT IDLETIME; and the samples of DEBUG PROTOCOL.
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/version.h"
-#include "support/ask.h"
+#include "data/dataset.h"
 #include "support/talk.h"
+#include "support/tap.h"
+#include "unit/support/ask.h"
 
 #define KEY "00000000-0000-4000-8000-000000000001"
 #define LINES KEY " four\n00000000-0000-4000-8000-000000000002 \n"

@@ -2,9 +2,13 @@
 // does not; requests with many keys take many turns.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands/groups.h"
-#include "support/ask.h"
+#include "commands/rows.h"
+#include "serve/session.h"
+#include "support/tap.h"
+#include "unit/support/ask.h"
 
 enum { MANY = 3000, TURNS_MAX = 1000 };
 

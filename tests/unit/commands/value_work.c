@@ -2,8 +2,11 @@
 // same; none of them holds a turn longer than others do, and giving up leaves nothing behind.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "support/ask.h"
+#include "serve/session.h"
+#include "support/tap.h"
+#include "unit/support/ask.h"
 
 enum {
     VALUES = 40,

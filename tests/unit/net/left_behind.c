@@ -1,14 +1,18 @@
 // Clients that are still sent, or ask, what the dataset held before it was replaced: some reloads
 // long they may; then they are closed, so that what is kept for them is bounded. And those whose
 // client is gone, or only seems to be, while nothing is sent.
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
+#include "net/worker.h"
 #include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/pairs.h"
@@ -45,7 +49,7 @@ static void publish(void)
     dataset_close(d); // the snapshot has a reference of its own
     service_publish(&pairs.worker->loop.service);
     worker_close_outdated(pairs.worker);
-    turn(&pairs, 2);
+    pairs_turn(&pairs, 2);
 }
 
 static int64_t connected(void)
@@ -64,8 +68,8 @@ static void check_readers(const char *request, const char *name)
     struct client idle = client_connect(&pairs);
     for (unsigned i = 0; i < READERS; i++) {
         readers[i] = client_connect(&pairs);
-        say(&readers[i], request);
-        turn(&pairs, 3);
+        client_send(&readers[i], request);
+        pairs_turn(&pairs, 3);
         publish();
     }
     is_number((int64_t)(datasets_freed - freed), MORE, "%s: so many datasets are gone", name);
@@ -75,8 +79,8 @@ static void check_readers(const char *request, const char *name)
     counter_set(&pairs.worker->loop.service.stats.outdated_clients, 0);
     for (unsigned i = 0; i < READERS; i++) {
         got.len = 0;
-        for (unsigned j = 0; j < 200 && hear(&readers[i], &got); j++)
-            turn(&pairs, 1);
+        for (unsigned j = 0; j < 200 && client_receive(&readers[i], &got); j++)
+            pairs_turn(&pairs, 1);
         bool is_open = got.len > LARGE;
         open += is_open;
         if (is_open != (i >= MORE))
@@ -84,12 +88,13 @@ static void check_readers(const char *request, const char *name)
         close(readers[i].fd);
     }
     is_number(open, READERS - MORE, "%s: they have all they asked for", name);
-    say(&idle, "PING\r\n");
-    turn(&pairs, 3);
+    client_send(&idle, "PING\r\n");
+    pairs_turn(&pairs, 3);
     got.len = 0;
-    ok(hear(&idle, &got) && span_is(buf_span(&got), "+PONG\r\n"), "%s: others stay", name);
+    ok(client_receive(&idle, &got) && span_is(buf_span(&got), "+PONG\r\n"), "%s: others stay",
+       name);
     close(idle.fd);
-    turn(&pairs, 3);
+    pairs_turn(&pairs, 3);
     publish();
     is_number(connected(), 0, "all are gone");
     buf_release(&got);
@@ -113,16 +118,16 @@ static void check_gone(void)
     require(accepted >= 0, "not accepted");
     worker_adopt(pairs.worker, accepted, ++pairs.last_id, true);
     struct client c = {fd, NULL};
-    say(&c, "CLIENT REPLY OFF\r\nMULTI\r\n");
+    client_send(&c, "CLIENT REPLY OFF\r\nMULTI\r\n");
     snprintf(request, sizeof request, "BITCOUNT %s\r\n", key);
     for (unsigned i = 0; i < 2000; i++)
-        say(&c, request);
-    say(&c, "EXEC\r\n");
-    turn(&pairs, 50);
+        client_send(&c, request);
+    client_send(&c, "EXEC\r\n");
+    pairs_turn(&pairs, 50);
     is_number(connected(), 1, "(it is at work)");
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
-    turn(&pairs, 3);
+    pairs_turn(&pairs, 3);
     is_number(connected(), 0, "a client that is gone is not worked for");
     close(listening);
 }
@@ -138,28 +143,28 @@ static void check_late(void)
     worker_settings_changed(pairs.worker);
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = client_connect(&pairs);
-        say(&clients[i], "PING\r\n");
+        client_send(&clients[i], "PING\r\n");
     }
-    turn(&pairs, 5);
+    pairs_turn(&pairs, 5);
     for (unsigned i = 0; i < CLIENTS; i++) {
-        hear(&clients[i], &got);
+        client_receive(&clients[i], &got);
         if (i % 2 == 0)
-            say(&clients[i], "PING\r\n");
+            client_send(&clients[i], "PING\r\n");
     }
     // The loop stands still.
     require(nanosleep(&(struct timespec){1, 300000000}, NULL) == 0, "no sleep");
     ev_now_update(pairs.loop);
     ev_feed_event(pairs.loop, &pairs.worker->loop.sweep, EV_TIMER);
     ev_invoke_pending(pairs.loop);
-    turn(&pairs, 10);
+    pairs_turn(&pairs, 10);
     for (unsigned i = 0; i < CLIENTS; i++) {
         got.len = 0;
-        bool open = hear(&clients[i], &got);
+        bool open = client_receive(&clients[i], &got);
         answered += open && span_is(buf_span(&got), "+PONG\r\n");
         close(clients[i].fd);
     }
     is_number(answered, CLIENTS / 2, "those who had sent something are answered");
-    turn(&pairs, 10);
+    pairs_turn(&pairs, 10);
     is_number(connected(), 0, "those who had not are closed");
     buf_release(&got);
 }

@@ -3,11 +3,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
+#include "net/conn.h"
+#include "net/worker.h"
 #include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/pairs.h"
@@ -35,29 +38,29 @@ static void check_settling(bool behind, bool killed)
     struct buf got = {0};
     struct client c = client_connect(&pairs);
     struct client other = client_connect(&pairs);
-    say(&c, "HELLO 3\r\nSUBSCRIBE news\r\n");
-    turn(&pairs, 3);
+    client_send(&c, "HELLO 3\r\nSUBSCRIBE news\r\n");
+    pairs_turn(&pairs, 3);
     snprintf(request, sizeof request, "GET %s\r\n", key);
-    say(&c, request);
+    client_send(&c, request);
     while ((c.conn->io.events & EV_WRITE) == 0) {
-        turn(&pairs, 1);
+        pairs_turn(&pairs, 1);
         require(counter_get(&pairs.worker->loop.service.stats.connected_clients) == 2,
                 "a client is gone");
     }
-    hear(&c, &got);
-    say(&c, "PING\r\n");
+    client_receive(&c, &got);
+    client_send(&c, "PING\r\n");
     if (killed)
         snprintf(request, sizeof request, "CLIENT KILL ID %llu\r\n",
                  (unsigned long long)c.conn->session.id);
-    say(&other, killed ? request : "PUBLISH news today\r\n");
+    client_send(&other, killed ? request : "PUBLISH news today\r\n");
     // libev calls for the latest first.
     ev_feed_event(pairs.loop, behind ? &other.conn->io : &c.conn->io,
                   EV_READ | (behind ? 0 : EV_WRITE));
     ev_feed_event(pairs.loop, behind ? &c.conn->io : &other.conn->io,
                   EV_READ | (behind ? EV_WRITE : 0));
     ev_invoke_pending(pairs.loop);
-    turn(&pairs, 5);
-    bool open = hear(&c, &got);
+    pairs_turn(&pairs, 5);
+    bool open = client_receive(&c, &got);
     if (killed)
         ok(!open, "%s %s: it is closed", name, order);
     else
@@ -67,7 +70,7 @@ static void check_settling(bool behind, bool killed)
               order);
     close(c.fd);
     close(other.fd);
-    turn(&pairs, 5);
+    pairs_turn(&pairs, 5);
     is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 0,
               "all are gone");
     buf_release(&got);
@@ -85,25 +88,25 @@ static void check_many(void)
     require(listeners != NULL, "no memory");
     for (unsigned i = 0; i < LISTENERS; i++) {
         listeners[i] = client_connect(&pairs);
-        say(&listeners[i], "SUBSCRIBE news\r\n");
-        turn(&pairs, 1);
+        client_send(&listeners[i], "SUBSCRIBE news\r\n");
+        pairs_turn(&pairs, 1);
     }
-    turn(&pairs, 5);
+    pairs_turn(&pairs, 5);
     for (unsigned i = 0; i < LISTENERS; i++)
-        hear(&listeners[i], &got);
-    say(&publisher, "PUBLISH news today\r\n");
+        client_receive(&listeners[i], &got);
+    client_send(&publisher, "PUBLISH news today\r\n");
     alarm(ALARM); // where the loop waits, it does for ever
     while (told < LISTENERS) {
-        say(&asker, "PING\r\n");
+        client_send(&asker, "PING\r\n");
         ev_run(pairs.loop, EVRUN_ONCE);
-        hear(&asker, &pongs);
+        client_receive(&asker, &pongs);
         turns++;
         // What is read in one turn is answered at the begin of the next.
         require(pongs.len >= (turns - 1) * strlen("+PONG\r\n"), "a client waits in turn %u", turns);
         unsigned before = told;
         for (unsigned i = 0; i < LISTENERS; i++) {
             got.len = 0;
-            hear(&listeners[i], &got);
+            client_receive(&listeners[i], &got);
             told += got.len > 0;
         }
         first = first == 0 ? told : first;
@@ -113,15 +116,15 @@ static void check_many(void)
     ok(turns >= 10 && first < LISTENERS / 4, "%u are told in %u turns, %u in the first", told,
        turns, first);
     // They leave in one turn, each of them woken.
-    say(&publisher, "PUBLISH news tomorrow\r\n");
+    client_send(&publisher, "PUBLISH news tomorrow\r\n");
     for (unsigned i = 0; i < LISTENERS; i++)
         close(listeners[i].fd);
-    turn(&pairs, LISTENERS);
+    pairs_turn(&pairs, LISTENERS);
     is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 2,
               "two are left");
     close(publisher.fd);
     close(asker.fd);
-    turn(&pairs, 3);
+    pairs_turn(&pairs, 3);
     free(listeners);
     buf_release(&got);
     buf_release(&pongs);
@@ -137,8 +140,8 @@ static void check_room(size_t size)
     struct client publisher = client_connect(&pairs);
     char *message = malloc(size + 64);
     require(message != NULL, "no memory");
-    say(&slow, "SUBSCRIBE news\r\n");
-    turn(&pairs, 3);
+    client_send(&slow, "SUBSCRIBE news\r\n");
+    pairs_turn(&pairs, 3);
     snprintf(message, 64, "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$%zu\r\n", size);
     size_t head = strlen(message), all = head + size + 2;
     memset(message + head, 'x', size);
@@ -148,22 +151,22 @@ static void check_room(size_t size)
         for (size_t sent = 0; sent < all;) {
             ssize_t count = write(publisher.fd, message + sent, all - sent);
             sent += count > 0 ? (size_t)count : 0;
-            turn(&pairs, 1);
+            pairs_turn(&pairs, 1);
         }
-        turn(&pairs, 2);
+        pairs_turn(&pairs, 2);
     }
     ok(slow.conn->session.pushes.len > 3000000, "messages of %zu bytes: (much has piled up)", size);
     for (unsigned i = 0; i < 10000 && got.len < messages * size; i++) {
-        hear(&slow, &got);
-        turn(&pairs, 1);
+        client_receive(&slow, &got);
+        pairs_turn(&pairs, 1);
     }
     ok(got.len > messages * size, "all of it is read");
-    turn(&pairs, 3);
+    pairs_turn(&pairs, 3);
     ok(pairs.worker->loop.output.owned.cap <= 1024 * 1024, "%zu bytes are kept",
        pairs.worker->loop.output.owned.cap);
     close(slow.fd);
     close(publisher.fd);
-    turn(&pairs, 3);
+    pairs_turn(&pairs, 3);
     free(message);
     buf_release(&got);
 }

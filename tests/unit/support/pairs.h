@@ -1,60 +1,37 @@
-// Clients of one worker whose loop is turned by hand, each at the other end of a socket pair.
-#ifndef STELE_TESTS_PAIRS_H
-#define STELE_TESTS_PAIRS_H
+// Clients of one worker whose event loop is run by the test, each at the other end of a socket
+// pair.
+#ifndef STELE_TESTS_UNIT_PAIRS_H
+#define STELE_TESTS_UNIT_PAIRS_H
 
-#include <errno.h>
 #include <ev.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include "net/conn.h"
-#include "net/worker.h"
-#include "support/tap.h"
+struct buf;
+struct conn;
+struct worker;
 
 struct pairs {
     struct ev_loop *loop;
     struct worker *worker;
-    uint64_t last_id;
+    uint64_t last_id; // id of the newest client
 };
 
 struct client {
-    int fd; // its own end; nonblocking
+    int fd; // the client's end, nonblocking
     struct conn *conn;
 };
 
-static inline struct client client_connect(struct pairs *p)
-{
-    int ends[2];
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
-            "no socket pair");
-    worker_adopt(p->worker, ends[0], ++p->last_id, true);
-    struct link *newest = p->worker->loop.active.previous;
-    return (struct client){ends[1], (struct conn *)((char *)newest - offsetof(struct conn, link))};
-}
+// Connects a client to the worker. Ends the test when it cannot.
+struct client client_connect(struct pairs *p);
 
-static inline void say(const struct client *c, const char *text)
-{
-    require(write(c->fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write");
-}
+// Writes `text` to the server whole, or ends the test.
+void client_send(const struct client *c, const char *text);
 
-// All that has come, behind what `to` holds. False when the connection is closed.
-static inline bool hear(const struct client *c, struct buf *to)
-{
-    for (;;) {
-        char *room = buf_reserve(to, 65536);
-        require(room != NULL, "no memory");
-        ssize_t count = read(c->fd, room, 65536);
-        if (count <= 0)
-            return count < 0 && errno == EAGAIN;
-        to->len += (size_t)count;
-    }
-}
+// Appends everything that has arrived to `to`. Returns false when the connection is closed.
+bool client_receive(const struct client *c, struct buf *to);
 
-static inline void turn(const struct pairs *p, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        ev_run(p->loop, EVRUN_NOWAIT);
-}
+// Runs the loop `times` times without waiting.
+void pairs_turn(const struct pairs *p, unsigned times);
 
 #endif

@@ -1,26 +1,19 @@
-// One command asked of a session on memory, over the lines of a text.
-#ifndef STELE_TESTS_ASK_H
-#define STELE_TESTS_ASK_H
+// The session reads its input from memory, so no socket and no thread take part.
+#include "unit/support/ask.h"
 
 #include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/output.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
 #include "serve/feed.h"
+#include "serve/session.h"
 #include "support/service.h"
 #include "support/tap.h"
 
-struct ask {
-    struct service_group group;
-    struct service service;
-    struct dataset *dataset;
-    struct settings settings;
-};
-
-// `lines` must stay where they are until ask_close.
-static inline void ask_open(struct ask *a, struct span lines)
+void ask_open(struct ask *a, struct span lines)
 {
     struct error error = {""};
     a->settings = test_settings;
@@ -31,16 +24,13 @@ static inline void ask_open(struct ask *a, struct span lines)
     service_init(&a->service, &a->group);
 }
 
-static inline void ask_close(struct ask *a)
+void ask_close(struct ask *a)
 {
     service_release(&a->service);
     dataset_close(a->dataset);
 }
 
-// Asks for at most `most` turns and then hangs up; the reply as far as it came, and in `*turns` how
-// many there were.
-static inline struct buf ask_turns(struct ask *a, const char *command, unsigned most,
-                                   unsigned *turns)
+struct buf ask_turns(struct ask *a, const char *command, unsigned most, unsigned *turns)
 {
     struct session s;
     struct output out = {0};
@@ -65,5 +55,3 @@ static inline struct buf ask_turns(struct ask *a, const char *command, unsigned 
     buf_release(&input);
     return reply;
 }
-
-#endif

@@ -1,50 +1,24 @@
-// A data file of which each byte is known, and many clients that ask a server for it all the time,
-// whatever happens to the file: each reply is what the file held, or an error, or the connection
-// closes; anything else is wrong.
-#ifndef STELE_TESTS_FAULTS_HAMMER_H
-#define STELE_TESTS_FAULTS_HAMMER_H
+// Each thread of the hammer sends a pipeline on all its connections, then reads all replies, so
+// that the server always has requests of many clients to answer.
+#include "faults/support/hammer.h"
 
 #include <errno.h>
-#include <hiredis/hiredis.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/random.h"
-#include "data/uuid_text.h"
-#include "support/server.h"
 #include "support/tap.h"
 
 enum {
-    HAMMER_THREADS = 5,
-    HAMMER_CLIENTS = 10, // each
-    HAMMER_PIPELINE = 6,
-    HAMMER_KEYS = 8, // of an MGET
-    HAMMER_LARGE = 40,
-    HAMMER_TURNS = 20, // of each thread before and behind a fault
+    PIPELINE = 6,  // requests of a connection
+    MGET_KEYS = 8, // of each MGET
+    TURNS = 20,    // pipelines of each thread that hammer_await waits for
 };
 
 // ---- the file -----------------------------------------------------------------------------------
 
-struct held {
-    char key[UUID_TEXT_LEN + 1];
-    size_t line; // where it begins
-    size_t value;
-    size_t end; // where the newline is
-};
-
-struct held_file {
-    struct held *records;
-    size_t count;
-    struct buf text;
-};
-
-// Every 40th value is large, so that it leaves from the mapping.
-static inline void held_make(struct held_file *f, size_t count, bool last_newline)
+void held_make(struct held_file *f, size_t count, bool last_newline)
 {
     uint64_t state = count;
     f->records = calloc(count, sizeof *f->records);
@@ -70,44 +44,31 @@ static inline void held_make(struct held_file *f, size_t count, bool last_newlin
     require(!f->text.oom && f->records != NULL, "no memory");
 }
 
-static inline void held_release(struct held_file *f)
+void held_release(struct held_file *f)
 {
     free(f->records);
     buf_release(&f->text);
 }
 
-static inline struct span held_value(const struct held_file *f, size_t i)
+struct span held_value(const struct held_file *f, size_t i)
 {
     return span_of(f->text.ptr + f->records[i].value, f->records[i].end - f->records[i].value);
 }
 
-static inline bool held_is(const struct held_file *f, size_t i, const redisReply *reply)
+bool held_is(const struct held_file *f, size_t i, const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_STRING &&
            span_equal(span_of(reply->str, reply->len), held_value(f, i));
 }
 
-static inline bool is_refusal(const redisReply *reply)
+bool is_refusal(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "ERR data unreadable", 19) == 0;
 }
 
 // ---- the clients --------------------------------------------------------------------------------
 
-struct hammer {
-    int port;
-    const struct held_file *file;
-    pthread_t threads[HAMMER_THREADS];
-    atomic_bool stop;
-    atomic_ulong turns;
-    atomic_ulong exact;
-    atomic_ulong refused;
-    atomic_ulong closed;
-    atomic_ulong wrong;
-    atomic_flag shown;
-};
-
-enum hammer_ask {
+enum hammer_command {
     ASK_GET,
     ASK_MGET,
     ASK_EXISTS,
@@ -119,30 +80,32 @@ enum hammer_ask {
 };
 
 struct hammer_request {
-    enum hammer_ask ask;
-    size_t keys[HAMMER_KEYS];
+    enum hammer_command command;
+    size_t keys[MGET_KEYS];
 };
 
 struct hammer_client {
     redisContext *context;
-    struct hammer_request requests[HAMMER_PIPELINE];
+    struct hammer_request requests[PIPELINE];
 };
 
-static inline void hammer_send(const struct hammer *h, struct hammer_client *c, uint64_t *state)
+static void hammer_send(const struct hammer *h, struct hammer_client *c, uint64_t *state)
 {
-    const char *words[HAMMER_KEYS + 1] = {"MGET"};
+    const char *words[MGET_KEYS + 1] = {"MGET"};
     int done = 0;
-    for (unsigned i = 0; i < HAMMER_PIPELINE; i++) {
+    for (unsigned i = 0; i < PIPELINE; i++) {
         struct hammer_request *r = &c->requests[i];
         uint64_t chance = splitmix64(state) % 100;
-        r->ask = chance < 50 ? ASK_GET : chance < 75 ? ASK_MGET : (enum hammer_ask)(chance % ASKS);
-        for (unsigned k = 0; k < HAMMER_KEYS; k++) {
+        r->command = chance < 50   ? ASK_GET
+                     : chance < 75 ? ASK_MGET
+                                   : (enum hammer_command)(chance % ASKS);
+        for (unsigned k = 0; k < MGET_KEYS; k++) {
             r->keys[k] = splitmix64(state) % h->file->count;
             words[k + 1] = h->file->records[r->keys[k]].key;
         }
-        switch (r->ask) {
+        switch (r->command) {
         case ASK_GET: redisAppendCommand(c->context, "GET %s", words[1]); break;
-        case ASK_MGET: redisAppendCommandArgv(c->context, HAMMER_KEYS + 1, words, NULL); break;
+        case ASK_MGET: redisAppendCommandArgv(c->context, MGET_KEYS + 1, words, NULL); break;
         case ASK_EXISTS: redisAppendCommand(c->context, "EXISTS %s", words[1]); break;
         case ASK_STRLEN: redisAppendCommand(c->context, "STRLEN %s", words[1]); break;
         case ASK_RANGE: redisAppendCommand(c->context, "GETRANGE %s 1 -1", words[1]); break;
@@ -157,17 +120,17 @@ static inline void hammer_send(const struct hammer *h, struct hammer_client *c, 
         ;
 }
 
-static inline bool hammer_is_right(const struct held_file *f, const struct hammer_request *r,
-                                   const redisReply *reply)
+static bool hammer_is_right(const struct held_file *f, const struct hammer_request *r,
+                            const redisReply *reply)
 {
     struct span value = held_value(f, r->keys[0]);
     bool right = true;
-    switch (r->ask) {
+    switch (r->command) {
     case ASK_GET: return held_is(f, r->keys[0], reply);
     case ASK_MGET:
-        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != HAMMER_KEYS)
+        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != MGET_KEYS)
             return false;
-        for (unsigned k = 0; k < HAMMER_KEYS; k++)
+        for (unsigned k = 0; k < MGET_KEYS; k++)
             right = right && held_is(f, r->keys[k], reply->element[k]);
         return right;
     case ASK_EXISTS: return reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
@@ -177,16 +140,16 @@ static inline bool hammer_is_right(const struct held_file *f, const struct hamme
         return reply->type == REDIS_REPLY_STRING &&
                span_equal(span_of(reply->str, reply->len), span_of(value.ptr + 1, value.len - 1));
     case ASK_ABSENT: return reply->type == REDIS_REPLY_NIL;
-    default: // as many keys as a call finds, all of them known by their number alone
+    default: // SCAN: the number of keys is known, not which ones
         return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
                reply->element[1]->elements == (f->count < 1024 ? f->count : 1024);
     }
 }
 
-// False when the connection has been closed.
-static inline bool hammer_hear(struct hammer *h, struct hammer_client *c)
+// Reads the replies to one pipeline. Returns false when the connection has been closed.
+static bool hammer_receive(struct hammer *h, struct hammer_client *c)
 {
-    for (unsigned i = 0; i < HAMMER_PIPELINE; i++) {
+    for (unsigned i = 0; i < PIPELINE; i++) {
         redisReply *reply = NULL;
         if (redisGetReply(c->context, (void **)&reply) != REDIS_OK)
             return false;
@@ -198,7 +161,7 @@ static inline bool hammer_hear(struct hammer *h, struct hammer_client *c)
             atomic_fetch_add(&h->wrong, 1);
             if (!atomic_flag_test_and_set(&h->shown))
                 diag("wrong: request %d for %s: reply of type %d, %zu bytes: %.60s",
-                     (int)c->requests[i].ask, h->file->records[c->requests[i].keys[0]].key,
+                     (int)c->requests[i].command, h->file->records[c->requests[i].keys[0]].key,
                      reply->type, reply->len, reply->str != NULL ? reply->str : "");
         }
         freeReplyObject(reply);
@@ -206,7 +169,7 @@ static inline bool hammer_hear(struct hammer *h, struct hammer_client *c)
     return true;
 }
 
-static inline void *hammer_run(void *argument)
+static void *hammer_run(void *argument)
 {
     struct hammer *h = argument;
     struct hammer_client clients[HAMMER_CLIENTS] = {0};
@@ -223,10 +186,10 @@ static inline void *hammer_run(void *argument)
             hammer_send(h, &clients[i], &state);
         }
         for (unsigned i = 0; i < HAMMER_CLIENTS; i++) {
-            if (hammer_hear(h, &clients[i]))
+            if (hammer_receive(h, &clients[i]))
                 continue;
             if (clients[i].context->err == REDIS_ERR_IO && errno == EAGAIN)
-                atomic_fetch_add(&h->wrong, 1); // it hangs
+                atomic_fetch_add(&h->wrong, 1); // no reply in time
             atomic_fetch_add(&h->closed, 1);
             redisFree(clients[i].context);
             clients[i].context = NULL;
@@ -239,15 +202,14 @@ static inline void *hammer_run(void *argument)
     return NULL;
 }
 
-// Returns when they are at it for some turns.
-static inline void hammer_await(const struct hammer *h)
+void hammer_await(const struct hammer *h)
 {
     unsigned long turns = atomic_load(&h->turns);
-    while (atomic_load(&h->turns) < turns + (unsigned long)HAMMER_TURNS * HAMMER_THREADS)
+    while (atomic_load(&h->turns) < turns + (unsigned long)TURNS * HAMMER_THREADS)
         poll(NULL, 0, 1);
 }
 
-static inline void hammer_start(struct hammer *h, int port, const struct held_file *file)
+void hammer_start(struct hammer *h, int port, const struct held_file *file)
 {
     *h = (struct hammer){.port = port, .file = file, .shown = ATOMIC_FLAG_INIT};
     for (unsigned i = 0; i < HAMMER_THREADS; i++)
@@ -255,7 +217,7 @@ static inline void hammer_start(struct hammer *h, int port, const struct held_fi
     hammer_await(h);
 }
 
-static inline void hammer_stop(struct hammer *h)
+void hammer_stop(struct hammer *h)
 {
     atomic_store(&h->stop, true);
     for (unsigned i = 0; i < HAMMER_THREADS; i++)
@@ -264,7 +226,7 @@ static inline void hammer_stop(struct hammer *h)
 
 // ---- one question -------------------------------------------------------------------------------
 
-static inline redisContext *hammer_connect(int port)
+redisContext *hammer_connect(int port)
 {
     struct timeval patience = {20, 0};
     redisContext *c = redisConnect("127.0.0.1", port);
@@ -273,9 +235,7 @@ static inline redisContext *hammer_connect(int port)
     return c;
 }
 
-// Asks for every key: those whose line lies wholly before `sound` must have their value, the others
-// the error.
-static inline void hammer_check(int port, const struct held_file *f, size_t sound, const char *name)
+void hammer_check(int port, const struct held_file *f, size_t sound, const char *name)
 {
     redisContext *c = hammer_connect(port);
     size_t exact = 0, refused = 0, sounds = 0;
@@ -293,8 +253,7 @@ static inline void hammer_check(int port, const struct held_file *f, size_t soun
     redisFree(c);
 }
 
-// Whether a section of INFO has that line.
-static inline bool hammer_info(int port, const char *section, const char *line)
+bool hammer_info(int port, const char *section, const char *line)
 {
     redisContext *c = hammer_connect(port);
     redisReply *reply = redisCommand(c, "INFO %s", section);
@@ -306,5 +265,3 @@ static inline bool hammer_info(int port, const char *section, const char *line)
     redisFree(c);
     return has;
 }
-
-#endif

@@ -1,0 +1,28 @@
+// Runs one command in a session that reads from memory, over a dataset made of the lines of a text.
+#ifndef STELE_TESTS_UNIT_ASK_H
+#define STELE_TESTS_UNIT_ASK_H
+
+#include "base/bytes.h"
+#include "serve/service.h"
+#include "serve/settings.h"
+
+struct dataset;
+
+struct ask {
+    struct service_group group;
+    struct service service;
+    struct dataset *dataset;
+    struct settings settings;
+};
+
+// Opens a dataset of `lines`, which must not move before ask_close. Ends the test when it cannot.
+void ask_open(struct ask *a, struct span lines);
+
+void ask_close(struct ask *a);
+
+// Gives `command` to a new session and turns it until the reply is complete, at most `most` times.
+// Returns the reply, or what there is of it; the caller releases it. `*turns` becomes the number of
+// turns.
+struct buf ask_turns(struct ask *a, const char *command, unsigned most, unsigned *turns);
+
+#endif
