@@ -87,12 +87,12 @@ unsigned dataset_index_round(const struct dataset *d)
     return verifier_refresh(verifier_of(d));
 }
 
-bool dataset_index_stands(const struct dataset *d, unsigned round)
+bool dataset_index_round_is_valid(const struct dataset *d, unsigned round)
 {
-    return !dataset_index_is_bad(d) && verifier_round_is_valid(verifier_of(d), round);
+    return !dataset_index_is_damaged(d) && verifier_round_is_valid(verifier_of(d), round);
 }
 
-bool dataset_index_is_bad(const struct dataset *d)
+bool dataset_index_is_damaged(const struct dataset *d)
 {
     return atomic_load(&verifier_of(d)->bad_blocks) > 0;
 }
@@ -217,7 +217,7 @@ bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct 
 
 static struct mapping *index_source_of(const struct dataset *d)
 {
-    return (struct mapping *)(uintptr_t)&dataset_current(d)->file.source;
+    return (struct mapping *)(uintptr_t)&d->index->file.source;
 }
 
 unsigned dataset_damage(const struct dataset *d)
@@ -234,7 +234,7 @@ bool dataset_is_sound(const struct dataset *d)
 {
     const struct verifier *verifier = verifier_of(d);
     unsigned round = verifier_round(verifier);
-    return dataset_look(d) == 0 && !dataset_index_is_bad(d) && round <= 1 &&
+    return dataset_look(d) == 0 && !dataset_index_is_damaged(d) && round <= 1 &&
            verifier_round_is_valid(verifier, round);
 }
 
@@ -263,14 +263,14 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
     return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;
 }
 
-enum { TOLD_DAMAGE = 1, TOLD_OVERWRITTEN = 2, TOLD_APPENDED = 4 };
+enum { REPORTED_DAMAGE = 1, REPORTED_OVERWRITTEN = 2, REPORTED_APPENDED = 4 };
 
-static bool is_news(struct dataset *d, unsigned what)
+static bool is_first_report(struct dataset *d, unsigned what)
 {
-    return (atomic_fetch_or(&d->told, what) & what) == 0 && d->settings.notice != NULL;
+    return (atomic_fetch_or(&d->reported, what) & what) == 0 && d->settings.notice != NULL;
 }
 
-static void tell_damage(struct dataset *d)
+static void report_damage(struct dataset *d)
 {
     char line[1024];
     size_t whole = atomic_load(&d->source.whole);
@@ -287,7 +287,7 @@ static void tell_damage(struct dataset *d)
     d->settings.notice(d->settings.context, true, line);
 }
 
-static void tell(struct dataset *d, const char *what)
+static void report_change(struct dataset *d, const char *what)
 {
     char line[1024];
     snprintf(line, sizeof line, "'%s' %s", d->path, what);
@@ -295,7 +295,7 @@ static void tell(struct dataset *d, const char *what)
 }
 
 // Notes whether somebody has written to the file, which has lost nothing. Changed times may come
-// from a mere touch: where the content is known, dataset_prove decides.
+// from a mere touch: where the content is known, dataset_recheck_content decides.
 static void check_change(struct dataset *d)
 {
     struct stat status;
@@ -304,17 +304,17 @@ static void check_change(struct dataset *d)
     struct identity now = identity_of_file(&status);
     if (now.bytes > d->opened.bytes)
         atomic_store(&d->change, CHANGE_APPENDED);
-    else if (now.modified_ns != atomic_load(&d->same_modified_ns) &&
-             !atomic_load(&d->content_known))
+    else if (now.modified_ns != atomic_load(&d->known_modified_ns) &&
+             !atomic_load(&d->has_checksum))
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
 }
 
 bool dataset_may_be_spoiled(const struct dataset *d)
 {
-    const struct index_file *file = &dataset_current(d)->file;
-    return !mapping_is_damaged(&d->source) && clock_monotonic_ns() >= atomic_load(&d->try_ns) &&
+    const struct index_file *file = &d->index->file;
+    return !mapping_is_damaged(&d->source) && clock_monotonic_ns() >= atomic_load(&d->retry_ns) &&
            (atomic_load(&d->is_wrong) || mapping_is_damaged(&file->source) ||
-            dataset_index_is_bad(d) || verifier_is_stale(&file->verifier));
+            dataset_index_is_damaged(d) || verifier_is_stale(&file->verifier));
 }
 
 void dataset_check(struct dataset *d)
@@ -327,12 +327,12 @@ void dataset_check(struct dataset *d)
     check_change(d);
     unsigned change = atomic_load(&d->change);
     if (mapping_is_damaged(&d->source)) {
-        if (is_news(d, TOLD_DAMAGE))
-            tell_damage(d);
-    } else if (change == CHANGE_OVERWRITTEN && is_news(d, TOLD_OVERWRITTEN)) {
-        tell(d, "was overwritten in place: what is served of it cannot be relied on");
-    } else if (change == CHANGE_APPENDED && is_news(d, TOLD_APPENDED)) {
-        tell(d, "was appended to: it is served as long as it was");
+        if (is_first_report(d, REPORTED_DAMAGE))
+            report_damage(d);
+    } else if (change == CHANGE_OVERWRITTEN && is_first_report(d, REPORTED_OVERWRITTEN)) {
+        report_change(d, "was overwritten in place: what is served of it cannot be relied on");
+    } else if (change == CHANGE_APPENDED && is_first_report(d, REPORTED_APPENDED)) {
+        report_change(d, "was appended to: it is served as long as it was");
     }
 }
 
@@ -351,7 +351,7 @@ bool dataset_last_line_is_unterminated(const struct dataset *d)
 
 const struct dataset_figures *dataset_figures(const struct dataset *d)
 {
-    return &dataset_current(d)->figures;
+    return &d->index->figures;
 }
 
 const char *dataset_path(const struct dataset *d)
@@ -366,19 +366,19 @@ struct span dataset_text(const struct dataset *d)
 
 const struct trie *dataset_trie(const struct dataset *d)
 {
-    return &dataset_current(d)->trie;
+    return &d->index->trie;
 }
 
 const char *dataset_index_status(const struct dataset *d)
 {
     bool damaged = atomic_load(&d->is_wrong) || mapping_is_damaged(index_source_of(d)) ||
-                   dataset_index_is_bad(d);
+                   dataset_index_is_damaged(d);
     return damaged ? DATASET_DAMAGED : atomic_load(&d->status);
 }
 
 bool dataset_index_is_mapped(const struct dataset *d)
 {
-    return dataset_current(d)->found;
+    return d->index->from_file;
 }
 
 const char *dataset_index_path(const struct dataset *d)

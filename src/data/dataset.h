@@ -169,10 +169,10 @@ unsigned dataset_index_round(const struct dataset *d);
 
 // Whether the index is sound, and was sound for everything read in order since dataset_index_round
 // returned `round`.
-bool dataset_index_stands(const struct dataset *d, unsigned round);
+bool dataset_index_round_is_valid(const struct dataset *d, unsigned round);
 
 // Whether a part of the index is known to be damaged. That is for good; open another dataset.
-bool dataset_index_is_bad(const struct dataset *d);
+bool dataset_index_is_damaged(const struct dataset *d);
 
 // Whether no damage was found in the files, and nobody has written to the index file since it was
 // opened. It takes a system call.
@@ -219,13 +219,14 @@ bool dataset_last_line_is_unterminated(const struct dataset *d);
 void dataset_close(struct dataset *d);
 
 // Freeing a dataset takes time proportional to its size. From now on dropping the last reference
-// only calls `unread`, which has the dataset freed by dataset_free on a thread that has the time.
-void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct dataset *d),
-                       void *context);
+// only calls `unreferenced`, which has the dataset freed by dataset_free on a thread that has the
+// time.
+void dataset_on_unreferenced(struct dataset *d,
+                             void (*unreferenced)(void *context, struct dataset *d), void *context);
 void dataset_free(struct dataset *d);
 
 // Whether `status` is of the file that the dataset was opened from, even if it has changed since.
-bool dataset_is_of(const struct dataset *d, const struct stat *status);
+bool dataset_is_from_file(const struct dataset *d, const struct stat *status);
 
 // Whether `status` is of the file that the dataset was opened from, with the size and times it had
 // when it was known to hold the served content.
@@ -233,22 +234,23 @@ bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status);
 
 // Whether the file with this status holds the served content, byte for byte. Where its times do not
 // prove it, all of it is read; when it does, its times are noted. Also false when `*cancel` became
-// true (`cancel` may be NULL), when the content is not known (dataset_remember), or when somebody
-// writes to it meanwhile. Only on the thread of dataset_finish.
-bool dataset_holds(struct dataset *d, const struct stat *status, const atomic_bool *cancel);
+// true (`cancel` may be NULL), when the content is not known (dataset_compute_checksum), or when
+// somebody writes to it meanwhile. Only on the thread of dataset_finish.
+bool dataset_serves_content_of(struct dataset *d, const struct stat *status,
+                               const atomic_bool *cancel);
 
 // Finds the checksum of the content. Where no index file has it, all of the data is read. It stays
 // unknown when the data is more than half of the memory allowed, as reading it would push the
 // served data out of memory. Only on the thread of dataset_finish, after it.
-void dataset_remember(struct dataset *d, const atomic_bool *cancel);
+void dataset_compute_checksum(struct dataset *d, const atomic_bool *cancel);
 
-// Whether the data file was written to or only touched; dataset_prove finds out which. Any thread
-// may call it.
-bool dataset_is_suspect(const struct dataset *d);
+// Whether the data file was written to or only touched; dataset_recheck_content finds out which.
+// Any thread may call it.
+bool dataset_may_be_overwritten(const struct dataset *d);
 
 // Reads the data file and returns whether it holds the served content. When it does not, it counts
 // as overwritten from then on. Only on the thread of dataset_finish.
-bool dataset_prove(struct dataset *d, const atomic_bool *cancel);
+bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel);
 
 // The reference count, for replies that borrow a value: a reference keeps every value of `d` valid.
 struct ref *dataset_ref(struct dataset *d);

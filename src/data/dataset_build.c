@@ -191,7 +191,7 @@ struct index *dataset_build_index(struct dataset *d, struct dataset_report *repo
     bool good = build_where_it_fits(d, &built, &fd, &spare, error);
     if (good) {
         take_counts(&x->figures, &built);
-        x->written = built.in_file && spare < 0;
+        x->in_writer_file = built.in_file && spare < 0;
         good = judge_lines(d, &built, report, error) && take_image(d, x, &built, fd, error);
     }
     if (good) {

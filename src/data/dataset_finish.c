@@ -84,18 +84,19 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     uint64_t *sums = d->writer.sums;
     d->writer.sums = NULL;
     bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image begins at a page
-    if ((!x->written && !aligned) || fstat(d->writer.fd, &file) != 0 ||
-        (!x->written && !index_file_guard(&x->file, image, d->writer.fd, INDEX_WRITER_IMAGE_AT))) {
+    if ((!x->in_writer_file && !aligned) || fstat(d->writer.fd, &file) != 0 ||
+        (!x->in_writer_file &&
+         !index_file_guard(&x->file, image, d->writer.fd, INDEX_WRITER_IMAGE_AT))) {
         free(sums);
         return;
     }
     // The checksums are those of the image in memory.
-    if (!index_file_finish(&x->file, image, sums, &file, !x->written))
+    if (!index_file_finish(&x->file, image, sums, &file, !x->in_writer_file))
         return;
     if (!verifier_await_old_times(&x->file.verifier, cancel))
         return;
     char *block = malloc(INDEX_BLOCK);
-    if (!x->written && block != NULL && verifier_is_complete(&x->file.verifier))
+    if (!x->in_writer_file && block != NULL && verifier_is_complete(&x->file.verifier))
         replace_memory_by_file(x, d->writer.fd, block);
     else
         (void)verifier_check_all(&x->file.verifier, cancel, &error);
@@ -124,7 +125,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     uint64_t start = clock_monotonic_ns();
     const char *outcome = DATASET_IN_MEMORY;
     struct identity_reading reading = {.cancel = cancel};
-    if (x->written)
+    if (x->in_writer_file)
         image.ptr = NULL;
     facts.data.seed = random_number();
     facts.data.sample = identity_sample(d->text, facts.data.seed);
@@ -133,7 +134,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
                        is_cancelled(cancel) ? "stopped before" : "no memory");
     } else if (!is_untouched(d)) {
         // Renaming another file there is no misuse, but an index would then belong to that file.
-        bool replaced = dataset_is_unchanged(d) && !dataset_is_there(d);
+        bool replaced = dataset_is_unchanged(d) && !dataset_path_is_current(d);
         dataset_notice(d, !replaced,
                        replaced ? "'%s' is not written: '%s' was replaced or renamed meanwhile"
                                 : "'%s' is not written: '%s' changed after it was read",
@@ -146,7 +147,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
                        (double)(clock_monotonic_ns() - start) / 1e9);
         if (!d->settings.huge_pages)
             serve_from_file(d, cancel);
-        dataset_know_content(d, facts.data.content);
+        dataset_set_checksum(d, facts.data.content);
         outcome = DATASET_IN_MAPPING;
     }
     index_writer_close(&d->writer);

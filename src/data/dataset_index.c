@@ -117,7 +117,7 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
     if (opened && may_belong(d, &x->file.facts, error) &&
         dataset_copy_to_huge_pages(d, &x->file, error) && open_image(d, x, error) &&
         belongs(d, &x->file.facts, error)) {
-        x->found = true;
+        x->from_file = true;
         x->figures = figures_of(d, &x->file);
         return x;
     }

@@ -1,6 +1,12 @@
-// The parts of a dataset, for the dataset_*.c files alone. dataset_open.c, dataset_index.c and
-// dataset_build.c open one; dataset_finish.c does the work that opening has left; dataset_same.c
-// and dataset_repair.c watch its files; dataset.c reads it.
+// The parts of a dataset, for the dataset*.c files only:
+//
+//   dataset_open.c      opens and frees a dataset
+//   dataset_index.c     maps its index file, or decides that an index is built
+//   dataset_build.c     builds its index
+//   dataset_finish.c    does the work that can wait until the dataset is served
+//   dataset_content.c   tells whether the data file still has the served content
+//   dataset_repair.c    replaces a dataset whose index is wrong
+//   dataset.c           reads keys and values, and detects damage
 #ifndef STELE_DATA_DATASET_INTERNAL_H
 #define STELE_DATA_DATASET_INTERNAL_H
 
@@ -14,52 +20,52 @@
 #include "data/index_writer.h"
 #include "data/trie.h"
 
-// One index of the text. It lies in its own memory, in the file of the writer, or in a mapped index
-// file.
+// One index of the text. Its image is in `image`, in the file of the writer, or in an index file.
 struct index {
     struct trie trie;
     struct dataset_figures figures;
-    struct trie_image image;
-    struct index_file file;
-    bool found;   // opening mapped it from an index file
-    bool written; // it lies in the writer's file, which is mapped but no index file yet
+    struct trie_image image; // the image in anonymous memory; zeroed when it is in a file
+    struct index_file file;  // the mapped file; zeroed when the image is in memory
+    bool from_file;          // opening mapped an index file and built nothing
+    bool in_writer_file;     // the image was built in the writer's file, which is not published yet
 };
 
 struct dataset {
     struct ref ref;
-    void (*unread)(void *context, struct dataset *d); // NULL: it is freed at once
-    void *unread_context;
+    // Called when the last reference is released; NULL: the dataset is freed at once.
+    void (*unreferenced)(void *context, struct dataset *d);
+    void *unreferenced_context;
     struct span text;
     struct index *index;   // NULL until it is opened
-    struct mapping source; // of the text
-    bool mapped;           // the text is our mapping, not the caller's
-    // For finishing:
+    struct mapping source; // guards the text
+    bool text_is_mapped;   // the dataset has mapped the text and unmaps it
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
-    struct identity id;     // of the data file when its reading began, without checksums
-    struct identity opened; // the same when the served content was first opened
-    atomic_uint change;     // an enum change: the change seen in the file, besides damage
-    atomic_uint told;       // the reports that dataset_check has made; bits
-    // Times with which the data file is known to hold the served content (dataset_same.c):
-    _Atomic int64_t same_modified_ns;
-    _Atomic int64_t same_changed_ns;
-    _Atomic int64_t same_read_ns; // time when that became known
-    _Atomic uint64_t content;     // checksum of the content
-    atomic_bool content_known;
+    struct identity id;     // identity of the data file when its reading began, without checksums
+    struct identity opened; // the same when the served content was opened for the first time
+    atomic_uint change;     // an enum change: the change of the data file seen until now
+    atomic_uint reported;   // bits: what dataset_check has reported
+    // Times that the data file had when it was last known to have the served content, and the time
+    // when it was read for that (dataset_content.c).
+    _Atomic int64_t known_modified_ns;
+    _Atomic int64_t known_changed_ns;
+    _Atomic int64_t known_read_ns;
+    _Atomic uint64_t checksum; // checksum of the served content
+    atomic_bool has_checksum;  // `checksum` is set
     struct index_writer writer;
-    // Of a mapped index:
-    bool blocks_unverified;
-    bool content_unverified; // the index probably belongs to the data file, but that is not proven
-    bool content_compared;   // the content proved it, as the data file's times did not
-    struct error fault;      // the fault that finishing has found
-    atomic_bool is_wrong;    // `fault` is set
-    bool rebuilt;            // dataset_open_again opened it
-    _Atomic uint64_t try_ns; // monotonic time from which on a spoiled index may be built anew
+    // State of a mapped index:
+    bool blocks_unverified;    // its blocks have yet to be compared with their checksums
+    bool content_unverified;   // it probably belongs to the data file, but that is not proven
+    bool content_compared;     // the whole content was compared, as times did not prove it
+    struct error fault;        // what is wrong with the index, found by dataset_finish
+    atomic_bool is_wrong;      // `fault` is set
+    bool rebuilt;              // dataset_open_again has opened this dataset
+    _Atomic uint64_t retry_ns; // monotonic time before which a spoiled index is not built again
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };
 
-// A change of the data file that has cut nothing off.
+// A change of the data file that has not truncated it.
 enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 
 // The status of the index in INFO.
@@ -71,90 +77,90 @@ enum change { CHANGE_NONE, CHANGE_APPENDED, CHANGE_OVERWRITTEN };
 
 // ---- dataset_open.c -----------------------------------------------------------------------------
 
-// A dataset of the file at `path` that has neither data nor index yet. NULL with a message when
-// memory is short.
+// Allocates a dataset for the file at `path`, without data and index. Returns NULL with a message
+// when memory is short.
 struct dataset *dataset_new(const char *path, const struct dataset_settings *settings,
                             struct error *error);
 
-// Sets `d->index_path`; NULL when the settings use no index file. Returns false with a message when
-// the path cannot be found.
+// Sets `d->index_path`, which stays NULL when the settings use no index file. Returns false with a
+// message when the real path of the data file cannot be found.
 bool dataset_choose_index_path(struct dataset *d, struct error *error);
 
-// Maps the data file `fd` and opens its index. `d->id` and `d->opened` are set before. Returns
-// false with a message; then the caller closes `d`. `report` may be NULL.
+// Maps the data file `fd` and opens its index. The caller has set `d->id` and `d->opened`. Returns
+// false with a message on failure; the caller then closes `d`. `report` may be NULL.
 bool dataset_open_file(struct dataset *d, int fd, struct dataset_report *report,
                        struct error *error);
 
-// Reports a line of text to the caller who opened the dataset.
+// Passes a line of text to `settings->notice` of the caller who opened the dataset.
 __attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *d, bool warning,
                                                           const char *format, ...);
 
-// Advises the kernel how the mapped data will be read: an advice of madvise. Text that the caller
-// owns is left alone.
+// Advises the kernel how the mapped data will be read. `advice` is one of madvise. Does nothing for
+// text that the caller owns.
 void dataset_advise(const struct dataset *d, int advice);
 
-// Whether the data file is still as it was opened, and no byte that was read of it was lost. Misses
-// a change too soon after the last one to show in the file's times, and changes through a mapping.
+// Whether the data file has the size and time of its opening, and no byte was lost while it was
+// read. Does not detect a change so soon after the one before that the file's times stay the same,
+// or a change through a mapping.
 bool dataset_is_unchanged(struct dataset *d);
 
-// Whether its path still leads to the file that was opened.
-bool dataset_is_there(const struct dataset *d);
+// Whether the path of the dataset still leads to the file that was opened.
+bool dataset_path_is_current(const struct dataset *d);
 
-// The function that runs when the last reference is dropped.
+// Runs when the last reference is released.
 void dataset_release(struct ref *ref);
 
 // ---- dataset_index.c ----------------------------------------------------------------------------
 
-// Returns the index of the mapped data: the index file where it may be used, or one built anew.
-// NULL with a message. Sets `d->status`.
+// Returns the index of the mapped data: the index file if it may be used, otherwise a new index.
+// Returns NULL with a message on failure. Sets `d->status`.
 struct index *dataset_open_index(struct dataset *d, struct dataset_report *report,
                                  struct error *error);
 
 // ---- dataset_build.c ----------------------------------------------------------------------------
 
-// Reads, sorts and indexes the text. Returns NULL with a message when memory is short or malformed
-// lines are refused; `report` then still has the messages of the first of them.
+// Builds the index of the text. Returns NULL with a message when memory is short or there are
+// malformed lines that the settings refuse. `report` has the messages of the first malformed lines
+// in either case; it may be NULL.
 struct index *dataset_build_index(struct dataset *d, struct dataset_report *report,
                                   struct error *error);
 
-// Copies the image to huge pages when the settings ask for it. Without room for a copy the image
-// stays in the file, with a warning. Returns false with a message when copying fails.
+// Copies the image to huge pages if the settings say so. When there is not enough memory for a
+// copy, the image stays in the file, with a warning. Returns false with a message when copying
+// fails.
 bool dataset_copy_to_huge_pages(struct dataset *d, struct index_file *file, struct error *error);
 
-// Reports to the caller who opened the dataset how much work of building is done.
+// Passes the progress of building or reading to `settings->progress`, in bytes of the text.
 void dataset_report_progress(const struct dataset *d, uint64_t done, uint64_t total);
 
-// Unmaps and frees. NULL is accepted.
+// Unmaps and frees an index. NULL is accepted.
 void dataset_index_free(struct index *x);
 
 // ---- dataset_finish.c ---------------------------------------------------------------------------
 
-// Reads all of the data file and compares it with the content that the index file was built from.
-// Returns false with a message when they differ. Also true when it was cancelled before.
+// Reads the whole data file and compares its checksum with that of the content that the index file
+// was built from. Returns false with a message when they differ or memory is short. Returns true
+// when it was cancelled before a difference was found. `cancel` may be NULL.
 bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
                              const atomic_bool *cancel, struct error *error);
 
-// ---- dataset_same.c -----------------------------------------------------------------------------
+// ---- dataset_content.c
+// -----------------------------------------------------------------------------
 
-// Notes that a file with these times holds the served content. `now` was taken before the file was
-// read.
-void dataset_note_times(struct dataset *d, const struct identity *now);
+// Stores that the data file had the served content when it had the times in `now`. `now` must be
+// from before the file was read.
+void dataset_set_known_times(struct dataset *d, const struct identity *now);
 
-// Notes the checksum of the served content.
-void dataset_know_content(struct dataset *d, uint64_t content);
+// Stores the checksum of the served content.
+void dataset_set_checksum(struct dataset *d, uint64_t content);
 
 // ---- one index ----------------------------------------------------------------------------------
 
-// The bytes of the image, in memory or in the file.
+// Returns the bytes of the image, in memory or in a file.
 static inline struct span index_image(const struct index *x)
 {
     return x->file.image.ptr != NULL ? x->file.image
                                      : span_of(x->image.memory.ptr, x->image.memory.len);
-}
-
-static inline const struct index *dataset_current(const struct dataset *d)
-{
-    return d->index;
 }
 
 #endif

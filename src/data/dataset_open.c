@@ -32,7 +32,7 @@ void dataset_notice(const struct dataset *d, bool warning, const char *format, .
 
 void dataset_advise(const struct dataset *d, int advice)
 {
-    if (d->mapped)
+    if (d->text_is_mapped)
         (void)madvise((void *)(uintptr_t)d->text.ptr, d->text.len, advice);
 }
 
@@ -41,17 +41,17 @@ void dataset_advise(const struct dataset *d, int advice)
 void dataset_release(struct ref *ref)
 {
     struct dataset *d = container_of(ref, struct dataset, ref);
-    if (d->unread != NULL)
-        d->unread(d->unread_context, d);
+    if (d->unreferenced != NULL)
+        d->unreferenced(d->unreferenced_context, d);
     else
         dataset_free(d);
 }
 
-void dataset_on_unread(struct dataset *d, void (*unread)(void *context, struct dataset *d),
-                       void *context)
+void dataset_on_unreferenced(struct dataset *d,
+                             void (*unreferenced)(void *context, struct dataset *d), void *context)
 {
-    d->unread = unread;
-    d->unread_context = context;
+    d->unreferenced = unreferenced;
+    d->unreferenced_context = context;
 }
 
 void dataset_free(struct dataset *d)
@@ -59,7 +59,7 @@ void dataset_free(struct dataset *d)
     dataset_index_free(d->index);
     index_writer_close(&d->writer);
     mapping_release(&d->source);
-    if (d->mapped)
+    if (d->text_is_mapped)
         memory_unmap((char *)(uintptr_t)d->text.ptr, d->text.len);
     free(d->index_path);
     free(d);
@@ -116,7 +116,7 @@ static bool map_text(struct dataset *d, int fd, struct error *error)
         if (text == MAP_FAILED)
             goto fail;
         d->text = span_of(text, d->opened.bytes);
-        d->mapped = true;
+        d->text_is_mapped = true;
         m->begin = text;
         m->len = d->text.len;
         atomic_init(&m->end, m->begin + m->len - 1);
@@ -226,7 +226,7 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
     if (fd >= 0) {
         d->id = identity_of_file(&status);
         d->opened = d->id;
-        dataset_note_times(d, &d->id);
+        dataset_set_known_times(d, &d->id);
         opened = dataset_open_file(d, fd, report, error);
         close(fd);
     }
@@ -239,17 +239,17 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
     return NULL;
 }
 
-bool dataset_is_of(const struct dataset *d, const struct stat *status)
+bool dataset_is_from_file(const struct dataset *d, const struct stat *status)
 {
     struct stat opened;
     return fstat(d->source.fd, &opened) == 0 && opened.st_dev == status->st_dev &&
            opened.st_ino == status->st_ino;
 }
 
-bool dataset_is_there(const struct dataset *d)
+bool dataset_path_is_current(const struct dataset *d)
 {
     struct stat status;
-    return stat(d->path, &status) == 0 && dataset_is_of(d, &status);
+    return stat(d->path, &status) == 0 && dataset_is_from_file(d, &status);
 }
 
 // An idle processor maps some 10 GB in this time, and a busy one loses little.
@@ -257,7 +257,7 @@ enum { WARM_SECONDS = 5 };
 
 bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    const struct mapping *image = &dataset_current(d)->file.source;
+    const struct mapping *image = &d->index->file.source;
     uint64_t until = clock_monotonic_ns() + WARM_SECONDS * CLOCK_SECOND;
     // The dataset that is served meanwhile must stay in memory too.
     if (2 * ((uint64_t)image->len + d->source.len) > process_memory_allowed())

@@ -3,16 +3,16 @@
 #include "base/clock.h"
 #include "data/dataset_internal.h"
 
-enum { TRY_SECONDS = 60 }; // between two tries to build a spoiled index anew
+enum { RETRY_SECONDS = 60 }; // between two tries to build a spoiled index anew
 
 // Whether the path still leads to the file that was opened, and the file is as it was then.
 static bool is_current(const struct dataset *d)
 {
     struct stat status;
-    if (!dataset_is_there(d) || fstat(d->source.fd, &status) != 0)
+    if (!dataset_path_is_current(d) || fstat(d->source.fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
-    return now.bytes == d->opened.bytes && now.modified_ns == atomic_load(&d->same_modified_ns);
+    return now.bytes == d->opened.bytes && now.modified_ns == atomic_load(&d->known_modified_ns);
 }
 
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
@@ -50,7 +50,7 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     // the index file alone. The new index then stays in memory.
     if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
         settings.index = DATASET_INDEX_NONE;
-    atomic_store(&old->try_ns, clock_monotonic_ns() + TRY_SECONDS * CLOCK_SECOND);
+    atomic_store(&old->retry_ns, clock_monotonic_ns() + RETRY_SECONDS * CLOCK_SECOND);
     struct dataset *d = dataset_new(old->path, &settings, error);
     if (d == NULL)
         return NULL;
@@ -59,10 +59,10 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     } else {
         d->id = identity_of_file(&status);
         d->opened = old->opened;
-        dataset_note_times(d, &d->id);
-        atomic_init(&d->same_modified_ns, atomic_load(&old->same_modified_ns));
+        dataset_set_known_times(d, &d->id);
+        atomic_init(&d->known_modified_ns, atomic_load(&old->known_modified_ns));
         atomic_init(&d->change, atomic_load(&old->change));
-        atomic_init(&d->told, atomic_load(&old->told));
+        atomic_init(&d->reported, atomic_load(&old->reported));
         d->rebuilt = true;
         if (dataset_choose_index_path(d, error) &&
             dataset_open_file(d, old->source.fd, NULL, error))

@@ -564,12 +564,12 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
 
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error)
 {
-    return trie_check_told(t, shape, NULL, NULL, error);
+    return trie_check_with_progress(t, shape, NULL, NULL, error);
 }
 
-bool trie_check_told(const struct trie *t, struct trie_shape *shape,
-                     void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
-                     struct error *error)
+bool trie_check_with_progress(const struct trie *t, struct trie_shape *shape,
+                              void (*progress)(void *context, uint64_t done, uint64_t total),
+                              void *context, struct error *error)
 {
     struct check check = {.trie = t, .shape = shape, .error = error};
     *shape = (struct trie_shape){0};

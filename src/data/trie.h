@@ -156,8 +156,8 @@ bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *er
 
 // Does the same as trie_check and reports progress: from time to time it calls `progress`, on the
 // same thread, with the number of keys checked and the number of all keys. `progress` may be NULL.
-bool trie_check_told(const struct trie *t, struct trie_shape *shape,
-                     void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
-                     struct error *error);
+bool trie_check_with_progress(const struct trie *t, struct trie_shape *shape,
+                              void (*progress)(void *context, uint64_t done, uint64_t total),
+                              void *context, struct error *error);
 
 #endif

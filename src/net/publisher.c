@@ -109,7 +109,7 @@ static struct edition *edition_new(struct publisher *p, struct dataset *d)
     if (edition == NULL)
         return NULL;
     *edition = (struct edition){NULL, p, d};
-    dataset_on_unread(d, on_unreferenced, edition);
+    dataset_on_unreferenced(d, on_unreferenced, edition);
     return edition;
 }
 
@@ -220,7 +220,7 @@ static void finish_dataset(struct publisher *p)
     struct yield yield;
     yield_begin(&yield);
     dataset_finish(p->current->dataset, &p->cancel);
-    dataset_remember(p->current->dataset, &p->cancel);
+    dataset_compute_checksum(p->current->dataset, &p->cancel);
     yield_end();
     repair_index(p);
 }
@@ -289,7 +289,7 @@ static bool is_served(struct publisher *p)
     struct dataset *d = p->current->dataset;
     return stat(p->source.path, &status) == 0 && strcmp(dataset_index_status(d), "damaged") != 0 &&
            !dataset_may_be_spoiled(d) && !could_map_index(d) &&
-           dataset_holds(d, &status, &p->cancel);
+           dataset_serves_content_of(d, &status, &p->cancel);
 }
 
 // Loads the data file, publishes it, and completes the active requests.
@@ -331,8 +331,8 @@ static void repair_index(struct publisher *p)
     uint64_t start = clock_monotonic_ns();
     bool repaired = false;
     yield_begin(&yield);
-    if (dataset_is_suspect(spoiled))
-        (void)dataset_prove(spoiled, &p->cancel); // the next dataset_check logs the finding
+    if (dataset_may_be_overwritten(spoiled))
+        (void)dataset_recheck_content(spoiled, &p->cancel); // dataset_check logs the finding
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
         log_write(LOG_WARNING, "%s: rebuilding the index", error.text);

@@ -74,7 +74,7 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
     const struct command *command = s->request.running->command;
     const struct dataset *d = session_dataset(s);
     bool ordered = (command->flags & ORDERED) != 0;
-    bool again = !ordered || !dataset_index_is_bad(d);
+    bool again = !ordered || !dataset_index_is_damaged(d);
     struct checkpoint start = {s->request.cursor, s->request.sum, {0}, output_mark(s->reply.out)};
     if (ordered && s->request.collected.len > 0)
         buf_append(&start.collected, buf_span(&s->request.collected));
@@ -84,14 +84,14 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
         unsigned round = ordered ? dataset_index_round(d) : 0;
         s->integrity.revoked = false;
         enum command_result result = command->handler(s, r);
-        if (!s->integrity.revoked && (!ordered || dataset_index_stands(d, round))) {
+        if (!s->integrity.revoked && (!ordered || dataset_index_round_is_valid(d, round))) {
             s->integrity.revocable = false;
             buf_release(&start.collected);
             s->request.replied |= output_pending(s->reply.out) != start.output.pending;
             return result;
         }
         restore(s, &start);
-        again = ordered && !dataset_index_is_bad(d);
+        again = ordered && !dataset_index_is_damaged(d);
     }
     s->integrity.revocable = false;
     s->integrity.revoked = false;

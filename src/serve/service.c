@@ -151,7 +151,7 @@ void service_discard_prepared(struct service *service)
 bool service_check_dataset(struct service *service)
 {
     dataset_check(service->dataset);
-    return dataset_may_be_spoiled(service->dataset) || dataset_is_suspect(service->dataset);
+    return dataset_may_be_spoiled(service->dataset) || dataset_may_be_overwritten(service->dataset);
 }
 
 uint64_t service_clients_memory_max(const struct service *service)

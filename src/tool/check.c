@@ -75,7 +75,7 @@ static bool check_trie(const struct dataset *d, const char *path)
     struct trie_shape shape;
     struct error error;
     tool_step("verifying", path, false);
-    bool good = trie_check_told(dataset_trie(d), &shape, tool_on_progress, NULL, &error);
+    bool good = trie_check_with_progress(dataset_trie(d), &shape, tool_on_progress, NULL, &error);
     tool_step_hide();
     if (!good) {
         fprintf(stderr, "stele: the index is wrong: %s\n", error.text);

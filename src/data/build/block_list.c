@@ -29,7 +29,7 @@ void block_list_append(struct block_pool *p, struct block_list *l, const struct 
     l->count += other->count;
 }
 
-void block_list_keep(struct block_pool *p, struct block_list *l, struct uuid high)
+void block_list_drop_above(struct block_pool *p, struct block_list *l, struct uuid high)
 {
     struct block_list kept = {.first = l->first, .last = l->first};
     uint32_t end = l->last;

@@ -19,8 +19,8 @@ struct block_list {
     uint64_t count; // number of records
 };
 
-// Appends a record to a list that no other function has written to, except block_list_keep. Returns
-// false when the pool is empty.
+// Appends a record to a list that no other function has written to, except block_list_drop_above.
+// Returns false when the pool is empty.
 static inline bool block_list_add(struct block_pool *p, struct block_list *l, struct uuid id,
                                   uint64_t offset)
 {
@@ -43,14 +43,14 @@ static inline bool block_list_add(struct block_pool *p, struct block_list *l, st
 }
 
 // Stores the number of records in the last block. All functions below need a list that was closed
-// in this way. Do not call block_list_add on a closed list, except after block_list_keep.
+// in this way. Do not call block_list_add on a closed list, except after block_list_drop_above.
 void block_list_close(struct block_pool *p, const struct block_list *l);
 
 // Moves all blocks of `other` to the end of `l`. Do not use `other` afterwards.
 void block_list_append(struct block_pool *p, struct block_list *l, const struct block_list *other);
 
 // Drops the records whose keys are greater than `high`, and returns the emptied blocks to the pool.
-void block_list_keep(struct block_pool *p, struct block_list *l, struct uuid high);
+void block_list_drop_above(struct block_pool *p, struct block_list *l, struct uuid high);
 
 // Distributes the records over `to`, an array of BLOCK_LIST_FAN empty lists, by the bits that
 // follow the bits shared by all keys. The keys of each list are less than those of the next list.

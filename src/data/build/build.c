@@ -47,11 +47,11 @@ struct building {
     struct records records;
     struct trie_builder builder;
     struct sample sample;
-    struct uuid *guessed; // keys of the sample that was taken before the first pass; owned
-    bool to_file;         // the image is built in the file
-    uint64_t done;        // work of the passes before the present one
-    uint64_t total;       // expected work of all passes
-    uint64_t reported;    // work that was last reported to `progress`
+    struct uuid *first_sample; // keys of the sample that was taken before the first pass; owned
+    bool to_file;              // the image is built in the file
+    uint64_t done;             // work of the passes before the present one
+    uint64_t total;            // expected work of all passes
+    uint64_t reported;         // work that was last reported to `progress`
 };
 
 uint64_t build_memory_default(void)
@@ -121,10 +121,10 @@ static bool take_sample(struct building *g)
 {
     struct sample *s = &g->sample;
     struct sampling sampling = {.text = g->text, .sample = s};
-    g->guessed = malloc(POSITIONS * LINES_EACH * sizeof *g->guessed);
-    if (g->guessed == NULL)
+    g->first_sample = malloc(POSITIONS * LINES_EACH * sizeof *g->first_sample);
+    if (g->first_sample == NULL)
         return false;
-    *s = (struct sample){.keys = g->guessed};
+    *s = (struct sample){.keys = g->first_sample};
     parallel_run(1, POSITIONS, sample_lines_at, &sampling);
     qsort(s->keys, s->count, sizeof *s->keys, uuid_compare);
     if (sampling.lines > 0)
@@ -304,7 +304,7 @@ static struct records_pass plan_pass(struct building *g, struct uuid low)
     size_t to = all ? s->count : sample_seek(s, pass.range.high);
     if (s->count > 0)
         pass.spread = (struct key_range){s->keys[0], s->keys[s->count - 1]};
-    pass.records_guessed = lines_between(s, from, to);
+    pass.records_estimated = lines_between(s, from, to);
     g->total = g->done + passes * g->text.len + left * RECORD_WORK;
     if (g->total < g->reported)
         g->total = g->reported;
@@ -402,7 +402,7 @@ bool build_index(struct built *b, struct span text, const struct build_settings 
     bool built = prepare(&g, error) && do_passes(&g, error) && finish(&g, error);
     records_release(&g.records);
     trie_builder_release(&g.builder);
-    free(g.guessed);
+    free(g.first_sample);
     uint64_t missing = b->missing;
     if (!built)
         build_release(b);

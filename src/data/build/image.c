@@ -120,7 +120,7 @@ static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, u
     for (uint32_t i = 0; i < children; i++)
         if (starts[i + 1] - starts[i] > TRIE_LEAF_MAX)
             crowded += starts[i + 1] - starts[i];
-    if (crowded > count / nodes_share_left(0))
+    if (crowded > count / nodes_crowded_divisor(0))
         return false;
     for (uint32_t i = 0; crowded > 0 && i < children && !w->failed; i++) {
         uint32_t begin = nodes_word(w, node)[TRIE_NODE_HEAD + i];

@@ -66,7 +66,7 @@ static uint32_t pass_child(struct trie_cursor *c, uint64_t hi, unsigned skip, un
     return child;
 }
 
-unsigned nodes_share_left(unsigned depth)
+unsigned nodes_crowded_divisor(unsigned depth)
 {
     return depth < SHALLOW ? 4 : 16;
 }
@@ -82,7 +82,7 @@ static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi,
         if (c.rank - begin > TRIE_LEAF_MAX)
             crowded += c.rank - begin;
     }
-    return crowded <= (hi - lo) / nodes_share_left(depth);
+    return crowded <= (hi - lo) / nodes_crowded_divisor(depth);
 }
 
 static uint32_t write_radix(struct node_writer *w, uint64_t lo, uint64_t hi, unsigned skip,
@@ -180,7 +180,7 @@ static unsigned dense_bits(const struct trie_sorted *s, uint64_t lo, uint64_t hi
     for (c = trie_cursor_at(s, lo); c.rank < hi;) {
         uint64_t begin = c.rank;
         pass_child(&c, hi, skip, bits);
-        if (c.rank - begin > (hi - lo) / nodes_share_left(depth))
+        if (c.rank - begin > (hi - lo) / nodes_crowded_divisor(depth))
             return 0;
     }
     return bits;

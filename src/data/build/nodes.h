@@ -54,7 +54,7 @@ unsigned nodes_shared_bits(struct uuid a, struct uuid b);
 
 // Returns n. A radix node at this depth of a unit may have at most one in n of its keys in children
 // that are too large to be leaves.
-unsigned nodes_share_left(unsigned depth);
+unsigned nodes_crowded_divisor(unsigned depth);
 
 // Begins a separator node and sets `*node` to its number. Returns the number of the word that holds
 // its first start. The caller writes all starts except the last one. Sets `w->failed` when the

@@ -38,11 +38,11 @@ struct cutting {
     struct uuid high;
 };
 
-static void keep_list(void *context, unsigned worker, size_t part)
+static void drop_above(void *context, unsigned worker, size_t part)
 {
     struct cutting *cutting = context;
     (void)worker;
-    block_list_keep(cutting->pool, &cutting->lists[part], cutting->high);
+    block_list_drop_above(cutting->pool, &cutting->lists[part], cutting->high);
 }
 
 // Returns the least and the greatest key of the lists.
@@ -114,7 +114,7 @@ struct uuid records_round_end(struct uuid a, struct uuid b)
     return uuid_of((number_of(b) >> bit << bit) - 1);
 }
 
-bool records_cut(struct reading *reading, struct block_list *lists, size_t count)
+bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count)
 {
     struct records *r = reading->r;
     struct cutting cutting = {.pool = &r->pool, .lists = lists};
@@ -151,7 +151,7 @@ bool records_cut(struct reading *reading, struct block_list *lists, size_t count
     r->range.high = cutting.high;
     if (uuid_less(cutting.high, reading->single))
         reading->single_dropped = 0; // a later pass reads these lines again and counts them
-    parallel_run(r->threads, count, keep_list, &cutting);
+    parallel_run(r->threads, count, drop_above, &cutting);
     return true;
 }
 
@@ -219,7 +219,7 @@ static bool read_all(struct reading *reading)
             block_list_close(&r->pool, &r->lists[i]);
         if (!atomic_load(&reading->full))
             return true;
-        if (!records_cut(reading, r->lists, list_count))
+        if (!records_shorten_range(reading, r->lists, list_count))
             return false;
     }
 }
@@ -231,7 +231,7 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
     r->cuts = 0;
     reading.sample_every = r->text.len / (LINE_MIN + 1) / RECORDS_SAMPLE + 1;
     r->range = pass->range;
-    records_forget(r, pass->blocks);
+    records_reset(r, pass->blocks);
     records_choose_map(&reading);
     memset(r->lists, 0, (size_t)r->threads * reading.map.fan * sizeof *r->lists);
     for (size_t i = 0; i < r->chunk_count; i++)
@@ -251,7 +251,7 @@ out:
     return good || no_memory(error);
 }
 
-void records_forget(struct records *r, size_t blocks)
+void records_reset(struct records *r, size_t blocks)
 {
     block_pool_reset(&r->pool, records_blocks(r, blocks));
     r->sorted = (struct trie_sorted){0};

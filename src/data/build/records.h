@@ -40,9 +40,9 @@ bool records_is_block(struct key_range range);
 // The task of one pass.
 struct records_pass {
     struct key_range range;
-    struct key_range spread;  // estimated least and greatest key of the text
-    uint64_t records_guessed; // estimated number of records in the range
-    size_t blocks;            // most blocks of TRIE_BLOCK records to use
+    struct key_range spread;    // estimated least and greatest key of the text
+    uint64_t records_estimated; // estimated number of records in the range
+    size_t blocks;              // most blocks of TRIE_BLOCK records to use
     // Reports the work done in this pass. Reading a byte is 1, sorting a record is
     // RECORDS_SORT_WORK. Only worker 0 of parallel_run calls it. May be NULL.
     void (*progress)(void *context, uint64_t work);
@@ -105,7 +105,7 @@ struct uuid records_round_end(struct uuid a, struct uuid b);
 
 // Makes all blocks free, returns the memory of all but the first `blocks` to the system, and
 // empties `sorted`.
-void records_forget(struct records *r, size_t blocks);
+void records_reset(struct records *r, size_t blocks);
 
 // Frees everything. A zeroed struct is accepted.
 void records_release(struct records *r);

@@ -18,7 +18,7 @@ void records_choose_map(struct reading *reading)
     size_t fan_max = r->pool.blocks / BLOCKS_PER_LIST / r->threads;
     // So many lists that one of random keys rarely has to be split. A list's share of the keys is a
     // power of two, so there are up to twice as many lists as wanted.
-    uint64_t wanted = pass->records_guessed / (r->part_records / 8 * 5 + 1) + 1;
+    uint64_t wanted = pass->records_estimated / (r->part_records / 8 * 5 + 1) + 1;
     struct key_map *map = &reading->map;
     if (fan_max > RECORDS_FAN_MAX)
         fan_max = RECORDS_FAN_MAX;

@@ -76,7 +76,7 @@ bool records_add_chunks(struct records *r);
 
 // Frees blocks: shortens the range so that about the upper half of the records is dropped. All
 // lists must be closed. Returns false when memory is short.
-bool records_cut(struct reading *reading, struct block_list *lists, size_t count);
+bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count);
 
 // Joins the lists of all threads, splits the long ones, sorts them, and sets `r->sorted`. Returns
 // false when memory is short.

@@ -109,9 +109,9 @@ static bool shorten_parts(struct reading *reading)
             if (reading->parts[i].count > r->part_records)
                 long_parts[count++] = i;
         bool room = (long long)(count * BLOCK_LIST_FAN) <= atomic_load(&r->pool.left);
-        bool good =
-            count == 0 || (room ? split_long_parts(reading, long_parts, count, &split)
-                                : records_cut(reading, reading->parts, reading->part_count));
+        bool good = count == 0 ||
+                    (room ? split_long_parts(reading, long_parts, count, &split)
+                          : records_shorten_range(reading, reading->parts, reading->part_count));
         free(long_parts);
         if (!good || count == 0 || (room && split == 0))
             return good;

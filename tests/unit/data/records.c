@@ -73,7 +73,7 @@ static struct result read_in_passes(struct span text, struct records_division di
     struct error error = {""};
     struct result result = {.items = calloc(text.len / LINE_MIN + 1, sizeof *result.items)};
     struct records_pass pass = {.range = all_keys, .spread = all_keys, .blocks = blocks};
-    pass.records_guessed = text.len / (wrong ? 3 : 80);
+    pass.records_estimated = text.len / (wrong ? 3 : 80);
     if (wrong)
         pass.spread.high = (struct uuid){0x0123456789ab4000u, 5};
     require(records_init(&r, text, division, blocks, &error), "%s", error.text);

@@ -38,7 +38,7 @@ static struct dataset *open_one(void)
     struct dataset *d =
         dataset_open_memory(buf_span(&text), "t", DATASET_REFUSE_MALFORMED, NULL, &error);
     require(d != NULL, "%s", error.text);
-    dataset_on_unread(d, on_unread, NULL);
+    dataset_on_unreferenced(d, on_unread, NULL);
     return d;
 }
 

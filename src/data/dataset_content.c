@@ -5,11 +5,11 @@
 #include "base/process.h"
 #include "data/dataset_internal.h"
 
-void dataset_note_times(struct dataset *d, const struct identity *now)
+void dataset_set_known_times(struct dataset *d, const struct identity *now)
 {
-    atomic_store(&d->same_modified_ns, now->modified_ns);
-    atomic_store(&d->same_changed_ns, now->changed_ns);
-    atomic_store(&d->same_read_ns, now->read_ns);
+    atomic_store(&d->known_modified_ns, now->modified_ns);
+    atomic_store(&d->known_changed_ns, now->changed_ns);
+    atomic_store(&d->known_read_ns, now->read_ns);
 }
 
 static bool now_of(const struct dataset *d, struct identity *now)
@@ -23,20 +23,21 @@ static bool now_of(const struct dataset *d, struct identity *now)
 
 static bool has_times(const struct dataset *d, const struct identity *now)
 {
-    return now->bytes == d->opened.bytes && now->modified_ns == atomic_load(&d->same_modified_ns) &&
-           now->changed_ns == atomic_load(&d->same_changed_ns);
+    return now->bytes == d->opened.bytes &&
+           now->modified_ns == atomic_load(&d->known_modified_ns) &&
+           now->changed_ns == atomic_load(&d->known_changed_ns);
 }
 
 bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status)
 {
     struct identity now = identity_of_file(status);
-    return dataset_is_of(d, status) && has_times(d, &now);
+    return dataset_is_from_file(d, status) && has_times(d, &now);
 }
 
-void dataset_know_content(struct dataset *d, uint64_t content)
+void dataset_set_checksum(struct dataset *d, uint64_t content)
 {
-    atomic_store(&d->content, content);
-    atomic_store(&d->content_known, true);
+    atomic_store(&d->checksum, content);
+    atomic_store(&d->has_checksum, true);
 }
 
 static bool read_content(const struct dataset *d, uint64_t *content, const atomic_bool *cancel)
@@ -45,37 +46,37 @@ static bool read_content(const struct dataset *d, uint64_t *content, const atomi
     return identity_content(d->text, content, &reading);
 }
 
-void dataset_remember(struct dataset *d, const atomic_bool *cancel)
+void dataset_compute_checksum(struct dataset *d, const atomic_bool *cancel)
 {
-    const struct index *x = dataset_current(d);
+    const struct index *x = d->index;
     uint64_t content;
-    if (atomic_load(&d->content_known) || !mapping_is_guarded(&d->source))
+    if (atomic_load(&d->has_checksum) || !mapping_is_guarded(&d->source))
         return;
-    if (x->found) {
+    if (x->from_file) {
         if (strcmp(atomic_load(&d->status), DATASET_IN_MAPPING) == 0)
-            dataset_know_content(d, x->file.facts.data.content);
+            dataset_set_checksum(d, x->file.facts.data.content);
     } else if (2 * (uint64_t)d->text.len <= process_memory_allowed() && // or what is served goes
                read_content(d, &content, cancel) && dataset_is_unchanged(d)) {
-        dataset_know_content(d, content);
+        dataset_set_checksum(d, content);
     }
 }
 
-bool dataset_is_suspect(const struct dataset *d)
+bool dataset_may_be_overwritten(const struct dataset *d)
 {
     struct identity now;
-    return atomic_load(&d->content_known) && atomic_load(&d->change) == CHANGE_NONE &&
+    return atomic_load(&d->has_checksum) && atomic_load(&d->change) == CHANGE_NONE &&
            !mapping_is_damaged(&d->source) && now_of(d, &now) && now.bytes == d->opened.bytes &&
-           now.modified_ns != atomic_load(&d->same_modified_ns);
+           now.modified_ns != atomic_load(&d->known_modified_ns);
 }
 
-bool dataset_prove(struct dataset *d, const atomic_bool *cancel)
+bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel)
 {
     struct identity before, after;
     uint64_t content;
-    if (!atomic_load(&d->content_known) || !now_of(d, &before) || before.bytes != d->opened.bytes ||
+    if (!atomic_load(&d->has_checksum) || !now_of(d, &before) || before.bytes != d->opened.bytes ||
         !read_content(d, &content, cancel) || mapping_look(&d->source) != 0)
         return false;
-    if (content != atomic_load(&d->content)) {
+    if (content != atomic_load(&d->checksum)) {
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
         return false;
     }
@@ -83,19 +84,20 @@ bool dataset_prove(struct dataset *d, const atomic_bool *cancel)
     if (!now_of(d, &after) || after.bytes != before.bytes ||
         after.modified_ns != before.modified_ns || after.changed_ns != before.changed_ns)
         return false;
-    dataset_note_times(d, &before);
+    dataset_set_known_times(d, &before);
     return true;
 }
 
-bool dataset_holds(struct dataset *d, const struct stat *status, const atomic_bool *cancel)
+bool dataset_serves_content_of(struct dataset *d, const struct stat *status,
+                               const atomic_bool *cancel)
 {
     struct identity now = identity_of_file(status);
     struct identity then = now;
-    if (!dataset_is_of(d, status) || now.bytes != d->opened.bytes ||
+    if (!dataset_is_from_file(d, status) || now.bytes != d->opened.bytes ||
         mapping_look(&d->source) != 0 || atomic_load(&d->change) != CHANGE_NONE)
         return false;
-    then.modified_ns = atomic_load(&d->same_modified_ns);
-    then.changed_ns = atomic_load(&d->same_changed_ns);
-    then.read_ns = atomic_load(&d->same_read_ns);
-    return identity_is_proven(&then, &now) || dataset_prove(d, cancel);
+    then.modified_ns = atomic_load(&d->known_modified_ns);
+    then.changed_ns = atomic_load(&d->known_changed_ns);
+    then.read_ns = atomic_load(&d->known_read_ns);
+    return identity_is_proven(&then, &now) || dataset_recheck_content(d, cancel);
 }
