@@ -1,6 +1,6 @@
-// Accepting pauses while the system has no descriptor or memory to give: a listener that stays
-// readable would otherwise spin the loop (libev's manual: "the special problem of accept()ing when
-// you can't").
+// Accepting pauses while the system has no descriptor or memory for a new connection. Otherwise the
+// listener would stay readable, and the loop would call accept again and again without success
+// (libev's manual: "the special problem of accept()ing when you can't").
 #include "net/acceptor.h"
 
 #include <errno.h>
@@ -18,11 +18,12 @@
 #include "serve/settings.h"
 
 enum {
-    // Clients accepted in one turn of the loop, some 0.7 ms, so that a flood of connects does not
-    // starve the others.
+    // Most clients accepted in one turn of the loop, which takes some 0.7 ms. So many new
+    // connections
+    // do not delay the present ones.
     ACCEPTS_PER_TURN = 128,
-    // Descriptors that are not those of clients: for files, listeners and the first loop, with some
-    // to spare; and for each further loop.
+    // Descriptors that are not clients' sockets. The first number is for files, listeners and the
+    // first loop, with a reserve. The second is for each further loop.
     SPARE_DESCRIPTORS = 64,
     LOOP_DESCRIPTORS = 4,
 };
@@ -32,13 +33,13 @@ static const int KEEPALIVE_PROBES = 3;
 
 // ---- descriptors --------------------------------------------------------------------------------
 
-// Descriptors that are not those of clients.
+// Returns the number of descriptors that are not clients' sockets.
 static unsigned spare_descriptors(const struct settings *settings)
 {
     return SPARE_DESCRIPTORS + (settings->threads - 1) * LOOP_DESCRIPTORS;
 }
 
-// As acceptor_reserve_descriptors, without `maxclients_most`.
+// Does what acceptor_reserve_descriptors does, but does not set `maxclients_most`.
 static bool reserve_descriptors(struct settings *settings, struct error *note, struct error *error)
 {
     unsigned maxclients = (unsigned)runtime_get(&settings->runtime.maxclients);
@@ -72,7 +73,7 @@ static bool reserve_descriptors(struct settings *settings, struct error *note, s
     return true;
 }
 
-// The number of clients that fit into the limit of open files.
+// Returns the number of clients that fit into the limit of open files.
 static unsigned most_clients(const struct settings *settings)
 {
     struct rlimit limit;
@@ -93,14 +94,16 @@ bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
 
 // ---- listening ----------------------------------------------------------------------------------
 
-// Opens the TCP addresses that stand for all addresses of a family (`every`), or the other ones.
-// False with a message when one that is not optional cannot be had.
-static bool open_tcp(struct acceptor *a, struct settings *settings, bool every, struct error *error)
+// Opens the TCP addresses of the settings: with `wildcard` those that stand for all addresses of a
+// family, otherwise the others. Returns false with a message when one cannot be opened, unless it
+// is marked as optional by a '-'.
+static bool open_tcp(struct acceptor *a, struct settings *settings, bool wildcard,
+                     struct error *error)
 {
     for (unsigned i = 0; i < settings->bind.count; i++) {
         const char *address = settings->bind.items[i];
         bool optional = *address == '-';
-        if (listener_is_wildcard(address + optional) != every)
+        if (listener_is_wildcard(address + optional) != wildcard)
             continue;
         bool opened = listener_open_tcp(a->listeners, &a->listener_count, address + optional,
                                         settings->port, settings->tcp_backlog, error);
@@ -152,23 +155,24 @@ void acceptor_close(struct acceptor *a)
 
 // ---- accepting ----------------------------------------------------------------------------------
 
-// Closes a new connection, with an error as its only reply.
+// Closes a new connection after sending an error.
 static void reject(struct acceptor *a, int fd, const char *reply)
 {
     char unread[512];
     counter_add(&workers_stats(a->workers)->connections_rejected, 1);
-    // Best effort, as the client may be gone. Bytes that it has already sent are read first,
-    // because closing a socket with unread input would destroy the reply.
+    // Failures are ignored, as the client may have disconnected. Input that has arrived is read,
+    // because closing a socket with unread input may destroy the reply.
     ssize_t ignored = write(fd, reply, strlen(reply));
     ignored = read(fd, unread, sizeof unread);
     (void)ignored;
     close(fd);
 }
 
-// The time in ms after which the system takes a peer for gone that acknowledges nothing. It is as
-// long as keepalive takes to find that out, because it would cut keepalive's probes short. It is no
-// less than `write_timeout`, in which a client may leave its replies unread. 0: the system's own
-// time, some 15 minutes. The arguments are in seconds; 0: none.
+// Returns the milliseconds without any acknowledgement after which the system closes a connection;
+// 0: the system's default, some 15 minutes. It is as long as keepalive takes to find a vanished
+// client, because a shorter time would cut keepalive's probes short. It is at least
+// `write_timeout`, in which a client may leave its replies unread. The arguments are in seconds; 0:
+// disabled.
 static unsigned peer_timeout(int64_t keepalive, int64_t interval, int64_t write_timeout)
 {
     int64_t seconds = keepalive > 0 ? keepalive + KEEPALIVE_PROBES * interval : write_timeout;
@@ -179,14 +183,15 @@ static unsigned peer_timeout(int64_t keepalive, int64_t interval, int64_t write_
     return seconds < INT_MAX / 1000 ? (unsigned)seconds * 1000 : INT_MAX;
 }
 
-// Sets the options of a TCP client's socket. `keepalive` and `write_timeout` in seconds; 0: none.
+// Sets the options of a TCP client's socket. `keepalive` and `write_timeout` are in seconds; 0:
+// none.
 static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
 {
     static const char loopback_congestion[] = "reno";
     int on = 1;
     int interval = keepalive / 3 > 0 ? keepalive / 3 : 1;
     unsigned unanswered = peer_timeout(keepalive, interval, write_timeout);
-    // Each option is an improvement, none is necessary.
+    // Failures are ignored, because the connection works without any of these options.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (keepalive > 0) {
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -196,15 +201,15 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
     }
     if (unanswered > 0)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
-    // On the way to a client on this machine no packet is ever lost or late. So the simplest
-    // congestion control is enough, which every kernel has. One that measures the path and paces
-    // packets (BBR, where it is the default) costs a tenth of a request's time.
+    // Between programs on one machine no packet is lost or late, so the simplest congestion control
+    // is enough; every kernel has it. One that measures the path and paces packets, such as BBR,
+    // which is the default on some systems, costs a tenth of a request's time.
     if (local)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loopback_congestion,
                          sizeof loopback_congestion - 1);
 }
 
-// Gives a new connection to a worker, or rejects it.
+// Gives a new connection to a worker, or rejects it: when there are too many, or in protected mode.
 static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
     const struct settings *settings = a->settings;
@@ -212,7 +217,7 @@ static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, sockl
     char text[ADDRESS_TEXT];
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
-    // A lingering connection counts, because it has a descriptor.
+    // Lingering connections count, because each has a descriptor.
     if (workers_connections(a->workers) >= runtime_get(&runtime->maxclients)) {
         reject(a, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
@@ -252,8 +257,8 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *timer, int events)
     watch_listeners(timer->data);
 }
 
-// Stops accepting for a moment, as the system is short of something. Clients that connect go on
-// waiting.
+// Stops accepting for ACCEPT_PAUSE, because the system is short of descriptors or memory. The
+// system keeps new clients waiting.
 static void pause_accepting(struct acceptor *a, const char *reason)
 {
     if (!a->accept_failed)
@@ -269,8 +274,8 @@ static void on_acceptable(struct ev_loop *ev, ev_io *io, int events)
     struct acceptor *a = io->data;
     unsigned failures = 0;
     (void)ev;
-    if ((events & EV_ERROR) != 0) { // libev could not watch it and has stopped the watcher
-        pause_accepting(a, "the system does not watch the socket");
+    if ((events & EV_ERROR) != 0) { // libev cannot watch the socket and has stopped the watcher
+        pause_accepting(a, "the event loop cannot watch the socket");
         return;
     }
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -286,8 +291,8 @@ static void on_acceptable(struct ev_loop *ev, ev_io *io, int events)
         if (reason == EAGAIN || reason == EWOULDBLOCK)
             return;
         counter_add(&workers_stats(a->workers)->accept_errors, 1);
-        // Any other failure (ECONNABORTED, EPROTO, EPERM …) concerns this connection alone, and the
-        // next one is tried; unless all of this turn fail.
+        // Any other failure (ECONNABORTED, EPROTO, EPERM …) concerns this connection alone, so the
+        // next one is accepted. If all of this turn fail, accepting pauses too.
         if (reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS ||
             ++failures == ACCEPTS_PER_TURN) {
             pause_accepting(a, strerror(reason));

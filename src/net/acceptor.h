@@ -1,5 +1,5 @@
-// The way in for clients: the sockets that listen, the limits of how many clients there may be, the
-// rules of who may come in, and the options of their sockets. Accepted sockets go to the workers.
+// The acceptor admits clients. It has the listeners, the limit of clients, the rules about which
+// clients may connect, and the options of their sockets. It gives accepted sockets to the workers.
 //
 // All functions are for the thread of the loop that accepts.
 #ifndef STELE_NET_ACCEPTOR_H
@@ -14,45 +14,46 @@ struct error;
 struct settings;
 struct workers;
 
-// The caller places it and zeroes it.
+// The caller provides the memory, zeroed.
 struct acceptor {
     struct ev_loop *ev;
     const struct settings *settings;
     struct workers *workers;
     struct listener listeners[LISTENERS_MAX];
-    ev_io watchers[LISTENERS_MAX]; // of the listeners, in their order
+    ev_io watchers[LISTENERS_MAX]; // one for each listener, in the same order
     unsigned listener_count;
-    ev_timer pause;     // runs while the system refuses connections
-    bool accept_failed; // the system refused the last one; logged once, until one is accepted
+    ev_timer pause;     // ends a pause of accepting
+    bool accept_failed; // resources were short at the last accept, and the log said so
 };
 
-// Raises the limit of open files so that `maxclients` of `settings` clients fit. Where the system
-// does not allow that, lowers `maxclients`. Sets `maxclients_most` to the clients that fit. A
-// change is described in `note`, for the log; otherwise `note` stays as it is. False with a message
-// when there is room for no client.
+// Raises the limit of open files so that `settings->maxclients` clients fit. Where the system does
+// not allow that, lowers `maxclients`. Sets `maxclients_most` to the number of clients that fit.
+// Describes a change in `note`, for the log; without a change `note` stays as it is. Returns false
+// with a message when no client would fit.
 bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
                                   struct error *error);
 
-// Listens on all addresses of `settings`, which must outlive the acceptor; clients that connect
-// wait until acceptor_start. A port of 0 is replaced by the port that the system chose. False with
-// a message when an address cannot be had; the acceptor is then only to be closed.
+// Listens on all addresses of `settings`, which must outlive the acceptor. Clients that connect
+// wait until acceptor_start. Replaces a port of 0 by the port that the system chose. Returns false
+// with a message when an address cannot be opened; the only valid call is then acceptor_close.
 bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *error);
 
-// The first address, with the real port: of TCP, or else the path of the unix socket.
+// Returns the address of the first listener: a TCP address with the real port, or else the path of
+// the unix socket.
 const char *acceptor_address(const struct acceptor *a);
 
-// True when clients can still find all listeners. False with a message when the file of a unix
-// socket was removed or replaced.
+// Returns true when clients can still reach all listeners. Returns false with a message when the
+// file of a unix socket was removed or replaced.
 bool acceptor_is_reachable(const struct acceptor *a, struct error *error);
 
-// Accepts clients from here on, in loop `ev`, and gives them to `workers`.
+// Starts to accept clients, in the loop `ev`, and to give them to `workers`.
 void acceptor_start(struct acceptor *a, struct ev_loop *ev, struct workers *workers);
 
-// Accepts no more clients. More than once is allowed, also without acceptor_start.
+// Stops accepting clients. May be called more than once, and without acceptor_start.
 void acceptor_stop(struct acceptor *a);
 
-// Closes the listeners, which must not be watched any more, and removes their files. A zeroed
-// acceptor is allowed.
+// Closes the listeners and removes their files. The acceptor must have been stopped, if it was
+// started. A zeroed acceptor is accepted.
 void acceptor_close(struct acceptor *a);
 
 #endif

@@ -1,4 +1,5 @@
-// Addresses as text; loopback or not.
+// Each address is copied into the struct of its family before its fields are read: the caller's
+// memory may be aligned for a struct sockaddr only.
 #include "net/address.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-// Socket addresses as text, and whether they are of this machine.
+// Socket addresses: their text, their port, and whether the peer is on this machine.
 #ifndef STELE_NET_ADDRESS_H
 #define STELE_NET_ADDRESS_H
 
@@ -7,15 +7,16 @@
 
 enum { ADDRESS_TEXT = 128 }; // room for the longest text: a unix socket's path
 
-// "127.0.0.1:6379", "[::1]:6379", or the path of a unix socket ("" for an unnamed one), at `text`
-// (ADDRESS_TEXT bytes, NUL-terminated).
+// Writes the address to `text`, which has room for ADDRESS_TEXT bytes, with a NUL at the end. The
+// result is like "127.0.0.1:6379" or "[::1]:6379", or the path of a unix socket, "" if it is
+// unnamed.
 void address_format(const struct sockaddr *address, socklen_t len, char *text);
 
-// The port of an IPv4 or IPv6 address in host order; 0 for another family.
+// Returns the port of an IPv4 or IPv6 address in host order; 0 for another family.
 unsigned address_port(const struct sockaddr *address);
 
-// True for a peer that must be on this machine: a unix socket, IPv4 127.0.0.0/8, IPv6 ::1, and
-// IPv4 loopback addresses mapped into IPv6.
+// Returns true for a peer that must be on this machine: on a unix socket, or with the address
+// 127.0.0.0/8, ::1, or 127.0.0.0/8 mapped into IPv6.
 bool address_is_local(const struct sockaddr *address);
 
 #endif

@@ -1,29 +1,30 @@
-// A list of chunks, each a piece of memory of its own. A new chunk is a quarter as large as all
-// others together: so little is taken in vain, and the number of chunks stays small. A chunk is
-// freed when its last byte has been taken.
+// A backlog is a list of chunks, which are allocated one by one. A new chunk is a quarter as large
+// as all others together. So little memory is unused, and there are few chunks. A chunk is freed
+// when its last byte was taken.
 #include "net/backlog.h"
 
 #include <stdlib.h>
 
 enum {
     CHUNK_MIN = 16 * 1024,
-    CHUNK_MAX = 1024 * 1024, // freeing one gives so much back to the system at once: some 50 us
+    CHUNK_MAX = 1024 * 1024, // freeing such a chunk unmaps it, which takes some 50 µs
 };
 
 struct backlog_chunk {
     struct backlog_chunk *next;
-    size_t size; // with this head
-    size_t taken;
-    size_t end; // of the bytes in it
+    size_t size;  // bytes of the chunk, including this struct
+    size_t taken; // number of bytes that were taken
+    size_t end;   // number of bytes that were added
     char bytes[];
 };
 
+// Returns how many more bytes fit.
 static size_t room_in(const struct backlog_chunk *chunk)
 {
     return chunk->size - sizeof *chunk - chunk->end;
 }
 
-// Adds an empty chunk at the end. False when memory is short.
+// Appends an empty chunk. Returns false when memory is short.
 static bool add_chunk(struct backlog *b)
 {
     size_t size = b->memory / 4;

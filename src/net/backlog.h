@@ -1,9 +1,9 @@
-// Requests that a client has sent and that are not to be answered yet, because it has to read
-// earlier replies first. They are kept as bytes, in the order in which they came, and are read from
-// here as they would be from the socket.
+// A backlog keeps a client's input that cannot be answered yet, because the client must read
+// earlier replies first. The input is kept as bytes, and later read from here as it would be from
+// the socket.
 //
-// The bytes lie in chunks, so neither a long backlog nor a growing one is ever moved. A backlog
-// belongs to the thread of its connection.
+// The bytes are in chunks, so a growing backlog is never copied. A backlog belongs to the thread of
+// its connection.
 #ifndef STELE_NET_BACKLOG_H
 #define STELE_NET_BACKLOG_H
 
@@ -17,18 +17,20 @@ struct backlog_chunk;
 struct backlog {
     struct backlog_chunk *first; // the oldest bytes
     struct backlog_chunk *last;
-    size_t len;    // bytes that wait
-    size_t memory; // bytes that they take: at most a quarter more, or 16 KiB
+    size_t len;    // bytes of input
+    size_t memory; // bytes allocated for them: at most a quarter more than `len`, or 16 KiB
 };
 
-// Room for more bytes behind those that wait: 1 byte at least and `most` at most. Its `ptr` is NULL
+// Returns room for more bytes at the end: at least 1 byte and at most `most`. Its `ptr` is NULL
 // when memory is short. The room is valid until the next call for the same backlog.
 struct bytes backlog_room(struct backlog *b, size_t most);
 
-// The first `count` bytes of the room that backlog_room gave have been written. 0 is allowed.
+// Appends the first `count` bytes of the room that backlog_room returned, which the caller has
+// written. 0 is allowed.
 void backlog_add(struct backlog *b, size_t count);
 
-// Moves the oldest bytes, at most `most`, to `to`; how many. An emptied backlog holds no memory.
+// Moves the oldest bytes, at most `most`, to `to`, and returns their number. A backlog that becomes
+// empty frees its memory.
 size_t backlog_take(struct backlog *b, char *to, size_t most);
 
 // Drops all bytes and frees the memory.

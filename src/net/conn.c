@@ -1,11 +1,11 @@
-// A connection is driven by one watcher. On an event it reads once and gets in its loop's line. In
-// its turn, after all clients that were ready have been read, it feeds its session and writes once.
-// It asks for EV_WRITE only after a short write, or when the session has more to do than one turn
-// allows: the socket, being writable, then comes up again after the other clients.
+// On an event of its socket a connection reads once and queues for a turn. In its turn, after all
+// sockets with input were read, it feeds its session and writes once. It waits for EV_WRITE only
+// after a short write, or when the session has more work than one turn allows. In the second case
+// the socket is writable at once, so the next turn comes after those of the other clients.
 //
-// A client may write all its requests before it reads the first reply. When the system takes no
-// more of our replies, further input goes into the backlog, so that the client can finish writing.
-// The session is fed from there, a turn's worth at a time, as the client reads.
+// A client may write all its requests before it reads the first reply. While the system takes no
+// more replies, further input goes into the backlog, so that the client can finish writing. As the
+// client reads replies, the session is fed from the backlog, one turn's input at a time.
 #include "net/conn.h"
 
 #include <assert.h>
@@ -24,35 +24,34 @@
 #include "base/log.h"
 
 enum {
-    WRITE_SEGMENTS = 64, // iovecs per write; replies seldom need more
-    // Bytes per write, so that no client delays the others: some 0.05 ms of copying.
+    WRITE_SEGMENTS = 64, // most iovecs per write; replies seldom need more
+    // Most bytes per write, so that no client delays the others; some 0.05 ms of copying.
     WRITE_MAX = 128 * 1024,
-    // Bytes that are read from a client that waits for something else than its own input, so that
-    // its disconnection is noticed.
+    // Bytes of unanswered input up to which more is read while the session waits for another loop
+    // or for the end of a pause. Reading shows whether the client has disconnected.
     WAITING_INPUT_MAX = 64 * 1024,
-    // Bytes that are read at once into a backlog: some 10 µs of copying.
+    // Most bytes read at once into a backlog; some 10 µs of copying.
     BACKLOG_READ_MAX = 64 * 1024,
-    // Bytes of an unfinished request after which its client gets new time. A large request over a
-    // slow line may take long; a byte now and then gains no time.
+    // Bytes of an unfinished request after which the request timeout starts again. A large request
+    // over a slow line may take long, but a client that sends single bytes gains no time.
     REQUEST_STEP = 64 * 1024,
 };
 
-static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL =
-    60 * CLOCK_SECOND; // as Redis logs such clients
+static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL = 60 * CLOCK_SECOND; // as in Redis
 static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 
 static void count_memory(struct conn *c, size_t bytes)
 {
-    // An idle connection counts, but is not closed so that others have memory.
+    // The memory of an idle connection counts, but closing it would not help the others.
     enum eviction eviction = bytes <= CONN_MEMORY  ? EVICT_NEVER
                              : c->session.no_evict ? EVICT_LAST
                                                    : EVICT_FIRST;
     loop_count_memory(c->loop, &c->memory, bytes, eviction);
 }
 
-// Counts the memory that it holds now.
+// Counts the memory that the connection holds now; none if it is about to be closed.
 static void update_memory(struct conn *c)
 {
     size_t bytes = CONN_MEMORY + c->input.cap + c->backlog.memory + output_memory(&c->output) +
@@ -135,14 +134,14 @@ static void format_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
     char text[ADDRESS_TEXT] = "";
     if (get(c->io.fd, (struct sockaddr *)&address, &len) == 0)
         address_format((struct sockaddr *)&address, len, text);
-    // As in Redis, the address of a unix socket's client is the socket's path.
+    // As in Redis, the address of a client on a unix socket is the path of the socket.
     const char *path = c->loop->service.settings->unixsocket;
     bool is_unix = address.ss_family == AF_UNIX;
     snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
     escape_in_place(to, CLIENT_ADDRESS_TEXT);
 }
 
-// Bytes that the client has sent and that are not answered yet.
+// Returns the bytes of input that are not answered yet.
 static size_t unanswered(const struct conn *c)
 {
     return c->input.len + c->backlog.len;
@@ -166,7 +165,7 @@ void conn_describe(const struct session *s, struct client_facts *facts)
     format_address(facts->local_address, c, getsockname);
 }
 
-// Waits for exactly these events.
+// Sets the events that the watcher waits for; 0: none.
 static void set_events(struct conn *c, int events)
 {
     if (events == 0) {
@@ -180,7 +179,8 @@ static void set_events(struct conn *c, int events)
     ev_io_start(c->loop->ev, &c->io);
 }
 
-// Reads once into `room` and sets `*len` to the bytes read. False when the connection is dead.
+// Reads once into `room` and sets `*len` to the number of bytes. Returns false when the connection
+// has failed.
 static bool read_into(struct conn *c, struct bytes room, size_t *len)
 {
     struct stats *stats = &c->loop->service.stats;
@@ -192,18 +192,18 @@ static bool read_into(struct conn *c, struct bytes room, size_t *len)
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-// Reads once into the loop's input, to be answered in this turn; results as above.
+// Reads once into the loop's input, to be answered in this turn. Results as of read_into.
 static bool read_input(struct conn *c, size_t *len)
 {
     struct bytes room = {loop_input(c->loop), LOOP_READ_MAX};
     bool alive = read_into(c, room, len);
-    // When the server stops, the requests that have arrived are answered. The first read that
-    // finds nothing is the last.
+    // A server that stops answers the requests that have arrived. A read that finds no bytes shows
+    // that there are no others.
     c->ended |= *len == 0 && c->draining;
     return alive;
 }
 
-// Reads once into the backlog. False when the connection is dead or memory is short.
+// Reads once into the backlog. Returns false when the connection has failed or memory is short.
 static bool read_to_backlog(struct conn *c)
 {
     size_t len;
@@ -215,15 +215,15 @@ static bool read_to_backlog(struct conn *c)
     return alive;
 }
 
-// Reads once and drops the bytes. False when the connection is dead.
+// Reads once and drops the bytes. Returns false when the connection has failed.
 static bool read_and_drop(struct conn *c)
 {
     size_t len;
     return read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
 }
 
-// True when the files of the borrowed values in `out` are as they were when the values were put
-// there. Otherwise the bytes still to be sent may not belong to those already sent.
+// Returns true when no file of a borrowed segment in `out` was damaged since the segment was
+// appended. Otherwise a value might be sent with a wrong end after a right beginning.
 static bool borrowed_is_intact(const struct output *out)
 {
     const struct ref *owner;
@@ -234,9 +234,9 @@ static bool borrowed_is_intact(const struct output *out)
     return true;
 }
 
-// Writes once, at most the first `bytes` bytes of `out`; takes the `*sent` bytes that were written
-// out of it. False when the connection is dead, or a value could not be read from its file (found
-// here, or by EFAULT).
+// Writes at most the first `bytes` bytes of `out` with one call and removes the `*sent` bytes that
+// were written. Returns false when the connection has failed, or a borrowed value is damaged: its
+// damage is known, or the system could not read its file (EFAULT).
 static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t *sent)
 {
     struct iovec vectors[WRITE_SEGMENTS];
@@ -260,7 +260,7 @@ static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t 
     return true;
 }
 
-// Tries again to send the replies that could not be sent at once. False as above.
+// Tries again to send the replies in the connection's own output. Returns false as write_once does.
 static bool send_pending(struct conn *c)
 {
     size_t sent;
@@ -281,8 +281,8 @@ void conn_read_ahead(struct conn *c, struct bytes *input)
         session_read_ahead(&c->session, *input);
 }
 
-// Keeps the bytes of `input` that the session has not consumed. False when memory is short, or the
-// request is longer than the client may send.
+// Keeps the bytes of `input` that the session has not consumed. Returns false when memory is short,
+// or the unfinished request is longer than this client may send.
 static bool keep_unconsumed(struct conn *c, struct bytes input, size_t consumed)
 {
     if (c->input.len > 0)
@@ -300,7 +300,7 @@ static bool keep_unconsumed(struct conn *c, struct bytes input, size_t consumed)
     return !c->input.oom;
 }
 
-// False when the connection is to be freed.
+// Feeds `input` to the session. Returns false when the connection must be freed.
 static bool feed(struct conn *c, struct bytes input, struct output *out)
 {
     if (c->input.oom || c->session.killed)
@@ -313,7 +313,8 @@ static bool feed(struct conn *c, struct bytes input, struct output *out)
         backlog_release(&c->backlog);
     if (!keep_unconsumed(c, input, c->status == FEED_CLOSE ? input.len : result.consumed))
         return false;
-    // An unfinished reply may hold much memory, and many clients may be answered before it is sent.
+    // An unfinished reply may hold much memory. It counts now, because many clients may be answered
+    // before it is sent.
     if (c->status != FEED_NEEDS_INPUT)
         update_memory(c);
     return !session_oom(&c->session, out) && !c->session.killed;
@@ -326,10 +327,10 @@ bool conn_answer(struct conn *c, struct bytes input, struct output *out)
     return alive;
 }
 
-// Logs that the client is no Redis client but speaks another protocol.
+// Logs that the session was closed because the client uses another protocol, such as HTTP.
 static void log_foreign_protocol(struct conn *c)
 {
-    static _Atomic uint64_t logged_at; // by any loop; monotonic ns
+    static _Atomic uint64_t logged_at; // time of the last such line of any loop; monotonic ns
     if (c->session.close_reason == NULL ||
         !log_is_due(&logged_at, loop_now(c->loop), FOREIGN_PROTOCOL_LOG_INTERVAL))
         return;
@@ -341,7 +342,7 @@ static void log_foreign_protocol(struct conn *c)
 
 void conn_refused(const struct session *s, const struct command_entry *entry)
 {
-    static _Atomic uint64_t logged_at[COMMANDS_MAX]; // by any loop; monotonic ns
+    static _Atomic uint64_t logged_at[COMMANDS_MAX]; // the same for each command
     char address[CLIENT_ADDRESS_TEXT];
     if (!log_is_due(&logged_at[entry->number], clock_monotonic_ns(), REFUSED_LOG_INTERVAL))
         return;
@@ -352,9 +353,8 @@ void conn_refused(const struct session *s, const struct command_entry *entry)
               entry->command->name, (unsigned long long)s->id, address);
 }
 
-// Shuts down our side after all is sent, and goes on reading. Closing the socket now, with input
-// unread, could make the kernel send a reset that destroys our last reply before the client reads
-// it.
+// Shuts down our side after all replies are sent, but goes on reading. If the socket were closed
+// while input is unread, the kernel might send a reset. The client could then lose the last reply.
 static void linger(struct conn *c)
 {
     log_foreign_protocol(c);
@@ -370,16 +370,16 @@ static void linger(struct conn *c)
     set_events(c, EV_READ);
 }
 
-// True when there is more to do with bytes that the client has sent already.
+// Returns true when the session can go on with input that has arrived already.
 static bool has_more_work(const struct conn *c)
 {
     return c->status == FEED_OUTPUT_FULL || c->status == FEED_TURN_OVER ||
            (c->status == FEED_NEEDS_INPUT && c->backlog.len > 0);
 }
 
-// True when more input is to be read from the socket. While there is work with earlier input, that
-// matters for a client that does not read its replies: it may begin to, once it has written all its
-// requests. So it is read from as far as its input may grow.
+// Returns true when more input may be read from the socket. It is read even while the session has
+// work with earlier input: the client may read replies only after it has written all its requests.
+// So its unanswered input may grow to the limit for one request.
 static bool may_read_more(const struct conn *c)
 {
     size_t most = SIZE_MAX;
@@ -390,7 +390,7 @@ static bool may_read_more(const struct conn *c)
     return !c->ended && unanswered(c) < most;
 }
 
-// The events that the connection waits for.
+// Returns the events that the connection must wait for.
 static int events_for(const struct conn *c)
 {
     int events = output_pending(&c->output) > 0 || has_more_work(c) ? EV_WRITE : 0;
@@ -401,7 +401,8 @@ static int events_for(const struct conn *c)
     return events;
 }
 
-// Bytes of replies that the system has taken from us and the client's side has not acknowledged.
+// Returns the bytes of replies that were written to the socket, but not acknowledged by the
+// client's system.
 static uint32_t unacknowledged(const struct conn *c)
 {
     int bytes = 0;
@@ -414,7 +415,7 @@ bool conn_has_unread(const struct conn *c)
     return ioctl(c->io.fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-// Begins the client's time for `what`.
+// Starts the timeout `what`.
 static void start_timeout(struct conn *c, enum client_timeout what)
 {
     c->timeout = what;
@@ -424,8 +425,8 @@ static void start_timeout(struct conn *c, enum client_timeout what)
     loop_start_sweep(c->loop);
 }
 
-// Finds out what the connection awaits now. The time to complete a request does not run while
-// replies wait to be sent, nor while we do not read.
+// Starts, restarts or stops the timeout after something was read, written or answered. The request
+// timeout does not run while replies are unsent, or while earlier input is not answered yet.
 static void update_timeout(struct conn *c)
 {
     enum client_timeout what = TIMEOUT_NONE;
@@ -440,8 +441,8 @@ static void update_timeout(struct conn *c)
         start_timeout(c, what);
 }
 
-// A socket takes more only when a good part of its buffer is free. So a client that reads slowly
-// may have taken a lot since our last write.
+// Unacknowledged bytes show whether a client reads, because a socket becomes writable only when a
+// good part of its buffer is free. A slow client may have read much since the last write.
 bool conn_has_timed_out(struct conn *c)
 {
     if (c->timeout == TIMEOUT_WRITE ? unacknowledged(c) >= c->timeout_bytes : !conn_has_unread(c))
@@ -458,7 +459,7 @@ void conn_evict(struct conn *c)
     if (c->session.turn.out != NULL)
         return;
     output_release(&c->output);
-    if (c->queued) // its requests may have been read ahead, and the session points into them
+    if (c->queued) // requests may have been read ahead, and the session points into them
         return;
     buf_release(&c->input);
     session_shed(&c->session);
@@ -480,7 +481,7 @@ void conn_grown(struct session *s)
     update_memory(conn_of_session(s));
 }
 
-// Closes the connection after something was read or sent, or waits for the next event.
+// Ends the handling of an event or a turn: closes the connection, or waits for its next event.
 static void after_io(struct conn *c)
 {
     c->active_at = loop_now(c->loop);
@@ -511,6 +512,7 @@ void conn_send(struct conn *c, size_t reply)
         conn_free(c);
 }
 
+// Queues the connection for a turn with the `len` bytes in the loop's input.
 static void queue_turn(struct conn *c, size_t len)
 {
     assert(!c->queued);
@@ -518,7 +520,8 @@ static void queue_turn(struct conn *c, size_t len)
     loop_add_turn(c->loop, c, len);
 }
 
-// True when the peer is gone.
+// Returns true when the socket has an error, because the client has reset the connection or
+// vanished.
 static bool has_failed(const struct conn *c)
 {
     int reason = 0;
@@ -526,16 +529,16 @@ static bool has_failed(const struct conn *c)
     return getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &reason, &len) != 0 || reason != 0;
 }
 
-// Sends older replies when the socket takes more. False when the connection is dead.
+// Sends older replies when the socket is writable. Returns false when the connection has failed.
 static bool send_or_probe(struct conn *c, int events)
 {
-    // A client that is sent nothing for long would not be found gone by sending.
+    // When the session works long without replies, no write shows that the client has vanished.
     if (has_more_work(c) && output_pending(&c->output) == 0)
         return !has_failed(c);
     return (events & EV_WRITE) == 0 || send_pending(c);
 }
 
-// True when the session goes on without more input.
+// Returns true when the session can go on without more input, and its replies have room.
 static bool may_resume(const struct conn *c)
 {
     return (has_more_work(c) || c->ready) && output_pending(&c->output) <= SESSION_OUTPUT_LOW;
@@ -544,20 +547,20 @@ static bool may_resume(const struct conn *c)
 // The ways to get input.
 enum reading {
     READ_NOTHING,
-    READ_BACKLOG,   // from the backlog, to be answered in this turn
-    READ_INPUT,     // from the socket, to be answered in this turn
-    READ_FOR_LATER, // from the socket into the backlog
-    READ_AND_DROP,  // from the socket, to find the client's end
+    READ_BACKLOG,   // takes bytes from the backlog, to be answered in this turn
+    READ_INPUT,     // reads from the socket, to be answered in this turn
+    READ_FOR_LATER, // reads from the socket into the backlog
+    READ_AND_DROP, // reads from the socket and drops the bytes, to notice the end of the connection
 };
 
-// How to get input now. `resume`: the session goes on without it.
+// Chooses how to get input after `events`. `resume`: the session can go on without more input.
 static enum reading choose_reading(const struct conn *c, int events, bool resume)
 {
     bool needs_input = c->status == FEED_NEEDS_INPUT;
     if (needs_input && c->backlog.len > 0 && resume)
         return READ_BACKLOG;
     bool waits = needs_input && c->backlog.len == 0;
-    // While draining, a turn comes even if there is nothing to read, to find that out.
+    // A draining connection reads without an event, too, to find out whether more has arrived.
     if (c->ended || ((events & EV_READ) == 0 && !(c->draining && waits)))
         return READ_NOTHING;
     if (waits)
@@ -572,8 +575,8 @@ static enum reading choose_reading(const struct conn *c, int events, bool resume
     return c->status == FEED_CLOSE ? READ_AND_DROP : READ_FOR_LATER;
 }
 
-// Sets `*len` to the bytes in the loop's input that are to be answered in this turn. False when the
-// connection is dead or memory is short.
+// Gets input. Sets `*len` to the bytes in the loop's input to be answered in this turn. Returns
+// false when the connection has failed or memory is short.
 static bool get_input(struct conn *c, enum reading reading, size_t *len)
 {
     *len = 0;
@@ -590,7 +593,7 @@ static bool get_input(struct conn *c, enum reading reading, size_t *len)
     return false;
 }
 
-// Sends and reads, and gets in line if there is something to answer.
+// Handles `events` (0: none): sends older replies, reads, and queues for a turn if there is work.
 static void on_ready(struct conn *c, int events)
 {
     size_t len = 0;
@@ -607,6 +610,7 @@ static void on_ready(struct conn *c, int events)
         after_io(c);
 }
 
+// Drops input of a lingering connection, and frees it when the client has closed its side.
 static void discard_input(struct conn *c)
 {
     ssize_t count = recv(c->io.fd, loop_input(c->loop), LOOP_READ_MAX, 0);
@@ -621,8 +625,8 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
     if (c->lingering)
         discard_input(c);
     else if (c->queued)
-        return;                                             // it is about to be answered
-    else if (c->session.killed || (events & EV_ERROR) != 0) // libev could not watch it
+        return;                                             // its turn comes soon
+    else if (c->session.killed || (events & EV_ERROR) != 0) // EV_ERROR: libev cannot watch it
         conn_free(c);
     else
         on_ready(c, events);
@@ -635,7 +639,7 @@ void conn_handle_wake(struct conn *c)
         return;
     if (c->session.killed) {
         conn_free(c);
-    } else if (!has_more_work(c)) { // otherwise a turn is coming after those of the others
+    } else if (!has_more_work(c)) { // with more work, a turn comes at the next EV_WRITE anyway
         c->ready |= c->status != FEED_CLOSE;
         on_ready(c, 0);
     }

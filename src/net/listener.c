@@ -1,7 +1,7 @@
-// Opening listening sockets, TCP and unix. A socket that is bound and does not listen yet is no
-// claim to its address: others may bind it too, and a unix socket looks like one that was left
-// behind. So both are done at once, before a large file is indexed; clients who connect meanwhile
-// wait.
+// Opens listening sockets, TCP and unix. Binding alone does not reserve an address. Another
+// process could bind the same TCP address, or take a unix socket without a listener for a stale one
+// and remove it. So each socket is bound and listens at once, before a large file is indexed. The
+// system keeps clients waiting that connect before the server accepts.
 #include "net/listener.h"
 
 #include <errno.h>
@@ -20,8 +20,9 @@
 #include "base/ending.h"
 #include "base/error.h"
 
-enum { LOCK_TRIES = 50 }; // in a second
+enum { LOCK_TRIES = 50 }; // one every 20 ms
 
+// Appends an open socket to the list. On failure closes it and returns false with a message.
 static bool add(struct listener *list, unsigned *count, int fd, struct error *error)
 {
     struct sockaddr_storage address;
@@ -30,7 +31,7 @@ static bool add(struct listener *list, unsigned *count, int fd, struct error *er
     if (*count == LISTENERS_MAX)
         error_set(error, "more than %d addresses to listen on", LISTENERS_MAX);
     else if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        error_set(error, "cannot tell where a socket listens: %s", strerror(errno));
+        error_set(error, "cannot read the address of a listening socket: %s", strerror(errno));
     else
         good = true;
     if (!good) {
@@ -44,14 +45,14 @@ static bool add(struct listener *list, unsigned *count, int fd, struct error *er
     return true;
 }
 
-// A socket that listens, or -1 with errno set.
+// Opens a TCP socket that listens. Returns -1 with errno on failure.
 static int listen_on(const struct addrinfo *info, unsigned backlog)
 {
     int on = 1;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    // The v6 wildcard must not take the v4 port, which has a listener of its own.
+    // The IPv6 wildcard must not take the IPv4 port, which gets a listener of its own.
     if ((info->ai_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
@@ -64,17 +65,17 @@ static int listen_on(const struct addrinfo *info, unsigned backlog)
     return fd;
 }
 
-// True when an address is on the list already: it is named twice, or every address of its family is
-// listened on.
+// Returns true when a listener for the address exists: the same address was given twice, or there
+// is a listener for all addresses of its family.
 static bool is_covered(const struct listener *list, unsigned count, const struct addrinfo *info)
 {
     char text[ADDRESS_TEXT];
-    char every[ADDRESS_TEXT];
+    char wildcard[ADDRESS_TEXT];
     address_format(info->ai_addr, info->ai_addrlen, text);
-    snprintf(every, sizeof every, info->ai_family == AF_INET ? "0.0.0.0:%u" : "[::]:%u",
+    snprintf(wildcard, sizeof wildcard, info->ai_family == AF_INET ? "0.0.0.0:%u" : "[::]:%u",
              address_port(info->ai_addr));
     for (unsigned i = 0; i < count; i++)
-        if (strcmp(list[i].text, text) == 0 || strcmp(list[i].text, every) == 0)
+        if (strcmp(list[i].text, text) == 0 || strcmp(list[i].text, wildcard) == 0)
             return true;
     return false;
 }
@@ -93,7 +94,8 @@ bool listener_is_wildcard(const char *address)
     return strcmp(text, "0.0.0.0:0") == 0 || strcmp(text, "[::]:0") == 0;
 }
 
-// Whether the machine does not have the address, or not even its family.
+// Returns true when `reason` says that the machine does not have the address, or not even its
+// family.
 static bool is_absent(int reason)
 {
     return reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT || reason == EPROTONOSUPPORT;
@@ -107,9 +109,11 @@ static void set_port(struct sockaddr *address, unsigned port)
         ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
 }
 
+// ABSENT: the machine has none of the addresses.
 enum outcome { OPENED, ABSENT, FAILED };
 
-// All addresses of a name; of a number there is one.
+// Opens listeners for all addresses of a host name; a numeric address has one. If `*port` is 0,
+// sets it to the port that the system chose for the first address, and uses it for the others.
 static enum outcome open_name(struct listener *list, unsigned *count, const char *name,
                               unsigned *port, unsigned backlog, struct error *error)
 {
@@ -157,9 +161,10 @@ bool listener_open_tcp(struct listener *list, unsigned *count, const char *addre
     return v4 != FAILED && v6 != FAILED && (v4 == OPENED || v6 == OPENED);
 }
 
-// Keeps other servers from looking at the sockets of the folder until it is closed: between binding
-// and listening one looks as if it were left behind. -1 where that cannot be, or takes too long:
-// then there is only listener_stands, which finds out later.
+// Locks the folder of a unix socket, until the returned descriptor is closed. Between bind and
+// listen the socket looks stale, and another server that holds the lock could remove it. Returns -1
+// when the lock is not available within a second. Then only listener_is_reachable detects that the
+// socket was removed.
 static int lock_folder(const char *path)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
@@ -177,7 +182,8 @@ static int lock_folder(const char *path)
     return fd;
 }
 
-// Removes a socket file that nobody listens on. True when the path is free.
+// Removes a unix socket on which no process listens. Returns true when the path is free, or false
+// with a message.
 static bool remove_stale(const char *path, const struct sockaddr_un *address, struct error *error)
 {
     struct stat status;
@@ -197,7 +203,7 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, st
         reason = errno;
     if (fd >= 0)
         close(fd);
-    if (reason == 0 || reason == EAGAIN) { // EAGAIN: its queue is full
+    if (reason == 0 || reason == EAGAIN) { // EAGAIN: the queue of that server is full
         error_set(error, "cannot listen on '%s': a server is listening there", path);
         return false;
     }
@@ -208,7 +214,8 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, st
     return false;
 }
 
-// A socket that listens at the free path of `address`, and the status of its file. -1 with errno.
+// Opens a unix socket that listens at the free path of `address`, and sets the status of its file.
+// Returns -1 with errno on failure.
 static int listen_at(const struct sockaddr_un *address, unsigned mode, unsigned backlog,
                      struct stat *file)
 {
@@ -216,7 +223,7 @@ static int listen_at(const struct sockaddr_un *address, unsigned mode, unsigned 
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool bound =
         fd >= 0 && bind(fd, (const struct sockaddr *)address, (socklen_t)sizeof *address) == 0;
-    // Nobody can connect before it has its mode.
+    // The mode is set before the socket listens, so no client can connect without permission.
     if (bound && (mode == 0 || chmod(path, mode) == 0) && lstat(path, file) == 0 &&
         listen(fd, (int)backlog) == 0)
         return fd;
@@ -265,7 +272,8 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
     memcpy(address.sun_path, path, strlen(path));
     sigset_t signals;
     int folder = lock_folder(path);
-    ending_block_signals(&signals); // until it is known that they are to remove it
+    ending_block_signals(
+        &signals); // a signal now would end the process without removing the socket file
     bool opened = open_unix(list, count, &address, mode, backlog, error);
     ending_restore_signals(&signals);
     if (folder >= 0)
@@ -273,6 +281,7 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
     return opened;
 }
 
+// Returns true when the path still leads to the file of this unix socket.
 static bool has_its_file(const struct listener *listener)
 {
     struct stat file;

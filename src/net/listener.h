@@ -1,4 +1,4 @@
-// Sockets that listen.
+// Listeners: sockets that wait for clients at a TCP address or at a unix path.
 #ifndef STELE_NET_LISTENER_H
 #define STELE_NET_LISTENER_H
 
@@ -11,42 +11,43 @@ struct error;
 
 struct listener {
     int fd;                  // nonblocking
-    char text[ADDRESS_TEXT]; // where it listens, with the real port
+    char text[ADDRESS_TEXT]; // its address with the real port, or its path
     unsigned port;           // 0 for a unix socket
-    bool owns_path;          // a unix socket whose file is removed when it closes
-    dev_t device;            // that file, so that another's is not removed
+    bool owns_path;          // it is a unix socket, whose file is removed when it closes
+    dev_t device;            // identity of that file, so that no other file is removed
     ino_t inode;
-    unsigned ending; // that file, if a signal ends the program (base/ending.h)
+    unsigned ending; // number of that file in base/ending.h, which removes it if a signal comes
 };
 
 enum { LISTENERS_MAX = 16 };
 
-// Whether `address` ("*", "0.0.0.0", "::" or another spelling of it) stands for all addresses of a
-// family. Such ones have to be opened before others: the system refuses them afterwards.
+// Returns true when `address` stands for all addresses of a family: "*", "0.0.0.0", "::" or another
+// spelling of these. They must be opened before other addresses, or the system refuses them.
 bool listener_is_wildcard(const char *address);
 
-// Both functions take an address for this process from here on, so that no other one takes it for
-// free: it is bound and listened on, with room for `backlog` connections that wait to be accepted.
+// Both functions bind the address and listen at once, so that no other process can use it.
+// `backlog` is the number of connections that may wait to be accepted.
 
-// Listens on the TCP `address` ("127.0.0.1", "::1", a host name, "*" for all of both families) and
-// `port` (0: the system chooses one, the same for all), adding to `list` one listener for each
-// address it stands for that is not listened on yet. Of several addresses those that this machine
-// does not have are left out, if it has one. False with a message when it has none, or when one
-// cannot be had; those added stay.
+// Appends to `list` a listener for each address that `address` stands for and that has none yet.
+// `address` is numeric ("127.0.0.1", "::1"), a host name, or "*" for all addresses of both
+// families. With `port` 0 the system chooses a port, the same for all. Of several addresses, those
+// that this machine does not have are skipped. Returns false with a message when it has none of
+// them, or when one cannot be opened. Listeners that were appended before stay.
 bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
                        unsigned backlog, struct error *error);
 
-// Listens on a unix socket at `path`, with the permissions `mode` (0: as the umask says). A socket
-// file nobody listens on any more is replaced; one that is in use, or another kind of file, is an
-// error.
+// Appends a listener on a unix socket at `path`. Its file gets the permissions `mode`, or with 0
+// those that the umask leaves. A stale socket file, on which no process listens, is replaced.
+// Returns false with a message when a process listens there, or when `path` is another kind of
+// file.
 bool listener_open_unix(struct listener *list, unsigned *count, const char *path, unsigned mode,
                         unsigned backlog, struct error *error);
 
-// Whether clients can still find it: false with a message when the file of a unix socket has been
-// removed or replaced since.
+// Returns true when clients can still reach the listener. Returns false with a message when the
+// file of a unix socket was removed or replaced.
 bool listener_is_reachable(const struct listener *listener, struct error *error);
 
-// Closes the socket and removes its file, if it has one and it is still this socket's.
+// Closes the socket. Removes the file of a unix socket, unless another file has its path now.
 void listener_close(struct listener *listener);
 
 #endif

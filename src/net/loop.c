@@ -1,6 +1,5 @@
-// The shared part of a loop is kept apart from the worker that drives it, so that connections and
-// the worker do not call each other in a circle. Nothing here decides when a client is answered or
-// closed.
+// A loop is apart from its worker so that connections and the worker do not call each other in a
+// circle. It holds what connections share; the worker decides when clients are answered and closed.
 #include "net/loop.h"
 
 #include <assert.h>
@@ -52,7 +51,7 @@ char *loop_input(struct loop *loop)
 void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
 {
     if (loop->turn_count == LOOP_TURNS) {
-        assert(len == 0); // loop_input has made room for a client that has sent something
+        assert(len == 0); // otherwise loop_input has made room already
         loop->take_turns(loop);
     }
     struct bytes input = {loop->input + loop->input_used, len};
@@ -60,6 +59,7 @@ void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
     loop->input_used += len;
 }
 
+// The list for a connection that holds `bytes` bytes: the logarithm to base 2, rounded down.
 static unsigned class_of(size_t bytes)
 {
     unsigned class = 63 - (unsigned)__builtin_clzll(bytes);

@@ -1,7 +1,7 @@
-// Connections are on lists: by their last activity, by the thing they wait for, and by the memory
-// they hold. So the sweep looks only at those whose time may be over, and the limit of memory finds
-// the largest at once. The limit is for all loops together: a loop that has more than its share
-// closes its largest connections until the limit is kept.
+// Connections are on lists by their last activity, by the timeout that runs, and by the memory that
+// they hold. So the sweep reads only connections whose timeout may be over, and eviction finds the
+// largest connection at once. The limit of memory is for all loops together. When it is exceeded,
+// each loop with more than its share closes its largest connections.
 #include "net/worker.h"
 
 #include <stdatomic.h>
@@ -13,22 +13,24 @@
 #include "net/conn.h"
 
 enum {
-    // Bytes of replies that are sent before more clients are answered: the kernel then copies them
-    // from the processor's first cache.
+    // Bytes of replies after which they are sent, before more clients are answered. The kernel then
+    // copies them from the processor's first-level cache.
     REPLIES_AT_ONCE = 8 * 1024,
-    OTHER_DESCRIPTORS = 64,           // those that are not clients'
-    WAKES_PER_TURN = 64,              // half a millisecond, when each is sent a message
-    WAKE_BYTES_PER_TURN = 512 * 1024, // of messages that wait for them
-    TRIM_AFTER_CLOSED = 100,          // clients that are closed in one sweep
-    OUTPUT_KEPT = 1024 * 1024,        // bytes of room for replies that stay from turn to turn
+    OTHER_DESCRIPTORS = 64, // descriptors that are not clients' sockets
+    // Limits for connections that get work without input in one turn: their number, some 0.5 ms if
+    // each is sent a message, and the bytes of messages that they are sent.
+    WAKES_PER_TURN = 64,
+    WAKE_BYTES_PER_TURN = 512 * 1024,
+    TRIM_AFTER_CLOSED = 100,   // connections closed in one sweep after which memory is trimmed
+    OUTPUT_KEPT = 1024 * 1024, // largest output buffer, in bytes, that is kept for the next turn
 };
 
-static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds: the most a timeout comes late
-static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // in which a lingering client may still send
+static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds; timeouts end at most so much late
+static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // for a client to close its side
 static const uint64_t EVICTION_LOG_INTERVAL = 60 * CLOCK_SECOND;
-// Connections that hold a good part of the memory they may hold grow by this many bytes before
-// freed memory is given back to the system; by this part of the limit, if that is more. The
-// allocator keeps what is freed between blocks in use. Without this it kept as much as was in use.
+// The allocator keeps freed memory between blocks in use: in a test, as much as was in use. So
+// memory is trimmed when connections have grown by this many bytes, or by this fraction of the
+// limit if that is more, while they hold more than half of the limit.
 static const uint64_t TRIM_GROWTH_MIN = 2 * 1024 * 1024;
 enum { TRIM_GROWTH_DIVISOR = 16 };
 
@@ -52,9 +54,10 @@ static struct conn *conn_of_memory(struct link *link)
     return container_of(link, struct conn, memory.class);
 }
 
-// ---- time ---------------------------------------------------------------------------------------
+// ---- timeouts -----------------------------------------------------------------------------------
 
-// Closes the connections of `list` that were last active `age` ns ago or more, if they may be.
+// Closes the connections of `list` that were last active `age` ns ago or more, except those that
+// session_may_idle_out exempts.
 static void close_older(struct loop *loop, struct link *list, uint64_t age)
 {
     uint64_t now = loop_now(loop);
@@ -67,13 +70,14 @@ static void close_older(struct loop *loop, struct link *list, uint64_t age)
             conn_free(c);
             continue;
         }
-        // The client has sent something: this loop is late, because it was delayed or stopped.
+        // The client is not idle: it has sent bytes that this loop has not read yet, because the
+        // loop was delayed or the process stopped.
         c->active_at = now;
         link_move_last(&loop->active, &c->link);
     }
 }
 
-// The time that a client has, in ns; 0: no limit.
+// Returns the length of a timeout in ns; 0: it is disabled.
 static uint64_t time_allowed(const struct loop *loop, enum client_timeout what)
 {
     const struct runtime_settings *runtime = &loop->service.group->runtime;
@@ -82,7 +86,7 @@ static uint64_t time_allowed(const struct loop *loop, enum client_timeout what)
     return (uint64_t)runtime_get(seconds) * CLOCK_SECOND;
 }
 
-// Closes the connections whose client has not done its part in time.
+// Closes the connections whose timeout `what` is over.
 static void close_timed_out(struct loop *loop, enum client_timeout what, struct counter *closed)
 {
     struct link *list = &loop->timeouts[what];
@@ -93,17 +97,16 @@ static void close_timed_out(struct loop *loop, enum client_timeout what, struct 
         if (now - c->timeout_since < allowed)
             break;
         if (!conn_has_timed_out(c))
-            continue; // it is now the last of the list
-        log_write(LOG_VERBOSE, "client id=%llu closed: it %s in time",
-                  (unsigned long long)c->session.id,
-                  what == TIMEOUT_REQUEST ? "did not complete its request"
-                                          : "took nothing of its replies");
+            continue; // its timeout has started again, and it is now the last of the list
+        log_write(
+            LOG_VERBOSE, "client id=%llu closed: it %s in time", (unsigned long long)c->session.id,
+            what == TIMEOUT_REQUEST ? "did not complete its request" : "read none of its replies");
         counter_add(closed, 1);
         conn_free(c);
     }
 }
 
-// True when the time of some connection runs.
+// Returns true when a timeout of some connection runs.
 static bool must_sweep(const struct loop *loop)
 {
     bool must = runtime_get(&loop->service.group->runtime.timeout) > 0;
@@ -127,7 +130,7 @@ static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
     close_timed_out(loop, TIMEOUT_REQUEST, &stats->request_timeouts);
     close_timed_out(loop, TIMEOUT_WRITE, &stats->write_timeouts);
     close_older(loop, &loop->lingering, LINGER_TIME);
-    // By itself the allocator gives back only memory after the last block in use.
+    // By itself the allocator returns only memory above the highest block in use.
     if (counter_get(&loop->closed_connections) - closed >= TRIM_AFTER_CLOSED)
         memory_trim();
     if (!must_sweep(loop))
@@ -142,17 +145,17 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *timer, int events)
     (void)ev;
     (void)events;
     if (worker->loop.service.paused_until != worker->pause_end)
-        return; // it has just been made longer
+        return; // CLIENT PAUSE has changed the end; on_turn_end sets the timer
     worker->pause_end = 0;
     session_end_pause(&worker->loop.service);
 }
 
-// Sets the timer after the clients of a loop were paused, paused for longer, or released.
+// Sets the timer after CLIENT PAUSE or CLIENT UNPAUSE has changed the end of the pause.
 static void update_pause_timer(struct worker *worker)
 {
     struct service *service = &worker->loop.service;
     struct ev_loop *ev = worker->loop.ev;
-    if (worker->drained != NULL) // the server is stopping: the remaining clients shall finish
+    if (worker->drained != NULL) // the server is stopping, so paused requests must be answered now
         session_end_pause(service);
     uint64_t until = service->paused_until;
     uint64_t now = clock_monotonic_ns();
@@ -160,7 +163,7 @@ static void update_pause_timer(struct worker *worker)
     ev_timer_stop(ev, &worker->pause);
     if (until == 0)
         return;
-    // Rather a little late than early, when the clients would still be paused.
+    // 1 ms late, because clients would still be paused if the timer ended early.
     ev_tstamp left = until > now ? (ev_tstamp)(until - now) / 1e9 + 0.001 : 0;
     ev_now_update(ev);
     ev_timer_set(&worker->pause, left, 0);
@@ -169,6 +172,7 @@ static void update_pause_timer(struct worker *worker)
 
 // ---- turns --------------------------------------------------------------------------------------
 
+// An active idle watcher keeps the loop from waiting; there is nothing else to do.
 static void on_busy(struct ev_loop *ev, ev_idle *idle, int events)
 {
     (void)ev;
@@ -176,9 +180,9 @@ static void on_busy(struct ev_loop *ev, ev_idle *idle, int events)
     (void)events;
 }
 
-// Closes all connections that are to be closed, as their memory is not counted any more. Gives some
-// of those that are ready a turn: sockets with input come between them and the rest, however many a
-// message or a reload has made ready.
+// Closes all connections of killed sessions, because their memory is not counted any more. Then
+// gives a turn to some of the connections that have work without input. A message or a reload may
+// give work to many, so the rest must wait until sockets with input were served.
 static void handle_wakes(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
@@ -189,13 +193,13 @@ static void handle_wakes(struct worker *worker)
         if (link_is_empty(&loop->ready))
             break;
         struct conn *c = conn_of_wake(loop->ready.next);
-        bytes += c->session.pushes.len; // at least as much is sent now
+        bytes += c->session.pushes.len; // at least these bytes are sent in this turn
         conn_handle_wake(c);
     }
     worker_take_turns(worker);
 }
 
-// Calls `drained`, once, when the server is stopping and no connection is left.
+// Calls `drained` once, when the server is stopping and no connection is left.
 static void report_drained(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
@@ -206,6 +210,7 @@ static void report_drained(struct worker *worker)
     worker->drained(worker);
 }
 
+// Called before the loop waits for events, which ends a turn: answers the queued clients.
 static void on_turn_end(struct ev_loop *ev, ev_prepare *prepare, int events)
 {
     struct worker *worker = prepare->data;
@@ -223,8 +228,8 @@ static void on_turn_end(struct ev_loop *ev, ev_prepare *prepare, int events)
     loop->now = 0;
 }
 
-// Gives freed memory back to the system, if connections have grown much since the last time and
-// hold half of the memory they may hold.
+// Returns freed memory to the system when connections have grown much since the last time and hold
+// more than half of the memory that they may hold.
 static void trim_after_growth(struct loop *loop)
 {
     struct service *service = &loop->service;
@@ -236,8 +241,8 @@ static void trim_after_growth(struct loop *loop)
         memory_trim();
 }
 
-// Sends the replies of turns `first` to `end` - 1. The time since the last reading of the clock is
-// attributed to their commands before: it includes no sending.
+// Sends the replies of turns `first` to `end` - 1. Before that, it divides the time since the last
+// reading of the clock among their commands, so that durations of commands include no sending.
 static void send_replies(struct loop *loop, unsigned first, unsigned end)
 {
     service_flush_timing(&loop->service);
@@ -246,7 +251,7 @@ static void send_replies(struct loop *loop, unsigned first, unsigned end)
         conn_send(loop->turns[i].conn, loop->turns[i].reply);
 }
 
-// Answers turns `first` to `end` - 1, which have been read ahead.
+// Answers turns `first` to `end` - 1, whose requests were read ahead and whose keys were looked up.
 static void answer(struct loop *loop, unsigned first, unsigned end)
 {
     struct output *out = &loop->output;
@@ -261,7 +266,7 @@ static void answer(struct loop *loop, unsigned first, unsigned end)
         send_replies(loop, sent, alive ? i + 1 : i);
         sent = i + 1;
         if (!alive) {
-            output_release(out); // the rest of it was for this client
+            output_release(out); // all that is left in it was for this client
             conn_free(turn->conn);
         }
         if (i + 1 < end)
@@ -270,8 +275,9 @@ static void answer(struct loop *loop, unsigned first, unsigned end)
     send_replies(loop, sent, end);
 }
 
-// Takes some clients at a time: reads all their requests, looks up all keys in them together, then
-// answers them.
+// Answers all queued clients, a group at a time. A group is as many clients as fill the batch:
+// their requests are read first, then their keys are looked up together, and then they are
+// answered.
 static void take_turns(struct loop *loop)
 {
     struct service *service = &loop->service;
@@ -301,8 +307,8 @@ void worker_take_turns(struct worker *worker)
 
 // ---- memory -------------------------------------------------------------------------------------
 
-// One of the connections that hold the most; those with CLIENT NO-EVICT come last. NULL: none holds
-// more than an idle one.
+// Returns a connection of those that hold the most memory. Connections with CLIENT NO-EVICT are
+// considered only when there are no others. Returns NULL when all hold no more than an idle one.
 static struct conn *largest_conn(struct loop *loop)
 {
     for (enum eviction order = EVICT_FIRST; order < EVICT_NEVER; order++)
@@ -312,9 +318,10 @@ static struct conn *largest_conn(struct loop *loop)
     return NULL;
 }
 
+// Closes a connection because of the limit of memory, and logs it once a minute.
 static void evict(struct loop *loop, struct conn *c)
 {
-    static _Atomic uint64_t logged_at; // by any loop; monotonic ns
+    static _Atomic uint64_t logged_at; // time of the last such line of any loop; monotonic ns
     if (log_is_due(&logged_at, loop_now(loop), EVICTION_LOG_INTERVAL))
         log_write(LOG_WARNING,
                   "clients exceed maxmemory-clients: closed client id=%llu, which held %zu bytes "
@@ -324,14 +331,15 @@ static void evict(struct loop *loop, struct conn *c)
     conn_evict(c);
 }
 
-// The bytes that the connections of this loop may hold while those of all loops hold too much.
+// Returns this loop's share of the limit of memory, in bytes. While the limit is exceeded, the
+// loop's connections may hold no more than that.
 static uint64_t memory_share(const struct loop *loop)
 {
     return service_clients_memory_max(&loop->service) / loop->service.group->count;
 }
 
-// Evicts connections until the limit is kept, or the loop's share of it. Returns the bytes that the
-// connections of all loops then hold.
+// Evicts connections until all loops together keep the limit, or this loop keeps its share. Returns
+// the bytes that the connections of all loops then hold.
 static uint64_t limit_memory(struct loop *loop)
 {
     struct service *service = &loop->service;
@@ -348,8 +356,8 @@ static uint64_t limit_memory(struct loop *loop)
     return all;
 }
 
-// Wakes the other loops if the limit is still exceeded: this loop has no more than its share, so
-// another one has.
+// Evicts connections of this loop. If the limit is still exceeded, another loop has more than its
+// share, so it wakes the other loops.
 static void on_over_memory(struct loop *loop)
 {
     struct service_group *group = loop->service.group;
@@ -374,7 +382,8 @@ void worker_close_outdated(struct worker *worker)
     }
     counter_add(&loop->service.stats.outdated_clients, count);
     if (count > 0)
-        log_write(LOG_NOTICE, "closed %u clients that read data of more than %d reloads ago", count,
+        log_write(LOG_NOTICE,
+                  "closed %u clients that still read data from more than %d reloads ago", count,
                   OLDER_SNAPSHOTS_MAX);
 }
 
@@ -389,9 +398,10 @@ void worker_settings_changed(struct worker *worker)
 
 // ---- the worker itself --------------------------------------------------------------------------
 
-// libev ends the process when it cannot enlarge a table. The table of descriptors gets its size
-// here, before there are clients, by watching the highest one for a moment. (Other tables grow with
-// the sockets that are ready at once: a few bytes each.)
+// Makes libev's table of descriptors as large as it can become. libev ends the process when it
+// cannot enlarge a table, so this happens before there are clients. Watching the highest descriptor
+// for a moment is enough. Other tables of libev take a few bytes for each socket that is ready at
+// once.
 static void reserve_watchers(struct ev_loop *ev, const struct settings *settings)
 {
     ev_io highest;
@@ -415,8 +425,8 @@ struct worker *worker_new(struct ev_loop *ev, struct service_group *group, struc
     loop->service.owner = (struct client_owner){conn_wake, conn_describe, conn_grown};
     ev_timer_init(&loop->sweep, on_sweep, SWEEP_INTERVAL, SWEEP_INTERVAL);
     loop->sweep.data = worker;
-    // After the sockets that are readable: a client that has just sent something is not idle, but
-    // libev would call the timer first.
+    // With the lowest priority, the sweep runs after sockets with input were read. Otherwise libev
+    // would call the timer first, and a client that has just sent something would look idle.
     ev_set_priority(&loop->sweep, EV_MINPRI);
     ev_timer_init(&worker->pause, on_pause_over, 0, 0);
     worker->pause.data = worker;
@@ -460,9 +470,9 @@ void worker_drain(struct worker *worker, void (*drained)(struct worker *worker))
     struct loop *loop = &worker->loop;
     session_end_pause(&loop->service);
     worker_take_turns(worker);
-    while (!link_is_empty(&loop->lingering)) // their replies are sent
+    while (!link_is_empty(&loop->lingering)) // all their replies are sent
         conn_free(conn_of(loop->lingering.next));
-    // A connection with more work to do goes to the end of the list.
+    // A connection that is not done yet moves to the end of the list, with `draining` set.
     while (!link_is_empty(&loop->active) && !conn_of(loop->active.next)->draining) {
         conn_drain(conn_of(loop->active.next));
         worker_take_turns(worker);

@@ -1,8 +1,11 @@
-// A socket reaches its worker through a mailbox, the only thing that more than one loop writes, and
-// only when a client comes or asks what all loops must do (a task). A worker makes its own
-// memory, on its own thread, and counts in its own service: serving writes no cache line that
-// another loop touches. That also needs that no thread frees what another one made: the allocator
-// would hand it out again, here, beside what is in use there. tests/sharing/lines.c watches it.
+// Each worker has a mailbox, into which other threads put new sockets, tasks (serve/loop_task.h),
+// steps of a publication, and orders. So a mailbox is used when a client connects, a command
+// concerns all loops, or the dataset is replaced, but never to serve an ordinary request.
+//
+// Serving a request writes no cache line that another loop touches. So each worker allocates its
+// memory and counts in its service on its own thread. No thread may free memory that another
+// allocated either. The allocator might reuse it for the freeing thread, on a cache line that the
+// other thread still uses. tests/sharing/lines.c checks all of this.
 #include "net/workers.h"
 
 #include <assert.h>
@@ -24,72 +27,74 @@
 #include "serve/loop_task.h"
 
 enum {
-    // Bytes of a thread's stack, many times what the deepest chain of calls takes; memory is taken
-    // for what is touched only.
+    // Bytes of a thread's stack, many times what the deepest chain of calls needs. Pages that are
+    // never touched take no memory.
     STACK = 512 * 1024,
-    STOP_SECONDS = 1, // a thread may take to end
+    STOP_SECONDS = 1, // time that workers_stop waits for the threads
     THREAD_NAME_MAX = 16,
-    HANDOFFS_INITIAL = 16,
-    HANDOFFS_PER_WAKE = 64, // at once
+    HANDOFFS_INITIAL = 16,  // sockets for which a mailbox first gets room
+    HANDOFFS_PER_WAKE = 64, // sockets taken from a mailbox at once
 };
 
-// A socket on its way to a worker.
+// A socket on its way to a worker; see worker_adopt.
 struct handoff {
     int fd;
     bool local;
     uint64_t id;
 };
 
+// How a worker is to end: after draining its connections, or at once.
 enum order { ORDER_NONE, ORDER_DRAIN, ORDER_QUIT };
 
-// What a loop is to do next of a publication: see serve/service.h.
+// The next step of a publication that a loop must take; see service_prepare, service_publish and
+// service_forget.
 enum step { STEP_NONE, STEP_PREPARE, STEP_PUBLISH, STEP_FORGET };
 
-// One worker's, on cache lines of its own.
+// A worker with its thread and its mailbox, on cache lines of its own.
 struct worker_slot {
     struct workers *workers;
     unsigned number;
     struct ev_loop *loop;
     struct worker *worker;
-    ev_async wake; // in its loop: there is something in the mailbox
+    ev_async wake; // sent to the worker's loop when its mailbox or the settings have changed
 
-    // The mailbox; its memory is the caller's thread's.
-    pthread_mutex_t lock;
+    // The mailbox. The main thread allocates and frees its memory.
+    pthread_mutex_t lock; // guards the fields up to the next blank line
     struct handoff *handoffs;
-    size_t handoff_first; // the next to be taken
-    size_t handoff_count; // from there on
-    size_t handoff_capacity;
-    struct loop_task *tasks; // the one that came last is first
+    size_t handoff_first;    // index of the next socket to be taken
+    size_t handoff_count;    // number of sockets from there on
+    size_t handoff_capacity; // in sockets
+    struct loop_task *tasks; // newest first
     enum order order;
     enum step step;
 
-    // For the caller's thread:
-    pthread_t thread; // none for the first
-    bool running;     // the thread is to be joined
-    sem_t opened;
-    struct error error; // why it could not be opened
-    uint64_t assigned;  // connections it was given
+    // For the main thread:
+    pthread_t thread;   // not for the first worker, which runs in the main thread
+    bool running;       // the thread was started and is not joined yet
+    sem_t opened;       // posted when `worker` or `error` is set
+    struct error error; // the reason why there is no worker
+    uint64_t assigned;  // number of connections that the worker was given so far
 };
 
 struct workers {
-    struct service_group group; // what all loops read; on lines of its own
+    struct service_group group; // read by all loops, so it is on cache lines of its own
     _Alignas(MEMORY_LINE) struct workers_owner owner;
     struct worker_slot *slots[SERVICES_MAX];
     unsigned count;
-    unsigned next; // the worker whose turn it is
+    unsigned next; // number of the worker that gets the next connection if several have the fewest
     uint64_t last_client_id;
-    atomic_uint undrained; // workers
-    ev_async all_drained;  // in the caller's loop
+    atomic_uint undrained; // number of workers that are not drained yet
+    ev_async all_drained;  // sent to the main loop when all workers are drained
     struct {
         struct dataset *dataset;
-        atomic_uint remaining; // loops that have not done the present step
-        atomic_bool short_of_memory;
-        atomic_bool cancelled;
-        sem_t finished; // by all; or cancelled
+        atomic_uint remaining;       // number of loops that have not taken the current step
+        atomic_bool short_of_memory; // some loop could not prepare
+        atomic_bool cancelled;       // see workers_cancel_publish
+        sem_t finished;              // posted when all loops have taken the step, or on cancelling
     } publication;
 };
 
-// ---- in a worker's thread -----------------------------------------------------------------------
+// ---- the worker's thread ------------------------------------------------------------------------
 
 static void on_drained(struct worker *worker)
 {
@@ -99,8 +104,9 @@ static void on_drained(struct worker *worker)
         ev_async_send(workers->slots[0]->loop, &workers->all_drained);
 }
 
-// Some of what is in the mailbox, HANDOFFS_TAKEN sockets at most; the order comes with the last of
-// them. `*tasks` as they stand there.
+// Empties the mailbox, but takes at most HANDOFFS_PER_WAKE sockets. Returns their number. The order
+// stays in the mailbox until the last socket is taken, so that no socket is missed. `*tasks` are
+// newest first.
 static size_t worker_slot_take(struct worker_slot *slot, struct handoff *handoffs,
                                struct loop_task **tasks, enum step *step, enum order *order)
 {
@@ -125,7 +131,7 @@ static size_t worker_slot_take(struct worker_slot *slot, struct handoff *handoff
     return count;
 }
 
-// In the order in which they came.
+// Runs tasks, given newest first, in the order in which they arrived.
 static void run_tasks(struct worker_slot *slot, struct loop_task *tasks)
 {
     struct loop_task *first = NULL;
@@ -136,12 +142,14 @@ static void run_tasks(struct worker_slot *slot, struct loop_task *tasks)
         tasks = next;
     }
     while (first != NULL) {
-        struct loop_task *next = first->next; // it may be in another mailbox at once
+        struct loop_task *next =
+            first->next; // read now: the task may go to another mailbox at once
         loop_task_arrive(first, &slot->worker->loop.service, slot->worker->loop.service.number);
         first = next;
     }
 }
 
+// Takes a step of the publication, and reports when it is the last loop to do so.
 static void run_step(struct worker_slot *slot, enum step step)
 {
     struct workers *workers = slot->workers;
@@ -216,7 +224,7 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-// From any loop's thread.
+// Puts a task into the mailbox of the worker `number`. Any thread may call this.
 static void post_task(void *context, unsigned number, struct loop_task *task)
 {
     struct workers *workers = context;
@@ -228,9 +236,9 @@ static void post_task(void *context, unsigned number, struct loop_task *task)
     ev_async_send(slot->loop, &slot->wake);
 }
 
-// ---- in the caller's ----------------------------------------------------------------------------
+// ---- the main thread ----------------------------------------------------------------------------
 
-// Wakes the worker for `order`.
+// Puts an order into the mailbox and wakes the worker.
 static void worker_slot_order(struct worker_slot *slot, enum order order)
 {
     pthread_mutex_lock(&slot->lock);
@@ -239,7 +247,7 @@ static void worker_slot_order(struct worker_slot *slot, enum order order)
     ev_async_send(slot->loop, &slot->wake);
 }
 
-// Makes room for one more handoff. False when memory is short.
+// Makes room for one more handoff. Returns false when memory is short.
 static bool worker_slot_reserve(struct worker_slot *slot)
 {
     if (slot->handoff_first + slot->handoff_count < slot->handoff_capacity)
@@ -253,7 +261,7 @@ static bool worker_slot_reserve(struct worker_slot *slot)
     return true;
 }
 
-// False when memory is short.
+// Puts a socket into the mailbox and wakes the worker. Returns false when memory is short.
 static bool worker_slot_post(struct worker_slot *slot, const struct handoff *handoff)
 {
     pthread_mutex_lock(&slot->lock);
@@ -271,7 +279,8 @@ static uint64_t worker_slot_connections(const struct worker_slot *slot)
     return slot->assigned - counter_get(&slot->worker->loop.closed_connections);
 }
 
-// Closes its connections: tasks of theirs may still be in any mailbox.
+// Frees the worker with its connections, but not the mailbox: a mailbox may hold tasks of any
+// worker's connections.
 static void worker_slot_close(struct worker_slot *slot)
 {
     if (slot->worker == NULL)
@@ -287,7 +296,8 @@ static void worker_slot_free(struct worker_slot *slot)
         slot->tasks = task->next;
         task->release(task);
     }
-    if (slot->number > 0 && slot->loop != NULL) // the first one's is the caller's
+    if (slot->number > 0 &&
+        slot->loop != NULL) // the first loop belongs to the caller of workers_new
         ev_loop_destroy(slot->loop);
     assert(slot->handoff_count == 0); // a worker that quits has taken them
     free(slot->handoffs);
@@ -296,7 +306,8 @@ static void worker_slot_free(struct worker_slot *slot)
     free(slot);
 }
 
-// Adds the next worker. One at a time, so that none needs care when it enters the group.
+// Starts the next worker and waits until it is open. So no two workers enter the group at the same
+// time, and entering needs no lock. Returns false with a message on failure.
 static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error *error)
 {
     struct worker_slot *slot = memory_aligned(sizeof *slot);
@@ -313,7 +324,7 @@ static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error
         worker_slot_open(slot, loop);
     } else if (thread_start(&slot->thread, STACK, run_worker, slot)) {
         slot->running = true;
-        while (sem_wait(&slot->opened) != 0) // a signal came
+        while (sem_wait(&slot->opened) != 0) // interrupted by a signal
             ;
     } else {
         error_set(&slot->error, "cannot start thread %u of %u: %s", slot->number + 1,
@@ -323,7 +334,7 @@ static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error
     return slot->worker != NULL;
 }
 
-// In any worker's thread: wakes them all, as an idle one has no other reason to look.
+// Wakes all workers, so that idle ones apply the new settings too. Called in any worker's thread.
 static void on_settings_changed(void *context)
 {
     struct workers *workers = context;
@@ -364,7 +375,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     workers->all_drained.data = workers;
     while (workers->count < settings->threads) {
         if (!add_slot(workers, loop, error)) {
-            workers_stop(workers); // nothing holds them up yet
+            workers_stop(workers); // cannot fail, as no worker is busy yet
             workers_free(workers);
             return NULL;
         }
@@ -416,7 +427,8 @@ const struct runtime_settings *workers_runtime(const struct workers *workers)
     return &workers->group.runtime;
 }
 
-// True when all loops have done it; they may still come to do it when it was cancelled.
+// Has all loops take the step and waits for them. Returns false when the publication was cancelled;
+// some loops may then take the step later.
 static bool run_step_on_all(struct workers *workers, enum step step)
 {
     atomic_store(&workers->publication.remaining, workers->count);
@@ -427,7 +439,7 @@ static bool run_step_on_all(struct workers *workers, enum step step)
         pthread_mutex_unlock(&slot->lock);
         ev_async_send(slot->loop, &slot->wake);
     }
-    while (sem_wait(&workers->publication.finished) != 0) // a signal came
+    while (sem_wait(&workers->publication.finished) != 0) // interrupted by a signal
         ;
     return !atomic_load(&workers->publication.cancelled);
 }

@@ -1,7 +1,7 @@
-// The loops of the server, a worker each, and which of them a connection goes to.
+// The workers of the server: one event loop each, and the choice of a loop for a new connection.
 //
-// The first loop is the caller's, who accepts; each other one runs on a thread of its own. All
-// functions are for the caller's thread, but for one.
+// The first loop runs in the thread of the caller of workers_new, the main thread. Each other loop
+// runs on a thread of its own. All functions are for the main thread, unless they say otherwise.
 #ifndef STELE_NET_WORKERS_H
 #define STELE_NET_WORKERS_H
 
@@ -14,72 +14,77 @@ struct dataset;
 struct error;
 struct workers;
 
-// Who is told what the loops cannot do by themselves.
+// The owner's functions for work that a loop cannot do by itself.
 struct workers_owner {
-    void (*stop)(void *context);    // SHUTDOWN was asked for; from any loop's thread
-    void (*drained)(void *context); // workers_drain is done; from the caller's loop
-    // STELE.RELOAD: from any loop's thread. NULL: cannot be.
+    void (*stop)(void *context);    // handles SHUTDOWN; called in any loop's thread
+    void (*drained)(void *context); // called in the main loop when workers_drain has ended
+    // Handles STELE.RELOAD; called in any loop's thread. NULL: there is no reload.
     void (*reload)(void *context, struct reload_request *request);
     void *context;
 };
 
-// As many workers as `settings->threads` says (SERVICES_MAX at most), the first on `loop`, which
-// the caller runs; the other threads run from here on. NULL with a message when memory, descriptors
-// or threads are short. `loop`, `settings`, `dataset` and `commands` (service_group_init) must
-// outlive the workers.
+// Makes and starts `settings->threads` workers, at most SERVICES_MAX. The first one uses `loop`,
+// which the caller must run; the threads of the others run from now on. Returns NULL with a message
+// when memory, descriptors or threads are short. `loop`, `settings`, `dataset` and `commands` (see
+// service_group_init) must outlive the workers.
 struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
                             struct dataset *dataset, const struct command *const *commands,
                             const struct workers_owner *owner, struct error *error);
 
-// Gives an accepted, nonblocking socket to the worker with the fewest connections; of equals, to
-// the one whose turn it is. So connections that come in a burst are spread evenly, but for one.
+// Gives an accepted, nonblocking socket to the worker with the fewest connections. Workers with
+// equal numbers take turns, so connections that arrive together are spread evenly. `local`: the
+// client is on this machine. When memory is short, the socket is closed and a warning is logged.
 void workers_adopt(struct workers *workers, int fd, bool local);
 
-// How many connections all workers have, those on the way to them and those on the way out
-// included.
+// Returns the number of connections of all workers, including sockets on their way to a worker and
+// lingering connections.
 unsigned workers_connections(const struct workers *workers);
 
-// The counters of the caller's loop, to add to.
+// Returns the counters of the main loop, to which the caller may add.
 struct stats *workers_stats(struct workers *workers);
 
-// Compares the files of the dataset with what they were: true when its index may be spoiled
-// (service_check_dataset).
+// Checks the files of the dataset (service_check_dataset). Returns true when the index may be
+// wrong, or the data file was written to.
 bool workers_check_dataset(struct workers *workers);
 
-// The settings that CONFIG SET changes, as they are now.
+// Returns the present settings that CONFIG SET can change.
 const struct runtime_settings *workers_runtime(const struct workers *workers);
 
-// Has all loops go on with `dataset`, each between two of its turns: returns when all do. For a
-// thread of its own, and no more than one at a time. False when memory is short, and none does; or
-// when it is cancelled, and some may: `dataset` must then outlive the workers.
+// Has each loop switch to `dataset` between two of its turns, and returns true when all have.
+// Returns false when memory is short; then no loop has switched. Also returns false when it was
+// cancelled. Then some loops may have switched or may do so later, so `dataset` must outlive the
+// workers. For one thread that runs no loop: it blocks until the loops have answered.
 bool workers_publish(struct workers *workers, struct dataset *dataset);
 
-// Ends a workers_publish that is under way, and each that follows; it waits no more for loops that
-// are held up.
+// Cancels a workers_publish in progress, and each later one. It then no longer waits for loops that
+// are blocked. Any thread may call this.
 void workers_cancel_publish(struct workers *workers);
 
-// Brings a task to its home loop.
+// Sends a task to its home loop. Any thread may call this.
 void workers_return(struct workers *workers, struct loop_task *task);
 
-// Has clients give another password from here on: whether it differs from the one before.
+// Sets the password that clients must send from now on. Returns true when it differs from the
+// previous one. Authenticated clients stay authenticated.
 bool workers_set_password(struct workers *workers, const char *password);
 
-// Those of the group; they may be noted by any thread.
+// Returns the reload history of the group. Any thread may use it.
 struct reload_history *workers_reloads(struct workers *workers);
 
-// service_clients_memory_left of all. Any thread may ask.
+// Returns service_clients_memory_left for all loops. Any thread may call this.
 uint64_t workers_clients_memory_left(const struct workers *workers);
 
-// Lets every connection finish what it has been asked, also those that are still on the way to
-// their worker; then `drained` is called, never within this call. Adopt none after it.
+// Has every connection finish the requests that have arrived, also connections on their way to a
+// worker. Then calls the owner's `drained`, never within this call. workers_adopt must not be
+// called any more.
 void workers_drain(struct workers *workers);
 
-// Ends all threads, whatever their clients are waiting for. False when one has not ended within a
-// second, as it is held up by a disk or DEBUG SLEEP; it may then still use all there is.
+// Ends all threads, whatever their clients are waiting for. Returns false when one has not ended
+// within a second, because it is blocked by the disk or DEBUG SLEEP. That thread may still use all
+// of the workers' memory.
 bool workers_stop(struct workers *workers);
 
-// Closes all connections at once and frees the workers. They must have been stopped, all of them.
-// NULL is accepted.
+// Closes all connections at once and frees the workers, after workers_stop has returned true. NULL
+// is accepted.
 void workers_free(struct workers *workers);
 
 #endif
