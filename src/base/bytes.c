@@ -1,4 +1,4 @@
-// Owned and borrowed byte strings: growth by doubling, allocation failure latched in the buf.
+// Byte strings. A buf grows by doubling its capacity, and remembers in `oom` that memory was short.
 #include "base/bytes.h"
 
 #include <stdarg.h>

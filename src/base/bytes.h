@@ -1,7 +1,7 @@
 // Byte strings. The type says who owns the memory: a span and a bytes borrow, a buf owns.
 //
-// A borrowed view is valid only as long as the memory it points into. The function that returns a
-// view says how long that is. Nothing here locks: one thread at a time may use an object.
+// A span or bytes is valid only as long as the memory that it points to. The function that returns
+// one says how long that is. One thread at a time may use a buf.
 #ifndef STELE_BASE_BYTES_H
 #define STELE_BASE_BYTES_H
 
@@ -22,12 +22,13 @@ struct bytes {
     size_t len;
 };
 
-// Owned and growable bytes. A zeroed struct is an empty buf. Once an allocation fails, `oom` stays
-// set, `len` keeps its value and later appends do nothing. So a writer checks once, at its end.
+// Owned bytes that can grow. A zeroed struct is an empty buf. When memory is short, `oom` is set
+// and stays set, `len` keeps its value, and later appends do nothing. So a writer checks `oom`
+// once, after its last append.
 struct buf {
     char *ptr;
     size_t len;
-    size_t cap;
+    size_t cap; // allocated bytes
     bool oom;
 };
 
@@ -51,7 +52,7 @@ static inline bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-// These two change ASCII letters only, in every locale.
+// These two change ASCII letters only, whatever the locale.
 static inline char ascii_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
@@ -62,11 +63,11 @@ static inline char ascii_upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
 }
 
-// Whether `a` is the NUL-terminated `text`. ASCII letters count the same in either case.
+// Whether `a` equals the NUL-terminated `text`, ignoring the case of ASCII letters.
 bool span_is(struct span a, const char *text);
 
-// Makes room for `extra` more bytes after the content and returns a pointer to the first of them.
-// The caller writes there and adds to `len`. NULL, with `oom` set, when memory is short.
+// Makes room for `extra` more bytes after the content and returns the address of the first of them.
+// The caller writes there and adds to `len`. Returns NULL, with `oom` set, when memory is short.
 char *buf_reserve(struct buf *b, size_t extra);
 
 // These three append; they set `oom` when memory is short.
@@ -74,7 +75,7 @@ void buf_append(struct buf *b, struct span s);
 void buf_append_text(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Removes the first `count` bytes, at most `len`. The rest moves to the front.
+// Removes the first `count` bytes, at most `len`, and moves the rest to the front.
 void buf_remove_front(struct buf *b, size_t count);
 
 // Frees the memory and leaves an empty buf with `oom` cleared. A zeroed buf is accepted.

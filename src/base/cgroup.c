@@ -1,5 +1,5 @@
-// /proc/self/cgroup names the groups; files below /sys/fs/cgroup hold their limits. A file that
-// cannot be read sets no limit.
+// Reads the names of the process's groups from /proc/self/cgroup, and the groups' limits from files
+// below /sys/fs/cgroup. A file that cannot be read counts as no limit.
 #include "base/cgroup.h"
 
 #include <limits.h>
@@ -11,15 +11,16 @@ typedef unsigned long long ull;
 
 enum { LINE = PATH_MAX + 256, PATH_ROOM = 2 * PATH_MAX };
 
-// A limit: its controller, and the functions that read it from a group's folder in both versions.
+// A kind of limit. Both functions return the limit of the group whose folder is `folder`, or
+// UINT64_MAX when it has none.
 struct limit {
     const char *controller;
-    uint64_t (*read)(const char *folder);
-    uint64_t (*read_v1)(const char *folder);
+    uint64_t (*read)(const char *folder);    // for cgroups of version 2
+    uint64_t (*read_v1)(const char *folder); // for cgroups of version 1
 };
 
-// Reads up to two numbers at the beginning of a file and returns how many there are. "max" and "-1"
-// are no numbers.
+// Reads up to two numbers from the beginning of a file and returns how many it has read. "max" and
+// "-1", which stand for no limit, do not count as numbers.
 static int read_numbers(const char *folder, const char *name, ull *first, ull *second)
 {
     char path[PATH_ROOM + 64];
@@ -48,7 +49,8 @@ static uint64_t read_memory_v1(const char *folder)
     return read_numbers(folder, "memory.limit_in_bytes", &bytes, &none) >= 1 ? bytes : UINT64_MAX;
 }
 
-// The sum of the numbers after two words of memory.stat; 0 when both are missing.
+// Returns the sum of two figures of memory.stat, those with the names `one` and `other`. A missing
+// figure counts as 0.
 static uint64_t sum_stat(const char *folder, const char *one, const char *other)
 {
     char path[PATH_ROOM + 64];
@@ -67,13 +69,15 @@ static uint64_t sum_stat(const char *folder, const char *one, const char *other)
     return sum;
 }
 
+// Returns how many bytes of `limit` are not in use. `usage` is the file with the bytes in use;
+// `one` and `other` are the figures of file pages, which are not counted as in use.
 static uint64_t memory_left(uint64_t limit, const char *folder, const char *usage, const char *one,
                             const char *other)
 {
     ull taken;
     ull none;
     if (limit >= INT64_MAX / 2 || read_numbers(folder, usage, &taken, &none) < 1)
-        return UINT64_MAX; // version 1 has no "max", but a number that no machine reaches
+        return UINT64_MAX; // version 1 reports no limit as a number that no machine reaches
     uint64_t files = sum_stat(folder, one, other);
     uint64_t used = taken > files ? taken - files : 0;
     return limit > used ? limit - used : 0;
@@ -91,6 +95,7 @@ static uint64_t read_memory_left_v1(const char *folder)
                        "total_inactive_file", "total_active_file");
 }
 
+// Returns the number of processors that a quota of time in each period is worth, rounded up.
 static uint64_t quota_processors(ull quota, ull period)
 {
     return quota == 0 || period == 0 ? UINT64_MAX : (quota - 1) / period + 1;
@@ -115,7 +120,8 @@ static uint64_t read_processors_v1(const char *folder)
                : UINT64_MAX;
 }
 
-// The least limit of `group` below the folder `mount` and of the groups above it.
+// Returns the least limit of `group` and of all groups above it. `mount` is the folder of the
+// controller in version 1, and empty in version 2.
 static uint64_t least_above(const char *root, const char *mount, const char *group,
                             uint64_t (*read)(const char *folder))
 {
@@ -137,6 +143,7 @@ static uint64_t least_above(const char *root, const char *mount, const char *gro
     }
 }
 
+// Whether `word` is one of the comma-separated `words`.
 static bool is_among(const char *word, const char *words)
 {
     size_t len = strlen(word);
@@ -146,9 +153,9 @@ static bool is_among(const char *word, const char *words)
     return false;
 }
 
-// The limit from one line of /proc/self/cgroup: "0::/group", or "N:controller,controller:/group" in
-// version 1. There the folder has the name of all controllers together, and mostly each single
-// controller's name too.
+// Returns the limit for one line of /proc/self/cgroup. In version 2 the line is "0::/group". In
+// version 1 it is "N:controller,controller:/group". The folder is then named by the whole list of
+// controllers, and mostly also by each single controller, so both are tried.
 static uint64_t line_limit(const char *root, char *line, const struct limit *limit)
 {
     char *controllers = strchr(line, ':');

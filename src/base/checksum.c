@@ -1,4 +1,5 @@
-// XXH3 is compiled into this file, so that the programs need no library for it.
+// Checksums. The code of XXH3 is compiled into this file, so that the programs need no library for
+// it. The blocks are divided into parts, and all processors work on them.
 #include "base/checksum.h"
 
 #include <sys/mman.h>
@@ -14,18 +15,19 @@ uint64_t checksum(struct span bytes)
     return XXH3_64bits(bytes.ptr, bytes.len);
 }
 
-// Bytes that a thread takes at a time, rounded to whole blocks.
+// Bytes of a part, which one thread works on. A part has whole blocks, and at least one.
 enum { PART = 1024 * 1024 };
 
 struct summing {
     struct span bytes;
-    size_t block;
-    size_t blocks_each; // of a part
+    size_t block;       // bytes of a block
+    size_t blocks_each; // number of blocks in a part
     uint64_t *sums;
     const atomic_bool *cancel;
 };
 
-// The bytes mostly belong to a mapped file. A part that is not in memory is read as one piece.
+// Tells the kernel that the whole part is needed. The bytes mostly belong to a mapped file, and the
+// disk then reads them in one piece instead of page by page.
 static void read_ahead(struct span part)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;

@@ -1,5 +1,5 @@
-// The checksum of bytes that are written and read back later: XXH3 (64 bits) by Yann Collet, from
-// the header of its library. It finds damage and accidents; it does not protect against forgery.
+// Checksums of files: XXH3 (64 bits) by Yann Collet, from the header of its library. A checksum
+// shows that bytes were damaged or changed by accident. It does not protect against forgery.
 #ifndef STELE_BASE_CHECKSUM_H
 #define STELE_BASE_CHECKSUM_H
 
@@ -8,16 +8,16 @@
 
 #include "base/bytes.h"
 
-// The checksum of `bytes`. Every machine computes the same.
+// Returns the checksum of `bytes`. It is the same on every machine.
 uint64_t checksum(struct span bytes);
 
-// The number of blocks of `block` bytes in `bytes` bytes. The last block may be shorter.
+// Returns the number of blocks of `block` bytes in `bytes` bytes. The last block may be shorter.
 static inline uint64_t checksum_block_count(uint64_t bytes, size_t block)
 {
     return bytes / block + (bytes % block > 0);
 }
 
-// The block with this number, counted from 0.
+// Returns the block with this number, counted from 0.
 static inline struct span checksum_block(struct span bytes, size_t block, uint64_t number)
 {
     size_t at = number * block;
@@ -26,8 +26,8 @@ static inline struct span checksum_block(struct span bytes, size_t block, uint64
 }
 
 // Computes the checksum of each block, on all processors. `sums` has room for
-// checksum_block_count(bytes.len, block) of them. Returns false, with `sums` unspecified, when
-// `*cancel` became true meanwhile. `cancel` may be NULL.
+// checksum_block_count(bytes.len, block) checksums. Another thread may set `*cancel` to stop the
+// call early; the result is then false, and `sums` is unspecified. `cancel` may be NULL.
 bool checksum_blocks(struct span bytes, size_t block, uint64_t *sums, const atomic_bool *cancel);
 
 #endif

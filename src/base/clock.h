@@ -1,4 +1,4 @@
-// The two clocks: one that only goes forward, for durations, and the wall clock, for people.
+// The two clocks: the monotonic clock for durations, and the wall clock for times shown to people.
 #ifndef STELE_BASE_CLOCK_H
 #define STELE_BASE_CLOCK_H
 
@@ -7,7 +7,7 @@
 
 #define CLOCK_SECOND UINT64_C(1000000000) // in nanoseconds
 
-// Nanoseconds since an arbitrary start. Never goes back; changes of the date do not affect it.
+// Returns nanoseconds since an arbitrary start. The clock never goes back, whatever date is set.
 static inline uint64_t clock_monotonic_ns(void)
 {
     struct timespec t;
@@ -15,7 +15,7 @@ static inline uint64_t clock_monotonic_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-// Microseconds since 1970-01-01 00:00 UTC.
+// Returns microseconds since 1970-01-01 00:00 UTC.
 static inline uint64_t clock_wall_us(void)
 {
     struct timespec t;

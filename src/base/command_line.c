@@ -1,4 +1,5 @@
-// One table row an option. A misspelt option is compared with every row by edit distance.
+// Options of a command line. Each option is a row of a table. For a misspelt option, the row with
+// the least edit distance is suggested.
 #include "base/command_line.h"
 
 #include <stdint.h>
@@ -10,15 +11,15 @@
 
 enum {
     WIDTH_MIN = 40,
-    WORD_MAX = 40, // bytes; for longer words no option is guessed
-    HELP_MAX = 512,
-    SHORTEST_BEGINNING = 3,
+    WORD_MAX = 40,          // most bytes of a word for which an option is suggested
+    HELP_MAX = 512,         // bytes of an option's help text, with its NUL
+    SHORTEST_BEGINNING = 3, // letters of an option's beginning that suggest the option
 };
 
 // ---- near misses --------------------------------------------------------------------------------
 
-// Copies a word without leading dashes, in lower case, with '-' for '_'. Returns its length, or
-// `room` when it does not fit.
+// Copies a word without leading dashes, in lower case, with '-' for '_'. Returns the length of the
+// copy, or `room` when the word does not fit.
 static size_t normalise(const char *word, size_t len, char *to, size_t room)
 {
     while (len > 0 && *word == '-') {
@@ -37,8 +38,9 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Letters added, dropped, changed, or swapped with their neighbour.
-static size_t edits(const char *a, size_t a_len, const char *b, size_t b_len)
+// Returns the edit distance of two words: how many letters must be added, dropped, changed or
+// swapped with a neighbour to turn `a` into `b`.
+static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t rows[3][WORD_MAX + 1];
     size_t *before = rows[0];
@@ -70,12 +72,13 @@ size_t command_line_distance(const char *word, size_t len, const char *known)
     size_t b_len = normalise(known, strlen(known), b, sizeof b);
     if (a_len == 0 || a_len == sizeof a || b_len == sizeof b)
         return SIZE_MAX;
-    size_t distance = edits(a, a_len, b, b_len);
+    size_t distance = edit_distance(a, a_len, b, b_len);
     if (a_len >= SHORTEST_BEGINNING && a_len < b_len && memcmp(a, b, a_len) == 0)
         distance = 1;
     return distance <= (a_len + 2) / 4 ? distance : SIZE_MAX;
 }
 
+// Returns the hint for an option of a related program, or NULL when there is none.
 static const char *find_hint(const struct option_hint *hints, const char *word, size_t len)
 {
     for (; hints != NULL && hints->name != NULL; hints++) {
@@ -88,7 +91,7 @@ static const char *find_hint(const struct option_hint *hints, const char *word, 
     return NULL;
 }
 
-// The row whose name is nearest to `word`. NULL when none is near.
+// Returns the row whose name is nearest to `word`, or NULL when none is near.
 static const struct option_row *find_near(const struct option_table *table, const char *word,
                                           size_t len)
 {
@@ -108,7 +111,7 @@ static const struct option_row *find_near(const struct option_table *table, cons
 
 // ---- reading ------------------------------------------------------------------------------------
 
-// The row that `word` names, up to its end or a '='. NULL when there is none.
+// Returns the row that the first `len` bytes of `word` name, or NULL when there is none.
 static const struct option_row *find_row(const struct option_table *table, const char *word,
                                          size_t len)
 {
@@ -124,8 +127,8 @@ static const struct option_row *find_row(const struct option_table *table, const
     return NULL;
 }
 
-// Only the option's name is shown, up to its '=': the value of a misspelt --requirepass is a
-// password.
+// Sets the error for an unknown option. It shows only the option's name, up to its '=', because the
+// value of a misspelt --requirepass is a password.
 static void refuse_unknown(const struct option_table *table, const char *word, size_t len,
                            struct error *error)
 {
@@ -178,7 +181,7 @@ void command_line_wrap(const char *text, unsigned used, unsigned indent, unsigne
     if (width < WIDTH_MIN)
         width = WIDTH_MIN;
     size_t column = used;
-    bool first = true; // of its line
+    bool first = true; // the next word is the first of its line
     while (*text != '\0') {
         size_t len = strcspn(text, " ");
         if (!first && column + 1 + len > width) {
@@ -216,6 +219,7 @@ void command_line_row(const char *left, const char *right, unsigned column, unsi
     command_line_wrap(right, column, column, width, to);
 }
 
+// Writes the left column of a row: the option's name and the placeholder of its value.
 static size_t format_left(const struct option_row *row, char *to, size_t size)
 {
     int len = snprintf(to, size, "%s%s%s", row->name, row->value != NULL ? " " : "",

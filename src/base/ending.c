@@ -1,5 +1,5 @@
-// A fixed table of paths, as a signal handler may take no lock and no memory. An entry counts only
-// after it has been written completely.
+// A fixed table of paths, because a signal handler must not take a lock or allocate memory. The
+// handler uses an entry only when it is REGISTERED, which is set after the rest of the entry.
 #include "base/ending.h"
 
 #include <limits.h>
@@ -42,7 +42,7 @@ void ending_unregister(unsigned number)
         atomic_store(&entries[number - 1].state, FREE);
 }
 
-// Calls only functions that a signal handler may call.
+// Called in a signal handler, so it may call only functions that are async-signal-safe.
 void ending_remove_files(void)
 {
     struct stat status;
@@ -77,8 +77,8 @@ static void on_ending(int number)
     sigemptyset(&own);
     sigaddset(&own, number);
     raise(number);
-    pthread_sigmask(SIG_UNBLOCK, &own, NULL); // the signal arrives now
-    _exit(128 + number);                      // process 1
+    pthread_sigmask(SIG_UNBLOCK, &own, NULL); // here the signal ends the process
+    _exit(128 + number);                      // except process 1
 }
 
 void ending_catch(void)

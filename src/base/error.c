@@ -1,4 +1,4 @@
-// Formats the one message of a failed operation.
+// Formats the message of a failed operation.
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -14,5 +14,5 @@ void error_set(struct error *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
-    escape_in_place(e->text, sizeof e->text); // a file's name may hold any byte
+    escape_in_place(e->text, sizeof e->text); // the name of a file may contain any byte
 }

@@ -1,14 +1,16 @@
-// The message of an operation that the outside world refused. It names the file, the line and the
-// reason. The caller owns the struct, passes it down and prints it; libraries only fill it in.
+// The message of an operation that failed for a reason outside the program. It names the file, the
+// line and the reason. The caller owns the struct, passes it down, and prints the message. Library
+// code only sets it.
 #ifndef STELE_BASE_ERROR_H
 #define STELE_BASE_ERROR_H
 
 struct error {
-    // One line without a newline, NUL-terminated, cut to this size. Safe to print (base/escape.h).
+    // One line without its newline, NUL-terminated. A longer text is cut. Safe to print, because
+    // unprintable bytes are escaped (base/escape.h).
     char text[512];
 };
 
-// Sets the message. When `e` is NULL the message is dropped.
+// Sets the message. Does nothing when `e` is NULL.
 void error_set(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,4 +1,4 @@
-// One pass copies printable characters and escapes the other bytes.
+// Goes through the text once, copies printable characters, and escapes all other bytes.
 #include "base/escape.h"
 
 #include <assert.h>
@@ -8,20 +8,21 @@
 
 enum { ESCAPED = 4 }; // bytes of \xHH
 
-// Whether terminals show the character as itself.
+// Whether a terminal shows the character and nothing else happens.
 static bool is_printable(uint32_t c)
 {
     if (c < 0x20 || (c >= 0x7f && c < 0xa0))
         return false; // control characters
     if (c == 0x2028 || c == 0x2029 || c == 0xfeff)
-        return false; // separators of lines and paragraphs; a byte order mark
-    // Marks that turn the direction of writing.
+        return false; // line separator, paragraph separator, byte order mark
+    // Marks that change the direction of text.
     return !(c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
              (c >= 0x2066 && c <= 0x2069) || c == 0x61c);
 }
 
-// The number of bytes of the printable character at `text`; 0 when its first byte must be escaped.
-// The NUL at the end breaks a character off, as does any other byte that cannot continue it.
+// Returns the number of bytes of the printable character at `text`, or 0 when its first byte must
+// be escaped. A UTF-8 character that is not complete is not printable; the NUL at the end of the
+// text ends it, too.
 static size_t printable(const char *text)
 {
     const unsigned char *b = (const unsigned char *)text;
@@ -37,8 +38,8 @@ static size_t printable(const char *text)
     return good && is_printable(c) ? len : 0;
 }
 
-// Writes the character at `*text`, escaped if necessary, and moves `*text` on. Returns false when
-// there is no room for it and a NUL.
+// Writes the character at `*text`, escaped if necessary, and moves `*text` after it. Returns false
+// when there is no room for the character and a NUL.
 static bool put(const char **text, char *to, size_t room, size_t *len)
 {
     static const char digits[] = "0123456789abcdef";
@@ -78,7 +79,8 @@ size_t escape_in_place(char *text, size_t size)
             at += bytes;
             continue;
         }
-        // Makes room for the escaped byte; the end of the text may be cut off.
+        // Move the rest of the text, to make room for the escaped byte. If the text does not fit
+        // any more, its end is cut off.
         const char *byte = (const char[]){text[at], '\0'};
         size_t more = ESCAPED - 1;
         if (at + ESCAPED >= size)

@@ -1,4 +1,5 @@
-// Whole reads and writes over calls that may be interrupted or do less than asked.
+// Reads and writes that are complete: a system call that was interrupted, or that read or wrote
+// only a part, is repeated.
 #include "base/file.h"
 
 #include <errno.h>
@@ -61,7 +62,7 @@ bool file_write(int fd, const void *from, size_t len, uint64_t at)
     return true;
 }
 
-// The system refuses a read lease while there is a writer.
+// Tries to take a read lease. The system refuses it while a process has the file open for writing.
 bool file_is_written(int fd)
 {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)

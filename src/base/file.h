@@ -1,4 +1,4 @@
-// Regular files by descriptor: opened with suspicion, read and written whole.
+// Regular files: opening them safely, and complete reads and writes.
 #ifndef STELE_BASE_FILE_H
 #define STELE_BASE_FILE_H
 
@@ -9,26 +9,27 @@
 
 struct error;
 
-// Opens a regular file for reading and sets its status. Returns the descriptor, or -1 with a
-// message when the file cannot be opened or is not regular. A FIFO is refused, not waited for.
-// errno is then the system's reason, or 0.
+// Opens a regular file for reading and sets `*status`. Returns the descriptor. Returns -1 with a
+// message when the file cannot be opened or is not regular; errno is then the system's reason, or
+// 0. The call never waits for the writer of a FIFO.
 int file_open(const char *path, struct stat *status, struct error *error);
 
-// Reads exactly `len` bytes from offset `at` on, whatever the file's own position is. Returns false
-// with errno; errno is 0 when the file ends before that.
+// Reads exactly `len` bytes from offset `at` on. The file's own position plays no part. Returns
+// false with errno on failure; errno is 0 when the file is too short.
 bool file_read(int fd, void *to, size_t len, uint64_t at);
 
-// Writes all `len` bytes from offset `at` on. Returns false with errno.
+// Writes all `len` bytes from offset `at` on. Returns false with errno on failure.
 bool file_write(int fd, const void *from, size_t len, uint64_t at);
 
-// Whether a process has the regular file `fd` open for writing; `fd` is open for reading. The
-// system answers only the file's owner and processes with CAP_LEASE, on a local file system; for
-// others the result is false. SIGIO must be ignored or handled: it comes when a writer opens the
-// file in the microsecond of this call, and that writer waits until the call ends.
+// Whether any process has the regular file `fd` open for writing. `fd` is open for reading. The
+// system tells this only to the file's owner and to processes with CAP_LEASE, and only on a
+// local file system; otherwise the result is false. The caller must ignore or handle SIGIO: it
+// is raised if a writer opens the file during this call, which takes microseconds. That writer
+// waits meanwhile.
 bool file_is_written(int fd);
 
-// Syncs the folder of `path`, so that new and renamed files in it outlast a crash of the machine.
-// Returns false with errno.
+// Syncs the folder that contains `path`, so that new and renamed files in it survive a crash of the
+// machine. Returns false with errno on failure.
 bool file_sync_folder(const char *path);
 
 #endif

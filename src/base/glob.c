@@ -1,5 +1,5 @@
-// Glob matching with one remembered star instead of recursion: only the last `*` ever needs to be
-// retried, because whatever an earlier one could take, the later one can take too.
+// Glob matching without recursion. On a mismatch only the last `*` has to be tried again with one
+// more byte: whatever an earlier `*` could match, the last one can match too.
 #include "base/glob.h"
 
 static bool is_between(unsigned char byte, unsigned char low, unsigned char high,
@@ -20,12 +20,13 @@ static bool is_same(unsigned char byte, unsigned char other, enum glob_case lett
     return is_between(byte, other, other, letters);
 }
 
-// Matches one byte against the pattern element at `*at`, and moves `*at` after that element.
+// Whether `byte` matches the element of the pattern at `*at`, such as a class. Moves `*at` after
+// that element.
 static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum glob_case letters)
 {
     const unsigned char *p = (const unsigned char *)pattern.ptr;
     size_t i = *at;
-    // As in Redis, an escaped byte of a class is not folded.
+    // As in Redis, GLOB_CASE_INSENSITIVE does not apply to an escaped byte of a class.
     enum glob_case escaped = letters == GLOB_CASE_EITHER ? letters : GLOB_CASE_SENSITIVE;
     if (p[i] == '?') {
         *at = i + 1;
@@ -65,8 +66,8 @@ bool glob_match(struct span pattern, struct span text, enum glob_case letters)
     size_t p = 0;
     size_t t = 0;
     bool starred = false;
-    size_t after_star = 0; // offset in the pattern after the last star
-    size_t star_end = 0;   // present end of that star's run in the text
+    size_t after_star = 0; // offset in the pattern after the last `*`
+    size_t star_end = 0;   // end, in the text, of what that `*` matches at present
     if (text.len == 0)
         return pattern.len == 0;
     while (t < text.len) {

@@ -6,14 +6,17 @@
 
 enum glob_case {
     GLOB_CASE_SENSITIVE,
-    GLOB_CASE_INSENSITIVE, // as in Redis: the ends of a range are folded, an escaped byte is not
-    GLOB_CASE_EITHER,      // each letter of the text is tried in both cases; the pattern as written
+    // As in Redis: letters of the text and the pattern are compared in lower case, also the ends of
+    // a range, but not an escaped byte of a class.
+    GLOB_CASE_INSENSITIVE,
+    // A letter of the text matches if the pattern as written matches it in either case.
+    GLOB_CASE_EITHER,
 };
 
-// Whether all of `text` matches `pattern`: `*` matches any run, `?` any byte, `[a-c]` and `[^a-c]`
-// are classes, `\x` is the byte x itself. An unclosed class ends with the pattern. As in Redis 7.0
-// an empty text matches only an empty pattern, not `*`. For every pattern the time is at most
-// proportional to pattern length × text length, and there is no recursion.
+// Whether all of `text` matches `pattern`. `*` matches any number of bytes, `?` any byte, `[a-c]`
+// and `[^a-c]` a byte of a class, and `\x` the byte x. A class without its `]` ends with the
+// pattern. As in Redis 7.0, an empty text matches only an empty pattern, not `*`. The time is at
+// most proportional to the pattern's length times the text's. There is no recursion.
 bool glob_match(struct span pattern, struct span text, enum glob_case letters);
 
 #endif

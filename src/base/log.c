@@ -1,10 +1,11 @@
-// Log lines in Redis's form: `pid:role date time.ms mark message`. State is set once at start.
+// Writes log lines in Redis's form: `pid:role date time.ms mark message`.
 //
-// A pipe that nobody reads, or a terminal that was stopped, accepts no more lines. A loop must not
-// wait for that, so the line is dropped, and the next line that is accepted says how many were.
+// A pipe that nobody reads, and a terminal that was stopped, accept no more lines. A loop must not
+// wait for them. So a line that is not accepted is dropped, and the log says later how many were.
 //
-// O_NONBLOCK alone cannot do that: it affects all processes that share an open file, such as the
-// shell of a terminal, and a socket cannot be opened again. So the code first checks for room.
+// O_NONBLOCK alone is not enough. It would affect all processes that share the open file, such as
+// the shell of a terminal. Opening the file again avoids that, but a socket cannot be opened again.
+// So poll(2) checks for room before each write.
 #include "base/log.h"
 
 #include <errno.h>
@@ -32,14 +33,14 @@ static const char level_marks[] = ".-*#";
 static const char *const priorities[] = {"<7>", "<6>", "<5>", "<4>", "<3>"}; // of syslog(3)
 
 static struct {
-    int fd;           // changes while the lock is held
-    const char *path; // of the log file; NULL: standard error
-    bool journal;     // journald reads what is written
-    _Atomic enum log_level level;
-    atomic_bool reopen; // before the next line
-    pthread_mutex_t writing;
-    unsigned long dropped; // lines, since the last one that was taken
-    const char *(*fault)(const char *path, int fd);
+    int fd;                       // descriptor of the log; changed only under the lock
+    const char *path;             // path of the log file, borrowed; NULL: standard error
+    bool journal;                 // journald reads the log
+    _Atomic enum log_level level; // lines below this level are not written
+    atomic_bool reopen;           // open the file again before the next line
+    pthread_mutex_t writing;      // held while a line is written
+    unsigned long dropped;        // number of lines dropped since the last one that was accepted
+    const char *(*fault)(const char *path, int fd); // function of log_check, or NULL
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE, .writing = PTHREAD_MUTEX_INITIALIZER};
 
 const char *log_level_name(enum log_level level)
@@ -58,9 +59,10 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
-// Standard error, opened anew so that O_NONBLOCK is ours alone, or as it is. There may be room for
-// a part of a line only (a terminal), or another process may take it before we do.
-static int standard_error(void)
+// Returns a descriptor of standard error. A pipe or terminal is opened again with O_NONBLOCK, which
+// then does not affect other processes. It is needed although poll(2) reports room: a terminal may
+// have room for only a part of a line, and another process may use the room first.
+static int open_standard_error(void)
 {
     struct stat status;
     if (fstat(STDERR_FILENO, &status) != 0 ||
@@ -70,8 +72,8 @@ static int standard_error(void)
     return fd >= 0 ? fd : STDERR_FILENO;
 }
 
-// Whether standard error is the stream that systemd has connected to journald: another one may have
-// taken its place since.
+// Whether standard error is the stream that systemd has connected to journald. The variable alone
+// does not say so, because standard error may have been redirected since.
 static bool is_journal(void)
 {
     const char *named = getenv("JOURNAL_STREAM");
@@ -88,8 +90,8 @@ const char *log_priority(unsigned level)
     return is_journal() ? priorities[level] : "";
 }
 
-// Returns -1 with the reason in errno. O_NONBLOCK: a FIFO that nobody reads is refused, not waited
-// for.
+// Opens the log file and returns its descriptor, or -1 with `*reason`. With O_NONBLOCK the call
+// fails for a FIFO that nobody reads, instead of waiting.
 static int open_file(const char *path, const char **reason)
 {
     *reason = state.fault != NULL ? state.fault(path, -1) : NULL;
@@ -112,7 +114,7 @@ bool log_open(const char *path, enum log_level level, struct error *error)
 {
     const char *reason = NULL;
     bool file = *path != '\0';
-    int fd = file ? open_file(path, &reason) : standard_error();
+    int fd = file ? open_file(path, &reason) : open_standard_error();
     if (fd < 0) {
         error_set(error, "cannot open log file '%s': %s", path, reason);
         return false;
@@ -150,7 +152,8 @@ static size_t begin_line(char *line, size_t size, enum log_level level)
     return len;
 }
 
-// Writes without waiting. A pipe that reports room has a whole page, which takes a whole line.
+// Writes a line without waiting. Returns false when it was not accepted as a whole. A pipe that
+// reports room has room for a page, so for a whole line.
 static bool try_write(const char *line, size_t len)
 {
     struct pollfd room = {state.fd, POLLOUT, 0};
@@ -158,7 +161,8 @@ static bool try_write(const char *line, size_t len)
            write(state.fd, line, len) == (ssize_t)len;
 }
 
-// Returns false when trying another line is of no use.
+// Writes a line that says how many lines were dropped, if any were. Returns false when that line is
+// not accepted either; then no other line would be.
 static bool report_dropped(void)
 {
     char line[LOG_LINE_MAX];
@@ -166,7 +170,7 @@ static bool report_dropped(void)
         return true;
     size_t len = begin_line(line, sizeof line, LOG_WARNING);
     len += (size_t)snprintf(line + len, sizeof line - len,
-                            "%lu lines of this log are missing here: it took no more\n",
+                            "%lu lines are missing here, because the log accepted no more\n",
                             state.dropped);
     if (!try_write(line, len))
         return false;
@@ -174,15 +178,15 @@ static bool report_dropped(void)
     return true;
 }
 
-// The caller holds the lock.
+// Writes a line, or counts it as dropped. The caller holds the lock.
 static void write_line(const char *line, size_t len)
 {
     if (!report_dropped() || !try_write(line, len))
         state.dropped++;
 }
 
-// Opens the file again, as requested; the caller holds the lock. Returns false when it cannot be
-// opened. A warning in the old file then says so.
+// Opens the log file again, if that was requested. The caller holds the lock. Returns false when
+// the file cannot be opened, after writing a warning to the old file.
 static bool reopen(void)
 {
     char line[LOG_LINE_MAX];
@@ -197,7 +201,7 @@ static bool reopen(void)
     }
     size_t len = begin_line(line, sizeof line, LOG_WARNING);
     snprintf(line + len, sizeof line - len,
-             "cannot open log file '%s' anew: %s: writing on into the old one", state.path, reason);
+             "cannot open log file '%s' again: %s; the old file stays in use", state.path, reason);
     len += escape_in_place(line + len, sizeof line - len - 1);
     line[len++] = '\n';
     write_line(line, len);
@@ -232,10 +236,10 @@ void log_write(enum log_level level, const char *format, ...)
     line[len] = '\0';
     vsnprintf(line + len, sizeof line - len - 1, format, args);
     va_end(args);
-    len += escape_in_place(line + len, sizeof line - len - 1); // and a byte for the newline
+    len += escape_in_place(line + len, sizeof line - len - 1); // leaves a byte for the newline
     line[len++] = '\n';
-    // One thread at a time, as there may be room for one line only. The holder of the lock never
-    // waits.
+    // The lock is needed because two threads may both find room, but only for one line. It costs
+    // little, because the thread that holds it never waits for the log.
     pthread_mutex_lock(&state.writing);
     (void)reopen();
     write_line(line, len);

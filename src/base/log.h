@@ -1,12 +1,12 @@
-// The log of the process: one line an event, with Redis's four levels.
+// The log of the process: one line for each event, with Redis's four levels.
 //
-// The program opens the log once, before it starts threads; libraries below net/ never log. Any
-// thread may write. Each line takes one write(2), and no thread waits for it. Lines that a pipe or
-// a terminal does not accept are dropped; the log says how many when it works again. Each line is
-// printable text, whatever the names in it contain (base/escape.h).
+// The program opens the log once, before it starts threads. Then any thread may write to it; only
+// src/net/ and src/main.c do, other code reports to its caller. A line is one write(2), which no
+// thread waits for. If a pipe or terminal does not accept a line, the line is dropped; a later line
+// says how many were. Unprintable bytes in a line are escaped (base/escape.h).
 //
-// Where standard error leads to journald (the variable JOURNAL_STREAM says so), a line begins with
-// its priority, as in sd-daemon(3). It then has neither date nor process, which journald adds.
+// If journald reads standard error (see the variable JOURNAL_STREAM), a line begins with its
+// priority, as in sd-daemon(3). It has no date and no process id, because journald adds them.
 #ifndef STELE_BASE_LOG_H
 #define STELE_BASE_LOG_H
 
@@ -17,46 +17,47 @@ struct error;
 
 enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING };
 
-enum { LOG_FATAL = LOG_WARNING + 1 }; // only for log_priority: the reason why the program ends
+enum { LOG_FATAL = LOG_WARNING + 1 }; // the program ends for this reason; only for log_priority
 
-// Redis's word for a level: "debug", "verbose", "notice" or "warning".
+// Returns Redis's word for a level: "debug", "verbose", "notice" or "warning".
 const char *log_level_name(enum log_level level);
 
-// Reads such a word, in any case. Returns false when `name` is no such word.
+// Reads the word of a level, in upper or lower case. Returns false for any other word.
 bool log_level_parse(const char *name, enum log_level *level);
 
-// Sets a function that checks each log file twice: before it is opened, with `fd` -1, because
-// opening may create it, and after it is opened. `fault` returns the reason why the file must not
-// be used, or NULL. It is called on any thread that opens the log.
+// Sets a function that may refuse a log file. It returns the reason why the file must not be used,
+// or NULL. It is called twice for each file: before the file is opened, with -1 as `fd`, because
+// opening could create the file; and after that. Any thread that opens the log may call it.
 void log_check(const char *(*fault)(const char *path, int fd));
 
-// Opens the log. Lines below `level` are dropped from now on. The others are appended to the file
-// `path`, which is created if missing, or go to standard error when `path` is empty. `path` must
-// stay, for log_reopen. Returns false with a message when the file cannot be opened, is a FIFO that
-// nobody reads, or is refused by the function of log_check.
+// Opens the log. Lines are appended to the file `path`, which is created if it is missing; if
+// `path` is empty, they go to standard error. Lines below `level` are not written. `path` is
+// borrowed for the rest of the program, for log_reopen. Returns false with a message when the file
+// cannot be opened, is a FIFO that nobody reads, or is refused by the function of log_check.
 bool log_open(const char *path, enum log_level level, struct error *error);
 
-// Opens the log file of log_open again, as it may have been renamed to rotate it. Without a log
-// file it does nothing and returns true. Returns false when the file cannot be opened; the old file
-// then stays in use, with a warning in it. Any thread may call it.
+// Opens the log file again, because a program that rotates logs may have renamed it. Returns false
+// when the file cannot be opened; then the old file stays in use, and a warning is written to it.
+// Does nothing and returns true when the log is standard error. Any thread may call this.
 bool log_reopen(void);
 
-// Has the next line written call log_reopen first; for signal handlers.
+// Requests that the log file is opened again before the next line is written. A signal handler
+// may call this.
 void log_reopen_soon(void);
 
-// The prefix for a line on standard error that log_write does not write: "<3>" and the like where
-// journald reads it, otherwise "". Needs no log_open.
+// Returns the prefix for a line that the caller itself writes to standard error: its priority
+// ("<3>") if journald reads standard error, otherwise "". May be called before log_open.
 const char *log_priority(unsigned level);
 
-// Changes the level. Any thread may call it.
+// Changes the level. Any thread may call this.
 void log_set_level(enum log_level level);
 
-// True when a message that is logged seldom may be logged again: `interval` ns have passed since
-// `*logged_at`, which is then set to `now` (monotonic ns; 0: never logged). Of threads that ask at
-// the same time, one gets true.
+// For a message that must not be logged too often. Returns true when `interval` ns have passed
+// since `*logged_at`, or it is 0, and sets it to `now` (monotonic ns). Of several threads that call
+// this at the same time, only one gets true.
 bool log_is_due(_Atomic uint64_t *logged_at, uint64_t now, uint64_t interval);
 
-// Writes one line, unless `level` is below the level of the log. Any thread may call it.
+// Writes one line, unless `level` is below the level of the log. Any thread may call this.
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

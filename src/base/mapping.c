@@ -1,7 +1,9 @@
-// The technique is that of systemd's sigbus.c: a page that faults is replaced by an anonymous one,
-// and the mapping is marked. The mark comes first, so that a reader that finds filler also finds
-// the mark. The table of mappings is never freed, so the handler can read it. The mapping that it
-// reads belongs to the thread that it interrupts.
+// The technique is that of systemd's sigbus.c. A handler of SIGBUS replaces the lost page by an
+// anonymous one and notes the damage, and the interrupted thread reads on.
+//
+// The handler notes the damage before it replaces the page. So a reader that reads filler also sees
+// the damage afterwards. The handler takes no lock: the table of mappings is never freed, and the
+// interrupted thread keeps the mapping that it reads from being released.
 #include "base/mapping.h"
 
 #include <assert.h>
@@ -17,9 +19,9 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 
-// An entry of the table. `version` is odd while the entry changes.
+// An entry of the table of guarded mappings.
 struct table_entry {
-    atomic_uint version;
+    atomic_uint version; // changes with the entry; odd while the fields below change
     atomic_uintptr_t begin;
     atomic_uintptr_t end;
     _Atomic(struct mapping *) mapping;
@@ -27,7 +29,7 @@ struct table_entry {
 
 static struct table_entry entries[MAPPINGS_MAX];
 static pthread_mutex_t entries_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sigaction previous_action; // us
+static struct sigaction previous_action; // action of SIGBUS before mapping_catch_faults
 
 static size_t page_size(void)
 {
@@ -50,13 +52,16 @@ void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at)
 
 // ---- damage -------------------------------------------------------------------------------------
 
+// Notes that there is damage. mapping_look then sees another number of faults, and a limit of 0
+// makes it compare the mapping with the file from now on.
 static void note_fault(struct mapping *m)
 {
     atomic_store(&m->limit, 0);
     atomic_fetch_add(&m->faults, 1);
 }
 
-// Notes that all bytes after the first `bytes` are lost.
+// Notes that all bytes after the first `bytes` are lost. The fault is noted before and after that,
+// so that a reader sees a change if it looked at `whole` in between.
 static void lose_tail(struct mapping *m, size_t bytes)
 {
     size_t whole = atomic_load(&m->whole);
@@ -69,6 +74,7 @@ static void lose_tail(struct mapping *m, size_t bytes)
     }
 }
 
+// Notes that the page at `offset` cannot be read, unless that is known.
 static void lose_page(struct mapping *m, size_t offset)
 {
     if (!mapping_has(m, offset, 1))
@@ -92,7 +98,7 @@ bool mapping_has(const struct mapping *m, size_t from, size_t len)
     unsigned count = atomic_load(&m->lost_pages);
     for (unsigned i = 0; i < count && i < MAPPING_LOST_MAX; i++) {
         size_t page = atomic_load(&m->lost[i]);
-        // A page that is being noted just now has no offset yet, so it may be any page.
+        // 0: another thread is just noting a lost page. Until its offset is stored, it may be any.
         if (page == 0 || (from < page - 1 + page_size() && page - 1 < from + len))
             return false;
     }
@@ -116,8 +122,9 @@ void mapping_compare(struct mapping *m)
     if (mapping_bytes(m, &bytes))
         lose_tail(m, bytes);
     const volatile char *end = atomic_load(&m->end);
-    // The file has its old length but another last byte: it was cut and written on, from an unknown
-    // offset. In a mapping that is damaged already, the last byte may be our own filler.
+    // The file has its old length but another last byte. So it was cut and written again, from an
+    // unknown offset on: all bytes count as lost. In a damaged mapping this proves nothing, because
+    // the last byte may be filler.
     if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
         lose_tail(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
@@ -131,9 +138,9 @@ size_t mapping_tail(struct span part)
 
 // ---- faults -------------------------------------------------------------------------------------
 
-// Puts a page of filler there. It is filled elsewhere and moved there as a whole, because another
-// thread that meets the same damage may map its own page over it at any moment. Returns false when
-// the system has no page.
+// Replaces a page by a page of filler. The new page is filled elsewhere and then moved as a whole.
+// If it were filled in place, another thread with the same fault could replace it meanwhile.
+// Returns false when the system has no memory for a page.
 static bool fill_page(uintptr_t page, char filler)
 {
     void *memory =
@@ -149,7 +156,8 @@ static bool fill_page(uintptr_t page, char filler)
     return false;
 }
 
-// Replaces all bytes from `offset` on by zeros, unless that was done before.
+// Replaces the page at `offset` by filler and all pages after it by zeros, unless that was done
+// before. Returns false when the system has no memory.
 static bool replace_tail(struct mapping *m, size_t offset)
 {
     size_t end = page_round_up(m->len);
@@ -165,9 +173,10 @@ static bool replace_tail(struct mapping *m, size_t offset)
     return fill_page((uintptr_t)m->begin + offset, m->filler);
 }
 
-// Makes the page readable. All lost pages are replaced at once. Only the first of them and the page
-// being read get the filler, the others zeros: the filler only has to end a search, which could
-// otherwise run to the end of the mapping.
+// Notes the damage and makes `page` readable. When the file was cut, all pages after its end are
+// replaced at once. Only the first of them and `page` are filled with filler, the others with
+// zeros: filler is there to end a search, which could otherwise run to the end of the mapping.
+// Returns false when the system has no memory.
 static bool repair(struct mapping *m, uintptr_t page)
 {
     size_t offset = page - (uintptr_t)m->begin;
@@ -189,6 +198,7 @@ static bool repair(struct mapping *m, uintptr_t page)
     return replace_tail(m, tail) && (offset == tail || fill_page(page, m->filler));
 }
 
+// Returns the guarded mapping that has the address, or NULL.
 static struct mapping *find_mapping(uintptr_t address)
 {
     for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
@@ -197,7 +207,8 @@ static struct mapping *find_mapping(uintptr_t address)
         uintptr_t begin = atomic_load(&e->begin);
         uintptr_t end = atomic_load(&e->end);
         struct mapping *m = atomic_load(&e->mapping);
-        // The entry whose mapping has the address is in use, so it does not change.
+        // A changed version means that another thread was writing the entry. Such an entry cannot
+        // be the one in question: the interrupted thread reads that mapping, so nobody releases it.
         if (m != NULL && address >= begin && address < end && version % 2 == 0 &&
             atomic_load(&e->version) == version)
             return m;
@@ -209,7 +220,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     int reason = errno;
     uintptr_t address = (uintptr_t)info->si_addr;
-    bool sent = info->si_code <= 0; // by a process
+    bool sent = info->si_code <= 0; // a process has sent the signal; there is no fault
     struct mapping *m = sent ? NULL : find_mapping(address);
     if (m != NULL && repair(m, address / page_size() * page_size())) {
         errno = reason;
@@ -220,7 +231,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
         previous_action.sa_handler(number);
     } else {
-        // A fault happens again when this returns; a signal from a process is sent again.
+        // The default action ends the process. A fault happens again when the handler returns; a
+        // signal that a process has sent is raised again.
         signal(number, SIG_DFL);
         if (sent)
             raise(number);
@@ -240,7 +252,7 @@ void mapping_catch_faults(void)
         previous_action = present;
         sigaction(SIGBUS, &ours, NULL);
     }
-    // The parent process may have blocked it; a fault would then end the process without a message.
+    // The parent process may have blocked SIGBUS, and a fault would then kill this process.
     pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
 }
 
@@ -263,8 +275,7 @@ static void entry_set(struct table_entry *e, uintptr_t begin, uintptr_t end, str
     atomic_fetch_add(&e->version, 1);
 }
 
-// Enters the mapping into the table. Returns the number of its entry from 1, or 0 when all are
-// taken.
+// Adds the mapping to the table. Returns the number of its entry, from 1; 0 when the table is full.
 static unsigned entry_add(const void *begin, size_t len, struct mapping *m)
 {
     unsigned number = 0;
@@ -277,6 +288,7 @@ static unsigned entry_add(const void *begin, size_t len, struct mapping *m)
     return number < MAPPINGS_MAX ? number + 1 : 0;
 }
 
+// 0 is accepted.
 static void entry_remove(unsigned number)
 {
     if (number == 0)
@@ -351,10 +363,13 @@ void mapping_of_memory(struct mapping *m, const char *begin, size_t len)
 // ---- warming ------------------------------------------------------------------------------------
 
 enum {
-    WARM_BYTES = 4 * 1024 * 1024, // between two flushes of the processor's entries
-    WARM_AGAIN = 256 * 1024,      // of them; so many pages that all entries are flushed
+    WARM_BYTES = 4 * 1024 * 1024, // bytes of a part
+    // Bytes that are unmapped and touched again after each part. They are so many pages that the
+    // kernel flushes all of the processor's address translations, not those of each page.
+    WARM_AGAIN = 256 * 1024,
 };
 
+// Reads a byte of each page, which makes the kernel map the page.
 static void touch(const struct mapping *m, size_t from, size_t to)
 {
     for (size_t at = from; at < to; at += page_size())
@@ -374,15 +389,18 @@ static size_t least(size_t a, size_t b)
 
 struct warming {
     const struct mapping *mapping;
-    uint64_t until_ns;
+    uint64_t until_ns; // monotonic time of the deadline
     const atomic_bool *cancel;
-    bool ended; // nothing more is warmed
+    bool ended; // the parts that are left are skipped
 };
 
-// A virtual machine may keep a second table of pages, which only touches fill (MADV_POPULATE_READ
-// does not), and which is brought up to date when all entries are flushed: 7 to 20 ms after 885 MB
-// have been touched, in which the processor does nothing else. So they are flushed after each part,
-// by letting go of some of it.
+// Reads one part of the mapping.
+//
+// In a virtual machine the host may keep a second page table. Only touching a page fills it;
+// MADV_POPULATE_READ does not. The host brings that table up to date when the processor's address
+// translations are flushed. After 885 MB have been touched, that takes 7 to 20 ms, in which the
+// processor does nothing else. So this function forces a flush after each part, by unmapping some
+// of its pages and touching them again.
 static void warm_part(void *context, unsigned worker, size_t part)
 {
     struct warming *w = context;
@@ -395,7 +413,7 @@ static void warm_part(void *context, unsigned worker, size_t part)
         return;
     advise(m, end, least(m->len, end + WARM_BYTES), MADV_WILLNEED);
     touch(m, at, end);
-    if (end - at < WARM_BYTES || mapping_is_damaged(m)) { // filler is not to be let go of
+    if (end - at < WARM_BYTES || mapping_is_damaged(m)) { // unmapping would discard the filler
         w->ended = true;
         return;
     }

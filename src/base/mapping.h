@@ -1,14 +1,14 @@
 // Mapped files that may change while they are read.
 //
-// Reading a page of a mapping that the file no longer has, or that the disk cannot read, raises
-// SIGBUS. Where the mapping is guarded, the reader goes on instead: it finds a filler there, and
-// the mapping notes the damage. The reader asks afterwards whether everything it read was sound.
+// Reading a page that the file no longer has, or that the disk cannot read, raises SIGBUS. In a
+// guarded mapping the reader goes on instead: it reads filler bytes, and the mapping notes the
+// damage. The reader checks afterwards, with mapping_look, whether what it read was sound.
 //
 // Bytes that a file loses inside its last page read as zeros, without a signal. But a file loses
-// its tail first. So one look at the mapping's last byte shows that nothing was lost before: that
-// is mapping_look, which costs two reads.
+// its tail first. So if the file's last byte is still right, no byte before it was lost. That check
+// is a part of mapping_look. It costs two reads of memory.
 //
-// Any thread may read a mapping and look at it. Only its owner guards and releases it.
+// Any thread may read a mapping and call mapping_look. Only its owner guards and releases it.
 #ifndef STELE_BASE_MAPPING_H
 #define STELE_BASE_MAPPING_H
 
@@ -20,35 +20,35 @@
 #include "base/bytes.h"
 
 enum {
-    MAPPINGS_MAX = 256,    // guarded at a time in a process
-    MAPPING_LOST_MAX = 32, // lost pages noted one by one; with more, all after the first is lost
+    MAPPINGS_MAX = 256,    // most mappings that a process can guard at a time
+    MAPPING_LOST_MAX = 32, // most lost pages noted singly; from the next one on, all bytes are lost
 };
 
-// The owner sets `begin` to `end` before it guards the mapping. A zeroed struct guards nothing and
-// has no damage.
+// The owner sets the fields from `begin` to `end` before it guards the mapping. A zeroed struct is
+// not guarded and has no damage.
 struct mapping {
-    _Atomic size_t limit; // `len`; 0 once there is damage
-    const char *begin;    // at the beginning of a page
-    size_t len;
+    _Atomic size_t limit;                  // `len` while there is no damage, then 0
+    const char *begin;                     // first byte, at the beginning of a page
+    size_t len;                            // number of bytes
     uint64_t at;                           // offset of `begin` in the file, at a page
-    char filler;                           // the byte that replaces lost ones
-    char last;                             // the byte at `end`, when `end` is set
-    _Atomic(const char *) end;             // address of the file's last byte; NULL: not watched yet
-    void *end_page;                        // a mapping of that page alone, or NULL
+    char filler;                           // byte that replaces lost bytes
+    char last;                             // value of the byte at `end`
+    _Atomic(const char *) end;             // address of the file's last byte, or NULL
+    void *end_page;                        // mapping of the file's last page alone, or NULL
     int fd;                                // descriptor of the file, the mapping's own
-    _Atomic size_t whole;                  // sound bytes at the front; all after them is lost
-    atomic_uint faults;                    // times that damage was found
-    atomic_uint lost_pages;                // unreadable pages, up to MAPPING_LOST_MAX
-    _Atomic size_t lost[MAPPING_LOST_MAX]; // their offsets plus 1; 0: being noted just now
+    _Atomic size_t whole;                  // number of leading bytes that are not cut off
+    atomic_uint faults;                    // number of times that damage was found
+    atomic_uint lost_pages;                // number of unreadable pages in `lost`
+    _Atomic size_t lost[MAPPING_LOST_MAX]; // offsets of these pages, plus 1; 0: not yet stored
     _Atomic size_t replaced_from;          // offset of the first zeros, plus 1; 0: none
-    atomic_uint entry;                     // number in the process's table, from 1; 0: not guarded
-    unsigned end_entry;                    // the same for `end_page`
+    atomic_uint entry;                     // number in the table of mappings; 0: not guarded
+    unsigned end_entry;                    // number of `end_page` in that table; 0: none
 };
 
-// Maps a part of a file for reading, from offset `at` on, at the address `where`, as mmap does with
-// MAP_SHARED and `flags`. Where the file system refuses a shared mapping (FUSE with direct_io), the
-// mapping is private and shows the same bytes as long as nobody writes to the file. MAP_FAILED with
-// errno when neither works.
+// Maps `len` bytes of a file for reading, from offset `at` on, at the address `where`, as mmap does
+// with MAP_SHARED and `flags`. Some file systems (FUSE with direct_io) refuse a shared mapping.
+// Then the mapping is private; it shows the same bytes as long as nobody writes to the file.
+// Returns MAP_FAILED with errno when neither works.
 void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at);
 
 // Installs a handler of SIGBUS, so that the process survives faults in guarded mappings. A fault
@@ -56,15 +56,16 @@ void *mapping_map(void *where, size_t len, int flags, int fd, uint64_t at);
 // thread. Call it once, early.
 void mapping_catch_faults(void);
 
-// Whether the calling thread would survive such a fault.
+// Whether the calling thread would survive a fault in a guarded mapping.
 bool mapping_faults_are_caught(void);
 
 // Guards the mapping of the file `fd`; the caller keeps `fd`. Returns false with errno when there
 // are too many mappings or no descriptor is left.
 bool mapping_guard(struct mapping *m, int fd);
 
-// Watches the present end of the file too, which lies outside the mapping. Its last byte must be
-// `last`. Called once; other threads may look at the mapping meanwhile.
+// Sets `end` to the present last byte of the file, which may lie outside the mapping. From then on
+// mapping_look expects the value `last` there. Call it at most once. Other threads may call
+// mapping_look at the same time.
 void mapping_watch_end(struct mapping *m);
 
 // Ends the guard. Call it before the memory is unmapped. A zeroed struct is accepted.
@@ -76,10 +77,10 @@ static inline bool mapping_is_guarded(const struct mapping *m)
     return atomic_load(&m->entry) != 0;
 }
 
-// Sets up a mapping over memory that belongs to no file, for code that handles both alike.
+// Sets up `m` for memory that belongs to no file, so that code can treat it like a mapped file.
 void mapping_of_memory(struct mapping *m, const char *begin, size_t len);
 
-// The number of times that damage was found: 0 as long as everything is sound.
+// Returns the number of times that damage was found: 0 as long as all bytes are sound.
 static inline unsigned mapping_faults(const struct mapping *m)
 {
     return atomic_load(&m->faults);
@@ -88,8 +89,8 @@ static inline unsigned mapping_faults(const struct mapping *m)
 // Compares the mapping with the file and notes new damage. mapping_look calls it when needed.
 void mapping_compare(struct mapping *m);
 
-// Looks for new damage and returns the number of times that damage was found. Bytes read between
-// two calls are sound when both return the same number.
+// Looks for new damage and returns the number of times that damage was found. When two calls return
+// the same number, all bytes read between them are sound.
 static inline unsigned mapping_look(struct mapping *m)
 {
     if (atomic_load_explicit(&m->entry, memory_order_acquire) != 0) {
@@ -102,27 +103,31 @@ static inline unsigned mapping_look(struct mapping *m)
     return mapping_faults(m);
 }
 
-// Whether none of the `len` bytes from offset `from` on is known to be lost.
+// Whether all of the `len` bytes from offset `from` on are there: none is known to be lost.
 bool mapping_has(const struct mapping *m, size_t from, size_t len);
 
-// The number of trailing bytes of `part` to copy now, while the file is known to be intact, so that
-// the kernel can send the rest from the mapping. The kernel fails with EFAULT at a page that the
-// file no longer has, but finds zeros inside the page where the file ends. So one byte of the last
-// page is left to the kernel: if that byte is there, all bytes before it are.
+// Returns the number of trailing bytes of `part` that must be copied now, while the file is known
+// to be intact. The kernel can send the bytes before them from the mapping later.
+//
+// If the file is cut before that, the kernel fails with EFAULT at a page that the file no longer
+// has. But inside the page where the file then ends, it would send zeros. So the bytes of the last
+// page are copied, except its first. The first byte of a page is either right or gone with its
+// page. So sending it proves that all bytes before it are there.
 size_t mapping_tail(struct span part);
 
+// Whether any damage was found.
 static inline bool mapping_is_damaged(const struct mapping *m)
 {
     return mapping_faults(m) > 0;
 }
 
-// Reads the whole mapping, so that the next reader waits neither for the disk nor for the kernel to
-// map the page. Ends soon after `until_ns` of the monotonic clock, after `*cancel` becomes true, or
-// when there is damage.
+// Reads the whole mapping, so that later readers wait neither for the disk nor for the kernel to
+// map a page. Returns early, soon after `until_ns` of the monotonic clock, after `*cancel` becomes
+// true, or when there is damage.
 void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel);
 
-// Sets `*bytes` to the present size of the file, at most up to the end of the mapping. Returns
-// false when it is not known.
+// Sets `*bytes` to the number of bytes of the mapping that the file has at present. Returns false
+// when the system does not say.
 bool mapping_bytes(const struct mapping *m, size_t *bytes);
 
 #endif

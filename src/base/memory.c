@@ -1,4 +1,5 @@
-// Memory is not reserved before it is touched, as the sizes are often upper bounds.
+// Allocates memory. MAP_NORESERVE lets callers map more than they will use, because the sizes are
+// often upper bounds.
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 
 #include "base/parallel.h"
 
-// Bytes unmapped at once: it takes some 0.1 ms, in which other threads wait to map or first touch
-// pages.
+// Bytes unmapped in one call. A call takes some 0.1 ms, and in that time no other thread can map
+// memory or touch a new page.
 enum { UNMAP_BYTES = 4 * 1024 * 1024 };
 
 void *memory_map(size_t bytes, size_t huge_from)
@@ -47,7 +48,7 @@ void memory_unmap(void *memory, size_t bytes)
     if (bytes <= UNMAP_BYTES)
         munmap(memory, bytes);
     else
-        parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u); // it may have to give way
+        parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u); // gives way (base/yield.h)
 }
 
 void memory_trim(void)

@@ -1,5 +1,5 @@
-// Canonical decimal integers. At most 20 characters are read, so a line of 400 digits costs nothing
-// and overflows nothing.
+// Decimal integers in their canonical form. A text of more than 20 characters is refused unread, so
+// a long line of digits costs nothing and cannot overflow.
 #include "base/number.h"
 
 bool number_parse(struct span s, int64_t *value)
@@ -11,7 +11,7 @@ bool number_parse(struct span s, int64_t *value)
     if (i == s.len)
         return false;
     if (s.ptr[i] == '0') {
-        if (s.len != 1) // "01" and "-0" have a shorter form
+        if (s.len != 1) // "01" and "-0" are not canonical
             return false;
         *value = 0;
         return true;

@@ -1,4 +1,4 @@
-// Decimal integers in byte strings, with the strictness of Redis.
+// Decimal integers in byte strings. The same texts are accepted as in Redis.
 #ifndef STELE_BASE_NUMBER_H
 #define STELE_BASE_NUMBER_H
 
@@ -6,21 +6,23 @@
 
 enum { NUMBER_TEXT_MAX = 20 }; // "-9223372036854775808" and "18446744073709551615"
 
-// Reads all of `s` as a signed 64-bit integer in its one canonical form: digits with an optional
-// '-', no leading zero, no '+', no space. Returns false, with `*value` untouched, for anything else
-// and for a number out of range. It refuses the same texts as Redis's string2ll.
+// Reads all of `s` as a signed 64-bit integer in its canonical form: digits with an optional '-',
+// but no leading zero, '+' or space. Returns false, with `*value` unchanged, for any other text and
+// for a number out of range. Redis's string2ll refuses the same texts.
 bool number_parse(struct span s, int64_t *value);
 
-// Reads a size as Redis's memtoull does: digits and a unit in either case (none or b, k, kb, m, mb,
-// g, gb; k is 1000 and kb 1024). Returns false, with `*bytes` untouched, for anything else.
+// Reads all of `s` as a size, as Redis's memtoull does: digits, then a unit in upper or lower case.
+// Units are b, k, kb, m, mb, g and gb; k is 1000 and kb is 1024. Without a unit the number is in
+// bytes. Returns false, with `*bytes` unchanged, for any other text.
 bool number_parse_memory(struct span s, uint64_t *bytes);
 
-// Reads such a size, or a number from 0 to 100 followed by '%', which becomes a negative value.
-// Returns false, with `*value` untouched, for anything else.
+// Reads a size as number_parse_memory does, or a percentage: a number from 0 to 100 and '%'.
+// For a percentage `*value` is the negative number. Returns false, with `*value` unchanged, for
+// any other text.
 bool number_parse_memory_or_percent(struct span s, int64_t *value);
 
-// Writes `value` in decimal at `to`, without a NUL, and returns its length. `to` has room for
-// NUMBER_TEXT_MAX bytes.
+// Writes `value` in decimal at `to`, without a NUL, and returns the length of the text. `to` has
+// room for NUMBER_TEXT_MAX bytes.
 size_t number_format(char *to, uint64_t value);
 
 #endif

@@ -7,23 +7,27 @@
 
 struct output_segment {
     size_t owned_before; // number of owned bytes before the segment, taken ones included
-    struct span span;
+    struct span span;    // bytes not yet taken
     struct ref *owner;
     unsigned damage_stamp;
 };
 
 enum {
-    FIRST_SEGMENTS = 4,
-    // How much room is made: for the first small replies; for a pipeline; for all that is ever
-    // waiting, as a buffer that grows step by step leaves as much memory behind: 256 KiB, a piece,
-    // and as much as a piece of what has left. What is not touched costs nothing.
+    FIRST_SEGMENTS = 4, // initial capacity
+    // The buffer of owned bytes grows in three steps. The first is for small replies, the second
+    // for a pipeline. The third is for the most that waits when a client does not read: 256 KiB,
+    // one reply of 16 KiB, and 16 KiB that were taken. It is one large step, because many small
+    // ones would leave as much freed memory between used blocks. Untouched pages cost nothing.
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
     THIRD_OWNED = 288 * 1024,
-    // Bytes that are moved for each that has left rather than make room beyond the third step, at
-    // most: so many are there when 256 KiB wait and 16 have left. Mostly it is 5 or fewer.
-    MOVED_MOST = 16,
+    // Before the buffer grows beyond the third step, its bytes are moved to the front if at most
+    // this many bytes are moved for each byte taken. The ratio is 16 when 256 KiB wait and 16 KiB
+    // were taken. Mostly it is 5 or less.
+    MOVED_PER_TAKEN_MAX = 16,
 };
+
+// Returns a new last segment, or NULL, with `oom` set, when memory is short.
 
 static struct output_segment *append_segment(struct output *o)
 {
@@ -50,8 +54,8 @@ size_t output_memory(const struct output *o)
     return o->owned.cap + o->capacity * sizeof *o->segments;
 }
 
-// Reuses the room of the owned bytes that have been taken.
-static void forget_taken(struct output *o)
+// Moves the waiting owned bytes to the front, over those that have been taken.
+static void reuse_taken(struct output *o)
 {
     buf_remove_front(&o->owned, o->owned_taken);
     for (size_t i = 0; i < o->count; i++)
@@ -59,8 +63,9 @@ static void forget_taken(struct output *o)
     o->owned_taken = 0;
 }
 
-// The room for `bytes` bytes where there is too little; beyond the steps half as much again.
-static size_t choose_room(size_t bytes, size_t present)
+// Returns the new capacity for `bytes` owned bytes, which the `present` capacity does not hold: the
+// first step that is large enough. Beyond the steps, the capacity grows by half.
+static size_t choose_capacity(size_t bytes, size_t present)
 {
     static const size_t steps[] = {FIRST_OWNED, SECOND_OWNED, THIRD_OWNED};
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -70,13 +75,15 @@ static size_t choose_room(size_t bytes, size_t present)
     return bytes > more ? bytes : more;
 }
 
-// Whether what waits is to be moved to the front, where the buffer would have to grow for `len`
-// bytes more: when no more bytes wait than have left; a larger buffer is kept from growing sooner.
+// Whether to move the waiting bytes to the front instead of growing the buffer for `len` more
+// bytes: if no more bytes wait than were taken. In a large buffer a worse ratio is accepted,
+// because growing it costs more memory.
 static bool should_move(const struct output *o, size_t len)
 {
     size_t waiting = o->owned.len - o->owned_taken;
     bool large = len > THIRD_OWNED - SECOND_OWNED || o->owned.len > THIRD_OWNED - len;
-    return o->owned_taken > 0 && o->owned_taken >= (large ? waiting / MOVED_MOST : waiting);
+    return o->owned_taken > 0 &&
+           o->owned_taken >= (large ? waiting / MOVED_PER_TAKEN_MAX : waiting);
 }
 
 char *output_grow(struct output *o, size_t len)
@@ -85,17 +92,17 @@ char *output_grow(struct output *o, size_t len)
     if (output_oom(o))
         return NULL;
     if (owned->cap - owned->len < len && should_move(o, len))
-        forget_taken(o);
+        reuse_taken(o);
     if (owned->cap - owned->len < len || owned->ptr == NULL) {
         bool fits = len <= PTRDIFF_MAX - owned->len;
-        size_t room = fits ? choose_room(owned->len + len, owned->cap) : 0;
-        char *grown = fits ? realloc(owned->ptr, room) : NULL;
+        size_t capacity = fits ? choose_capacity(owned->len + len, owned->cap) : 0;
+        char *grown = fits ? realloc(owned->ptr, capacity) : NULL;
         if (grown == NULL) {
             owned->oom = true;
             return NULL;
         }
         owned->ptr = grown;
-        owned->cap = room;
+        owned->cap = capacity;
     }
     return owned->ptr + owned->len;
 }

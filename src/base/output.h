@@ -1,4 +1,4 @@
-// The bytes on their way to one client: owned bytes and borrowed segments, in order.
+// The queue of bytes to be sent to one client: owned bytes and borrowed segments, in order.
 //
 // Writers append at the end; the connection takes from the front. A borrowed segment is a large
 // value, sent straight from the mapping. It holds a reference to the owner of its memory until its
@@ -20,12 +20,12 @@ struct output {
     struct output_segment *segments; // the borrowed segments, in order
     size_t first;                    // index of the segment to be taken next
     size_t count;                    // number of segments from `first` on
-    size_t capacity;
-    size_t pending; // bytes not yet taken, owned and borrowed
-    bool oom;
+    size_t capacity;                 // number of segments that fit into `segments`
+    size_t pending;                  // bytes not yet taken, owned and borrowed
+    bool oom;                        // memory for a segment was short; see output_oom
 };
 
-// The number of bytes not yet taken.
+// Returns the number of bytes not yet taken.
 static inline size_t output_pending(const struct output *o)
 {
     return o->pending;
@@ -40,8 +40,8 @@ static inline bool output_oom(const struct output *o)
 // The slow half of output_reserve, for when there is not enough room yet.
 char *output_grow(struct output *o, size_t len);
 
-// Makes room for at least `len` owned bytes. The caller writes there and calls output_commit with
-// the number of bytes it used. NULL when memory is short.
+// Makes room for at least `len` owned bytes at the end. Returns the address where the caller writes
+// them; output_commit then appends them. Returns NULL when memory is short.
 static inline char *output_reserve(struct output *o, size_t len)
 {
     if (o->owned.cap - o->owned.len < len || o->owned.ptr == NULL || output_oom(o))
@@ -49,16 +49,17 @@ static inline char *output_reserve(struct output *o, size_t len)
     return o->owned.ptr + o->owned.len;
 }
 
+// Appends the first `len` bytes that the caller has written at the address from output_reserve.
 static inline void output_commit(struct output *o, size_t len)
 {
     o->owned.len += len;
     o->pending += len;
 }
 
-// The bytes of memory that the output holds, without borrowed ones.
+// Returns the bytes of memory that the output has allocated, without borrowed bytes.
 size_t output_memory(const struct output *o);
 
-// Appends a copy.
+// Appends a copy of `s`.
 void output_append(struct output *o, struct span s);
 
 // Appends `s` as a borrowed segment, without a copy. Takes a reference to `owner`, which is dropped
@@ -81,27 +82,28 @@ const struct ref *output_segment_owner(const struct output *o, size_t number,
 // number. They are valid until the next call on `o`.
 size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors, size_t max);
 
-// Removes the first `count` bytes, at most output_pending. An output that becomes empty keeps its
-// memory.
+// Removes the first `count` bytes, at most output_pending. An output that becomes empty
+// keeps its memory.
 void output_take(struct output *o, size_t count);
 
 // Moves the first `count` bytes of `from`, at most output_pending, to the end of `to`. Owned bytes
-// are copied. When memory is short, `to->oom` is set and bytes are lost.
+// are copied, borrowed ones are not. When memory is short, `to->oom` is set and bytes are lost.
 void output_move(struct output *to, struct output *from, size_t count);
 
-// A position at the end of an output, for output_rewind.
+// The state of an output at a moment, for output_rewind.
 struct output_mark {
-    size_t owned; // bytes not yet taken
-    size_t segments;
-    size_t pending;
+    size_t owned;    // number of owned bytes not yet taken
+    size_t segments; // number of segments
+    size_t pending;  // number of bytes not yet taken, owned and borrowed
 };
 
+// Returns the present state.
 struct output_mark output_mark(const struct output *o);
 
 // Removes all bytes appended since `mark`. Nothing may have been taken since then.
 void output_rewind(struct output *o, struct output_mark mark);
 
-// Drops everything: bytes, references, memory.
+// Drops all bytes and references, frees the memory and leaves an empty output.
 void output_release(struct output *o);
 
 #endif

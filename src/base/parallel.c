@@ -1,9 +1,9 @@
-// Threads that take the next part from a shared counter until none is left.
+// Each thread takes the next part from a shared counter until no part is left.
 //
-// When the work gives way (base/yield.h), the caller only waits, and helpers in the scheduling
-// class of the present level take the parts. When the level rises, each helper ends after its
-// present part, and a new thread started by the caller goes on under its number. So at most one
-// part, some milliseconds of work, can still be delayed.
+// When the work gives way (base/yield.h), the calling thread only waits and measures. Helper
+// threads, in the scheduling class of the present level, take the parts. When the level changes,
+// each helper ends after its present part, and the caller starts a new thread in its place. So a
+// helper of the old level can delay the work by at most one part, some milliseconds of work.
 #include "base/parallel.h"
 
 #include <sched.h>
@@ -19,29 +19,30 @@
 #include "base/thread.h"
 #include "base/yield.h"
 
+// One call of parallel_run.
 struct job {
     void (*work)(void *context, unsigned worker, size_t part);
     void *context;
-    size_t parts;
-    atomic_size_t next;
-    atomic_uint workers;
-    // Where it gives way:
-    atomic_int level; // an enum yield_level
-    pthread_mutex_t lock;
-    pthread_cond_t ended; // a helper has
+    size_t parts;         // number of parts
+    atomic_size_t next;   // number of the next part to take
+    atomic_uint workers;  // number of threads that have taken part so far; not used by run_yielding
+    atomic_int level;     // an enum yield_level; a thread of another level takes no more parts
+    pthread_mutex_t lock; // only for run_yielding, like `ended`
+    pthread_cond_t ended; // signalled when a helper ends
 };
 
+// A thread that does parts of a job while the job's caller waits.
 struct helper {
     struct job *job;
-    unsigned worker;
+    unsigned worker; // number that `work` receives
     enum yield_level level;
     pthread_t thread;
-    bool running;         // the thread is to be joined
-    _Atomic pid_t id;     // 0: it has not begun
-    uint64_t measured_ns; // monotonic, when `cpu_ns` was its processor time
-    uint64_t cpu_ns;
-    bool ended;        // under the lock
-    uint64_t ended_ns; // its processor time then
+    bool running;         // the thread was started and replace_ended has not seen its end
+    _Atomic pid_t id;     // thread id; 0: the thread has not begun to run
+    uint64_t measured_ns; // monotonic time of the last measurement
+    uint64_t cpu_ns;      // processor time of the thread at the last measurement
+    bool ended;           // the thread does no more work; protected by the job's lock
+    uint64_t ended_ns;    // processor time of the thread at its end; protected by the job's lock
 };
 
 unsigned parallel_threads(void)
@@ -58,8 +59,9 @@ static void take_parts(struct job *job, unsigned worker, enum yield_level level)
         job->work(job->context, worker, part);
 }
 
-// ---- giving way ---------------------------------------------------------------------------------
+// ---- work that gives way ------------------------------------------------------------------------
 
+// Returns the time of a clock in ns, or 0 when the clock cannot be read.
 static uint64_t time_of(clockid_t clock)
 {
     struct timespec t;
@@ -91,8 +93,8 @@ static bool start_helper(struct helper *h, struct job *job, unsigned worker, enu
     return h->running;
 }
 
-// Whether a helper is running or wants to run, rather than waiting for a disk. True when the system
-// does not say.
+// Whether the thread with this id runs or could run, rather than waiting for a disk. Returns true
+// when the system does not say.
 static bool wants_processor(pid_t id)
 {
     char text[512];
@@ -102,11 +104,12 @@ static bool wants_processor(pid_t id)
     if (file != NULL)
         fclose(file);
     text[len] = '\0';
-    const char *name_end = strrchr(text, ')'); // the name may hold anything
+    const char *name_end = strrchr(text, ')'); // the name itself may contain ')'
     return name_end == NULL || name_end[1] == '\0' || name_end[2] == 'R';
 }
 
-// Whether the helper wanted a processor since the last look and mostly had none.
+// Whether the helper needed a processor since the last measurement but mostly had none. Also adds
+// its processor time since then to `y`.
 static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
 {
     clockid_t clock;
@@ -124,6 +127,8 @@ static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
     return used < elapsed / 2 && (id == 0 || wants_processor(id));
 }
 
+// Measures how much the helpers have waited since the last measurement, and how much the rest of
+// the process has used the processors. The level of `y` may change.
 static void measure(struct yield *y, struct helper *helpers, unsigned count)
 {
     uint64_t now = clock_monotonic_ns();
@@ -147,7 +152,7 @@ static void measure(struct yield *y, struct helper *helpers, unsigned count)
     y->helpers_ns = 0;
 }
 
-// Waits until a helper has ended or the next look is due.
+// Waits until a helper has ended or the next measurement is due.
 static void wait_for_helper(struct job *job, const struct yield *y)
 {
     uint64_t until = y->measured_ns + YIELD_MEASURE_NS;
@@ -155,7 +160,8 @@ static void wait_for_helper(struct job *job, const struct yield *y)
     (void)pthread_cond_timedwait(&job->ended, &job->lock, &limit);
 }
 
-// The caller holds the job's lock. Returns the number of helpers that run from now on.
+// Starts a new helper for each one that has ended, if parts are left. The caller holds the job's
+// lock. Returns the number of helpers that run afterwards.
 static unsigned replace_ended(struct yield *y, struct job *job, struct helper *helpers,
                               unsigned count)
 {
@@ -165,7 +171,7 @@ static unsigned replace_ended(struct yield *y, struct job *job, struct helper *h
         if (h->running && h->ended) {
             if (h->ended_ns > h->cpu_ns)
                 y->helpers_ns += h->ended_ns - h->cpu_ns;
-            pthread_detach(h->thread); // the last steps of its end may have to wait, too
+            pthread_detach(h->thread); // joining could wait, as the thread may get no processor
             h->running = false;
             if (atomic_load(&job->next) < job->parts)
                 start_helper(h, job, h->worker, y->level);
@@ -200,12 +206,12 @@ static void run_yielding(struct yield *y, struct job *job, unsigned threads)
         }
     }
     pthread_mutex_unlock(&job->lock);
-    take_parts(job, 0, (enum yield_level)atomic_load(&job->level)); // no thread was to be had
+    take_parts(job, 0, (enum yield_level)atomic_load(&job->level)); // if no thread could be started
     pthread_cond_destroy(&job->ended);
     pthread_mutex_destroy(&job->lock);
 }
 
-// ---- not ----------------------------------------------------------------------------------------
+// ---- work that does not give way ----------------------------------------------------------------
 
 static void *run_helper(void *argument)
 {

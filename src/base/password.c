@@ -1,5 +1,6 @@
-// Reads a password file with suspicion. An editor may have saved it in an encoding that no client
-// sends, and the password would then differ from the one its owner has in mind.
+// Reads a password file and refuses what cannot be meant as a password. An editor may have
+// saved the file in an encoding that no client sends. Then no client could log in, and nobody
+// would see why.
 #include "base/password.h"
 
 #include <errno.h>
@@ -11,10 +12,12 @@
 
 #include "base/error.h"
 
-enum { LINE_ROOM = PASSWORD_MAX + 3 }; // a line end, and one byte to see that it is too long
+enum {
+    LINE_ROOM = PASSWORD_MAX + 3
+}; // a line end, and one byte that shows that a line is too long
 
-// Whether the folder of `path` exists. If not, `path` may be the password itself, given to the
-// wrong option, and must not be shown.
+// Whether `path` names a folder that exists, before its last '/'. If not, `path` may be the
+// password itself, given to the wrong option, and must not be shown.
 static bool folder_exists(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -40,7 +43,7 @@ static void report_unreadable(const char *path, int reason, struct error *error)
 }
 
 // Reads until the first line is complete, the file ends or `size` bytes are read. Returns the
-// number of bytes, or -1 with errno.
+// number of bytes, or -1 with errno on failure.
 static ssize_t read_line(int fd, char *to, size_t size)
 {
     size_t len = 0;
@@ -62,12 +65,13 @@ static bool begins_with(const char *line, size_t len, const char *bytes)
     return len >= strlen(bytes) && memcmp(line, bytes, strlen(bytes)) == 0;
 }
 
-// Removes the line end from `*len`. Returns NULL, or what is wrong with the line.
+// Sets `*len` to the length of the line without its end. Returns NULL, or what is wrong
+// with the line.
 static const char *check_line(const char *line, size_t *len)
 {
     const char *end = memchr(line, '\n', *len);
     if (begins_with(line, *len, "\xef\xbb\xbf"))
-        return "a byte order mark stands before the password; save the file without one";
+        return "a byte order mark precedes the password; save the file without one";
     if (begins_with(line, *len, "\xff\xfe") || begins_with(line, *len, "\xfe\xff"))
         return "the file is UTF-16; save it as plain text";
     if (memchr(line, '\0', end != NULL ? (size_t)(end - line) : *len) != NULL)
@@ -78,10 +82,11 @@ static const char *check_line(const char *line, size_t *len)
         --*len;
     if (memchr(line, '\r', *len) != NULL)
         return "the password has a carriage return inside";
-    _Static_assert(PASSWORD_MAX == 512, "the message tells the limit");
+    _Static_assert(PASSWORD_MAX == 512, "the message states the limit");
     return *len == 0 || *len > PASSWORD_MAX ? "a password must have 1 to 512 bytes" : NULL;
 }
 
+// With O_NONBLOCK in `flags`, only a regular file is read.
 static bool read_file(const char *path, int flags, char *to, struct error *error)
 {
     char line[LINE_ROOM];

@@ -1,5 +1,5 @@
-// The platform that Stele needs. The Makefile compiles this file before all others, so that on
-// other platforms this is the only error.
+// Checks that the platform is one that Stele supports. The Makefile compiles this file before all
+// others. So on another platform this message is the only error.
 #ifndef STELE_BASE_PLATFORM_H
 #define STELE_BASE_PLATFORM_H
 

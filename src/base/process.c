@@ -1,4 +1,4 @@
-// Memory figures from /proc/self/status; limits from the system and from cgroups.
+// Figures from /proc/self/status and /proc/meminfo. Limits from the system and from cgroups.
 #include "base/process.h"
 
 #include <sched.h>

@@ -1,4 +1,5 @@
-// Rate and time left assume that the rest of the work goes as fast as the part that is done.
+// Formats lines of progress. The time left is estimated from the time that the work has
+// taken so far.
 #include "base/progress.h"
 
 #include <stdio.h>
@@ -10,11 +11,11 @@
 enum {
     BAR_MOST = 30,
     BAR_LEAST = 8,
-    NAME_LEAST = 8, // columns; a shorter part of a file's name says nothing
+    NAME_LEAST = 8, // columns; a shorter part of a file's name would say nothing
 };
 
-#define BAR_NS (CLOCK_SECOND / 5)
-#define LINE_NS (3 * CLOCK_SECOND)
+#define BAR_NS (CLOCK_SECOND / 5)  // time between two lines on a terminal
+#define LINE_NS (3 * CLOCK_SECOND) // time between two lines elsewhere
 
 void progress_begin(struct progress *p, const char *step, const char *file, bool bytes,
                     bool terminal)
@@ -28,11 +29,12 @@ bool progress_was_shown(const struct progress *p)
     return p->shown_ns != p->began_ns;
 }
 
-// The most columns that the character at `*at` takes on a terminal. `*at` moves after it.
+// Returns the most columns that the character at `*at` may take on a terminal. Moves `*at` after
+// the character.
 static unsigned columns_of(const char **at)
 {
     const char *first = (*at)++;
-    while ((**at & 0xc0) == 0x80) // the rest of an UTF-8 character
+    while ((**at & 0xc0) == 0x80) // the other bytes of a UTF-8 character
         (*at)++;
     return *at - first > 2 ? 2 : 1;
 }
@@ -45,8 +47,8 @@ static unsigned columns_of_name(const char *name)
     return columns;
 }
 
-// Writes the end of `name`, in at most `columns` columns, with "..." before it when it is cut; what
-// would move the cursor is written as '?'. The columns it takes.
+// Writes `name` in at most `columns` columns. If it does not fit, only its end is written, after
+// "...". A control character, which could move the cursor, becomes '?'. Returns the columns used.
 static unsigned put_name(const char *name, unsigned columns, char *to)
 {
     unsigned left = columns_of_name(name);
@@ -75,7 +77,8 @@ static void put_bar(uint64_t done, uint64_t total, unsigned columns, char *to)
     memcpy(to, "] ", 3);
 }
 
-// Lays the parts out in less than `width` columns. What matters most is given its columns first.
+// Composes a line of less than `width` columns. The most important parts get their columns first;
+// parts for which no columns are left are omitted.
 static void fit(const struct progress *p, uint64_t done, uint64_t total, unsigned width,
                 const char *rate, const char *left, char *to)
 {
@@ -87,7 +90,7 @@ static void fit(const struct progress *p, uint64_t done, uint64_t total, unsigne
     unsigned file_least = file_columns < NAME_LEAST ? file_columns : NAME_LEAST;
     unsigned step_columns = (unsigned)strlen(p->step) + 1;
     unsigned left_columns = (unsigned)strlen(left);
-    unsigned columns = width > 6 ? width - 6 : 0; // besides "100 %"
+    unsigned columns = width > 6 ? width - 6 : 0; // columns left beside "100 %"
     bool with_step = step_columns <= columns;
     columns -= with_step ? step_columns : 0;
     bool with_left = with_step && columns >= file_least + 1 + left_columns;
@@ -127,6 +130,6 @@ bool progress_due(struct progress *p, uint64_t done, uint64_t total, unsigned wi
     else
         snprintf(to, PROGRESS_TEXT, "%s %.300s: %3.0f %%%s%s", p->step, p->file, part * 100,
                  rate_text, left_text);
-    escape_in_place(to, PROGRESS_TEXT); // the file's name
+    escape_in_place(to, PROGRESS_TEXT); // the file's name may contain any byte
     return true;
 }

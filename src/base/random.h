@@ -1,4 +1,4 @@
-// Random numbers: sequences for samples, which are no secret, and a number that nobody can guess.
+// Random numbers: a fast sequence for samples, and numbers that nobody can guess.
 #ifndef STELE_BASE_RANDOM_H
 #define STELE_BASE_RANDOM_H
 
@@ -8,8 +8,9 @@
 
 #include "base/clock.h"
 
-// The next number of a sequence. `*state` may begin with any number and belongs to the sequence
-// from then on. SplitMix64 by Steele, Lea & Flood.
+// Returns the next number of a sequence, which is the same for the same first `*state`. The caller
+// sets `*state` to any number at the beginning and does not change it afterwards. The generator is
+// SplitMix64 by Steele, Lea & Flood.
 static inline uint64_t splitmix64(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -18,8 +19,8 @@ static inline uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-// A number from the system that nobody can guess. Early in the boot of a machine the system has
-// none yet; then the number only differs between processes and between calls.
+// Returns a number that nobody can guess. Soon after the machine has booted, the system may have
+// none yet. Then the number can be guessed, but still differs between processes and between calls.
 static inline uint64_t random_number(void)
 {
     uint64_t number;

@@ -1,9 +1,10 @@
-// Work on bytes that has two forms of each function. `name_scalar` is plain C for every machine.
-// `name_sse2` handles sixteen bytes at a time on x86-64, which always has SSE2. SIMD(name) is the
-// form to call; tests call both forms and compare the results.
+// Functions on bytes that have two forms. `name_scalar` is plain C for every machine. `name_sse2`
+// handles 16 bytes at a time on x86-64, where every processor has SSE2. Callers use SIMD(name),
+// which is the best form for the machine. Tests call both forms and compare the results.
 //
-// Nothing is decided at run time. SSSE3 and AVX2 would save less than the call through a pointer
-// that such a choice needs (docs/mistakes.md). No form reads a byte that it was not given.
+// The compiler chooses the form. Newer instructions (SSSE3, AVX2) would need a choice at run time,
+// and the call through a pointer costs more than they save (docs/mistakes.md). No form reads bytes
+// outside the memory that it was given.
 #ifndef STELE_BASE_SIMD_H
 #define STELE_BASE_SIMD_H
 
@@ -14,7 +15,8 @@
 
 #define SIMD(name) name##_sse2
 
-// The 16, 8 or 4 bytes at `at`, which need not be aligned. The bytes above them are 0.
+// These load 16, 8 or 4 bytes from `at`, which need not be aligned. The other bytes of the
+// result are 0.
 static inline __m128i sse2_16(const void *at)
 {
     return _mm_loadu_si128((const __m128i *)at);

@@ -1,4 +1,4 @@
-// Names come from getrandom(2); O_EXCL makes sure that the file did not exist.
+// Temporary files. Names come from getrandom(2), and O_EXCL makes sure that a file is new.
 #include "base/temporary.h"
 
 #include <ctype.h>
@@ -21,7 +21,7 @@
 
 enum {
     RANDOM_DIGITS = 16,
-    TRIES_MAX = 100, // another name each; one is taken once in 2^64
+    TRIES_MAX = 100, // tries with different names; a name exists already once in 2^64 tries
 };
 
 bool temporary_is_named(int fd, const char *name)
@@ -44,7 +44,7 @@ int temporary_new(const char *path, char **name, struct error *error)
         int fd = open(*name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
         int reason = errno;
-        // A sweep may have removed it as a leftover before it was locked.
+        // Before the file was locked, temporary_sweep of another process may have removed it.
         if (locked && temporary_is_named(fd, *name))
             return fd;
         if (fd >= 0) {
@@ -71,7 +71,8 @@ int temporary_unnamed(const char *folder)
     struct statfs system;
     int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-        // The file system has no such files. A file whose name is removed at once does the same.
+        // The file system does not support O_TMPFILE. A file whose name is removed at once
+        // does the same.
         char *name = NULL;
         char *path;
         struct error error;
@@ -109,6 +110,8 @@ static bool is_temporary_name(const char *name, const char *base)
     return strcmp(name, TEMPORARY_SUFFIX) == 0;
 }
 
+// Removes a file unless it is locked. The checks before and after the lock make sure that the name
+// leads to the same file all the time.
 static void remove_leftover(int folder, const char *name)
 {
     struct stat status;

@@ -1,4 +1,4 @@
-// Asks the terminal each time: its window may be resized at any moment.
+// Asks the terminal on each call, because its window may be resized at any moment.
 #include "base/terminal.h"
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// Starting a thread with signals blocked, and waiting for one with patience that ends.
+// Starts a thread with its signals blocked, and joins a thread with a time limit.
 #include "base/thread.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ bool thread_start(pthread_t *thread, size_t stack, void *(*run)(void *argument),
     pthread_attr_init(&attributes);
     if (stack > 0)
         pthread_attr_setstacksize(&attributes, stack);
-    // A new thread inherits the mask.
+    // A new thread inherits the mask of the thread that starts it.
     sigfillset(&all);
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
         sigdelset(&all, faults[i]);
@@ -27,8 +27,8 @@ bool thread_start(pthread_t *thread, size_t stack, void *(*run)(void *argument),
     return errno == 0;
 }
 
-// This polls. pthread_timedjoin_np uses the date, which may jump, and the thread sanitizer does not
-// know pthread_clockjoin_np.
+// Polls, because the alternatives do not work: pthread_timedjoin_np uses the wall clock, which may
+// jump, and the thread sanitizer does not know pthread_clockjoin_np.
 bool thread_join(pthread_t thread, unsigned seconds)
 {
     static const struct timespec pause = {.tv_nsec = 1000000};

@@ -1,4 +1,4 @@
-// The scheduling class of helpers, and the decision that they have given way for long enough.
+// Sets the scheduling class of helpers, and decides when they have given way for long enough.
 #include "base/yield.h"
 
 #include <assert.h>
@@ -8,9 +8,12 @@
 
 #include "base/clock.h"
 
-enum { NICE_SOME = 10 }; // a weight of 110 beside 1,024: a tenth
+enum {
+    NICE_SOME = 10
+}; // the scheduler's weight is 110, a tenth of the 1,024 of an ordinary thread
 
-// The rest of the process does not keep the processors busy when it uses less of them than this.
+// If the rest of the process uses less than this share of the processors, helpers that wait for a
+// processor wait for other programs.
 static const double BUSY_SHARE = 0.25;
 
 static _Thread_local struct yield *current;
@@ -32,14 +35,14 @@ struct yield *yield_current(void)
     return current;
 }
 
-// When the system refuses, the thread stays as it is and gives way less.
+// If the system refuses, the thread keeps its class, and just gives way less.
 void yield_enter(enum yield_level level)
 {
     const struct sched_param none = {0};
     if (level == YIELD_TO_ALL)
         (void)sched_setscheduler(0, SCHED_IDLE, &none);
     else if (level == YIELD_SOME)
-        (void)setpriority(PRIO_PROCESS, 0, NICE_SOME); // of this thread alone, on Linux
+        (void)setpriority(PRIO_PROCESS, 0, NICE_SOME); // on Linux, only for this thread
 }
 
 void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double others)

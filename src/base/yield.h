@@ -1,9 +1,9 @@
 // Background work that gives way to the loops, but not for ever.
 //
-// Building or proving an index, or reading a new file, takes seconds of all processors. It must not
-// keep a client waiting, so it runs when a processor has nothing else to do. That alone could last
-// for ever: where other programs keep the processors busy, the work would stand still for minutes.
-// So the waiting time is measured, and two limits end it:
+// Building or proving an index, or reading a new file, keeps all processors busy for seconds. It
+// must not keep a client waiting. So it runs only when a processor has nothing else to do. But if
+// other programs keep the processors busy, the work would then not advance for minutes. So the time
+// that the work waits for a processor is measured, and two limits raise its priority:
 //
 // clang-format off
 //   YIELD_TO_ALL   the scheduler's idle class: a loop that wakes up has the processor at once
@@ -12,14 +12,14 @@
 //        │                                      │       one busy thread
 //        │                                      │
 //        └─ waited for 0.5 s while other ◀──────┘
-//           programs had the processors ──▶ YIELD_TO_NONE: like any program
+//           programs had the processors ──▶ YIELD_TO_NONE: like any thread
 //
 // Other programs have the processors when the rest of this process uses less than a quarter of them.
 // clang-format on
 //
-// Without a privilege a thread may enter the idle class but not leave it. So the thread that has
-// work to do stays an ordinary one and only waits. Helpers do the work in parts (parallel_run), and
-// new helpers take over when the level changes.
+// A thread without privileges can enter the idle class but cannot leave it. So the thread that has
+// the work stays an ordinary thread and only waits. Helper threads do the work in parts
+// (parallel_run). When the level changes, new helpers replace them.
 #ifndef STELE_BASE_YIELD_H
 #define STELE_BASE_YIELD_H
 
@@ -44,20 +44,21 @@ struct yield {
 };
 
 // From this call until yield_end, all work that the calling thread hands to parallel_run gives way
-// as described above, however deep the call. This call sets `y` up; it must stay at its address
-// until yield_end. Calls do not nest.
+// as described above, however deep in the call stack. Initializes `*y`, which must stay at its
+// address until yield_end. Calls do not nest.
 void yield_begin(struct yield *y);
 void yield_end(void);
 
-// The struct of this thread's yield_begin, or NULL when its work does not give way.
+// Returns the struct that the calling thread has passed to yield_begin, or NULL when its work does
+// not give way.
 struct yield *yield_current(void);
 
-// Makes the calling thread, so far an ordinary one, give way as `level` says.
+// Sets the priority of the calling thread, a new helper, for `level`.
 void yield_enter(enum yield_level level);
 
-// Notes a measurement over the last `elapsed_ns`. `waiting` is the share (0 to 1) of the helpers
-// that wanted a processor and had none. `others` is the share of the processors that the rest of
-// the process used. Raises the level when a limit is reached; never lowers it.
+// Adds a measurement of the last `elapsed_ns`, and raises the level when a limit is reached. The
+// level never falls. `waiting` is the share (0 to 1) of the helpers that needed a processor and had
+// none. `others` is the share of all processors that the rest of the process used.
 void yield_note(struct yield *y, uint64_t elapsed_ns, double waiting, double others);
 
 #endif

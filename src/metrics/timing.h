@@ -35,8 +35,8 @@ struct timing {
 };
 _Static_assert(COMMANDS_MAX <= UINT16_MAX, "16 bits hold a command's number");
 
-// Sets the time of the last reading to `now` (monotonic ns). All earlier commands must have been
-// flushed.
+// Sets the time of the last reading to `now` (monotonic ns). All earlier commands must have
+// been flushed.
 void timing_begin(struct timing *t, uint64_t now);
 
 // Notes that the command `number` has done `units` of work, at least one.

@@ -17,8 +17,8 @@ static enum resp_status bad_request(char *bad, const char *text)
 }
 
 // Sets `*len` to the number of bytes before the character `end` in the line at `p->at`. Returns
-// false when `end` has not arrived yet. A line with a NUL never ends, as in Redis, whose lines are
-// C strings.
+// false when `end` has not arrived yet. A line with a NUL never ends, as in Redis, whose lines
+// are C strings.
 static bool find_line_end(struct resp_progress *p, struct bytes input, char end, size_t *len)
 {
     const char *line = input.ptr + p->at;

@@ -61,7 +61,7 @@ static void rotate(void)
     // What cannot be opened.
     require(rename(log, old) == 0 && mkdir(log, 0700) == 0, "cannot rename");
     kill(s.pid, SIGUSR1);
-    log_await(old, "anew: Is a directory: writing on into the old one");
+    log_await(old, "again: Is a directory; the old file stays in use");
     kill(s.pid, SIGHUP);
     log_await(old, "nothing to reload");
     ok(true, "a log that cannot be opened anew is written on, and says why");

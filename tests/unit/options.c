@@ -620,7 +620,7 @@ static void test_password_files(void)
     test_password_file("\xff\xfes\0e\0\n\0", 8, utf16);
     test_password_file("\xfe\xff\0s\0e\0\n", 8, utf16);
     test_password_file("\xef\xbb\xbfsecret\n", 10,
-                       ":1: a byte order mark stands before the password; save the file without "
+                       ":1: a byte order mark precedes the password; save the file without "
                        "one");
     test_password_file("sec\rret\n", 8, carriage);
     test_password_file("secret\r\r\n", 9, carriage);
