@@ -1,5 +1,5 @@
-// Replies of administrative commands that no other server gives byte for byte: MEMORY, ACL, LOLWUT,
-// OBJECT IDLETIME; and the samples of DEBUG PROTOCOL.
+// Administrative commands whose replies differ from Redis's, so redis-compat/ cannot compare them:
+// MEMORY, ACL, LOLWUT and OBJECT IDLETIME. Also DEBUG, and the work that such commands cost.
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static struct ask a;
 
-// NUL-terminated.
+// Returns the reply to `command`, NUL-terminated. The caller releases it.
 static struct buf ask(const char *command)
 {
     unsigned turns;
@@ -44,11 +44,11 @@ static void check_memory(void)
     ok(reply.len > 4 && memcmp(reply.ptr, "*30\r\n", 5) == 0 && strstr(reply.ptr, wanted) != NULL,
        "MEMORY STATS counts the keys");
     snprintf(wanted, sizeof wanted, "\r\ndataset.bytes\r\n:%zu\r\n", sizeof LINES - 1);
-    ok(strstr(reply.ptr, wanted) != NULL, "and the bytes of the file");
+    ok(strstr(reply.ptr, wanted) != NULL, "MEMORY STATS reports the size of the file");
     unsigned elements = 0;
     for (const char *c = strstr(reply.ptr, "\r\n"); c != NULL; c = strstr(c + 1, "\r\n"))
         elements += c[2] == '$' || c[2] == ':' || c[2] == '*';
-    is_number(elements, 30 + 4, "and has as many elements as it says");
+    is_number(elements, 30 + 4, "MEMORY STATS has as many elements as its head announces");
     buf_release(&reply);
     is_reply("OBJECT IDLETIME " KEY, ":0\r\n");
 }
@@ -64,7 +64,8 @@ static void check_password(const char *command, size_t len)
     for (size_t i = 0; good && i < len; i++)
         good = isxdigit((unsigned char)first.ptr[head_len + (int)i]);
     ok(good, "%s: %zu digits", command, len);
-    ok(len < 10 || !span_equal(buf_span(&first), buf_span(&second)), "and others the next time");
+    ok(len < 10 || !span_equal(buf_span(&first), buf_span(&second)),
+       "%s: another password the next time", command);
     buf_release(&first);
     buf_release(&second);
 }
@@ -78,7 +79,7 @@ static void check_acl(void)
     is_text(reply.ptr,
             "*7\r\n$8\r\nbitcount\r\n$8\r\nbitfield\r\n$11\r\nbitfield_ro\r\n"
             "$5\r\nbitop\r\n$6\r\nbitpos\r\n$6\r\ngetbit\r\n$6\r\nsetbit\r\n",
-            "ACL CAT of a category");
+            "ACL CAT lists the commands of a category");
     buf_release(&reply);
 }
 
@@ -90,7 +91,7 @@ static void check_lolwut(void)
     ok(reply.len > sizeof end && strcmp(reply.ptr + reply.len - sizeof end, end) == 0,
        "LOLWUT ends with the version");
     ok(reply.len < 2000 && span_equal(buf_span(&reply), buf_span(&again)),
-       "and is the same always");
+       "LOLWUT is always the same");
     buf_release(&reply);
     buf_release(&again);
 }
@@ -139,13 +140,14 @@ static void check_samples(void)
                                "'PROTOCOL'. Try DEBUG HELP.\r\n");
 }
 
-// What takes longer than a lookup counts as several, so that a pipeline of it ends its turn.
+// A command that takes longer than a lookup counts as several lookups. So one turn runs only some
+// commands of a pipeline.
 static void check_work(void)
 {
     static const struct {
         const char *command;
-        const char *part; // of each reply, once
-        unsigned most;    // in a turn
+        const char *part; // text that each reply contains once
+        unsigned most;    // largest number of these commands in one turn
     } commands[] = {
         {"ACL GENPASS 4096", "$1024\r\n", 7},      {"CONFIG GET *", "unixsocketperm", 7},
         {"CONFIG GET *a*b*c*d*e*f*", "*0\r\n", 5}, {"ACL CAT read", "$6\r\nstrlen\r\n", 9},
@@ -159,7 +161,7 @@ static void check_work(void)
         buf_append(&pipeline, span_of("", 1));
         struct buf replies = ask_turns(&a, pipeline.ptr, 1, &turns);
         unsigned count = occurrences(buf_span(&replies), commands[i].part);
-        ok(count > 0 && count <= commands[i].most, "%s: %u of a pipeline in a turn",
+        ok(count > 0 && count <= commands[i].most, "%s: one turn runs %u of a pipeline",
            commands[i].command, count);
         buf_release(&replies);
         buf_release(&pipeline);

@@ -1,5 +1,5 @@
-// CLIENT as a function on memory, over one and several loops: who is listed, killed, paused, and
-// what is not replied.
+// CLIENT LIST, KILL, PAUSE, REPLY and others, with one and with several loops. The sessions run in
+// memory, without sockets.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@
 static struct dataset *dataset;
 static struct loops loops;
 
-// What the request is answered, as a C string; valid until the next call.
+// Returns the reply to the request as a C string, which is valid until the next call.
 static const char *ask(struct party *p, const char *request)
 {
     static char text[128 * 1024];
@@ -53,7 +53,7 @@ static void check_list(void)
     ask(other,
         "HELLO 3\nCLIENT SETNAME me\nCLIENT SETINFO lib-name lib\nCLIENT SETINFO lib-ver 1.2\n"
         "WATCH a b\nMULTI\nPING");
-    is_number(lines_of(p, "CLIENT LIST"), 2, "%u loops: a line each", loops.group.count);
+    is_number(lines_of(p, "CLIENT LIST"), 2, "%u loops: a line for each client", loops.group.count);
     snprintf(text, sizeof text, "id=%llu addr=10.0.0.%llu:1 laddr=10.9.9.9:2 fd=9 name=me age=0 ",
              (unsigned long long)id, (unsigned long long)id);
     lists(p, "CLIENT LIST", text);
@@ -63,9 +63,10 @@ static void check_list(void)
     lists(p, "CLIENT LIST", text);
     lists(p, "CLIENT LIST", " cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver= ");
     lists(p, "CLIENT INFO", " name= age=0 idle=0 flags=N ");
-    ok(memcmp(ask(p, "HELLO 3\nCLIENT INFO") + 1, "7\r\n", 3) == 0, "HELLO 3");
+    ok(memcmp(ask(p, "HELLO 3\nCLIENT INFO") + 1, "7\r\n", 3) == 0, "HELLO 3 replies with a map");
     ask(other, "EXEC");
-    ok(strncmp(ask(other, "CLIENT INFO"), "=", 1) == 0, "verbatim in RESP3");
+    ok(strncmp(ask(other, "CLIENT INFO"), "=", 1) == 0,
+       "in RESP3, CLIENT INFO replies with a verbatim string");
     ask(other, "SUBSCRIBE a\nPSUBSCRIBE b c\nCLIENT TRACKING ON BCAST\nCLIENT NO-EVICT ON");
     lists(p, "CLIENT LIST TYPE pubsub", " flags=PtBe db=0 sub=1 psub=2 ssub=0 multi=-1 watch=0 ");
     is_number(lines_of(p, "CLIENT LIST TYPE pubsub"), 1, "TYPE pubsub");
@@ -73,11 +74,12 @@ static void check_list(void)
     is_number(lines_of(p, "CLIENT LIST TYPE replica"), 0, "TYPE replica");
     snprintf(text, sizeof text, "CLIENT LIST ID %llu 999999 %llu", (unsigned long long)id,
              (unsigned long long)id);
-    is_number(lines_of(p, text), 1, "ID, once however often it is named");
+    is_number(lines_of(p, text), 1, "CLIENT LIST ID lists a client once, even if named twice");
     party_end(other);
-    is_number(lines_of(p, "CLIENT LIST"), 1, "it is gone");
+    is_number(lines_of(p, "CLIENT LIST"), 1, "a client that has left is not listed");
 
-    // More than are told in one turn; a name of the longest makes the lines not fit at first.
+    // More clients than one turn describes. With long names, the lines do not fit into the memory
+    // first reserved for them.
     enum { MANY = 150 };
     struct party *many[MANY];
     char name[1100];
@@ -90,13 +92,14 @@ static void check_list(void)
     is_number(lines_of(p, "CLIENT LIST"), MANY + 1, "many long names");
     snprintf(text, sizeof text, "CLIENT LIST ID %llu",
              (unsigned long long)many[MANY - 1]->session.id);
-    is_number(lines_of(p, text), 1, "one of many");
+    is_number(lines_of(p, text), 1, "CLIENT LIST ID finds one client of many");
     for (unsigned i = 0; i < MANY; i++)
         party_end(many[i]);
     party_end(p);
 }
 
-// A client that has been told to close and does not read is still there, for whoever looks.
+// A session that is closing, but whose client does not read the last reply, can still be listed and
+// killed.
 static void check_closing(void)
 {
     char text[64];
@@ -106,15 +109,15 @@ static void check_closing(void)
     ask(p, "PING");
     say(closing, "QUIT");
     loops_run(&loops);
-    ok(!closing->closed && closing->status == FEED_CLOSE, "a client that closes");
+    ok(!closing->closed && closing->status == FEED_CLOSE, "QUIT waits until the reply is read");
     lists(p, "CLIENT LIST", " flags=c ");
     snprintf(text, sizeof text, "CLIENT KILL ID %llu", (unsigned long long)closing->session.id);
-    is_text(ask(p, text), ":1\r\n", "is listed and can be killed");
-    ok(closing->closed, "and is gone");
+    is_text(ask(p, text), ":1\r\n", "CLIENT KILL finds a closing client");
+    ok(closing->closed, "a killed client does not wait for its reply");
     party_end(closing);
     closing = party_new(&loops, last_loop());
     session_leave(&closing->session);
-    is_number(lines_of(p, "CLIENT LIST"), 1, "who has left is not");
+    is_number(lines_of(p, "CLIENT LIST"), 1, "CLIENT LIST does not list a session that has left");
     party_end(closing);
     party_end(p);
 }
@@ -127,45 +130,48 @@ static void check_kill(void)
     for (unsigned i = 0; i < 6; i++)
         others[i] = party_new(&loops, i % loops.group.count);
     snprintf(text, sizeof text, "CLIENT KILL %s", others[0]->address);
-    is_text(ask(p, text), "+OK\r\n", "%u loops: the old form", loops.group.count);
-    ok(others[0]->closed, "closed");
-    is_text(ask(p, text), "-ERR No such client\r\n", "it is there no more");
+    is_text(ask(p, text), "+OK\r\n", "%u loops: CLIENT KILL ADDRESS", loops.group.count);
+    ok(others[0]->closed, "closes the client of that address");
+    is_text(ask(p, text), "-ERR No such client\r\n", "and does not find it again");
     snprintf(text, sizeof text, "CLIENT KILL ADDR %s", others[1]->address);
-    is_text(ask(p, text), ":1\r\n", "ADDR");
+    is_text(ask(p, text), ":1\r\n", "the filter ADDR");
     snprintf(text, sizeof text, "CLIENT KILL ID %llu ADDR %s",
              (unsigned long long)others[2]->session.id, others[3]->address);
-    is_text(ask(p, text), ":0\r\n", "filters hold together");
+    is_text(ask(p, text), ":0\r\n", "no client matches both filters");
     snprintf(text, sizeof text, "CLIENT KILL ID %llu LADDR 10.9.9.9:2 TYPE normal USER default",
              (unsigned long long)others[2]->session.id);
-    is_text(ask(p, text), ":1\r\n", "all of them");
-    ok(others[1]->closed && others[2]->closed && !others[3]->closed, "closed are those meant");
-    // By age, in seconds, on all loops.
+    is_text(ask(p, text), ":1\r\n", "one client matches all four filters");
+    ok(others[1]->closed && others[2]->closed && !others[3]->closed,
+       "only the clients that match are closed");
+    // The age of connections, in seconds, on all loops.
     others[3]->session.created_ns -= 100 * CLOCK_SECOND;
     others[4]->session.created_ns -= 50 * CLOCK_SECOND;
     p->session.created_ns -= 1000 * CLOCK_SECOND;
     snprintf(text, sizeof text, "CLIENT KILL MAXAGE 101 ID %llu",
              (unsigned long long)others[3]->session.id);
-    is_text(ask(p, text), ":0\r\n", "MAXAGE: nobody is so old");
-    is_text(ask(p, "CLIENT KILL MAXAGE 60 TYPE pubsub"), ":0\r\n", "or of that type");
+    is_text(ask(p, text), ":0\r\n", "MAXAGE spares a younger client");
+    is_text(ask(p, "CLIENT KILL MAXAGE 60 TYPE pubsub"), ":0\r\n",
+            "MAXAGE with TYPE spares a client of another type");
     others[3]->slow = true;
-    is_text(ask(p, "CLIENT KILL MAXAGE 100"), ":1\r\n", "one is, beside oneself");
+    is_text(ask(p, "CLIENT KILL MAXAGE 100"), ":1\r\n",
+            "MAXAGE finds the one that is old enough, besides the sender");
     ok(others[3]->closed && !others[4]->closed && !others[5]->closed && !p->closed,
-       "and is closed");
+       "and only that one is closed");
     party_end(others[3]);
     others[3] = party_new(&loops, last_loop());
     ask(others[3], "SUBSCRIBE a");
-    is_text(ask(p, "CLIENT KILL TYPE pubsub"), ":1\r\n", "TYPE");
-    ok(others[3]->closed && !others[4]->closed, "closed is the subscriber");
+    is_text(ask(p, "CLIENT KILL TYPE pubsub"), ":1\r\n", "the filter TYPE");
+    ok(others[3]->closed && !others[4]->closed, "only the subscriber is closed");
     is_number((int64_t)service_total(&loops.service[0], offsetof(struct stats, pubsub_clients)), 0,
-              "and not counted any more");
-    // Killed in the middle of something.
+              "INFO no longer counts it as a subscriber");
+    // A client is killed between MULTI and EXEC.
     say(others[4], "MULTI\nPING");
     loops_run(&loops);
-    is_text(ask(p, "CLIENT KILL TYPE normal"), ":2\r\n", "others");
-    ok(others[4]->closed && others[5]->closed && !p->closed, "but not who asks");
+    is_text(ask(p, "CLIENT KILL TYPE normal"), ":2\r\n", "all other clients are killed");
+    ok(others[4]->closed && others[5]->closed && !p->closed, "but not the sender");
     is_text(ask(p, "CLIENT KILL TYPE normal SKIPME no\nPING"), ":1\r\n",
-            "oneself, behind the reply");
-    ok(p->closed, "closed");
+            "with SKIPME no, the sender gets the reply, but not that to PING");
+    ok(p->closed, "and is closed");
     for (unsigned i = 0; i < 6; i++)
         party_end(others[i]);
     party_end(p);
@@ -181,47 +187,48 @@ static void check_pause(void)
     ask(listener, "SUBSCRIBE c");
     say(others[0], "MULTI");
     loops_run(&loops);
-    is_text(ask(others[0], "GET x"), "+OK\r\n+QUEUED\r\n", "before");
+    is_text(ask(others[0], "GET x"), "+OK\r\n+QUEUED\r\n", "a transaction begins before the pause");
     is_text(ask(p, "CLIENT PAUSE 3600000\nPING"), "+OK\r\n", "%u loops: CLIENT PAUSE",
             loops.group.count);
-    is_number(p->status, FEED_WAITS, "who asks waits too");
+    is_number(p->status, FEED_WAITS, "the sender is paused too");
     for (unsigned i = 0; i < loops.group.count; i++) {
         is_text(ask(others[i], i == 0 ? "EXEC" : "PING"), "", "loop %u is paused", i);
-        is_number(others[i]->status, FEED_WAITS, "it waits");
-        ok(!session_may_idle_out(&others[i]->session), "and is not idle");
+        is_number(others[i]->status, FEED_WAITS, "its client waits");
+        ok(!session_may_idle_out(&others[i]->session), "a paused client is not idle");
     }
-    is_text(ask(p, "CLIENT UNPAUSE"), "", "what it says next waits behind that");
+    is_text(ask(p, "CLIENT UNPAUSE"), "", "the sender's UNPAUSE comes after its own paused PING");
     for (unsigned i = 0; i < loops.group.count; i++)
-        ok(loops.service[i].paused_until > clock_monotonic_ns(), "loop %u: for an hour", i);
+        ok(loops.service[i].paused_until > clock_monotonic_ns(), "loop %u is still paused", i);
     for (unsigned i = 0; i < loops.group.count; i++)
         session_end_pause(&loops.service[i]);
     loops_run(&loops);
-    is_bytes(hear(p), SPAN("+PONG\r\n+OK\r\n"), "it ends: who asked goes on");
-    is_bytes(hear(others[0]), SPAN("*1\r\n$-1\r\n"), "an EXEC goes on");
+    is_bytes(hear(p), SPAN("+PONG\r\n+OK\r\n"), "the sender continues after the pause");
+    is_bytes(hear(others[0]), SPAN("*1\r\n$-1\r\n"), "a paused EXEC continues");
     for (unsigned i = 1; i < loops.group.count; i++)
-        is_bytes(hear(others[i]), SPAN("+PONG\r\n"), "loop %u goes on", i);
+        is_bytes(hear(others[i]), SPAN("+PONG\r\n"), "loop %u continues", i);
     is_text(ask(p, "CLIENT PAUSE 3600000 WRITE\nPING"), "+OK\r\n+PONG\r\n", "WRITE pauses nothing");
     is_text(ask(p, "MULTI\nCLIENT PAUSE 3600000\nPING\nEXEC\nPING"),
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+PONG\r\n",
-            "within EXEC: what is executed goes on to its end");
-    is_number(p->status, FEED_WAITS, "then it waits");
-    // One that is over, though nobody has said so.
+            "a CLIENT PAUSE within EXEC lets the transaction finish");
+    is_number(p->status, FEED_WAITS, "and pauses the client after it");
+    // The time of the pause is over, but session_end_pause has not been called.
     for (unsigned i = 0; i < loops.group.count; i++)
         loops.service[i].paused_until = clock_monotonic_ns();
     party_turn(p);
-    is_bytes(hear(p), SPAN("+PONG\r\n"), "over by its time");
+    is_bytes(hear(p), SPAN("+PONG\r\n"), "a client continues when the time of the pause is over");
     for (unsigned i = 0; i < loops.group.count; i++)
         session_end_pause(&loops.service[i]);
-    ok(!session_may_idle_out(&listener->session), "who waits for messages is not idle");
-    ok(session_may_idle_out(&others[0]->session), "who says nothing is");
-    is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "UNPAUSE of nobody");
+    ok(!session_may_idle_out(&listener->session), "a subscriber is not idle");
+    ok(session_may_idle_out(&others[0]->session), "a client that sends nothing is idle");
+    is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "UNPAUSE without a pause");
     for (unsigned i = 0; i < loops.group.count; i++)
         party_end(others[i]);
     party_end(listener);
     party_end(p);
 }
 
-// The same commands, each silenced or not, in one piece and byte by byte.
+// Sends random commands, among them CLIENT REPLY, at once and byte by byte. Compares which of them
+// get a reply with a simple model.
 static void check_reply(struct random *r)
 {
     static const char *const requests[] = {"CLIENT REPLY ON",
@@ -236,7 +243,7 @@ static void check_reply(struct random *r)
                                            "EXEC",
                                            "MGET " A " x"};
     enum { KINDS = sizeof requests / sizeof *requests };
-    static const char *const heard[KINDS] = {
+    static const char *const answers[KINDS] = {
         "+OK\r\n",
         "",
         "",
@@ -252,7 +259,7 @@ static void check_reply(struct random *r)
         struct buf wanted = {0};
         struct party *p = party_new(&loops, 0);
         bool off = false;
-        unsigned skip = 0; // 2: by this request
+        unsigned skip = 0; // 2: this request is CLIENT REPLY SKIP; 1: the previous one was
         for (unsigned i = 0; i < 100; i++) {
             unsigned kind = (unsigned)random_below(r, KINDS);
             if (kind == 8 || kind == 9) // MULTI is tested elsewhere
@@ -268,7 +275,7 @@ static void check_reply(struct random *r)
             else if (kind == 4 && off)
                 off = silent = false;
             if (!silent)
-                buf_append_text(&wanted, heard[kind]);
+                buf_append_text(&wanted, answers[kind]);
             skip = skip == 2 ? 1 : 0;
         }
         if (round % 2 == 1)
@@ -282,7 +289,7 @@ static void check_reply(struct random *r)
     }
 }
 
-static void check_rest(void)
+static void check_others(void)
 {
     struct party *p = party_new(&loops, 0);
     replies(p, "CLIENT NO-EVICT ON\nCLIENT NO-TOUCH on\nCLIENT CAPA redirect",
@@ -292,7 +299,7 @@ static void check_rest(void)
     lists(p, "CLIENT INFO", " flags=N ");
     party_end(p);
 
-    // Words without end cost no time without end.
+    // The number of words is bounded, as reading them is not divided into turns.
     struct buf wanted = {0};
     p = party_new(&loops, 0);
     buf_append_text(&p->said, "*500003\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
@@ -305,7 +312,7 @@ static void check_rest(void)
     buf_release(&wanted);
 }
 
-// Who asks is gone before the answer is there.
+// The sender of a command leaves while a loop task for it is on its way.
 static void check_gone(void)
 {
     static const char *const requests[] = {"CLIENT LIST",     "CLIENT KILL ID 999999",
@@ -321,19 +328,20 @@ static void check_gone(void)
             party_end(p);
             loops_run(&loops);
         }
-        is_number(loops.post_count, 0, "%s: who asks is gone", requests[i]);
+        is_number(loops.post_count, 0, "%s: no task is left when the sender has gone", requests[i]);
     }
     for (unsigned i = 0; i < loops.group.count; i++)
         session_end_pause(&loops.service[i]);
 }
 
-// Who wants no replies gets no longer turns: what is written for nobody counts, in an EXEC too. And
-// what is told of commands takes as much of a turn as it is, whoever hears it.
+// After CLIENT REPLY OFF, a turn is as short as before: suppressed replies count as output, within
+// an EXEC too. The replies of COMMAND count as work, sent or suppressed.
 static void check_silence(void)
 {
-    enum { ECHOES = 20, LONG = 250 * 1000, TELLING = 20 };
-    static const char *const told[] = {"COMMAND", "COMMAND DOCS", "COMMAND INFO get client config",
-                                       "COMMAND DOCS get client config"};
+    enum { ECHOES = 20, LONG = 250 * 1000, REPEATS = 20 };
+    static const char *const requests[] = {"COMMAND", "COMMAND DOCS",
+                                           "COMMAND INFO get client config",
+                                           "COMMAND DOCS get client config"};
     struct counter *processed = &loops.service[0].stats.commands_processed;
     struct party *p = party_new(&loops, 0);
     say(p, "CLIENT REPLY OFF\nMULTI");
@@ -350,19 +358,19 @@ static void check_silence(void)
         uint64_t done = counter_get(processed) - before;
         most = done > most ? done : most;
     } while (p->status == FEED_TURN_OVER);
-    ok(most <= 4, "a turn executes at most %u of the commands that write much", (unsigned)most);
+    ok(most <= 4, "a turn executes at most %u commands with long replies", (unsigned)most);
     for (unsigned silent = 0; silent < 2; silent++) {
-        for (unsigned i = 0; i < sizeof told / sizeof *told; i++) {
+        for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++) {
             party_end(p);
             p = party_new(&loops, 0);
             say(p, silent == 1 ? "CLIENT REPLY OFF" : "PING");
-            for (unsigned j = 0; j < TELLING; j++)
-                say(p, told[i]);
+            for (unsigned j = 0; j < REPEATS; j++)
+                say(p, requests[i]);
             uint64_t before = counter_get(processed);
             party_turn(p);
-            ok(p->status == FEED_TURN_OVER && counter_get(processed) - before < TELLING / 2,
-               "%s: %u in a turn%s", told[i], (unsigned)(counter_get(processed) - before),
-               silent == 1 ? ", for nobody" : "");
+            ok(p->status == FEED_TURN_OVER && counter_get(processed) - before < REPEATS / 2,
+               "%s: %u in a turn%s", requests[i], (unsigned)(counter_get(processed) - before),
+               silent == 1 ? ", without a reply" : "");
         }
     }
     loops_run(&loops);
@@ -383,7 +391,7 @@ int main(void)
         check_gone();
         if (i == 0) {
             check_reply(&r);
-            check_rest();
+            check_others();
             check_silence();
         }
         loops_release(&loops);

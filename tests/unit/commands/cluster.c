@@ -1,5 +1,5 @@
-// A cluster of one node: what clients check before they believe in it, the slots of keys, and that
-// without the option there is none.
+// A cluster of one node: the replies that client libraries check before they use a cluster, and the
+// slots of keys. Without --cluster-enabled, every subcommand is an error.
 #include <stdio.h>
 
 #include "data/dataset.h"
@@ -36,7 +36,7 @@ static void begin(bool enabled, const char *ip, unsigned port)
     loops_init(&loops, 1, &settings, dataset);
 }
 
-// A reply that has the node's name in it, between `before` and `after`.
+// Checks a reply that contains the node's id between `before` and `after`.
 static void check_named(const char *request, const char *before, const char *after)
 {
     char wanted[1024];
@@ -85,7 +85,7 @@ static void check_topology(void)
     check_case("CONFIG GET cluster-enabled", "*2\r\n$15\r\ncluster-enabled\r\n$3\r\nyes\r\n");
     loops_release(&loops);
 
-    // Not announced: where the client has reached us.
+    // Without an announced address, the node is where the client has connected to.
     begin(true, NULL, 0);
     check_named("CLUSTER SLOTS",
                 "*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$8\r\n10.9.9.9\r\n:2\r\n"
@@ -94,7 +94,7 @@ static void check_topology(void)
     loops_release(&loops);
 }
 
-// The slots of Redis's documentation, and of redis-server's CLUSTER KEYSLOT.
+// The expected slots come from Redis's documentation and from CLUSTER KEYSLOT of redis-server.
 static void check_slots(void)
 {
     begin(true, NULL, 0);

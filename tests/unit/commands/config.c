@@ -1,5 +1,5 @@
-// CONFIG SET, RESETSTAT and what INFO and LATENCY HISTOGRAM tell behind them: all or nothing, in
-// Redis's order of errors; counters that begin again without being written by others.
+// CONFIG, INFO and LATENCY HISTOGRAM. CONFIG SET changes all options of a command or none.
+// CONFIG RESETSTAT resets the counters of all loops, though only the loop itself writes them.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static void end(void)
     service_group_release(&group);
 }
 
-// The reply to one inline command in that loop, in as many turns as it takes; NUL-terminated.
+// Returns the reply to one inline command in the loop of `service`, as a C string. It takes as many
+// turns as needed. The reply is valid until the next call.
 static const char *ask_in(struct service *service, const char *command)
 {
     static struct buf reply;
@@ -81,7 +82,7 @@ static const char *ask(const char *command)
     return ask_in(&services[0], command);
 }
 
-// The field's number in INFO of all sections; -1 when it is not there.
+// Returns the number of a field of INFO, or -1 if INFO does not have the field.
 static long long field(const char *name)
 {
     char key[64];
@@ -94,13 +95,13 @@ static void check_set(void)
 {
     start();
     is_text(ask("CONFIG SET timeout 5 maxclients 50 slowlog-log-slower-than -1"), "+OK\r\n",
-            "several at once");
+            "CONFIG SET of several options");
     ok(group.runtime.timeout == 5 && group.runtime.maxclients == 50 &&
            group.runtime.slowlog_log_slower_than == -1,
-       "are set");
-    is_number(changes, 1, "and who must know is told");
+       "sets them all");
+    is_number(changes, 1, "and notifies the loops once");
     is_text(ask_in(&services[1], "CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n5\r\n",
-            "another loop sees it");
+            "another loop has the new value");
     static const char *const refused[][2] = {
         {"CONFIG SET timeout 6 maxclients", "-ERR syntax error\r\n"},
         {"CONFIG SET timeout 6 maxclients 0",
@@ -131,34 +132,36 @@ static void check_set(void)
     };
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++)
         is_text(ask(refused[i][0]), refused[i][1], "%s", refused[i][0]);
-    is_number(group.runtime.timeout, 5, "of what is refused in part nothing is set");
-    is_number(changes, 1, "nor told");
+    is_number(group.runtime.timeout, 5, "a refused CONFIG SET sets nothing");
+    is_number(changes, 1, "and does not notify the loops");
     is_text(ask("CONFIG SET request-timeout 8 write-timeout 9 maxmemory-clients 50%"), "+OK\r\n",
-            "limits of clients");
+            "CONFIG SET of the limits of clients");
     ok(group.runtime.request_timeout == 8 && group.runtime.write_timeout == 9 &&
            service_clients_memory_max(&services[1]) == group.memory_allowed / 100 * 50,
-       "are set");
+       "sets them");
     ask("CONFIG SET maxmemory-clients 3mb");
-    is_number((int64_t)service_clients_memory_max(&services[1]), 3 * 1024 * 1024, "a size");
+    is_number((int64_t)service_clients_memory_max(&services[1]), 3 * 1024 * 1024,
+              "maxmemory-clients as a size");
     ask("CONFIG SET maxmemory-clients 0");
-    ok(service_clients_memory_max(&services[1]) == UINT64_MAX, "no limit");
+    ok(service_clients_memory_max(&services[1]) == UINT64_MAX, "maxmemory-clients 0: no limit");
     is_text(ask("CONFIG SET maxclients 200 save \"\" appendonly NO"), "+OK\r\n",
-            "what cannot change may be set to what it is");
+            "a fixed option accepts its present value");
     ask("CONFIG SET loglevel WARNING");
     is_text(ask("CONFIG GET loglevel"), "*2\r\n$8\r\nloglevel\r\n$7\r\nwarning\r\n", "loglevel");
     ask("CONFIG SET loglevel notice");
     ask("CONFIG SET latency-tracking-info-percentiles \"1 99.99\"");
     is_text(ask("CONFIG GET *percentiles"),
             "*2\r\n$33\r\nlatency-tracking-info-percentiles\r\n$7\r\n1 99.99\r\n", "percentiles");
-    ok(strstr(ask("INFO latencystats"), "config|set:p1=") != NULL, "are those that INFO tells");
+    ok(strstr(ask("INFO latencystats"), "config|set:p1=") != NULL,
+       "INFO latencystats reports these percentiles");
     end();
     start();
     is_text(ask("CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n7\r\n",
-            "at first it is what the program was started with");
+            "without CONFIG SET, an option has the value of the start");
     end();
 }
 
-// All names are in order, as the table is to be read by people, and none is there twice.
+// CONFIG GET lists the options in the order of their names, each once, so that people find them.
 static void check_names(void)
 {
     char before[128] = "";
@@ -179,7 +182,7 @@ static void check_names(void)
     end();
 }
 
-// Each option of the command line but the password, so that none is forgotten.
+// CONFIG GET knows each option of the command line, except the password.
 static void check_every_option(void)
 {
     unsigned known = 0;
@@ -197,23 +200,24 @@ static void check_every_option(void)
         if (!found)
             diag("%s is unknown", row->name);
     }
-    ok(options > 30 && known == options, "%u of %u options are known", known, options);
-    is_text(ask("CONFIG GET requirepass"), "*0\r\n", "the password is not shown");
+    ok(options > 30 && known == options, "CONFIG GET knows %u of %u options", known, options);
+    is_text(ask("CONFIG GET requirepass"), "*0\r\n", "CONFIG GET does not reveal the password");
     end();
 }
 
+// CONFIG GET once replied "no" on every server.
 static void check_cluster_enabled_always_said_no(void)
 {
     start();
     is_text(ask("CONFIG GET cluster-enabled"), "*2\r\n$15\r\ncluster-enabled\r\n$2\r\nno\r\n",
-            "a server outside a cluster");
+            "CONFIG GET cluster-enabled of a server that is no cluster");
     settings.cluster_enabled = true;
     is_text(ask("CONFIG GET cluster-enabled"), "*2\r\n$15\r\ncluster-enabled\r\n$3\r\nyes\r\n",
-            "a server in a cluster says so");
+            "CONFIG GET cluster-enabled of a cluster");
     end();
 }
 
-// Values that differ from the defaults, of each type.
+// CONFIG GET shows values of each type. They differ from the defaults.
 static void check_shown(void)
 {
     static const char *const shown[][2] = {
@@ -274,30 +278,33 @@ static void check_reset(void)
     ask("DEL a");
     ask("UNLINK a");
     ask("NONSENSE");
-    ok(field("keyspace_hits") == 1002 && field("keyspace_misses") == 1, "hits and misses");
+    ok(field("keyspace_hits") == 1002 && field("keyspace_misses") == 1,
+       "INFO counts hits and misses");
     ok(field("get_operations") == 1003 && field("set_operations") == 1 &&
            field("delete_operations") == 2,
-       "operations");
-    ok(field("total_error_replies") == 4, "errors");
+       "INFO counts operations");
+    ok(field("total_error_replies") == 4, "INFO counts error replies");
     ok(strstr(ask("INFO errorstats"), "errorstat_ERR:count=1\r\nerrorstat_READONLY:count=3\r\n") !=
            NULL,
-       "by their codes");
-    ok(strstr(ask("INFO commandstats"), "cmdstat_get:calls=3,") != NULL, "calls");
-    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:3\r\n") != NULL, "durations");
+       "INFO counts error replies by their codes");
+    ok(strstr(ask("INFO commandstats"), "cmdstat_get:calls=3,") != NULL, "INFO counts calls");
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:3\r\n") != NULL,
+       "LATENCY HISTOGRAM counts durations");
     is_text(ask("CONFIG RESETSTAT"), "+OK\r\n", "CONFIG RESETSTAT");
     is_number((int64_t)counter_get(&services[1].stats.keyspace_hits), 1001,
-              "no loop's counter is written by another");
+              "does not write the counters of another loop");
     ok(field("keyspace_hits") == 0 && field("get_operations") == 0 && field("set_operations") == 0,
-       "all begin again");
-    ok(field("total_error_replies") == 0, "errors, too");
-    is_text(ask("INFO errorstats"), "$14\r\n# Errorstats\r\n\r\n", "of every code");
-    ok(strstr(ask("INFO commandstats"), "cmdstat_get:") == NULL, "calls, too");
-    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "durations, too");
-    is_number(field("connected_clients"), 3, "but not what there is now");
+       "resets hits and operations");
+    ok(field("total_error_replies") == 0, "resets error replies");
+    is_text(ask("INFO errorstats"), "$14\r\n# Errorstats\r\n\r\n", "resets errors of every code");
+    ok(strstr(ask("INFO commandstats"), "cmdstat_get:") == NULL, "resets calls");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "resets durations");
+    is_number(field("connected_clients"), 3, "does not reset the number of clients");
     ask_in(&services[1], "GET " A);
     ok(field("keyspace_hits") == 1 && strstr(ask("INFO commandstats"), "cmdstat_get:calls=1,"),
-       "and go on");
-    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL, "the durations, too");
+       "hits and calls are counted from 0 again");
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL,
+       "durations are counted from 0 again");
     end();
 }
 
@@ -306,21 +313,25 @@ static void check_tracking(void)
     start();
     ask("CONFIG SET latency-tracking no");
     ask("GET " A);
-    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "without tracking nothing is recorded");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n",
+            "without latency-tracking, no durations are recorded");
     ask("CONFIG SET latency-tracking yes");
-    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "nor made up for");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "earlier durations are not recorded later");
     ask("GET " A);
-    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL, "with it it is");
+    ok(strstr(ask("LATENCY HISTOGRAM get"), "$5\r\ncalls\r\n:1\r\n") != NULL,
+       "with latency-tracking, durations are recorded");
     const char *reply = ask("LATENCY HISTOGRAM config nonsense get CONFIG|GET get");
     ok(strncmp(reply, "*6\r\n$10\r\nconfig|set\r\n", 21) == 0,
-       "a container stands for its subcommands that were called");
-    ok(occurrences(span_text(reply), "\r\nget\r\n") == 2, "what is named twice comes twice");
+       "a container stands for those of its subcommands that were called");
+    ok(occurrences(span_text(reply), "\r\nget\r\n") == 2,
+       "a command that is named twice is listed twice");
     reply = ask("LATENCY HISTOGRAM");
-    ok(strstr(reply, "\r\nconfig|set\r\n") && strstr(reply, "\r\nget\r\n"), "no name: all");
+    ok(strstr(reply, "\r\nconfig|set\r\n") && strstr(reply, "\r\nget\r\n"),
+       "without a name, all commands that were called are listed");
     end();
 }
 
-// What tools read (their names are Redis's), each once.
+// Fields of INFO that tools read, under Redis's names. Each occurs once.
 static const char *const fields[] = {
     "redis_version",
     "server_name",
@@ -419,14 +430,15 @@ static void check_fields(void)
         snprintf(key, sizeof key, "\n%s:", fields[i]);
         is_number(occurrences(span_text(all), key), 1, "INFO has %s", fields[i]);
     }
-    // Clients would take us for another product.
-    ok(strstr(all, "valkey") == NULL && strstr(all, "garnet") == NULL, "and no foreign names");
+    // Clients identify other servers by these words.
+    ok(strstr(all, "valkey") == NULL && strstr(all, "garnet") == NULL,
+       "INFO does not contain the names of other servers");
     ask("AUTH nobody x");
-    is_number(field("acl_access_denied_auth"), 1, "who was not let in is counted");
+    is_number(field("acl_access_denied_auth"), 1, "INFO counts failed authentications");
     end();
 }
 
-// Sections as they stand, whatever the words.
+// The sections come in the order of the table, whatever the order of the words.
 static void check_info(void)
 {
     start();
@@ -443,10 +455,11 @@ static void check_info(void)
     }
     ok(at != NULL, "INFO everything has all sections, in Redis's order");
     ok(strstr(ask("INFO"), "stats\r\n") != NULL && strstr(ask("INFO"), "# Commandstats") == NULL,
-       "INFO has not those of commands");
+       "INFO without words omits the statistics of commands");
     is_text(ask("INFO nothing Modules nothing cluster MODULES"),
-            "$43\r\n# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n", "some");
-    is_text(ask("INFO nothing"), "$0\r\n\r\n", "none");
+            "$43\r\n# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n",
+            "words select sections; unknown words are ignored");
+    is_text(ask("INFO nothing"), "$0\r\n\r\n", "an unknown word alone selects nothing");
     char id[41];
     const char *replid = strstr(ask("INFO replication"), "master_replid:");
     ok(replid != NULL && sscanf(replid, "master_replid:%40[0-9a-f]\r", id) == 1 && strlen(id) == 40,
@@ -454,8 +467,8 @@ static void check_info(void)
     end();
 }
 
-// Every loop counts, and what INFO tells is bounded per turn: it takes more of them, and no less
-// comes out.
+// INFO adds up the counters of all loops. With many loops it takes several turns, and the reply is
+// still complete.
 static void check_turns(void)
 {
     struct session s;
@@ -464,9 +477,9 @@ static void check_turns(void)
     unsigned turns = 0;
     size_t consumed;
     start();
-    for (unsigned i = 0; i < group.commands.count; i++) // a line for each
+    for (unsigned i = 0; i < group.commands.count; i++) // so that each command has a line
         counter_add(&services[1].stats.commands[i].calls, 1);
-    // As many loops as there can be.
+    // The largest number of loops.
     while (group.count < SERVICES_MAX)
         group.services[group.count++] = &services[1];
     session_init(&s, &services[0], 1, true);
@@ -477,12 +490,13 @@ static void check_turns(void)
         turns++;
     } while (consumed == 0 && turns < 10000);
     buf_append(&out.owned, span_of("", 1));
-    ok(turns > 10 && turns < 1000, "of 128 loops INFO everything takes %u turns", turns);
+    ok(turns > 10 && turns < 1000, "with 128 loops, INFO everything takes %u turns", turns);
     is_number(occurrences(buf_span(&out.owned), "\r\ncmdstat_"), group.commands.count,
-              "a line for each command");
-    ok(strstr(out.owned.ptr, ":calls=127,") != NULL, "of which all are counted");
+              "INFO commandstats has a line for each command");
+    ok(strstr(out.owned.ptr, ":calls=127,") != NULL, "INFO commandstats adds up all loops");
     output_release(&out);
-    // The map is as long as it says, though the durations are reset in the middle of it.
+    // LATENCY HISTOGRAM writes as many pairs as it has announced, even if the durations are reset
+    // before it has written all of them.
     char histogram[] = "LATENCY HISTOGRAM\r\n";
     static const char *const called[] = {"PING", "GET x", "ECHO a", "TIME", "DBSIZE"};
     for (unsigned i = 0; i < sizeof called / sizeof *called; i++)
@@ -500,8 +514,9 @@ static void check_turns(void)
     unsigned pairs = (unsigned)atoi(out.owned.ptr + 1) / 2;
     unsigned emptied = occurrences(buf_span(&out.owned), "\r\ncalls\r\n:0\r\n");
     ok(pairs == sizeof called / sizeof *called + 1 && emptied > 0,
-       "%u commands, %u of them emptied", pairs, emptied);
-    is_number(occurrences(buf_span(&out.owned), "\r\ncalls\r\n"), pairs, "all are told of");
+       "LATENCY HISTOGRAM has %u commands, %u of them reset meanwhile", pairs, emptied);
+    is_number(occurrences(buf_span(&out.owned), "\r\ncalls\r\n"), pairs,
+              "it writes as many commands as it has announced");
     output_release(&out);
     session_release(&s);
     group.count = 2;

@@ -1,6 +1,6 @@
-// Which words of a request are keys: whatever the words are, for each row of the command table,
-// they are within the request; and what COMMAND GETKEYS does is bounded. What exactly it answers is
-// compared with a real Redis in redis-compat/.
+// Finding the keys of requests. For every row and random words, the keys are words of the request.
+// COMMAND GETKEYS does a bounded amount of work in a turn. redis-compat/ compares its replies with
+// those of Redis.
 #include "commands/key_specs.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static const char *const pool[] = {"get",     "set",      "store",       "stored
                                    "incrby",  "overflow", "0",           "1",         "2",
                                    "3",       "-1",       "99999999999", "",          "x"};
 
-// A request of random words; `text` must hold it.
+// Returns a request of `argc` random words, which borrows `text` and `args`.
 static struct resp_request make_request(struct random *r, uint32_t argc, struct buf *text,
                                         struct resp_arg *args)
 {
@@ -37,7 +37,7 @@ static struct resp_request make_request(struct random *r, uint32_t argc, struct 
     return (struct resp_request){text->ptr, args, argc};
 }
 
-// Whether every key is a word of the request, behind its name.
+// Returns true if every key is a word of the request after the command's name, and has flags.
 static bool are_words(const struct key_runs *runs, const struct resp_request *r)
 {
     const struct key_run *run;
@@ -75,7 +75,7 @@ static void check_rows(struct random *r)
     buf_release(&text);
 }
 
-// Agrees with what is looked up, where both know.
+// keys_find agrees with command_keys, by which keys are looked up, for commands that have both.
 static void check_lookups(void)
 {
     static const char words[] = "abcdefgh";
@@ -99,11 +99,11 @@ static void check_lookups(void)
                          runs.run[0].step != (uint32_t)c->keys.step;
         }
     }
-    is_number(different, 0, "what is looked up is what is told");
+    is_number(different, 0, "COMMAND GETKEYS and lookups find the same keys");
     ok(compared > 20, "%u requests were compared", compared);
 }
 
-// The whole reply, and how many turns it took.
+// Sends `head` and `keys` more words. Returns the whole reply and sets the number of turns.
 static struct buf ask(const char *head, unsigned keys, unsigned *turns)
 {
     struct session s;
@@ -138,7 +138,7 @@ static void check_bounds(void)
     buf_printf(&wanted, "*%u\r\n", KEYS);
     for (unsigned i = 0; i < KEYS; i++)
         buf_printf(&wanted, "$4\r\n%04u\r\n", i);
-    is_bytes(buf_span(&reply), buf_span(&wanted), "many keys are told");
+    is_bytes(buf_span(&reply), buf_span(&wanted), "COMMAND GETKEYS lists many keys");
     ok(turns > KEYS / SESSION_TURN_WORK, "in %u turns", turns);
     buf_release(&reply);
     wanted.len = 0;
@@ -147,21 +147,21 @@ static void check_bounds(void)
     buf_printf(&wanted, "*%u\r\n", KEYS / 3);
     for (unsigned i = 0; i < KEYS / 3; i++)
         buf_printf(&wanted, "*2\r\n$4\r\n%04u\r\n*2\r\n+RO\r\n+access\r\n", i);
-    is_bytes(buf_span(&reply), buf_span(&wanted), "and those that are searched for");
+    is_bytes(buf_span(&reply), buf_span(&wanted), "it searches for keys after a keyword");
     buf_release(&reply);
     buf_release(&wanted);
 
     reply = ask("COMMAND GETKEYS XREADGROUP GROUP g c STREAMS", KEYS_SEARCHED_MAX, &turns);
     is_bytes(buf_span(&reply),
              span_text("-ERR the keys of that command are told for at most 4096 words\r\n"),
-             "but not among any number of words");
+             "but not in a request of too many words");
     buf_release(&reply);
 
     reply = ask("COMMAND LIST", 0, &turns);
     ok(turns > 1, "COMMAND LIST takes %u turns", turns);
     char count[32];
     snprintf(count, sizeof count, "*%u\r\n", commands.count);
-    is_bytes(span_of(reply.ptr, strlen(count)), span_text(count), "and names every row");
+    is_bytes(span_of(reply.ptr, strlen(count)), span_text(count), "COMMAND LIST lists every row");
     buf_release(&reply);
 }
 

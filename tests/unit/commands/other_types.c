@@ -1,5 +1,5 @@
-// Reads of other types: every row of their table is answered, on a key that exists and on one that
-// does not; requests with many keys take many turns.
+// Reads of types other than strings. Every command gets a reply, for a key that exists and for one
+// that does not. Requests with many keys take several turns.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum { MANY = 3000, TURNS_MAX = 1000 };
 
 static struct ask a;
 
-// A request of the least number of words that the row takes, and good ones.
+// Writes a valid request with the smallest number of words that the row allows.
 static void write_request(struct buf *b, const struct command *c, const char *key)
 {
     int words = c->arity < 0 ? -c->arity : c->arity;
@@ -43,7 +43,7 @@ static void write_request(struct buf *b, const struct command *c, const char *ke
     for (; written < words; written++)
         buf_append_text(b, names ? " -" : strcmp(c->name, "geodist") == 0 ? " m" : " 1");
     if (strcmp(c->name, "georadius_ro") == 0 || strcmp(c->name, "georadiusbymember_ro") == 0)
-        memcpy(b->ptr + b->len - 1, "m", 1); // the unit stands last
+        memcpy(b->ptr + b->len - 1, "m", 1); // the last word is the unit
 }
 
 static struct buf ask_row(const struct command *c, const char *key)
@@ -63,8 +63,9 @@ static void check_row(const struct command *c)
     struct buf present = ask_row(c, PRESENT);
     struct buf absent = ask_row(c, ABSENT);
     ok(strncmp(present.ptr, "-WRONGTYPE ", 11) == 0, "%s of a string: %.60s", c->name, present.ptr);
-    bool told = strcmp(c->name, "xpending") == 0 || command_word(c) != c->name;
-    ok(absent.len > 1 && (absent.ptr[0] != '-' || told), "%s of nothing: %.60s", c->name,
+    // As in Redis, these commands are an error if the key does not exist.
+    bool may_fail = strcmp(c->name, "xpending") == 0 || command_word(c) != c->name;
+    ok(absent.len > 1 && (absent.ptr[0] != '-' || may_fail), "%s of an absent key: %.60s", c->name,
        absent.ptr);
     buf_release(&present);
     buf_release(&absent);
@@ -81,8 +82,9 @@ static void check_table(void)
     ok(rows > 50, "%u rows", rows);
 }
 
-// `before`, so many keys, `behind`; the reply.
-static void check_many(const char *before, unsigned count, const char *last, const char *behind,
+// Checks the reply to a request of `before`, `count` keys of which the last one is `last`, and
+// `after`.
+static void check_many(const char *before, unsigned count, const char *last, const char *after,
                        const char *wanted, const char *name)
 {
     struct buf request = {0};
@@ -90,7 +92,7 @@ static void check_many(const char *before, unsigned count, const char *last, con
     buf_append_text(&request, before);
     for (unsigned i = 0; i + 1 < count; i++)
         buf_append_text(&request, " " ABSENT);
-    buf_printf(&request, " %s%s", last, behind);
+    buf_printf(&request, " %s%s", last, after);
     buf_append(&request, span_of("", 1));
     struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
     is_bytes(buf_span(&reply), span_text(wanted), "%s", name);
@@ -104,13 +106,15 @@ static void check_turns(void)
     static const char wrong[] =
         "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
     enum { LINE = 1500 }; // an inline command must be shorter than 64 KiB
-    check_many("SUNION", LINE, ABSENT, "", "*0\r\n", "SUNION of many");
-    check_many("SINTER", LINE, PRESENT, "", wrong, "SINTER, the last is a string");
-    check_many("ZUNION 1500", LINE, ABSENT, " WITHSCORES", "*0\r\n", "ZUNION of many");
-    check_many("ZINTERCARD 1500", LINE, PRESENT, "", wrong, "ZINTERCARD, the last is a string");
-    check_many("SINTERCARD 1500", LINE, ABSENT, " LIMIT 1", ":0\r\n", "SINTERCARD of many");
+    check_many("SUNION", LINE, ABSENT, "", "*0\r\n", "SUNION of many keys");
+    check_many("SINTER", LINE, PRESENT, "", wrong, "SINTER of many keys, the last one a string");
+    check_many("ZUNION 1500", LINE, ABSENT, " WITHSCORES", "*0\r\n", "ZUNION of many keys");
+    check_many("ZINTERCARD 1500", LINE, PRESENT, "", wrong,
+               "ZINTERCARD of many keys, the last one a string");
+    check_many("SINTERCARD 1500", LINE, ABSENT, " LIMIT 1", ":0\r\n", "SINTERCARD of many keys");
 }
 
+// HMGET replies with a null for each field.
 static void check_each(void)
 {
     struct buf request = {0}, wanted = {0};
@@ -130,7 +134,7 @@ static void check_each(void)
     buf_release(&wanted);
 }
 
-// STREAMS and COUNT are searched for in a few words only.
+// XREAD searches for STREAMS in a bounded number of words.
 static void check_search(void)
 {
     struct buf request = {0};

@@ -1,4 +1,5 @@
-// Channels as functions on memory: who hears what, between which replies, and what is bounded.
+// Channels and patterns: which client gets which messages, in which order relative to replies, and
+// what bounds their number, length and work. The sessions run in memory, without sockets.
 #include "serve/subscriptions.h"
 
 #include <stdio.h>
@@ -36,16 +37,19 @@ static void check_delivery(void)
     struct party *three = listener(last, "HELLO 3\nSUBSCRIBE news");
     struct party *pattern = listener(last, "PSUBSCRIBE n?ws *s\nSUBSCRIBE other");
     struct party *shard = listener(last, "SSUBSCRIBE news");
-    is_number((int64_t)pubsub_clients(), 4, "%u loops: four clients listen", loops.group.count);
+    is_number((int64_t)pubsub_clients(), 4, "%u loops: four subscribers", loops.group.count);
     replies(publisher, "PUBLISH news 1\nPUBLISH none 2\nSPUBLISH news 3\nSPUBLISH other 4",
             ":4\r\n:0\r\n:1\r\n:0\r\n");
-    is_bytes(hear(two), SPAN("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"), "RESP2");
-    is_bytes(hear(three), SPAN(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"), "RESP3");
+    is_bytes(hear(two), SPAN("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
+             "a message in RESP2");
+    is_bytes(hear(three), SPAN(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
+             "a message in RESP3");
     is_bytes(hear(pattern),
              SPAN("*4\r\n$8\r\npmessage\r\n$4\r\nn?ws\r\n$4\r\nnews\r\n$1\r\n1\r\n"
                   "*4\r\n$8\r\npmessage\r\n$2\r\n*s\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
-             "by each pattern");
-    is_bytes(hear(shard), SPAN("*3\r\n$8\r\nsmessage\r\n$4\r\nnews\r\n$1\r\n3\r\n"), "by shard");
+             "one message for each pattern that matches");
+    is_bytes(hear(shard), SPAN("*3\r\n$8\r\nsmessage\r\n$4\r\nnews\r\n$1\r\n3\r\n"),
+             "a message of a shard channel");
     replies(publisher,
             "PUBSUB CHANNELS\nPUBSUB CHANNELS n*\nPUBSUB NUMSUB news none other\n"
             "PUBSUB NUMPAT\nPUBSUB SHARDCHANNELS\nPUBSUB SHARDNUMSUB news",
@@ -56,15 +60,15 @@ static void check_delivery(void)
     say(three, "RESET");
     say(shard, "QUIT");
     loops_run(&loops);
-    is_number((int64_t)pubsub_clients(), 1, "one is left");
+    is_number((int64_t)pubsub_clients(), 1, "one subscriber is left");
     replies(publisher, "PUBLISH news 5", ":2\r\n");
     struct party *all[] = {publisher, two, three, pattern, shard};
     for (unsigned i = 0; i < 5; i++)
         party_end(all[i]);
-    is_number((int64_t)pubsub_clients(), 0, "none is left");
+    is_number((int64_t)pubsub_clients(), 0, "no subscriber is left");
 }
 
-// A thousand messages from a loop to each of the others, all in order.
+// A client of one loop publishes a thousand messages. Subscribers of every loop get them in order.
 static void check_order(void)
 {
     enum { MESSAGES = 1000 };
@@ -88,6 +92,7 @@ static void check_order(void)
     buf_release(&wanted);
 }
 
+// A message that arrives while a client executes a transaction comes after all replies of EXEC.
 static void check_place(void)
 {
     enum { KEYS = 1000 };
@@ -102,14 +107,14 @@ static void check_place(void)
         buf_append_text(&p->said, "$36\r\n" A "\r\n");
         buf_append_text(&wanted, "$5\r\nvalue\r\n");
     }
-    say(p, "PING\nEXEC\nECHO behind");
+    say(p, "PING\nEXEC\nECHO after");
     party_turn(p);
-    is_number(p->status, FEED_TURN_OVER, "within a long EXEC");
+    is_number(p->status, FEED_TURN_OVER, "a long EXEC is not finished");
     say(publisher, "PUBLISH c m");
     loops_run(&loops);
     buf_append_text(&wanted, "+PONG\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"
-                             "$6\r\nbehind\r\n");
-    is_bytes(hear(p), buf_span(&wanted), "a message stands behind it");
+                             "$5\r\nafter\r\n");
+    is_bytes(hear(p), buf_span(&wanted), "a message comes after its replies");
     party_end(p);
     party_end(publisher);
     buf_release(&wanted);
@@ -123,7 +128,7 @@ static void check_bounds(void)
     snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST, 0);
     say(p, text);
     loops_run(&loops);
-    ok(hear(p).ptr[0] == '*', "a channel of %d bytes", LONGEST);
+    ok(hear(p).ptr[0] == '*', "a channel of %d bytes is accepted", LONGEST);
     snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST + 1, 0);
     replies(p, text, "-ERR channel exceeds 256 bytes\r\n");
     for (unsigned i = 0; i < MANY; i++) {
@@ -135,8 +140,9 @@ static void check_bounds(void)
     struct span refusal = SPAN("-ERR more than 1024 subscriptions\r\n");
     ok(heard.len > refusal.len &&
            memcmp(heard.ptr + heard.len - refusal.len, refusal.ptr, refusal.len) == 0,
-       "subscriptions without end are refused");
-    is_number(subscriptions_count(p->session.subscriptions, CHANNEL), 1024, "1,024 stay");
+       "too many subscriptions are refused");
+    is_number(subscriptions_count(p->session.subscriptions, CHANNEL), 1024,
+              "1,024 subscriptions remain");
     party_end(p);
     p = party_new(&loops, 0);
     for (unsigned i = 0; i <= 64; i++) {
@@ -146,11 +152,11 @@ static void check_bounds(void)
     loops_run(&loops);
     hear(p);
     is_number(subscriptions_count(p->session.subscriptions, CHANNEL_PATTERN), 64,
-              "64 patterns stay");
+              "64 patterns remain");
     replies(p, "PSUBSCRIBE another", "-ERR more than 64 patterns\r\n");
     party_end(p);
 
-    // Who does not read is closed, and others go on.
+    // A subscriber that does not read is closed. Others keep getting messages.
     enum { MESSAGE = 1000 * 1000 };
     struct party *slow = listener(loops.group.count - 1, "SUBSCRIBE c");
     struct party *quick = listener(loops.group.count - 1, "SUBSCRIBE c");
@@ -164,11 +170,11 @@ static void check_bounds(void)
     for (; !slow->closed && sent < 50; sent++) {
         say_bytes(publisher, buf_span(&publish));
         loops_run(&loops);
-        ok(hear(quick).len > MESSAGE, "who reads hears message %u", sent);
+        ok(hear(quick).len > MESSAGE, "a subscriber that reads gets message %u", sent);
     }
     ok(sent >= SESSION_PUSHES_MAX / MESSAGE && sent <= SESSION_PUSHES_MAX / MESSAGE + 4,
-       "who does not read is closed after %u megabytes", sent);
-    is_number((int64_t)pubsub_clients(), 1, "it does not listen any more");
+       "a subscriber that does not read is closed after %u megabytes", sent);
+    is_number((int64_t)pubsub_clients(), 1, "it is no longer a subscriber");
     hear(publisher);
     replies(publisher, "PUBLISH c m", ":1\r\n");
     party_end(slow);
@@ -177,8 +183,9 @@ static void check_bounds(void)
     buf_release(&publish);
 }
 
-// Nearly as many names as fit, of several clients, some of them the same; then more than fit.
-static void check_census(void)
+// PUBSUB lists nearly as many names as it can collect, some of them of several clients. Then there
+// are more names than that.
+static void check_channel_list(void)
 {
     enum { CLIENTS = 40, CHANNELS = 100, MORE = 4 };
     struct party *all[CLIENTS + MORE];
@@ -207,9 +214,10 @@ static void check_census(void)
             buf_printf(&wanted, "$28\r\nchannel-of-a-long-name-%05u\r\n", i);
     say(p, "PUBSUB CHANNELS");
     party_turn(p);
-    ok(p->status == FEED_WAITS || p->status == FEED_TURN_OVER, "they take more than a turn");
+    ok(p->status == FEED_WAITS || p->status == FEED_TURN_OVER,
+       "many channels take more than one turn");
     loops_run(&loops);
-    is_bytes(hear(p), buf_span(&wanted), "%u channels in order, each once", count);
+    is_bytes(hear(p), buf_span(&wanted), "%u channels are listed in order, each once", count);
     replies(p, "PUBSUB NUMSUB channel-of-a-long-name-07919 x",
             "*4\r\n$28\r\nchannel-of-a-long-name-07919\r\n:2\r\n$1\r\nx\r\n:0\r\n");
     for (unsigned i = CLIENTS; i < CLIENTS + MORE; i++) {
@@ -230,7 +238,7 @@ static void check_census(void)
     buf_release(&wanted);
 }
 
-// A client that publishes to nobody without end gives way to others.
+// Work for channels counts as work of a turn, so that other clients are served in between.
 static void check_work(void)
 {
     struct party *publisher = party_new(&loops, 0);
@@ -240,14 +248,14 @@ static void check_work(void)
     for (unsigned i = 0; i < 200; i++)
         say(publisher, "PUBLISH c m");
     party_turn(publisher);
-    ok(publisher->status != FEED_NEEDS_INPUT, "passing many clients counts as work");
+    ok(publisher->status != FEED_NEEDS_INPUT,
+       "PUBLISH counts the clients that it checks as work, even if none gets the message");
     loops_run(&loops);
-    is_number((int64_t)hear(publisher).len, 200 * 4, "all are answered in the end");
+    is_number((int64_t)hear(publisher).len, 200 * 4, "every PUBLISH is answered");
     for (unsigned i = 0; i < 100; i++)
         party_end(listeners[i]);
     party_end(publisher);
 
-    // So does searching among many names, each time one is named.
     struct party *p = party_new(&loops, 0);
     char text[64];
     for (unsigned i = 0; i < 1000; i++) {
@@ -259,20 +267,21 @@ static void check_work(void)
     for (unsigned i = 0; i < 100; i++)
         say(p, "UNSUBSCRIBE none");
     party_turn(p);
-    is_number(p->status, FEED_TURN_OVER, "so does searching among many names");
+    is_number(p->status, FEED_TURN_OVER,
+              "UNSUBSCRIBE counts the subscriptions that it searches as work");
     loops_run(&loops);
     party_end(p);
 }
 
-// What has been sent to a client since the last look, wherever it is.
+// Returns the bytes sent to a client that the test has not taken yet, wherever they wait.
 static size_t sent_to(const struct party *p)
 {
     return p->session.pushes.len + output_pending(&p->output) + p->heard.len;
 }
 
-// However long a message is and however many are to have it, a loop copies a bounded part of all
-// that before others have a turn; and who hears it several times hears it all, whatever it does
-// with its subscriptions meanwhile.
+// A long message goes to many subscribers, to one of them many times. The loop copies a bounded
+// number of bytes before other clients have a turn. That subscriber gets all its copies, though it
+// ends one of its subscriptions meanwhile.
 static void check_long(void)
 {
     enum { LISTENERS = 20, PATTERNS = 60, LONG = 100 * 1000, MOST = 256 * 1024 + LONG };
@@ -307,27 +316,28 @@ static void check_long(void)
         most = sent - before > most ? sent - before : most;
         if (visits == 1) {
             say(listeners[0], "PUNSUBSCRIBE c*");
-            party_turn(listeners[0]); // hands out a part, which is still counted
+            party_turn(listeners[0]); // moves bytes to its output, which sent_to counts too
         }
         before = 0;
         for (unsigned i = 0; i < LISTENERS; i++)
             before += sent_to(listeners[i]);
     }
-    ok(most <= MOST, "%zu bytes are copied at most before others have a turn", most);
+    ok(most <= MOST, "at most %zu bytes are copied before other clients have a turn", most);
     loops_run(&loops);
     snprintf(text, sizeof text, ":%d\r\n", PATTERNS + LISTENERS);
-    is_bytes(hear(publisher), span_text(text), "%u visits for all of them", visits);
-    ok(hear(listeners[0]).len > (size_t)LONG * (PATTERNS + 1), "who hears it often hears all");
+    is_bytes(hear(publisher), span_text(text), "the message is delivered in %u steps", visits);
+    ok(hear(listeners[0]).len > (size_t)LONG * (PATTERNS + 1),
+       "a client with many patterns gets a copy for each");
     for (unsigned i = 1; i < LISTENERS; i++)
-        ok(hear(listeners[i]).len > LONG, "listener %u hears it", i);
+        ok(hear(listeners[i]).len > LONG, "subscriber %u gets the message", i);
     for (unsigned i = 0; i < LISTENERS; i++)
         party_end(listeners[i]);
     party_end(publisher);
     buf_release(&publish);
 }
 
-// A message that is longer than what a turn hands out comes in several; no reply stands within it,
-// and it is whole before a connection closes.
+// A message that is too long for one turn is sent in several turns. No reply comes in between, and
+// the connection closes only after the whole message.
 static void check_parts(void)
 {
     enum { LONG = 1000 * 1000 };
@@ -347,10 +357,11 @@ static void check_parts(void)
         continue;
     say(p, "PING\nQUIT");
     party_turn(p);
-    ok(p->heard.len <= 128 * 1024, "a turn hands out %zu bytes of it", p->heard.len);
+    ok(p->heard.len <= 128 * 1024, "one turn sends %zu bytes of a long message", p->heard.len);
     loops_run(&loops);
-    ok(p->closed, "it is closed behind");
-    is_bytes(buf_span(&p->heard), buf_span(&wanted), "all of it, then the replies");
+    ok(p->closed, "the connection closes after QUIT");
+    is_bytes(buf_span(&p->heard), buf_span(&wanted),
+             "the client gets the whole message, then the replies");
     party_end(p);
     party_end(publisher);
     buf_release(&publish);
@@ -367,7 +378,7 @@ int main(void)
         check_order();
         check_place();
         check_bounds();
-        check_census();
+        check_channel_list();
         check_work();
         check_long();
         check_parts();

@@ -1,6 +1,6 @@
-// STELE.RANGE, STELE.COUNT and KEYS against a plain search of the same keys: bounds of every form,
-// both directions, both protocols; long replies in steps, and a count that is kept whatever is
-// overwritten in the file meanwhile.
+// STELE.RANGE, STELE.COUNT and KEYS, compared with a plain search of the same keys: bounds of every
+// form, both directions, both protocols. Long replies take several turns. A reply has as many
+// elements as it announces, even if the file is overwritten meanwhile.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -22,8 +22,8 @@ static struct service_group group;
 static struct service service;
 static struct dataset *dataset;
 static struct buf lines;                    // the text of the dataset
-static char texts[KEYS][UUID_TEXT_LEN + 1]; // in order
-static struct span values[KEYS];
+static char texts[KEYS][UUID_TEXT_LEN + 1]; // the keys in order
+static struct span values[KEYS];            // the value of each key
 
 static void open_dataset(struct random *r)
 {
@@ -69,17 +69,19 @@ static void drain(struct output *out, struct buf *to)
     }
 }
 
-struct asked {
+// The reply to a command, and what it took.
+struct answer {
     struct buf reply;
-    unsigned turns;
-    size_t most_pending; // bytes that waited for the client
+    unsigned turns;      // turns that it took
+    size_t most_pending; // most bytes of output after one of its turns
 };
 
-// One command in as many turns as it takes; `between`, if there is one, is called after so many.
-static struct asked ask(const char *command, enum resp_protocol protocol, unsigned turns,
-                        void (*between)(void))
+// Runs one command in as many turns as it takes. After `turns` of them, calls `between` unless it
+// is NULL. The caller releases the reply.
+static struct answer ask(const char *command, enum resp_protocol protocol, unsigned turns,
+                         void (*between)(void))
 {
-    struct asked asked = {.turns = 0};
+    struct answer answer = {.turns = 0};
     struct session s;
     struct output out = {0};
     struct buf input = {0};
@@ -91,32 +93,32 @@ static struct asked ask(const char *command, enum resp_protocol protocol, unsign
         timing_begin(&service.timing, clock_monotonic_ns());
         result = session_feed(&s, (struct bytes){input.ptr, input.len}, &out);
         timing_flush(&service.timing, &service.stats);
-        if (output_pending(&out) > asked.most_pending)
-            asked.most_pending = output_pending(&out);
-        require(s.request.collected.len == 0, "nothing is kept");
-        drain(&out, &asked.reply);
-        if (++asked.turns == turns && between != NULL)
+        if (output_pending(&out) > answer.most_pending)
+            answer.most_pending = output_pending(&out);
+        require(s.request.collected.len == 0, "the command collects nothing");
+        drain(&out, &answer.reply);
+        if (++answer.turns == turns && between != NULL)
             between();
-        require(asked.turns < 1000, "%s comes to an end", command);
+        require(answer.turns < 1000, "%s comes to an end", command);
     } while (result.consumed == 0);
     output_release(&out);
     session_release(&s);
     buf_release(&input);
-    return asked;
+    return answer;
 }
 
 static void is_answer(const char *command, enum resp_protocol protocol, struct span wanted,
                       const char *what)
 {
-    struct asked asked = ask(command, protocol, 0, NULL);
-    if (!span_equal(buf_span(&asked.reply), wanted))
-        is_bytes(buf_span(&asked.reply), wanted, "%s: %s", command, what);
-    buf_release(&asked.reply);
+    struct answer answer = ask(command, protocol, 0, NULL);
+    if (!span_equal(buf_span(&answer.reply), wanted))
+        is_bytes(buf_span(&answer.reply), wanted, "%s: %s", command, what);
+    buf_release(&answer.reply);
 }
 
-// ---- the oracle ---------------------------------------------------------------------------------
+// ---- the plain search ---------------------------------------------------------------------------
 
-// Whether the key is on the inner side of the bound.
+// Returns true if the key is within the bound.
 static bool is_inside(const char *key, const char *bound, bool lower)
 {
     if (strcmp(bound, "-") == 0 || strcmp(bound, "+") == 0)
@@ -141,12 +143,13 @@ static void append_record(struct buf *to, unsigned i, bool with_value, enum resp
     buf_append_text(to, "\r\n");
 }
 
+// Returns the reply that STELE.RANGE should give, and sets `*count` to that of STELE.COUNT.
 static struct buf expect(const char *from, const char *to, bool reversed, size_t limit,
                          bool with_values, enum resp_protocol protocol, size_t *count)
 {
     struct buf wanted = {0};
     struct buf records = {0};
-    size_t told = 0;
+    size_t listed = 0;
     *count = 0;
     for (unsigned n = 0; n < KEYS; n++) {
         unsigned i = reversed ? KEYS - 1 - n : n;
@@ -154,12 +157,12 @@ static struct buf expect(const char *from, const char *to, bool reversed, size_t
             !is_inside(texts[i], reversed ? from : to, false))
             continue;
         ++*count;
-        if (told == limit)
+        if (listed == limit)
             continue;
-        told++;
+        listed++;
         append_record(&records, i, with_values, protocol);
     }
-    buf_printf(&wanted, "*%zu\r\n", with_values && protocol == RESP2 ? 2 * told : told);
+    buf_printf(&wanted, "*%zu\r\n", with_values && protocol == RESP2 ? 2 * listed : listed);
     buf_append(&wanted, buf_span(&records));
     buf_release(&records);
     return wanted;
@@ -182,10 +185,10 @@ static void check_range(const char *from, const char *to, bool reversed, size_t 
     snprintf(command, sizeof command, "STELE.COUNT %s %s", reversed ? to : from,
              reversed ? from : to);
     snprintf(count_reply, sizeof count_reply, ":%zu\r\n", count);
-    is_answer(command, protocol, span_text(count_reply), "as many");
+    is_answer(command, protocol, span_text(count_reply), "as many as a plain search finds");
 }
 
-// A bound of any form, often of a key that is there or begins as one.
+// Writes a random bound, often a key of the dataset or the beginning of one.
 static void make_bound(struct random *r, char *bound)
 {
     char *at = bound;
@@ -238,7 +241,7 @@ static void check_ends(void)
         check_range(bounds[i / BOUNDS], bounds[i % BOUNDS], false, 3, false, RESP2);
         check_range(bounds[i / BOUNDS], bounds[i % BOUNDS], true, 3, true, RESP3);
     }
-    ok(true, "every pair of the bounds that are special");
+    ok(true, "ranges between every two special bounds are as a plain search finds them");
 }
 
 static void check_errors(void)
@@ -253,40 +256,42 @@ static void check_errors(void)
     char command[128];
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         snprintf(command, sizeof command, "STELE.COUNT %s +", wrong[i]);
-        is_answer(command, RESP2, span_text(bound), "no bound");
+        is_answer(command, RESP2, span_text(bound), "not a bound");
         snprintf(command, sizeof command, "STELE.RANGE - %s REV", wrong[i]);
-        is_answer(command, RESP3, span_text(bound), "no bound");
+        is_answer(command, RESP3, span_text(bound), "not a bound");
     }
     static const char syntax[] = "-ERR syntax error\r\n";
-    is_answer("STELE.RANGE - + LIMIT", RESP2, span_text(syntax), "no number");
-    is_answer("STELE.RANGE - + FOO", RESP2, span_text(syntax), "no such word");
-    is_answer("STELE.RANGE x y FOO", RESP2, span_text(syntax), "words first");
-    is_answer("STELE.RANGE - + REV REV REV REV REV", RESP2, span_text(syntax), "too many");
+    is_answer("STELE.RANGE - + LIMIT", RESP2, span_text(syntax), "LIMIT without a number");
+    is_answer("STELE.RANGE - + FOO", RESP2, span_text(syntax), "an unknown option");
+    is_answer("STELE.RANGE x y FOO", RESP2, span_text(syntax), "options are checked before bounds");
+    is_answer("STELE.RANGE - + REV REV REV REV REV", RESP2, span_text(syntax), "too many options");
     static const char integer[] = "-ERR value is not an integer or out of range\r\n";
-    is_answer("STELE.RANGE - + LIMIT x", RESP2, span_text(integer), "no number");
+    is_answer("STELE.RANGE - + LIMIT x", RESP2, span_text(integer), "not a number");
     is_answer("STELE.RANGE - + LIMIT 9223372036854775808", RESP2, span_text(integer), "too large");
     is_answer("STELE.RANGE - + LIMIT -1", RESP2,
-              span_text("-ERR value is out of range, must be positive\r\n"), "below 0");
-    is_answer("STELE.RANGE - + LIMIT 5 LIMIT 0", RESP2, span_text("*0\r\n"), "the last one counts");
-    ok(true, "what is wrong is said");
+              span_text("-ERR value is out of range, must be positive\r\n"), "negative");
+    is_answer("STELE.RANGE - + LIMIT 5 LIMIT 0", RESP2, span_text("*0\r\n"),
+              "the last LIMIT counts");
+    ok(true, "invalid requests get the right errors");
 }
 
-// ---- steps, and files that change ---------------------------------------------------------------
+// ---- several turns, and files that change -------------------------------------------------------
 
 static void check_steps(void)
 {
     static const char *const commands[] = {"STELE.RANGE - +", "STELE.RANGE + - REV WITHVALUES",
                                            "KEYS *", "KEYS *0*", "KEYS *-*-*"};
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
-        struct asked asked = ask(commands[i], RESP2, 0, NULL);
-        ok(asked.turns >= KEYS / SESSION_TURN_WORK && asked.turns <= 3 * KEYS / SESSION_TURN_WORK,
-           "%s takes %u turns", commands[i], asked.turns);
-        ok(asked.most_pending <= SESSION_OUTPUT_HIGH + LARGE + 1000, "at most %zu bytes wait",
-           asked.most_pending);
-        buf_release(&asked.reply);
+        struct answer answer = ask(commands[i], RESP2, 0, NULL);
+        ok(answer.turns >= KEYS / SESSION_TURN_WORK && answer.turns <= 3 * KEYS / SESSION_TURN_WORK,
+           "%s takes %u turns", commands[i], answer.turns);
+        ok(answer.most_pending <= SESSION_OUTPUT_HIGH + LARGE + 1000,
+           "%s: at most %zu bytes wait to be sent", commands[i], answer.most_pending);
+        buf_release(&answer.reply);
     }
 }
 
+// Returns the reply that KEYS should give.
 static struct buf expect_keys(const char *pattern)
 {
     struct buf wanted = {0};
@@ -352,27 +357,28 @@ static void check_keys(struct random *r)
     memset(command, '*', sizeof command);
     memcpy(command, "KEYS ", 5);
     command[5 + 1025] = '\0';
-    is_answer(command, RESP2, span_text("-ERR pattern exceeds 1024 bytes\r\n"), "too long");
+    is_answer(command, RESP2, span_text("-ERR pattern exceeds 1024 bytes\r\n"),
+              "a pattern that is too long");
     ok(true, "KEYS finds what a plain search finds");
 }
 
-// Where the key of that rank stands in the file.
-static char *key_place(unsigned rank)
+// Returns where the key of that rank is in the text of the dataset.
+static char *key_in_lines(unsigned rank)
 {
     return (char *)(uintptr_t)values[rank].ptr - 1 - UUID_TEXT_LEN;
 }
 
-// The keys of the ranks from 1000 on become something else in the file.
+// Overwrites the keys from rank 1000 on.
 static void overwrite(void)
 {
     for (unsigned i = 1000; i < KEYS; i++)
-        memset(key_place(i), '?', UUID_TEXT_LEN);
+        memset(key_in_lines(i), '?', UUID_TEXT_LEN);
 }
 
 static void restore(void)
 {
     for (unsigned i = 1000; i < KEYS; i++)
-        memcpy(key_place(i), texts[i], UUID_TEXT_LEN);
+        memcpy(key_in_lines(i), texts[i], UUID_TEXT_LEN);
 }
 
 static void append_repeated(struct buf *to, const char *text, unsigned count)
@@ -381,24 +387,26 @@ static void append_repeated(struct buf *to, const char *text, unsigned count)
         buf_append_text(to, text);
 }
 
-// An answer after so many turns of which all lines from rank 1000 on were overwritten.
+// Runs a command, and overwrites the keys from rank 1000 on after `turns` turns. The reply must
+// have `announced` elements: the matching keys before rank 1000, then nulls.
 static void check_overwritten(const char *command, unsigned turns, unsigned announced,
                               const char *pattern)
 {
     struct buf wanted = {0};
-    unsigned told = 0;
+    unsigned listed = 0;
     buf_printf(&wanted, "*%u\r\n", announced);
     for (unsigned i = 0; i < 1000; i++) {
         if (!glob_match(span_text(pattern), span_of(texts[i], UUID_TEXT_LEN), GLOB_CASE_SENSITIVE))
             continue;
         append_record(&wanted, i, false, RESP2);
-        told++;
+        listed++;
     }
-    append_repeated(&wanted, "$-1\r\n", announced - told);
-    struct asked asked = ask(command, RESP2, turns, overwrite);
-    is_bytes(buf_span(&asked.reply), buf_span(&wanted), "%s keeps its count", command);
+    append_repeated(&wanted, "$-1\r\n", announced - listed);
+    struct answer answer = ask(command, RESP2, turns, overwrite);
+    is_bytes(buf_span(&answer.reply), buf_span(&wanted), "%s has as many elements as announced",
+             command);
     buf_release(&wanted);
-    buf_release(&asked.reply);
+    buf_release(&answer.reply);
     restore();
 }
 
@@ -414,19 +422,20 @@ static void check_overwriting(void)
     }
     check_overwritten("STELE.RANGE - +", 1, KEYS, "*");
     check_overwritten("KEYS *", 1, KEYS, "*");
-    check_overwritten("KEYS *7", 1, before, "*7");                         // while it counts
-    check_overwritten("KEYS *7", KEYS / SESSION_TURN_WORK + 1, all, "*7"); // when it has counted
+    check_overwritten("KEYS *7", 1, before,
+                      "*7"); // overwritten during the first pass, which counts
+    check_overwritten("KEYS *7", KEYS / SESSION_TURN_WORK + 1, all, "*7"); // and after it
     overwrite();
     is_answer("STELE.RANGE + - REV LIMIT 1 WITHVALUES", RESP2, span_text("*2\r\n$-1\r\n$-1\r\n"),
-              "RESP2");
+              "nulls in RESP2");
     is_answer("STELE.RANGE + - REV LIMIT 1 WITHVALUES", RESP3, span_text("*1\r\n*2\r\n_\r\n_\r\n"),
-              "RESP3");
+              "nulls in RESP3");
     restore();
-    ok(true, "lines that hold no key are told by nulls");
+    ok(true, "the reply has nulls for keys that were overwritten");
 }
 
-// Where lines have other keys than they had, a search may go astray; but it ends, and no reply is
-// longer than all keys are.
+// Overwrites lines with keys that belong elsewhere. A search may then find wrong keys, but it ends,
+// and no reply is longer than one of all keys.
 static void check_astray(struct random *r)
 {
     unsigned bounded = 0;
@@ -434,20 +443,20 @@ static void check_astray(struct random *r)
     for (unsigned i = 0; i < TIMES; i++) {
         char command[64];
         for (unsigned changes = 0; changes < KEYS && i % 100 == 0; changes++)
-            memcpy(key_place((unsigned)random_below(r, KEYS)), texts[random_below(r, KEYS)],
+            memcpy(key_in_lines((unsigned)random_below(r, KEYS)), texts[random_below(r, KEYS)],
                    UUID_TEXT_LEN);
         const char *text = texts[random_below(r, KEYS)];
         if (i % 2 == 0)
             snprintf(command, sizeof command, "KEYS %.*s*", 1 + (int)(i % 5), text);
         else
             snprintf(command, sizeof command, "STELE.RANGE %.*s + LIMIT 5", 1 + (int)(i % 5), text);
-        struct asked asked = ask(command, RESP2, 0, NULL);
-        bounded += asked.reply.len <= (KEYS + 1) * (UUID_TEXT_LEN + 7);
-        buf_release(&asked.reply);
+        struct answer answer = ask(command, RESP2, 0, NULL);
+        bounded += answer.reply.len <= (KEYS + 1) * (UUID_TEXT_LEN + 7);
+        buf_release(&answer.reply);
     }
-    is_number(bounded, TIMES, "replies are bounded when keys are not where they were");
+    is_number(bounded, TIMES, "replies are bounded when keys are out of order");
     for (unsigned i = 0; i < KEYS; i++)
-        memcpy(key_place(i), texts[i], UUID_TEXT_LEN);
+        memcpy(key_in_lines(i), texts[i], UUID_TEXT_LEN);
 }
 
 int main(void)

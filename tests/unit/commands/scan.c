@@ -1,5 +1,6 @@
-// SCAN: every key exactly once whatever the steps, patterns as a plain search finds them, whatever
-// the case of their letters, bounded calls, and no memory left behind by one that is given up.
+// SCAN: a complete scan returns every key exactly once, whatever COUNT is. Patterns find what a
+// plain search finds, in upper and lower case. The work of a call is bounded. KEYS is compared,
+// too.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +20,7 @@ enum { KEYS = 3000, MOST_FOUND = 1024, LARGEST_CURSOR_DIGITS = 15 };
 static struct service_group group;
 static struct service service;
 static struct dataset *dataset;
-static char texts[KEYS][UUID_TEXT_LEN]; // in order
+static char texts[KEYS][UUID_TEXT_LEN]; // the keys in order
 
 static void open_dataset(struct random *r)
 {
@@ -27,7 +28,7 @@ static void open_dataset(struct random *r)
     static struct uuid keys[KEYS];
     struct error error = {""};
     keyset_fill(&keysets[0], r, keys, KEYS);
-    // Some that begin alike, and both ends of what there can be.
+    // Some keys begin alike, and two are the smallest and the largest possible key.
     for (unsigned i = 0; i < 200; i++)
         keys[i].hi = UINT64_C(0xabcdef0123456789) ^ (keys[i].hi & 0xfff);
     keys[200] = (struct uuid){0, 0};
@@ -42,7 +43,8 @@ static void open_dataset(struct random *r)
         uuid_format(keys[i], texts[i]);
 }
 
-// One command, in as many turns as it takes; how many is added to `*turns`.
+// Returns the reply to one command, NUL-terminated. Adds the number of turns that it took to
+// `*turns`. The caller releases the reply.
 static struct buf ask(const char *command, unsigned *turns)
 {
     struct session s;
@@ -67,7 +69,8 @@ static struct buf ask(const char *command, unsigned *turns)
     return reply;
 }
 
-// Calls SCAN until its cursor is 0 again; the keys are appended to `found`. How many calls.
+// Calls SCAN until its cursor is 0 again, and appends the keys to `found`. Returns the number of
+// calls, and sets `*most` to the largest number of keys in one reply.
 static unsigned scan_all(const char *options, struct buf *found, size_t *most)
 {
     char cursor[32] = "0";
@@ -86,10 +89,10 @@ static unsigned scan_all(const char *options, struct buf *found, size_t *most)
                 "%s: %s", command, reply.ptr);
         const char *key = reply.ptr + at;
         for (unsigned long i = 0; i < count; i++, key += sizeof "$36\r\n" - 1 + UUID_TEXT_LEN + 2) {
-            require(memcmp(key, "$36\r\n", 5) == 0, "%s: %s", command, key);
+            require(memcmp(key, "$36\r\n", 5) == 0, "%s: not a key: %s", command, key);
             buf_append(found, span_of(key + 5, UUID_TEXT_LEN));
         }
-        require(*key == '\0', "%s: more than it says", command);
+        require(*key == '\0', "%s: the reply is longer than it announces", command);
         *most = count > *most ? count : *most;
         calls++;
         buf_release(&reply);
@@ -110,7 +113,7 @@ static void check_pattern(const char *pattern, const char *more, unsigned calls_
             buf_append(&wanted, span_of(texts[i], UUID_TEXT_LEN));
     ok(span_equal(buf_span(&found), buf_span(&wanted)), "'%s' finds %zu keys, each once, in order",
        options, wanted.len / UUID_TEXT_LEN);
-    ok(calls <= calls_at_most && most <= MOST_FOUND, "in %u calls, %zu of them at once", calls,
+    ok(calls <= calls_at_most && most <= MOST_FOUND, "in %u calls, at most %zu keys in one", calls,
        most);
     buf_release(&found);
     buf_release(&wanted);
@@ -155,7 +158,7 @@ static void check_patterns(struct random *r)
         check_pattern(patterns[i], "COUNT 100", KEYS / 100 + 1);
         check_pattern(patterns[i], "COUNT 1000000", KEYS / MOST_FOUND + 1);
     }
-    // A range is not walked through from its beginning: 200 keys begin so.
+    // A pattern with a fixed beginning visits only the keys with that beginning, here 200.
     check_pattern("abcdef01-2345-*", "COUNT 10", 20 + 1);
     for (unsigned i = 0; i < 40; i++) {
         char pattern[UUID_TEXT_LEN + 2];
@@ -166,7 +169,8 @@ static void check_patterns(struct random *r)
     }
 }
 
-// KEYS and SCAN find by a pattern in one case what they find by it in the other.
+// KEYS and SCAN find the same keys for a pattern with letters in upper or mixed case as for the
+// same pattern in lower case.
 static void check_case(struct random *r)
 {
     static const struct {
@@ -187,7 +191,7 @@ static void check_case(struct random *r)
         {"*E", "*e"},
         {"F*", "f*"},
         {"?????[E]*-*", "?????[e]*-*"},
-        // Of ends of two cases, the range as it is written.
+        // If the ends of a range differ in case, the range means the bytes as they are written.
         {"[X-g]*", "[a-g]*"},
         {"[g-X]*", "[a-g]*"},
         {"*[^X-c]", "*[^a-c]"},
@@ -248,10 +252,10 @@ static void check_bounds(void)
     command[13 + 1025] = '\0';
     reply = ask(command, &turns);
     is_bytes(buf_span(&reply), span_of("-ERR pattern exceeds 1024 bytes\r\n\0", 34),
-             "a pattern longer than any that makes sense");
+             "a pattern that is too long");
     buf_release(&reply);
 
-    // One that is given up in the middle; the address sanitizer sees what is not freed.
+    // The client leaves in the middle of a call. The address sanitizer finds leaks.
     struct session s;
     struct output out = {0};
     char input[] = "SCAN 0 COUNT 1000\r\n";
@@ -260,7 +264,7 @@ static void check_bounds(void)
     struct feed_result result = session_feed(&s, (struct bytes){input, sizeof input - 1}, &out);
     timing_flush(&service.timing, &service.stats);
     ok(result.status == FEED_TURN_OVER && s.request.collected.len > 0 && output_pending(&out) == 0,
-       "in the middle of a call nothing has been said yet");
+       "SCAN replies only when the call is complete");
     session_release(&s);
     output_release(&out);
 }

@@ -1,5 +1,5 @@
-// Commands that work through values: bits, LCS and DUMP, compared with the plainest way to do the
-// same; none of them holds a turn longer than others do, and giving up leaves nothing behind.
+// Commands that process whole values: bits, LCS and DUMP. Their results are compared with those of
+// the simplest algorithms. Long values take several turns. A client that leaves leaks no memory.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,9 @@ enum {
     VALUES = 40,
     LENGTH_MAX = 300,
     LONG = 1024 * 1024,
-    LONG_KEY = VALUES, // that of a value of so many bytes
-    TOO_LONG_KEY,      // for LCS
-    MEDIUM_KEY,        // 2,048 bytes, which LCS takes
+    LONG_KEY = VALUES, // key of a value of LONG bytes
+    TOO_LONG_KEY,      // key of a value that is too long for LCS
+    MEDIUM_KEY,        // key of a value of MEDIUM bytes, which LCS accepts
     MEDIUM = 2048,
     TURNS_MAX = 1000000,
 };
@@ -23,6 +23,7 @@ static struct ask a;
 static struct span values[VALUES + 3];
 static struct buf lines;
 
+// Returns the text of key `i`, which is valid until the fourth call after this one.
 static const char *key_of(unsigned i)
 {
     static char text[4][37];
@@ -32,6 +33,8 @@ static const char *key_of(unsigned i)
     return key;
 }
 
+// Adds key `i` with a value of `len` bytes. With `kinds` 1, all bytes are 0; with 2, some are 0xff;
+// with more, some are letters.
 static void add_value(struct random *r, unsigned i, size_t len, unsigned kinds)
 {
     char *value = malloc(len + 1);
@@ -74,11 +77,12 @@ static bool bit_of(struct span value, uint64_t i)
 // ---- bits ---------------------------------------------------------------------------------------
 
 struct wanted_bits {
-    int64_t count;
-    int64_t first; // that is `bit`
+    int64_t count; // number of set bits
+    int64_t first; // offset of the first bit that equals `bit`; -1: none
 };
 
-// As documented: both ends count, negative ones from the end; in steps of `unit` bits.
+// Counts and searches bits one by one, as Redis documents it. `start` and `end` belong to the range
+// and count units of `unit` bits, from the end of the value if negative.
 static struct wanted_bits look_at_bits(struct span value, int64_t start, int64_t end, unsigned unit,
                                        bool bit)
 {
@@ -115,7 +119,7 @@ static void check_bits(struct random *r)
         int64_t end = random_end(r, values[which], unit);
         struct wanted_bits wanted = look_at_bits(values[which], start, end, unit, bit);
         if (start < 0 && end < 0 && start > end)
-            wanted.count = 0; // whatever the value's length cuts them to
+            wanted.count = 0; // as in Redis, before the range is cut to the length of the value
         snprintf(command, sizeof command, "BITCOUNT %s %lld %lld %s", key_of(which),
                  (long long)start, (long long)end, unit == 1 ? "BIT" : "BYTE");
         wrong += ask_number(command, &turns) != wanted.count;
@@ -126,7 +130,7 @@ static void check_bits(struct random *r)
         snprintf(command, sizeof command, "GETBIT %s %llu", key_of(which), (unsigned long long)at);
         wrong += ask_number(command, &turns) != bit_of(values[which], at);
     }
-    is_number(wrong, 0, "bits are counted and found as one by one");
+    is_number(wrong, 0, "GETBIT, BITCOUNT and BITPOS agree with a count bit by bit");
 }
 
 static void check_fields(struct random *r)
@@ -151,7 +155,7 @@ static void check_fields(struct random *r)
         wrong += !span_equal(buf_span(&reply), span_text(wanted));
         buf_release(&reply);
     }
-    is_number(wrong, 0, "integers of any width are read as bit by bit");
+    is_number(wrong, 0, "BITFIELD_RO agrees with reading bit by bit");
 }
 
 static void check_many_fields(void)
@@ -172,7 +176,7 @@ static void check_many_fields(void)
         buf_release(&reply);
     }
     struct buf reply = ask_turns(&a, command.ptr, TURNS_MAX, &turns);
-    ok(span_equal(buf_span(&reply), buf_span(&wanted)), "and are all told, in %u", turns);
+    ok(span_equal(buf_span(&reply), buf_span(&wanted)), "the reply has them all after %u", turns);
     buf_release(&reply);
     buf_release(&command);
     buf_release(&wanted);
@@ -223,7 +227,7 @@ static void check_lcs(struct random *r)
                  !is_subsequence(text, values[x]) || !is_subsequence(text, values[y]);
         buf_release(&reply);
     }
-    is_number(wrong, 0, "the longest common subsequences are common and the longest");
+    is_number(wrong, 0, "LCS finds common subsequences of the greatest length");
 }
 
 static void check_lcs_bounds(void)
@@ -234,14 +238,14 @@ static void check_lcs_bounds(void)
     char command[256];
     snprintf(command, sizeof command, "LCS %s %s LEN", key_of(TOO_LONG_KEY), key_of(MEDIUM_KEY));
     struct buf reply = ask_turns(&a, command, TURNS_MAX, &turns);
-    is_bytes(buf_span(&reply), span_text(refused), "too much work is refused");
+    is_bytes(buf_span(&reply), span_text(refused), "LCS refuses too much work");
     buf_release(&reply);
     snprintf(command, sizeof command, "LCS %s %s LEN", key_of(LONG_KEY), key_of(VALUES + 9));
     reply = ask_turns(&a, command, TURNS_MAX, &turns);
-    is_bytes(buf_span(&reply), span_text(refused), "and too long a value");
+    is_bytes(buf_span(&reply), span_text(refused), "LCS refuses a value that is too long");
     buf_release(&reply);
     snprintf(command, sizeof command, "LCS %s %s LEN", key_of(MEDIUM_KEY), key_of(MEDIUM_KEY));
-    is_number(ask_number(command, &turns), MEDIUM, "as much as is taken");
+    is_number(ask_number(command, &turns), MEDIUM, "LCS accepts the longest values allowed");
     ok(turns >= MEDIUM * MEDIUM / 64 / SESSION_TURN_WORK, "in %u turns", turns);
 }
 
@@ -258,7 +262,7 @@ static uint64_t crc64(struct span bytes)
     return crc;
 }
 
-// The reply to DUMP of a value, with what stands before its bytes.
+// Checks the reply to DUMP, in which `head` precedes the bytes of the value.
 static void check_dump(unsigned key, struct span head, const char *name)
 {
     struct buf wanted = {0}, reply;
@@ -292,7 +296,7 @@ static void check_turns(void)
     unsigned turns;
     snprintf(command, sizeof command, "BITCOUNT %s", key_of(LONG_KEY));
     is_number(ask_number(command, &turns), look_at_bits(values[LONG_KEY], 0, -1, 8, true).count,
-              "all bits of a long value");
+              "BITCOUNT of a long value");
     ok(turns >= LONG / 256 / SESSION_TURN_WORK, "in %u turns", turns);
     for (unsigned i = 0; i < 3; i++) {
         const char *key = key_of(i == 2 ? MEDIUM_KEY : LONG_KEY);
@@ -300,9 +304,9 @@ static void check_turns(void)
             snprintf(command, sizeof command, "%s %s", i == 0 ? "BITCOUNT" : "DUMP", key);
         else
             snprintf(command, sizeof command, "LCS %s %s", key, key);
-        // The address sanitizer sees what is not freed.
+        // The client leaves after one turn. The address sanitizer finds leaks.
         struct buf reply = ask_turns(&a, command, 1, &turns);
-        is_number((int64_t)reply.len, 0, "%.8s is given up", command);
+        is_number((int64_t)reply.len, 0, "%.8s is not finished after one turn", command);
         buf_release(&reply);
     }
 }
