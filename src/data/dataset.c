@@ -1,4 +1,5 @@
-// Reading a dataset: ask the trie, find the value's end, and make sure that the bytes were sound.
+// Reads a dataset: finds keys in the trie, finds the end of their values, and detects damage of the
+// files.
 #include "data/dataset.h"
 
 #include <stdio.h>
@@ -21,17 +22,18 @@ struct ref *dataset_ref(struct dataset *d)
 
 // ---- finding ------------------------------------------------------------------------------------
 
-enum { SEARCHES_MAX = 8 }; // of one key while somebody goes on writing to the index
+enum { SEARCHES_MAX = 8 }; // most searches for a key while somebody keeps writing to the index
 
-_Static_assert(DATASET_NO_OFFSET == TRIE_NONE, "both mean: no line");
+_Static_assert(DATASET_NO_OFFSET == TRIE_NONE, "offsets of the trie are returned unchanged");
 
-// A proof notes its findings also for callers that may not change the dataset.
+// The verifier changes its own state, even when the dataset is const for the caller.
 static struct verifier *verifier_of(const struct dataset *d)
 {
     return (struct verifier *)(uintptr_t)&d->index->file.verifier;
 }
 
-// Searches again for the keys that were not found, as the index was written to or is damaged.
+// Searches again for the keys that were not found, because the index was written to or is damaged.
+// Returns false when some of them may still exist.
 static __attribute__((noinline)) bool find_again(const struct dataset *d, const struct uuid *ids,
                                                  size_t count, uint64_t *offsets)
 {
@@ -60,13 +62,13 @@ bool dataset_find_many(const struct dataset *d, const struct uuid *ids, size_t c
     bool missed = false;
     bool unknown = false;
     trie_find_many(dataset_trie(d), ids, count, offsets);
-    if (round == 0) // the index is in memory of our own
+    if (round == 0) // the index is in our own memory, so nobody else can write to it
         return true;
     for (size_t i = 0; i < count; i++) {
         missed |= offsets[i] == TRIE_NONE;
         unknown |= offsets[i] == TRIE_UNKNOWN;
     }
-    // A key is reported missing only when nobody has written to the index.
+    // A key is reported as missing only if nobody has written to the index.
     if (!missed && !unknown)
         return true;
     return (!unknown && verifier_round_is_valid(verifier, round)) ||
@@ -99,16 +101,15 @@ bool dataset_index_is_damaged(const struct dataset *d)
 
 // ---- values -------------------------------------------------------------------------------------
 
-// A mapping notes damage also for callers that may not change the dataset.
+// The mapping stores damage that it finds, even when the dataset is const for the caller.
 static struct mapping *source_of(const struct dataset *d)
 {
     return (struct mapping *)(uintptr_t)&d->source;
 }
 
 // Searches the next `most` bytes for the end of `value`, which has no newline in its first
-// value->len bytes. Returns false when the end is not there; value->len has then grown by `most`.
-// Returns true when the search is over: `value` is whole, or its `ptr` is NULL because a part of it
-// is lost.
+// value->len bytes. When the end is not there, adds `most` to value->len and returns false.
+// Otherwise returns true: `value` is complete, or its `ptr` is NULL because a part of it is lost.
 static bool search_end(const struct dataset *d, struct span *value, size_t most)
 {
     struct mapping *m = source_of(d);
@@ -124,7 +125,7 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
         return false;
     }
     size_t end = newline != NULL ? (size_t)(newline - d->text.ptr) : whole;
-    // The end of the text counts as the end of a line only if the text never ended in a newline.
+    // If the text originally ended in a newline, a line without one has lost its end.
     bool ends = newline != NULL || (at <= whole && whole == m->len && m->last != '\n');
     size_t offset = begin - LINE_VALUE_AT;
     if (ends && mapping_has(m, offset, end + (end < whole) - offset))
@@ -134,8 +135,8 @@ static bool search_end(const struct dataset *d, struct span *value, size_t most)
     return true;
 }
 
-// The value of a line that may have lost bytes, that is the last one without a newline, or whose
-// first part has no end.
+// Returns the first part of the value of a special line: one that may have lost bytes, the last
+// line if it has no newline, or a line with a long value.
 __attribute__((noinline)) static struct span doubtful_value(const struct dataset *d,
                                                             uint64_t offset)
 {
@@ -154,9 +155,9 @@ struct span dataset_value_part(const struct dataset *d, uint64_t offset)
 {
     const char *value = d->text.ptr + offset + LINE_VALUE_AT;
     size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
-    // A line that has become zeros has no end, and the search would run through the whole file.
+    // The space is checked, because a line that was overwritten by zeros has no newline.
     if (offset + LINE_VALUE_AT < limit && value[-1] == ' ') {
-        // The value is often not in the cache, so only its own cache lines are touched.
+        // The value is often not in the cache, so memchr is used, which reads little after its end.
         size_t left = limit - offset - LINE_VALUE_AT;
         const char *end = memchr(value, '\n', left < DATASET_PART ? left : DATASET_PART);
         if (end != NULL)
@@ -250,21 +251,23 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
         count = 0;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline must be there too
+        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline before the line is read too
         if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
             doubt = true;
         } else if (trie_is_line_of(trie, offsets[i], id)) {
             *value = dataset_value_part(d, offsets[i]);
             return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
         } else if (!trie_may_be_at(trie, offsets[i], id)) {
-            doubt = true; // somebody has overwritten the line
+            doubt = true; // the line was overwritten
         }
     }
     return doubt ? DATASET_UNREADABLE : DATASET_ABSENT;
 }
 
+// Bits of `reported` in struct dataset.
 enum { REPORTED_DAMAGE = 1, REPORTED_OVERWRITTEN = 2, REPORTED_APPENDED = 4 };
 
+// Sets the bit `what` and returns whether it is reported for the first time, to somebody.
 static bool is_first_report(struct dataset *d, unsigned what)
 {
     return (atomic_fetch_or(&d->reported, what) & what) == 0 && d->settings.notice != NULL;
@@ -294,8 +297,9 @@ static void report_change(struct dataset *d, const char *what)
     d->settings.notice(d->settings.context, true, line);
 }
 
-// Notes whether somebody has written to the file, which has lost nothing. Changed times may come
-// from a mere touch: where the content is known, dataset_recheck_content decides.
+// Sets `d->change` if somebody has written to the data file. The file is not damaged. If its times
+// have changed, it may only have been touched. So if there is a checksum of the content,
+// dataset_recheck_content decides later.
 static void check_change(struct dataset *d)
 {
     struct stat status;

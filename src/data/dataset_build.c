@@ -1,5 +1,5 @@
-// Building the index of a dataset: choosing where the image has room, and reporting malformed
-// lines.
+// Builds the index of a dataset: chooses whether the image is built in memory or in a file, and
+// reports malformed lines.
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,15 +11,18 @@
 #include "data/dataset_internal.h"
 #include "data/room.h"
 
-enum { HUGE_COPY_MORE = 8 << 20 }; // bytes: a copy ends within a huge page, and has checksums
+// Bytes that a copy in huge pages takes in addition: for its checksums, and as the last page is not
+// full.
+enum { HUGE_COPY_MORE = 8 << 20 };
 
-_Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX, "they are all kept");
+_Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX,
+               "all malformed lines that are shown are kept");
 
 void dataset_index_free(struct index *x)
 {
     if (x == NULL)
         return;
-    index_file_close(&x->file); // its guard may be of the image's memory
+    index_file_close(&x->file); // first, as it may guard the memory of the image
     trie_image_release(&x->image);
     free(x);
 }
@@ -49,7 +52,8 @@ static uint64_t memory_for_index(const struct dataset *d)
     return room_in_memory(settings->memory_most, reserved);
 }
 
-// Builds the image in memory, or in the file `fd` when memory does not hold it. No file: -1.
+// Builds the image in memory or, when memory is not enough for it, in the file `fd`. Without a
+// file, `fd` is -1.
 static bool build_image(struct dataset *d, struct built *built, int fd, struct error *error)
 {
     struct build_settings settings = {
@@ -64,9 +68,9 @@ static bool build_image(struct dataset *d, struct built *built, int fd, struct e
     return build_index(built, d->text, &settings, error);
 }
 
-// Builds the image where there is room: in memory, in the file of the locked writer, or in a file
-// without a name. `*fd` becomes the file that may hold the image, or -1. `*spare` becomes the file
-// without a name, which the caller closes, or -1.
+// Builds the image where there is enough room: in memory, in the file of the locked writer, or in a
+// temporary file without a name. Sets `*fd` to the file that was given to build_image, or -1. Sets
+// `*spare` to the temporary file, which the caller closes, or -1.
 static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd, int *spare,
                                 struct error *error)
 {
@@ -76,7 +80,7 @@ static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd,
     if (build_image(d, built, *fd, error))
         return true;
     if (*fd >= 0 && built->missing == 0) {
-        // The disk may have failed.
+        // The reason is not memory, so it may be the disk; without the file the build may work.
         dataset_notice(d, true, "%s: building in memory", error->text);
         index_writer_close(&d->writer);
         *fd = -1;
@@ -125,8 +129,8 @@ static void take_counts(struct dataset_figures *f, const struct built *built)
     f->value_bytes = built->value_bytes;
 }
 
-// Writes the messages of the first malformed lines into the report. Returns false with a message
-// when malformed lines are a reason to refuse the file.
+// Writes the messages of the first malformed lines to the report. Returns false with a message when
+// the file is refused because of malformed lines.
 static bool judge_lines(const struct dataset *d, const struct built *built,
                         struct dataset_report *report, struct error *error)
 {
@@ -142,7 +146,7 @@ static bool judge_lines(const struct dataset *d, const struct built *built,
     return false;
 }
 
-// Maps the image that the build has written to the file `fd`.
+// Maps the image that was built in the file `fd`.
 static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct error *error)
 {
     size_t len = INDEX_WRITER_IMAGE_AT + image_bytes;
@@ -159,8 +163,8 @@ static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct er
     return false;
 }
 
-// Moves the built image into `x` and opens the trie over it. `fd` is the file that holds the image
-// when memory does not.
+// Moves the image that was built to `x`, and opens the trie over it. `fd` is the file with the
+// image if it was built in a file. Returns false with a message on failure.
 static bool take_image(struct dataset *d, struct index *x, struct built *built, int fd,
                        struct error *error)
 {

@@ -1,5 +1,5 @@
-// Whether the data file still holds the served content. Its times show that at no cost as long as
-// nobody touches the file; after that only a checksum of all its content shows it.
+// Tells whether the data file still has the served content. As long as nobody touches the file, its
+// times show that. When its times have changed, the checksum of the whole content is compared.
 #include <string.h>
 
 #include "base/process.h"
@@ -12,6 +12,7 @@ void dataset_set_known_times(struct dataset *d, const struct identity *now)
     atomic_store(&d->known_read_ns, now->read_ns);
 }
 
+// Sets `*now` to the present identity of the data file. Returns false when fstat fails.
 static bool now_of(const struct dataset *d, struct identity *now)
 {
     struct stat status;
@@ -21,6 +22,7 @@ static bool now_of(const struct dataset *d, struct identity *now)
     return true;
 }
 
+// Whether `now` has the size and times with which the file is known to have the served content.
 static bool has_times(const struct dataset *d, const struct identity *now)
 {
     return now->bytes == d->opened.bytes &&
@@ -55,7 +57,7 @@ void dataset_compute_checksum(struct dataset *d, const atomic_bool *cancel)
     if (x->from_file) {
         if (strcmp(atomic_load(&d->status), DATASET_IN_MAPPING) == 0)
             dataset_set_checksum(d, x->file.facts.data.content);
-    } else if (2 * (uint64_t)d->text.len <= process_memory_allowed() && // or what is served goes
+    } else if (2 * (uint64_t)d->text.len <= process_memory_allowed() && // see dataset.h
                read_content(d, &content, cancel) && dataset_is_unchanged(d)) {
         dataset_set_checksum(d, content);
     }
@@ -80,7 +82,7 @@ bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel)
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
         return false;
     }
-    // The file was written to meanwhile, so the content that was read may be gone.
+    // If the file was written to during the reading, its content may be different by now.
     if (!now_of(d, &after) || after.bytes != before.bytes ||
         after.modified_ns != before.modified_ns || after.changed_ns != before.changed_ns)
         return false;

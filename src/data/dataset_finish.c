@@ -1,5 +1,5 @@
-// Finishing a dataset: the work that can wait until it serves. It writes the index file, or
-// verifies a mapped one and notes the result in the file.
+// Finishes a dataset: does the work that can wait until it is served. That is to write the index
+// file, or to verify a mapped one and to store the result in it.
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -13,13 +13,13 @@
 #include "data/index_format.h"
 
 enum {
-    REMAP_BYTES = 8 * 1024 * 1024, // replaced at once, so that no fault waits long
-    PROOF_SECONDS = 2,             // after which a file's times can be a proof
-    PROOF_TURN_NS = 20000000,      // between two looks whether that is still wanted
+    REMAP_BYTES = 8 * 1024 * 1024, // bytes that are remapped at once; a page fault waits meanwhile
+    PROOF_SECONDS = 2,             // age of a file's times from which on they can be a proof
+    PROOF_TURN_NS = 20000000,      // between two checks of `cancel`
 };
 
-// Whether dataset_is_unchanged, and nobody has set the file's times back after a change. A rename
-// does not pass this test, so it only decides whether an index is good for the next start.
+// Whether nobody has changed the data file, not even its times or its name. This is stricter than
+// dataset_is_unchanged. It decides whether the index may be written for the next start.
 static bool is_untouched(struct dataset *d)
 {
     struct stat status;
@@ -32,8 +32,9 @@ static bool is_cancelled(const atomic_bool *cancel)
     return cancel != NULL && atomic_load(cancel);
 }
 
-// Whether `len` bytes of the image in the file, from `at` on, are the bytes that were written. They
-// are read, not mapped, as somebody may be cutting the file.
+// Whether the `len` bytes of the image from `at` on are in the file as they were written. They are
+// read, not mapped, because somebody may be truncating the file. `block` is a buffer of INDEX_BLOCK
+// bytes.
 static bool part_is_good(int fd, size_t at, size_t len, const uint64_t *sums, char *block)
 {
     for (size_t end = at + len; at < end; at += INDEX_BLOCK) {
@@ -45,11 +46,12 @@ static bool part_is_good(int fd, size_t at, size_t len, const uint64_t *sums, ch
     return true;
 }
 
-_Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "parts are whole blocks");
+_Static_assert((int)REMAP_BYTES % (int)INDEX_BLOCK == 0, "a part has whole blocks");
 
-// Replaces the memory that the image was built in by a mapping of the file: the same bytes at the
-// same addresses, so threads that read meanwhile notice nothing. Each part is compared and mapped
-// elsewhere before it is moved there. A part that cannot be mapped stays in memory.
+// Replaces the memory in which the image was built by a mapping of the file. The bytes and their
+// addresses stay the same, so threads that read the image meanwhile are not disturbed. Each part is
+// first compared and mapped elsewhere, and then moved to its address. If a part fails, it and the
+// parts after it stay in memory.
 static void replace_memory_by_file(struct index *x, int fd, char *block)
 {
     const struct verifier *verifier = &x->file.verifier;
@@ -64,7 +66,7 @@ static void replace_memory_by_file(struct index *x, int fd, char *block)
             return;
         if (mremap(part, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, x->image.memory.ptr + at) ==
             MAP_FAILED) {
-            // The failed call may have unmapped the memory.
+            // The failed mremap may have unmapped the memory, so the file is mapped there directly.
             (void)mapping_map(x->image.memory.ptr + at, len, MAP_FIXED, fd,
                               INDEX_WRITER_IMAGE_AT + at);
             munmap(part, len);
@@ -73,8 +75,8 @@ static void replace_memory_by_file(struct index *x, int fd, char *block)
     }
 }
 
-// Serves from the file that was just written, unless somebody writes to it. The image then takes no
-// memory of our own, and other processes share it.
+// Serves the index from the file that was just written, unless somebody writes to it. The image
+// then uses no memory of this process, and other processes share it.
 static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
 {
     struct index *x = d->index;
@@ -83,14 +85,14 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     struct error error;
     uint64_t *sums = d->writer.sums;
     d->writer.sums = NULL;
-    bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image begins at a page
+    bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image begins a page
     if ((!x->in_writer_file && !aligned) || fstat(d->writer.fd, &file) != 0 ||
         (!x->in_writer_file &&
          !index_file_guard(&x->file, image, d->writer.fd, INDEX_WRITER_IMAGE_AT))) {
         free(sums);
         return;
     }
-    // The checksums are those of the image in memory.
+    // The checksums were computed from the image in memory, so they are right for it.
     if (!index_file_finish(&x->file, image, sums, &file, !x->in_writer_file))
         return;
     if (!verifier_await_old_times(&x->file.verifier, cancel))
@@ -103,7 +105,8 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     free(block);
 }
 
-// Publishes the index file with the data file's permissions, as it reveals the keys.
+// Publishes the index file with the permissions of the data file, because it reveals something
+// about the keys.
 static bool publish(struct dataset *d, struct span image, const struct index_facts *facts,
                     const atomic_bool *cancel, struct error *error)
 {
@@ -113,7 +116,7 @@ static bool publish(struct dataset *d, struct span image, const struct index_fac
     return index_writer_publish(&d->writer, image, facts, cancel, error);
 }
 
-// Writes the index file of the present index, which is in memory.
+// Writes the index file for the index that was built.
 static void write_index(struct dataset *d, const atomic_bool *cancel)
 {
     struct index *x = d->index;
@@ -133,7 +136,8 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
         dataset_notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
                        is_cancelled(cancel) ? "stopped before" : "no memory");
     } else if (!is_untouched(d)) {
-        // Renaming another file there is no misuse, but an index would then belong to that file.
+        // To rename another file to the path is allowed, so it is no warning. But the index must
+        // not be written, as it would then be beside that other file.
         bool replaced = dataset_is_unchanged(d) && !dataset_path_is_current(d);
         dataset_notice(d, !replaced,
                        replaced ? "'%s' is not written: '%s' was replaced or renamed meanwhile"
@@ -166,7 +170,7 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
 {
     uint64_t content;
     struct identity_reading reading = {.cancel = cancel};
-    if (d->index == NULL) { // it is being opened
+    if (d->index == NULL) { // the dataset is being opened, so progress is reported
         reading.progress = report_read;
         reading.context = (void *)(uintptr_t)d;
     }
@@ -182,7 +186,8 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
     return false;
 }
 
-// Compares all blocks. Also true when it was cancelled before a bad block was found.
+// Compares all blocks with their checksums. Returns false with a message when one differs. Returns
+// true when it was cancelled before a bad block was found.
 static bool verify_blocks(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     struct verifier *verifier = &d->index->file.verifier;
@@ -199,6 +204,8 @@ bool dataset_verify(struct dataset *d, struct error *error)
            (d->content_compared || dataset_compare_content(d, &d->index->file.facts, NULL, error));
 }
 
+// Verifies what opening has not: the blocks, and the content of the data file. Returns false with a
+// message when the index is wrong.
 static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     if (!verifier_is_complete(&d->index->file.verifier) && !verify_blocks(d, cancel, error))
@@ -211,8 +218,8 @@ static bool verify(struct dataset *d, const atomic_bool *cancel, struct error *e
     return true;
 }
 
-// Waits until the file's times are old enough to prove something, and compares once more. Returns
-// whether `*now` is then a proof.
+// Waits until the times of the data file are old enough to be a proof, and then compares the
+// content once more. Sets `*now` and returns whether it is a proof.
 static bool await_proof(struct dataset *d, struct identity *now, const atomic_bool *cancel)
 {
     struct stat status;
@@ -228,8 +235,8 @@ static bool await_proof(struct dataset *d, struct identity *now, const atomic_bo
            !is_cancelled(cancel);
 }
 
-// Notes in the index file that it belongs to the data file as it was opened, so that the next start
-// need not read the data.
+// Stores the identity of the data file in the index file, so that the next start need not read the
+// data.
 static void note_proof(struct dataset *d, const atomic_bool *cancel)
 {
     const struct identity *then = &d->index->file.facts.data;
@@ -252,7 +259,8 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
         return;
     }
-    // An index file that was written just now was compared too early to be proven for good.
+    // If the index file is very new, its blocks were compared too early for the result to be kept,
+    // so they are compared again.
     if (!verify(d, cancel, &d->fault)) {
         atomic_store(&d->is_wrong, true);
         return;

@@ -1,5 +1,6 @@
-// The index of a dataset that is being opened: the index file, mapped, when it belongs to the data
-// file; otherwise a new index. Processes that open the same data file wait for the one that builds.
+// Opens the index of a dataset. If the index file belongs to the data file, it is mapped; otherwise
+// a new index is built. When several processes open the same data file, one of them builds the
+// index file and the others wait for it.
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,16 +12,21 @@
 #include "data/index_target.h"
 
 enum {
-    WAIT_TURN_NS = 20000000,        // between two looks at another builder
-    WAIT_SECONDS = 5,               // for another builder, whatever the size of the data
-    WAIT_BYTES_A_SECOND = 50000000, // of data: a second more of waiting for each so many bytes
-    COMPARED_SILENTLY = 1024 * 1024 * 1024, // bytes of data: a second or so, more from a disk
+    WAIT_TURN_NS = 20000000, // between two checks whether another builder has finished
+    // Longest wait for another builder: WAIT_SECONDS, and one more second for each
+    // WAIT_BYTES_A_SECOND of data.
+    WAIT_SECONDS = 5,
+    WAIT_BYTES_A_SECOND = 50000000,
+    // Up to this many bytes, comparing the data is not announced: it takes about a second, or more
+    // from a disk.
+    COMPARED_SILENTLY = 1024 * 1024 * 1024,
 };
 
-// ---- an index file that is there ----------------------------------------------------------------
+// ---- an existing index file ---------------------------------------------------------------------
 
-// Whether an index file with these facts may belong to the data file. Only cheap checks: sizes,
-// times and samples.
+// Whether an index file with these facts may belong to the data file. Checks only what takes little
+// time: sizes, times and samples. Sets `d->content_unverified` if the whole content has yet to be
+// compared. Returns false with a message.
 static bool may_belong(struct dataset *d, const struct index_facts *facts, struct error *error)
 {
     if (facts->data.bytes != d->id.bytes) {
@@ -40,8 +46,8 @@ static bool may_belong(struct dataset *d, const struct index_facts *facts, struc
     return true;
 }
 
-// Makes sure that an index file with these facts belongs to the data file. Where times do not prove
-// it, all of the data is read, unless the settings accept samples for now.
+// Whether an index file with these facts belongs to the data file. If times do not prove that,
+// reads all of the data, unless samples are enough for the settings. Returns false with a message.
 static bool belongs(struct dataset *d, const struct index_facts *facts, struct error *error)
 {
     uint64_t start = clock_monotonic_ns();
@@ -62,8 +68,8 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
     return true;
 }
 
-// Checks the image against its checksums and opens the trie over it. A large image is checked block
-// by block later; then `d->blocks_unverified` is set.
+// Compares the image with its checksums and opens the trie over it. The blocks of a large image are
+// compared later; `d->blocks_unverified` is set then. Returns false with a message.
 static bool open_image(struct dataset *d, struct index *x, struct error *error)
 {
     struct index_file *file = &x->file;
@@ -102,8 +108,8 @@ static struct dataset_figures figures_of(const struct dataset *d, const struct i
     };
 }
 
-// Maps the index file and returns it, or NULL with the reason when it cannot be used. `*missing`
-// becomes whether there is no such file.
+// Maps the index file. Returns NULL with a message when it cannot be used. Sets `*missing` to
+// whether there is no such file.
 static struct index *map_index(struct dataset *d, bool *missing, struct error *error)
 {
     struct index *x = memory_aligned(sizeof *x);
@@ -128,7 +134,7 @@ static struct index *map_index(struct dataset *d, bool *missing, struct error *e
     return NULL;
 }
 
-// ---- other builders -----------------------------------------------------------------------------
+// ---- other processes that build -----------------------------------------------------------------
 
 static enum index_lock open_writer(struct dataset *d, struct error *error)
 {
@@ -137,8 +143,8 @@ static enum index_lock open_writer(struct dataset *d, struct error *error)
                : index_writer_open_default(&d->writer, d->index_path, error);
 }
 
-// Waits a moment for the process that builds the index. Returns false when it has had enough time:
-// a builder that hangs must not keep others from serving, so they then build for themselves.
+// Waits a moment for the process that builds the index. Returns false when that process has had
+// enough time. It may hang, and that must not keep this process from serving.
 static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
 {
     uint64_t most = (WAIT_SECONDS + d->text.len / WAIT_BYTES_A_SECOND) * CLOCK_SECOND;
@@ -148,8 +154,8 @@ static bool wait_for_builder(const struct dataset *d, uint64_t since_ns)
     return true;
 }
 
-// Whether the index path that the caller has named belongs to another file: to the data file
-// itself, which may be empty, or to the index of another data file. The message says which.
+// Whether the index path that the caller has chosen is wrong: it is the data file itself, or the
+// index of another data file. If so, sets a message.
 static bool is_misplaced(const struct dataset *d, struct error *error)
 {
     struct stat data;
@@ -167,25 +173,29 @@ static bool is_misplaced(const struct dataset *d, struct error *error)
     return true;
 }
 
-// Whether opening fails because the index cannot be written: the caller requires an index file, or
-// has named a file that must not be replaced. A foreign file beside the data file, at a place that
-// nobody has named, is no reason not to serve.
+// Whether opening must fail because the index file cannot be written. It must if the caller
+// requires an index file, or has chosen a path with a file that must not be replaced. If there is
+// such a file at the default path, the dataset is opened all the same.
 static bool is_fatal(const struct dataset *d, enum index_lock lock)
 {
     return d->settings.index_required || (lock == INDEX_TAKEN && d->settings.index_path != NULL);
 }
 
-// A search for the index file while another process may be building it.
+// State of looking for the index file while another process may be building it.
 struct search {
-    struct index *found; // NULL: none so far
-    bool missing;        // there is no such file
-    struct error fault;  // why the file was not used, unless it is missing
-    struct stat refused; // the file that was not used
-    uint64_t since_ns;   // the start of the search
-    bool waited;         // the wait has been reported
+    struct index *found; // the mapped index; NULL: none until now
+    bool missing;        // there is no index file
+    struct error fault;  // why the index file is not used, if it exists
+    struct stat refused; // status of the index file that is not used
+    uint64_t since_ns;   // monotonic time when the search began
+    bool waited;         // a notice has said that this process waits
 };
 
-enum search_result { SEARCH_OVER, SEARCH_AGAIN, SEARCH_FAILED };
+enum search_result {
+    SEARCH_OVER,   // the index is found, or must be built
+    SEARCH_AGAIN,  // another process is building it
+    SEARCH_FAILED, // opening fails, with a message
+};
 
 static bool is_same_time(struct timespec a, struct timespec b)
 {
@@ -198,8 +208,8 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
            is_same_time(a->st_mtim, b->st_mtim) && is_same_time(a->st_ctim, b->st_ctim);
 }
 
-// Sets `s->found` as map_index does. A file that was refused before is not read again: refusing it
-// may have taken a reading of all the data.
+// Sets `s->found` to the mapped index file, or NULL. A file that was refused before is not checked
+// again, because that may need reading all of the data.
 static void map_new_index(struct dataset *d, struct search *s)
 {
     struct stat now;
@@ -217,7 +227,8 @@ static void report_building(const struct dataset *d, const struct search *s)
         dataset_notice(d, false, "%s: building", s->fault.text);
 }
 
-// Another process builds the index. Decides whether to look again, or to build in memory.
+// Another process builds the index. Waits a moment, and decides whether to search again, to build
+// in memory, or to fail.
 static enum search_result await_builder(struct dataset *d, struct search *s, struct error *error)
 {
     if (!s->waited)
@@ -253,7 +264,7 @@ static enum search_result search_once(struct dataset *d, struct search *s, struc
     if (lock == INDEX_BUSY)
         return await_builder(d, s, error);
     if (lock == INDEX_LOCKED) {
-        // Another process may have published it after the first look and before the lock.
+        // Another process may have published the file after map_new_index and before open_writer.
         map_new_index(d, s);
         if (s->found != NULL)
             index_writer_close(&d->writer);
@@ -270,9 +281,8 @@ static enum search_result search_once(struct dataset *d, struct search *s, struc
     return SEARCH_OVER;
 }
 
-// Sets `*found` to the mapped index file. NULL there means that an index must be built, and written
-// when the writer is locked. Returns false with a message when the path of the index belongs to
-// another file, or when an index file is required and cannot be written.
+// Sets `*found` to the mapped index file. NULL means that an index must be built; if `d->writer` is
+// locked, its file must also be written. Returns false with a message when opening must fail.
 static bool find_index(struct dataset *d, struct index **found, struct error *error)
 {
     struct search search = {.since_ns = clock_monotonic_ns()};
@@ -284,8 +294,8 @@ static bool find_index(struct dataset *d, struct index **found, struct error *er
     return result == SEARCH_OVER;
 }
 
-// Opens the writer of a new index file when the settings ask for one. A failure is not reported:
-// the first opening has reported it.
+// Opens the writer of a new index file, for dataset_open_again. A failure is not reported, as the
+// first opening has reported it.
 static void lock_index(struct dataset *d)
 {
     if (d->index_path != NULL && d->settings.index == DATASET_INDEX_WRITE)

@@ -1,4 +1,4 @@
-// Opening and freeing a dataset: map the data file, then open or build its index (dataset_index.c).
+// Opens and frees a dataset: maps the data file, then opens its index (dataset_index.c).
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "data/dataset_internal.h"
 #include "data/index_target.h"
 
-enum { TURNS_MAX = 100 }; // of a symbolic link, each in the moment in which it is opened
+enum { TRIES_MAX = 100 }; // most attempts to open a symbolic link that is changed meanwhile
 
 void dataset_notice(const struct dataset *d, bool warning, const char *format, ...)
 {
@@ -145,32 +145,33 @@ bool dataset_choose_index_path(struct dataset *d, struct error *error)
     return d->index_path != NULL;
 }
 
-// Whether the index file lies, or will lie, beside the file with that status.
-static bool lies_beside(const struct dataset *d, const struct stat *status)
+// Whether the default path of the index is beside the file with this status.
+static bool index_is_beside(const struct dataset *d, const struct stat *status)
 {
     struct stat beside;
     char *path = strndup(d->index_path, strlen(d->index_path) - strlen(INDEX_SUFFIX));
-    bool lies = path != NULL && stat(path, &beside) == 0 && beside.st_dev == status->st_dev &&
+    bool same = path != NULL && stat(path, &beside) == 0 && beside.st_dev == status->st_dev &&
                 beside.st_ino == status->st_ino;
     free(path);
-    return lies;
+    return same;
 }
 
 // Opens the data file and chooses the path of its index. Returns the descriptor, or -1 with a
-// message. A symbolic link may be turned between the two steps, and the index of one file must not
-// replace that of another, so both are done again until they agree. A data file that was removed
-// and is named by a descriptor has no place for an index.
+// message. If the path of the data file is a symbolic link, it may be changed between the two
+// steps. The index of one file must not replace that of another, so both steps are repeated until
+// they agree. They never agree for a removed file that is opened through /proc/self/fd. Then no
+// index file is used.
 static int open_and_choose(struct dataset *d, struct stat *status, struct error *error)
 {
-    for (unsigned tries = 0; tries < TURNS_MAX; tries++) {
+    for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
         int fd = file_open(d->path, status, error);
         bool chosen = fd >= 0 && dataset_choose_index_path(d, error);
         if (chosen &&
-            (d->index_path == NULL || d->settings.index_path != NULL || lies_beside(d, status)))
+            (d->index_path == NULL || d->settings.index_path != NULL || index_is_beside(d, status)))
             return fd;
         free(d->index_path);
         d->index_path = NULL;
-        if (chosen && tries + 1 == TURNS_MAX && d->settings.index != DATASET_INDEX_ONLY)
+        if (chosen && tries + 1 == TRIES_MAX && d->settings.index != DATASET_INDEX_ONLY)
             return fd;
         if (fd >= 0)
             close(fd);
@@ -252,14 +253,14 @@ bool dataset_path_is_current(const struct dataset *d)
     return stat(d->path, &status) == 0 && dataset_is_from_file(d, &status);
 }
 
-// An idle processor maps some 10 GB in this time, and a busy one loses little.
+// Longest time of dataset_warm. In 5 s an idle processor maps about 10 GB.
 enum { WARM_SECONDS = 5 };
 
 bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     const struct mapping *image = &d->index->file.source;
     uint64_t until = clock_monotonic_ns() + WARM_SECONDS * CLOCK_SECOND;
-    // The dataset that is served meanwhile must stay in memory too.
+    // The dataset that is served meanwhile must also stay in memory.
     if (2 * ((uint64_t)image->len + d->source.len) > process_memory_allowed())
         return true;
     mapping_warm(image, until, cancel);

@@ -1,11 +1,12 @@
-// Serving on when the index turns out wrong: finding out that it is, and opening another dataset
-// over the same data with an index built anew.
+// Repairs a dataset whose index is wrong: finds out whether it is, and opens another dataset over
+// the same data with a new index.
 #include "base/clock.h"
 #include "data/dataset_internal.h"
 
-enum { RETRY_SECONDS = 60 }; // between two tries to build a spoiled index anew
+enum { RETRY_SECONDS = 60 }; // between two attempts to replace a spoiled index
 
-// Whether the path still leads to the file that was opened, and the file is as it was then.
+// Whether the path still leads to the file that was opened, and the file still has the served
+// content, as far as its size and times tell.
 static bool is_current(const struct dataset *d)
 {
     struct stat status;
@@ -29,7 +30,7 @@ bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct err
         error_set(error, "'%s' was truncated or cannot be read", d->index_path);
         return true;
     }
-    // Blocks compared while the file's times are young would have to be compared again.
+    // Results for blocks that are compared while the file's times are recent are not kept.
     (void)verifier_await_old_times(&file->verifier, cancel);
     if (verifier_check_all(&file->verifier, cancel, &reason))
         return false;
@@ -45,9 +46,10 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     struct dataset_settings settings = old->settings;
     settings.progress = NULL;
     settings.index_path = old->index_path;
-    // No file is written when the second one is spoiled, as the disk may spoil the next too; when
-    // another data file has the path by now, whose index may lie there; and when the settings allow
-    // the index file alone. The new index then stays in memory.
+    // In three cases the new index stays in memory and no index file is written:
+    // * This is the second spoiled index in a row, so the disk may spoil the next file too.
+    // * Another data file has the path now, so its index may be at the path of the index.
+    // * The settings allow only an existing index file.
     if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
         settings.index = DATASET_INDEX_NONE;
     atomic_store(&old->retry_ns, clock_monotonic_ns() + RETRY_SECONDS * CLOCK_SECOND);
