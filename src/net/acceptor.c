@@ -18,9 +18,8 @@
 #include "serve/settings.h"
 
 enum {
-    // Most clients accepted in one turn of the loop, which takes some 0.7 ms. So many new
-    // connections
-    // do not delay the present ones.
+    // Most clients accepted in one turn of the loop, which takes some 0.7 ms. The limit keeps a
+    // flood of new connections from delaying the present ones.
     ACCEPTS_PER_TURN = 128,
     // Descriptors that are not clients' sockets. The first number is for files, listeners and the
     // first loop, with a reserve. The second is for each further loop.

@@ -223,7 +223,7 @@ static bool read_and_drop(struct conn *c)
 }
 
 // Returns true when no file of a borrowed segment in `out` was damaged since the segment was
-// appended. Otherwise a value might be sent with a wrong end after a right beginning.
+// appended. Otherwise the rest of a value might not belong to the part that was already sent.
 static bool borrowed_is_intact(const struct output *out)
 {
     const struct ref *owner;
@@ -441,8 +441,9 @@ static void update_timeout(struct conn *c)
         start_timeout(c, what);
 }
 
-// Unacknowledged bytes show whether a client reads, because a socket becomes writable only when a
-// good part of its buffer is free. A slow client may have read much since the last write.
+// For the write timeout, unacknowledged bytes show whether the client reads. Writable events do
+// not: a socket becomes writable only when a good part of its buffer is free, and a slow client may
+// have read much since the last write.
 bool conn_has_timed_out(struct conn *c)
 {
     if (c->timeout == TIMEOUT_WRITE ? unacknowledged(c) >= c->timeout_bytes : !conn_has_unread(c))
@@ -550,7 +551,7 @@ enum reading {
     READ_BACKLOG,   // takes bytes from the backlog, to be answered in this turn
     READ_INPUT,     // reads from the socket, to be answered in this turn
     READ_FOR_LATER, // reads from the socket into the backlog
-    READ_AND_DROP, // reads from the socket and drops the bytes, to notice the end of the connection
+    READ_AND_DROP,  // reads from the socket and drops the bytes, to notice a disconnection
 };
 
 // Chooses how to get input after `events`. `resume`: the session can go on without more input.
@@ -559,17 +560,18 @@ static enum reading choose_reading(const struct conn *c, int events, bool resume
     bool needs_input = c->status == FEED_NEEDS_INPUT;
     if (needs_input && c->backlog.len > 0 && resume)
         return READ_BACKLOG;
-    bool waits = needs_input && c->backlog.len == 0;
+    bool waits_for_input = needs_input && c->backlog.len == 0;
     // A draining connection reads without an event, too, to find out whether more has arrived.
-    if (c->ended || ((events & EV_READ) == 0 && !(c->draining && waits)))
+    if (c->ended || ((events & EV_READ) == 0 && !(c->draining && waits_for_input)))
         return READ_NOTHING;
-    if (waits)
+    if (waits_for_input)
         return READ_INPUT;
     if (resume || !may_read_more(c))
         return READ_NOTHING;
     bool takes_replies = output_pending(&c->output) == 0 || (events & EV_WRITE) != 0;
     if (c->status == FEED_WAITS)
         return takes_replies && c->backlog.len == 0 ? READ_INPUT : READ_FOR_LATER;
+    // A client that reads replies can wait until its earlier input is answered.
     if (takes_replies)
         return READ_NOTHING;
     return c->status == FEED_CLOSE ? READ_AND_DROP : READ_FOR_LATER;
@@ -624,8 +626,8 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
     struct conn *c = io->data;
     if (c->lingering)
         discard_input(c);
-    else if (c->queued)
-        return;                                             // its turn comes soon
+    else if (c->queued) // its turn comes soon
+        return;
     else if (c->session.killed || (events & EV_ERROR) != 0) // EV_ERROR: libev cannot watch it
         conn_free(c);
     else
@@ -650,11 +652,11 @@ void conn_drain(struct conn *c)
     size_t len = 0;
     bool alive = !c->lingering;
     c->draining = true;
-    bool waits = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0; // for input
-    if (alive && waits && !c->ended)
+    bool waits_for_input = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0;
+    if (alive && waits_for_input && !c->ended)
         alive = read_input(c, &len);
-    bool idle = waits && output_pending(&c->output) == 0;
-    bool has_messages = waits && c->session.pushes.len > 0;
+    bool idle = waits_for_input && output_pending(&c->output) == 0;
+    bool has_messages = waits_for_input && c->session.pushes.len > 0;
     if (alive && (len > 0 || has_messages))
         queue_turn(c, len);
     else if (alive && !idle)

@@ -162,9 +162,9 @@ bool listener_open_tcp(struct listener *list, unsigned *count, const char *addre
 }
 
 // Locks the folder of a unix socket, until the returned descriptor is closed. Between bind and
-// listen the socket looks stale, and another server that holds the lock could remove it. Returns -1
-// when the lock is not available within a second. Then only listener_is_reachable detects that the
-// socket was removed.
+// listen the socket looks stale, and the lock keeps other servers from removing it then. Returns -1
+// when the lock is not available within a second. Then only listener_is_reachable detects a removed
+// socket.
 static int lock_folder(const char *path)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
@@ -214,8 +214,8 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, st
     return false;
 }
 
-// Opens a unix socket that listens at the free path of `address`, and sets the status of its file.
-// Returns -1 with errno on failure.
+// Opens a unix socket that listens at `address`, whose path must be free. Sets `*file` to the
+// status of the socket's file. Returns -1 with errno on failure.
 static int listen_at(const struct sockaddr_un *address, unsigned mode, unsigned backlog,
                      struct stat *file)
 {
@@ -236,6 +236,7 @@ static int listen_at(const struct sockaddr_un *address, unsigned mode, unsigned 
     return -1;
 }
 
+// Does the work of listener_open_unix, without locking the folder and blocking signals.
 static bool open_unix(struct listener *list, unsigned *count, const struct sockaddr_un *address,
                       unsigned mode, unsigned backlog, struct error *error)
 {
@@ -272,8 +273,8 @@ bool listener_open_unix(struct listener *list, unsigned *count, const char *path
     memcpy(address.sun_path, path, strlen(path));
     sigset_t signals;
     int folder = lock_folder(path);
-    ending_block_signals(
-        &signals); // a signal now would end the process without removing the socket file
+    // A signal before ending_register would end the process without removing the socket file.
+    ending_block_signals(&signals);
     bool opened = open_unix(list, count, &address, mode, backlog, error);
     ending_restore_signals(&signals);
     if (folder >= 0)

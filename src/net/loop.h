@@ -21,8 +21,7 @@
 struct conn;
 
 enum {
-    // Most bytes read from one client per turn of the loop, so that no client delays the others. It
-    // is
+    // Most bytes read from one client per turn of the loop, so that no client delays the others:
     // the length of SESSION_TURN_WORK pipelined GETs of a UUID.
     LOOP_READ_MAX = 14 * 1024,
     // Most bytes read from all clients before they are answered. They fit into the cache of one
@@ -80,7 +79,7 @@ struct loop {
     struct turn turns[LOOP_TURNS]; // queued clients
     unsigned turn_count;
     uint64_t now;   // time of this turn of the loop, monotonic ns; 0: the clock was not read yet
-    ev_timer sweep; // closes connections whose timeout is over; the worker sets its callback
+    ev_timer sweep; // closes idle, lingering and timed-out connections
 
     // Each connection is on one of these two lists.
     struct link active;    // least recently active first

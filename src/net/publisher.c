@@ -77,8 +77,8 @@ struct publisher {
     struct edition *unreferenced;            // editions to be freed
     bool cancelled;                          // no reload may begin any more
 
-    atomic_bool cancel;                // ends all work in progress, and then the thread
-    atomic_bool index_check_requested; // for the index of the current dataset
+    atomic_bool cancel;          // ends all work in progress, and then the thread
+    atomic_bool check_requested; // publisher_check_dataset was called
 
     struct edition *current; // the edition that is served; one reference is the publisher's
     // An edition whose publication was cancelled. Some loops may still switch to it, so the
@@ -180,9 +180,9 @@ void publisher_request_reload(struct publisher *p, struct reload_request *reques
         complete_requests(p, request, false, &stopping_error);
 }
 
-void publisher_check_index(struct publisher *p)
+void publisher_check_dataset(struct publisher *p)
 {
-    atomic_store(&p->index_check_requested, true);
+    atomic_store(&p->check_requested, true);
     ev_async_send(p->loop, &p->wake);
 }
 
@@ -211,7 +211,7 @@ static struct reload_request *detach(struct publisher *p, struct reload_request 
     return taken;
 }
 
-static void repair_index(struct publisher *p);
+static void check_dataset(struct publisher *p);
 
 // Does the work that opening the current dataset has left: dataset_finish writes or verifies its
 // index. When the index turns out to be wrong, replaces it at once.
@@ -222,7 +222,7 @@ static void finish_dataset(struct publisher *p)
     dataset_finish(p->current->dataset, &p->cancel);
     dataset_compute_checksum(p->current->dataset, &p->cancel);
     yield_end();
-    repair_index(p);
+    check_dataset(p);
 }
 
 // ---- reloading ----------------------------------------------------------------------------------
@@ -321,9 +321,9 @@ static void reload(struct publisher *p)
         finish_dataset(p);
 }
 
-// Checks whether the index of the current dataset is wrong. If so, builds an index over the same
-// data and publishes it as another dataset.
-static void repair_index(struct publisher *p)
+// Checks the current dataset. When its index is wrong, builds an index over the same data and
+// publishes it as another dataset.
+static void check_dataset(struct publisher *p)
 {
     struct yield yield;
     struct error error = {""};
@@ -366,8 +366,8 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
         reload(p);
         free_unreferenced_yielding(p);
     }
-    if (atomic_exchange(&p->index_check_requested, false))
-        repair_index(p);
+    if (atomic_exchange(&p->check_requested, false))
+        check_dataset(p);
     if (atomic_load(&p->cancel))
         ev_break(loop, EVBREAK_ALL);
 }

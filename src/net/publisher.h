@@ -3,7 +3,7 @@
 // dataset's size, so the work gives way to the loops, for a bounded time (base/yield.h).
 //
 //   SIGHUP, STELE.RELOAD, --watch ─▶ open the data file ─▶ publish to all loops ─▶ finish the index
-//                                         │ on failure the loops serve the old dataset on
+//                                         │ on failure, the loops keep the old dataset
 //   the index is wrong ────────────▶ rebuild the index ──▶ publish to all loops ─▶ finish the index
 //   a loop releases the last reference to a dataset ─▶ free it
 #ifndef STELE_NET_PUBLISHER_H
@@ -43,9 +43,9 @@ bool publisher_start(struct publisher *p, struct error *error);
 // reason of the failure. `request` may be NULL. Any thread may call this.
 void publisher_request_reload(struct publisher *p, struct reload_request *request);
 
-// Requests a check of the current dataset's index. When the index is wrong, the publisher rebuilds
-// and publishes it. Any thread may call this.
-void publisher_check_index(struct publisher *p);
+// Requests a check of the current dataset: whether its data file was overwritten, and whether its
+// index is wrong. The publisher replaces a wrong index. Any thread may call this.
+void publisher_check_dataset(struct publisher *p);
 
 // Cancels all work, because the server stops. Unfinished requests fail at once, and nothing more is
 // published. May be called more than once.

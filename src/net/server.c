@@ -66,7 +66,7 @@ static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     if (workers_check_dataset(server->workers))
-        publisher_check_index(server->publisher);
+        publisher_check_dataset(server->publisher);
 }
 
 // Begins the graceful stop. It ends with on_drained, on_drain_limit, or a second SIGINT.

@@ -16,8 +16,8 @@ struct server;
 struct settings;
 
 // Makes a server and listens on all addresses of `settings`. Clients can connect from now on, but
-// are not accepted before server_listen. Returns NULL with a message when an address cannot be used
-// or memory is short.
+// are not accepted before server_listen. Returns NULL with a message when an address cannot be
+// used, memory is short, or the limit of open files leaves no descriptor for clients.
 //
 // Raises the limit of open files so that `maxclients` clients fit, or lowers `maxclients`;
 // server_listen logs the change. Port 0 lets the system choose a port. 0 threads mean one for each

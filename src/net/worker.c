@@ -13,12 +13,12 @@
 #include "net/conn.h"
 
 enum {
-    // Bytes of replies after which they are sent, before more clients are answered. The kernel then
-    // copies them from the processor's first-level cache.
+    // Bytes of replies that are collected before they are sent. The kernel then copies them from
+    // the processor's first-level cache.
     REPLIES_AT_ONCE = 8 * 1024,
     OTHER_DESCRIPTORS = 64, // descriptors that are not clients' sockets
-    // Limits for connections that get work without input in one turn: their number, some 0.5 ms if
-    // each is sent a message, and the bytes of messages that they are sent.
+    // Limits in one turn for connections that have work without input. The first is their number,
+    // some 0.5 ms if each is sent a message. The second is the bytes of messages for them.
     WAKES_PER_TURN = 64,
     WAKE_BYTES_PER_TURN = 512 * 1024,
     TRIM_AFTER_CLOSED = 100,   // connections closed in one sweep after which memory is trimmed
@@ -210,7 +210,7 @@ static void report_drained(struct worker *worker)
     worker->drained(worker);
 }
 
-// Called before the loop waits for events, which ends a turn: answers the queued clients.
+// Ends a turn of the loop: answers the queued clients. Called before the loop waits for events.
 static void on_turn_end(struct ev_loop *ev, ev_prepare *prepare, int events)
 {
     struct worker *worker = prepare->data;

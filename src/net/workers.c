@@ -142,8 +142,8 @@ static void run_tasks(struct worker_slot *slot, struct loop_task *tasks)
         tasks = next;
     }
     while (first != NULL) {
-        struct loop_task *next =
-            first->next; // read now: the task may go to another mailbox at once
+        // Read first, because the task may be in another mailbox after the call.
+        struct loop_task *next = first->next;
         loop_task_arrive(first, &slot->worker->loop.service, slot->worker->loop.service.number);
         first = next;
     }
@@ -187,13 +187,14 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
             worker_adopt(slot->worker, handoffs[i].fd, handoffs[i].id, handoffs[i].local);
         run_tasks(slot, tasks);
     } while (count == HANDOFFS_PER_WAKE && order == ORDER_NONE);
-    worker_settings_changed(slot->worker);
+    worker_settings_changed(slot->worker); // `wake` is also sent after a change of settings
     if (order == ORDER_DRAIN)
         worker_drain(slot->worker, on_drained);
     else if (order == ORDER_QUIT)
         ev_break(loop, EVBREAK_ALL);
 }
 
+// Makes the worker, on its own thread. On failure sets the slot's error and returns false.
 static bool worker_slot_open(struct worker_slot *slot, struct ev_loop *loop)
 {
     if (loop == NULL) {
@@ -274,6 +275,7 @@ static bool worker_slot_post(struct worker_slot *slot, const struct handoff *han
     return room;
 }
 
+// The number of the worker's connections, including sockets in its mailbox.
 static uint64_t worker_slot_connections(const struct worker_slot *slot)
 {
     return slot->assigned - counter_get(&slot->worker->loop.closed_connections);
@@ -289,6 +291,7 @@ static void worker_slot_close(struct worker_slot *slot)
     worker_free(slot->worker);
 }
 
+// Frees the slot with its mailbox. All workers must be closed.
 static void worker_slot_free(struct worker_slot *slot)
 {
     while (slot->tasks != NULL) {
@@ -296,8 +299,8 @@ static void worker_slot_free(struct worker_slot *slot)
         slot->tasks = task->next;
         task->release(task);
     }
-    if (slot->number > 0 &&
-        slot->loop != NULL) // the first loop belongs to the caller of workers_new
+    // The first loop belongs to the caller of workers_new.
+    if (slot->number > 0 && slot->loop != NULL)
         ev_loop_destroy(slot->loop);
     assert(slot->handoff_count == 0); // a worker that quits has taken them
     free(slot->handoffs);
@@ -446,6 +449,7 @@ static bool run_step_on_all(struct workers *workers, enum step step)
 
 bool workers_publish(struct workers *workers, struct dataset *dataset)
 {
+    // First all loops allocate what they need, so that switching cannot fail in some of them.
     workers->publication.dataset = dataset;
     atomic_store(&workers->publication.short_of_memory, false);
     if (!run_step_on_all(workers, STEP_PREPARE))
