@@ -422,9 +422,9 @@ static void check_overwriting(void)
     }
     check_overwritten("STELE.RANGE - +", 1, KEYS, "*");
     check_overwritten("KEYS *", 1, KEYS, "*");
-    check_overwritten("KEYS *7", 1, before,
-                      "*7"); // overwritten during the first pass, which counts
-    check_overwritten("KEYS *7", KEYS / SESSION_TURN_WORK + 1, all, "*7"); // and after it
+    // The keys are overwritten during the first pass, which counts the matches, and after it.
+    check_overwritten("KEYS *7", 1, before, "*7");
+    check_overwritten("KEYS *7", KEYS / SESSION_TURN_WORK + 1, all, "*7");
     overwrite();
     is_answer("STELE.RANGE + - REV LIMIT 1 WITHVALUES", RESP2, span_text("*2\r\n$-1\r\n$-1\r\n"),
               "nulls in RESP2");
