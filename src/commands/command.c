@@ -119,7 +119,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     resp_array(w, 10);
     resp_bulk_text(w, c->name);
     resp_integer(w, c->arity);
-    resp_set(w, count_bits(c->flags & COMMAND_FLAGS_TOLD));
+    resp_set(w, count_bits(c->flags & COMMAND_FLAGS_REPORTED));
     for (unsigned bit = 0; bit < COMMAND_FLAGS; bit++)
         if ((c->flags >> bit & 1) != 0)
             resp_status(w, command_flag_name(bit));

@@ -1,4 +1,4 @@
-// The checks that come before a command, and the errors for requests that fail one.
+// The checks before a command, and Redis's errors for requests that fail one.
 #include "serve/admit.h"
 
 #include <assert.h>
@@ -7,10 +7,10 @@
 
 #include "serve/transaction.h"
 
-enum { REJECTION_MAX = 1024 }; // bytes of an error
+enum { REJECTION_MAX = 1024 }; // bytes of an error message; longer ones are cut
 
-// Answers a request that is neither run nor queued, which also spoils the transaction that it was
-// for. `entry` is NULL when there is no such command.
+// Answers a request with an error and aborts the transaction that it belongs to. `entry` is NULL
+// when there is no such command.
 static void __attribute__((format(printf, 3, 4)))
 reject(struct session *s, const struct command_entry *entry, const char *format, ...)
 {
@@ -22,7 +22,7 @@ reject(struct session *s, const struct command_entry *entry, const char *format,
     if (entry != NULL)
         counter_add(&s->service->stats.commands[entry->number].rejected, 1);
     if (entry != NULL && (entry->command->flags & EXECUTES) != 0) {
-        // As in Redis, the code of the error is left out.
+        // As in Redis, the code "ERR" is left out.
         const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
         session_end_transaction(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of: %s", reason);
@@ -42,7 +42,7 @@ static void reject_unknown(struct session *s, const struct resp_request *r)
         struct span arg = resp_arg(r, i);
         size_t shown = arg.len < SESSION_ECHOED_MAX - len ? arg.len : SESSION_ECHOED_MAX - len;
         echoed[len++] = '\'';
-        // As with C strings in Redis, an argument ends at its first NUL.
+        // Redis prints the argument as a C string, so it ends at its first NUL.
         for (size_t j = 0; j < shown && arg.ptr[j] != '\0'; j++)
             echoed[len++] = arg.ptr[j];
         echoed[len++] = '\'';
@@ -72,7 +72,7 @@ const struct command_entry *admit_find(struct session *s, const struct resp_requ
     return sub;
 }
 
-// Whether this client may use a protected command. One without a handler is never enabled.
+// Returns whether this client may use a protected command. Nobody may use one without a handler.
 static bool is_enabled(const struct session *s, const struct command_entry *entry)
 {
     return entry->command->handler != NULL &&
@@ -100,7 +100,7 @@ static void reject_write(struct session *s, const struct command_entry *entry)
 {
     service_count_refused(s->service, entry->command);
     switch (s->service->settings->write_error) {
-    case WRITE_ERROR_UNSET: assert(false); break; // settings_complete has chosen one
+    case WRITE_ERROR_UNSET: assert(false); break; // settings_complete has chosen another
     case WRITE_ERROR_READONLY:
         reject(s, entry, "READONLY You can't write against a read only replica.");
         break;

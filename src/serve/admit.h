@@ -1,17 +1,17 @@
-// The checks that a request passes before it runs or is queued, in Redis's order: an unknown
-// command, the number of words, who may use it, and whether it may come now.
+// The checks before a request runs or is queued, in Redis's order: whether the command exists, has
+// the right number of arguments, is allowed to this client, and is allowed in the present state.
 #ifndef STELE_SERVE_ADMIT_H
 #define STELE_SERVE_ADMIT_H
 
 #include "serve/session.h"
 
-// The command or subcommand that the request names; `entry` is that of its first word, or NULL.
-// NULL: there is no such command, and the client has got an error.
+// Returns the command or subcommand that the request names. `entry` is the command of the first
+// word, or NULL. Returns NULL when there is no such command; the client has then got an error.
 const struct command_entry *admit_find(struct session *s, const struct resp_request *r,
                                        const struct command_entry *entry);
 
-// Whether the request may run, or be queued, now. False: the client has got an error, and the
-// transaction that the request was for is spoiled.
+// Returns whether the request may run or be queued now. If not, the client has got an error, and
+// EXEC will refuse the transaction that the request belongs to.
 bool admit(struct session *s, const struct resp_request *r, const struct command_entry *entry);
 
 #endif

@@ -1,4 +1,5 @@
-// Reading ahead: parse, name the command, collect its keys; then look them all up.
+// Reading ahead: parses requests, finds their commands and collects their keys. Then all keys are
+// looked up in one call of the dataset.
 #include "serve/batch.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@ static const struct command_entry *find_entry(struct batch *b, const struct comm
     return b->last_entry;
 }
 
-// How many keys the request has; 0 too when the command reads none.
+// Returns how many keys the request has. Returns 0 for a command that does not read its keys.
 static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
 {
     if (entry == NULL || (entry->command->flags & READONLY) == 0 ||
@@ -31,7 +32,7 @@ static uint32_t count_keys(const struct command_entry *entry, uint32_t argc)
 
 static void add_key(struct batch *b, unsigned at, struct span key)
 {
-    // Of what is no UUID, whatever stands there is looked up and then not used.
+    // If the word is no UUID, an old id remains here. It is looked up, and the result is not used.
     b->is_uuid[at] = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &b->id[at]);
 }
 
@@ -55,7 +56,7 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
             r.argc > 0 ? find_entry(b, commands, resp_arg(&r, 0)) : NULL;
         uint32_t keys = count_keys(entry, r.argc);
         if (keys > BATCH_KEYS)
-            keys = 0; // more than ever fit: the command looks them up as it goes
+            keys = 0; // they can never fit, so the session looks them up chunk by chunk
         if (keys > BATCH_KEYS - b->keys) {
             b->full = true;
             break;
@@ -75,7 +76,8 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
         b->args += r.argc;
         b->keys += keys;
         in = (struct bytes){in.ptr + progress.at, in.len - progress.at};
-        // The bytes after these would be read again after each of a pipeline.
+        // The bytes after EXEC and RESET must be parsed again. Reading them here would make a
+        // pipeline of many such commands parse the rest once for each of them.
         if (entry != NULL && (entry->command->flags & (EXECUTES | REREADS)) != 0)
             break;
     }

@@ -1,10 +1,10 @@
-// Requests read ahead, and the keys in them looked up together: what one client has sent at once,
-// and what the clients of one turn of the loop have. Looking up many keys at a time lets their
-// waits for memory overlap, so this is what makes pipelines fast; MGET goes through it like any
-// other command with keys.
+// Requests that are read ahead, so that their keys can be looked up together. A batch holds the
+// pipelined requests of a client, and those of many clients in one turn of the loop. Looking up
+// many keys at a time lets their waits for memory overlap. This makes pipelines fast, and MGET,
+// which uses the batch like every other command with keys.
 //
-// A batch lives for a part of a turn. It borrows the input: offsets, as the parser gives them. One
-// per loop; only that loop's thread touches it.
+// A batch exists during one turn. It holds no bytes of the input: arguments are offsets, as the
+// parser returns them. Each loop has one batch, which only the thread of the loop touches.
 #ifndef STELE_SERVE_BATCH_H
 #define STELE_SERVE_BATCH_H
 
@@ -19,16 +19,16 @@ enum {
     BATCH_REQUESTS = 256,
     BATCH_ARGS = 1024,
     BATCH_KEYS = 256,
-    BATCH_CHUNK = 64, // keys of one long request that are looked up together
+    BATCH_CHUNK = 64, // keys looked up together for a request with too many keys for the batch
 };
 
 struct batch_request {
-    const struct command_entry *entry; // of its name; NULL: of no command
+    const struct command_entry *entry; // command that the first word names; NULL: none
     uint32_t size;                     // bytes of the request
-    uint16_t first_arg;
+    uint16_t first_arg;                // index in `arg`
     uint16_t argc;
-    uint16_t first_key;
-    uint16_t keys; // those looked up ahead: all of the request's, or none
+    uint16_t first_key; // index in `id`, `is_uuid` and `offset`
+    uint16_t keys;      // number of keys in the batch: all keys of the request, or 0
 };
 
 // A zeroed struct is an empty batch.
@@ -36,42 +36,46 @@ struct batch {
     unsigned requests;
     unsigned args;
     unsigned keys;
-    unsigned looked_up; // of the keys
-    unsigned holders;   // sessions that have requests here; when none has, it is emptied
-    bool full;          // one that was read did not fit
-    bool uncertain;     // of a key that is nowhere, it may not be known
-    // The command named last and its entry: a pipeline names the same one over and over.
+    unsigned looked_up; // number of keys that have been looked up
+    unsigned holders;   // number of sessions with requests here; the last one empties the batch
+    bool full;          // a request did not fit
+    bool uncertain;     // damage of the index may hide a key that was not found
+    // The last command name and its entry: requests of a pipeline often have the same name.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
     const struct command_entry *last_entry;
     struct batch_request request[BATCH_REQUESTS];
     struct resp_arg arg[BATCH_ARGS];
-    // Behind the keys of the batch, those of a stretch.
+    // The keys of the batch, and after them those of a chunk.
     struct uuid id[BATCH_KEYS + BATCH_CHUNK];
     bool is_uuid[BATCH_KEYS + BATCH_CHUNK];
-    uint64_t offset[BATCH_KEYS + BATCH_CHUNK];
+    uint64_t offset[BATCH_KEYS + BATCH_CHUNK]; // offset of the key's line, or DATASET_NO_OFFSET
 };
 
-// Reads requests from the front of `in` and adds them with their keys: at most `limit` requests, no
-// request when there are `limit` keys already, none behind an EXEC or a RESET, and no inline
-// commands, which are decoded where they stand and so cannot be read twice. How many were added.
-// What could not be added (not complete, malformed, too many arguments, no room) is left to be read
-// by itself.
+// Reads requests from the front of `in` and adds them and their keys. Returns how many requests it
+// has added. It stops:
+// - when it has added `limit` requests, or at least `limit` keys;
+// - after EXEC or RESET, because other bytes or other limits may follow;
+// - before an inline command, which is decoded in place and so cannot be parsed twice;
+// - before a request that is incomplete, is malformed or does not fit into the batch. The session
+//   parses such a request by itself.
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
                     unsigned limit);
 
-// Whether there is no room for another request, or was none for one.
+// Returns whether the batch has no room for another request, or a request has not fitted.
 bool batch_is_full(const struct batch *b);
 
-// Forgets all requests and keys.
+// Removes all requests and keys.
 void batch_clear(struct batch *b);
 
-// Looks up all keys that have not been. The place of each is then known: DATASET_NO_OFFSET for one
-// that is not there, or no UUID; or, with `doubt`, one of which that cannot be told.
+// Looks up the keys that have not been looked up yet, and sets their offsets. The offset is
+// DATASET_NO_OFFSET for a word that is no UUID and for a key that was not found. Sets `uncertain`
+// when damage of the index may hide such a key.
 void batch_look_up(struct batch *b, const struct dataset *d);
 
-// The same for `count` arguments of one request, from argument `first` on in steps of `step`: at
-// most BATCH_CHUNK. Their places begin at BATCH_KEYS and are good until the next stretch.
+// The same for `count` arguments of one request, at most BATCH_CHUNK: argument `first` and every
+// `step`th argument after it. Their offsets begin at index BATCH_KEYS and are valid until the next
+// chunk is looked up.
 void batch_look_up_chunk(struct batch *b, const struct dataset *d, const struct resp_request *r,
                          uint32_t first, uint32_t step, uint32_t count);
 

@@ -1,4 +1,4 @@
-// Finding rows by name, and the words for flags, categories and groups.
+// Finds rows by name, and has Redis's words for flags, categories and groups.
 #include "serve/command.h"
 
 #include <assert.h>
@@ -77,8 +77,8 @@ const struct command_key_spec *command_key_specs(const struct command *c,
 
 unsigned command_categories(const struct command *c)
 {
-    bool mere_container = c->handler == NULL && (c->flags & (WRITE | PROTECTED)) == 0;
-    unsigned group = mere_container ? 0 : groups[c->group].category;
+    bool only_container = c->handler == NULL && (c->flags & (WRITE | PROTECTED)) == 0;
+    unsigned group = only_container ? 0 : groups[c->group].category;
     unsigned categories = c->categories != 0 ? c->categories : group;
     if ((c->flags & WRITE) != 0)
         categories |= IN_WRITE;
@@ -93,7 +93,8 @@ unsigned command_categories(const struct command *c)
     return categories | ((c->flags & FAST) != 0 ? IN_FAST : IN_SLOW);
 }
 
-// `name` in lower case, padded with zeros; false when it is too long to be a command.
+// Writes `name` in lower case to `folded`, padded with zeros. Returns false when it is too long to
+// be the name of a command.
 static bool fold_name(struct span name, char folded[COMMAND_NAME_MAX])
 {
     if (name.len >= COMMAND_NAME_MAX)
@@ -113,8 +114,8 @@ static unsigned hash_name(const char *folded)
     return (hash ^ hash >> 16) % COMMAND_SLOTS;
 }
 
-// Sorts a container right before its subcommands: no other name has a '|', which is counted as the
-// least of all letters.
+// Compares two rows by name. '|' counts as less than any other character, so that a container's
+// subcommands follow it directly.
 static int compare_names(const void *a, const void *b)
 {
     const char *x = (*(const struct command *const *)a)->name;
@@ -135,8 +136,8 @@ static void add_top_level(struct command_index *index, const struct command_entr
     index->slots[slot] = (uint16_t)(entry->number + 1);
 }
 
-// Adds the next row in the order of names. `*container` is the entry that is no subcommand and was
-// added last; or NULL.
+// Adds the next row in the order of names. `*container` is the last entry that is no subcommand, or
+// NULL at first.
 static void add_row(struct command_index *index, const struct command *row,
                     struct command_entry **container)
 {

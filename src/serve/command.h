@@ -1,8 +1,9 @@
-// The rows of commands, and an index of them. A row holds everything about a command: it drives
-// dispatch, the arity check, COMMAND, COMMAND DOCS, HELP and docs/commands.md. The rows themselves
-// are in commands/, beside their handlers; nothing in serve/ knows a command by its name.
+// The rows of commands, and the index that finds a row by name. A row says everything about a
+// command: dispatch, the check of the number of arguments, COMMAND, COMMAND DOCS, HELP and
+// docs/commands.md follow from it. The rows are in commands/, beside their handlers. Nothing in
+// serve/ knows a command by its name.
 //
-// Rows are constant; any thread may read them.
+// Rows are constant. Any thread may read them.
 #ifndef STELE_SERVE_COMMAND_H
 #define STELE_SERVE_COMMAND_H
 
@@ -13,11 +14,11 @@ struct session;
 struct resp_request;
 
 enum {
-    COMMAND_NAME_MAX = 32,                        // longer words are no command of any table
+    COMMAND_NAME_MAX = 32, // bytes of a name and its NUL; longer words name no command
     COMMAND_FULL_NAME_MAX = 2 * COMMAND_NAME_MAX, // bytes of "container|subcommand" and its NUL
 };
 
-// Redis's command flags, whose words command_flag_name gives. Without a prefix, because hundreds of
+// Redis's command flags, and some of our own after them. They have no prefix because hundreds of
 // rows name them.
 enum command_flag {
     WRITE = 1 << 0,
@@ -41,28 +42,29 @@ enum command_flag {
     NO_MULTI = 1 << 18,
     MOVABLEKEYS = 1 << 19,
     ALLOW_BUSY = 1 << 20,
-    COMMAND_FLAGS = 21, // how many are told
-    COMMAND_FLAGS_TOLD = (1 << COMMAND_FLAGS) - 1,
-    // Only for ourselves:
-    // Refused to clients for whom enable-debug-command does not allow it; without a handler, to
-    // all.
+    COMMAND_FLAGS = 21, // number of flags that COMMAND INFO reports (command_flag_name)
+    COMMAND_FLAGS_REPORTED = (1 << COMMAND_FLAGS) - 1,
+    // Our own flags, which no command reports:
+
+    // Refused unless enable-debug-command allows it to this client. Refused to all clients if the
+    // row has no handler.
     PROTECTED = 1 << 21,
-    AT_ONCE = 1 << 22,         // not queued between MULTI and EXEC
-    SUBSCRIBED = 1 << 23,      // allowed in RESP2 while subscribed
-    ORDERED = 1 << 24,         // finds keys by their order, for which all have to be readable
-    UNAUTHENTICATED = 1 << 25, // is answered before AUTH too, unlike in Redis
-    UNPAUSED = 1 << 26,        // answered also while CLIENT PAUSE holds
-    // Administrative: refused to whom admin-commands does not allow it.
+    AT_ONCE = 1 << 22,         // runs between MULTI and EXEC too, instead of being queued
+    SUBSCRIBED = 1 << 23,      // allowed to a RESP2 client that has subscriptions
+    ORDERED = 1 << 24,         // finds keys by their order, so all keys must be readable
+    UNAUTHENTICATED = 1 << 25, // answered before AUTH too, unlike in Redis
+    UNPAUSED = 1 << 26,        // answered during CLIENT PAUSE too
+    // Administrative: refused unless admin-commands allows it to this client.
     ADMINISTRATIVE = 1 << 27,
-    // The same of some of its forms: the handler asks session_may_administer.
+    // Some forms of the command are administrative. The handler calls session_may_administer.
     ADMINISTRATIVE_IN_PART = 1 << 28,
-    // Puts queued requests in the place of the input. When it is refused, so is what was queued.
+    // Executes the queued requests (EXEC). If this command is refused, they are discarded.
     EXECUTES = 1 << 29,
-    // The requests after it may be read under other limits than they have been.
+    // Changes the limits under which the next requests are parsed (RESET).
     REREADS = 1 << 30,
-    // Of a container: its subcommands leave in force what CLIENT CACHING said of the next command.
+    // For a container: its subcommands do not end the effect of CLIENT CACHING on the next command.
     KEEPS_CACHING = 1ll << 31,
-    // Of a write: it deletes keys, rather than setting something.
+    // For a write command: it deletes keys, and sets nothing.
     DELETES = 1ll << 32,
 };
 
@@ -89,7 +91,7 @@ enum command_category {
     IN_CONNECTION = 1 << 18,
     IN_TRANSACTION = 1 << 19,
     IN_SCRIPTING = 1 << 20,
-    COMMAND_CATEGORIES = 21, // how many
+    COMMAND_CATEGORIES = 21, // number of categories
 };
 
 // Redis's documentation groups.
@@ -110,158 +112,161 @@ enum command_group {
     GROUP_CLUSTER,
     GROUP_PUBSUB,
     GROUP_TRANSACTIONS,
-    GROUP_MODULE, // commands of our own, as a module's
+    GROUP_MODULE, // Stele's own commands, which Redis clients take for a module's
     COMMAND_GROUPS,
 };
 
 enum command_result {
-    COMMAND_DONE,
-    COMMAND_AGAIN, // the reply is not finished: call again, `cursor` says where to go on
-    COMMAND_CLOSE, // done, and the connection closes once the reply has left
-    COMMAND_WAIT,  // the same as COMMAND_AGAIN, but not before session_wake
+    COMMAND_DONE,  // the reply is complete
+    COMMAND_AGAIN, // the reply is not complete: call the handler again in the next turn
+    COMMAND_CLOSE, // the reply is complete, and the connection closes when it is sent
+    COMMAND_WAIT,  // the reply is not complete: call the handler again after session_wake
 };
 
+// Answers a request: appends one reply to `s->reply`, in one call or several.
 typedef enum command_result command_handler(struct session *s, const struct resp_request *r);
 
 enum argument_flag {
     ARGUMENT_OPTIONAL = 1,
     ARGUMENT_MULTIPLE = 2,
-    ARGUMENT_MULTIPLE_TOKEN = 4, // its token too is repeated
+    ARGUMENT_MULTIPLE_TOKEN = 4, // the token is repeated with each value
 };
 
-// A formal argument, as COMMAND DOCS tells it. Lists of them end with a zeroed one.
+// A formal argument, as COMMAND DOCS describes it. A list of arguments ends with a zeroed one.
 struct command_argument {
     const char *name;
     const char *type;  // Redis's word: "key", "string", "integer", "pattern", "block", "oneof" …
-    const char *token; // the word that stands before it, or NULL
-    unsigned flags;
-    const struct command_argument *inner; // of a block or a choice
-    const char *since;                    // when it came later than the command, or NULL
+    const char *token; // fixed word before the argument; NULL: none
+    unsigned flags;    // bits of enum argument_flag
+    const struct command_argument *inner; // parts of a block, or choices of a oneof
+    const char *since; // version that added the argument to the command; NULL: the command's own
 };
 
-// Where keys stand in a request, for rows that `keys` alone cannot tell it of; Redis's key
-// specification. Lists of them end with a zeroed one.
+// A key specification of Redis: says which arguments are keys where `keys` of the row cannot. A
+// list of specifications ends with a zeroed one.
 struct command_key_spec {
-    const char *flags;   // separated by spaces
-    int from;            // the argument where they begin; 0: cannot be told
-    int last, step;      // as in `keys`, but counted from the first one when not negative
-    const char *keyword; // they begin behind this word, searched for from `from` on; or, when that
-                         // is negative, from so many words before the end backwards
-    int limit;           // the keys are one in so many of the words up to the end; 0: all
-    bool counted;        // argument `from` is their number, and they come behind it
-    const char *notes;   // or NULL
+    const char *flags;   // Redis's words, separated by spaces
+    int from;            // index of the first key, or of the first argument that may be `keyword`;
+                         // 0: not known
+    int last, step;      // as in `keys`, but `last` counts from the first key if not negative
+    const char *keyword; // the keys follow this word; if `from` is negative, the word is searched
+                         // backwards from that many words before the end; NULL: none
+    int limit;           // if not 0, only 1/`limit` of the remaining arguments are keys
+    bool counted;        // argument `from` is the number of keys, which follow it
+    const char *notes;   // text for COMMAND DOCS; NULL: none
 };
 
 struct key_runs;
 
-// Finds the keys of a request where no key specification can tell them (commands/key_specs.h).
+// Finds the keys of a request where no key specification can describe them (commands/key_specs.h).
 typedef void command_key_rule(const struct resp_request *r, struct key_runs *runs);
 
-// Whether argument `i` is a password or belongs to one, so that the slow log must not show it.
+// Returns whether argument `i` is secret, like a password, so that the slow log must not show it.
 typedef bool command_secret(const struct resp_request *r, uint32_t i);
 
-// What a version of Redis changed. Lists of them end with a zeroed one.
+// A change of the command in a version of Redis. A list of changes ends with a zeroed one.
 struct command_change {
     const char *since;
     const char *change;
 };
 
-// Lists of rows end with a zeroed one.
+// A row: one command, container or subcommand. A container is a command like CLIENT, whose second
+// word names a subcommand. A list of rows ends with a zeroed one.
 struct command {
-    const char *name; // lower case; a subcommand's after its container's, as in "client|id"
-    int arity;        // words, the name included; negative: at least
-    uint64_t flags;
+    const char *name; // lower case; for a subcommand with its container, as in "client|id"
+    int arity;        // number of words with the name; negative: the least number
+    uint64_t flags;   // bits of enum command_flag
     struct {
-        int first, last, step; // which arguments are keys; zeros: none
+        int first, last, step; // arguments that are keys; negative `last`: from the end; 0: none
     } keys;
-    const char *key_flags; // of the key specification, separated by spaces
+    const char *key_flags; // flags of the key specification, separated by spaces
     enum command_group group;
-    const char *since;        // version of Redis
-    unsigned categories;      // besides what flags imply; 0: the group's own, a container's none
-    command_handler *handler; // NULL for what is always refused, and for a mere container
-    const char *summary;
+    const char *since;        // version of Redis that added the command
+    unsigned categories;      // ACL categories besides those of the flags; 0: the group's
+    command_handler *handler; // NULL: the command is always refused, or is only a container
+    const char *summary;      // NULL: COMMAND_REFUSED
     const char *complexity;
-    const char *tips; // separated by spaces
+    const char *tips; // Redis's command tips, separated by spaces
     const struct command_argument *arguments;
-    const struct command_key_spec *key_specs; // NULL: `keys` and `key_flags` tell it all
-    command_key_rule *key_rule;               // NULL: the specifications tell where keys are
-    command_secret *is_secret;                // NULL: no argument is
-    int variant;                              // which of the commands that share the handler
+    const struct command_key_spec *key_specs; // NULL: `keys` and `key_flags` say everything
+    command_key_rule *key_rule;               // NULL: `key_specs` say where the keys are
+    command_secret *is_secret;                // NULL: no argument is secret
+    int variant; // number that a handler of several commands uses to tell them apart
     const struct command_change *history;
-    const char *doc_flags; // "deprecated" or "syscmd", or NULL
+    const char *doc_flags; // "deprecated" or "syscmd"; NULL: neither
     const char *deprecated_since;
     const char *replaced_by;
-    const char *deviation; // how, and why, it differs from a read-only replica's; or NULL
+    const char
+        *deviation; // how and why it differs from a read-only Redis replica; NULL: not at all
 };
 
-// Where a row stands.
+// A row in the index.
 struct command_entry {
     const struct command *command;
-    const struct command *container; // its row; NULL: `command` is no subcommand
-    unsigned number;                 // in the index, and in the statistics
-    unsigned subcommands;            // the entries after it that are its subcommands
+    const struct command *container; // row of its container; NULL: `command` is no subcommand
+    unsigned number;                 // index of the entry, also in the statistics
+    unsigned subcommands;            // number of its subcommands, whose entries follow
 };
 
 enum {
     COMMAND_SLOTS = 1024, // a power of two
 };
-_Static_assert(COMMAND_SLOTS >= 2 * COMMANDS_MAX, "at most half of the slots are taken");
-_Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot names an entry in 16 bits");
+_Static_assert(COMMAND_SLOTS >= 2 * COMMANDS_MAX, "at most half of the slots are used");
+_Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot holds the number of an entry in 16 bits");
 
-// All rows in the order of their names, subcommands right after their container, and a hash table
-// over the names of those that are not subcommands. The caller places it; read-only once
-// initialised.
+// All rows sorted by name, with subcommands right after their container, and a hash table of the
+// other names. Constant after command_index_init, so any thread may read it.
 struct command_index {
     struct command_entry entries[COMMANDS_MAX];
     unsigned count;
-    unsigned top_level;            // of them, not subcommands
-    uint16_t slots[COMMAND_SLOTS]; // 1 + number of the entry; 0: free
+    unsigned top_level;            // number of entries that are not subcommands
+    uint16_t slots[COMMAND_SLOTS]; // hash table: 1 + number of the entry; 0: free
 };
 
-// Indexes the rows of `lists`, which ends with NULL. The rows must outlive the index. The
-// names must differ, and each subcommand must have a container.
+// Initialises an index of the rows in `lists`, which ends with NULL. The rows must outlive the
+// index. Their names must differ, and each subcommand must have a container.
 void command_index_init(struct command_index *index, const struct command *const *lists);
 
-// The entry of that name in any case, or NULL.
+// Returns the entry of this name, or NULL. Upper and lower case are the same. Finds no subcommands.
 const struct command_entry *command_find(const struct command_index *index, struct span name);
 
-// The entry of subcommand `word` of `container`, or NULL.
+// Returns the entry of the subcommand `word` of `container`, or NULL.
 const struct command_entry *command_find_sub(const struct command_index *index,
                                              const struct command_entry *container,
                                              struct span word);
 
-// The same for a full name, "get" or "client|setname".
+// Returns the entry of a full name like "get" or "client|setname", or NULL.
 const struct command_entry *command_find_full(const struct command_index *index, struct span name);
 
-// The row's own word, without the name of its container: "setname" of "client|setname".
+// Returns the row's own word, without the name of its container: "setname" for "client|setname".
 static inline const char *command_word(const struct command *c)
 {
     const char *bar = strchr(c->name, '|');
     return bar != NULL ? bar + 1 : c->name;
 }
 
-// Writes the row's own word in upper case at `to` (COMMAND_NAME_MAX bytes); `to` itself.
+// Writes the row's own word in upper case to `to`, of COMMAND_NAME_MAX bytes. Returns `to`.
 const char *command_upper_name(const struct command *c, char *to);
 
-// What the documentation says of a row without a summary.
+// The summary of a row that has none of its own.
 #define COMMAND_REFUSED "Refused: the dataset is read-only"
 
-// The name of the module that has the commands of our own.
+// The name of the module that Stele's own commands belong to, as clients see it.
 #define COMMAND_MODULE "stele"
 
-// Redis's words. `bit` counts from 0.
+// Redis's words for flags, categories and groups. `bit` counts from 0.
 const char *command_flag_name(unsigned bit);
 const char *command_category_name(unsigned bit);
 const char *command_group_name(enum command_group group);
 
-// Whether a request of `argc` words has as many as the row asks for.
+// Returns whether `argc` is a right number of words for the command, its name included.
 static inline bool command_takes(const struct command *c, uint32_t argc)
 {
     return c->arity > 0 ? argc == (uint32_t)c->arity : argc >= (uint32_t)-c->arity;
 }
 
-// How many keys a request of `argc` words has, by the row's key arguments; 0 too when it has too
-// few words for them.
+// Returns the number of keys in a request of `argc` words, according to `keys` of the row. Returns
+// 0 when the request has too few words for a key.
 static inline uint32_t command_keys(const struct command *c, uint32_t argc)
 {
     int64_t last = c->keys.last < 0 ? (int64_t)argc + c->keys.last : c->keys.last;
@@ -271,12 +276,12 @@ static inline uint32_t command_keys(const struct command *c, uint32_t argc)
     return (c->keys.step == 1 ? between : between / (uint32_t)c->keys.step) + 1;
 }
 
-// The key specifications of a row, ending with a zeroed one: its own, or the one that `keys`
-// amounts to, which is then made in `room`.
+// Returns the key specifications of a row, a list that ends with a zeroed one. If the row has none
+// of its own, they are derived from `keys` and written to `room`.
 const struct command_key_spec *command_key_specs(const struct command *c,
                                                  struct command_key_spec room[2]);
 
-// All ACL categories of a row: its own and those that its flags imply.
+// Returns all ACL categories of a row: its own, and those that follow from its flags.
 unsigned command_categories(const struct command *c);
 
 #endif

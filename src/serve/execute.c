@@ -1,10 +1,11 @@
-// Measuring a command, comparing its time with the limits that the operator has set, and making an
-// entry of the slow log of it, without passwords.
+// Measures commands, compares their times with the operator's thresholds, and writes entries of the
+// slow log and latency events. Passwords do not appear in the slow log.
 #include "serve/execute.h"
 
 #include "base/clock.h"
 
-// A slow log that is to have commands of less than a millisecond needs each of them timed alone.
+// Commands in one measurement together get equal times for equal work, which would hide a single
+// slow command. Below this threshold of the slow log, each command is therefore measured alone.
 enum { SINGLY_BELOW_US = 1000 };
 
 bool execute_times_singly(const struct service *service)
@@ -33,9 +34,9 @@ static void log_slow(struct session *s, const struct resp_request *r, uint64_t u
     slow_log_add(&s->service->group->observation.slow_log, &entry, max);
 }
 
-// The running command has taken `ns`, in all its turns: notes it in the slow log and for the
-// latency monitor.
-static void note_time(struct session *s, const struct resp_request *r, uint64_t ns)
+// Adds the running command to the slow log and to the latency events, if `ns`, the time of all its
+// turns, reaches their thresholds.
+static void log_time(struct session *s, const struct resp_request *r, uint64_t ns)
 {
     const struct service *service = s->service;
     int64_t slower_than = runtime_get(&service->group->runtime.slowlog_log_slower_than);
@@ -64,7 +65,7 @@ void execute_flush(struct session *s, const struct resp_request *r, unsigned uni
     uint64_t ns = (uint64_t)(timing->each_ns * units);
     s->request.spent_ns += ns > 0 ? ns : 1;
     if (done) {
-        note_time(s, r, s->request.spent_ns);
+        log_time(s, r, s->request.spent_ns);
         s->request.spent_ns = 0;
         timing->singly = execute_times_singly(s->service);
     }

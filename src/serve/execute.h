@@ -1,28 +1,32 @@
-// Running a handler and measuring its time. Commands that run after each other share a reading of
-// the clock. Timed alone are: a command that is not fast, unless it reads keys, which may come by
-// the hundred; a call that goes on in another turn; and every command when the operator looks for
-// short ones.
+// Runs a handler and measures its time. Reading the clock costs as much as a short command, so
+// commands that run one after the other share one measurement. These are measured alone:
+// - a command that is not fast, unless it reads keys, because a pipeline may have hundreds of
+//   those;
+// - a call that continues in another turn;
+// - a call that has done much work;
+// - every command, when the slow log must show commands shorter than a millisecond.
 #ifndef STELE_SERVE_EXECUTE_H
 #define STELE_SERVE_EXECUTE_H
 
 #include "serve/integrity.h"
 #include "serve/session.h"
 
-// Work of a call after which the clock is read, though it is one of a batch: some 25 µs, a thousand
-// times the cost of the reading.
+// A call with this many units of work is measured at once. That is about 25 µs, a thousand times
+// the cost of reading the clock.
 enum { EXECUTE_LONG_WORK = 128 };
 
-// Whether every command is to be timed alone: the slow log wants commands of less than a
-// millisecond, and commands of a batch only share their time.
+// Returns whether every command must be measured alone, because slowlog-log-slower-than is below a
+// millisecond.
 bool execute_times_singly(const struct service *service);
 
-// Reads the clock after a call that has taken `units` of work, and adds its time to what the
-// command has spent. When the command is done, its time goes to the slow log and the latency
-// monitor.
+// Flushes the timing after a call that has done `units` of work, and adds its time to
+// `request.spent_ns`. When the command is done, adds the sum to the slow log and the latency events
+// if it exceeds their thresholds.
 void execute_flush(struct session *s, const struct resp_request *r, unsigned units, bool done);
 
-// Runs the handler of the session's running command, and returns its result. `guarded`: with care
-// for damage (integrity_call). Inline, as it is a part of every lookup.
+// Calls the handler of the session's running command and returns its result. With `guarded`, the
+// call is made by integrity_call, which replaces the reply if the handler has read damaged data.
+// Inline, because every lookup runs it.
 static inline enum command_result execute(struct session *s, const struct resp_request *r,
                                           bool guarded)
 {

@@ -1,5 +1,6 @@
-// The conversation: takes the request at the front of the input, has it admitted and executed,
-// until the input, the output's room or the turn's work is used up.
+// The conversation. For each request at the front of the input: admit checks it, and it is queued
+// or executed. This goes on until no complete request is left, the output is full, or the turn's
+// work is used up. A session that must wait or close also ends it.
 #include "serve/feed.h"
 
 #include <assert.h>
@@ -15,12 +16,13 @@
 
 enum {
     ARGS_FIRST = 16,
-    AHEAD_MIN = 16, // requests that are read ahead at least
-    // Of replies to one who wants none: a turn's work is as much as others' output may be.
+    AHEAD_MIN = 16, // least number of requests to read ahead
+    // Bytes of discarded replies (CLIENT REPLY OFF) that count as a unit of work. So a turn
+    // discards at most as many bytes as another client's output may have.
     SILENT_BYTES_PER_WORK = SESSION_OUTPUT_HIGH / SESSION_TURN_WORK,
 };
 
-// Makes room for `count` arguments of a request that is kept from turn to turn.
+// Makes room in the session for `count` arguments. Returns false when memory is short.
 static bool reserve_args(struct session *s, size_t count)
 {
     size_t capacity = s->request.args_capacity != 0 ? s->request.args_capacity : ARGS_FIRST;
@@ -38,7 +40,7 @@ static bool reserve_args(struct session *s, size_t count)
     return true;
 }
 
-// Makes the request at the front of `in` complete. RESP_ARGS_FULL here means memory ran short.
+// Parses the request at the front of `in`. Returns RESP_ARGS_FULL when memory is short.
 static enum resp_status parse(struct session *s, struct bytes in, char *bad)
 {
     enum resp_status status;
@@ -56,7 +58,8 @@ static bool is_read_ahead(const struct session *s)
     return s->turn.ahead.next < s->turn.ahead.end;
 }
 
-// Keys that are looked up with others' are looked up in the loop's dataset.
+// Returns whether the session reads an older dataset than the loop. The keys of a batch are looked
+// up in the loop's dataset, so such a session must not use it.
 static bool uses_old_snapshot(const struct session *s)
 {
     return s->snapshot != NULL && s->snapshot != s->service->snapshot;
@@ -78,7 +81,8 @@ void session_read_ahead(struct session *s, struct bytes in)
     batch->holders++;
 }
 
-// Errors are counted at once, so that an INFO behind them in a pipeline tells them.
+// Counts the errors of the last request. This happens after each request, so that INFO shows the
+// errors before it in a pipeline.
 static void count_errors(struct session *s)
 {
     counter_add(&s->service->stats.error_replies, s->reply.errors);
@@ -91,8 +95,9 @@ static void close_session(struct session *s, const char *reason)
     s->close_reason = reason;
 }
 
-// What a web browser, a TLS or an SSH client says first. They must not go on talking: a page in a
-// browser could hide commands in what it sends (cross-protocol scripting).
+// Returns the name of another protocol if the request looks like its first line, otherwise NULL.
+// Such a connection must be closed: a web page could make a browser send commands within a request
+// of that protocol (cross-protocol scripting).
 static const char *foreign_protocol(const struct resp_request *r, bool inline_form)
 {
     struct span name = resp_arg(r, 0);
@@ -113,20 +118,20 @@ static bool is_tls_hello(struct bytes in)
     return in.len >= 2 && in.ptr[0] == 0x16 && in.ptr[1] == 0x03;
 }
 
-// Whether a command has to wait for the end of CLIENT PAUSE. As in Redis, one that is refused does
-// not; and those do not that begin or end a conversation, or the pause.
+// Returns whether an admitted command must wait for the end of CLIENT PAUSE. Commands that begin or
+// end a conversation, or the pause, do not wait.
 static bool must_wait(const struct session *s, const struct command *command)
 {
     uint64_t until = s->service->paused_until;
     return until != 0 && (command->flags & UNPAUSED) == 0 && clock_monotonic_ns() < until;
 }
 
-// Keeps a request until EXEC and says so to the client.
+// Queues a request until EXEC and replies QUEUED.
 static void queue(struct session *s, const struct resp_request *r)
 {
     resp_status(&s->reply, "QUEUED");
-    // The requests may take as many bytes as a single one: Redis counts both against
-    // client-query-buffer-limit.
+    // All queued requests together have the limit of a single request: Redis's
+    // client-query-buffer-limit counts both.
     switch (transaction_queue(s->transaction, r, SESSION_INPUT_MAX)) {
     case TRANSACTION_QUEUED: break;
     case TRANSACTION_NO_MEMORY: s->oom = true; break;
@@ -137,41 +142,42 @@ static void queue(struct session *s, const struct resp_request *r)
     }
 }
 
-// What has become of a request.
-enum beginning {
-    BEGINNING_ANSWERED, // or there was nothing to answer
-    BEGINNING_RUNS,     // its command is to be run
-    BEGINNING_WAITS,    // for the end of a pause
+// The result of `begin`.
+enum begun {
+    BEGUN_ANSWERED, // the request is answered, or needs no answer
+    BEGUN_RUNS,     // the handler must be called next
+    BEGUN_WAITS,    // the request must wait for the end of CLIENT PAUSE
 };
 
-// Begins the command of a complete request.
-static enum beginning begin(struct session *s, const struct resp_request *r,
-                            const struct command_entry *entry, bool inline_form)
+// Begins a complete request: answers it with an error, queues it, or prepares the call of its
+// handler. `entry` is the command of its first word, or NULL.
+static enum begun begin(struct session *s, const struct resp_request *r,
+                        const struct command_entry *entry, bool inline_form)
 {
     session_charge(s, 1);
     s->paused = false;
     if (r->argc == 0)
-        return BEGINNING_ANSWERED;
+        return BEGUN_ANSWERED;
     if (entry == NULL || inline_form) {
         const char *foreign = foreign_protocol(r, inline_form);
         if (foreign != NULL) {
             close_session(s, foreign);
-            return BEGINNING_ANSWERED;
+            return BEGUN_ANSWERED;
         }
     }
     entry = admit_find(s, r, entry);
-    // What is executed was admitted when it was queued.
+    // A request that EXEC executes was admitted when it was queued.
     if (!transaction_executes(s->transaction)) {
         s->last = entry;
         if (entry == NULL || !admit(s, r, entry))
-            return BEGINNING_ANSWERED;
+            return BEGUN_ANSWERED;
         s->paused = must_wait(s, entry->command);
         s->waiting = s->paused;
         if (s->paused)
-            return BEGINNING_WAITS;
+            return BEGUN_WAITS;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
             queue(s, r);
-            return BEGINNING_ANSWERED;
+            return BEGUN_ANSWERED;
         }
     }
     s->request.running = entry;
@@ -180,10 +186,10 @@ static enum beginning begin(struct session *s, const struct resp_request *r,
     s->request.checked = 0;
     s->request.replied = false;
     s->integrity.reads = s->integrity.reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
-    return BEGINNING_RUNS;
+    return BEGUN_RUNS;
 }
 
-// True when the request is done with.
+// Calls the handler. Returns true when the reply is complete.
 static bool run_handler(struct session *s, const struct resp_request *r, bool guarded)
 {
     enum command_result result = execute(s, r, guarded);
@@ -193,7 +199,8 @@ static bool run_handler(struct session *s, const struct resp_request *r, bool gu
     return result != COMMAND_AGAIN && result != COMMAND_WAIT;
 }
 
-// The same, with care where that is needed.
+// The same with all checks for damage (integrity.h). On a damaged dataset, it first checks the
+// keys.
 static bool run_checked(struct session *s, const struct resp_request *r)
 {
     enum command_result checked = COMMAND_DONE;
@@ -202,7 +209,8 @@ static bool run_checked(struct session *s, const struct resp_request *r)
     return checked == COMMAND_DONE ? run_handler(s, r, true) : checked == COMMAND_CLOSE;
 }
 
-// The reply to a request read ahead will take another turn, for which the batch does not live.
+// Copies the arguments of a request from the batch to the session. The reply takes another turn,
+// and the batch is emptied at the end of this one.
 static void keep_request(struct session *s, const struct resp_request *r, size_t size)
 {
     if (!reserve_args(s, r->argc))
@@ -211,47 +219,48 @@ static void keep_request(struct session *s, const struct resp_request *r, size_t
     s->request.progress = (struct resp_progress){.at = size, .argc = r->argc};
 }
 
-// Answers the next request read ahead, which is at the front of `in`; the bytes done with.
+// Answers the next request that was read ahead, at the front of `in`. Returns its bytes when the
+// reply is complete, otherwise 0.
 static size_t answer_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
     const struct batch_request *next = &batch->request[s->turn.ahead.next++];
     struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
-    enum beginning beginning = begin(s, &request, next->entry, false);
-    if (beginning == BEGINNING_RUNS) {
+    enum begun begun = begin(s, &request, next->entry, false);
+    if (begun == BEGUN_RUNS) {
         s->request.keys.first = (uint32_t)s->request.running->command->keys.first;
         s->request.keys.count = next->keys;
         s->request.keys.batch_index = next->first_key;
         if (!run_checked(s, &request))
-            beginning = BEGINNING_WAITS;
+            begun = BEGUN_WAITS;
     }
-    if (beginning == BEGINNING_WAITS) {
+    if (begun == BEGUN_WAITS) {
         keep_request(s, &request, next->size);
         return 0;
     }
     return next->size;
 }
 
-// The same for the request that is kept in the session, which is complete.
+// The same for a complete request whose arguments the session keeps.
 static size_t answer_kept(struct session *s, struct bytes in)
 {
     struct resp_request request = {in.ptr, s->request.args, s->request.progress.argc};
     const struct command_entry *entry = NULL;
     if (s->request.running == NULL && request.argc > 0)
         entry = command_find(s->service->commands, resp_arg(&request, 0));
-    s->request.keys.count = 0; // what was looked up in another turn is gone
-    enum beginning beginning = BEGINNING_RUNS;
+    s->request.keys.count = 0; // the batch of the last turn is gone
+    enum begun begun = BEGUN_RUNS;
     if (s->request.running == NULL)
-        beginning = begin(s, &request, entry, s->request.progress.inline_form);
-    if (beginning == BEGINNING_WAITS || (beginning == BEGINNING_RUNS && !run_checked(s, &request)))
+        begun = begin(s, &request, entry, s->request.progress.inline_form);
+    if (begun == BEGUN_WAITS || (begun == BEGUN_RUNS && !run_checked(s, &request)))
         return 0;
     size_t size = s->request.progress.at;
     s->request.progress = (struct resp_progress){0};
     return size;
 }
 
-// Answers the request at the front of `in`; the bytes done with. 0 when it is not complete, which
-// `*partial` tells, or its reply is not.
+// Answers the request at the front of `in`. Returns its bytes when the reply is complete, otherwise
+// 0. Sets `*partial` when the request is not complete.
 static size_t answer(struct session *s, struct bytes in, bool *partial)
 {
     char bad[RESP_BAD_TEXT];
@@ -280,7 +289,8 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     return 0;
 }
 
-// What is not finished goes on, in another turn, with the dataset it began with.
+// Makes the session keep its snapshot for an unfinished command or EXEC. In the next turn, that
+// continues to read the dataset that it began with.
 static void keep_snapshot(struct session *s)
 {
     if (s->snapshot != NULL)
@@ -289,14 +299,15 @@ static void keep_snapshot(struct session *s)
     ref_take(&s->snapshot->ref);
 }
 
-// Whether a message may stand here: between two replies, but not within an EXEC's.
+// Returns whether a message may be delivered now: between two replies, but not among those of an
+// EXEC.
 static bool at_boundary(const struct session *s)
 {
     return s->request.running == NULL && !transaction_executes(s->transaction);
 }
 
-// Hands out messages, all that wait or as much as a turn may and there is room for: what is left
-// goes on before the next reply. There is room.
+// Delivers waiting messages, as far as the turn's limit and the room in the output allow. The
+// output must have room. If messages are left, they are delivered before the next reply.
 static void deliver_pushes(struct session *s)
 {
     size_t left = s->pushes.len - s->pushes_delivered;
@@ -312,7 +323,7 @@ static void deliver_pushes(struct session *s)
     s->pushes_delivered = 0;
 }
 
-// Tells a client that tracks, once, that the dataset of its loop has been replaced.
+// Sends a tracking client one invalidation if the loop's dataset has been replaced since the last.
 static void report_replacement(struct session *s)
 {
     uint64_t now = s->service->snapshot->number;
@@ -322,7 +333,9 @@ static void report_replacement(struct session *s)
     s->tracking->invalidate(s);
 }
 
-// What stops the session now, besides the end of what it is to answer; FEED_NEEDS_INPUT: nothing.
+// Does what is due between two steps: drops an old snapshot, and delivers invalidations and
+// messages. Returns why the session must stop now, or FEED_NEEDS_INPUT if it may go on with the
+// next request.
 static enum feed_status stop_reason(struct session *s)
 {
     bool room = output_pending(s->turn.out) < SESSION_OUTPUT_HIGH;
@@ -344,8 +357,8 @@ static enum feed_status stop_reason(struct session *s)
     return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
 }
 
-// The last request is done with, and so is what CLIENT CACHING said of it, unless it was one of
-// CLIENT itself or MULTI has begun.
+// Ends the effect of CLIENT CACHING after the request that it was meant for. It does not end after
+// a CLIENT command, and in a transaction only after EXEC.
 static void end_caching(struct session *s)
 {
     const struct command_entry *done = s->last;
@@ -355,8 +368,8 @@ static void end_caching(struct session *s)
         s->tracking->caching = CACHING_UNSAID;
 }
 
-// A request is done with, an EXEC with all it executes, so what it said about the next one begins,
-// and what was said about it ends.
+// Called after a request, or after EXEC with all its requests. CLIENT REPLY SKIP and CLIENT CACHING
+// hold for one request: starts what this one has set, and ends what was set for it.
 static void advance_modes(struct session *s)
 {
     bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
@@ -365,7 +378,8 @@ static void advance_modes(struct session *s)
         end_caching(s);
 }
 
-// Nothing but the request itself has a say in how it is answered.
+// Returns whether nothing in the session's state changes how a lookup is answered. Then
+// answer_lookups can leave out all checks between two requests.
 static bool is_plain(const struct session *s)
 {
     return s->transaction == NULL && s->subscriptions == NULL && s->reply_mode == REPLY_ON &&
@@ -373,9 +387,9 @@ static bool is_plain(const struct session *s)
            s->service->paused_until == 0 && !s->service->batch.uncertain;
 }
 
-// Answers requests of keys at the front of `in` that were read ahead, and with that checked, up to
-// the first other one; the bytes done with. They change nothing of a session that is plain, so
-// between them there is less to look at.
+// The fast path. Answers requests at the front of `in` that have keys in the batch, up to the first
+// other request. Returns their bytes. batch_read has checked these requests, and they change
+// nothing in the state of a plain session (is_plain).
 static size_t answer_lookups(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
@@ -404,8 +418,9 @@ static size_t answer_lookups(struct session *s, struct bytes in)
     return done;
 }
 
-// Answers the next request in `in`, or in the transaction that is executed; how many bytes of `in`
-// are done with.
+// Answers the next request, of the transaction if EXEC is in progress, otherwise of `in`. On the
+// fast path, answers several. Returns how many bytes of `in` are answered. `discarded` takes
+// replies that the client does not want.
 static size_t answer_next(struct session *s, struct bytes in, struct output *discarded,
                           bool *partial)
 {
@@ -426,7 +441,7 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *dis
     if (s->reply.errors > 0)
         count_errors(s);
     if (silent) {
-        // Output that nobody gets fills nothing that would end the turn.
+        // Discarded replies never fill the output, so they count as work, which ends the turn.
         session_charge(s, output_pending(discarded) / SILENT_BYTES_PER_WORK);
         output_take(discarded, output_pending(discarded));
     }
@@ -438,7 +453,8 @@ static size_t answer_next(struct session *s, struct bytes in, struct output *dis
     return executing ? 0 : done;
 }
 
-// Answers requests until something stops it; how many bytes of `in` are done with.
+// Answers requests until the session must stop, and sets `*status` to the reason. Returns how many
+// bytes of `in` are answered.
 static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
 {
     struct output discarded = {0};
@@ -479,7 +495,8 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
         result.status = FEED_CLOSE;
     if (!at_boundary(s))
         keep_snapshot(s);
-    // Large values fill the output long before all that could be read ahead is answered.
+    // Large values fill the output before all requests read ahead are answered. The keys of the
+    // others were looked up in vain, so the next turn reads fewer requests ahead.
     unsigned done = SESSION_TURN_WORK - s->turn.work_left;
     bool full = result.status == FEED_OUTPUT_FULL;
     s->ahead_limit = full && done < AHEAD_MIN ? AHEAD_MIN : full ? done : SESSION_TURN_WORK;

@@ -1,11 +1,13 @@
-// Damage is noticed by comparing numbers: the damage of the dataset when reading began with that
-// when it ended. A command that reads keys in order is tried again when the index file was written
-// to and is sound all the same, as when another server has noted something in its header.
+// The dataset counts the damage that it has found. A session compares the count before reading with
+// the count after it.
+//
+// A command that reads keys in order needs an index that stayed the same. If somebody has written
+// to the index file, the command is tried again: another server may have changed only the header.
 #include "serve/integrity.h"
 
 #include "data/uuid_text.h"
 
-enum { TRIES_MAX = 4 };
+enum { TRIES_MAX = 4 }; // calls of a handler while others write to the index file
 
 static void refuse(struct session *s)
 {
@@ -24,11 +26,12 @@ static void refuse_command(struct session *s)
 enum command_result integrity_check_keys(struct session *s, const struct resp_request *r)
 {
     const struct command *c = s->request.running->command;
-    // Where the table cannot say which arguments are keys, any may be.
-    bool all = (c->flags & ORDERED) != 0 ||
-               (c->keys.first == 0 && c->key_specs != NULL && (c->flags & READONLY) != 0);
+    // A command is refused without a look at its keys if it needs all keys, or if its row does not
+    // say which arguments are keys.
+    bool refused = (c->flags & ORDERED) != 0 ||
+                   (c->keys.first == 0 && c->key_specs != NULL && (c->flags & READONLY) != 0);
     uint32_t count = command_keys(c, r->argc);
-    for (; !all && s->request.checked < count; s->request.checked++) {
+    for (; !refused && s->request.checked < count; s->request.checked++) {
         uint32_t i = (uint32_t)c->keys.first + s->request.checked * (uint32_t)c->keys.step;
         struct span key = resp_arg(r, i);
         struct span value = {NULL, 0};
@@ -37,21 +40,21 @@ enum command_result integrity_check_keys(struct session *s, const struct resp_re
             return COMMAND_AGAIN;
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
             continue;
-        all = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
+        refused = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
         if (value.ptr != NULL) {
             enum lookup lookup = session_find_end(s, &value);
             if (lookup == LOOKUP_GOES_ON)
                 return COMMAND_AGAIN;
-            all |= lookup == LOOKUP_MISSED;
+            refused |= lookup == LOOKUP_MISSED;
         }
     }
-    if (all)
+    if (refused)
         refuse_command(s);
-    return all ? COMMAND_CLOSE : COMMAND_DONE;
+    return refused ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
-// What a command can be taken back to: its state before this turn. `collected` is a copy, because
-// the handler may write over the session's or release it; empty for a command that is not called
+// The state of a command before this turn, to which it can be restored. `collected` is a copy, as
+// the handler may overwrite or release the session's. It is empty for a command that is not tried
 // again.
 struct checkpoint {
     uint64_t cursor;

@@ -1,15 +1,16 @@
-// The way of a task: through all loops in the order of their numbers, and home.
+// A task visits the loops in the order of their numbers, modulo their count, and returns to its
+// home.
 #include "serve/loop_task.h"
 
 #include <stdlib.h>
 
-static void pass_on(struct loop_task *t, unsigned number)
+static void post(struct loop_task *t, unsigned number)
 {
     t->router->post(t->router->context, number, t);
 }
 
-// All loops have been visited.
-static void come_home(struct loop_task *t)
+// Ends the visits: all loops have done their part, and the task is in its home loop.
+static void finish(struct loop_task *t)
 {
     t->done = true;
     if (t->back != NULL)
@@ -18,15 +19,16 @@ static void come_home(struct loop_task *t)
         t->release(t);
 }
 
-// Visits `service`, the loop of that number. Returns true when all loops have been visited. False:
-// the task is on its way to another loop, or waits for this loop's next turn.
+// Does the part of `service`, the loop `number`. Returns true when all loops have done theirs and
+// this loop is the home. Otherwise the task has been sent to the next loop, or again to this one,
+// so that other work of the loop comes in between.
 static bool visit(struct loop_task *t, struct service *service, unsigned number)
 {
     const struct loop_router *router = t->router;
     while (!atomic_load_explicit(&t->abandoned, memory_order_relaxed) && !t->visit(t, service)) {
-        if (router->post == NULL) // no other loop could have a turn in between
+        if (router->post == NULL) // there is one loop, and nothing can send the task to it again
             continue;
-        pass_on(t, number);
+        post(t, number);
         return false;
     }
     t->cursor = 0;
@@ -34,7 +36,7 @@ static bool visit(struct loop_task *t, struct service *service, unsigned number)
         return true;
     unsigned next = t->hops == 0 ? t->home_number : (number + 1) % router->count;
     t->hops -= t->hops > 0;
-    pass_on(t, next);
+    post(t, next);
     return false;
 }
 
@@ -48,7 +50,7 @@ void loop_task_send(struct loop_task *t, const struct loop_router *router, struc
     t->cursor = 0;
     t->done = false;
     if (visit(t, home, number))
-        come_home(t);
+        finish(t);
 }
 
 void loop_task_begin_external(struct loop_task *t, const struct loop_router *router,
@@ -62,13 +64,14 @@ void loop_task_begin_external(struct loop_task *t, const struct loop_router *rou
 
 void loop_task_arrive(struct loop_task *t, struct service *service, unsigned number)
 {
-    // Home again: either back from the last loop, or for more of its own part.
+    // In the home loop, the task is back when no hops are left. Otherwise its part in this loop was
+    // not finished in the last turn.
     bool returned = t->external || (service == t->home && t->hops == 0 && t->router->count > 1);
     if (!returned && !visit(t, service, number))
         return;
     struct session *waiter = t->waiter;
     void (*arrived)(struct session *) = t->arrived;
-    come_home(t);
+    finish(t);
     if (waiter != NULL)
         arrived(waiter);
 }

@@ -1,4 +1,4 @@
-// What is remembered of reloads, behind a lock.
+// The history of reloads. Each function takes the lock for a few assignments.
 #include "serve/reload.h"
 
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-// Setting up what sessions share, and summing what their loops have counted.
+// Initialises what sessions share, replaces a loop's snapshot, and sums the counters of all loops.
 #include "serve/service.h"
 
 #include <assert.h>
@@ -33,7 +33,7 @@ void service_group_init(struct service_group *group, const struct settings *sett
     if (settings->requirepass != NULL)
         service_group_set_password(group, settings->requirepass);
     command_index_init(&group->commands, commands);
-    // The id tells one run from the next in dashboards; nothing secret hangs on it.
+    // Dashboards use the id to see a restart. It need not be secret, so a failure is ignored.
     ssize_t got = getrandom(random, sizeof random, GRND_NONBLOCK);
     (void)got;
     for (unsigned i = 0; i < RUN_ID_LEN; i++)
@@ -63,7 +63,8 @@ bool service_group_set_password(struct service_group *group, const char *passwor
     return differs;
 }
 
-// Takes as long wherever the first difference is, so that it cannot be found by trying.
+// Compares all bytes, wherever the first difference is. Otherwise a client could measure how many
+// bytes of its guess were right.
 bool service_group_is_password(struct service_group *group, struct span given)
 {
     pthread_mutex_lock(&group->password_lock);
@@ -90,7 +91,7 @@ void service_init(struct service *service, struct service_group *group)
     link_move_last(&service->snapshots, &service->first_snapshot.link);
     service->snapshot = &service->first_snapshot;
     service->commands = &group->commands;
-    // Where the system has none to give, each start has its own numbers still.
+    // If the system has no random bytes yet, the clock makes the numbers of each start differ.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
     service->histograms.enabled = &group->runtime.latency_tracking;

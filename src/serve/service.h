@@ -1,6 +1,7 @@
-// What sessions share: with those of their own loop a service, which holds what that loop's thread
-// writes (counters, references); with those of all loops a group, which is constant once they run
-// but for what an operator changes or asks to be watched.
+// What sessions share. The sessions of one loop share a service, which holds the counters and
+// references that the thread of the loop writes. The services of all loops share a group. The group
+// is constant while the loops run, except for the runtime settings, the password, and what an
+// operator observes (slow log, latency events, reloads).
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
 
@@ -29,184 +30,199 @@
 struct dataset;
 struct session;
 
-// How many older datasets a loop keeps for who still reads them.
+// How many older snapshots a loop keeps for clients that still read them.
 enum { OLDER_SNAPSHOTS_MAX = 16 };
 
-enum { RUN_ID_LEN = 40, SERVICES_MAX = SETTINGS_THREADS_MAX, CLIENT_ADDRESS_TEXT = 144 };
+enum {
+    RUN_ID_LEN = 40,                     // hexadecimal digits
+    SERVICES_MAX = SETTINGS_THREADS_MAX, // one service for each event loop
+    CLIENT_ADDRESS_TEXT = 144,           // bytes of an address as text, with its NUL
+};
 
-// What an operator asked to be watched. Any thread may use any of it: the parts have locks of their
-// own, and `lock` is for the rest. On lines of its own, as it is written while the loops run; but
-// no request writes to it, only one that was slow.
+// What an operator observes. Any thread may use it: the first three parts have locks of their own.
+// It is written while the loops run, so it has cache lines of its own. Only slow requests and
+// administrative commands write to it.
 struct observation {
     struct slow_log slow_log;
     struct latency_events latency;
     struct reload_history reloads;
-    pthread_mutex_t lock;
-    struct percentiles percentiles; // that INFO latencystats tells
-    // The counters of all loops as they were when they were last reset, which each loop goes on
-    // counting from; atomic, without the lock. And how often the histograms were emptied.
+    pthread_mutex_t lock;           // guards `percentiles`
+    struct percentiles percentiles; // percentiles that INFO latencystats shows
+    // The sums of all loops' counters at their last reset. INFO subtracts them, so that no other
+    // thread writes to a loop's counters. Read and written atomically, without the lock.
     struct stats baseline;
-    atomic_uint histogram_resets;
+    atomic_uint histogram_resets; // how often the histograms have been emptied
 };
 
-// The services of all loops and what they have in common.
+// The services of all loops, and what they have in common. Of the functions, the caller sets those
+// that it has; the others are NULL.
 struct service_group {
     const struct settings *settings;
     struct dataset *dataset;
     struct command_index commands;
-    struct service *services[SERVICES_MAX]; // one a loop, in the order of their loops
+    struct service *services[SERVICES_MAX]; // one for each loop, in the order of the loops
     unsigned count;
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
-    uint64_t started_ns;         // monotonic
-    uint64_t memory_allowed;     // bytes, of this process
-    // Asks the program to stop, for SHUTDOWN; any loop's thread may call it.
+    uint64_t started_ns;         // monotonic time
+    uint64_t memory_allowed;     // bytes of memory that this process may use
+    // Asks the program to stop, for SHUTDOWN. Any loop's thread calls it.
     void (*stop)(void *context);
     void *stop_context;
-    struct loop_router router; // its count is that of the services
-    // Has the dataset replaced, for STELE.RELOAD; any loop's thread may call it. It brings the
-    // task of the request home when it is done, or NULL: cannot be.
+    struct loop_router router; // router.count is the number of services
+    // Asks for a reload, for STELE.RELOAD. Any loop's thread calls it. It posts the request's task
+    // to its home loop when the reload has ended. NULL: reloading is not possible.
     void (*reload)(void *context, struct reload_request *request);
     void *reload_context;
-    // Told that a client was refused an administrative command, by any loop's thread; or NULL.
+    // Called when an administrative command was refused to a client. Any loop's thread calls it.
     void (*refused)(const struct session *s, const struct command_entry *entry);
-    // Called after `runtime` has changed, by any loop's thread; or NULL.
+    // Called after `runtime` has changed. Any loop's thread calls it.
     void (*settings_changed)(void *context);
     void *settings_context;
-    _Alignas(MEMORY_LINE) struct runtime_settings runtime; // of `settings` at first; any thread
-    _Alignas(MEMORY_LINE) pthread_mutex_t password_lock;   // taken by AUTH and HELLO
-    char password[PASSWORD_MAX + 1]; // guarded by it; of no meaning where `requirepass` is NULL
+    // The present values of the runtime settings. Any thread may read and write them.
+    _Alignas(MEMORY_LINE) struct runtime_settings runtime;
+    // AUTH and HELLO take the lock, which guards `password`.
+    _Alignas(MEMORY_LINE) pthread_mutex_t password_lock;
+    char password[PASSWORD_MAX + 1]; // not used when settings->requirepass is NULL
     _Alignas(MEMORY_LINE) struct observation observation;
 };
 
-// What the owner of the connections knows of one.
+// What the owner of a connection knows about it.
 struct client_facts {
-    char address[CLIENT_ADDRESS_TEXT]; // "127.0.0.1:41234", or "/path:0" of a unix socket
+    char address[CLIENT_ADDRESS_TEXT]; // "127.0.0.1:41234", or "/path:0" for a unix socket
     char local_address[CLIENT_ADDRESS_TEXT];
     int fd;
-    uint64_t active_ns;  // of the last byte read or written, monotonic
-    size_t input;        // bytes that wait to be answered
-    size_t input_memory; // what they take
-    size_t output;       // bytes that wait to be sent
-    size_t output_memory;
-    size_t memory; // of the connection itself
-    bool reading;  // what it waits for
-    bool writing;
+    uint64_t active_ns;   // monotonic time of the last byte read or written
+    size_t input;         // bytes received and not yet answered
+    size_t input_memory;  // bytes of memory for them
+    size_t output;        // bytes of replies not yet sent
+    size_t output_memory; // bytes of memory for them
+    size_t memory;        // bytes of memory for the connection itself
+    bool reading;         // it waits for input
+    bool writing;         // it waits until the client takes more output
 };
 
-// How sessions reach the owner of their connections; NULL: not at all.
+// How sessions call the owner of their connections, in the loop's thread. Each may be NULL.
 struct client_owner {
-    void (*wake)(struct session *s); // to feed it, or close it when it is killed
+    // Asks the owner to feed the session soon, or to close it if it is killed.
+    void (*wake)(struct session *s);
     void (*describe)(const struct session *s, struct client_facts *facts);
-    void (*memory_grown)(struct session *s); // holds more, though it has no turn
+    // Reports that the session's memory has grown outside session_feed.
+    void (*memory_grown)(struct session *s);
 };
 
-// One loop's. Only its thread touches it, but for reading the counters.
+// What the sessions of one loop share. Only the thread of the loop touches it. Any thread may read
+// the counters.
 struct service {
     struct service_group *group;
-    unsigned number;            // in the group
-    struct link sessions;       // in the order of their ids
-    struct session_table table; // the same by their ids
+    unsigned number;            // index in the group
+    struct link sessions;       // all sessions in the order of their ids
+    struct session_table table; // all sessions by their ids
     struct client_owner owner;
-    uint64_t paused_until;           // by CLIENT PAUSE: monotonic ns; 0: not paused
-    const struct settings *settings; // these three are the group's
-    struct dataset *dataset;
-    const struct command_index *commands;
-    struct link snapshots;          // that are held by something, the oldest first
-    struct snapshot *snapshot;      // of the dataset; what begins now sees it
-    struct snapshot first_snapshot; // of the one the loop began with
-    struct snapshot *next_snapshot; // prepared, or NULL
+    uint64_t paused_until;                // monotonic ns at which CLIENT PAUSE ends; 0: not paused
+    const struct settings *settings;      // the group's
+    struct dataset *dataset;              // the dataset of `snapshot`
+    const struct command_index *commands; // the group's
+    struct link snapshots;                // all snapshots that have references, the oldest first
+    struct snapshot *snapshot;      // the newest snapshot, which new commands read; a reference
+    struct snapshot first_snapshot; // the snapshot that the loop started with
+    struct snapshot *next_snapshot; // prepared by service_prepare; otherwise NULL
     uint64_t random_state;
-    struct counter
-        generation; // of the snapshot: how often the data has been replaced; any thread reads
+    struct counter generation; // how often the data has been replaced; as in `snapshot`
     struct stats stats;
-    struct timing timing; // flushed by the caller of the sessions at the end of a turn
+    struct timing timing; // the loop flushes it at the end of a turn
     struct histogram_table histograms;
     struct rate rate;
     struct batch batch;
 };
 
-// An empty group that knows the commands of `commands`, lists of rows ending with NULL. The caller
-// fills in the functions. All arguments must outlive the group.
+// Initialises a group without services. `commands` is a list of lists of rows that ends with NULL.
+// The caller sets the functions. All arguments must outlive the group.
 void service_group_init(struct service_group *group, const struct settings *settings,
                         struct dataset *dataset, const struct command *const *commands);
 
-// Has clients give another password from here on, of PASSWORD_MAX bytes at most; those who have
-// given one stay. Any thread may call it. Whether it differs from the one before. For a group whose
-// `requirepass` is not NULL.
+// Replaces the password, for a group whose settings have a `requirepass`. `password` has at most
+// PASSWORD_MAX bytes. Clients that have authenticated stay so. Returns whether the new password
+// differs from the old one. Any thread may call this.
 bool service_group_set_password(struct service_group *group, const char *password);
 
-// Whether that is the password, in a time that tells nothing of it.
+// Returns whether `given` is the password. The time that this takes does not depend on how much of
+// `given` is right. Any thread may call this.
 bool service_group_is_password(struct service_group *group, struct span given);
 
-// Adds a service to the group (SERVICES_MAX at most): one at a time, before any session runs. Both
-// must stay where they are.
+// Initialises a service and adds it to the group, which takes at most SERVICES_MAX. Call it for one
+// service after the other, before any session runs. Neither struct may move after that.
 void service_init(struct service *service, struct service_group *group);
 
-// Replacing the dataset, in the loop's thread, between two turns. It takes two steps, as either all
-// loops go on with the new one or none: each takes the memory it needs, for which it may be too
-// short (false), and then goes on, which cannot fail, or forgets it.
+// The first step of replacing the dataset: allocates the snapshot of `dataset`. Returns false when
+// memory is short. There are two steps, so that either all loops switch to the new dataset or none:
+// when service_prepare has succeeded in every loop, service_publish cannot fail. Both are called in
+// the loop's thread between two turns.
 bool service_prepare(struct service *service, struct dataset *dataset);
 
-// Has the loop answer from what was prepared from here on; what is not finished goes on with the
-// old one. The caller then wakes the clients that track (session_wake_trackers).
+// The second step: new commands read the prepared snapshot from now on. Unfinished commands
+// continue with the old one. The caller must then call session_wake_trackers.
 void service_publish(struct service *service);
 
-// How often the data has been replaced, for who sees `snapshot`: a loop that has gone on counts as
-// not having done so until the last one has, so that who hears a number finds that data in every
+// Takes back service_prepare when another loop's has failed. Does nothing without a prepared
+// snapshot.
+void service_discard_prepared(struct service *service);
+
+// Returns how often the data has been replaced in all loops, for a reader of `snapshot`. The
+// slowest loop counts. So a client that reads this number finds at least that generation in every
 // loop.
 uint64_t service_generation(const struct service *service, const struct snapshot *snapshot);
 
-// The number of the oldest snapshot that may still be held: who holds an older one is to be closed.
-// 0: none is as old.
+// Returns the number of the oldest snapshot that clients may keep. The caller closes clients that
+// keep an older one. Returns 0 when there is no older one.
 uint64_t service_oldest_snapshot(const struct service *service);
 
-// Drops what was prepared, if anything was.
-void service_discard_prepared(struct service *service);
-
-// Compares the files of the loop's dataset with what they were, and has what is new logged
-// (dataset_check): every second or so, in one loop's thread. True when the index may be spoiled, or
-// the data file was written to or touched: the publisher then finds out.
+// Checks whether the files of the loop's dataset have changed, and logs new findings
+// (dataset_check). Called about once a second in the thread of one loop. Returns true when the
+// index may be damaged or the data file was written to or touched; the publisher then examines
+// them.
 bool service_check_dataset(struct service *service);
 
-// Frees what was logged. The services are gone, or about to be used no more.
+// Frees the logs and locks of the group. No session of its services may run any more.
 void service_group_release(struct service_group *group);
 
-// Gives back the dataset. Nothing may be borrowed any more.
+// Frees what the service holds and drops its reference to the dataset. No session may be left, and
+// no output may borrow from the dataset.
 void service_release(struct service *service);
 
-// The version of Redis that we announce.
+// Returns the version of Redis that HELLO and INFO announce.
 const char *service_redis_version(const struct service *service);
 
-// A number below `limit`, which is at least 1, for RANDOMKEY. (Reduced by multiplication, as Lemire
-// does.)
+// Returns a random number below `limit`, which is at least 1. (Reduced by multiplication, after
+// Lemire.)
 uint64_t service_random(struct service *service, uint64_t limit);
 
-// The sum over all loops of the counter that stands at `offset` in struct stats, since it was last
-// reset.
+// Returns the sum of one counter over all loops since its last reset. `offset` is the counter's
+// offset in struct stats.
 uint64_t service_total(const struct service *service, size_t offset);
 
-// Makes the totals of the `count` counters from `offset` on 0.
+// Resets the totals of `count` counters, from `offset` in struct stats on, to 0.
 void service_reset(struct service *service, size_t offset, size_t count);
 
-// Counts a write that is refused, by what it would have done.
+// Counts a refused write command, as a deletion or as another write.
 void service_count_refused(struct service *service, const struct command *c);
 
-// The most bytes that all clients may hold together (maxmemory-clients); UINT64_MAX: no limit.
+// Returns the most bytes of memory that all clients may take together (maxmemory-clients).
+// UINT64_MAX: no limit.
 uint64_t service_clients_memory_max(const struct service *service);
 
-// How many bytes more they may come to hold; 0 where there is no limit to keep room for. Any thread
-// may ask.
+// Returns how many more bytes the clients may take before they reach that limit. Returns 0 when
+// there is no limit, or it is exceeded. Any thread may call this.
 uint64_t service_clients_memory_left(const struct service *service);
 
-// Settles the service's timing, and notes what is seen by that: how much is done in what time, and
-// when what was answered together took longer than latency-monitor-threshold.
+// Flushes the service's timing (timing_flush), adds the result to the rates, and adds a latency
+// event when the time since the last flush exceeds latency-monitor-threshold.
 void service_flush_timing(struct service *service);
 
-// The percentiles that INFO latencystats tells.
+// Returns the percentiles that INFO latencystats shows. Any thread may call this.
 struct percentiles service_percentiles(const struct service *service);
 
-// Sums the durations of a command's calls over all loops; in how many of them there are any, which
-// is what it costs: some KiB of counters each.
+// Sums the histograms of a command over all loops. Returns how many loops have one. Reading each
+// costs some KiB of counters.
 unsigned service_histogram(const struct service *service, unsigned number,
                            struct histogram_sum *sum);
 

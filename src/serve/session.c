@@ -1,5 +1,5 @@
-// The state of one client's conversation, and everything that handlers and the engine do with it
-// alike: lookups, waiting, messages, and the parts that a session owns.
+// The state of one client's conversation, and what both handlers and serve/ do with it: lookups,
+// waiting for tasks, messages, and the parts that a session owns.
 #include "serve/session.h"
 
 #include <assert.h>
@@ -12,7 +12,8 @@
 #include "serve/transaction.h"
 #include "serve/watch.h"
 
-enum { BYTES_PER_WORK = 4096 }; // of a value whose end is searched, in the time of a lookup
+// Bytes of a value that are searched for its end in the time of one lookup.
+enum { BYTES_PER_WORK = 4096 };
 
 void session_init(struct session *s, struct service *service, uint64_t id, bool local)
 {
@@ -140,7 +141,7 @@ void session_release(struct session *s)
     *s = (struct session){0};
 }
 
-// Bytes that a text takes, with what the allocator notes beside it.
+// Returns the bytes of memory of a text, with the allocator's header.
 static size_t text_memory(const char *text)
 {
     return text != NULL ? strlen(text) + 1 + sizeof(size_t) : 0;
@@ -181,7 +182,7 @@ static bool count_lookup(struct session *s, bool found)
     return found;
 }
 
-// Looks up keys of the running command from argument `i` on.
+// Looks up the next keys of the running command, from argument `i` on, into the batch's chunk.
 static void look_up_chunk(struct session *s, const struct resp_request *r, uint32_t i)
 {
     const struct command *command = s->request.running->command;
@@ -201,11 +202,11 @@ void session_revoke_reply(struct session *s)
     if (s->integrity.revocable)
         s->integrity.revoked = true;
     else
-        s->killed = true; // its command may have written some of its reply
+        s->killed = true; // a part of the reply may have been written
 }
 
-// Looks argument `i` up once more, alone, as damage may hide keys of those looked up with it.
-// Returns the offset of its line, or DATASET_NO_OFFSET.
+// Looks up argument `i` by itself, after a lookup of many keys whose result is uncertain. Revokes
+// the reply if damage may hide this key. Returns the offset of its line, or DATASET_NO_OFFSET.
 static __attribute__((noinline)) uint64_t find_again(struct session *s,
                                                      const struct resp_request *r, uint32_t i)
 {
@@ -232,8 +233,9 @@ static uint64_t offset_of(struct session *s, const struct resp_request *r, uint3
                                                                       : offset;
 }
 
-// Goes on looking for the end of a value of which the first part has none. False when it has not
-// been found in this turn. One of which a part is lost gets a NULL `ptr`.
+// Continues the search for the end of a long value, where the last turn has stopped. Returns false
+// if the turn's work is used up before the end is found. Otherwise `value` is the whole value, or
+// its `ptr` is NULL because a part of it is lost.
 static bool find_end(struct session *s, struct span *value)
 {
     uint64_t snapshot = session_snapshot(s)->number;
@@ -278,8 +280,8 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
         return LOOKUP_FOUND;
     enum lookup lookup = session_find_end(s, value);
     if (lookup == LOOKUP_GOES_ON)
-        counter_sub(&s->service->stats.keyspace_hits, 1); // it is counted when it has been found
-    s->killed |= lookup == LOOKUP_MISSED;                 // the line was whole a moment ago
+        counter_sub(&s->service->stats.keyspace_hits, 1); // the last call counts it
+    s->killed |= lookup == LOOKUP_MISSED; // the key was found, so its value has just been lost
     return lookup;
 }
 
@@ -293,7 +295,7 @@ void session_push_output(struct session *s, struct output *message)
     if (!output_oom(message)) {
         session_push(s, buf_span(&message->owned));
     } else {
-        s->oom = true; // it would go on without what it was to be told
+        s->oom = true; // a client must not miss a message, so it is closed
         session_wake(s);
     }
     output_release(message);
@@ -372,13 +374,15 @@ void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]
 void session_kill(struct session *s)
 {
     s->killed = true;
-    // At once, so that clients who do not read cannot hold what a turn of PUBLISH would send them.
+    // Frees the messages at once. The connection closes later, and until then a turn of PUBLISH
+    // could fill the memory of many clients that do not read.
     buf_release(&s->pushes);
     s->pushes_delivered = 0;
     session_wake(s);
 }
 
-// What has been handed out makes room for others, when that moves no more bytes than have left.
+// Removes delivered messages from the front of the buffer, unless that would move more bytes than
+// it removes.
 static void remove_delivered(struct session *s)
 {
     if (s->pushes_delivered < s->pushes.len - s->pushes_delivered)
@@ -395,11 +399,11 @@ void session_push(struct session *s, struct span message)
 void session_push_parts(struct session *s, const struct span *parts, unsigned count)
 {
     size_t waiting = s->pushes.len - s->pushes_delivered;
-    if (s->killed || s->closing) // what waits already is still handed out
+    if (s->killed || s->closing) // messages that wait already are still delivered
         return;
     for (unsigned i = 0; i < count; i++)
         waiting += parts[i].len;
-    // Looked at before the message is copied, which may be longer than all that may wait.
+    // Checked before the message is copied, because it may be longer than the limit.
     if (waiting > SESSION_PUSHES_MAX) {
         counter_add(&s->service->stats.pushes_limit_hits, 1);
         session_kill(s);
@@ -451,9 +455,3 @@ void session_refuse_administering(struct session *s)
     session_report_refusal(s, s->request.running);
     resp_error(&s->reply, NO_PERMISSION, s->request.running->command->name);
 }
-
-// ---- damaged data -------------------------------------------------------------------------------
-//
-// What the data file has lost is found out while it is read, or right after it: a session that has
-// read meanwhile is killed, and nothing of what it was to be answered in that turn is sent. From
-// then on a command whose keys cannot be read is answered an error, before it begins.

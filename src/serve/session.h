@@ -1,7 +1,9 @@
-// One client's conversation: bytes in, bytes out. It knows no socket and no event loop, so
-// everything a client can say is tested as a function on memory.
+// One client's conversation: request bytes in, reply bytes out. A session knows no socket and no
+// event loop, so tests give it bytes in memory and compare the bytes that it returns.
 //
-// A session belongs to the thread of its service.
+// Only the thread of the session's service may touch it. Functions marked "For handlers" are for
+// the commands in commands/; the other functions are for serve/ and for the owner of the connection
+// in net/.
 #ifndef STELE_SERVE_SESSION_H
 #define STELE_SERVE_SESSION_H
 
@@ -14,24 +16,25 @@
 #include "serve/service.h"
 
 enum {
-    // A session stops producing replies while more than this many bytes wait to leave: it bounds
-    // what a client that does not read can cost. Reading goes on below the low mark.
+    // A session writes no further reply while this many bytes of output are waiting. This bounds
+    // the memory that a client which does not read can take. The owner feeds the session again when
+    // at most SESSION_OUTPUT_LOW bytes are waiting.
     SESSION_OUTPUT_HIGH = 256 * 1024,
     SESSION_OUTPUT_LOW = 64 * 1024,
-    // Commands and key lookups one call of session_feed may do, so that no client holds the loop:
-    // some 0.1 ms. What fits in a batch.
+    // Units of work (commands and key lookups) in one call of session_feed, about 0.1 ms. The limit
+    // lets other clients have their turn. It is as many as a batch holds.
     SESSION_TURN_WORK = 256,
-    // Bytes of an unfinished request that the caller keeps for a client (Redis's
-    // client-query-buffer-limit).
+    // Most bytes of an unfinished request that the owner keeps for a client, and most bytes of the
+    // requests in a transaction. Redis calls this limit client-query-buffer-limit.
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
-    // The same of one who has not authenticated, as in Redis.
+    // The same limit for a client that has not authenticated, as in Redis.
     SESSION_INPUT_UNAUTHENTICATED = 1024 * 1024,
-    // Out-of-band messages that may wait for a client that does not read: then it is closed. (It is
-    // 32 MiB in Redis's client-output-buffer-limit for subscribers.)
+    // Most bytes of messages that may wait for a client. A client that exceeds the limit is closed.
+    // (Redis's client-output-buffer-limit for subscribers is 32 MiB.)
     SESSION_PUSHES_MAX = 8 * 1024 * 1024,
-    // As much of them is handed out in a turn: what one write takes.
+    // Bytes of messages that one turn delivers: as many as one write sends.
     SESSION_PUSHES_TURN = 128 * 1024,
-    // Bytes of a client's own word that an error repeats, as in Redis.
+    // Bytes of a client's word that an error repeats, as in Redis.
     SESSION_ECHOED_MAX = 128,
 };
 
@@ -41,51 +44,52 @@ struct tracking;
 struct transaction;
 struct watch;
 
-// What has become of looking for a value.
+// The result of looking for a value.
 enum lookup {
-    LOOKUP_MISSED,
+    LOOKUP_MISSED, // there is no such value
     LOOKUP_FOUND,
-    // The value is long, and its end has not been found in this turn. The handler returns
-    // COMMAND_AGAIN before it writes anything that depends on the value, and asks again.
+    // The value is long, and this turn has not reached its end. The handler must return
+    // COMMAND_AGAIN before it writes anything that depends on the value, and look again when it is
+    // called the next time.
     LOOKUP_GOES_ON,
 };
 
-// What a client has said of replies (CLIENT REPLY): bits.
+// Which replies a client wants (CLIENT REPLY), as bits.
 enum reply_mode {
     REPLY_ON = 0,
     REPLY_OFF = 1,
-    REPLY_SKIP_NEXT = 2, // said so with the command at work
-    REPLY_SKIP = 4,      // not to the command at work
+    REPLY_SKIP_NEXT = 2, // the running command was CLIENT REPLY SKIP
+    REPLY_SKIP = 4,      // the running command gets no reply
 };
 
-// The caller places it. The fields are for the handlers in serve/; the caller may read `id`,
-// `killed`, `close_reason` and whether `pushes` wait.
+// The memory of the struct belongs to the owner of the connection, which may read all fields and
+// sets `created_ns`.
 struct session {
     // The client, from its beginning to its end.
     struct service *service;
-    struct link link;           // in the service's list, in the order of ids
+    struct link link;           // in the service's list, which is sorted by id
     struct session_entry entry; // in the service's table
-    uint64_t id;
-    uint64_t created_ns; // monotonic; set by the caller
-    char *name;          // NULL: none; these three are owned
-    char *lib_name;
-    char *lib_ver;
-    size_t texts_memory; // bytes that these three take
-    bool local;          // the client is on this machine: loopback or a unix socket
+    uint64_t id;                // as in CLIENT ID
+    uint64_t created_ns;        // monotonic time; set by the caller
+    char *name;                 // from CLIENT SETNAME, owned; NULL: none
+    char *lib_name;             // from CLIENT SETINFO, owned; NULL: none
+    char *lib_ver;              // from CLIENT SETINFO, owned; NULL: none
+    size_t texts_memory;        // bytes of these three texts
+    bool local;                 // the client is on this machine: loopback or a unix socket
     bool authenticated;
-    bool no_evict; // closed after others when clients hold too much
-    bool no_touch; // CLIENT NO-TOUCH, which has no effect here
+    bool no_evict; // CLIENT NO-EVICT: closed after all others when clients hold too much memory
+    bool no_touch; // CLIENT NO-TOUCH, which has no effect in Stele
 
     // The conversation.
-    struct resp_writer reply;         // writes to `turn.out`, or to nowhere
-    const struct command_entry *last; // the command named last, or NULL
-    unsigned reply_mode;
-    bool paused;              // the next request is read, and waits for the end of CLIENT PAUSE
-    bool waiting;             // the running handler has returned COMMAND_WAIT
-    bool killed;              // to be closed at once
-    bool closing;             // to be closed once the replies have left
-    bool oom;                 // memory was short
-    const char *close_reason; // why the session closed of its own accord, or NULL
+    struct resp_writer reply;         // writes to `turn.out`, or to an output that is discarded
+    const struct command_entry *last; // command of the last request; NULL: none, or unknown
+    unsigned reply_mode;              // bits of enum reply_mode
+    bool paused;              // the next request is complete and waits for the end of CLIENT PAUSE
+    bool waiting;             // the running handler has returned COMMAND_WAIT, or `paused` is set
+    bool killed;              // the owner must close the connection at once
+    bool closing;             // the owner must close the connection once all replies are sent
+    bool oom;                 // memory ran short, so the connection must be closed
+    const char *close_reason; // protocol of a client that speaks no RESP; otherwise NULL
 
     // The request at the front of the input, complete or not, and the command that answers it. A
     // handler may write `cursor`, `sum` and `collected`, which are 0 and empty at its first call.
@@ -93,212 +97,215 @@ struct session {
         struct resp_progress progress;
         struct resp_arg *args;
         size_t args_capacity;
-        const struct command_entry *running; // its reply is not finished; NULL: none
-        uint64_t cursor;                     // the handler's place in a long reply
-        uint64_t sum;                        // the handler's running result
-        struct buf collected;                // the handler's, until its reply is finished
-        uint64_t spent_ns; // by the command in earlier turns; 0: this is its first
+        const struct command_entry *running; // command whose reply is not finished; NULL: none
+        uint64_t cursor;      // where the handler continues a long reply; each handler defines it
+        uint64_t sum;         // an intermediate result of the handler
+        struct buf collected; // bytes that the handler keeps until its reply is finished
+        uint64_t spent_ns;    // time the command took in earlier turns; 0: this is its first turn
         struct {
-            uint32_t first;       // argument
-            uint32_t count;       // of arguments, in the steps of the command's row
-            uint32_t batch_index; // index in the batch of the first of them
-        } keys;                   // of the command that have been looked up
-        uint32_t checked;         // number of keys that integrity_check_keys has looked at
+            uint32_t first;       // index of the first of these arguments
+            uint32_t count;       // number of these arguments, in the steps of the command's row
+            uint32_t batch_index; // index of the first of these keys in the batch
+        } keys;                   // arguments of the command that have been looked up
+        uint32_t checked;         // number of keys that integrity_check_keys has checked
         bool replied;             // a part of the reply may have been written in an earlier turn
     } request;
 
-    // One call of session_feed. `ahead` is set before it, by session_read_ahead.
+    // One call of session_feed. session_read_ahead sets `ahead` before it.
     struct {
-        struct output *out; // NULL outside a feed
-        unsigned work_left;
-        size_t pushes_left; // bytes of messages that may still be handed out
+        struct output *out; // NULL outside session_feed
+        unsigned work_left; // units of work that this turn may still do
+        size_t pushes_left; // bytes of messages that this turn may still deliver
         struct {
-            unsigned next;
-            unsigned end;
-        } ahead; // the session's requests in the service's batch
+            unsigned next; // index of the first request not yet answered
+            unsigned end;  // index after the last request; 0: nothing was read ahead
+        } ahead;           // the session's requests in the service's batch
     } turn;
-    unsigned ahead_limit; // of requests read ahead; lowered when the last read-ahead was wasted
+    unsigned ahead_limit; // most requests to read ahead; lowered when the last ones were wasted
 
-    // The state of the data, compared when reading has ended (integrity.h).
+    // What the session knows about damage to the files of its dataset (integrity.h).
     struct {
-        unsigned damage; // of the dataset when the command, or the turn, began
-        bool reads;      // the dataset may have been read since
-        bool careful;    // there was damage, so keys are checked before a command
-        bool revocable;  // the reply of the running handler can be taken back
-        bool revoked;    // the reply of the running handler is to be taken back
+        unsigned damage; // damage of the dataset when the command, or the turn, began
+        bool reads;      // the session may have read the dataset since then
+        bool careful;    // `damage` is not 0, so keys are checked before a command runs
+        bool revocable;  // the reply of the running handler can be removed from the output
+        bool revoked;    // the reply of the running handler must be removed from the output
     } integrity;
 
-    // Parts that only some sessions have, owned.
-    struct snapshot *snapshot;           // of an unfinished command or EXEC; NULL: the loop's
-    struct loop_task *task;              // that the session waits for, or NULL
-    struct transaction *transaction;     // between MULTI and the end of EXEC; otherwise NULL
+    // Parts that only some sessions have. The session owns them.
+    struct snapshot *snapshot;           // kept for an unfinished command or EXEC; NULL: none
+    struct loop_task *task;              // task that the session waits for; NULL: none
+    struct transaction *transaction;     // from MULTI to the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
-    struct watch *watch;                 // the keys that WATCH has noted; NULL: none
-    uint64_t watched;                    // number of words given to WATCH
+    struct watch *watch;                 // state of the watched keys; NULL: none
+    uint64_t watched;                    // number of keys in WATCH commands, repeated ones counted
 
-    // The long value looked at last: the search for its end goes on in another turn.
+    // The long value that was searched last. A later turn continues the search for its end.
     struct {
-        const char *ptr;   // of the value; NULL: none
-        size_t len;        // bytes from there on without a newline
-        uint64_t snapshot; // number of the snapshot that holds it
+        const char *ptr;   // start of the value; NULL: none
+        size_t len;        // number of bytes from `ptr` on that have no newline
+        uint64_t snapshot; // number of the snapshot that holds the value
     } long_value;
-    // The place where the last SCAN is to go on, should the dataset be another by then.
+    // Where the next SCAN continues if the dataset has been replaced since the last one.
     struct {
-        uint64_t cursor;   // the one returned to the client; 0: none
-        uint64_t snapshot; // number of the snapshot it was answered from
-        struct uuid key;   // the next one
+        uint64_t cursor;   // cursor that the last SCAN returned; 0: none
+        uint64_t snapshot; // number of the snapshot that the last SCAN read
+        struct uuid key;   // first key that the last SCAN did not return
     } scanned;
 
-    // Messages that wait for the next command boundary.
+    // Messages that wait until they may stand between two replies.
     struct buf pushes;
-    size_t pushes_delivered; // bytes of `pushes` that have been handed out, perhaps half a message
+    size_t pushes_delivered; // bytes of `pushes` already in the output; may end inside a message
 };
 
-// Starts a conversation with the client that CLIENT ID calls `id`.
+// Starts a conversation with a new client. `id` must be higher than the ids of all sessions of the
+// service. `local` says that the client is on this machine.
 void session_init(struct session *s, struct service *service, uint64_t id, bool local);
 
-// The session is over, or killed, and not at work: it gives back what it holds of requests, replies
-// and messages. What is left is found by others as before.
+// Frees the memory for requests, replies and messages. For a session that will be closed and is not
+// inside session_feed. Other clients still find the session, as in CLIENT LIST.
 void session_shed(struct session *s);
 
-// Nobody finds the session any more, to tell of it or to send it something, and it has shed what
-// it holds: all that is left is to release it.
+// Removes the session from all lists, so that no other client finds it or sends it a message, and
+// frees as session_shed does. After this, only session_release may be called.
 void session_leave(struct session *s);
 
-// Frees what the session holds.
+// Frees everything that the session holds. A zeroed session is allowed.
 void session_release(struct session *s);
 
-// Memory ran short for this client: replies are missing from `out`.
+// Returns whether memory ran short for this client. Replies are then missing from `out`.
 bool session_oom(const struct session *s, const struct output *out);
 
-// Adds an out-of-band message, already in the client's protocol: the next session_feed delivers it,
-// between two replies, never within one nor within those of an EXEC. What is long leaves in several
-// turns, with no reply in between. The session is woken for that. One that does not read is killed
-// when it would be more than SESSION_PUSHES_MAX bytes that wait.
+// Adds a message (pub/sub, invalidation), which must be in the client's protocol, and wakes the
+// session. The next session_feed delivers it between two replies, never inside a reply or among
+// those of an EXEC. A long message leaves in several turns, with no reply in between. Kills the
+// session instead when more than SESSION_PUSHES_MAX bytes would be waiting.
 void session_push(struct session *s, struct span message);
 
-// The same of a message that stands in `count` parts.
+// The same for a message that consists of `count` parts.
 void session_push_parts(struct session *s, const struct span *parts, unsigned count);
 
-// What the owner of the connection knows of the client.
-void session_describe(const struct session *s, struct client_facts *facts);
-
-// Where the client is, as CLIENT LIST has it.
-void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
-
-// Where it has reached us.
-void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
-
-// The same of a message that was written to an output of its own, which is released.
+// The same for a message in an output of its own, without borrowed segments. Releases the output.
 void session_push_output(struct session *s, struct output *message);
 
-// The sessions of a loop in the order of their ids: the first whose id is higher than `id`, and the
-// one behind `s`. NULL: none.
+// Sets `facts` to what the owner of the connection knows about it.
+void session_describe(const struct session *s, struct client_facts *facts);
+
+// Writes the client's address, as CLIENT LIST shows it.
+void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
+
+// Writes the address of ours that the client has connected to.
+void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
+
+// Returns the first session of the loop whose id is higher than `id`. NULL: there is none.
 struct session *session_after(const struct service *service, uint64_t id);
+
+// Returns the session after `s` in the order of ids. NULL: there is none.
 struct session *session_next(const struct session *s);
 
-// The one of that id, or NULL.
+// Returns the session of the loop with this id, or NULL.
 struct session *session_find(const struct service *service, uint64_t id);
 
-// The dataset of the service has been replaced: wakes each client that tracks, so that its next
-// session_feed tells it. In the loop's thread.
+// Wakes each client that uses CLIENT TRACKING, so that its next session_feed reports that the
+// dataset of the service has been replaced.
 void session_wake_trackers(const struct service *service);
 
-// Ends CLIENT PAUSE, also a pause whose time is over: wakes the clients that wait for its end. In
-// the loop's thread.
+// Ends CLIENT PAUSE, whether or not its time is over, and wakes the clients that wait for its end.
 void session_end_pause(struct service *service);
 
-// Has the owner feed the session soon, with empty input if there is none.
+// Asks the owner to feed the session soon, with empty input if there is none.
 void session_wake(struct session *s);
 
-// Has the owner close the connection, without what it was still to be sent.
+// Asks the owner to close the connection at once, without sending the output that still waits.
 void session_kill(struct session *s);
 
-// Bytes of an unfinished request that the caller keeps for this client.
+// Returns the most bytes of an unfinished request that the owner keeps for this client.
 static inline size_t session_input_max(const struct session *s)
 {
     return s->authenticated ? SESSION_INPUT_MAX : SESSION_INPUT_UNAUTHENTICATED;
 }
 
-// Whether the client may be closed for being silent: not one who waits for messages, or for us.
+// Returns whether the client may be closed for being idle. A client that waits for messages or for
+// the server is not idle.
 static inline bool session_may_idle_out(const struct session *s)
 {
     return s->closing || (s->subscriptions == NULL && !s->waiting && !s->paused);
 }
 
-// For handlers: what stands behind this request is not what comes next, or is to be read in another
-// way than it has been.
+// For handlers: discards the requests that were read ahead after this one. They must be parsed
+// again, because other bytes come first (EXEC) or other limits hold (RESET).
 static inline void session_reread_rest(struct session *s)
 {
     s->turn.ahead.end = s->turn.ahead.next;
 }
 
-// For handlers: sends the task through all loops; the session waits for it. A session has one task
-// at a time. session_task returns it when it is back, perhaps at once.
+// For handlers: sends a task through all loops and makes the session wait for it. A session has one
+// task at a time. The task may be done when this returns: session_task says so.
 void session_await(struct session *s, struct loop_task *t);
 
 // For handlers: the same for a task that visits no loop (loop_task_begin_external).
 void session_await_external(struct session *s, struct loop_task *t);
 
-// For handlers: the session's task when it is done. NULL: it is still on its way, and the handler
-// must return COMMAND_WAIT.
+// For handlers: returns the session's task when it is done. Returns NULL while it is not; the
+// handler must then return COMMAND_WAIT.
 struct loop_task *session_task(const struct session *s);
 
-// For handlers: the answer has been used. Also when the session ends, wherever its task is.
+// For handlers: gives up the session's task when its result has been used. May be called at any
+// time, also without a task.
 void session_end_task(struct session *s);
 
-// Bytes that the session holds of its own, besides the struct: what it keeps of a request, and for
-// the client.
+// Returns the bytes of memory that the session owns, without the struct itself.
 size_t session_memory(const struct session *s);
 
-// For handlers: takes one unit of this turn's work. False when the handler must return
-// COMMAND_AGAIN instead, because the turn's work is done or the output is full.
+// For handlers: takes one unit of this turn's work. Returns false when the turn's work is used up
+// or the output is full; the handler must then return COMMAND_AGAIN.
 bool session_may_go_on(struct session *s);
 
-// For handlers: whether the output has room for another reply.
+// For handlers: returns whether the output has room for another reply.
 static inline bool session_has_room(const struct session *s)
 {
     return output_pending(s->reply.out) < SESSION_OUTPUT_HIGH;
 }
 
-// For handlers: takes as many units more (or all that are left), for work that is not bounded
-// otherwise. A unit is about the time of a lookup, 0.2 µs.
+// For handlers: takes `units` of this turn's work, or all that is left. For work whose amount is
+// known only when it is done. A unit is about the time of one lookup, 0.2 µs.
 void session_charge(struct session *s, uint64_t units);
 
-// For handlers: the snapshot that the command at work has from its beginning to its end, and those
-// of a transaction all; and its dataset.
+// For handlers: returns the snapshot that the running command reads. It stays the same until the
+// command, or the whole transaction, has ended.
 static inline struct snapshot *session_snapshot(const struct session *s)
 {
     return s->snapshot != NULL ? s->snapshot : s->service->snapshot;
 }
 
+// For handlers: returns the dataset of session_snapshot.
 static inline struct dataset *session_dataset(const struct session *s)
 {
     return session_snapshot(s)->dataset;
 }
 
-// For handlers: looks for the value stored under argument `i`, a key, which is counted as a hit or
-// a miss. A key that is no UUID is missed. One that can suddenly not be read is missed too, and the
-// session is then killed rather than answered. When the keys of the request have not been looked up
-// ahead, those from `i` on are, some at a time, as the command's row says which arguments are keys.
-// `value` is set when LOOKUP_FOUND is returned.
+// For handlers: looks up the key in argument `i` and counts a hit or a miss. Sets `value` when it
+// returns LOOKUP_FOUND. A word that is no UUID is a miss. A value that can no longer be read is a
+// miss too, and the session is killed, because the miss would be a wrong reply. If the batch does
+// not hold the key, up to BATCH_CHUNK keys of the request are looked up together, from `i` on.
 enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                             struct span *value);
 
-// For handlers: the value at that place of the session's dataset (dataset_offset_at). Nothing is
-// counted, and one that cannot be read is merely missed.
+// For handlers: reads the value of the line at `offset` in the session's dataset
+// (dataset_offset_at). Counts neither hit nor miss. Returns LOOKUP_MISSED when the value cannot be
+// read; the session is not killed.
 enum lookup session_value(struct session *s, uint64_t offset, struct span *value);
 
-// Finds the end of a value of which only the first part is known to have none: it is long, or
-// cannot be read. The results are those of session_value.
+// Completes a value that dataset_value_part has returned: finds its end when it is longer than that
+// part. Returns LOOKUP_MISSED when the value cannot be read.
 enum lookup session_find_end(struct session *s, struct span *value);
 
-// For handlers that look up a key: a key that was not found may exist, as the index is damaged. The
-// command's reply is then taken back (integrity.h).
+// For handlers: reports that a key which was not found may exist, because the index is damaged. The
+// running command's reply is then replaced by an error (integrity.h).
 void session_revoke_reply(struct session *s);
 
-// Forgets the requests that were read ahead, which ends the session's part of the batch.
+// Forgets the requests that were read ahead. The last session to do so empties the batch.
 static inline void session_forget_ahead(struct session *s)
 {
     if (s->turn.ahead.end == 0)
@@ -310,46 +317,49 @@ static inline void session_forget_ahead(struct session *s)
         batch_clear(batch);
 }
 
-// Gives back the snapshot that the session has kept, if any.
+// Drops the session's reference to the snapshot that it has kept, if any.
 void session_drop_snapshot(struct session *s);
 
-// For handlers: whether there is a value under argument `i`, counted in the same way.
+// For handlers: returns whether the key in argument `i` exists. Counts a hit or a miss.
 bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
 
-// Whether an option that allows commands to nobody, local clients or all allows them to this one.
+// Returns whether an option with the values no, local and yes allows this client something.
 bool session_is_allowed(const struct session *s, enum enable_command allowed);
 
-// For handlers of commands that are administrative in part: whether this client may do that part,
-// and the answer to one that may not.
+// For handlers of commands of which some forms are administrative: returns whether this client may
+// use those forms.
 bool session_may_administer(const struct session *s);
+
+// For handlers: answers a client that may not use such a form, and reports the refusal.
 void session_refuse_administering(struct session *s);
 
-// Reports a refused administrative command to the owner, if it wants to know. The client is still
-// to be answered.
+// Reports a refused administrative command to the group's `refused`, if it is set. Does not answer
+// the client.
 void session_report_refusal(const struct session *s, const struct command_entry *entry);
 
-// Redis's error for a command that the rules for a user do not allow.
+// Redis's error for a command that the user's ACL does not allow.
 #define NO_PERMISSION "NOPERM User default has no permissions to run the '%s' command"
 
-// For handlers: how many bytes of a client's word an error repeats; for printf's "%.*s".
+// For handlers: returns how many bytes of a client's word an error repeats, for printf's "%.*s".
 static inline int session_echoed(struct span word)
 {
     return (int)(word.len < SESSION_ECHOED_MAX ? word.len : SESSION_ECHOED_MAX);
 }
 
-// Ends MULTI, if there was one, and WATCH.
+// Ends the transaction, if there is one, and WATCH.
 void session_end_transaction(struct session *s);
 
-// Ends WATCH, if there was one.
+// Forgets the watched keys, if there are any.
 void session_unwatch(struct session *s);
 
-// Turns tracking off.
+// Turns CLIENT TRACKING off, if it is on.
 void session_stop_tracking(struct session *s);
 
-// Ends all subscriptions, without a message.
+// Ends all subscriptions without a message to the client.
 void session_unsubscribe(struct session *s);
 
-// For handlers: makes `*field` a copy of `value`, or NULL when it is empty.
+// For handlers: sets `*field`, one of the session's texts, to a copy of `value`, or to NULL when
+// `value` is empty. Sets `oom` when memory is short.
 void session_set_text(struct session *s, char **field, struct span value);
 
 #endif

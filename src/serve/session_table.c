@@ -1,18 +1,19 @@
-// The chains are linked through the entries, so that only their heads need memory. There are as
-// many chains as entries, or twice as many. They are never taken back: a chain's head takes a
-// hundredth of what a session does.
+// Chains are linked through the entries, so only their heads need memory. When there are as many
+// entries as chains, the number of chains is doubled. It never shrinks: a head takes a hundredth of
+// the memory of a session.
 #include "serve/session_table.h"
 
 #include <stdlib.h>
 
-enum { BITS_MOST = 32 };
+enum { BITS_MOST = 32 }; // the table has at most 2^32 chains
 
 static unsigned bits_of(const struct session_table *table)
 {
     return SESSION_TABLE_BITS_FIRST + table->grown;
 }
 
-// Fibonacci hashing (Knuth, volume 3, 6.4): ids of one loop come in steps of the number of loops.
+// Returns the number of the chain for `id`. Fibonacci hashing (Knuth, volume 3, 6.4) spreads them
+// well, also when the ids of one loop increase in equal steps.
 static size_t chain_index(const struct session_table *table, uint64_t id)
 {
     return id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - bits_of(table));

@@ -1,5 +1,5 @@
-// The table of options, and the reading and formatting of their values by type. The table knows
-// nothing of argv or of a session: options.c and commands/config.c bring those.
+// The table of options, and functions that read and format values by their type. They know neither
+// argv nor sessions: options.c and commands/config.c call them.
 #include "serve/settings.h"
 
 #include <assert.h>
@@ -16,7 +16,7 @@
 #include "base/version.h"
 #include "metrics/slow_log.h"
 
-// ---- values that no type describes --------------------------------------------------------------
+// ---- checks that a type does not make -----------------------------------------------------------
 
 static const char *check_path(const char *text)
 {
@@ -47,7 +47,8 @@ static const char *check_redis_version(const char *text)
     return good && dots == 2 && strlen(text) <= 16 ? NULL : "must be a version like 7.4.0";
 }
 
-// Clients split lines that hold the address at spaces; no address is longer than 64 bytes.
+// Replies to CLUSTER contain the address in lines that clients split at spaces. No address is
+// longer than 64 bytes.
 static const char *check_announced(const char *text)
 {
     bool good = *text != '\0' && strlen(text) <= 64 && strpbrk(text, " \t\r\n") == NULL;
@@ -108,7 +109,7 @@ const struct setting settings_table[] = {
     HEADING("Where it listens"),
     {OPTION("port"), FIELD(port), .type = SETTING_NUMBER, .change = SETTING_KEPT, .read = read_port,
      .max = 65535, .complaint = "must be a number from 0 to 65535, or none", .argument = "PORT",
-     .default_value = "6379", .help = "TCP port; 0: one that the system chooses; none: no TCP"},
+     .default_value = "6379", .help = "TCP port; 0: the system chooses a free port; none: no TCP"},
     {OPTION("bind"), FIELD(bind), .type = SETTING_LIST, .change = SETTING_KEPT, .check = check_bind,
      .argument = "ADDRESS", .default_text = "127.0.0.1 and -::1",
      .help =
@@ -128,7 +129,7 @@ const struct setting settings_table[] = {
      .help = "refuse clients on other hosts while there is no password"},
     {OPTION("requirepass"), FIELD(requirepass), .type = SETTING_TEXT, .check = check_password,
      .secret = true, .argument = "PASSWORD",
-     .help = "the password clients must AUTH with (other users can see it in ps)"},
+     .help = "password that clients must give with AUTH (other users can see it in ps)"},
     {OPTION("requirepass-file"), FIELD(requirepass_file), .type = SETTING_TEXT, .check = check_path,
      .argument = "PATH", .help = "read the password from the first line of this file"},
     {OPTION("admin-commands"), FIELD(admin_commands), .type = SETTING_WORD, .words = enable_words,
@@ -137,10 +138,10 @@ const struct setting settings_table[] = {
              "machine, or nobody"},
     {OPTION("enable-debug-command"), FIELD(enable_debug_command), .type = SETTING_WORD,
      .words = enable_words, .argument = "no|local|yes", .default_value = "no",
-     .help = "which of those clients may use DEBUG"},
+     .help = "which of the clients that admin-commands allows may use DEBUG"},
     {OPTION("enable-shutdown-command"), FIELD(enable_shutdown_command), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
-     .help = "let those clients stop the server with SHUTDOWN"},
+     .help = "let clients that admin-commands allows stop the server with SHUTDOWN"},
 
     HEADING("Limits"),
     {OPTION("maxclients"), FIELD(runtime.maxclients), .type = SETTING_NUMBER,
@@ -169,8 +170,8 @@ const struct setting settings_table[] = {
      .help = "reload the data file when another file takes its place"},
     {OPTION("swap-tracking"), FIELD(close_tracking), .type = SETTING_WORD,
      .words = swap_tracking_words, .argument = "push|push+close", .default_value = "push",
-     .help = "how clients that cache learn of a reload: by an invalidation message, or by that and "
-             "a closed connection"},
+     .help = "what clients with CLIENT TRACKING get at a reload; push: an invalidation message; "
+             "push+close: the message, and then their connection is closed"},
     {OPTION("index"), FIELD(index), .type = SETTING_INDEX, .read = read_index,
      .argument = "PATH|none", .default_text = "DATAFILE.idx",
      .help = "index file; none: keep the index in memory only"},
@@ -193,30 +194,31 @@ const struct setting settings_table[] = {
     HEADING("The log"),
     {OPTION("loglevel"), FIELD(runtime.loglevel), .type = SETTING_WORD, .change = SETTING_RUNTIME,
      .words = loglevel_words, .any_case = true, .argument = "LEVEL", .default_value = "notice",
-     .help = "the least severe level that is logged: debug, verbose, notice or warning"},
+     .help = "least severe level that is logged: debug, verbose, notice or warning"},
     {OPTION("logfile"), FIELD(logfile), .type = SETTING_TEXT, .argument = "PATH",
      .default_value = "", .default_text = "standard error", .help = "append the log to this file"},
 
     HEADING("How it appears to Redis clients"),
     {OPTION("redis-version"), FIELD(redis_version), .type = SETTING_TEXT,
      .check = check_redis_version, .argument = "VERSION", .default_value = STELE_REDIS_VERSION,
-     .help = "the version of Redis announced in HELLO and INFO"},
+     .help = "version of Redis that HELLO and INFO announce"},
     {OPTION("write-error"), FIELD(write_error), .type = SETTING_WORD, .words = write_error_words,
      .argument = "readonly|noperm|err", .default_text = "readonly, or noperm in a cluster",
-     .help = "the error that write commands are answered with"},
+     .help = "error that answers write commands"},
     {OPTION("cluster-enabled"), FIELD(cluster_enabled), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
      .help = "answer CLUSTER as a cluster of one node that owns every slot"},
     {OPTION("cluster-announce-ip"), FIELD(cluster_announce_ip), .type = SETTING_TEXT,
      .change = SETTING_KEPT, .check = check_announced, .argument = "ADDRESS",
      .default_text = "the address that the client has connected to",
-     .help = "the node's address in replies to CLUSTER"},
+     .help = "address of this node in replies to CLUSTER"},
     {OPTION("cluster-announce-port"), FIELD(cluster_announce_port), .type = SETTING_NUMBER,
      .change = SETTING_KEPT, .min = 1, .max = 65535, .argument = "PORT",
      .default_text = "the port that the client has connected to",
-     .help = "the node's port in replies to CLUSTER"},
+     .help = "port of this node in replies to CLUSTER"},
 
-    // The rest is known to CONFIG only. First those that CONFIG SET changes.
+    // The rows from here on are not options of the command line; only CONFIG shows them. CONFIG SET
+    // changes these:
     {.name = "latency-monitor-threshold",
      FIELD(runtime.latency_monitor_threshold),
      .type = SETTING_NUMBER,
@@ -251,7 +253,7 @@ const struct setting settings_table[] = {
      .max = INT_MAX,
      .default_value = "300"},
 
-    // Options of Redis that tools ask for.
+    // Options of Redis that tools read. They cannot be changed:
     CONSTANT("appendonly", "no"),
     CONSTANT("client-query-buffer-limit", "67108864"), // commands/config.c checks this number
     {.name = "databases", .default_value = "1"},
@@ -267,7 +269,8 @@ const struct setting settings_table[] = {
 };
 const unsigned settings_count = sizeof settings_table / sizeof *settings_table;
 
-_Static_assert(sizeof settings_table / sizeof *settings_table <= SETTINGS_MAX, "raise it");
+_Static_assert(sizeof settings_table / sizeof *settings_table <= SETTINGS_MAX,
+               "raise SETTINGS_MAX");
 
 // ---- fields -------------------------------------------------------------------------------------
 
@@ -441,7 +444,8 @@ bool settings_complete(struct settings *s, struct error *error)
         error_set(error, "--port none without --unixsocket leaves nowhere to listen");
         return false;
     }
-    // Clients of a cluster take READONLY for a node that has become a replica, and ask again.
+    // A cluster client that gets READONLY assumes that the node has become a replica, and tries
+    // again.
     if (s->write_error == WRITE_ERROR_UNSET)
         s->write_error = s->cluster_enabled ? WRITE_ERROR_NOPERM : WRITE_ERROR_READONLY;
     if (s->bind.count == 0)
@@ -451,7 +455,7 @@ bool settings_complete(struct settings *s, struct error *error)
 
 // ---- CONFIG -------------------------------------------------------------------------------------
 
-// Joins the items by spaces. A list that is too long is cut.
+// Writes the items, separated by spaces. A text that is too long is cut.
 static void format_list(const struct setting_list *list, char to[SETTING_VALUE_MAX])
 {
     size_t len = 0;

@@ -1,12 +1,11 @@
-// The options of stele-server: one field of a struct and one row of a table each.
+// The options of stele-server. Each option has a field of a struct and a row of a table. These
+// follow from the row: the command line and --help (src/options.c), the README's table
+// (docs/options.c), CONFIG GET and CONFIG SET (commands/config.c). To add an option, add its field
+// here and its row to the table in settings.c.
 //
-// The row drives the command line and --help (src/options.c), the README's table (docs/options.c),
-// CONFIG GET and CONFIG SET (commands/config.c). To add an option, add its field here and its row
-// to the table in settings.c.
-//
-// The table is constant. The program fills in a `struct settings` before it starts threads, and
-// nobody changes it while the server runs. The server's copy of `runtime` changes then, by CONFIG
-// SET; any thread may read and write that.
+// The table is constant. The program fills in a `struct settings` before it starts threads, and it
+// does not change while the server runs. CONFIG SET changes only the group's copy of `runtime`
+// (serve/service.h), which any thread may read and write.
 #ifndef STELE_SERVE_SETTINGS_H
 #define STELE_SERVE_SETTINGS_H
 
@@ -20,13 +19,14 @@
 struct error;
 
 enum {
-    SETTINGS_MAX = 96,                // more rows than the table has
-    SETTINGS_THREADS_MAX = 128,       // event loops
-    SETTING_ITEMS_MAX = 16,           // values of an option that may be repeated
+    SETTINGS_MAX = 96,                // most rows of the table
+    SETTINGS_THREADS_MAX = 128,       // most event loops
+    SETTING_ITEMS_MAX = 16,           // most values of an option that may be repeated
     SETTING_VALUE_MAX = 4 * 4096 + 1, // bytes of a formatted value: a path, every byte escaped
     SETTING_COMPLAINT_MAX = 160,      // bytes of a message about a bad value
 };
 
+// Which clients may use a command: none, those on this machine, or all.
 enum enable_command { ENABLE_NO, ENABLE_LOCAL, ENABLE_YES };
 
 // The error that write commands are answered with.
@@ -60,7 +60,7 @@ struct runtime_settings {
 
 // Strings belong to the program and outlive the server. They are not NULL unless the field says so.
 struct settings {
-    struct runtime_settings runtime; // as at the start
+    struct runtime_settings runtime; // their values at the start
 
     bool tcp;
     unsigned port; // 0: chosen by the system; the server fills in the real one
@@ -97,7 +97,8 @@ struct settings {
 
     // No options, but reported beside them.
     const char *executable;   // argv[0] of the program
-    unsigned maxclients_most; // CONFIG SET maxclients takes up to this, or the value at the start
+    unsigned maxclients_most; // most that CONFIG SET maxclients accepts; or the value at the start,
+                              // if higher
 };
 
 enum setting_type {
@@ -111,41 +112,41 @@ enum setting_type {
     SETTING_MEMORY,   // bytes, or percent as a negative number: int64_t
     SETTING_TEXT,     // const char *
     SETTING_LIST,     // struct setting_list
-    // Two that CONFIG finds elsewhere.
-    SETTING_INDEX,       // const char *; the path of the index in use
-    SETTING_PERCENTILES, // no field; struct percentiles
+    // Two options whose values commands/config.c gets elsewhere:
+    SETTING_INDEX,       // const char *; CONFIG GET shows the path of the index in use
+    SETTING_PERCENTILES, // no field; the group's struct percentiles
 };
 
 // What CONFIG SET does with a setting.
 enum setting_change {
-    SETTING_FIXED,   // refuses it at once, as Redis refuses those that it calls immutable
-    SETTING_KEPT,    // takes the value that it has: Redis changes it, Stele cannot
-    SETTING_RUNTIME, // changes it; the field is one of struct runtime_settings
+    SETTING_FIXED,   // refuses any value, as Redis does for the options that it calls immutable
+    SETTING_KEPT,    // accepts only the present value: Redis can change this option, Stele cannot
+    SETTING_RUNTIME, // changes it; the field is in struct runtime_settings
 };
 
 // One row of the table: an option, or a heading of --help above the rows that follow.
 struct setting {
-    const char *name;     // in CONFIG; NULL: the row is a heading, which is `help`
+    const char *name;     // name in CONFIG; NULL: the row is a heading, whose text is `help`
     const char *option;   // "--" and the name; NULL: not on the command line
-    const char *argument; // stands for the value in --help; NULL: there is none
+    const char *argument; // word for the value in --help; NULL: the option has no value
     const char *help;
     const char *default_value; // as on the command line; NULL: the field is 0 at first
     const char *default_text;  // the default in --help, where it is not `default_value`
     enum setting_type type;
     enum setting_change change;
-    bool secret; // no message shows its value, and CONFIG does not know it
-    // Where it is in struct settings.
-    size_t offset;
-    size_t size;
-    int64_t min;              // of a number
-    int64_t max;              // of a number
-    int64_t runtime_max;      // of a number in CONFIG SET; 0: `max`
-    const char *const *words; // of SETTING_WORD; ends with NULL
+    bool secret;              // no message shows the value, and CONFIG does not show the option
+    size_t offset;            // offset of the field in struct settings
+    size_t size;              // bytes of the field
+    int64_t min;              // least number
+    int64_t max;              // largest number
+    int64_t runtime_max;      // largest number for CONFIG SET; 0: `max`
+    const char *const *words; // values of SETTING_WORD; ends with NULL
     bool any_case;            // words are accepted in either case on the command line
-    const char *complaint;    // what a bad value is told; NULL: made from the type and the bounds
-    // Returns NULL, or what is wrong with a text. NULL: any text is good.
+    const char *complaint;    // message about a bad value; NULL: made from the type and the bounds
+    // Returns NULL, or what is wrong with a text. NULL: any text is allowed.
     const char *(*check)(const char *text);
-    // Reads the value in place of its type. Returns NULL, or what is wrong with the text.
+    // Reads the value, instead of the function for its type. Returns NULL, or what is wrong with
+    // the text. NULL: the type decides.
     const char *(*read)(const struct setting *row, struct settings *s, const char *text,
                         char complaint[SETTING_COMPLAINT_MAX]);
 };
@@ -154,7 +155,7 @@ struct setting {
 extern const struct setting settings_table[];
 extern const unsigned settings_count;
 
-// A runtime setting as it is now. Any thread may ask.
+// Returns the present value of a runtime setting. Any thread may call this.
 static inline int64_t runtime_get(const _Atomic int64_t *setting)
 {
     return atomic_load_explicit(setting, memory_order_relaxed);
@@ -163,29 +164,29 @@ static inline int64_t runtime_get(const _Atomic int64_t *setting)
 // Sets every option to its default. The program then reads options and calls settings_complete.
 void settings_init(struct settings *s);
 
-// Reads the value of an option of the command line into its field; `text` must outlive `s`. A value
-// of a list is added to it; any other replaces the value before. A flag takes any text, or NULL.
-// Returns NULL, or what is wrong with the value ("must be ..."), which is a constant or is written
-// to `complaint`.
+// Reads the value of a command-line option into its field. `text` must outlive `s`. An option that
+// may be repeated adds the value to its list; any other option replaces the earlier value. For a
+// flag, `text` is ignored and may be NULL. Returns NULL, or what is wrong with the value ("must be
+// ..."). That message is a constant or is written to `complaint`.
 const char *setting_read(const struct setting *row, struct settings *s, const char *text,
                          char complaint[SETTING_COMPLAINT_MAX]);
 
-// Chooses the defaults that depend on other options. False with a message when two options
-// contradict each other.
+// Chooses the defaults that depend on other options. Returns false, with a message in `error`, when
+// two options contradict each other.
 bool settings_complete(struct settings *s, struct error *error);
 
-// Formats a setting as CONFIG GET shows it; one that can change, as it is in `runtime`. The text is
-// a constant or is written to `to`. Not for SETTING_INDEX and SETTING_PERCENTILES.
+// Returns the value of a setting as CONFIG GET shows it. The value of a runtime setting is read
+// from `runtime`. The text is a constant or is written to `to`. Not for SETTING_INDEX and
+// SETTING_PERCENTILES.
 const char *setting_format(const struct setting *row, const struct settings *s,
                            const struct runtime_settings *runtime, char to[SETTING_VALUE_MAX]);
 
-// Reads a value of CONFIG SET for a runtime setting that is held in struct runtime_settings.
-// Returns NULL, or what is wrong with the value in Redis's words, which is a constant or is written
-// to `complaint`.
+// Parses a value of CONFIG SET for a setting in struct runtime_settings, and sets `*value`. Returns
+// NULL, or Redis's message about a bad value, which is a constant or is written to `complaint`.
 const char *setting_read_change(const struct setting *row, struct span text, int64_t *value,
                                 char complaint[SETTING_COMPLAINT_MAX]);
 
-// The field of a runtime setting.
+// Returns the field of a runtime setting.
 _Atomic int64_t *setting_runtime(const struct setting *row, struct runtime_settings *runtime);
 
 #endif

@@ -1,4 +1,4 @@
-// Views of a dataset: counted once a loop.
+// Snapshots and their two kinds of memory: the caller's and the heap's.
 #include "serve/snapshot.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-// One loop's hold on one dataset. Replies that borrow a value, and commands that are not done, hold
-// references to the snapshot and not to the dataset, as counting all loops' borrowers in one place
-// would make them wait for each other. A loop goes on with a new snapshot when the dataset is
-// replaced; the old one stays until the last of its references is dropped.
+// One loop's reference to one dataset. Replies that borrow a value, and unfinished commands, hold
+// references to the snapshot and not to the dataset. If all loops counted their references in the
+// dataset, they would write to the same cache line and slow each other down.
 //
-// A snapshot belongs to the thread of its loop.
+// When the dataset is replaced, each loop makes a new snapshot. The old one stays until its last
+// reference is dropped. Only the thread of its loop may touch a snapshot.
 #ifndef STELE_SERVE_SNAPSHOT_H
 #define STELE_SERVE_SNAPSHOT_H
 
@@ -15,24 +15,25 @@ struct dataset;
 
 struct snapshot {
     struct ref ref;
-    struct dataset *dataset; // a reference of the snapshot's own
-    struct link link;        // on the list of its loop's snapshots, the oldest first
-    // Of its loop, when it went on with this snapshot; 0 at the start.
-    uint64_t number;     // how often it had gone on with another
-    uint64_t generation; // how often its data had been replaced, and not its index alone
+    struct dataset *dataset; // holds a reference
+    struct link link;        // in the list of the loop's snapshots, the oldest first
+    uint64_t number;         // number of snapshots that the loop had before this one
+    uint64_t generation;     // the same, but without those that replaced only the index
 };
 
-// Makes `snapshot`, which the caller places, one of `dataset`: with one reference, which is the
-// caller's.
+// Initialises a snapshot of `dataset` in the caller's memory. The caller holds the only reference.
+// The memory must stay valid until the last reference is dropped.
 void snapshot_init(struct snapshot *snapshot, struct dataset *dataset);
 
-// The same on the heap; it frees itself. NULL when memory is short.
+// The same on the heap. The snapshot is freed when its last reference is dropped. Returns NULL when
+// memory is short.
 struct snapshot *snapshot_new(struct dataset *dataset);
 
-// The one that a reply which borrows a value holds.
+// Returns the snapshot whose `ref` this is, as the owner of a borrowed segment.
 const struct snapshot *snapshot_of(const struct ref *ref);
 
-// Whether the dataset of the snapshot that `ref` refers to has no more damage now than `damage`.
+// Looks at the files of that snapshot's dataset. Returns whether their damage is still the same as
+// `damage_stamp`.
 bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp);
 
 #endif

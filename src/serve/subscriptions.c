@@ -1,4 +1,4 @@
-// The list of a client's subscriptions. Names are searched one by one.
+// The list of a client's subscriptions. A search compares the names one by one.
 #include "serve/subscriptions.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@ unsigned subscriptions_count(const struct subscriptions *all, enum channel_kind 
 
 size_t subscriptions_memory(const struct subscriptions *all)
 {
-    enum { BLOCK = 16 }; // bytes that the allocator adds to a name
+    enum { BLOCK = 16 }; // bytes that the allocator takes besides a name
     return all != NULL
                ? sizeof *all + all->capacity * sizeof *all->list + all->bytes + all->count * BLOCK
                : 0;
@@ -66,7 +66,7 @@ void subscriptions_free(struct subscriptions *all)
     free(all);
 }
 
-// Makes room for one more. Returns false when memory is short.
+// Makes room for one more subscription. Returns false when memory is short.
 static bool reserve(struct subscriptions *all)
 {
     if (all->count < all->capacity)

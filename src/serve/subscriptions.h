@@ -1,7 +1,8 @@
-// The channels that one client listens to, as a list: clients listen to a few.
+// The channels that one client has subscribed to. They are a list, because a client usually has
+// only a few.
 //
-// A session owns its subscriptions; without any it has none of these structs. Only the thread of
-// its service touches them.
+// A session owns its subscriptions, and has no struct subscriptions while there are none. Only the
+// thread of the session's service touches them.
 #ifndef STELE_SERVE_SUBSCRIPTIONS_H
 #define STELE_SERVE_SUBSCRIPTIONS_H
 
@@ -11,18 +12,18 @@ enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 
 struct subscription {
     enum channel_kind kind;
-    uint32_t len;
-    char *text;      // owned
-    uint64_t number; // the client's subscriptions are counted from 1
+    uint32_t len;    // bytes of the name
+    char *text;      // the name, owned, without a NUL at its end
+    uint64_t number; // number of subscriptions that the client has made up to this one
 };
 
 struct subscriptions {
     struct subscription *list; // in the order in which they were added
-    uint64_t last_number;
+    uint64_t last_number;      // `number` of the newest subscription
     unsigned count;
     unsigned capacity;
-    size_t bytes; // of all names
-    unsigned of_kind[CHANNEL_KINDS];
+    size_t bytes;                    // bytes of all names
+    unsigned of_kind[CHANNEL_KINDS]; // number of subscriptions by kind
 };
 
 static inline struct span subscription_name(const struct subscription *subscription)
@@ -30,26 +31,26 @@ static inline struct span subscription_name(const struct subscription *subscript
     return span_of(subscription->text, subscription->len);
 }
 
-// The number of subscriptions of that kind. 0 for NULL.
+// Returns the number of subscriptions of one kind. 0 for NULL.
 unsigned subscriptions_count(const struct subscriptions *all, enum channel_kind kind);
 
-// The number of bytes that the subscriptions take. 0 for NULL.
+// Returns the bytes of memory that the subscriptions take. 0 for NULL.
 size_t subscriptions_memory(const struct subscriptions *all);
 
-// Writes the names of that kind to `to`, each after its length in two bytes, if all of them fit in
-// `room` bytes. Returns how many bytes they take. NULL has no names.
+// Writes the names of one kind to `to`, each after its length in two bytes, unless they need more
+// than `room` bytes. Returns how many bytes they need. 0 for NULL.
 size_t subscriptions_names(const struct subscriptions *all, enum channel_kind kind, char *to,
                            size_t room);
 
-// The subscription of that kind and name, or NULL. NULL has none.
+// Returns the subscription of this kind and name, or NULL. `all` may be NULL.
 struct subscription *subscriptions_find(struct subscriptions *all, enum channel_kind kind,
                                         struct span name);
 
-// Adds a subscription with a copy of `name`. Makes `*all` when it is NULL. Returns false when
-// memory is short; nothing has changed then.
+// Adds a subscription with a copy of `name`. Allocates `*all` when it is NULL. Returns false, and
+// changes nothing, when memory is short.
 bool subscriptions_add(struct subscriptions **all, enum channel_kind kind, struct span name);
 
-// Drops a subscription of `*all`. With the last one, `*all` is freed and becomes NULL.
+// Removes a subscription from `*all`. After the last one, frees `*all` and sets it to NULL.
 void subscriptions_drop(struct subscriptions **all, struct subscription *gone);
 
 // Frees all subscriptions. NULL is allowed.

@@ -1,4 +1,5 @@
-// The modes and prefixes of a client that tracks. They are only kept to be shown again.
+// The modes and prefixes of a tracking client. They have no effect, and are kept only for CLIENT
+// TRACKINGINFO and CLIENT LIST.
 #include "serve/tracking.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// Keeping requests as bytes, and counting how many of them EXEC has executed.
+// Keeps requests as bytes, and counts how many of them EXEC has executed.
 #include "serve/transaction.h"
 
 #include <assert.h>

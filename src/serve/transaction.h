@@ -1,8 +1,8 @@
-// The requests between MULTI and EXEC. They are kept as bytes, in their multibulk form. At EXEC
-// these bytes take the place of the input, so everything that holds for requests holds for them
-// too: their keys are looked up together, and a long reply goes on in the next turn.
+// The requests between MULTI and EXEC. A transaction keeps them as bytes, in multibulk form. EXEC
+// reads these bytes instead of the client's input. So queued requests are treated like any others:
+// their keys are looked up together, and a long reply continues in the next turn.
 //
-// A session owns its transaction. Only the thread of its service touches it.
+// A session owns its transaction. Only the thread of the session's service touches it.
 #ifndef STELE_SERVE_TRANSACTION_H
 #define STELE_SERVE_TRANSACTION_H
 
@@ -11,47 +11,47 @@
 
 struct transaction {
     struct buf requests;
-    uint32_t count; // of requests that are kept
-    uint32_t left;  // of them, still to be executed
-    size_t at;      // bytes of them that have been executed
-    bool aborted;   // a request was rejected, so EXEC refuses
-    bool executing;
+    uint32_t count; // number of queued requests
+    uint32_t left;  // number of requests that EXEC has still to execute
+    size_t at;      // bytes of `requests` that EXEC has executed
+    bool aborted;   // a request was rejected, so EXEC refuses the transaction
+    bool executing; // EXEC has begun
 };
 
 enum transaction_queued {
     TRANSACTION_QUEUED,
     TRANSACTION_NO_MEMORY,
-    TRANSACTION_TOO_LONG, // the requests take more bytes than the limit
+    TRANSACTION_TOO_LONG, // the requests have more bytes than the limit
 };
 
-// An empty transaction, or NULL when memory is short.
+// Returns an empty transaction, or NULL when memory is short.
 struct transaction *transaction_new(void);
 
 // Frees the transaction. NULL is allowed.
 void transaction_free(struct transaction *t);
 
-// The number of bytes that the transaction takes. 0 for NULL.
+// Returns the bytes of memory that the transaction takes. 0 for NULL.
 size_t transaction_memory(const struct transaction *t);
 
-// Whether EXEC has begun and has not ended. False for NULL.
+// Returns whether EXEC is in progress. False for NULL.
 static inline bool transaction_executes(const struct transaction *t)
 {
     return t != NULL && t->executing;
 }
 
-// The requests that are still to be executed: at least one.
+// Returns the requests that EXEC has still to execute, at least one.
 static inline struct bytes transaction_rest(const struct transaction *t)
 {
     return (struct bytes){t->requests.ptr + t->at, t->requests.len - t->at};
 }
 
-// Keeps a copy of a request until EXEC. A spoiled transaction never runs, so nothing is added to
-// it and the result is TRANSACTION_QUEUED. `limit` is in bytes, for all requests together.
+// Queues a copy of a request. `limit` is the most bytes of all requests together. An aborted
+// transaction never runs, so nothing is copied then, and the result is TRANSACTION_QUEUED.
 enum transaction_queued transaction_queue(struct transaction *t, const struct resp_request *r,
                                           size_t limit);
 
-// Notes that `done` bytes of the rest have been executed: 0, or one whole request. Returns true
-// when that was the last request.
+// Notes that EXEC has executed the next `done` bytes of the requests: one whole request, or 0
+// bytes. Returns true when that was the last request.
 bool transaction_advance(struct transaction *t, size_t done);
 
 #endif

@@ -1,5 +1,5 @@
-// A key is remembered as the length and a checksum of its value. A value may be as long as the
-// file, so it is read piece by piece, and the next turn goes on where this one has stopped.
+// A note keeps the length and a checksum of a value. A value may be as long as the file, so it is
+// read piece by piece, and the next turn continues where this one has stopped.
 #include "serve/watch.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 enum {
     PIECE = 16 * 1024,  // bytes of a value that one call reads
-    KEYS_MAX = 65536,   // that are remembered of one client, in 2 MiB
-    KEYS_COMPARED = 64, // up to this many notes are searched for a key
+    KEYS_MAX = 65536,   // most notes for one client, 2 MiB
+    KEYS_COMPARED = 64, // most notes that are searched for a repeated key
 };
 
 struct watch *watch_new(uint64_t snapshot, unsigned damage)
@@ -81,10 +81,11 @@ static void look_up(struct watch *w, const struct dataset *d, struct uuid id)
     w->value.ended = offset == DATASET_NO_OFFSET;
     w->value.at = offset + LINE_VALUE_AT;
     w->value.len = w->value.ended ? WATCH_ABSENT : 0;
-    w->value.sum = known ? 0 : random_number(); // equals nothing that the key was before
+    w->value.sum = known ? 0 : random_number(); // differs from the checksum in any note
 }
 
-// Adds the bytes up to the end of the line, or of the piece. Returns how many there are.
+// Reads the next piece of the value, up to the end of the line. Adds it to `len` and `sum`, and
+// returns its bytes.
 static uint64_t read_piece(struct watch *w, struct span text)
 {
     uint64_t at = w->value.at + w->value.len;

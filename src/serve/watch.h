@@ -1,9 +1,9 @@
-// WATCH: what the keys of a client were, so that EXEC can refuse when one of them has changed. A
-// key changes only when the dataset is replaced or its file is damaged; until then nothing is
-// compared. Afterwards the values are compared by their checksums. Keeping the old dataset instead
-// would cost as much memory as the dataset, for as long as a client likes.
+// The watched keys of a client (WATCH), so that EXEC can refuse the transaction if a value has
+// changed. Values change only when the dataset is replaced or its file is damaged. If neither has
+// happened, EXEC compares nothing. Otherwise it compares the checksums of the values. The old
+// dataset is not kept for this: a client could then hold its memory for as long as it likes.
 //
-// A session owns its watch. Only the thread of its service touches it.
+// A session owns its watch. Only the thread of the session's service touches it.
 #ifndef STELE_SERVE_WATCH_H
 #define STELE_SERVE_WATCH_H
 
@@ -14,59 +14,59 @@ struct dataset;
 
 #define WATCH_ABSENT UINT64_MAX
 
-// What a key was.
+// The state of one key.
 struct watch_note {
     struct uuid id;
-    uint64_t len; // of its value; WATCH_ABSENT: there was none
-    uint64_t sum; // of its value
+    uint64_t len; // bytes of its value; WATCH_ABSENT: the key does not exist
+    uint64_t sum; // checksum of its value
 };
 
 struct watch {
-    uint64_t snapshot; // the number of the snapshot in which the first key was noted
-    unsigned damage;   // of its dataset at that time
-    bool overflowed;   // there were more keys than are remembered
-    struct buf notes;
-    // The value that is being read, from turn to turn.
+    uint64_t snapshot; // number of the snapshot in which the first key was noted
+    unsigned damage;   // damage of that snapshot's dataset at that time
+    bool overflowed;   // more keys were watched than noted: EXEC must assume a change
+    struct buf notes;  // array of struct watch_note
+    // The value that is being read, perhaps in several turns.
     struct {
-        bool checked; // the caller has found that the value can be read
-        bool begun;
-        bool ended;
-        uint64_t at; // where it begins in the text
-        uint64_t len;
-        uint64_t sum;
+        bool checked; // set by the caller: the value can be read
+        bool begun;   // the key has been looked up
+        bool ended;   // the whole value has been read
+        uint64_t at;  // offset of the value in the data file
+        uint64_t len; // bytes read so far; WATCH_ABSENT: the key does not exist
+        uint64_t sum; // checksum of the bytes read so far
     } value;
 };
 
-// An empty watch of keys as they are in the snapshot of that number, whose dataset has so much
-// damage. NULL when memory is short.
+// Returns a watch without notes, for keys in the snapshot with the number `snapshot`. `damage` is
+// the damage of its dataset. Returns NULL when memory is short.
 struct watch *watch_new(uint64_t snapshot, unsigned damage);
 
 // Frees the watch. NULL is allowed.
 void watch_free(struct watch *w);
 
-// The number of bytes that the watch takes. 0 for NULL.
+// Returns the bytes of memory that the watch takes. 0 for NULL.
 size_t watch_memory(const struct watch *w);
 
-// The number of keys that are noted.
+// Returns the number of notes.
 size_t watch_count(const struct watch *w);
 
-// Note `i`, counted from 0.
+// Returns note `i`, counted from 0.
 struct watch_note watch_note_at(const struct watch *w, size_t i);
 
-// Whether the key is noted already. Where many keys are noted they are not searched, and the result
-// is false.
+// Returns whether there is a note of this key. Returns false without a search when there are many
+// notes.
 bool watch_is_noted(const struct watch *w, struct uuid id);
 
-// Whether no further key is remembered; sets `overflowed` then.
+// Returns whether there is no room for another note. Sets `overflowed` in that case.
 bool watch_is_full(struct watch *w);
 
 // Adds a note. Returns false when memory is short.
 bool watch_add(struct watch *w, const struct watch_note *note);
 
-// Reads a part of the value under `note->id` in `d`: first it looks the key up, then each call
-// reads a piece. `*read` is the number of bytes that this call read. Returns true when the value
-// has been read whole, and `note` says what the key is now; until then the same key must be given
-// again.
+// Finds out the present state of the key `note->id` in `d`. The first call looks the key up, each
+// further call reads a piece of its value and sets `*read` to the bytes it has read. Returns true,
+// with `note` filled in, when the whole value has been read. Until then the caller must call again
+// with the same key.
 bool watch_read(struct watch *w, const struct dataset *d, struct watch_note *note, uint64_t *read);
 
 #endif
