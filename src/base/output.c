@@ -158,6 +158,15 @@ size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors
     return used;
 }
 
+size_t output_through_borrowed(const struct output *o, size_t max)
+{
+    if (o->count == 0)
+        return max;
+    const struct output_segment *first = &o->segments[o->first];
+    size_t bytes = first->owned_before - o->owned_taken + first->span.len;
+    return bytes < max ? bytes : max;
+}
+
 const struct ref *output_segment_owner(const struct output *o, size_t number,
                                        unsigned *damage_stamp)
 {

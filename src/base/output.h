@@ -73,6 +73,10 @@ static inline bool output_has_borrowed(const struct output *o)
     return o->count > 0;
 }
 
+// Returns the number of bytes through the end of the first borrowed segment, at most `max`. Returns
+// `max` when there is no borrowed segment.
+size_t output_through_borrowed(const struct output *o, size_t max);
+
 // Returns the owner of the borrowed segment with this number, counted from the front, and sets
 // `*damage_stamp` to the segment's. Returns NULL when there are fewer segments.
 const struct ref *output_segment_owner(const struct output *o, size_t number,

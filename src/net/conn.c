@@ -24,7 +24,7 @@
 #include "base/log.h"
 
 enum {
-    WRITE_SEGMENTS = 64, // most iovecs per write; replies seldom need more
+    WRITE_SEGMENTS = 2, // iovecs per write: owned bytes and one borrowed segment
     // Most bytes per write, so that no client delays the others; some 0.05 ms of copying.
     WRITE_MAX = 128 * 1024,
     // Bytes of unanswered input up to which more is read while the session waits for another loop
@@ -222,49 +222,72 @@ static bool read_and_drop(struct conn *c)
     return read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
 }
 
-// Returns true when no file of a borrowed segment in `out` was damaged since the segment was
-// appended. Otherwise the rest of a value might not belong to the part that was already sent.
+// Returns true when there is no borrowed segment in `out`, or the file of the first one was not
+// damaged since the segment was appended. Otherwise the rest of a value might not belong to the
+// part that was already sent.
 static bool borrowed_is_intact(const struct output *out)
 {
-    const struct ref *owner;
+    if (!output_has_borrowed(out))
+        return true;
     unsigned damage_stamp;
-    for (size_t i = 0; (owner = output_segment_owner(out, i, &damage_stamp)) != NULL; i++)
-        if (!snapshot_is_intact(owner, damage_stamp))
-            return false;
-    return true;
+    const struct ref *owner = output_segment_owner(out, 0, &damage_stamp);
+    return snapshot_is_intact(owner, damage_stamp);
 }
 
-// Writes at most the first `bytes` bytes of `out` with one call and removes the `*sent` bytes that
-// were written. Returns false when the connection has failed, or a borrowed value is damaged: its
-// damage is known, or the system could not read its file (EFAULT).
-static bool write_once(struct conn *c, struct output *out, size_t bytes, size_t *sent)
+// Writes at most the first `bytes` bytes of `out` with one call and removes those that were
+// written. Returns their number, or -1 with errno: EFAULT when the system could not read a borrowed
+// segment, or its file was damaged while the system read it.
+static ssize_t write_once(struct conn *c, struct output *out, size_t bytes)
 {
     struct iovec vectors[WRITE_SEGMENTS];
-    size_t count =
-        output_iovecs(out, bytes < WRITE_MAX ? bytes : WRITE_MAX, vectors, WRITE_SEGMENTS);
-    *sent = 0;
-    if (count == 0)
-        return true;
-    if (output_has_borrowed(out) && !borrowed_is_intact(out))
-        return false;
+    size_t count = output_iovecs(out, bytes, vectors, WRITE_SEGMENTS);
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
                                  : writev(c->io.fd, vectors, (int)count);
-    if (written < 0)
-        return errno == EAGAIN || errno == EINTR;
-    *sent = (size_t)written;
+    if (written <= 0)
+        return written;
+    // The file may have been damaged while the system read the value from it. A client that does
+    // not receive the rest of such a reply does not use it.
+    if (!borrowed_is_intact(out)) {
+        errno = EFAULT;
+        return -1;
+    }
     if (c->timeout == TIMEOUT_WRITE)
         stop_timeout(c);
     counter_add(&c->loop->service.stats.writes, 1);
-    counter_add(&c->loop->service.stats.net_output_bytes, *sent);
-    output_take(out, *sent);
+    counter_add(&c->loop->service.stats.net_output_bytes, (size_t)written);
+    output_take(out, (size_t)written);
+    return written;
+}
+
+// Writes at most the first `bytes` bytes of `out` until the socket takes no more, and removes the
+// `*sent` bytes that were written. Each write ends where a borrowed segment ends, so the rest of
+// its reply is sent only after another look at the file. Returns false when the connection has
+// failed or a borrowed segment is damaged.
+static bool write_output(struct conn *c, struct output *out, size_t bytes, size_t *sent)
+{
+    *sent = 0;
+    if (bytes > WRITE_MAX)
+        bytes = WRITE_MAX;
+    while (*sent < bytes) {
+        size_t part = output_through_borrowed(out, bytes - *sent);
+        if (!borrowed_is_intact(out))
+            return false;
+        ssize_t written = write_once(c, out, part);
+        if (written < 0)
+            return errno == EAGAIN || errno == EINTR;
+        *sent += (size_t)written;
+        if ((size_t)written < part)
+            break;
+    }
     return true;
 }
 
-// Tries again to send the replies in the connection's own output. Returns false as write_once does.
+// Tries again to send the replies in the connection's own output. Returns false as write_output
+// does.
 static bool send_pending(struct conn *c)
 {
     size_t sent;
-    bool alive = write_once(c, &c->output, output_pending(&c->output), &sent);
+    bool alive = write_output(c, &c->output, output_pending(&c->output), &sent);
     if (alive && output_pending(&c->output) == 0)
         output_release(&c->output);
     return alive;
@@ -505,7 +528,7 @@ void conn_send(struct conn *c, size_t reply)
     struct output *out = &c->loop->output;
     size_t sent = 0;
     bool alive =
-        output_pending(&c->output) > 0 ? send_pending(c) : write_once(c, out, reply, &sent);
+        output_pending(&c->output) > 0 ? send_pending(c) : write_output(c, out, reply, &sent);
     output_move(&c->output, out, reply - sent);
     if (alive && !output_oom(&c->output))
         after_io(c);
