@@ -47,8 +47,8 @@ def bytes_table(f, sizes):
 
 
 def memory_table(f, sizes):
-    return table(["keys", "Stele, while it builds", "Stele, built", "Stele, index file",
-                  "second server on it", "redis-server", "Python dict"],
+    return table(["keys", "Stele, while building", "Stele, index in memory",
+                  "Stele, index file", "second server, same index file", "redis-server", "Python dict"],
                  [[size_name(size),
                    megabytes(f, size, MEMORY, "peak RssAnon while building"),
                    megabytes(f, size, MEMORY, "RssAnon when ready"),
@@ -122,16 +122,16 @@ def targets_table(f, sizes):
             value = f.get(aims_at, subject, metric)
             return value * scale if value is not None else None
         ours = (MEMORY, "time to ready")
-        row("10M: index in memory, a key", at_most, get(MEMORY, "bytes a key"), 5.6, "B")
-        row("10M: index file, a key", at_most, get(MAPPED, "bytes a key"), 5.6, "B")
+        row("10M: bytes a key, index in memory", at_most, get(MEMORY, "bytes a key"), 5.6, "B")
+        row("10M: bytes a key, index file", at_most, get(MAPPED, "bytes a key"), 5.6, "B")
         row("10M: hit, single", at_most, get(MEMORY, "hit, single"), 100, "ns")
         row("10M: hit, batched", at_most, get(MEMORY, "hit, batched"), 45, "ns")
         row("10M: miss, batched", at_most, get(MEMORY, "miss, batched"), 35, "ns")
         row("10M: ready without an index file", at_most, get(*ours), 0.6, "s")
         row("10M: redis-server's time to ready", at_least,
-            f.ratio(aims_at, (REDIS, "time to ready"), ours), 12, "× ours")
+            f.ratio(aims_at, (REDIS, "time to ready"), ours), 12, "× Stele's")
         row("10M: a Python dict's time to ready", at_least,
-            f.ratio(aims_at, (PYTHON, "time to ready"), ours), 12, "× ours")
+            f.ratio(aims_at, (PYTHON, "time to ready"), ours), 12, "× Stele's")
         row("10M: RssAnon with an index file, 50 idle connections", at_most,
             get(MAPPED, IDLE, 1e-6), 16, "MB")
     row("ready with an index file, any size", at_most,
@@ -141,7 +141,7 @@ def targets_table(f, sizes):
     pairs = key_sets(f)
     if pairs:
         random = pairs[0][1]
-        row("any key set of 10,000 keys or more: index, a key", at_most,
+        row("any key set of 10,000 keys or more: bytes a key", at_most,
             worst([f.get(*pair, "bytes a key") for pair in pairs
                    if (f.get(*pair, "keys") or 0) >= 10000]), 7.3, "B")
         for metric in COMPARED:
@@ -167,26 +167,26 @@ def tables(f, picture):
 
     def section(heading, remark, rows, image=""):
         text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
-    section("Targets", "What we aim at, beside what this run measured.", targets_table(f, sizes))
+    section("Targets", "The goals, and what this run measured.", targets_table(f, sizes))
     if f.shows("time to ready"):
-        section("Time to ready", "Seconds, from the start of the process to its ready line, for "
-                "redis-server to its first PONG.", ready_table(f, sizes), "ready")
-    section("Bytes a key", "Memory, or file, over the size of the data file.",
+        section("Time to ready", "Seconds from the start of the process to its ready line. For "
+                "redis-server, to its first PONG.", ready_table(f, sizes), "ready")
+    section("Bytes a key", "Memory, or the size of the index file, beyond the size of the data file.",
             bytes_table(f, sizes), "bytes")
     if f.shows("peak RssAnon while building", IDLE):
-        section("Anonymous memory", "RssAnon in MB; the mapped files are not in it. "
-                f"With an index file there are {IDLE_CONNECTIONS} idle connections.",
+        section("Anonymous memory", "RssAnon in MB, which does not count mapped files. "
+                f"The server with an index file has {IDLE_CONNECTIONS} idle connections.",
                 memory_table(f, sizes))
-        section("Two servers on one index file", "MB. Rss counts a shared page in each process, "
-                "Pss its share of it. Where both servers have twice as much Rss as Pss, they have "
-                "the same pages: one copy.",
+        section("Two servers on one index file", "MB. Rss counts a shared page fully in each "
+                "process, Pss only the process's share of it. If the Rss of both servers is twice "
+                "their Pss, they share the same pages: there is one copy.",
                 sharing_table(f, sizes))
     if f.shows("hit, single"):
-        section("Lookups in process", "Nanoseconds a lookup, one thread, uniform random keys.",
+        section("Lookups in process", "Nanoseconds per lookup, with one thread and uniformly random keys.",
                 lookups_table(f, sizes), "lookups")
     if key_sets(f):
-        section("Key sets", "Friendly and hostile sets of keys, the index in memory; nanoseconds a "
-                "lookup, and in brackets compared with random keys.", key_sets_table(f))
+        section("Key sets", "Friendly and hostile sets of keys, with the index in memory. Nanoseconds "
+                "per lookup, and in parentheses the ratio to random keys.", key_sets_table(f))
     return "\n".join(text) + missing_list(f)
 
 
@@ -207,7 +207,7 @@ def draw(f, folder):
             ("Stele, index file", TEAL, points(MAPPED, "bytes a key")),
             ("redis-server", RED, points(REDIS, "bytes a key")),
             ("Python dict", ORANGE, points(PYTHON, "bytes a key"))]),
-        "lookups": ("Lookups in process", "ns a lookup", False, [
+        "lookups": ("Lookups in process", "ns per lookup", False, [
             ("Stele, hit, single", BLUE, points(MEMORY, "hit, single")),
             ("Stele, hit, batched", TEAL, points(MEMORY, "hit, batched")),
             ("Stele, miss, batched", PURPLE, points(MEMORY, "miss, batched")),

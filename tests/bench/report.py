@@ -150,7 +150,7 @@ def table(head, rows):
     return "\n".join(lines) + "\n"
 
 
-# ---- what we aim at -----------------------------------------------------------------------------
+# ---- targets ----------------------------------------------------------------------------------
 
 def at_most(value, limit, unit):
     return [f"≤ {limit:g} {unit}".strip(), f"{number(value)} {unit}".strip(),
@@ -169,7 +169,7 @@ def worst(values):
 
 
 class Targets:
-    """What we aim at, beside what was measured."""
+    """The goals, and what was measured."""
 
     def __init__(self):
         self.rows = []
@@ -180,7 +180,7 @@ class Targets:
                                   else [compare(0, limit, unit)[0], NOT_AVAILABLE, ""])])
 
     def table(self):
-        return table(["target", "at", "measured", "reached"], self.rows)
+        return table(["target", "goal", "measured", "reached"], self.rows)
 
 
 # ---- how to take them again ---------------------------------------------------------------------
@@ -277,9 +277,9 @@ def publish_figures(part, f, tsv, docs, drawn, tables, heading, commands):
 
     def picture(name):
         return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
-    publish(docs, part, f"{about_line(f.about)}\n\n{tables(f, picture)}\n### {heading}\n\nEach "
-                        "figure with its minimum, its median and its command to the letter is in "
-                        f"[{part}.tsv](benchmarks/{part}.tsv).\n\n{commands}")
+    publish(docs, part, f"{about_line(f.about)}\n\n{tables(f, picture)}\n### {heading}\n\n"
+                        f"[{part}.tsv](benchmarks/{part}.tsv) has the minimum, the median and the "
+                        f"exact command of each figure.\n\n{commands}")
     print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
           f"Figures: {tsv}. Page: {docs}/benchmarks.md.")
 

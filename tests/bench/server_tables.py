@@ -101,8 +101,8 @@ def loops_table(f, sizes):
              *(f.cell(size, subject, load_metric(load, metric))
                for metric in (CPU, RATE) for subject in (STELE, TWO_LOOPS)),
              times(loops_ratio(f, size, load))] for size in sizes for load in GETS]
-    return table(["keys, load", "CPU, one loop", "CPU, two", "lookups a second, one loop",
-                  "lookups a second, two", "CPU, two / one"], rows)
+    return table(["keys, load", "CPU, one loop", "CPU, two loops", "lookups a second, one loop",
+                  "lookups a second, two loops", "CPU, two / one"], rows)
 
 
 def benchmark_table(f):
@@ -125,13 +125,13 @@ def targets_table(f, sizes):
     for size in sizes:
         for load, limit in CPU_TARGETS.get(size, {}).items():
             metric = load_metric(load, CPU)
-            targets.row(f"{size_name(size)}, {load}: CPU a lookup, compared with redis-server",
+            targets.row(f"{size_name(size)}, {load}: CPU per lookup, compared with redis-server",
                         at_most, f.ratio(size, (STELE, metric), (REDIS, metric)), limit, "×")
     targets.row("P1: CPU of a GET, compared with a PING, any size", at_most,
                 worst([f.ratio(size, (STELE, load_metric("P1", CPU)),
                                (STELE, load_metric("PING", CPU))) for size in sizes]), 1.10, "×")
     if f.sizes(TWO_LOOPS):
-        targets.row("CPU a lookup with two loops, compared with one, any load", at_most,
+        targets.row("CPU per lookup with two loops, compared with one, any load", at_most,
                     worst([loops_ratio(f, size, load) for size in sizes for load in GETS]), 1.1,
                     "×")
     for connections in BESIDE_CONNECTIONS:
@@ -163,30 +163,30 @@ def tables(f, picture):
     def section(heading, remark, rows, image=""):
         text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
     if sizes:
-        section("Targets of the server", "What we aim at, beside what this run measured.",
+        section("Targets of the server", "The goals, and what this run measured.",
                 targets_table(f, sizes))
     if f.shows(load_metric("P1", CPU)):
-        section("Processor time a lookup", "Microseconds of the server's own processor time, user "
-                "and system. PING is the floor: a request without a lookup.",
+        section("Processor time per lookup", "Microseconds of the server process's user and "
+                "system time. PING is the lower limit: a request without a lookup.",
                 programs_table(f, sizes, CPU), "cpu")
-        section("Lookups a second", "The server on one processor, the load generator on the other.",
+        section("Lookups a second", "The server runs on one processor, the load generator on the other.",
                 programs_table(f, sizes, RATE))
-        section("How long a client waits", "Microseconds from writing a request, or all that a "
-                "client has in flight, until the whole reply is read.", latency_table(f, sizes))
-        section("Resident memory", "VmRSS in MB after the loads. That of Stele contains the pages "
-                "of the data file that were asked for, which the kernel may take back.",
+        section("How long a client waits", "Microseconds from writing a request, or all requests "
+                "that a client has in flight, until the last reply is read completely.", latency_table(f, sizes))
+        section("Resident memory", "VmRSS in MB after the loads. For Stele it includes the pages "
+                "of the data file that were read, which the kernel may take back.",
                 memory_table(f, sizes), "resident")
     if f.shows(beside(1, False, "p99")):
-        section("Beside a flood", "Microseconds that clients of P1 wait, with and without one more "
-                "connection that pipelines GETs without end.", fairness_table(f, sizes))
+        section("Beside a flood", "Microseconds that clients of P1 wait, without and with one more "
+                "connection that pipelines GETs without end (the flood).", fairness_table(f, sizes))
     if f.shows(load_metric("P1", CPU)) and f.sizes(TWO_LOOPS):
-        section("Two loops", "Microseconds of processor time, and lookups a second. With two loops "
-                "the server shares the second processor with the load generator.",
+        section("Two loops", "Microseconds of processor time per lookup, and lookups a second. With two "
+                "loops the server shares the second processor with the load generator.",
                 loops_table(f, sizes))
     if f.sizes(REDIS_BENCHMARK):
-        section("redis-benchmark", "What `redis-benchmark -P PIPELINE -r N GET "
-                "00000000-0000-4000-8000-__rand_int__` prints, and microseconds of the server's "
-                "processor time a request. Every key it asks for exists.", benchmark_table(f))
+        section("redis-benchmark", "Requests a second as `redis-benchmark -P PIPELINE -r N GET "
+                "00000000-0000-4000-8000-__rand_int__` prints them, and microseconds of the "
+                "server's processor time per request. Every requested key exists.", benchmark_table(f))
     return "\n".join(text) + missing_list(f)
 
 
@@ -196,12 +196,12 @@ def draw(f, folder):
     os.makedirs(folder, exist_ok=True)
     drawn = {}
     groups = [(size, load) for size in sizes for load in LOADS]
-    if bars(f"{folder}/cpu.svg", "Processor time a lookup", "us", [
+    if bars(f"{folder}/cpu.svg", "Processor time per lookup", "us", [
             f"{load}\\n{size_name(size)}" for size, load in groups], [
                 (subject, LOOKS[subject],
                  [f.get(size, subject, load_metric(load, CPU)) for size, load in groups])
                 for subject in PROGRAMS]):
-        drawn["cpu"] = "Processor time a lookup"
+        drawn["cpu"] = "Processor time per lookup"
     series = [("data file", TEAL, DATA, "data file")]
     series += [(subject, LOOKS[subject], subject, RSS) for subject in PROGRAMS]
     points = [(name, look, [(size, f.get(size, subject, metric) / 1e6) for size in sizes
