@@ -1,6 +1,7 @@
-// A connection on one end of a socket pair, its loop turned by hand: replies through a send buffer
-// so small that nearly every write is short, the accept policy's idea of a local peer, when a
-// connection closes, and clients that are all ready in one turn of the loop.
+// Tests connections on socket pairs, with a loop that the test runs turn by turn. Tested are
+// replies through a send buffer so small that nearly every write is short, when a connection
+// closes, many clients in one turn of the loop, which addresses are local, CLIENT PAUSE, and
+// draining.
 #include "net/conn.h"
 #include "commands/groups.h"
 
@@ -30,22 +31,22 @@ static struct ev_loop *loop;
 static struct service_group group;
 static struct worker *worker;
 
-// The client's end of a new connection; nonblocking.
+// Connects a client and returns its end of the connection, which is nonblocking.
 static int client_connect(bool small_send_buffer)
 {
     int ends[2];
     int size = SMALLEST_BUFFER;
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
             "no socket pair");
-    if (small_send_buffer) // the kernel makes it its own smallest
+    if (small_send_buffer) // the kernel raises it to its minimum
         require(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0,
                 "cannot set SO_SNDBUF");
     worker_adopt(worker, ends[0], 1, true);
     return ends[1];
 }
 
-// Sends the request, turns the loop and reads in between, at most `piece` bytes each time, until
-// `wanted` bytes have come or nothing comes any more.
+// Sends the request, running the loop and reading at most `piece` bytes in between, until `wanted`
+// bytes have arrived or no more arrive.
 static void converse(int fd, struct span request, size_t piece, size_t wanted, struct buf *got)
 {
     size_t sent = 0;
@@ -64,6 +65,7 @@ static void converse(int fd, struct span request, size_t piece, size_t wanted, s
     }
 }
 
+// Runs the loop until the server has closed the connection. Returns false when it does not.
 static bool at_end(int fd)
 {
     char byte;
@@ -98,17 +100,18 @@ static void check_short_writes(struct random *r, const struct buf *text)
         uint64_t before = counter_get(&worker->loop.service.stats.net_output_bytes);
         int fd = client_connect(true);
         converse(fd, buf_span(&request), pieces[i], wanted.len, &got);
-        ok(span_equal(buf_span(&got), buf_span(&wanted)), "every byte, read by %zu", pieces[i]);
+        ok(span_equal(buf_span(&got), buf_span(&wanted)),
+           "all replies arrive whole, read %zu bytes at a time", pieces[i]);
         is_number((int64_t)(counter_get(&worker->loop.service.stats.net_output_bytes) - before),
-                  (int64_t)wanted.len, "and counted");
+                  (int64_t)wanted.len, "net_output_bytes counts them");
         shutdown(fd, SHUT_WR);
-        ok(at_end(fd), "it closes when the client has shut down");
+        ok(at_end(fd), "the connection closes when the client has shut down its side");
         close(fd);
         buf_release(&got);
     }
     is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
-              "no client is left");
-    // A client that goes away in the middle of a reply takes nothing with it.
+              "all connections are closed");
+    // Clients that close their socket in the middle of a reply.
     for (unsigned i = 0; i < 20; i++) {
         struct buf got = {0};
         int fd = client_connect(true);
@@ -119,7 +122,7 @@ static void check_short_writes(struct random *r, const struct buf *text)
         buf_release(&got);
     }
     is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
-              "clients that leave in the middle are gone");
+              "connections of clients that leave in the middle of a reply are closed");
     buf_release(&request);
     buf_release(&wanted);
 }
@@ -131,20 +134,23 @@ static void check_half_close(void)
     require(write(fd, "PING\r\nPING\r\nPI", 14) == 14, "cannot write");
     shutdown(fd, SHUT_WR);
     converse(fd, span_of(NULL, 0), 100, 14, &got);
-    is_bytes(buf_span(&got), span_text("+PONG\r\n+PONG\r\n"), "what is complete is answered");
-    ok(at_end(fd), "then it closes");
+    is_bytes(buf_span(&got), span_text("+PONG\r\n+PONG\r\n"),
+             "after a half-close, complete requests are answered");
+    ok(at_end(fd), "after a half-close, the connection closes");
     close(fd);
     got.len = 0;
     fd = client_connect(false);
     require(write(fd, "QUIT\r\nPING\r\n", 12) == 12, "cannot write");
     converse(fd, span_of(NULL, 0), 100, 5, &got);
-    is_bytes(buf_span(&got), span_text("+OK\r\n"), "QUIT is answered, what follows is not");
-    ok(at_end(fd), "and its end comes");
+    is_bytes(buf_span(&got), span_text("+OK\r\n"),
+             "QUIT is answered, and the request after it is not");
+    ok(at_end(fd), "after QUIT, the connection closes");
     close(fd);
     buf_release(&got);
 }
 
-// As libev tells it when the kernel refuses to watch the socket, which is then watched no more.
+// Simulates what libev does when the kernel refuses to watch a socket: it stops the watcher and
+// reports EV_ERROR.
 static void check_unwatched(void)
 {
     int fd = client_connect(false);
@@ -155,20 +161,21 @@ static void check_unwatched(void)
     ev_run(loop, EVRUN_NOWAIT);
     ok(at_end(fd), "a socket that cannot be watched is closed");
     is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
-              "and is gone");
+              "its connection is freed");
     close(fd);
 }
 
-// ---- many in one turn of the loop ---------------------------------------------------------------
+// ---- many clients in one turn of the loop -------------------------------------------------------
 
-// A client that has asked for some keys, of which `wanted` are the values.
+// A client that has sent requests, with the replies that it must receive.
 struct asker {
     int fd;
     struct conn *conn;
     struct buf wanted;
 };
 
-// One of the keys, which is none, has `padding` bytes.
+// Sends a TYPE of a word with `padding` bytes, which is no key, and a STRLEN of `keys` random keys.
+// Appends the expected replies to `a->wanted`.
 static void ask(struct random *r, struct asker *a, const struct buf *text, unsigned keys,
                 size_t padding)
 {
@@ -192,7 +199,7 @@ static void ask(struct random *r, struct asker *a, const struct buf *text, unsig
     buf_release(&request);
 }
 
-// The events of all connections, as the loop would tell them, but not yet the end of its turn.
+// Reports input on all connections, as the loop would, but does not end the turn.
 static void make_all_ready(void)
 {
     for (struct link *link = worker->loop.active.next; link != &worker->loop.active;
@@ -203,7 +210,8 @@ static void make_all_ready(void)
     ev_invoke_pending(loop);
 }
 
-static bool hears(const struct asker *a)
+// Reads once and returns true when exactly the expected replies have arrived.
+static bool has_replies(const struct asker *a)
 {
     struct buf got = {0};
     char *room = buf_reserve(&got, a->wanted.len + 1);
@@ -213,8 +221,8 @@ static bool hears(const struct asker *a)
     return same;
 }
 
-// All that `clients` have sent is answered at the end of the turn, each with its own, in whatever
-// portions.
+// Checks that all requests of `clients` clients are answered at the end of the turn, and that each
+// client gets its own replies, however many batches it takes.
 static void check_together(struct random *r, const struct buf *text, unsigned clients,
                            unsigned keys, size_t padding)
 {
@@ -228,30 +236,32 @@ static void check_together(struct random *r, const struct buf *text, unsigned cl
     }
     make_all_ready();
     unsigned waiting = worker->loop.turn_count, wrong = 0;
-    ok(waiting > 0 && waiting <= LOOP_TURNS, "%u of %u clients wait for the end of the turn",
-       waiting, clients);
+    ok(waiting > 0 && waiting <= LOOP_TURNS,
+       "%u of %u clients are queued until the end of the turn", waiting, clients);
     worker_take_turns(worker);
-    ok(worker->loop.turn_count == 0 && worker->loop.input_used == 0, "then none waits");
+    ok(worker->loop.turn_count == 0 && worker->loop.input_used == 0,
+       "at the end of the turn the queue is empty");
     for (unsigned i = 0; i < clients; i++) {
         wrong += askers[i].conn->queued;
-        wrong += !hears(&askers[i]);
+        wrong += !has_replies(&askers[i]);
         close(askers[i].fd);
         buf_release(&askers[i].wanted);
     }
-    is_number(wrong, 0, "each has heard its own");
+    is_number(wrong, 0, "each client has received its own replies");
     for (unsigned i = 0; i < 10; i++)
         ev_run(loop, EVRUN_NOWAIT);
     is_number((int64_t)counter_get(&worker->loop.service.stats.connected_clients), 0,
-              "all are gone");
+              "all connections are closed");
     free(askers);
 }
 
-// Which client's are the requests that were in the batch last, by their sizes.
+// Checks which clients' requests were in the last batch. Each client's requests have a size of
+// their own, which tells them apart.
 static void check_batches(void)
 {
     enum { CLIENTS = 30, REQUESTS = 10, SHORTEST = 100 };
     int fds[CLIENTS];
-    struct conn *line[CLIENTS];
+    struct conn *conns[CLIENTS];
     struct batch *batch = &worker->loop.service.batch;
     struct buf request = {0}, wanted = {0};
     require(CLIENTS * REQUESTS > BATCH_REQUESTS, "more than one batch is needed");
@@ -259,7 +269,7 @@ static void check_batches(void)
         buf_append_text(&wanted, "+none\r\n");
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = client_connect(false);
-        line[i] =
+        conns[i] =
             (struct conn *)((char *)worker->loop.active.previous - offsetof(struct conn, link));
         request.len = 0;
         for (unsigned j = 0; j < REQUESTS; j++) {
@@ -271,28 +281,29 @@ static void check_batches(void)
     }
     const size_t shortest = request.len / REQUESTS - (CLIENTS - 1);
     make_all_ready();
-    // The loop tells of them in an order of its own.
+    // libev reports the events in an order of its own.
     unsigned order[CLIENTS] = {0};
-    require(worker->loop.turn_count == CLIENTS, "not all wait");
+    require(worker->loop.turn_count == CLIENTS, "not all are queued");
     for (unsigned i = 0; i < CLIENTS; i++)
-        while (order[i] < CLIENTS && line[order[i]] != worker->loop.turns[i].conn)
+        while (order[i] < CLIENTS && conns[order[i]] != worker->loop.turns[i].conn)
             order[i]++;
     memset(batch->request, 0, sizeof batch->request);
     worker_take_turns(worker);
-    // The first batch takes some requests of its last client, and the next one begins behind it.
+    // The first batch takes some requests of its last client. The next batch begins after that
+    // client.
     unsigned first = BATCH_REQUESTS / REQUESTS + (BATCH_REQUESTS % REQUESTS > 0), wrong = 0;
     for (unsigned i = 0; i < (CLIENTS - first) * REQUESTS; i++)
         wrong += batch->request[i].size != shortest + order[first + i / REQUESTS];
     is_number(wrong, 0, "the last %u clients were answered together", CLIENTS - first);
     for (unsigned i = (CLIENTS - first) * REQUESTS; i < BATCH_REQUESTS; i++)
         wrong += batch->request[i].size != shortest + order[i / REQUESTS];
-    is_number(wrong, 0, "as many before them as a batch has room for");
+    is_number(wrong, 0, "as many clients before them as a batch has room for");
     wrong = 0;
     for (unsigned i = 0; i < CLIENTS; i++) {
-        wrong += !hears(&(struct asker){.fd = fds[i], .wanted = wanted});
+        wrong += !has_replies(&(struct asker){.fd = fds[i], .wanted = wanted});
         close(fds[i]);
     }
-    is_number(wrong, 0, "each has heard its own");
+    is_number(wrong, 0, "each client has received its own replies");
     for (unsigned i = 0; i < 10; i++)
         ev_run(loop, EVRUN_NOWAIT);
     buf_release(&request);
@@ -304,8 +315,8 @@ static void check_many(struct random *r, const struct buf *text)
     check_together(r, text, 1, 3, 0);
     check_together(r, text, 2, 3, 0);
     check_together(r, text, 50, 1, 0);
-    check_together(r, text, 50, 15, 0);    // several batches; of no more work than a turn takes
-    check_together(r, text, 20, 3, 12000); // more than there is input for
+    check_together(r, text, 50, 15, 0);    // several batches, with no more work than a turn allows
+    check_together(r, text, 20, 3, 12000); // more input than the loop has room for
     check_together(r, text, LOOP_TURNS, 1, 0);
     check_together(r, text, LOOP_TURNS + 1, 1, 0);
     check_together(r, text, LOOP_TURNS + 40, 5, 0);
@@ -339,10 +350,10 @@ static void check_local(void)
            cases[i].local ? "" : " not");
     }
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    ok(address_is_local((struct sockaddr *)&un), "a unix socket's peer is this machine");
+    ok(address_is_local((struct sockaddr *)&un), "the peer of a unix socket is this machine");
 }
 
-// A pause that is made longer when its time is just over goes on.
+// A pause that is extended just after its end goes on.
 static void check_pause(void)
 {
     struct service *service = &worker->loop.service;
@@ -355,12 +366,12 @@ static void check_pause(void)
     uint64_t longer = clock_monotonic_ns() + 3600 * CLOCK_SECOND;
     service->paused_until = longer;
     ev_run(loop, EVRUN_NOWAIT);
-    ok(service->paused_until == longer, "a pause is made longer");
+    ok(service->paused_until == longer, "an extended pause goes on");
     service->paused_until = clock_monotonic_ns() + millisecond;
     for (now = clock_monotonic_ns();
          service->paused_until != 0 && clock_monotonic_ns() < now + CLOCK_SECOND;)
         ev_run(loop, EVRUN_NOWAIT);
-    ok(service->paused_until == 0, "and ends by itself");
+    ok(service->paused_until == 0, "the pause ends by itself");
 }
 
 static bool all_drained;
@@ -371,7 +382,7 @@ static void on_drained(struct worker *drained)
     all_drained = true;
 }
 
-// What a client has asked for before the end still reaches the others.
+// A message that was published before the server began to stop reaches its subscribers.
 static void check_drain(void)
 {
     struct span subscribed = SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
@@ -380,20 +391,20 @@ static void check_drain(void)
     int publisher = client_connect(false);
     int listener = client_connect(false);
     converse(listener, SPAN("SUBSCRIBE c\r\n"), 100, subscribed.len, &got);
-    is_bytes(buf_span(&got), subscribed, "a listener");
+    is_bytes(buf_span(&got), subscribed, "a client subscribes");
     require(write(publisher, "PUBLISH c m\r\n", 13) == 13, "cannot write");
     worker_drain(worker, on_drained);
     got.len = 0;
     converse(listener, SPAN(""), 100, message.len, &got);
-    is_bytes(buf_span(&got), message, "hears what is published while the loop is drained");
+    is_bytes(buf_span(&got), message, "the subscriber receives a message while the loop drains");
     got.len = 0;
     converse(publisher, SPAN(""), 100, 4, &got);
-    is_bytes(buf_span(&got), SPAN(":1\r\n"), "who published is answered");
+    is_bytes(buf_span(&got), SPAN(":1\r\n"), "the publisher gets its reply");
     close(listener);
     close(publisher);
     for (unsigned i = 0; i < 100 && !all_drained; i++)
         ev_run(loop, EVRUN_NOWAIT);
-    ok(all_drained, "then all are gone");
+    ok(all_drained, "then all connections are closed");
     buf_release(&got);
 }
 

@@ -1,5 +1,5 @@
-// Addresses to listen on: names of several addresses, of which this machine has some, all or none;
-// what is named twice; port 0. The names are the test's own: it takes the place of the resolver.
+// Tests listeners: host names with several addresses, of which this machine has some, all or none;
+// addresses given twice; port 0; unix sockets. The test replaces the system's resolver.
 #include "net/listener.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@
 #include "support/server.h"
 #include "support/tap.h"
 
-// ---- the resolver: "A B C" are the addresses of a name ------------------------------------------
+// ---- the resolver: the name "A B C" has the addresses A, B and C --------------------------------
 
 struct answer {
     struct addrinfo info;
@@ -81,8 +81,8 @@ static void close_all(void)
         listener_close(&list[--count]);
 }
 
-// Listens on each of `names` in turn, as the server does, and compares how many listeners there
-// are, or how the message of the last one ends.
+// Listens on each of `names` in turn, as the server does. Checks that there are `wanted` listeners,
+// or that the last name fails with `message`.
 static void check(const char *const *names, unsigned wanted, const char *message)
 {
     struct error error = {""};
@@ -100,7 +100,7 @@ static void check(const char *const *names, unsigned wanted, const char *message
     unsigned others = 0;
     for (unsigned i = 0; i < count; i++)
         others += list[i].port != port || port == 0;
-    is_number(others, 0, "all have the same port, a real one");
+    is_number(others, 0, "all listeners have the same port, which is not 0");
     close_all();
 }
 
@@ -109,7 +109,7 @@ static void check(const char *const *names, unsigned wanted, const char *message
     {                                                                                              \
         __VA_ARGS__, NULL                                                                          \
     }
-#define ABSENT "203.0.113.77" // of documentation: nobody has it
+#define ABSENT "203.0.113.77" // an address for documentation, which no machine has
 
 static void test_names(void)
 {
@@ -120,22 +120,22 @@ static void test_names(void)
     check(NAMES(ABSENT " 203.0.113.78"), 0, "Cannot assign requested address");
     check(NAMES(ABSENT), 0, "Cannot assign requested address");
     check(NAMES("unknown"), 0, "cannot listen on 'unknown'");
-    // Named twice, in one name or in two.
+    // The same address twice, in one name or in two.
     check(NAMES("127.0.0.1 127.0.0.1"), 1, NULL);
     check(NAMES("127.0.0.1", "127.0.0.1"), 1, NULL);
     check(NAMES("127.0.0.1", ABSENT " 127.0.0.1"), 1, NULL);
     check(NAMES("127.0.0.1 127.0.0.2"), 2, NULL);
-    // All of them, and one of them.
+    // All addresses, and then one of them.
     check(NAMES("0.0.0.0", "127.0.0.1"), 1, NULL);
     check(NAMES("0.0.0.0", "127.0.0.1 127.0.0.2", "0.0.0.0"), 1, NULL);
     struct error error;
-    ok(listener_open_tcp(list, &count, "*", 0, 5, &error), "'*'");
-    unsigned every = count;
+    ok(listener_open_tcp(list, &count, "*", 0, 5, &error), "'*' can be opened");
+    unsigned all = count;
     close_all();
-    check(NAMES("*", "127.0.0.1", "*"), every, NULL);
+    check(NAMES("*", "127.0.0.1", "*"), all, NULL);
 }
 
-// An address that others have is no address that is missing.
+// An address in use is an error, unlike one that the machine does not have.
 static void test_in_use(void)
 {
     struct listener other[LISTENERS_MAX];
@@ -144,14 +144,15 @@ static void test_in_use(void)
     require(listener_open_tcp(other, &others, "127.0.0.1", 0, 5, &error), "%s", error.text);
     ok(!listener_open_tcp(list, &count, "127.0.0.1", other[0].port, 5, &error) &&
            strstr(error.text, "Address already in use") != NULL,
-       "an address that nobody accepts at yet is held: %s", error.text);
+       "an address where a socket listens cannot be opened: %s", error.text);
     ok(!listener_open_tcp(list, &count, "127.0.0.2 127.0.0.1", other[0].port, 5, &error) &&
            strstr(error.text, "Address already in use") != NULL,
-       "so is one of several");
+       "a name with such an address cannot be opened");
     close_all();
     unsigned port = other[0].port;
     listener_close(&other[0]);
-    ok(listener_open_tcp(list, &count, "127.0.0.1", port, 5, &error), "until it is closed");
+    ok(listener_open_tcp(list, &count, "127.0.0.1", port, 5, &error),
+       "it can be opened when that socket is closed");
     close_all();
 }
 
@@ -165,39 +166,41 @@ static void test_unix(void)
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     require(listener_open_unix(list, &count, path, 0, 5, &error), "%s", error.text);
     struct listener first = list[0];
-    ok(listener_is_reachable(&first, &error), "it stands");
+    ok(listener_is_reachable(&first, &error), "a new listener is reachable");
     ok(!listener_open_unix(list, &count, path, 0, 5, &error) &&
            strstr(error.text, "a server is listening there") != NULL,
-       "a path at which nobody accepts yet is held: %s", error.text);
-    is_number(count, 1, "and no listener is added");
+       "a path where a socket listens cannot be opened: %s", error.text);
+    is_number(count, 1, "no listener is added");
     unlink(path);
-    ok(!listener_is_reachable(&first, &error), "its file is removed: %s", error.text);
+    ok(!listener_is_reachable(&first, &error),
+       "a listener whose file was removed is not reachable: %s", error.text);
     require(listener_open_unix(list, &count, path, 0, 5, &error), "%s", error.text);
-    ok(!listener_is_reachable(&first, &error), "its file is replaced: %s", error.text);
+    ok(!listener_is_reachable(&first, &error),
+       "a listener whose file was replaced is not reachable: %s", error.text);
     listener_close(&first);
-    ok(access(path, F_OK) == 0, "that of another one is not removed");
+    ok(access(path, F_OK) == 0, "closing a listener does not remove another's file");
     listener_close(&list[1]);
-    ok(access(path, F_OK) != 0, "its own is");
+    ok(access(path, F_OK) != 0, "closing a listener removes its own file");
     count = 0;
 
-    // What a server that was killed leaves behind: bound, and closed.
+    // A killed server leaves the file of its socket.
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     require(bind(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot bind");
     close(fd);
     ok(listener_open_unix(list, &count, path, 0600, 5, &error), "a stale socket is replaced");
     struct stat status;
-    ok(stat(path, &status) == 0 && (status.st_mode & 0777) == 0600, "with its mode");
+    ok(stat(path, &status) == 0 && (status.st_mode & 0777) == 0600, "the new socket has its mode");
     close_all();
     const char *file = test_file("file", span_text("mine"));
     ok(!listener_open_unix(list, &count, file, 0, 5, &error) &&
            strstr(error.text, "is not a socket") != NULL,
-       "a file is not: %s", error.text);
+       "another kind of file is not replaced: %s", error.text);
     ok(!listener_open_unix(list, &count, test_path("none/socket"), 0, 5, &error),
-       "nor is there one in a folder that is not there: %s", error.text);
-    ok(!listener_open_unix(list, &count, test_folder(), 0, 5, &error), "nor at a folder");
+       "a path in a missing folder is an error: %s", error.text);
+    ok(!listener_open_unix(list, &count, test_folder(), 0, 5, &error), "a folder is an error");
     require(symlink(path, test_path("link")) == 0, "no link");
-    ok(!listener_open_unix(list, &count, test_path("link"), 0, 5, &error), "nor at a link: %s",
-       error.text);
+    ok(!listener_open_unix(list, &count, test_path("link"), 0, 5, &error),
+       "a symbolic link is an error: %s", error.text);
 }
 
 int main(void)

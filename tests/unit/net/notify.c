@@ -1,4 +1,5 @@
-// What a supervisor is told: real datagrams, to a socket with a path and to one without.
+// Tests the messages to a supervisor, with real datagrams to a socket with a path and to an
+// abstract one.
 #include "net/notify.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "support/server.h"
 #include "support/tap.h"
 
-// A supervisor that listens at `name`, as NOTIFY_SOCKET gives it.
+// Opens the socket of a supervisor at `name`, in the form of NOTIFY_SOCKET.
 static int listen_at(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -30,8 +31,8 @@ static int listen_at(const char *name)
     return fd;
 }
 
-// The datagram that waits, as text; "" when there is none.
-static const char *heard(int fd)
+// Returns the next datagram as text; "" when there is none.
+static const char *received(int fd)
 {
     static char text[1024];
     ssize_t len = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
@@ -44,35 +45,37 @@ static void check_messages(const char *name)
     int fd = listen_at(name);
     setenv("NOTIFY_SOCKET", name, 1);
     ok(notify_init(), "%s: there is a supervisor", *name == '@' ? "abstract" : "path");
-    ok(getenv("NOTIFY_SOCKET") == NULL, "children do not inherit it");
-    is_text(heard(fd), "", "it is told nothing yet");
-    ok(notify_ready("serving %d keys of %s", 300, "a\nMAINPID=1"), "ready");
-    is_text(heard(fd), "READY=1\nSTATUS=serving 300 keys of a\\x0aMAINPID=1",
-            "one datagram, in which a name cannot pass for a statement");
+    ok(getenv("NOTIFY_SOCKET") == NULL, "child processes do not inherit NOTIFY_SOCKET");
+    is_text(received(fd), "", "notify_init sends nothing");
+    ok(notify_ready("serving %d keys of %s", 300, "a\nMAINPID=1"), "ready is sent");
+    is_text(received(fd), "READY=1\nSTATUS=serving 300 keys of a\\x0aMAINPID=1",
+            "ready is one datagram, in which a file name cannot add a variable");
     uint64_t before = clock_monotonic_ns() / 1000;
-    ok(notify_reloading(), "reloading");
-    const char *told = heard(fd);
+    ok(notify_reloading(), "reloading is sent");
+    const char *message = received(fd);
     static const char start[] = "RELOADING=1\nMONOTONIC_USEC=";
-    uint64_t when = strncmp(told, start, sizeof start - 1) == 0
-                        ? strtoull(told + sizeof start - 1, NULL, 10)
+    uint64_t when = strncmp(message, start, sizeof start - 1) == 0
+                        ? strtoull(message + sizeof start - 1, NULL, 10)
                         : 0;
-    ok(when >= before && when <= clock_monotonic_ns() / 1000, "with the time: %s", told);
-    ok(notify_stopping(), "stopping");
-    is_text(heard(fd), "STOPPING=1", "is told too");
+    ok(when >= before && when <= clock_monotonic_ns() / 1000, "reloading contains the time: %s",
+       message);
+    ok(notify_stopping(), "stopping is sent");
+    is_text(received(fd), "STOPPING=1", "stopping is one datagram");
 
     char long_name[600];
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
-    ok(notify_ready("%s", long_name), "a long line is cut");
-    is_number((int64_t)strlen(heard(fd)), 511, "to a length that is sent");
+    ok(notify_ready("%s", long_name), "a long status is sent");
+    is_number((int64_t)strlen(received(fd)), 511, "a long status is cut");
 
-    // It is gone, or does not read: no waiting, no signal.
+    // A supervisor that does not read, or is gone, causes neither waiting nor a signal.
     unsigned sent = 0;
     while (sent < 100000 && notify_stopping())
         sent++;
-    ok(sent > 0 && sent < 100000, "one that does not read is not waited for: %u messages", sent);
+    ok(sent > 0 && sent < 100000,
+       "sending to a supervisor that does not read fails after %u messages", sent);
     close(fd);
-    ok(!notify_stopping(), "nor one that is gone");
+    ok(!notify_stopping(), "sending to a supervisor that is gone fails");
 }
 
 int main(void)
@@ -90,7 +93,7 @@ int main(void)
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         setenv("NOTIFY_SOCKET", wrong[i], 1);
         ok(!notify_init() && !notify_stopping() && getenv("NOTIFY_SOCKET") == NULL,
-           "no address: '%.20s'", wrong[i]);
+           "'%.20s' is not an address", wrong[i]);
     }
     return done_testing();
 }

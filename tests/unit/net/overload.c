@@ -1,6 +1,5 @@
-// What a loop does with clients that keep it waiting or make it hold much, on socket pairs, its
-// loop turned by hand and time let pass by moving back when a client's began: whose time runs, what
-// renews it, and who is closed when all clients together hold too much.
+// Tests the request timeout, the write timeout, and the limit of clients' memory, on socket pairs.
+// The test runs the loop turn by turn. It lets time pass by moving the start of a timeout back.
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,8 +33,8 @@ static void turn(void)
         ev_run(loop, EVRUN_NOWAIT);
 }
 
-// The client's end of a new connection, to which the server can send `room` bytes ahead; 0: as many
-// as the system has it.
+// Connects a client and returns its end of the connection. The server's send buffer has `room`
+// bytes; 0: the system's default.
 static int client_with_room(int room)
 {
     static uint64_t last_id;
@@ -50,10 +49,10 @@ static int client_with_room(int room)
 
 static int client_new(void)
 {
-    return client_with_room(1); // which the system makes its own smallest
+    return client_with_room(1); // the system raises it to its minimum
 }
 
-static void say(int fd, struct span bytes)
+static void send_span(int fd, struct span bytes)
 {
     while (bytes.len > 0) {
         ssize_t count = write(fd, bytes.ptr, bytes.len);
@@ -65,41 +64,42 @@ static void say(int fd, struct span bytes)
     turn();
 }
 
-static void say_bytes(int fd, size_t count)
+static void send_bytes(int fd, size_t count)
 {
     struct buf bytes = {0};
     append_bytes(&bytes, 'x', count);
-    say(fd, buf_span(&bytes));
+    send_span(fd, buf_span(&bytes));
     buf_release(&bytes);
 }
 
-// Says PING in about so many bytes.
-static void say_pings(int fd, size_t bytes)
+// Sends about `bytes` bytes of PINGs.
+static void send_pings(int fd, size_t bytes)
 {
     struct buf pings = {0};
     while (pings.len < bytes)
         buf_append_text(&pings, "PING\r\n");
-    say(fd, buf_span(&pings));
+    send_span(fd, buf_span(&pings));
     buf_release(&pings);
 }
 
-// Reads up to `most` bytes.
-static size_t hear(int fd, size_t most)
+// Reads up to `most` bytes and returns their number.
+static size_t receive(int fd, size_t most)
 {
     static char bytes[PIECE];
-    size_t heard = 0;
-    while (heard < most) {
-        size_t part = most - heard < sizeof bytes ? most - heard : sizeof bytes;
+    size_t received = 0;
+    while (received < most) {
+        size_t part = most - received < sizeof bytes ? most - received : sizeof bytes;
         ssize_t count = read(fd, bytes, part);
         if (count <= 0)
             break;
-        heard += (size_t)count;
+        received += (size_t)count;
         turn();
     }
-    return heard;
+    return received;
 }
 
-static bool is_gone(int fd)
+// Returns true when the server has closed the connection.
+static bool was_closed(int fd)
 {
     char byte;
     while (read(fd, &byte, 1) == 1)
@@ -108,7 +108,8 @@ static bool is_gone(int fd)
     return closed;
 }
 
-static unsigned count_waiting(enum client_timeout what)
+// Returns the number of clients whose timeout `what` runs.
+static unsigned count_running(enum client_timeout what)
 {
     unsigned count = 0;
     for (struct link *link = worker->loop.timeouts[what].next; link != &worker->loop.timeouts[what];
@@ -117,11 +118,11 @@ static unsigned count_waiting(enum client_timeout what)
     return count;
 }
 
-// Lets the first one's time begin `seconds` earlier, and sweeps.
+// Moves the start of the oldest timeout back by `seconds`, and sweeps.
 static void pass(enum client_timeout what, unsigned seconds)
 {
     struct link *first = worker->loop.timeouts[what].next;
-    require(first != &worker->loop.timeouts[what], "nobody is waited for");
+    require(first != &worker->loop.timeouts[what], "no timeout runs");
     struct conn *c = (struct conn *)((char *)first - offsetof(struct conn, timeout_link));
     c->timeout_since -= seconds * CLOCK_SECOND;
     require(ev_is_active(&worker->loop.sweep), "no sweep is coming");
@@ -129,16 +130,17 @@ static void pass(enum client_timeout what, unsigned seconds)
     turn();
 }
 
-static void waits(unsigned request, unsigned reading, const char *name)
+// Checks how many timeouts of each kind run.
+static void check_running(unsigned request, unsigned reading, const char *name)
 {
-    is_number(count_waiting(TIMEOUT_REQUEST), request, "%s: requests waited for", name);
-    is_number(count_waiting(TIMEOUT_WRITE), reading, "%s: readers waited for", name);
+    is_number(count_running(TIMEOUT_REQUEST), request, "%s: request timeouts that run", name);
+    is_number(count_running(TIMEOUT_WRITE), reading, "%s: write timeouts that run", name);
 }
 
-// Nobody's time runs, so the loop sleeps until a client says something.
-static void sleeps(const char *name)
+// Checks that no timeout runs, and that no timer wakes the loop.
+static void check_none_runs(const char *name)
 {
-    waits(0, 0, name);
+    check_running(0, 0, name);
     if (ev_is_active(&worker->loop.sweep))
         ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
@@ -150,52 +152,52 @@ static void check_requests(void)
     static const char *const begun[] = {"P", "*", "*2\r\n$3\r\nGET\r\n", "AUTH x y",
                                         "*1048575\r\n$1048576\r\n"};
     struct counter *closed = &worker->loop.service.stats.request_timeouts;
-    sleeps("nobody");
+    check_none_runs("no client");
     for (unsigned i = 0; i < sizeof begun / sizeof *begun; i++) {
         int fd = client_new();
-        say(fd, SPAN("PING\r\n"));
-        sleeps("one that is idle");
+        send_span(fd, SPAN("PING\r\n"));
+        check_none_runs("an idle client");
         uint64_t before = counter_get(closed);
-        say(fd, span_text(begun[i]));
-        waits(1, 0, "one that has begun");
+        send_span(fd, span_text(begun[i]));
+        check_running(1, 0, "an unfinished request");
         pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
-        ok(!is_gone(fd), "it has some time");
-        say_bytes(fd, 1);
+        ok(!was_closed(fd), "an unfinished request may take some time");
+        send_bytes(fd, 1);
         pass(TIMEOUT_REQUEST, 1);
-        ok(is_gone(fd), "which a byte does not renew");
-        is_number((int64_t)(counter_get(closed) - before), 1, "it is counted");
+        ok(was_closed(fd), "another byte does not restart the timeout: the connection is closed");
+        is_number((int64_t)(counter_get(closed) - before), 1, "request_timeouts counts it");
         close(fd);
     }
     int fd = client_new();
-    say(fd, SPAN("PI"));
+    send_span(fd, SPAN("PI"));
     pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
-    say(fd, SPAN("NG\r\nPING\r\nPI"));
-    waits(1, 0, "a next request");
+    send_span(fd, SPAN("NG\r\nPING\r\nPI"));
+    check_running(1, 0, "the next request");
     pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
-    ok(!is_gone(fd), "has time of its own");
-    say(fd, SPAN("NG\r\n"));
-    sleeps("a complete request");
-    say(fd, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    ok(!was_closed(fd), "the next request has a timeout of its own");
+    send_span(fd, SPAN("NG\r\n"));
+    check_none_runs("a complete request");
+    send_span(fd, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
     for (unsigned i = 0; i < 3; i++) {
         pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT - 1);
-        say_bytes(fd, 64 * KiB);
+        send_bytes(fd, 64 * KiB);
     }
-    ok(!is_gone(fd), "64 KiB give new time");
-    say_bytes(fd, 60 * KiB);
+    ok(!was_closed(fd), "64 KiB of a request restart the timeout");
+    send_bytes(fd, 60 * KiB);
     pass(TIMEOUT_REQUEST, REQUEST_TIMEOUT);
-    ok(is_gone(fd), "fewer do not");
+    ok(was_closed(fd), "fewer bytes do not restart it");
     close(fd);
     fd = client_new();
     atomic_store(&group.runtime.request_timeout, 0);
-    say(fd, SPAN("P"));
+    send_span(fd, SPAN("P"));
     pass(TIMEOUT_REQUEST, 1000 * REQUEST_TIMEOUT);
-    ok(!is_gone(fd), "without a timeout it may take as long as it likes");
-    ok(!ev_is_active(&worker->loop.sweep), "and no timer runs");
+    ok(!was_closed(fd), "with request-timeout 0 a request may take any time");
+    ok(!ev_is_active(&worker->loop.sweep), "with request-timeout 0 no timer runs");
     atomic_store(&group.runtime.request_timeout, REQUEST_TIMEOUT);
     worker_settings_changed(worker);
     ev_feed_event(loop, &worker->loop.sweep, EV_TIMER);
     turn();
-    ok(is_gone(fd), "until there is one again");
+    ok(was_closed(fd), "after setting request-timeout again the connection is closed");
     close(fd);
     turn();
 }
@@ -205,49 +207,51 @@ static void check_readers(void)
     struct counter *closed = &worker->loop.service.stats.write_timeouts;
     uint64_t before = counter_get(closed);
     int fd = client_new();
-    say(fd, SPAN("GET " KEY "\r\n"));
-    waits(0, 1, "one that does not read");
-    say(fd, SPAN("PING\r\nPI"));
-    waits(0, 1, "and says more");
+    send_span(fd, SPAN("GET " KEY "\r\n"));
+    check_running(0, 1, "a client that does not read");
+    send_span(fd, SPAN("PING\r\nPI"));
+    check_running(0, 1, "a client that does not read, but sends more");
     pass(TIMEOUT_WRITE, WRITE_TIMEOUT - 1);
-    ok(!is_gone(fd), "has some time");
+    ok(!was_closed(fd), "a client that does not read has some time");
     close(fd);
     turn();
-    // What is read makes room for as much.
+    // What this client reads makes room in the send buffer at once.
     fd = client_with_room(50000);
-    say(fd, SPAN("GET " KEY "\r\n"));
+    send_span(fd, SPAN("GET " KEY "\r\n"));
     for (unsigned i = 0; i < 5; i++) {
         pass(TIMEOUT_WRITE, WRITE_TIMEOUT - 1);
-        require(hear(fd, 100000) == 100000, "nothing to be heard");
+        require(receive(fd, 100000) == 100000, "nothing to read");
     }
-    waits(0, 1, "one that reads a little");
-    is_number((int64_t)(counter_get(closed) - before), 0, "goes on");
+    check_running(0, 1, "a client that reads a little");
+    is_number((int64_t)(counter_get(closed) - before), 0,
+              "a client that reads a little each time is not closed");
     close(fd);
     turn();
     fd = client_with_room(50000);
-    say(fd, SPAN("GET " KEY "\r\n"));
+    send_span(fd, SPAN("GET " KEY "\r\n"));
     struct conn *c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
                                      offsetof(struct conn, timeout_link));
     size_t kept = output_pending(&c->output);
-    require(hear(fd, 4 * PIECE) == 4 * PIECE, "nothing to be heard");
+    require(receive(fd, 4 * PIECE) == 4 * PIECE, "nothing to read");
     is_number((int64_t)output_pending(&c->output), (int64_t)kept,
-              "what a slow reader takes makes no room yet");
+              "(a slow reader's first bytes make no room in the send buffer)");
     pass(TIMEOUT_WRITE, WRITE_TIMEOUT);
-    is_number((int64_t)(counter_get(closed) - before), 0, "but it gives new time");
-    say_pings(fd, 100 * KiB);
+    is_number((int64_t)(counter_get(closed) - before), 0,
+              "reading restarts the timeout all the same");
+    send_pings(fd, 100 * KiB);
     pass(TIMEOUT_WRITE, WRITE_TIMEOUT);
     is_number((int64_t)(counter_get(closed) - before), 1,
-              "one that reads nothing is closed, whatever it says, and counted");
+              "a client that reads nothing is closed, whatever it sends, and counted");
     close(fd);
     turn();
     fd = client_new();
-    say(fd, SPAN("GET " KEY "\r\nPI"));
-    waits(0, 1, "half a request behind a long reply");
-    hear(fd, LARGE + 20);
-    waits(1, 0, "its time begins when the reply is taken");
+    send_span(fd, SPAN("GET " KEY "\r\nPI"));
+    check_running(0, 1, "half a request after a long reply");
+    receive(fd, LARGE + 20);
+    check_running(1, 0, "the request timeout begins when the reply was read");
     close(fd);
     turn();
-    sleeps("all have left");
+    check_none_runs("no client is left");
 }
 
 // ---- memory -------------------------------------------------------------------------------------
@@ -265,83 +269,85 @@ static uint64_t evicted(void)
 static void check_memory(void)
 {
     uint64_t before = evicted();
-    is_number((int64_t)counter_get(held()), 0, "nobody holds anything");
+    is_number((int64_t)counter_get(held()), 0, "without clients no memory is held");
     int small = client_new(), large = client_new(), kept = client_new(), idle = client_new();
-    say(idle, SPAN("PING\r\n"));
+    send_span(idle, SPAN("PING\r\n"));
     uint64_t bare = counter_get(held()) / 4;
     ok(bare > 0 && bare <= KiB && counter_get(held()) == 4 * bare,
-       "one that is idle holds its connection: %llu bytes", (unsigned long long)bare);
-    say(small, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
-    say_bytes(small, 20 * KiB);
+       "an idle client holds the memory of its connection: %llu bytes", (unsigned long long)bare);
+    send_span(small, SPAN("*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    send_bytes(small, 20 * KiB);
     uint64_t of_small = counter_get(held()) - 3 * bare;
-    ok(of_small >= 20 * KiB && of_small < 100 * KiB, "half a request is held: %llu bytes",
+    ok(of_small >= 20 * KiB && of_small < 100 * KiB, "an unfinished request counts: %llu bytes",
        (unsigned long long)of_small);
-    say(kept, SPAN("CLIENT NO-EVICT ON\r\n*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
-    say_bytes(kept, 600 * KiB);
+    send_span(kept, SPAN("CLIENT NO-EVICT ON\r\n*2\r\n$4\r\nECHO\r\n$1000000\r\n"));
+    send_bytes(kept, 600 * KiB);
     uint64_t of_kept = counter_get(held()) - of_small - 2 * bare;
-    say(large, SPAN("MULTI\r\n*2\r\n$4\r\nECHO\r\n$200000\r\n"));
-    say_bytes(large, 200000);
-    say(large, SPAN("\r\n"));
+    send_span(large, SPAN("MULTI\r\n*2\r\n$4\r\nECHO\r\n$200000\r\n"));
+    send_bytes(large, 200000);
+    send_span(large, SPAN("\r\n"));
     uint64_t of_large = counter_get(held()) - of_small - of_kept - bare;
-    ok(of_large >= 200000, "what waits for EXEC is held: %llu bytes", (unsigned long long)of_large);
+    ok(of_large >= 200000, "requests queued for EXEC count: %llu bytes",
+       (unsigned long long)of_large);
 
     atomic_store(&group.runtime.maxmemory_clients,
                  (int64_t)(bare + of_small + of_large + of_kept + KiB));
     worker_settings_changed(worker);
     turn();
-    is_number((int64_t)(evicted() - before), 0, "within the limit nobody is closed");
+    is_number((int64_t)(evicted() - before), 0, "within the limit no client is closed");
     atomic_store(&group.runtime.maxmemory_clients,
                  (int64_t)(bare + of_small + of_large + of_kept - KiB));
     worker_settings_changed(worker);
     turn();
-    ok(is_gone(large) && !is_gone(small) && !is_gone(kept) && !is_gone(idle),
-       "beyond it the largest that may be is");
+    ok(was_closed(large) && !was_closed(small) && !was_closed(kept) && !was_closed(idle),
+       "above the limit, the largest client without NO-EVICT is closed");
     is_number((int64_t)counter_get(held()), (int64_t)(bare + of_small + of_kept),
-              "which holds no more");
-    // Growing is what exceeds it, too.
-    say_bytes(small, 150 * KiB);
-    ok(!is_gone(small), "within it again");
-    say_bytes(small, 150 * KiB);
-    ok(is_gone(small) && !is_gone(kept), "then it is exceeded by one that grows");
+              "its memory does not count any more");
+    // A client that grows exceeds the limit.
+    send_bytes(small, 150 * KiB);
+    ok(!was_closed(small), "a client that grows within the limit stays");
+    send_bytes(small, 150 * KiB);
+    ok(was_closed(small) && !was_closed(kept), "a client that grows beyond the limit is closed");
     atomic_store(&group.runtime.maxmemory_clients, 100 * KiB);
     worker_settings_changed(worker);
     turn();
-    ok(is_gone(kept), "one that is not to be closed is when nobody else is left");
-    is_number((int64_t)(evicted() - before), 3, "they are counted");
-    ok(!is_gone(idle), "one that is idle never is");
-    is_number((int64_t)counter_get(held()), (int64_t)bare, "nobody else holds anything");
+    ok(was_closed(kept), "a client with NO-EVICT is closed when no other is left");
+    is_number((int64_t)(evicted() - before), 3, "evicted_clients counts them");
+    ok(!was_closed(idle), "an idle client is never closed");
+    is_number((int64_t)counter_get(held()), (int64_t)bare, "only the idle client holds memory");
 
-    // What is closed for it gives back its replies at once.
+    // An evicted client frees its replies at once.
     int reader = client_new();
-    say(reader, SPAN("GET " KEY "\r\n"));
+    send_span(reader, SPAN("GET " KEY "\r\n"));
     struct conn *c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
                                      offsetof(struct conn, timeout_link));
-    require(output_pending(&c->output) > 0, "nothing waits to be sent");
+    require(output_pending(&c->output) > 0, "no replies are pending");
     conn_evict(c);
-    is_number((int64_t)output_pending(&c->output), 0, "who is closed gives back its replies");
+    is_number((int64_t)output_pending(&c->output), 0,
+              "an evicted client frees its replies at once");
     turn();
-    ok(is_gone(reader), "and is gone soon after");
+    ok(was_closed(reader), "an evicted connection is closed soon");
     close(reader);
 
-    // What one asks while it does not read counts, and is given back at once, too.
+    // Requests of a client that does not read count, and are freed at once, too.
     atomic_store(&group.runtime.maxmemory_clients, 3000 * KiB);
     reader = client_new();
-    say(reader, SPAN("GET " KEY "\r\n"));
+    send_span(reader, SPAN("GET " KEY "\r\n"));
     c = (struct conn *)((char *)worker->loop.timeouts[TIMEOUT_WRITE].next -
                         offsetof(struct conn, timeout_link));
     uint64_t unread = counter_get(held());
-    say_pings(reader, 1000 * KiB);
+    send_pings(reader, 1000 * KiB);
     uint64_t asked = counter_get(held()) - unread;
     ok(asked >= 1000 * KiB && asked <= 1250 * KiB + 32 * KiB,
-       "1000 KiB that wait behind a reply are held: %llu bytes", (unsigned long long)asked);
+       "1000 KiB of requests after an unread reply count: %llu bytes", (unsigned long long)asked);
     conn_evict(c);
-    is_number((int64_t)c->backlog.memory, 0, "who is closed gives them back");
+    is_number((int64_t)c->backlog.memory, 0, "an evicted client frees its requests at once");
     turn();
-    ok(is_gone(reader), "and is gone soon after");
-    is_number((int64_t)counter_get(held()), (int64_t)bare, "nobody else holds anything");
+    ok(was_closed(reader), "an evicted connection is closed soon");
+    is_number((int64_t)counter_get(held()), (int64_t)bare, "only the idle client holds memory");
     close(reader);
 
-    // What others send to one counts as its own.
+    // Messages count as memory of the client that is to receive them.
     int listening[4];
     struct buf publish = {0};
     buf_append_text(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1000000\r\n");
@@ -349,15 +355,15 @@ static void check_memory(void)
     buf_append_text(&publish, "\r\n");
     for (unsigned i = 0; i < 4; i++) {
         listening[i] = client_new();
-        say(listening[i], SPAN("SUBSCRIBE c\r\n"));
+        send_span(listening[i], SPAN("SUBSCRIBE c\r\n"));
     }
-    say(idle, buf_span(&publish));
-    ok(evicted() > before + 3, "messages that nobody reads");
-    ok(counter_get(held()) <= 3000 * KiB + 64 * KiB, "are limited by that");
+    send_span(idle, buf_span(&publish));
+    ok(evicted() > before + 3, "clients with unread messages are closed");
+    ok(counter_get(held()) <= 3000 * KiB + 64 * KiB, "the memory of unread messages is limited");
     for (unsigned i = 0; i < 4; i++)
         close(listening[i]);
     turn();
-    ok(counter_get(held()) <= bare, "and are given back");
+    ok(counter_get(held()) <= bare, "unread messages of closed clients are freed");
     atomic_store(&group.runtime.maxmemory_clients, 0);
     close(small);
     close(large);

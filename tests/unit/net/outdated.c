@@ -1,6 +1,7 @@
-// Clients that are still sent, or ask, what the dataset held before it was replaced: some reloads
-// long they may; then they are closed, so that what is kept for them is bounded. And those whose
-// client is gone, or only seems to be, while nothing is sent.
+// Tests when a worker closes connections. One that still reads a dataset replaced many reloads ago
+// is closed, so that the memory for old datasets is bounded. One whose client has vanished is
+// closed even while nothing is sent to it. One that only seems idle, because the loop was late,
+// stays open.
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ static struct dataset *open_one(void)
     return d;
 }
 
+// Replaces the dataset by another of the same content.
 static void publish(void)
 {
     struct dataset *d = open_one();
@@ -57,8 +59,8 @@ static int64_t connected(void)
     return (int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients);
 }
 
-// Each reads another dataset, so many that the oldest have to go: those who are sent a value of it,
-// or those who are at work in a transaction.
+// Each of the readers sends `request` and then holds a dataset of its own. There are more datasets
+// than may be held, so the readers of the oldest ones must be closed.
 static void check_readers(const char *request, const char *name)
 {
     enum { READERS = OLDER_SNAPSHOTS_MAX + MORE };
@@ -72,10 +74,10 @@ static void check_readers(const char *request, const char *name)
         pairs_turn(&pairs, 3);
         publish();
     }
-    is_number((int64_t)(datasets_freed - freed), MORE, "%s: so many datasets are gone", name);
-    is_number(connected(), READERS - MORE + 1, "%s: so many of their readers are left", name);
+    is_number((int64_t)(datasets_freed - freed), MORE, "%s: number of datasets freed", name);
+    is_number(connected(), READERS - MORE + 1, "%s: number of connections left", name);
     is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.outdated_clients), MORE,
-              "%s: counted", name);
+              "%s: outdated_clients counts the closed readers", name);
     counter_set(&pairs.worker->loop.service.stats.outdated_clients, 0);
     for (unsigned i = 0; i < READERS; i++) {
         got.len = 0;
@@ -87,25 +89,26 @@ static void check_readers(const char *request, const char *name)
             diag("%s: reader %u has %zu bytes", name, i, got.len);
         close(readers[i].fd);
     }
-    is_number(open, READERS - MORE, "%s: they have all they asked for", name);
+    is_number(open, READERS - MORE, "%s: the other readers get their whole reply", name);
     client_send(&idle, "PING\r\n");
     pairs_turn(&pairs, 3);
     got.len = 0;
-    ok(client_receive(&idle, &got) && span_is(buf_span(&got), "+PONG\r\n"), "%s: others stay",
-       name);
+    ok(client_receive(&idle, &got) && span_is(buf_span(&got), "+PONG\r\n"),
+       "%s: an idle client stays connected", name);
     close(idle.fd);
     pairs_turn(&pairs, 3);
     publish();
-    is_number(connected(), 0, "all are gone");
+    is_number(connected(), 0, "all connections are closed");
     buf_release(&got);
 }
 
-// A client asks for much, and for no replies, and is gone: nothing is sent that could fail.
+// A client vanishes while its long transaction runs without replies. No write can fail, so the
+// server must notice it in another way.
 static void check_gone(void)
 {
     char request[128];
     struct linger reset = {1, 0};
-    // A pair does not know resets; a real connection does.
+    // A reset needs a TCP connection, as a socket pair has none.
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof address;
@@ -124,18 +127,18 @@ static void check_gone(void)
         client_send(&c, request);
     client_send(&c, "EXEC\r\n");
     pairs_turn(&pairs, 50);
-    is_number(connected(), 1, "(it is at work)");
+    is_number(connected(), 1, "(the transaction is running)");
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
     pairs_turn(&pairs, 3);
-    is_number(connected(), 0, "a client that is gone is not worked for");
+    is_number(connected(), 0, "the connection of a client that has vanished is closed");
     close(listening);
 }
 
-// A loop that was held up longer than the idle timeout, or stopped, finds bytes of the clients.
+// A loop is blocked for longer than the idle timeout, and finds input of some clients afterwards.
 static void check_late(void)
 {
-    enum { CLIENTS = 200 }; // more than the system tells of at once
+    enum { CLIENTS = 200 }; // more than the system reports at once
     struct client clients[CLIENTS];
     struct buf got = {0};
     unsigned answered = 0;
@@ -151,7 +154,7 @@ static void check_late(void)
         if (i % 2 == 0)
             client_send(&clients[i], "PING\r\n");
     }
-    // The loop stands still.
+    // Blocks the loop.
     require(nanosleep(&(struct timespec){1, 300000000}, NULL) == 0, "no sleep");
     ev_now_update(pairs.loop);
     ev_feed_event(pairs.loop, &pairs.worker->loop.sweep, EV_TIMER);
@@ -163,9 +166,9 @@ static void check_late(void)
         answered += open && span_is(buf_span(&got), "+PONG\r\n");
         close(clients[i].fd);
     }
-    is_number(answered, CLIENTS / 2, "those who had sent something are answered");
+    is_number(answered, CLIENTS / 2, "clients that had sent a request are answered");
     pairs_turn(&pairs, 10);
-    is_number(connected(), 0, "those who had not are closed");
+    is_number(connected(), 0, "clients that had not are closed");
     buf_release(&got);
 }
 
@@ -186,10 +189,10 @@ int main(void)
     require(pairs.worker != NULL, "%s", error.text);
     dataset_close(dataset); // the snapshot has a reference of its own
     snprintf(request, sizeof request, "GET %s\r\n", key);
-    check_readers(request, "a value that is sent");
+    check_readers(request, "a value that is being sent");
     snprintf(request, sizeof request, "MULTI\r\nGET %s\r\nGET %s\r\nGET %s\r\nEXEC\r\n", key, key,
              key);
-    check_readers(request, "a transaction that is not finished");
+    check_readers(request, "an unfinished transaction");
     check_gone();
     check_late();
     worker_free(pairs.worker);

@@ -1,5 +1,6 @@
-// Clients that others wake, to be told something or to be closed: none is forgotten, whatever its
-// connection is doing meanwhile; and many of them do not keep the others waiting.
+// Tests connections that become ready without input, because another client publishes to them or
+// kills them. None is forgotten, whatever its connection does at that moment, and many of them do
+// not delay the other clients.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +29,13 @@ static bool ends_with(const struct buf *text, const char *end)
     return text->len >= len && memcmp(text->ptr + text->len - len, end, len) == 0;
 }
 
-// Its connection waits to write and to read when, in one turn, all is sent, so that it waits to
-// read only, and another client behind it (or before it) has woken it.
-static void check_settling(bool behind, bool killed)
+// A client gets a message, or is killed, in the same turn in which the rest of a long reply is sent
+// and its watcher changes from writing and reading to reading only. `after`: the loop handles the
+// client that publishes or kills after this client, otherwise before it.
+static void check_changing(bool after, bool killed)
 {
-    const char *name = killed ? "killed" : "told";
-    const char *order = behind ? "by one behind it" : "by one before it";
+    const char *name = killed ? "killed by a client" : "published to by a client";
+    const char *order = after ? "handled after it" : "handled before it";
     char request[64];
     struct buf got = {0};
     struct client c = client_connect(&pairs);
@@ -53,38 +55,38 @@ static void check_settling(bool behind, bool killed)
         snprintf(request, sizeof request, "CLIENT KILL ID %llu\r\n",
                  (unsigned long long)c.conn->session.id);
     client_send(&other, killed ? request : "PUBLISH news today\r\n");
-    // libev calls for the latest first.
-    ev_feed_event(pairs.loop, behind ? &other.conn->io : &c.conn->io,
-                  EV_READ | (behind ? 0 : EV_WRITE));
-    ev_feed_event(pairs.loop, behind ? &c.conn->io : &other.conn->io,
-                  EV_READ | (behind ? EV_WRITE : 0));
+    // libev handles the event that was fed last first.
+    ev_feed_event(pairs.loop, after ? &other.conn->io : &c.conn->io,
+                  EV_READ | (after ? 0 : EV_WRITE));
+    ev_feed_event(pairs.loop, after ? &c.conn->io : &other.conn->io,
+                  EV_READ | (after ? EV_WRITE : 0));
     ev_invoke_pending(pairs.loop);
     pairs_turn(&pairs, 5);
     bool open = client_receive(&c, &got);
     if (killed)
-        ok(!open, "%s %s: it is closed", name, order);
+        ok(!open, "%s %s: the connection is closed", name, order);
     else
         ok(ends_with(&got, "news\r\n$5\r\ntoday\r\n") || ends_with(&got, "+PONG\r\n"),
-           "%s %s: it hears the message", name, order);
-    is_number(memmem(got.ptr, got.len, "today", 5) != NULL, !killed, "%s %s: the message", name,
-              order);
+           "%s %s: all replies have arrived", name, order);
+    is_number(memmem(got.ptr, got.len, "today", 5) != NULL, !killed,
+              "%s %s: the message arrives unless it was killed", name, order);
     close(c.fd);
     close(other.fd);
     pairs_turn(&pairs, 5);
     is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 0,
-              "all are gone");
+              "all connections are closed");
     buf_release(&got);
 }
 
-// However many are woken, sockets that are ready have their turn in between; and the loop does not
-// wait for sockets before all are told.
+// A message to many subscribers: in between, other clients are answered in each turn, and the loop
+// does not wait for events before all subscribers have the message.
 static void check_many(void)
 {
     struct client *listeners = calloc(LISTENERS, sizeof *listeners);
     struct client publisher = client_connect(&pairs);
-    struct client asker = client_connect(&pairs);
+    struct client other = client_connect(&pairs);
     struct buf got = {0}, pongs = {0};
-    unsigned told = 0, turns = 0, first = 0;
+    unsigned received = 0, turns = 0, first = 0;
     require(listeners != NULL, "no memory");
     for (unsigned i = 0; i < LISTENERS; i++) {
         listeners[i] = client_connect(&pairs);
@@ -95,44 +97,48 @@ static void check_many(void)
     for (unsigned i = 0; i < LISTENERS; i++)
         client_receive(&listeners[i], &got);
     client_send(&publisher, "PUBLISH news today\r\n");
-    alarm(ALARM); // where the loop waits, it does for ever
-    while (told < LISTENERS) {
-        client_send(&asker, "PING\r\n");
+    alarm(ALARM); // ends the test if the loop waits for events
+    while (received < LISTENERS) {
+        client_send(&other, "PING\r\n");
         ev_run(pairs.loop, EVRUN_ONCE);
-        client_receive(&asker, &pongs);
+        client_receive(&other, &pongs);
         turns++;
-        // What is read in one turn is answered at the begin of the next.
-        require(pongs.len >= (turns - 1) * strlen("+PONG\r\n"), "a client waits in turn %u", turns);
-        unsigned before = told;
+        // Requests that are read in one turn are answered at the beginning of the next.
+        require(pongs.len >= (turns - 1) * strlen("+PONG\r\n"),
+                "a client is not answered in turn %u", turns);
+        unsigned before = received;
         for (unsigned i = 0; i < LISTENERS; i++) {
             got.len = 0;
             client_receive(&listeners[i], &got);
-            told += got.len > 0;
+            received += got.len > 0;
         }
-        first = first == 0 ? told : first;
-        require(told > before || turns == 1, "nobody is told in turn %u", turns);
+        first = first == 0 ? received : first;
+        require(received > before || turns == 1, "no subscriber gets the message in turn %u",
+                turns);
     }
     alarm(0);
-    ok(turns >= 10 && first < LISTENERS / 4, "%u are told in %u turns, %u in the first", told,
-       turns, first);
-    // They leave in one turn, each of them woken.
+    ok(turns >= 10 && first < LISTENERS / 4,
+       "%u subscribers get the message in %u turns, %u of them in the first", received, turns,
+       first);
+    // All subscribers disconnect while a message makes them ready.
     client_send(&publisher, "PUBLISH news tomorrow\r\n");
     for (unsigned i = 0; i < LISTENERS; i++)
         close(listeners[i].fd);
     pairs_turn(&pairs, LISTENERS);
     is_number((int64_t)counter_get(&pairs.worker->loop.service.stats.connected_clients), 2,
-              "two are left");
+              "only the two other clients are left");
     close(publisher.fd);
-    close(asker.fd);
+    close(other.fd);
     pairs_turn(&pairs, 3);
     free(listeners);
     buf_release(&got);
     buf_release(&pongs);
 }
 
-// What had piled up for one that reads slowly is not kept for all. It is sent behind what waits for
-// its socket or, where that has just been taken, with the others' replies: what is left of a
-// message when a socket has taken all it can decides.
+// Messages pile up for a slow reader. They are sent after the replies in the connection's own
+// output, or if that is empty, through the loop's output, which then becomes large. The loop must
+// not keep such a large buffer. Which way is taken depends on the message size, so several sizes
+// are tried.
 static void check_room(size_t size)
 {
     struct buf got = {0};
@@ -155,15 +161,15 @@ static void check_room(size_t size)
         }
         pairs_turn(&pairs, 2);
     }
-    ok(slow.conn->session.pushes.len > 3000000, "messages of %zu bytes: (much has piled up)", size);
+    ok(slow.conn->session.pushes.len > 3000000, "messages of %zu bytes have piled up", size);
     for (unsigned i = 0; i < 10000 && got.len < messages * size; i++) {
         client_receive(&slow, &got);
         pairs_turn(&pairs, 1);
     }
-    ok(got.len > messages * size, "all of it is read");
+    ok(got.len > messages * size, "all messages arrive");
     pairs_turn(&pairs, 3);
-    ok(pairs.worker->loop.output.owned.cap <= 1024 * 1024, "%zu bytes are kept",
-       pairs.worker->loop.output.owned.cap);
+    ok(pairs.worker->loop.output.owned.cap <= 1024 * 1024,
+       "the loop keeps a buffer of only %zu bytes", pairs.worker->loop.output.owned.cap);
     close(slow.fd);
     close(publisher.fd);
     pairs_turn(&pairs, 3);
@@ -189,7 +195,7 @@ int main(void)
     pairs.worker = worker_new(pairs.loop, &group, &error);
     require(pairs.worker != NULL, "%s", error.text);
     for (unsigned i = 0; i < 4; i++)
-        check_settling(i % 2 == 0, i < 2);
+        check_changing(i % 2 == 0, i < 2);
     check_many();
     for (size_t size = 260000; size <= 400000; size += 20000)
         check_room(size);
