@@ -1,4 +1,5 @@
-// stele: the dataset tool. Finds the subcommand; everything else is in tool/.
+// The main function of `stele`, the tool for data files. It finds the subcommand. The subcommands
+// are in src/tool/.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,15 +34,17 @@ static void usage(FILE *to)
     }
     buf_append_text(&text, "\n");
     command_line_wrap(
-        "`stele help SUBCOMMAND` explains its options. Exit status: 0 yes, 1 no (get: "
-        "a key is missing; check: a line is malformed, the index is not the file's), "
-        "2 error.",
+        "`stele help SUBCOMMAND` explains the options. The exit status is 0 for yes, 1 for no "
+        "(get: "
+        "a key is missing or is not a UUID; check: a line is malformed, or the index does not "
+        "belong to the data), and 2 for an error.",
         0, 0, width, &text);
     fwrite(text.ptr, 1, text.len, to);
     buf_release(&text);
 }
 
-// NULL after saying that there is none of that name, and which one may have been meant.
+// Returns the subcommand with this name. If there is none, prints a message, which suggests a
+// similar name, and returns NULL.
 static const struct tool_command *find_command(const char *name)
 {
     const char *near = NULL;

@@ -1,5 +1,5 @@
-// `stele bench` measures the index alone, without a server: building, memory, and lookups of
-// existing and of missing keys, one by one and in groups.
+// `stele bench` measures the index alone, without a server: the time to build it, its memory, and
+// lookups of existing and missing keys, one by one and in groups.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +12,16 @@
 typedef unsigned long long ull;
 
 enum {
-    SEED = 0x57e1e, // the same keys at each run
+    SEED = 0x57e1e, // chooses the same keys in every run
     READS = 1000000,
     LOOKUPS = 2000000,
-    GROUP = 64,
-    ROUNDS = 3, // only the quickest counts, as the others were disturbed
-    STEPS = 9,  // of measure_all; they take about equal times
+    GROUP = 64, // keys that are looked up together
+    ROUNDS = 3, // rounds of a measurement; the quickest counts, because it was disturbed least
+    STEPS = 9,  // steps of progress in measure_all, of about equal time
 };
 
+// Kinds of lookups: of existing keys, of random missing keys, and of missing keys that differ from
+// an existing one in a single bit.
 enum { HITS, MISSES, NEAR_MISSES, KINDS };
 
 static void look_up_singly(const struct dataset *d, const struct uuid *ids, uint64_t *found)
@@ -40,7 +42,7 @@ static void look_up_in_groups(const struct dataset *d, const struct uuid *ids, u
     }
 }
 
-// Returns nanoseconds for each lookup. `*found` becomes the number of hits.
+// Returns the time of a lookup in ns, and sets `*found` to the number of hits.
 static double measure(const struct dataset *d, const struct uuid *ids,
                       void (*look_up)(const struct dataset *d, const struct uuid *ids,
                                       uint64_t *found),
@@ -58,7 +60,7 @@ static double measure(const struct dataset *d, const struct uuid *ids,
     return best;
 }
 
-// The number of missing keys whose lookup read a line of the data file.
+// Returns the number of keys whose lookup reads a line of the data file. All keys are missing.
 static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
 {
     uint64_t touched = 0;
@@ -71,8 +73,9 @@ static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
     return touched;
 }
 
-// The cost of memory: nanoseconds for a read at a random offset of the data file, where each offset
-// depends on the read before. A single lookup takes two such reads.
+// Measures the memory of the machine: returns the time, in ns, of a read at a random offset of the
+// data file. Each offset depends on the result of the read before, so that reads cannot overlap. A
+// single lookup takes two such reads.
 static double time_dependent_reads(struct span text)
 {
     double best = 0;
@@ -84,7 +87,7 @@ static double time_dependent_reads(struct span text)
             state += seen;
             seen = (unsigned char)text.ptr[splitmix64(&state) % text.len];
         }
-        volatile uint64_t end = state; // so that the reads are not left out
+        volatile uint64_t end = state; // keeps the compiler from removing the reads
         (void)end;
         double each = (double)(clock_monotonic_ns() - start) / READS;
         if (round == 0 || each < best)
@@ -93,7 +96,7 @@ static double time_dependent_reads(struct span text)
     return best;
 }
 
-// Chooses existing keys, missing keys, and keys that differ from an existing one in a single bit.
+// Chooses LOOKUPS keys of each kind.
 static void choose_keys(const struct dataset *d, struct uuid *present, struct uuid *absent,
                         struct uuid *near)
 {
@@ -109,13 +112,13 @@ static void choose_keys(const struct dataset *d, struct uuid *present, struct uu
     }
 }
 
-// The results for hits, misses and near misses; times in nanoseconds.
+// The results. Times are in ns.
 struct figures {
-    double read;
-    double singly[KINDS];
-    double in_groups[KINDS];
-    uint64_t touches[KINDS]; // misses that read the data file
-    uint64_t hits;           // existing keys found; the fewest of a round
+    double read;             // time of a dependent read
+    double singly[KINDS];    // time of a lookup, one by one
+    double in_groups[KINDS]; // time of a lookup, in groups
+    uint64_t touches[KINDS]; // number of misses that read the data file
+    uint64_t hits;           // number of existing keys found; the least of two measurements
 };
 
 static void measure_all(const struct dataset *d, const struct uuid *keys, const char *file,
@@ -194,15 +197,15 @@ static const char *set_index(struct options *o, const char *value)
 }
 
 static const struct option_row rows[] = {
-    {"--index", "PATH|none", "the index file (default: FILE.idx); none: build the index in memory",
-     set_index},
+    {"--index", "PATH|none",
+     "path of the index file (default: FILE.idx), or none to build the index in memory", set_index},
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_bench = {
     "bench",
     "FILE [--index PATH|none]",
-    "time building the index and looking up in it",
+    "measure building the index and looking up keys",
     false,
     rows,
     sizeof rows / sizeof *rows,

@@ -1,4 +1,5 @@
-// `stele check`: whether a server would accept this file, and what is in it.
+// `stele check` checks whether a server would accept a data file or index file, and prints
+// its figures.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,14 +13,14 @@
 typedef unsigned long long ull;
 
 enum {
-    SHOWN = 10,
-    MESSAGE_MAX = 512,
-    LINES_PER_REPORT = 1 << 12, // between two reports of progress
+    SHOWN = 10,                 // malformed and replaced lines that are named without --all
+    MESSAGE_MAX = 512,          // bytes of a message, with its NUL
+    LINES_PER_REPORT = 1 << 12, // lines between two reports of progress
 };
 
-// Reads the lines once more, now that the last record of each key is known. Names the lines that
-// are not served, and counts values that end in a carriage return: all values do when lines end in
-// CRLF.
+// Reads the lines once more, because only now the last record of each key is known. Names the lines
+// that are not served. Also counts values that end in a carriage return, because all values do when
+// the lines end in CRLF.
 static void show_lines(const struct dataset *d, const char *path, bool all)
 {
     struct span text = dataset_text(d);
@@ -70,6 +71,7 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
                tool_name(path), returns, (ull)dataset_figures(d)->lines - malformed);
 }
 
+// Verifies the index and prints its figures. Returns false after printing what is wrong.
 static bool check_trie(const struct dataset *d, const char *path)
 {
     struct trie_shape shape;
@@ -98,7 +100,8 @@ static void show_figures(const struct dataset_figures *f)
            f->keys > 0 ? (double)f->index_bytes / (double)f->keys : 0.0, (double)f->build_ns / 1e9);
 }
 
-// The exit code, which --strict turns to TOOL_NO when the last line has no newline.
+// Returns `code`, or TOOL_NO instead of TOOL_OK when --strict is given and the last line
+// has no newline.
 static int with_strictness(const struct options *o, const struct dataset *d, int code)
 {
     return o->strict && code == TOOL_OK && dataset_last_line_is_unterminated(d) ? TOOL_NO : code;
@@ -173,10 +176,12 @@ static const char *set_check_index(struct options *o, const char *value)
 }
 
 static const struct option_row rows[] = {
-    {"--all", NULL, "name all malformed and all replaced lines, not only ten of each", set_all},
-    {"--index", NULL, "check the index file FILE.idx, and that it is of this data, instead",
+    {"--all", NULL, "report all malformed and replaced lines, not only ten of each", set_all},
+    {"--index", NULL,
+     "check instead that the index file FILE.idx is sound and belongs to this data",
      set_check_index},
-    {"--strict", NULL, "a last line without a newline, as of a file that was cut, is status 1",
+    {"--strict", NULL,
+     "also exit with status 1 if the last line has no newline: the file may have been cut",
      set_strict},
     TOOL_HELP_ROW,
 };
@@ -184,7 +189,7 @@ static const struct option_row rows[] = {
 const struct tool_command tool_check = {
     "check",
     "FILE [--all | --index] [--strict]",
-    "validate every line, naming malformed and replaced ones (ten, or all); or the index file",
+    "check every line and report malformed and replaced lines, or check the index file",
     false,
     rows,
     sizeof rows / sizeof *rows,

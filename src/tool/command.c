@@ -1,4 +1,4 @@
-// The common part of all subcommands: reading their words and printing their help.
+// What all subcommands share: reading the words of the command line and printing --help.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@ const char *tool_set_help(struct options *o, const char *value)
     return NULL;
 }
 
-// Reads the words. Words that are no options are moved to the front of argv, after the name.
-// Returns their number, or -1 with a message.
+// Reads the options into `o`. Moves the other words to the front of argv, after the subcommand's
+// name. Returns the number of these words, or -1 with a message.
 static int read_words(const struct tool_command *command, struct options *o, int argc, char *argv[],
                       struct error *error)
 {

@@ -1,4 +1,4 @@
-// `stele get`: values straight from the file, without a server.
+// `stele get` prints values from a data file, without a server.
 #include <stdio.h>
 
 #include "data/uuid_text.h"
@@ -31,5 +31,5 @@ static int get(const struct options *o)
 static const struct option_row rows[] = {TOOL_HELP_ROW};
 
 const struct tool_command tool_get = {
-    "get", "FILE KEY...", "print the values of keys, a line each", true, rows, 1, get,
+    "get", "FILE KEY...", "print the values of keys, one on each line", true, rows, 1, get,
 };

@@ -1,5 +1,4 @@
-// `stele index` makes or refreshes the index file before a server starts, here or on another
-// machine.
+// `stele index` writes the index file, or updates it, before a server starts.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 
 typedef unsigned long long ull;
 
-static void tell(void *context, bool warning, const char *text)
+static void print_notice(void *context, bool warning, const char *text)
 {
     (void)context;
     (void)warning;
@@ -40,17 +39,18 @@ static const char *set_build_memory(struct options *o, const char *value)
 static int index_file(const struct options *o)
 {
     struct dataset_settings settings = o->settings;
-    settings.notice = tell;
+    settings.notice = print_notice;
     settings.index = DATASET_INDEX_WRITE;
     settings.index_required = true;
     settings.await_proof = true;
-    // With a limit on the size of files, writing must fail, so that the temporary file is removed.
+    // If the size of files is limited (ulimit -f), SIGXFSZ would kill the process. Ignored, it lets
+    // the write fail, and the temporary file is removed.
     signal(SIGXFSZ, SIG_IGN);
     struct dataset *d = tool_open(o->file, &settings);
     if (d == NULL)
         return TOOL_ERROR;
     const struct dataset_figures *f = dataset_figures(d);
-    if (strcmp(dataset_index_status(d), "mapped") != 0) // the reason has been printed
+    if (strcmp(dataset_index_status(d), "mapped") != 0) // print_notice has printed the reason
         return tool_close(d, TOOL_ERROR);
     printf("index      %s\n", tool_name(dataset_index_path(d)));
     printf("keys       %llu\n", (ull)f->keys);
@@ -63,11 +63,12 @@ static int index_file(const struct options *o)
 }
 
 static const struct option_row rows[] = {
-    {"--index", "PATH", "where to write it (default: FILE.idx)", set_path},
-    {"--skip-malformed", NULL, "index the good lines of a file that has malformed ones",
+    {"--index", "PATH", "path of the index file (default: FILE.idx)", set_path},
+    {"--skip-malformed", NULL, "leave malformed lines out instead of refusing the file",
      set_skip_malformed},
     {"--build-memory", "SIZE",
-     "most memory to build it in, like 512mb or 1gb (default: a quarter of what there is)",
+     "most memory to build the index in, like 512mb or 1gb (default: a quarter of the memory "
+     "there is)",
      set_build_memory},
     TOOL_HELP_ROW,
 };
@@ -75,7 +76,7 @@ static const struct option_row rows[] = {
 const struct tool_command tool_index = {
     "index",
     "FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]",
-    "write the index file, or see that it stands",
+    "write the index file unless it is up to date",
     false,
     rows,
     sizeof rows / sizeof *rows,

@@ -1,4 +1,4 @@
-// Opening a dataset, for every subcommand: with the index file if there is one, and fully verified.
+// Opens a dataset for a subcommand, with its index file if there is one, and verifies all of it.
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +21,8 @@ struct dataset_settings tool_settings(void)
         .index = DATASET_INDEX_READ, .notice = print_warning, .progress = tool_on_progress};
 }
 
-static bool leads_to(int fd, const char *path)
+// Whether the descriptor `fd` is open on the regular file at `path`.
+static bool is_open_on(int fd, const char *path)
 {
     struct stat stream;
     struct stat file;
@@ -33,10 +34,11 @@ struct dataset *tool_open(const char *path, const struct dataset_settings *setti
 {
     struct error error = {""};
     struct dataset_report report = {0};
-    // Standard error leads to the data file, and every message would be appended to the data.
-    if (leads_to(STDERR_FILENO, path))
+    // Fails without a message, because standard error is the data file, and a message would
+    // change the data.
+    if (is_open_on(STDERR_FILENO, path))
         return NULL;
-    if (leads_to(STDOUT_FILENO, path)) {
+    if (is_open_on(STDOUT_FILENO, path)) {
         tool_say("'%s' is the data file and cannot be the output", path);
         return NULL;
     }
@@ -60,8 +62,8 @@ int tool_close(struct dataset *d, int code)
     tool_step_hide();
     if (d != NULL && dataset_look(d) != 0) {
         tool_say(
-            "'%s' or its index was truncated, overwritten or cannot be read; do not rely on what "
-            "was printed",
+            "'%s' or its index was truncated, overwritten or cannot be read; what was printed may "
+            "be wrong",
             dataset_path(d));
         code = TOOL_ERROR;
     }

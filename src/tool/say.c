@@ -1,4 +1,4 @@
-// Messages of the tool on standard error: whole lines with escaped names.
+// Prints the tool's messages on standard error, and escapes the names of files.
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -1,12 +1,12 @@
-// `stele scan` prints a range of the records in key order, in the format of a data file.
+// `stele scan` prints a range of records in key order, in the format of a data file.
 #include <stdio.h>
 
 #include "base/number.h"
 #include "data/uuid_text.h"
 #include "tool/tool.h"
 
-// Sets the range to the keys whose text begins with the hexadecimal digits of `prefix`; hyphens are
-// skipped. Returns false when it is no such prefix.
+// Sets the range to the keys that begin with the hexadecimal digits of `prefix`. Hyphens are
+// skipped. Returns false when `prefix` does not have 1 to 32 digits or has other characters.
 static bool set_range(struct options *scan, const char *prefix)
 {
     static const char digits[] = "0123456789abcdef";
@@ -46,13 +46,13 @@ static const char *set_to(struct options *o, const char *value)
 
 static const char *set_prefix(struct options *o, const char *value)
 {
-    return set_range(o, value) ? NULL : "must be how a UUID begins, in hexadecimal digits";
+    return set_range(o, value) ? NULL : "must be the beginning of a UUID, in hexadecimal digits";
 }
 
 static const char *set_limit(struct options *o, const char *value)
 {
     bool good = number_parse(span_text(value), &o->limit) && o->limit >= 0;
-    return good ? NULL : "must be a number from 0 up";
+    return good ? NULL : "must be a number, 0 or more";
 }
 
 static int scan(const struct options *o)
@@ -72,24 +72,24 @@ static int scan(const struct options *o)
         fwrite(value.ptr, 1, value.len, stdout);
         putchar('\n');
         left--;
-        if (ferror(stdout)) // the reader has closed the pipe
+        if (ferror(stdout)) // such as when the reader has closed the pipe
             break;
     }
     return tool_close(d, TOOL_OK);
 }
 
 static const struct option_row rows[] = {
-    {"--from", "UUID", "from this key on; it need not exist", set_from},
-    {"--to", "UUID", "up to this key, which is included", set_to},
-    {"--prefix", "HEX", "only keys that begin so", set_prefix},
-    {"--limit", "N", "at most that many", set_limit},
+    {"--from", "UUID", "first key of the range; it need not exist", set_from},
+    {"--to", "UUID", "last key of the range; it need not exist", set_to},
+    {"--prefix", "HEX", "only keys that begin with these hexadecimal digits", set_prefix},
+    {"--limit", "N", "print at most N records", set_limit},
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_scan = {
     "scan",
     "FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]",
-    "print a range in key order",
+    "print a range of records in key order",
     false,
     rows,
     sizeof rows / sizeof *rows,

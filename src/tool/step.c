@@ -1,4 +1,4 @@
-// One step at a time: only one thread of the tool reports progress.
+// Shows the progress of one step at a time. Only the main thread calls these functions.
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// The subcommands of `stele`. Each prints its result on standard output and errors on standard
-// error, and returns the exit code.
+// The subcommands of `stele`. Each one prints its result on standard output and its errors on
+// standard error, and returns the exit code.
 #ifndef STELE_TOOL_TOOL_H
 #define STELE_TOOL_TOOL_H
 
@@ -9,83 +9,91 @@
 
 enum {
     TOOL_OK = 0,
-    TOOL_NO = 1,    // the answer is no: a key is missing, a file is malformed
-    TOOL_ERROR = 2, // there is no answer: wrong usage, no such file, no memory
+    TOOL_NO = 1,    // the answer is no: a key is missing, or a file is malformed
+    TOOL_ERROR = 2, // there is no answer: the usage is wrong, a file is missing, memory is short
 };
 
-// The parsed words of a subcommand. Each subcommand sets the fields that it has options for.
+// The words of a subcommand's command line, parsed. An option sets its field.
 struct options {
     const char *file;
-    char **keys; // the words after the file
+    char **keys; // words after the file
     int key_count;
-    struct dataset_settings settings; // tool_settings() as changed by options
-    bool all;
-    bool strict;
-    bool check_index;
-    struct uuid from;
-    struct uuid to; // the last key of the range; it need not exist
-    int64_t limit;
-    bool help;
+    struct dataset_settings settings; // tool_settings(), as changed by options
+    bool all;                         // check --all
+    bool strict;                      // check --strict
+    bool check_index;                 // check --index
+    struct uuid from;                 // first key of scan's range; it need not exist
+    struct uuid to;                   // last key of scan's range; it need not exist
+    int64_t limit;                    // scan --limit: most records to print
+    bool help;                        // --help
 };
 
 struct tool_command {
     const char *name;
-    const char *words; // after the name, in the usage
-    const char *help;
-    bool takes_keys; // takes one key or more after the file; otherwise only a file
+    const char *words; // words after the name, for the usage
+    const char *help;  // what the subcommand does, for --help
+    bool takes_keys;   // one key or more must follow the file
     const struct option_row *rows;
-    unsigned count;
+    unsigned count; // number of rows
     int (*run)(const struct options *o);
 };
 
-extern const struct tool_command tool_bench; // measures building and lookups
-extern const struct tool_command tool_check; // reads every line, or all of the index file
-extern const struct tool_command tool_get;   // prints the value of each key on a line, in order
-extern const struct tool_command tool_index; // writes the index file unless it is up to date
-extern const struct tool_command tool_scan;  // prints the records of a range in key order
+extern const struct tool_command tool_bench;
+extern const struct tool_command tool_check;
+extern const struct tool_command tool_get;
+extern const struct tool_command tool_index;
+extern const struct tool_command tool_scan;
 
-// Reads the words after the subcommand's name (argv[0]), runs it and returns its exit code. With
-// `--help` among the words it explains the subcommand instead.
+// Reads the words after the subcommand's name (argv[0]), runs the subcommand and returns its exit
+// code. If one of the words is `--help`, prints the help instead.
 int tool_run(const struct tool_command *command, int argc, char *argv[]);
 
-// Prints the subcommand's usage, what it does and its options on standard output.
+// Prints the help of the subcommand on standard output: its usage, what it does, and its options.
 void tool_explain(const struct tool_command *command);
 
-// The default settings for opening a dataset: the index file is used if it fits; warnings and the
-// progress of building go to standard error.
+// Returns the default settings for opening a dataset. The index file is used if it belongs to the
+// data. Warnings and the progress of building go to standard error.
 struct dataset_settings tool_settings(void);
 
-// The row of --help, which every subcommand has.
+// The row of the option --help, which every subcommand has.
 const char *tool_set_help(struct options *o, const char *value);
 #define TOOL_HELP_ROW                                                                              \
     {                                                                                              \
-        "--help", NULL, "show this and exit", tool_set_help                                        \
+        "--help", NULL, "show this help and exit", tool_set_help                                   \
     }
 
-// Opens and finishes a dataset (dataset_finished). NULL after printing why it cannot.
+// Opens and finishes a dataset (dataset_finished). Returns NULL after printing the reason when that
+// is not possible.
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings);
 
-// Closes `d` (NULL is accepted) and calls tool_finish with `code`, or with TOOL_ERROR after
-// printing that a file was damaged meanwhile. Returns the exit code.
+// Closes `d` (NULL is accepted), calls tool_finish with `code` and returns the exit code. If a
+// file of the dataset was damaged while it was open, prints a message and uses TOOL_ERROR
+// instead of `code`.
 int tool_close(struct dataset *d, int code);
 
-// Prints "stele: …" and a newline on standard error. Unprintable bytes are escaped (base/escape.h).
+// Prints "stele: ", the formatted text and a newline on standard error. Unprintable bytes are
+// escaped (base/escape.h).
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// A file's name for standard output, escaped in the same way; valid until the next call.
+// Returns the name of a file, escaped in the same way, for standard output. The result is valid
+// until the next call.
 const char *tool_name(const char *name);
 
-// Flushes standard output. Returns `code`, or TOOL_ERROR after printing that it cannot be written.
+// Flushes standard output and returns `code`. If that fails, prints the reason and
+// returns TOOL_ERROR.
 int tool_finish(int code);
 
-// These show the progress of a step on standard error: a bar on a terminal, lines elsewhere,
-// nothing for a short step. `bytes` says that the work is counted in bytes. Hide the bar before
-// printing anything and at the end of a step.
+// These three show the progress of a step on standard error: a bar on a terminal, lines elsewhere,
+// nothing if the step is short.
+//
+// Begins a step. `bytes` says that its units of work are bytes.
 void tool_step(const char *step, const char *file, bool bytes);
+// Shows that `done` of `total` units of work are done.
 void tool_step_at(uint64_t done, uint64_t total);
+// Removes the bar. Call this before you print anything, and at the end of a step.
 void tool_step_hide(void);
 
-// tool_step_at as a callback.
+// Calls tool_step_at. This is the callback for datasets.
 void tool_on_progress(void *context, uint64_t done, uint64_t total);
 
 #endif
