@@ -62,7 +62,7 @@ struct batch {
 unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
                     unsigned limit);
 
-// Returns whether the batch has no room for another request, or a request has not fitted.
+// Returns whether the batch has no room for another request, or the last one did not fit.
 bool batch_is_full(const struct batch *b);
 
 // Removes all requests and keys.

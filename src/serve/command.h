@@ -123,7 +123,7 @@ enum command_result {
     COMMAND_WAIT,  // the reply is not complete: call the handler again after session_wake
 };
 
-// Answers a request: appends one reply to `s->reply`, in one call or several.
+// Answers a request: writes the reply to `s->reply`, in one call or in several.
 typedef enum command_result command_handler(struct session *s, const struct resp_request *r);
 
 enum argument_flag {
@@ -196,8 +196,7 @@ struct command {
     const char *doc_flags; // "deprecated" or "syscmd"; NULL: neither
     const char *deprecated_since;
     const char *replaced_by;
-    const char
-        *deviation; // how and why it differs from a read-only Redis replica; NULL: not at all
+    const char *deviation; // how and why a read-only Redis replica answers differently; or NULL
 };
 
 // A row in the index.

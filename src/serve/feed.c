@@ -95,9 +95,9 @@ static void close_session(struct session *s, const char *reason)
     s->close_reason = reason;
 }
 
-// Returns the name of another protocol if the request looks like its first line, otherwise NULL.
-// Such a connection must be closed: a web page could make a browser send commands within a request
-// of that protocol (cross-protocol scripting).
+// Returns the name of another protocol if the request looks like a line of it, otherwise NULL. Such
+// a connection must be closed: a web page can make a browser send it a request that contains
+// commands (cross-protocol scripting).
 static const char *foreign_protocol(const struct resp_request *r, bool inline_form)
 {
     struct span name = resp_arg(r, 0);

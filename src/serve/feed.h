@@ -9,7 +9,7 @@ enum feed_status {
     FEED_OUTPUT_FULL, // SESSION_OUTPUT_HIGH is reached: call again when `out` is nearly empty
     FEED_TURN_OVER,   // SESSION_TURN_WORK is used up: call again after other clients had a turn
     FEED_WAITS,       // a task or CLIENT PAUSE must end first: call again after session_wake
-    FEED_CLOSE,       // close the connection when `out` is sent; the session must not be fed again
+    FEED_CLOSE,       // close the connection when `out` is sent; do not feed the session again
 };
 
 struct feed_result {
@@ -22,7 +22,8 @@ struct feed_result {
 // or release the session before the turn ends, and must not move `in` until then.
 void session_read_ahead(struct session *s, struct bytes in);
 
-// Answers the requests in `in` and appends the replies to `out`, until a limit above is reached.
+// Answers the requests in `in` and appends the replies to `out`, until the input, the room in the
+// output or the work of the turn is used up.
 //
 // `in` begins with the first byte not yet consumed. It may stand at another address than in the
 // last call, and may be longer. Empty input is allowed: then messages are delivered and an

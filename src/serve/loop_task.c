@@ -1,5 +1,5 @@
-// A task visits the loops in the order of their numbers, modulo their count, and returns to its
-// home.
+// A task visits the loops in the order of their numbers. After the last number it continues with 0,
+// and it ends in its home loop.
 #include "serve/loop_task.h"
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static bool visit(struct loop_task *t, struct service *service, unsigned number)
 {
     const struct loop_router *router = t->router;
     while (!atomic_load_explicit(&t->abandoned, memory_order_relaxed) && !t->visit(t, service)) {
-        if (router->post == NULL) // there is one loop, and nothing can send the task to it again
+        if (router->post == NULL) // without `post` there is one loop, which must finish now
             continue;
         post(t, number);
         return false;

@@ -39,7 +39,7 @@ struct loop_task {
     void (*release)(struct loop_task *t);
     uint64_t cursor; // where the next call of `visit` continues
     size_t memory;   // bytes of memory that count as the waiter's
-    bool for_waiter; // only the waiter needs the result: without it, `visit` is not called any more
+    bool for_waiter; // when the waiter is gone, no loop calls `visit` any more
 
     const struct loop_router *router;
     struct service *home;   // service of the loop that sent the task
@@ -65,8 +65,7 @@ void loop_task_send(struct loop_task *t, const struct loop_router *router, struc
 void loop_task_begin_external(struct loop_task *t, const struct loop_router *router,
                               struct service *home, unsigned number);
 
-// Handles a task that the router has sent to the loop `number`. That loop's thread in net/ calls
-// it.
+// Handles a task that the router has sent to the loop `number`. Called in that loop's thread.
 void loop_task_arrive(struct loop_task *t, struct service *service, unsigned number);
 
 // Ends the waiter's interest in the task, in the home loop's thread. A task that is done is

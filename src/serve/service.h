@@ -123,9 +123,9 @@ struct service {
     struct dataset *dataset;              // the dataset of `snapshot`
     const struct command_index *commands; // the group's
     struct link snapshots;                // all snapshots that have references, the oldest first
-    struct snapshot *snapshot;      // the newest snapshot, which new commands read; a reference
-    struct snapshot first_snapshot; // the snapshot that the loop started with
-    struct snapshot *next_snapshot; // prepared by service_prepare; otherwise NULL
+    struct snapshot *snapshot;            // the newest snapshot, which new commands read
+    struct snapshot first_snapshot;       // the snapshot that the loop started with
+    struct snapshot *next_snapshot;       // prepared by service_prepare; otherwise NULL
     uint64_t random_state;
     struct counter generation; // how often the data has been replaced; as in `snapshot`
     struct stats stats;

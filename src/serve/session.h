@@ -46,7 +46,7 @@ struct watch;
 
 // The result of looking for a value.
 enum lookup {
-    LOOKUP_MISSED, // there is no such value
+    LOOKUP_MISSED, // there is no such value, or it cannot be read
     LOOKUP_FOUND,
     // The value is long, and this turn has not reached its end. The handler must return
     // COMMAND_AGAIN before it writes anything that depends on the value, and look again when it is
@@ -58,7 +58,7 @@ enum lookup {
 enum reply_mode {
     REPLY_ON = 0,
     REPLY_OFF = 1,
-    REPLY_SKIP_NEXT = 2, // the running command was CLIENT REPLY SKIP
+    REPLY_SKIP_NEXT = 2, // the running command is CLIENT REPLY SKIP
     REPLY_SKIP = 4,      // the running command gets no reply
 };
 
@@ -70,7 +70,7 @@ struct session {
     struct link link;           // in the service's list, which is sorted by id
     struct session_entry entry; // in the service's table
     uint64_t id;                // as in CLIENT ID
-    uint64_t created_ns;        // monotonic time; set by the caller
+    uint64_t created_ns;        // monotonic time; set by the owner of the connection
     char *name;                 // from CLIENT SETNAME, owned; NULL: none
     char *lib_name;             // from CLIENT SETINFO, owned; NULL: none
     char *lib_ver;              // from CLIENT SETINFO, owned; NULL: none
@@ -195,7 +195,7 @@ void session_describe(const struct session *s, struct client_facts *facts);
 // Writes the client's address, as CLIENT LIST shows it.
 void session_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 
-// Writes the address of ours that the client has connected to.
+// Writes the address of the server that the client has connected to.
 void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]);
 
 // Returns the first session of the loop whose id is higher than `id`. NULL: there is none.
@@ -251,8 +251,8 @@ void session_await_external(struct session *s, struct loop_task *t);
 // handler must then return COMMAND_WAIT.
 struct loop_task *session_task(const struct session *s);
 
-// For handlers: gives up the session's task when its result has been used. May be called at any
-// time, also without a task.
+// For handlers: ends the session's interest in its task, wherever the task is. Called when the
+// result has been used, or is not needed any more. Does nothing without a task.
 void session_end_task(struct session *s);
 
 // Returns the bytes of memory that the session owns, without the struct itself.
@@ -298,7 +298,8 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
 enum lookup session_value(struct session *s, uint64_t offset, struct span *value);
 
 // Completes a value that dataset_value_part has returned: finds its end when it is longer than that
-// part. Returns LOOKUP_MISSED when the value cannot be read.
+// part. Returns LOOKUP_MISSED when the value cannot be read, and LOOKUP_GOES_ON when the next turn
+// must continue.
 enum lookup session_find_end(struct session *s, struct span *value);
 
 // For handlers: reports that a key which was not found may exist, because the index is damaged. The

@@ -138,10 +138,12 @@ const struct setting settings_table[] = {
              "machine, or nobody"},
     {OPTION("enable-debug-command"), FIELD(enable_debug_command), .type = SETTING_WORD,
      .words = enable_words, .argument = "no|local|yes", .default_value = "no",
-     .help = "which of the clients that admin-commands allows may use DEBUG"},
+     .help =
+         "who may use DEBUG: nobody, clients on this machine, or all clients; admin-commands must "
+         "allow them too"},
     {OPTION("enable-shutdown-command"), FIELD(enable_shutdown_command), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
-     .help = "let clients that admin-commands allows stop the server with SHUTDOWN"},
+     .help = "let the clients that admin-commands allows stop the server with SHUTDOWN"},
 
     HEADING("Limits"),
     {OPTION("maxclients"), FIELD(runtime.maxclients), .type = SETTING_NUMBER,
@@ -149,7 +151,7 @@ const struct setting settings_table[] = {
      .argument = "N", .default_value = "10000", .help = "most clients connected at once"},
     {OPTION("maxmemory-clients"), FIELD(runtime.maxmemory_clients), .type = SETTING_MEMORY,
      .change = SETTING_RUNTIME, .argument = "SIZE|N%", .default_value = "25%",
-     .default_text = "25% of the memory there is",
+     .default_text = "25% of the memory that the server may use",
      .help = "most memory for the requests and replies of all clients; above it, the clients that "
              "hold most are disconnected; 0: no limit"},
     {OPTION("timeout"), FIELD(runtime.timeout), SECONDS, .default_value = "0",
@@ -177,8 +179,8 @@ const struct setting settings_table[] = {
      .help = "index file; none: keep the index in memory only"},
     {OPTION("index-trust"), FIELD(sampled_trust), .type = SETTING_WORD, .words = index_trust_words,
      .argument = "proven|sampled", .default_value = "proven",
-     .help = "proven: serve from an index file once all of the data is known to match it; sampled: "
-             "once samples of the data do, and keys may be missed for a while"},
+     .help = "when to serve from an index file; proven: once all of the data is known to match it; "
+             "sampled: once samples of the data match it, so lookups may miss keys for a while"},
     {OPTION("index-verify"), FIELD(index_verify), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_value = "256mb",
      .help = "compare an index file of up to this size with its checksums before the first answer, "
@@ -188,7 +190,7 @@ const struct setting settings_table[] = {
      .help = "shared: share the pages of the index file with other servers; huge: copy them to "
              "huge pages"},
     {OPTION("build-memory"), FIELD(build_memory), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
-     .argument = "SIZE", .default_text = "a quarter of the memory there is",
+     .argument = "SIZE", .default_text = "a quarter of the memory that the server may use",
      .help = "most memory to build the index in, like 512mb or 1gb"},
 
     HEADING("The log"),
@@ -204,7 +206,7 @@ const struct setting settings_table[] = {
      .help = "version of Redis that HELLO and INFO announce"},
     {OPTION("write-error"), FIELD(write_error), .type = SETTING_WORD, .words = write_error_words,
      .argument = "readonly|noperm|err", .default_text = "readonly, or noperm in a cluster",
-     .help = "error that answers write commands"},
+     .help = "error reply to write commands"},
     {OPTION("cluster-enabled"), FIELD(cluster_enabled), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
      .help = "answer CLUSTER as a cluster of one node that owns every slot"},

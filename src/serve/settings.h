@@ -29,12 +29,12 @@ enum {
 // Which clients may use a command: none, those on this machine, or all.
 enum enable_command { ENABLE_NO, ENABLE_LOCAL, ENABLE_YES };
 
-// The error that write commands are answered with.
+// The error reply to write commands.
 enum write_error {
     WRITE_ERROR_READONLY,
     WRITE_ERROR_NOPERM,
     WRITE_ERROR_ERR,
-    WRITE_ERROR_UNSET, // until settings_complete chooses one
+    WRITE_ERROR_UNSET, // settings_complete replaces it by one of the others
 };
 
 // The values of an option that may be repeated.
@@ -79,11 +79,11 @@ struct settings {
     unsigned threads; // event loops; 0: chosen by the server, which fills in the real number
 
     bool skip_malformed;
-    bool watch;            // the data file, to reload it when it is replaced
+    bool watch;            // reload the data file when it is replaced
     bool close_tracking;   // close the connections of tracking clients at a reload
     const char *index;     // path of the index file; empty: none; NULL: beside the data file
-    bool sampled_trust;    // serve from an index of which only samples are known to fit the data
-    uint64_t index_verify; // largest index, in bytes, that is compared with its checksums at once
+    bool sampled_trust;    // serve from an index file when samples of the data match it
+    uint64_t index_verify; // largest index, in bytes, whose checksums are all verified at first
     bool huge_pages;       // copy the index to huge pages
     uint64_t build_memory; // most bytes for building the index; 0: a quarter of the memory
 
@@ -97,8 +97,7 @@ struct settings {
 
     // No options, but reported beside them.
     const char *executable;   // argv[0] of the program
-    unsigned maxclients_most; // most that CONFIG SET maxclients accepts; or the value at the start,
-                              // if higher
+    unsigned maxclients_most; // CONFIG SET maxclients accepts up to this or the value at the start
 };
 
 enum setting_type {

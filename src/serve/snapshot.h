@@ -17,8 +17,8 @@ struct snapshot {
     struct ref ref;
     struct dataset *dataset; // holds a reference
     struct link link;        // in the list of the loop's snapshots, the oldest first
-    uint64_t number;         // number of snapshots that the loop had before this one
-    uint64_t generation;     // the same, but without those that replaced only the index
+    uint64_t number;         // number of replacements in this loop up to this snapshot
+    uint64_t generation; // number of those replacements that changed the data, not only its index
 };
 
 // Initialises a snapshot of `dataset` in the caller's memory. The caller holds the only reference.
