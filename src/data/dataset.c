@@ -278,15 +278,18 @@ static void report_damage(struct dataset *d)
     char line[1024];
     size_t whole = atomic_load(&d->source.whole);
     if (atomic_load(&d->source.lost_pages) == 0)
-        snprintf(line, sizeof line,
-                 "'%s' was truncated or written anew in place: what stood behind byte %zu is lost "
-                 "and answers errors; rename a whole file there and load it",
-                 d->path, whole);
+        snprintf(
+            line, sizeof line,
+            "'%s' was truncated or overwritten in place: the data from byte %zu on is lost, "
+            "and requests for it answer errors; rename a complete file to this path and reload "
+            "it",
+            d->path, whole);
     else
-        snprintf(line, sizeof line,
-                 "a part of '%s' cannot be read: what is in it answers errors; rename a whole file "
-                 "there and load it",
-                 d->path);
+        snprintf(
+            line, sizeof line,
+            "a part of '%s' cannot be read, and requests for it answer errors; rename a complete "
+            "file to this path and reload it",
+            d->path);
     d->settings.notice(d->settings.context, true, line);
 }
 
@@ -334,9 +337,10 @@ void dataset_check(struct dataset *d)
         if (is_first_report(d, REPORTED_DAMAGE))
             report_damage(d);
     } else if (change == CHANGE_OVERWRITTEN && is_first_report(d, REPORTED_OVERWRITTEN)) {
-        report_change(d, "was overwritten in place: what is served of it cannot be relied on");
+        report_change(d, "was overwritten in place: values served from it may be wrong; rename a "
+                         "complete file to this path and reload it");
     } else if (change == CHANGE_APPENDED && is_first_report(d, REPORTED_APPENDED)) {
-        report_change(d, "was appended to: it is served as long as it was");
+        report_change(d, "was appended to: the appended lines are not served until it is reloaded");
     }
 }
 

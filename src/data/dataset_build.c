@@ -99,7 +99,7 @@ static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd,
     }
     const struct error why = *error;
     if (built->missing == 0)
-        error_set(error, "%.200s, and a temporary file does not take it: %.200s", reason.text,
+        error_set(error, "%.200s, and it cannot be built in a temporary file: %.200s", reason.text,
                   why.text);
     return false;
 }

@@ -134,7 +134,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
     facts.data.sample = identity_sample(d->text, facts.data.seed);
     if (!identity_content(d->text, &facts.data.content, &reading)) {
         dataset_notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
-                       is_cancelled(cancel) ? "stopped before" : "no memory");
+                       is_cancelled(cancel) ? "stopped" : "no memory");
     } else if (!is_untouched(d)) {
         // To rename another file to the path is allowed, so it is no warning. But the index must
         // not be written, as it would then be beside that other file.
@@ -182,7 +182,7 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
     }
     if (content == facts->data.content)
         return true;
-    error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
+    error_set(error, "'%s' was built from other data than '%s' has", d->index_path, d->path);
     return false;
 }
 
@@ -281,7 +281,7 @@ struct dataset *dataset_finished(struct dataset *d, struct error *error)
     dataset_finish(d, NULL);
     if (!dataset_is_spoiled(d, NULL, &reason))
         return d;
-    dataset_notice(d, false, "%s: building anew", reason.text);
+    dataset_notice(d, false, "%s: rebuilding the index", reason.text);
     struct dataset *again = dataset_open_again(d, error);
     dataset_close(d);
     if (again != NULL)

@@ -30,17 +30,17 @@ enum {
 static bool may_belong(struct dataset *d, const struct index_facts *facts, struct error *error)
 {
     if (facts->data.bytes != d->id.bytes) {
-        error_set(error, "'%s' is of %llu bytes of data, not %llu", d->index_path,
+        error_set(error, "'%s' was built from %llu bytes of data, not %llu", d->index_path,
                   (unsigned long long)facts->data.bytes, (unsigned long long)d->id.bytes);
         return false;
     }
     d->content_unverified = !identity_is_proven(&facts->data, &d->id);
     if (d->content_unverified && facts->data.sample != identity_sample(d->text, facts->data.seed)) {
-        error_set(error, "'%s' is of other data than '%s' holds", d->index_path, d->path);
+        error_set(error, "'%s' was built from other data than '%s' has", d->index_path, d->path);
         return false;
     }
     if (facts->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {
-        error_set(error, "'%s' leaves out malformed lines", d->index_path);
+        error_set(error, "'%s' was built without malformed lines", d->index_path);
         return false;
     }
     return true;
@@ -54,7 +54,7 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
     if (!d->content_unverified || d->settings.trust == DATASET_TRUST_SAMPLED)
         return true;
     if (d->text.len > COMPARED_SILENTLY)
-        dataset_notice(d, false, "comparing '%s' with what '%s' was built from", d->path,
+        dataset_notice(d, false, "comparing '%s' with the data that '%s' was built from", d->path,
                        d->index_path);
     dataset_advise(d, MADV_SEQUENTIAL);
     bool equal = dataset_compare_content(d, facts, NULL, error);
@@ -63,8 +63,8 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
         return false;
     d->content_unverified = false;
     d->content_compared = true;
-    dataset_notice(d, false, "verified that '%s' is of what '%s' holds in %.3f s", d->index_path,
-                   d->path, (double)(clock_monotonic_ns() - start) / 1e9);
+    dataset_notice(d, false, "verified in %.3f s that '%s' was built from the data in '%s'",
+                   (double)(clock_monotonic_ns() - start) / 1e9, d->index_path, d->path);
     return true;
 }
 
@@ -84,7 +84,7 @@ static bool open_image(struct dataset *d, struct index *x, struct error *error)
     good = good && trie_open(&x->trie, file->image, d->text, &fault);
     x->trie.verifier = &file->verifier;
     if (good && x->trie.count != file->facts.keys) {
-        error_set(&fault, "header and image count other keys");
+        error_set(&fault, "header and image have different numbers of keys");
         good = false;
     }
     if (!good)

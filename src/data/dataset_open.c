@@ -141,7 +141,7 @@ bool dataset_choose_index_path(struct dataset *d, struct error *error)
         d->index_path = NULL;
     free(real);
     if (d->index_path == NULL)
-        error_set(error, "cannot find the place of '%s': %s", d->path, strerror(errno));
+        error_set(error, "cannot find the real path of '%s': %s", d->path, strerror(errno));
     return d->index_path != NULL;
 }
 
@@ -178,7 +178,7 @@ static int open_and_choose(struct dataset *d, struct stat *status, struct error 
         if (!chosen)
             return -1;
     }
-    error_set(error, "'%s' has no place beside which its index could lie", d->path);
+    error_set(error, "cannot find a path for the index of '%s'", d->path);
     return -1;
 }
 

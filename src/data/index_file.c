@@ -19,23 +19,23 @@ typedef unsigned long long ull;
 static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
 {
     if (h->magic != INDEX_MAGIC)
-        return h->magic == __builtin_bswap64(INDEX_MAGIC) ? "is of the other byte order"
-                                                          : "is no index file";
+        return h->magic == __builtin_bswap64(INDEX_MAGIC) ? "has another byte order"
+                                                          : "is not an index file";
     if (h->byte_order != INDEX_BYTE_ORDER)
-        return "is of another byte order";
+        return "has another byte order";
     if (h->version != INDEX_VERSION)
-        return "is of another version";
+        return "has another version";
     if (h->header_sum != index_header_sum(h))
         return "has a damaged header";
     if (h->features != 0)
-        return "needs features this version does not know";
+        return "needs features that this version does not support";
     if (h->file_bytes != file_bytes)
-        return "is not as long as it says";
+        return "has another size than its header says";
     const struct index_facts *f = &h->facts;
     if (h->image_bytes > file_bytes || index_file_bytes(h->image_bytes) != file_bytes ||
         f->lines < f->malformed || f->lines - f->malformed < f->keys ||
         f->lines - f->malformed - f->keys != f->duplicates || f->value_bytes > f->data.bytes)
-        return "contradicts itself";
+        return "has a header that contradicts itself";
     return NULL;
 }
 
@@ -85,11 +85,11 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
     else
         fault = fault_of(&h, (uint64_t)status.st_size);
     if (fault == NULL && (sums = read_sums(fd, &h)) == NULL)
-        fault = "has damaged checksums";
+        fault = "has a damaged table of checksums";
     if (fault == NULL && !map(f, fd, &h))
         fault = strerror(errno);
     if (fault == NULL && mapping_look(&f->source) > 0)
-        fault = "was cut while it was opened";
+        fault = "was truncated while it was opened";
     if (fault == NULL) {
         if (!verifier_init(&f->verifier, f->image, sums, f->source.fd, &status, false))
             fault = strerror(ENOMEM);
@@ -110,14 +110,14 @@ bool index_file_copy(struct index_file *f, struct error *error)
     size_t len = f->image.len + 1;
     void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-        error_set(error, "no memory for a copy of an index of %zu bytes: %s", f->image.len,
+        error_set(error, "no memory for a copy of the index, %zu bytes: %s", f->image.len,
                   strerror(errno));
         return false;
     }
     (void)madvise(memory, len, MADV_HUGEPAGE);
     memcpy(memory, f->image.ptr, f->image.len);
     if (mapping_look(&f->source) > 0) {
-        error_set(error, "an index was cut while it was copied");
+        error_set(error, "the index was truncated while it was copied");
         munmap(memory, len);
         return false;
     }

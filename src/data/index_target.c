@@ -53,7 +53,8 @@ static enum index_target check_content(const char *path, int fd, bool blank_is_f
     } else if (!S_ISREG(status.st_mode) ||
                !(status.st_size == 0 || has_magic(fd, (uint64_t)status.st_size) ||
                  (blank_is_free && is_blank(fd, (uint64_t)status.st_size)))) {
-        error_set(error, "cannot write '%s': the file there is no index and is not replaced", path);
+        error_set(error, "cannot write '%s': the file there is not an index and is not replaced",
+                  path);
         target = INDEX_TARGET_TAKEN;
     }
     if (fd >= 0)

@@ -47,7 +47,7 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
                 h.count <= TRIE_KEYS_MAX &&
                 h.count * h.slot_bytes + TRIE_SLOT_PADDING <= image.len - h.slots_at;
     if (!fits) {
-        error_set(error, "index header contradicts the index's size of %zu bytes", image.len);
+        error_set(error, "index header contradicts the size of %zu bytes", image.len);
         return false;
     }
     *t = (struct trie){
@@ -529,8 +529,10 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
     const struct trie *t = c->trie;
     if ((start & TRIE_NODE) == 0) {
         if (start > end || end > t->count || end - start > TRIE_LEAF_MAX) {
-            error_set(c->error, "leaf of slots %u to %llu of %llu", start, (unsigned long long)end,
-                      (unsigned long long)t->count);
+            error_set(
+                c->error,
+                "leaf of slots %u to %llu is not in order, too large, or outside the %llu slots",
+                start, (unsigned long long)end, (unsigned long long)t->count);
             return false;
         }
         if (end - start > c->shape->leaf_max)
@@ -540,12 +542,12 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
     uint32_t number = start & ~TRIE_NODE;
     struct node node;
     if (depth == TRIE_DEPTH_MAX || !read_node(t, false, number, &node)) {
-        error_set(c->error, "node %u at depth %u is not within the nodes", number, depth);
+        error_set(c->error, "node %u at depth %u is too deep or outside the nodes", number, depth);
         return false;
     }
     c->words += node.words;
     if (c->words > t->node_words) {
-        error_set(c->error, "node %u is reached in more than one way", number);
+        error_set(c->error, "node %u is reached more than once", number);
         return false;
     }
     c->shape->nodes++;
@@ -553,7 +555,7 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
         c->shape->depth = depth + 1;
     if (start_slot(t, node.starts[0]) != t->nodes[number + 1] ||
         node.starts[node.start_count - 1] != end) {
-        error_set(c->error, "node %u does not span its range", number);
+        error_set(c->error, "node %u does not begin and end where its range does", number);
         return false;
     }
     for (uint32_t i = 0; i + 1 < node.start_count; i++)
@@ -583,7 +585,7 @@ bool trie_check_with_progress(const struct trie *t, struct trie_shape *shape,
         if (progress != NULL && rank % CHECK_REPORT == 0)
             progress(context, rank, t->count);
         if (!trie_at(t, rank, &offset)) {
-            error_set(error, "slot %llu points at no record", (unsigned long long)rank);
+            error_set(error, "slot %llu points to no record", (unsigned long long)rank);
             return false;
         }
         if (rank > 0 && !uuid_less(previous, id)) {

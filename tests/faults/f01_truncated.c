@@ -83,7 +83,7 @@ static void ends_well(struct server_process *s, const char *told, const char *na
 static void cut_data(enum index_kind kind, const char *threads, size_t at, bool again,
                      const char *name)
 {
-    static const char told[] = "was truncated or written anew in place";
+    static const char told[] = "was truncated or overwritten in place";
     struct hammer h;
     struct server_process s = start(kind, threads, name);
     hammer_start(&h, s.port, &file);

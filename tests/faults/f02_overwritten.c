@@ -77,7 +77,8 @@ static void check_appended(void)
     log_await(s.log_path, "wrote '");
     snprintf(line, sizeof line, "%s new\n%s newer\n", key, file.records[3].key);
     write_at((off_t)file.text.len, line);
-    log_await(s.log_path, "was appended to: it is served as long as it was");
+    log_await(s.log_path,
+              "was appended to: the appended lines are not served until it is reloaded");
     ok(hammer_info(s.port, "dataset", "dataset_status:appended"), "appended: INFO has it");
     hammer_check(s.port, &file, file.text.len, "appended");
     redisContext *c = hammer_connect(s.port);
@@ -95,7 +96,8 @@ static void check_overwritten(void)
     struct held *r = &file.records[7];
     log_await(s.log_path, "wrote '");
     write_at((off_t)r->value, "X");
-    log_await(s.log_path, "was overwritten in place: what is served of it cannot be relied on");
+    log_await(s.log_path, "was overwritten in place: values served from it may be wrong; rename a "
+                          "complete file to this path and reload it");
     ok(hammer_info(s.port, "dataset", "dataset_status:overwritten"), "overwritten: INFO has it");
     file.text.ptr[r->value] = 'X';
     hammer_check(s.port, &file, file.text.len, "overwritten");

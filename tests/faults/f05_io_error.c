@@ -221,7 +221,7 @@ static void serve_from_broken_disk(const char *image, const char *data, const ch
     struct server_process s = server_start(data, WORDS("--threads", "2", "--index", index));
     require(truncate(image, place) == 0, "cannot cut the image");
     hammer_start(&h, s.port, file);
-    log_await(s.log_path, "cannot be read: what is in it answers errors");
+    log_await(s.log_path, "cannot be read, and requests for it answer errors");
     hammer_await(&h);
     hammer_stop(&h);
     diag("a real disk: %lu exact, %lu refused, %lu closed", atomic_load(&h.exact),

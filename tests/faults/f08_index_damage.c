@@ -71,12 +71,12 @@ static const struct field {
     const char *reason; // for another value, all checksums right; NULL: any or none
 } fields[] = {
     {"magic", 0, 8, NULL},
-    {"byte order", 8, 4, "is of another byte order"},
-    {"version", 12, 4, "is of another version"},
-    {"features", 16, 8, "needs features this version does not know"},
-    {"file bytes", 24, 8, "is not as long as it says"},
+    {"byte order", 8, 4, "has another byte order"},
+    {"version", 12, 4, "has another version"},
+    {"features", 16, 8, "needs features that this version does not support"},
+    {"file bytes", 24, 8, "has another size than its header says"},
     {"image bytes", 32, 8, NULL},
-    {"checksums' checksum", 40, 8, "has damaged checksums"},
+    {"checksums' checksum", 40, 8, "has a damaged table of checksums"},
     {"lines", 48, 8, "contradicts itself"},
     {"malformed", 56, 8, "contradicts itself"},
     {"keys", 64, 8, "contradicts itself"},
@@ -147,10 +147,12 @@ static void check_contradictions(void)
         const char *reason = "contradicts itself";
         switch (i) {
         case 0:
-            h->facts.keys++, h->facts.lines++, reason = "header and image count other keys";
+            h->facts.keys++, h->facts.lines++,
+                reason = "header and image have different numbers of keys";
             break;
         case 1:
-            h->facts.keys--, h->facts.duplicates++, reason = "header and image count other keys";
+            h->facts.keys--, h->facts.duplicates++,
+                reason = "header and image have different numbers of keys";
             break;
         case 2:
             h->facts.malformed = h->facts.lines + 1,
@@ -161,7 +163,7 @@ static void check_contradictions(void)
             break;
         case 4: h->facts.value_bytes = h->facts.data.bytes + 1; break;
         case 5:
-            h->facts.malformed = 1, h->facts.lines++, reason = "leaves out malformed lines";
+            h->facts.malformed = 1, h->facts.lines++, reason = "was built without malformed lines";
             break;
         case 6:
             h->image_bytes += 8, reason = "is damaged: index header contradicts";
@@ -187,11 +189,11 @@ static void check_contradictions(void)
     forge_copy(&file, &good);
     memset(file.ptr + file.len - 8, 0, 8);
     forge_write(path, &file);
-    ok(is_met("has damaged checksums", REWRITTEN), "no end");
+    ok(is_met("has a damaged table of checksums", REWRITTEN), "no end");
     forge_copy(&file, &good);
     file.ptr[file.len - 9] ^= 1;
     forge_write(path, &file);
-    ok(is_met("has damaged checksums", REWRITTEN), "another checksum at the end");
+    ok(is_met("has a damaged table of checksums", REWRITTEN), "another checksum at the end");
     forge_copy(&file, &good);
     for (unsigned i = 0; i < 2; i++) // as a machine of the other byte order writes it
         for (size_t j = 0; j < 4; j++) {
@@ -203,7 +205,7 @@ static void check_contradictions(void)
             }
         }
     forge_write(path, &file);
-    ok(is_met("is of the other byte order", REWRITTEN), "written by another kind of machine");
+    ok(is_met("has another byte order", REWRITTEN), "written by another kind of machine");
     buf_release(&file);
 }
 
@@ -263,7 +265,8 @@ static void check_lengths(struct random *r)
         if (!near && random_below(r, 8) != 0)
             continue;
         file_resize(path, len);
-        wrong += !is_met(len < 4096 ? "is too short for its header" : "is not as long as it says",
+        wrong += !is_met(len < 4096 ? "is too short for its header"
+                                    : "has another size than its header says",
                          OPENED);
         checked++;
     }
@@ -273,16 +276,17 @@ static void check_lengths(struct random *r)
     for (unsigned i = 0; i < sizeof more / sizeof *more; i++) {
         forge_write(path, &good);
         file_resize(path, good.len + more[i]);
-        ok(is_met("is not as long as it says", REWRITTEN), "%zu bytes too long", more[i]);
+        ok(is_met("has another size than its header says", REWRITTEN), "%zu bytes too long",
+           more[i]);
     }
     struct buf file = {0};
     forge_copy(&file, &good);
     memset(file.ptr, 0xff, file.len);
     forge_write(path, &file);
-    ok(is_met("is no index file", REWRITTEN), "all ones");
+    ok(is_met("is not an index file", REWRITTEN), "all ones");
     memset(file.ptr, 0, file.len);
     forge_write(path, &file);
-    ok(is_met("is no index file", REWRITTEN), "all zeros");
+    ok(is_met("is not an index file", REWRITTEN), "all zeros");
     buf_release(&file);
 }
 
@@ -292,8 +296,8 @@ static void check_servers(void)
     static const struct {
         const char *what, *reason;
     } cases[] = {
-        {"empty", "is too short for its header"}, {"cut", "is not as long as it says"},
-        {"all ones", "is no index file"},         {"the other byte order", "byte order"},
+        {"empty", "is too short for its header"}, {"cut", "has another size than its header says"},
+        {"all ones", "is not an index file"},     {"the other byte order", "byte order"},
         {"an older version", "another version"},  {"a newer version", "another version"},
         {"a bit flipped", "is damaged: "},
     };

@@ -61,7 +61,7 @@ static void settles(enum met met, const struct table *t, const char *name)
     is_text(dataset_index_status(o.dataset), met == REBUILT ? "writing" : "mapped",
             "%s: status when opened", name);
     ok(table_is_served(t, o.dataset), "%s: served from the first answer on", name);
-    is_number(notices_have(&o.notices, "verified that '"), met == COMPARED, "%s: compared", name);
+    is_number(notices_have(&o.notices, "verified in "), met == COMPARED, "%s: compared", name);
     dataset_finish(o.dataset, NULL);
     is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
     is_number(dataset_index_is_mapped(o.dataset), met != REBUILT, "%s: from the file as it was",
@@ -154,7 +154,7 @@ static void check_renamed(void)
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) &&
            table_is_served(&table, o.dataset),
        "a published pair is mapped");
-    ok(notices_have(&o.notices, "verified that '"), "and verified");
+    ok(notices_have(&o.notices, "verified in "), "and verified");
     opened_close(&o);
     buf_release(&text);
 }
@@ -217,7 +217,7 @@ static void check_changed(bool sampled)
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s", o.error.text);
     is_text(dataset_index_status(o.dataset), "writing", "%s: status", name);
-    ok(notices_have(&o.notices, "is of other data than") &&
+    ok(notices_have(&o.notices, "was built from other data than") &&
            notices_have(&o.notices, ": building\n"),
        "%s: found when opening", name);
     ok(serves_change(o.dataset, number), "%s: the present data is served at once", name);
@@ -235,7 +235,7 @@ static void check_changed(bool sampled)
     number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset == NULL, "%s: stele check --index would tell", name);
-    ok(strstr(o.error.text, "is of other data than") != NULL, "%s: and why", name);
+    ok(strstr(o.error.text, "was built from other data than") != NULL, "%s: and why", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
     ok(o.dataset != NULL && serves_change(o.dataset, number), "%s: served to a reader", name);
@@ -284,7 +284,7 @@ static void check_sampled(void)
     ok(dataset_seek(o.dataset, table_key(&table, 7)) == rank,
        "samples show no change: no rank has changed");
     ok(dataset_may_be_spoiled(o.dataset) && dataset_is_spoiled(o.dataset, NULL, &o.error) &&
-           strstr(o.error.text, "is of other data than") != NULL,
+           strstr(o.error.text, "was built from other data than") != NULL,
        "samples show no change: told why: %s", o.error.text);
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
@@ -360,7 +360,7 @@ static void check_server(void)
         if (i == 0)
             log_await(s.log_path, " * wrote '");
         struct buf log = file_content(s.log_path);
-        is_number(occurrences(buf_span(&log), "is of other data than '"), i == 0,
+        is_number(occurrences(buf_span(&log), "was built from other data than '"), i == 0,
                   i == 0 ? "says in one line that it is built anew" : "nothing is wrong then");
         is_number(log_warnings(s.log_path), 0, "which is no warning");
         buf_release(&log);

@@ -242,7 +242,7 @@ static void check_no_file(void)
     for (long long room = 24; room > 0; room -= 16)
         refused += reload(pid, log, room * MIB) == REFUSED;
     ok(refused > 0 &&
-           log_has(log, "a temporary file does not take it: cannot write the index: File"),
+           log_has(log, "it cannot be built in a temporary file: cannot write the index: File"),
        "no temporary file: refused");
     end(pid, log);
 }

@@ -330,7 +330,7 @@ static void check_tools(void)
            "says why, and nothing else: %s", said.ptr);
     }
     is_number(tool(&said, WORDS("index", data, "--index", odd)), 2, "stele index over a data file");
-    ok(strstr(said.ptr, "is no index and is not replaced") != NULL, "is refused");
+    ok(strstr(said.ptr, "is not an index and is not replaced") != NULL, "is refused");
     buf_release(&said);
 }
 

@@ -233,8 +233,9 @@ bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint6
     if (lo == hi)
         return true;
     if (hi - lo > b->keys_max - b->count) {
-        error_set(error, "more than the %llu keys that %s", (unsigned long long)b->keys_max,
-                  b->keys_max == TRIE_KEYS_MAX ? "an index can hold" : "were there at first");
+        error_set(error, "more than %llu keys: %s", (unsigned long long)b->keys_max,
+                  b->keys_max == TRIE_KEYS_MAX ? "an index cannot have so many"
+                                               : "the data changed while it was read");
         return false;
     }
     if (b->unit_count == UNITS_MAX) {

@@ -58,7 +58,7 @@ static void check_cut(void)
     struct span value;
     opened_fresh(&o, DATASET_INDEX_NONE);
     file_resize(data, half);
-    is_told_once(&o, "table.data' was truncated or written anew in place: what stood behind byte ",
+    is_told_once(&o, "table.data' was truncated or overwritten in place: the data from byte ",
                  "truncated");
     ok(dataset_look(o.dataset) > 0 && dataset_damage(o.dataset) > 0, "truncated: damage");
     is_number(presence(&o, 0), DATASET_PRESENT, "truncated: what is left is answered");

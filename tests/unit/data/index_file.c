@@ -68,7 +68,7 @@ static void round_trip(const struct table *t, const char *name)
         opened_with(&o, file, &settings);
         ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) &&
                table_is_served(t, o.dataset) && same_figures(&built, dataset_figures(o.dataset)) &&
-               o.notices.count == notices_have(&o.notices, "verified that '") &&
+               o.notices.count == notices_have(&o.notices, "verified in ") &&
                o.report.figures.keys == t->count,
            "%s: mapped, way %u: the same answers and figures", name, i);
         ok(dataset_verify(o.dataset, &o.error), "%s: way %u: verified", name, i);
@@ -157,13 +157,13 @@ static void check_lines(void)
         opened_init(&o, file, i == 0 ? DATASET_INDEX_WRITE : DATASET_INDEX_READ, NULL);
         ok(o.dataset == NULL && strstr(o.error.text, "1 of 601 lines malformed") != NULL &&
                strstr(o.report.malformed[0], "malformed:601: ") != NULL &&
-               notices_have(&o.notices, "leaves out malformed lines"),
+               notices_have(&o.notices, "was built without malformed lines"),
            "hides no malformed line from who refuses them");
         opened_close(&o);
     }
     ok(file_exists(index), "who is refused leaves the index as it is");
     opened_init(&o, file, DATASET_INDEX_ONLY, NULL);
-    ok(o.dataset == NULL && strstr(o.error.text, "leaves out malformed lines") != NULL,
+    ok(o.dataset == NULL && strstr(o.error.text, "was built without malformed lines") != NULL,
        "nor from who wants the index only");
     opened_close(&o);
     buf_release(&text);

@@ -411,12 +411,13 @@ static void check_named_places(void)
         const char *path; // the data file; NULL: data
         const char *reason;
     } cases[] = {
-        {"another data file", "other.data", buf_span(&text), NULL, "is no index"},
-        {"one with malformed lines first", "odd.data", buf_span(&malformed), NULL, "is no index"},
+        {"another data file", "other.data", buf_span(&text), NULL, "is not an index"},
+        {"one with malformed lines first", "odd.data", buf_span(&malformed), NULL,
+         "is not an index"},
         {"the data file itself", "self.data", buf_span(&text), "self.data", "is the data file"},
         {"itself, empty", "none.data", SPAN(""), "none.data", "is the data file"},
-        {"one record", "one.data", span_of(text.ptr, 37), NULL, "is no index"},
-        {"notes", "notes.txt", SPAN("x\n"), NULL, "is no index"},
+        {"one record", "one.data", span_of(text.ptr, 37), NULL, "is not an index"},
+        {"notes", "notes.txt", SPAN("x\n"), NULL, "is not an index"},
         {"the index of a neighbour", "neighbour.data.idx", buf_span(&neighbour), NULL,
          "is the index of another data file"},
         {"a stray index", "stray.idx", buf_span(&stray), NULL, NULL},
@@ -448,7 +449,7 @@ static void check_named_places(void)
     const char *taken = test_file("spared.data.idx", SPAN("notes\n"));
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && o.notices.warnings == 1 &&
-           notices_have(&o.notices, "is no index and is not replaced: serving from memory\n") &&
+           notices_have(&o.notices, "is not an index and is not replaced: serving from memory\n") &&
            table_is_served(&table, o.dataset),
        "notes beside the data file: served from memory, warned");
     dataset_finish(o.dataset, NULL);

@@ -184,7 +184,7 @@ static void check_datasets(void)
     opened_with(&o, data, &settings);
     require(setrlimit(RLIMIT_FSIZE, &before) == 0, "the limit stays");
     ok(o.dataset == NULL && strstr(o.error.text, "MiB are missing") != NULL &&
-           strstr(o.error.text, "a temporary file does not take it: ") != NULL,
+           strstr(o.error.text, "it cannot be built in a temporary file: ") != NULL,
        "neither memory nor disk: %s", o.error.text);
     opened_close(&o);
 }
