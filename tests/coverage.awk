@@ -1,6 +1,7 @@
-# Line coverage of files below src/ from what `gcov --stdout` says: a file and a line, a folder and a
-# total; and which lines were not reached. A line is covered when any object that holds it has run
-# it. Exits with 1 when a folder is below `least` percent; folders are those in `folders`.
+# Prints the line coverage of files below src/ from the output of `gcov --stdout`: for each file the
+# percentage and the lines that were not reached, then the total of each folder in `folders`. A header
+# is compiled into several objects; a line is covered when any of them has run it. Exits with status 1
+# when a folder has less than `least` percent.
 #
 #     gcov --stdout … | awk -v folders='resp data' -v least=95 -f tests/coverage.awk
 
@@ -9,14 +10,14 @@ function percent(part, whole)
     return whole > 0 ? 100 * part / whole : 100
 }
 
-# "3-7, 12"
+# The lines of a file that were not reached: "3-7, 12"
 function ranges(file,    line, text, from)
 {
     for (line = 1; line <= last[file] + 1; line++) {
         missed = (file, line) in reached && !reached[file, line]
         if (missed && !from)
             from = line
-        # Lines without code do not part what is missed.
+        # Lines without code do not end a range.
         if (from && (file, line) in reached && !missed || from && line > last[file]) {
             text = text (text != "" ? ", " : "") (before > from ? from "-" before : from)
             from = 0

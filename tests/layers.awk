@@ -1,4 +1,8 @@
-# The include arrows of the house: a lower layer never includes a higher one.
+# Checks the includes of src/: a lower layer must never include a higher one, and only net/ may
+# include headers of the network. The table says what each folder, and each file in src/ itself,
+# may include. docs/design.md shows it as a picture.
+#
+#     awk -f tests/layers.awk src/*/*.c ...
 BEGIN {
     may["base"] = "base"
     may["data"] = "base data"
@@ -13,7 +17,7 @@ BEGIN {
     may["src/files"] = "base data files.h options.h"
     may["src/main"] = "base data serve commands net files.h options.h"
 }
-FNR == 1 { # the room: the folder in src/, or the file itself
+FNR == 1 { # room: the folder in src/, or the file in src/ itself
     room = FILENAME
     if (room ~ /^src\/[^\/]+\//) {
         sub(/^src\//, "", room)
@@ -32,7 +36,7 @@ FNR == 1 { # the room: the folder in src/, or the file itself
     complain("includes a header of the network")
 }
 function complain(what) {
-    printf "%s:%d: %s %s, which its layer must not know\n", FILENAME, FNR, room, what
+    printf "%s:%d: %s %s, which its layer may not include\n", FILENAME, FNR, room, what
     failed = 1
 }
 END { exit failed }

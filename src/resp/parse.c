@@ -289,8 +289,8 @@ enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct 
 }
 
 // The narrow limits are checked after parsing, so that requests of authenticated clients pay
-// nothing for them. They come before any error of resp_parse, because what they forbid stands
-// earlier in the request than the place where resp_parse stopped.
+// nothing for them. A broken limit is reported instead of an error that resp_parse has found,
+// because it comes earlier in the request.
 enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
                                             struct resp_arg *args, size_t capacity, char *bad)
 {
