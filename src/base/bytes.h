@@ -1,4 +1,5 @@
-// Byte strings. The type says who owns the memory: a span and a bytes borrow, a buf owns.
+// Byte strings. The type says who owns the memory: a `struct span` and a `struct bytes` borrow it,
+// a `struct buf` owns it.
 //
 // A span or bytes is valid only as long as the memory that it points to. The function that returns
 // one says how long that is. One thread at a time may use a buf.

@@ -11,8 +11,8 @@ typedef unsigned long long ull;
 
 enum { LINE = PATH_MAX + 256, PATH_ROOM = 2 * PATH_MAX };
 
-// A kind of limit. Both functions return the limit of the group whose folder is `folder`, or
-// UINT64_MAX when it has none.
+// A kind of limit. Both functions return its value for the group whose folder is `folder`, or
+// UINT64_MAX when the group has no such limit.
 struct limit {
     const char *controller;
     uint64_t (*read)(const char *folder);    // for cgroups of version 2
@@ -70,7 +70,7 @@ static uint64_t sum_stat(const char *folder, const char *one, const char *other)
 }
 
 // Returns how many bytes of `limit` are not in use. `usage` is the file with the bytes in use;
-// `one` and `other` are the figures of file pages, which are not counted as in use.
+// `one` and `other` name the figures of file pages in memory.stat, which count as free.
 static uint64_t memory_left(uint64_t limit, const char *folder, const char *usage, const char *one,
                             const char *other)
 {

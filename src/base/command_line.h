@@ -10,7 +10,7 @@
 
 struct buf;
 struct error;
-struct options; // what a program stores its options in; each program defines its own
+struct options; // the values of a program's options; each program defines the struct
 
 // A row of the table: an option, or a heading of --help.
 struct option_row {
@@ -27,16 +27,16 @@ struct option_row {
 
 enum { OPTION_COMPLAINT_MAX = 160 }; // bytes for a text that says what is wrong with a value
 
-// An option of a related program that this program lacks, and what to do instead.
+// An option that this program lacks but a related program has.
 struct option_hint {
     const char *name; // "--tls-port"; "--tls-*" stands for all options that begin with "--tls-"
-    const char *text;
+    const char *text; // what to do instead
 };
 
 struct option_table {
     const struct option_row *rows;
-    unsigned count;
-    const struct option_hint *hints; // the last one has a NULL name; may be NULL
+    unsigned count;                  // number of rows
+    const struct option_hint *hints; // list that ends with a NULL name; may be NULL
     // Stores the value of a row without `set`. Returns NULL, or what is wrong with the value; it
     // may write that text to `complaint`.
     const char *(*set_row)(struct options *o, const struct option_row *row, const char *value,

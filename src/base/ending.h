@@ -20,9 +20,9 @@ void ending_catch(void);
 // 0 when the path is too long or there are too many files; then a signal does not remove the file.
 unsigned ending_register(const char *path, const struct stat *status);
 
-// Blocks these signals in the calling thread and sets `*before` to its old mask. Call it before a
-// file is created, and ending_restore_signals after the file is registered. So no signal ends the
-// process while the file exists but is not registered.
+// Blocks the signals of ending_catch in the calling thread, and sets `*before` to its old mask.
+// Call it before a file is created, and ending_restore_signals after the file is registered. So no
+// signal ends the process while the file exists but is not registered.
 void ending_block_signals(sigset_t *before);
 
 // Sets the calling thread's mask to `before`.

@@ -8,7 +8,7 @@
 
 enum { ESCAPED = 4 }; // bytes of \xHH
 
-// Whether a terminal shows the character and nothing else happens.
+// Whether a terminal shows the character, without any other effect.
 static bool is_printable(uint32_t c)
 {
     if (c < 0x20 || (c >= 0x7f && c < 0xa0))

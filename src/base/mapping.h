@@ -109,10 +109,10 @@ bool mapping_has(const struct mapping *m, size_t from, size_t len);
 // Returns the number of trailing bytes of `part` that must be copied now, while the file is known
 // to be intact. The kernel can send the bytes before them from the mapping later.
 //
-// If the file is cut before that, the kernel fails with EFAULT at a page that the file no longer
-// has. But inside the page where the file then ends, it would send zeros. So the bytes of the last
-// page are copied, except its first. The first byte of a page is either right or gone with its
-// page. So sending it proves that all bytes before it are there.
+// If the file is cut before the kernel sends them, sending fails with EFAULT at a page that the
+// file no longer has. But inside the page where the file then ends, the kernel would send zeros. So
+// the bytes of the last page are copied, except its first. The first byte of a page is either right
+// or gone with its page. So when it is sent, all bytes before it were there.
 size_t mapping_tail(struct span part);
 
 // Whether any damage was found.

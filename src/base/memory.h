@@ -9,7 +9,7 @@
 //
 // When `bytes` is `huge_from` or more, the function requests huge pages: touching new memory then
 // costs less, and a lookup waits less often for address translation. Where the system has no huge
-// pages, they are small.
+// pages, the memory has small ones.
 void *memory_map(size_t bytes, size_t huge_from);
 
 // Unmaps memory of memory_map or of another mapping, or whole pages of it. NULL is accepted.

@@ -1,6 +1,6 @@
-// Reads a password file and refuses what cannot be meant as a password. An editor may have
-// saved the file in an encoding that no client sends. Then no client could log in, and nobody
-// would see why.
+// Reads a password file, and refuses a line that cannot be meant as a password. An editor may have
+// saved the file in an encoding that no client sends. Then no client could log in, without a reason
+// that anybody could see.
 #include "base/password.h"
 
 #include <errno.h>
@@ -12,9 +12,8 @@
 
 #include "base/error.h"
 
-enum {
-    LINE_ROOM = PASSWORD_MAX + 3
-}; // a line end, and one byte that shows that a line is too long
+// Room for a line with its end, and for one more byte, which shows that the line is too long.
+enum { LINE_ROOM = PASSWORD_MAX + 3 };
 
 // Whether `path` names a folder that exists, before its last '/'. If not, `path` may be the
 // password itself, given to the wrong option, and must not be shown.

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 
-enum {
-    NICE_SOME = 10
-}; // the scheduler's weight is 110, a tenth of the 1,024 of an ordinary thread
+// The nice value of YIELD_SOME. The scheduler gives it a weight of 110, a tenth of the 1,024 of an
+// ordinary thread.
+enum { NICE_SOME = 10 };
 
 // If the rest of the process uses less than this share of the processors, helpers that wait for a
 // processor wait for other programs.
