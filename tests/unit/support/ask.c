@@ -16,10 +16,16 @@
 void ask_open(struct ask *a, struct span lines)
 {
     struct error error = {""};
+    struct dataset *d = dataset_open_memory(lines, "t", DATASET_REFUSE_MALFORMED, NULL, &error);
+    require(d != NULL, "%s", error.text);
+    ask_open_dataset(a, d);
+}
+
+void ask_open_dataset(struct ask *a, struct dataset *d)
+{
     a->settings = test_settings;
     a->settings.enable_debug_command = ENABLE_YES;
-    a->dataset = dataset_open_memory(lines, "t", DATASET_REFUSE_MALFORMED, NULL, &error);
-    require(a->dataset != NULL, "%s", error.text);
+    a->dataset = d;
     service_group_init(&a->group, &a->settings, a->dataset, command_groups);
     service_init(&a->service, &a->group);
 }

@@ -18,6 +18,9 @@ struct ask {
 // Opens a dataset of `lines`, which must not move before ask_close. Ends the test when it cannot.
 void ask_open(struct ask *a, struct span lines);
 
+// Uses the open dataset `d`, which ask_close closes.
+void ask_open_dataset(struct ask *a, struct dataset *d);
+
 void ask_close(struct ask *a);
 
 // Gives `command` to a new session and turns it until the reply is complete, at most `most` times.
