@@ -1,23 +1,24 @@
-"""Cases for every command: words for its arguments, good and bad, in the contexts that matter.
+"""Makes cases for every command: requests with valid and invalid arguments, in many contexts.
 
-A command needs no lines of its own here: the oracle's COMMAND DOCS (or Stele's, for what the oracle
-lacks) tell which arguments it takes. ARGUMENTS knows better for some.
+A command needs no code here. Its arguments are made from the COMMAND DOCS of the oracle, or of
+Stele if the oracle does not have the command. For some commands, ARGUMENTS makes better ones.
 """
 import servers
 import words
 import wire
 from words import any_case, integer, key, text
 
-OWN_ID = b"\x00own id\x00" # stands for the number of the connection that the words are sent on
+OWN_ID = b"\x00own id\x00" # stands for the ID of the client that sends the words
 
-# After these a connection is not as it was; RESET makes it so.
+# Commands that change the state of a connection. RESET restores it.
 STATEFUL = {"multi", "exec", "discard", "watch", "unwatch", "subscribe", "psubscribe", "ssubscribe",
             "unsubscribe", "punsubscribe", "sunsubscribe", "client", "hello", "select", "auth",
             "reset", "readonly", "readwrite", "asking"}
 
 
 class Request:
-    """Words, and how they are written; or raw bytes, as if they were a request."""
+    """Words, to be sent as an inline request if `line` is set, else as a multibulk request; or the
+    bytes `raw`, which may not be a valid request."""
 
     def __init__(self, request_words, line=False, raw=None):
         self.words = request_words
@@ -32,9 +33,9 @@ class Request:
 
 
 class Case:
-    """Requests that are sent one behind the other. With `alone`, on a connection of their own, as
-    they may end it; with `shut`, because they may leave a request unfinished too. With `last`,
-    nothing may be sent behind them."""
+    """Requests that are sent one after the other. If `alone` is set, they may end the connection, so
+    they get their own. If `shut` is set, they may leave a request unfinished, so the sending half
+    is shut down after them. If `last` is set, nothing may be sent after them."""
 
     def __init__(self, subject, kind, requests, alone=False, shut=False, last=False):
         self.subject = subject
@@ -54,7 +55,7 @@ class Case:
         return b"".join(r.encode(own_id) for r in self.requests)
 
 
-# ---- arguments by the documentation -----------------------------------------------------------
+# ---- arguments from the documentation ---------------------------------------------------------
 
 def by_type(rng, argument):
     kind = argument["type"]
@@ -84,8 +85,8 @@ def one_argument(rng, argument):
 
 
 def by_documentation(rng, arguments, whole=False):
-    """Words for the arguments. Optional ones that stand together come in any order, some of them
-    twice."""
+    """Makes words for the arguments. Neighbouring optional arguments come in any order, and some of
+    them twice."""
     result, options = [], []
     for argument in arguments:
         if whole or b"optional" not in argument.get("flags", []):
@@ -99,10 +100,11 @@ def by_documentation(rng, arguments, whole=False):
     return result + [w for option in options for w in option]
 
 
-# ---- arguments of commands that know more than their documentation ------------------------------
+# ---- arguments that the documentation does not describe well enough -----------------------------
 
 def options(rng, table):
-    """Some of the options, in any order and case; `table` maps a token to what makes its values."""
+    """Some options, in any order and case. `table` maps each token to a function that makes its
+    values."""
     chosen = [token for token in table for _ in range(rng.choice((0, 0, 1, 1, 1, 2)))]
     rng.shuffle(chosen)
     result = []
@@ -139,7 +141,7 @@ def command_name(rng):
 
 
 def whole_request(rng):
-    """A command as COMMAND GETKEYS takes it."""
+    """A complete request, as COMMAND GETKEYS takes it."""
     k = [key(rng) for _ in range(4)]
     request = rng.choice([
         [b"get", k[0]], [b"mget"] + k[:rng.randint(1, 4)], [b"set", k[0], b"v"], [b"ping"],
@@ -166,7 +168,7 @@ def parameter(rng):
 
 
 def setting(rng):
-    """An option to set: what neither server lets through, and what it has anyway."""
+    """An option and a value for CONFIG SET. Both servers refuse it, or it changes nothing."""
     return rng.choice([(b"no-such", b"1"), (b"", b""), (b"timeout", b"x"), (b"timeout", b"-1"),
                        (b"slowlog-log-slower-than", b"-1"), (b"maxclients", b"0"),
                        (b"databases", b"4"), (b"timeout", b"0"),
@@ -191,7 +193,7 @@ def tracking_words(rng):
 
 
 def kill_words(rng):
-    """Whom to kill: nobody, or the client itself."""
+    """Arguments of CLIENT KILL that match no client, or only the client itself."""
     if rng.random() < 0.2:
         return [rng.choice((b"127.0.0.1:1", b"", b"x", b"/nowhere:0"))]
     return options(rng, {
@@ -221,7 +223,8 @@ def lcs_words(rng):
 
 
 def scan_words(rng):
-    # Most ask for all keys at once, so that they can be compared; run.py iterates scans besides.
+    # Most scans ask for all keys at once, so that the replies can be compared. In addition, `run`
+    # compares complete scans in small steps.
     cursor = rng.choice((b"0", b"0", b"0", b"0", b"0", b"", b"00", b"+0", b"x", b"-", b" 0", b"1.5",
                          b"18446744073709551616"))
     whole = [any_case(rng, b"count"), b"100000"] if rng.random() < 0.8 else []
@@ -236,7 +239,7 @@ def stele_range_words(rng):
 
 
 def range_words(rng):
-    """A key and a range about the ends of its value."""
+    """A key, and a range near the ends of its value."""
     name, value = rng.choice(words.SPECIAL)
     ends = [b"%d" % (sign * len(value) + more) for sign in (-1, 0, 1) for more in (-2, -1, 0, 1, 2)]
     return [name if rng.random() < 0.8 else key(rng)] + [
@@ -244,12 +247,12 @@ def range_words(rng):
 
 
 def some_or_all(rng, channels):
-    """Which to leave; none: all."""
+    """Channels to unsubscribe from; none means all."""
     return rng.sample(channels, rng.randint(0, 3))
 
 
 def stream_words(rng):
-    # Without BLOCK, which would wait.
+    # Without BLOCK, because Redis would wait.
     keys = [key(rng) for _ in range(rng.randint(1, 2))]
     ids = [rng.choice((b"$", b"0", b"0-0", b"1-x", b">", b"5")) for _ in keys]
     return options(rng, {b"COUNT": one(integer)}) + [any_case(rng, b"STREAMS")] + keys + ids
@@ -276,7 +279,7 @@ ARGUMENTS = {
     "client|list": client_list_words,
     "client|no-evict": one(choice(b"on", b"off", b"x")),
     "client|no-touch": one(choice(b"on", b"off", b"x")),
-    # Not for long: the one who would say UNPAUSE waits too.
+    # Only short pauses: the client itself is paused too, and could not send UNPAUSE.
     "client|pause": lambda rng: [rng.choice((b"0", b"1", b"x", b"-1", b"", b"1.5"))] + rng.choice(
         ([], [choice(b"write", b"all", b"foo")(rng)])),
     "client|reply": one(choice(b"on", b"off", b"skip", b"x")),
@@ -330,16 +333,17 @@ ARGUMENTS = {
     "xread": stream_words,
 }
 
-# Of these only ARGUMENTS may choose the words: others could stop the oracle or make it wait.
+# Only ARGUMENTS may choose the words of these commands. Other words could stop the oracle or make
+# it wait.
 AS_THEY_ARE = {"client|pause", "client|kill", "xread", "shutdown", "config|set", "script|load"}
-# What may end the connection.
+# Commands that may end the connection.
 ENDING = {"quit", "client|kill", "shutdown", "monitor"}
 
 
 # ---- cases --------------------------------------------------------------------------------------
 
 class Row:
-    """What COMMAND says of a command or subcommand."""
+    """The entry of COMMAND for a command or subcommand."""
 
     def __init__(self, element, container=None):
         self.name = wire.plain(element[1][0]).decode()
@@ -350,8 +354,8 @@ class Row:
 
 
 class Generator:
-    """Makes the cases of one command for one protocol. `rows` are Stele's, by full name,
-    `arguments` the documented ones by full name, `compared` the names that the oracle has too."""
+    """Makes the cases of a command. `rows` are Stele's commands and `arguments` the documented
+    arguments, both by full name. `compared` are the names that the oracle has too."""
 
     def __init__(self, rows, arguments, compared, example_keys):
         self.rows = rows
@@ -363,12 +367,12 @@ class Generator:
         return all(name in self.rows for name in names)
 
     def cases(self, row, rng, count):
-        """At least `count` cases: each number of words up to three more than the arity asks for,
-        what COMMAND tells, then each kind in turn, until there are enough."""
+        """At least `count` cases: each number of words up to three more than the arity demands,
+        COMMAND INFO and COMMAND DOCS, then each kind of case in turn, until there are enough."""
         for argc in range(len(row.words), abs(row.arity) + 4):
             yield self.case(row, "arity", [self.with_words(row, rng, argc)])
         for about in (b"INFO", b"DOCS"):
-            yield self.case(row, "told", [Request([b"COMMAND", about, row.name.encode()])])
+            yield self.case(row, "described", [Request([b"COMMAND", about, row.name.encode()])])
         kinds = [self.good, self.bad, self.good, self.bad, self.line, self.pipeline, self.good,
                  self.transaction, self.bad, self.subscribed, self.silent, self.switch, self.good,
                  self.transaction, self.tracked, self.pipeline]
@@ -403,7 +407,7 @@ class Generator:
         return by_documentation(rng, self.arguments.get(row.name, []))
 
     def bad_words(self, row, rng):
-        """Good words with something wrong: a word replaced, left out, doubled or added."""
+        """Valid arguments with a mistake: a word replaced, left out, doubled or added."""
         result = self.good_words(row, rng)
         if row.name in AS_THEY_ARE:
             return result
@@ -421,7 +425,7 @@ class Generator:
         return result
 
     def with_words(self, row, rng, argc):
-        """The command in a request of `argc` words."""
+        """A request of `argc` words for the command."""
         name = self.name_words(row, rng)
         wanted = argc - len(name)
         result = self.good_words(row, rng)
@@ -463,7 +467,7 @@ class Generator:
         return self.case(row, "pipeline", requests)
 
     def transaction(self, row, rng):
-        # What the oracle does not know, or must not do, would end its transaction.
+        # A command that the oracle does not have, or that is denied, would discard its transaction.
         if not self.has("multi", "exec", "discard", "watch") or \
                 row.name not in self.compared or row.name in servers.DENIED:
             return None
@@ -494,7 +498,7 @@ class Generator:
         return self.case(row, "subscribed", requests)
 
     def silent(self, row, rng):
-        # What closes but may not reply never closes in Redis.
+        # Redis does not close the connection after these commands if their reply is suppressed.
         if not self.has("client|reply") or row.name in ("quit", "client|kill"):
             return None
         how = rng.choice((b"OFF", b"SKIP"))
@@ -520,10 +524,10 @@ class Generator:
         return self.case(row, "tracked", requests + [Request([b"CLIENT", b"TRACKING", b"OFF"])])
 
 
-# ---- what is no command -------------------------------------------------------------------------
+# ---- unknown commands and broken requests -------------------------------------------------------
 
 def unknown_commands(rng, count):
-    """Requests for commands that no server has."""
+    """Requests for commands that neither server has."""
     names = [b"foo", b"FOO", b"x" * 127, b"x" * 128, b"x" * 129, b"x" * 300, b"a b", b"a\r\nb",
              b"a\x00b", b"", b"get ", b" get", b"get\x00", b"\xff\xfe", b"%s", b"'", b"get|x",
              b"config|get", b"client|id", b"GETT", b"ge"]
@@ -551,22 +555,22 @@ BROKEN = [
     b"*1\r\n$4\r\nPOST\r\n", b"*2\r\n$5\r\nhost:\r\n$1\r\nx\r\n", b"*" + b"1" * 400 + b"\r\n",
     b"*1\r\n$" + b"1" * 400 + b"\r\n",
 ]
-# Lines that do not end. A line that does, but is too long, is an error to Redis or not depending on
-# how the bytes arrive.
+# Lines without an end. Lines with an end that are too long cannot be compared: whether they are an
+# error to Redis depends on how the bytes arrive.
 ENDLESS = [b"*" + b"1" * 70000, b"P" * 70000, b"*1\r\n$" + b"1" * 70000,
            b"ECHO 'a\x00b" + b"c" * 70000,
            b"*1" + b"\n" * 70000]
 
 
 def broken_requests(rng, count):
-    """Bytes that are no requests, or not quite: those above, and good ones with a byte changed."""
+    """Bytes that are not valid requests: those above, and valid requests with a byte changed."""
     def whole(requests, last=False):
         return Case("(protocol)", "protocol", requests, alone=True, shut=True, last=last)
 
     for raw in ENDLESS:
         yield whole([Request([], raw=raw)], last=True)
     for raw in BROKEN:
-        # Redis may close before it has sent what it answered to the requests before these.
+        # Redis may close the connection before it has sent the replies to earlier requests.
         at_once = b"post" in raw.lower() or b"host" in raw.lower()
         before = [Request([b"PING"])] if rng.random() < 0.5 and not at_once else []
         yield whole(before + [Request([], raw=raw)])
@@ -579,7 +583,7 @@ def broken_requests(rng, count):
             i = rng.randrange(len(raw))
             how = rng.randrange(4)
             if how == 0:
-                # Not to a key in upper case, which Stele may find.
+                # No upper-case hexadecimal digits: Stele finds keys in upper case, Redis does not.
                 raw[i] = rng.choice([c for c in range(256) if c not in b"ABCDEF"])
             elif how == 1:
                 del raw[i]

@@ -1,14 +1,14 @@
-"""Where Stele's replies may differ from the oracle's: each mask with its reason, each as narrow as
-it can be. A mask sees the two replies, parsed, and the words of the request; what it does not
-explain is a difference."""
+"""The masks: how Stele's replies may differ from the oracle's, and why. Each is as narrow as
+possible. A mask is a function of both replies, parsed, and of the words of the request. If no mask
+returns true, the replies count as different."""
 import re
 
 NO_CLUSTER = ("-", b"ERR This instance has cluster support disabled")
 
 
 class Context:
-    """What masks may know besides the replies: the commands of each server, the keys of both, and
-    all that INFO tells."""
+    """What masks know besides the replies: the commands of each server, the keys of the data, and
+    the sections of INFO."""
 
     def __init__(self, rows, oracle_names, keys, every_info):
         self.names = set(rows)
@@ -22,7 +22,7 @@ def is_kind(kind, *replies):
 
 
 def is_text(*replies):
-    """Both strings, of the same kind (bulk or verbatim)."""
+    """Both replies are strings of the same kind, bulk or verbatim."""
     return replies[0][0] in "$=" and is_kind(replies[0][0], *replies) and \
         all(reply[1] is not None for reply in replies)
 
@@ -36,7 +36,7 @@ def both_texts(ours, theirs, _words, _context):
 
 
 def pairs(reply):
-    """An array of name, value, name, value… or a map, as pairs."""
+    """The pairs of a map, or of an array of names and values in turn."""
     return list(zip(reply[1][::2], reply[1][1::2]))
 
 
@@ -55,7 +55,7 @@ def hello(ours, theirs, _words, _context):
 
 
 def cut_words(ours, theirs, words, _context):
-    """An error that repeats words of the request, each cut at 128 bytes."""
+    """Stele's error is that of the oracle, but repeats only 128 bytes of each word."""
     text = theirs[1] if is_kind("-", ours, theirs) else b""
     for word in sorted((w for w in words if len(w) > 128), key=len, reverse=True):
         text = text.replace(word, word[:128])
@@ -63,12 +63,12 @@ def cut_words(ours, theirs, words, _context):
 
 
 def denied(ours, theirs, _words, _context):
-    """The oracle's ACL has come first; what Stele says must be an error too."""
+    """The oracle's ACL denies the command. Stele's reply must be an error too."""
     return is_kind("-", ours, theirs) and \
         theirs[1].startswith(b"NOPERM this user has no permissions to run the ")
 
 
-# What Redis says of options, bounds, cursors and counts of a read of another type than strings.
+# Redis's errors about options, bounds, cursors and counts of reads of types other than strings.
 OPTION_ERROR = re.compile(
     rb"ERR (syntax error|value is (not|out of)|min or max (is not a|not valid)|invalid cursor$|"
     rb"(COUNT|LIMIT|MAXLEN) can't be negative$|COUNT must be > 0$|RANK can't be zero|"
@@ -80,7 +80,7 @@ WRONG_TYPE = ("-", b"WRONGTYPE Operation against a key holding the wrong kind of
 
 
 def is_empty(reply):
-    """What a read answers that finds no key."""
+    """The reply to a read whose key does not exist."""
     kind, value = reply
     return value in (None, []) or reply == (":", 0) or \
         reply == ("*", [("$", b"0"), ("*", [])]) or \
@@ -88,19 +88,19 @@ def is_empty(reply):
 
 
 def options_unread(ours, theirs, words, context):
-    """Stele goes by the keys alone: WRONGTYPE when one exists, otherwise the empty reply."""
+    """Stele only looks at the keys: WRONGTYPE if one exists, else the empty reply."""
     return is_kind("-", theirs) and OPTION_ERROR.match(theirs[1]) is not None and \
         (is_empty(ours) or ours == WRONG_TYPE and not context.keys.isdisjoint(words))
 
 
 def keys_unclear(ours, theirs, _words, _context):
-    """One error for all ways to say wrongly where the keys are."""
+    """Stele has one error for all requests that do not say properly which words are keys."""
     return ours == ("-", b"ERR syntax error") and is_kind("-", theirs) and \
         OPTION_ERROR.match(theirs[1]) is not None
 
 
 def much_memory(ours, theirs, _words, _context):
-    """The oracle's proto-max-bulk-len is one MiB here. Stele has a limit of its own."""
+    """The oracle's proto-max-bulk-len is 1 MiB here. Stele has another limit for LCS."""
     return (ours[0] != "-" or ours[1].startswith(b"ERR String too long for LCS")) and \
         theirs == ("-", b"ERR Insufficient memory, transient memory for LCS "
                    b"exceeds proto-max-bulk-len")
@@ -111,13 +111,13 @@ def any_text(ours, theirs, _words, _context):
 
 
 def far_bit(ours, theirs, words, _context):
-    """Bits behind the first MiB, which the oracle's proto-max-bulk-len keeps it from."""
+    """Bits after the first MiB, which the oracle's proto-max-bulk-len does not allow."""
     return theirs == ("-", b"ERR bit offset is not an integer or out of range") and \
         ours[0] in ":*-" and any(re.fullmatch(rb"#?[0-9]{6,10}", w) for w in words)
 
 
 def checked_first(ours, theirs, _words, _context):
-    """The words are checked before the key is looked up, as since Redis 7.2."""
+    """Stele checks the arguments before it looks up the key, as Redis does since 7.2."""
     return ours in (("-", b"ERR syntax error"),
                     ("-", b"ERR value is not an integer or out of range")) and \
         theirs in ((":", 0), (":", -1))
@@ -153,7 +153,8 @@ def is_scan(reply):
 
 
 def scan(ours, theirs, request, context):
-    """All keys in one call: the same ones. Otherwise what came are keys, each once."""
+    """If the call returns all keys, they are the same. Otherwise Stele returns keys of the data,
+    each once."""
     if not is_scan(ours) or not is_scan(theirs):
         return False
     found = [v for _, v in ours[1][1][1]]
@@ -168,7 +169,7 @@ def same_members(ours, theirs, _words, _context):
 
 
 def content(reply):
-    """Of a string; of a verbatim one what stands behind its format."""
+    """The text of a string; for a verbatim string, without its format."""
     return reply[1][len(b"txt:"):] if reply[0] == "=" else reply[1]
 
 
@@ -177,14 +178,15 @@ def headers(reply):
 
 
 def info(ours, theirs, _words, context):
-    """Of the sections that both have, the same ones, made of lines as they ought to be."""
+    """Both replies have the same of the sections that both servers have, and Stele's lines are well
+    formed."""
     return is_text(ours, theirs) and \
         headers(ours) & context.oracle_sections == headers(theirs) & context.sections and \
         re.fullmatch(rb"((# \w+|[\w|.]+:[^\r\n]*)?\r\n)*", content(ours)) is not None
 
 
 def config_get(ours, theirs, _words, _context):
-    """Of the options that we have, each value that does not tell about the process is the same."""
+    """Stele's options have Redis's values, unless the value describes the process."""
     if not is_map_like(ours, theirs):
         return False
     ours_by_name, theirs_by_name = dict(pairs(ours)), dict(pairs(theirs))
@@ -202,7 +204,7 @@ OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b
 
 
 def same_command(ours, theirs, context):
-    """Elements of COMMAND: the same, but for subcommands that we do not have, or the oracle."""
+    """Elements of COMMAND are the same, except for subcommands that only one server has."""
     a, b = ours[1], theirs[1]
     return a is not None and b is not None and len(a) == 10 and a[:9] == b[:9] and \
         same_commands(a[9], b[9], context)
@@ -221,7 +223,7 @@ def same_commands(ours, theirs, context):
 def command(ours, theirs, request, context):
     if not is_kind("*", ours, theirs):
         return False
-    if len(request) > 2: # COMMAND INFO of some: nulls are in their place
+    if len(request) > 2: # COMMAND INFO with names has a null for each unknown name
         return len(ours[1]) == len(theirs[1]) and all(
             a == b or name.decode("latin-1").lower() not in context.names and a[1] is None or
             name.decode("latin-1").lower() not in context.oracle_names and b[1] is None or
@@ -231,7 +233,7 @@ def command(ours, theirs, request, context):
 
 
 def docs_of_one(ours, theirs, name, context):
-    """Since, group and kinds of values are the same, the sentences our own."""
+    """The fields `since` and `group`, and the types of values, are the same. Texts may differ."""
     mine, other = dict(pairs(ours)), dict(pairs(theirs))
     for field, value in mine.items():
         if field[1] == b"subcommands":
@@ -260,7 +262,7 @@ def docs(ours, theirs, _words, context):
 
 
 def command_names(ours, theirs, _words, context):
-    """The names of commands that both have are in both replies or in neither."""
+    """A command that both servers have is in both replies or in neither."""
     if not is_kind(ours[0], ours, theirs) or ours[0] not in "*~":
         return False
     mine, other = ({v.decode() for _, v in reply[1]} for reply in (ours, theirs))
@@ -277,8 +279,8 @@ def client_line(text):
 
 
 def clients(ours, theirs, _words, _context):
-    """The same fields, and those that tell what the client did have the same values. A client that
-    is asked for twice is told once."""
+    """Stele has Redis's fields, and those about what the client did have the same values. Stele
+    lists a client once, even if it is named twice."""
     if not is_text(ours, theirs):
         return False
     same = {b"name", b"db", b"sub", b"psub", b"ssub", b"multi", b"cmd", b"user", b"resp", b"flags"}
@@ -289,7 +291,7 @@ def clients(ours, theirs, _words, _context):
 
 
 def own_redirection(ours, theirs, _words, _context):
-    """The same, but for the number of the connection that is redirected to."""
+    """The replies are the same, except for the ID of the client that invalidations go to."""
     def numberless(reply):
         kind, value = reply
         if kind == ":" and value > 0:
@@ -308,7 +310,7 @@ def entries(ours, theirs, _words, _context):
 
 
 def histogram(ours, theirs, _words, _context):
-    """Of each command that both tell about, calls and a histogram."""
+    """Stele's reply has calls and a histogram for each command."""
     if not is_map_like(ours, theirs):
         return False
     return all(is_kind("$", name) and value[0] == ours[0] and
@@ -317,7 +319,7 @@ def histogram(ours, theirs, _words, _context):
 
 
 def default_user(ours, theirs, _words, _context):
-    """But for what the oracle is not allowed to do here."""
+    """The replies are the same, except for the commands that the oracle's ACL denies."""
     def allowed(reply):
         kind, value = reply
         if isinstance(value, bytes):
@@ -326,76 +328,76 @@ def default_user(ours, theirs, _words, _context):
     return allowed(ours) == allowed(theirs)
 
 
-# The commands a mask is for, the reason, and what it takes the replies for.
+# For each mask: its commands, its reason, and its function.
 MASKS = [
-    ("hello", "version, connection number and role are those of each server (clients choose "
-              "features by the version, and refuse replicas)", hello),
+    ("hello", "version, ID and role are each server's own (clients choose features by the version, "
+              "and refuse replicas)", hello),
     ("shutdown monitor sync psync acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
-     "module|loadex module|unload", "the oracle is kept from it", denied),
+     "module|loadex module|unload", "the oracle's ACL denies it", denied),
     ("geodist georadius_ro georadiusbymember_ro geosearch hrandfield hscan lpos lrange sintercard "
      "sort_ro srandmember sscan xpending xrange xread xrevrange zcount zdiff zinter zintercard "
      "zlexcount zrandmember zrange zrangebylex zrangebyscore zrevrange zrevrangebylex "
-     "zrevrangebyscore zscan zunion", "options are not looked at: no key holds another type than a "
-     "string, so the reply is WRONGTYPE or empty", options_unread),
-    ("sintercard xread zdiff zinter zintercard zunion", "one error for all ways to say wrongly "
-     "where the keys are", keys_unclear),
-    ("lcs", "the oracle takes no value as long as its table would be here", much_memory),
-    ("getbit bitfield_ro", "the oracle takes no value as long as that here", far_bit),
-    ("bitcount bitpos", "of a key that does not exist, too, the words are checked, as since "
+     "zrevrangebyscore zscan zunion", "Stele does not check options, as every key is a string: the "
+     "reply is WRONGTYPE or empty", options_unread),
+    ("sintercard xread zdiff zinter zintercard zunion", "Stele has one error for all requests that "
+     "do not say properly which words are keys", keys_unclear),
+    ("lcs", "the oracle's proto-max-bulk-len is too small for the table of LCS", much_memory),
+    ("getbit bitfield_ro", "the oracle's proto-max-bulk-len does not allow such offsets", far_bit),
+    ("bitcount bitpos", "the arguments are checked even if the key does not exist, as since "
                         "Redis 7.2", checked_first),
-    ("readonly readwrite", "OK: clients of clusters send them, and reading is all there is",
+    ("readonly readwrite", "OK: clients of clusters send them, and every connection may read",
      cluster_reads),
     ("wait", "a Redis replica refuses it; Stele is a primary without replicas", wait),
-    ("role", "Stele is a primary, as it says in HELLO", role),
-    ("time", "clocks go on", clock),
-    ("lastsave", "when each one's data was saved, or indexed", both_numbers),
-    ("client|id", "connections are numbered by each server", both_numbers),
-    ("client|getredir client|trackinginfo", "connections are numbered by each server",
+    ("role", "Stele says that it is a primary, as in HELLO", role),
+    ("time", "time passes", clock),
+    ("lastsave", "the time when each server's data was saved or indexed", both_numbers),
+    ("client|id", "each server numbers its own connections", both_numbers),
+    ("client|getredir client|trackinginfo", "each server numbers its own connections",
      own_redirection),
-    ("randomkey", "random; a key that exists all the same", random_key),
-    ("scan", "order and cursors are each server's own; whole scans are compared besides", scan),
+    ("randomkey", "it is random; both are keys of the data", random_key),
+    ("scan", "order and cursors are each server's own; complete scans are compared too", scan),
     ("keys pubsub|channels pubsub|shardchannels acl|cat command|list",
-     "order is each server's own; the members are the same", same_members),
-    ("info", "figures and fields are each server's own; the sections that both have are the same",
+     "the order is each server's own; the members are the same", same_members),
+    ("info", "values and fields are each server's own; the sections that both have are the same",
      info),
-    ("config|get", "we have fewer options; those we have are among Redis's, with the same values "
-                   "unless they tell about the process", config_get),
-    ("command command|info", "we have other commands; those that both have are told in the same "
-                             "bytes", command),
-    ("command|count", "we have other commands", both_numbers),
-    ("command|docs", "the sentences are our own; versions, groups and kinds are Redis's", docs),
-    ("command|list acl|cat", "we have other commands; those that both have are in both lists",
+    ("config|get", "Stele has fewer options; they have Redis's values, unless the value describes "
+                   "the process", config_get),
+    ("command command|info", "the servers have different commands; those of both are described by "
+                             "the same bytes", command),
+    ("command|count", "the servers have different commands", both_numbers),
+    ("command|docs", "the texts are Stele's own; versions, groups and types are Redis's", docs),
+    ("command|list acl|cat", "the servers have different commands; those of both are in both lists",
      command_names),
     ("command|help client|help config|help memory|help object|help latency|help slowlog|help "
      "pubsub|help acl|help module|help cluster|help script|help function|help xinfo|help "
      "xgroup|help debug",
-     "the sentences are our own; the first line is Redis's", help_lines),
-    ("client|list client|info", "addresses, ages and sizes are each server's own; the fields that "
-                                "Redis has are there", clients),
-    ("memory|usage", "what a key takes is each server's own", both_numbers),
-    ("memory|stats", "the figures are each server's own", memory_stats),
+     "the texts are Stele's own; the first line is Redis's", help_lines),
+    ("client|list client|info", "addresses, ages and sizes are each server's own; Redis's fields "
+                                "are there", clients),
+    ("memory|usage", "the memory of a key is each server's own", both_numbers),
+    ("memory|stats", "the numbers are each server's own", memory_stats),
     ("memory|doctor latency|doctor lolwut", "prose", both_texts),
-    ("memory|malloc-stats", "each allocator's own; Redis says in a plain string that one has none",
-     any_text),
-    ("object|refcount object|idletime", "Redis shares small integers and notes accesses; "
-                                        "nothing here is counted", both_numbers),
-    ("slowlog|get latency|latest latency|history acl|log", "what happened to be slow, or refused",
-     entries),
-    ("slowlog|len", "what happened to be slow", both_numbers),
-    ("latency|histogram", "times are each server's own", histogram),
-    ("acl|list acl|getuser", "the oracle is kept from ending itself", default_user),
-    ("acl|genpass", "random", both_texts),
+    ("memory|malloc-stats", "each allocator has its own; without statistics, Redis replies with a "
+                            "plain string", any_text),
+    ("object|refcount object|idletime", "Redis shares small integers and records accesses; Stele "
+                                        "counts neither", both_numbers),
+    ("slowlog|get latency|latest latency|history acl|log", "they depend on what happened to be "
+     "slow, or was refused", entries),
+    ("slowlog|len", "it depends on what happened to be slow", both_numbers),
+    ("latency|histogram", "the times are each server's own", histogram),
+    ("acl|list acl|getuser", "the oracle's ACL denies some commands", default_user),
+    ("acl|genpass", "it is random", both_texts),
 ]
 
-# What Stele has and the oracle does not: only that it is refused there can be compared.
+# Commands that Stele has and the oracle does not. The oracle must reply that it does not know them.
 NEWER = {
-    "client|capa": "of Valkey 8",
-    "client|no-touch": "of Redis 7.2",
-    "client|setinfo": "of Redis 7.2",
-    "stele.count": "our own",
-    "stele.range": "our own",
-    "stele.reload": "our own",
-    "waitaof": "of Redis 7.2",
+    "client|capa": "a command of Valkey 8",
+    "client|no-touch": "a command of Redis 7.2",
+    "client|setinfo": "a command of Redis 7.2",
+    "stele.count": "a command of Stele",
+    "stele.range": "a command of Stele",
+    "stele.reload": "a command of Stele",
+    "waitaof": "a command of Redis 7.2",
 }
 
 
@@ -405,20 +407,21 @@ def unknown_there(theirs):
 
 
 UNKNOWN_THERE = ": the oracle does not know it"
-CUT_WORDS = "errors tell 128 bytes of a word"
-OWN_MESSAGE = "a client's own message stands behind the reply to its PUBLISH, as in Redis 7.2"
-LEFT_AT_ONCE = "order of the channels that are left all at once is each server's own"
+CUT_WORDS = "errors repeat at most 128 bytes of a word"
+OWN_MESSAGE = "a client's own message comes after the reply to its PUBLISH, as in Redis 7.2"
+LEFT_AT_ONCE = "the order of channels is each server's own if a client unsubscribes from all"
 LEAVE = ("unsubscribe", "punsubscribe", "sunsubscribe")
 
 
 def left_channel(reply):
-    """The word of an UNSUBSCRIBE reply, or None."""
+    """The first word of a reply to an UNSUBSCRIBE, or None for another reply."""
     good = reply[0] in "*>" and reply[1] and len(reply[1]) == 3 and is_kind("$", *reply[1][:2])
     word = (reply[1][0][1] or b"").decode("latin-1") if good else None
     return word if word in LEAVE else None
 
 
 def sorted_channels(replies):
+    """The replies, with the channels of UNSUBSCRIBE replies in alphabetical order."""
     result = list(replies)
     for word in LEAVE:
         places = [i for i, reply in enumerate(replies) if left_channel(reply) == word]
@@ -434,8 +437,8 @@ def is_message(reply):
         reply[1][0][1] in (b"message", b"pmessage", b"smessage")
 
 
-def messages_behind(replies):
-    """Messages that stand directly before a number come behind it."""
+def messages_after(replies):
+    """The replies, with each message that directly precedes a number moved after it."""
     result, held = [], []
     for reply in replies:
         if is_message(reply):
@@ -460,8 +463,8 @@ class Masks:
                 self.by_name.setdefault(name, []).append((reason, check))
 
     def explain(self, ours, theirs, requests):
-        """Whether the difference of two replies to one of `requests` (full name and words) is one
-        of those that are meant; which one is noted."""
+        """Returns true if a mask allows the difference between two replies to one of `requests`
+        (full name and words). Counts the use of the mask."""
         for name, request in requests:
             if name in NEWER and unknown_there(theirs):
                 return self.note(name, NEWER[name] + UNKNOWN_THERE)
@@ -478,17 +481,18 @@ class Masks:
     def holds(self, check, ours, theirs, request):
         try:
             return check(ours, theirs, request, self.context)
-        except (AttributeError, IndexError, TypeError, ValueError): # of another shape altogether
+        except (AttributeError, IndexError, TypeError, ValueError): # a reply of another structure
             return False
 
     def in_order(self, ours, theirs, requests):
-        """Replies in which the channels that were left all at once come in alphabetical order:
-        theirs is each server's own. And messages to oneself stand behind the reply."""
+        """Brings the replies of both servers into the same order. Channels that a client
+        unsubscribes from all at once are sorted. A client's own message comes after the reply to
+        PUBLISH."""
         if any(name in ("publish", "spublish") for name, _ in requests):
-            behind = messages_behind(theirs)
-            if behind != theirs:
+            moved = messages_after(theirs)
+            if moved != theirs:
                 self.note("publish", OWN_MESSAGE)
-            theirs = behind
+            theirs = moved
         if not any(name in LEAVE and len(request) == 1 for name, request in requests):
             return ours, theirs
         ordered = [sorted_channels(replies) for replies in (ours, theirs)]
@@ -498,7 +502,7 @@ class Masks:
 
     @staticmethod
     def reasons():
-        """All that a mask may give, in the order of the tables."""
+        """The reasons of all masks, in the order of the tables."""
         newer = (why + UNKNOWN_THERE for why in NEWER.values())
         return list(dict.fromkeys([reason for _, reason, _ in MASKS] + [LEFT_AT_ONCE, OWN_MESSAGE, CUT_WORDS,
                                                                             *newer]))

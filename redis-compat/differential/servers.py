@@ -1,4 +1,4 @@
-"""Starts the two servers on unix sockets in a folder of our own, with the same data."""
+"""Starts Stele and the oracle with the same data, on unix sockets in a given folder."""
 import os
 import socket
 import subprocess
@@ -6,8 +6,8 @@ import time
 
 import wire
 
-# What the oracle must not be made to do: end, write, leave off being a replica, or test itself for
-# a minute. Denied by ACL.
+# Commands that the oracle's ACL denies: they would end it, make it write, make it a primary, or
+# test it for a minute.
 DENIED = ["shutdown", "replicaof", "slaveof", "failover", "save", "bgsave", "bgrewriteaof", "sync",
           "psync", "pfselftest", "monitor", "config|rewrite", "acl|setuser",
           "acl|deluser", "acl|load", "acl|save", "module|load", "module|loadex", "module|unload",
@@ -22,7 +22,7 @@ class Failed(Exception):
 
 
 def ask(path, *requests):
-    """Sends all requests in one go; the replies."""
+    """Sends all requests at once and returns their replies."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(30)
         s.connect(path)
@@ -42,8 +42,8 @@ def ask(path, *requests):
 
 
 class Servers:
-    """Stele and the oracle. `stele` and `redis` are the paths of their sockets. Without a `build`
-    of Stele, a second oracle stands in for it: what differs then is the suite's fault."""
+    """Stele and the oracle. `stele` and `redis` are the paths of their sockets. If `build` is None,
+    a second oracle stands in for Stele, and any difference is a fault of the suite."""
 
     def __init__(self, folder, build, pairs, threads):
         self.folder = folder
@@ -73,8 +73,8 @@ class Servers:
         ask(self.stele, [b"CONFIG", b"SET", b"slowlog-log-slower-than", b"-1"])
 
     def start_redis(self, name, path, pairs):
-        # One database, and arguments of at most 1 MiB, as in Stele; values in DUMP as they are. The
-        # slow log stays empty.
+        # As in Stele: one database, arguments of at most 1 MiB, no compression in DUMP. The slow
+        # log stays empty.
         self.start(name, ["redis-server", "--port", "0", "--unixsocket", path, "--dir", self.folder,
                           "--save", "", "--appendonly", "no", "--databases", "1",
                           "--proto-max-bulk-len", "1048576", "--rdbcompression", "no",
@@ -121,7 +121,7 @@ class Servers:
             return "".join(log.readlines()[-40:])
 
     def stop(self):
-        """Ends both; what Stele's end has to say, or None."""
+        """Ends both servers. Returns a message if Stele ended with an error, else None."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():

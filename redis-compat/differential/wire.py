@@ -3,7 +3,7 @@ import select
 import socket
 
 NO_END = b"(and no end, of connection "
-MOST = 1 << 26 # bytes of replies; far more than any conversation is about
+MOST = 1 << 26 # most bytes of replies; far more than any conversation needs
 
 
 class Malformed(Exception):
@@ -15,7 +15,7 @@ def multibulk(words):
 
 
 def inline(words):
-    """The words as a line; those that are not plain are quoted."""
+    """The words as an inline request. Words with special bytes are quoted."""
     def quoted(word):
         plain = word and all(0x21 <= c <= 0x7E and c not in b"\"'\\" for c in word)
         if plain:
@@ -26,8 +26,8 @@ def inline(words):
 
 
 def parse(data, at=0):
-    """One reply as (kind, value), and where the next begins. Aggregates hold a list, maps one of
-    keys and values in turn; nulls hold None."""
+    """Parses one reply. Returns (kind, value) and the position of the next reply. The value of an
+    aggregate is a list, of a map a list of keys and values in turn, and of a null None."""
     end = data.find(b"\r\n", at)
     if end < 0:
         raise Malformed("no end of the line at byte %d" % at)
@@ -72,14 +72,14 @@ def plain(reply):
 
 
 def escape(data, most=600):
-    """Bytes as they can be read in a report."""
+    """Bytes as readable text, for a report."""
     text = "".join({0x0D: "\\r", 0x0A: "\\n", 0x5C: "\\\\"}.get(c) or
                    (chr(c) if 0x20 <= c <= 0x7E else "\\x%02x" % c) for c in data[:most])
     return text + (" ... (%d bytes)" % len(data) if len(data) > most else "")
 
 
 class Peer:
-    """One end of a conversation: what is to be sent, in which pieces, and what came back."""
+    """A connection to one server: the pieces still to be sent, and the bytes received."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -108,33 +108,35 @@ class Peer:
             data = self.socket.recv(1 << 18)
         except BlockingIOError:
             return
-        except ConnectionResetError: # closed with bytes of ours unread
+        except ConnectionResetError: # the server closed before it had read all of our bytes
             data = b""
         self.received += data
         self.closed = not data
 
 
 class Conversation:
-    """A connection to each of the two servers, which are sent the same and read side by side."""
+    """Connections to both servers, which get the same bytes and are read at the same time."""
 
     def __init__(self, paths, patience):
-        self.patience = patience # seconds without a byte
+        self.patience = patience # seconds to wait for the next byte
         self.stuck = False
         self.peers = []
         for path in paths:
             self.peers.append(Peer(path))
 
     def close(self):
-        """Closes both, and waits until the servers have: the next one is alone."""
+        """Closes both connections, and waits until the servers have closed them too. So CLIENT
+        LIST of the next conversation does not show them."""
         if not self.stuck:
             self.exchange([b""] * len(self.peers), shut=True)
         for peer in self.peers:
             peer.socket.close()
 
     def exchange(self, payloads, cuts=(), until=None, shut=False):
-        """Sends to each peer its payload, cut where `cuts` say, and reads until the replies end in
-        `until` or the peer closes; with `shut`, we close our sending half. What each one sent; of
-        one that did neither in time it says so, in words that are never the same for two."""
+        """Sends each peer its payload, divided at `cuts`, and reads until the replies end with
+        `until` or the peer closes. With `shut`, shuts down the sending half after the payload.
+        Returns the bytes of each peer. If a peer does neither in time, its bytes end with NO_END
+        and its number, so that they differ from those of the other peer."""
         poll = select.poll()
         left = {}
         for peer, payload in zip(self.peers, payloads):
@@ -172,5 +174,5 @@ class Conversation:
     def shut(peer):
         try:
             peer.socket.shutdown(socket.SHUT_WR)
-        except OSError: # it is closed already
+        except OSError: # the server has closed the connection already
             pass

@@ -1,4 +1,4 @@
-"""The data that both servers hold, and the words that requests are made of."""
+"""The data of both servers, and the words that make up requests."""
 import random
 import uuid
 
@@ -16,14 +16,14 @@ VALUES = [
 
 
 def example(path):
-    """Keys and values of a data file of lower-case keys."""
+    """Returns the keys, in lower case, and values of a data file."""
     with open(path, "rb") as lines:
         return [(line[:36].lower(), line[37:].rstrip(b"\n")) for line in lines]
 
 
 def special():
-    """One key for each of VALUES, and some that share prefixes. Always the same, whatever the seed:
-    a report can be told without it."""
+    """Returns a key for each of VALUES, and keys with common prefixes. They do not depend on the
+    seed, so that a report of a difference can be understood without it."""
     rng = random.Random(1)
     pairs = [(str(uuid.UUID(int=rng.getrandbits(128), version=4)).encode(), v) for v in VALUES]
     for i in range(100):
@@ -34,7 +34,7 @@ def special():
 
 SPECIAL = special()
 SPECIAL_KEYS = [key for key, _ in SPECIAL]
-SMALL_KEYS = [key for key, value in SPECIAL if len(value) < 300] # whose values cost little
+SMALL_KEYS = [key for key, value in SPECIAL if len(value) < 300] # keys of short values, for LCS
 
 INTEGERS = [b"0", b"1", b"-1", b"2", b"-2", b"3", b"5", b"7", b"8", b"10", b"15", b"-5", b"44",
             b"100", b"-100", b"1000"]
@@ -70,7 +70,7 @@ def absent_key(rng):
 
 
 def odd_key(rng):
-    """No UUID, or one in upper case that no data file holds."""
+    """Something that is not a UUID, or an absent key in upper case."""
     key = rng.choice(SPECIAL_KEYS)
     return rng.choice([b"", b"foo", b"__Booksleeve_TieBreak", key[:-1], key + b"0",
                        b"{" + key + b"}",
@@ -96,5 +96,5 @@ def text(rng):
 
 
 def bad_word(rng):
-    """Something that is hardly ever what is asked for."""
+    """A word that is hardly ever valid where it stands."""
     return rng.choice((BAD_INTEGERS, TEXTS, FLOATS, PATTERNS)[rng.randrange(4)])
