@@ -1,5 +1,5 @@
-// Servers that are started on one address while the first of them still builds its index, or at
-// the same moment: one has it, the others are told so at once, and nobody loses it by that.
+// Several servers are started on one address at the same moment, or while the first one builds its
+// index. One gets the address, the others fail at once with a message, and the first one keeps it.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum { LINES = 400000, PATIENCE = 60, AT_ONCE = 6, ROUNDS = 6 };
 
 #define KEY "00000000-0000-4000-8000-000000000001"
 
-static const char *large; // takes a while to index
+static const char *large; // a data file that takes some time to index
 static const char *small;
 
 static void write_files(void)
@@ -36,7 +36,7 @@ static void write_files(void)
     buf_release(&text);
 }
 
-// The TCP port that a process listens on; 0 while there is none.
+// Returns the TCP port that a process listens on; 0 while there is none.
 static int listening_port(pid_t pid)
 {
     char path[64];
@@ -73,7 +73,7 @@ static bool file_is_there(const char *path)
     return lstat(path, &status) == 0;
 }
 
-// Whether somebody listens at the path.
+// Returns true when a process listens at the path.
 static bool is_listened_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -84,7 +84,8 @@ static bool is_listened_at(const char *path)
     return is;
 }
 
-// Starts a server that has much to index, and stops it as soon as it has its address.
+// Starts a server with the large data file, and stops it with SIGSTOP as soon as it has its
+// address. Sets `*port` if `socket` is NULL.
 static pid_t start_and_stop(const char *log, const char *socket, int *port)
 {
     int status;
@@ -95,7 +96,7 @@ static pid_t start_and_stop(const char *log, const char *socket, int *port)
                       log);
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     while (socket != NULL ? !is_listened_at(socket) : (*port = listening_port(pid)) == 0) {
-        require(clock_monotonic_ns() < end, "the address is not taken");
+        require(clock_monotonic_ns() < end, "the server does not get its address");
         usleep(200);
     }
     kill(pid, SIGSTOP);
@@ -104,13 +105,13 @@ static pid_t start_and_stop(const char *log, const char *socket, int *port)
     return pid;
 }
 
-// A second server ends with that message, and soon.
+// Checks that a second server ends by itself with that message.
 static void is_refused(const char *const *words, const char *message)
 {
     struct buf out = {0};
     struct buf err = {0};
-    is_number(run_program(words, &out, &err), 1, "a second server ends");
-    ok(occurrences(buf_span(&err), message) == 1 && out.len == 0, "and says why: %.*s",
+    is_number(run_program(words, &out, &err), 1, "a second server on the address fails");
+    ok(occurrences(buf_span(&err), message) == 1 && out.len == 0, "its message says why: %.*s",
        (int)err.len, err.ptr);
     buf_release(&out);
     buf_release(&err);
@@ -133,15 +134,15 @@ static void held_unix(void)
     require(send_all(waiting, SPAN("PING\r\n")), "cannot send");
     kill(pid, SIGCONT);
     answers(waiting, SPAN("PING\r\n"), SPAN("+PONG\r\n+PONG\r\n"),
-            "who connects meanwhile is answered in the end");
+            "a client that connects before the server is ready is answered later");
     log_await(log, "ready ");
     int fd = connect_unix(path);
-    is_served(fd, "and the first server serves");
+    is_served(fd, "the first server serves");
     close(fd);
     close(waiting);
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "it ends well");
-    ok(!file_is_there(path), "and removes its socket");
+    ok(!file_is_there(path), "a server that ends removes its socket");
 }
 
 static void held_tcp(void)
@@ -159,15 +160,15 @@ static void held_tcp(void)
         "Address already in use");
     kill(pid, SIGCONT);
     log_await(log, "ready ");
-    is_number(port_in(log), port, "the first server has its port");
+    is_number(port_in(log), port, "the first server keeps its port");
     int fd = connect_tcp(port);
-    is_served(fd, "and serves");
+    is_served(fd, "the first server serves");
     close(fd);
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "it ends well");
 }
 
-// Somebody takes the file away while the index is built.
+// The socket file is removed or replaced while the index is built.
 static void lost(bool replaced)
 {
     const char *path = test_path(replaced ? "replaced" : "removed");
@@ -179,21 +180,21 @@ static void lost(bool replaced)
         other =
             server_start(small, WORDS("--port", "none", "--unixsocket", path, "--index", "none"));
     kill(pid, SIGCONT);
-    is_number(end_of(pid), 1, "%s: the server does not say that it is ready",
-              replaced ? "replaced" : "removed");
+    is_number(end_of(pid), 1, "%s: the server fails", replaced ? "replaced" : "removed");
     ok(log_has(log, "the socket's file was removed or replaced meanwhile") &&
            log_lacks(log, "ready "),
-       "but what has happened");
+       "its log says what has happened, and it was never ready");
     if (replaced) {
         int fd = connect_unix(path);
-        is_served(fd, "and leaves the other's socket alone");
+        is_served(fd, "the socket of the other server stays");
         close(fd);
-        is_number(server_stop(&other), 0, "the other ends well");
+        is_number(server_stop(&other), 0, "the other server ends well");
     }
-    ok(!file_is_there(path), "nothing is left");
+    ok(!file_is_there(path), "no socket file is left");
 }
 
-// Of servers that start at the same moment one has the socket, whether or not one was left there.
+// Servers that start at the same moment on one unix socket: exactly one gets it. In odd rounds a
+// killed server has left a stale socket there.
 static void at_once(unsigned round)
 {
     const char *path = test_path("once");
@@ -232,32 +233,32 @@ static void at_once(unsigned round)
     ok(ready == 1 && refused == AT_ONCE - 1, "round %u: %u ready, %u refused", round, ready,
        refused);
     int fd = connect_unix(path);
-    is_served(fd, "the one that is ready serves");
+    is_served(fd, "the ready server serves");
     close(fd);
     kill(pids[winner], SIGTERM);
-    is_number(end_of(pids[winner]), 0, "and ends well");
-    ok(!file_is_there(path), "its socket is gone");
+    is_number(end_of(pids[winner]), 0, "the ready server ends well");
+    ok(!file_is_there(path), "the ready server removes its socket");
 }
 
-// A connection that lingers must not keep the next server from its port.
+// Connections in TIME_WAIT must not keep the next server from using the port.
 static void soon_again(void)
 {
     struct server_process s = server_start(small, WORDS("--bind", "127.0.0.1"));
     char port[16];
     snprintf(port, sizeof port, "%d", s.port);
     int fd = connect_tcp(s.port);
-    is_served(fd, "a client");
-    is_number(server_stop(&s), 0, "the server closes first");
+    is_served(fd, "a client is served");
+    is_number(server_stop(&s), 0, "the server closes the connection first");
     close(fd);
     s = server_start(small, WORDS("--bind", "127.0.0.1", "--port", port));
     fd = connect_tcp(s.port);
-    is_served(fd, "the next one has the same port at once");
+    is_served(fd, "the next server gets the same port at once");
     close(fd);
     is_number(server_stop(&s), 0, "it ends well");
 }
 
-// Every address, one of them besides, and a name: each is listened on once, in whatever order they
-// are named.
+// All addresses, one of these addresses again, and a host name: each address is opened once, in any
+// order of the options.
 static void several(void)
 {
     static const char *const orders[][4] = {
@@ -271,7 +272,7 @@ static void several(void)
             server_start(small, WORDS("--bind", order[0], "--bind", order[1], "--bind", order[2],
                                       "--bind", order[3], "--protected-mode", "no"));
         int fd = connect_tcp(s.port);
-        is_served(fd, "every address, one of them and a name");
+        is_served(fd, "all addresses, one of them and a name");
         close(fd);
         is_number(server_stop(&s), 0, "it ends well");
     }

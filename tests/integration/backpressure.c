@@ -1,6 +1,6 @@
-// Clients that do not read, read a few bytes at a time, or write one byte at a time: what the
-// server keeps for them is bounded by what they have sent, other clients are answered meanwhile,
-// and when they read at last every byte is right.
+// Clients that do not read, read a few bytes at a time, or write one byte at a time. The server's
+// memory for them is bounded by the bytes that they have sent, and other clients are answered
+// meanwhile. When they read at last, every byte is right.
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -25,25 +25,26 @@ enum {
     PATIENCE_MS = 20000,
     FLOOD_GETS = 100000, // 10 GB of replies
     FLOOD_GETS_CHECKED = 20000,
-    FLOOD_MEMORY = 400 * KiB, // besides the requests
-    // Of values that are copied, the output itself is in memory, up to its high-water mark.
+    FLOOD_MEMORY = 400 * KiB, // allowed besides the requests
+    // For values that are copied, the output is in memory too, up to its high-water mark.
     FLOOD_GETS_COPIED = 20000,
     FLOOD_MEMORY_COPIED = 1 * MiB,
     MGET_LONG = 100000,
-    MGET_LONGEST = 1024 * 1024 - 1, // with MGET itself, Redis's limit of arguments
+    MGET_LONGEST = 1024 * 1024 - 1, // together with MGET itself, the limit of arguments
     MGET_SLACK = 16 * MiB,
-    // Of values just small enough to be copied: a turn's work of them would be 16 MiB.
+    // Values that are just small enough to be copied. The lookups of one turn would take 16 MiB.
     MGET_LARGE = 1000,
     MGET_LARGE_MEMORY = MiB,
-    GONE_SLACK = 1 * MiB, // what malloc may keep when a client has gone
-    // Round trips of another client, each a turn of the server's loop.
+    GONE_SLACK = 1 * MiB, // memory that malloc may keep after a client has disconnected
+    // Numbers of round trips of another client. Each takes a turn of the server's loop.
     TURNS_WITHOUT_ROOM = 200,
     TURNS_TO_FREE = 20000,
     SLOW_COMMANDS = 300,
     BYTEWISE_KEYS = 1000,
 };
 
-// One key of each size; around 16 KiB the server turns from copying a value to borrowing it.
+// There is one key for each of these value sizes. From 16 KiB on, the server borrows a value
+// instead of copying it.
 static const size_t sizes[] = {1,     0,     7,     60,        1000,   4095,   4096, 16383,
                                16384, 16385, 65536, 100 * KiB, 262144, 300001, MiB};
 enum {
@@ -58,7 +59,7 @@ static struct item {
     char key[UUID_TEXT_LEN];
     struct span value;
 } items[ITEMS];
-static struct buf data; // the file; the values lie in it
+static struct buf data; // the data file with all values
 static const char *data_file;
 static char absent_key[UUID_TEXT_LEN];
 
@@ -86,7 +87,7 @@ static void write_data(struct random *r)
     data_file = test_file("data", buf_span(&data));
 }
 
-// ---- requests and the replies they must get -----------------------------------------------------
+// ---- requests and their expected replies --------------------------------------------------------
 
 static void add_bulk(struct buf *to, struct span s)
 {
@@ -108,7 +109,7 @@ static void add_mget_start(struct buf *request, struct buf *reply, size_t keys)
     buf_printf(reply, "*%zu\r\n", keys);
 }
 
-// An item, or (of ten keys one) the absent key.
+// Adds a random key, or in one of ten cases the absent key.
 static void add_any_key(struct random *r, struct buf *request, struct buf *reply)
 {
     const struct item *item = &items[random_below(r, ITEMS)];
@@ -121,7 +122,7 @@ static void add_any_key(struct random *r, struct buf *request, struct buf *reply
     }
 }
 
-// ---- the other client, whose round trips are also our clock -------------------------------------
+// ---- the other client, whose round trips also count turns of the loop ---------------------------
 
 struct other {
     int fd;
@@ -141,7 +142,7 @@ static struct other other_connect(const struct server_process *server)
 {
     struct other o = {.fd = connect_tcp(server->port)};
     add_get(&o.request, &o.wanted, &items[ITEM_60]);
-    // So that what the server allocates but once, and its stack, are there.
+    // After this the server has made its one-time allocations and touched its stack.
     for (unsigned i = 0; i < 100; i++)
         require(round_trip(&o), "the other client gets no answer");
     return o;
@@ -157,8 +158,10 @@ static void other_close(struct other *o)
 
 // ---- memory -------------------------------------------------------------------------------------
 
-// What the server learns or frees, it does within some turns.
-static void memory_is_back(struct memory *m, struct other *o, const char *what, const char *when)
+// Checks that the server has freed the memory of a client. It notices a disconnection, and frees
+// memory, within some turns.
+static void check_memory_freed(struct memory *m, struct other *o, const char *what,
+                               const char *when)
 {
     unsigned turns = 0;
     long long grown;
@@ -168,16 +171,17 @@ static void memory_is_back(struct memory *m, struct other *o, const char *what, 
         require(round_trip(o), "the other client gets no answer");
         turns++;
     }
-    ok(grown <= GONE_SLACK, "%s: memory is back when %s", what, when);
+    ok(grown <= GONE_SLACK, "%s: memory is freed when %s", what, when);
     diag("%lld KiB are left after %u turns, %d allowed", grown / KiB, turns, GONE_SLACK / KiB);
 }
 
 // ---- a client that does not read ----------------------------------------------------------------
 
-// Both directions repeat one request and one reply; `*_at` of `*_total` bytes are through.
+// A client that repeats one request. `sent` of `send_total` bytes are sent, and `received` of
+// `receive_total` bytes are received.
 struct flood {
     int fd;
-    struct buf requests; // many, for large sends
+    struct buf requests; // many copies of the request, for large sends
     size_t request_len;
     struct buf reply;
     size_t sent, send_total;
@@ -185,7 +189,7 @@ struct flood {
     bool wrong;
 };
 
-// Sends what the socket takes. False when the peer is gone.
+// Sends as much as the socket takes. Returns false when the server has closed the connection.
 static bool flood_send(struct flood *f)
 {
     while (f->sent < f->send_total) {
@@ -201,7 +205,7 @@ static bool flood_send(struct flood *f)
     return true;
 }
 
-// Receives once and compares. False when the peer is gone.
+// Receives once and compares. Returns false when the server has closed the connection.
 static bool flood_receive(struct flood *f)
 {
     static char bytes[MiB];
@@ -220,8 +224,8 @@ static bool flood_receive(struct flood *f)
     return true;
 }
 
-// Sends everything before anything is read, while the other client asks. False when it cannot be
-// sent in time, or the other client is not answered.
+// Sends all requests before any reply is read, while the other client sends requests too. Returns
+// false when they cannot be sent in time, or the other client is not answered.
 static bool flood_first(struct flood *f, struct other *o)
 {
     struct pollfd waiting = {f->fd, POLLOUT, 0};
@@ -235,6 +239,7 @@ static bool flood_first(struct flood *f, struct other *o)
     return f->sent == f->send_total;
 }
 
+// Sends the rest and reads all replies.
 static void flood_finish(struct flood *f, struct memory *m)
 {
     bool alive = true;
@@ -258,7 +263,7 @@ static void test_flood(bool measured, unsigned gets, const struct item *item, lo
     struct other other = other_connect(&server);
     struct memory memory = memory_before(server.pid, measured);
     struct flood f = {.fd = connect_tcp(server.port)};
-    // Else the client's own kernel buffer may hold most of the requests.
+    // A small buffer, or the client's own kernel buffer may hold most of the requests.
     int room = 64 * KiB;
     setsockopt(f.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     struct buf once = {0};
@@ -271,17 +276,18 @@ static void test_flood(bool measured, unsigned gets, const struct item *item, lo
 
     char what[64];
     snprintf(what, sizeof what, "%u GETs of %zu bytes", gets, item->value.len);
-    ok(flood_first(&f, &other), "%s: unread, all are taken, and others are answered", what);
+    ok(flood_first(&f, &other), "%s: all are sent while no reply is read, and others are answered",
+       what);
     allowed += (long long)f.send_total;
     memory_grown(&memory);
     memory_is_within(&memory, allowed, what);
     flood_finish(&f, &memory);
-    ok(!f.wrong, "%s: read at last, every byte is right", what);
-    is_number((int64_t)f.received, (int64_t)f.receive_total, "%s: and none is missing", what);
+    ok(!f.wrong, "%s: every byte of the replies is right", what);
+    is_number((int64_t)f.received, (int64_t)f.receive_total, "%s: no byte is missing", what);
     memory_is_within(&memory, allowed, what);
     shutdown(f.fd, SHUT_WR);
     struct buf more = {0};
-    ok(receive_to_end(f.fd, &more) && more.len == 0, "%s: nor is there one too many", what);
+    ok(receive_to_end(f.fd, &more) && more.len == 0, "%s: no byte follows the last reply", what);
     close(f.fd);
     other_close(&other);
     is_number(server_stop(&server), 0, "the server's exit code");
@@ -301,14 +307,15 @@ struct slow_reader {
     size_t reads;
 };
 
-// Reads `count` bytes, most of `step` at once (0: the odd sizes in turn), that must be `wanted`.
+// Reads `count` bytes and compares them with `wanted`. Each read takes at most `step` bytes; 0: the
+// odd sizes in turn.
 static bool slow_read(struct slow_reader *reader, const char *wanted, size_t count, size_t step)
 {
     static char bytes[MiB];
     while (count > 0) {
         size_t part = step != 0 ? step : odd_sizes[reader->reads % 3];
         ssize_t got = recv(reader->fd, bytes, part < count ? part : count, 0);
-        // Not a failure to go on from: each later one would take as long.
+        // Ends the test, because each later failure would take as long.
         require(got >= 0 || errno != EAGAIN, "no byte %zu within %d ms", reader->received,
                 PATIENCE_MS);
         if (got <= 0 || memcmp(bytes, wanted, (size_t)got) != 0) {
@@ -345,7 +352,7 @@ static void test_short_writes(struct random *r, int fd, const char *what)
     diag("%zu bytes in %zu reads", wanted.len, reader.reads);
     shutdown(fd, SHUT_WR);
     struct buf more = {0};
-    ok(receive_to_end(fd, &more) && more.len == 0, "%s: and nothing after them", what);
+    ok(receive_to_end(fd, &more) && more.len == 0, "%s: no byte follows the last reply", what);
     close(fd);
     buf_release(&request);
     buf_release(&wanted);
@@ -355,13 +362,13 @@ static void test_short_writes(struct random *r, int fd, const char *what)
 // ---- long MGETs ---------------------------------------------------------------------------------
 
 struct long_mget {
-    size_t keys; // each the same, so that the reply is far longer than the request
+    size_t keys; // all the same key, so that the reply is far longer than the request
     const struct item *item;
-    bool leave;       // the client goes when half is read
-    long long memory; // allowed; 0: twice the request and MGET_SLACK
+    bool leave;       // the client disconnects when it has read half
+    long long memory; // memory allowed; 0: twice the request and MGET_SLACK
 };
 
-// The MGET and a GET behind it. The first replies are read by odd sizes, the others in larger
+// Sends the MGET and a GET after it. The first elements are read in odd sizes, the others in larger
 // steps.
 static void test_long_mget(const struct server_process *server, struct other *other, bool measured,
                            struct long_mget m)
@@ -386,7 +393,7 @@ static void test_long_mget(const struct server_process *server, struct other *ot
     bool good = send_all(reader.fd, buf_span(&request));
     for (unsigned i = 0; i < TURNS_WITHOUT_ROOM && good; i++)
         good = round_trip(other);
-    ok(good, "%s: unread, other clients are answered", what);
+    ok(good, "%s: while no reply is read, other clients are answered", what);
     memory_grown(&memory);
     good = slow_read(&reader, start.ptr, start.len, 0);
     size_t until = m.leave ? m.keys / 2 : m.keys;
@@ -404,9 +411,9 @@ static void test_long_mget(const struct server_process *server, struct other *ot
     memory_is_within(&memory, m.memory > 0 ? m.memory : (long long)request.len * 2 + MGET_SLACK,
                      what);
     if (!m.leave)
-        memory_is_back(&memory, other, what, "all is read");
+        check_memory_freed(&memory, other, what, "all is read");
     close(reader.fd);
-    memory_is_back(&memory, other, what, "the client has gone");
+    check_memory_freed(&memory, other, what, "the client has disconnected");
     buf_release(&request);
     buf_release(&start);
     buf_release(&one);
@@ -433,8 +440,8 @@ static void test_long_mgets(bool measured)
 
 // ---- input byte by byte -------------------------------------------------------------------------
 
-// With `wait_each`, which unix sockets alone can tell, each byte has been read before the next one
-// is sent.
+// Sends an MGET byte by byte. With `wait_each`, the server has read each byte before the next one
+// is sent; only unix sockets report that.
 static void test_bytewise(struct random *r, int fd, bool wait_each, const char *what)
 {
     struct buf request = {0}, wanted = {0}, got = {0};
@@ -453,7 +460,8 @@ static void test_bytewise(struct random *r, int fd, bool wait_each, const char *
     }
     ok(good && receive(fd, &got, wanted.len), "%s: MGET of %d keys sent byte by byte", what,
        BYTEWISE_KEYS);
-    is_bytes(buf_span(&got), buf_span(&wanted), "%s: its reply", what);
+    is_bytes(buf_span(&got), buf_span(&wanted),
+             "%s: the reply to an MGET sent byte by byte is right", what);
     close(fd);
     buf_release(&request);
     buf_release(&wanted);

@@ -1,5 +1,6 @@
-// What one client does to others, wherever they are: CLIENT LIST, KILL and PAUSE, messages, over a
-// real server of three loops, with clients that leave in the middle and a server that stops in it.
+// Commands that concern other clients, on a real server with three loops: CLIENT LIST, KILL and
+// PAUSE, and messages. Clients disconnect before the reply, and the server stops while such
+// commands run.
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -47,7 +48,7 @@ static void send_text(int fd, const char *text)
     require(send_all(fd, span_text(text)), "cannot send");
 }
 
-// A line without its end; empty when there is none.
+// Receives a line, without its end; empty when the connection is closed.
 static void receive_line(int fd, struct buf *line)
 {
     line->len = 0;
@@ -72,7 +73,7 @@ static long long ask_number(int fd, const char *request)
     return number;
 }
 
-// A bulk string, NUL-terminated.
+// Returns a reply that is a bulk string, with a NUL at its end.
 static struct buf ask_text(int fd, const char *request)
 {
     struct buf line = {0};
@@ -87,6 +88,7 @@ static struct buf ask_text(int fd, const char *request)
     return text;
 }
 
+// Returns the number of clients that a CLIENT LIST shows.
 static unsigned listed(int fd, const char *request)
 {
     struct buf text = ask_text(fd, request);
@@ -109,56 +111,62 @@ static void check_list_and_kill(void)
         ids[i] = ask_number(fds[i], "CLIENT ID\r\n");
     }
     for (unsigned i = 0; i < LOOPS; i++)
-        is_number(listed(fds[i], "CLIENT LIST\r\n"), CLIENTS, "client %u sees all", i);
+        is_number(listed(fds[i], "CLIENT LIST\r\n"), CLIENTS, "client %u is shown all clients", i);
     struct buf text = ask_text(fds[0], "CLIENT LIST\r\n");
     for (unsigned i = 0; i < LOOPS; i++) {
         snprintf(request, sizeof request, " io-thread=%u\n", i);
-        is_number(occurrences(span_text(text.ptr), request), CLIENTS / LOOPS, "of loop %u", i);
+        is_number(occurrences(span_text(text.ptr), request), CLIENTS / LOOPS,
+                  "number of clients of loop %u", i);
     }
     snprintf(request, sizeof request, "addr=%s:0 laddr=%s:0 fd=", path, path);
-    is_number(occurrences(span_text(text.ptr), request), CLIENTS / 4, "of the unix socket");
+    is_number(occurrences(span_text(text.ptr), request), CLIENTS / 4,
+              "number of clients of the unix socket");
     buf_release(&text);
     for (unsigned i = 1; i <= LOOPS; i++) {
         snprintf(request, sizeof request, "CLIENT KILL ID %lld\r\n", ids[i]);
-        is_number(ask_number(fds[0], request), 1, "killed by id");
-        ok(is_closed(fds[i]), "its connection is closed");
+        is_number(ask_number(fds[0], request), 1, "CLIENT KILL ID kills one");
+        ok(is_closed(fds[i]), "the killed connection is closed");
     }
     text = ask_text(fds[4], "CLIENT INFO\r\n");
     char address[128] = "";
     sscanf(text.ptr, "id=%*d addr=%127s", address);
     snprintf(request, sizeof request, "CLIENT KILL ADDR %s\r\n", address);
-    is_number(ask_number(fds[0], request), 1, "killed by address");
-    ok(is_closed(fds[4]), "its connection is closed");
+    is_number(ask_number(fds[0], request), 1, "CLIENT KILL ADDR kills one");
+    ok(is_closed(fds[4]), "the killed connection is closed");
     buf_release(&text);
     answers(fds[5], SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
-            "5");
+            "client 5 subscribes");
     answers(fds[6], SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
-            "6");
-    is_number(ask_number(fds[0], "CLIENT KILL TYPE pubsub\r\n"), 2, "killed by type");
-    ok(is_closed(fds[5]) && is_closed(fds[6]), "both are closed");
-    is_number(listed(fds[0], "CLIENT LIST\r\n"), CLIENTS - 6, "the others are left");
-    is_number(ask_number(fds[0], "CLIENT KILL TYPE normal\r\n"), CLIENTS - 7, "all others");
-    is_number(listed(fds[0], "CLIENT LIST\r\n"), 1, "one is left");
+            "client 6 subscribes");
+    is_number(ask_number(fds[0], "CLIENT KILL TYPE pubsub\r\n"), 2,
+              "CLIENT KILL TYPE pubsub kills the two subscribers");
+    ok(is_closed(fds[5]) && is_closed(fds[6]), "both connections are closed");
+    is_number(listed(fds[0], "CLIENT LIST\r\n"), CLIENTS - 6, "the other clients are left");
+    is_number(ask_number(fds[0], "CLIENT KILL TYPE normal\r\n"), CLIENTS - 7,
+              "CLIENT KILL TYPE normal kills all others");
+    is_number(listed(fds[0], "CLIENT LIST\r\n"), 1, "only the killing client is left");
     for (unsigned i = 0; i < CLIENTS; i++)
         close(fds[i]);
     ended_well(&s, "listing and killing");
 }
 
-// One who has been told goodbye, and only has not closed its side yet, is none any more.
+// A client that has quit, but has not closed its side of the connection yet, does not count as a
+// client.
 static void check_lingering(void)
 {
     struct server_process s = server_start(data, WORDS("--timeout", "0"));
     int fd = connect_tcp(s.port);
     int observer = connect_tcp(s.port);
-    struct buf heard = {0};
+    struct buf got = {0};
     send_text(fd, "SUBSCRIBE c\r\nQUIT\r\n");
-    ok(receive_to_end(fd, &heard), "a subscriber quits");
-    is_number(ask_number(observer, "PUBLISH c m\r\n"), 0, "it hears nothing more");
-    is_number(listed(observer, "CLIENT LIST\r\n"), 1, "and is not listed");
+    ok(receive_to_end(fd, &got), "a subscriber quits");
+    is_number(ask_number(observer, "PUBLISH c m\r\n"), 0,
+              "a client that has quit gets no messages");
+    is_number(listed(observer, "CLIENT LIST\r\n"), 1, "CLIENT LIST does not show it");
     struct buf info = ask_text(observer, "INFO clients\r\n");
-    ok(strstr(info.ptr, "pubsub_clients:0\r") != NULL, "nor counted");
+    ok(strstr(info.ptr, "pubsub_clients:0\r") != NULL, "INFO does not count it");
     buf_release(&info);
-    buf_release(&heard);
+    buf_release(&got);
     close(fd);
     close(observer);
     ended_well(&s, "lingering");
@@ -178,9 +186,9 @@ static void check_pause(void)
     struct server_process s = server_start(data, WORDS("--timeout", "0"));
     for (unsigned i = 0; i < 2 * LOOPS; i++) {
         fds[i] = connect_tcp(s.port);
-        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u", i);
+        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u is connected", i);
     }
-    // However long this takes, the pause lasts longer.
+    // The pause is longer than this test can take.
     char request[64];
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\n", HOUR);
     answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE for an hour");
@@ -193,16 +201,18 @@ static void check_pause(void)
     ok(silent, "all loops are paused");
     answers(fds[0], SPAN("CLIENT UNPAUSE\r\n"), SPAN("+OK\r\n"), "CLIENT UNPAUSE");
     for (unsigned i = 1; i < 2 * LOOPS; i++)
-        answers(fds[i], SPAN(""), SPAN("$5\r\nvalue\r\n"), "client %u goes on", i);
+        answers(fds[i], SPAN(""), SPAN("$5\r\nvalue\r\n"),
+                "client %u is answered after CLIENT UNPAUSE", i);
 
     answers(fds[0], SPAN("CLIENT PAUSE 100\r\n"), SPAN("+OK\r\n"), "CLIENT PAUSE");
     for (unsigned i = 0; i < 2 * LOOPS; i++)
         answers(fds[i], SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"),
-                "client %u goes on by itself", i);
+                "client %u is answered when the pause ends", i);
 
-    // A server that stops does not wait for the end of a pause, nor for one that comes meanwhile.
+    // A server that stops does not wait for the end of a pause, nor of a pause that begins while it
+    // stops.
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\n", HOUR);
-    answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE before the end");
+    answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE before SIGTERM");
     for (unsigned i = 0; i < 2 * LOOPS; i++)
         send_text(fds[i], "PING\r\n");
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\nPING\r\n", HOUR);
@@ -213,39 +223,42 @@ static void check_pause(void)
     clock_gettime(CLOCK_MONOTONIC, &before);
     ended_well(&s, "SIGTERM in a pause");
     clock_gettime(CLOCK_MONOTONIC, &after);
-    ok(after.tv_sec - before.tv_sec < 4, "it does not wait");
+    ok(after.tv_sec - before.tv_sec < 4, "the server does not wait for the pause");
     for (unsigned i = 0; i < 2 * LOOPS; i++) {
-        struct buf heard = {0};
-        receive_to_end(fds[i], &heard);
-        is_bytes(buf_span(&heard), i == 0 ? SPAN("+PONG\r\n+OK\r\n+PONG\r\n") : SPAN("+PONG\r\n"),
-                 "client %u has been answered", i);
-        buf_release(&heard);
+        struct buf got = {0};
+        receive_to_end(fds[i], &got);
+        is_bytes(buf_span(&got), i == 0 ? SPAN("+PONG\r\n+OK\r\n+PONG\r\n") : SPAN("+PONG\r\n"),
+                 "client %u was answered before the server stopped", i);
+        buf_release(&got);
         close(fds[i]);
     }
 }
 
-// Who waits for messages is not idle; who says nothing is.
+// A subscriber is not idle, although it sends nothing. Another client that sends nothing is.
 static void check_timeout(void)
 {
     struct server_process s = server_start(data, WORDS("--timeout", "1"));
     int listener = connect_tcp(s.port);
     int idle = connect_tcp(s.port);
     answers(listener, SPAN("SUBSCRIBE a\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
-            "--timeout: a subscriber");
-    answers(idle, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "--timeout: another");
-    ok(is_closed(idle), "which is closed when it has been silent");
+            "--timeout: a client subscribes");
+    answers(idle, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "--timeout: another client is answered");
+    ok(is_closed(idle), "--timeout: the other client is closed when it is idle");
     int publisher = connect_tcp(s.port);
-    is_number(ask_number(publisher, "PUBLISH a m\r\n"), 1, "the subscriber is not");
-    answers(listener, SPAN(""), SPAN("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n"), "it hears");
+    is_number(ask_number(publisher, "PUBLISH a m\r\n"), 1,
+              "--timeout: the subscriber is still there");
+    answers(listener, SPAN(""), SPAN("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n"),
+            "--timeout: the subscriber receives a message");
     close(listener);
     close(idle);
     close(publisher);
     ended_well(&s, "--timeout");
 }
 
-// ---- who may come in ----------------------------------------------------------------------------
+// ---- clients of other machines ------------------------------------------------------------------
 
-// An address of this machine that is not its loopback; false when it has none.
+// Finds an address of this machine that is not on the loopback interface. Returns false when it has
+// none.
 static bool find_address(struct sockaddr_in *address, char text[INET_ADDRSTRLEN])
 {
     struct ifaddrs *all = NULL;
@@ -261,8 +274,9 @@ static bool find_address(struct sockaddr_in *address, char text[INET_ADDRSTRLEN]
     return found && inet_ntop(AF_INET, &address->sin_addr, text, INET_ADDRSTRLEN) != NULL;
 }
 
-// With --admin-commands as it is by default, a client of another machine is refused what concerns
-// all, and the log says so; one of this machine is not, also while all are paused.
+// With the default --admin-commands, a client of another machine is refused commands that concern
+// all clients, and the log says so. A client of this machine may use them, even while all are
+// paused.
 static void check_administrative(void)
 {
     static const char refused[] =
@@ -286,38 +300,42 @@ static void check_administrative(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     require(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect");
     int local = connect_unix(path);
-    answers(fd, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"), "(two clients)");
-    answers(local, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"), "(come in)");
+    answers(fd, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"),
+            "(a client of another machine authenticates)");
+    answers(local, SPAN("AUTH secret\r\n"), SPAN("+OK\r\n"),
+            "(a client of this machine authenticates)");
     answers(fd,
             SPAN("CONFIG SET maxclients 1\r\nCLIENT PAUSE 9999999\r\nCLIENT KILL TYPE normal\r\n"
                  "STELE.RELOAD\r\nPING\r\n"),
-            SPAN(refused), "administrative commands from elsewhere");
+            SPAN(refused), "a client of another machine is refused administrative commands");
     for (unsigned i = 0; i < 20; i++)
         answers(fd, SPAN("CONFIG SET maxclients 1\r\n"),
-                span_of(refused, strcspn(refused, "\n") + 1), "and again");
+                span_of(refused, strcspn(refused, "\n") + 1), "it is refused again");
     struct buf lines = file_content(s.log_path);
     is_number(
         (int64_t)occurrences(buf_span(&lines),
                              "# refused the administrative command 'config|set' to client id="),
-        1, "are logged, once a minute");
-    is_number((int64_t)occurrences(buf_span(&lines), "secret"), 0, "without words of theirs");
+        1, "the log says so once a minute");
+    is_number((int64_t)occurrences(buf_span(&lines), "secret"), 0,
+              "the log shows none of the arguments");
     buf_release(&lines);
     answers(local, SPAN("CONFIG SET maxclients 999\r\nSTELE.RELOAD\r\nCLIENT PAUSE 9999999\r\n"),
-            SPAN("+OK\r\n+OK unchanged\r\n+OK\r\n"), "from this machine");
+            SPAN("+OK\r\n+OK unchanged\r\n+OK\r\n"),
+            "a client of this machine may use administrative commands");
     send_text(fd, "GET " KEY "\r\n");
     settle_server(&s);
-    ok(is_silent(fd), "all are paused");
+    ok(is_silent(fd), "all clients are paused");
     int fresh = connect_unix(path);
     answers(fresh, SPAN("AUTH secret\r\nCLIENT UNPAUSE\r\nPING\r\n"),
-            SPAN("+OK\r\n+OK\r\n+PONG\r\n"), "a client that comes in a pause can end it");
-    answers(fd, SPAN(""), SPAN("$5\r\nvalue\r\n"), "who waited is answered");
+            SPAN("+OK\r\n+OK\r\n+PONG\r\n"), "a client that connects during a pause can end it");
+    answers(fd, SPAN(""), SPAN("$5\r\nvalue\r\n"), "the paused client is answered");
     close(fd);
     close(local);
     close(fresh);
     ended_well(&s, "--admin-commands");
 }
 
-// Protected mode keeps clients of other machines out, but not when there is a password.
+// Protected mode rejects clients of other machines, unless there is a password.
 static void check_protected(void)
 {
     struct sockaddr_in address = {0};
@@ -335,18 +353,18 @@ static void check_protected(void)
         address.sin_port = htons((uint16_t)(s.port != 0 ? s.port : atoi(colon + 1)));
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         require(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect");
-        struct buf heard = {0};
+        struct buf got = {0};
         if (i == 0) {
-            receive_to_end(fd, &heard);
-            ok(heard.len > 8 && memcmp(heard.ptr, "-DENIED ", 8) == 0,
-               "without a password: denied");
+            receive_to_end(fd, &got);
+            ok(got.len > 8 && memcmp(got.ptr, "-DENIED ", 8) == 0,
+               "without a password, the client is denied");
         } else {
             answers(fd, SPAN("PING\r\nAUTH secret\r\nPING\r\n"),
                     SPAN("-NOAUTH Authentication required.\r\n+OK\r\n+PONG\r\n"),
-                    "with a password: asked for it");
+                    "with a password, the client must authenticate");
         }
         close(fd);
-        buf_release(&heard);
+        buf_release(&got);
         ended_well(&s, "protected mode");
     }
 }
@@ -365,21 +383,22 @@ static void check_messages(void)
     for (unsigned i = 0; i < LISTENERS; i++) {
         fds[i] = connect_tcp(s.port);
         answers(fds[i], SPAN("SUBSCRIBE c\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
-                "listener %u", i);
+                "subscriber %u subscribes", i);
     }
     for (unsigned i = 0; i < MESSAGES; i++) {
         buf_printf(&publish, "PUBLISH c %05u\r\n", i);
         buf_printf(&wanted, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\n%05u\r\n", i);
         buf_printf(&counts, ":%d\r\n", LISTENERS);
     }
-    answers(publisher, buf_span(&publish), buf_span(&counts), "all receive each message");
+    answers(publisher, buf_span(&publish), buf_span(&counts), "each message has all receivers");
     for (unsigned i = 0; i < LISTENERS; i++)
-        answers(fds[i], SPAN(""), buf_span(&wanted), "listener %u hears them in order", i);
+        answers(fds[i], SPAN(""), buf_span(&wanted), "subscriber %u receives the messages in order",
+                i);
 
-    // One that does not read is closed, and the others go on.
+    // A subscriber that does not read is closed. The others receive all messages.
     int slow = connect_narrow(s.port);
     answers(slow, SPAN("SUBSCRIBE c\r\n"), SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
-            "a listener that does not read");
+            "a subscriber that does not read");
     struct buf big = {0};
     append_bytes(&big, 'm', BIG);
     publish.len = 0;
@@ -391,22 +410,24 @@ static void check_messages(void)
     buf_append(&wanted, buf_span(&big));
     buf_append_text(&wanted, "\r\n");
     unsigned sent = 0;
-    bool heard = true;
+    bool right = true;
     struct buf line = {0};
-    for (bool there = true; there && sent < 100; sent++) {
+    for (bool open = true; open && sent < 100; sent++) {
         require(send_all(publisher, buf_span(&publish)), "cannot publish");
         receive_line(publisher, &line);
-        there = strcmp(line.ptr, ":7") == 0;
+        open = strcmp(line.ptr, ":7") == 0;
         for (unsigned i = 0; i < LISTENERS; i++) {
             struct buf got = {0};
-            heard &=
+            right &=
                 receive(fds[i], &got, wanted.len) && span_equal(buf_span(&got), buf_span(&wanted));
             buf_release(&got);
         }
     }
-    ok(sent > 8 && sent < 40, "it is closed after %u megabytes", sent);
-    ok(heard, "the others have heard everything");
-    is_number(listed(publisher, "CLIENT LIST TYPE pubsub\r\n"), LISTENERS, "and are left");
+    ok(sent > 8 && sent < 40, "the subscriber that does not read is closed after %u megabytes",
+       sent);
+    ok(right, "the other subscribers receive all messages");
+    is_number(listed(publisher, "CLIENT LIST TYPE pubsub\r\n"), LISTENERS,
+              "the other subscribers stay connected");
     close(slow);
     for (unsigned i = 0; i < LISTENERS; i++)
         close(fds[i]);
@@ -419,7 +440,7 @@ static void check_messages(void)
     ended_well(&s, "messages");
 }
 
-// Who sends itself messages without end does not hold the others up.
+// A client that sends itself very many messages does not delay the others.
 static void check_self(void)
 {
     enum { MESSAGES = 100 * 1000 };
@@ -439,11 +460,11 @@ static void check_self(void)
     }
     send_text(fd, "EXEC\r\n");
     receive_line(fd, &line); // it has begun
-    answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "another client is answered");
+    answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "another client is answered at once");
     struct buf info = ask_text(other, "INFO commandstats\r\n");
     const char *at = strstr(info.ptr, "cmdstat_publish:calls=");
     ok(at == NULL || atoi(at + strlen("cmdstat_publish:calls=")) < MESSAGES,
-       "while one sends messages to itself");
+       "(the transaction with the messages is still running)");
     close(fd);
     close(other);
     buf_release(&info);
@@ -452,7 +473,7 @@ static void check_self(void)
     ended_well(&s, "messages to oneself");
 }
 
-// ---- many, coming and going ---------------------------------------------------------------------
+// ---- many clients -------------------------------------------------------------------------------
 
 static struct {
     int port;
@@ -484,7 +505,7 @@ static void *get_values(void *unused)
     return NULL;
 }
 
-// Asks what takes a way through all loops, and leaves without hearing the answer.
+// Sends requests that visit all loops, and disconnects without reading the reply.
 static void *ask_and_leave(void *unused)
 {
     static const char *const requests[] = {
@@ -520,7 +541,7 @@ static void check_many(unsigned many, void *(*others)(void *), const char *name)
     require(fds != NULL, "no memory");
     for (unsigned i = 0; i < many; i++)
         fds[i] = i % 2 == 0 ? connect_tcp(s.port) : connect_unix(path);
-    // Connected is not accepted: one that is answered is.
+    // A client that is answered was accepted. One that is only connected may not be yet.
     struct buf pong = {0};
     for (unsigned i = 0; i < many; i++)
         require(send_all(fds[i], SPAN("PING\r\n")) && receive(fds[i], &pong, 7), "no PONG");
@@ -536,13 +557,13 @@ static void check_many(unsigned many, void *(*others)(void *), const char *name)
         unsigned count = listed(fds[i % many], "CLIENT LIST\r\n");
         least = count < least ? count : least;
     }
-    ok(least >= many, "%s: CLIENT LIST tells all of %u clients: %u", name, many, least);
+    ok(least >= many, "%s: CLIENT LIST shows all of %u clients: %u", name, many, least);
     while (others == ask_and_leave && atomic_load(&load.left) < 200)
         answers_quietly(fds[0]);
-    // It stops with tasks on their way.
+    // The server stops while tasks are on their way between loops.
     for (unsigned i = 0; i < many; i++)
         send_all(fds[i], SPAN("CLIENT LIST ID 1\r\n"));
-    is_number(atomic_load(&load.failed), 0, "every request has been answered");
+    is_number(atomic_load(&load.failed), 0, "every request was answered");
     atomic_store(&load.stop, true);
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);

@@ -1,5 +1,5 @@
-// The log: opened anew when it is rotated, at any time; told apart by journald; and one line a
-// message, whatever the names in it hold.
+// The log: it is reopened after rotation, at any time; lines for journald have a priority; and each
+// message is one line of text, whatever names it contains.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ static void await_file(const char *path)
 {
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     while (!exists(path)) {
-        require(clock_monotonic_ns() < end, "%s does not come", path);
+        require(clock_monotonic_ns() < end, "%s does not appear", path);
         usleep(1000);
     }
 }
@@ -50,48 +50,49 @@ static void rotate(void)
     kill(s.pid, SIGHUP);
     log_await(log, "nothing to reload");
     ok(log_has(log, "SIGHUP: reloading") && log_lacks(old, "SIGHUP"),
-       "renamed and SIGHUP: all is logged in a new file");
+       "after a rename and SIGHUP all lines go to a new file");
     require(rename(log, old) == 0, "cannot rename");
     kill(s.pid, SIGUSR1);
     log_await(log, "SIGUSR1: reopened the log file");
-    ok(log_lacks(old, "SIGUSR1"), "renamed and SIGUSR1: likewise");
-    ok(log_lacks(log, "reload"), "and nothing is reloaded");
-    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "the client does not notice");
+    ok(log_lacks(old, "SIGUSR1"), "after a rename and SIGUSR1 all lines go to a new file");
+    ok(log_lacks(log, "reload"), "SIGUSR1 reloads nothing");
+    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "the client is served as before");
 
-    // What cannot be opened.
+    // The name of the log is a folder, which cannot be opened.
     require(rename(log, old) == 0 && mkdir(log, 0700) == 0, "cannot rename");
     kill(s.pid, SIGUSR1);
     log_await(old, "again: Is a directory; the old file stays in use");
     kill(s.pid, SIGHUP);
     log_await(old, "nothing to reload");
-    ok(true, "a log that cannot be opened anew is written on, and says why");
+    ok(true, "when the log cannot be reopened, the old file stays in use and says why");
     struct buf said = file_content(old);
     is_number(occurrences(buf_span(&said), "SIGUSR1: reopened"), 1,
-              "and only the one before opened");
+              "it reports no further reopening");
     buf_release(&said);
     require(rmdir(log) == 0, "cannot remove");
     kill(s.pid, SIGUSR1);
     log_await(log, "SIGUSR1: reopened the log file");
     require(unlink(log) == 0, "cannot remove");
-    answers(fd, SPAN("CONFIG SET loglevel warning\r\n"), SPAN("+OK\r\n"), "few lines");
+    answers(fd, SPAN("CONFIG SET loglevel warning\r\n"), SPAN("+OK\r\n"), "loglevel warning");
     kill(s.pid, SIGUSR1);
     await_file(log);
-    ok(true, "a log that was removed is there again, though nothing is to be said");
+    ok(true, "SIGUSR1 makes a removed log again, although no line is written");
     for (unsigned i = 0; i < 50; i++)
         kill(s.pid, i % 2 == 0 ? SIGUSR1 : SIGHUP);
-    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "a storm of signals");
+    answers(fd, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"),
+            "the client is served during many signals");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
 
-    // Standard error cannot be opened anew, and need not be.
+    // Standard error cannot be reopened, and need not be.
     s = server_start(data, NULL);
     kill(s.pid, SIGUSR1);
     log_await(s.log_path, "SIGUSR1: ");
     is_number(server_stop(&s), 0, "without a log file SIGUSR1 does nothing");
-    ok(log_has(s.log_path, " * stopped\n"), "and the log goes on");
+    ok(log_has(s.log_path, " * stopped\n"), "lines still go to standard error");
 }
 
-// Under the name of the log, another file of the server's.
+// The name of the log is a link to another file that the server uses.
 static void rotate_onto_own_files(void)
 {
     const char *own = test_file("own.data", span_text(KEY " value\n"));
@@ -121,16 +122,16 @@ static void rotate_onto_own_files(void)
         kill(s.pid, SIGUSR1);
         log_await(old, files[i].reason);
         ok(exists(files[i].path) == existed && log_lacks(files[i].path, "SIGUSR1"),
-           "SIGUSR1 where the log is a link to another file: %s", files[i].reason);
+           "a log that became a link is not opened: %s", files[i].reason);
         require(unlink(log) == 0, "cannot remove");
     }
-    ok(!exists(lock), "no lock is made");
+    ok(!exists(lock), "no lock file is made");
     is_number(server_stop(&s), 0, "the server ends well");
     ok(log_has(old, " * stopped\n") && log_lacks(old, "SIGUSR1: reopened"),
-       "and the log is where it was");
+       "the old log stays in use");
 }
 
-// While the first index is built.
+// The log is rotated while the first index is built.
 static void rotate_early(void)
 {
     static char line[128];
@@ -160,14 +161,15 @@ static void rotate_early(void)
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "SIGUSR1 while the index is built does not end the server");
     ok(log_has(log, " * stopped\n") && log_lacks(old, " * stopped\n"),
-       "what comes after it is in the new file");
+       "later lines go to the new file");
 }
 
 // ---- journald -----------------------------------------------------------------------------------
 
-// Runs a server with a socket as standard error that JOURNAL_STREAM names, or another one, until it
-// is ready or ends. What it has said there; release it.
-static struct buf said_to_journal(bool named, const char *const *options, int *code)
+// Runs a server until it is ready or ends, with a socket as standard error. JOURNAL_STREAM names
+// that socket, or with `named` false another one. Returns what the server has written, which the
+// caller must release.
+static struct buf written_to_journal(bool named, const char *const *options, int *code)
 {
     int pair[2];
     struct stat status;
@@ -205,14 +207,15 @@ static struct buf said_to_journal(bool named, const char *const *options, int *c
     return said;
 }
 
-// How many lines begin with a priority of these and, behind it, a mark and no date.
-static unsigned prioritised(struct span text, const char *marks)
+// Returns the number of lines that begin with one of these priorities, followed by the mark of a
+// level and no date.
+static unsigned count_prioritised(struct span text, const char *priorities)
 {
     unsigned count = 0;
     for (const char *at = text.ptr; at < text.ptr + text.len;) {
         size_t left = text.len - (size_t)(at - text.ptr);
         const char *end = memchr(at, '\n', left);
-        count += left > 5 && at[0] == '<' && at[2] == '>' && strchr(marks, at[1]) != NULL &&
+        count += left > 5 && at[0] == '<' && at[2] == '>' && strchr(priorities, at[1]) != NULL &&
                  strchr(".-*#", at[3]) != NULL && at[4] == ' ';
         if (end == NULL)
             break;
@@ -227,35 +230,35 @@ static void journal(void)
     const char *malformed = test_file("malformed.data", span_text("no record\n"));
     const char *const *options =
         WORDS(data, "--port", "0", "--index", "none", "--loglevel", "debug", "--threads", "2");
-    struct buf said = said_to_journal(true, options, &code);
+    struct buf said = written_to_journal(true, options, &code);
     unsigned lines = occurrences(buf_span(&said), "\n");
-    is_number(code, 0, "journald reads: the server ends well");
-    is_number(prioritised(buf_span(&said), "4567"), lines - 1,
-              "each line but the ready one has a priority, and no date");
-    ok(occurrences(buf_span(&said), "<5>* stopped\n") == 1, "a notice is a notice");
+    is_number(code, 0, "with journald the server ends well");
+    is_number(count_prioritised(buf_span(&said), "4567"), lines - 1,
+              "each line but the ready line has a priority and no date");
+    ok(occurrences(buf_span(&said), "<5>* stopped\n") == 1,
+       "a notice has the priority of a notice");
     buf_release(&said);
-    said = said_to_journal(false, options, &code);
+    said = written_to_journal(false, options, &code);
     ok(occurrences(buf_span(&said), "<5>") == 0 &&
            occurrences(buf_span(&said), " * stopped\n") == 1,
-       "another stream has the log of always");
+       "another stream gets lines without priorities");
     buf_release(&said);
     const char *log = test_path("journal.log");
-    said = said_to_journal(true, WORDS(data, "--port", "0", "--index", "none", "--logfile", log),
-                           &code);
+    said = written_to_journal(true, WORDS(data, "--port", "0", "--index", "none", "--logfile", log),
+                              &code);
     ok(occurrences(buf_span(&said), "\n") == 1 && log_lacks(log, "<5>") &&
            log_has(log, " * stopped\n"),
-       "so has a log file");
+       "a log file gets lines without priorities");
     buf_release(&said);
-    said = said_to_journal(true, WORDS(malformed, "--port", "0", "--index", "none"), &code);
-    is_number(code, 1, "a server that cannot start");
+    said = written_to_journal(true, WORDS(malformed, "--port", "0", "--index", "none"), &code);
+    is_number(code, 1, "with journald, a server cannot start");
     ok(occurrences(buf_span(&said), "<4>") == 1 && occurrences(buf_span(&said), "<3>") == 1 &&
            occurrences(buf_span(&said), "<3>stele-server: ") == 1,
-       "says why with a priority: %.*s", (int)said.len, said.ptr);
+       "its messages have priorities: %.*s", (int)said.len, said.ptr);
     buf_release(&said);
 }
 
-// ---- names
-// ----------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 #define BAD "a\nb\r\x1b[31m\xff"
 #define BAD_SHOWN "a\\x0ab\\x0d\\x1b[31m\\xff"
@@ -266,7 +269,8 @@ static bool has_raw(struct span text)
            memchr(text.ptr, '\xff', text.len) != NULL || occurrences(text, "a\nb") > 0;
 }
 
-// Runs a program that fails over a name, and sees that what it says is lines of text.
+// Runs a program that fails because of a name with unprintable bytes. Checks that its messages
+// escape them.
 static void names_in(const char *const *words, const char *what)
 {
     struct buf out = {0};
@@ -288,7 +292,8 @@ static void names(void)
     struct server_process s =
         server_start(bad, WORDS("--port", "none", "--unixsocket", socket, "--index", index,
                                 "--skip-malformed", "--loglevel", "debug"));
-    ok(strstr(s.ready, "/s" BAD_SHOWN " 1 keys") != NULL, "the ready line: %s", s.ready);
+    ok(strstr(s.ready, "/s" BAD_SHOWN " 1 keys") != NULL, "the ready line escapes the name: %s",
+       s.ready);
     int fd = connect_unix(socket);
     struct buf reply = {0};
     require(send_all(fd, SPAN("CONFIG GET unixsocket\r\nCONFIG GET index\r\nINFO everything\r\n"
@@ -300,14 +305,14 @@ static void names(void)
            occurrences(buf_span(&reply), "/i" BAD_SHOWN "\r\n") > 0 &&
            memchr(reply.ptr, '\x1b', reply.len) == NULL &&
            occurrences(buf_span(&reply), "a\nb") == 0,
-       "CONFIG GET, INFO and CLIENT LIST show the names as text");
+       "CONFIG GET, INFO and CLIENT LIST escape the names");
     buf_release(&reply);
     kill(s.pid, SIGHUP);
     log_await(s.log_path, "nothing to reload");
     is_number(server_stop(&s), 0, "the server ends well");
     struct buf said = file_content(s.log_path);
     ok(!has_raw(buf_span(&said)) && occurrences(buf_span(&said), BAD_SHOWN) > 3,
-       "and so does the log");
+       "the log escapes the names");
     buf_release(&said);
 
     names_in(WORDS(server_program(), test_path("none" BAD), "--port", "0"), "no such file");
@@ -348,7 +353,8 @@ static void names(void)
     require(send_all(fd, SPAN("CONFIG GET logfile\r\nQUIT\r\n")) && receive_to_end(fd, &reply),
             "no reply");
     close(fd);
-    ok(occurrences(buf_span(&reply), "/log" BAD_SHOWN "\r\n") == 1, "CONFIG GET logfile");
+    ok(occurrences(buf_span(&reply), "/log" BAD_SHOWN "\r\n") == 1,
+       "CONFIG GET logfile escapes the name");
     buf_release(&reply);
     is_number(server_stop(&s), 0, "the server ends well");
 }

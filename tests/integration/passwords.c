@@ -1,5 +1,5 @@
-// The password file while the server serves: read again at SIGHUP, by all loops; what is bad in it
-// changes nothing; and no password is ever shown.
+// The server reads the password file again at SIGHUP, for all loops. A bad file changes nothing,
+// and no password is ever shown.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static const char *password;
 static struct server_process server;
 static unsigned hangups;
 
-// Writes the file and has the server read it; returns when clients who connect then find it read.
+// Writes the file, unless `content` is empty, and has the server read it. Returns when the server
+// has done so.
 static void change(struct span content)
 {
     if (content.ptr != NULL)
@@ -34,12 +35,13 @@ static void change(struct span content)
         buf_release(&log);
         usleep(1000);
     }
-    int fd = connect_tcp(server.port); // accepted by the loop that has read it
-    answers(fd, SPAN("QUIT\r\n"), SPAN("+OK\r\n"), "SIGHUP is done with");
+    int fd = connect_tcp(server.port); // accepted by the main loop, after it has read the file
+    answers(fd, SPAN("QUIT\r\n"), SPAN("+OK\r\n"), "SIGHUP was handled");
     close(fd);
 }
 
-static void enters(const char *word, const char *reply, const char *name)
+// Checks the reply to AUTH with a password on a new connection.
+static void check_auth(const char *word, const char *reply, const char *name)
 {
     char request[256];
     int fd = connect_tcp(server.port);
@@ -54,19 +56,19 @@ static void check_again(void)
                           WORDS("--requirepass-file", password, "--threads", "2"));
     int in = connect_tcp(server.port);
     int out = connect_tcp(server.port);
-    answers(in, SPAN("AUTH first\r\n" GET), SPAN("+OK\r\n" VALUE), "the first password");
-    answers(out, SPAN(GET), SPAN(NOAUTH), "no password");
+    answers(in, SPAN("AUTH first\r\n" GET), SPAN("+OK\r\n" VALUE), "the first password is right");
+    answers(out, SPAN(GET), SPAN(NOAUTH), "without a password, GET is refused");
     change(span_text("second\n"));
     log_await(server.log_path, "the password has changed");
-    answers(in, SPAN(GET), SPAN(VALUE), "who is in stays");
-    for (unsigned i = 0; i < 4; i++) { // of both loops
-        enters("first", WRONG, "the first one is wrong by now");
-        enters("second", "+OK\r\n", "the second is right");
+    answers(in, SPAN(GET), SPAN(VALUE), "an authenticated client stays authenticated");
+    for (unsigned i = 0; i < 4; i++) { // clients of both loops
+        check_auth("first", WRONG, "after SIGHUP the first password is wrong");
+        check_auth("second", "+OK\r\n", "after SIGHUP the second password is right");
     }
     answers(out, SPAN(GET "AUTH first\r\nAUTH second\r\n" GET), SPAN(NOAUTH WRONG "+OK\r\n" VALUE),
-            "an unauthenticated client needs the second");
+            "an unauthenticated client needs the second password");
     answers(in, SPAN("RESET\r\n" GET "HELLO 2 AUTH default first\r\n"),
-            SPAN("+RESET\r\n" NOAUTH WRONG), "who leaves by RESET needs the second, too");
+            SPAN("+RESET\r\n" NOAUTH WRONG), "a client needs the second password after RESET");
 
     static const struct {
         struct span content;
@@ -82,32 +84,32 @@ static void check_again(void)
         change(bad[i].content);
         ok(log_has(server.log_path, "# keeping the old password: ") &&
                log_has(server.log_path, bad[i].said),
-           "a file that is no password: %s", bad[i].said);
-        enters("second", "+OK\r\n", "the old one stays");
+           "the log says why the password file is bad: %s", bad[i].said);
+        check_auth("second", "+OK\r\n", "with a bad file the old password stays");
     }
     unlink(password);
     require(mkfifo(password, 0600) == 0, "no FIFO");
     change(span_of(NULL, 0));
     log_await(server.log_path, "not a regular file");
-    enters("second", "+OK\r\n", "a FIFO is not waited for");
+    check_auth("second", "+OK\r\n", "with a FIFO the old password stays");
     unlink(password);
     change(span_of(NULL, 0));
     log_await(server.log_path, "password': No such file or directory");
-    enters("second", "+OK\r\n", "nor does a file that is gone leave it without");
+    check_auth("second", "+OK\r\n", "without a file the old password stays");
     change(span_text("third"));
-    enters("second", WRONG, "a good one is taken again");
-    enters("third", "+OK\r\n", "and right");
+    check_auth("second", WRONG, "after a good file the old password is wrong");
+    check_auth("third", "+OK\r\n", "after a good file the new password is right");
     close(in);
     close(out);
 }
 
-// What shows what clients have said: the slow log, and the log.
+// Neither replies, such as that of SLOWLOG GET, nor the log show a password.
 static void check_shown(void)
 {
     int fd = connect_tcp(server.port);
     struct buf reply = {0};
     answers(fd, SPAN("AUTH third\r\nCONFIG SET slowlog-log-slower-than 0\r\n"),
-            SPAN("+OK\r\n+OK\r\n"), "everything is slow");
+            SPAN("+OK\r\n+OK\r\n"), "all commands go to the slow log");
     require(
         send_all(fd, SPAN("CONFIG SET loglevel debug\r\nAUTH SECRET1\r\nAUTH default SECRET1\r\n"
                           "HELLO 2 AUTH default SECRET1\r\nHELLO 2 SETNAME x AUTH default "
@@ -123,14 +125,14 @@ static void check_shown(void)
     close(fd);
     ok(reply.len > 1000 && occurrences(buf_span(&reply), "SECRET1") == 0 &&
            occurrences(buf_span(&reply), "third") == 0,
-       "no reply shows what was tried");
+       "no reply shows a password");
     if (occurrences(buf_span(&reply), "SECRET1") > 0)
         diag("%.*s", (int)reply.len, reply.ptr);
     buf_release(&reply);
     is_number(server_stop(&server), 0, "the server ends well");
     ok(log_lacks(server.log_path, "SECRET1") && log_lacks(server.log_path, "second") &&
            log_lacks(server.log_path, "third") && log_lacks(server.log_path, "first "),
-       "nor does the log");
+       "the log shows no password");
 }
 
 int main(void)
