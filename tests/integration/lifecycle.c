@@ -1,5 +1,5 @@
-// From start to exit: what the command line and the data file may be, the ready line, sockets,
-// logs, limits and timeouts, signals, and the tool `stele`.
+// The life of a server from start to exit: the command line, the data file, the ready line,
+// sockets, logs, limits, timeouts and signals. Also the tool `stele`.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,8 @@ static int end_of(struct server_process *s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-static void serves(int fd, const char *value, const char *what)
+// Checks that a GET of KEY returns `value`.
+static void check_served(int fd, const char *value, const char *what)
 {
     struct buf wanted = {0};
     append_bulk(&wanted, span_text(value));
@@ -56,10 +57,10 @@ static bool matches(const char *text, const char *pattern)
     return matched;
 }
 
-// Runs a program with `words` (NULL-terminated); a test point each for exit code and outputs. A
-// NULL output is not looked at.
-static void runs(const char *program, const char *const *words, int code, const char *out,
-                 const char *err, const char *name)
+// Runs a program with `words`, which end with NULL, and checks its exit code and its outputs. An
+// output is not checked if it is NULL.
+static void check_run(const char *program, const char *const *words, int code, const char *out,
+                      const char *err, const char *name)
 {
     const char *argv[WORDS_MAX] = {program};
     struct buf got_out = {0};
@@ -111,14 +112,15 @@ static bool have_v6(void)
 static void ready_lines(void)
 {
     struct server_process s = server_start(data, NULL);
-    ok(matches(s.ready, "^ready 127\\.0\\.0\\.1:[1-9][0-9]*" READY_END), "the ready line");
+    ok(matches(s.ready, "^ready 127\\.0\\.0\\.1:[1-9][0-9]*" READY_END),
+       "the ready line has the address");
     int fd = connect_tcp(s.port);
-    serves(fd, "value", "its port is the real one");
+    check_served(fd, "value", "the port of the ready line is the real one");
     close(fd);
     if (have_v6()) {
         fd = connect_v6(s.port);
-        ok(fd >= 0, "IPv6's loopback has the same port");
-        serves(fd, "value", "and serves");
+        ok(fd >= 0, "the loopback address of IPv6 has the same port");
+        check_served(fd, "value", "a client over IPv6 is served");
         close(fd);
     }
     is_number(server_stop(&s), 0, "the server ends well");
@@ -127,15 +129,15 @@ static void ready_lines(void)
         s = server_start(data, WORDS("--bind", "::1"));
         ok(matches(s.ready, "^ready \\[::1\\]:[1-9][0-9]*" READY_END), "the ready line of IPv6");
         fd = connect_v6(s.port);
-        ok(fd >= 0, "and its real port");
-        serves(fd, "value", "an IPv6 client is served");
+        ok(fd >= 0, "the port of the ready line is the real one");
+        check_served(fd, "value", "an IPv6 client is served");
         close(fd);
         is_number(server_stop(&s), 0, "the server ends well");
     }
 
     s = server_start(data, WORDS("--bind=127.0.0.1", "--bind=-203.0.113.77"));
     ok(matches(s.ready, "^ready 127\\.0\\.0\\.1:[1-9][0-9]*" READY_END),
-       "an optional address that is not there is left out");
+       "an optional address that the machine does not have is skipped");
     is_number(server_stop(&s), 0, "the server ends well");
 }
 
@@ -147,50 +149,51 @@ static void unix_sockets(void)
     struct server_process s = server_start(
         data, WORDS("--port", "none", "--unixsocket", path, "--unixsocketperm", "751"));
     snprintf(pattern, sizeof pattern, "^ready %s" READY_END, path);
-    ok(matches(s.ready, pattern), "the ready line of a unix socket alone");
+    ok(matches(s.ready, pattern), "the ready line has the path if there is only a unix socket");
     require(stat(path, &status) == 0, "no socket file");
-    is_number(status.st_mode & 07777, 0751, "--unixsocketperm");
+    is_number(status.st_mode & 07777, 0751, "--unixsocketperm sets the permissions");
     int fd = connect_unix(path);
-    serves(fd, "value", "a unix socket is served");
+    check_served(fd, "value", "a client of the unix socket is served");
     answers(fd, SPAN("CONFIG GET port\r\n"), SPAN("*2\r\n$4\r\nport\r\n$1\r\n0\r\n"),
             "there is no TCP port");
 
     char refusal[512];
     snprintf(refusal, sizeof refusal,
              "stele-server: cannot listen on '%s': a server is listening there\n", path);
-    runs(server_program(),
-         WORDS(data, "--loglevel", "warning", "--port", "none", "--unixsocket", path), 1, "",
-         refusal, "a socket in use");
-    serves(fd, "value", "the server that has it goes on");
+    check_run(server_program(),
+              WORDS(data, "--loglevel", "warning", "--port", "none", "--unixsocket", path), 1, "",
+              refusal, "a socket in use");
+    check_served(fd, "value", "the server that has it goes on serving");
     close(fd);
     fd = connect_unix(path);
-    serves(fd, "value", "also for new clients");
+    check_served(fd, "value", "it serves new clients, too");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
-    ok(lstat(path, &status) != 0 && errno == ENOENT, "the socket file is gone");
+    ok(lstat(path, &status) != 0 && errno == ENOENT, "the socket file is removed");
 
-    // What a server that was killed leaves behind.
+    // A killed server leaves its socket file.
     s = server_start(data, WORDS("--unixsocket", path));
     kill(s.pid, SIGKILL);
     is_number(end_of(&s), 1000 + SIGKILL, "a server is killed");
-    ok(lstat(path, &status) == 0 && S_ISSOCK(status.st_mode), "its socket file is left");
+    ok(lstat(path, &status) == 0 && S_ISSOCK(status.st_mode), "its socket file stays");
     s = server_start(data, WORDS("--unixsocket", path));
     fd = connect_unix(path);
-    serves(fd, "value", "the next one replaces it");
+    check_served(fd, "value", "the next server replaces the file");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
 
     const char *file = test_file("precious", SPAN("precious"));
     snprintf(refusal, sizeof refusal,
              "stele-server: cannot listen on '%s': the file exists and is not a socket\n", file);
-    runs(server_program(), WORDS(data, "--port=0", "--loglevel=warning", "--unixsocket", file), 1,
-         "", refusal, "a file in the socket's way");
+    check_run(server_program(), WORDS(data, "--port=0", "--loglevel=warning", "--unixsocket", file),
+              1, "", refusal, "a file at the path of the socket");
     struct buf left = file_content(file);
-    is_bytes(buf_span(&left), SPAN("precious"), "it is left alone");
+    is_bytes(buf_span(&left), SPAN("precious"), "the file stays as it is");
     buf_release(&left);
 }
 
-// Descriptors that are closed at the start are not mistaken for others later.
+// A server that is started with closed standard descriptors does not use their numbers for other
+// files.
 static void closed_descriptors(void)
 {
     struct buf script = {0};
@@ -201,9 +204,9 @@ static void closed_descriptors(void)
     struct server_process s =
         server_start_program(program, file, WORDS("--bind", "127.0.0.1", "--bind", "127.0.0.1"));
     int fd = connect_tcp(s.port);
-    serves(fd, "v", "with closed descriptors, one address named twice");
+    check_served(fd, "v", "with closed descriptors, and one address given twice, it serves");
     close(fd);
-    is_number(server_stop(&s), 0, "and it ends well");
+    is_number(server_stop(&s), 0, "with closed descriptors it ends well");
     buf_release(&script);
 }
 
@@ -215,10 +218,10 @@ static void port_in_use(void)
     snprintf(port, sizeof port, "%d", s.port);
     snprintf(refusal, sizeof refusal,
              "stele-server: cannot listen on 127.0.0.1 port %s: Address already in use\n", port);
-    runs(server_program(), WORDS(data, "--loglevel", "warning", "--port", port), 1, "", refusal,
-         "a port in use");
+    check_run(server_program(), WORDS(data, "--loglevel", "warning", "--port", port), 1, "",
+              refusal, "a port in use");
     int fd = connect_tcp(s.port);
-    serves(fd, "value", "the server that has it goes on");
+    check_served(fd, "value", "the server that has it goes on serving");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
 }
@@ -274,11 +277,11 @@ static void command_lines(void)
     char message[512];
     for (unsigned i = 0; i < sizeof bad_options / sizeof *bad_options; i++) {
         snprintf(message, sizeof message, "stele-server: %s\n", bad_options[i].message);
-        runs(server_program(), bad_options[i].words, 1, "", message, bad_options[i].message);
+        check_run(server_program(), bad_options[i].words, 1, "", message, bad_options[i].message);
     }
-    runs(server_program(), WORDS("--version"), 0, "stele-server 0.1.0 (speaks like Redis 7.4.0)\n",
-         "", "--version");
-    runs(tool_program(), WORDS("--version"), 0, "stele 0.1.0\n", "", "the tool's --version");
+    check_run(server_program(), WORDS("--version"), 0,
+              "stele-server 0.1.0 (speaks like Redis 7.4.0)\n", "", "--version");
+    check_run(tool_program(), WORDS("--version"), 0, "stele 0.1.0\n", "", "--version of the tool");
     for (unsigned i = 0; i < 2; i++) {
         const char *const argv[] = {i == 0 ? server_program() : tool_program(), "--help", NULL};
         struct buf out = {0};
@@ -287,9 +290,9 @@ static void command_lines(void)
         is_number((int64_t)err.len, 0, "--help: nothing on standard error");
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
-                  1, "--help tells the usage");
+                  1, "--help shows the usage");
         is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 34 : 5,
-                  "and every %s", i == 0 ? "option" : "subcommand");
+                  "--help shows every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);
     }
@@ -322,19 +325,21 @@ static void unreadable_files(void)
     };
     char message[512];
     for (unsigned i = 0; i < sizeof list / sizeof *list; i++) {
-        // In confinement root has no right to read what its owner may not.
+        // `confined` takes the right to read every file from root.
         snprintf(message, sizeof message, "stele-server: cannot open '%s': %s\n", list[i].path,
                  list[i].reason);
-        runs("/proc/self/exe", WORDS("confined", "1024", server_program(), list[i].path), 1, "",
-             message, list[i].name);
+        check_run("/proc/self/exe", WORDS("confined", "1024", server_program(), list[i].path), 1,
+                  "", message, list[i].name);
         snprintf(message, sizeof message, "stele: cannot open '%s': %s\n", list[i].path,
                  list[i].reason);
-        runs("/proc/self/exe", WORDS("confined", "1024", tool_program(), "check", list[i].path), 2,
-             "", message, list[i].name);
+        check_run("/proc/self/exe",
+                  WORDS("confined", "1024", tool_program(), "check", list[i].path), 2, "", message,
+                  list[i].name);
     }
 }
 
-// What the tool says of a file whose last line has no newline; valid until the next call.
+// Returns the tool's warning about a file whose last line has no newline. It is valid until the
+// next call.
 static const char *cut_warning(const char *file)
 {
     static char text[512];
@@ -380,36 +385,37 @@ static void malformed_files(void)
     buf_append(&wanted, buf_span(&listed));
     buf_printf(&wanted, "stele-server: %s: 12 of 14 lines malformed\n", mixed);
     buf_append(&wanted, SPAN("\0"));
-    runs(server_program(), WORDS(mixed, "--port", "0"), 1, "", wanted.ptr, "malformed lines");
+    check_run(server_program(), WORDS(mixed, "--port", "0"), 1, "", wanted.ptr, "malformed lines");
 
-    // The same to the tool, which goes on to the counts.
+    // The tool shows the same lines, and then the counts.
     struct buf out = {0};
     struct buf err = {0};
     const char *const check[] = {tool_program(), "check", mixed, NULL};
     is_number(run_program(check, &out, &err), 1, "stele check of malformed lines: exit code");
-    is_bytes(buf_span(&err), span_text(cut_warning(mixed)), "standard error: its last line is cut");
+    is_bytes(buf_span(&err), span_text(cut_warning(mixed)),
+             "stele check warns that the last line may be cut");
     ok(out.len > listed.len && memcmp(out.ptr, listed.ptr, listed.len) == 0,
-       "it names the first ten");
+       "stele check shows the first ten malformed lines");
     ok(occurrences(buf_span(&out), "\n(2 more malformed lines; --all names them)\n") == 1 &&
            occurrences(buf_span(&out), "\nlines      14\n") == 1 &&
            occurrences(buf_span(&out), "\nmalformed  12\n") == 1 &&
            occurrences(buf_span(&out), "\nkeys       2\n") == 1,
-       "and counts");
+       "stele check shows the counts");
     buf_release(&out);
     buf_release(&err);
     buf_release(&wanted);
 
     struct server_process s = server_start(mixed, WORDS("--skip-malformed"));
     int fd = connect_tcp(s.port);
-    serves(fd, "value", "--skip-malformed serves the rest");
+    check_served(fd, "value", "--skip-malformed serves the other lines");
     answers(fd, SPAN("GET " OTHER_KEY "\r\nDBSIZE\r\n"), SPAN("$0\r\n\r\n:2\r\n"),
-            "all the rest and no more");
+            "--skip-malformed serves all other lines");
     struct buf log = file_content(s.log_path);
     buf_append(&log, SPAN("\0"));
     buf_append(&listed, SPAN("\0"));
     ok(occurrences(buf_span(&log), listed.ptr) == 1 &&
            occurrences(buf_span(&log), "skipped 12 malformed lines of 14\n") == 1,
-       "and logs what it skips");
+       "--skip-malformed logs the malformed lines");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
     buf_release(&log);
@@ -440,20 +446,20 @@ static void good_files(void)
     for (unsigned i = 0; i < sizeof list / sizeof *list; i++) {
         const char *file = test_file("good", list[i].content);
         bool ends = list[i].content.ptr[list[i].content.len - 1] == '\n';
-        runs(tool_program(), WORDS("get", file, KEY), 0, list[i].printed,
-             ends ? "" : cut_warning(file), list[i].name);
+        check_run(tool_program(), WORDS("get", file, KEY), 0, list[i].printed,
+                  ends ? "" : cut_warning(file), list[i].name);
     }
     strcat(long_value, "\n");
     const char *whole = test_file("page", buf_span(&page));
-    runs(tool_program(), WORDS("get", whole, KEY), 0, long_value, cut_warning(whole),
-         "a file of exactly a page");
+    check_run(tool_program(), WORDS("get", whole, KEY), 0, long_value, cut_warning(whole),
+              "a file of exactly a page");
     buf_release(&page);
 
     struct server_process s = server_start(test_file("empty", SPAN("")), NULL);
     ok(matches(s.ready, "^ready [^ ]+ 0 keys in "), "an empty file is an empty dataset");
     int fd = connect_tcp(s.port);
     answers(fd, SPAN("DBSIZE\r\nGET " KEY "\r\nINFO keyspace\r\n"),
-            SPAN(":0\r\n$-1\r\n$12\r\n# Keyspace\r\n\r\n"), "which has no key");
+            SPAN(":0\r\n$-1\r\n$12\r\n# Keyspace\r\n\r\n"), "an empty dataset has no key");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
 }
@@ -465,11 +471,11 @@ static void replaced_files(void)
     require(symlink(real, link) == 0, "no symbolic link");
     struct server_process s = server_start(link, NULL);
     int fd = connect_tcp(s.port);
-    serves(fd, "value", "a symbolic link to a data file");
+    check_served(fd, "value", "a symbolic link to a data file");
     require(rename(test_file("new", SPAN(KEY " other\n")), real) == 0, "cannot rename");
-    serves(fd, "value", "a file replaced by rename is served as it was");
+    check_served(fd, "value", "a file replaced by rename is served as it was");
     require(unlink(real) == 0 && unlink(link) == 0, "cannot unlink");
-    serves(fd, "value", "a file unlinked, too");
+    check_served(fd, "value", "an unlinked file is served as it was");
     close(fd);
     is_number(server_stop(&s), 0, "the server ends well");
 }
@@ -479,17 +485,18 @@ static void tool(void)
     const char *missing = "stele: no key " ABSENT_KEY " in ";
     char message[256];
     snprintf(message, sizeof message, "%s%s\n", missing, data);
-    runs(tool_program(), WORDS("get", data, OTHER_KEY, KEY, KEY), 0, "other\nvalue\nvalue\n", "",
-         "stele get");
-    runs(tool_program(), WORDS("get", data, KEY, ABSENT_KEY, OTHER_KEY), 1, "value\nother\n",
-         message, "stele get of an absent key");
-    runs(tool_program(), WORDS("get", data, "x"), 1, "", "stele: 'x' is not a UUID\n",
-         "stele get of no UUID");
-    runs(tool_program(), WORDS("get", "/no/such/file", KEY), 2, "",
-         "stele: cannot open '/no/such/file': No such file or directory\n", "stele get of no file");
-    runs(tool_program(), WORDS("get", data), 2, "", NULL, "stele get without a key");
-    runs(tool_program(), WORDS("check"), 2, "", NULL, "stele check without a file");
-    runs(tool_program(), WORDS("polish", data), 2, "", NULL, "an unknown subcommand");
+    check_run(tool_program(), WORDS("get", data, OTHER_KEY, KEY, KEY), 0, "other\nvalue\nvalue\n",
+              "", "stele get");
+    check_run(tool_program(), WORDS("get", data, KEY, ABSENT_KEY, OTHER_KEY), 1, "value\nother\n",
+              message, "stele get of an absent key");
+    check_run(tool_program(), WORDS("get", data, "x"), 1, "", "stele: 'x' is not a UUID\n",
+              "stele get of no UUID");
+    check_run(tool_program(), WORDS("get", "/no/such/file", KEY), 2, "",
+              "stele: cannot open '/no/such/file': No such file or directory\n",
+              "stele get of no file");
+    check_run(tool_program(), WORDS("get", data), 2, "", NULL, "stele get without a key");
+    check_run(tool_program(), WORDS("check"), 2, "", NULL, "stele check without a file");
+    check_run(tool_program(), WORDS("polish", data), 2, "", NULL, "an unknown subcommand");
 
     struct buf out = {0};
     struct buf err = {0};
@@ -506,9 +513,9 @@ static void tool(void)
 
 // ---- limits -------------------------------------------------------------------------------------
 
-// Runs another program with few file descriptors and without the rights of root to have more, or to
-// read everything: `confined LIMIT PROGRAM WORD...`. Root gets its rights back at exec but for
-// those taken from the bounding set; who is not root has none to lose.
+// Runs another program with few file descriptors, and without the rights of root to have more or to
+// read all files: `confined LIMIT PROGRAM WORD...`. Exec gives root its rights back, except those
+// that were removed from the bounding set.
 static int confined(char *words[])
 {
     rlim_t files = (rlim_t)atoi(words[0]);
@@ -524,23 +531,24 @@ static int confined(char *words[])
 
 static void few_descriptors(void)
 {
-    runs("/proc/self/exe",
-         WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
-               "--threads", "1"),
-         1, "",
-         "stele-server: the limit of 20 open files leaves none for clients; the server itself "
-         "needs 64\n",
-         "20 file descriptors");
-    runs("/proc/self/exe",
-         WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel", "warning",
-               "--threads", "8"),
-         1, "",
-         "stele-server: the limit of 20 open files leaves none for clients; the server itself "
-         "needs 92\n",
-         "20 file descriptors, which each loop takes some of");
-    runs("/proc/self/exe",
-         WORDS("confined", "64", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,
-         "", NULL, "64 file descriptors");
+    check_run("/proc/self/exe",
+              WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel",
+                    "warning", "--threads", "1"),
+              1, "",
+              "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+              "needs 64\n",
+              "20 file descriptors");
+    check_run("/proc/self/exe",
+              WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel",
+                    "warning", "--threads", "8"),
+              1, "",
+              "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+              "needs 92\n",
+              "20 file descriptors and 8 loops, which need some");
+    check_run(
+        "/proc/self/exe",
+        WORDS("confined", "64", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,
+        "", NULL, "64 file descriptors");
 }
 
 static void maxclients(void)
@@ -550,25 +558,25 @@ static void maxclients(void)
     struct server_process s = server_start(data, WORDS("--maxclients", "3"));
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = connect_tcp(s.port);
-        serves(fds[i], "value", "a client below --maxclients");
+        check_served(fds[i], "value", "a client within --maxclients is served");
     }
     for (unsigned round = 0; round < 2; round++) {
         int fd = connect_tcp(s.port);
         struct buf got = {0};
-        ok(receive_to_end(fd, &got), "one too many is closed");
+        ok(receive_to_end(fd, &got), "a client beyond --maxclients is closed");
         is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"),
-                 "and told so, without having asked");
+                 "a client beyond --maxclients gets an error");
         close(fd);
         buf_release(&got);
     }
     for (unsigned i = 0; i < CLIENTS; i++)
-        serves(fds[i], "value", "the others go on");
+        check_served(fds[i], "value", "the other clients are served");
     answers(fds[0], SPAN("CONFIG GET maxclients\r\n"),
             SPAN("*2\r\n$10\r\nmaxclients\r\n$1\r\n3\r\n"), "CONFIG GET maxclients");
     close(fds[1]);
     settle_server(&s);
     fds[1] = connect_tcp(s.port);
-    serves(fds[1], "value", "a place is free when one has left");
+    check_served(fds[1], "value", "a client is admitted when another has disconnected");
     for (unsigned i = 0; i < CLIENTS; i++)
         close(fds[i]);
     is_number(server_stop(&s), 0, "the server ends well");
@@ -583,9 +591,9 @@ static void idle_timeout(void)
     struct pollfd waiting[] = {{idle, POLLIN, 0}, {partial, POLLIN, 0}};
     struct buf got = {0};
     bool alive = true;
-    serves(idle, "value", "a client that will be idle");
+    check_served(idle, "value", "(a client that will be idle)");
     send_all(partial, SPAN("*2\r\n$3\r\nGET"));
-    // The busy one has a twentieth of the timeout between two commands; 400 rounds are 20 seconds.
+    // The busy client sends a command each 50 ms, a twentieth of the timeout. 400 rounds are 20 s.
     for (unsigned i = 0; i < 400 && alive && (waiting[0].fd >= 0 || waiting[1].fd >= 0); i++) {
         got.len = 0;
         alive = send_all(busy, SPAN("PING\r\n")) && receive(busy, &got, 7);
@@ -595,9 +603,9 @@ static void idle_timeout(void)
                 waiting[j].fd = -1;
     }
     ok(alive, "a busy client is not timed out");
-    ok(is_closed(idle), "an idle one is closed");
-    ok(is_closed(partial), "one with half a command, too");
-    serves(busy, "value", "the busy one goes on");
+    ok(is_closed(idle), "an idle client is closed");
+    ok(is_closed(partial), "a client with half a command is closed");
+    check_served(busy, "value", "the busy client is served");
     close(idle);
     close(busy);
     close(partial);
@@ -605,7 +613,7 @@ static void idle_timeout(void)
     is_number(server_stop(&s), 0, "the server ends well");
 }
 
-// CONFIG SET reaches all loops, also those that have nothing to do.
+// CONFIG SET takes effect in all loops, even in idle ones.
 static void live_settings(void)
 {
     enum { CLIENTS = 6 };
@@ -614,33 +622,36 @@ static void live_settings(void)
         server_start(data, WORDS("--threads", "3", "--maxclients", "100", "--port", "0"));
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = connect_tcp(s.port);
-        serves(fds[i], "value", "one of several clients");
+        check_served(fds[i], "value", "(one of several clients)");
     }
-    answers(fds[0], SPAN("CONFIG SET maxclients 6\r\n"), SPAN("+OK\r\n"), "no more clients");
+    answers(fds[0], SPAN("CONFIG SET maxclients 6\r\n"), SPAN("+OK\r\n"),
+            "CONFIG SET maxclients to the present number");
     int fd = connect_tcp(s.port);
     struct buf got = {0};
-    ok(receive_to_end(fd, &got), "one more is closed");
-    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"), "and told so");
+    ok(receive_to_end(fd, &got), "one more client is closed");
+    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"), "it gets an error");
     close(fd);
-    answers(fds[1], SPAN("CONFIG SET maxclients 7\r\n"), SPAN("+OK\r\n"), "one more");
+    answers(fds[1], SPAN("CONFIG SET maxclients 7\r\n"), SPAN("+OK\r\n"),
+            "CONFIG SET maxclients to one more");
     fd = connect_tcp(s.port);
-    serves(fd, "value", "is served");
+    check_served(fd, "value", "one more client is served");
     close(fd);
-    answers(fds[1], SPAN("CONFIG SET loglevel debug\r\n"), SPAN("+OK\r\n"), "a chattier log");
+    answers(fds[1], SPAN("CONFIG SET loglevel debug\r\n"), SPAN("+OK\r\n"),
+            "CONFIG SET loglevel debug");
     settle_server(&s);
     struct buf log = file_content(s.log_path);
-    unsigned told = occurrences(buf_span(&log), "accepted");
+    unsigned logged = occurrences(buf_span(&log), "accepted");
     buf_release(&log);
     fd = connect_tcp(s.port);
-    serves(fd, "value", "another client");
+    check_served(fd, "value", "another client is served");
     close(fd);
     log = file_content(s.log_path);
-    ok(told == 0 && occurrences(buf_span(&log), "accepted") == 1, "is logged, as none before");
+    ok(logged == 0 && occurrences(buf_span(&log), "accepted") == 1,
+       "this client is logged, and none before");
     buf_release(&log);
-    answers(fds[1], SPAN("CONFIG SET timeout 1\r\n"), SPAN("+OK\r\n"),
-            "and idle ones may not stay");
+    answers(fds[1], SPAN("CONFIG SET timeout 1\r\n"), SPAN("+OK\r\n"), "CONFIG SET timeout 1");
     for (unsigned i = 0; i < CLIENTS; i++) {
-        ok(is_closed(fds[i]), "client %u, that says no more, is closed", i);
+        ok(is_closed(fds[i]), "idle client %u is closed", i);
         close(fds[i]);
     }
     buf_release(&got);
@@ -667,7 +678,7 @@ static void logs(void)
             data, WORDS("--logfile", path, "--loglevel", levels[i].level, "--index", "none"));
         int fd = connect_tcp(s.port);
         send_all(fd, SPAN("POST\r\n"));
-        ok(is_closed(fd), "--loglevel %s: a client that is logged", levels[i].level);
+        ok(is_closed(fd), "--loglevel %s: (a client whose connection is logged)", levels[i].level);
         close(fd);
         is_number(server_stop(&s), 0, "the server ends well");
         struct buf log = file_content(path);
@@ -680,7 +691,7 @@ static void logs(void)
                   "--loglevel %s: the last notice", levels[i].level);
         is_number(occurrences(buf_span(&log), " # possible attack: "), levels[i].attack,
                   "--loglevel %s: warnings", levels[i].level);
-        is_bytes(buf_span(&err), SPAN(""), "--logfile leaves standard error empty");
+        is_bytes(buf_span(&err), SPAN(""), "with --logfile nothing goes to standard error");
         buf_release(&log);
         buf_release(&err);
     }
@@ -689,17 +700,17 @@ static void logs(void)
     struct buf log = file_content(path);
     ok(occurrences(buf_span(&log), "possible attack") == 1 &&
            occurrences(buf_span(&log), " * stopped\n") == 1,
-       "a log is appended to");
+       "an existing log is appended to");
     buf_append(&log, SPAN("\0"));
     ok(matches(log.ptr,
                "^[0-9]+:M [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8}\\.[0-9]{3} # possible"),
-       "its lines have Redis's form");
+       "log lines have the form of Redis");
     buf_release(&log);
 }
 
 // ---- stopping -----------------------------------------------------------------------------------
 
-// `count` GETs of KEY with their replies.
+// Appends `count` GETs of KEY and their replies.
 static void pipeline_of(unsigned count, const char *value, struct buf *request, struct buf *wanted)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -708,11 +719,12 @@ static void pipeline_of(unsigned count, const char *value, struct buf *request, 
     }
 }
 
-static void is_drained(int fd, struct server_process *s, struct span wanted, const char *name)
+// Checks that a server that was logged to stop sends `wanted`, closes the connection and ends well.
+static void check_drained(int fd, struct server_process *s, struct span wanted, const char *name)
 {
     struct buf got = {0};
-    ok(receive_to_end(fd, &got), "%s: closed at the end", name);
-    is_bytes(buf_span(&got), wanted, "%s: all replies come before", name);
+    ok(receive_to_end(fd, &got), "%s: the connection is closed", name);
+    is_bytes(buf_span(&got), wanted, "%s: all replies arrive before that", name);
     is_number(end_of(s), 0, "%s: exit code", name);
     close(fd);
     buf_release(&got);
@@ -754,8 +766,8 @@ static void stop_with_replies(void)
         await_gets(local, 5000);
         kill(s.pid, signals[i]);
         ok(is_closed(idle) && is_closed(local), "signal %d: idle clients are closed", signals[i]);
-        is_drained(fd, &s, buf_span(&wanted), "5,000 GETs answered, not read");
-        ok(lstat(path, &status) != 0 && errno == ENOENT, "the socket file is gone");
+        check_drained(fd, &s, buf_span(&wanted), "5,000 replies that the client has not read");
+        ok(lstat(path, &status) != 0 && errno == ENOENT, "the socket file is removed");
         close(idle);
         close(local);
     }
@@ -763,8 +775,8 @@ static void stop_with_replies(void)
     buf_release(&wanted);
 }
 
-// The requests stand in the server's socket, unread, when the signal comes: it is stopped
-// meanwhile.
+// The server finds requests in its socket and the signal at the same time: both are sent while it
+// is stopped.
 static void stop_with_requests(void)
 {
     static const unsigned counts[] = {1, 1000, 2500};
@@ -783,15 +795,16 @@ static void stop_with_requests(void)
         send_all(fd, buf_span(&request));
         kill(s.pid, SIGTERM);
         kill(s.pid, SIGCONT);
-        snprintf(name, sizeof name, "%u GETs arrived, not answered", counts[i]);
-        is_drained(fd, &s, buf_span(&wanted), name);
+        snprintf(name, sizeof name, "%u GETs that the server has not read", counts[i]);
+        check_drained(fd, &s, buf_span(&wanted), name);
         buf_release(&request);
         buf_release(&wanted);
     }
 }
 
-// More replies than the server and the system keep for a client that does not read, so that part of
-// the requests stands in the server's socket: a unix socket has taken all when send_all returns.
+// The replies are more than the server and the system keep for a client that does not read. So some
+// requests are still unread in the server's socket. With a unix socket all are there when send_all
+// returns.
 static void stop_with_long_replies(void)
 {
     enum { VALUE = 8000, GETS = 2500 };
@@ -813,31 +826,31 @@ static void stop_with_long_replies(void)
     settle_server(&s);
     close(other);
     kill(s.pid, SIGTERM);
-    is_drained(fd, &s, buf_span(&wanted), "20 MB of replies");
+    check_drained(fd, &s, buf_span(&wanted), "20 MB of replies");
 
-    // A supervisor that repeats itself loses nothing.
+    // A supervisor that sends SIGTERM several times does not lose replies.
     s = server_start(file, WORDS("--unixsocket", path));
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
     settle_server(&s);
     kill(s.pid, SIGTERM);
-    ok(is_closed(other), "the first SIGTERM is taken");
+    ok(is_closed(other), "the first SIGTERM closes idle clients");
     for (unsigned i = 0; i < 20; i++)
         kill(s.pid, i % 2 == 0 ? SIGTERM : SIGHUP);
-    is_drained(fd, &s, buf_span(&wanted), "SIGTERM again and again");
+    check_drained(fd, &s, buf_span(&wanted), "SIGTERM several times");
     close(other);
 
-    // Who does not read at all cannot keep the server from ending: a second SIGINT ends it at once.
+    // A client that does not read cannot keep the server from ending: SIGINT then ends it at once.
     s = server_start(file, WORDS("--unixsocket", path));
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
     settle_server(&s);
     kill(s.pid, SIGTERM);
-    ok(is_closed(other), "the first signal is taken");
+    ok(is_closed(other), "the first signal closes idle clients");
     kill(s.pid, SIGINT);
-    is_number(end_of(&s), 0, "a SIGINT behind it ends the server at once");
+    is_number(end_of(&s), 0, "SIGINT after SIGTERM ends the server at once");
     close(fd);
     close(other);
     buf_release(&lines);

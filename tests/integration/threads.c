@@ -1,7 +1,8 @@
-// Several loops, a thread each: how connections are spread over them, that what clients see is one
-// server (numbers, counters, limits), that a connection's replies stay in order, and that every end
-// is a good one, with clients busy in all loops, on their way to one, or coming and going. Under
-// the thread sanitizer it also shows that the loops share nothing they should not.
+// A server with several loops, each on its own thread. Connections are spread evenly, and all
+// clients see one server: its ids, counters and limits. A connection's replies stay in order. The
+// server ends well while clients are busy in all loops, on their way to a loop, or connect and
+// disconnect. Under the thread sanitizer the test also shows that loops do not share data by
+// mistake.
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,7 +25,7 @@ enum {
     LOOPS_MAX = 8,
     CLIENTS_MAX = 100,
     PATIENCE_SECONDS = 240,
-    LONG_VALUE = 50 * 1000, // leaves from the mapping, which counts a borrower
+    LONG_VALUE = 50 * 1000, // long enough to be borrowed from the mapping
 };
 
 static const char *data;
@@ -47,8 +48,8 @@ static void write_data(void)
     buf_release(&lines);
 }
 
-// A test point for the exit code; shows the server's log when it is not 0.
-static void ended_well(int code, const struct server_process *s, const char *name)
+// Checks that the exit code is 0; shows the server's log when it is not.
+static void check_end(int code, const struct server_process *s, const char *name)
 {
     if (is_number(code, 0, "%s: exit code", name))
         return;
@@ -65,7 +66,7 @@ static int end_of(struct server_process *s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-// Holds the server, so that what the test does meanwhile meets it all at once.
+// Stops the server with SIGSTOP. It then finds all that the test does until SIGCONT at once.
 static void hold(const struct server_process *s)
 {
     int status;
@@ -78,9 +79,9 @@ static int connect_by(const struct server_process *s, bool local)
     return local ? connect_unix(path) : connect_tcp(s->port);
 }
 
-// ---- what the server says of itself -------------------------------------------------------------
+// ---- what the server reports --------------------------------------------------------------------
 
-// The bulk string that answers a command, NUL-terminated.
+// Returns the bulk string that answers a command, with a NUL at its end.
 static struct buf ask(int fd, const char *command)
 {
     struct buf header = {0};
@@ -96,7 +97,7 @@ static struct buf ask(int fd, const char *command)
     return got;
 }
 
-// The number that follows `name` in INFO, -1 when it is not there.
+// Returns the number that follows `name` in INFO; -1 when INFO lacks `name`.
 static long long info(int fd, const char *name)
 {
     struct buf text = ask(fd, "INFO all");
@@ -106,7 +107,7 @@ static long long info(int fd, const char *name)
     return number;
 }
 
-// How many clients each loop has; how many loops there are.
+// Sets the number of clients of each loop and returns the number of loops.
 static unsigned clients_of_loops(int fd, unsigned clients[LOOPS_MAX])
 {
     struct buf text = ask(fd, "INFO threads");
@@ -121,7 +122,8 @@ static unsigned clients_of_loops(int fd, unsigned clients[LOOPS_MAX])
     return count;
 }
 
-// A test point: the loops have `total` clients, spread evenly but for one.
+// Checks that the loops have `total` clients together, and that their numbers differ by at most
+// one.
 static void is_even(int fd, unsigned loops, unsigned total, const char *name)
 {
     unsigned clients[LOOPS_MAX];
@@ -135,7 +137,7 @@ static void is_even(int fd, unsigned loops, unsigned total, const char *name)
         sum += clients[i];
     }
     is_number(sum, total, "%s: %u clients in all", name, total);
-    ok(most - least <= 1, "%s: evenly spread: %u to %u a loop", name, least, most);
+    ok(most - least <= 1, "%s: evenly spread: %u to %u per loop", name, least, most);
 }
 
 // ---- spreading ----------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ static void close_all(int *fds, unsigned count)
         close(fds[i]);
 }
 
-// `count` clients that come at once.
+// Connects `count` clients that the server finds all at once.
 static void burst(const struct server_process *s, bool local, int *fds, unsigned count)
 {
     hold(s);
@@ -169,7 +171,8 @@ static void check_spread(unsigned loops)
               loops);
     struct buf wanted = {0};
     buf_printf(&wanted, "*2\r\n$10\r\nio-threads\r\n$%zu\r\n%s\r\n", strlen(number), number);
-    answers(observer, SPAN("CONFIG GET io-threads\r\n"), buf_span(&wanted), "CONFIG GET");
+    answers(observer, SPAN("CONFIG GET io-threads\r\n"), buf_span(&wanted),
+            "CONFIG GET io-threads");
     buf_release(&wanted);
     for (unsigned i = 0; i < 6; i++) {
         unsigned count = counts[i / 2];
@@ -180,13 +183,13 @@ static void check_spread(unsigned loops)
         is_even(observer, loops, 1 + count, name);
         close_all(fds, count);
         settle_server(&s);
-        is_number(info(observer, "connected_clients:"), 1, "%s: all leave", name);
+        is_number(info(observer, "connected_clients:"), 1, "%s: all disconnect", name);
     }
     close(observer);
-    ended_well(server_stop(&s), &s, name);
+    check_end(server_stop(&s), &s, name);
 }
 
-// Loops that clients have left are filled first.
+// New clients go first to loops whose clients have disconnected.
 static void check_spread_again(void)
 {
     enum { LOOPS = 4, CLIENTS = 43, LEAVING = 11 };
@@ -195,7 +198,7 @@ static void check_spread_again(void)
     struct server_process s = server_start(data, WORDS("--threads", "4"));
     int observer = connect_tcp(s.port);
     burst(&s, false, fds, CLIENTS);
-    for (unsigned i = 0; i < CLIENTS; i += LOOPS) // every fourth: they are of one loop
+    for (unsigned i = 0; i < CLIENTS; i += LOOPS) // every fourth client: all are on the same loop
         close(fds[i]);
     settle_server(&s);
     unsigned clients[LOOPS_MAX];
@@ -203,15 +206,15 @@ static void check_spread_again(void)
     unsigned least = UINT32_MAX;
     for (unsigned i = 0; i < LOOPS; i++)
         least = clients[i] < least ? clients[i] : least;
-    ok(least <= 1, "a loop is left by its clients");
+    ok(least <= 1, "one loop has lost its clients");
     burst(&s, true, more, LEAVING);
-    is_even(observer, LOOPS, 1 + CLIENTS, "others take their places");
+    is_even(observer, LOOPS, 1 + CLIENTS, "new clients take their places");
     for (unsigned i = 0; i < CLIENTS; i++)
         if (i % LOOPS != 0)
             close(fds[i]);
     close_all(more, LEAVING);
     close(observer);
-    ended_well(server_stop(&s), &s, "clients that come and go");
+    check_end(server_stop(&s), &s, "clients that come and go");
 }
 
 // ---- one server ---------------------------------------------------------------------------------
@@ -235,14 +238,16 @@ static void check_counters(void)
     for (unsigned i = 0; i < CLIENTS; i++)
         answers(fds[i], buf_span(&request), buf_span(&wanted), "client %u is answered", i);
     enum { EACH = CLIENTS * ROUNDS };
-    is_number(info(observer, "keyspace_hits:"), 2 * EACH, "hits of all loops");
-    is_number(info(observer, "keyspace_misses:"), 2 * EACH, "misses");
-    is_number(info(observer, "cmdstat_get:calls="), 2 * EACH, "calls of GET");
-    is_number(info(observer, "cmdstat_mget:calls="), EACH, "calls of MGET");
-    is_number(info(observer, "total_error_replies:"), 2 * EACH, "errors");
-    is_number(info(observer, "total_commands_processed:"), 3 * EACH + 5, "commands");
-    is_number(info(observer, "total_connections_received:"), CLIENTS + 1, "connections");
-    is_number(info(observer, "connected_clients:"), CLIENTS + 1, "clients");
+    is_number(info(observer, "keyspace_hits:"), 2 * EACH,
+              "keyspace_hits sums the hits of all loops");
+    is_number(info(observer, "keyspace_misses:"), 2 * EACH, "keyspace_misses sums the misses");
+    is_number(info(observer, "cmdstat_get:calls="), 2 * EACH, "the calls of GET are summed");
+    is_number(info(observer, "cmdstat_mget:calls="), EACH, "the calls of MGET are summed");
+    is_number(info(observer, "total_error_replies:"), 2 * EACH, "the errors are summed");
+    is_number(info(observer, "total_commands_processed:"), 3 * EACH + 5, "the commands are summed");
+    is_number(info(observer, "total_connections_received:"), CLIENTS + 1,
+              "the connections are summed");
+    is_number(info(observer, "connected_clients:"), CLIENTS + 1, "the clients are summed");
     for (unsigned i = 0; i < 8; i++) {
         char name[64];
         unsigned clients;
@@ -255,21 +260,22 @@ static void check_counters(void)
                sscanf(line + strlen(name), "clients=%u,reads=%lld,writes=%lld", &clients, &reads,
                       &writes) == 3 &&
                clients > 0 && reads > 0 && writes > 0,
-           "loop %u has clients, has read and written", i);
+           "loop %u has clients, reads and writes", i);
         buf_release(&text);
     }
-    // Any client is told the same of all loops, whichever is its own.
+    // The sums are the same for a client of any loop.
     for (unsigned i = 0; i < CLIENTS; i++)
         if (info(fds[i], "keyspace_hits:") != 2 * EACH)
-            ok(false, "client %u is told of other hits", i);
+            ok(false, "client %u sees another number of hits", i);
     close_all(fds, CLIENTS);
     close(observer);
-    ended_well(server_stop(&s), &s, "counting");
+    check_end(server_stop(&s), &s, "counters");
     buf_release(&request);
     buf_release(&wanted);
 }
 
-// What all loops write and one reads, and what one sets and all read, while all are at work.
+// While all loops serve clients, one client reads the statistics that all loops write, and changes
+// settings that all loops read.
 static void check_observation(void)
 {
     enum { CLIENTS = 8, ROUNDS = 20, GETS = 300 };
@@ -289,15 +295,15 @@ static void check_observation(void)
     for (unsigned i = 0; i < CLIENTS; i++)
         fds[i] = connect_tcp(s.port);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        struct buf told = {0};
+        struct buf statistics = {0};
         for (unsigned i = 0; i < CLIENTS; i++)
             wrong += !send_all(fds[i], buf_span(&request));
         int asking = connect_tcp(s.port);
         send_all(asking, span_text(admin));
         shutdown(asking, SHUT_WR);
-        wrong += !receive_to_end(asking, &told);
-        errors += occurrences(buf_span(&told), "\r\n-ERR");
-        wrong += occurrences(buf_span(&told), "# Operations") != 1;
+        wrong += !receive_to_end(asking, &statistics);
+        errors += occurrences(buf_span(&statistics), "\r\n-ERR");
+        wrong += occurrences(buf_span(&statistics), "# Operations") != 1;
         close(asking);
         for (unsigned i = 0; i < CLIENTS; i++) {
             struct buf got = {0};
@@ -305,15 +311,15 @@ static void check_observation(void)
                      !span_equal(buf_span(&got), buf_span(&wanted));
             buf_release(&got);
         }
-        buf_release(&told);
+        buf_release(&statistics);
     }
-    is_number(wrong, 0, "clients are served while all is observed and changed");
-    is_number(errors, 0, "without an error");
+    is_number(wrong, 0, "all replies are right while statistics are read and settings changed");
+    is_number(errors, 0, "no command fails");
     for (unsigned i = 0; i < CLIENTS; i++)
         close(fds[i]);
     buf_release(&request);
     buf_release(&wanted);
-    ended_well(server_stop(&s), &s, "observed");
+    check_end(server_stop(&s), &s, "statistics and settings");
 }
 
 static void check_ids(void)
@@ -327,7 +333,8 @@ static void check_ids(void)
         fds[i] = connect_by(&s, i % 3 == 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct buf got = {0};
-        // In the order in which a listener has accepted them; the two take turns as they like.
+        // Ids follow the order in which a listener has accepted clients. The order between the two
+        // listeners is open.
         send_all(fds[i], SPAN("CLIENT ID\r\n"));
         while (got.len == 0 || got.ptr[got.len - 1] != '\n')
             require(receive(fds[i], &got, 1), "no id");
@@ -336,9 +343,9 @@ static void check_ids(void)
         last[i % 3 == 0] = id;
         buf_release(&got);
     }
-    is_number(wrong, 0, "client ids grow in the order of coming, over all loops");
+    is_number(wrong, 0, "client ids grow in the order of accepting, over all loops");
     close_all(fds, CLIENTS);
-    ended_well(server_stop(&s), &s, "ids");
+    check_end(server_stop(&s), &s, "ids");
 }
 
 static void check_maxclients(void)
@@ -350,22 +357,23 @@ static void check_maxclients(void)
     burst(&s, false, fds, CLIENTS);
     int fd = connect_unix(path);
     ok(receive_to_end(fd, &got), "--maxclients counts the clients of all loops");
-    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"), "and says so");
+    is_bytes(buf_span(&got), SPAN("-ERR max number of clients reached\r\n"),
+             "the rejected client gets an error");
     close(fd);
     close(fds[7]);
     settle_server(&s);
     fds[7] = connect_tcp(s.port);
     for (unsigned i = 0; i < CLIENTS; i++)
-        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u has a place", i);
-    is_number(info(fds[5], "rejected_connections:"), 1, "one was rejected");
+        answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u is admitted", i);
+    is_number(info(fds[5], "rejected_connections:"), 1, "one client was rejected");
     close_all(fds, CLIENTS);
-    ended_well(server_stop(&s), &s, "maxclients");
+    check_end(server_stop(&s), &s, "maxclients");
     buf_release(&got);
 }
 
-// ---- order and ends -----------------------------------------------------------------------------
+// ---- order of replies, and stopping -------------------------------------------------------------
 
-// A pipeline whose replies tell their place in it, and the client's number.
+// Makes a pipeline whose replies contain the client's number and their place in the pipeline.
 static void numbered_pipeline(unsigned client, unsigned count, struct buf *request,
                               struct buf *wanted)
 {
@@ -386,7 +394,7 @@ static void numbered_pipeline(unsigned client, unsigned count, struct buf *reque
     }
 }
 
-// How a server is stopped while `CLIENTS` clients have a pipeline each under way.
+// How the conversations end: the clients half-close their connections, or the server is stopped.
 enum ending { BY_CLIENTS, BY_SIGTERM, BY_SHUTDOWN };
 
 static void check_pipelines(enum ending ending, const char *name)
@@ -398,12 +406,12 @@ static void check_pipelines(enum ending ending, const char *name)
     unsigned wrong = 0;
     struct server_process s =
         server_start(data, WORDS("--threads", "8", "--enable-shutdown-command", "yes"));
-    // A unix socket takes fewer bytes than the replies have: a loop must wait for its clients.
+    // The replies do not fit into the buffer of a unix socket, so a loop must wait for its clients.
     burst(&s, ending != BY_CLIENTS, fds, CLIENTS);
     int stopper = connect_unix(path);
     answers(stopper, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "%s: a client of loop 3", name);
     if (ending != BY_CLIENTS)
-        hold(&s); // so that all of it is still to be answered when the end is asked for
+        hold(&s); // so that no request is answered before the server must stop
     for (unsigned i = 0; i < CLIENTS; i++) {
         numbered_pipeline(i, COUNT, &request, &wanted);
         send_all(fds[i], buf_span(&request));
@@ -424,18 +432,18 @@ static void check_pipelines(enum ending ending, const char *name)
             is_bytes(buf_span(&got), buf_span(&wanted), "%s: the replies of client %u", name, i);
         buf_release(&got);
     }
-    is_number(wrong, 0, "%s: every client has all its replies, in order", name);
+    is_number(wrong, 0, "%s: every client gets all its replies in order", name);
     if (ending != BY_CLIENTS)
         ok(is_closed(stopper), "%s: an idle client is closed", name);
-    ended_well(ending == BY_CLIENTS ? server_stop(&s) : end_of(&s), &s, name);
+    check_end(ending == BY_CLIENTS ? server_stop(&s) : end_of(&s), &s, name);
     close_all(fds, CLIENTS);
     close(stopper);
     buf_release(&request);
     buf_release(&wanted);
 }
 
-// Clients that the signal meets on their way in are either served or closed.
-static void check_stop_while_coming(void)
+// Clients that connect while the server gets SIGTERM are either served or closed.
+static void check_stop_while_connecting(void)
 {
     enum { CLIENTS = 90, ROUNDS = 5 };
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -447,7 +455,7 @@ static void check_stop_while_coming(void)
         for (unsigned i = 0; i < CLIENTS; i++) {
             fds[i] = connect_by(&s, i % 2 == 0);
             send_all(fds[i], SPAN("PING\r\n"));
-            if (round > 0 && i == CLIENTS - round) // some come before the signal is seen
+            if (round > 0 && i == CLIENTS - round) // some clients connect after the signal was sent
                 kill(s.pid, SIGTERM);
         }
         kill(s.pid, SIGTERM);
@@ -459,15 +467,16 @@ static void check_stop_while_coming(void)
             refused += closed && got.len == 0;
             buf_release(&got);
         }
-        is_number(served + refused, CLIENTS, "a stop while clients come: %u served, %u refused",
+        is_number(served + refused, CLIENTS, "SIGTERM while clients connect: %u served, %u closed",
                   served, refused);
-        ended_well(end_of(&s), &s, "a stop while clients come");
+        check_end(end_of(&s), &s, "SIGTERM while clients connect");
         close_all(fds, CLIENTS);
     }
 }
 
-// Those that are accepted and still on their way to a loop, because it is held up, are served.
-static void check_stop_on_the_way(void)
+// Clients that are accepted, but wait in the mailbox of a blocked loop when the server gets
+// SIGTERM, are served.
+static void check_stop_in_mailbox(void)
 {
     enum { CLIENTS = 12 };
     int fds[CLIENTS];
@@ -485,21 +494,21 @@ static void check_stop_on_the_way(void)
     }
     settle_server(&s);
     kill(s.pid, SIGTERM);
-    answers(second, SPAN(""), SPAN("+OK\r\n"), "a loop that was held up goes on");
+    answers(second, SPAN(""), SPAN("+OK\r\n"), "the blocked loop goes on");
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct buf got = {0};
         served += receive_to_end(fds[i], &got) && span_equal(buf_span(&got), SPAN("+PONG\r\n"));
         buf_release(&got);
     }
-    is_number(served, CLIENTS, "and serves those that came meanwhile before it stops");
-    ended_well(end_of(&s), &s, "a stop behind clients on their way");
+    is_number(served, CLIENTS, "it serves the waiting clients before it stops");
+    check_end(end_of(&s), &s, "SIGTERM while clients wait in a mailbox");
     close_all(fds, CLIENTS);
     close(first);
     close(second);
 }
 
-// A loop that is held up holds up its own clients, and not the end.
-static void check_held_up(void)
+// A blocked loop delays its own clients, but not the other loops, and not the end of the server.
+static void check_blocked_loop(void)
 {
     struct server_process s =
         server_start(data, WORDS("--threads", "4", "--enable-debug-command", "yes"));
@@ -509,27 +518,31 @@ static void check_held_up(void)
     settle_server(&s);
     send_all(second, SPAN("DEBUG SLEEP 3600\r\n"));
     settle_server(&s);
-    for (unsigned i = 0; i < 9; i++) { // more than loops: some of them come to the one that sleeps
+    for (unsigned i = 0; i < 9;
+         i++) { // more clients than loops, so some are given to the blocked loop
         int fd = connect_tcp(s.port);
         send_all(fd, SPAN("GET " KEY "\r\n"));
         close(fd);
     }
-    answers(first, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "another loop serves");
-    answers(third, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"), "and another");
+    answers(first, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"),
+            "a client of the first loop is served");
+    answers(third, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n"),
+            "a client of the third loop is served");
     kill(s.pid, SIGTERM);
     ok(is_closed(first) && is_closed(third), "SIGTERM closes their clients");
     kill(s.pid, SIGINT);
-    ended_well(end_of(&s), &s, "a SIGINT behind it ends the server in spite of DEBUG SLEEP");
+    check_end(end_of(&s), &s, "a SIGINT after SIGTERM ends the server in spite of DEBUG SLEEP");
     close(first);
     close(second);
     close(third);
 }
 
+// The system refuses to start a thread.
 static void check_no_thread(void)
 {
     struct buf out = {0};
     struct buf err = {0};
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); // which is not to be had under strace
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); // leaks cannot be detected under strace
     const char *const argv[] = {"strace",
                                 "-f",
                                 "-o",
@@ -549,28 +562,28 @@ static void check_no_thread(void)
                                 "--index",
                                 "none",
                                 NULL};
-    is_number(run_program(argv, &out, &err), 1, "no thread to be had: exit code");
+    is_number(run_program(argv, &out, &err), 1, "no thread can be started: exit code");
     unsetenv("ASAN_OPTIONS");
-    is_bytes(buf_span(&out), SPAN(""), "it is never ready");
+    is_bytes(buf_span(&out), SPAN(""), "no thread can be started: no ready line");
     buf_append(&err, SPAN("\0"));
-    // The thread sanitizer has a thread of its own, so the second to be started may be either.
+    // The thread sanitizer starts a thread too, so the one that fails has one of two numbers.
     const char *rest = strstr(err.ptr, " of 4: ");
     ok(strncmp(err.ptr, "stele-server: cannot start thread ", 34) == 0 && rest != NULL,
-       "it says which");
-    is_text(rest, " of 4: Resource temporarily unavailable\n", "and why");
+       "the message has the number of the thread");
+    is_text(rest, " of 4: Resource temporarily unavailable\n", "the message has the reason");
     buf_release(&out);
     buf_release(&err);
 }
 
-// ---- coming and going ---------------------------------------------------------------------------
+// ---- clients that connect and disconnect --------------------------------------------------------
 
-enum { COMERS = 4, VISITS = 150 };
+enum { VISITORS = 4, VISITS = 150 };
 
-struct comer {
+struct visitor {
     const struct server_process *server;
     pthread_t thread;
     unsigned number;
-    unsigned completed; // with all replies right
+    unsigned completed; // visits with all replies right
     unsigned wrong;
 };
 
@@ -578,8 +591,8 @@ static const char visit_request[] =
     "GET " KEY "\r\nMGET " KEY " " ABSENT_KEY " " LONG_KEY "\r\nGET " ABSENT_KEY
     "\r\nDBSIZE\r\nEXISTS " KEY " " KEY "\r\nINFO all\r\nnone\r\nQUIT\r\n";
 
-// One connection: some leave before they have read anything, the others compare what comes.
-static void visit(struct comer *c, unsigned round)
+// One connection. In some rounds it closes before reading; in the others it compares the replies.
+static void visit(struct visitor *c, unsigned round)
 {
     struct buf got = {0};
     int fd = connect_by(c->server, (round + c->number) % 2 == 0);
@@ -601,9 +614,9 @@ static void visit(struct comer *c, unsigned round)
     buf_release(&got);
 }
 
-static void *come_and_go(void *argument)
+static void *visit_often(void *argument)
 {
-    struct comer *c = argument;
+    struct visitor *c = argument;
     for (unsigned round = 0; round < VISITS; round++)
         visit(c, round);
     return NULL;
@@ -611,7 +624,7 @@ static void *come_and_go(void *argument)
 
 static void check_reconnects(void)
 {
-    struct comer comers[COMERS];
+    struct visitor visitors[VISITORS];
     struct server_process s = server_start(data, WORDS("--threads", "4"));
     int lasting[8];
     unsigned completed = 0;
@@ -620,9 +633,10 @@ static void check_reconnects(void)
     struct buf wanted = {0};
     for (unsigned i = 0; i < 8; i++)
         lasting[i] = connect_tcp(s.port);
-    for (unsigned i = 0; i < COMERS; i++) {
-        comers[i] = (struct comer){.server = &s, .number = i};
-        require(pthread_create(&comers[i].thread, NULL, come_and_go, &comers[i]) == 0, "no thread");
+    for (unsigned i = 0; i < VISITORS; i++) {
+        visitors[i] = (struct visitor){.server = &s, .number = i};
+        require(pthread_create(&visitors[i].thread, NULL, visit_often, &visitors[i]) == 0,
+                "no thread");
     }
     for (unsigned round = 0; round < 40; round++) {
         numbered_pipeline(round, 150, &request, &wanted);
@@ -635,20 +649,21 @@ static void check_reconnects(void)
             buf_release(&got);
         }
     }
-    for (unsigned i = 0; i < COMERS; i++) {
-        pthread_join(comers[i].thread, NULL);
-        completed += comers[i].completed;
-        wrong += comers[i].wrong;
+    for (unsigned i = 0; i < VISITORS; i++) {
+        pthread_join(visitors[i].thread, NULL);
+        completed += visitors[i].completed;
+        wrong += visitors[i].wrong;
     }
-    is_number(wrong, 0, "clients that come and go: no reply is wrong");
-    is_number(completed, COMERS * VISITS * 4 / 5, "and none is missing");
-    is_number(info(lasting[0], "total_connections_received:"), 8 + COMERS * VISITS,
+    is_number(wrong, 0, "clients that connect and disconnect: no reply is wrong");
+    is_number(completed, VISITORS * VISITS * 4 / 5,
+              "clients that connect and disconnect: no reply is missing");
+    is_number(info(lasting[0], "total_connections_received:"), 8 + VISITORS * VISITS,
               "every connection is counted");
     settle_server(&s);
-    is_number(info(lasting[0], "connected_clients:"), 8, "all have left");
+    is_number(info(lasting[0], "connected_clients:"), 8, "all of them have disconnected");
     for (unsigned i = 0; i < 8; i++)
         send_all(lasting[i], buf_span(&request));
-    ended_well(server_stop(&s), &s, "coming and going");
+    check_end(server_stop(&s), &s, "clients that connect and disconnect");
     close_all(lasting, 8);
     buf_release(&request);
     buf_release(&wanted);
@@ -658,7 +673,7 @@ int main(void)
 {
     write_data();
     signal(SIGPIPE, SIG_IGN);
-    alarm(PATIENCE_SECONDS); // a server that does not end fails the test instead of holding it
+    alarm(PATIENCE_SECONDS); // a server that does not end then fails the test
     check_spread(1);
     check_spread(2);
     check_spread(8);
@@ -670,9 +685,9 @@ int main(void)
     check_pipelines(BY_CLIENTS, "half-closed");
     check_pipelines(BY_SIGTERM, "SIGTERM");
     check_pipelines(BY_SHUTDOWN, "SHUTDOWN");
-    check_stop_while_coming();
-    check_stop_on_the_way();
-    check_held_up();
+    check_stop_while_connecting();
+    check_stop_in_mailbox();
+    check_blocked_loop();
     check_no_thread();
     check_reconnects();
     return done_testing();
