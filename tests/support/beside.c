@@ -1,3 +1,4 @@
+// Sends PING from a thread, and notes the waits in a histogram and the longest wait of each span.
 #include "support/beside.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+// Each process runs an endless loop.
 #include "support/busy.h"
 
 #include <signal.h>

@@ -1,12 +1,11 @@
-// Programs that keep processors busy, of which the server knows nothing.
+// Processes that keep processors busy, like other programs on the server's machine.
 #ifndef STELE_SUPPORT_BUSY_H
 #define STELE_SUPPORT_BUSY_H
 
-// Starts `count` of them, or as many as there is room for; they end with this process at the
-// latest.
+// Starts `count` processes, at most 64. The kernel kills them when this process ends.
 void busy_start(unsigned count);
 
-// Ends those that were started.
+// Kills the processes that were started.
 void busy_end(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Asking servers about themselves.
+// Requests whose replies are read line by line.
 #include "support/control.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Numbers that people type.
+// Numbers with a unit.
 #include "support/count.h"
 
 #include <ctype.h>

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Reads the whole of `text` as a decimal number that may end in k (thousands) or M (millions).
-// False, with `*count` untouched, for anything else and for what 64 bits cannot hold.
+// Reads all of `text` as a decimal number, which may end in k (thousands) or M (millions). Returns
+// false, with `*count` unchanged, for any other text and for a number that does not fit 64 bits.
 bool count_parse(const char *text, uint64_t *count);
 
 #endif

@@ -1,4 +1,4 @@
-// Many clients of one server, and what it counts of them.
+// Many clients of one server, and the server's counters of them.
 #ifndef STELE_TESTS_CROWD_H
 #define STELE_TESTS_CROWD_H
 
@@ -6,21 +6,22 @@
 
 #include "base/bytes.h"
 
-// Raises the limit of open files, which a server that is started then inherits; how many clients,
-// of `wanted`, it leaves room for beside `spare` descriptors.
+// Raises the limit of open files as far as possible. A server that is started afterwards inherits
+// the limit. Returns how many clients the limit allows beside `spare` other descriptors: `wanted`,
+// or fewer with a remark.
 unsigned crowd_allowed(unsigned wanted, unsigned spare);
 
-// As connect_tcp, from the address of this machine that is the client's turn, so that local ports
-// do not run short. Ends the test when it fails.
+// Connects client `number` to the port and returns the socket. Every 5,000 clients use another
+// local address, because one address does not have enough ports. Ends the test on failure.
 int crowd_connect(unsigned number, int port);
 
-// A round trip: sends `request`, receives as much as is wanted and compares.
+// Sends `request`, receives a reply of `wanted.len` bytes, and returns whether it equals `wanted`.
 bool crowd_converses(int fd, struct span request, struct span wanted);
 
-// The number of a field of INFO, asked over `fd`; -1 when it is not there.
+// Sends INFO over `fd` and returns the number in a field, or -1 when the field is missing.
 long long crowd_info(int fd, const char *field);
 
-// Asks until the field has that number, 20 s at most: a test point.
+// A test point: sends INFO until the field has the number `wanted`, for at most 20 s.
 bool crowd_await_info(int fd, const char *field, long long wanted, const char *name);
 
 #endif

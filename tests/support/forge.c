@@ -1,4 +1,4 @@
-// Sealing forged index files.
+// Computes the checksums of an index file that a test has changed.
 #include "support/forge.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// A broken promise ends the process with SIGABRT, which is what a fuzzer looks for.
+// A failed check ends the process with SIGABRT, which a fuzzer notices.
 #include "support/fuzz.h"
 
 #include <stdio.h>

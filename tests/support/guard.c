@@ -1,4 +1,4 @@
-// Guard pages by mprotect.
+// Protects the guard page with mprotect.
 #include "support/guard.h"
 
 #include <sys/mman.h>

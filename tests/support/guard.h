@@ -1,4 +1,5 @@
-// Memory that ends at a page nobody may touch: reading one byte too far is a crash, not luck.
+// Memory that is followed by a page which nobody may touch. So code that reads one byte too many
+// always crashes.
 #ifndef STELE_TESTS_GUARD_H
 #define STELE_TESTS_GUARD_H
 
@@ -9,7 +10,7 @@ struct guard {
     size_t mapped;
 };
 
-// A copy of `content` whose last byte is the last before the guard page. Writable.
+// Returns a writable copy of `content`. Its last byte is the last one before the guard page.
 struct bytes guard_copy(struct guard *g, struct span content);
 
 // Frees the copy. A zeroed guard is accepted.

@@ -1,4 +1,5 @@
-// A slot is a value's highest bit and the HISTOGRAM_BITS below it; smaller values have a slot each.
+// The highest bit of a value and the HISTOGRAM_BITS bits below it choose its slot. A value of fewer
+// bits has a slot of its own.
 #include "support/histogram.h"
 
 static unsigned slot_of(uint64_t value)

@@ -1,4 +1,5 @@
-// The key sets. Versions and variants are not set where they would make a set kinder.
+// The key sets. The version and variant bits of a UUID are set only where that does not make
+// a set easier.
 #include "support/keysets.h"
 #include "data/uuid_text.h"
 
@@ -76,7 +77,7 @@ static struct uuid shift_right(struct uuid id, unsigned by)
     return (struct uuid){id.hi >> by, id.lo >> by | id.hi << (64 - by)};
 }
 
-// i leading zeros, a one, and random bits behind.
+// i leading zeros, then a one, then random bits.
 static struct uuid geometric_comb(struct random *r, size_t i, size_t count)
 {
     (void)count;
@@ -84,8 +85,9 @@ static struct uuid geometric_comb(struct random *r, size_t i, size_t count)
     return shift_right(id, (unsigned)(i % 128));
 }
 
-// Half of the keys anywhere, half of the rest in the first 2^-6 of the key space, half of what
-// then is left in the first 2^-12 …: each part is 32 times as dense as the one around it.
+// Half of the keys are anywhere. Half of the others are in the first 2^-6 of the key space, half
+// of the remaining ones in the first 2^-12, and so on. So each part is 32 times as dense as the
+// part around it.
 static struct uuid nested_halves(struct random *r, size_t i, size_t count)
 {
     (void)i;

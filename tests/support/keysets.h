@@ -1,4 +1,5 @@
-// The key sets that every test and benchmark of the index runs: friendly and hostile ones.
+// Key sets for tests and benchmarks of the index. Some are usual, others are chosen to be hard for
+// a radix trie.
 #ifndef STELE_TESTS_KEYSETS_H
 #define STELE_TESTS_KEYSETS_H
 
@@ -8,26 +9,26 @@
 
 struct keyset {
     const char *name;
-    size_t limit; // most keys it has; 0: as many as asked for
-    // The i-th of `count` keys; sets that repeat themselves are shorter after removing duplicates.
+    size_t limit; // most keys that the set has; 0: no limit
+    // Returns the i-th of `count` keys. In some sets keys repeat.
     struct uuid (*key)(struct random *r, size_t i, size_t count);
 };
 
 extern const struct keyset keysets[];
 extern const unsigned keyset_count;
 
-// Writes `count` keys of the set (its limit if that is less) to `keys`; how many. In no order, and
-// possibly with duplicates.
+// Writes `count` keys of the set to `keys`, or fewer if its limit is less, and returns their
+// number. The keys are in random order, and may repeat.
 size_t keyset_fill(const struct keyset *set, struct random *r, struct uuid *keys, size_t count);
 
-// Sorts and removes duplicates; how many are left.
+// Sorts the keys, removes duplicates, and returns how many are left.
 size_t keys_sort(struct uuid *keys, size_t count);
 
-// Exchanges the keys into a random order.
+// Puts the keys into a random order.
 void keys_shuffle(struct random *r, struct uuid *keys, size_t count);
 
-// Appends a data file's lines for the keys, the i-th with a random value of 0 to `value_max` bytes
-// (any byte but the newline).
+// Appends a line of a data file for each key, with a random value of 0 to `value_max` bytes (any
+// bytes except the newline).
 void keys_write_lines(struct random *r, const struct uuid *keys, size_t count, size_t value_max,
                       struct buf *to);
 

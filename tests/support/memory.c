@@ -1,4 +1,4 @@
-// Measuring servers.
+// Measures memory by RssAnon of /proc/PID/status.
 #include "support/memory.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// Starting and asking programs under test.
+// Starts programs under test and exchanges bytes with them.
 #include "support/server.h"
 
 #include <arpa/inet.h>
@@ -25,7 +25,8 @@ enum { PATIENCE_SECONDS = 60, READ_TIMEOUT_SECONDS = 20, WORDS_MAX = 40 };
 
 static char folder[64];
 
-// Formatted text that stays until the test ends, reachable, so that it is no leak.
+// Returns formatted text that is valid until the test ends. A static array points to it, so that
+// the leak checker does not report it.
 static const char *kept_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static const char *kept_text(const char *format, ...)
 {
@@ -99,7 +100,7 @@ static int exit_code(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-// Reads a line from `fd` within the patience of a test. False at the end of file before one.
+// Reads a line from `fd`. Returns false at the end of the file, or when no line comes within 60 s.
 static bool read_line(int fd, char *line, size_t size)
 {
     size_t len = 0;
@@ -142,7 +143,7 @@ struct server_process server_start_program(const char *program_path, const char 
     s.pid = fork();
     require(s.pid >= 0, "cannot fork");
     if (s.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that bails out leaves no server behind
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // so that the server ends when the test fails
         int log = open(s.log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(pipes[1], STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
@@ -171,7 +172,7 @@ int server_stop(struct server_process *s)
     int status = 0;
     pid_t ended = 0;
     kill(s->pid, SIGTERM);
-    // A server that does not stop fails the test instead of holding it.
+    // If the server does not stop, the test fails instead of waiting for ever.
     for (int waits = 0; ended == 0 && waits < PATIENCE_SECONDS * 100; waits++) {
         ended = waitpid(s->pid, &status, WNOHANG);
         if (ended == 0)
@@ -194,11 +195,11 @@ static bool is_asleep(pid_t pid, const char *thread)
     snprintf(stat_path, sizeof stat_path, "/proc/%d/task/%s/stat", (int)pid, thread);
     FILE *status = fopen(stat_path, "r");
     if (status == NULL)
-        return true; // it has ended
-    bool told = fgets(line, sizeof line, status) != NULL;
+        return true; // the thread has ended
+    bool has_line = fgets(line, sizeof line, status) != NULL;
     fclose(status);
-    const char *state = strrchr(line, ')'); // behind the name
-    return !told || (state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'Z'));
+    const char *state = strrchr(line, ')'); // the state follows the thread's name
+    return !has_line || (state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'Z'));
 }
 
 static bool all_asleep(pid_t pid)
@@ -208,7 +209,7 @@ static bool all_asleep(pid_t pid)
     struct dirent *entry;
     snprintf(threads_path, sizeof threads_path, "/proc/%d/task", (int)pid);
     snprintf(first, sizeof first, "%d", (int)pid);
-    // The main thread first: it gives work to the others, and they give none to it.
+    // The main thread first, because it gives work to the other threads, but they give none to it.
     bool asleep = is_asleep(pid, first);
     DIR *threads = opendir(threads_path);
     require(threads != NULL, "the server is gone");
@@ -221,8 +222,9 @@ static bool all_asleep(pid_t pid)
 
 void settle_server(const struct server_process *s)
 {
-    // Five times in a row, 2 ms apart: a thread may sleep for a moment where it waits for memory or
-    // the log, and the publisher and its helpers wake each other, so one look may miss both.
+    // Looks until all threads sleep five times in a row, 2 ms apart. One look is not enough: a
+    // thread may sleep for a moment while it waits for memory or the log. And the publisher and its
+    // helpers wake each other, so a look may find each of them asleep in turn.
     unsigned asleep = 0;
     for (unsigned looks = 0; asleep < 5; looks++) {
         require(looks < PATIENCE_SECONDS * 500, "the server does not come to rest");
@@ -290,7 +292,8 @@ int connect_tcp(int port)
                      sizeof address);
 }
 
-// Its segments are small too: TCP would hold back one larger than the room for 200 ms.
+// TCP segments must be small too: TCP delays a segment that is larger than the receive
+// buffer by 200 ms.
 int connect_narrow(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

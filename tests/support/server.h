@@ -1,5 +1,7 @@
-// A real server for a test: started on a port the system chooses, waited for by its ready line,
-// stopped by the one who started it.
+// Servers and other programs that a test runs, connections to them, and files of the test.
+//
+// A server listens on a port that the system chooses. The test waits for its ready line, and stops
+// it at the end.
 #ifndef STELE_TESTS_SERVER_H
 #define STELE_TESTS_SERVER_H
 
@@ -8,64 +10,71 @@
 
 #include "base/bytes.h"
 
-// "$STELE_BUILD/stele-server" and "$STELE_BUILD/stele": the flavour under test.
+// The paths "$STELE_BUILD/stele-server" and "$STELE_BUILD/stele". STELE_BUILD names the flavour
+// under test; the default is build/release.
 const char *server_program(void);
 const char *tool_program(void);
 
 struct server_process {
     pid_t pid;
-    int port;           // 0 when it serves no TCP
-    char ready[512];    // its ready line, without the newline
-    char log_path[128]; // its standard error, in the test's own folder
+    int port;           // TCP port; 0 when the server has none
+    char ready[512];    // ready line, without its newline
+    char log_path[128]; // file in the test's folder that receives the standard error
 };
 
-// Starts it on `data_file` with `--port 0`, `--threads $STELE_TEST_THREADS` (the server's default
-// when that is not set) and the further words of `options` (a NULL-terminated list, or NULL), which
-// may say otherwise, and waits for the ready line. Ends the test when it does not come.
+// Starts the server on `data_file` and waits for its ready line. Its options are `--port 0`,
+// `--threads $STELE_TEST_THREADS` if that variable is set, and then the words of `options`, a
+// NULL-terminated list, or NULL. Ends the test when there is no ready line.
 struct server_process server_start(const char *data_file, const char *const *options);
 
-// The same with another program that takes the same words.
+// As server_start, with another program that accepts the same options.
 struct server_process server_start_program(const char *program, const char *data_file,
                                            const char *const *options);
 
-// SIGTERM, then waits; the exit code, or 1000 + the signal that ended it.
+// Sends SIGTERM and waits for the end of the server. Returns its exit code, or 1000 plus the number
+// of the signal that killed it.
 int server_stop(struct server_process *s);
 
-// Returns when the server has handled all that had been sent to it, in all its loops, as far as it
-// can: all its threads sleep. Ends the test when they do not come to.
+// Waits until all threads of the server sleep. Then the server has handled everything that was sent
+// to it, as far as it can. Ends the test when that does not happen.
 void settle_server(const struct server_process *s);
 
-// Runs a program to its end (`argv` NULL-terminated) with what it prints in `*out` and `*err`,
-// which the caller releases; the exit code, or 1000 + the signal.
+// Runs a program to its end. `argv` is NULL-terminated. Appends what the program prints to `*out`
+// and `*err`, which the caller releases. Returns its exit code, or 1000 plus the number of the
+// signal that killed it.
 int run_program(const char *const *argv, struct buf *out, struct buf *err);
 
-// A connected TCP socket on 127.0.0.1, or a unix one; blocking, with a 20 s timeout on reads.
+// These return a socket that is connected to 127.0.0.1 or to a unix socket. It is blocking, and
+// reads have a timeout of 20 s.
 int connect_tcp(int port);
 int connect_unix(const char *path);
 
-// The same over TCP for a socket that has room for little, so that the server's writes are cut
-// anywhere.
+// As connect_tcp, with a socket that has a small receive buffer. So the server's writes are cut
+// at any place.
 int connect_narrow(int port);
 
-// Sends all of `bytes`. False when the peer is gone.
+// Sends all of `bytes`. Returns false when the peer is gone.
 bool send_all(int fd, struct span bytes);
 
-// Receives `count` bytes behind what `to` holds. False when the peer closes or the timeout is over.
+// Receives `count` bytes and appends them to `to`. Returns false when the peer closes, or at
+// the timeout.
 bool receive(int fd, struct buf *to, size_t count);
 
-// Receives until the peer closes. False on a timeout or error other than a reset.
+// Receives until the peer closes or resets the connection. Returns false at the timeout and on
+// other errors.
 bool receive_to_end(int fd, struct buf *to);
 
-// A folder of the test's own, removed with its content when the test ends.
+// Returns the test's own folder. It is removed with its content when the test ends.
 const char *test_folder(void);
 
-// "FOLDER/name" in memory that stays; several may be had.
+// Returns "FOLDER/name", a path in the test's folder. The text is valid until the test ends.
 const char *test_path(const char *name);
 
-// Writes a file there and returns its path.
+// Writes a file in the test's folder and returns its path.
 const char *test_file(const char *name, struct span content);
 
-// A field of /proc/PID/status or smaps_rollup in bytes ("RssAnon", "VmRSS"); -1 when absent.
+// Returns a field of /proc/PID/status or /proc/PID/smaps_rollup, such as "RssAnon", in bytes.
+// Returns -1 when it is missing.
 long long process_field(pid_t pid, const char *file, const char *field);
 
 #endif

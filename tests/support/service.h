@@ -1,4 +1,4 @@
-// The settings that a service of a test has, where the test does not say otherwise.
+// The settings of a service in unit tests.
 #ifndef STELE_TESTS_SERVICE_H
 #define STELE_TESTS_SERVICE_H
 

@@ -1,4 +1,4 @@
-// Keys are a mix of seed and number, values its text.
+// A record's key is computed from the seed and the record's number. Its value is these two as text.
 #include "support/table.h"
 #include "data/uuid_text.h"
 
@@ -53,14 +53,14 @@ static bool has_value(const struct table *t, size_t i, struct span value)
     return value.ptr != NULL && span_equal(value, span_of(wanted, TABLE_VALUE));
 }
 
-// Of many records each so manieth is asked for.
+// Returns the distance of the records that are looked up, so that there are at most 10,000.
 static size_t step(const struct table *t)
 {
     enum { ASKED = 10000 };
     return t->count / ASKED + 1;
 }
 
-static bool orders(const struct table *t, const struct dataset *d)
+static bool is_in_order(const struct table *t, const struct dataset *d)
 {
     struct uuid last = {0, 0};
     for (uint64_t rank = 0; rank < t->count; rank += step(t)) {
@@ -112,7 +112,7 @@ bool table_is_served(const struct table *t, const struct dataset *d)
             return false;
         }
     }
-    return orders(t, d);
+    return is_in_order(t, d);
 }
 
 bool table_is_not_mistaken(const struct table *t, const struct dataset *d)
@@ -161,7 +161,7 @@ bool notices_have(const struct notices *n, const char *part)
     for (size_t i = 0; i + len <= n->text.len; i++)
         if (memcmp(n->text.ptr + i, part, len) == 0)
             return true;
-    diag("'%s' is not in what was said: %.*s", part, (int)n->text.len,
+    diag("'%s' is not in the notices: %.*s", part, (int)n->text.len,
          n->text.ptr != NULL ? n->text.ptr : "");
     return false;
 }

@@ -1,5 +1,6 @@
-// A table for tests of the index file: records that follow from a seed, so that what a dataset
-// answers can be compared whole, and the notices a dataset gives while it opens and settles.
+// Data for tests of the index file. A table is a set of records that are computed from a seed, so
+// that all answers of a dataset can be compared with it. Also collects the notices of a dataset
+// while it is opened and finished.
 #ifndef STELE_TESTS_TABLE_H
 #define STELE_TESTS_TABLE_H
 
@@ -8,10 +9,10 @@
 #include "data/uuid_text.h"
 #include "support/tap.h"
 
-// All lines are of the same length, so all tables of one count are, too.
+// All lines have the same length. So tables with the same count are data files of the same length.
 struct table {
     uint64_t seed;
-    size_t count; // of keys
+    size_t count; // number of records
 };
 
 struct uuid table_key(const struct table *t, size_t i);
@@ -19,31 +20,33 @@ struct uuid table_key(const struct table *t, size_t i);
 enum { TABLE_VALUE = 12, TABLE_LINE = UUID_TEXT_LEN + 1 + TABLE_VALUE + 1 }; // bytes
 void table_value(const struct table *t, size_t i, char value[TABLE_VALUE + 1]);
 
-// Appends the lines.
+// Appends the table's lines.
 void table_append(const struct table *t, struct buf *to);
 
-// Writes them as a file in the test's folder; its path.
+// Writes the table's lines to a file in the test's folder and returns its path.
 const char *table_file(const struct table *t, const char *name);
 
-// Whether `d` answers for every key of the table its value, by all ways of asking, has no other
-// keys and counts right; of a large table 10,000 records are asked for, spread over it. Remarks the
-// first thing that is wrong.
+// Whether `d` has exactly the table's keys, and returns the right value for each, by every kind
+// of lookup. Of a large table only 10,000 records are looked up, spread over it. Prints the
+// first difference.
 bool table_is_served(const struct table *t, const struct dataset *d);
 
-// The same for what must hold of any index, however wrong: each key has its value or none.
+// Whether `d` returns, for each key, the right value or none. That must hold even for an index that
+// is wrong. Prints the first difference.
 bool table_is_not_mistaken(const struct table *t, const struct dataset *d);
 
-// What a dataset said: a line each, a warning with "# " before it.
+// The notices of a dataset: one line for each, with "# " before a warning.
 struct notices {
     struct buf text;
     unsigned count;
     unsigned warnings;
 };
 void notices_add(void *context, bool warning, const char *text);
-void notices_clear(struct notices *n); // frees, too
+void notices_clear(struct notices *n); // frees the text
+// Whether `part` occurs in the notices. If not, prints them.
 bool notices_have(const struct notices *n, const char *part);
 
-// A dataset with what it said and, when it could not be opened, why.
+// A dataset with its notices. When it could not be opened, `dataset` is NULL and `error` says why.
 struct opened {
     struct dataset *dataset;
     struct dataset_report report;
@@ -51,27 +54,28 @@ struct opened {
     struct notices notices;
 };
 
-// Opens `path` in that way with the index file at `index_path` (NULL: beside it). The result is
-// not moved: the dataset points to it. Malformed lines are refused.
+// Opens the data file `path` with the index file `index_path` (NULL: beside it). `*o` must not be
+// moved, because the dataset points to it. Malformed lines are refused.
 void opened_init(struct opened *o, const char *path, enum dataset_index index,
                  const char *index_path);
 void opened_with(struct opened *o, const char *path, const struct dataset_settings *settings);
 void opened_close(struct opened *o);
 
-// Opens for writing, settles and closes: the index file at `index_path` (NULL: beside it) is then
-// proven, all of it written. A test point when not.
+// Writes the index file of `path` at `index_path` (NULL: beside it): opens the dataset, finishes
+// and closes it. A failed test point if the file was not written.
 void index_written(const char *path, const char *index_path);
 
-// The same data has been found at the same place in the same state: nothing is left to be settled.
+// Whether the index file is proven to belong to the data, so that dataset_finish has nothing to do.
 bool is_proven(const struct dataset *d);
 
 bool file_exists(const char *path);
 
-// How many files a writer of the index file at `path` has beside it, or has left: its lock and
-// temporary files.
+// Returns the number of files that writers of the index file `path` have beside it: lock and
+// temporary files, also those left over.
 unsigned files_beside(const char *path);
 
-// Overwrites the bytes from `at` on, or cuts or extends the file. Ends the test when it cannot.
+// These overwrite bytes of a file from offset `at` on, and set its length. They end the
+// test on failure.
 void file_patch(const char *path, size_t at, struct span bytes);
 void file_resize(const char *path, size_t len);
 

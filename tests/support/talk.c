@@ -1,4 +1,4 @@
-// Raw conversations.
+// Requests and replies over raw sockets.
 #include "support/talk.h"
 
 #include <stdarg.h>

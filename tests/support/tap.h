@@ -1,4 +1,4 @@
-// Test Anything Protocol, as much as a test needs: `prove` reads it.
+// The output of tests in the Test Anything Protocol, which `prove` reads.
 #ifndef STELE_TESTS_TAP_H
 #define STELE_TESTS_TAP_H
 
@@ -7,11 +7,11 @@
 
 #include "base/bytes.h"
 
-// One test point: "ok N - …" or "not ok N - …", the name formatted. Gives `passed` back.
+// A test point: prints "ok N - NAME" or "not ok N - NAME", with a formatted name. Returns `passed`.
 bool ok(bool passed, const char *name, ...) __attribute__((format(printf, 2, 3)));
 
-// A test point that shows both numbers, or both strings with unprintable bytes escaped, when they
-// differ. Long strings are shown from shortly before the first difference.
+// Test points that compare two values, and print both when they differ. Strings are printed with
+// unprintable bytes escaped, long ones from shortly before the first difference on.
 bool is_number(int64_t got, int64_t wanted, const char *name, ...)
     __attribute__((format(printf, 3, 4)));
 bool is_bytes(struct span got, struct span wanted, const char *name, ...)
@@ -19,22 +19,24 @@ bool is_bytes(struct span got, struct span wanted, const char *name, ...)
 bool is_text(const char *got, const char *wanted, const char *name, ...)
     __attribute__((format(printf, 3, 4)));
 
-// A remark, shown by `prove -v` and after failures.
+// Prints a remark. `prove -v` shows it.
 void diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// Ends the test: prints the plan; the exit code for main.
+// Ends the test: prints the number of test points and returns the exit code for main.
 int done_testing(void);
 
-// Ends the whole test at once when `good` is false: for what makes going on useless.
+// Ends the whole test at once, with a message, when `good` is false. For failures after which the
+// test cannot go on.
 void require(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Random numbers that a printed seed repeats (splitmix64, Steele, Lea & Flood 2014). The seed is
-// $STELE_SEED, or the clock.
+// Random numbers (splitmix64, Steele, Lea & Flood 2014). The seed is $STELE_SEED, or the time. It
+// is printed, so that a run can be repeated with the same numbers.
 struct random {
     uint64_t state;
 };
 struct random random_seeded(void); // prints the seed
 uint64_t random_next(struct random *r);
+// Returns a number less than `limit`.
 uint64_t random_below(struct random *r, uint64_t limit);
 
 #endif

@@ -1,5 +1,5 @@
-// The clients share one thread. Each has some requests on their way, and for each request the reply
-// from either file; what comes is compared byte by byte with both.
+// All clients run in one thread. For each request that a client has sent, it keeps the reply of
+// both files. The bytes that arrive are compared with both.
 #include "support/twins.h"
 
 #include <dirent.h>
@@ -17,17 +17,16 @@
 #include "support/talk.h"
 
 enum {
-    IN_FLIGHT_MAX = 16,
+    IN_FLIGHT_MAX = 16, // requests of a client that wait for their replies
     ASKERS_MAX = 512,
     PATIENCE_MS = 60000,
     MGET_MAX = 20,
-    MGET_LONG = 700, // keys: more than a turn of the server's, now and then
+    MGET_LONG = 700, // most keys of one MGET in ten; more than the server looks up in a turn
     EXEC_MAX = 6,
     SCAN_COUNT = 10,
     WRONG_SHOWN = 5,
     RECEIVED = 64 * 1024,
-    // Of a request in flight.
-    EITHER = 2,
+    EITHER = 2, // possible replies to a request, one from each file
 };
 
 // ---- the files ----------------------------------------------------------------------------------
@@ -59,7 +58,7 @@ static const char *write_file(unsigned which, unsigned keys)
     return path;
 }
 
-static void place(const struct twins *t)
+static void put_in_place(const struct twins *t)
 {
     const char *file = t->files[t->begun % 2];
     int made = t->by_link ? symlink(file, t->fresh) : link(file, t->fresh);
@@ -75,13 +74,13 @@ void twins_write(struct twins *t, unsigned keys, bool by_link)
     t->live = test_path("live.data");
     t->fresh = test_path("fresh.data");
     unlink(t->live);
-    place(t);
+    put_in_place(t);
 }
 
 void twins_replace(struct twins *t)
 {
     t->begun++;
-    place(t);
+    put_in_place(t);
 }
 
 void twins_acknowledge(struct twins *t)
@@ -89,34 +88,36 @@ void twins_acknowledge(struct twins *t)
     t->acknowledged = t->begun;
 }
 
-// ---- requests and what they may be answered -----------------------------------------------------
+// ---- requests and their possible replies --------------------------------------------------------
 
+// A request that waits for its reply.
 struct flight {
-    struct buf wanted[EITHER];
-    bool possible[EITHER];
-    unsigned from; // the least generation that may answer it
-    unsigned run;  // of askers_run, in which it was asked
+    struct buf wanted[EITHER]; // reply from each file
+    bool possible[EITHER];     // the bytes received so far agree with that reply
+    unsigned from;             // least generation that may answer the request
+    unsigned run;              // number of the askers_run that sent the request
 };
 
+// A client.
 struct asker {
     int fd;
     struct buf to_send;
-    size_t sent;
+    size_t sent; // bytes of `to_send` that were sent
     struct flight flights[IN_FLIGHT_MAX];
-    unsigned first;
-    unsigned count;
-    size_t heard;        // bytes of the first one's reply
-    unsigned generation; // the latest heard
-    unsigned fresh;      // replies to requests of this run
+    unsigned first;      // index of the oldest request in `flights`
+    unsigned count;      // number of requests in `flights`
+    size_t received;     // bytes received of the reply to the oldest request
+    unsigned generation; // latest generation that the client has received a reply from
+    unsigned fresh;      // number of replies to requests of this run
 };
 
 struct askers {
     const struct twins *twins;
     struct random *random;
-    unsigned count;
-    unsigned long replies;
-    unsigned wrong;
-    unsigned run;
+    unsigned count;        // number of clients
+    unsigned long replies; // number of replies since askers_replies
+    unsigned wrong;        // number of wrong replies
+    unsigned run;          // number of calls of askers_run
     struct asker each[ASKERS_MAX];
 };
 
@@ -193,7 +194,7 @@ static void ask_exec(struct askers *a, struct buf *to, struct flight *f)
         want_value(f, keys[k]);
 }
 
-// Its reply is the same from both.
+// The reply is the same from both files.
 static void ask_scan(struct askers *a, struct buf *to, struct flight *f)
 {
     char text[64];
@@ -233,11 +234,11 @@ static void ask(struct askers *a, struct asker *c)
 static void wrong(struct askers *a, const struct asker *c, const char *why)
 {
     if (a->wrong++ < WRONG_SHOWN)
-        diag("client %d: %s (heard generation %u, begun %u, acknowledged %u)", (int)(c - a->each),
-             why, c->generation, a->twins->begun, a->twins->acknowledged);
+        diag("client %d: %s (received generation %u, begun %u, acknowledged %u)",
+             (int)(c - a->each), why, c->generation, a->twins->begun, a->twins->acknowledged);
 }
 
-// The reply to the first request is complete.
+// Checks the generation of a reply that is complete.
 static void check_generation(struct askers *a, struct asker *c, const struct flight *f)
 {
     a->replies++;
@@ -248,41 +249,42 @@ static void check_generation(struct askers *a, struct asker *c, const struct fli
     unsigned least = f->from > c->generation ? f->from : c->generation;
     unsigned generation = least % 2 == which ? least : least + 1;
     if (generation > a->twins->begun)
-        wrong(a, c, "an old value behind a new one");
+        wrong(a, c, "an old value after a new one");
     else
         c->generation = generation;
 }
 
-static void hear(struct askers *a, struct asker *c, struct span bytes)
+// Compares received bytes with the replies that may come.
+static void check_bytes(struct askers *a, struct asker *c, struct span bytes)
 {
     while (bytes.len > 0) {
         struct flight *f = &c->flights[c->first];
         if (c->count == 0) {
-            wrong(a, c, "a reply that nobody has asked for");
+            wrong(a, c, "a reply without a request");
             return;
         }
         size_t some = 0;
         for (unsigned which = 0; which < EITHER; which++) {
             struct span wanted = buf_span(&f->wanted[which]);
-            size_t left = wanted.len - (c->heard < wanted.len ? c->heard : wanted.len);
+            size_t left = wanted.len - (c->received < wanted.len ? c->received : wanted.len);
             size_t len = left < bytes.len ? left : bytes.len;
             f->possible[which] = f->possible[which] && left > 0 &&
-                                 memcmp(wanted.ptr + c->heard, bytes.ptr, len) == 0;
+                                 memcmp(wanted.ptr + c->received, bytes.ptr, len) == 0;
             if (f->possible[which] && len > some)
                 some = len;
         }
         if (!f->possible[0] && !f->possible[1]) {
-            wrong(a, c, "a reply that is from neither");
+            wrong(a, c, "a reply that is from neither file");
             diag("%.*s", (int)(bytes.len < 60 ? bytes.len : 60), bytes.ptr);
-            require(false, "the rest cannot be told apart");
+            require(false, "the next replies cannot be found");
         }
-        c->heard += some;
+        c->received += some;
         bytes = span_of(bytes.ptr + some, bytes.len - some);
         unsigned which = f->possible[0] ? 0 : 1;
-        if (c->heard < f->wanted[which].len)
+        if (c->received < f->wanted[which].len)
             continue;
         check_generation(a, c, f);
-        c->heard = 0;
+        c->received = 0;
         c->first = (c->first + 1) % IN_FLIGHT_MAX;
         c->count--;
     }
@@ -313,11 +315,11 @@ static void turn(struct askers *a, struct asker *c, short events)
         require(got > 0 || (got < 0 && errno == EAGAIN), "a connection was closed: %s",
                 got < 0 ? strerror(errno) : "end");
         if (got > 0)
-            hear(a, c, span_of(received, (size_t)got));
+            check_bytes(a, c, span_of(received, (size_t)got));
     }
 }
 
-// One turn for all who can have one; whether `fd` can be read.
+// Sends and receives for all clients that can. Returns whether `fd` can be read.
 static bool poll_once(struct askers *a, int fd, bool ask_more)
 {
     struct pollfd waiting[ASKERS_MAX + 1];
@@ -329,7 +331,7 @@ static bool poll_once(struct askers *a, int fd, bool ask_more)
         waiting[i] = (struct pollfd){c->fd, (short)(POLLIN | out), 0};
     }
     waiting[a->count] = (struct pollfd){fd, POLLIN, 0};
-    require(poll(waiting, a->count + 1, PATIENCE_MS) > 0, "nothing comes any more");
+    require(poll(waiting, a->count + 1, PATIENCE_MS) > 0, "no reply comes any more");
     for (unsigned i = 0; i < a->count; i++)
         turn(a, &a->each[i], waiting[i].revents);
     return fd >= 0 && waiting[a->count].revents != 0;
@@ -406,7 +408,7 @@ void askers_free(struct askers *a)
     free(a);
 }
 
-// ---- what a server holds ------------------------------------------------------------------------
+// ---- resources of a server ----------------------------------------------------------------------
 
 struct holdings holdings_of(pid_t pid)
 {

@@ -1,8 +1,10 @@
-// Two data files with the same keys, in opposite orders and with different values, which take each
-// other's place under a server; and clients who ask for them without end. Each reply must be wholly
-// from one of the two, and none from the old one once its connection has heard the new one.
+// Two data files that replace each other while a server serves them, and clients that read them all
+// the time. The files have the same keys, in opposite orders and with different values. Each reply
+// must come from one file only. After a connection has received a reply from the new file, it must
+// receive none from the old one.
 //
-// Which one is served is told by generations: an even one is the first file, an odd one the second.
+// Each replacement begins a new generation. Even generations are the first file, odd
+// ones the second.
 #ifndef STELE_TESTS_TWINS_H
 #define STELE_TESTS_TWINS_H
 
@@ -12,55 +14,56 @@
 #include "support/tap.h"
 
 enum {
-    TWINS_LARGE_EACH = 500, // one key in so many has a value that is sent from the mapping
-    TWINS_LARGE = 20000,    // bytes of it
+    TWINS_LARGE_EACH = 500, // one key in 500 has a large value, which is sent from the mapping
+    TWINS_LARGE = 20000,    // bytes of a large value
 };
 
 struct twins {
     unsigned keys;
-    bool by_link;          // the name is a symbolic link to one of the files
-    const char *files[2];  // each keeps its own index when the name is a link
-    const char *live;      // the name that is served
-    const char *fresh;     // where its replacement is made
-    unsigned begun;        // generation whose publication has begun
-    unsigned acknowledged; // and that all loops serve
+    bool by_link;          // `live` is a symbolic link to one of the files, otherwise a hard link
+    const char *files[2];  // paths of the files
+    const char *live;      // path that the server serves
+    const char *fresh;     // path where the replacement of `live` is made before it is renamed
+    unsigned begun;        // last generation that was put in place
+    unsigned acknowledged; // last generation that all loops are known to serve
 };
 
-// Writes both and publishes generation 0.
+// Writes both files and puts generation 0 in place.
 void twins_write(struct twins *t, unsigned keys, bool by_link);
 
-// Puts the file of the next generation in the place of the present one.
+// Puts the file of the next generation in place.
 void twins_replace(struct twins *t);
 
-// All loops serve it: what is asked from here on must be answered from it.
+// Notes that all loops serve the last generation. Later requests must be answered from it.
 void twins_acknowledge(struct twins *t);
 
 struct askers;
 
-// `count` connections to 127.0.0.1, with a password unless it is NULL.
+// Opens `count` connections to 127.0.0.1, with a password unless it is NULL.
 struct askers *askers_new(const struct twins *t, int port, unsigned count, struct random *r,
                           const char *password);
 
-// Lets them ask, until `fd`, if it is not -1, can be read, and each of them has had `replies`
-// replies to what it has asked since the call. Ends the test when one stands still, or hears
-// bytes that are from neither file.
+// Sends requests and checks replies, until two conditions hold: `fd` can be read (unless it is -1),
+// and each client has received `replies` replies to requests that it has sent since this call. Ends
+// the test when no reply comes any more, or one comes from neither file.
 void askers_run(struct askers *a, int fd, unsigned replies);
 
-// Of all of them, since the last call: replies, and the first few wrong ones shown.
+// Returns the number of replies to all clients since the last call.
 unsigned long askers_replies(struct askers *a);
+// Returns the number of wrong replies so far. The first few have been printed.
 unsigned askers_wrong(const struct askers *a);
 
-// Lets them hear what they have asked for, and ask no more.
+// Receives the replies that are still to come, without sending new requests.
 void askers_rest(struct askers *a);
 
-// The same, and closes their connections.
+// Calls askers_rest, then closes the connections and frees the clients.
 void askers_free(struct askers *a);
 
-// What a server has open and mapped.
+// Resources of a server.
 struct holdings {
-    unsigned descriptors;
-    unsigned maps;      // of data files and indexes
-    long long resident; // bytes of its own memory
+    unsigned descriptors; // open descriptors
+    unsigned maps;        // mappings of data files and index files
+    long long resident;   // bytes of its own memory (RssAnon)
 };
 struct holdings holdings_of(pid_t pid);
 

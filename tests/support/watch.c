@@ -1,4 +1,4 @@
-// Watching programs by what they log.
+// Reads the logs of programs.
 #include "support/watch.h"
 
 #include <fcntl.h>
@@ -79,7 +79,7 @@ bool server_answers(int port, const struct table *t)
 
 pid_t spawn(const char *const *argv, const char *log_path)
 {
-    unlink(log_path); // what another has said there is not waited for
+    unlink(log_path); // removes the log of an earlier program
     fflush(stdout);
     pid_t pid = fork();
     require(pid >= 0, "cannot fork");

@@ -1,4 +1,4 @@
-// Programs that run beside the test, watched by what they log; several may start at once.
+// Programs that run beside the test, which reads what they log. Several may run at once.
 #ifndef STELE_TESTS_WATCH_H
 #define STELE_TESTS_WATCH_H
 
@@ -6,34 +6,35 @@
 
 #include "support/table.h"
 
-// A list of words for a program or a server's options.
+// A NULL-terminated list of words, for a command line or a server's options.
 #define WORDS(...)                                                                                 \
     (const char *const[])                                                                          \
     {                                                                                              \
         __VA_ARGS__, NULL                                                                          \
     }
 
-// Starts a program that is not waited for; both its outputs go to a new file at `log_path`.
+// Starts a program and returns at once. Both outputs of the program go to a new file at `log_path`.
 pid_t spawn(const char *const *argv, const char *log_path);
 
-// Waits for its end; the exit code, or 1000 + the signal.
+// Waits for the end of a program. Returns its exit code, or 1000 plus the number of the signal
+// that killed it.
 int end_of(pid_t pid);
 
-// Whether that text is in the log.
+// Whether the log has, or lacks, that text.
 bool log_has(const char *log_path, const char *text);
 bool log_lacks(const char *log_path, const char *text);
 
-// Waits until it is; ends the test when it does not come.
+// Waits until the log has that text. Ends the test if that takes more than 60 s.
 void log_await(const char *log_path, const char *text);
 
-// How many warnings a server has logged.
+// Returns the number of warnings in a server's log.
 unsigned log_warnings(const char *log_path);
 
-// The TCP port of the ready line in the log; 0 when there is none.
+// Returns the TCP port in the ready line of the log, or 0 when there is none.
 int port_in(const char *log_path);
 
-// Asks a server for some records of the table, and for their number, over a connection of its own:
-// whether all is answered right.
+// Whether a server answers GET of some records of the table, and DBSIZE, with the right replies.
+// Uses a connection of its own.
 bool server_answers(int port, const struct table *t);
 
 #endif
