@@ -60,10 +60,10 @@ static void check_commands(void)
             is_bytes(heard, span_text(NOAUTH), "%s", c->name);
         party_end(p);
     }
-    ok(true, "every command has been tried");
+    ok(true, "all commands have been tried before AUTH");
 }
 
-static void check_entering(void)
+static void check_authenticating(void)
 {
     check_case("AUTH secret\nGET x", "+OK\r\n$-1\r\n");
     check_case("AUTH default secret\nGET x", "+OK\r\n$-1\r\n");
@@ -90,15 +90,16 @@ static void check_entering(void)
     is_bytes(hear(p),
              SPAN("-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
                   "$-1\r\n"),
-             "a bad name behind a right password: entered, and still in RESP2");
+             "HELLO with a right password and a bad name: authenticated, and still in RESP2");
     party_end(p);
-    // Requests behind AUTH in the same bytes, as many as there are.
+    // A long pipeline whose first request is AUTH.
     p = party_new(&loops, 0);
     say(p, "AUTH secret");
     for (unsigned i = 0; i < 500; i++)
         say(p, "MGET 1 2 3 4 5 6 7 8 9 10 11 12");
     loops_run(&loops);
-    is_number((int64_t)hear(p).len, 5 + 500 * (5 + 12 * 5), "a pipeline behind AUTH");
+    is_number((int64_t)hear(p).len, 5 + 500 * (5 + 12 * 5),
+              "all requests after AUTH in a pipeline are answered");
     party_end(p);
 }
 
@@ -110,8 +111,9 @@ static void check_bounds(void)
     struct party *p = party_new(&loops, 0);
     say_bytes(p, SPAN("*1\r\n$16385\r\n"));
     loops_run(&loops);
-    is_bytes(hear(p), SPAN("-ERR Protocol error: unauthenticated bulk length\r\n"), "16385 bytes");
-    ok(p->closed, "closed");
+    is_bytes(hear(p), SPAN("-ERR Protocol error: unauthenticated bulk length\r\n"),
+             "an argument of 16385 bytes is too long before AUTH");
+    ok(p->closed, "and closes the connection");
     party_end(p);
     struct buf long_word = {0};
     append_bytes(&long_word, 'x', 16384);
@@ -120,10 +122,11 @@ static void check_bounds(void)
     append_bulk(&p->said, buf_span(&long_word));
     p->sent = p->said.len;
     loops_run(&loops);
-    is_bytes(hear(p), span_text(NOAUTH), "16384 bytes");
-    is_number((int64_t)session_input_max(&p->session), 1024 * 1024, "1 MiB of input");
+    is_bytes(hear(p), span_text(NOAUTH), "an argument of 16384 bytes is not");
+    is_number((int64_t)session_input_max(&p->session), 1024 * 1024,
+              "before AUTH, 1 MiB of input may wait");
     replies(p, "AUTH secret", "+OK\r\n");
-    is_number((int64_t)session_input_max(&p->session), SESSION_INPUT_MAX, "more once it entered");
+    is_number((int64_t)session_input_max(&p->session), SESSION_INPUT_MAX, "after AUTH, more");
     replies(p, "ECHO 1 2 3 4 5 6 7 8 9 10 11",
             "-ERR wrong number of arguments for 'echo' command\r\n");
     party_end(p);
@@ -135,7 +138,7 @@ static void check_bytes(void)
     settings.requirepass = "p\xc3\xa4\xff\x80 w";
     ok(service_group_set_password(&loops.group, settings.requirepass) &&
            !service_group_set_password(&loops.group, settings.requirepass),
-       "another password");
+       "the password is replaced, which is a change only once");
     struct party *p = party_new(&loops, 0);
     say_bytes(p, SPAN("*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 x\r\n"
                       "*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 w\r\n"
@@ -144,7 +147,7 @@ static void check_bytes(void)
                       "*2\r\n$4\r\nAUTH\r\n$14\r\np\xc3\xa4\xff\x80 wp\xc3\xa4\xff\x80 w\r\n"));
     loops_run(&loops);
     is_bytes(hear(p), SPAN(WRONGPASS "+OK\r\n" WRONGPASS WRONGPASS WRONGPASS),
-             "a password of bytes beyond ASCII");
+             "a password may have any bytes, and all of them count");
     party_end(p);
     settings.requirepass = NULL;
     check_case("GET x\nAUTH default anything\nAUTH other x\nGET x",
@@ -158,7 +161,7 @@ int main(void)
     settings.requirepass = "secret";
     loops_init(&loops, 1, &settings, dataset);
     check_commands();
-    check_entering();
+    check_authenticating();
     check_bounds();
     check_bytes();
     loops_release(&loops);

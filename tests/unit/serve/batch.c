@@ -1,5 +1,5 @@
-// Reading ahead: which requests are recorded, how, and where it stops; whose keys are gathered; and
-// where they are found.
+// Reading ahead into a batch: which requests are added and how, where the reading stops, which
+// commands' keys are collected, and what the lookup finds. Random input is compared with a model.
 #include "serve/batch.h"
 #include "commands/groups.h"
 
@@ -22,7 +22,7 @@ static struct command_index commands;
 static struct dataset *dataset;
 static struct batch batch;
 
-// The nil UUID is a key like any other here.
+// One of the keys is the nil UUID, as an unused `id` of a batch may be zero too.
 static void open_dataset(void)
 {
     static const char text[] = A " a\n" B " bb\n" NIL " nil\n";
@@ -41,14 +41,15 @@ static struct bytes bytes_of(const struct buf *b)
     return (struct bytes){b->ptr, b->len};
 }
 
-// The value of a key that has been looked up; "-" when there is none.
+// Returns the value of a key of the batch that has been looked up, or "-" when there is none.
 static struct span found(unsigned key)
 {
     uint64_t offset = batch.offset[key];
     return offset == DATASET_NO_OFFSET ? span_text("-") : dataset_value(dataset, offset);
 }
 
-// Whether request `i` of the batch, whose bytes begin at `base`, is what `words` say.
+// Returns whether request `i` of the batch, whose bytes begin at `base`, has these words, and the
+// entry of the first one.
 static bool is_recorded(unsigned i, const char *base, const char *words)
 {
     const struct batch_request *b = &batch.request[i];
@@ -62,7 +63,7 @@ static bool is_recorded(unsigned i, const char *base, const char *words)
     return *words == '\0' && b->entry == command_find(&commands, resp_arg(&r, 0));
 }
 
-// ---- what is recorded ---------------------------------------------------------------------------
+// ---- requests that are added --------------------------------------------------------------------
 
 static void check_record(void)
 {
@@ -79,36 +80,36 @@ static void check_record(void)
     struct guard guard = {0};
     struct bytes in = guard_copy(&guard, buf_span(&input));
     empty_batch();
-    is_number(batch_read(&batch, &commands, in, NO_LIMIT), TEXTS, "all requests are read");
-    is_number(batch.requests, TEXTS, "and are in the batch");
+    is_number(batch_read(&batch, &commands, in, NO_LIMIT), TEXTS, "all requests are added");
+    is_number(batch.requests, TEXTS, "the batch counts them");
     unsigned key = 0, arg = 0;
     for (unsigned i = 0; i < TEXTS; i++) {
         size_t start = i > 0 ? ends[i - 1] : 0;
-        ok(is_recorded(i, in.ptr + start, texts[i]), "'%s': its words", texts[i]);
-        is_number(batch.request[i].size, (int64_t)(ends[i] - start), "its size");
-        is_number(batch.request[i].keys, keys[i], "its keys");
-        is_number(batch.request[i].first_key, key, "the first of them");
-        is_number(batch.request[i].first_arg, arg, "its first argument");
+        ok(is_recorded(i, in.ptr + start, texts[i]), "'%s': the words", texts[i]);
+        is_number(batch.request[i].size, (int64_t)(ends[i] - start), "the size");
+        is_number(batch.request[i].keys, keys[i], "the number of keys");
+        is_number(batch.request[i].first_key, key, "the index of the first key");
+        is_number(batch.request[i].first_arg, arg, "the index of the first argument");
         key += keys[i];
         arg += batch.request[i].argc;
     }
-    ok(batch.keys == key && batch.args == arg, "the sums of keys and arguments");
-    ok(span_equal(span_of(in.ptr, in.len), buf_span(&input)), "the input is as it was");
+    ok(batch.keys == key && batch.args == arg, "the batch counts keys and arguments");
+    ok(span_equal(span_of(in.ptr, in.len), buf_span(&input)), "the input is not written to");
     guard_release(&guard);
     batch_look_up(&batch, dataset);
     static const char *const values[] = {"a", "bb", "-", "a", "-"};
     for (unsigned i = 0; i < key; i++)
-        is_bytes(found(i), span_text(values[i]), "key %u is found, the input being gone", i);
-    ok(!batch_is_full(&batch), "it is not full");
+        is_bytes(found(i), span_text(values[i]), "key %u is found after the input is gone", i);
+    ok(!batch_is_full(&batch), "the batch is not full");
     batch_clear(&batch);
     ok(batch.requests == 0 && batch.keys == 0 && batch.args == 0 && batch.looked_up == 0,
-       "cleared, it is empty");
+       "batch_clear empties it");
     batch_look_up(&batch, dataset);
-    ok(true, "nothing is looked up in it");
+    ok(true, "a lookup in an empty batch does nothing");
     buf_release(&input);
 }
 
-// More bytes in one request than 16 bits count.
+// A request with more than 65,535 bytes.
 static void check_large(void)
 {
     struct buf input = {0};
@@ -119,9 +120,9 @@ static void check_large(void)
     append_request(&input, "GET " B);
     empty_batch();
     is_number(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT), 2,
-              "a request of 100,000 bytes and one behind it");
-    is_number(batch.request[0].size, (int64_t)first, "the size of the large one");
-    ok(is_recorded(1, input.ptr + first, "GET " B), "the one behind it");
+              "a request of 100,000 bytes and one after it are added");
+    is_number(batch.request[0].size, (int64_t)first, "the size of the large request");
+    ok(is_recorded(1, input.ptr + first, "GET " B), "the request after it");
     buf_release(&input);
 }
 
@@ -156,17 +157,18 @@ static void check_left_unread(void)
             struct bytes in = guard_copy(&guard, buf_span(&input));
             empty_batch();
             is_number(batch_read(&batch, &commands, in, NO_LIMIT), good,
-                      "%s behind %u good requests is left", cases[i].what, good);
+                      "%s after %u good requests is not added", cases[i].what, good);
             ok(batch.requests == good && batch.keys == good && batch.args == 2 * good,
-               "and leaves nothing in the batch");
-            ok(span_equal(span_of(in.ptr, in.len), buf_span(&input)), "nor is it written to");
+               "the batch holds nothing of it");
+            ok(span_equal(span_of(in.ptr, in.len), buf_span(&input)),
+               "the input is not written to");
             guard_release(&guard);
             buf_release(&input);
         }
     }
 }
 
-// They are complete and ask nothing.
+// *0 and *-1 are complete requests without a word.
 static void check_empty_requests(void)
 {
     static const char text[] = "*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n*0\r\n";
@@ -182,8 +184,8 @@ static void check_empty_requests(void)
     guard_release(&guard);
 }
 
-// Each prefix of a good input holds as many requests as end in it, and no byte behind it is looked
-// at.
+// From each prefix of a good input, exactly the complete requests are added. No byte after the
+// prefix is read.
 static void check_prefixes(void)
 {
     struct buf input = {0};
@@ -208,7 +210,7 @@ static void check_prefixes(void)
         batch_look_up(&batch, dataset);
         guard_release(&guard);
     }
-    is_number(wrong, 0, "each of %zu prefixes has its complete requests", input.len + 1);
+    is_number(wrong, 0, "%zu prefixes: the complete requests are added", input.len + 1);
     buf_release(&input);
 }
 
@@ -221,7 +223,7 @@ static void append_mget(struct buf *to, unsigned keys)
         append_bulk(to, i % 2 == 0 ? SPAN(A) : SPAN(B));
 }
 
-// So many words of one byte.
+// Appends a request of `words` words of one byte.
 static void append_words(struct buf *to, unsigned words)
 {
     buf_printf(to, "*%u\r\n", words);
@@ -235,14 +237,15 @@ static void limits_to(const struct buf *input, unsigned limit, unsigned wanted, 
     struct guard guard = {0};
     empty_batch();
     struct bytes in = guard_copy(&guard, buf_span(input));
-    is_number(batch_read(&batch, &commands, in, limit), wanted, "%s: %u are read", what, wanted);
+    is_number(batch_read(&batch, &commands, in, limit), wanted, "%s: %u requests are added", what,
+              wanted);
     is_number(batch.keys, keys, "with %u keys", keys);
-    is_number(batch_is_full(&batch), full, "it is%s full", full ? "" : " not");
+    is_number(batch_is_full(&batch), full, "the batch is%s full", full ? "" : " not");
     guard_release(&guard);
 }
 
-// What an EXEC or a RESET makes of what stands behind it is not known yet.
-static void check_aside(void)
+// EXEC and RESET decide which bytes come next, and under which limits, so reading stops after them.
+static void check_exec_and_reset(void)
 {
     static const char *const words[] = {"exec", "RESET"};
     for (unsigned i = 0; i < 2; i++) {
@@ -252,8 +255,8 @@ static void check_aside(void)
         append_request(&input, "GET " A);
         empty_batch();
         is_number(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT), 2,
-                  "nothing is read ahead behind %s", words[i]);
-        ok(!batch_is_full(&batch), "though there is room");
+                  "nothing is added after %s", words[i]);
+        ok(!batch_is_full(&batch), "the batch has room all the same");
         buf_release(&input);
     }
 }
@@ -264,12 +267,14 @@ static void check_limits(void)
     for (unsigned i = 0; i < BATCH_REQUESTS + 10; i++)
         append_request(&input, "PING");
     limits_to(&input, NO_LIMIT, BATCH_REQUESTS, 0, true, "many requests");
-    is_number(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT), 0, "and then no more");
+    is_number(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT), 0,
+              "a full batch takes no more");
     limits_to(&input, 7, 7, 0, false, "limit of 7");
     limits_to(&input, 0, 0, 0, false, "limit of 0");
-    is_number(batch_read(&batch, &commands, bytes_of(&input), 7), 7, "a limit is of one call");
-    is_number(batch_read(&batch, &commands, bytes_of(&input), 7), 7, "and of the next");
-    is_number(batch.requests, 14, "which adds to it");
+    is_number(batch_read(&batch, &commands, bytes_of(&input), 7), 7,
+              "the limit is that of one call");
+    is_number(batch_read(&batch, &commands, bytes_of(&input), 7), 7, "the next call has it again");
+    is_number(batch.requests, 14, "both calls add to the batch");
     input.len = 0;
 
     for (unsigned i = 0; i < BATCH_KEYS + 10; i++)
@@ -281,9 +286,9 @@ static void check_limits(void)
         append_mget(&input, 100);
     limits_to(&input, NO_LIMIT, 2, 200, true, "MGETs of 100");
     limits_to(&input, 100, 1, 100, false, "limit of 100 keys");
-    limits_to(&input, 101, 2, 200, false, "the last one may have more keys than the limit");
+    limits_to(&input, 101, 2, 200, false, "the last request may exceed the limit of keys");
     limits_to(&input, 200, 2, 200, false, "limit of 200 keys");
-    limits_to(&input, 5, 1, 100, false, "so may the first");
+    limits_to(&input, 5, 1, 100, false, "a single request may exceed it, too");
     input.len = 0;
 
     for (unsigned keys = BATCH_KEYS - 1; keys <= BATCH_KEYS + 1; keys++) {
@@ -302,14 +307,15 @@ static void check_limits(void)
         append_words(&input, 1);
         unsigned wanted = words > BATCH_ARGS ? 0 : 1 + BATCH_ARGS - words;
         limits_to(&input, NO_LIMIT, wanted, 0, wanted > 0, "about BATCH_ARGS words");
-        is_number(batch.args, wanted > 0 ? BATCH_ARGS : 0, "of so many words");
+        is_number(batch.args, wanted > 0 ? BATCH_ARGS : 0,
+                  "the batch has room for BATCH_ARGS words");
         input.len = 0;
     }
 
     for (unsigned i = 0; i < 5; i++)
         append_words(&input, 300);
     limits_to(&input, NO_LIMIT, 3, 0, true, "words by 300");
-    is_number(batch.args, 900, "the fourth does not fit and leaves nothing");
+    is_number(batch.args, 900, "nothing remains of the fourth, which does not fit");
     buf_release(&input);
 }
 
@@ -357,18 +363,18 @@ static void check_keys(void)
         input.len = 0;
         append_request(&input, cases[i].text);
         require(batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT) == 1, "not read");
-        ok(is_recorded(i, input.ptr, cases[i].text), "'%s' is recorded", cases[i].text);
+        ok(is_recorded(i, input.ptr, cases[i].text), "'%s' is added", cases[i].text);
         is_number(batch.request[i].keys, cases[i].keys, "with %u keys", cases[i].keys);
         keys += cases[i].keys;
-        is_number(batch.keys, keys, "so many more");
+        is_number(batch.keys, keys, "the batch counts these keys");
     }
     buf_release(&input);
 }
 
 static void check_names(void)
 {
-    // A name is as long as it says, so a NUL is part of it; and longer ones than any command's
-    // must not be kept.
+    // A NUL is a byte of a name like any other. A name longer than any command's must not be
+    // remembered as the last name.
     static const struct span names[] = {
         BYTES("get"),   BYTES("GET"),
         BYTES("gEt"),   BYTES("GETX"),
@@ -386,7 +392,7 @@ static void check_names(void)
     static char longest[4 * COMMAND_NAME_MAX];
     memset(longest, 'x', sizeof longest);
     memcpy(longest, "get", 3);
-    // Each behind each, and behind itself; the input of each is gone before the next.
+    // Each name after each other name, and after itself. The input of one is gone before the next.
     unsigned wrong = 0;
     empty_batch();
     for (unsigned i = 0; i <= NAMES; i++) {
@@ -409,13 +415,13 @@ static void check_names(void)
             }
         }
     }
-    is_number(wrong, 0, "the name named before does not change what a name means");
+    is_number(wrong, 0, "the last name does not change how the next name is found");
     ok(command_find(&commands, SPAN("gEt")) != NULL &&
            command_find(&commands, SPAN("GETX")) == NULL,
        "some are commands and some are not");
 }
 
-// Reads on behind those behind which one call does not.
+// Reads `count` requests in as many calls as it takes: a call stops after EXEC and RESET.
 static void read_all(struct bytes in, unsigned count)
 {
     for (unsigned next = 0; next < count; next++) {
@@ -426,7 +432,7 @@ static void read_all(struct bytes in, unsigned count)
     }
 }
 
-// Behind any two commands, the name of the second with one letter of the first.
+// After any two commands, a name that differs from the second in one letter, taken from the first.
 static void check_similar_names(void)
 {
     unsigned wrong = 0, known = 0;
@@ -456,13 +462,13 @@ static void check_similar_names(void)
             }
         }
     }
-    is_number(wrong, 0, "names that differ in one letter are told apart");
+    is_number(wrong, 0, "names that differ in one letter are distinguished");
     ok(known > 10, "some of them are commands (%u)", known);
     buf_release(&input);
 }
 
-// What is no UUID is nowhere, although something has to be looked up in its place, and the nil UUID
-// is in the data.
+// A word that is no UUID is not found. An old `id` is looked up for it, here the nil UUID, which is
+// a key of the dataset.
 static void check_no_uuids(void)
 {
     static const struct span keys[] = {
@@ -497,16 +503,17 @@ static void check_no_uuids(void)
         batch_look_up(&batch, dataset);
         is_bytes(found(0), SPAN("nil"), "the nil UUID is a key");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.offset[1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere", keys[i].ptr);
-        is_bytes(found(1 + KEYS), SPAN("a"), "an upper-case UUID is somewhere");
+            ok(batch.offset[1 + i] == DATASET_NO_OFFSET, "'%s' is not found", keys[i].ptr);
+        is_bytes(found(1 + KEYS), SPAN("a"), "an upper-case UUID is found");
 
         struct resp_request r = {in.ptr, batch.arg, KEYS + 3};
         batch_look_up_chunk(&batch, dataset, &r, 1, 1, KEYS + 2);
-        is_bytes(found(BATCH_KEYS), SPAN("nil"), "in a stretch: the nil UUID");
+        is_bytes(found(BATCH_KEYS), SPAN("nil"), "in a chunk: the nil UUID is a key");
         for (unsigned i = 0; i < KEYS; i++)
-            ok(batch.offset[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is nowhere",
+            ok(batch.offset[BATCH_KEYS + 1 + i] == DATASET_NO_OFFSET, "'%s' is not found",
                keys[i].ptr);
-        is_bytes(found(BATCH_KEYS + 1 + KEYS), SPAN("a"), "the upper-case UUID");
+        is_bytes(found(BATCH_KEYS + 1 + KEYS), SPAN("a"),
+                 "in a chunk: the upper-case UUID is found");
         guard_release(&guard);
     }
     buf_release(&input);
@@ -523,7 +530,7 @@ static void check_once(void)
     empty_batch();
     batch_read(&batch, &commands, bytes_of(&input), NO_LIMIT);
     batch_look_up(&batch, dataset);
-    // Whatever is written there now stays, if they are not looked up again.
+    // A second lookup of the same keys would overwrite this.
     for (unsigned i = 0; i < 3; i++)
         batch.offset[i] = MARK;
     batch_look_up(&batch, dataset);
@@ -531,7 +538,7 @@ static void check_once(void)
     batch_look_up(&batch, dataset);
     for (unsigned i = 0; i < 3; i++)
         is_number((int64_t)batch.offset[i], MARK, "key %u is not looked up again", i);
-    is_bytes(found(3), SPAN("a"), "those read since are");
+    is_bytes(found(3), SPAN("a"), "the keys read since then are looked up: the first");
     is_bytes(found(4), SPAN("-"), "the second");
     is_bytes(found(5), SPAN("bb"), "the third");
     for (unsigned i = 6; i < BATCH_KEYS + BATCH_CHUNK; i++)
@@ -540,7 +547,7 @@ static void check_once(void)
     buf_release(&input);
 }
 
-static void check_stretch(void)
+static void check_chunk(void)
 {
     enum { ARGS = 2 * BATCH_CHUNK + 10 };
     static struct resp_arg args[ARGS];
@@ -572,19 +579,19 @@ static void check_stretch(void)
                         wrong += !span_equal(found(BATCH_KEYS + j),
                                              span_text(values[(first + j * step) % 5]));
                 }
-                is_number(wrong, 0, "a stretch of %u arguments in steps of %u", counts[i], step);
+                is_number(wrong, 0, "a chunk of %u arguments in steps of %u", counts[i], step);
             }
         }
         ok(memcmp(ids, batch.id, sizeof ids) == 0 &&
                memcmp(offsets, batch.offset, sizeof offsets) == 0 && batch.keys == BATCH_KEYS &&
                batch.looked_up == (before == 0 ? 0 : BATCH_KEYS),
-           "the batch's own keys are as they were");
+           "the keys of the batch are not touched by a chunk");
         batch_look_up(&batch, dataset);
     }
     unsigned wrong = 0;
     for (unsigned i = 0; i < BATCH_KEYS; i++)
         wrong += !span_equal(found(i), span_text(i % 3 == 0 ? "bb" : "-"));
-    is_number(wrong, 0, "and have been found");
+    is_number(wrong, 0, "the keys of the batch are found");
     buf_release(&input);
     buf_release(&text);
 }
@@ -597,7 +604,7 @@ struct model_request {
     size_t start, end; // in the input
     uint32_t argc;
     unsigned keys;
-    unsigned kind[MODEL_WORDS]; // of each key: which of the texts below
+    unsigned kind[MODEL_WORDS]; // index of each key in model_keys
     const char *name;
 };
 
@@ -608,7 +615,7 @@ static void model_append(struct random *r, struct buf *to, struct model_request 
 {
     static const struct {
         const char *name;
-        unsigned fewest, most; // words with which its keys are looked up ahead; 0: never
+        unsigned fewest, most; // numbers of words with which its keys are collected; 0: never
     } rows[] = {{"GET", 2, 2},    {"get", 2, 2},
                 {"MGET", 2, ~0u}, {"exists", 2, ~0u},
                 {"StrLen", 2, 2}, {"TYPE", 2, 2},
@@ -634,7 +641,7 @@ static void model_append(struct random *r, struct buf *to, struct model_request 
     m->end = to->len;
 }
 
-// Whether the batch has the requests that the model noted, all looked up.
+// Returns whether the batch has exactly the requests in `noted`, and the values of their keys.
 static bool model_agrees(struct model_request *const *noted, unsigned count, const char *input)
 {
     unsigned arg = 0, key = 0;
@@ -673,11 +680,11 @@ static void check_random(struct random *r)
         unsigned count = 1 + (unsigned)random_below(r, MODEL_REQUESTS);
         for (unsigned i = 0; i < count; i++)
             model_append(r, &input, &requests[i]);
-        // The last one may be cut.
+        // The last request may be cut.
         size_t len = input.len - random_below(r, 2) * random_below(r, 20);
         struct bytes in = guard_copy(&guard, span_of(input.ptr, len));
         unsigned next = 0, used = 0, args = 0, keys = 0;
-        bool met_full = false; // one did not fit
+        bool met_full = false; // a request did not fit
         batch_clear(&batch);
         for (unsigned calls = 1 + (unsigned)random_below(r, 6); calls > 0; calls--) {
             unsigned limit = (unsigned)random_below(r, random_below(r, 2) == 0 ? 20 : 1025);
@@ -703,7 +710,7 @@ static void check_random(struct random *r)
                      wanted;
             bool is_full =
                 met_full || used == BATCH_REQUESTS || args == BATCH_ARGS || keys == BATCH_KEYS;
-            // One that is cut may be found not to fit before it is found to be cut.
+            // A cut request that does not fit either may count as both.
             bool unsure =
                 next < count && requests[next].end > len && args + requests[next].argc > BATCH_ARGS;
             wrong += !unsure && batch_is_full(&batch) != is_full;
@@ -719,7 +726,7 @@ static void check_random(struct random *r)
         buf_release(&input);
     }
     is_number(wrong, 0, "%u random reads agree with a model", reads);
-    ok(full > 10, "%u of them left it full", full);
+    ok(full > 10, "%u of them left the batch full", full);
 }
 
 int main(void)
@@ -732,14 +739,14 @@ int main(void)
     check_left_unread();
     check_empty_requests();
     check_prefixes();
-    check_aside();
+    check_exec_and_reset();
     check_limits();
     check_keys();
     check_names();
     check_similar_names();
     check_no_uuids();
     check_once();
-    check_stretch();
+    check_chunk();
     check_random(&r);
     dataset_close(dataset);
     return done_testing();

@@ -1,7 +1,5 @@
-// What is noted of slow commands, by a clock of the test's own that goes on by a step each time it
-// is read: the slow log and what of a request it keeps, the latency monitor, durations of calls
-// that take several turns, and how much is done in what time.
-
+// What the server records of slow commands: the slow log, latency events, durations of calls that
+// take several turns, and rates. The clock is the test's own: each reading advances it by one step.
 #include "serve/execute.h"
 
 #include <pthread.h>
@@ -28,7 +26,7 @@ static struct service_group group;
 static struct service service;
 static struct dataset *dataset;
 
-// Takes the place of the C library's.
+// Replaces the monotonic clock of the C library.
 static struct {
     uint64_t now;
     uint64_t step;
@@ -59,7 +57,8 @@ static void end(void)
     service_group_release(&group);
 }
 
-// Requests of one session, separated by '|', in as many turns as they take; what is answered.
+// Sends requests, separated by '|', in one input, and takes as many turns as they need. Returns the
+// replies.
 static struct buf ask(struct session *s, const char *text)
 {
     struct buf input = {0};
@@ -93,7 +92,7 @@ static void run(const char *text)
     session_release(&s);
 }
 
-// ---- the ring -----------------------------------------------------------------------------------
+// ---- the slow log -------------------------------------------------------------------------------
 
 static void check_ring(void)
 {
@@ -101,25 +100,27 @@ static void check_ring(void)
     struct slow_entry entry;
     uint64_t next;
     slow_log_init(&log);
-    ok(slow_log_count(&log, &next) == 0 && next == 0 && !slow_log_get(&log, 0, &entry), "empty");
+    ok(slow_log_count(&log, &next) == 0 && next == 0 && !slow_log_get(&log, 0, &entry),
+       "a new log is empty");
     slow_log_add(&log, &(struct slow_entry){.us = 1}, 0);
-    is_number((int64_t)slow_log_count(&log, &next), 0, "a log of no entries takes none");
+    is_number((int64_t)slow_log_count(&log, &next), 0, "with a maximum of 0, nothing is logged");
     for (unsigned i = 0; i < 5; i++)
         slow_log_add(&log, &(struct slow_entry){.us = 100 + i}, 3);
     ok(slow_log_count(&log, &next) == 3 && next == 5, "the last three of five are kept");
-    ok(slow_log_get(&log, 4, &entry) && entry.us == 104 && entry.id == 4, "the newest");
-    ok(slow_log_get(&log, 2, &entry) && entry.us == 102 && entry.id == 2, "the oldest");
-    ok(!slow_log_get(&log, 1, &entry) && !slow_log_get(&log, 5, &entry), "and no others");
+    ok(slow_log_get(&log, 4, &entry) && entry.us == 104 && entry.id == 4, "the newest entry");
+    ok(slow_log_get(&log, 2, &entry) && entry.us == 102 && entry.id == 2, "the oldest entry");
+    ok(!slow_log_get(&log, 1, &entry) && !slow_log_get(&log, 5, &entry), "no other ids are found");
     slow_log_reset(&log);
-    ok(slow_log_count(&log, &next) == 0 && next == 5, "a reset empties it, and goes on counting");
-    ok(!slow_log_get(&log, 4, &entry), "what was there is gone");
+    ok(slow_log_count(&log, &next) == 0 && next == 5, "a reset empties the log, and ids go on");
+    ok(!slow_log_get(&log, 4, &entry), "the old entries are gone");
     for (unsigned i = 0; i < 3 * SLOW_LOG_MAX; i++)
         slow_log_add(&log, &(struct slow_entry){.us = i}, UINT64_MAX);
-    is_number((int64_t)slow_log_count(&log, &next), SLOW_LOG_MAX, "it has an end");
+    is_number((int64_t)slow_log_count(&log, &next), SLOW_LOG_MAX,
+              "no more than SLOW_LOG_MAX entries are kept");
     unsigned wrong = 0;
     for (uint64_t id = next - SLOW_LOG_MAX; id < next; id++)
         wrong += !slow_log_get(&log, id, &entry) || entry.us != id - 5;
-    is_number(wrong, 0, "within which every entry is its own");
+    is_number(wrong, 0, "each of them is the right one");
     slow_log_release(&log);
 }
 
@@ -140,7 +141,8 @@ static void check_threads(void)
         require(pthread_create(&threads[i], NULL, add_some, &log) == 0, "no thread");
     for (unsigned i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    ok(slow_log_count(&log, &next) == 128 && next == 4000, "threads may add at once");
+    ok(slow_log_count(&log, &next) == 128 && next == 4000,
+       "several threads may add at the same time");
     slow_log_release(&log);
 }
 
@@ -153,22 +155,22 @@ static void check_shortening(void)
     is_number(entry.arg_len[0], 128, "128 bytes are kept whole");
     slow_entry_add(&entry, span_of(text, 129), 1, 3);
     is_bytes(span_of(entry.arg[1] + 128, entry.arg_len[1] - 128u), SPAN("... (1 more bytes)"),
-             "of one more it is told");
+             "after a longer argument, the number of missing bytes");
     slow_entry_add(&entry, span_of(text, 0), 2, 3);
-    ok(entry.arg_len[2] == 0 && entry.args == 3, "an empty one is one, too");
+    ok(entry.arg_len[2] == 0 && entry.args == 3, "an empty argument counts, too");
     for (uint32_t i = 0; i < 32; i++)
         slow_entry_add(&entry, SPAN("a"), i, 32);
     ok(entry.args == 32 && entry.arg_len[31] == 1, "32 arguments are kept");
     for (uint32_t i = 0; i < 1000; i++)
         slow_entry_add(&entry, SPAN("a"), i, 1000);
-    is_number(entry.args, 32, "of more the first 31");
+    is_number(entry.args, 32, "of more arguments, 31 are kept");
     is_bytes(span_of(entry.arg[31], entry.arg_len[31]), SPAN("... (969 more arguments)"),
-             "and how many more there are");
+             "after them, the number of missing arguments");
 }
 
 // ---- what is logged -----------------------------------------------------------------------------
 
-// "us=N name: arg arg", of the newest entry but `back`.
+// Returns the entry that is `back` entries older than the newest, as "us=N name: arg arg".
 static const char *logged(unsigned back)
 {
     static char text[8192];
@@ -197,24 +199,24 @@ static void check_limits(void)
     is_number(logged_count(), 0, "a command below the limit is not logged");
     fake.step = 10 * MS;
     run("CLIENT SETNAME joe|COMMAND count");
-    is_number(logged_count(), 2, "one at the limit is");
-    is_text(logged(0), "us=10000 joe: COMMAND count", "as it was said");
+    is_number(logged_count(), 2, "a command that reaches the limit is logged");
+    is_text(logged(0), "us=10000 joe: COMMAND count", "with the words as they were sent");
     group.runtime.slowlog_log_slower_than = -1;
     run("COMMAND COUNT");
-    is_number(logged_count(), 2, "none when the log is off");
+    is_number(logged_count(), 2, "nothing is logged when the log is off");
     group.runtime.slowlog_log_slower_than = 10000;
     run("PING|PING|GET " A);
-    is_number(logged_count(), 2, "short ones share their time");
+    is_number(logged_count(), 2, "short commands share one measurement, and are not logged");
     group.runtime.slowlog_log_slower_than = 999;
     fake.readings = 0;
     run("PING|PING|GET " A "|SET a b|GET|nonsense");
-    is_number(logged_count(), 5, "but are logged one by one when the limit is low");
-    is_number(fake.readings, 4, "by reading the clock behind each");
-    is_text(logged(0), "us=10000 : GET " A, "what is refused is not logged");
+    is_number(logged_count(), 5, "with a low limit, each is measured alone and logged");
+    is_number(fake.readings, 4, "the clock is read after each");
+    is_text(logged(0), "us=10000 : GET " A, "refused requests are not logged");
     group.runtime.slowlog_log_slower_than = 1000;
     fake.readings = 0;
     run("PING|PING|GET " A);
-    is_number(fake.readings, 2, "back at a high limit the clock is read twice a batch");
+    is_number(fake.readings, 2, "with a high limit again, the clock is read twice a batch");
     end();
 }
 
@@ -246,8 +248,8 @@ static void check_secrets(void)
     end();
 }
 
-// The array is as long as it says, whatever becomes of the log while it is told.
-static void check_telling(void)
+// SLOWLOG GET returns as many elements as it announced, even if the log is reset in the meantime.
+static void check_reset_between_turns(void)
 {
     enum { ENTRIES = 600 };
     struct session s;
@@ -268,12 +270,11 @@ static void check_telling(void)
     timing_flush(&service.timing, &service.stats);
     buf_append(&out.owned, span_of("", 1));
     ok(turns > 1, "SLOWLOG GET of %u entries takes %u turns more", ENTRIES, turns);
-    ok(strncmp(out.owned.ptr, "*600\r\n*6\r\n:599\r\n", 16) == 0, "the newest first");
-    is_number(occurrences(buf_span(&out.owned), "*6\r\n:"), ENTRIES,
-              "all that were announced come");
+    ok(strncmp(out.owned.ptr, "*600\r\n*6\r\n:599\r\n", 16) == 0, "the newest entry comes first");
+    is_number(occurrences(buf_span(&out.owned), "*6\r\n:"), ENTRIES, "all announced entries come");
     unsigned dropped =
         occurrences(buf_span(&out.owned), "\r\n:0\r\n:0\r\n*0\r\n$0\r\n\r\n$0\r\n\r\n");
-    ok(dropped > 0 && dropped < ENTRIES, "%u that were dropped meanwhile without content", dropped);
+    ok(dropped > 0 && dropped < ENTRIES, "%u dropped entries come without content", dropped);
     session_release(&s);
     output_release(&out);
     end();
@@ -314,7 +315,7 @@ static void check_replies(void)
     end();
 }
 
-// A command that goes on has its own time, in all its turns.
+// A command that takes several turns is recorded once, with the time of all of them.
 static void check_turns(void)
 {
     enum { KEYS = 1000 };
@@ -331,16 +332,16 @@ static void check_turns(void)
     char text[128];
     snprintf(text, sizeof text, "us=%llu : MGET " A, (unsigned long long)(ns / 1000));
     ok(ns >= 4 * 5 * MS && strncmp(logged(0), text, strlen(text)) == 0,
-       "with the time of them all: %.30s of %llu ns", logged(0), (unsigned long long)ns);
+       "with the time of all turns: %.30s of %llu ns", logged(0), (unsigned long long)ns);
     struct histogram_sum sum;
     service_histogram(&service, mget->number, &sum);
     uint64_t recorded = histogram_sum_percentile(&sum, 100);
     ok(sum.total == 1 && recorded >= ns && recorded - ns <= ns >> HISTOGRAM_BITS,
-       "and recorded once, likewise: %llu ns", (unsigned long long)recorded);
+       "the histogram has it once, with the same time: %llu ns", (unsigned long long)recorded);
     run("PING|MGET " A "|MGET " A);
     service_histogram(&service, mget->number, &sum);
-    is_number((int64_t)sum.total, 3, "short ones of a batch are recorded, too");
-    is_number((int64_t)histogram_sum_below(&sum, 21), 2, "each with its part of the time");
+    is_number((int64_t)sum.total, 3, "short calls of a batch are recorded, too");
+    is_number((int64_t)histogram_sum_below(&sum, 21), 2, "each with its part of the batch's time");
     struct buf both = {0};
     buf_printf(&both, "MGET " A "|%s", command.ptr);
     buf_append(&both, span_of("", 1));
@@ -349,35 +350,37 @@ static void check_turns(void)
     run(both.ptr);
     buf_release(&both);
     service_histogram(&service, mget->number, &sum);
-    is_number((int64_t)sum.total, 2, "one that is in a batch with the beginning of a long one");
-    is_number((int64_t)histogram_sum_below(&sum, 20), 1, "is not taken for long itself");
+    is_number((int64_t)sum.total, 2, "a short call and the beginning of a long one in a batch");
+    is_number((int64_t)histogram_sum_below(&sum, 20), 1, "the short one is recorded as short");
     end();
     buf_release(&command);
 }
 
-// ---- the latency monitor ------------------------------------------------------------------------
+// ---- latency events -----------------------------------------------------------------------------
 
 static void check_samples(void)
 {
     struct latency_events events;
     latency_events_init(&events);
-    ok(!latency_events_reset(&events, LATENCY_COMMAND), "nothing is there to be reset");
+    ok(!latency_events_reset(&events, LATENCY_COMMAND), "a reset of an empty series returns false");
     latency_events_add(&events, LATENCY_COMMAND, 1000, 5);
     latency_events_add(&events, LATENCY_COMMAND, 1000, 9);
     latency_events_add(&events, LATENCY_COMMAND, 1000, 7);
     struct latency_series series = latency_events_get(&events, LATENCY_COMMAND);
     ok(series.count == 1 && series.max == 9 && latency_series_at(&series, 0).ms == 9,
-       "of one second the longest is kept");
+       "only the longest event of a second is kept");
     for (unsigned i = 1; i <= 200; i++)
         latency_events_add(&events, LATENCY_COMMAND, 1000 + i, i);
     series = latency_events_get(&events, LATENCY_COMMAND);
     is_number(latency_series_kept(&series), LATENCY_SAMPLES, "160 samples are kept");
     ok(latency_series_at(&series, 0).ms == 41 && latency_series_at(&series, 159).ms == 200,
-       "the last ones");
-    is_number((int64_t)series.max, 200, "and the longest of all");
-    is_number((int64_t)latency_events_get(&events, LATENCY_EVENT_LOOP).count, 0, "of one kind");
-    ok(latency_events_reset(&events, LATENCY_COMMAND), "a reset tells that there was something");
-    is_number((int64_t)latency_events_get(&events, LATENCY_COMMAND).max, 0, "and leaves nothing");
+       "the newest ones");
+    is_number((int64_t)series.max, 200, "the maximum is that of all");
+    is_number((int64_t)latency_events_get(&events, LATENCY_EVENT_LOOP).count, 0,
+              "another kind of event is not affected");
+    ok(latency_events_reset(&events, LATENCY_COMMAND), "a reset of a series returns true");
+    is_number((int64_t)latency_events_get(&events, LATENCY_COMMAND).max, 0,
+              "it empties the series");
     latency_events_release(&events);
 }
 
@@ -390,24 +393,28 @@ static void check_events(void)
 {
     start(20 * MS);
     run("COMMAND COUNT|PING");
-    ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0, "off by default");
+    ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0,
+       "nothing is recorded by default");
     group.runtime.latency_monitor_threshold = 21;
     run("COMMAND COUNT|PING");
-    ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0, "nothing took as long");
+    ok(longest(LATENCY_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0,
+       "nothing is recorded below the threshold");
     group.runtime.latency_monitor_threshold = 20;
     run("COMMAND COUNT");
-    is_number(longest(LATENCY_COMMAND), 20, "a command did");
+    is_number(longest(LATENCY_COMMAND), 20, "a command that reaches the threshold is recorded");
     ok(longest(LATENCY_FAST_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0,
-       "as which it counts");
+       "and as no other kind of event");
     run("PING|PING");
-    is_number(longest(LATENCY_EVENT_LOOP), 20, "what is answered together counts together");
+    is_number(longest(LATENCY_EVENT_LOOP), 20,
+              "commands that share a measurement are recorded as event-loop");
     group.runtime.slowlog_log_slower_than = 0;
     run("PING");
-    is_number(longest(LATENCY_FAST_COMMAND), 20, "a fast command that is timed by itself");
+    is_number(longest(LATENCY_FAST_COMMAND), 20,
+              "a fast command that is measured alone is recorded");
     end();
 }
 
-// ---- the rate -----------------------------------------------------------------------------------
+// ---- rates --------------------------------------------------------------------------------------
 
 static void check_rate(void)
 {
@@ -415,7 +422,7 @@ static void check_rate(void)
     static struct stats stats;
     uint64_t now = 1000 * CLOCK_SECOND;
     struct rate_totals done = rate_since(&p, now - RATE_WINDOW, &stats);
-    is_number((int64_t)done.commands, 0, "nothing done");
+    is_number((int64_t)done.commands, 0, "no commands yet");
     // 10 commands every 10 ms, for 10 seconds
     for (unsigned i = 0; i < 1000; i++, now += 10 * MS) {
         counter_add(&stats.commands_processed, 10);
@@ -426,21 +433,22 @@ static void check_rate(void)
     done = rate_since(&p, now - RATE_WINDOW, &stats);
     ok(done.commands >= 1550 && done.commands <= 1700, "%llu of 1600 commands in 1.6 seconds",
        (unsigned long long)done.commands);
-    ok(done.input_bytes == done.commands * 10 && done.output_bytes == done.commands * 100, "bytes");
-    ok(counter_get(&p.taken) <= 101, "by %llu samples in 10 seconds",
+    ok(done.input_bytes == done.commands * 10 && done.output_bytes == done.commands * 100,
+       "input and output bytes");
+    ok(counter_get(&p.taken) <= 101, "%llu samples in 10 seconds",
        (unsigned long long)counter_get(&p.taken));
     now += CLOCK_SECOND;
     done = rate_since(&p, now - RATE_WINDOW, &stats);
-    ok(done.commands >= 550 && done.commands <= 700, "then idle for one: %llu of 600",
+    ok(done.commands >= 550 && done.commands <= 700, "after an idle second: %llu of 600",
        (unsigned long long)done.commands);
     now += 100 * CLOCK_SECOND;
     done = rate_since(&p, now - RATE_WINDOW, &stats);
-    is_number((int64_t)done.commands, 0, "for long: nothing");
+    is_number((int64_t)done.commands, 0, "after a long idle time: none");
     counter_add(&stats.commands_processed, 10);
     rate_note(&p, now, &stats);
     now += CLOCK_SECOND;
     done = rate_since(&p, now - RATE_WINDOW, &stats);
-    ok(done.commands >= 10 && done.commands <= 110, "a batch after that shows for a while: %llu",
+    ok(done.commands >= 10 && done.commands <= 110, "one batch after that: %llu",
        (unsigned long long)done.commands);
 }
 
@@ -456,7 +464,7 @@ int main(void)
     check_shortening();
     check_limits();
     check_secrets();
-    check_telling();
+    check_reset_between_turns();
     check_turns();
     check_samples();
     check_replies();

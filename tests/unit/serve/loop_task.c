@@ -1,5 +1,5 @@
-// Errands on their way through the loops: each is visited once, in order and in slices, whoever is
-// still there when they come home.
+// Tasks on their way through the loops: a task visits each loop once, in order and in slices of
+// work, whether or not its session still waits when it is back.
 #include "serve/loop_task.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ enum { VISITS_MAX = 64 };
 
 static struct dataset *dataset;
 
-// What has happened to the tasks of a test.
+// What has happened to the task of a test.
 static struct {
     unsigned visited[VISITS_MAX];
     uint64_t cursors[VISITS_MAX];
@@ -22,7 +22,7 @@ static struct {
     unsigned releases;
 } seen;
 
-// One that does its part in each loop in so many slices.
+// A task that does its part in each loop in `slices` calls of `visit`.
 struct probe {
     struct loop_task task;
     unsigned slices;
@@ -57,7 +57,7 @@ static struct loop_task *probe(unsigned slices)
     return &p->task;
 }
 
-static void check_way(unsigned count, unsigned home, unsigned slices)
+static void check_visits(unsigned count, unsigned home, unsigned slices)
 {
     struct loops l;
     loops_init(&l, count, &test_settings, dataset);
@@ -65,24 +65,26 @@ static void check_way(unsigned count, unsigned home, unsigned slices)
     struct loop_task *task = probe(slices);
     session_await(&p->session, task);
     bool early = session_task(&p->session) != NULL;
-    is_number(early, count == 1 && slices == 1, "%u loops from %u: at home at once", count, home);
+    is_number(early, count == 1 && slices == 1,
+              "%u loops, home %u: whether the task is done at once", count, home);
     while (loops_deliver(&l))
-        require(p->woken == (session_task(&p->session) != NULL), "woken when it is back");
-    ok(session_task(&p->session) == task, "it is back, of %u slices", slices);
+        require(p->woken == (session_task(&p->session) != NULL),
+                "the session was not woken when the task came back");
+    ok(session_task(&p->session) == task, "the task is back after %u slices in each loop", slices);
     bool right = seen.visits == count * slices;
     for (unsigned i = 0; i < seen.visits; i++)
         right &= seen.visited[i] == (home + i / slices) % count && seen.cursors[i] == i % slices;
-    ok(right, "each loop was visited once, in order, slice by slice: %u visits", seen.visits);
-    is_number(seen.backs, 1, "back once");
-    is_number(seen.releases, 0, "kept for who asked");
+    ok(right, "it visited each loop once, in order, slice by slice: %u visits", seen.visits);
+    is_number(seen.backs, 1, "`back` was called once");
+    is_number(seen.releases, 0, "the task is kept for the session");
     session_end_task(&p->session);
-    ok(p->session.task == NULL && seen.releases == 1, "and released by it");
+    ok(p->session.task == NULL && seen.releases == 1, "session_end_task releases it");
     session_end_task(&p->session);
-    is_number(seen.releases, 1, "once");
+    is_number(seen.releases, 1, "a second call does nothing");
     loops_release(&l);
 }
 
-// Who asked leaves when the task has come `steps` loops far.
+// The client leaves when the task has been delivered `steps` times.
 static void check_gone(unsigned count, unsigned steps)
 {
     struct loops l;
@@ -95,7 +97,8 @@ static void check_gone(unsigned count, unsigned steps)
     while (loops_deliver(&l))
         ;
     ok(seen.visits == 2 * count && seen.backs == 1 && seen.releases == 1,
-       "%u loops: who asked is gone after %u steps, the task ends all the same", count, steps);
+       "%u loops: the client is gone after %u steps, and the task still visits all loops", count,
+       steps);
     loops_release(&l);
 }
 
@@ -107,11 +110,11 @@ static void check_nobody(unsigned count)
     while (loops_deliver(&l))
         ;
     ok(seen.visits == count && seen.backs == 1 && seen.releases == 1,
-       "%u loops: nobody waits, it is released when it is back", count);
+       "%u loops: without a waiter, the task is released when it is back", count);
     loops_release(&l);
 }
 
-// The loops end while it is on its way.
+// The loops end while a task is on its way.
 static void check_end(void)
 {
     struct loops l;
@@ -120,10 +123,10 @@ static void check_end(void)
     session_await(&p->session, probe(1));
     loops_deliver(&l);
     loops_release(&l);
-    is_number(seen.releases, 1, "the loops end: released from the mailbox");
+    is_number(seen.releases, 1, "a task in a mailbox is released when the loops end");
 }
 
-// One loop that has nobody to post to goes on by itself.
+// A single loop without a mailbox does all slices at once.
 static void check_alone(void)
 {
     struct loops l;
@@ -131,9 +134,10 @@ static void check_alone(void)
     l.group.router.post = NULL;
     struct party *p = party_new(&l, 0);
     session_await(&p->session, probe(5));
-    ok(session_task(&p->session) != NULL && seen.visits == 5, "alone, all slices at once");
+    ok(session_task(&p->session) != NULL && seen.visits == 5,
+       "without `post`, all slices are done at once");
     loops_release(&l);
-    is_number(seen.releases, 1, "released with who asked");
+    is_number(seen.releases, 1, "the task is released with its session");
 }
 
 int main(void)
@@ -143,7 +147,7 @@ int main(void)
     for (unsigned i = 0; i < 4; i++) {
         for (unsigned home = 0; home < counts[i]; home++)
             for (unsigned slices = 1; slices <= 3; slices++)
-                check_way(counts[i], home, slices);
+                check_visits(counts[i], home, slices);
         for (unsigned steps = 0; steps <= 2 * counts[i]; steps++)
             check_gone(counts[i], steps);
         check_nobody(counts[i]);

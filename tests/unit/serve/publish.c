@@ -1,6 +1,6 @@
-// A dataset takes the place of another while clients are in the middle of replies: each reply, and
-// each transaction, is wholly from one of the two, a client that has heard the new one never hears
-// the old again, and the old one goes when its last reader has.
+// The dataset is replaced while clients are in the middle of replies. Each reply, and each
+// transaction, is entirely from one of the two datasets. A client that has seen the new one never
+// sees the old one again. The old one is released when its last reader is done.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,8 +19,9 @@ static struct buf old_lines;
 static struct buf new_lines;
 static struct loops loops;
 
-// The same keys in another order, and values that tell of which dataset they are. The first one is
-// large. `*lines` is the text it stands on.
+// Makes a dataset whose values begin with `value`, so that a reply shows which dataset it is from.
+// `backwards` reverses the order of the lines. The first value is large. `*lines` gets the text,
+// which the dataset borrows.
 static struct dataset *make_dataset(const char *value, bool backwards, struct buf *lines)
 {
     for (unsigned n = 0; n < KEYS; n++) {
@@ -44,8 +45,10 @@ static void begin(void)
 static void end(void)
 {
     loops_release(&loops);
-    is_number(atomic_load(&dataset_ref(old_data)->count), 1, "nobody holds the old dataset");
-    is_number(atomic_load(&dataset_ref(new_data)->count), 1, "nobody holds the new dataset");
+    is_number(atomic_load(&dataset_ref(old_data)->count), 1,
+              "the old dataset has no reference left");
+    is_number(atomic_load(&dataset_ref(new_data)->count), 1,
+              "the new dataset has no reference left");
     dataset_close(old_data);
     dataset_close(new_data);
     buf_release(&old_lines);
@@ -75,7 +78,7 @@ static void check_counts(struct span heard, unsigned old_values, unsigned new_va
     is_number(occurrences(heard, "\r\nnew"), new_values, "%s: new values", name);
 }
 
-// A reply that takes many turns, in the middle of which the dataset is replaced.
+// The dataset is replaced in the middle of a reply that takes many turns.
 static void check_long_reply(const char *request, unsigned values, const char *name)
 {
     begin();
@@ -87,12 +90,13 @@ static void check_long_reply(const char *request, unsigned values, const char *n
     ask_for(&p->said, "GET", 1, 1);
     p->sent = p->said.len;
     party_turn(p);
-    ok(p->status == FEED_TURN_OVER, "%s: it takes more than a turn", name);
+    ok(p->status == FEED_TURN_OVER, "%s: the reply takes more than a turn", name);
     publish();
-    ok(atomic_load(&dataset_ref(old_data)->count) == 2, "%s: the old dataset is held", name);
+    ok(atomic_load(&dataset_ref(old_data)->count) == 2,
+       "%s: the unfinished reply keeps the old dataset", name);
     loops_run(&loops);
     check_counts(hear(p), values, 1, name);
-    ok(atomic_load(&dataset_ref(old_data)->count) == 1, "%s: then it is not", name);
+    ok(atomic_load(&dataset_ref(old_data)->count) == 1, "%s: the finished reply does not", name);
     party_end(p);
     end();
 }
@@ -110,7 +114,7 @@ static void check_transaction(void)
     while (p->session.transaction == NULL || p->done + 200 < p->said.len)
         party_turn(p);
     party_turn(p);
-    require(p->session.transaction != NULL, "it is over");
+    require(p->session.transaction != NULL, "the transaction is over");
     publish();
     loops_run(&loops);
     check_counts(hear(p), OFF_HALF, 1, "EXEC");
@@ -118,7 +122,7 @@ static void check_transaction(void)
     end();
 }
 
-// Each client, whatever it asks and however its turns fall, hears the old, then the new.
+// Each client, whatever it asks and whenever it has its turns, gets first old and then new values.
 static void check_pipelines(struct random *r)
 {
     enum { CLIENTS = 8, REQUESTS = 600 };
@@ -155,12 +159,12 @@ static void check_pipelines(struct random *r)
         }
         party_end(p[i]);
     }
-    is_number(mixed, 0, "no reply is of both");
-    is_number(back, 0, "none is of the old one behind the new");
+    is_number(mixed, 0, "no reply has values of both datasets");
+    is_number(back, 0, "no old value comes after a new one");
     end();
 }
 
-// A value that leaves from the mapping of the old dataset keeps it, as slowly as it is read.
+// A borrowed value keeps the old dataset until the client has read it.
 static void check_borrowed(void)
 {
     begin();
@@ -170,18 +174,19 @@ static void check_borrowed(void)
     p->sent = p->said.len;
     party_turn(p);
     publish();
-    ok(atomic_load(&dataset_ref(old_data)->count) == 2, "a reply on its way holds it");
+    ok(atomic_load(&dataset_ref(old_data)->count) == 2,
+       "a reply that is not sent yet keeps the old dataset");
     p->slow = false;
     loops_run(&loops);
     struct span heard = hear(p);
     ok(heard.len > LARGE && occurrences(heard, "ooooo") > 0 && occurrences(heard, "nnnnn") == 0,
-       "the reply is of the old one");
-    ok(atomic_load(&dataset_ref(old_data)->count) == 1, "then nobody does");
+       "the reply is from the old dataset");
+    ok(atomic_load(&dataset_ref(old_data)->count) == 1, "the sent reply does not");
     party_end(p);
     end();
 }
 
-// The invalidation stands behind the last old reply and before the first new one.
+// The invalidation comes after the last old reply and before the first new one.
 static void check_tracking(void)
 {
     static const char invalidation[] = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
@@ -202,12 +207,13 @@ static void check_tracking(void)
     struct span before = span_of(heard.ptr, (size_t)(at - heard.ptr));
     struct span behind = span_of(at, heard.len - before.len);
     check_counts(before, KEYS - 1, 0, "before the invalidation");
-    check_counts(behind, 0, 1, "behind it");
-    is_number(occurrences(heard, "invalidate"), 1, "there is one");
-    // And a client that asks for nothing is told at once.
+    check_counts(behind, 0, 1, "after it");
+    is_number(occurrences(heard, "invalidate"), 1, "there is one invalidation");
+    // An idle client gets the invalidation at once.
     loops_publish(&loops, 0, old_data);
     loops_run(&loops);
-    is_bytes(hear(p), span_of(invalidation, sizeof invalidation - 1), "told while idle");
+    is_bytes(hear(p), span_of(invalidation, sizeof invalidation - 1),
+             "an idle client gets the invalidation");
     party_end(p);
     end();
 }
@@ -216,7 +222,8 @@ static void check_tracking(void)
 
 enum { SCANNED = 2000 };
 
-// Keys of these numbers: a third is in both parts, and each has another number of others.
+// Makes a dataset for SCAN. A third of the keys is in both parts; the parts have different numbers
+// of other keys.
 static struct dataset *make_part(unsigned part, struct buf *lines)
 {
     for (unsigned i = 0; i < SCANNED; i++)
@@ -226,8 +233,8 @@ static struct dataset *make_part(unsigned part, struct buf *lines)
     return loops_dataset(lines->ptr);
 }
 
-// Datasets of which a third of the keys is in both take each other's place between the calls of a
-// SCAN, seldom or often: those keys come exactly once, the others once at most.
+// The dataset is replaced by the other part after every `calls` calls of a SCAN. Keys that are in
+// both parts are returned exactly once, the others at most once.
 static void check_scan(unsigned calls, const char *options)
 {
     struct dataset *parts[2];
@@ -258,7 +265,7 @@ static void check_scan(unsigned calls, const char *options)
     }
     for (unsigned i = 0; i < SCANNED; i++)
         wrong += i % 3 == 0 ? seen[i] != 1 : seen[i] > 1;
-    is_number(wrong, 0, "SCAN %s, another dataset each %u calls, %u times", options, calls,
+    is_number(wrong, 0, "SCAN %s, the dataset is replaced every %u calls, %u times", options, calls,
               published);
     party_end(p);
     loops_release(&loops);
@@ -268,9 +275,9 @@ static void check_scan(unsigned calls, const char *options)
     }
 }
 
-// What an EXEC tells of the dataset is of the one it reads; and who begins to track within it is
-// told of the other one behind it, as what it has read there is old by then.
-static void check_within(void)
+// Commands of an EXEC report the dataset that the EXEC reads. A client that turns on tracking
+// within it gets an invalidation after it, as the values that it has read are old by then.
+static void check_in_transaction(void)
 {
     begin();
     struct dataset *small = loops_dataset("00000000-0000-4000-8000-000000000000 x\n");
@@ -283,31 +290,38 @@ static void check_within(void)
     say(p, "INFO keyspace dataset operations\nDBSIZE\nEXEC\nINFO keyspace dataset");
     while (p->session.transaction == NULL || !p->session.transaction->executing)
         party_turn(p);
-    require(p->session.tracking == NULL, "it is too late");
+    require(p->session.tracking == NULL, "tracking is on too early");
     loops_publish(&loops, 0, small);
     loops_run(&loops);
     struct span heard = hear(p);
     const char *at = memmem(heard.ptr, heard.len, "invalidate", 10);
-    ok(at != NULL, "who begins to track in an EXEC is told that what it has read is old");
+    ok(at != NULL, "an invalidation comes after an EXEC that turns on tracking");
     size_t within = at != NULL ? (size_t)(at - heard.ptr) : heard.len;
     struct span before = span_of(heard.ptr, within);
     struct span behind = span_of(heard.ptr + within, heard.len - within);
-    is_number(occurrences(before, "db0:keys=3000,"), 1, "the keys that the EXEC sees");
-    is_number(occurrences(before, "dataset_keys:3000\r"), 1, "in the dataset");
-    is_number(occurrences(before, "stored_keys:3000\r"), 1, "and to its operations");
-    is_number(occurrences(before, "dataset_generation:1\r"), 1, "which is the first");
-    is_number(occurrences(before, "\r\n:3000\r\n"), 1, "as DBSIZE says");
-    is_number(occurrences(behind, "db0:keys=1,"), 1, "behind it, those of the next");
-    is_number(occurrences(behind, "dataset_generation:2\r"), 1, "which is the second");
+    is_number(occurrences(before, "db0:keys=3000,"), 1,
+              "INFO keyspace in the EXEC: keys of its dataset");
+    is_number(occurrences(before, "dataset_keys:3000\r"), 1,
+              "INFO dataset in the EXEC: the same keys");
+    is_number(occurrences(before, "stored_keys:3000\r"), 1,
+              "INFO operations in the EXEC: the same keys");
+    is_number(occurrences(before, "dataset_generation:1\r"), 1,
+              "INFO dataset in the EXEC: the first generation");
+    is_number(occurrences(before, "\r\n:3000\r\n"), 1, "DBSIZE in the EXEC: the same keys");
+    is_number(occurrences(behind, "db0:keys=1,"), 1,
+              "INFO keyspace after it: keys of the next dataset");
+    is_number(occurrences(behind, "dataset_generation:2\r"), 1,
+              "INFO dataset after it: the second generation");
     party_end(p);
     loops_publish(&loops, 0, new_data);
-    is_number(atomic_load(&dataset_ref(small)->count), 1, "nobody holds the small dataset");
+    is_number(atomic_load(&dataset_ref(small)->count), 1,
+              "the small dataset has no reference left");
     dataset_close(small);
     end();
 }
 
-// Who hears a generation finds its data in every loop: the number rises when the last one has gone
-// on, whichever is asked.
+// A client that reads a generation finds its data in every loop: each loop reports the new number
+// only when all loops have switched.
 static void check_generation(void)
 {
     old_data = make_dataset("old", false, &old_lines);
@@ -325,7 +339,7 @@ static void check_generation(void)
             struct span heard = hear(p[i]);
             is_number(occurrences(heard,
                                   turned < 3 ? "dataset_generation:1\r" : "dataset_generation:2\r"),
-                      1, "%u of 3 loops have gone on: what loop %u says", turned, i);
+                      1, "%u of 3 loops have switched: the generation in loop %u", turned, i);
         }
     }
     for (unsigned i = 0; i < 3; i++)
@@ -343,7 +357,7 @@ int main(void)
     check_pipelines(&r);
     check_borrowed();
     check_tracking();
-    check_within();
+    check_in_transaction();
     check_generation();
     check_scan(1, "COUNT 7");
     check_scan(3, "COUNT 50");

@@ -1,5 +1,5 @@
-// Several sessions whose requests are read ahead into one batch, looked up together and then
-// answered: each gets its own replies, those it would get if it were alone.
+// The requests of several sessions are read ahead into one batch, looked up together and then
+// answered. Each session gets the replies that it would get if it were alone.
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -14,7 +14,7 @@
 #include "support/talk.h"
 #include "support/tap.h"
 
-// Values of all kinds: small, copied, borrowed, larger than the output has room for.
+// Sizes of values: empty, small, copied, borrowed, and larger than the output may be.
 static const size_t sizes[] = {0, 1, 10, 100, 4095, 4096, 16000, 17000, 100 * 1024, 300 * 1024};
 enum { VALUES = sizeof sizes / sizeof *sizes, KEYS = 40, SMALL_KEYS = 4, SESSIONS = 20 };
 
@@ -51,23 +51,23 @@ static void start_service(void)
     service_init(&service, &group);
 }
 
-// ---- a client: what it says, what it must hear, and how far it is -------------------------------
+// ---- a client: its requests, the right replies, and its progress --------------------------------
 
 struct client {
     struct session session;
     struct output output;
-    struct buf said;   // all it will say
-    struct buf given;  // of that, what the session has been given, as it has left it
-    struct buf wanted; // all the replies, in the end
-    struct buf heard;
-    size_t sent; // how much of `said` is there for the session
-    size_t done; // consumed
+    struct buf said;   // all bytes that it will send
+    struct buf given;  // the bytes that the session has got, with what it has decoded in place
+    struct buf wanted; // all replies that it must get
+    struct buf heard;  // the replies that it has got
+    size_t sent;       // bytes of `said` that the session may see
+    size_t done;       // bytes of `said` that the session has consumed
     enum feed_status status;
     bool gone;
     struct guard guard; // the input of this turn
     struct bytes in;
-    uint64_t lookups; // what its requests count
-    uint64_t commands;
+    uint64_t lookups;  // number of lookups that its requests must count
+    uint64_t commands; // number of commands that they must count
     bool resp3;
 };
 
@@ -88,7 +88,7 @@ static void client_release(struct client *c)
     guard_release(&c->guard);
 }
 
-// Takes at most `most` bytes of what is pending, one iovec at a time.
+// Reads at most `most` bytes of the output, one iovec at a time.
 static void client_drain(struct client *c, size_t most)
 {
     struct iovec vector;
@@ -100,7 +100,7 @@ static void client_drain(struct client *c, size_t most)
     }
 }
 
-// Its input, at a place of its own, with nothing readable behind it.
+// Copies the client's input to memory that ends at a guard page.
 static void client_begin(struct client *c)
 {
     buf_append(&c->given, span_of(c->said.ptr + c->given.len, c->sent - c->given.len));
@@ -119,7 +119,8 @@ static void client_feed(struct client *c)
     guard_release(&c->guard);
 }
 
-// A turn in which all of them are read ahead, as far as the batch has room, before any is fed.
+// One turn for all clients: all are read ahead, as far as the batch has room, before the first is
+// fed.
 static void take_turn(struct client *const *clients, unsigned count)
 {
     timing_begin(&service.timing, clock_monotonic_ns());
@@ -139,7 +140,7 @@ static bool batch_is_empty(void)
            service.batch.args == 0;
 }
 
-// Turns for all of them, drained after each, until none has more to be done.
+// Gives all clients turns, and reads their output after each, until none has more to do.
 static void take_turns(struct client *clients, unsigned count)
 {
     for (bool busy = true; busy;) {
@@ -196,7 +197,7 @@ static void say_ping(struct client *c)
     c->commands++;
 }
 
-// An MGET of the small keys and the absent one, in turns.
+// An MGET of `keys` keys: the four small ones and an absent one, over and over.
 static void say_mget(struct client *c, unsigned keys)
 {
     buf_printf(&c->said, "*%u\r\n$4\r\nmget\r\n", keys + 1);
@@ -210,7 +211,7 @@ static void say_mget(struct client *c, unsigned keys)
     c->commands++;
 }
 
-// Most are small, so that outputs are full now and then.
+// Returns a random item or NULL. Most items are small, so the output is full only now and then.
 static const struct item *any_item(struct random *r)
 {
     uint64_t which = random_below(r, 20);
@@ -284,7 +285,7 @@ static void say_any(struct random *r, struct client *c)
 
 // ---- random conversations -----------------------------------------------------------------------
 
-// The same conversation, held alone and in one piece.
+// The same conversation, with all requests in one input and without other clients.
 static void hold_alone(struct client *c, const struct client *other)
 {
     client_init(c, other->session.id);
@@ -294,8 +295,8 @@ static void hold_alone(struct client *c, const struct client *other)
     take_turns(c, 1);
 }
 
-// A turn of some of the clients, some of whom have more to say, some of whom are read ahead, and of
-// whom one may be gone before it is answered.
+// One turn for some of the clients. Some of them send more bytes, some are read ahead, and
+// sometimes one leaves before it is fed.
 static void take_random_turn(struct random *r, struct client *clients, unsigned count)
 {
     bool chosen[SESSIONS] = {false};
@@ -307,7 +308,7 @@ static void take_random_turn(struct random *r, struct client *clients, unsigned 
             continue;
         uint64_t most = random_below(r, 3) == 0 ? 20 : 5000;
         size_t more = random_below(r, most);
-        // As the loop does, no more is read while something waits to be done.
+        // Like the loop, reads no more input while the session has work left.
         if (c->status == FEED_NEEDS_INPUT)
             c->sent += more < c->said.len - c->sent ? more : c->said.len - c->sent;
         client_begin(c);
@@ -385,12 +386,12 @@ static void check_random(struct random *r)
         }
         service_release(&service);
     }
-    is_number(wrong, 0, "%u random conversations, up to %d at once: each hears what it must",
+    is_number(wrong, 0, "%u random conversations, up to %d at once: each gets the right replies",
               talked, SESSIONS);
-    is_number(wrong_alone, 0, "which is what it hears when it is alone");
-    is_number(wrong_counts, 0, "commands and lookups are counted right");
+    is_number(wrong_alone, 0, "each gets the same replies when it is alone");
+    is_number(wrong_counts, 0, "commands and lookups are counted correctly");
     is_number(kept, 0, "the batch is empty after each turn");
-    diag("%u left in the middle", gone);
+    diag("%u clients left in the middle", gone);
 }
 
 // ---- cases --------------------------------------------------------------------------------------
@@ -410,8 +411,8 @@ static void send_everything(unsigned count)
         clients[i].sent = clients[i].said.len;
 }
 
-// Every client has heard what it must, and nothing is left anywhere.
-static void all_is_well(unsigned count, const char *what)
+// Compares the replies of all clients, and ends them. Nothing may be left in the batch.
+static void check_replies(unsigned count, const char *what)
 {
     for (unsigned i = 0; i < count; i++) {
         is_bytes(buf_span(&clients[i].heard), buf_span(&clients[i].wanted), "%s: client %u", what,
@@ -422,7 +423,7 @@ static void all_is_well(unsigned count, const char *what)
     service_release(&service);
 }
 
-// All keys are looked up before the first client is answered, and by nobody again.
+// All keys are looked up before the first client is answered, and not again after that.
 static void check_together(void)
 {
     start_clients(3);
@@ -439,10 +440,11 @@ static void check_together(void)
         session_read_ahead(&clients[i].session, clients[i].in);
     }
     ok(batch->holders == 3 && batch->requests == 9 && batch->keys == 18,
-       "the requests of three clients are in one batch");
+       "one batch has the requests of three clients");
     batch_look_up(batch, dataset);
-    is_number(batch->looked_up, 18, "and their keys are looked up together");
-    // If a client looked up by itself it would be seen here, and in what it hears.
+    is_number(batch->looked_up, 18, "their keys are looked up together");
+    // The batch gets another offset for one key. A client that looked the key up again would get
+    // the right value.
     uint64_t second = batch->offset[6];
     batch->offset[6] = batch->offset[12];
     clients[1].wanted.len = 0;
@@ -451,14 +453,14 @@ static void check_together(void)
     for (unsigned i = 0; i < 5; i++)
         want_value(&clients[1], i == SMALL_KEYS ? NULL : &items[i]);
     buf_append_text(&clients[1].wanted, "+PONG\r\n");
-    ok(second != batch->offset[6], "(the second gets the offset of the third key)");
+    ok(second != batch->offset[6], "(one key of the second client has the offset of another)");
     for (unsigned i = 0; i < 3; i++) {
-        is_number(batch->holders, 3 - i, "so many have requests in it");
+        is_number(batch->holders, 3 - i, "clients with requests in the batch");
         client_feed(&clients[i]);
         client_drain(&clients[i], SIZE_MAX);
     }
     timing_flush(&service.timing, &service.stats);
-    all_is_well(3, "read ahead together");
+    check_replies(3, "read ahead together");
 }
 
 static void check_released(void)
@@ -486,7 +488,7 @@ static void check_released(void)
             }
         }
         timing_flush(&service.timing, &service.stats);
-        all_is_well(3, "one is gone before it is answered");
+        check_replies(3, "one is gone before it is answered");
     }
     start_clients(2);
     say_get(&clients[0], &items[0]);
@@ -498,12 +500,12 @@ static void check_released(void)
         clients[i].wanted.len = 0;
     }
     session_release(&clients[1].session);
-    is_number(service.batch.holders, 1, "released, one is no holder any more");
+    is_number(service.batch.holders, 1, "a released session has no requests in the batch any more");
     session_release(&clients[0].session);
-    all_is_well(2, "all are gone");
+    check_replies(2, "all clients have left");
 }
 
-// The first ones fill the batch in the middle of what one has sent: the rest comes by itself.
+// The batch is full in the middle of a client's requests. The others are answered without it.
 static void check_full(void)
 {
     static const unsigned lengths[][3] = {
@@ -523,12 +525,12 @@ static void check_full(void)
             }
             send_everything(3);
             take_turns(clients, 3);
-            all_is_well(3, "the batch is full in the middle");
+            check_replies(3, "the batch is full in the middle");
         }
     }
 }
 
-// What was read ahead behind the reply that filled the output comes again.
+// Requests that were read ahead after the one that filled the output are read again later.
 static void check_output_full(void)
 {
     enum { LARGE = VALUES - 1 }; // more than the output may hold
@@ -547,19 +549,21 @@ static void check_output_full(void)
     is_number((int64_t)clients[1].done, 2 * (int64_t)(clients[0].said.len / 21),
               "two requests are consumed");
     ok(clients[0].done == clients[0].said.len && clients[2].done == clients[2].said.len,
-       "the others have been answered whole");
-    ok(batch_is_empty(), "nothing stays in the batch");
+       "all requests of the other clients are answered");
+    ok(batch_is_empty(), "the batch is empty after the turn");
     for (unsigned i = 0; i < 3; i++) {
         take_turn(&line[1], 1);
-        is_number(clients[1].status, FEED_OUTPUT_FULL, "undrained, it stays so");
+        is_number(clients[1].status, FEED_OUTPUT_FULL,
+                  "it stays full while the client does not read");
     }
-    ok(clients[1].done == 2 * (clients[0].said.len / 21), "and consumes no more");
+    ok(clients[1].done == 2 * (clients[0].said.len / 21), "and no more requests are consumed");
     take_turns(clients, 3);
     is_number((int64_t)counter_get(&service.stats.commands_processed), 3 * 21 + 1,
-              "each is answered once");
-    all_is_well(3, "output full");
+              "each command is counted once");
+    check_replies(3, "output full");
 
-    // In the middle of an MGET that was read ahead whole: it goes on when the batch is gone.
+    // The output is full in the middle of an MGET, whose keys were all in the batch. It continues
+    // in the next turn, without that batch.
     start_clients(2);
     for (unsigned i = 0; i < 2; i++) {
         struct client *c = &clients[i];
@@ -578,7 +582,7 @@ static void check_output_full(void)
     take_turns(clients, 2);
     is_number((int64_t)counter_get(&service.stats.keyspace_hits), 2 * 21,
               "each key is looked up once");
-    all_is_well(2, "output full in an MGET");
+    check_replies(2, "output full in an MGET");
 }
 
 static void check_turn_over(void)
@@ -596,19 +600,19 @@ static void check_turn_over(void)
     take_turn(line, 3);
     ok(clients[0].status == FEED_TURN_OVER && clients[1].status == FEED_TURN_OVER &&
            clients[2].status == FEED_NEEDS_INPUT,
-       "those that ask for much are interrupted");
+       "the turn ends for clients that send much work");
     is_number((int64_t)clients[0].done, SESSION_TURN_WORK * (int64_t)(clients[0].said.len / LONG),
-              "after so many commands");
+              "after SESSION_TURN_WORK commands");
     is_number((int64_t)clients[1].done,
               SESSION_TURN_WORK / 101 * (int64_t)(clients[1].said.len / 40),
-              "and so many keys: what was begun is not consumed");
+              "after as many keys; an unfinished MGET is not consumed");
     take_turns(clients, 3);
     is_number((int64_t)counter_get(&service.stats.commands_processed), LONG + 40 + 10,
-              "each command is counted once");
+              "all commands are counted once");
     is_number((int64_t)(counter_get(&service.stats.keyspace_hits) +
                         counter_get(&service.stats.keyspace_misses)),
-              40 * 100 + 10, "and each lookup");
-    all_is_well(3, "the turn is over");
+              40 * 100 + 10, "all lookups are counted once");
+    check_replies(3, "the turn is over");
 }
 
 static void check_large_mgets(void)
@@ -628,13 +632,14 @@ static void check_large_mgets(void)
         take_turns(clients, 3);
         is_number((int64_t)(counter_get(&service.stats.keyspace_hits) +
                             counter_get(&service.stats.keyspace_misses)),
-                  2 * (int64_t)keys[i] + 6, "MGET of %u keys: so many lookups", keys[i]);
-        all_is_well(3, "MGETs");
+                  2 * (int64_t)keys[i] + 6, "MGET of %u keys: each lookup is counted once",
+                  keys[i]);
+        check_replies(3, "MGETs");
     }
 }
 
-// What closes one client is behind good requests of it, before others, and between those of other
-// clients.
+// A request closes the client in the middle. It stands between good requests of that client and
+// those of others.
 static void check_closing(void)
 {
     static const struct {
@@ -670,10 +675,10 @@ static void check_closing(void)
         take_turn(line, 3);
         is_number(clients[1].status, FEED_CLOSE, "case %u closes the client", i);
         is_number((int64_t)counter_get(&service.stats.keyspace_hits), 15,
-                  "what is behind it is not answered");
+                  "requests after it are not answered");
         for (unsigned j = 0; j < 3; j++)
             client_drain(&clients[j], SIZE_MAX);
-        all_is_well(3, "one is closed");
+        check_replies(3, "one client is closed");
     }
 }
 
@@ -686,7 +691,7 @@ static void check_hello(void)
     send_everything(2);
     take_turns(clients, 2);
     buf_append(&greeting, buf_span(&clients[1].heard));
-    ok(greeting.len > 4 && memcmp(greeting.ptr, "%7\r\n", 4) == 0, "HELLO 3 is greeted in RESP3");
+    ok(greeting.len > 4 && memcmp(greeting.ptr, "%7\r\n", 4) == 0, "HELLO 3 is answered in RESP3");
     for (unsigned i = 0; i < 3; i++)
         client_release(&clients[i]);
     service_release(&service);
@@ -713,11 +718,11 @@ static void check_hello(void)
     }
     send_everything(3);
     take_turns(clients, 3);
-    all_is_well(3, "HELLO 3 changes the replies behind it");
+    check_replies(3, "HELLO 3 changes the replies after it");
     buf_release(&greeting);
 }
 
-// A push waits for the boundary of a command, also between two that have been read ahead.
+// A message is delivered between two replies, also between two requests that were read ahead.
 static void check_push(void)
 {
     static const char push[] = ">1\r\n$4\r\npush\r\n";
@@ -728,10 +733,10 @@ static void check_push(void)
     send_everything(2);
     session_push(&clients[1].session, span_text(push));
     take_turns(clients, 2);
-    all_is_well(2, "a push");
+    check_replies(2, "a message");
 }
 
-// Partial requests are read ahead only as far as they are complete, however often they come again.
+// An incomplete request is not read ahead, however often its bytes are fed.
 static void check_partial(void)
 {
     start_clients(2);
@@ -745,14 +750,15 @@ static void check_partial(void)
         clients[1].done = sent == total ? 0 : total;
         struct client *line[] = {&clients[0], &clients[1]};
         take_turn(line, 2);
-        require(clients[0].status == FEED_NEEDS_INPUT, "more than input is needed");
+        require(clients[0].status == FEED_NEEDS_INPUT,
+                "the session waits for something else than input");
         client_drain(&clients[0], SIZE_MAX);
         client_drain(&clients[1], SIZE_MAX);
     }
-    all_is_well(2, "byte by byte, beside another");
+    check_replies(2, "one client byte by byte, beside another");
 
-    // One that has been begun goes on from where it is: its bytes are not read from the start
-    // again.
+    // The session continues to parse an incomplete request where it has stopped. Reading ahead
+    // would parse it from its start again.
     start_clients(1);
     say_mget(&clients[0], 100);
     struct client *line[] = {&clients[0]};
@@ -762,10 +768,10 @@ static void check_partial(void)
     client_begin(&clients[0]);
     session_read_ahead(&clients[0].session, clients[0].in);
     ok(clients[0].session.request.progress.at > clients[0].said.len / 4 && batch_is_empty(),
-       "a request that has been begun is not read ahead");
+       "a partly parsed request is not read ahead");
     guard_release(&clients[0].guard);
     take_turns(clients, 1);
-    all_is_well(1, "but answered");
+    check_replies(1, "and it is answered");
 }
 
 int main(void)

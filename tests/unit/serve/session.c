@@ -1,5 +1,5 @@
-// The session as a function on memory: what it consumes, why it stops, how it goes on. Replies of
-// single commands are tested over sockets; here it is the contract of session_feed.
+// The contract of session_feed, tested as a function on memory: which bytes it consumes, why it
+// stops, and how it continues. Other tests check the replies of single commands.
 #include "commands/groups.h"
 #include "serve/feed.h"
 
@@ -70,8 +70,9 @@ static struct feed_result take_turn(struct session *s, struct bytes in, struct o
     return result;
 }
 
-// Feeds `input` in pieces of `piece` bytes (at the end of guarded memory each time), draining the
-// output after every feed, until all is done or the session closes; the replies are appended.
+// Feeds `input` in pieces of `piece` bytes, each at the end of guarded memory, and appends the
+// replies to `replies` after each feed. Stops when all input is answered or the session closes, and
+// returns the last status.
 static enum feed_status converse(struct session *s, struct span input, size_t piece,
                                  struct buf *replies)
 {
@@ -128,16 +129,17 @@ static void check_cutting(void)
         "-ERR wrong number of arguments for 'set' command\r\n"
         "-ERR unknown command 'foo', with args beginning with: 'b' ''' \r\n+OK\r\n$2\r\nme\r\n"
         "-ERR Protocol error: invalid bulk length\r\n");
-    is_bytes(span_of(whole.ptr + whole.len - tail.len, tail.len), tail, "the replies behind it");
+    is_bytes(span_of(whole.ptr + whole.len - tail.len, tail.len), tail, "the replies after HELLO");
     for (size_t piece = 1; piece <= 64; piece++) {
         struct buf cut = answer(all, piece);
-        is_bytes(buf_span(&cut), buf_span(&whole), "the same in pieces of %zu bytes", piece);
+        is_bytes(buf_span(&cut), buf_span(&whole), "the same replies in pieces of %zu bytes",
+                 piece);
         buf_release(&cut);
     }
     buf_release(&whole);
 }
 
-// An input of `count` commands that each get the big value.
+// Returns an input of `count` GETs of the big value.
 static struct buf big_gets(unsigned count)
 {
     struct buf input = {0};
@@ -154,22 +156,24 @@ static void check_output_full(void)
     session_init(&s, &service, 1, true);
     struct bytes in = {input.ptr, input.len};
     struct feed_result result = take_turn(&s, in, &out);
-    is_number(result.status, FEED_OUTPUT_FULL, "output full is said");
+    is_number(result.status, FEED_OUTPUT_FULL, "the status is FEED_OUTPUT_FULL");
     ok(output_pending(&out) >= SESSION_OUTPUT_HIGH &&
            output_pending(&out) < SESSION_OUTPUT_HIGH + BIG + 64,
-       "it stops one reply behind the high-water mark: %zu bytes", output_pending(&out));
+       "it stops at most one reply after the limit: %zu bytes", output_pending(&out));
     ok(out.owned.len < 3 * 4096 + 200, "big values are borrowed, not copied: %zu bytes owned",
        out.owned.len);
     is_number((int64_t)result.consumed, 3 * (int64_t)(sizeof GET(B) - 1),
-              "what is not answered is not consumed");
+              "only answered requests are consumed");
     struct feed_result again = take_turn(
         &s, (struct bytes){input.ptr + result.consumed, input.len - result.consumed}, &out);
-    ok(again.status == FEED_OUTPUT_FULL && again.consumed == 0, "fed again undrained, it waits");
+    ok(again.status == FEED_OUTPUT_FULL && again.consumed == 0,
+       "while the output stays full, nothing is consumed");
     unsigned held = atomic_load(&service.snapshot->ref.count);
-    is_number(held, 1 + 3, "each borrowed value holds a reference of the loop's");
-    is_number(atomic_load(&dataset_ref(dataset)->count), 1 + 1, "which is one of the dataset's");
+    is_number(held, 1 + 3, "each borrowed value holds a reference to the snapshot");
+    is_number(atomic_load(&dataset_ref(dataset)->count), 1 + 1,
+              "the snapshot holds one to the dataset");
     output_release(&out);
-    is_number(atomic_load(&service.snapshot->ref.count), 1, "dropped with the output");
+    is_number(atomic_load(&service.snapshot->ref.count), 1, "output_release drops them");
     session_release(&s);
 
     struct buf replies = answer(buf_span(&input), input.len);
@@ -179,7 +183,8 @@ static void check_output_full(void)
         buf_append(&wanted, buf_span(&big_value));
         buf_append_text(&wanted, "\r\n");
     }
-    ok(span_equal(buf_span(&replies), buf_span(&wanted)), "drained in turn, every byte is right");
+    ok(span_equal(buf_span(&replies), buf_span(&wanted)),
+       "a client that reads gets every byte right");
     buf_release(&replies);
     buf_release(&wanted);
     buf_release(&input);
@@ -197,7 +202,7 @@ static void check_long_replies(void)
     session_init(&s, &service, 1, true);
     struct feed_result result = take_turn(&s, (struct bytes){input.ptr, input.len}, &out);
     is_number(result.status, FEED_TURN_OVER, "a long MGET takes more than one turn");
-    is_number((int64_t)result.consumed, 0, "and is not consumed before its reply is complete");
+    is_number((int64_t)result.consumed, 0, "it is not consumed before its reply is complete");
     struct buf replies = {0};
     unsigned turns = 1;
     while (result.consumed == 0) {
@@ -211,20 +216,20 @@ static void check_long_replies(void)
     }
     append_pending(&replies, &out);
     ok(turns >= KEYS / SESSION_TURN_WORK, "%u turns", turns);
-    is_number((int64_t)result.consumed, (int64_t)input.len, "then it is consumed whole");
+    is_number((int64_t)result.consumed, (int64_t)input.len, "then it is consumed");
     struct buf wanted = {0};
     buf_printf(&wanted, "*%d\r\n", KEYS);
     for (unsigned i = 0; i < KEYS; i++)
         buf_append_text(&wanted, i % 2 == 0 ? "$15\r\nthis is a value\r\n" : "$-1\r\n");
     is_bytes(buf_span(&replies), buf_span(&wanted), "every element is right and in order");
-    ok(s.request.args_capacity <= 32, "the argument storage is given back");
+    ok(s.request.args_capacity <= 32, "the memory for its arguments is freed");
 
     struct buf exists = {0};
     buf_printf(&exists, "*%d\r\n$6\r\nEXISTS\r\n", KEYS + 1);
     for (unsigned i = 0; i < KEYS; i++)
         buf_append_text(&exists, i % 2 == 0 ? BULK(A) : BULK(ABSENT));
     struct buf counted = answer(buf_span(&exists), 1000);
-    is_bytes(buf_span(&counted), span_text(":10000\r\n"), "EXISTS of as many keys");
+    is_bytes(buf_span(&counted), span_text(":10000\r\n"), "EXISTS of 20,000 keys");
     buf_release(&exists);
     buf_release(&counted);
     buf_release(&replies);
@@ -244,7 +249,8 @@ static void check_turns(void)
     session_init(&s, &service, 1, true);
     struct feed_result result = take_turn(&s, (struct bytes){input.ptr, input.len}, &out);
     is_number(result.status, FEED_TURN_OVER, "a long pipeline takes more than one turn");
-    is_number((int64_t)result.consumed, 6 * SESSION_TURN_WORK, "of so many commands");
+    is_number((int64_t)result.consumed, 6 * SESSION_TURN_WORK,
+              "a turn answers SESSION_TURN_WORK commands");
     output_release(&out);
     session_release(&s);
     buf_release(&input);
@@ -261,9 +267,9 @@ static void check_pushes(void)
     session_init(&s, &service, 1, true);
     session_push(&s, span_text(push));
     struct feed_result result = take_turn(&s, (struct bytes){NULL, 0}, &out);
-    is_number(result.status, FEED_NEEDS_INPUT, "fed nothing, it waits for input");
+    is_number(result.status, FEED_NEEDS_INPUT, "after empty input, the session waits for input");
     append_pending(&replies, &out);
-    is_bytes(buf_span(&replies), span_text(push), "a push needs no input");
+    is_bytes(buf_span(&replies), span_text(push), "a message is delivered without input");
     replies.len = 0;
 
     buf_printf(&input, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
@@ -271,7 +277,7 @@ static void check_pushes(void)
         buf_append_text(&input, BULK(ABSENT));
     buf_append_text(&input, "PING\r\n");
     result = take_turn(&s, (struct bytes){input.ptr, input.len}, &out);
-    is_number(result.status, FEED_TURN_OVER, "in the middle of a reply");
+    is_number(result.status, FEED_TURN_OVER, "the turn ends in the middle of a reply");
     session_push(&s, span_text(push));
     while (result.status != FEED_NEEDS_INPUT) {
         buf_remove_front(&input, result.consumed);
@@ -284,7 +290,7 @@ static void check_pushes(void)
         buf_append_text(&wanted, "$-1\r\n");
     buf_append_text(&wanted, push);
     buf_append_text(&wanted, "+PONG\r\n");
-    is_bytes(buf_span(&replies), buf_span(&wanted), "a push waits for the end of a reply");
+    is_bytes(buf_span(&replies), buf_span(&wanted), "a message waits for the end of the reply");
     buf_release(&wanted);
     buf_release(&replies);
     buf_release(&input);
@@ -315,10 +321,11 @@ static void check_closing(void)
             struct buf replies = {0};
             session_init(&s, &service, 1, true);
             enum feed_status status = converse(&s, span_text(cases[i].input), piece, &replies);
-            is_number(status, FEED_CLOSE, "it closes: case %u, pieces of %zu", i, piece);
-            is_bytes(buf_span(&replies), span_text(cases[i].replies), "after these replies");
+            is_number(status, FEED_CLOSE,
+                      "case %u in pieces of %zu bytes: the status is FEED_CLOSE", i, piece);
+            is_bytes(buf_span(&replies), span_text(cases[i].replies), "the replies before it");
             is_text(s.close_reason != NULL ? s.close_reason : "",
-                    cases[i].reason != NULL ? cases[i].reason : "", "for this reason");
+                    cases[i].reason != NULL ? cases[i].reason : "", "close_reason");
             session_release(&s);
             buf_release(&replies);
         }
@@ -352,15 +359,15 @@ static void check_statistics(void)
     ok(counter_get(&stats->keyspace_hits) == 1 && counter_get(&stats->keyspace_misses) == 1,
        "hits and misses");
     is_number((int64_t)counter_get(&stats->error_replies), 5, "error replies");
-    is_number((int64_t)counter_get(&stats->commands_processed), 4, "commands that were executed");
+    is_number((int64_t)counter_get(&stats->commands_processed), 4, "executed commands");
     buf_release(&replies);
     replies = answer(span_text("foo\r\nbar\r\ninfo stats\r\n"), 100);
     buf_append(&replies, span_of("", 1));
     ok(strstr(replies.ptr, "\r\ntotal_error_replies:7\r\n") != NULL,
-       "INFO tells the errors before it in the same pipeline");
+       "INFO counts the errors before it in the same pipeline");
     buf_release(&replies);
 
-    // The turns of a long command are its own time, not that of what comes after it.
+    // The time of a long command counts as its own, not as that of the command after it.
     struct buf exists = {0};
     buf_append_text(&exists, "*20001\r\n$6\r\nEXISTS\r\n");
     for (unsigned i = 0; i < 20000; i++)
@@ -372,7 +379,7 @@ static void check_statistics(void)
         &stats->commands[command_find(commands, span_text("exists"))->number];
     is_number((int64_t)counter_get(&counted->calls), 1, "a long command is one call");
     ok(counter_get(&counted->ns) > counter_get(&get->ns) - get_ns,
-       "and took longer than the short one behind it");
+       "it took longer than the short one after it");
     buf_release(&exists);
     buf_release(&replies);
 }
@@ -392,7 +399,7 @@ static void check_random_key(void)
         a += memcmp(replies.ptr + i * len, BULK(A), len) == 0;
         b += memcmp(replies.ptr + i * len, BULK(B), len) == 0;
     }
-    // Less than one run in a hundred million is further from even.
+    // With equal chances, fewer than one run in a hundred million is outside these limits.
     ok(a + b == TIMES && a > TIMES / 2 - 130 && a < TIMES / 2 + 130,
        "RANDOMKEY: one key %u times, the other %u times", a, b);
     buf_release(&replies);
@@ -411,16 +418,16 @@ static void check_large_range(void)
     buf_append_text(&wanted, "\r\n");
     session_init(&s, &service, 1, true);
     take_turn(&s, (struct bytes){request, sizeof request - 1}, &out);
-    ok(out.owned.len < 4096 + 100, "a large part of a value is borrowed, not copied");
+    ok(out.owned.len < 4096 + 100, "GETRANGE borrows a large part of a value");
     append_pending(&replies, &out);
-    ok(span_equal(buf_span(&replies), buf_span(&wanted)), "GETRANGE: every byte of it is right");
+    ok(span_equal(buf_span(&replies), buf_span(&wanted)), "every byte of it is right");
     buf_release(&wanted);
     buf_release(&replies);
     output_release(&out);
     session_release(&s);
 }
 
-// Every byte that could be fed leaves a session that can be released and never reads too far.
+// Random input, valid or not, never makes the session read beyond its end or leak memory.
 static void check_noise(struct random *r)
 {
     static const char *const words[] = {
@@ -445,7 +452,7 @@ static void check_noise(struct random *r)
         buf_release(&replies);
         buf_release(&input);
     }
-    ok(true, "2000 conversations of noise end well");
+    ok(true, "2000 conversations of random input end without a fault");
 }
 
 int main(void)
@@ -464,7 +471,8 @@ int main(void)
     check_large_range();
     check_noise(&r);
     service_release(&service);
-    is_number(atomic_load(&dataset_ref(dataset)->count), 1, "the service gives the dataset back");
+    is_number(atomic_load(&dataset_ref(dataset)->count), 1,
+              "service_release drops the reference to the dataset");
     dataset_close(dataset);
     buf_release(&big_value);
     return done_testing();

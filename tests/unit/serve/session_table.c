@@ -1,4 +1,4 @@
-// Sessions found by the ids of their clients, compared with a plain array of them.
+// The hash table of sessions: random additions, removals and searches agree with an array.
 #include <stdlib.h>
 
 #include "serve/session_table.h"
@@ -6,7 +6,7 @@
 
 enum { SESSIONS = 3000, STEPS = 40000 };
 
-// Ids from 1 on in steps, as the clients of one of so many loops have them.
+// The ids are 1, 1 + step, 1 + 2 * step and so on, as in one of `step` loops.
 static void check(struct random *r, unsigned step)
 {
     struct session_table table = {0};
@@ -18,7 +18,7 @@ static void check(struct random *r, unsigned step)
     unsigned wrong = 0;
     size_t count = 0;
     for (unsigned i = 0; i < STEPS; i++) {
-        // Many at first, few in the end.
+        // Mostly additions at first, mostly removals at the end.
         size_t at = random_below(r, SESSIONS);
         bool add = random_below(r, STEPS) > i;
         if (add && !present[at])
@@ -34,8 +34,8 @@ static void check(struct random *r, unsigned step)
         count += present[i];
         wrong += session_table_find(&table, entries[i].id) != (present[i] ? &entries[i] : NULL);
     }
-    is_number(wrong, 0, "steps of %u: each is found while it is there", step);
-    is_number((int64_t)table.count, (int64_t)count, "steps of %u: they are counted", step);
+    is_number(wrong, 0, "steps of %u: exactly the present entries are found", step);
+    is_number((int64_t)table.count, (int64_t)count, "steps of %u: the entries are counted", step);
     session_table_release(&table);
     free(entries);
     free(present);

@@ -1,5 +1,5 @@
-// The table of options is sound: every row has what its type needs, every default is a good value,
-// and each type reads and shows its values.
+// The table of options: every row has what its type needs, every default is a valid value, and each
+// type reads and formats its values.
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -18,7 +18,8 @@ static const struct setting *find(const char *name)
     return NULL;
 }
 
-// The size that a field of this type has, or 0 when several are allowed.
+// Returns the size that the row's field must have, 0 for a row without a field. Where a type allows
+// several sizes, returns the row's own.
 static size_t size_of(const struct setting *row)
 {
     switch (row->type) {
@@ -72,7 +73,7 @@ static void check_rows(void)
     is_number(bad, 0, "%u rows are sound", settings_count);
 }
 
-// A default that is read from the command line changes nothing.
+// Reading a default as if it were given on the command line changes nothing.
 static void check_defaults(void)
 {
     struct settings s;
@@ -96,7 +97,7 @@ static void check_values(void)
     static const struct {
         const char *name;
         const char *value;
-        const char *shown; // by CONFIG GET; or what is wrong with the value
+        const char *shown; // the value in CONFIG GET, or what is wrong with it
     } cases[] = {
         {"port", "none", "0"},
         {"bind", "::1", "::1"},
@@ -140,21 +141,22 @@ static void check_change(void)
     const struct setting *row = find("maxclients");
     ok(setting_read_change(row, span_text("4294967295"), &value, complaint) == NULL &&
            value == UINT32_MAX,
-       "CONFIG SET has the bounds of Redis");
+       "CONFIG SET maxclients has the bounds of Redis");
     struct runtime_settings now = s.runtime;
     *setting_runtime(row, &now) = 7;
-    ok(s.runtime.maxclients == 10000 && now.maxclients == 7, "a copy changes alone");
+    ok(s.runtime.maxclients == 10000 && now.maxclients == 7,
+       "a change of the runtime copy leaves the settings alone");
     char text[SETTING_VALUE_MAX];
-    is_text(setting_format(row, &s, &now, text), "7", "and is shown");
+    is_text(setting_format(row, &s, &now, text), "7", "setting_format shows the runtime copy");
     ok(setting_read_change(find("loglevel"), span_text("WARNING"), &value, complaint) == NULL &&
            value == 3,
-       "words are taken in either case");
+       "CONFIG SET accepts words in upper and lower case");
     is_text(setting_read_change(find("loglevel"), SPAN("notice\0"), &value, complaint),
             "argument(s) must be one of the following: debug, verbose, notice, warning",
-            "but not with bytes after them");
+            "but not with a NUL after them");
 }
 
-// A list that is longer than a value may be is cut, not written past its room.
+// A list that is longer than SETTING_VALUE_MAX is cut, and not written beyond the buffer.
 static void check_long_list(void)
 {
     static char address[SETTING_VALUE_MAX / 4];
@@ -165,8 +167,9 @@ static void check_long_list(void)
     memset(address, '\n', sizeof address - 1);
     for (unsigned i = 0; i < SETTING_ITEMS_MAX; i++)
         setting_read(find("bind"), &s, address, complaint);
-    is_number(s.bind.count, SETTING_ITEMS_MAX, "a list takes as many items as it has room for");
-    ok(strlen(setting_format(find("bind"), &s, &s.runtime, text)) < SETTING_VALUE_MAX, "cut");
+    is_number(s.bind.count, SETTING_ITEMS_MAX, "a list takes SETTING_ITEMS_MAX items");
+    ok(strlen(setting_format(find("bind"), &s, &s.runtime, text)) < SETTING_VALUE_MAX,
+       "a list that is too long is cut");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-// Invalidations when the dataset is replaced: to whom, in which form, once each, behind the last
-// reply from the old dataset and before the first from the new one.
+// Invalidations when the dataset is replaced: which clients get them, in which form, and how often.
+// They come after the last reply from the old dataset and before the first from the new one.
 #include "serve/tracking.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void invalidate_all(void)
         loops_publish(&loops, i, dataset);
 }
 
-// Says it and drops what is heard.
+// Sends requests and drops the replies.
 static void begin(struct party *p, const char *requests)
 {
     say(p, requests);
@@ -36,7 +36,7 @@ static uint64_t tracking_clients(void)
     return service_total(&loops.service[0], offsetof(struct stats, tracking_clients));
 }
 
-// What one hears of an invalidation who has said `requests`.
+// Compares what a client gets at a replacement after it has sent `requests`.
 static void check_one(const char *requests, const char *wanted)
 {
     struct party *p = party_new(&loops, loops.group.count - 1);
@@ -45,12 +45,12 @@ static void check_one(const char *requests, const char *wanted)
     loops_run(&loops);
     is_bytes(hear(p), span_text(wanted), "%u loops, %s", loops.group.count, one_line(requests));
     loops_run(&loops);
-    is_number((int64_t)hear(p).len, 0, "once");
+    is_number((int64_t)hear(p).len, 0, "only once");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(p), span_text(wanted), "and again when it happens again");
+    is_bytes(hear(p), span_text(wanted), "and again at the next replacement");
     party_end(p);
-    is_number((int64_t)tracking_clients(), 0, "nobody is left who tracks");
+    is_number((int64_t)tracking_clients(), 0, "no tracking client is left");
 }
 
 static void check_own(void)
@@ -86,20 +86,22 @@ static void check_redirected(void)
         struct party *from = redirecting(to, 0, false);
         invalidate_all();
         loops_run(&loops);
-        is_number((int64_t)hear(to).len, 0, "to loop %u: nothing to RESP2 without a channel", i);
+        is_number((int64_t)hear(to).len, 0,
+                  "redirected to loop %u: a RESP2 client without the channel gets nothing", i);
         begin(to, "SUBSCRIBE __redis__:invalidate");
         invalidate_all();
         loops_run(&loops);
-        is_bytes(hear(to), SPAN(MESSAGE), "a message to a subscriber");
-        is_number((int64_t)hear(from).len, 0, "nothing to who redirects");
+        is_bytes(hear(to), SPAN(MESSAGE), "a subscriber of the channel gets a message");
+        is_number((int64_t)hear(from).len, 0, "the redirecting client gets nothing");
         begin(to, "RESET\nHELLO 3");
         invalidate_all();
         loops_run(&loops);
-        is_bytes(hear(to), SPAN(INVALIDATION), "a push to RESP3");
+        is_bytes(hear(to), SPAN(INVALIDATION), "a RESP3 client gets a push");
         party_end(to);
         invalidate_all();
         loops_run(&loops);
-        is_number((int64_t)hear(from).len, 0, "it is gone: nothing is told in RESP2");
+        is_number((int64_t)hear(from).len, 0,
+                  "the target is gone: a redirecting RESP2 client gets nothing");
         party_end(from);
     }
 }
@@ -114,7 +116,8 @@ static void check_broken(void)
     invalidate_all();
     loops_run(&loops);
     snprintf(wanted, sizeof wanted, ">2\r\n$21\r\ntracking-redir-broken\r\n:%llu\r\n", id);
-    is_bytes(hear(from), span_text(wanted), "the client it redirects to is gone: told in RESP3");
+    is_bytes(hear(from), span_text(wanted),
+             "the target is gone: a redirecting RESP3 client gets a push");
     snprintf(wanted, sizeof wanted,
              "%%3\r\n$5\r\nflags\r\n~2\r\n$2\r\non\r\n$15\r\nbroken_redirect\r\n"
              "$8\r\nredirect\r\n:%llu\r\n$8\r\nprefixes\r\n*0\r\n",
@@ -123,10 +126,11 @@ static void check_broken(void)
     begin(from, "CLIENT TRACKING ON");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(from), SPAN(INVALIDATION), "it tracks for itself again");
+    is_bytes(hear(from), SPAN(INVALIDATION),
+             "without REDIRECT, it gets the invalidation itself again");
     party_end(from);
 
-    // Who redirects leaves while its invalidation is on its way.
+    // The redirecting client leaves while its invalidation is on the way to the target.
     to = party_new(&loops, loops.group.count - 1);
     begin(to, "HELLO 3");
     from = redirecting(to, 0, true);
@@ -134,11 +138,12 @@ static void check_broken(void)
     party_turn(from);
     party_end(from);
     loops_run(&loops);
-    is_bytes(hear(to), SPAN(INVALIDATION), "who redirects is gone: it arrives all the same");
+    is_bytes(hear(to), SPAN(INVALIDATION),
+             "the redirecting client is gone: the target gets the push all the same");
     party_end(to);
 }
 
-static void check_oneself(void)
+static void check_own_id(void)
 {
     struct party *p = party_new(&loops, 0);
     char text[64];
@@ -148,13 +153,13 @@ static void check_oneself(void)
     replies(p, text, "+OK\r\n");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(p), SPAN(INVALIDATION), "redirected to oneself");
+    is_bytes(hear(p), SPAN(INVALIDATION), "a client redirects to itself");
     party_end(p);
 }
 
-// ---- where it stands among the replies ----------------------------------------------------------
+// ---- order among the replies --------------------------------------------------------------------
 
-static void check_place(void)
+static void check_order(void)
 {
     struct party *p = party_new(&loops, 0);
     begin(p, "HELLO 3\nCLIENT TRACKING ON");
@@ -165,9 +170,9 @@ static void check_place(void)
     loops_run(&loops);
     is_bytes(hear(p),
              SPAN("$5\r\nvalue\r\n$5\r\nvalue\r\n" INVALIDATION "$5\r\nvalue\r\n+PONG\r\n"),
-             "behind the old replies, before the new ones");
+             "the invalidation is after the old replies, before the new ones");
 
-    // Neither within a long reply nor within an EXEC.
+    // It comes neither inside a long reply nor among the replies of an EXEC.
     enum { KEYS = 1000 };
     static const char *const wraps[][2] = {{"", ""}, {"MULTI", "EXEC"}};
     for (unsigned i = 0; i < 2; i++) {
@@ -193,7 +198,8 @@ static void check_place(void)
         invalidate_all();
         loops_run(&loops);
         buf_append_text(&wanted, INVALIDATION "$3\r\nnew\r\n");
-        is_bytes(hear(p), buf_span(&wanted), "two invalidations within it: one, behind it");
+        is_bytes(hear(p), buf_span(&wanted),
+                 "two replacements during it: one invalidation, after it");
         buf_release(&wanted);
     }
     party_end(p);
@@ -217,14 +223,14 @@ static void check_slow(void)
         invalidate_all();
         loops_run(&loops);
     }
-    is_number((int64_t)output_pending(&p->output), (int64_t)pending, "gets no more");
-    ok(p->session.pushes.len <= 5 * (sizeof INVALIDATION - 1), "little waits for it");
+    is_number((int64_t)output_pending(&p->output), (int64_t)pending, "it gets no more bytes");
+    ok(p->session.pushes.len <= 5 * (sizeof INVALIDATION - 1), "few bytes of messages wait for it");
     p->slow = false;
     loops_run(&loops);
     struct span heard = hear(p);
     struct span end = SPAN(INVALIDATION "$3\r\nnew\r\n");
     ok(heard.len > end.len && memcmp(heard.ptr + heard.len - end.len, end.ptr, end.len) == 0,
-       "when it reads: first the invalidation, then the new reply");
+       "when it reads: the invalidation, then the new reply");
     party_end(p);
     buf_release(&big);
 }
@@ -238,8 +244,8 @@ int main(void)
         check_own();
         check_redirected();
         check_broken();
-        check_oneself();
-        check_place();
+        check_own_id();
+        check_order();
         check_slow();
         loops_release(&loops);
     }

@@ -1,5 +1,5 @@
-// MULTI to EXEC as a function on memory: what is queued, what refuses, and that the replies are the
-// same however the bytes come, whatever was read ahead, and however long they are.
+// Transactions from MULTI to EXEC: which requests are queued and which errors abort. The replies
+// are the same in whatever pieces the input comes, and however long they are.
 #include "serve/transaction.h"
 
 #include <stdio.h>
@@ -25,10 +25,10 @@ static void open_dataset(void)
     append_bytes(&lines, 'v', BIG);
     buf_append_text(&lines, "\n\0");
     buf_append(&lines, SPAN("\0"));
-    dataset = loops_dataset(lines.ptr); // borrows them
+    dataset = loops_dataset(lines.ptr); // borrows the text, which is never freed
 }
 
-// ---- one conversation after the other -----------------------------------------------------------
+// ---- replies ------------------------------------------------------------------------------------
 
 static void check_replies(void)
 {
@@ -68,11 +68,11 @@ static void check_replies(void)
         {"MULTI\nPING\nEXEC now\nPING\nEXEC",
          "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: wrong number of arguments "
          "for 'exec' command\r\n+PONG\r\n-ERR EXEC without MULTI\r\n"},
-        // An error of what is executed is a reply like any other.
+        // A command that fails in EXEC gives an error in the array, and the others run.
         {"MULTI\nSELECT x\nPING a b\nPING\nEXEC",
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n-ERR value is not an integer or out of "
          "range\r\n-ERR wrong number of arguments for 'ping' command\r\n+PONG\r\n"},
-        // What is executed changes the session for what stands behind it, also within.
+        // Executed commands change the session for the commands after them, in EXEC and after it.
         {"MULTI\nAUTH a\nCLIENT SETNAME me\nSUBSCRIBE a\nPING\nGET x\nEXEC\nGET x",
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*5\r\n"
          "-ERR AUTH <password> called without any password configured for the default user. Are "
@@ -81,12 +81,12 @@ static void check_replies(void)
          "(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n"},
         {"MULTI\nCLIENT REPLY OFF\nECHO 0\nEXEC\nECHO 1\nCLIENT REPLY ON\nECHO 2",
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n2\r\n"},
-        // SKIP ends with the request behind EXEC.
+        // SKIP within EXEC holds for the request after EXEC.
         {"MULTI\nPING\nCLIENT REPLY SKIP\nPING\nEXEC\nECHO 1\nECHO 2",
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+PONG\r\n+PONG\r\n$1\r\n2\r\n"},
         {"CLIENT REPLY SKIP\nMULTI\nPING\nEXEC", "+QUEUED\r\n*1\r\n+PONG\r\n"},
         {"CLIENT REPLY OFF\nMULTI\nPING\nEXEC\nCLIENT REPLY ON", "+OK\r\n"},
-        // CLIENT CACHING lasts for the transaction.
+        // CLIENT CACHING holds for the whole transaction.
         {"CLIENT TRACKING ON OPTIN\nCLIENT CACHING YES\nMULTI\nPING\nCLIENT TRACKINGINFO\nEXEC\n"
          "CLIENT TRACKINGINFO",
          "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+PONG\r\n*6\r\n$5\r\nflags\r\n*3\r\n"
@@ -98,7 +98,7 @@ static void check_replies(void)
          "$5\r\nflags\r\n*2\r\n$2\r\non\r\n$5\r\noptin\r\n$8\r\nredirect\r\n:0\r\n"
          "$8\r\nprefixes\r\n*0\r\n"},
         {"WATCH a b\nMULTI\nGET x\nEXEC\nUNWATCH", "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n+OK\r\n"},
-        // Kills itself: what would come behind is not sent.
+        // The client kills itself in EXEC: no replies after that are sent.
         {"MULTI\nPING\nCLIENT KILL TYPE normal SKIPME no\nPING\nEXEC\nPING",
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+PONG\r\n:1\r\n"},
     };
@@ -109,14 +109,14 @@ static void check_replies(void)
     }
 }
 
-// ---- however the bytes come ---------------------------------------------------------------------
+// ---- input in pieces ----------------------------------------------------------------------------
 
-// What a client hears who sends `said` in pieces of so many bytes.
+// Returns the replies to a client that sends `said` in pieces of `piece` bytes.
 static struct buf hear_pieces(struct span said, size_t piece)
 {
     struct buf heard = {0};
     struct party *p = party_new(&loops, 0);
-    loops.last_id--; // HELLO and CLIENT ID tell it
+    loops.last_id--; // each client has the same id, which HELLO and CLIENT ID return
     say_bytes(p, said);
     for (p->sent = 0; p->sent < said.len && !p->closed;) {
         p->sent = said.len - p->sent < piece ? said.len : p->sent + piece;
@@ -156,18 +156,19 @@ static void check_cutting(void)
         "$4\r\nlast\r\n+PONG\r\n-ERR Protocol error: invalid bulk length\r\n");
     require(whole.len > head.len + end.len + BIG, "there are replies");
     is_bytes(span_of(whole.ptr, head.len), head, "the replies before the long one");
-    ok(memmem(whole.ptr, whole.len, tail.ptr, tail.len) != NULL, "those behind it");
+    ok(memmem(whole.ptr, whole.len, tail.ptr, tail.len) != NULL, "the replies after the long one");
     is_bytes(span_of(whole.ptr + whole.len - end.len, end.len), end, "the last ones");
     for (size_t piece = 1; piece <= 80; piece++) {
         struct buf cut = hear_pieces(buf_span(&said), piece);
-        ok(span_equal(buf_span(&cut), buf_span(&whole)), "the same in pieces of %zu bytes", piece);
+        ok(span_equal(buf_span(&cut), buf_span(&whole)), "the same replies in pieces of %zu bytes",
+           piece);
         buf_release(&cut);
     }
     buf_release(&whole);
     buf_release(&said);
 }
 
-// Random requests, complete and cut anywhere.
+// Random requests, in one piece and in pieces.
 static void check_random(struct random *r)
 {
     static const char *const requests[] = {
@@ -209,7 +210,7 @@ static void check_random(struct random *r)
             same &= span_equal(buf_span(&cut), buf_span(&whole));
             buf_release(&cut);
         }
-        ok(same && whole.len > 0, "random requests, round %u: the same however they are cut",
+        ok(same && whole.len > 0, "random requests, round %u: the same replies in any pieces",
            round);
         buf_release(&whole);
         buf_release(&said);
@@ -239,7 +240,8 @@ static void check_logged_out(void)
         is_bytes(hear(p),
                  span_text("+OK\r\n+PONG\r\n+RESET\r\n"
                            "-ERR Protocol error: unauthenticated multibulk length\r\n"),
-                 "narrow bounds right behind RESET, in pieces of %zu bytes", piece);
+                 "limits for unauthenticated clients hold after RESET, in pieces of %zu bytes",
+                 piece);
         party_end(p);
     }
     loops_release(&own);
@@ -271,18 +273,18 @@ static void check_long(void)
     ok(transaction_executes(p->session.transaction), "a long EXEC takes more than one turn");
     unsigned turns = 0;
     for (; transaction_executes(p->session.transaction) && turns < 1000; turns++) {
-        session_push(&p->session, span_text("<push>")); // as the last would come in between
+        session_push(&p->session, span_text("<push>")); // must not come among the replies
         if (turns > 0)
             p->session.pushes.len = sizeof "<push>" - 1;
         party_turn(p);
     }
-    ok(turns > 5, "many more: %u", turns);
+    ok(turns > 5, "it takes %u turns", turns);
     loops_run(&loops);
     buf_append_text(&wanted, "<push>$6\r\nbehind\r\n");
-    is_bytes(hear(p), buf_span(&wanted), "its replies in order, a message behind all of them");
+    is_bytes(hear(p), buf_span(&wanted), "all replies in order, and the message after them");
     party_end(p);
 
-    // Large values, to a client that reads late.
+    // Large values for a client that does not read at first.
     p = party_new(&loops, 0);
     p->slow = true;
     say(p, "MULTI");
@@ -291,12 +293,12 @@ static void check_long(void)
     say(p, "EXEC\nPING");
     loops_run(&loops);
     ok(p->status == FEED_OUTPUT_FULL && output_pending(&p->output) < SESSION_OUTPUT_HIGH + BIG + 64,
-       "an EXEC of large values waits for its reader");
+       "an EXEC of large values stops while the client does not read");
     p->slow = false;
     loops_run(&loops);
     struct span heard = hear(p);
     ok(heard.len > 10 * BIG && memcmp(heard.ptr + heard.len - 7, "+PONG\r\n", 7) == 0,
-       "and goes on when it has read");
+       "it continues when the client reads");
     party_end(p);
     buf_release(&request);
     buf_release(&wanted);
@@ -309,10 +311,10 @@ static void check_memory(void)
     size_t before = p->session.transaction->requests.len;
     replies(p, "ECHO x", "+QUEUED\r\n");
     is_number((int64_t)p->session.transaction->requests.len, (int64_t)before,
-              "what will never run is not kept");
+              "an aborted transaction queues no more requests");
     party_end(p);
 
-    // As much as a request may take, no more.
+    // All queued requests together may take as many bytes as a single request.
     enum { PART = 1024 * 1024 };
     struct buf part = {0};
     buf_printf(&part, "*2\r\n$4\r\nECHO\r\n$%d\r\n", PART);
@@ -328,7 +330,7 @@ static void check_memory(void)
         p->sent = 0;
         p->done = 0;
     }
-    is_number(parts, SESSION_INPUT_MAX / PART, "a transaction without end is closed");
+    is_number(parts, SESSION_INPUT_MAX / PART, "a client that queues more is closed");
     party_end(p);
     buf_release(&part);
 }
@@ -338,17 +340,19 @@ static void check_counters(void)
     struct stats *stats = &loops.service[0].stats;
     struct party *p = party_new(&loops, 0);
     replies(p, "WATCH a\nWATCH b", "+OK\r\n+OK\r\n");
-    is_number((int64_t)counter_get(&stats->watching_clients), 1, "one client watches");
+    is_number((int64_t)counter_get(&stats->watching_clients), 1, "WATCH: one client watches");
     replies(p, "MULTI\nEXEC", "+OK\r\n*0\r\n");
-    is_number((int64_t)counter_get(&stats->watching_clients), 0, "until EXEC");
+    is_number((int64_t)counter_get(&stats->watching_clients), 0, "EXEC ends watching");
     replies(p, "WATCH a\nMULTI\nDISCARD", "+OK\r\n+OK\r\n+OK\r\n");
-    is_number((int64_t)counter_get(&stats->watching_clients), 0, "or DISCARD");
+    is_number((int64_t)counter_get(&stats->watching_clients), 0, "DISCARD ends watching");
     replies(p, "WATCH a\nUNWATCH\nUNWATCH\nWATCH a", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
-    is_number((int64_t)counter_get(&stats->watching_clients), 1, "or UNWATCH");
+    is_number((int64_t)counter_get(&stats->watching_clients), 1,
+              "UNWATCH ends watching, and WATCH begins it again");
     party_end(p);
-    is_number((int64_t)counter_get(&stats->watching_clients), 0, "or it leaves");
+    is_number((int64_t)counter_get(&stats->watching_clients), 0,
+              "the end of the client ends watching");
 
-    // The command that CLIENT LIST tells is EXEC, not what it executes.
+    // CLIENT LIST shows EXEC as the last command, not the commands in it.
     p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");

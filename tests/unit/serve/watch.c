@@ -1,6 +1,6 @@
-// WATCH: EXEC answers nil when a watched key has another value since the dataset was replaced, and
-// runs when all of them are what they were; however long the values are and whatever is replaced
-// meanwhile.
+// WATCH: EXEC returns nil when a replacement of the dataset has changed the value of a watched key.
+// It runs when all values are the same. Values may be long, and the dataset may be replaced while
+// they are read.
 #include "serve/watch.h"
 
 #include <stdio.h>
@@ -21,16 +21,16 @@
 
 static struct loops loops;
 
-// What is said before the dataset is replaced and after it, and what the last reply is.
+// Requests before the dataset is replaced, requests after it, and the replies to both.
 static void check_changes(void)
 {
     static const struct {
-        const char *before;
-        const char *now;
-        const char *said;
-        const char *heard;
-        const char *then;
-        const char *wanted;
+        const char *before; // the first dataset
+        const char *now;    // the second dataset
+        const char *said;   // requests before the replacement
+        const char *heard;  // their replies
+        const char *then;   // requests after the replacement
+        const char *wanted; // their replies
     } cases[] = {
         {A " a\n", A " a\n", "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC", RUN},
         {A " a\n", A " b\n", "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC", NIL},
@@ -38,10 +38,11 @@ static void check_changes(void)
         {A " a\n", A " b\n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n", A " a\n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n*0\r\n"},
         {A " a\n", A " b\n", "WATCH " A_UPPER, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
-        // It moves in the file, and others come and go.
+        // The key has another line in the file, and other keys are added and removed.
         {A " a\n" B " b\n", C " c\n" A " a\n", "WATCH " A "\nMULTI\nPING",
          "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC", RUN},
-        // It goes, it comes, it stays away.
+        // The key is removed; it is added; it is absent before and after. An empty value counts as
+        // one.
         {A " a\n" B " b\n", B " b\n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n", A " a\n" B " b\n", "WATCH " B, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n", A " b\n", "WATCH " B " x y", "+OK\r\n", "MULTI\nEXEC", "+OK\r\n*0\r\n"},
@@ -49,22 +50,22 @@ static void check_changes(void)
         {B " \n", B " b\n" A " \n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " \n", A " \n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n*0\r\n"},
         {A " a\n", A " a", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n*0\r\n"},
-        // A prefix of it, and more than it.
+        // The new value is a prefix of the old one, or the other way round.
         {A " ab\n", A " a\n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n", A " ab\n", "WATCH " A, "+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
-        // Of several keys each counts, whatever else is named.
+        // Several keys: a change of any one counts, and a word that is no UUID does not matter.
         {A " a\n" B " b\n" C " c\n", A " a\n" B " b\n" C " d\n", "WATCH x " A " " B "\nWATCH " C,
          "+OK\r\n+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n" B " b\n" C " c\n", A " x\n" B " b\n" C " c\n", "WATCH " A " " B "\nWATCH " C,
          "+OK\r\n+OK\r\n", "MULTI\nEXEC", "+OK\r\n" NIL},
         {A " a\n" B " b\n" C " c\n", A " a\n" B " b\n" C " d\n", "WATCH x " A " " B, "+OK\r\n",
          "MULTI\nEXEC", "+OK\r\n*0\r\n"},
-        // What is watched again was watched already.
+        // A second WATCH does not replace the first.
         {A " a\n", A " b\n", "WATCH " A, "+OK\r\n", "WATCH " A "\nMULTI\nEXEC",
          "+OK\r\n+OK\r\n" NIL},
         {A " a\n", A " a\n" B " b\n", "WATCH " A, "+OK\r\n", "WATCH " B "\nMULTI\nEXEC",
          "+OK\r\n+OK\r\n*0\r\n"},
-        // What ends it.
+        // Commands that end the watching.
         {A " a\n", A " b\n", "WATCH " A "\nUNWATCH", "+OK\r\n+OK\r\n", "MULTI\nEXEC",
          "+OK\r\n*0\r\n"},
         {A " a\n", A " b\n", "WATCH " A, "+OK\r\n", "UNWATCH\nMULTI\nEXEC", "+OK\r\n+OK\r\n*0\r\n"},
@@ -76,17 +77,17 @@ static void check_changes(void)
          NIL "+OK\r\n+QUEUED\r\n" RUN},
         {A " a\n", A " b\n", "WATCH " A "\nMULTI\nPING\nEXEC", "+OK\r\n+OK\r\n+QUEUED\r\n" RUN,
          "MULTI\nEXEC", "+OK\r\n*0\r\n"},
-        // An UNWATCH that is queued comes too late.
+        // A queued UNWATCH comes too late.
         {A " a\n", A " b\n", "WATCH " A "\nMULTI\nUNWATCH", "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC",
          NIL},
-        // What cannot run is refused first, as in Redis.
+        // An aborted transaction is refused before the keys are compared, as in Redis.
         {A " a\n", A " b\n", "WATCH " A "\nMULTI\nGET",
          "+OK\r\n+OK\r\n-ERR wrong number of "
          "arguments for 'get' command\r\n",
          "EXEC", "-EXECABORT Transaction discarded because of previous errors.\r\n"},
         {A " a\n", A " b\n", "WATCH " A, "+OK\r\n", "EXEC\nMULTI\nEXEC",
          "-ERR EXEC without MULTI\r\n+OK\r\n" NIL},
-        // What runs sees the new value.
+        // A transaction that runs reads the new values.
         {A " a\n" B " b\n", A " x\n" B " b\n", "WATCH " B "\nMULTI\nGET " A,
          "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC\nGET " A, "*1\r\n$1\r\nx\r\n$1\r\nx\r\n"},
     };
@@ -99,7 +100,7 @@ static void check_changes(void)
         loops_publish(&loops, 0, now);
         replies(p, cases[i].then, cases[i].wanted);
         is_number((int64_t)counter_get(&loops.service[0].stats.watching_clients),
-                  p->session.watched > 0, "and is counted as long as it watches");
+                  p->session.watched > 0, "INFO counts the client while it watches");
         loops_release(&loops);
         dataset_close(before);
         dataset_close(now);
@@ -118,7 +119,7 @@ static void check_resp3(void)
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, now);
     replies(p, "EXEC\nPING", "_\r\n+PONG\r\n");
-    // Back to the first value: only what it is now counts.
+    // The value changes and changes back: only its present state counts.
     replies(p, "WATCH " A, "+OK\r\n");
     loops_publish(&loops, 0, before);
     loops_publish(&loops, 0, now);
@@ -130,7 +131,7 @@ static void check_resp3(void)
 
 // ---- long values --------------------------------------------------------------------------------
 
-// A dataset with a value of `len` bytes, the one at `odd` another than the others.
+// Makes a dataset with a value of `len` bytes, of which the one at `odd` differs from the others.
 static struct dataset *long_dataset(struct buf *lines, size_t len, size_t odd, bool newline)
 {
     lines->len = 0;
@@ -156,7 +157,7 @@ static void check_length(size_t len, size_t odd, bool newline)
     loops_publish(&loops, 0, now);
     bool same = replies(p, "EXEC\nPING", odd < len ? NIL "+PONG\r\n" : RUN "+PONG\r\n");
     if (!same)
-        diag("%zu bytes, another one at %zu", len, odd);
+        diag("a value of %zu bytes that changes at byte %zu", len, odd);
     loops_release(&loops);
     dataset_close(before);
     dataset_close(now);
@@ -166,7 +167,7 @@ static void check_length(size_t len, size_t odd, bool newline)
 
 static void check_lengths(void)
 {
-    enum { PIECE = 16 * 1024 }; // what serve/watch.c reads at once
+    enum { PIECE = 16 * 1024 }; // bytes that one call of watch_read reads
     static const size_t lengths[] = {1,         PIECE - 1, PIECE,         PIECE + 1,
                                      2 * PIECE, 1000000,   2 * PIECE + 1, 2 * PIECE - 1};
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -178,7 +179,7 @@ static void check_lengths(void)
     }
 }
 
-// Takes turns until the reply is there; how many.
+// Takes turns until the reply is complete. Returns how many.
 static unsigned count_turns(struct party *p)
 {
     unsigned turns = 0;
@@ -189,7 +190,7 @@ static unsigned count_turns(struct party *p)
     return turns;
 }
 
-// Reading a long value takes many short turns, and what began in one dataset goes on in it.
+// Reading a long value takes many short turns. A command that began on one dataset continues on it.
 static void check_turns(void)
 {
     enum { LONG = 8 * 1024 * 1024, TURN_BYTES = 256 * 1024 };
@@ -203,26 +204,27 @@ static void check_turns(void)
     struct party *p = party_new(&loops, 0);
     say(p, "WATCH " A);
     party_turn(p);
-    ok(p->status == FEED_TURN_OVER, "WATCH of a long value is not done in a turn");
+    ok(p->status == FEED_TURN_OVER, "WATCH of a long value takes more than a turn");
     loops_publish(&loops, 0, data[2]);
     unsigned turns = 1 + count_turns(p);
-    ok(turns >= LONG / TURN_BYTES, "but in %u", turns);
-    is_bytes(hear(p), span_text("+OK\r\n"), "is answered");
+    ok(turns >= LONG / TURN_BYTES, "it takes %u turns", turns);
+    is_bytes(hear(p), span_text("+OK\r\n"), "and it is answered");
     loops_publish(&loops, 0, data[1]);
     replies(p, "MULTI\nSTRLEN " A "\nGETRANGE " A " -1 -1", "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
     say(p, "EXEC");
     party_turn(p);
-    ok(p->status == FEED_TURN_OVER && hear(p).len == 0, "EXEC compares it in many turns, too");
+    ok(p->status == FEED_TURN_OVER && hear(p).len == 0,
+       "EXEC of a long value takes more than a turn");
     loops_publish(&loops, 0, data[2]);
     turns = 1 + count_turns(p);
-    ok(turns >= LONG / TURN_BYTES, "in %u", turns);
+    ok(turns >= LONG / TURN_BYTES, "it takes %u turns", turns);
     is_bytes(hear(p), span_text("*2\r\n:8388608\r\n$1\r\nv\r\n"),
-             "with the value that it was, and it runs on that dataset");
+             "the value is the same, and EXEC runs on the dataset that it began with");
     replies(p, "WATCH " A "\nMULTI\nPING\nEXEC", "+OK\r\n+OK\r\n+QUEUED\r\n" RUN);
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, data[1]);
     replies(p, "EXEC", NIL);
-    // Gone in the middle of both: nothing is left behind.
+    // A client that leaves in the middle of WATCH or EXEC leaves no reference behind.
     say(p, "WATCH " A);
     party_turn(p);
     party_end(p);
@@ -234,7 +236,8 @@ static void check_turns(void)
     party_end(p);
     loops_release(&loops);
     for (unsigned i = 0; i < 3; i++) {
-        is_number(atomic_load(&dataset_ref(data[i])->count), 1, "nobody holds dataset %u", i);
+        is_number(atomic_load(&dataset_ref(data[i])->count), 1, "dataset %u has no reference left",
+                  i);
         dataset_close(data[i]);
         buf_release(&lines[i]);
     }
@@ -242,7 +245,7 @@ static void check_turns(void)
 
 // ---- many keys ----------------------------------------------------------------------------------
 
-// In requests of 512 keys.
+// Watches `count` keys from number `first` on, in requests of 512 keys.
 static void say_watch(struct party *p, unsigned first, unsigned count)
 {
     struct buf request = {0};
@@ -284,27 +287,27 @@ static void check_many(void)
     loops_publish(&loops, 0, before);
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n" NIL);
 
-    // More than are remembered: bounded, and whatever is replaced may have changed one.
+    // More keys than are noted: the memory is limited, and every replacement counts as a change.
     size_t nothing = session_memory(&p->session);
     say_watch(p, 0, KEPT);
     size_t kept = session_memory(&p->session);
-    ok(kept > nothing && kept <= MEMORY, "%zu bytes for %d keys, counted as the client's", kept,
-       KEPT);
+    ok(kept > nothing && kept <= MEMORY,
+       "%zu bytes for %d keys, which count as memory of the client", kept, KEPT);
     loops_publish(&loops, 0, before);
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n" RUN);
     for (unsigned i = 0; i < 4; i++)
         say_watch(p, i * KEPT, KEPT);
-    is_number((int64_t)session_memory(&p->session), (int64_t)kept, "and no more for more");
+    is_number((int64_t)session_memory(&p->session), (int64_t)kept, "more keys take no more memory");
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n" RUN);
     say_watch(p, 0, KEPT + 1);
     loops_publish(&loops, 0, before);
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n" NIL);
-    is_number((int64_t)session_memory(&p->session), (int64_t)nothing, "all of it is given back");
+    is_number((int64_t)session_memory(&p->session), (int64_t)nothing, "EXEC frees all of it");
 
-    // One that watches the same keys over and over, and never says EXEC.
+    // A client that watches the same keys over and over, and never sends EXEC.
     for (unsigned i = 0; i < 100; i++)
         replies(p, "WATCH " A " " B, "+OK\r\n");
-    ok(session_memory(&p->session) < 1024, "keys that are named again cost nothing");
+    ok(session_memory(&p->session) < 1024, "repeated keys take no memory");
     loops_release(&loops);
     dataset_close(before);
     dataset_close(now);
