@@ -1,6 +1,6 @@
-// F1, F2: another file is copied over the one that is served, as `cp` does it: truncated, then
-// written anew. A key whose line was overwritten is an error, not an absent key; and a value that
-// is being sent is never finished with bytes of the other file.
+// F1, F2: another file is copied over the served file, as `cp` does it: the file is truncated and
+// then written again. A key whose line was overwritten answers an error, not nil. A value that is
+// being sent is never completed with bytes of the other file.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,8 +41,9 @@ static void copy_over(const char *path, struct span content)
     close(fd);
 }
 
-// 'v' its value, 'n' nil, 'e' the error, 'c' the connection was closed (and is opened anew).
-static char ask(int port, int *fd, unsigned i)
+// Sends GET for key `i`. Returns 'v' for a value, 'n' for nil, 'e' for the error of unreadable
+// data, and 'c' if the server closed the connection. Then it connects again.
+static char get_key(int port, int *fd, unsigned i)
 {
     struct buf request = {0};
     struct buf reply = {0};
@@ -80,21 +81,21 @@ static void copied_over_keys(const char *threads)
     struct server_process s =
         server_start(path, (const char *const[]){"--threads", threads, "--index", "none", NULL});
     int fd = connect_tcp(s.port);
-    ok(ask(s.port, &fd, 5) == 'v', "%s loops: a key is served", threads);
+    ok(get_key(s.port, &fd, 5) == 'v', "%s loops: a key is served", threads);
     copy_over(path, buf_span(&other));
     unsigned count[256] = {0};
     for (unsigned i = 0; i < ASKED; i++)
-        count[(unsigned char)ask(s.port, &fd, i)]++;
-    is_number(count['n'], 0, "%s loops: no key that was overwritten is absent", threads);
-    is_number(count['v'], 0, "%s loops: nor has a value", threads);
-    ok(count['e'] >= ASKED - 1, "%s loops: they answer an error", threads);
+        count[(unsigned char)get_key(s.port, &fd, i)]++;
+    is_number(count['n'], 0, "%s loops: no overwritten key answers nil", threads);
+    is_number(count['v'], 0, "%s loops: no overwritten key answers a value", threads);
+    ok(count['e'] >= ASKED - 1, "%s loops: overwritten keys answer an error", threads);
     close(fd);
     is_number(server_stop(&s), 0, "%s loops: exit code", threads);
     buf_release(&old);
     buf_release(&other);
 }
 
-// A line of `value` bytes of one kind, and others behind it, which another file has fewer of.
+// Makes a file of one line with a large value, made of `byte`, and `others` short lines after it.
 static struct buf large_lines(char byte, unsigned others)
 {
     struct buf text = {0};
@@ -122,7 +123,7 @@ static void copied_over_a_value(void)
     settle_server(&s);
     copy_over(path, buf_span(&other));
     receive_to_end(fd, &got);
-    ok(got.len < LARGE, "a value under way ends early: %zu bytes", got.len);
+    ok(got.len < LARGE, "a value that is being sent ends early: %zu bytes", got.len);
     close(fd);
     is_number(server_stop(&s), 0, "exit code");
     buf_release(&old);

@@ -1,5 +1,5 @@
-// The file is cut while it is read from one end to the other: by a server or a tool that indexes
-// it, and by `stele scan`. None of them crashes, and each says what is wrong.
+// F1: the data file is truncated while a program reads it from beginning to end: while it is
+// indexed, and while `stele scan` prints it. No program crashes, and each says what is wrong.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "support/talk.h"
 #include "support/watch.h"
 
-static const struct table table = {1, 300000}; // 15 MB: several parts to read
+static const struct table table = {1, 300000}; // 15 MB, which are read in several parts
 static const struct table small = {2, 5000};
 
 struct cutting {
@@ -23,7 +23,8 @@ struct cutting {
     unsigned calls;
 };
 
-static void cut_meanwhile(void *context, uint64_t done, uint64_t total)
+// The progress callback of the index build: cuts the file when it is called first.
+static void cut_on_progress(void *context, uint64_t done, uint64_t total)
 {
     struct cutting *cutting = context;
     (void)done;
@@ -37,47 +38,47 @@ static void cut_while_indexed(off_t to, enum dataset_malformed malformed, const 
     struct cutting cutting = {.path = table_file(&table, "table.data"), .to = to};
     struct error error = {""};
     struct dataset_settings settings = {.malformed = malformed,
-                                        .progress = cut_meanwhile,
+                                        .progress = cut_on_progress,
                                         .notice = notices_add,
                                         .context = &cutting};
     struct dataset *d = dataset_open(cutting.path, &settings, NULL, &error);
-    ok(cutting.calls > 0, "%s: (was cut)", name);
-    ok(d == NULL, "%s: it is not opened", name);
+    ok(cutting.calls > 0, "%s: the file was cut during the build", name);
+    ok(d == NULL, "%s: the dataset is not opened", name);
     ok(strstr(error.text, "changed while it was read") != NULL, "%s: %s", name, error.text);
     dataset_close(d);
     notices_clear(&cutting.notices);
 }
 
-// The checksums of the data are compared with those of the index beside the loops; what is lost
-// meanwhile must not be missing in an index that is built anew.
-static void cut_before_settling(void)
+// The data is compared with the checksums in the index while lookups are served. If the file is cut
+// meanwhile, lost keys must answer that they are unreadable, not that they are absent.
+static void cut_before_verifying(void)
 {
     const char *path = table_file(&small, "small.data");
     struct opened o;
     index_written(path, NULL);
-    // A new inode, so that the index proves nothing and is verified.
+    // The file gets a new inode, so its identity does not prove the index, and it must be verified.
     unlink(path);
     table_file(&small, "small.data");
     struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
                                         .index = DATASET_INDEX_READ,
                                         .trust = DATASET_TRUST_SAMPLED};
     opened_with(&o, path, &settings);
-    is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
+    is_text(dataset_index_status(o.dataset), "verifying", "the index is not proven yet");
     file_resize(path, small.count / 2 * TABLE_LINE);
     dataset_finish(o.dataset, NULL);
     struct span value;
     is_number(dataset_presence(o.dataset, table_key(&small, small.count - 1), &value),
-              DATASET_UNREADABLE, "what is lost is not said to be absent");
+              DATASET_UNREADABLE, "a lost key is unreadable, not absent");
     is_number(dataset_presence(o.dataset, table_key(&small, 1), &value), DATASET_PRESENT,
-              "what is left is there");
+              "a key that is left is found");
     is_number(dataset_presence(o.dataset, table_key(&table, 1), &value), DATASET_ABSENT,
-              "and what never was is absent");
+              "a key that never existed is absent");
     is_text(dataset_status(o.dataset), "truncated", "status");
-    ok(table_is_not_mistaken(&small, o.dataset), "nothing is mistaken");
+    ok(table_is_not_mistaken(&small, o.dataset), "no key has the value of another");
     opened_close(&o);
 }
 
-// Starts `stele scan`, whose output nobody reads yet, and cuts the file under it.
+// Starts `stele scan`, reads the first line of its output, and then cuts the file.
 static void cut_while_scanned(void)
 {
     const char *path = table_file(&small, "small.data");
@@ -103,16 +104,16 @@ static void cut_while_scanned(void)
     while (read(pipes[0], room, 4096) > 0)
         ;
     close(pipes[0]);
-    require(waitpid(pid, &status, 0) == pid, "not our child");
+    require(waitpid(pid, &status, 0) == pid, "cannot wait for the child");
     ok(WIFEXITED(status) && WEXITSTATUS(status) == 2, "stele scan ends with an error");
-    ok(log_has(errors, "was truncated, overwritten or cannot be read"), "and says which");
+    ok(log_has(errors, "was truncated, overwritten or cannot be read"), "it says why");
     buf_release(&out);
 }
 
 static const volatile char *unguarded;
 
-// Elsewhere than in what is guarded a fault is what it always was.
-static void check_elsewhere(void)
+// A SIGBUS outside the guarded mappings still ends the process, as without a handler.
+static void check_unguarded(void)
 {
     const char *path = test_file("other", span_text("x"));
     int status = 0;
@@ -130,7 +131,8 @@ static void check_elsewhere(void)
         _exit(0);
     }
     require(waitpid(pid, &status, 0) == pid, "not our child");
-    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "a fault elsewhere ends the process");
+    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS,
+       "a fault in an unguarded mapping ends the process");
     pid = fork();
     require(pid >= 0, "cannot fork");
     if (pid == 0) {
@@ -140,7 +142,7 @@ static void check_elsewhere(void)
         _exit(0);
     }
     require(waitpid(pid, &status, 0) == pid, "not our child");
-    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "and so does a signal that is sent");
+    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "a SIGBUS that is sent ends the process");
 }
 
 int main(void)
@@ -149,9 +151,9 @@ int main(void)
     cut_while_indexed(0, DATASET_SKIP_MALFORMED, "to nothing");
     cut_while_indexed(7000000, DATASET_SKIP_MALFORMED, "inside a page");
     cut_while_indexed(4096 * 1000, DATASET_SKIP_MALFORMED, "at a page");
-    cut_while_indexed(0, DATASET_REFUSE_MALFORMED, "to nothing, strictly");
-    cut_before_settling();
+    cut_while_indexed(0, DATASET_REFUSE_MALFORMED, "to nothing, malformed lines refused");
+    cut_before_verifying();
     cut_while_scanned();
-    check_elsewhere();
+    check_unguarded();
     return done_testing();
 }

@@ -1,6 +1,6 @@
-// Several threads meet the damage of a file that is cut at the same moment: each of them finds
-// filler or what the file held, and all live. Each round has a mapping of its own, in a process of
-// its own.
+// F1: several threads read a mapping at the moment when its file is cut. Each thread finds the
+// filler or what the file held, and none crashes. Each round has a mapping and a process of its
+// own.
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,25 +16,27 @@
 enum { BYTES = 2 * 1024 * 1024, ROUNDS = 250, SEARCH = 64 * 1024, THREADS_MAX = 4 };
 
 static struct mapping mapping;
-static pthread_barrier_t together;
+static pthread_barrier_t barrier;
 static struct random seed;
 
-// Searches from another place each time, so that the threads meet in the same pages and in others.
+// Searches for a newline from random offsets on, so that threads fault in the same pages and in
+// different ones. Ends 50 searches after the damage has been noticed.
 static void *search(void *argument)
 {
     struct random r = {*(uint64_t *)argument};
-    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&barrier);
     for (unsigned after = 0; after<50; after += mapping_faults(&mapping)> 0) {
         size_t at = random_below(&r, BYTES - SEARCH);
         const char *found = memchr(mapping.begin + at, '\n', SEARCH);
         if (found != NULL && mapping_faults(&mapping) == 0)
-            _exit(1); // there is none in the file
+            _exit(1); // the file holds no newline; only the filler does
     }
     return NULL;
 }
 
-// Does not return. The exit status tells what was wrong.
-static void go_through(int fd, unsigned threads, size_t left)
+// Runs a round in a child process. Does not return; the exit status is the number of the failed
+// check.
+static void run_round(int fd, unsigned threads, size_t left)
 {
     pthread_t each[THREADS_MAX];
     uint64_t seeds[THREADS_MAX];
@@ -46,13 +48,13 @@ static void go_through(int fd, unsigned threads, size_t left)
     atomic_init(&mapping.end, mapping.begin + BYTES - 1);
     if (memory == MAP_FAILED || !mapping_guard(&mapping, fd))
         _exit(2);
-    pthread_barrier_init(&together, NULL, threads + 1);
+    pthread_barrier_init(&barrier, NULL, threads + 1);
     for (unsigned i = 0; i < threads; i++) {
         seeds[i] = random_next(&seed);
         if (pthread_create(&each[i], NULL, search, &seeds[i]) != 0)
             _exit(3);
     }
-    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&barrier);
     if (ftruncate(fd, (off_t)left) != 0)
         _exit(4);
     for (unsigned i = 0; i < threads; i++)
@@ -79,15 +81,14 @@ static void check(unsigned threads)
         pid_t pid = fork();
         require(pid >= 0, "cannot fork");
         if (pid == 0)
-            go_through(fd, threads, left);
+            run_round(fd, threads, left);
         int status;
         require(waitpid(pid, &status, 0) == pid, "no child");
         wrong += status != 0;
         first = first == 0 ? status : first;
         close(fd);
     }
-    is_number(wrong, 0, "%u threads: rounds in which one did not get through (first: %x)", threads,
-              (unsigned)first);
+    is_number(wrong, 0, "%u threads: failed rounds (first status: %x)", threads, (unsigned)first);
     free(content);
 }
 

@@ -1,6 +1,6 @@
-// The data file, or its index file, is cut in place while 50 clients ask for everything in it. Each
-// reply is exact, an error, or does not come because the connection closes; what is left is served
-// on; the server tells of it once and lives.
+// F1, F8: the data file, or its index file, is truncated in place while 50 clients ask for its
+// keys. Each reply is exact or an error, or the connection closes. Keys that can still be read are
+// served. The server logs the damage once and does not crash.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,15 +16,15 @@
 enum { RECORDS = 1500 };
 
 enum index_kind {
-    INDEX_MAPPED,  // found, when the server starts
-    INDEX_WRITTEN, // by the server, which then maps it
-    INDEX_MEMORY,  // no file
+    INDEX_MAPPED,  // the server finds an index file at its start and maps it
+    INDEX_WRITTEN, // the server writes the index file, and then maps it
+    INDEX_MEMORY,  // the index is in memory; there is no file
 };
 
 static struct held_file file;
 static size_t page;
 
-// The first place from `at` on that is a page's begin.
+// Returns the first start of a page at offset `at` or after it.
 static size_t at_page(size_t at)
 {
     return (at + page - 1) / page * page;
@@ -55,15 +55,16 @@ static struct server_process start(enum index_kind kind, const char *threads, co
                              : server_start(path, WORDS("--threads", threads));
     if (kind == INDEX_WRITTEN)
         log_await(s.log_path, "wrote '");
-    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: (all is well)", name);
+    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: INFO reports sound data at first",
+       name);
     return s;
 }
 
-static void is_survived(struct server_process *s, struct hammer *h, const char *told,
+static void is_survived(struct server_process *s, struct hammer *h, const char *message,
                         const char *name)
 {
     hammer_await(h);
-    log_await(s->log_path, told);
+    log_await(s->log_path, message);
     hammer_await(h);
     hammer_stop(h);
     is_number((int64_t)atomic_load(&h->wrong), 0, "%s: no reply is wrong", name);
@@ -71,47 +72,48 @@ static void is_survived(struct server_process *s, struct hammer *h, const char *
          atomic_load(&h->refused), atomic_load(&h->closed));
 }
 
-static void ends_well(struct server_process *s, const char *told, const char *name)
+static void ends_well(struct server_process *s, const char *message, const char *name)
 {
     is_number(server_stop(s), 0, "%s: the server ends well", name);
     struct buf log = file_content(s->log_path);
-    is_number(occurrences(buf_span(&log), told), 1, "%s: told once", name);
+    is_number(occurrences(buf_span(&log), message), 1, "%s: the log reports the damage once", name);
     buf_release(&log);
 }
 
-// Cuts the data file at `at` and, when `again`, makes it as long as it was, with zeros.
+// Cuts the data file at offset `at`. If `again` is set, fills it with zeros to its old length.
 static void cut_data(enum index_kind kind, const char *threads, size_t at, bool again,
                      const char *name)
 {
-    static const char told[] = "was truncated or overwritten in place";
+    static const char message[] = "was truncated or overwritten in place";
     struct hammer h;
     struct server_process s = start(kind, threads, name);
     hammer_start(&h, s.port, &file);
     ok(atomic_load(&h.wrong) + atomic_load(&h.refused) + atomic_load(&h.closed) == 0,
-       "%s: (no fault yet)", name);
+       "%s: all replies are exact before the cut", name);
     int fd = open(test_path("served.data"), O_WRONLY | O_CLOEXEC);
     require(ftruncate(fd, (off_t)at) == 0 && (!again || ftruncate(fd, (off_t)file.text.len) == 0),
             "cannot cut");
     close(fd);
-    is_survived(&s, &h, told, name);
-    ok(hammer_info(s.port, "dataset", "dataset_status:truncated"), "%s: INFO has it", name);
+    is_survived(&s, &h, message, name);
+    ok(hammer_info(s.port, "dataset", "dataset_status:truncated"), "%s: INFO reports the damage",
+       name);
     redisContext *c = hammer_connect(s.port);
     redisReply *reply = redisCommand(c, "SCAN 0");
-    ok(reply != NULL && is_refusal(reply), "%s: keys are not listed", name);
+    ok(reply != NULL && is_refusal(reply), "%s: SCAN answers an error", name);
     freeReplyObject(reply);
     redisFree(c);
     if (!again)
         hammer_check(s.port, &file, at, name);
     else
-        ok(atomic_load(&h.refused) > 0, "%s: there are errors", name);
-    ends_well(&s, told, name);
+        ok(atomic_load(&h.refused) > 0, "%s: some replies are errors", name);
+    ends_well(&s, message, name);
 }
 
-// Values are found by an index that is sound or not, so each hit is as right as before; but what is
-// not found is an error, until the index is built anew.
+// Cuts the index file to `parts` percent of its length. A hit compares the key in the data file, so
+// it is right whatever the index holds. A miss answers an error until the index has been rebuilt.
 static void cut_index(enum index_kind kind, const char *threads, size_t parts, const char *name)
 {
-    static const char told[] =
+    static const char message[] =
         "served.data.idx' was truncated or cannot be read: rebuilding the index";
     struct hammer h;
     struct stat status;
@@ -121,11 +123,11 @@ static void cut_index(enum index_kind kind, const char *threads, size_t parts, c
     require(stat(path, &status) == 0 &&
                 truncate(path, parts > 0 ? status.st_size * (off_t)parts / 100 : 0) == 0,
             "cannot cut");
-    is_survived(&s, &h, told, name);
+    is_survived(&s, &h, message, name);
     log_await(s.log_path, "built the index of ");
     hammer_check(s.port, &file, file.text.len, name);
-    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: the data is sound", name);
-    ends_well(&s, told, name);
+    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: INFO reports sound data", name);
+    ends_well(&s, message, name);
 }
 
 int main(void)
@@ -143,7 +145,7 @@ int main(void)
     cut_data(INDEX_MAPPED, "1", inside_value(), true, "cut and filled, one loop");
     cut_index(INDEX_MAPPED, "2", 0, "the index to nothing");
     cut_index(INDEX_MAPPED, "1", 40, "the index in its middle");
-    cut_index(INDEX_WRITTEN, "2", 40, "the index that was just written");
+    cut_index(INDEX_WRITTEN, "2", 40, "the index that the server wrote, in its middle");
     cut_index(INDEX_WRITTEN, "1", 99, "the end of the index");
     held_release(&file);
     return done_testing();

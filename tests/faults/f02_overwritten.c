@@ -1,5 +1,5 @@
-// The data file is appended to, or bytes of it are overwritten: it is served on, and the server
-// says what it has seen, once. A reload takes what was appended.
+// F2: lines are appended to the data file, or bytes of it are overwritten. The server continues to
+// serve it and logs once what has happened. A reload takes the appended lines.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,12 +24,12 @@ static struct server_process start(const char *threads)
     return server_start(path, WORDS("--threads", threads));
 }
 
-static void ends_well(struct server_process *s, const char *told, const char *name)
+static void ends_well(struct server_process *s, const char *message, const char *name)
 {
     is_number(server_stop(s), 0, "%s: the server ends well", name);
     struct buf log = file_content(s->log_path);
-    is_number(occurrences(buf_span(&log), told), 1, "%s: told once", name);
-    is_number(log_warnings(s->log_path), 1, "%s: and nothing else", name);
+    is_number(occurrences(buf_span(&log), message), 1, "%s: the log reports it once", name);
+    is_number(log_warnings(s->log_path), 1, "%s: there is no other warning", name);
     buf_release(&log);
 }
 
@@ -49,21 +49,21 @@ static bool has_value(redisContext *c, const char *key, const char *wanted)
     return same;
 }
 
-// What was appended, a new key and a new value of record 3, is served after a reload, and the rest
-// as before.
+// After a reload, the appended lines are served: a new key, and a new value of record 3. All other
+// values are served as before.
 static void check_reloaded(const struct server_process *s, redisContext *c, const char *key)
 {
     size_t exact = 0;
     kill(s->pid, SIGHUP);
     log_await(s->log_path, " * reloaded ");
-    ok(has_value(c, key, "new"), "reloaded: what is new is served");
-    ok(has_value(c, file.records[3].key, "newer"), "reloaded: the later value is");
+    ok(has_value(c, key, "new"), "reloaded: the new key is served");
+    ok(has_value(c, file.records[3].key, "newer"), "reloaded: the later value is served");
     for (size_t i = 0; i < file.count; i++) {
         redisReply *reply = redisCommand(c, "GET %s", file.records[i].key);
         exact += reply != NULL && held_is(&file, i, reply);
         freeReplyObject(reply);
     }
-    is_number((int64_t)exact, RECORDS - 1, "reloaded: the others are served");
+    is_number((int64_t)exact, RECORDS - 1, "reloaded: the other keys are served");
     redisReply *reply = redisCommand(c, "DBSIZE");
     is_number(reply != NULL ? reply->integer : -1, RECORDS + 1, "reloaded: DBSIZE");
     freeReplyObject(reply);
@@ -79,11 +79,11 @@ static void check_appended(void)
     write_at((off_t)file.text.len, line);
     log_await(s.log_path,
               "was appended to: the appended lines are not served until it is reloaded");
-    ok(hammer_info(s.port, "dataset", "dataset_status:appended"), "appended: INFO has it");
+    ok(hammer_info(s.port, "dataset", "dataset_status:appended"), "appended: INFO reports it");
     hammer_check(s.port, &file, file.text.len, "appended");
     redisContext *c = hammer_connect(s.port);
     redisReply *reply = redisCommand(c, "GET %s", key);
-    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "appended: what is new is not served");
+    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "appended: the new key is not served yet");
     freeReplyObject(reply);
     check_reloaded(&s, c, key);
     redisFree(c);
@@ -98,14 +98,16 @@ static void check_overwritten(void)
     write_at((off_t)r->value, "X");
     log_await(s.log_path, "was overwritten in place: values served from it may be wrong; rename a "
                           "complete file to this path and reload it");
-    ok(hammer_info(s.port, "dataset", "dataset_status:overwritten"), "overwritten: INFO has it");
+    ok(hammer_info(s.port, "dataset", "dataset_status:overwritten"),
+       "overwritten: INFO reports it");
     file.text.ptr[r->value] = 'X';
     hammer_check(s.port, &file, file.text.len, "overwritten");
-    // Another key stands there now: the one that did is not found.
+    // Another key replaces the key of this line, which is then not found.
     write_at((off_t)file.records[8].line, "00000000-0000-4000-8000-000000000002");
     redisContext *c = hammer_connect(s.port);
     redisReply *reply = redisCommand(c, "GET %s", file.records[8].key);
-    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "overwritten: a key that is gone");
+    ok(reply != NULL && reply->type == REDIS_REPLY_NIL,
+       "overwritten: the replaced key answers nil");
     freeReplyObject(reply);
     redisFree(c);
     ends_well(&s, "was overwritten in place", "overwritten");

@@ -1,5 +1,6 @@
-// F2: what does not change the content of the file that is served is no misuse and no new data: a
-// reload says that nothing has changed, and --watch does not publish it again. What does is told.
+// F2: a change that leaves the content of the served file as it is, such as a touch or a new mode,
+// is neither damage nor new data. A reload reports that nothing has changed, and --watch does not
+// reload. A change of the content is reported.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,7 +17,10 @@
 #define KEY "00000000-0000-4000-8000-00000000000"
 #define TEXT KEY "1 value\n" KEY "2 other\n"
 
-enum { PATIENCE = 20, LOOKS = 3 }; // seconds
+enum {
+    PATIENCE = 20,  // seconds until the test gives up
+    STAYS_SOUND = 3 // seconds in which the server looks at its files several times
+};
 
 static const char *path;
 
@@ -26,7 +30,7 @@ static void put(const char *at, const char *text)
     require(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "cannot write %s", at);
 }
 
-// ---- what leaves the content as it is -----------------------------------------------------------
+// ---- changes that keep the content --------------------------------------------------------------
 
 static void nothing(void)
 {
@@ -82,20 +86,20 @@ enum { HARMLESS = sizeof harmless / sizeof *harmless };
 
 // ---- servers ------------------------------------------------------------------------------------
 
-// For as long as the server takes to look at its files several times.
+// Checks that the server does not report damage while it looks at its files several times.
 static void stays_sound(int control, const char *name)
 {
-    uint64_t end = clock_monotonic_ns() + LOOKS * CLOCK_SECOND;
+    uint64_t end = clock_monotonic_ns() + STAYS_SOUND * CLOCK_SECOND;
     const char *status = "ok";
     while (clock_monotonic_ns() < end && strcmp(status, "ok") == 0) {
         status = control_info(control, "dataset_status");
         poll(NULL, 0, 5);
     }
-    is_text(status, "ok", "%s: it does not count as overwritten", name);
+    is_text(status, "ok", "%s: the file does not count as overwritten", name);
 }
 
-// The checksum of the content is known.
-static void await_memory_of(int control)
+// Waits until the server knows the checksum of the content: a reload then finds it unchanged.
+static void await_unchanged(int control)
 {
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     while (strcmp(control_line(control, "STELE.RELOAD"), "+OK unchanged") != 0) {
@@ -104,14 +108,14 @@ static void await_memory_of(int control)
     }
 }
 
-static void check_asked(const char *index)
+static void check_reloads(const char *index)
 {
     diag("--index %s", index);
     path = test_file("data", SPAN(TEXT));
     struct server_process s =
         server_start(path, WORDS("--requirepass", CONTROL_PASSWORD, "--index", index));
     int control = control_open(s.port);
-    await_memory_of(control);
+    await_unchanged(control);
     char before[32];
     snprintf(before, sizeof before, "%s", control_info(control, "dataset_generation"));
     for (unsigned i = 0; i < HARMLESS; i++) {
@@ -125,32 +129,34 @@ static void check_asked(const char *index)
         is_text(control_info(control, "dataset_last_reload_status"), "ok", "%s: no failure",
                 harmless[i].name);
     }
-    ok(log_has(s.log_path, "has not changed: nothing to reload"), "the log says so");
+    ok(log_has(s.log_path, "has not changed: nothing to reload"),
+       "the log says that nothing has changed");
     put(test_path("copy"), TEXT);
     require(rename(test_path("copy"), path) == 0, "cannot rename");
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a copy of it is another file");
-    await_memory_of(control);
+    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a copy is another file, and is loaded");
+    await_unchanged(control);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     require(fd >= 0 && pwrite(fd, "VALUE", 5, 37) == 5, "cannot write");
     close(fd);
     log_await(s.log_path, "was overwritten in place");
-    is_text(control_info(control, "dataset_status"), "overwritten", "other bytes are told");
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "and reloaded");
-    is_text(control_line(control, "GET " KEY "1"), "$5", "they are served");
-    is_text(control_line(control, NULL), "VALUE", "as they are");
-    is_text(control_info(control, "dataset_status"), "ok", "and all is well");
+    is_text(control_info(control, "dataset_status"), "overwritten",
+            "INFO reports overwritten bytes");
+    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a reload loads them");
+    is_text(control_line(control, "GET " KEY "1"), "$5", "the new value has the right length");
+    is_text(control_line(control, NULL), "VALUE", "the new value is served");
+    is_text(control_info(control, "dataset_status"), "ok", "INFO reports sound data");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
 
-// All of it at once, as each is looked at for seconds.
+// Makes all changes at once, as the server takes seconds to look at each of them.
 static void check_watched(void)
 {
     path = test_file("watched", SPAN(TEXT));
     struct server_process s =
         server_start(path, WORDS("--requirepass", CONTROL_PASSWORD, "--watch"));
     int control = control_open(s.port);
-    await_memory_of(control);
+    await_unchanged(control);
     char before[32];
     snprintf(before, sizeof before, "%s", control_info(control, "dataset_generation"));
     for (unsigned i = 0; i < HARMLESS; i++)
@@ -160,15 +166,15 @@ static void check_watched(void)
     put(test_path("copy"), TEXT);
     require(rename(test_path("copy"), path) == 0, "cannot rename");
     log_await(s.log_path, "reloaded ");
-    ok(true, "watched: another file is loaded");
+    ok(true, "watched: a copy is loaded");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
 
 int main(void)
 {
-    check_asked("none");
-    check_asked(test_path("index"));
+    check_reloads("none");
+    check_reloads(test_path("index"));
     check_watched();
     return done_testing();
 }

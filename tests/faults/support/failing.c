@@ -1,3 +1,4 @@
+// Each wrapped function asks fails() whether this call must fail, and otherwise calls the real one.
 #include "faults/support/failing.h"
 
 #include <errno.h>
@@ -16,11 +17,11 @@
 
 struct failing_state {
     unsigned kinds;
-    unsigned at; // the number of the call that fails, from 1 on; 0: none
-    bool after;  // all calls after it fail too
-    int error;
-    atomic_uint calls;
-    atomic_bool armed;
+    unsigned at;       // number of the call that fails; the first is 1, and 0 means none
+    bool after;        // all calls after it fail too
+    int error;         // errno of a failed call
+    atomic_uint calls; // number of calls since failing_begin
+    atomic_bool armed; // calls are counted and may fail
 };
 static struct failing_state failing;
 _Thread_local bool failing_spares;
@@ -51,6 +52,7 @@ unsigned failing_calls(void)
     return atomic_load(&failing.calls);
 }
 
+// Counts a call of this kind. Returns whether it must fail; errno is then set.
 static bool fails(enum failing kind)
 {
     if (!atomic_load(&failing.armed) || failing_spares || (failing.kinds & kind) == 0)
@@ -62,7 +64,7 @@ static bool fails(enum failing kind)
     return true;
 }
 
-// Declares the wrapped function, and begins the definition of the one that takes its place.
+// Declares the real function, and begins the definition of the function that replaces it.
 #define WRAPPED(type, name, ...)                                                                   \
     type __real_##name(__VA_ARGS__);                                                               \
     type __wrap_##name(__VA_ARGS__);                                                               \
@@ -110,7 +112,7 @@ int __wrap_asprintf(char **to, const char *format, ...)
     return len;
 }
 
-// The fortified header calls this one instead.
+// With _FORTIFY_SOURCE, the header calls this function instead of asprintf.
 int __wrap___asprintf_chk(char **to, int flag, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int __wrap___asprintf_chk(char **to, int flag, const char *format, ...)

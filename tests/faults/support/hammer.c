@@ -160,7 +160,7 @@ static bool hammer_receive(struct hammer *h, struct hammer_client *c)
         } else {
             atomic_fetch_add(&h->wrong, 1);
             if (!atomic_flag_test_and_set(&h->shown))
-                diag("wrong: request %d for %s: reply of type %d, %zu bytes: %.60s",
+                diag("wrong reply: request %d for %s: reply of type %d, %zu bytes: %.60s",
                      (int)c->requests[i].command, h->file->records[c->requests[i].keys[0]].key,
                      reply->type, reply->len, reply->str != NULL ? reply->str : "");
         }
@@ -224,7 +224,7 @@ void hammer_stop(struct hammer *h)
         pthread_join(h->threads[i], NULL);
 }
 
-// ---- one question -------------------------------------------------------------------------------
+// ---- single questions ---------------------------------------------------------------------------
 
 redisContext *hammer_connect(int port)
 {
@@ -248,8 +248,9 @@ void hammer_check(int port, const struct held_file *f, size_t sound, const char 
         refused += !whole && is_refusal(reply);
         freeReplyObject(reply);
     }
-    is_number((int64_t)exact, (int64_t)sounds, "%s: what is left is served", name);
-    is_number((int64_t)refused, (int64_t)(f->count - sounds), "%s: what is lost is an error", name);
+    is_number((int64_t)exact, (int64_t)sounds, "%s: the readable keys are served", name);
+    is_number((int64_t)refused, (int64_t)(f->count - sounds), "%s: the lost keys answer an error",
+              name);
     redisFree(c);
 }
 
