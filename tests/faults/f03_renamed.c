@@ -1,6 +1,7 @@
-// F3: the data file is replaced by a rename, or its name, a symbolic link, is turned to another
-// file. The old file is served until a reload, by SIGHUP, and with --watch by itself; then the new
-// one. No request fails.
+// F3: the data file is replaced by a rename, or its name is a symbolic link that is changed to
+// point to another file. The old file is served until a reload, then the new one. SIGHUP starts the
+// reload, or
+// --watch does. No request fails.
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ enum { KEYS = 2000, CONNECTIONS = 20, REPLIES = 20, TURNS = 3 };
 
 static struct random seed;
 
-// Lets the clients ask until INFO tells that generation: it is then the one that is served.
+// Lets the clients send requests until INFO reports this generation, which is then served.
 static void await_generation(struct askers *askers, int control, unsigned generation)
 {
     do
@@ -28,7 +29,7 @@ static void await_generation(struct askers *askers, int control, unsigned genera
 static void replace(bool by_link, bool watch)
 {
     char name[64];
-    snprintf(name, sizeof name, "%s, %s", by_link ? "a link turned" : "renamed",
+    snprintf(name, sizeof name, "%s, %s", by_link ? "link changed" : "renamed",
              watch ? "--watch" : "SIGHUP");
     const char *const options[] = {
         "--requirepass", CONTROL_PASSWORD, "--threads", "1", watch ? "--watch" : NULL, NULL};
@@ -43,7 +44,7 @@ static void replace(bool by_link, bool watch)
         if (!watch) {
             askers_run(askers, -1, REPLIES);
             is_number(atoi(control_info(control, "dataset_generation")), i + 1,
-                      "%s: the old one is served on", name);
+                      "%s: the old file is still served", name);
             kill(s.pid, SIGHUP);
         }
         await_generation(askers, control, twins.begun);
@@ -57,8 +58,9 @@ static void replace(bool by_link, bool watch)
     is_number(server_stop(&s), 0, "%s: exit code", name);
 }
 
-// A file that is written slowly is not taken before it holds still; one that is gone is waited for.
-static void watch_a_slow_one(void)
+// With --watch, a file that is written slowly is loaded only after it has stopped changing. While
+// there is no file, the server waits.
+static void watch_slow_file(void)
 {
     const char *const options[] = {"--requirepass", CONTROL_PASSWORD, "--watch", NULL};
     const char *live = test_file("slow.data", SPAN("00000000-0000-4000-8000-000000000000 old\n"));
@@ -72,7 +74,7 @@ static void watch_a_slow_one(void)
     require(file != NULL, "cannot write");
     fputs("00000000-0000-4000-8000-000000000000 new\n00000000-0000", file);
     fflush(file);
-    // Some looks of the server's long, a part of a line stands there, and grows.
+    // While the server looks at the file several times, its last line is incomplete and grows.
     uint64_t until = clock_monotonic_ns() + 5 * CLOCK_SECOND / 2;
     while (clock_monotonic_ns() < until) {
         fputs("-", file);
@@ -80,16 +82,16 @@ static void watch_a_slow_one(void)
         is_idle &= strcmp(control_info(control, "dataset_reload_in_progress"), "0") == 0;
         poll(NULL, 0, 1);
     }
-    ok(is_idle, "a file that grows is not taken");
+    ok(is_idle, "a file that grows is not loaded");
     fclose(file);
     file = fopen(live, "w");
     fputs("00000000-0000-4000-8000-000000000000 new\n", file);
     fclose(file);
     while (atoi(control_info(control, "dataset_generation")) < 2)
         poll(NULL, 0, 5);
-    is_text(control_info(control, "dataset_failed_reloads"), "0", "nor tried");
+    is_text(control_info(control, "dataset_failed_reloads"), "0", "no load of it has failed");
     is_text(control_line(control, "GET 00000000-0000-4000-8000-000000000000"), "$3", "GET");
-    is_text(control_line(control, NULL), "new", "the finished one is");
+    is_text(control_line(control, NULL), "new", "the finished file is served");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
@@ -101,6 +103,6 @@ int main(void)
     replace(true, false);
     replace(false, true);
     replace(true, true);
-    watch_a_slow_one();
+    watch_slow_file();
     return done_testing();
 }

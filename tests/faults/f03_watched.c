@@ -1,5 +1,5 @@
-// What --watch takes for another file: whatever the path leads to, over links and folders that are
-// turned, as soon as it holds still.
+// F3: what --watch takes for another file. It follows the path through links and folders, which may
+// be replaced too, and loads the file at its end once that has stopped changing.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -41,15 +41,16 @@ static void make_folder(const char *name)
     require(mkdir(test_path(name), 0755) == 0, "no folder %s", name);
 }
 
-// A link of that name, in the place of another one.
-static void turn(const char *to, const char *name)
+// Makes the link `name` point to `to`, and replaces the old link by a rename.
+static void point(const char *to, const char *name)
 {
     const char *fresh = test_path("fresh");
     require(symlink(to, fresh) == 0 && rename(fresh, name) == 0, "cannot link");
 }
 
-// And no reload is under way any more: it ends when all loops serve the data.
-static bool comes_to_serve(int control, const char *value)
+// Waits until KEY 1 has the value and no reload is in progress: a reload ends when all loops serve
+// the data. Returns false if that takes too long.
+static bool await_value(int control, const char *value)
 {
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     while (clock_monotonic_ns() < end) {
@@ -64,7 +65,7 @@ static bool comes_to_serve(int control, const char *value)
 
 // ---- another file -------------------------------------------------------------------------------
 
-// As Kubernetes publishes a ConfigMap.
+// The folders and links are those with which Kubernetes publishes a ConfigMap.
 static const char *folder_link_begin(void)
 {
     make_folder("k1");
@@ -72,14 +73,14 @@ static const char *folder_link_begin(void)
     make_folder("map");
     put(in("k1", "data"), OLD);
     put(in("k2", "data"), NEW);
-    turn("../k1", in("map", "..data"));
-    turn("..data/data", in("map", "data"));
+    point("../k1", in("map", "..data"));
+    point("..data/data", in("map", "data"));
     return in("map", "data");
 }
 
-static void folder_link_turn(void)
+static void folder_link_change(void)
 {
-    turn("../k2", in("map", "..data"));
+    point("../k2", in("map", "..data"));
 }
 
 static const char *folder_begin(void)
@@ -91,7 +92,7 @@ static const char *folder_begin(void)
     return in("now", "data");
 }
 
-static void folder_turn(void)
+static void folder_replace(void)
 {
     require(rename(test_path("now"), test_path("before")) == 0 &&
                 rename(test_path("next"), test_path("now")) == 0,
@@ -103,11 +104,11 @@ static const char *target_begin(void)
     make_folder("target");
     put(in("target", "data"), OLD);
     put(in("target", "fresh"), NEW);
-    turn("target/data", test_path("to-target"));
+    point("target/data", test_path("to-target"));
     return test_path("to-target");
 }
 
-static void target_turn(void)
+static void target_replace(void)
 {
     require(rename(in("target", "fresh"), in("target", "data")) == 0, "cannot rename");
 }
@@ -116,14 +117,14 @@ static const char *chain_begin(void)
 {
     put(test_path("chain-1"), OLD);
     put(test_path("chain-2"), NEW);
-    turn("chain-1", test_path("second"));
-    turn("second", test_path("first"));
+    point("chain-1", test_path("second"));
+    point("second", test_path("first"));
     return test_path("first");
 }
 
-static void chain_turn(void)
+static void chain_change(void)
 {
-    turn("chain-2", test_path("second"));
+    point("chain-2", test_path("second"));
 }
 
 static const char *same_begin(void)
@@ -137,7 +138,7 @@ static const char *same_begin(void)
     return test_path("same");
 }
 
-static void same_turn(void)
+static void same_replace(void)
 {
     require(rename(test_path("same.new"), test_path("same")) == 0, "cannot rename");
 }
@@ -148,7 +149,7 @@ static const char *gone_begin(void)
     return test_path("gone");
 }
 
-static void gone_turn(void)
+static void gone_replace(void)
 {
     require(unlink(test_path("gone")) == 0, "cannot remove");
     put(test_path("gone"), NEW);
@@ -159,38 +160,40 @@ static void check_others(void)
     static const struct {
         const char *name;
         const char *(*begin)(void);
-        void (*turn)(void);
+        void (*replace)(void);
     } cases[] = {
-        {"a link in the path is turned", folder_link_begin, folder_link_turn},
-        {"a folder takes another one's place", folder_begin, folder_turn},
-        {"what the link leads to is replaced", target_begin, target_turn},
-        {"the second of two links is turned", chain_begin, chain_turn},
-        {"a file of the same size and time", same_begin, same_turn},
-        {"a file is removed and made anew", gone_begin, gone_turn},
+        {"a link in the path is changed", folder_link_begin, folder_link_change},
+        {"a folder replaces another", folder_begin, folder_replace},
+        {"the target of the link is replaced", target_begin, target_replace},
+        {"the second of two links is changed", chain_begin, chain_change},
+        {"a file of the same size and time", same_begin, same_replace},
+        {"a file is removed and created again", gone_begin, gone_replace},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct server_process s = server_start(cases[i].begin(), options);
         int control = control_open(s.port);
-        ok(comes_to_serve(control, "old"), "%s: (the old data)", cases[i].name);
-        cases[i].turn();
-        ok(comes_to_serve(control, "new"), "%s: the new data is served", cases[i].name);
-        is_text(control_info(control, "dataset_reloads"), "1", "%s: by one reload", cases[i].name);
-        is_text(control_info(control, "dataset_failed_reloads"), "0", "%s: none fails",
+        ok(await_value(control, "old"), "%s: the old data is served first", cases[i].name);
+        cases[i].replace();
+        ok(await_value(control, "new"), "%s: the new data is served", cases[i].name);
+        is_text(control_info(control, "dataset_reloads"), "1", "%s: one reload was made",
+                cases[i].name);
+        is_text(control_info(control, "dataset_failed_reloads"), "0", "%s: no reload has failed",
                 cases[i].name);
         close(control);
         is_number(server_stop(&s), 0, "exit code");
     }
 }
 
-// A link that is turned to a file that somebody still writes: all of it is served, and no part.
+// A link is changed to a file that is still being written. The server serves all of it, never a
+// part.
 static void check_growing(void)
 {
     put(test_path("whole"), OLD);
-    turn("whole", test_path("growing"));
+    point("whole", test_path("growing"));
     struct server_process s = server_start(test_path("growing"), options);
     int control = control_open(s.port);
     put(test_path("written"), KEY "1 new\n");
-    turn("written", test_path("growing"));
+    point("written", test_path("growing"));
     FILE *file = fopen(test_path("written"), "ae");
     require(file != NULL, "cannot write");
     uint64_t end = clock_monotonic_ns() + 3 * CLOCK_SECOND;
@@ -203,16 +206,17 @@ static void check_growing(void)
     }
     fprintf(file, KEY "1 last\n");
     fclose(file);
-    ok(idle, "a file that grows behind a link is not taken");
-    ok(comes_to_serve(control, "last"), "all of it is, when it holds still");
+    ok(idle, "a file that grows behind a link is not loaded");
+    ok(await_value(control, "last"), "the whole file is served once it has stopped changing");
     is_text(control_info(control, "dataset_reloads"), "1", "by one reload");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
 
-// ---- what cannot be loaded ----------------------------------------------------------------------
+// ---- a file that cannot be loaded ---------------------------------------------------------------
 
-static void check_again(void)
+// The server has no free descriptor when the file is replaced. It tries again later.
+static void check_retry(void)
 {
     struct rlimit usual, low;
     put(test_path("short"), OLD);
@@ -225,9 +229,9 @@ static void check_again(void)
     put(test_path("fresh"), NEW);
     require(rename(test_path("fresh"), test_path("short")) == 0, "cannot rename");
     log_await(s.log_path, "cannot reload, serving the old dataset: cannot open '");
-    ok(comes_to_serve(control, "old"), "without descriptors: the old data is served");
+    ok(await_value(control, "old"), "without descriptors: the old data is served");
     require(prlimit(s.pid, RLIMIT_NOFILE, &usual, NULL) == 0, "cannot set the limit");
-    ok(comes_to_serve(control, "new"), "the new data is, when there are some again");
+    ok(await_value(control, "new"), "with descriptors again: the new data is served");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
@@ -236,6 +240,6 @@ int main(void)
 {
     check_others();
     check_growing();
-    check_again();
+    check_retry();
     return done_testing();
 }

@@ -1,4 +1,4 @@
-// The data file and its index file are removed while they are served: nothing changes.
+// F4: the data file and its index file are unlinked while they are served. Nothing changes.
 #include <unistd.h>
 
 #include "data/dataset.h"
@@ -25,13 +25,14 @@ static void check_server(void)
     is_number((int64_t)(atomic_load(&h.wrong) + atomic_load(&h.refused) + atomic_load(&h.closed)),
               0, "every reply is exact");
     hammer_check(s.port, &file, file.text.len, "removed");
-    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "it is no damage");
+    ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "INFO reports sound data");
     is_number(server_stop(&s), 0, "the server ends well");
-    is_number(log_warnings(s.log_path), 1, "and has warned of the last line alone, which is cut");
+    is_number(log_warnings(s.log_path), 1,
+              "the only warning is about the last line, which has no newline");
     held_release(&file);
 }
 
-// What the server does every second.
+// The check of the files that the server makes every second.
 static void check_look(void)
 {
     struct opened o;
@@ -41,10 +42,10 @@ static void check_look(void)
     notices_clear(&o.notices);
     require(unlink(path) == 0 && unlink(test_path("table.data.idx")) == 0, "cannot unlink");
     dataset_check(o.dataset);
-    is_text(dataset_status(o.dataset), "ok", "a look finds nothing wrong");
-    is_text(dataset_index_status(o.dataset), "mapped", "nor with the index");
-    is_number(o.notices.count, 0, "and there is nothing to tell");
-    ok(table_is_served(&table, o.dataset), "all is served");
+    is_text(dataset_status(o.dataset), "ok", "the check finds sound data");
+    is_text(dataset_index_status(o.dataset), "mapped", "the check finds a sound index");
+    is_number(o.notices.count, 0, "nothing is reported");
+    ok(table_is_served(&table, o.dataset), "all keys are served");
     opened_close(&o);
 }
 

@@ -1,6 +1,7 @@
-// Pages of the data file that the disk cannot read. In process, a page is replaced by one that
-// faults as such a page does, while the file is as long as ever. And a file system on a loop device
-// whose backing file is cut has real errors; where the machine allows to mount one.
+// F5: the disk cannot read pages of the data file. Most tests run in this process: they replace a
+// page by one that faults as an unreadable page does, while the file keeps its length. One test has
+// real I/O errors, where the machine allows to mount a file system: it cuts the backing file of a
+// loop device.
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -30,7 +31,7 @@ static size_t page;
 
 static const char unreadable[] = "-ERR data unreadable";
 
-// Makes the page at `at` fault, though the file has it.
+// Makes the page at `at` fault, although the file is long enough for it.
 static void break_page(const char *at)
 {
     int fd = open(test_file("empty", span_text("")), O_RDONLY | O_CLOEXEC);
@@ -40,11 +41,11 @@ static void break_page(const char *at)
     close(fd);
 }
 
-// ---- in process ---------------------------------------------------------------------------------
+// ---- in this process ----------------------------------------------------------------------------
 
-// What a new client hears when it asks for that record: 'v' its value, 'e' the error, 'c' the end
-// of the connection, '?' anything else.
-static char ask(struct loops *l, const struct held_file *f, size_t i)
+// Gets record `i` over a new connection. Returns 'v' for its value, 'e' for the error of unreadable
+// data, 'c' if the connection was closed, and '?' for anything else.
+static char get_record(struct loops *l, const struct held_file *f, size_t i)
 {
     struct party *p = party_new(l, 0);
     struct buf request = {0};
@@ -75,7 +76,7 @@ static bool touches(const struct held *r, size_t offset)
     return r->line <= offset + page && r->end >= offset;
 }
 
-// Breaks `count` pages, every third one, and asks for all records.
+// Breaks `count` pages, every third one, and gets all records.
 static void check_pages(unsigned count, const char *name)
 {
     static struct loops loops;
@@ -91,7 +92,7 @@ static void check_pages(unsigned count, const char *name)
     for (size_t i = 0; i < file.count; i++) {
         const struct held *r = &file.records[i];
         bool broken = false;
-        char what = ask(&loops, &file, i);
+        char what = get_record(&loops, &file, i);
         for (unsigned j = 0; j < count; j++)
             broken = broken || touches(r, first + 3 * j * page);
         closed += what == 'c';
@@ -99,32 +100,35 @@ static void check_pages(unsigned count, const char *name)
         spared += what == 'v';
         other += what == '?';
     }
-    is_number(other, 0, "%s: values, errors, closed connections", name);
-    ok(closed > 0 && closed <= count, "%s: a connection is closed when a page is found out", name);
-    ok(lost < 2 * count, "%s: (few records beside the broken pages)", name);
-    ok(spared > file.count / 5, "%s: the others are served", name);
+    is_number(other, 0, "%s: replies are values or errors, or the connection closes", name);
+    ok(closed > 0 && closed <= count, "%s: a connection closes when a broken page is detected",
+       name);
+    ok(lost < 2 * count, "%s: few records at the edges of broken pages are served", name);
+    ok(spared > file.count / 5, "%s: the other records are served", name);
     unsigned again = 0;
     for (size_t i = 0; i < file.count; i++) {
-        char what = ask(&loops, &file, i);
+        char what = get_record(&loops, &file, i);
         again += what != 'v' && what != 'e';
     }
-    is_number(again, 0, "%s: now it is known", name);
+    is_number(again, 0, "%s: once detected, no connection closes", name);
     is_text(dataset_status(o.dataset), "unreadable", "%s: status", name);
     dataset_check(o.dataset);
     dataset_check(o.dataset);
-    is_number(o.notices.warnings, 1, "%s: told once", name);
-    ok(notices_have(&o.notices, "cannot be read"), "%s: and what", name);
+    is_number(o.notices.warnings, 1, "%s: there is one warning", name);
+    ok(notices_have(&o.notices, "cannot be read"), "%s: the warning says what is wrong", name);
     loops_release(&loops);
     opened_close(&o);
     held_release(&file);
 }
 
-// ---- while it is opened -------------------------------------------------------------------------
+// ---- while the file is opened -------------------------------------------------------------------
 
 static const struct table table = {1, 300000};
 static const char *opened_path;
 
-static void break_meanwhile(void *context, uint64_t done, uint64_t total)
+// The progress callback of the index build: breaks pages of the mapped file when it is called
+// first.
+static void break_on_progress(void *context, uint64_t done, uint64_t total)
 {
     char line[512];
     FILE *maps = fopen("/proc/self/maps", "r");
@@ -145,21 +149,23 @@ static void break_meanwhile(void *context, uint64_t done, uint64_t total)
 static void check_opening(void)
 {
     struct error error = {""};
-    // With so little memory the file is read more than once: at the latest the second time, what is
-    // broken in the first is met.
-    struct dataset_settings settings = {
-        .malformed = DATASET_SKIP_MALFORMED, .build_memory = 4 << 20, .progress = break_meanwhile};
+    // With so little memory, the file is read more than once. Pages that break during the first
+    // pass are met in the second one at the latest.
+    struct dataset_settings settings = {.malformed = DATASET_SKIP_MALFORMED,
+                                        .build_memory = 4 << 20,
+                                        .progress = break_on_progress};
     const char *path = table_file(&table, "table.data");
     opened_path = path;
     struct dataset *d = dataset_open(path, &settings, NULL, &error);
-    ok(d == NULL && strstr(error.text, "cannot read all of '") != NULL, "not opened: %s",
-       error.text);
+    ok(d == NULL && strstr(error.text, "cannot read all of '") != NULL,
+       "the dataset is not opened: %s", error.text);
     dataset_close(d);
 }
 
-// ---- before a reload publishes it --------------------------------------------------------------
+// ---- before a reload publishes it ---------------------------------------------------------------
 
-// What a standing index spares to read when it is opened.
+// With an existing index, opening does not read the whole data file. A reload reads it before it
+// publishes the dataset.
 static void check_warming(void)
 {
     struct opened o;
@@ -171,11 +177,11 @@ static void check_warming(void)
     break_page(dataset_text(o.dataset).ptr + table.count * TABLE_LINE / 2);
     ok(!dataset_warm(o.dataset, &cancel, &error) &&
            strstr(error.text, "cannot read all of '") != NULL,
-       "one that cannot be is refused: %s", error.text);
+       "an unreadable file is refused: %s", error.text);
     opened_close(&o);
 }
 
-// ---- a real disk that cannot be read ------------------------------------------------------------
+// ---- a real disk --------------------------------------------------------------------------------
 
 static int run(const char *const *words)
 {
@@ -194,7 +200,7 @@ static bool has_mounted(const char *image, const char *folder, const char *optio
     return alone && run(WORDS("mount", "-o", options, image, folder)) == 0;
 }
 
-// Where in the image the file's byte `at` is.
+// Returns the offset in the image of the file's byte `at`, or -1 if it is unknown.
 static off_t place_in_image(const char *path, size_t at)
 {
     struct {
@@ -227,8 +233,8 @@ static void serve_from_broken_disk(const char *image, const char *data, const ch
     diag("a real disk: %lu exact, %lu refused, %lu closed", atomic_load(&h.exact),
          atomic_load(&h.refused), atomic_load(&h.closed));
     is_number((int64_t)atomic_load(&h.wrong), 0, "a real disk: no reply is wrong");
-    ok(atomic_load(&h.refused) > 0, "a real disk: there are errors");
-    ok(hammer_info(s.port, "dataset", "dataset_status:unreadable"), "a real disk: INFO has it");
+    ok(atomic_load(&h.refused) > 0, "a real disk: some replies are errors");
+    ok(hammer_info(s.port, "dataset", "dataset_status:unreadable"), "a real disk: INFO reports it");
     redisContext *c = hammer_connect(s.port);
     size_t exact = 0, wanted = 0;
     for (; wanted < file->count && file->records[wanted].end < broken_from; wanted++) {
@@ -237,7 +243,7 @@ static void serve_from_broken_disk(const char *image, const char *data, const ch
         freeReplyObject(reply);
     }
     redisFree(c);
-    is_number((int64_t)exact, (int64_t)wanted, "a real disk: what can be read is served");
+    is_number((int64_t)exact, (int64_t)wanted, "a real disk: the readable keys are served");
     is_number(server_stop(&s), 0, "a real disk: the server ends well");
 }
 
@@ -267,7 +273,8 @@ static void check_real_disk(void)
     size_t broken_from = file.text.len / 2 / page * page;
     off_t place = place_in_image(data, broken_from);
     index_written(data, index);
-    // Proven, though the file is so young, so that nobody reads it but for what is asked for.
+    // Although the file is so young, its times prove the index. So the server reads only the pages
+    // that clients need.
     forged = file_content(index);
     forge_header(&forged)->facts.data.read_ns += 3600 * INT64_C(1000000000);
     forge_seal_header(&forged);
@@ -278,7 +285,7 @@ static void check_real_disk(void)
         serve_from_broken_disk(image, data, index, &file, place, broken_from);
     else
         ok(true, "# SKIP a real disk: %s",
-           place > 0 ? "it cannot be mounted to be read only" : "the file's blocks cannot be told");
+           place > 0 ? "it cannot be mounted read-only" : "the blocks of the file are unknown");
     (void)umount2(folder, MNT_DETACH);
     held_release(&file);
 }

@@ -1,5 +1,5 @@
-// SIGBUS is blocked in no thread, also when whoever starts the server has blocked it: a fault would
-// then end the process whatever it had planned.
+// F6: no thread blocks SIGBUS, even if the process that started the server did. A fault in a thread
+// that blocks it would end the server, whatever handler there is.
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include "support/tap.h"
 #include "support/watch.h"
 
-// A mask of signals in /proc, as a number; all ones when it is not told.
+// Returns a mask of signals from /proc as a number, or all ones if it is missing.
 static unsigned long long mask_in(const char *path, const char *field)
 {
     char line[256];
@@ -53,15 +53,15 @@ static void check_server(void)
         if (*entry->d_name == '.')
             continue;
         snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)s.pid, entry->d_name);
-        ok((mask_in(path, "SigBlk:") & sigbus) == 0, "thread %u does not block it", threads);
-        ok((mask_in(path, "SigCgt:") & sigbus) != 0, "thread %u handles it", threads);
+        ok((mask_in(path, "SigBlk:") & sigbus) == 0, "thread %u does not block SIGBUS", threads);
+        ok((mask_in(path, "SigCgt:") & sigbus) != 0, "thread %u handles SIGBUS", threads);
         threads++;
     }
     closedir(tasks);
-    ok(threads >= 3, "these are all of them");
+    ok(threads >= 3, "the server has at least 3 threads");
     require(truncate(data, 0) == 0, "cannot cut");
     hammer_check(s.port, &file, 0, "cut");
-    is_number(server_stop(&s), 0, "the server lives");
+    is_number(server_stop(&s), 0, "the server has survived the cut");
     held_release(&file);
 }
 
@@ -73,10 +73,11 @@ static void *look(void *argument)
 
 enum { PARTS = 8 };
 
-// What those see that work on the parts, of which each takes as long as the others have none.
+// What the workers of parallel_run have found. A part ends only when both workers have a part, so
+// both take part.
 struct seen {
-    atomic_uint workers; // a bit each
-    atomic_uint blocked; // likewise
+    atomic_uint workers; // a bit for each worker
+    atomic_uint blocked; // a bit for each worker that blocks SIGBUS
 };
 
 static void look_part(void *context, unsigned worker, size_t part)
@@ -99,17 +100,17 @@ static void check_threads(void)
     sigfillset(&blocked);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     mapping_catch_faults();
-    ok(mapping_faults_are_caught(), "they are caught in this thread");
+    ok(mapping_faults_are_caught(), "this thread catches faults");
     sigaddset(&blocked, SIGBUS);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
-    ok(!mapping_faults_are_caught(), "(not when it blocks them)");
+    ok(!mapping_faults_are_caught(), "a thread that blocks SIGBUS does not");
     require(thread_start(&thread, 0, look, &caught), "no thread");
     pthread_join(thread, NULL);
-    ok(caught, "a thread that is started does not inherit that");
+    ok(caught, "a new thread does not inherit the blocked signal");
     sigprocmask(SIG_UNBLOCK, &blocked, NULL);
     parallel_run(2, PARTS, look_part, &seen);
-    is_number(atomic_load(&seen.workers), 3, "two work together");
-    is_number(atomic_load(&seen.blocked), 0, "neither of them blocks it");
+    is_number(atomic_load(&seen.workers), 3, "two workers have taken part");
+    is_number(atomic_load(&seen.blocked), 0, "neither of them blocks SIGBUS");
 }
 
 int main(void)

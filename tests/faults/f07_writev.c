@@ -1,7 +1,7 @@
-// The file is cut while large values are on their way out of its mapping to clients that read
-// slowly. A client gets bytes of its value and then the end of the connection, never a whole reply
-// that is not the value. And in process, a page of such a value cannot be read, though the file is
-// as it was: only the system, which then writes nothing, can tell.
+// F7: the file is cut while large values are sent from its mapping to clients that read slowly. A
+// client receives bytes of its value, and then the connection closes. It never receives a complete
+// reply with other bytes. A second test, in this process, makes a page of such a value unreadable
+// while the file keeps its length. Then only the kernel notices, and writev fails.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ enum { LARGE = 8 << 20, FIRST_BYTES = 30000 };
 static struct held_file file;
 static const char *path;
 
-// Two records with large values. `records[0]` is the one that is cut.
+// Makes a file of two large values. The file is cut within `records[0]`, which comes second in it.
 static void make_file(void)
 {
     file.records = calloc(2, sizeof *file.records);
@@ -52,8 +52,9 @@ static void make_file(void)
     require(!file.text.oom, "no memory");
 }
 
-// Asks for a value and reads only a little of it.
-static int ask(int port, unsigned record, struct buf *wanted)
+// Sends a GET over a new connection that has little room for the reply. Returns the descriptor, and
+// the expected reply in `wanted`.
+static int request_value(int port, unsigned record, struct buf *wanted)
 {
     struct buf request = {0};
     int fd = connect_narrow(port);
@@ -75,19 +76,20 @@ static void cut(size_t at, const char *threads, const char *name)
     path = test_file("served.data", buf_span(&file.text));
     struct server_process s = server_start(path, WORDS("--threads", threads, "--index", "none"));
     for (unsigned i = 0; i < 2; i++) {
-        fd[i] = ask(s.port, i, &wanted[i]);
+        fd[i] = request_value(s.port, i, &wanted[i]);
         require(receive(fd[i], &got[i], FIRST_BYTES), "%s: no reply", name);
     }
     settle_server(&s);
     require(truncate(path, (off_t)at) == 0, "cannot cut");
     ok(receive_to_end(fd[0], &got[0]), "%s: the connection ends", name);
-    ok(got[0].len < held_value(&file, 0).len, "%s: before the value does", name);
-    ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "%s: what has come is right", name);
-    // What is left may be of another file by now (cp truncates and writes anew), so the rest of a
-    // value that has been begun is not sent, wherever the cut is.
-    ok(receive_to_end(fd[1], &got[1]), "%s: the other one ends, too", name);
+    ok(got[0].len < held_value(&file, 0).len, "%s: it ends before the value does", name);
+    ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "%s: the received bytes are right",
+       name);
+    // The bytes that are left may belong to another file by now, as cp truncates a file and writes
+    // it again. So the server sends no more of a value it has begun, wherever the cut is.
+    ok(receive_to_end(fd[1], &got[1]), "%s: the other connection ends too", name);
     ok(got[1].len <= wanted[1].len && memcmp(got[1].ptr, wanted[1].ptr, got[1].len) == 0,
-       "%s: what it has got is right", name);
+       "%s: its received bytes are right", name);
     for (unsigned i = 0; i < 2; i++) {
         close(fd[i]);
         buf_release(&got[i]);
@@ -106,8 +108,8 @@ static void *serve(void *server)
     return NULL;
 }
 
-// Makes the page of record 0's value at `at` fault, though the file has it: only whoever reads that
-// page can find out.
+// Makes the page at offset `at` of the data fault, although the file is long enough for it. Only
+// reading the page shows it.
 static void break_page(const struct dataset *d, size_t at, size_t page)
 {
     int fd = open(test_file("empty", span_text("")), O_RDONLY | O_CLOEXEC);
@@ -140,15 +142,15 @@ static void cannot_read(size_t page)
             error.text);
     require(pthread_create(&thread, NULL, serve, server) == 0, "no thread");
     int port = atoi(strrchr(server_address(server), ':') + 1);
-    int fd = ask(port, 0, &wanted[0]);
-    // What looks for the value's end reads all of it: it is done now.
+    int fd = request_value(port, 0, &wanted[0]);
+    // The server reads the whole value once, to find its end. It has done that by now.
     require(receive(fd, &got[0], FIRST_BYTES), "no reply");
     break_page(d, broken, page);
     ok(receive_to_end(fd, &got[0]), "a page: the connection ends");
     ok(got[0].len >= FIRST_BYTES && got[0].len < held_value(&file, 0).len,
-       "a page: before the value does, after %zu bytes", got[0].len);
-    ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "a page: what has come is right");
-    int other = ask(port, 1, &wanted[1]);
+       "a page: it ends before the value does, after %zu bytes", got[0].len);
+    ok(memcmp(got[0].ptr, wanted[0].ptr, got[0].len) == 0, "a page: the received bytes are right");
+    int other = request_value(port, 1, &wanted[1]);
     receive(other, &got[1], wanted[1].len);
     is_bytes(buf_span(&got[1]), buf_span(&wanted[1]), "a page: the other value is served");
     close(fd);

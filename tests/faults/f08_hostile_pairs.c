@@ -1,10 +1,10 @@
-// F8 and F9 under load: a server whose index is of other data than the file beside it, though size
-// and times say otherwise, or is damaged before the start, right at it, or while it is served from;
-// compared at once or block by block. Clients ask all the time: each key that exists has its value,
-// keys come in order and all of them, or an error says that it cannot be told. In the end all is
-// answered.
+// F8 and F9 under load. The index file belongs to other data than the data file, although size and
+// times say otherwise. Or it is damaged: before the start, just after it, or while it is in use.
+// The server verifies it at once, or block by block. Clients send requests all the time. Each
+// existing key must have its value, and listings must be in order and complete, or the reply is an
+// error. In the end all requests are answered without an error.
 //
-// An argument says how many replies are to be compared, in all.
+// The argument is the total number of replies to compare.
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <pthread.h>
@@ -27,19 +27,19 @@
 #include "support/watch.h"
 
 enum {
-    KEYS = 60000, // an index of 330 KB: six blocks
+    KEYS = 60000, // their index has 330 KB: six blocks
     CLIENTS = 4,
-    PIPELINE = 32, // GETs, then one each of the others
+    PIPELINE = 32, // GETs of a round; one request of each other kind follows
     GROUP = 40,    // keys of an MGET
     WINDOW = 60,   // keys of a STELE.RANGE
-    STEP = 200,    // of a SCAN
+    STEP = 200,    // keys of a SCAN
     REPLIES = PIPELINE + 4,
 };
 
 static const struct table ours = {1, KEYS};
 static const struct table other = {2, KEYS};
 static const char *data;
-static const char *path; // of its index
+static const char *path; // of the index file
 
 // ---- what is served -----------------------------------------------------------------------------
 
@@ -56,7 +56,8 @@ static int by_id(const void *a, const void *b)
     return uuid_compare(&((const struct entry *)a)->id, &((const struct entry *)b)->id);
 }
 
-// Writes the data file: our table, but for each `every`-th record, which is the other's (0: none).
+// Writes the data file: the table `ours`, but every `every`-th record is that of `other`. If
+// `every` is 0, all records are those of `ours`.
 static void write_data(size_t every)
 {
     struct buf text = {0};
@@ -76,7 +77,8 @@ static void write_data(size_t every)
 
 // ---- the clients --------------------------------------------------------------------------------
 
-struct asking {
+// One client. The counters are shared by all clients.
+struct client {
     int port;
     uint64_t seed;
     atomic_bool *stop;
@@ -96,7 +98,7 @@ static bool is_value(const redisReply *reply, const struct entry *e)
     return reply->type == REDIS_REPLY_STRING && strcmp(reply->str, e->value) == 0;
 }
 
-// Whether the keys are those from that rank on, as many as there should be.
+// Whether the reply lists exactly the `count` keys from rank `from` on.
 static bool are_keys(const redisReply *reply, size_t from, size_t count)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count)
@@ -108,8 +110,8 @@ static bool are_keys(const redisReply *reply, size_t from, size_t count)
     return true;
 }
 
-// One round: sends, receives and compares. False when the connection closed.
-static bool ask(struct asking *a, redisContext *c, uint64_t *state)
+// Sends the requests of one round and compares the replies. Returns false if the connection closed.
+static bool run_round(struct client *a, redisContext *c, uint64_t *state)
 {
     size_t gets[PIPELINE];
     size_t group = splitmix64(state) % (KEYS - GROUP);
@@ -157,12 +159,12 @@ static bool ask(struct asking *a, redisContext *c, uint64_t *state)
     return true;
 }
 
-static void *ask_on(void *argument)
+static void *run_client(void *argument)
 {
-    struct asking *a = argument;
+    struct client *a = argument;
     redisContext *c = hammer_connect(a->port);
     while (!atomic_load(a->stop)) {
-        if (ask(a, c, &a->seed))
+        if (run_round(a, c, &a->seed))
             continue;
         atomic_fetch_add(a->closed, 1);
         redisFree(c);
@@ -176,7 +178,7 @@ static void *ask_on(void *argument)
 
 enum damage { BITS, PAGES, BLOCKS };
 
-// Damages the image in place; what it was is at `good`.
+// Damages the image of the index file in place. `good` is the sound file.
 static void damage(enum damage what, const struct buf *good, struct random *r)
 {
     static char noise[INDEX_BLOCK];
@@ -196,8 +198,8 @@ static void damage(enum damage what, const struct buf *good, struct random *r)
     }
 }
 
-// Makes the header claim that its data's times were those of the data file long ago: they look as
-// if they proved it. `proven`: they do.
+// Changes the header as if the index had been built long after the data file got its present times.
+// If `proven` is set, the times then prove the index. Otherwise the change time differs by 1 ns.
 static void forge_times(bool proven)
 {
     struct stat status;
@@ -220,8 +222,8 @@ enum when { BEFORE, AT_START, SERVED };
 
 struct situation {
     const char *name;
-    size_t every; // which records of the data are not those that the index is of; 0: none
-    bool damaged;
+    size_t every; // every `every`-th record differs from the indexed data; 0: none
+    bool damaged; // the index file is damaged
     enum damage damage;
     enum when when;
 };
@@ -245,13 +247,14 @@ static atomic_ullong replies_all;
 static atomic_ullong refused_all;
 static atomic_ullong closed_all;
 
-// Whether all is answered: no command is refused, and none closes the connection.
-static bool all_is_well(struct asking *a)
+// Whether two rounds are answered without an error and without a closed connection.
+static bool all_is_well(struct client *a)
 {
     uint64_t state = 1;
     redisContext *c = hammer_connect(a->port);
     uint64_t refused = atomic_load(a->refused);
-    bool well = ask(a, c, &state) && ask(a, c, &state) && atomic_load(a->refused) == refused;
+    bool well =
+        run_round(a, c, &state) && run_round(a, c, &state) && atomic_load(a->refused) == refused;
     redisFree(c);
     return well;
 }
@@ -260,13 +263,13 @@ static void run(const struct situation *s, bool at_once, uint64_t replies, struc
 {
     atomic_bool stop = false;
     atomic_ullong wrong = 0;
-    struct asking asking[CLIENTS];
-    pthread_t clients[CLIENTS];
+    struct client client[CLIENTS];
+    pthread_t threads[CLIENTS];
     write_data(0);
     unlink(path);
     index_written(data, NULL);
     if (s->every > 0) {
-        // The same inode, size and times, as far as a program can make them.
+        // The new file gets the same size and times, as far as a program can set them.
         struct stat status;
         require(stat(data, &status) == 0, "no data");
         write_data(s->every);
@@ -283,9 +286,9 @@ static void run(const struct situation *s, bool at_once, uint64_t replies, struc
         damage(s->damage, &good, r);
     uint64_t target = atomic_load(&replies_all) + replies;
     for (unsigned i = 0; i < CLIENTS; i++) {
-        asking[i] = (struct asking){server.port,  random_next(r), &stop, &replies_all,
+        client[i] = (struct client){server.port,  random_next(r), &stop, &replies_all,
                                     &refused_all, &closed_all,    &wrong};
-        require(pthread_create(&clients[i], NULL, ask_on, &asking[i]) == 0, "no thread");
+        require(pthread_create(&threads[i], NULL, run_client, &client[i]) == 0, "no thread");
     }
     uint64_t part = s->when == SERVED ? replies / 4 : replies;
     while (atomic_load(&replies_all) < target - replies + part)
@@ -296,8 +299,8 @@ static void run(const struct situation *s, bool at_once, uint64_t replies, struc
         usleep(200);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < CLIENTS; i++)
-        pthread_join(clients[i], NULL);
-    // Damage that no client met is found too, within a second.
+        pthread_join(threads[i], NULL);
+    // The server also finds damage that no client has met, and rebuilds the index.
     uint64_t until = clock_monotonic_ns() + 60 * CLOCK_SECOND;
     bool mended = !s->damaged;
     while (!mended && clock_monotonic_ns() < until) {
@@ -305,10 +308,10 @@ static void run(const struct situation *s, bool at_once, uint64_t replies, struc
                  log_has(server.log_path, ": building\n"); // before the start
         usleep(10000);
     }
-    ok(mended && all_is_well(&asking[0]), "%s, %s: all is answered in the end", s->name,
-       at_once ? "compared at once" : "block by block");
-    is_number((int64_t)atomic_load(&wrong), 0, "%s, %s: nothing is wrong before", s->name,
-              at_once ? "compared at once" : "block by block");
+    ok(mended && all_is_well(&client[0]), "%s, %s: in the end there are no errors", s->name,
+       at_once ? "verified at once" : "block by block");
+    is_number((int64_t)atomic_load(&wrong), 0, "%s, %s: no reply is wrong", s->name,
+              at_once ? "verified at once" : "block by block");
     is_number(server_stop(&server), 0, "the server ends well");
     buf_release(&good);
 }

@@ -1,5 +1,5 @@
-// F8: damaged index files, of another byte order or version: whatever a file of that name may hold
-// is refused with a reason, built anew, and never served from.
+// F8: an index file that is damaged, or of another byte order or version. Whatever the file holds,
+// the server refuses it with a reason, builds the index again, and never serves from it.
 #include <stdlib.h>
 
 #include "support/forge.h"
@@ -9,11 +9,12 @@
 #include "support/watch.h"
 
 static const struct table table = {1, 300};
-static const char *data; // its file
-static const char *path; // of the index file, DATAFILE.idx
-static struct buf good;  // what it holds
+static const char *data; // path of the data file
+static const char *path; // path of the index file, DATAFILE.idx
+static struct buf good;  // content of the sound index file
 
-// Makes the index file one that needs no verification, though its data is younger than 2 seconds.
+// Changes the index file so that its times prove it, although the data is younger than 2 seconds.
+// So it is not verified when it is opened.
 static void prove_good(void)
 {
     struct index_header *h = forge_header(&good);
@@ -22,53 +23,58 @@ static void prove_good(void)
     forge_write(path, &good);
 }
 
-// How the file at `path`, made wrong, is met: refused with a reason that has `reason` in it (NULL:
-// any), or used because nothing that matters is wrong; and served right in any case (SERVED), after
-// which the file is good again (REWRITTEN: it takes an fsync or two).
-enum effort { OPENED, SERVED, REWRITTEN };
-static bool is_met(const char *reason, enum effort effort)
+// How much is_handled checks. REWRITTEN takes an fsync or two.
+enum effort {
+    OPENED,    // the file is refused or used, as expected
+    SERVED,    // and the data is served right, without it if it is refused
+    REWRITTEN, // and a refused file has been replaced by a sound one
+};
+
+// Whether the changed file at `path` is handled as expected. It must be refused with a message that
+// contains `reason`, or, if `reason` is NULL, it may also be used, as the change may be harmless.
+static bool is_handled(const char *reason, enum effort effort)
 {
     struct opened o;
-    bool good_one = true;
+    bool right = true;
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     if (o.dataset == NULL) {
-        good_one = strstr(o.error.text, path) != NULL &&
-                   (reason == NULL || strstr(o.error.text, reason) != NULL);
+        right = strstr(o.error.text, path) != NULL &&
+                (reason == NULL || strstr(o.error.text, reason) != NULL);
     } else {
-        good_one = reason == NULL && table_is_served(&table, o.dataset);
+        right = reason == NULL && table_is_served(&table, o.dataset);
         dataset_finish(o.dataset, NULL);
-        good_one = good_one && table_is_served(&table, o.dataset);
+        right = right && table_is_served(&table, o.dataset);
     }
-    if (!good_one)
+    if (!right)
         diag("wanted '%s', got '%s'", reason != NULL ? reason : "(harmless)", o.error.text);
     bool refused = o.dataset == NULL;
     opened_close(&o);
     if (effort == OPENED)
-        return good_one && refused == (reason != NULL);
+        return right && refused == (reason != NULL);
     opened_init(&o, data, effort == REWRITTEN ? DATASET_INDEX_WRITE : DATASET_INDEX_READ, NULL);
-    good_one = good_one && o.dataset != NULL && o.notices.warnings == 0;
+    right = right && o.dataset != NULL && o.notices.warnings == 0;
     if (o.dataset != NULL) {
-        good_one = good_one && dataset_index_is_mapped(o.dataset) == !refused &&
-                   (!refused || notices_have(&o.notices, effort == REWRITTEN ? ": building\n"
-                                                                             : ": not used\n"));
+        right = right && dataset_index_is_mapped(o.dataset) == !refused &&
+                (!refused ||
+                 notices_have(&o.notices, effort == REWRITTEN ? ": building\n" : ": not used\n"));
         dataset_finish(o.dataset, NULL);
-        good_one = good_one && is_proven(o.dataset) == (effort == REWRITTEN || !refused) &&
-                   table_is_served(&table, o.dataset);
+        right = right && is_proven(o.dataset) == (effort == REWRITTEN || !refused) &&
+                table_is_served(&table, o.dataset);
     }
     opened_close(&o);
     if (effort != REWRITTEN)
-        return good_one;
+        return right;
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
-    good_one = good_one && o.dataset != NULL && (!refused || dataset_verify(o.dataset, &o.error));
+    right = right && o.dataset != NULL && (!refused || dataset_verify(o.dataset, &o.error));
     opened_close(&o);
-    return good_one;
+    return right;
 }
 
 static const struct field {
     const char *name;
     size_t at;
     unsigned bytes;
-    const char *reason; // for another value, all checksums right; NULL: any or none
+    const char *reason; // of the refusal of another value with right checksums; NULL: any or none
 } fields[] = {
     {"magic", 0, 8, NULL},
     {"byte order", 8, 4, "has another byte order"},
@@ -105,9 +111,9 @@ static void check_header(void)
         const uint64_t values[] = {
             0, UINT64_MAX, now + 1, now - 1, INT64_MAX, (uint64_t)INT64_MIN, ~now, now << 32,
         };
-        bool met = true;
-        for (unsigned sealed = 0; sealed < 2 && met; sealed++) {
-            for (unsigned j = 0; j < sizeof values / sizeof *values && met; j++) {
+        bool handled = true;
+        for (unsigned sealed = 0; sealed < 2 && handled; sealed++) {
+            for (unsigned j = 0; j < sizeof values / sizeof *values && handled; j++) {
                 forge_copy(&file, &good);
                 memcpy(file.ptr + field->at, &values[j], field->bytes);
                 if (memcmp(file.ptr, good.ptr, file.len) == 0)
@@ -116,18 +122,19 @@ static void check_header(void)
                     forge_seal_header(&file);
                 forge_write(path, &file);
                 const char *unsealed = i < 3 ? field->reason : "has a damaged header";
-                met = is_met(sealed ? field->reason : unsealed, j == sealed ? REWRITTEN : SERVED);
-                if (!met)
+                handled =
+                    is_handled(sealed ? field->reason : unsealed, j == sealed ? REWRITTEN : SERVED);
+                if (!handled)
                     diag("%s: value %u, %s", field->name, j, sealed ? "sealed" : "not sealed");
             }
         }
-        ok(met, "the header's %s changed", field->name);
+        ok(handled, "the header's %s changed", field->name);
     }
     buf_release(&file);
 }
 
-// The number of image bytes, near 2^64, for which the places of everything wrap around to a file of
-// that length.
+// Returns a number of image bytes, near 2^64, for which the offsets of all parts overflow and wrap
+// around, so that the file seems to have the length `file_bytes`.
 static uint64_t wrapping_bytes(uint64_t file_bytes)
 {
     uint64_t image_bytes = -(UINT64_C(1) << 47);
@@ -137,7 +144,7 @@ static uint64_t wrapping_bytes(uint64_t file_bytes)
     return image_bytes;
 }
 
-// Several changes that agree with each other.
+// Changes several fields of the header so that their sums are still right.
 static void check_contradictions(void)
 {
     struct buf file = {0};
@@ -177,25 +184,26 @@ static void check_contradictions(void)
             h->image_bytes = 0, reason = "is damaged: index of 0 bytes is too short";
             forge_seal(&file);
             break;
-        case 9: // as many bytes as make the file's length come out right, wrapped around
+        case 9: // a number of bytes with which the length of the file wraps around to the right one
             h->image_bytes = wrapping_bytes(h->file_bytes);
             break;
         default: h->facts.data.bytes++, reason = "bytes of data, not"; break;
         }
         forge_seal_header(&file);
         forge_write(path, &file);
-        ok(is_met(reason, REWRITTEN), "a header that agrees with itself, %u: %s", i, reason);
+        ok(is_handled(reason, REWRITTEN), "a header with right sums, %u: %s", i, reason);
     }
     forge_copy(&file, &good);
     memset(file.ptr + file.len - 8, 0, 8);
     forge_write(path, &file);
-    ok(is_met("has a damaged table of checksums", REWRITTEN), "no end");
+    ok(is_handled("has a damaged table of checksums", REWRITTEN), "no trailer");
     forge_copy(&file, &good);
     file.ptr[file.len - 9] ^= 1;
     forge_write(path, &file);
-    ok(is_met("has a damaged table of checksums", REWRITTEN), "another checksum at the end");
+    ok(is_handled("has a damaged table of checksums", REWRITTEN),
+       "another checksum in the trailer");
     forge_copy(&file, &good);
-    for (unsigned i = 0; i < 2; i++) // as a machine of the other byte order writes it
+    for (unsigned i = 0; i < 2; i++) // swap the bytes, as a machine of the other byte order would
         for (size_t j = 0; j < 4; j++) {
             char c = file.ptr[i * 8 + j];
             size_t width = i == 0 ? 8 : 4;
@@ -205,7 +213,8 @@ static void check_contradictions(void)
             }
         }
     forge_write(path, &file);
-    ok(is_met("has another byte order", REWRITTEN), "written by another kind of machine");
+    ok(is_handled("has another byte order", REWRITTEN),
+       "a file of a machine of the other byte order");
     buf_release(&file);
 }
 
@@ -221,8 +230,8 @@ static void check_flips(struct random *r)
     for (size_t at = 0; at < file.len; at++) {
         char flipped = (char)(good.ptr[at] ^ (char)(1 << random_below(r, 8)));
         file_patch(path, at, span_of(&flipped, 1));
-        bool padding = at >= pad_from && at < pad_to; // of no meaning
-        if (!is_met(padding ? NULL : "", OPENED)) {
+        bool padding = at >= pad_from && at < pad_to; // its content does not matter
+        if (!is_handled(padding ? NULL : "", OPENED)) {
             diag("byte %zu of %zu", at, file.len);
             unseen++;
         }
@@ -236,10 +245,10 @@ static void check_flips(struct random *r)
         char flipped = (char)(good.ptr[at] ^ (char)(1 << random_below(r, 8)));
         forge_write(path, &good);
         file_patch(path, at, span_of(&flipped, 1));
-        wrong += !is_met("", REWRITTEN);
+        wrong += !is_handled("", REWRITTEN);
     }
-    is_number((int64_t)wrong, 0, "and built anew");
-    // Where all checksums have been made right for it, keys may be missed, but nothing else.
+    is_number((int64_t)wrong, 0, "damaged files are rebuilt");
+    // If all checksums fit the damage, keys may be missed, but no wrong value is returned.
     wrong = 0;
     for (size_t at = INDEX_IMAGE_AT; at < pad_from; at++) {
         struct opened o;
@@ -265,32 +274,32 @@ static void check_lengths(struct random *r)
         if (!near && random_below(r, 8) != 0)
             continue;
         file_resize(path, len);
-        wrong += !is_met(len < 4096 ? "is too short for its header"
-                                    : "has another size than its header says",
-                         OPENED);
+        wrong += !is_handled(len < 4096 ? "is too short for its header"
+                                        : "has another size than its header says",
+                             OPENED);
         checked++;
     }
     is_number((int64_t)wrong, 0, "%zu lengths too short: refused", checked);
-    ok(is_met("is too short for its header", REWRITTEN), "an empty file is built anew");
+    ok(is_handled("is too short for its header", REWRITTEN), "an empty file is rebuilt");
     static const size_t more[] = {1, 7, 8, 4096, 1 << 20};
     for (unsigned i = 0; i < sizeof more / sizeof *more; i++) {
         forge_write(path, &good);
         file_resize(path, good.len + more[i]);
-        ok(is_met("has another size than its header says", REWRITTEN), "%zu bytes too long",
+        ok(is_handled("has another size than its header says", REWRITTEN), "%zu bytes too long",
            more[i]);
     }
     struct buf file = {0};
     forge_copy(&file, &good);
     memset(file.ptr, 0xff, file.len);
     forge_write(path, &file);
-    ok(is_met("is not an index file", REWRITTEN), "all ones");
+    ok(is_handled("is not an index file", REWRITTEN), "all ones");
     memset(file.ptr, 0, file.len);
     forge_write(path, &file);
-    ok(is_met("is not an index file", REWRITTEN), "all zeros");
+    ok(is_handled("is not an index file", REWRITTEN), "all zeros");
     buf_release(&file);
 }
 
-// What an operator sees of it: one line, no warning, and a good index in the end.
+// What an operator sees: one line in the log, no warning, and a sound index file in the end.
 static void check_servers(void)
 {
     static const struct {
@@ -324,11 +333,13 @@ static void check_servers(void)
             ok(server_answers(s.port, &table), "a server beside an index that is %s, start %u",
                cases[i].what, start);
             struct buf log = file_content(s.log_path);
-            is_number(occurrences(buf_span(&log), cases[i].reason), start == 0, "it is told once");
-            is_number(occurrences(buf_span(&log), ": building\n"), start == 0, "and built once");
+            is_number(occurrences(buf_span(&log), cases[i].reason), start == 0,
+                      "the log says why once");
+            is_number(occurrences(buf_span(&log), ": building\n"), start == 0,
+                      "the index is built once");
             buf_release(&log);
-            is_number(log_warnings(s.log_path), 0, "without a warning");
-            is_number(server_stop(&s), 0, "it ends well");
+            is_number(log_warnings(s.log_path), 0, "there is no warning");
+            is_number(server_stop(&s), 0, "the server ends well");
         }
     }
     buf_release(&file);

@@ -1,6 +1,6 @@
-// F8: the index file is overwritten in place while it is served from, by noise or by the index of
-// other data. No key is said to be missing and none has another one's value; the index is built
-// anew beside the readers.
+// F8: the index file is overwritten in place while the server uses it, with noise or with the index
+// of other data. No existing key answers nil, and no key has the value of another. The index is
+// rebuilt while clients are served.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +21,12 @@
 static const struct table table = {1, 20000};
 static const struct table other_table = {2, 20000};
 static const char *data;
-static const char *path;   // of its index
-static struct buf noise;   // as long as the index
-static struct buf foreign; // the index of the other table
+static const char *path;   // path of the index file
+static struct buf noise;   // an index file whose image is noise
+static struct buf foreign; // the index file of the other table
 
-// Data and index as they should be, in new files.
-static void fresh(void)
+// Writes a sound data file and its index file, as new files.
+static void write_pair(void)
 {
     unlink(path);
     unlink(data);
@@ -50,25 +50,25 @@ static void overwrite_all(struct span with)
 
 static void opened_fresh(struct opened *o, enum dataset_index index)
 {
-    fresh();
+    write_pair();
     opened_init(o, data, index, NULL);
     require(o->dataset != NULL, "%s", o->error.text);
     dataset_finish(o->dataset, NULL);
-    // Its own stamp is a change, too.
+    // The stamp that the server writes itself changes the file, but is no damage.
     ok(!dataset_is_spoiled(o->dataset, NULL, &o->error) && !dataset_may_be_spoiled(o->dataset) &&
            table_is_served(&table, o->dataset),
-       "(all is well)");
+       "a sound pair is served");
     notices_clear(&o->notices);
 }
 
 static void is_spoiled(struct opened *o, const char *name)
 {
-    ok(table_is_not_mistaken(&table, o->dataset), "%s: no key has another one's value", name);
-    ok(dataset_may_be_spoiled(o->dataset), "%s: it is noticed", name);
+    ok(table_is_not_mistaken(&table, o->dataset), "%s: no key has the value of another", name);
+    ok(dataset_may_be_spoiled(o->dataset), "%s: a change of the file is noticed", name);
     is_text(dataset_status(o->dataset), "ok", "%s: the data is sound", name);
-    ok(dataset_is_spoiled(o->dataset, NULL, &o->error), "%s: and found out", name);
-    ok(strstr(o->error.text, "table.data.idx' was overwritten in place") != NULL, "%s: why: %s",
-       name, o->error.text);
+    ok(dataset_is_spoiled(o->dataset, NULL, &o->error), "%s: the damage is found", name);
+    ok(strstr(o->error.text, "table.data.idx' was overwritten in place") != NULL,
+       "%s: the reason: %s", name, o->error.text);
 }
 
 static void opens_again(struct opened *o, const char *status, const char *name)
@@ -76,12 +76,12 @@ static void opens_again(struct opened *o, const char *status, const char *name)
     struct dataset *again = dataset_open_again(o->dataset, &o->error);
     require(again != NULL, "%s: %s", name, o->error.text);
     dataset_finish(again, NULL);
-    ok(!dataset_may_be_spoiled(o->dataset), "%s: once is enough", name);
+    ok(!dataset_may_be_spoiled(o->dataset), "%s: the old dataset is not checked again", name);
     dataset_close(o->dataset);
     o->dataset = again;
-    ok(table_is_served(&table, again), "%s: all is found again", name);
+    ok(table_is_served(&table, again), "%s: all keys are served again", name);
     is_text(dataset_index_status(again), status, "%s: index status", name);
-    ok(!dataset_may_be_spoiled(again), "%s: nothing is spoiled", name);
+    ok(!dataset_may_be_spoiled(again), "%s: the new dataset is sound", name);
 }
 
 static void is_mended(enum dataset_index index, void (*overwrite)(struct span),
@@ -95,25 +95,26 @@ static void is_mended(enum dataset_index index, void (*overwrite)(struct span),
     opened_close(&o);
 }
 
-// What writes the same is no damage.
+// Writing the same bytes is no damage. A cancelled check leaves the change to be checked later.
 static void check_touched(void)
 {
     struct opened o;
     opened_fresh(&o, DATASET_INDEX_WRITE);
     struct buf file = file_content(path);
     file_patch(path, 0, buf_span(&file));
-    ok(dataset_may_be_spoiled(o.dataset), "written as it was: noticed");
+    ok(dataset_may_be_spoiled(o.dataset), "the same bytes written: noticed");
     ok(!dataset_is_spoiled(o.dataset, NULL, &o.error) && !dataset_may_be_spoiled(o.dataset),
-       "written as it was: it is not spoiled");
+       "the same bytes written: no damage");
     atomic_bool cancel = true;
     overwrite_image(buf_span(&noise));
-    ok(!dataset_is_spoiled(o.dataset, &cancel, &o.error), "cancelled: not found out");
-    ok(dataset_may_be_spoiled(o.dataset), "cancelled: nor forgotten");
+    ok(!dataset_is_spoiled(o.dataset, &cancel, &o.error), "cancelled: the damage is not found");
+    ok(dataset_may_be_spoiled(o.dataset), "cancelled: the change is not forgotten");
     buf_release(&file);
     opened_close(&o);
 }
 
-// A disk that spoils what is written is not written to again and again.
+// The index file is rebuilt once. If it is damaged again, the index stays in memory, as the disk
+// may be broken.
 static void check_again(void)
 {
     struct opened o;
@@ -127,7 +128,8 @@ static void check_again(void)
     opened_close(&o);
 }
 
-// The data is that which was opened, not that which is to be published next.
+// The data file was replaced meanwhile. The index is rebuilt from the served data, not from the
+// file that the next reload will load.
 static void check_replaced(void)
 {
     struct opened o;
@@ -139,7 +141,7 @@ static void check_replaced(void)
     opened_close(&o);
 }
 
-// What was appended is not served before a reload, nor is it in an index file.
+// Lines that were appended are neither served before a reload nor written to an index file.
 static void check_appended(void)
 {
     struct opened o;
@@ -149,35 +151,35 @@ static void check_appended(void)
     require(write(fd, more, sizeof more - 1) == (ssize_t)sizeof more - 1, "cannot append");
     close(fd);
     dataset_check(o.dataset);
-    is_text(dataset_status(o.dataset), "appended", "appended data: (status)");
+    is_text(dataset_status(o.dataset), "appended", "appended data: status before the damage");
     overwrite_image(buf_span(&noise));
-    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "appended data: the index is spoiled");
+    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "appended data: the index is damaged");
     opens_again(&o, "memory", "appended data");
     is_text(dataset_status(o.dataset), "appended", "appended data: status");
     dataset_check(o.dataset);
-    is_number(o.notices.warnings, 1, "appended data: told once");
+    is_number(o.notices.warnings, 1, "appended data: there is one warning");
     opened_close(&o);
 }
 
-static void check_data_gone(void)
+// The data has changed too, so the index cannot be rebuilt.
+static void check_malformed(void)
 {
     struct opened o;
     opened_fresh(&o, DATASET_INDEX_WRITE);
     overwrite_image(buf_span(&noise));
     file_patch(data, TABLE_LINE * 100, span_of("no record", 9));
-    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "malformed data: the index is spoiled");
+    ok(dataset_is_spoiled(o.dataset, NULL, &o.error), "malformed data: the index is damaged");
     ok(dataset_open_again(o.dataset, &o.error) == NULL, "malformed data: not opened again");
     ok(strstr(o.error.text, "malformed") != NULL, "malformed data: %s", o.error.text);
     ok(!dataset_may_be_spoiled(o.dataset), "malformed data: not tried again");
-    ok(table_is_not_mistaken(&table, o.dataset), "malformed data: no key has another one's value");
+    ok(table_is_not_mistaken(&table, o.dataset), "malformed data: no key has the value of another");
     opened_close(&o);
 }
 
 // ---- a server -----------------------------------------------------------------------------------
 
-// Asks for all keys: each has its value or, until the index is built anew, an error; none is said
-// to be missing.
-static void ask_all(int port, bool all, const char *name)
+// Gets all keys. Each answers its value or, unless `all` is set, an error. None answers nil.
+static void get_all(int port, bool all, const char *name)
 {
     redisContext *c = hammer_connect(port);
     size_t exact = 0, missed = 0;
@@ -199,28 +201,28 @@ static void ask_all(int port, bool all, const char *name)
 static void check_server(const char *threads, const char *pages, void (*overwrite)(struct span),
                          const struct buf *with, const char *name)
 {
-    fresh();
+    write_pair();
     struct server_process s =
         server_start(data, WORDS("--threads", threads, "--index-pages", pages));
-    ask_all(s.port, true, "(all is well)");
+    get_all(s.port, true, "a sound pair is served");
     overwrite(buf_span(with));
     if (strcmp(pages, "shared") == 0) {
-        ask_all(s.port, false, "no key has another one's value");
+        get_all(s.port, false, "no key has the value of another");
         log_await(s.log_path, "built the index of ");
-        ok(log_has(s.log_path, "table.data.idx' was overwritten in place: block "), "%s: told why",
-           name);
+        ok(log_has(s.log_path, "table.data.idx' was overwritten in place: block "),
+           "%s: the log says why", name);
         ok(hammer_info(s.port, "dataset", "dataset_generation:1\r"), "%s: the data is the same",
            name);
         ok(hammer_info(s.port, "dataset", "dataset_status:ok"), "%s: the data is sound", name);
     }
-    ask_all(s.port, true, name);
+    get_all(s.port, true, name);
     is_number(server_stop(&s), 0, "%s: the server ends well", name);
     is_number(log_warnings(s.log_path), strcmp(pages, "shared") == 0, "%s: one warning", name);
-    // What was built anew is there for the next start.
+    // The next start uses the rebuilt index file.
     if (strcmp(pages, "shared") == 0) {
         s = server_start(data, WORDS("--threads", threads));
         ok(log_has(s.log_path, "mapped the index"), "%s: the next start maps it", name);
-        is_number(server_stop(&s), 0, "%s: and ends well", name);
+        is_number(server_stop(&s), 0, "%s: the next server ends well", name);
     }
 }
 
@@ -245,10 +247,11 @@ int main(void)
     check_again();
     check_replaced();
     check_appended();
-    check_data_gone();
-    check_server("1", "shared", overwrite_image, &noise, "noise under a server");
-    check_server("2", "shared", overwrite_all, &foreign, "the index of other data under a server");
-    check_server("2", "huge", overwrite_image, &noise, "a copy of its own");
+    check_malformed();
+    check_server("1", "shared", overwrite_image, &noise, "server, noise");
+    check_server("2", "shared", overwrite_all, &foreign, "server, the index of other data");
+    check_server("2", "huge", overwrite_image, &noise,
+                 "server with a copy of the index in huge pages");
     buf_release(&good);
     buf_release(&noise);
     buf_release(&foreign);

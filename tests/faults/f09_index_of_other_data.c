@@ -1,6 +1,6 @@
-// F9: an index of other data than the file beside it holds: data that looks the same, was the same
-// once, or is only of the same size. It is found out before the first answer and built anew. Where
-// samples are to do, it is found out soon after, and another dataset takes its place.
+// F9: the index file belongs to other data than the data file: to data that looks the same, was the
+// same once, or only has the same size. The server notices before its first answer and rebuilds the
+// index. With --index-trust sampled it may notice later; then another dataset replaces this one.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 // Large enough that the samples leave out most of it.
 static const struct table table = {1, 60000};
 static const char *data;
-static const char *path; // of its index
+static const char *path; // path of the index file
 
 static struct index_header header_of_index(void)
 {
@@ -32,7 +32,8 @@ static struct index_header header_of_index(void)
     return h;
 }
 
-// As if the index had been made long after its data: its times prove it then.
+// Changes the header as if the index had been built long after its data, so that its times prove
+// it.
 static void prove(void)
 {
     struct buf file = file_content(path);
@@ -42,7 +43,8 @@ static void prove(void)
     buf_release(&file);
 }
 
-static void fresh(void)
+// Writes the data file and its index file, as new files.
+static void write_pair(void)
 {
     unlink(path);
     unlink(data);
@@ -50,78 +52,82 @@ static void fresh(void)
     index_written(data, NULL);
 }
 
-// Opens with what is on disk and settles. How the index was met: its data's times prove it, its
-// data was compared, or it was built anew.
-enum met { PROVEN, COMPARED, REBUILT };
-static void settles(enum met met, const struct table *t, const char *name)
+// How the server makes sure that the index belongs to the data: by its times, by comparing the data
+// with its checksums, or by building it again.
+enum outcome { PROVEN, COMPARED, REBUILT };
+
+// Opens the pair of files on disk and checks how the server accepts its index.
+static void is_accepted(enum outcome outcome, const struct table *t, const char *name)
 {
     struct opened o;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s: %s", name, o.error.text);
-    is_text(dataset_index_status(o.dataset), met == REBUILT ? "writing" : "mapped",
+    is_text(dataset_index_status(o.dataset), outcome == REBUILT ? "writing" : "mapped",
             "%s: status when opened", name);
-    ok(table_is_served(t, o.dataset), "%s: served from the first answer on", name);
-    is_number(notices_have(&o.notices, "verified in "), met == COMPARED, "%s: compared", name);
+    ok(table_is_served(t, o.dataset), "%s: the first answer is right", name);
+    is_number(notices_have(&o.notices, "verified in "), outcome == COMPARED,
+              "%s: the data is compared", name);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
-    is_number(dataset_index_is_mapped(o.dataset), met != REBUILT, "%s: from the file as it was",
-              name);
+    is_text(dataset_index_status(o.dataset), "mapped", "%s: status when finished", name);
+    is_number(dataset_index_is_mapped(o.dataset), outcome != REBUILT,
+              "%s: the index file is the old one", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) && table_is_served(t, o.dataset),
-       "%s: the file is right then %s", name, o.error.text);
+       "%s: the index file is right in the end %s", name, o.error.text);
     opened_close(&o);
 }
 
 static void check_racy(void)
 {
     struct opened o;
-    fresh();
+    write_pair();
     struct index_header young = header_of_index();
-    ok(young.facts.data.changed_ns > young.facts.data.read_ns - 2 * SECOND, "(data just written)");
-    settles(COMPARED, &table, "young data");
+    ok(young.facts.data.changed_ns > young.facts.data.read_ns - 2 * SECOND,
+       "the data was just written");
+    is_accepted(COMPARED, &table, "young data");
     struct index_header stamped = header_of_index();
     ok(stamped.facts.data.read_ns > young.facts.data.read_ns &&
            stamped.facts.data.sample == young.facts.data.sample &&
            stamped.facts.data.content == young.facts.data.content &&
            stamped.facts.data.changed_ns == young.facts.data.changed_ns,
-       "the header is stamped with the new time");
+       "young data: the header has the new time of reading");
     prove();
-    settles(PROVEN, &table, "the same data long after");
+    is_accepted(PROVEN, &table, "the same data long after");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    ok(o.dataset != NULL && o.notices.count == 0, "nothing is said of a proven index");
+    ok(o.dataset != NULL && o.notices.count == 0, "nothing is logged about a proven index");
     opened_close(&o);
     ok(files_beside(test_path("table.data.idx")) == 0, "nothing is left behind");
 
-    // What is not allowed to write does not stamp.
-    fresh();
+    // A dataset that is opened for reading leaves the header as it is.
+    write_pair();
     struct index_header before = header_of_index();
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "verified for reading");
+    is_text(dataset_index_status(o.dataset), "mapped", "read only: verified");
     opened_close(&o);
     struct index_header after = header_of_index();
-    ok(memcmp(&before, &after, sizeof before) == 0, "leaves the file as it is");
+    ok(memcmp(&before, &after, sizeof before) == 0, "read only: the file is not changed");
 
     atomic_bool cancel = true;
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     dataset_finish(o.dataset, &cancel);
     opened_close(&o);
     after = header_of_index();
-    ok(memcmp(&before, &after, sizeof before) == 0, "nor does what is cancelled before");
+    ok(memcmp(&before, &after, sizeof before) == 0, "cancelled: the file is not changed");
 
-    // Who may wait until the times are old enough notes a proof.
+    // With `await_proof`, the dataset waits until the times are old enough to be a proof.
     struct dataset_settings waiting = {.index = DATASET_INDEX_WRITE, .await_proof = true};
     opened_with(&o, data, &waiting);
     dataset_finish(o.dataset, NULL);
     opened_close(&o);
-    settles(PROVEN, &table, "after waiting for a proof");
+    is_accepted(PROVEN, &table, "after waiting for a proof");
 }
 
 static void check_renamed(void)
 {
     struct stat status;
-    fresh();
+    write_pair();
     prove();
     const char *other = test_path("other.data");
     require(stat(data, &status) == 0 && rename(data, other) == 0 && rename(other, data) == 0,
@@ -131,21 +137,21 @@ static void check_renamed(void)
     while (stat(data, &now) == 0 && now.st_ctim.tv_sec == status.st_ctim.tv_sec &&
            now.st_ctim.tv_nsec == status.st_ctim.tv_nsec)
         require(rename(data, other) == 0 && rename(other, data) == 0, "cannot rename");
-    settles(COMPARED, &table, "renamed");
+    is_accepted(COMPARED, &table, "renamed");
     ok(header_of_index().facts.data.changed_ns == now.st_ctim.tv_sec * SECOND + now.st_ctim.tv_nsec,
-       "stamped with the new time");
+       "renamed: the header has the new time");
     prove();
-    settles(PROVEN, &table, "proven again");
+    is_accepted(PROVEN, &table, "renamed, and proven again");
 
-    // A copy, put in the place of the first.
+    // A copy replaces the data file.
     struct buf text = file_content(data);
     unlink(data);
     test_file("table.data", buf_span(&text));
-    settles(COMPARED, &table, "a copy");
+    is_accepted(COMPARED, &table, "a copy");
     require(stat(data, &status) == 0, "no data");
-    ok(header_of_index().facts.data.inode == status.st_ino, "stamped with the new inode");
+    ok(header_of_index().facts.data.inode == status.st_ino, "a copy: the header has the new inode");
 
-    // Both moved to another name: the index is found by the name.
+    // Both files are renamed. The index is found by its name.
     const char *moved = test_path("moved.data");
     const char *moved_index = test_path("moved.data.idx");
     struct opened o;
@@ -153,13 +159,13 @@ static void check_renamed(void)
     opened_init(&o, moved, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) &&
            table_is_served(&table, o.dataset),
-       "a published pair is mapped");
-    ok(notices_have(&o.notices, "verified in "), "and verified");
+       "a renamed pair: the index is mapped");
+    ok(notices_have(&o.notices, "verified in "), "a renamed pair: the index is verified");
     opened_close(&o);
     buf_release(&text);
 }
 
-// Changes the file in place and sets its mtime to what it was.
+// Changes the data file in place and restores its mtime.
 static void patch_quietly(size_t at, struct span bytes)
 {
     struct stat status;
@@ -169,7 +175,8 @@ static void patch_quietly(size_t at, struct span bytes)
     require(utimensat(AT_FDCWD, data, times, 0) == 0, "cannot set times");
 }
 
-// The number of a line in the middle that the samples of the present index leave out, or not.
+// Returns the number of a line near the middle of the file that the samples of the index cover, or
+// do not cover.
 static size_t line_that_is(bool sampled)
 {
     struct buf text = file_content(data);
@@ -182,14 +189,14 @@ static size_t line_that_is(bool sampled)
         text.ptr[line * TABLE_LINE + 9] ^= 1;
         found = seen == sampled;
     }
-    require(found, "all is sampled, or nothing");
+    require(found, "no such line");
     buf_release(&text);
     return line - 1;
 }
 
-static const struct table changed = {9, 60000}; // of whose records one takes the place of ours
+static const struct table changed = {9, 60000}; // one of its keys replaces a key of `table`
 
-// Whether the data as it is now is what `d` serves: one record is another's.
+// Whether `d` serves the changed data: key `number` is that of `changed`.
 static bool serves_change(const struct dataset *d, size_t number)
 {
     struct span value;
@@ -198,10 +205,11 @@ static bool serves_change(const struct dataset *d, size_t number)
            dataset_figures(d)->keys == table.count;
 }
 
+// Replaces the key of one line. Returns its number.
 static size_t change(bool sampled)
 {
     char text[TABLE_LINE];
-    fresh();
+    write_pair();
     prove();
     size_t number = line_that_is(sampled);
     uuid_format(table_key(&changed, number), text);
@@ -211,7 +219,7 @@ static size_t change(bool sampled)
 
 static void check_changed(bool sampled)
 {
-    const char *name = sampled ? "changed where it is sampled" : "changed where nobody looks";
+    const char *name = sampled ? "changed inside a sample" : "changed outside the samples";
     struct opened o;
     size_t number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
@@ -219,78 +227,86 @@ static void check_changed(bool sampled)
     is_text(dataset_index_status(o.dataset), "writing", "%s: status", name);
     ok(notices_have(&o.notices, "was built from other data than") &&
            notices_have(&o.notices, ": building\n"),
-       "%s: found when opening", name);
-    ok(serves_change(o.dataset, number), "%s: the present data is served at once", name);
+       "%s: noticed when opened", name);
+    ok(serves_change(o.dataset, number), "%s: the changed data is served at once", name);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "%s: status when settled", name);
-    ok(notices_have(&o.notices, "wrote '") && serves_change(o.dataset, number), "%s: written",
-       name);
+    is_text(dataset_index_status(o.dataset), "mapped", "%s: status when finished", name);
+    ok(notices_have(&o.notices, "wrote '") && serves_change(o.dataset, number),
+       "%s: the new index is written", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) && serves_change(o.dataset, number),
-       "%s: the file is the new one %s", name, o.error.text);
+       "%s: the index file is the new one %s", name, o.error.text);
     opened_close(&o);
 
-    // One that must not write builds for itself; one that wants only the file does not open.
+    // A dataset that must not write builds an index in memory. One that needs the file does not
+    // open.
     number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
-    ok(o.dataset == NULL, "%s: stele check --index would tell", name);
-    ok(strstr(o.error.text, "was built from other data than") != NULL, "%s: and why", name);
+    ok(o.dataset == NULL, "%s: stele check --index fails", name);
+    ok(strstr(o.error.text, "was built from other data than") != NULL, "%s: it says why", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
-    ok(o.dataset != NULL && serves_change(o.dataset, number), "%s: served to a reader", name);
+    ok(o.dataset != NULL && serves_change(o.dataset, number),
+       "%s: a reader serves the changed data", name);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "memory", "%s: in its memory", name);
+    is_text(dataset_index_status(o.dataset), "memory", "%s: a reader keeps the index in memory",
+            name);
     opened_close(&o);
     char error[256];
     char key[UUID_TEXT_LEN + 1] = "";
     struct stele_value value;
     struct stele *t = stele_open(data, error, sizeof error);
     uuid_format(table_key(&changed, number), key);
-    ok(t != NULL && stele_get(t, key, &value), "%s: the library answers right at once", name);
+    ok(t != NULL && stele_get(t, key, &value), "%s: the first answer of the library is right",
+       name);
     stele_close(t);
 }
 
-// Where samples are enough, what they do not show is found out later, and by another dataset: what
-// this one answers does not change.
+// With DATASET_TRUST_SAMPLED, a change outside the samples is noticed later. This dataset does not
+// change its answers then; another dataset replaces it.
 static void check_sampled(void)
 {
     struct opened o;
     struct dataset_settings settings = {.index = DATASET_INDEX_WRITE,
                                         .trust = DATASET_TRUST_SAMPLED};
     struct span value;
-    fresh();
+    write_pair();
     opened_with(&o, data, &settings);
-    is_text(dataset_index_status(o.dataset), "verifying", "samples are enough: not compared yet");
+    is_text(dataset_index_status(o.dataset), "verifying", "sampled: not compared yet");
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "samples are enough: then it is");
-    ok(!dataset_is_spoiled(o.dataset, NULL, &o.error), "samples are enough: it is right");
+    is_text(dataset_index_status(o.dataset), "mapped", "sampled: compared when finished");
+    ok(!dataset_is_spoiled(o.dataset, NULL, &o.error), "sampled: the index is right");
     opened_close(&o);
-    ok(header_of_index().facts.data.read_ns > 0, "samples are enough: stamped");
+    ok(header_of_index().facts.data.read_ns > 0, "sampled: the header has a time of reading");
 
     size_t number = change(true);
     opened_with(&o, data, &settings);
-    ok(o.dataset != NULL && serves_change(o.dataset, number), "samples show a change: built anew");
+    ok(o.dataset != NULL && serves_change(o.dataset, number),
+       "samples show a change: the index is rebuilt");
     opened_close(&o);
 
     number = change(false);
     opened_with(&o, data, &settings);
     require(o.dataset != NULL, "%s", o.error.text);
     is_text(dataset_index_status(o.dataset), "verifying", "samples show no change: served");
-    ok(!dataset_get(o.dataset, table_key(&changed, number), &value), "(the new key is missed)");
+    ok(!dataset_get(o.dataset, table_key(&changed, number), &value),
+       "samples show no change: the new key is missed at first");
     uint64_t rank = dataset_seek(o.dataset, table_key(&table, 7));
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "damaged", "samples show no change: found out");
+    is_text(dataset_index_status(o.dataset), "damaged",
+            "samples show no change: noticed when finished");
     ok(dataset_seek(o.dataset, table_key(&table, 7)) == rank,
        "samples show no change: no rank has changed");
     ok(dataset_may_be_spoiled(o.dataset) && dataset_is_spoiled(o.dataset, NULL, &o.error) &&
            strstr(o.error.text, "was built from other data than") != NULL,
-       "samples show no change: told why: %s", o.error.text);
+       "samples show no change: the reason: %s", o.error.text);
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
     ok(serves_change(again, number), "samples show no change: another dataset serves it");
     dataset_finish(again, NULL);
-    is_text(dataset_index_status(again), "mapped", "samples show no change: and writes its index");
+    is_text(dataset_index_status(again), "mapped",
+            "samples show no change: the other dataset writes its index");
     dataset_close(again);
     opened_close(&o);
 }
@@ -299,20 +315,21 @@ static void check_sampled(void)
 static void check_replaced(void)
 {
     const struct table other = {2, table.count};
-    fresh();
+    write_pair();
     prove();
     unlink(data);
     table_file(&other, "table.data");
-    settles(REBUILT, &other, "other data of the same size");
+    is_accepted(REBUILT, &other, "other data of the same size");
     const struct table longer = {2, table.count + 1};
     table_file(&longer, "table.data");
-    settles(REBUILT, &longer, "longer data");
+    is_accepted(REBUILT, &longer, "longer data");
     const struct table none = {2, 0};
     table_file(&none, "table.data");
-    settles(REBUILT, &none, "emptied data");
+    is_accepted(REBUILT, &none, "an empty file");
 }
 
-// What changes between reading and writing must not become an index that looks right.
+// The data changes after it was read and before the index is written. Then no index file may be
+// written, as it would seem to belong to the changed data.
 static void check_changed_before_written(void)
 {
     struct opened o;
@@ -321,7 +338,7 @@ static void check_changed_before_written(void)
         unlink(path);
         unlink(data);
         data = table_file(&table, "table.data");
-        // Old enough that a change shows in the times.
+        // The change must show in the times, which the file system counts in steps.
         struct stat status;
         require(stat(data, &status) == 0, "no data");
         opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
@@ -339,32 +356,32 @@ static void check_changed_before_written(void)
         dataset_finish(o.dataset, NULL);
         const char *how = i == 0 ? "changed, its mtime set back" : "changed";
         ok(notices_have(&o.notices, "changed after it was read") && o.notices.warnings == 1,
-           "%s before the index is written: told so", how);
+           "%s before the index is written: a warning says so", how);
         is_text(dataset_index_status(o.dataset), "memory", "%s: served from memory", how);
         opened_close(&o);
         ok(!file_exists(path) && files_beside(test_path("table.data.idx")) == 0,
-           "%s: nothing is left", how);
+           "%s: no file is left behind", how);
     }
 }
 
-// The same as a server meets it: the index of a table beside another one of its size.
+// A server finds the index of one table beside the data of another table of the same size.
 static void check_server(void)
 {
     const struct table other = {3, table.count};
     const char *second = table_file(&other, "second.data");
-    fresh();
+    write_pair();
     require(rename(path, test_path("second.data.idx")) == 0, "cannot rename");
     for (unsigned i = 0; i < 2; i++) {
         struct server_process s = server_start(second, NULL);
-        ok(server_answers(s.port, &other), "a server beside it, start %u: serves right", i);
+        ok(server_answers(s.port, &other), "a server, start %u: the answers are right", i);
         if (i == 0)
             log_await(s.log_path, " * wrote '");
         struct buf log = file_content(s.log_path);
         is_number(occurrences(buf_span(&log), "was built from other data than '"), i == 0,
-                  i == 0 ? "says in one line that it is built anew" : "nothing is wrong then");
-        is_number(log_warnings(s.log_path), 0, "which is no warning");
+                  i == 0 ? "one line says that the index is rebuilt" : "no line says so");
+        is_number(log_warnings(s.log_path), 0, "there is no warning");
         buf_release(&log);
-        is_number(server_stop(&s), 0, "and ends well");
+        is_number(server_stop(&s), 0, "the server ends well");
     }
 }
 

@@ -1,5 +1,6 @@
-// F10: SIGTERM at any moment of building, writing and verifying the index: the server ends well,
-// and leaves a whole file or none. SIGKILL at each system call: f10_index_broken_off.t.
+// F10: SIGTERM at random moments while the index is built, written and verified. The server ends
+// with exit code 0, and leaves a complete index file or none. f10_index_broken_off.t sends SIGKILL
+// at each system call.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,9 +16,9 @@ static void check_stopping(struct random *r)
     unsigned written = 0;
     for (unsigned i = 0; i < 16; i++) {
         if (i % 2 == 0)
-            unlink(index); // the next verifies what this one writes, if it comes to it
+            unlink(index); // the next server verifies the index file if this one completes it
         struct server_process s = server_start(file, NULL);
-        usleep((useconds_t)random_below(r, 4000)); // a random moment is what is wanted
+        usleep((useconds_t)random_below(r, 4000)); // until a random moment
         wrong += server_stop(&s) != 0;
         wrong += files_beside(index);
         struct opened o;
@@ -27,7 +28,7 @@ static void check_stopping(struct random *r)
         opened_close(&o);
     }
     diag("written in %u of 16", written);
-    is_number((int64_t)wrong, 0, "SIGTERM at any moment: exit code 0, a whole file or none");
+    is_number((int64_t)wrong, 0, "SIGTERM at any moment: exit code 0, a complete file or none");
 }
 
 int main(void)
