@@ -1,6 +1,6 @@
-// F11: places where the index file cannot be written: a folder of others, a limit to files, a full
-// disk, a file system to read only. Served from memory, with one warning. What each failing system
-// call does is shown by f10_index_broken_off.t.
+// F11: the index file cannot be written: another user owns the folder, a limit of the file size is
+// reached, the disk is full, or the file system is read-only. The server serves from memory, with
+// one warning. f10_index_broken_off.t makes each single system call fail.
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -20,8 +20,8 @@
 
 static const struct table table = {1, 500};
 
-// Runs another program without root's right to write where it may not and, unless it is 0, with a
-// limit to the size of files: `confined BYTES PROGRAM WORD...`.
+// Runs another program: `confined BYTES PROGRAM WORD...`. It has no right of root to write to any
+// file, and, unless BYTES is 0, its files may have at most BYTES bytes.
 static int confined(char *words[])
 {
     rlim_t bytes = (rlim_t)atoll(words[0]);
@@ -33,7 +33,7 @@ static int confined(char *words[])
     return 126;
 }
 
-// A server and a tool on `file`, whose index cannot be written.
+// Checks a server and the tool with the data file `file`, whose index file cannot be written.
 static void is_served_from_memory(const char *file, const struct table *t, const char *bytes,
                                   const char *reason, const char *name)
 {
@@ -50,17 +50,18 @@ static void is_served_from_memory(const char *file, const struct table *t, const
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "%s: exit code", name);
     is_number(log_warnings(log), 1, "%s: one warning", name);
-    ok(files_beside(index) == 0, "%s: nothing is left", name);
+    ok(files_beside(index) == 0, "%s: no file is left behind", name);
     pid = spawn(WORDS("/proc/self/exe", "confined", bytes, tool_program(), "index", file), log);
     is_number(end_of(pid), 2, "%s: stele index fails", name);
-    ok(log_has(log, reason) && files_beside(index) == 0, "%s: says why, and leaves nothing", name);
+    ok(log_has(log, reason) && files_beside(index) == 0,
+       "%s: it says why, and leaves no file behind", name);
     char key[UUID_TEXT_LEN + 1] = "";
     uuid_format(table_key(t, 1), key);
     pid = spawn(WORDS(tool_program(), "get", file, key), log);
-    is_number(end_of(pid), 0, "%s: stele get does not mind", name);
+    is_number(end_of(pid), 0, "%s: stele get works", name);
 }
 
-// What is mounted is seen by this test and its children only, and gone with them.
+// Mounts a tmpfs. Only this test and its children see it, and it vanishes with them.
 static bool has_mounted(const char *folder, const char *options)
 {
     static bool alone;
@@ -72,7 +73,7 @@ static bool has_mounted(const char *folder, const char *options)
     return false;
 }
 
-// Where the index does not fit the memory to build it in, it is built in the file.
+// If the index does not fit into --build-memory, it is built in a file, which meets the limit too.
 static void check_limit_while_building(void)
 {
     const struct table larger = {5, 300000};
@@ -83,13 +84,13 @@ static void check_limit_while_building(void)
                       log);
     log_await(log, "ready ");
     ok(log_has(log, "File too large") && server_answers(port_in(log), &larger),
-       "a limit to files, while the index is built in one: served from memory");
+       "a limit of the file size while the index is built in a file: served from memory");
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "exit code");
-    ok(files_beside(test_path("larger.data.idx")) == 0, "nothing is left");
+    ok(files_beside(test_path("larger.data.idx")) == 0, "no file is left behind");
 }
 
-// The log is a file, too.
+// The limit applies to the log file, too.
 static void check_limit_of_log(void)
 {
     enum { BYTES = 4096, RELOADS = 100 };
@@ -105,26 +106,28 @@ static void check_limit_of_log(void)
         kill(pid, SIGHUP);
         require(server_answers(port_in(log), &table), "the server is gone");
     }
-    ok(server_answers(port_in(log), &table), "a limit to files that the log reaches: served on");
+    ok(server_answers(port_in(log), &table),
+       "the log file reaches the limit: the server continues");
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "exit code");
-    ok(stat(logfile, &status) == 0 && status.st_size <= BYTES, "the log ends there: %lld bytes",
-       (long long)status.st_size);
+    ok(stat(logfile, &status) == 0 && status.st_size <= BYTES,
+       "the log file ends there: %lld bytes", (long long)status.st_size);
 }
 
 static void check_unwritable(void)
 {
-    const struct table large = {4, 30000}; // an index of more than 128 KiB, less than 256
+    const struct table large = {4, 30000}; // its index takes between 128 and 256 KiB
     const char *folder = test_path("closed");
     require(mkdir(folder, 0700) == 0, "no folder");
     const char *file = table_file(&table, "closed/table.data");
     require(chmod(folder, 0500) == 0, "cannot close the folder");
-    is_served_from_memory(file, &table, "0", "Permission denied", "a folder of others");
+    is_served_from_memory(file, &table, "0", "Permission denied",
+                          "a folder without write permission");
     require(chmod(folder, 0700) == 0, "cannot open the folder");
 
-    // The server's log is a file, too, but a small one.
+    // The log file has the same limit, but stays below it.
     file = table_file(&large, "limited.data");
-    is_served_from_memory(file, &large, "131072", "File too large", "a limit to files");
+    is_served_from_memory(file, &large, "131072", "File too large", "a limit of the file size");
 
     check_limit_while_building();
     check_limit_of_log();
@@ -133,22 +136,24 @@ static void check_unwritable(void)
     if (has_mounted(folder, "size=1550k")) { // the data takes 1465 KiB
         file = table_file(&large, "small/table.data");
         is_served_from_memory(file, &large, "0", "No space left on device", "a full disk");
-        ok(mount("none", folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "(read-only)");
+        ok(mount("none", folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0,
+           "the file system is read-only now");
         is_served_from_memory(file, &large, "0", "Read-only file system",
-                              "a file system to read only");
+                              "a read-only file system");
         require(umount2(folder, MNT_DETACH) == 0, "cannot unmount %s", folder);
     }
-    // An index that stands is used where nothing can be written.
+    // An existing index file is used on a read-only file system.
     folder = test_path("shipped");
     if (has_mounted(folder, "size=1m")) {
         file = table_file(&table, "shipped/table.data");
         index_written(file, NULL);
-        ok(mount("none", folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "(read-only)");
+        ok(mount("none", folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0,
+           "the file system is read-only now");
         struct server_process s = server_start(file, NULL);
         ok(log_has(s.log_path, " * mapped the index") && server_answers(s.port, &table),
-           "an index on a file system to read only is mapped");
-        is_number(server_stop(&s), 0, "it ends well");
-        is_number(log_warnings(s.log_path), 0, "without a warning");
+           "an index file on a read-only file system is mapped");
+        is_number(server_stop(&s), 0, "the server ends well");
+        is_number(log_warnings(s.log_path), 0, "there is no warning");
         require(umount2(folder, MNT_DETACH) == 0, "cannot unmount %s", folder);
     }
 }

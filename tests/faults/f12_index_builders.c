@@ -1,5 +1,5 @@
-// F12: several processes build the same index at once. One builds, the others wait for it, or build
-// for themselves when it does not come to an end; all serve right.
+// F12: several processes need the same index at once. One builds it, and the others wait for it. If
+// it takes too long, they build the index for themselves. All serve the right values.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,15 +15,15 @@
 
 static const struct table table = {1, 500};
 static const char *data;
-static const char *path; // of its index file
+static const char *path; // path of the index file
 
-static void start_anew(void)
+static void remove_index(void)
 {
     unlink(path);
     unlink(test_path("table.data.idx.lock"));
 }
 
-// As many servers, and tools that want the same index, started together.
+// Starts `servers` servers at once, and as many tools as make `all` processes.
 static void check_builders(unsigned servers, unsigned all)
 {
     enum { MOST = 8 };
@@ -45,34 +45,35 @@ static void check_builders(unsigned servers, unsigned all)
     }
     unsigned wrote = 0;
     for (unsigned i = servers; i < all; i++) {
-        is_number(end_of(pids[i]), 0, "tool %u finds or makes the index", i);
+        is_number(end_of(pids[i]), 0, "tool %u finds or builds the index", i);
         wrote += log_has(logs[i], "wrote '");
     }
     for (unsigned i = 0; i < servers; i++) {
         log_await(logs[i], "ready ");
-        ok(server_answers(port_in(logs[i]), &large), "server %u serves right", i);
+        ok(server_answers(port_in(logs[i]), &large), "server %u serves the right values", i);
         if (!log_has(logs[i], "mapped the index"))
-            log_await(logs[i], "wrote '"); // or it would be stopped before
+            log_await(logs[i], "wrote '"); // before it is stopped
         kill(pids[i], SIGTERM);
-        is_number(end_of(pids[i]), 0, "and ends well");
+        is_number(end_of(pids[i]), 0, "server %u ends well", i);
         wrote += log_has(logs[i], "wrote '");
         ok(log_has(logs[i], "wrote '") || log_has(logs[i], "mapped the index"),
-           "having written or mapped");
+           "server %u has written or mapped the index", i);
     }
-    is_number(wrote, 1, "one of them wrote it");
-    ok(files_beside(index) == 0, "nothing is left");
+    is_number(wrote, 1, "one process has written the index");
+    ok(files_beside(index) == 0, "no other file is left behind");
     struct opened o;
     opened_init(&o, file, DATASET_INDEX_ONLY, index);
     ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error) &&
            table_is_served(&large, o.dataset),
-       "the file is whole");
+       "the index file is complete");
     opened_close(&o);
 }
 
-// We are the builder: a server waits for us, told by its log. Our lock is `*fd`.
-static pid_t begin_waiting(const char *log, int *fd)
+// Takes the lock of the builder, as descriptor `*fd`, and starts a server. Returns when its log
+// says that it waits.
+static pid_t start_waiting(const char *log, int *fd)
 {
-    start_anew();
+    remove_index();
     *fd = open(test_path("table.data.idx.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     require(*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0, "no lock");
     pid_t pid = spawn(WORDS(server_program(), data, "--port", "0"), log);
@@ -85,10 +86,9 @@ static uint64_t since_ms(uint64_t start_ns)
     return (clock_monotonic_ns() - start_ns) / 1000000;
 }
 
-// We come to an end. Who waits serves at once, which is in less time than it would have waited
-// for us. Once of some times: on a machine that stands still now and then, either of us may be
-// late.
-static void check_served_at_once(void)
+// The builder finishes. The waiting server then serves at once, before its time of waiting is over.
+// The test tries this several times, as the machine may stall now and then.
+static void check_builder_finishes(void)
 {
     enum { TRIES = 5, AT_ONCE_MS = 2000 };
     const char *made = test_path("made-before.idx");
@@ -98,41 +98,44 @@ static void check_served_at_once(void)
     for (unsigned i = 0; i < TRIES && (!mapped || took >= AT_ONCE_MS); i++) {
         int fd;
         index_written(data, made);
-        pid_t pid = begin_waiting(log, &fd);
+        pid_t pid = start_waiting(log, &fd);
         require(rename(made, path) == 0, "cannot rename");
         close(fd);
         uint64_t start = clock_monotonic_ns();
         log_await(log, "ready ");
         took = since_ms(start);
         mapped = log_has(log, " * mapped the index") && log_lacks(log, " # ");
-        diag("%s, %llu ms behind it", mapped ? "mapped" : "not mapped", (unsigned long long)took);
-        ok(server_answers(port_in(log), &table), "who waits serves then");
+        diag("%s, %llu ms after the builder", mapped ? "mapped" : "not mapped",
+             (unsigned long long)took);
+        ok(server_answers(port_in(log), &table), "the waiting server serves the right values");
         kill(pid, SIGTERM);
         is_number(end_of(pid), 0, "it ends well");
     }
-    ok(mapped, "from what the other has built");
-    ok(took < AT_ONCE_MS, "at once");
-    start_anew();
+    ok(mapped, "it maps the index of the other process");
+    ok(took < AT_ONCE_MS, "it does so at once");
+    remove_index();
 }
 
-// We do not come to an end.
-static void check_given_up(void)
+// The builder never finishes.
+static void check_builder_hangs(void)
 {
     const char *log = test_path("waiting.log");
     int fd;
     uint64_t start = clock_monotonic_ns();
-    pid_t pid = begin_waiting(log, &fd);
+    pid_t pid = start_waiting(log, &fd);
     log_await(log, "ready ");
     uint64_t waited = since_ms(start);
-    ok(server_answers(port_in(log), &table), "who has waited in vain serves");
-    ok(log_has(log, " # another process has not finished"), "from memory, warned");
-    ok(waited >= 5000 && waited < 30000, "after %llu ms", (unsigned long long)waited);
+    ok(server_answers(port_in(log), &table),
+       "a server that has waited in vain serves the right values");
+    ok(log_has(log, " # another process has not finished"),
+       "it warns and builds its index in memory");
+    ok(waited >= 5000 && waited < 30000, "it has waited for %llu ms", (unsigned long long)waited);
     ok(file_exists(test_path("table.data.idx.lock")) && !file_exists(path),
-       "the other's lock is left alone");
+       "it leaves the lock of the other process alone");
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "it ends well");
     close(fd);
-    start_anew();
+    remove_index();
 }
 
 int main(void)
@@ -142,7 +145,7 @@ int main(void)
     check_builders(2, 2);
     check_builders(1, 2);
     check_builders(5, 8);
-    check_served_at_once();
-    check_given_up();
+    check_builder_finishes();
+    check_builder_hangs();
     return done_testing();
 }

@@ -1,5 +1,6 @@
-// No descriptor is left for a new client, because the limit of the running server is lowered: it
-// does not spin, present clients are answered, who waits gets in as soon as a descriptor is free.
+// F13: no descriptor is left for new clients, because the test lowers the limit of the running
+// server. The server does not spin, connected clients are answered, and waiting clients are
+// accepted as soon as descriptors are free.
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +16,15 @@
 #include "support/tap.h"
 
 enum {
-    PRESENT = 20,
-    WAITING = 30,
-    REFUSED_MS = 2000, // that nobody gets in for
-    CPU_PERCENT = 5,
-    WAIT_MS = 25, // of a present client: the pauses between tries are 100 ms
-    RECOVERY_MS = 1000,
+    PRESENT = 20,       // connected clients
+    WAITING = 30,       // clients that connect when no descriptor is left
+    REFUSED_MS = 2000,  // for which no client is accepted
+    CPU_PERCENT = 5,    // of a processor that the server may use meanwhile
+    WAIT_MS = 25,       // that a connected client may wait; the server tries every 100 ms
+    RECOVERY_MS = 1000, // until all waiting clients must be accepted
 };
 
-// The descriptor that the process would get next.
+// Returns the number of the descriptor that the process would open next.
 static unsigned next_descriptor(pid_t pid)
 {
     char path[64];
@@ -35,7 +36,7 @@ static unsigned next_descriptor(pid_t pid)
     return number - 1;
 }
 
-// ms of processor time that the process has had.
+// Returns the milliseconds of processor time that the process has used.
 static double cpu_ms(pid_t pid)
 {
     char path[64], text[1024];
@@ -51,7 +52,8 @@ static double cpu_ms(pid_t pid)
     return 1000.0 * (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static bool comes(int fd, int ms)
+// Whether something can be received within `ms` milliseconds.
+static bool has_reply(int fd, int ms)
 {
     struct pollfd waiting = {fd, POLLIN, 0};
     return poll(&waiting, 1, ms) == 1;
@@ -73,7 +75,7 @@ static void limit_files(pid_t pid, rlim_t count)
 static void test_descriptors(const char *threads)
 {
     int present[PRESENT], waiting[WAITING];
-    // No index file, whose writer would close descriptors meanwhile.
+    // There is no index file, as writing it would close descriptors meanwhile.
     const char *options[] = {"--threads", threads, "--index", "none", NULL};
     struct rlimit usual;
     struct server_process server = server_start(
@@ -83,49 +85,50 @@ static void test_descriptors(const char *threads)
         present[i] = connect_tcp(server.port);
         require(is_answered(present[i]), "no answer");
     }
-    // All below it are open, that of the last client among them.
+    // All descriptors below the limit are open, that of the last client included.
     limit_files(server.pid, next_descriptor(server.pid));
     for (unsigned i = 0; i < WAITING; i++) {
-        waiting[i] = connect_tcp(server.port); // by the system, as the server cannot
+        waiting[i] = connect_tcp(server.port); // the kernel completes it; the server cannot accept
         send_all(waiting[i], SPAN("PING\r\n"));
     }
     require(is_answered(present[0]), "no answer");
     double before = cpu_ms(server.pid);
-    ok(!comes(waiting[0], REFUSED_MS), "%s loops: who comes now waits", threads);
+    ok(!has_reply(waiting[0], REFUSED_MS), "%s loops: a new client waits", threads);
     double used = cpu_ms(server.pid) - before;
-    // The first client is of the first loop, which accepts.
+    // The first client belongs to the first loop, which accepts.
     struct beside *beside = beside_start(present[0]);
-    bool still = !comes(waiting[0], REFUSED_MS);
+    bool still = !has_reply(waiting[0], REFUSED_MS);
     struct waits waits = beside_stop(beside);
     ok(still && waits.answered && waits.longest_ms < WAIT_MS,
-       "%s loops: a present client does not notice", threads);
-    ok(used <= REFUSED_MS * CPU_PERCENT / 100.0, "%s loops: which costs %.1f %% of a processor",
+       "%s loops: a connected client does not notice", threads);
+    ok(used <= REFUSED_MS * CPU_PERCENT / 100.0, "%s loops: this costs %.1f %% of a processor",
        threads, 100 * used / REFUSED_MS);
     unsigned answered = 0;
     for (unsigned i = 0; i < PRESENT; i++)
         answered += is_answered(present[i]);
-    is_number(answered, PRESENT, "%s loops: present clients are answered", threads);
+    is_number(answered, PRESENT, "%s loops: connected clients are answered", threads);
     long long errors = crowd_info(present[0], "accept_errors");
-    ok(errors > 0 && errors < 2 * 50, "%s loops: it has been tried now and then: %lld times",
+    ok(errors > 0 && errors < 2 * 50, "%s loops: the server has tried to accept %lld times",
        threads, errors);
 
-    // One leaves, one comes in.
+    // One client leaves, and one is accepted.
     close(present[PRESENT - 1]);
-    ok(comes(waiting[0], RECOVERY_MS), "%s loops: who has waited longest gets in when one leaves",
-       threads);
+    ok(has_reply(waiting[0], RECOVERY_MS),
+       "%s loops: when one leaves, the longest waiting is accepted", threads);
     limit_files(server.pid, usual.rlim_cur);
     uint64_t end = clock_monotonic_ns() + RECOVERY_MS * (CLOCK_SECOND / 1000);
     answered = 0;
     for (unsigned i = 0; i < WAITING; i++) {
         uint64_t now = clock_monotonic_ns();
-        answered += comes(waiting[i], now < end ? (int)((end - now) / 1000000) : 0);
+        answered += has_reply(waiting[i], now < end ? (int)((end - now) / 1000000) : 0);
     }
-    is_number(answered, WAITING, "%s loops: and all others within a second of there being room",
+    is_number(answered, WAITING, "%s loops: with a higher limit, all are accepted within 1 s",
               threads);
     struct buf log = file_content(server.log_path);
-    // Once for the time that nobody came in; perhaps again after the one that did.
-    unsigned told = occurrences(buf_span(&log), "cannot accept connections for now: Too many open");
-    ok(told >= 1 && told <= 2, "%s loops: told in the log, %u times", threads, told);
+    // It is logged once while no client is accepted, and perhaps again after the one that was.
+    unsigned logged =
+        occurrences(buf_span(&log), "cannot accept connections for now: Too many open");
+    ok(logged >= 1 && logged <= 2, "%s loops: logged %u times", threads, logged);
     for (unsigned i = 0; i < WAITING; i++)
         close(waiting[i]);
     for (unsigned i = 0; i + 1 < PRESENT; i++)

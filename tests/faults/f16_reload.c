@@ -1,6 +1,6 @@
-// F16: a reload whose data file cannot be mapped, as the system refuses a server that already runs
-// so much more address space. It says which file and why, serves the old data on, and takes the
-// file once it may.
+// F16: a reload cannot map the data file, as the running server may not have so much more address
+// space. The server says which file and why, continues to serve the old data, and loads the file
+// once it may.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +15,8 @@
 #define KEY "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 enum {
-    LARGE = 64 * 1024 * 1024,
-    // For what a server needs beside the file: less than that is.
-    ROOM = 32 * 1024 * 1024,
+    LARGE = 64 * 1024 * 1024, // bytes of the file that does not fit
+    ROOM = 32 * 1024 * 1024,  // bytes of address space that the server may still have
     REFUSALS = 5,
 };
 
@@ -40,7 +39,8 @@ static void replace(const char *path, const char *by)
     require(rename(by, path) == 0, "cannot replace %s: %s", path, strerror(errno));
 }
 
-// How much address space the server may have from here on, beside what it has; 0: any amount.
+// Lets the server have `more` bytes of address space in addition to what it has; 0 removes the
+// limit.
 static void limit(const struct server_process *s, long long more)
 {
     struct rlimit old, wanted;
@@ -69,7 +69,7 @@ static void check(const char *index)
     int other = control_open(s.port);
     diag("--index %s", index);
     replace(path, data_with("again.data", "old", 0));
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "(what there is can be mapped)");
+    is_text(control_line(control, "STELE.RELOAD"), "+OK", "without a limit the file is mapped");
     settle_server(&s);
     replace(path, data_with("large.data", "new", LARGE));
     limit(&s, ROOM);
@@ -79,29 +79,30 @@ static void check(const char *index)
         ok(strncmp(reply, "-ERR cannot reload: ", 20) == 0 && strcmp(reply + 20, why) == 0,
            "refused: %s", reply);
         is_text(control_info(control, "dataset_last_reload_error"), why, "INFO says why");
-        is_text(control_info(control, "dataset_generation"), "2", "nothing has changed");
+        is_text(control_info(control, "dataset_generation"), "2", "the generation has not changed");
         is_served(other, "old");
-        is_text(control_line(control, "DBSIZE"), ":1", "and nothing else");
+        is_text(control_line(control, "DBSIZE"), ":1", "the number of keys has not changed");
         int late = control_open(s.port);
         is_served(late, "old");
         close(late);
     }
-    // Within the limit still.
+    // This file fits within the limit.
     replace(path, data_with("small.data", "newer", 0));
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "one that can be mapped is taken");
+    is_text(control_line(control, "STELE.RELOAD"), "+OK", "a file that can be mapped is loaded");
     is_served(other, "newer");
     limit(&s, 0);
     replace(path, data_with("large.data", "newest", LARGE));
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "and the large one, when it may be");
+    is_text(control_line(control, "STELE.RELOAD"), "+OK",
+            "without a limit the large file is loaded");
     is_served(other, "newest");
-    is_text(control_line(control, "DBSIZE"), ":2", "with its keys");
-    is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO says so");
+    is_text(control_line(control, "DBSIZE"), ":2", "it has its keys");
+    is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO reports success");
     close(control);
     close(other);
     is_number(server_stop(&s), 0, "exit code");
     struct buf log = file_content(s.log_path);
     is_number(occurrences(buf_span(&log), "cannot reload, serving the old dataset: cannot map"),
-              REFUSALS, "the log tells of each");
+              REFUSALS, "the log reports each refusal");
     buf_release(&log);
 }
 

@@ -1,6 +1,7 @@
-// Thousands of clients make the server hold memory of every kind: unfinished requests, also before
-// AUTH, transactions, subscriptions, names, replies of many kinds, messages. Whatever it is counts
-// in maxmemory-clients, so the process takes no more than that limit and what docs/limits.md adds.
+// F17: thousands of clients make the server hold every kind of memory: unfinished requests, also
+// before AUTH, transactions, subscriptions, names, many kinds of replies, and messages. All of it
+// counts for maxmemory-clients. So the process takes at most that limit and what docs/limits.md
+// adds to it.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,14 +17,14 @@ enum {
     KiB = 1024,
     MiB = 1024 * 1024,
     CLIENTS = 2000,
-    SPARE = 100, // descriptors for all else
-    LIMIT = 32 * MiB,
-    // A quarter for what the allocator keeps, and 4 MiB for each of two loops.
+    SPARE = 100,      // descriptors for other purposes
+    LIMIT = 32 * MiB, // --maxmemory-clients
+    // A quarter more for memory that the allocator keeps, and 4 MiB for each of two loops.
     ALLOWED = LIMIT + LIMIT / 4 + 2 * 4 * MiB,
     ROUNDS = 12,
-    SENT_AT_ONCE = 200 * 1000,
-    MESSAGE = 200 * 1000,
-    MESSAGES = 3, // in each round
+    SENT_AT_ONCE = 200 * 1000, // bytes
+    MESSAGE = 200 * 1000,      // bytes
+    MESSAGES = 3,              // published in each round
 };
 
 #define PASSWORD "secret"
@@ -34,11 +35,11 @@ struct kind {
     const char *name;
     struct buf request;
     bool unauthenticated; // the server has a password, and the clients do not give it
-    bool messages;        // are sent to all of them
-    bool reads;           // they take their replies
+    bool messages;        // messages are published to all clients
+    bool reads;           // the clients read their replies
 };
 
-// `count` words of `len` bytes, each another.
+// Appends `count` different words of `len` bytes.
 static void append_words(struct buf *to, unsigned count, size_t len)
 {
     char word[KiB];
@@ -61,7 +62,7 @@ static long long peak(const struct server_process *server)
     return process_field(server->pid, "status", "VmHWM");
 }
 
-// Sends more of what the client has to say; false when it has been closed.
+// Sends the next bytes of the request, from `*at` on. Returns false if the connection was closed.
 static bool push(int fd, const struct kind *kind, size_t *at)
 {
     size_t left = kind->request.len - *at;
@@ -71,7 +72,8 @@ static bool push(int fd, const struct kind *kind, size_t *at)
     return count >= 0 || errno == EAGAIN;
 }
 
-static bool take(int fd)
+// Reads all that has been received. Returns false if the connection was closed.
+static bool read_all(int fd)
 {
     static char bytes[MiB];
     ssize_t count;
@@ -117,7 +119,7 @@ static void test_kind(struct kind *kind, unsigned clients)
     int other = connect_tcp(server.port);
     if (kind->unauthenticated)
         require(crowd_converses(other, SPAN("AUTH " PASSWORD "\r\n"), SPAN("+OK\r\n")), "no AUTH");
-    // Who publishes, and asks, is to stay.
+    // The client that publishes and reads INFO must not be closed.
     require(crowd_converses(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n")), "no answer");
     require(!kind->request.oom, "no memory");
     settle_server(&server);
@@ -132,7 +134,7 @@ static void test_kind(struct kind *kind, unsigned clients)
                 continue;
             bool alive = at[i] == kind->request.len || push(fds[i], kind, &at[i]);
             if (alive && kind->reads)
-                alive = take(fds[i]);
+                alive = read_all(fds[i]);
             if (alive)
                 continue;
             close(fds[i]);
@@ -143,13 +145,14 @@ static void test_kind(struct kind *kind, unsigned clients)
     }
     settle_server(&server);
     long long grown = peak(&server) - before;
-    ok(grown <= ALLOWED, "%s: they take what they may", kind->name);
+    ok(grown <= ALLOWED, "%s: the memory stays within the bound", kind->name);
     diag("grew by %lld KiB of %d allowed; %lld counted; %lld of %u closed", grown / KiB,
          ALLOWED / KiB, crowd_info(other, "mem_clients_normal") / KiB,
          crowd_info(other, "evicted_clients"), clients);
-    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB, "%s: within the limit",
+    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB,
+       "%s: the counted memory stays within the limit", kind->name);
+    ok(crowd_info(other, "evicted_clients") > 0, "%s: clients beyond the limit were closed",
        kind->name);
-    ok(crowd_info(other, "evicted_clients") > 0, "%s: the others were closed", kind->name);
     for (unsigned i = 0; i < clients; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -214,12 +217,12 @@ int main(void)
     append_times(&read_lists.request, 2, SPAN("CLIENT LIST\r\n"));
     test_kind(&read_lists, clients);
 
-    struct kind publishers = {.name = "what they publish"};
+    struct kind publishers = {.name = "published messages"};
     buf_append_text(&publishers.request, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100000\r\n");
     append_bytes(&publishers.request, 'm', 90000);
     test_kind(&publishers, clients);
 
-    struct kind listeners = {.name = "messages", .messages = true};
+    struct kind listeners = {.name = "received messages", .messages = true};
     buf_append_text(&listeners.request, "SUBSCRIBE c\r\n");
     test_kind(&listeners, clients);
     return done_testing();

@@ -1,8 +1,8 @@
-// A thousand clients pipeline GETs and MGETs of large values and never read: what the server keeps
-// for them is within docs/limits.md's formula, that is what they have asked and the high-water mark
-// of replies. It answers others, and closes them when the write timeout is over. One that writes
-// without end is read from up to a bound. And when the memory of all is limited, it is kept within
-// that, whatever they ask for.
+// F17: a thousand clients pipeline GETs and MGETs of large values and never read a reply. The
+// server keeps what the formula of docs/limits.md allows: their requests, and replies up to the
+// high-water mark. It answers other clients, and closes these at the write timeout. From a client
+// that writes without end it reads up to a bound. If the memory of all clients is limited, it stays
+// within the limit, whatever they request.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,35 +23,34 @@ enum {
     KiB = 1024,
     MiB = 1024 * 1024,
     CLIENTS = 1000,
-    CLIENTS_CHECKED = 100, // where nothing is measured
-    SPARE = 100,           // descriptors for all else
-    KEYS = 20, // even ones have the large value, which is borrowed, odd ones the longest that is
-               // copied
-    BORROWED = 100 * 1000,
-    COPIED = 16383,
-    REQUEST = 64 * KiB,  // bytes that a client has to send, many times
-    ASKED = 2 * REQUEST, // by each of many clients
-    PUSHED = 1 * MiB,    // the same where their memory is limited
-    KEPT = 64 * MiB,     // of one client's requests
-    // Of the formula, besides what is asked: what is read at once, and the connection; the
-    // high-water mark and one piece of reply.
+    CLIENTS_CHECKED = 100, // clients of a server whose memory is not measured
+    SPARE = 100,           // descriptors for other purposes
+    KEYS = 20,             // even keys have BORROWED bytes, odd keys COPIED bytes
+    BORROWED = 100 * 1000, // bytes of a value that is sent from the mapping
+    COPIED = 16383,        // bytes of the longest value that is copied
+    REQUEST = 64 * KiB,    // bytes of requests that a client sends again and again
+    ASKED = 2 * REQUEST,   // bytes that each client sends in all
+    PUSHED = 1 * MiB,      // bytes that each client sends where the memory of all is limited
+    KEPT = 64 * MiB,       // bytes of one client's requests that the server keeps
+    // The other terms of the formula. INPUT: bytes that are read at once, and the connection.
+    // OUTPUT: the high-water mark, and one piece of a reply.
     INPUT = 17 * KiB,
     OUTPUT = 256 * KiB + COPIED,
     SLACK = 4 * MiB,
-    LIMIT = 32 * MiB,
-    LIMIT_SLACK = 24 * MiB, // what each loop needs besides, and the allocator keeps
+    LIMIT = 32 * MiB,       // --maxmemory-clients
+    LIMIT_SLACK = 24 * MiB, // memory of the loops, and memory that the allocator keeps
     ASKERS = 1000,
     SUBSCRIBERS = 300,
     ROUNDS = 20,
-    SILENCE_MS = 1500, // while nobody reads
-    WAIT_MS = 25,
-    PATIENCE = 20, // seconds
+    SILENCE_MS = 1500, // for which no client reads
+    WAIT_MS = 25,      // that another client may wait
+    PATIENCE = 20,     // seconds
 };
 
 static char keys[KEYS][UUID_TEXT_LEN + 1];
 static struct buf data;
 static const char *data_file;
-static struct buf ping_request, ping_reply; // what the well-behaved client says and hears
+static struct buf ping_request, ping_reply; // of a client that reads its replies
 
 static void write_data(struct random *r)
 {
@@ -73,8 +72,8 @@ static void write_data(struct random *r)
     buf_release(&value);
 }
 
-// What client `number` sends: GETs of large values, MGETs of them, or GETs of values that are
-// copied, which cost most.
+// Returns the requests of client `number`: GETs of large values, MGETs, or GETs of copied values,
+// which take most memory.
 static struct buf request_of(unsigned number)
 {
     struct buf request = {0};
@@ -94,8 +93,8 @@ static struct buf request_of(unsigned number)
 
 static long long allowed_for(unsigned clients)
 {
-    // Borrowed values cost nothing. They are all that two of four clients ask for,
-    // and most of what a third asks for.
+    // Borrowed values take no memory. Two of four clients get only those, and a third one mostly.
+    // So one client in four is counted with OUTPUT, and one in four with a quarter of it.
     return (long long)clients * (ASKED + INPUT) + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) +
            SLACK;
 }
@@ -106,8 +105,8 @@ struct unread {
     size_t sent;
 };
 
-// Sends until the socket takes no more, or `most` bytes have been sent in all; how many bytes, or
-// -1 when the server has closed.
+// Sends until the socket takes no more, or `most` bytes have been sent in all. Returns the number
+// of bytes sent now, or -1 if the server has closed the connection.
 static long long push(struct unread *u, size_t most)
 {
     long long sent = 0;
@@ -140,7 +139,7 @@ static void test_unread(bool measured, unsigned clients)
     settle_server(&server);
     long long alone = crowd_info(other, "mem_clients_normal");
     struct memory memory = memory_before(server.pid, measured);
-    // Most over a unix socket, as the kernel would keep some MB for each over TCP.
+    // Most clients use a unix socket, as the kernel would buffer some MB for each TCP connection.
     for (unsigned i = 0; i < clients; i++)
         unread[i] = (struct unread){i % 10 == 0 ? connect_narrow(server.port) : connect_unix(path),
                                     request_of(i % 4), 0};
@@ -157,32 +156,36 @@ static void test_unread(bool measured, unsigned clients)
         settle_server(&server);
         memory_grown(&memory);
     }
-    is_number(taken, (long long)clients * ASKED, "%u clients that do not read may ask", clients);
-    ok(answered, "another was answered all the time");
+    is_number(taken, (long long)clients * ASKED,
+              "the requests of %u clients that do not read are taken", clients);
+    ok(answered, "another client was always answered");
     long long grown = memory_grown(&memory);
     if (measured)
         diag("RssAnon grew by %lld KiB, %lld for each client", grown / KiB, grown / KiB / clients);
     memory_is_within(&memory, allowed_for(clients), "their memory");
     ok(crowd_info(other, "mem_clients_normal") >= (long long)clients / 4 * OUTPUT,
-       "INFO tells of it");
+       "INFO reports it");
 
-    is_number(crowd_info(other, "connected_clients"), clients + 1, "all are still there");
+    is_number(crowd_info(other, "connected_clients"), clients + 1,
+              "all clients are still connected");
     // They would be answered more at any time, and send more.
     struct beside *beside = beside_start(other);
     poll(NULL, 0, SILENCE_MS);
     struct waits waits = beside_stop(beside);
-    ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS), "another does not notice");
+    ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS),
+       "another client does not notice");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
-    crowd_await_info(other, "write_timeout_disconnections", clients, "closes them all");
-    ok(is_answered(other), "and another is still answered");
-    is_number(crowd_info(other, "connected_clients"), 1, "it is the only one left");
-    // The one that asks may have held the reply before when it did.
-    crowd_await_info(other, "mem_clients_normal", alone, "they hold nothing any more");
+    crowd_await_info(other, "write_timeout_disconnections", clients, "all of them are closed");
+    ok(is_answered(other), "another client is still answered");
+    is_number(crowd_info(other, "connected_clients"), 1, "it is the only client left");
+    // The client that reads INFO may still have held its previous reply.
+    crowd_await_info(other, "mem_clients_normal", alone,
+                     "no memory of the closed clients is counted");
     settle_server(&server);
     if (measured)
-        // What is little may stay between what others hold, as the allocator has it.
+        // A little may stay, as the allocator cannot return gaps between other blocks.
         ok(memory_grown(&memory) <= (long long)clients * INPUT,
-           "their memory is back: %lld KiB are left", memory_grown(&memory) / KiB);
+           "their memory is returned: %lld KiB are left", memory_grown(&memory) / KiB);
     for (unsigned i = 0; i < clients; i++) {
         close(unread[i].fd);
         buf_release(&unread[i].request);
@@ -191,10 +194,9 @@ static void test_unread(bool measured, unsigned clients)
     is_number(server_stop(&server), 0, "the server's exit code");
 }
 
-// ---- one that writes without end ---------------------------------------------------------------
+// ---- a client that writes without end -----------------------------------------------------------
 
-// It is read from up to a bound, and time that is over for it does not begin anew by what it
-// writes.
+// The server reads from it up to a bound. What it writes does not prolong its write timeout.
 static void test_endless(void)
 {
     const char *path = test_path("endless");
@@ -213,23 +215,23 @@ static void test_endless(void)
         memory_grown(&memory);
     }
     struct waits waits = beside_stop(beside);
-    ok(u.sent >= KEPT && u.sent <= KEPT + 2 * MiB, "%zu bytes are taken from one that never reads",
-       u.sent);
-    ok(waits.answered && waits.longest_ms < WAIT_MS, "another does not notice");
+    ok(u.sent >= KEPT && u.sent <= KEPT + 2 * MiB,
+       "%zu bytes are taken from a client that never reads", u.sent);
+    ok(waits.answered && waits.longest_ms < WAIT_MS, "another client does not notice");
     diag("RssAnon grew by %lld KiB", memory_grown(&memory) / KiB);
     memory_is_within(&memory, KEPT + OUTPUT + SLACK, "its memory");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
-    crowd_await_info(other, "write_timeout_disconnections", 1, "closes it");
+    crowd_await_info(other, "write_timeout_disconnections", 1, "the client is closed");
     settle_server(&server);
-    ok(memory_grown(&memory) <= SLACK, "its memory is back");
-    // One that goes on writing is closed as soon.
+    ok(memory_grown(&memory) <= SLACK, "its memory is returned");
+    // A client that continues to write is closed as soon.
     struct unread busy = {connect_unix(path), request_of(1), 0};
     uint64_t began = clock_monotonic_ns();
     while (push(&busy, SIZE_MAX) >= 0 && clock_monotonic_ns() < began + PATIENCE * CLOCK_SECOND)
         busy.sent = 0;
     ok(clock_monotonic_ns() < began + PATIENCE * CLOCK_SECOND,
-       "one that writes all the time has no more time for that");
-    crowd_await_info(other, "write_timeout_disconnections", 2, "and is counted");
+       "a client that always writes is closed in time");
+    crowd_await_info(other, "write_timeout_disconnections", 2, "the timeout is counted");
     close(u.fd);
     close(busy.fd);
     close(other);
@@ -238,16 +240,16 @@ static void test_endless(void)
     is_number(server_stop(&server), 0, "the server's exit code");
 }
 
-// ---- all together -------------------------------------------------------------------------------
+// ---- all clients together -----------------------------------------------------------------------
 
-// The most memory it has had, for what is there for a moment.
+// Returns the highest memory so far, which includes memory that was held only for a moment.
 static long long peak(const struct server_process *server)
 {
     return process_field(server->pid, "status", "VmHWM");
 }
 
-// Clients who ask for much and do not read it, also for what must be made in one piece, a line
-// about each of them: each may, all together may not.
+// Clients request much and read nothing. CLIENT LIST must be produced in one piece, with a line for
+// each client. A single client may have that memory, all clients together may not.
 static void test_limit(const char *threads, const char *request, const char *name)
 {
     static int fds[ASKERS];
@@ -272,19 +274,21 @@ static void test_limit(const char *threads, const char *request, const char *nam
     }
     settle_server(&server);
     long long before = peak(&server);
-    kill(server.pid, SIGSTOP); // so that it finds all of them at once
+    kill(server.pid, SIGSTOP); // so that the server receives all requests at once
     for (unsigned i = 0; i < ASKERS; i++)
         send(fds[i], requests.ptr, requests.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     kill(server.pid, SIGCONT);
-    ok(is_answered(other), "%s: another is answered", what);
+    ok(is_answered(other), "%s: another client is answered", what);
     settle_server(&server);
     long long grown = peak(&server) - before;
-    ok(grown <= LIMIT + LIMIT_SLACK, "%s: they hold no more than they may", what);
+    ok(grown <= LIMIT + LIMIT_SLACK, "%s: the memory stays within the bound", what);
     diag("grew by %lld KiB of %d allowed", grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
-    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB, "%s: within the limit", what);
+    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB,
+       "%s: the counted memory stays within the limit", what);
     long long evicted = crowd_info(other, "evicted_clients");
     ok(evicted > 0 && evicted < ASKERS, "%s: %lld clients were closed for it", what, evicted);
-    is_number(crowd_info(other, "connected_clients"), ASKERS + 1 - evicted, "%s: no others", what);
+    is_number(crowd_info(other, "connected_clients"), ASKERS + 1 - evicted,
+              "%s: no other client was closed", what);
     struct buf log = file_content(server.log_path);
     is_number(occurrences(buf_span(&log), "exceed maxmemory-clients"), 1,
               "%s: logged once a minute", what);
@@ -296,7 +300,8 @@ static void test_limit(const char *threads, const char *request, const char *nam
     buf_release(&log);
 }
 
-// Clients who go on asking without reading: each may, up to a bound, all together may not.
+// Clients send requests without end and read nothing. A single client may do so up to a bound, all
+// clients together may not.
 static void test_asked_together(void)
 {
     static struct unread unread[ASKERS];
@@ -329,12 +334,13 @@ static void test_asked_together(void)
         }
     settle_server(&server);
     long long grown = peak(&server) - before;
-    ok(answered, "%u clients that write without end: another is answered", ASKERS);
-    ok(grown <= LIMIT + LIMIT_SLACK, "they hold no more than they may");
+    ok(answered, "%u clients that write without end: another client is answered", ASKERS);
+    ok(grown <= LIMIT + LIMIT_SLACK, "their memory stays within the bound");
     diag("%lld MiB were taken, %u clients were closed; grew by %lld KiB of %d allowed", sent / MiB,
          closed, grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
-    ok(closed > 0 && crowd_info(other, "evicted_clients") >= closed, "some were closed for it");
-    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB, "within the limit");
+    ok(closed > 0 && crowd_info(other, "evicted_clients") >= closed, "some clients were closed");
+    ok(crowd_info(other, "mem_clients_normal") <= LIMIT + 256 * KiB,
+       "the counted memory stays within the limit");
     for (unsigned i = 0; i < ASKERS; i++) {
         if (unread[i].fd >= 0)
             close(unread[i].fd);
@@ -344,8 +350,8 @@ static void test_asked_together(void)
     is_number(server_stop(&server), 0, "the server's exit code");
 }
 
-// Subscribers who do not read, to whom long messages are sent: each may have some waiting, all
-// together may not.
+// Long messages are published to subscribers that do not read. A single client may have some
+// waiting, all clients together may not.
 static void test_messages(void)
 {
     static int fds[SUBSCRIBERS];
@@ -360,8 +366,8 @@ static void test_messages(void)
     buf_append_text(&message, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1000000\r\n");
     append_bytes(&message, 'm', 1000000);
     buf_append_text(&message, "\r\n");
-    // Who sends it holds as much as any of them.
-    answers(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n"), "the sender is to stay");
+    // The sender holds as much as any subscriber, and must not be closed.
+    answers(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n"), "the sender is not closed");
     for (unsigned i = 0; i < SUBSCRIBERS; i++) {
         fds[i] = connect_unix(path);
         require(crowd_converses(fds[i], SPAN("SUBSCRIBE c\r\n"),
@@ -370,9 +376,10 @@ static void test_messages(void)
     }
     settle_server(&server);
     long long before = peak(&server);
-    ok(crowd_converses(other, buf_span(&message), SPAN(":")), "a long message to many");
+    ok(crowd_converses(other, buf_span(&message), SPAN(":")),
+       "a long message is published to many clients");
     long long grown = peak(&server) - before;
-    ok(grown <= LIMIT + LIMIT_SLACK, "the copies of it take no more than they may");
+    ok(grown <= LIMIT + LIMIT_SLACK, "its copies stay within the bound");
     diag("grew by %lld KiB of %d allowed", grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
     for (unsigned i = 0; i < SUBSCRIBERS; i++)
         close(fds[i]);

@@ -1,6 +1,7 @@
-// 10,000 clients begin a command and send it a byte now and then: they are closed when the time for
-// a request is over, not before, cost little until then, and another client does not notice. So are
-// clients that announce much and send little, and clients that begin to authenticate.
+// F18: 10,000 clients send a command byte by byte. They are closed when the request timeout
+// expires, not before. Until then they take little memory, and another client does not notice. The
+// same holds for clients that announce a long request and send little of it, and for clients that
+// begin with AUTH.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -19,14 +20,14 @@
 enum {
     KiB = 1024,
     CLIENTS = 10000,
-    CLIENTS_CHECKED = 1000, // where nothing is measured
-    SPARE = 200,            // descriptors for all else
+    CLIENTS_CHECKED = 1000, // clients of a server whose memory is not measured
+    SPARE = 200,            // descriptors for other purposes
     WARM_UP = 64,
-    CLIENT_MEMORY = 1280, // bytes of each: an idle one, and the beginning of its request
+    CLIENT_MEMORY = 1280, // bytes of a client: its connection and the beginning of its request
     SLACK = 512 * KiB,
     TIMEOUT = 3, // seconds
     PATIENCE = 20,
-    WAIT_MS = 60, // of another client: one round of this test's own bytes takes some
+    WAIT_MS = 60, // that another client may wait; sending a round of bytes takes some of it
 };
 
 static const struct span kinds[] = {
@@ -48,7 +49,8 @@ struct slow {
     uint64_t begun_ns;
 };
 
-// One byte of its request, but for the last one. False when the server has closed.
+// Sends the next byte of the request, but never the last one. Returns false if the server has
+// closed the connection.
 static bool send_byte(const struct slow *s, const struct span *request, unsigned round)
 {
     char byte;
@@ -61,7 +63,7 @@ static bool send_byte(const struct slow *s, const struct span *request, unsigned
 static void test_bytewise(bool measured, unsigned clients, const char *password)
 {
     static struct slow slow[CLIENTS];
-    const struct span *said = password != NULL ? unauthenticated_kinds : kinds;
+    const struct span *requests = password != NULL ? unauthenticated_kinds : kinds;
     char most[16], timeout[16], what[64], hello[64];
     snprintf(most, sizeof most, "%u", clients + WARM_UP);
     snprintf(timeout, sizeof timeout, "%d", TIMEOUT);
@@ -80,7 +82,7 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
     struct server_process server = server_start_measured(data_file, options, measured);
     int other = crowd_connect(0, server.port);
     int asker = crowd_connect(0, server.port);
-    answers(other, span_text(hello), welcome, "%s beside one who is known", what);
+    answers(other, span_text(hello), welcome, "%s: another client is answered first", what);
     for (unsigned i = 0; i < WARM_UP; i++) {
         int fd = crowd_connect(i, server.port);
         require(crowd_converses(fd, span_text(hello), welcome), "no answer");
@@ -101,7 +103,7 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
                 continue;
             if (round == 0)
                 slow[i].begun_ns = clock_monotonic_ns();
-            if (send_byte(&slow[i], &said[i % KINDS], round))
+            if (send_byte(&slow[i], &requests[i % KINDS], round))
                 continue;
             early += clock_monotonic_ns() - slow[i].begun_ns < TIMEOUT * CLOCK_SECOND;
             close(slow[i].fd);
@@ -111,19 +113,22 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
         if (round == 0)
             end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
         require(crowd_converses(other, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n")),
-                "another is not answered");
+                "another client is not answered");
         memory_grown(&memory);
     }
-    is_number(left, 0, "%s who send a byte now and then: all are closed", what);
-    is_number(early, 0, "%s: none before its time", what);
+    is_number(left, 0, "%s that send byte by byte: all are closed", what);
+    is_number(early, 0, "%s: none is closed before the timeout", what);
     struct waits waits = beside_stop(beside);
-    ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS), "%s: another does not notice",
-       what);
+    ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS),
+       "%s: another client does not notice", what);
     memory_is_within(&memory, (long long)clients * CLIENT_MEMORY + SLACK, what);
-    is_number(crowd_info(other, "request_timeout_disconnections"), clients, "%s: counted", what);
-    is_number(crowd_info(other, "connected_clients"), 2, "%s: none is left", what);
-    // One who has said all he wants to may stay.
-    ok(crowd_converses(other, SPAN("PING\r\n"), SPAN("+PONG\r\n")), "%s: but the other", what);
+    is_number(crowd_info(other, "request_timeout_disconnections"), clients,
+              "%s: all timeouts are counted", what);
+    is_number(crowd_info(other, "connected_clients"), 2, "%s: only two other clients are left",
+              what);
+    // A client without an incomplete request is not closed.
+    ok(crowd_converses(other, SPAN("PING\r\n"), SPAN("+PONG\r\n")),
+       "%s: another client is still answered", what);
     for (unsigned i = 0; i < clients; i++)
         if (slow[i].fd >= 0)
             close(slow[i].fd);

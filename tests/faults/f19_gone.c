@@ -1,7 +1,7 @@
-// A peer that is gone without a word, as after a power cut: in a network namespace of its own,
-// whose only link is taken down. Idle ones and ones with replies under way are found out by the
-// system, which keepalive and TCP_USER_TIMEOUT tell how; one whose replies wait in the server by
-// the write timeout. The server is asked over a unix socket meanwhile.
+// F19: clients vanish without closing their connections, as after a power cut. The test runs in a
+// network namespace of its own and takes its only link down. The kernel detects idle clients by
+// keepalive, and clients with unacknowledged replies by TCP_USER_TIMEOUT. The write timeout closes
+// clients whose replies wait in the server. The test reads INFO over a unix socket.
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -22,7 +22,7 @@
 
 enum { CLIENTS = 10, LARGE = 32 * 1024 * 1024 };
 
-// The loopback link, up or down.
+// Takes the loopback link up or down. Returns false if that fails.
 static bool set_link(bool up)
 {
     struct ifreq request = {.ifr_name = "lo"};
@@ -35,8 +35,8 @@ static bool set_link(bool up)
     return good;
 }
 
-// Whether the server's descriptors may be had; otherwise why not is in errno.
-static bool may_look(const struct server_process *server)
+// Whether this process may duplicate the server's descriptors. If not, errno says why.
+static bool can_duplicate(const struct server_process *server)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, server->pid, 0);
     int fd = pidfd >= 0 ? (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0) : -1;
@@ -49,7 +49,8 @@ static bool may_look(const struct server_process *server)
     return fd >= 0;
 }
 
-// An option of the server's end of the only TCP connection; -1 when it has none.
+// Returns an option of the server's socket of the only TCP connection, or -1 if there is no such
+// socket.
 static int server_option(const struct server_process *server, int level, int option)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, server->pid, 0);
@@ -84,9 +85,9 @@ static void test_options(const struct server_process *server, int other)
         {"tcp-keepalive 300 write-timeout 0", 0, 300},
         {"tcp-keepalive 2147483647 write-timeout 2147483647", 2147483647, 0},
     };
-    bool looks = may_look(server);
+    bool looks = can_duplicate(server);
     if (!looks)
-        ok(true, "# SKIP the server's sockets may not be looked at here: %s", strerror(errno));
+        ok(true, "# SKIP the server's sockets cannot be inspected here: %s", strerror(errno));
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         char request[128];
         snprintf(request, sizeof request, "CONFIG SET %s\r\n", cases[i].setting);
@@ -100,14 +101,14 @@ static void test_options(const struct server_process *server, int other)
             is_number(server_option(server, IPPROTO_TCP, TCP_KEEPIDLE), cases[i].keepalive,
                       "TCP_KEEPIDLE");
         close(fd);
-        crowd_await_info(other, "connected_clients", 1, "it has left");
+        crowd_await_info(other, "connected_clients", 1, "the client has left");
     }
 }
 
 static void test_gone(const struct server_process *server, int other)
 {
     int idle[CLIENTS], reading[CLIENTS], stuck[CLIENTS];
-    // 1 s, and then 3 probes, 1 s apart.
+    // Keepalive sends its first probe after 1 s, and 3 probes 1 s apart.
     answers(other, SPAN("CONFIG SET tcp-keepalive 1 write-timeout 3\r\n"), SPAN("+OK\r\n"),
             "short times");
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -120,13 +121,14 @@ static void test_gone(const struct server_process *server, int other)
                     crowd_converses(stuck[i], SPAN("GET " KEY "\r\n"), SPAN("$")),
                 "no answer");
     }
-    is_number(crowd_info(other, "connected_clients"), 3 * CLIENTS + 1, "all are there");
+    is_number(crowd_info(other, "connected_clients"), 3 * CLIENTS + 1, "all clients are connected");
     require(set_link(false), "cannot take the link down");
-    // These are sent to who is gone.
-    answers(other, SPAN("PUBLISH c message\r\n"), SPAN(":10\r\n"), "they are not missed at once");
-    crowd_await_info(other, "connected_clients", 1, "but before long");
+    // The message is sent to clients that have vanished.
+    answers(other, SPAN("PUBLISH c message\r\n"), SPAN(":10\r\n"),
+            "the vanished clients are not detected at once");
+    crowd_await_info(other, "connected_clients", 1, "all of them are detected soon");
     long long stuck_count = crowd_info(other, "write_timeout_disconnections");
-    ok(stuck_count <= CLIENTS, "at most those to whom replies waited by the write timeout: %lld",
+    ok(stuck_count <= CLIENTS, "the write timeout closes at most those with waiting replies: %lld",
        stuck_count);
     require(set_link(true), "cannot take the link up");
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -135,7 +137,7 @@ static void test_gone(const struct server_process *server, int other)
         close(stuck[i]);
     }
     int fd = connect_tcp(server->port);
-    answers(fd, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "whoever comes then is answered");
+    answers(fd, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "a new client is answered");
     close(fd);
 }
 

@@ -1,6 +1,6 @@
-// Connections that end badly: a reset in the middle of a reply or of a request, an end in the
-// middle of a request, one side shut down. What was complete is answered, SIGPIPE is nobody's end,
-// nothing is left behind.
+// F20: connections that end badly: a reset in the middle of a reply or of a request, a close in the
+// middle of a request, a half close. Complete requests are answered, SIGPIPE does not end the
+// server, and it keeps nothing of these clients.
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ enum { LARGE = 8 * 1024 * 1024, TIMES = 50, PIPELINE = 300, GETS = 20 };
 
 static struct buf large_reply;
 
-// Closes with a reset instead of an end.
+// Closes the connection with RST instead of FIN.
 static void reset(int fd)
 {
     struct linger none = {1, 0};
@@ -61,54 +61,55 @@ static void test_resets(const struct server_process *server, int other)
     for (unsigned i = 0; i < TIMES; i++) {
         int fd = connect_tcp(server->port);
         send_all(fd, SPAN("GET " LARGE_KEY "\r\nSUBSCRIBE a\r\n"));
-        reset(fd); // perhaps before it is accepted
+        reset(fd); // perhaps before the server has accepted it
     }
-    crowd_await_info(other, "connected_clients", 1, "resets of who has just come");
-    is_number(crowd_info(other, "pubsub_clients"), 0, "nor is a subscription left");
-    crowd_await_info(other, "mem_clients_normal", alone, "nor any memory of theirs");
+    crowd_await_info(other, "connected_clients", 1, "resets just after the connection");
+    is_number(crowd_info(other, "pubsub_clients"), 0, "no subscription is left");
+    crowd_await_info(other, "mem_clients_normal", alone, "no memory of these clients is counted");
 }
 
 static void test_half_close(int fd, const char *what)
 {
-    struct buf said = {0}, wanted = {0}, heard = {0};
+    struct buf sent = {0}, wanted = {0}, received = {0};
     for (unsigned i = 0; i < PIPELINE; i++) {
-        buf_append_text(&said, "GET " KEY "\r\nECHO hello\r\n");
+        buf_append_text(&sent, "GET " KEY "\r\nECHO hello\r\n");
         buf_append_text(&wanted, "$5\r\nvalue\r\n$5\r\nhello\r\n");
     }
-    buf_append_text(&said, "GET " LARGE_KEY "\r\nMGET " KEY " " LARGE_KEY "\r\n*2\r\n$3\r\nGE");
+    buf_append_text(&sent, "GET " LARGE_KEY "\r\nMGET " KEY " " LARGE_KEY "\r\n*2\r\n$3\r\nGE");
     buf_append(&wanted, buf_span(&large_reply));
     buf_append_text(&wanted, "*2\r\n$5\r\nvalue\r\n");
     buf_append(&wanted, buf_span(&large_reply));
-    require(send_all(fd, buf_span(&said)) && shutdown(fd, SHUT_WR) == 0, "cannot say it");
-    ok(receive_to_end(fd, &heard), "%s: the server closes, too", what);
-    ok(span_equal(buf_span(&heard), buf_span(&wanted)),
-       "%s: when it has answered all that was complete", what);
+    require(send_all(fd, buf_span(&sent)) && shutdown(fd, SHUT_WR) == 0, "cannot send");
+    ok(receive_to_end(fd, &received), "%s: the server closes the connection too", what);
+    ok(span_equal(buf_span(&received), buf_span(&wanted)),
+       "%s: before that it answers all complete requests", what);
     close(fd);
-    buf_release(&said);
+    buf_release(&sent);
     buf_release(&wanted);
-    buf_release(&heard);
+    buf_release(&received);
 }
 
-// Whoever waits for the end of a pause, or for other loops, is told before its end, too.
+// A client that waits for the end of a pause, or for other loops, receives its replies before the
+// server closes the connection.
 static void test_waiting(const struct server_process *server, int other)
 {
-    struct buf heard = {0};
+    struct buf received = {0};
     int fd = connect_tcp(server->port);
     answers(other, SPAN("CLIENT PAUSE 300 ALL\r\n"), SPAN("+OK\r\n"), "a pause");
     send_all(fd, SPAN("PING\r\nPING\r\nPI"));
     shutdown(fd, SHUT_WR);
-    ok(receive_to_end(fd, &heard), "it ends, then the server closes");
-    is_bytes(buf_span(&heard), SPAN("+PONG\r\n+PONG\r\n"), "and has answered");
+    ok(receive_to_end(fd, &received), "after the pause the server closes the connection");
+    is_bytes(buf_span(&received), SPAN("+PONG\r\n+PONG\r\n"), "before that it has answered");
     close(fd);
-    heard.len = 0;
+    received.len = 0;
     fd = connect_tcp(server->port);
     send_all(fd, SPAN("CLIENT LIST\r\nPUBLISH a b\r\n"));
     shutdown(fd, SHUT_WR);
-    ok(receive_to_end(fd, &heard) && heard.len > 100 &&
-           memcmp(heard.ptr + heard.len - 4, ":0\r\n", 4) == 0,
-       "who waits for other loops is told, too");
+    ok(receive_to_end(fd, &received) && received.len > 100 &&
+           memcmp(received.ptr + received.len - 4, ":0\r\n", 4) == 0,
+       "a client that waits for other loops is answered too");
     close(fd);
-    buf_release(&heard);
+    buf_release(&received);
 }
 
 static void test_endings(const char *threads)
@@ -123,15 +124,15 @@ static void test_endings(const char *threads)
     test_half_close(connect_narrow(server.port), "half close, read slowly");
     test_half_close(connect_unix(path), "half close of a unix socket");
     test_waiting(&server, other);
-    // The server writes to sockets whose other end is gone: by default that would end it.
+    // The server writes to closed sockets. By default, SIGPIPE would end it.
     for (unsigned i = 0; i < TIMES; i++) {
         int fd = connect_unix(path);
         send_all(fd, SPAN("GET " LARGE_KEY "\r\nGET " LARGE_KEY "\r\n"));
         close(fd);
     }
-    crowd_await_info(other, "connected_clients", 1, "writing to who is gone");
-    is_number(kill(server.pid, SIGPIPE), 0, "a SIGPIPE");
-    answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "is nobody's end");
+    crowd_await_info(other, "connected_clients", 1, "writes to closed connections");
+    is_number(kill(server.pid, SIGPIPE), 0, "a SIGPIPE is sent");
+    answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "the server has survived it");
     close(other);
     is_number(server_stop(&server), 0, "the server's exit code");
     buf_release(&large_reply);

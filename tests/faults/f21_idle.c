@@ -1,5 +1,5 @@
-// What clients that do nothing, or next to nothing, cost the server in memory: 10,000 that have
-// been answered and say no more, and 100 that read a large value a little at a time.
+// F21: the memory of clients that do little: 10,000 clients that have been answered and send
+// nothing more, and 100 clients that read a large value in small steps.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,31 +20,31 @@ enum {
     PATIENCE_MS = 20000,
 
     IDLE = 10000,
-    IDLE_CHECKED = 1000,    // where nothing is measured
-    IDLE_MEMORY = KiB,      // for each
-    IDLE_SLACK = 256 * KiB, // where they are too few for what is not theirs to be little
-    IDLE_SPARE = 200,       // descriptors for all else, ours and the server's
-    PIPELINE = 100,
-    WARM_UP = 64, // clients before the memory is measured, for each loop to have some
+    IDLE_CHECKED = 1000,    // clients of a server whose memory is not measured
+    IDLE_MEMORY = KiB,      // bytes that a client may take
+    IDLE_SLACK = 256 * KiB, // bytes of other memory, which matter if there are fewer clients
+    IDLE_SPARE = 200,       // descriptors for other purposes, here and in the server
+    PIPELINE = 100,         // requests
+    WARM_UP = 64,           // clients before the measurement, so that each loop has had some
 
-    COPIES = 30, // values, more than are produced at once and than a socket takes
-    FEW = 100,   // one idle client of so many asks for them
+    COPIES = 30, // copied values in a request; they exceed the output and the socket's buffer
+    FEW = 100,   // every FEW-th idle client requests them
 
     SLOW = 100,
-    SLOW_WHOLE = 2, // of them, who hear all in the end
-    SLOW_MEMORY = 25 * MiB,
-    SLOW_READ = 4 * KiB,
-    WHOLE_READ = 64 * KiB,
+    SLOW_WHOLE = 2,         // clients among them that read all of the value
+    SLOW_MEMORY = 25 * MiB, // bytes that all of them together may take
+    SLOW_READ = 4 * KiB,    // bytes of one read of a slow client
+    WHOLE_READ = 64 * KiB,  // bytes of one read of the others
 
-    LARGE = 64 * MiB,
+    LARGE = 64 * MiB, // bytes of the value that is read slowly
     KEYS = 50,
-    COPIED = 16383, // the largest value that is copied
+    COPIED = 16383, // bytes of the longest value that is copied
 };
 
 static struct item {
     char key[UUID_TEXT_LEN + 1];
     struct span value;
-} items[KEYS]; // the first two are the large one and the largest one that is copied
+} items[KEYS]; // item 0 has LARGE bytes, and item 1 has COPIED bytes
 static struct buf data;
 static const char *data_file;
 
@@ -85,9 +85,9 @@ static void add_get(struct buf *request, struct buf *reply, const struct item *i
         append_bulk(reply, item->value);
 }
 
-// ---- clients that say no more -------------------------------------------------------------------
+// ---- idle clients -------------------------------------------------------------------------------
 
-// A pipeline and the replies to it, with where those to the first so many requests end.
+// A pipeline and its replies, with the offsets at which each request and each reply ends.
 struct pipeline {
     struct buf requests, replies;
     size_t request_ends[PIPELINE], reply_ends[PIPELINE];
@@ -103,8 +103,8 @@ static void pipeline_init(struct pipeline *p)
     }
 }
 
-// With a pause in the middle of a request, whose beginning the server has to keep: it has it when
-// it has answered what is before.
+// Sends the pipeline with a pause in the middle of a request, so that the server has to keep its
+// beginning. The pause lasts until the replies to the previous requests have come.
 static bool converses_cut(int fd, const struct pipeline *p, struct random *r)
 {
     unsigned whole = 1 + (unsigned)random_below(r, PIPELINE - 1);
@@ -146,7 +146,7 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
 
     struct memory memory = memory_before(server.pid, measured);
     for (unsigned i = 0; i < count; i++) {
-        // What the socket of a few does not take at once, the server has to keep for a while.
+        // A few clients have small socket buffers, so the server has to keep replies for a while.
         bool narrow = i % FEW == 0;
         fds[i] = narrow ? connect_narrow(server.port) : crowd_connect(i, server.port);
         if (narrow)
@@ -159,15 +159,15 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
         if (i % 500 == 0)
             memory_grown(&memory);
     }
-    is_number(wrong, 0, "%s: each has got its replies", what);
+    is_number(wrong, 0, "%s: all replies are right", what);
     settle_server(&server);
     long long during = memory_grown(&memory);
     memory_is_within(&memory, (long long)count * IDLE_MEMORY + (count < IDLE ? IDLE_SLACK : 0),
                      what);
-    // They are still there.
+    // The clients are still connected.
     for (unsigned i = 0; i < count; i += 97)
         wrong += !crowd_converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"));
-    is_number(wrong, 0, "%s: and is answered again", what);
+    is_number(wrong, 0, "%s: they are answered again", what);
     for (unsigned i = 0; i < count; i++)
         close(fds[i]);
     settle_server(&server);
@@ -189,8 +189,8 @@ struct slow {
     size_t received;
 };
 
-// Reads once what is there, at most `most` bytes. False when it is not what `wanted` says, or the
-// server has closed.
+// Reads what has been received, at most `most` bytes. Returns false if it is not the next part of
+// `wanted`, or if the server has closed the connection.
 static bool slow_read(struct slow *s, size_t most, struct span wanted)
 {
     static char bytes[WHOLE_READ];
@@ -203,12 +203,12 @@ static bool slow_read(struct slow *s, size_t most, struct span wanted)
     return good;
 }
 
-// Reads until those who are to have it whole do; the others read a little now and then. How often
-// something was wrong.
+// Reads until the first SLOW_WHOLE clients have all of the value. The others read a little now and
+// then. Returns the number of errors.
 static unsigned read_slowly(struct slow *slow, struct span wanted, struct memory *memory)
 {
     unsigned wrong = 0, next = 0, whole = 0;
-    // First all are being answered at once.
+    // First, all clients receive the beginning of their reply.
     for (unsigned i = 0; i < SLOW; i++) {
         struct pollfd begun = {slow[i].fd, POLLIN, 0};
         wrong += poll(&begun, 1, PATIENCE_MS) < 1 || !slow_read(&slow[i], SLOW_READ, wanted);
@@ -234,14 +234,14 @@ static unsigned read_slowly(struct slow *slow, struct span wanted, struct memory
     return wrong;
 }
 
-// With `pipelines`, another client makes the server's loop need much memory for its replies before
-// each of the slow ones comes: none of them must keep it.
+// If `pipelines` is set, another client requests many copied values before each slow client
+// connects, so that the loop needs much memory for its output. No slow client may keep that memory.
 static void test_slow(bool measured, bool pipelines)
 {
     static struct slow slow[SLOW];
     const char *options[] = {"--threads", "1", NULL};
-    const char *what = pipelines ? "a large value, read slowly, others having pipelines"
-                                 : "a large value, read slowly";
+    const char *what =
+        pipelines ? "a large value, read slowly, beside pipelines" : "a large value, read slowly";
     struct buf request = {0}, wanted = {0}, copies = {0}, copied = {0};
     add_get(&request, &wanted, &items[0]);
     for (unsigned i = 0; i < COPIES; i++)
@@ -271,10 +271,10 @@ static void test_slow(bool measured, bool pipelines)
         received += slow[i].received;
     }
     ok(slow[0].received == wanted.len && slow[1].received == wanted.len,
-       "%s: two have got %zu bytes each", what, wanted.len);
-    is_number(begun, SLOW, "%s: all have got some", what);
-    ok(crowd_converses(other, buf_span(&copies), buf_span(&copied)), "%s: another is answered",
-       what);
+       "%s: two clients have all %zu bytes", what, wanted.len);
+    is_number(begun, SLOW, "%s: all clients have received some", what);
+    ok(crowd_converses(other, buf_span(&copies), buf_span(&copied)),
+       "%s: another client is answered", what);
     long long during = memory_grown(&memory);
     memory_is_within(&memory, SLOW_MEMORY, what);
     for (unsigned i = 0; i < SLOW; i++)

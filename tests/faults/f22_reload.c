@@ -1,6 +1,6 @@
-// F22: reloads at full load, to files that cannot be served, to an empty one, which can, and a
-// hundred in a row: no request fails, each reply is wholly from one of the two files, a file that
-// cannot be served changes nothing, and what the server holds is in the end what it held before.
+// F22: a hundred reloads in a row at full load, reloads of files that cannot be served, and of an
+// empty file, which can. No request fails, and each reply comes from one of the two files. A file
+// that cannot be served changes nothing. In the end the server holds what it held before.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -23,9 +23,9 @@ enum {
     KEYS = 5000,
     CONNECTIONS = 50,
     RELOADS = CHECKED_BUILD ? 10 : 100,
-    WARM_RELOADS = 4, // after which what is held is compared
+    WARM_RELOADS = 4, // reloads before the first measurement
     REPLIES_BETWEEN = 3,
-    SLACK = 2 * 1024 * 1024, // bytes that an allocator may keep
+    SLACK = 2 * 1024 * 1024, // bytes that the allocator may keep
     QUIET_RELOADS = 200,
     QUIET_SLACK = 256 * 1024,
 };
@@ -33,7 +33,7 @@ enum {
 static const char *const options[] = {"--requirepass", CONTROL_PASSWORD, NULL};
 static struct random seed;
 
-static void ask_reload(int fd)
+static void request_reload(int fd)
 {
     require(send_all(fd, SPAN("*1\r\n$12\r\nSTELE.RELOAD\r\n")), "the server is gone");
 }
@@ -44,8 +44,9 @@ static struct holdings settled_holdings(const struct server_process *s)
     return holdings_of(s->pid);
 }
 
-// The same once it holds as little as `before`, or after ten seconds: what the last reload left to
-// do, writing the index and freeing the old dataset, takes as long as the disk does.
+// Waits until the server holds as few descriptors and mappings as `before`, for ten seconds at
+// most. After a reload, the server still writes the index and frees the old dataset, which depends
+// on the disk.
 static struct holdings final_holdings(const struct server_process *s, const struct holdings *before)
 {
     struct holdings now = settled_holdings(s);
@@ -58,9 +59,9 @@ static struct holdings final_holdings(const struct server_process *s, const stru
     return now;
 }
 
-static void reload_again_and_again(bool by_link)
+static void reload_often(bool by_link)
 {
-    const char *name = by_link ? "a link turned" : "renamed";
+    const char *name = by_link ? "link changed" : "renamed";
     struct twins twins;
     twins_write(&twins, KEYS, by_link);
     struct server_process s = server_start(twins.live, options);
@@ -76,32 +77,34 @@ static void reload_again_and_again(bool by_link)
             askers_replies(askers);
         }
         twins_replace(&twins);
-        ask_reload(control);
+        request_reload(control);
         askers_run(askers, control, 0);
         refused += strcmp(control_line(control, NULL), "+OK") != 0;
         twins_acknowledge(&twins);
         askers_run(askers, -1, REPLIES_BETWEEN);
     }
     unsigned long replies = askers_replies(askers);
-    is_number(refused, 0, "%s: each of %d reloads is done", name, RELOADS);
+    is_number(refused, 0, "%s: all of %d reloads succeed", name, RELOADS);
     is_number(askers_wrong(askers), 0, "%s: no reply is wrong", name);
     ok(replies >= RELOADS * CONNECTIONS * REPLIES_BETWEEN, "%s: %lu replies meanwhile", name,
        replies);
     askers_rest(askers);
     struct holdings after = final_holdings(&s, &before);
     is_number(after.descriptors, before.descriptors, "%s: as many descriptors as before", name);
-    is_number(after.maps, before.maps, "%s: as many maps", name);
+    is_number(after.maps, before.maps, "%s: as many mappings as before", name);
     if (!CHECKED_BUILD)
-        ok(after.resident <= before.resident + SLACK, "%s: as much memory: %lld KiB, then %lld",
-           name, before.resident / 1024, after.resident / 1024);
+        ok(after.resident <= before.resident + SLACK,
+           "%s: as much memory as before: %lld KiB, then %lld", name, before.resident / 1024,
+           after.resident / 1024);
     is_number(strtol(control_info(control, "dataset_generation"), NULL, 10),
-              WARM_RELOADS + RELOADS + 1, "%s: INFO counts them", name);
+              WARM_RELOADS + RELOADS + 1, "%s: INFO counts all reloads", name);
     askers_free(askers);
     close(control);
     is_number(server_stop(&s), 0, "%s: exit code", name);
 }
 
-// Nobody asks meanwhile, so what grows is what a reload keeps. A checked server keeps freed memory.
+// No client sends requests, so memory grows only if reloads keep some. A checked build keeps freed
+// memory and is not tested.
 static void reload_quietly(void)
 {
     struct twins twins;
@@ -117,16 +120,17 @@ static void reload_quietly(void)
             twins_replace(&twins);
             refused += strcmp(control_line(control, "STELE.RELOAD"), "+OK") != 0;
         }
-        is_number(refused, 0, "quietly: %d reloads are done", QUIET_RELOADS);
+        is_number(refused, 0, "without clients: all of %d reloads succeed", QUIET_RELOADS);
         held[half] = settled_holdings(&s).resident;
     }
-    ok(held[1] <= held[0] + QUIET_SLACK, "quietly: as much memory: %lld KiB, then %lld",
-       held[0] / 1024, held[1] / 1024);
+    ok(held[1] <= held[0] + QUIET_SLACK,
+       "without clients: as much memory as before: %lld KiB, then %lld", held[0] / 1024,
+       held[1] / 1024);
     close(control);
-    is_number(server_stop(&s), 0, "quietly: exit code");
+    is_number(server_stop(&s), 0, "without clients: exit code");
 }
 
-// ---- what cannot be served ----------------------------------------------------------------------
+// ---- files that cannot be served ----------------------------------------------------------------
 
 static void put_text(const char *path, const char *text)
 {
@@ -195,16 +199,16 @@ static void refuse_all(void)
         const char *name = bad[i / 2].name;
         remove_any(twins.live);
         bad[i / 2].make(twins.live);
-        ask_reload(control);
+        request_reload(control);
         askers_run(askers, control, 0);
         const char *reply = control_line(control, NULL);
         ok(strncmp(reply, "-ERR cannot reload: ", 20) == 0 && strstr(reply, bad[i / 2].why) != NULL,
            "%s: %s", name, reply);
         askers_run(askers, -1, 1);
-        is_text(control_info(control, "dataset_last_reload_status"), "err", "%s: INFO says so",
-                name);
+        is_text(control_info(control, "dataset_last_reload_status"), "err",
+                "%s: INFO reports a failure", name);
         ok(strstr(control_info(control, "dataset_last_reload_error"), bad[i / 2].why) != NULL,
-           "%s: and why", name);
+           "%s: INFO says why", name);
         is_text(control_info(control, "dataset_generation"), "1", "%s: the old data is served",
                 name);
         if (i == 1) {
@@ -215,26 +219,25 @@ static void refuse_all(void)
     askers_rest(askers);
     struct holdings after = final_holdings(&s, &before);
     is_number(after.descriptors, before.descriptors, "as many descriptors as before");
-    is_number(after.maps, before.maps, "as many maps");
+    is_number(after.maps, before.maps, "as many mappings as before");
     is_number(askers_wrong(askers), 0, "no reply is wrong");
 
     remove_any(twins.live);
     twins_replace(&twins);
-    ask_reload(control);
+    request_reload(control);
     askers_run(askers, control, 0);
-    is_text(control_line(control, NULL), "+OK", "a good file is taken then");
+    is_text(control_line(control, NULL), "+OK", "a good file is loaded then");
     twins_acknowledge(&twins);
     askers_run(askers, -1, 1);
-    is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO says so");
-    is_text(control_info(control, "dataset_last_reload_error"), "", "and no error");
+    is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO reports success");
+    is_text(control_info(control, "dataset_last_reload_error"), "", "INFO reports no error");
     is_number(askers_wrong(askers), 0, "no reply is wrong");
     askers_free(askers);
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
 
-// Runs another program without root's right to read what it may not: `unprivileged PROGRAM
-// WORD...`.
+// Runs another program without the right of root to read any file: `unprivileged PROGRAM WORD...`.
 static int unprivileged(char *words[])
 {
     prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0);
@@ -244,7 +247,7 @@ static int unprivileged(char *words[])
     return 126;
 }
 
-// Whether one who runs so may read the file.
+// Whether a program that runs without that right can read the file.
 static bool is_readable(const char *path)
 {
     struct buf said = {0};
@@ -270,9 +273,9 @@ static void refuse_unreadable(void)
     twins_replace(&twins);
     require(chmod(twins.live, 0) == 0, "cannot make the file unreadable");
     if (is_readable(twins.live)) {
-        ok(true, "# SKIP root's right to read any file cannot be given up here");
+        ok(true, "# SKIP the right of root to read any file cannot be dropped here");
     } else {
-        ask_reload(control);
+        request_reload(control);
         askers_run(askers, control, 0);
         const char *reply = control_line(control, NULL);
         ok(strncmp(reply, "-ERR cannot reload: ", 20) == 0 && strstr(reply, twins.live) != NULL &&
@@ -285,9 +288,9 @@ static void refuse_unreadable(void)
                 "an unreadable file: the old data is served");
     }
     require(chmod(twins.live, 0644) == 0, "cannot make the file readable");
-    ask_reload(control);
+    request_reload(control);
     askers_run(askers, control, 0);
-    is_text(control_line(control, NULL), "+OK", "once it can be read it is loaded");
+    is_text(control_line(control, NULL), "+OK", "once the file can be read, it is loaded");
     twins_acknowledge(&twins);
     askers_run(askers, -1, 1);
     is_number(askers_wrong(askers), 0, "no reply is wrong");
@@ -297,9 +300,9 @@ static void refuse_unreadable(void)
     is_number(end_of(pid), 0, "exit code");
 }
 
-// ---- what can be --------------------------------------------------------------------------------
+// ---- files that can be served -------------------------------------------------------------------
 
-// An empty file is a dataset without keys, whatever was served before.
+// An empty file is a dataset without keys.
 static void serve_nothing(void)
 {
     static const char get[] = "*2\r\n$3\r\nGET\r\n$36\r\n00000000-0000-4000-8000-000000004999\r\n";
@@ -311,19 +314,19 @@ static void serve_nothing(void)
     for (unsigned i = 0; i < 2; i++) {
         remove_any(twins.live);
         put_text(twins.live, "");
-        is_text(control_line(control, "STELE.RELOAD"), "+OK", "an empty file is taken");
-        is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO says so");
-        is_text(control_info(control, "dataset_status"), "ok", "and that nothing is wrong");
+        is_text(control_line(control, "STELE.RELOAD"), "+OK", "an empty file is loaded");
+        is_text(control_info(control, "dataset_last_reload_status"), "ok", "INFO reports success");
+        is_text(control_info(control, "dataset_status"), "ok", "INFO reports sound data");
         is_text(control_line(control, "DBSIZE"), ":0", "it has no keys");
-        answers(other, span_text(get), SPAN("$-1\r\n"), "one of before is not found");
+        answers(other, span_text(get), SPAN("$-1\r\n"), "a key of the old file is not found");
         answers(other, SPAN("*2\r\n$4\r\nSCAN\r\n$1\r\n0\r\n"), SPAN("*2\r\n$1\r\n0\r\n*0\r\n"),
-                "nor any other");
+                "SCAN finds no key");
         is_text(control_line(control, "STELE.RELOAD"), "+OK unchanged",
-                "the same again is no reload");
+                "the same file again is not loaded");
 
         remove_any(twins.live);
         twins_replace(&twins);
-        is_text(control_line(control, "STELE.RELOAD"), "+OK", "a full file is taken then");
+        is_text(control_line(control, "STELE.RELOAD"), "+OK", "a file with keys is loaded then");
         twins_acknowledge(&twins);
         is_text(control_line(control, "DBSIZE"), ":5000", "it has its keys");
         struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
@@ -331,13 +334,13 @@ static void serve_nothing(void)
         is_number(askers_wrong(askers), 0, "no reply is wrong");
         askers_free(askers);
     }
-    is_text(control_info(control, "dataset_generation"), "5", "INFO counts them");
+    is_text(control_info(control, "dataset_generation"), "5", "INFO counts all reloads");
     close(other);
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }
 
-// A file that was cut while it was served is left behind like any other.
+// A file that was cut while it was served can be replaced like any other.
 static void leave_damaged(void)
 {
     struct twins twins;
@@ -346,11 +349,12 @@ static void leave_damaged(void)
     int control = control_open(s.port);
     require(truncate(twins.live, 4096) == 0, "cannot truncate");
     const char *lost = "GET 00000000-0000-4000-8000-000000004999";
-    ok(strncmp(control_line(control, lost), "-ERR data unreadable", 20) == 0, "a key that is lost");
+    ok(strncmp(control_line(control, lost), "-ERR data unreadable", 20) == 0,
+       "a lost key answers an error");
     twins_replace(&twins);
     is_text(control_line(control, "STELE.RELOAD"), "+OK", "a whole file is loaded");
     twins_acknowledge(&twins);
-    is_text(control_info(control, "dataset_status"), "ok", "INFO tells of the new one");
+    is_text(control_info(control, "dataset_status"), "ok", "INFO reports the new file");
     struct askers *askers = askers_new(&twins, s.port, CONNECTIONS, &seed, CONTROL_PASSWORD);
     askers_run(askers, -1, REPLIES_BETWEEN);
     is_number(askers_wrong(askers), 0, "no reply is wrong");
@@ -364,8 +368,8 @@ int main(int argc, char *argv[])
     if (argc > 2 && strcmp(argv[1], "unprivileged") == 0)
         return unprivileged(argv + 2);
     seed = random_seeded();
-    reload_again_and_again(false);
-    reload_again_and_again(true);
+    reload_often(false);
+    reload_often(true);
     reload_quietly();
     refuse_all();
     refuse_unreadable();

@@ -1,5 +1,5 @@
-// F22, F1: a client watches keys while the data file is replaced, or loses its end. EXEC answers
-// nil when one of the keys is not, or may not be, what it was, and runs otherwise.
+// F22, F1: a client watches keys while the data file is replaced, or its end is cut off. EXEC
+// answers nil if one of the keys has, or may have, another value. Otherwise it runs.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 
 enum { LONG = 3 * 1024 * 1024 };
 
-// What clients say, to be answered in this order.
-static void says(int fd, const char *words, const char *wanted)
+// Sends a request and checks the reply.
+static void check_reply(int fd, const char *words, const char *wanted)
 {
     struct buf request = {0};
     append_request(&request, words);
@@ -25,24 +25,26 @@ static void says(int fd, const char *words, const char *wanted)
     buf_release(&request);
 }
 
-static int opened(int port, const char *keys)
+// Opens a connection that watches the keys and has queued a command.
+static int open_watching(int port, const char *keys)
 {
     char words[128];
     int fd = control_open(port);
     snprintf(words, sizeof words, "WATCH %s", keys);
-    says(fd, words, "+OK\r\n");
-    says(fd, "MULTI", "+OK\r\n");
-    says(fd, "PING", "+QUEUED\r\n");
+    check_reply(fd, words, "+OK\r\n");
+    check_reply(fd, "MULTI", "+OK\r\n");
+    check_reply(fd, "PING", "+QUEUED\r\n");
     return fd;
 }
 
-static void says_exec(int fd, bool runs)
+// Sends EXEC, checks whether it runs, and closes the connection.
+static void check_exec(int fd, bool runs)
 {
-    says(fd, "EXEC", runs ? "*1\r\n+PONG\r\n" : "*-1\r\n");
+    check_reply(fd, "EXEC", runs ? "*1\r\n+PONG\r\n" : "*-1\r\n");
     close(fd);
 }
 
-// A file with a long value of A and a short one of B.
+// Writes a file with a long value of A, which ends with `last`, and a short value of B.
 static const char *write_data(const char *name, const char *short_value, char last)
 {
     struct buf text = {0};
@@ -59,33 +61,33 @@ int main(void)
     const char *live = write_data("live.data", "first", '1');
     struct server_process s = server_start(live, WORDS("--requirepass", CONTROL_PASSWORD));
     int control = control_open(s.port);
-    int a = opened(s.port, A);
-    int b = opened(s.port, B);
-    int both = opened(s.port, A " " B);
-    int none = opened(s.port, "00000000-0000-4000-8000-00000000000c");
+    int a = open_watching(s.port, A);
+    int b = open_watching(s.port, B);
+    int both = open_watching(s.port, A " " B);
+    int none = open_watching(s.port, "00000000-0000-4000-8000-00000000000c");
     require(rename(write_data("next.data", "other", '1'), live) == 0, "cannot rename");
-    says(control, "STELE.RELOAD", "+OK\r\n");
-    says_exec(a, true);
-    says_exec(b, false);
-    says_exec(both, false);
-    says_exec(none, true);
-    a = opened(s.port, A);
-    b = opened(s.port, B);
+    check_reply(control, "STELE.RELOAD", "+OK\r\n");
+    check_exec(a, true);
+    check_exec(b, false);
+    check_exec(both, false);
+    check_exec(none, true);
+    a = open_watching(s.port, A);
+    b = open_watching(s.port, B);
     require(rename(write_data("next.data", "other", '2'), live) == 0, "cannot rename");
-    says(control, "STELE.RELOAD", "+OK\r\n");
-    says_exec(a, false);
-    says_exec(b, true);
+    check_reply(control, "STELE.RELOAD", "+OK\r\n");
+    check_exec(a, false);
+    check_exec(b, true);
 
-    // The end of the file goes, and with it what B was.
-    a = opened(s.port, A);
-    b = opened(s.port, B);
-    none = opened(s.port, "00000000-0000-4000-8000-00000000000c");
+    // The end of the file is cut off, and with it the value of B.
+    a = open_watching(s.port, A);
+    b = open_watching(s.port, B);
+    none = open_watching(s.port, "00000000-0000-4000-8000-00000000000c");
     require(truncate(live, LONG + (off_t)sizeof A + 5) == 0, "cannot cut");
     log_await(s.log_path, "was truncated");
-    says_exec(a, true);
-    says_exec(b, false);
+    check_exec(a, true);
+    check_exec(b, false);
     b = control_open(s.port);
-    says(
+    check_reply(
         b, "WATCH " B,
         "-ERR data unreadable: a file of the dataset was truncated, overwritten or cannot be read; "
         "what was asked for may be in the lost part\r\n");

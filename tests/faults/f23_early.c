@@ -1,5 +1,5 @@
-// F23: signals that come before the server serves. A SIGHUP while the first index is built is
-// heard: what was renamed in meanwhile is served in the end.
+// F23: a signal arrives before the server is ready. A SIGHUP while the first index is built is not
+// lost: a file that was renamed into place meanwhile is served in the end.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ int main(void)
     pid_t pid = spawn(WORDS(server_program(), path, "--port", "0", "--index", "none", "--threads",
                             "1", "--requirepass", CONTROL_PASSWORD),
                       log);
-    // It has opened the file when this is in its memory.
+    // The server has opened the file when the file is among its mappings.
     char maps[64];
     snprintf(maps, sizeof maps, "/proc/%d/maps", (int)pid);
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
@@ -48,8 +48,8 @@ int main(void)
     log_await(log, "reloaded ");
     int control = control_open(port_in(log));
     is_text(control_line(control, "GET " KEY), "$3", "GET");
-    is_text(control_line(control, NULL), "new", "what was renamed in is served");
-    is_text(control_info(control, "dataset_generation"), "2", "by a reload");
+    is_text(control_line(control, NULL), "new", "the new file is served");
+    is_text(control_info(control, "dataset_generation"), "2", "one reload was made");
     close(control);
     kill(pid, SIGTERM);
     is_number(end_of(pid), 0, "exit code");

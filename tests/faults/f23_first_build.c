@@ -1,6 +1,6 @@
-// F23: signals while the first index is built, to a process like any other and to process 1 of a
-// container, for which no signal has a default action: the program ends at once, as that action
-// would end it, and leaves no temporary file and no socket.
+// F23: signals while the first index is built. They are sent to an ordinary process, and to process
+// 1 of a container, for which signals have no default action. The program ends at once, as the
+// default action would end it, and leaves no temporary file and no socket.
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static void write_data(void)
     buf_release(&text);
 }
 
-// How many files of the folder have a name that begins so.
+// Returns the number of files in the test's folder whose name begins with `prefix`.
 static unsigned files_like(const char *prefix)
 {
     unsigned count = 0;
@@ -54,7 +54,8 @@ static bool can_be_process_1(void)
                         test_path("unshare.log"))) == 0;
 }
 
-// The program that `pid`, which is `unshare`, has started; or `pid` itself.
+// Returns the process that `unshare`, process `pid`, has started. If `first` is false, returns
+// `pid`.
 static pid_t program_of(pid_t pid, bool first)
 {
     char path[64];
@@ -102,12 +103,11 @@ static void check(const char *const *words, int number, bool first)
     }
     is_number(code, first ? 128 + number : 1000 + number, "%s: %s ended by signal %d", name,
               is_server ? "the server is" : "stele index is", number);
-    ok(soon, "soon");
-    is_number(files_like("built.data.") + files_like("built.socket"), 0,
-              "and nothing is left behind");
+    ok(soon, "it ends soon");
+    is_number(files_like("built.data.") + files_like("built.socket"), 0, "no file is left behind");
 }
 
-// Serving, only SIGTERM and SIGINT are waited for by clients.
+// A server that serves clients, as process 1. SIGTERM and SIGINT stop it with exit code 0.
 static void check_serving(int number, int code)
 {
     const char *log = test_path("serving.log");
@@ -119,23 +119,23 @@ static void check_serving(int number, int code)
     pid_t program = program_of(pid, true);
     kill(program, SIGUSR1);
     int fd = connect_unix(socket_path);
-    answers(fd, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "process 1 serves on after SIGUSR1");
+    answers(fd, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "process 1 still serves after SIGUSR1");
     close(fd);
     kill(program, number);
     is_number(end_of(pid), code, "process 1 that serves: signal %d", number);
-    is_number(files_like("built.socket"), 0, "its socket is gone");
+    is_number(files_like("built.socket"), 0, "its socket is removed");
 }
 
 int main(void)
 {
     const struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none); // of SIGQUIT
+    setrlimit(RLIMIT_CORE, &none); // SIGQUIT would dump core
     write_data();
     bool may_be_first = can_be_process_1();
     for (int first = 0; first <= may_be_first; first++) {
         const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
         for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            if (numbers[i] != SIGHUP) // a server reloads
+            if (numbers[i] != SIGHUP) // it makes a server reload
                 check(WORDS(server_program(), data, "--port", "none", "--unixsocket", socket_path),
                       numbers[i], first);
             check(WORDS(tool_program(), "index", data), numbers[i], first);

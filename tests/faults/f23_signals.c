@@ -1,6 +1,6 @@
-// F23: SIGHUP and SIGTERM in storms, SIGTERM while a dataset is being opened, SIGSTOP and SIGCONT:
-// one clean exit, all replies sent, also those that are on their way in a storm. Other ways in
-// which replies are on theirs: tests/integration/lifecycle.c.
+// F23: storms of SIGHUP and SIGTERM, SIGTERM while a dataset is being opened, SIGSTOP and SIGCONT.
+// The server exits with code 0 and sends all replies, also those that are partly sent during a
+// storm. tests/integration/lifecycle.c tests other states of replies.
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,14 +18,15 @@
 
 enum {
     KEYS = 2000,
-    MANY_KEYS = 400000, // their index takes some 0.1 s, checked some seconds
+    MANY_KEYS = 400000, // their index takes about 0.1 s to build, in a checked build some seconds
     MANY_KEYS_CHECKED = 100000,
     CONNECTIONS = 20,
     HANGUPS = 1000,
     REPLIES = 5,
     STOPS = 10,
     READERS = 3,
-    GETS = 600, // of large values: more bytes than the system keeps for a client who does not read
+    GETS =
+        600, // of large values: more bytes than the kernel buffers for a client that does not read
     PIECE = 64 * 1024,
 };
 
@@ -39,15 +40,16 @@ static int end(struct server_process *s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-// Slow clients, which have asked for more than they have read.
+// Slow clients, which have requested more than they have read.
 struct readers {
     int fd[READERS];
     struct buf wanted;
     struct buf got[READERS];
 };
 
-// Of the second of the twins. Returns when replies are under way to all.
-static void readers_ask(struct readers *r, int port)
+// Sends the requests; the values are those of the second of the twins. Returns when each client has
+// received the beginning of its replies.
+static void readers_start(struct readers *r, int port)
 {
     struct buf request = {0};
     struct buf value = {0};
@@ -69,7 +71,7 @@ static void readers_ask(struct readers *r, int port)
     buf_release(&value);
 }
 
-// Each gets a piece at a time, and then the end.
+// Each client reads a piece at a time, up to the end of its replies and of the connection.
 static void readers_finish(struct readers *r)
 {
     size_t pieces = (r->wanted.len - 1) / PIECE;
@@ -79,12 +81,14 @@ static void readers_finish(struct readers *r)
             size_t left = r->wanted.len - r->got[i].len;
             lost = lost || !receive(r->fd[i], &r->got[i], left < PIECE ? left : PIECE);
         }
-        poll(NULL, 0, 1); // they are slow
+        poll(NULL, 0, 1); // the clients are slow
     }
     for (unsigned i = 0; i < READERS; i++) {
-        ok(receive_to_end(r->fd[i], &r->got[i]), "replies under way: closed at the end");
-        is_number((int64_t)r->got[i].len, (int64_t)r->wanted.len, "all of them have come before");
-        ok(span_equal(buf_span(&r->got[i]), buf_span(&r->wanted)), "and are right");
+        ok(receive_to_end(r->fd[i], &r->got[i]), "a slow client: the connection closes at the end");
+        is_number((int64_t)r->got[i].len, (int64_t)r->wanted.len,
+                  "a slow client: all replies have come before");
+        ok(span_equal(buf_span(&r->got[i]), buf_span(&r->wanted)),
+           "a slow client: all replies are right");
         close(r->fd[i]);
         buf_release(&r->got[i]);
     }
@@ -105,34 +109,34 @@ static void storm(void)
         if (i % 100 == 0)
             askers_run(askers, -1, 1);
     }
-    // What comes last is answered by a reload that begins after it.
+    // A reload that begins after this request answers it.
     const char *reply = control_line(control, "STELE.RELOAD");
     ok(strcmp(reply, "+OK") == 0 || strcmp(reply, "+OK unchanged") == 0,
-       "a reload behind %d SIGHUPs: %s", HANGUPS, reply);
+       "a reload after %d SIGHUPs: %s", HANGUPS, reply);
     twins_acknowledge(&twins);
     askers_run(askers, -1, REPLIES);
     is_number(askers_wrong(askers), 0, "no reply is wrong");
     askers_free(askers);
-    readers_ask(&readers, s.port);
+    readers_start(&readers, s.port);
     for (unsigned i = 0; i < 20; i++)
         kill(s.pid, i % 2 == 0 ? SIGHUP : SIGTERM);
-    ok(is_closed(control), "who has asked for nothing is closed");
+    ok(is_closed(control), "an idle client is closed");
     for (unsigned i = 0; i < 20; i++)
         kill(s.pid, i % 2 == 0 ? SIGHUP : SIGTERM);
     readers_finish(&readers);
     is_number(end(&s), 0, "one clean exit");
-    ok(log_lacks(s.log_path, "did not take their replies"), "and nobody was given up");
+    ok(log_lacks(s.log_path, "did not read their replies"), "no client was disconnected early");
     close(control);
 }
 
-// SIGTERM comes when the file is read, or its index built, published or written.
+// SIGTERM arrives while the file is read, or while its index is built, published or written.
 static void stop_while_reloading(void)
 {
     struct twins twins;
     bool done;
     twins_write(&twins, CHECKED_BUILD ? MANY_KEYS_CHECKED : MANY_KEYS, false);
     for (unsigned i = 0; i < STOPS; i++) {
-        unlink(test_path("live.data.idx")); // so that each reload builds
+        unlink(test_path("live.data.idx")); // so that each reload builds the index
         struct server_process s = server_start(twins.live, options);
         int asker = control_open(s.port);
         int other = control_open(s.port);
@@ -145,14 +149,14 @@ static void stop_while_reloading(void)
         const char *reply = control_line(asker, NULL);
         done = strcmp(reply, "+OK") == 0;
         ok(done || strcmp(reply, "-ERR cannot reload: the server is stopping") == 0,
-           "SIGTERM after %u looks: %s", looks, reply);
+           "SIGTERM after %u requests: %s", looks, reply);
         is_number(end(&s), 0, "one clean exit");
         close(asker);
         close(other);
     }
 }
 
-// What is asked while the server stands still is answered when it goes on.
+// Requests that are sent while the server is stopped are answered when it continues.
 static void stop_and_continue(void)
 {
     struct twins twins;
@@ -169,10 +173,10 @@ static void stop_and_continue(void)
         kill(s.pid, SIGHUP);
         kill(s.pid, SIGCONT);
         askers_run(askers, control, 0);
-        // The signal may have had the new file loaded already.
+        // SIGHUP may have loaded the new file already.
         const char *reply = control_line(control, NULL);
         ok(strcmp(reply, "+OK") == 0 || strcmp(reply, "+OK unchanged") == 0,
-           "stopped and continued in a reload: %s", reply);
+           "stopped and continued during a reload: %s", reply);
         twins_acknowledge(&twins);
         askers_run(askers, -1, REPLIES);
     }
