@@ -1,6 +1,6 @@
-// F24: the wall clock jumps by a day, forth and back, beneath a server in this process. Whatever
-// measures a time goes on as if nothing had happened: the timeouts of clients, CLIENT PAUSE, ages,
-// uptime, the slow log, latency events. Only what tells the date follows it.
+// F24: the wall clock jumps by a day, forward and back, while a server runs in this process.
+// Durations are not affected: timeouts of clients, CLIENT PAUSE, ages, uptime, the slow log and
+// latency events. Only dates follow the clock.
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
@@ -33,17 +33,17 @@
 
 enum {
     DAY = 86400,
-    LARGE = 32 * 1024 * 1024, // bytes of a value: more than the system takes at once
+    LARGE = 32 * 1024 * 1024, // bytes of a value: more than the kernel buffers
 };
 
 static const struct table table = {1, 100};
 
 // ---- the clock ----------------------------------------------------------------------------------
 
-static atomic_llong ahead;       // seconds the wall clock is ahead of the real one
-static atomic_ulong wall_clocks; // how often it was read
+static atomic_llong ahead;       // seconds by which the wall clock is ahead of the real one
+static atomic_ulong wall_clocks; // number of times that the wall clock was read
 
-// Both take the place of the C library's, for libev too.
+// These two functions replace those of the C library, also for libev.
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
     int result = (int)syscall(SYS_clock_gettime, clock, t);
@@ -105,14 +105,14 @@ static redisReply *ask(redisContext *c, const char *command)
     return reply;
 }
 
-static void tell(redisContext *c, const char *command)
+static void expect_ok(redisContext *c, const char *command)
 {
     redisReply *reply = ask(c, command);
     ok(reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0, "%s", command);
     freeReplyObject(reply);
 }
 
-// The number behind `name` in a text, or -1.
+// Returns the number that follows `name` in a reply, or -1.
 static long long number_of(const redisReply *text, const char *name)
 {
     const char *at = text->str != NULL ? strstr(text->str, name) : NULL;
@@ -124,7 +124,7 @@ static uint64_t since_ms(uint64_t start_ns)
     return (clock_monotonic_ns() - start_ns) / 1000000;
 }
 
-// ---- what is looked at --------------------------------------------------------------------------
+// ---- checks -------------------------------------------------------------------------------------
 
 static long long date(redisContext *c)
 {
@@ -134,16 +134,16 @@ static long long date(redisContext *c)
     return seconds;
 }
 
-// Two slow commands, the clock jumping between them.
+// Runs two slow commands. The clock jumps between them.
 static void check_slow_log(redisContext *c, long long jump)
 {
-    tell(c, "CONFIG SET slowlog-log-slower-than 5000 latency-monitor-threshold 5");
-    tell(c, "SLOWLOG RESET");
+    expect_ok(c, "CONFIG SET slowlog-log-slower-than 5000 latency-monitor-threshold 5");
+    expect_ok(c, "SLOWLOG RESET");
     long long ids[2];
     long long dates[2];
-    tell(c, "DEBUG SLEEP 0.01");
+    expect_ok(c, "DEBUG SLEEP 0.01");
     ahead += jump;
-    tell(c, "DEBUG SLEEP 0.01");
+    expect_ok(c, "DEBUG SLEEP 0.01");
     redisReply *reply = ask(c, "SLOWLOG GET");
     if (ok(reply->elements == 2, "two slow commands are logged")) {
         bool short_enough = true;
@@ -154,19 +154,20 @@ static void check_slow_log(redisContext *c, long long jump)
             long long us = entry->element[2]->integer;
             short_enough = short_enough && us >= 10000 && us < 10000000;
         }
-        ok(short_enough, "with the time they took");
-        is_number(ids[0], ids[1] + 1, "the later one first, their numbers in order");
-        ok(llabs(dates[0] - dates[1] - jump) < 10, "with the date that it was");
+        ok(short_enough, "the entries have the right durations");
+        is_number(ids[0], ids[1] + 1, "the later entry comes first, and has the next ID");
+        ok(llabs(dates[0] - dates[1] - jump) < 10,
+           "the entries have the dates of the jumping clock");
     }
     freeReplyObject(reply);
     reply = ask(c, "LATENCY LATEST");
     bool right = reply->elements > 0;
     for (size_t i = 0; i < reply->elements; i++)
         right = right && reply->element[i]->element[3]->integer < 10000;
-    ok(right, "latency events have the time they took");
+    ok(right, "latency events have the right durations");
     freeReplyObject(reply);
     reply = ask(c, "LATENCY GRAPH command");
-    ok(reply->type != REDIS_REPLY_ERROR, "and are drawn");
+    ok(reply->type != REDIS_REPLY_ERROR, "LATENCY GRAPH draws them");
     freeReplyObject(reply);
 }
 
@@ -175,7 +176,7 @@ static void check_pause(redisContext *c, long long jump)
     redisContext *other = client();
     freeReplyObject(ask(other, "PING"));
     uint64_t began = clock_monotonic_ns();
-    tell(c, "CLIENT PAUSE 400 ALL");
+    expect_ok(c, "CLIENT PAUSE 400 ALL");
     redisAppendCommand(other, "PING");
     redisAppendCommand(c, "PING");
     int done = 0;
@@ -188,7 +189,8 @@ static void check_pause(redisContext *c, long long jump)
         ok(redisGetReply(i == 0 ? c : other, &reply) == REDIS_OK && reply != NULL,
            "a paused client is served in the end");
         uint64_t waited = since_ms(began);
-        ok(waited >= 399 && waited < 10000, "after %llu ms", (unsigned long long)waited);
+        ok(waited >= 399 && waited < 10000, "it has waited for %llu ms",
+           (unsigned long long)waited);
         if (reply != NULL)
             freeReplyObject(reply);
     }
@@ -212,12 +214,13 @@ static void check_ages(redisContext *c)
     const char *const commands[] = {"TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"};
     for (unsigned i = 0; i < 4; i++) {
         reply = redisCommand(c, "%s %s", commands[i], key);
-        ok(reply->type == REDIS_REPLY_INTEGER && reply->integer == -1, "%s: never", commands[i]);
+        ok(reply->type == REDIS_REPLY_INTEGER && reply->integer == -1, "%s: no key expires",
+           commands[i]);
         freeReplyObject(reply);
     }
 }
 
-// An idle client, which is closed after the two seconds of --timeout, neither sooner nor never.
+// An idle client is closed after the two seconds of --timeout, not sooner and not much later.
 static void check_idle(redisContext *idle, uint64_t began)
 {
     struct pollfd closing = {idle->fd, POLLIN, 0};
@@ -228,7 +231,7 @@ static void check_idle(redisContext *idle, uint64_t began)
     ok(poll(&closing, 1, 10000) == 1 && recv(idle->fd, &byte, 1, 0) == 0,
        "an idle client is closed");
     uint64_t waited = since_ms(began);
-    ok(waited >= 1999 && waited < 10000, "after %llu ms", (unsigned long long)waited);
+    ok(waited >= 1999 && waited < 10000, "it is closed after %llu ms", (unsigned long long)waited);
 }
 
 static int raw_client(int (*connect_to)(int port))
@@ -236,8 +239,9 @@ static int raw_client(int (*connect_to)(int port))
     return connect_to(atoi(strchr(server_address(server), ':') + 1));
 }
 
-// Who has sent half a request, and who does not read its replies: each is closed after two seconds
-// in which the clock jumps, neither sooner nor never. The server tells which time was over.
+// One client has sent half a request, another does not read its reply. The clock jumps, and each
+// client is closed after two seconds, not sooner and not much later. INFO counts which timeout it
+// was.
 static void check_overdue(redisContext *c, long long jump)
 {
     enum { HALF, UNREAD, BOTH };
@@ -248,7 +252,7 @@ static void check_overdue(redisContext *c, long long jump)
     long long before[BOTH];
     uint64_t waited[BOTH] = {0};
     unsigned closed = 0;
-    tell(c, "CONFIG SET timeout 0 request-timeout 2 write-timeout 2");
+    expect_ok(c, "CONFIG SET timeout 0 request-timeout 2 write-timeout 2");
     for (unsigned i = 0; i < BOTH; i++)
         before[i] = crowd_info(c->fd, fields[i]);
     int half = raw_client(connect_tcp);
@@ -272,13 +276,13 @@ static void check_overdue(redisContext *c, long long jump)
            (unsigned long long)waited[i]);
         is_number(crowd_info(c->fd, fields[i]) - before[i], 1, "%s: counted once", names[i]);
     }
-    ok(closed < BOTH || is_closed(half), "%s: the end is seen", names[HALF]);
-    ok(closed < BOTH || (receive_to_end(unread, &got) && got.len < LARGE), "%s: it is, too",
-       names[UNREAD]);
+    ok(closed < BOTH || is_closed(half), "%s: the connection is closed", names[HALF]);
+    ok(closed < BOTH || (receive_to_end(unread, &got) && got.len < LARGE),
+       "%s: the connection is closed", names[UNREAD]);
     buf_release(&got);
     close(half);
     close(unread);
-    tell(c, "CONFIG SET timeout 2 request-timeout 30 write-timeout 60");
+    expect_ok(c, "CONFIG SET timeout 2 request-timeout 30 write-timeout 60");
 }
 
 static void check_jump(long long jump)
@@ -288,7 +292,7 @@ static void check_jump(long long jump)
     uint64_t began = clock_monotonic_ns();
     freeReplyObject(ask(idle, "PING"));
     long long before = date(c);
-    diag("%s", jump > 0 ? "a day forth" : "a day back");
+    diag("%s", jump > 0 ? "a day forward" : "a day back");
     ahead += jump;
     ok(llabs(date(c) - before - jump) < 10, "the date has jumped");
     check_ages(c);
@@ -320,12 +324,12 @@ int main(void)
     unsigned long seen = wall_clocks;
     check_jump(DAY);
     check_jump(-DAY);
-    ok(wall_clocks > seen, "the server reads our wall clock");
+    ok(wall_clocks > seen, "the server has read this wall clock");
     ahead += DAY;
     uint64_t began = clock_monotonic_ns();
     kill(getpid(), SIGTERM);
     require(pthread_join(thread, NULL) == 0, "the server does not end");
-    ok(since_ms(began) < 4000, "SIGTERM ends it at once");
+    ok(since_ms(began) < 4000, "SIGTERM ends the server at once");
     server_close(server);
     return done_testing();
 }

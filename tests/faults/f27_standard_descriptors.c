@@ -1,6 +1,6 @@
-// F27: standard descriptors that are closed when the server starts, and a log whose reader does not
-// read: a pipe, a FIFO, a socket, a terminal. No socket takes the place of a standard descriptor,
-// no client waits for the log, and lines that were dropped are counted.
+// F27: standard descriptors are closed when the server starts, or the reader of the log does not
+// read: a pipe, a FIFO, a socket or a terminal. No socket gets the number of a standard descriptor,
+// no client waits for the log, and dropped lines are counted.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,11 +25,11 @@
 
 static const struct table table = {1, 100};
 static const char *data;
-static const char *path; // of the servers' unix socket
+static const char *path; // path of the servers' unix socket
 
-// ---- help ---------------------------------------------------------------------------------------
+// ---- servers and clients ------------------------------------------------------------------------
 
-// Starts a server on the unix socket with these standard descriptors, -1 being closed.
+// Starts a server with these standard descriptors; -1 means closed.
 static pid_t start(const int fds[3], const char *const *options)
 {
     const char *words[16] = {server_program(), data, "--port", "none", "--unixsocket", path};
@@ -39,7 +39,7 @@ static pid_t start(const int fds[3], const char *const *options)
     pid_t pid = fork();
     require(pid >= 0, "cannot fork");
     if (pid == 0) {
-        int kept[3]; // out of the way of 0 to 2
+        int kept[3]; // copies of the descriptors, with numbers above 2
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (int i = 0; i < 3; i++)
             kept[i] = fds[i] >= 0 ? fcntl(fds[i], F_DUPFD_CLOEXEC, 10) : -1;
@@ -68,8 +68,8 @@ static int try_to_connect(void)
     return fd;
 }
 
-// A connection to a server that may not be ready yet, and says so nowhere.
-static int connect_at_last(void)
+// Connects to a server that may not be ready yet: its ready line cannot be read.
+static int connect_when_ready(void)
 {
     uint64_t until = clock_monotonic_ns() + 60 * CLOCK_SECOND;
     int fd;
@@ -91,7 +91,7 @@ static bool is_alive(int fd)
 
 static int stop(pid_t pid)
 {
-    alarm(60); // a server that waits for its log ends this test
+    alarm(60); // if the server waits for its log, this test ends
     kill(pid, SIGTERM);
     int code = end_of(pid);
     alarm(0);
@@ -118,7 +118,7 @@ static void check_closed(unsigned closed)
     int client[4];
     bool alive = true;
     for (unsigned i = 0; i < 4; i++) {
-        client[i] = connect_at_last();
+        client[i] = connect_when_ready();
         alive = alive && is_alive(client[i]);
     }
     ok(alive, "closed: %s%s%s: the server serves", (closed & 1) != 0 ? "0 " : "",
@@ -135,12 +135,12 @@ static void check_closed(unsigned closed)
     }
     for (unsigned i = 0; i < 4; i++)
         close(client[i]);
-    is_number(stop(pid), 0, "and ends well");
+    is_number(stop(pid), 0, "the server ends well");
     for (unsigned i = 0; i < 3; i++) {
         struct buf content = file_content(test_path(name[i]));
         const char *wanted = i == 1 ? "ready " : " * stopped\n";
         ok(i == 0 || fds[i] < 0 ? content.len == 0 : occurrences(buf_span(&content), wanted) == 1,
-           "what %u has got", i);
+           "descriptor %u has received what it should", i);
         buf_release(&content);
         if (fds[i] >= 0)
             close(fds[i]);
@@ -153,7 +153,8 @@ enum kind { PIPE, FIFO, SOCKET, TERMINAL, STOPPED, KINDS };
 static const char *const kinds[] = {"a pipe", "a FIFO", "a socket", "a terminal",
                                     "a stopped terminal"};
 
-// The two ends of it, what is read never waiting; for a FIFO, who writes opens it by its name.
+// Opens both ends of a log. Reading never waits. The server opens a FIFO by its name, so `*writing`
+// is -1 then.
 static void open_log(enum kind kind, int *reading, int *writing)
 {
     int pair[2];
@@ -191,7 +192,7 @@ static void read_all(int fd, struct buf *log)
         log->len += (size_t)got;
 }
 
-// Reads until `text` stands in `log`.
+// Reads until `log` contains `text`. Returns false if that takes too long.
 static bool await_line(int fd, struct buf *log, const char *text)
 {
     uint64_t until = clock_monotonic_ns() + 20 * CLOCK_SECOND;
@@ -207,8 +208,8 @@ static bool await_line(int fd, struct buf *log, const char *text)
 static void check_unread(enum kind kind)
 {
     enum {
-        CLIENTS = 2500, // who log more than any of them holds
-        WAIT_MS = 2,
+        CLIENTS = 2500, // the log lines about them exceed every buffer
+        WAIT_MS = 2,    // that another client may wait
     };
     int reading;
     int writing;
@@ -220,10 +221,10 @@ static void check_unread(enum kind kind)
         start(fds, kind == FIFO ? WORDS("--loglevel", "debug", "--logfile", test_path("fifo"),
                                         "--threads", "2", "--index", "none")
                                 : WORDS("--loglevel", "debug", "--threads", "2", "--index",
-                                        "none")); // which would be told of at some time
-    int before = connect_at_last(); // its line is the first: what else is logged has been
+                                        "none")); // an index would be logged at some time
+    int before = connect_when_ready();            // its line is the last one at the start
     ok(is_alive(before), "%s as a log: the server serves", kinds[kind]);
-    ok(await_line(reading, &log, "accepted unix socket\n"), "and logs");
+    ok(await_line(reading, &log, "accepted unix socket\n"), "it logs");
     log.len = 0;
     if (kind == STOPPED)
         require(tcflow(writing, TCOOFF) == 0, "the terminal does not stop");
@@ -235,20 +236,20 @@ static void check_unread(enum kind kind)
         if (fd >= 0)
             close(fd);
         if (alive <= i)
-            break; // one that waits is enough
+            break; // one failure is enough
     }
-    is_number(alive, CLIENTS, "that nobody reads: every client is served");
+    is_number(alive, CLIENTS, "nobody reads the log: every client is served");
     struct waits waits = beside_stop(beside);
-    ok(waits.answered && waits.usual_ms < WAIT_MS, "those from before do not notice");
+    ok(waits.answered && waits.usual_ms < WAIT_MS, "an earlier client does not notice");
 
     if (kind == STOPPED)
-        require(tcflow(writing, TCOON) == 0, "the terminal does not go on");
+        require(tcflow(writing, TCOON) == 0, "the terminal does not continue");
     read_all(reading, &log);
-    int after = try_to_connect(); // whose line has the number before it
-    ok(after >= 0 && is_alive(after), "it is read again: clients are served");
+    int after = try_to_connect(); // the number of dropped lines precedes its line
+    ok(after >= 0 && is_alive(after), "the log is read again: clients are served");
     unsigned long dropped = 0;
     if (await_line(reading, &log, "are missing here")) {
-        // A terminal may take some lines in between.
+        // The log may report dropped lines more than once, as a terminal may take some in between.
         buf_append(&log, SPAN("\0"));
         for (const char *line = log.ptr; (line = strstr(line, " # ")) != NULL; line++)
             dropped += strtoul(line + 3, NULL, 10);
@@ -260,8 +261,8 @@ static void check_unread(enum kind kind)
     read_all(reading, &log);
     unsigned seen = occurrences(buf_span(&log), "accepted unix socket\n");
     diag("%u lines seen, %lu dropped", seen, dropped);
-    ok(dropped > 0 && seen > 0, "the log tells how many lines are missing");
-    is_number((int64_t)(seen + dropped), CLIENTS + 1, "and no other is");
+    ok(dropped > 0 && seen > 0, "the log says how many lines are missing");
+    is_number((int64_t)(seen + dropped), CLIENTS + 1, "no other line is missing");
     buf_release(&log);
     close(reading);
     if (writing >= 0)
@@ -269,7 +270,8 @@ static void check_unread(enum kind kind)
     close(nowhere);
 }
 
-// Who waits for the ready line does not read: clients are served all the same, and the server ends.
+// Nobody reads the ready line from standard output. Clients are served nevertheless, and the server
+// ends well.
 static void check_ready_line(void)
 {
     int pair[2];
@@ -282,17 +284,17 @@ static void check_ready_line(void)
     int fds[3] = {open("/dev/null", O_RDWR | O_CLOEXEC), pair[1],
                   open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
     pid_t pid = start(fds, WORDS("--threads", "2"));
-    int fd = connect_at_last();
+    int fd = connect_when_ready();
     ok(is_alive(fd), "standard output is a full pipe: the server serves");
-    ok(log_has(log, "cannot write to standard output"), "and says what it could not");
+    ok(log_has(log, "cannot write to standard output"), "it logs that it could not write");
     close(fd);
-    is_number(stop(pid), 0, "and ends well");
+    is_number(stop(pid), 0, "the server ends well");
     for (unsigned i = 0; i < 3; i++)
         close(fds[i]);
     close(pair[0]);
 }
 
-// Who reads the log ends: no signal, and no end of the server.
+// The reader of the log closes it. This does not end the server.
 static void check_gone(void)
 {
     int reading;
@@ -300,14 +302,14 @@ static void check_gone(void)
     open_log(PIPE, &reading, &writing);
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     pid_t pid = start((const int[]){nowhere, nowhere, writing}, WORDS("--loglevel", "debug"));
-    int fd = connect_at_last();
+    int fd = connect_when_ready();
     close(reading);
     ok(is_alive(fd), "a log whose reader is gone: the server serves");
-    int second = connect_at_last();
-    ok(is_alive(second) && is_alive(fd), "new clients, too");
+    int second = connect_when_ready();
+    ok(is_alive(second) && is_alive(fd), "new clients are served too");
     close(fd);
     close(second);
-    is_number(stop(pid), 0, "and ends well");
+    is_number(stop(pid), 0, "the server ends well");
     close(writing);
     close(nowhere);
 
@@ -316,8 +318,9 @@ static void check_gone(void)
     struct buf out = {0};
     struct buf err = {0};
     require(mkfifo(test_path("unread"), 0600) == 0, "no FIFO");
-    is_number(run_program(argv, &out, &err), 1, "a FIFO that nobody reads is no log file");
-    ok(occurrences(buf_span(&err), "cannot open log file '") == 1, "and is told, not waited for");
+    is_number(run_program(argv, &out, &err), 1,
+              "a FIFO that nobody reads is refused as a log file");
+    ok(occurrences(buf_span(&err), "cannot open log file '") == 1, "an error says so at once");
     buf_release(&out);
     buf_release(&err);
 }

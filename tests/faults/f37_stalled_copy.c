@@ -1,8 +1,8 @@
-// F37: under --watch, copies that stall, and copies over the file that is served: whatever the way
-// and whenever it stands still, the whole file is served in the end, and nothing less before where
-// the system tells that somebody is still writing.
+// F37: under --watch, copies stall, or overwrite the served file. However and whenever a copy
+// stalls, the whole file is served in the end. If the kernel reports that a process has the file
+// open for writing, no part of it is served before.
 //
-// Each copy has a server of its own, and all are made at the same time, as they take their time.
+// Each copy has its own server. All copies run at the same time, as each takes seconds.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,9 +22,9 @@ enum {
     LINE = 36 + 1 + 8 + 1, // bytes
     OLD_KEYS = 1000,
     STALL_MS = 2500,
-    PATIENCE = 60,
-    IN_A_LINE = LINE * 1700 + 40,
-    AT_A_LINE = LINE * 1700,
+    PATIENCE = 60,                // seconds
+    IN_A_LINE = LINE * 1700 + 40, // offset inside a line
+    AT_A_LINE = LINE * 1700,      // offset at the end of a line
 };
 
 static struct buf old_text, new_text;
@@ -35,7 +35,7 @@ static void make_text(struct buf *to, unsigned count, const char *value)
         buf_printf(to, "00000000-0000-4000-8000-%012u %s\n", i, value);
 }
 
-// ---- writers, in processes of their own ---------------------------------------------------------
+// ---- writers, each in its own process -----------------------------------------------------------
 
 static void stall(void)
 {
@@ -64,19 +64,19 @@ static void write_stalling(int fd, size_t at)
     close(fd);
 }
 
-static void made_anew_in_a_line(const char *path)
+static void created_in_a_line(const char *path)
 {
     unlink(path);
     write_stalling(open_to_write(path, O_CREAT), IN_A_LINE);
 }
 
-static void made_anew_at_a_line(const char *path)
+static void created_at_a_line(const char *path)
 {
     unlink(path);
     write_stalling(open_to_write(path, O_CREAT), AT_A_LINE);
 }
 
-static void made_anew_empty(const char *path)
+static void created_empty(const char *path)
 {
     unlink(path);
     write_stalling(open_to_write(path, O_CREAT), 0);
@@ -105,7 +105,7 @@ static void copied_over_often(const char *path)
     close(fd);
 }
 
-// As rsync --inplace does.
+// Writes as rsync --inplace does.
 static void written_in_place(const char *path)
 {
     write_stalling(open_to_write(path, 0), AT_A_LINE);
@@ -154,37 +154,37 @@ static void closed_at_a_line(const char *path)
     in_two_commands(path, AT_A_LINE);
 }
 
-// ---- all of them --------------------------------------------------------------------------------
+// ---- all cases ----------------------------------------------------------------------------------
 
 static const struct {
     const char *name;
     void (*write)(const char *path);
-    bool by_link;     // the server is given a link to the file
-    const char *most; // reloads it may take
+    bool by_link;        // the server serves a link to the file
+    const char *reloads; // number of reloads, if the kernel reports writers
 } cases[] = {
-    {"made anew, stalls in a line", made_anew_in_a_line, false, "1"},
-    {"made anew, stalls at a line's end", made_anew_at_a_line, false, "1"},
-    {"made anew, stalls while it is empty", made_anew_empty, false, "1"},
-    {"copied over what is served", copied_over, false, "1"},
-    {"copied over what is served, stalls in a line", copied_over_in_a_line, false, "1"},
-    {"copied over what is served, stalls twice", copied_over_often, false, "1"},
-    {"copied over what a link leads to", copied_over_in_a_line, true, "1"},
-    {"written over in place, stalls", written_in_place, false, "1"},
-    {"appended to, stalls in a line", appended_to, false, "1"},
+    {"created again, stalls inside a line", created_in_a_line, false, "1"},
+    {"created again, stalls at the end of a line", created_at_a_line, false, "1"},
+    {"created again, stalls while it is empty", created_empty, false, "1"},
+    {"copied over the served file", copied_over, false, "1"},
+    {"copied over the served file, stalls inside a line", copied_over_in_a_line, false, "1"},
+    {"copied over the served file, stalls twice", copied_over_often, false, "1"},
+    {"copied over the target of a link", copied_over_in_a_line, true, "1"},
+    {"overwritten in place, stalls", written_in_place, false, "1"},
+    {"appended to, stalls inside a line", appended_to, false, "1"},
     {"renamed while it still grows", renamed_while_it_grows, false, "1"},
-    {"copied by two commands, the first ends in a line", closed_in_a_line, false, "1"},
-    {"copied by two commands, the first ends at a line's end", closed_at_a_line, false, "2"},
+    {"copied by two commands, the first ends inside a line", closed_in_a_line, false, "1"},
+    {"copied by two commands, the first ends at the end of a line", closed_at_a_line, false, "2"},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-// Whether the system tells who writes, in the folder of the test.
-static bool tells_writers(void)
+// Whether the kernel reports writers in the folder of the test.
+static bool reports_writers(void)
 {
     const char *path = test_file("probe", SPAN("x"));
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool tells = fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+    bool reports = fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
     close(fd);
-    return tells;
+    return reports;
 }
 
 static bool is_served(int control)
@@ -197,7 +197,7 @@ static bool is_served(int control)
     return strcmp(control_line(control, NULL), "newvalue") == 0;
 }
 
-static void end_case(unsigned i, struct server_process *s, int control, uint64_t end, bool told)
+static void end_case(unsigned i, struct server_process *s, int control, uint64_t end, bool reported)
 {
     bool served = false;
     while (!served && clock_monotonic_ns() < end) {
@@ -206,9 +206,10 @@ static void end_case(unsigned i, struct server_process *s, int control, uint64_t
         poll(NULL, 0, 5);
     }
     ok(served, "%s: the whole file is served", cases[i].name);
-    is_text(control_info(control, "dataset_status"), "ok", "%s: and sound", cases[i].name);
-    if (told)
-        is_text(control_info(control, "dataset_reloads"), cases[i].most, "%s: reloads",
+    is_text(control_info(control, "dataset_status"), "ok", "%s: INFO reports sound data",
+            cases[i].name);
+    if (reported)
+        is_text(control_info(control, "dataset_reloads"), cases[i].reloads, "%s: number of reloads",
                 cases[i].name);
     close(control);
     is_number(server_stop(s), 0, "exit code");
@@ -219,7 +220,7 @@ int main(void)
     static struct server_process servers[CASES];
     int controls[CASES];
     pid_t writers[CASES];
-    bool told = tells_writers();
+    bool reported = reports_writers();
     make_text(&old_text, OLD_KEYS, "oldvalue");
     make_text(&new_text, KEYS, "newvalue");
     for (unsigned i = 0; i < CASES; i++) {
@@ -254,7 +255,7 @@ int main(void)
     }
     uint64_t end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
     for (unsigned i = 0; i < CASES; i++)
-        end_case(i, &servers[i], controls[i], end, told);
+        end_case(i, &servers[i], controls[i], end, reported);
     buf_release(&old_text);
     buf_release(&new_text);
     return done_testing();

@@ -1,6 +1,6 @@
-// F38: a folder that others may write to. What they put in the place of the names that writing an
-// index uses, and the locks they hold, change nothing: no file of anybody's is written to, followed
-// or adopted, and nobody is waited for.
+// F38: other users may write to the folder. Their files have the names that the writing of an index
+// uses, and they hold locks. The server writes to, follows and adopts none of these files, and
+// waits for nobody.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,7 +21,7 @@ enum { INTRUDER_UID = 65534 };
 
 static const struct table table = {1, 500};
 static const char *data;
-static const char *path; // of its index file
+static const char *path; // path of the index file
 static bool other_user;  // root runs this test, so the intruder can be another user
 
 static const char *const names[] = {"lock", "tmp", "0123456789abcdef.tmp"};
@@ -37,8 +37,8 @@ static const char *beside(unsigned i)
 static pid_t intruder;
 static int orders; // the intruder ends when this is closed
 
-// A process, of another user if possible. It makes and locks files of those names if `makes_files`
-// is set, and locks the data file and the index.
+// Starts a process, of another user if possible, that locks the data file and the index file. If
+// `makes_files` is set, it also creates and locks files with the names above.
 static void start_intruder(bool makes_files)
 {
     int ready[2];
@@ -69,7 +69,7 @@ static void start_intruder(bool makes_files)
     close(ready[1]);
     close(stop[0]);
     orders = stop[1];
-    require(read(ready[0], &byte, 1) == 1, "the other user cannot do what it should");
+    require(read(ready[0], &byte, 1) == 1, "the intruder has failed");
     close(ready[0]);
 }
 
@@ -82,7 +82,7 @@ static void stop_intruder(void)
 static void is_precious(const char *file, const char *what)
 {
     struct buf left = file_content(file);
-    is_bytes(buf_span(&left), SPAN("precious"), "%s is as it was", what);
+    is_bytes(buf_span(&left), SPAN("precious"), "%s has not changed", what);
     buf_release(&left);
 }
 
@@ -93,55 +93,55 @@ static void remove_names(void)
         unlink(beside(i));
 }
 
-// A start without an index, a reload of other data, and a start beside an index that needs nothing:
-// nobody is waited for, and the index is written.
+// Starts a server without an index file, reloads other data twice, and runs the tool. They wait for
+// nobody, and write the index file.
 static void is_unharmed(const char *what)
 {
     const struct table next = {2, 600};
     diag("%s", what);
     struct server_process s = server_start(data, NULL);
     log_await(s.log_path, " * wrote '");
-    ok(server_answers(s.port, &table), "a server answers");
+    ok(server_answers(s.port, &table), "the server answers");
     require(rename(table_file(&next, "shared/next.data"), data) == 0, "cannot rename");
     kill(s.pid, SIGHUP);
     log_await(s.log_path, " * reloaded ");
-    ok(server_answers(s.port, &next), "so it does after a reload");
+    ok(server_answers(s.port, &next), "the server answers after a reload");
     require(rename(table_file(&table, "shared/next.data"), data) == 0, "cannot rename");
     kill(s.pid, SIGHUP);
     log_await(s.log_path, "500 keys\n");
     is_number(server_stop(&s), 0, "it ends well");
     ok(log_lacks(s.log_path, "waiting for another") && log_lacks(s.log_path, " # "),
-       "it has waited for nobody, and has nothing to warn of");
+       "it has waited for nobody, and there is no warning");
     struct buf out = {0};
     struct buf err = {0};
     is_number(run_program(WORDS(tool_program(), "index", data), &out, &err), 0, "stele index");
     is_number(run_program(WORDS(tool_program(), "check", "--index", data), &out, &err), 0,
-              "the index is whole");
-    ok(strstr(err.ptr != NULL ? err.ptr : "", "waiting") == NULL, "nor has the tool waited");
+              "the index file is sound");
+    ok(strstr(err.ptr != NULL ? err.ptr : "", "waiting") == NULL, "the tool has waited for nobody");
     buf_release(&out);
     buf_release(&err);
     struct stat status;
     ok(stat(path, &status) == 0 && status.st_uid == geteuid() && status.st_nlink == 1,
-       "the index is a file of ours");
+       "the index file belongs to us");
 }
 
 static void check_foreign_files(void)
 {
     start_intruder(true);
-    is_unharmed("files of another user, who has them locked");
+    is_unharmed("files of another user, which are locked");
     struct stat status;
     for (unsigned i = 0; i < NAMES; i++) {
         ok(lstat(beside(i), &status) == 0 && (!other_user || status.st_uid == INTRUDER_UID),
-           "the other's %s is there", names[i]);
+           "the file %s of the intruder still exists", names[i]);
         if (i > 0)
-            is_precious(beside(i), "and");
+            is_precious(beside(i), "the file of the intruder");
     }
     stop_intruder();
     remove_names();
 }
 
-// The target of each link belongs to this test and only we may write to it. An intruder would use
-// such links to make the server write to a file of ours.
+// The names are links to a file of this test that only we may write to. An intruder would use such
+// links to make the server write to a file of ours.
 static void check_links(bool hard)
 {
     const char *target = test_file("precious", SPAN("precious"));
@@ -149,19 +149,19 @@ static void check_links(bool hard)
     for (unsigned i = 0; i < NAMES; i++)
         require((hard ? link(target, beside(i)) : symlink(target, beside(i))) == 0, "no link");
     is_unharmed(hard ? "hard links" : "symbolic links");
-    is_precious(target, "what they lead to");
+    is_precious(target, "the target of the links");
     struct stat status;
     for (unsigned i = 0; i < NAMES; i++)
-        ok(lstat(beside(i), &status) == 0, "the link %s is there", names[i]);
+        ok(lstat(beside(i), &status) == 0, "the link %s still exists", names[i]);
     remove_names();
 }
 
-// Who may read data and index may lock them, too.
+// Another user who may read the data file and the index file may also lock them.
 static void check_foreign_locks(void)
 {
     struct server_process s = server_start(data, NULL);
     log_await(s.log_path, " * wrote '");
-    is_number(server_stop(&s), 0, "there is an index");
+    is_number(server_stop(&s), 0, "the server has written an index file");
     struct stat status;
     require(truncate(path, 100) == 0 && stat(path, &status) == 0, "cannot cut the index");
     start_intruder(false);
@@ -180,7 +180,7 @@ int main(void)
     data = table_file(&table, "shared/table.data");
     path = test_path("shared/table.data.idx");
     if (!other_user)
-        diag("not run by root: the other user is ourselves, with files that others may open");
+        diag("not run by root: the intruder is our user, and its files may be opened by others");
     check_foreign_files();
     check_links(true);
     check_links(false);

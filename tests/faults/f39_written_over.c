@@ -1,5 +1,6 @@
-// F39: options and streams that would have the server or the tool write to a file that it reads, or
-// to one file for two purposes: refused before anything is written, whatever the names.
+// F39: options or standard streams would make the server or the tool write to a file that it reads,
+// or to one file for two purposes. They refuse to start before they write anything, whatever the
+// names are.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static const struct table table = {1, 300};
 static const char *data;
 static struct buf content; // of the data file
 
-// Whether `file` holds what it should: `wanted`, or it must not exist.
+// Whether `file` holds `wanted`, or, if `wanted.ptr` is NULL, does not exist.
 static bool is_untouched(const char *file, struct span wanted)
 {
     if (wanted.ptr == NULL)
@@ -33,7 +34,7 @@ static bool is_untouched(const char *file, struct span wanted)
 static void is_refused(const char *what, const char *const *options, const char *file,
                        struct span wanted)
 {
-    // One that is not refused serves, until it is ended.
+    // If the server does not refuse, `timeout` ends it.
     const char *argv[32] = {"/usr/bin/timeout", "5", server_program(), data, "--port", "0"};
     size_t count = 6;
     struct buf out = {0};
@@ -42,10 +43,9 @@ static void is_refused(const char *what, const char *const *options, const char 
         argv[count++] = *options++;
     is_number(run_program(argv, &out, &err), 1, "%s: refused", what);
     buf_append(&err, SPAN("\0"));
-    ok(strstr(err.ptr, "are the same file\n") != NULL, "with the reason: %.*s",
+    ok(strstr(err.ptr, "are the same file\n") != NULL, "it gives the reason: %.*s",
        (int)strcspn(err.ptr, "\n"), err.ptr);
-    ok(is_untouched(file, wanted) && is_untouched(data, buf_span(&content)),
-       "and nothing is written");
+    ok(is_untouched(file, wanted) && is_untouched(data, buf_span(&content)), "nothing is written");
     buf_release(&out);
     buf_release(&err);
 }
@@ -66,49 +66,49 @@ static void check_options(void)
     const struct span all = buf_span(&content);
     const struct span none = {NULL, 0};
     is_refused("the data file as the log", WORDS("--logfile", data), data, all);
-    is_refused("a link to it", WORDS("--logfile", link_path), data, all);
-    is_refused("another name of it", WORDS("--logfile", hard), hard, all);
-    is_refused("a folder's other name", WORDS("--logfile", test_path("folder/./table.data")), data,
-               all);
+    is_refused("a link to the data file as the log", WORDS("--logfile", link_path), data, all);
+    is_refused("a hard link to the data file as the log", WORDS("--logfile", hard), hard, all);
+    is_refused("the data file, through a link to its folder, as the log",
+               WORDS("--logfile", test_path("folder/./table.data")), data, all);
     is_refused("the password file as the log",
                WORDS("--logfile", password, "--requirepass-file", password), password, secret);
     is_refused("the password file as the index",
                WORDS("--index", test_path("folder/password"), "--requirepass-file", password),
                password, secret);
     is_refused("the data file as the index", WORDS("--index", hard), hard, all);
-    is_refused("the index that is to be as the log", WORDS("--logfile", index), index, none);
-    is_refused("over a folder", WORDS("--logfile", test_path("folder/table.data.idx")), index,
-               none);
-    is_refused("its lock as the log", WORDS("--logfile", test_path("table.data.idx.lock")), index,
-               none);
+    is_refused("the future index file as the log", WORDS("--logfile", index), index, none);
+    is_refused("the future index file, through a folder, as the log",
+               WORDS("--logfile", test_path("folder/table.data.idx")), index, none);
+    is_refused("the lock of the index as the log",
+               WORDS("--logfile", test_path("table.data.idx.lock")), index, none);
     is_refused("one file for index and log", WORDS("--logfile", missing, "--index", dangling),
                missing, none);
-    is_refused("for index and socket", WORDS("--unixsocket", missing, "--index", missing), missing,
-               none);
-    is_refused("for log and socket", WORDS("--unixsocket", missing, "--logfile", dangling), missing,
-               none);
+    is_refused("one file for index and socket", WORDS("--unixsocket", missing, "--index", missing),
+               missing, none);
+    is_refused("one file for log and socket", WORDS("--unixsocket", missing, "--logfile", dangling),
+               missing, none);
     is_refused("the data file as the socket", WORDS("--unixsocket", hard), hard, all);
     is_refused("the password file as the socket",
                WORDS("--unixsocket", password, "--requirepass-file", password), password, secret);
     index_written(data, NULL);
     struct buf written = file_content(index);
-    is_refused("the index that is there as the log", WORDS("--logfile", index), index,
+    is_refused("the existing index file as the log", WORDS("--logfile", index), index,
                buf_span(&written));
     buf_release(&written);
-    // What is meant stays possible.
+    // Sensible options are accepted.
     const char *log = test_path("a.log");
     struct server_process s =
         server_start(data, WORDS("--logfile", log, "--requirepass-file", password, "--unixsocket",
                                  test_path("a.socket")));
-    ok(log_has(log, "serving"), "three files of three names");
-    is_number(server_stop(&s), 0, "are fine");
+    ok(log_has(log, "serving"), "three different files are accepted");
+    is_number(server_stop(&s), 0, "the server ends well");
     s = server_start(data, WORDS("--logfile", "/dev/null", "--index", "none"));
-    is_number(server_stop(&s), 0, "so is /dev/null for a log");
+    is_number(server_stop(&s), 0, "/dev/null is accepted as the log");
     unlink(hard);
 }
 
-// Runs a program whose stream `fd` is appended to `file`, for a moment at most; its exit code, or
-// 1000 + the signal.
+// Runs a program whose standard stream `fd` appends to `file`, for 5 seconds at most. Returns its
+// exit code, or 1000 + the signal that ended it.
 static int run_onto(const char *const *argv, int fd, const char *file)
 {
     pid_t pid = fork();
@@ -119,7 +119,7 @@ static int run_onto(const char *const *argv, int fd, const char *file)
         if (null < 0 || to < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
             dup2(to, fd) < 0)
             _exit(126);
-        alarm(5); // a server that serves is ended
+        alarm(5); // ends a server that does not refuse
         execv(argv[0], (char **)(uintptr_t)argv);
         _exit(127);
     }
@@ -145,7 +145,7 @@ static void check_streams(void)
         for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
             is_number(run_onto(cases[i].argv, fd, data), cases[i].code, "%s >> DATA (stream %d)",
                       cases[i].what, fd);
-            ok(is_untouched(data, buf_span(&content)), "writes nothing to it");
+            ok(is_untouched(data, buf_span(&content)), "nothing is written to the data file");
         }
     }
 }

@@ -1,6 +1,5 @@
-// F40: programs that are no clients keep all processors busy. A reload that has to build an index,
-// and the rebuild of a damaged one, give way to them for half a second and are then done; neither
-// waits for the programs to end.
+// F40: other programs keep all processors busy. A reload that builds an index, and the rebuild of a
+// damaged one, yield to them for a bounded time. Neither waits until these programs end.
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +18,7 @@
 
 enum {
     KEYS = CHECKED_BUILD ? 200000 : 1000000,
-    PATIENCE = 60, // seconds; alone, it takes less than one
+    PATIENCE = 60, // seconds; on an idle machine a reload takes less than one
 };
 
 static int patient_control(int port)
@@ -31,7 +30,8 @@ static int patient_control(int port)
     return control;
 }
 
-// The first line of the reply to a GET of the table's first key; `value` is what it should be.
+// Sends GET for the first key of the table. Returns the first line of the reply, and the expected
+// value in `value`.
 static const char *get_first(int control, const struct table *t, char value[TABLE_VALUE + 1])
 {
     char request[64] = "GET ";
@@ -49,7 +49,8 @@ static void check_reload(const struct table *old, const struct table *new)
     int control = patient_control(s.port);
     busy_start(2 * parallel_threads());
     require(rename(fresh, path) == 0, "cannot rename");
-    is_text(control_line(control, "STELE.RELOAD"), "+OK", "beside busy programs, a reload is done");
+    is_text(control_line(control, "STELE.RELOAD"), "+OK",
+            "beside busy programs, a reload succeeds");
     busy_end();
     char value[TABLE_VALUE + 1];
     get_first(control, new, value);
@@ -58,7 +59,7 @@ static void check_reload(const struct table *old, const struct table *new)
     is_number(server_stop(&s), 0, "a reload: exit code");
 }
 
-// A damaged index is built anew within the same bound: until then each GET is an error.
+// A damaged index is rebuilt within the same bound. Until then each GET answers an error.
 static void check_rebuild(const struct table *t)
 {
     const char *path = table_file(t, "damaged");
@@ -67,7 +68,7 @@ static void check_rebuild(const struct table *t)
     int control = patient_control(s.port);
     char value[TABLE_VALUE + 1];
     require(get_first(control, t, value)[0] == '$', "not found");
-    is_text(control_line(control, NULL), value, "(all is well)");
+    is_text(control_line(control, NULL), value, "the key is found before the damage");
     struct buf index = file_content(test_path("damaged.idx"));
     memset(index.ptr + INDEX_IMAGE_AT, 0, forge_header(&index)->image_bytes);
     busy_start(2 * parallel_threads());
@@ -78,11 +79,11 @@ static void check_rebuild(const struct table *t)
     while ((reply = get_first(control, t, value))[0] == '-') {
         errors++;
         require(clock_monotonic_ns() - begin < PATIENCE * CLOCK_SECOND,
-                "beside busy programs, the index is not built anew");
+                "beside busy programs, the index is not rebuilt");
     }
-    ok(reply[0] == '$', "beside busy programs, a damaged index is built anew");
+    ok(reply[0] == '$', "beside busy programs, a damaged index is rebuilt");
     is_text(control_line(control, NULL), value, "the key is found again");
-    ok(errors > 0, "until then it was an error");
+    ok(errors > 0, "until then GET answered an error");
     busy_end();
     buf_release(&index);
     close(control);

@@ -1,6 +1,7 @@
-// F41: a reload in a cgroup whose memory was enough for the start. The server is never killed for
-// it: what memory does not hold beside the old dataset is built in a temporary file, or the reload
-// is refused with what is missing and the old data is served on.
+// F41: a reload in a cgroup whose memory was enough for the start. The kernel never kills the
+// server for lack of memory. If memory does not hold the index beside the old dataset, the server
+// builds it in a temporary file. Or it refuses the reload, says how much is missing, and keeps the
+// old data.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,27 +22,26 @@
 #define MIB (1024LL * 1024)
 
 static const struct table tables[2] = {{1, 1200000}, {2, 1200000}};
-static const char *files[2]; // of the tables
-static const char *data;     // a name of one of the two
-static bool by_link;         // it is a symbolic link, and the index of each lies beside the file
-static unsigned named;       // which
-static unsigned served;
+static const char *files[2]; // paths of the tables' files
+static const char *data;     // path that the server serves, a link to one of the files
+static bool by_link;         // it is a symbolic link, and index files lie beside `files`
+static unsigned named;       // index of the file that `data` leads to
+static unsigned served;      // index of the file that the server serves
 
-// Another file than the one that is served takes the place, if it has not: that one would not be
-// loaded again.
+// Makes `data` lead to the file that is not served, as a reload of the served one would do nothing.
 static void replace_data(void)
 {
     const char *next = test_path("next.data");
     named = !served;
     require((by_link ? symlink : link)(files[named], next) == 0 && rename(next, data) == 0,
             "cannot rename");
-    unlink(next); // where both were names of one file, nothing was renamed
+    unlink(next); // rename does nothing if both are names of one file
 }
 
 // ---- the cgroup ---------------------------------------------------------------------------------
 
 static struct {
-    char path[128]; // "" where none can be made
+    char path[128]; // "" if no cgroup can be made
     const char *limit, *usage, *file, *file_too, *kills;
 } group;
 
@@ -84,7 +84,7 @@ static void group_write(const char *file, long long number)
             name);
 }
 
-// The number behind the word, or the first one.
+// Returns the number after `word`, or the first number in the file if `word` is NULL.
 static long long group_read(const char *file, const char *word)
 {
     char name[256];
@@ -104,22 +104,23 @@ static long long group_read(const char *file, const char *word)
     return number;
 }
 
-// What is held and cannot be taken back.
-static long long held(void)
+// Returns the bytes that the group holds and the kernel cannot reclaim.
+static long long held_bytes(void)
 {
     return group_read(group.usage, NULL) - group_read("memory.stat", group.file) -
            group_read("memory.stat", group.file_too);
 }
 
+// Lets the group hold `bytes` more than it does now.
 static void set_room(long long bytes)
 {
-    group_write(group.limit, held() + bytes);
+    group_write(group.limit, held_bytes() + bytes);
 }
 
 // ---- the server ---------------------------------------------------------------------------------
 
-// Joins the group and becomes the server: `joining TASKS-FILE BYTES PROGRAM WORD...`, with a limit
-// to the size of files where BYTES are not 0.
+// Joins the group and runs a program in this process: `joining TASKS-FILE BYTES PROGRAM WORD...`.
+// Unless BYTES is 0, its files may have at most BYTES bytes.
 static int joining(char *words[])
 {
     char pid[32];
@@ -171,7 +172,8 @@ static void require_alive(pid_t pid, const char *log)
             group_read(group.kills, "oom_kill"));
 }
 
-// Reloads with that much room, or what is left where it is 0, and waits for the outcome.
+// Reloads and waits for the outcome. The group may hold `room` more bytes; if `room` is 0, its
+// limit is not changed.
 static enum outcome reload(pid_t pid, const char *log, long long room)
 {
     unsigned done = count_in(log, " * reloaded ");
@@ -200,13 +202,13 @@ static enum outcome reload(pid_t pid, const char *log, long long room)
 static void end(pid_t pid, const char *log)
 {
     group_write(group.limit, 4096 * MIB);
-    ok(server_answers(port_in(log), &tables[served]), "it serves");
+    ok(server_answers(port_in(log), &tables[served]), "the server serves the last loaded data");
     kill(pid, SIGTERM);
-    is_number(end_of(pid), 0, "it ends well");
-    is_number(group_read(group.kills, "oom_kill"), 0, "nobody was killed");
+    is_number(end_of(pid), 0, "the server ends well");
+    is_number(group_read(group.kills, "oom_kill"), 0, "the kernel has killed no process");
 }
 
-// With ever less room, down to none.
+// Reloads with less and less room.
 static void check_rooms(void)
 {
     const char *log = test_path("rooms.log");
@@ -227,13 +229,13 @@ static void check_rooms(void)
         in_order = in_order && (outcome == REFUSED || worst != REFUSED);
         worst = outcome > worst ? outcome : worst;
     }
-    ok(from_file, "with less, one is built in a file");
-    ok(worst == REFUSED && in_order, "with hardly any, it is refused");
-    ok(reload(pid, log, 256 * MIB) == RELOADED, "then with much room again");
+    ok(from_file, "with less room, an index is built in a file");
+    ok(worst == REFUSED && in_order, "with hardly any room, a reload is refused");
+    ok(reload(pid, log, 256 * MIB) == RELOADED, "a reload with much room again");
     end(pid, log);
 }
 
-// Where no file takes it either.
+// No temporary file can take the index either.
 static void check_no_file(void)
 {
     const char *log = test_path("no-file.log");
@@ -243,11 +245,11 @@ static void check_no_file(void)
         refused += reload(pid, log, room * MIB) == REFUSED;
     ok(refused > 0 &&
            log_has(log, "it cannot be built in a temporary file: cannot write the index: File"),
-       "no temporary file: refused");
+       "without a temporary file, a reload is refused");
     end(pid, log);
 }
 
-// Each is kept by who still reads from it.
+// Slow clients keep old datasets, as they still read large values from them.
 __attribute__((unused)) static void check_slow_readers(void)
 {
     enum { READERS = 6 };
@@ -257,7 +259,7 @@ __attribute__((unused)) static void check_slow_readers(void)
     char ask[128];
     const struct table one = {3, 1};
     for (unsigned i = 0; i < 2; i++) {
-        // One value, a line of its own, is longer than what sockets take.
+        // The last value is larger than the buffers of sockets.
         struct buf text = {0};
         table_append(&tables[i], &text);
         uuid_format(table_key(&one, 0), key);
@@ -287,15 +289,14 @@ __attribute__((unused)) static void check_slow_readers(void)
          outcomes[RELOADED_FROM_FILE], outcomes[REFUSED]);
     for (unsigned i = 0; i < READERS; i++)
         close(readers[i]);
-    ok(outcomes[RELOADED] < READERS,
-       "not all fit in memory beside datasets that slow clients still read");
+    ok(outcomes[RELOADED] < READERS, "not all indexes fit into memory beside the old datasets");
     group_write(group.limit, 4096 * MIB);
     kill(pid, SIGTERM);
-    is_number(end_of(pid), 0, "it ends well");
-    is_number(group_read(group.kills, "oom_kill"), 0, "nobody was killed");
+    is_number(end_of(pid), 0, "the server ends well");
+    is_number(group_read(group.kills, "oom_kill"), 0, "the kernel has killed no process");
 }
 
-// The copy in huge pages; and an index that is spoiled and built anew.
+// The copy of an index in huge pages, and the rebuild of a damaged index.
 __attribute__((unused)) static void check_index_file(void)
 {
     const char *log = test_path("huge.log");
@@ -307,10 +308,10 @@ __attribute__((unused)) static void check_index_file(void)
     pid_t pid = start(log, "0", "huge");
     ok(reload(pid, log, 256 * MIB) == RELOADED && log_lacks(log, " # "), "a copy in huge pages");
     ok(reload(pid, log, 4 * MIB) == RELOADED && log_has(log, " # no room for a copy of the index"),
-       "no room for another one: the file is served from");
+       "no room for another copy: the index file is used");
     end(pid, log);
 
-    log = test_path("spoiled.log");
+    log = test_path("damaged.log");
     pid = start(log, "0", "shared");
     set_room(24 * MIB);
     char junk[4096];
@@ -325,7 +326,7 @@ __attribute__((unused)) static void check_index_file(void)
         usleep(10000);
     }
     ok(log_has(log, "built the index of") || log_has(log, " MiB are missing"),
-       "a spoiled index: built anew, or it is told what is missing");
+       "a damaged index is rebuilt, or the log says how much is missing");
     end(pid, log);
     by_link = false;
     data = test_path("table.data");

@@ -1,8 +1,10 @@
-// The allocator fails at its first call, at its second, and so on: once, and from there on, while a
-// client talks. It is then closed, or has the reply it would have had; the others are answered, and
-// so is who comes next. That nothing leaks, the address checks say at the end.
+// F15: while a client sends commands, the first call of the allocator fails, then the second, and
+// so on: either only that call, or all calls from it on. The client is closed, or receives the
+// reply that it would have received. Other clients are answered, and so is the next client. The
+// AddressSanitizer build checks that nothing leaks.
 //
-// Calls of the server's own code fail. libev's do not: it ends the process when it has no memory.
+// Only calls of the server's own code fail. Calls of libev do not, as it ends the process without
+// memory.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +21,15 @@
 
 enum { CALLS_MAX = 3000 };
 
-static unsigned tried; // calls
+static unsigned tried; // number of calls that have failed
 
 #define KEY(n) "00000000-0000-4000-8000-00000000000" #n
 
 struct talk {
     const char *name;
     const char *requests;
-    bool varies;    // what is heard is not the same each time
-    bool publishes; // then both loops go on with another dataset
+    bool varies;    // the replies differ each time
+    bool publishes; // both loops switch to another dataset afterwards
 };
 
 static struct settings settings;
@@ -85,7 +87,7 @@ static const struct talk talks[] = {
     {"INFO", "INFO everything\nINFO\nMEMORY STATS\nMEMORY DOCTOR\nLOLWUT", .varies = true},
     {"COMMAND", "COMMAND COUNT\nCOMMAND LIST FILTERBY PATTERN x*\nCOMMAND DOCS GET\nCOMMAND "
                 "GETKEYS MGET a b c\nCOMMAND INFO GET\nACL WHOAMI\nACL LIST\nACL CAT"},
-    {"a new dataset", "GET " KEY(3) "\nMGET " KEY(3) " " KEY(4), .publishes = true},
+    {"another dataset", "GET " KEY(3) "\nMGET " KEY(3) " " KEY(4), .publishes = true},
 };
 
 struct outcome {
@@ -94,7 +96,7 @@ struct outcome {
     bool published;
 };
 
-// Behind the value at `at`.
+// Returns the offset after the value that begins at `at`.
 static size_t skip_value(struct span s, size_t at)
 {
     const char *end = at < s.len ? memmem(s.ptr + at, s.len - at, "\r\n", 2) : NULL;
@@ -110,7 +112,7 @@ static size_t skip_value(struct span s, size_t at)
     return at;
 }
 
-// How many replies; messages are none.
+// Returns the number of replies, without out-of-band messages.
 static unsigned replies_in(struct span s)
 {
     unsigned count = 0;
@@ -119,15 +121,16 @@ static unsigned replies_in(struct span s)
     return count;
 }
 
-static bool says(struct party *p, const char *requests, const char *wanted)
+// Sends requests and returns whether the replies are `wanted`.
+static bool is_answered(struct party *p, const char *requests, const char *wanted)
 {
     say(p, requests);
     loops_run(p->loops);
     return !p->closed && span_equal(hear(p), span_text(wanted));
 }
 
-// One conversation with the call of that number failing (0: none). What follows must be right
-// whatever became of it. False when it is not.
+// Runs one conversation in which call number `at` fails; 0 means none. Returns false if the server
+// does not work correctly afterwards, whatever became of this client.
 static bool converse(const struct talk *t, unsigned at, bool after, struct outcome *o, bool *failed)
 {
     struct loops loops;
@@ -137,13 +140,13 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     struct party *asks = party_new(&loops, 0);
     struct party *peer = party_new(&loops, 1);
     struct party *bystander = party_new(&loops, 0);
-    says(peer, "SUBSCRIBE __redis__:invalidate c", "");
+    is_answered(peer, "SUBSCRIBE __redis__:invalidate c", "");
     loops.inside = failing_pause;
     failing_begin(FAILING_MEMORY, at, after, ENOMEM);
     failing_pause(false);
     say(asks, t->requests);
     loops_run(&loops);
-    for (unsigned i = 0; i < 2; i++) // CLIENT PAUSE
+    for (unsigned i = 0; i < 2; i++) // CLIENT PAUSE may have begun
         session_end_pause(&loops.service[i]);
     loops_run(&loops);
     if (t->publishes) {
@@ -168,12 +171,13 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     o->dropped = asks->closed;
     o->published = published;
     loops_run(&loops);
-    // Who is left, and who comes, is served.
+    // The clients that are left are served, and a new client too.
     struct party *next = party_new(&loops, 1);
-    good &= says(next, "GET " KEY(3), "$5\r\nvalue\r\n");
-    good &= says(bystander, "MGET " KEY(3) " x\nPING", "*2\r\n$5\r\nvalue\r\n$-1\r\n+PONG\r\n");
+    good &= is_answered(next, "GET " KEY(3), "$5\r\nvalue\r\n");
+    good &=
+        is_answered(bystander, "MGET " KEY(3) " x\nPING", "*2\r\n$5\r\nvalue\r\n$-1\r\n+PONG\r\n");
     if (!asks->closed && asks->session.subscriptions == NULL)
-        good &= says(asks, "GET " KEY(3), "$5\r\nvalue\r\n");
+        good &= is_answered(asks, "GET " KEY(3), "$5\r\nvalue\r\n");
     party_end(asks);
     loops_release(&loops);
     service_group_release(&loops.group);
@@ -186,13 +190,13 @@ static void check_talk(const struct talk *t)
 {
     struct outcome usual = {0};
     bool failed;
-    ok(converse(t, 0, false, &usual, &failed) && !usual.dropped, "%s: when nothing fails", t->name);
+    ok(converse(t, 0, false, &usual, &failed) && !usual.dropped, "%s: when no call fails", t->name);
     for (int after = 0; after < 2; after++) {
         unsigned at = 0, bad = 0, other = 0, dropped = 0;
         for (failed = true; failed && at < CALLS_MAX;) {
             struct outcome o = {0};
             bool good = converse(t, ++at, after, &o, &failed);
-            // A reply is whole and right, or there is none and the client is closed.
+            // All replies are right, or the client is closed.
             struct span heard = buf_span(&o.heard);
             struct span wanted = buf_span(&usual.heard);
             bool same = o.dropped || (t->varies ? replies_in(heard) == replies_in(wanted)
@@ -200,14 +204,15 @@ static void check_talk(const struct talk *t)
             if (!same && other == 0)
                 is_bytes(heard, wanted, "%s: call %u", t->name, at);
             if ((!good || !same) && bad + other == 0)
-                diag("%s: call %u: %s", t->name, at, good ? "another reply" : "what follows");
+                diag("%s: call %u: %s", t->name, at,
+                     good ? "the reply is wrong" : "the server is wrong afterwards");
             bad += !good;
             other += !same;
             dropped += o.dropped;
             buf_release(&o.heard);
         }
-        ok(bad == 0 && other == 0 && at < CALLS_MAX, "%s, %s: %u calls, %u end the client", t->name,
-           after ? "for ever" : "once", at - 1, dropped);
+        ok(bad == 0 && other == 0 && at < CALLS_MAX, "%s, %s: %u calls, %u close the client",
+           t->name, after ? "all from one on" : "one call", at - 1, dropped);
         tried += at - 1;
     }
     buf_release(&usual.heard);

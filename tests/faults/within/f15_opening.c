@@ -1,7 +1,8 @@
-// While a data file is opened and its index built, written, mapped or verified, the allocator fails
-// at its first call, at its second, and so on: once, and from there on. So do maps of files, calls
-// that concern files, and starting threads. Opening says why it cannot be, or what it gives is
-// whole: each key has its value. That nothing leaks, the address checks say at the end.
+// F15, F16: a data file is opened, and its index is built, written, mapped or verified. Meanwhile
+// the first call of the allocator fails, then the second, and so on: either only that call, or all
+// calls from it on. The same is done with mappings, other calls on files, and the start of threads.
+// Opening fails and says why, or each key of the dataset has its value. The AddressSanitizer build
+// checks that nothing leaks.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,9 +21,9 @@
 
 enum { CALLS_MAX = 3000, KEYS = 3000 };
 
-static unsigned tried; // calls
+static unsigned tried; // number of calls that have failed
 
-// What fails how.
+// A kind of calls, and the error with which they fail.
 struct kind {
     const char *name;
     unsigned kinds;
@@ -40,8 +41,8 @@ static const struct table table = {15, KEYS};
 struct opening {
     const char *name;
     struct dataset_settings settings;
-    bool indexed; // the index file is there
-    bool touched; // and has to be verified, as the data file's times have changed
+    bool indexed; // the index file exists
+    bool touched; // it must be verified, as the times of the data file have changed
 };
 
 static void prepare(const struct opening *o, const char *path, const char *index)
@@ -53,7 +54,8 @@ static void prepare(const struct opening *o, const char *path, const char *index
         require(utimensat(AT_FDCWD, path, NULL, 0) == 0, "cannot touch");
 }
 
-// False when what was opened is not what it should be.
+// Opens the file while call number `at` fails. Returns false if the dataset, or the error, is
+// wrong.
 static bool open_once(const struct opening *o, const struct kind *kind, const char *path,
                       unsigned at, bool after, bool *failed)
 {
@@ -79,13 +81,13 @@ static void check_opening(const struct opening *o, const struct kind *kind)
     for (int after = 0; after < 2; after++) {
         unsigned at = 0, bad = 0;
         for (bool failed = true; failed && at < CALLS_MAX;) {
-            // Anew where it may have been written or found wrong.
+            // Prepare again if the index file may have been written, or found wrong.
             if (!o->indexed || o->touched || at == 0)
                 prepare(o, path, index);
             bad += !open_once(o, kind, path, ++at, after, &failed);
         }
         ok(bad == 0 && at < CALLS_MAX, "%s, %s, %s: %u calls", kind->name, o->name,
-           after ? "for ever" : "once", at - 1);
+           after ? "all from one on" : "one call", at - 1);
         tried += at - 1;
     }
     unlink(index);
@@ -96,15 +98,20 @@ static void check_openings(const struct kind *kind)
     static const struct opening openings[] = {
         {"no index file", {.index = DATASET_INDEX_NONE}},
         {"an index file is written", {.index = DATASET_INDEX_WRITE}},
-        {"it is mapped", {.index = DATASET_INDEX_WRITE}, .indexed = true},
-        {"it is copied", {.index = DATASET_INDEX_WRITE, .huge_pages = true}, .indexed = true},
-        {"it is verified", {.index = DATASET_INDEX_WRITE}, .indexed = true, .touched = true},
+        {"the index file is mapped", {.index = DATASET_INDEX_WRITE}, .indexed = true},
+        {"the index file is copied",
+         {.index = DATASET_INDEX_WRITE, .huge_pages = true},
+         .indexed = true},
+        {"the index file is verified",
+         {.index = DATASET_INDEX_WRITE},
+         .indexed = true,
+         .touched = true},
     };
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
         check_opening(&openings[i], kind);
 }
 
-// In several passes, and into a file.
+// Builds an index in several passes, in memory or in a file.
 static void check_passes(const struct kind *kind, bool to_file)
 {
     enum { LINES = 40000 };

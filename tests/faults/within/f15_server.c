@@ -1,8 +1,9 @@
-// Calls of a server fail, one at a time: while it starts, which it then does not, and says why, or
-// does all the same; and while it serves, when a connection may end, but gives no reply that is
-// wrong, and the next one is served. Those of the allocator fail, of sockets, and starting threads.
+// F15: single calls of a server fail: of the allocator, on sockets, and of the start of threads. If
+// it is starting, it says why it cannot, or starts nevertheless. If it serves, it may close the
+// connection. But no reply is wrong, and the next connection is served.
 //
-// Calls of the server's own code fail. libev's do not: it ends the process when it has no memory.
+// Only calls of the server's own code fail. Calls of libev do not, as it ends the process without
+// memory.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,9 @@ enum { CALLS_MAX = 300, LARGE = 1000000, PATIENCE = 20 };
 
 #define KEY(n) "00000000-0000-4000-8000-00000000000" #n
 
-static unsigned tried; // calls
+static unsigned tried; // number of calls that have failed
 
-static struct buf text; // of all datasets
+static struct buf text; // the data of all datasets
 
 static struct dataset *open_again(void *context, struct error *error)
 {
@@ -55,7 +56,8 @@ static struct dataset *dataset;
 
 enum { START_FAILED = 1, START_WRONG = 2 };
 
-// In a process of its own, for libev's default loop.
+// Starts a server while call number `at` fails. Runs in a child process, as the first loop is
+// libev's default loop, of which a process has only one.
 static int start(const struct kind *kind, unsigned at)
 {
     struct error error = {""};
@@ -63,11 +65,11 @@ static int start(const struct kind *kind, unsigned at)
     struct server *server = server_open(&settings, command_groups, &error);
     bool listens = server != NULL && server_listen(server, &source, dataset, &error);
     bool failed = failing_end();
-    bool told = *error.text != '\0' && strchr(error.text, '\n') == NULL;
+    bool explained = *error.text != '\0' && strchr(error.text, '\n') == NULL;
     if (server == NULL)
         dataset_close(dataset);
     server_close(server);
-    bool good = failed ? listens || told : listens;
+    bool good = failed ? listens || explained : listens;
     if (!good)
         diag("%s: call %u: %s", kind->name, at, error.text);
     return (failed ? START_FAILED : 0) | (good ? 0 : START_WRONG);
@@ -82,7 +84,7 @@ static void check_start(const struct kind *kind)
         at++;
         pid_t child = fork();
         if (child == 0) {
-            exit(start(kind, at)); // not _exit: leaks are looked for
+            exit(start(kind, at)); // not _exit, as leaks are checked at exit
         }
         require(child > 0 && waitpid(child, &status, 0) == child, "cannot wait");
         status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -92,7 +94,7 @@ static void check_start(const struct kind *kind)
         status = status == 0 ? 0 : START_FAILED;
     }
     ok(bad == 0 && at > 1 && at < CALLS_MAX, "starting, %s, %s: %u calls", kind->name,
-       kind->after ? "for ever" : "once", at - 1);
+       kind->after ? "all from one on" : "one call", at - 1);
     tried += at - 1;
 }
 
@@ -103,7 +105,7 @@ static int port;
 struct talk {
     const char *name;
     struct buf request;
-    size_t cut; // how much is sent first
+    size_t cut; // bytes of the request that are sent first
     struct buf wanted;
 };
 
@@ -123,18 +125,20 @@ static int connect_patiently(void)
     return fd;
 }
 
-// Whether it is heard what is wanted, or as much of it as there was before the connection's end.
-static bool hears(int fd, struct span wanted, bool *ended)
+// Receives the reply. Returns whether it is `wanted`, or the beginning of it if the connection has
+// ended;
+// `*ended` is then set.
+static bool receive_reply(int fd, struct span wanted, bool *ended)
 {
-    static char heard[64 * 1024];
+    static char received[64 * 1024];
     size_t have = 0;
     ssize_t got = 1;
     while (have < wanted.len && got > 0) {
-        size_t room = wanted.len - have < sizeof heard ? wanted.len - have : sizeof heard;
-        got = recv(fd, heard, room, 0);
+        size_t room = wanted.len - have < sizeof received ? wanted.len - have : sizeof received;
+        got = recv(fd, received, room, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            return false; // out of patience
-        if (got > 0 && memcmp(heard, wanted.ptr + have, (size_t)got) != 0)
+            return false; // no reply in time
+        if (got > 0 && memcmp(received, wanted.ptr + have, (size_t)got) != 0)
             return false;
         have += got > 0 ? (size_t)got : 0;
     }
@@ -146,11 +150,11 @@ static bool talk_once(const struct talk *t, bool *ended)
 {
     int fd = connect_patiently();
     struct span request = buf_span(&t->request);
-    // An error of sending is that the connection has ended, which shows in receiving.
+    // If sending fails, the connection has ended. Receiving then notices it.
     ssize_t sent = send(fd, request.ptr, t->cut, MSG_NOSIGNAL);
     if (sent >= 0 && t->cut < request.len)
         (void)send_all(fd, span_of(request.ptr + t->cut, request.len - t->cut));
-    bool good = hears(fd, buf_span(&t->wanted), ended);
+    bool good = receive_reply(fd, buf_span(&t->wanted), ended);
     close(fd);
     return good;
 }
@@ -160,7 +164,8 @@ static bool is_served(void)
     static const char request[] = "GET " KEY(0) "\r\n";
     bool ended = true;
     int fd = connect_patiently();
-    bool good = send_all(fd, span_text(request)) && hears(fd, span_text("$5\r\nvalue\r\n"), &ended);
+    bool good =
+        send_all(fd, span_text(request)) && receive_reply(fd, span_text("$5\r\nvalue\r\n"), &ended);
     close(fd);
     return good && !ended;
 }
@@ -179,8 +184,8 @@ static void check_talk(const struct talk *t, const struct kind *kind)
     }
     bool harmless = kind->error == EINTR || kind->error == EAGAIN;
     ok(bad == 0 && worse == 0 && (!harmless || ends == 0) && at > 1 && at < CALLS_MAX,
-       "%s, %s, %s: %u calls, %u end it", t->name, kind->name, kind->after ? "for ever" : "once",
-       at - 1, ends);
+       "%s, %s, %s: %u calls, %u close the connection", t->name, kind->name,
+       kind->after ? "all from one on" : "one call", at - 1, ends);
     tried += at - 1;
 }
 
@@ -210,8 +215,8 @@ static void end_serving(struct server *server, pthread_t thread)
     server_close(server);
 }
 
-// The reply to STELE.RELOAD is one of two, or none, and the server goes on with the old dataset or
-// the new.
+// The reply to STELE.RELOAD is OK or an error, or the connection closes. The server then serves the
+// old dataset or the new one.
 static void check_reload(void)
 {
     static const char request[] = "STELE.RELOAD\r\n";
@@ -239,7 +244,8 @@ static void check_reload(void)
         close(fd);
     }
     ok(bad == 0 && refused > 0 && at > 1 && at < CALLS_MAX,
-       "STELE.RELOAD, memory: %u calls, %u refused, %u end the connection", at - 1, refused, ends);
+       "STELE.RELOAD, memory: %u calls, %u refused, %u close the connection", at - 1, refused,
+       ends);
     tried += at - 1;
     end_serving(server, thread);
 }
@@ -313,7 +319,7 @@ int main(void)
     buf_append_text(&text, "\n");
     require(!text.oom, "no memory");
     dataset = open_again(NULL, &error);
-    // Not the test's folder, which would go with the first process that ends.
+    // The folder of the test is not used, as the first child that ends would remove it.
     require(mkdtemp(folder) != NULL, "no folder");
     snprintf(path, sizeof path, "%s/socket", folder);
     settings.unixsocket = path;

@@ -1,6 +1,6 @@
-// F15: the file system refuses shared mappings, as FUSE does with direct_io (ENODEV) and 9p for
-// files that are open for writing (EINVAL). Private ones serve: the data is indexed, the index
-// written, mapped and verified, each key has its value, and a file that is cut is noticed.
+// F16: the file system refuses shared mappings, as FUSE does with direct_io (ENODEV), and 9p for
+// files that are open for writing (EINVAL). Private mappings work instead: the data is indexed, the
+// index is written, mapped and verified, each key has its value, and a cut of the file is noticed.
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@ enum { KEYS = 20000, CUT_AT = 100000 };
 
 static const struct table table = {16, KEYS};
 
-// Opens it with all shared maps refused; NULL after a failed test point.
+// Opens the file while all shared mappings are refused. Returns NULL after a failed check.
 static struct dataset *open_refused(const char *path, const struct dataset_settings *settings,
                                     int refusal, const char *name)
 {
@@ -27,7 +27,7 @@ static struct dataset *open_refused(const char *path, const struct dataset_setti
     if (d != NULL)
         dataset_finish(d, NULL);
     bool refused = failing_end();
-    ok(d != NULL && refused, "%s: opened, though %u shared maps were refused %s", name,
+    ok(d != NULL && refused, "%s: opened, although %u shared mappings were refused %s", name,
        failing_calls(), error.text);
     return d;
 }
@@ -45,9 +45,11 @@ static void check(const char *name, const struct dataset_settings *settings, boo
     if (d == NULL)
         return;
     ok(table_is_served(&table, d), "%s: each key has its value", name);
-    is_bytes(span_text(dataset_index_status(d)), span_text(status), "%s: its index", name);
-    is_number(dataset_index_is_mapped(d), indexed, "%s: found, or built", name);
-    is_number(dataset_look(d), 0, "%s: all of it is there", name);
+    is_bytes(span_text(dataset_index_status(d)), span_text(status), "%s: status of the index",
+             name);
+    is_number(dataset_index_is_mapped(d), indexed,
+              "%s: the index file was found or not, as expected", name);
+    is_number(dataset_look(d), 0, "%s: no damage is found", name);
     require(truncate(path, CUT_AT) == 0, "cannot cut");
     ok(dataset_look(d) != 0, "%s: a cut is noticed", name);
     unsigned lost = 0;
@@ -55,7 +57,7 @@ static void check(const char *name, const struct dataset_settings *settings, boo
         struct span value;
         lost += dataset_presence(d, table_key(&table, i), &value) == DATASET_UNREADABLE;
     }
-    ok(lost > 0 && lost < KEYS, "%s: %u keys are lost and the others are not", name, lost);
+    ok(lost > 0 && lost < KEYS, "%s: %u keys are lost, but not all", name, lost);
     dataset_close(d);
     unlink(index);
 }
@@ -70,9 +72,12 @@ int main(void)
     } cases[] = {
         {"no index file", {.index = DATASET_INDEX_NONE}, false, "memory"},
         {"an index file is written", {.index = DATASET_INDEX_WRITE}, false, "mapped"},
-        {"it is found", {.index = DATASET_INDEX_WRITE}, true, "mapped"},
-        {"it is copied", {.index = DATASET_INDEX_WRITE, .huge_pages = true}, true, "mapped"},
-        {"it is built in the file",
+        {"an index file is found", {.index = DATASET_INDEX_WRITE}, true, "mapped"},
+        {"an index file is copied",
+         {.index = DATASET_INDEX_WRITE, .huge_pages = true},
+         true,
+         "mapped"},
+        {"the index is built in the file",
          {.index = DATASET_INDEX_WRITE, .build_memory = 1},
          false,
          "mapped"},
