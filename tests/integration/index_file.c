@@ -1,5 +1,5 @@
-// The index file as operators meet it: servers that write it, map it and share it, and tools that
-// make and check it.
+// The index file from an operator's view: servers write, map and share it, and the tool makes and
+// checks it.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@ enum { SANITIZED = 0 };
 
 static const struct table table = {1, 500};
 static const char *data;
-static const char *path; // of its index file
+static const char *path; // path of the index file of `data`
 
 // ---- help ---------------------------------------------------------------------------------------
 
-// What a tool says, all of it in `*said`; its exit code.
+// Runs the tool, sets `*said` to all of its output, and returns its exit code.
 static int tool(struct buf *said, const char *const *words)
 {
     const char *argv[16] = {tool_program()};
@@ -40,7 +40,7 @@ static int tool(struct buf *said, const char *const *words)
     return code;
 }
 
-static void start_anew(void)
+static void remove_index(void)
 {
     unlink(path);
     unlink(test_path("table.data.idx.lock"));
@@ -52,18 +52,19 @@ static void check_restart(void)
 {
     struct stat first;
     struct stat second;
-    start_anew();
+    remove_index();
     struct server_process s = server_start(data, NULL);
     log_await(s.log_path, " * wrote '");
     ok(log_has(s.log_path, " * indexed 500 keys of ") && server_answers(s.port, &table),
-       "the first start builds, then writes");
-    is_number(server_stop(&s), 0, "and ends well");
-    ok(stat(path, &first) == 0 && files_beside(test_path("table.data.idx")) == 0, "one file");
+       "the first start builds the index, then writes it");
+    is_number(server_stop(&s), 0, "the server ends well");
+    ok(stat(path, &first) == 0 && files_beside(test_path("table.data.idx")) == 0,
+       "there is one index file");
     for (unsigned i = 0; i < 2; i++) {
         s = server_start(data, i == 0 ? NULL : WORDS("--index-pages", "huge"));
         ok(log_has(s.log_path, " * mapped the index of 500 keys of ") &&
                log_lacks(s.log_path, "indexed") && server_answers(s.port, &table),
-           "the next start maps it%s", i == 0 ? "" : ", --index-pages huge");
+           "the next start maps the index%s", i == 0 ? "" : ", --index-pages huge");
         int fd = connect_tcp(s.port);
         struct buf info = {0};
         bool mapped = false;
@@ -76,30 +77,32 @@ static void check_restart(void)
                     "half an INFO");
             mapped = occurrences(buf_span(&info), "dataset_index_status:mapped\r\n") == 1;
         }
-        ok(mapped, "INFO tells so when it is verified");
+        ok(mapped, "INFO says so when the index is verified");
         close(fd);
         buf_release(&info);
-        is_number(server_stop(&s), 0, "and ends well");
+        is_number(server_stop(&s), 0, "the server ends well");
     }
-    ok(stat(path, &second) == 0 && second.st_ino == first.st_ino, "the file has stayed");
+    ok(stat(path, &second) == 0 && second.st_ino == first.st_ino, "the index file stays the same");
 
     const char *elsewhere = test_path("elsewhere.idx");
-    start_anew();
+    remove_index();
     s = server_start(data, WORDS("--index", "none"));
     ok(server_answers(s.port, &table), "--index none serves");
-    is_number(server_stop(&s), 0, "and ends well");
-    ok(!file_exists(path) && files_beside(test_path("table.data.idx")) == 0, "leaving no file");
+    is_number(server_stop(&s), 0, "the server ends well");
+    ok(!file_exists(path) && files_beside(test_path("table.data.idx")) == 0,
+       "--index none leaves no file");
     s = server_start(data, WORDS("--index", elsewhere));
     log_await(s.log_path, " * wrote '");
-    is_number(server_stop(&s), 0, "--index PATH writes, and ends well");
-    ok(file_exists(elsewhere) && !file_exists(path), "there and nowhere else");
+    is_number(server_stop(&s), 0, "with --index PATH the server ends well");
+    ok(file_exists(elsewhere) && !file_exists(path),
+       "--index PATH writes the index there and nowhere else");
     s = server_start(data, WORDS("--index", elsewhere));
     ok(log_has(s.log_path, " * mapped the index") && server_answers(s.port, &table),
-       "it is mapped");
-    is_number(server_stop(&s), 0, "and ends well");
+       "--index PATH maps the index from there");
+    is_number(server_stop(&s), 0, "the server ends well");
 }
 
-// The figure of the mappings of `name` in /proc/PID/smaps, in bytes.
+// Returns the sum of a field of /proc/PID/smaps over the mappings of the file `name`, in bytes.
 static long long mapped_bytes(pid_t pid, const char *name, const char *field)
 {
     char file[64];
@@ -122,7 +125,8 @@ static long long mapped_bytes(pid_t pid, const char *name, const char *field)
     return sum;
 }
 
-// One copy for all: what the first server built in memory makes room for the file it wrote.
+// Several servers share one copy of the index. The server that built it frees the memory in which
+// it was built, and maps the file.
 static void check_sharing(void)
 {
     const struct table large = {3, SANITIZED ? 20000 : 1000000};
@@ -137,7 +141,7 @@ static void check_sharing(void)
     ok(log_has(s[1].log_path, " * mapped the index"), "a second server maps the first one's index");
     ok(server_answers(s[0].port, &large) && server_answers(s[1].port, &large) &&
            server_answers(s[2].port, &large),
-       "all are served");
+       "all servers answer");
     require(stat(index, &status) == 0, "no index");
     long long pss[2];
     long long anonymous[3];
@@ -149,16 +153,16 @@ static void check_sharing(void)
         long long private = mapped_bytes(s[i].pid, index, "Anonymous");
         diag("server %u: index Rss %lld, Pss %lld, Anonymous %lld, RssAnon %lld", i, resident,
              pss[i], private, anonymous[i]);
-        ok(resident > status.st_size / 2 && private == 0, "server %u has it mapped", i);
+        ok(resident > status.st_size / 2 && private == 0, "server %u has the index mapped", i);
     }
     diag("the file: %lld; without one: RssAnon %lld", (long long)status.st_size, anonymous[2]);
-    ok(pss[0] + pss[1] <= status.st_size + 2 * 65536, "both together hold it once");
+    ok(pss[0] + pss[1] <= status.st_size + 2 * 65536, "both servers together hold the index once");
     if (SANITIZED) {
         ok(true, "# SKIP the sanitizer's own memory says nothing");
     } else {
-        ok(anonymous[1] <= 16 << 20, "who maps it holds little memory");
+        ok(anonymous[1] <= 16 << 20, "a server that only maps the index holds little memory");
         ok(anonymous[0] <= anonymous[2] - status.st_size * 3 / 4,
-           "who built it has given back the memory it was built in");
+           "the server that built the index has freed the memory for building");
     }
     for (unsigned i = 0; i < 3; i++)
         is_number(server_stop(&s[i]), 0, "server %u ends well", i);
@@ -167,18 +171,19 @@ static void check_sharing(void)
         return;
     s[0] = server_start(file, WORDS("--index-pages", "huge"));
     ok(process_field(s[0].pid, "status", "RssAnon") >= status.st_size * 3 / 4,
-       "--index-pages huge: a copy of its own");
-    is_number(server_stop(&s[0]), 0, "it ends well");
+       "--index-pages huge: the server has a copy of the index");
+    is_number(server_stop(&s[0]), 0, "the server ends well");
 }
 
-// A proven index spares to read the data when it is opened; so a reload has to.
+// With a proven index, opening does not read the data. A start then leaves the data unread, but a
+// reload reads it before it is served.
 static void check_reload(void)
 {
     const struct table large = {4, 200000};
     const char *file = table_file(&large, "reloaded.data");
     const char *index = test_path("reloaded.data.idx");
     struct buf said = {0};
-    is_number(tool(&said, WORDS("index", file)), 0, "an index");
+    is_number(tool(&said, WORDS("index", file)), 0, "stele index");
     struct buf forged = file_content(index);
     forge_header(&forged)->facts.data.read_ns += 3600 * INT64_C(1000000000);
     forge_seal_header(&forged);
@@ -187,7 +192,7 @@ static void check_reload(void)
     struct stat status;
     require(stat(file, &status) == 0, "no file");
     ok(mapped_bytes(s.pid, file, "Rss") < status.st_size / 2, "a start reads little of the data");
-    is_number(server_stop(&s), 0, "and the server ends well");
+    is_number(server_stop(&s), 0, "the server ends well");
     // A file that is served already is not loaded again, so the server starts with another one.
     const char *name = test_path("current.data");
     const char *next = test_path("next.data");
@@ -196,8 +201,8 @@ static void check_reload(void)
     require(rename(next, name) == 0 && kill(s.pid, SIGHUP) == 0, "no reload");
     log_await(s.log_path, " * reloaded ");
     ok(mapped_bytes(s.pid, file, "Rss") >= status.st_size,
-       "a reload has read all of it before it is served");
-    is_number(server_stop(&s), 0, "and the server ends well");
+       "a reload reads all of the data before it is served");
+    is_number(server_stop(&s), 0, "the server ends well");
     buf_release(&forged);
     buf_release(&said);
 }
@@ -217,21 +222,23 @@ static void check_skipped_lines(void)
         ok(occurrences(buf_span(&log), i == 0 ? " * indexed " : " * mapped ") == 1 &&
                occurrences(buf_span(&log), "skipped 1 malformed lines of 501\n") == 1 &&
                server_answers(s.port, &table),
-           "--skip-malformed, start %u: counted and served", i);
-        is_number(occurrences(buf_span(&log), "odd.data:1: "), i == 0, "named when it was read");
+           "--skip-malformed, start %u: the line is counted, the others are served", i);
+        is_number(occurrences(buf_span(&log), "odd.data:1: "), i == 0,
+                  "the malformed line is shown if the data was read");
         ok(log.len > 0 && *log.ptr != '\n' && occurrences(buf_span(&log), "\n\n") == 0,
            "no empty lines are logged");
         buf_release(&log);
-        is_number(server_stop(&s), 0, "and ends well");
+        is_number(server_stop(&s), 0, "the server ends well");
     }
     struct buf said = {0};
     is_number(tool(&said, WORDS("check", "--index", file)), 0, "check --index of such an index");
     const char *refusal[] = {server_program(), file, "--port", "0", NULL};
     struct buf out = {0};
     struct buf err = {0};
-    is_number(run_program(refusal, &out, &err), 1, "who refuses malformed lines is not served");
+    is_number(run_program(refusal, &out, &err), 1,
+              "without --skip-malformed the server does not start");
     ok(occurrences(buf_span(&err), "odd.data:1: byte 0: not a UUID: 'nonsense'\n") == 1,
-       "and is shown them");
+       "it shows the malformed line");
     buf_release(&said);
     buf_release(&out);
     buf_release(&err);
@@ -245,39 +252,39 @@ static void check_tools(void)
     struct stat first;
     struct stat second;
     char wanted[256];
-    start_anew();
+    remove_index();
     is_number(tool(&said, WORDS("check", "--index", data)), 1, "check --index without an index");
     snprintf(wanted, sizeof wanted, "stele: cannot open '%s': No such file or directory\n", path);
-    is_text(said.ptr, wanted, "tells that there is none");
+    is_text(said.ptr, wanted, "the message says that there is no index");
     is_number(tool(&said, WORDS("index", data)), 0, "stele index");
     snprintf(wanted, sizeof wanted,
              "index      %s\nkeys       500\nduplicates 0\nmalformed  0\nbytes      ", path);
     ok(memcmp(said.ptr, wanted, strlen(wanted)) == 0 && strstr(said.ptr, "stele: wrote '") != NULL,
-       "prints its figures: %.20s…", said.ptr);
+       "stele index prints the figures: %.20s…", said.ptr);
     require(stat(path, &first) == 0, "no index");
     is_number(tool(&said, WORDS("index", data)), 0, "stele index again");
     ok(memcmp(said.ptr, wanted, strlen(wanted)) == 0 && strstr(said.ptr, "wrote") == NULL &&
            stat(path, &second) == 0 && second.st_ino == first.st_ino,
-       "has nothing to do");
+       "stele index has nothing to do");
     is_number(tool(&said, WORDS("check", "--index", data)), 0, "check --index");
     ok(strstr(said.ptr, "keys       500\n") != NULL && strstr(said.ptr, "trie       ") != NULL,
-       "prints figures");
+       "check --index prints figures");
 
-    // A byte of the image: found by the check, no obstacle to others.
+    // A changed byte of the image: the check finds it, other tools work all the same.
     struct buf file = file_content(path);
     char flipped = (char)(file.ptr[4096 + 700] ^ 4);
     file_patch(path, 4096 + 700, span_of(&flipped, 1));
-    is_number(tool(&said, WORDS("check", "--index", data)), 1, "check --index of a damaged one");
+    is_number(tool(&said, WORDS("check", "--index", data)), 1, "check --index of a damaged index");
     ok(strstr(said.ptr, "is damaged: block 0 of 1 differs from its checksum") != NULL,
-       "tells what is damaged");
+       "the message says what is damaged");
     char key[UUID_TEXT_LEN + 1] = "";
     uuid_format(table_key(&table, 7), key);
-    is_number(tool(&said, WORDS("get", data, key)), 0, "stele get beside a damaged index");
-    is_text(said.ptr, "001-00000007\n", "answers right and says nothing");
-    is_number(tool(&said, WORDS("index", data)), 0, "stele index mends it");
+    is_number(tool(&said, WORDS("get", data, key)), 0, "stele get with a damaged index");
+    is_text(said.ptr, "001-00000007\n", "it prints the value and no message");
+    is_number(tool(&said, WORDS("index", data)), 0, "stele index of a damaged index");
     ok(strstr(said.ptr, ": building\n") != NULL && strstr(said.ptr, "stele: wrote '") != NULL,
-       "and says so");
-    is_number(tool(&said, WORDS("check", "--index", data)), 0, "then it passes");
+       "it builds the index again and says so");
+    is_number(tool(&said, WORDS("check", "--index", data)), 0, "then check --index succeeds");
     buf_release(&file);
 
     const char *odd = test_path("odd.data");
@@ -285,14 +292,15 @@ static void check_tools(void)
     is_number(tool(&said, WORDS("index", odd, "--index", index)), 2, "stele index: malformed");
     ok(strstr(said.ptr, "odd.data:1: byte 0: not a UUID") != NULL && !file_exists(index) &&
            files_beside(test_path("made.idx")) == 0,
-       "names the line and leaves nothing");
+       "it shows the line and leaves no file");
     is_number(tool(&said, WORDS("index", odd, "--index", index, "--skip-malformed")), 0,
               "stele index --index PATH --skip-malformed");
-    ok(strstr(said.ptr, "malformed  1\n") != NULL && file_exists(index), "counts and writes");
+    ok(strstr(said.ptr, "malformed  1\n") != NULL && file_exists(index),
+       "it counts the line and writes the index");
     is_number(tool(&said, WORDS("index", data, "--index", index)), 0, "an index of other data");
     ok(strstr(said.ptr, "bytes of data, not 25000: building\n") != NULL &&
            strstr(said.ptr, "wrote '") != NULL,
-       "is built anew");
+       "it is built again");
     static const struct {
         const char *words[6];
         const char *said;
@@ -311,8 +319,8 @@ static void check_tools(void)
         {{"help", "idnex"}, "stele: unknown subcommand 'idnex'; did you mean index?\n"},
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        is_number(tool(&said, wrong[i].words), 2, "wrong words, %u", i);
-        ok(strncmp(said.ptr, wrong[i].said, strlen(wrong[i].said)) == 0, "are answered with '%s'",
+        is_number(tool(&said, wrong[i].words), 2, "wrong command line %u", i);
+        ok(strncmp(said.ptr, wrong[i].said, strlen(wrong[i].said)) == 0, "its message is '%s'",
            wrong[i].said);
     }
     is_number(tool(&said, WORDS("index", "/no/such/file")), 2, "stele index of no file");
@@ -327,10 +335,10 @@ static void check_tools(void)
         ok(strncmp(said.ptr, "stele: cannot write '", 21) == 0 &&
                strchr(said.ptr, '\n') == said.ptr + strlen(said.ptr) - 1 &&
                strstr(said.ptr, "memory") == NULL,
-           "says why, and nothing else: %s", said.ptr);
+           "it says why, and nothing else: %s", said.ptr);
     }
     is_number(tool(&said, WORDS("index", data, "--index", odd)), 2, "stele index over a data file");
-    ok(strstr(said.ptr, "is not an index and is not replaced") != NULL, "is refused");
+    ok(strstr(said.ptr, "is not an index and is not replaced") != NULL, "it is refused");
     buf_release(&said);
 }
 

@@ -1,6 +1,6 @@
-// Every key set, friendly and hostile, served and fetched: each key gives the value of its last
-// line, and each key with one bit flipped is missed unless the set holds it too. The empty file
-// holds nothing.
+// For every key set, ordinary and hostile, a server returns for each key the value of its last
+// line. A key with one bit flipped is a miss, unless the set has that key too. In an empty file no
+// key is found.
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +12,10 @@
 
 enum {
     KEYS = 100000,
-    SAMPLED = 1000, // keys whose near misses are asked
+    SAMPLED = 1000, // keys whose near misses are requested
     UUID_BITS = 128,
     MGET_KEYS = 100,
-    IN_FLIGHT = 10, // MGETs
+    IN_FLIGHT = 10, // MGETs sent before their replies are read
     VALUE_MAX = 40,
     ASKED_OF_EMPTY = 10000,
 };
@@ -31,11 +31,11 @@ static int compare_records(const void *a, const void *b)
     const struct record *y = b;
     if (!uuid_equal(x->id, y->id))
         return uuid_less(x->id, y->id) ? -1 : 1;
-    // Of one key, in the order of the lines.
+    // Records of the same key are in the order of their lines.
     return x->value.ptr < y->value.ptr ? -1 : x->value.ptr > y->value.ptr;
 }
 
-// What the lines of `data` say, sorted, of each key the last; how many.
+// Sets `records` to the last record of each key in `data`, sorted by key. Returns their number.
 static size_t read_records(const struct buf *data, const struct uuid *keys, size_t count,
                            struct record *records)
 {
@@ -72,7 +72,7 @@ static const struct record *find(const struct record *records, size_t count, str
     return &records[low];
 }
 
-// What is wrong with the answer about `id`, or NULL.
+// Returns what is wrong with the reply for `id`; NULL if it is right.
 static const char *judge(const redisReply *answer, const struct record *records, size_t count,
                          struct uuid id)
 {
@@ -85,7 +85,8 @@ static const char *judge(const redisReply *answer, const struct record *records,
                                                                         : "has another value";
 }
 
-// Asks for `asked` and holds the answers against the records; how many are wrong, the first shown.
+// Requests the keys `asked` and compares the replies with the records. Returns the number of wrong
+// replies and shows the first one.
 static int64_t count_wrong(redisContext *client, const struct record *records, size_t count,
                            const struct uuid *asked, size_t asked_count)
 {
@@ -145,7 +146,8 @@ static int64_t ask_dbsize(redisContext *client)
     return size;
 }
 
-// Of sampled keys of the records, every neighbour one bit away; how many.
+// Sets `ids` to all keys that differ in one bit from a sampled key of the records. Returns their
+// number.
 static size_t fill_near_misses(struct random *r, const struct record *records, size_t count,
                                struct uuid *ids)
 {
@@ -180,12 +182,13 @@ static void test_set(const struct keyset *set, struct random *r)
 
     struct server_process server = server_start(test_file("data", buf_span(&data)), NULL);
     redisContext *client = connect_to(&server);
-    is_number(ask_dbsize(client), (int64_t)count, "%s: keys of %zu lines", set->name, lines);
-    is_number(count_wrong(client, records, count, keys, count), 0, "%s: wrong answers for its keys",
-              set->name);
+    is_number(ask_dbsize(client), (int64_t)count, "%s: number of keys in %zu lines", set->name,
+              lines);
+    is_number(count_wrong(client, records, count, keys, count), 0,
+              "%s: number of wrong replies for its keys", set->name);
     size_t near_count = fill_near_misses(r, records, count, near);
     is_number(count_wrong(client, records, count, near, near_count), 0,
-              "%s: wrong answers one bit away", set->name);
+              "%s: number of wrong replies for keys one bit away", set->name);
     redisFree(client);
     is_number(server_stop(&server), 0, "%s: the server's exit code", set->name);
     buf_release(&data);
@@ -196,12 +199,12 @@ static void test_empty_file(struct random *r)
     static struct uuid asked[ASKED_OF_EMPTY];
     for (size_t i = 2; i < ASKED_OF_EMPTY; i++)
         asked[i] = (struct uuid){random_next(r), random_next(r)};
-    asked[1] = (struct uuid){UINT64_MAX, UINT64_MAX}; // and the nil UUID before it
+    asked[1] = (struct uuid){UINT64_MAX, UINT64_MAX}; // asked[0] is the nil UUID
     struct server_process server = server_start(test_file("empty", span_of("", 0)), NULL);
     redisContext *client = connect_to(&server);
-    is_number(ask_dbsize(client), 0, "the empty file: no keys");
+    is_number(ask_dbsize(client), 0, "the empty file has no keys");
     is_number(count_wrong(client, NULL, 0, asked, ASKED_OF_EMPTY), 0,
-              "the empty file: nothing is found");
+              "the empty file: no key is found");
     redisFree(client);
     is_number(server_stop(&server), 0, "the empty file: the server's exit code");
 }

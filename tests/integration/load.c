@@ -1,5 +1,5 @@
-// The load generator of `make bench` against a real server: it finds no fault with right replies,
-// and every wrong one.
+// The load generator of `make bench` on a real server: it accepts right replies and reports every
+// wrong one.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ struct said {
     struct buf err;
 };
 
-// Runs it on a file and an address, with words that spaces separate.
+// Runs the load generator on a file and an address, with options that are separated by spaces. The
+// caller releases the result.
 static struct said load(const char *file, const char *address, const char *options)
 {
     char words[256];
@@ -54,7 +55,7 @@ static void succeeds(const char *file, const char *address, const char *options,
     struct said s = load(file, address, options);
     is_number(s.code, 0, "%s: every reply is right", options);
     ok(occurrences(buf_span(&s.out), prints) == 1, "%s: prints '%s'", options, prints);
-    is_bytes(buf_span(&s.err), span_text(""), "%s: no complaint", options);
+    is_bytes(buf_span(&s.err), span_text(""), "%s: no message on standard error", options);
     said_release(&s);
 }
 
@@ -83,13 +84,13 @@ static void test_loads(const char *file, const struct server_process *server, co
     succeeds(file, address, "--pipeline 9 --misses 40 --lookups 2k --seed 9", "p50 ");
     succeeds(file, address, "--mget 30 --misses 100 --lookups 2k", "max ");
     succeeds(file, address, "--load P1 --connections 2 --flood 2 --lookups 200", "1 GET in flight");
-    // More than sockets hold: written and read piece by piece.
+    // More bytes than socket buffers hold, so they are written and read piece by piece.
     succeeds(file, address, "--connections 1 --pipeline 20k --lookups 40k", "lookups a second ");
 }
 
-// ---- wrong ones ---------------------------------------------------------------------------------
+// ---- wrong replies ------------------------------------------------------------------------------
 
-// The generator is given another file than the server.
+// The generator reads another file than the server, so some replies are wrong.
 static void test_wrong(const char *address, struct buf *lines)
 {
     lines->ptr[lines->len - 2] ^= 1; // the last byte of the last value
@@ -98,7 +99,7 @@ static void test_wrong(const char *address, struct buf *lines)
     fails(1, file, address, "--load M100 --lookups 100k", "load: wrong reply to '*101\\x0d\\x0a");
     lines->ptr[lines->len - 2] ^= 1;
 
-    lines->ptr[lines->len - 1] = 'x'; // a byte more in the last value
+    lines->ptr[lines->len - 1] = 'x'; // the last value has one more byte
     buf_append_text(lines, "\n");
     file = test_file("other", buf_span(lines));
     fails(1, file, address, "--load P16 --lookups 100k", "expected '");
@@ -108,10 +109,10 @@ static void test_wrong(const char *address, struct buf *lines)
     buf_append_text(lines, "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb absent\n");
     file = test_file("other", buf_span(lines));
     struct said s = load(file, address, "--load P128 --lookups 100k");
-    is_number(s.code, 1, "a key that is not served");
+    is_number(s.code, 1, "a key that is not served: exit status");
     ok(occurrences(buf_span(&s.err),
                    "expected '$6\\x0d\\x0aabsent\\x0d\\x0a', got '$-1\\x0d\\x0a") == 1,
-       "is told with both replies");
+       "a key that is not served: the message has both replies");
     said_release(&s);
 }
 
@@ -160,15 +161,15 @@ static void test_memcached(const char *file)
     pid_t pid = fork();
     require(pid >= 0, "cannot fork");
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that bails out leaves no server behind
-        // -u counts for root alone, whose folder this then is.
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // memcached ends with the test
+        // -u matters only if this runs as root, to whom the folder then belongs.
         execlp("memcached", "memcached", "-t", "1", "-u", "root", "-s", path, (char *)NULL);
         _exit(127);
     }
     while (access(path, F_OK) != 0 && waitpid(pid, NULL, WNOHANG) == 0)
         usleep(1000);
     struct said s = load(file, path, "--fill --protocol memcached");
-    is_number(s.code, 0, "memcached: filled");
+    is_number(s.code, 0, "memcached: filled with the data");
     said_release(&s);
     succeeds(file, path, "--protocol memcached --load P16 --misses 20 --lookups 2k", "p99 ");
     succeeds(file, path, "--protocol memcached --load M100 --misses 20 --lookups 2k", "p99 ");
@@ -184,7 +185,7 @@ int main(void)
     struct buf lines = {0};
     size_t count = keyset_fill(&keysets[0], &r, keys, KEYS);
     keys_write_lines(&r, keys, count, VALUE_MAX, &lines);
-    // Known to be there, and long enough to be changed and lengthened.
+    // The last line, whose value the tests change and lengthen.
     buf_append_text(&lines, "01234567-89ab-4cde-8f01-23456789abcd value\n");
     const char *file = test_file("data", buf_span(&lines));
     const char *const options[] = {"--index", "none", "--unixsocket", test_path("stele.sock"),

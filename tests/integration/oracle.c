@@ -1,6 +1,6 @@
-// A large random file with duplicate and upper-case keys: every key of it, absent ones between, is
-// asked by pipelined GETs and by MGETs, and all answers are compared whole with those of
-// tests/integration/lookup. An argument is the number of lines.
+// A large random file with duplicate and upper-case keys. All its keys, and absent ones, are
+// requested by pipelined GETs and by MGETs. The replies are compared with those of a simple
+// program, tests/integration/lookup. The argument is the number of lines.
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static struct uuid with_a_bit_flipped(struct uuid id, uint64_t bit)
     return id;
 }
 
-// Of ten keys, one is in upper case and one in both.
+// Writes a key. One in ten keys is in upper case, and one in ten in mixed case.
 static char *write_key(struct random *r, struct uuid id, char *to)
 {
     uint64_t form = random_below(r, 10);
@@ -47,7 +47,7 @@ static char *write_key(struct random *r, struct uuid id, char *to)
     return to + UUID_TEXT_LEN;
 }
 
-// Of fifty lines, one repeats an earlier key.
+// Writes `count` random lines and sets `keys`. One line in fifty repeats an earlier key.
 static void write_lines(struct random *r, struct uuid *keys, size_t count, struct buf *to)
 {
     for (size_t i = 0; i < count; i++) {
@@ -69,7 +69,7 @@ static void write_lines(struct random *r, struct uuid *keys, size_t count, struc
     }
 }
 
-// The keys of all lines and the absent ones, shuffled, a line each.
+// Writes the keys of all lines and the absent keys, shuffled, one per line.
 static void write_questions(struct random *r, const struct uuid *keys, size_t count, struct buf *to)
 {
     size_t total = count + ABSENT;
@@ -104,7 +104,8 @@ static void add_answer(struct buf *answers, const redisReply *reply)
     }
 }
 
-// Asks all questions, `together` keys in a command (1: GET), and adds the answers in their order.
+// Requests all keys, `together` keys in a command (1: GET), and appends the replies in the same
+// order.
 static void ask(redisContext *client, const struct buf *questions, size_t together,
                 struct buf *answers)
 {
@@ -190,11 +191,11 @@ int main(int argc, char **argv)
 
     ask_oracle(data_file, questions_file, &wanted);
     require(!wanted.oom && !by_get.oom && !by_mget.oom && wanted.len > 0, "no memory");
-    is_bytes(buf_span(&by_get), buf_span(&wanted), "%zu lines: the oracle's answers by GETs",
-             lines);
-    is_bytes(buf_span(&by_mget), buf_span(&wanted), "%zu lines: the oracle's answers by MGETs",
-             lines);
-    is_number(count_misses(&wanted), ABSENT, "the absent keys, and only they, are missed");
+    is_bytes(buf_span(&by_get), buf_span(&wanted),
+             "%zu lines: the replies to GETs are those of the oracle", lines);
+    is_bytes(buf_span(&by_mget), buf_span(&wanted),
+             "%zu lines: the replies to MGETs are those of the oracle", lines);
+    is_number(count_misses(&wanted), ABSENT, "exactly the absent keys are misses");
     buf_release(&questions);
     buf_release(&wanted);
     buf_release(&by_get);

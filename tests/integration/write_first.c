@@ -1,6 +1,6 @@
 // Clients that write all their requests before they read the first reply, as most client libraries
-// do with a pipeline: however long it is, they come to the end of their writing, and every reply
-// is right.
+// do with a pipeline. However long the pipeline is, they can write all of it, and every reply is
+// right.
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -26,11 +26,11 @@ enum {
     VALUE = 1000,
     GETS = CHECKED_BUILD ? 100 * 1000 : 300 * 1000,
     MGETS = 50,
-    MANY = 30 * 1000,            // replies of 30 MB, where no library is needed
-    UNAUTHENTICATED = 10 * 1000, // requests before AUTH; at most 1 MiB of them may wait
+    MANY = 30 * 1000,            // 30 MB of replies, for tests without a library
+    UNAUTHENTICATED = 10 * 1000, // requests before AUTH; the limit is 1 MiB
     LONG_KEY = 1000,
-    LONG_REQUESTS = 80 * 1000, // more than the 64 MiB of requests that are kept
-    KEPT = 64 * 1024 * 1024,
+    LONG_REQUESTS = 80 * 1000, // more than KEPT bytes
+    KEPT = 64 * 1024 * 1024,   // most bytes of requests that the server keeps for a client
     PATIENCE_SECONDS = 60,
 };
 
@@ -69,11 +69,11 @@ static void test_gets(redisContext *c, const char *where)
         redisAppendCommand(c, "GET %s", keys[i % KEYS]);
     for (unsigned i = 0; i < GETS && alive; i++) {
         void *reply = NULL;
-        alive = redisGetReply(c, &reply) == REDIS_OK; // the first one writes all
+        alive = redisGetReply(c, &reply) == REDIS_OK; // the first call writes all requests
         right += is_value(reply, i);
         freeReplyObject(reply);
     }
-    is_number(right, GETS, "hiredis, %s: GETs, written before anything is read %s", where,
+    is_number(right, GETS, "hiredis, %s: GETs, all written before the first read %s", where,
               c->errstr);
 }
 
@@ -94,7 +94,9 @@ static void test_mgets(redisContext *c, const char *where)
             right += is_value(reply->element[j], j);
         freeReplyObject(got);
     }
-    is_number(right, MGETS * KEYS, "hiredis, %s: values of MGETs %s", where, c->errstr);
+    is_number(right, MGETS * KEYS,
+              "hiredis, %s: values of MGETs, all written before the first read %s", where,
+              c->errstr);
 }
 
 static void test_hiredis(int port, const char *path)
@@ -111,7 +113,7 @@ static void test_hiredis(int port, const char *path)
     }
 }
 
-// ---- what else a pipeline may hold --------------------------------------------------------------
+// ---- pipelines of other commands ----------------------------------------------------------------
 
 static struct buf request, wanted;
 
@@ -156,14 +158,14 @@ static bool write_first(int fd)
     return send_all(fd, buf_span(&request));
 }
 
-// The replies, all of them; and with `to_end` nothing behind them but the end.
-static void read_then(int fd, bool to_end, const char *name)
+// Reads and compares all replies. With `to_end`, the connection must close after them.
+static void check_replies(int fd, bool to_end, const char *name)
 {
     struct buf got = {0};
     bool good = to_end ? receive_to_end(fd, &got) : receive(fd, &got, wanted.len);
     ok(good && span_equal(buf_span(&got), buf_span(&wanted)),
        "%s: %zu bytes of requests, %zu of "
-       "replies (%zu came)",
+       "replies (%zu arrived)",
        name, request.len, wanted.len, got.len);
     buf_release(&got);
 }
@@ -171,8 +173,8 @@ static void read_then(int fd, bool to_end, const char *name)
 static void test_plain(const char *path, const char *name)
 {
     int fd = connect_patiently(path);
-    ok(write_first(fd), "%s: all is written", name);
-    read_then(fd, false, name);
+    ok(write_first(fd), "%s: all requests are written", name);
+    check_replies(fd, false, name);
     close(fd);
 }
 
@@ -190,7 +192,7 @@ static void test_kinds(const char *path)
     begin();
     add_gets(1000);
     for (unsigned i = 0; i < 4 * MANY; i++)
-        add("PUBLISH c m", ":0\r\n"); // each goes through all loops
+        add("PUBLISH c m", ":0\r\n"); // each visits all loops
     add_gets(1000);
     test_plain(path, "commands that wait for other loops");
     begin();
@@ -216,15 +218,15 @@ static void test_kinds(const char *path)
     test_plain(path, "a subscriber's PINGs");
 }
 
-// What ends the conversation does so when all before it is answered, and what stands behind it is
-// taken from the client all the same.
+// A request that ends the conversation does so when all requests before it are answered. Requests
+// after it can still be written.
 static void test_ends(const char *path)
 {
     int fd = connect_patiently(path);
     begin();
     add_gets(MANY);
-    ok(write_first(fd) && shutdown(fd, SHUT_WR) == 0, "half-closed when all is written");
-    read_then(fd, true, "half-closed");
+    ok(write_first(fd) && shutdown(fd, SHUT_WR) == 0, "half-closed: all requests are written");
+    check_replies(fd, true, "half-closed");
     close(fd);
     static const struct {
         const char *words, *reply;
@@ -239,8 +241,8 @@ static void test_ends(const char *path)
         size_t replies = wanted.len;
         add_gets(MANY);
         wanted.len = replies;
-        ok(write_first(fd), "an end in the middle: all is written");
-        read_then(fd, true, "an end in the middle");
+        ok(write_first(fd), "an end in the middle: all requests are written");
+        check_replies(fd, true, "an end in the middle");
         close(fd);
     }
 }
@@ -251,8 +253,8 @@ static void test_paused(const char *path, int other)
     begin();
     add_gets(MANY);
     answers(other, SPAN("CLIENT PAUSE 200\r\n"), SPAN("+OK\r\n"), "all clients are paused");
-    ok(write_first(fd), "paused: all is written");
-    read_then(fd, false, "paused");
+    ok(write_first(fd), "paused: all requests are written");
+    check_replies(fd, false, "paused");
     close(fd);
 }
 
@@ -276,7 +278,7 @@ static void test_unauthenticated(void)
     is_number(server_stop(&server), 0, "the server's exit code");
 }
 
-// ---- more than is kept --------------------------------------------------------------------------
+// ---- more requests than the server keeps --------------------------------------------------------
 
 static void *write_all(void *argument)
 {
@@ -285,11 +287,11 @@ static void *write_all(void *argument)
     return good ? argument : NULL;
 }
 
-// The first number behind `field` in the line of CLIENT LIST that begins with `start`.
+// Returns the first number after `field` in the line of CLIENT LIST that begins with `start`.
 static long long listed(int fd, const char *start, const char *field)
 {
     struct buf reply = {0};
-    require(send_all(fd, SPAN("CLIENT LIST\r\n")), "the server is gone");
+    require(send_all(fd, SPAN("CLIENT LIST\r\n")), "the server has closed the connection");
     while (reply.len < 2 || memcmp(reply.ptr + reply.len - 2, "\r\n", 2) != 0)
         require(receive(fd, &reply, 1), "no list");
     size_t rest = strtoul(reply.ptr + 1, NULL, 10) + 2;
@@ -302,9 +304,9 @@ static long long listed(int fd, const char *start, const char *field)
     return number;
 }
 
-// Complete requests are no reason to close, however many: what exceeds the bound waits with the
-// client until it reads.
-static void test_more_than_is_kept(const char *path, int other)
+// A client is not closed for complete requests, however many. Requests beyond the limit stay in the
+// client's socket until the client reads.
+static void test_more_than_kept(const char *path, int other)
 {
     static char key[LONG_KEY + 1];
     int fd = connect_patiently(path);
@@ -328,19 +330,20 @@ static void test_more_than_is_kept(const char *path, int other)
         poll(NULL, 0, 10);
         kept = listed(other, "name=writer", " qbuf=");
     }
-    ok(kept >= KEPT && kept <= KEPT + 128 * 1024, "64 MiB of requests are kept: %lld bytes", kept);
-    read_then(fd, false, "more than is kept");
+    ok(kept >= KEPT && kept <= KEPT + 128 * 1024, "the server keeps 64 MiB of requests: %lld bytes",
+       kept);
+    check_replies(fd, false, "more requests than the server keeps");
     pthread_join(writer, &written);
-    ok(written != NULL, "all is written in the end");
+    ok(written != NULL, "more requests than the server keeps: all are written in the end");
     is_number(crowd_info(other, "client_query_buffer_limit_disconnections"), 0,
-              "nobody is closed for it");
+              "no client is closed for it");
     close(fd);
     buf_release(&one);
 }
 
 // ---- the server stops ---------------------------------------------------------------------------
 
-// What was written before it was told to stop is answered, if it is read soon.
+// Requests that were written before SIGTERM are answered, if the client reads soon.
 static void test_stop(void)
 {
     const char *path = test_path("stopped");
@@ -349,9 +352,9 @@ static void test_stop(void)
     int fd = connect_patiently(path);
     begin();
     add_gets(MANY);
-    ok(write_first(fd), "a server that is to stop: all is written");
+    ok(write_first(fd), "SIGTERM: all requests are written before");
     kill(server.pid, SIGTERM);
-    read_then(fd, true, "a server that is to stop");
+    check_replies(fd, true, "SIGTERM");
     close(fd);
     is_number(server_stop(&server), 0, "the server's exit code");
 }
@@ -368,7 +371,7 @@ int main(void)
     test_kinds(path);
     test_ends(path);
     test_paused(path, other);
-    test_more_than_is_kept(path, other);
+    test_more_than_kept(path, other);
     close(other);
     is_number(server_stop(&server), 0, "the server's exit code");
     test_unauthenticated();
