@@ -267,7 +267,8 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
 // Bits of `reported` in struct dataset.
 enum { REPORTED_DAMAGE = 1, REPORTED_OVERWRITTEN = 2, REPORTED_APPENDED = 4 };
 
-// Sets the bit `what` and returns whether it is reported for the first time, to somebody.
+// Sets the bit `what`. Returns whether the bit was not set before, and there is a function `notice`
+// to call.
 static bool is_first_report(struct dataset *d, unsigned what)
 {
     return (atomic_fetch_or(&d->reported, what) & what) == 0 && d->settings.notice != NULL;

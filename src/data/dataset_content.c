@@ -13,7 +13,7 @@ void dataset_set_known_times(struct dataset *d, const struct identity *now)
 }
 
 // Sets `*now` to the present identity of the data file. Returns false when fstat fails.
-static bool now_of(const struct dataset *d, struct identity *now)
+static bool current_identity(const struct dataset *d, struct identity *now)
 {
     struct stat status;
     if (fstat(d->source.fd, &status) != 0)
@@ -67,23 +67,24 @@ bool dataset_may_be_overwritten(const struct dataset *d)
 {
     struct identity now;
     return atomic_load(&d->has_checksum) && atomic_load(&d->change) == CHANGE_NONE &&
-           !mapping_is_damaged(&d->source) && now_of(d, &now) && now.bytes == d->opened.bytes &&
-           now.modified_ns != atomic_load(&d->known_modified_ns);
+           !mapping_is_damaged(&d->source) && current_identity(d, &now) &&
+           now.bytes == d->opened.bytes && now.modified_ns != atomic_load(&d->known_modified_ns);
 }
 
 bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel)
 {
     struct identity before, after;
     uint64_t content;
-    if (!atomic_load(&d->has_checksum) || !now_of(d, &before) || before.bytes != d->opened.bytes ||
-        !read_content(d, &content, cancel) || mapping_look(&d->source) != 0)
+    if (!atomic_load(&d->has_checksum) || !current_identity(d, &before) ||
+        before.bytes != d->opened.bytes || !read_content(d, &content, cancel) ||
+        mapping_look(&d->source) != 0)
         return false;
     if (content != atomic_load(&d->checksum)) {
         atomic_store(&d->change, CHANGE_OVERWRITTEN);
         return false;
     }
     // If the file was written to during the reading, its content may be different by now.
-    if (!now_of(d, &after) || after.bytes != before.bytes ||
+    if (!current_identity(d, &after) || after.bytes != before.bytes ||
         after.modified_ns != before.modified_ns || after.changed_ns != before.changed_ns)
         return false;
     dataset_set_known_times(d, &before);

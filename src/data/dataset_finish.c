@@ -85,7 +85,7 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     struct error error;
     uint64_t *sums = d->writer.sums;
     d->writer.sums = NULL;
-    bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image begins a page
+    bool aligned = sysconf(_SC_PAGESIZE) <= INDEX_WRITER_IMAGE_AT; // the image is page-aligned
     if ((!x->in_writer_file && !aligned) || fstat(d->writer.fd, &file) != 0 ||
         (!x->in_writer_file &&
          !index_file_guard(&x->file, image, d->writer.fd, INDEX_WRITER_IMAGE_AT))) {

@@ -144,8 +144,7 @@ void dataset_index_free(struct index *x);
 bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
                              const atomic_bool *cancel, struct error *error);
 
-// ---- dataset_content.c
-// -----------------------------------------------------------------------------
+// ---- dataset_content.c --------------------------------------------------------------------------
 
 // Stores that the data file had the served content when it had the times in `now`. `now` must be
 // from before the file was read.

@@ -14,7 +14,7 @@
 
 struct error;
 
-// An open index file. A zeroed struct is none.
+// An open index file. A zeroed struct is a closed one.
 struct index_file {
     struct index_facts facts;
     struct span image;        // the trie image; in the mapping or in the copy

@@ -17,7 +17,7 @@
 
 struct error;
 
-// The writer of one index file. A zeroed struct is none.
+// The writer of one index file. A zeroed struct is a closed writer.
 struct index_writer {
     char *path;                // PATH; NULL: the writer is closed
     char *temporary;           // path of the temporary file
@@ -72,7 +72,7 @@ void index_writer_clean(const char *path);
 
 // Sets the identity of the data file in the header of the index file at `path` to `data`. The
 // caller has compared the content of the data file with the content that the index was built from.
-// So the next start knows by the times that the index belongs to the data file. Returns false, and
+// So the times prove to the next start that the index belongs to the data file. Returns false, and
 // changes nothing, when another process is building, the index file was replaced, or it cannot be
 // written.
 bool index_writer_set_identity(const char *path, const struct identity *data);

@@ -180,7 +180,7 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Whether the words that tell the beginning and the end of that child are not damaged.
+// Whether the words with the beginning and the end of that child are not damaged.
 IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const struct node *node,
                                    uint32_t child)
 {
@@ -197,8 +197,8 @@ IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const stru
 
 // Follows the nodes to the leaf for `id`. Where the image is damaged, the result is unknown_leaf
 // with verification, and an empty leaf without it.
-IN_TWO_VERSIONS struct range narrow(const struct trie *t, bool verify, struct uuid id,
-                                    struct trie_probe *probe)
+IN_TWO_VERSIONS struct range find_leaf(const struct trie *t, bool verify, struct uuid id,
+                                       struct trie_probe *probe)
 {
     const struct range nothing = verify ? unknown_leaf : (struct range){0, 0};
     uint32_t start = t->root;
@@ -261,8 +261,8 @@ static inline bool next_candidate(const struct trie *t, struct range *leaf, uint
 }
 
 // Does the same, faster, when the whole leaf is in the cache.
-static inline bool next_candidate_near(const struct trie *t, struct range *leaf,
-                                       uint64_t fingerprint, uint64_t *offset)
+static inline bool next_candidate_cached(const struct trie *t, struct range *leaf,
+                                         uint64_t fingerprint, uint64_t *offset)
 {
     uint64_t at =
         SIMD(slot_search)(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->offset_bits, fingerprint);
@@ -278,7 +278,7 @@ static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid
 IN_TWO_VERSIONS bool find(const struct trie *t, bool verify, struct uuid id, uint64_t *offset,
                           struct trie_probe *probe)
 {
-    struct range leaf = narrow(t, verify, id, probe);
+    struct range leaf = find_leaf(t, verify, id, probe);
     if (verify && is_unknown(leaf)) {
         *offset = TRIE_UNKNOWN;
         return false;
@@ -312,8 +312,8 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
 }
 
 // Finds the first candidate of each key, TRIE_NONE when it has none, then prefetches their lines. A
-// prefetch may need a walk of the page table, which delays the work after it. In a loop of their
-// own the prefetches overlap these walks.
+// prefetch may need a walk of the page table, which delays the work after it. So the prefetches are
+// in a loop of their own, where these walks overlap.
 IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                       size_t count, struct range *leaves, uint64_t *offsets)
 {
@@ -323,7 +323,7 @@ IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const s
     for (size_t i = 0; i < count; i++)
         if (verify && is_unknown(leaves[i]))
             offsets[i] = TRIE_UNKNOWN;
-        else if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+        else if (!next_candidate_cached(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
             offsets[i] = TRIE_NONE;
     for (size_t i = 0; i < count; i++) {
         if (offsets[i] >= t->data.len)
@@ -343,7 +343,7 @@ IN_TWO_VERSIONS void compare_candidates(const struct trie *t, bool verify, const
     for (size_t i = 0; i < count; i++)
         while (!(verify && offsets[i] == TRIE_UNKNOWN) && offsets[i] != TRIE_NONE &&
                !is_line_of(t, offsets[i], ids[i]))
-            if (!next_candidate_near(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
+            if (!next_candidate_cached(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
                 offsets[i] = TRIE_NONE;
 }
 
@@ -370,7 +370,7 @@ IN_TWO_VERSIONS void find_group(const struct trie *t, bool verify, const struct 
                 break;
             case 1:
                 for (size_t i = begin; i < end; i++) {
-                    leaves[i] = narrow(t, verify, ids[i], NULL);
+                    leaves[i] = find_leaf(t, verify, ids[i], NULL);
                     __builtin_prefetch(t->slots + leaves[i].lo * t->slot_bytes);
                     __builtin_prefetch(t->slots + leaves[i].hi * t->slot_bytes);
                 }
@@ -434,7 +434,7 @@ bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
 // Returns the leaf for a key; with verification if not all blocks are verified.
 static struct range leaf_of(const struct trie *t, struct uuid id)
 {
-    return needs_verification(t) ? narrow(t, true, id, NULL) : narrow(t, false, id, NULL);
+    return needs_verification(t) ? find_leaf(t, true, id, NULL) : find_leaf(t, false, id, NULL);
 }
 
 unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets)

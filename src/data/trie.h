@@ -10,14 +10,12 @@
 //   and is scanned.
 //
 // * A slot has w bytes (3 to 8). Its low bits are the offset of the key's line in the data file.
-// The
-//   bits above (at least 10) are a fingerprint, a hash of the key. The key itself is not stored,
-//   because it is in the data file. A scan reads one or two cache lines. The lookup then reads the
-//   line of the slot with a matching fingerprint and compares the whole key there.
+//   The other bits (at least 10) are a fingerprint, a hash of the key. The key itself is not
+//   stored, because it is in the data file. A scan reads one or two cache lines. The lookup then
+//   reads the line of the slot with a matching fingerprint and compares the whole key there.
 //
-// * So even a damaged trie cannot make a lookup return the value of another key. At worst the
-// lookup
-//   does not find the key.
+// * So even a damaged trie cannot make a lookup return the value of another key. At worst it does
+//   not find the key.
 //
 //        key ───▶ node: skip to bit 0, 20 bits of radix              nodes: 32-bit words
 //                 ┌────────┬────────┬────────┬────────┬── ─ ─
@@ -36,10 +34,10 @@
 // * A slot has w = 5 bytes: 30 bits of offset and 10 bits of fingerprint.
 // * The root has 2^20 children with 9.5 keys each on average. The top 20 bits of the key, b, choose
 //   the words start[b] and start[b+1], which are in one cache line.
-// * They tell that the leaf has 9 slots. These are 45 bytes in one or two cache lines.
-// * One slot has the fingerprint of the key. Its offset leads to the line in the data file, one
-// more
-//   cache line, where the whole key is compared.
+// * Between these two slot numbers are 9 slots: the leaf. They have 45 bytes, in one or two cache
+//   lines.
+// * One slot has the fingerprint of the key. Its offset leads to the line in the data file, where
+//   the whole key is compared. That is one more cache line.
 // * If the key does not exist, 99 of 100 lookups end at the slots.
 //
 // There are two kinds of nodes, because keys are not always random:
@@ -73,7 +71,7 @@ enum {
 };
 
 #define TRIE_NONE UINT64_MAX          // an offset that means: the key does not exist
-#define TRIE_UNKNOWN (UINT64_MAX - 1) // the same: unknown, because a block of the image is damaged
+#define TRIE_UNKNOWN (UINT64_MAX - 1) // an offset that means: damage of the image hides the answer
 
 #define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // a start has 31 bits; its top bit marks a node
 #define TRIE_DATA_MAX (UINT64_C(1) << 54)   // bytes; 10 bits of a slot are for the fingerprint

@@ -100,8 +100,8 @@ bool verifier_await_old_times(struct verifier *v, const atomic_bool *cancel);
 
 // Verifies all blocks, on all processors. Returns false with a message when one is bad. Returns
 // true when none was found bad. That does not mean that all were verified: `*cancel` may have
-// become true, or somebody may have written to the file. verifier_is_complete tells. `cancel` may
-// be NULL.
+// become true, or somebody may have written to the file. verifier_is_complete says whether all
+// were. `cancel` may be NULL.
 bool verifier_check_all(struct verifier *v, const atomic_bool *cancel, struct error *error);
 
 #endif

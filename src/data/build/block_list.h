@@ -54,7 +54,7 @@ void block_list_drop_above(struct block_pool *p, struct block_list *l, struct uu
 
 // Distributes the records over `to`, an array of BLOCK_LIST_FAN empty lists, by the bits that
 // follow the bits shared by all keys. The keys of each list are less than those of the next list.
-// The pool must have BLOCK_LIST_FAN free blocks, as this may take so many. Blocks that are left
+// The pool must have BLOCK_LIST_FAN free blocks, as this may take that many. Blocks that are left
 // over are put on `*spare`, a list linked by `next` that ends with BLOCK_NONE. Returns false, and
 // changes nothing, when all keys are equal.
 bool block_list_split(struct block_pool *p, const struct block_list *l, struct block_list *to,

@@ -19,7 +19,7 @@ struct block_pool {
     uint8_t *fill;               // for each full or closed block, its number of records
     uint32_t *free;              // a stack of free blocks
     atomic_llong left;           // number of blocks on the stack
-    size_t blocks;               // number of blocks in use and free
+    size_t blocks;               // number of blocks, in use or free
     size_t most;                 // number of blocks for which there is memory
 };
 

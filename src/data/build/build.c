@@ -14,14 +14,14 @@
 #define MIB (1024u * 1024)
 
 enum {
-    POSITIONS = 256,       // places of the text that are sampled; a disk may have to seek for each
-    LINES_EACH = 16,       // lines sampled at each place
-    LOOK_BYTES = 1 << 16,  // bytes searched for the end of a line at each place
-    NODE_BYTES = 1,        // bytes of nodes per key, roughly
-    NODE_BYTES_MOST = 2,   // the same for keys in clusters
-    HUGE_PAGE = 2 << 20,   // bytes
-    LINE_BYTES = 40,       // bytes per line while it is sorted, including overhead of allocators
-    SMALL_BYTES = 1 << 20, // bytes of a small build besides its lines
+    POSITIONS = 256,        // places of the text that are sampled; a disk may have to seek for each
+    LINES_EACH = 16,        // lines sampled at each place
+    SEARCH_BYTES = 1 << 16, // bytes searched for the end of a line at each place
+    NODE_BYTES = 1,         // bytes of nodes per key, roughly
+    NODE_BYTES_MOST = 2,    // the same for keys in clusters
+    HUGE_PAGE = 2 << 20,    // bytes
+    LINE_BYTES = 40,        // bytes per line while it is sorted, including overhead of allocators
+    SMALL_BYTES = 1 << 20,  // bytes of a small build besides its lines
     // A range is not divided into units when it has up to UNIT_MIN keys, or up to one in
     // UNIT_SHARE of the keys of the pass.
     UNIT_MIN = 1 << 12,
@@ -94,7 +94,7 @@ static void sample_lines_at(void *context, unsigned worker, size_t position)
     struct line_error fault;
     enum line_result result;
     uint64_t at = k->text.len / POSITIONS * position;
-    uint64_t left = k->text.len - at < LOOK_BYTES ? k->text.len - at : LOOK_BYTES;
+    uint64_t left = k->text.len - at < SEARCH_BYTES ? k->text.len - at : SEARCH_BYTES;
     (void)worker;
     if (left == 0)
         return;
@@ -208,7 +208,7 @@ static uint64_t missing_bytes(const struct building *g, uint64_t lines)
     return needed > g->most ? needed - g->most : 0;
 }
 
-// Checks that there is enough memory to index so many lines. If there is not, the image will be
+// Checks that there is enough memory to index `lines` lines. If there is not, the image will be
 // built in the file, if there is one. Returns false with a message when that is not enough either.
 static bool fits(struct building *g, uint64_t lines, struct error *error)
 {

@@ -26,7 +26,7 @@ struct build_settings {
     int fd;
     uint64_t fd_at;         // offset in that file where the image begins, a multiple of 4096
     bool stop_if_malformed; // end after the first pass if it finds a malformed line
-    struct records_division division;
+    struct records_division division; // how the work is divided
     // For tests: bytes for the records of a pass, whatever `memory` is; 0: not set.
     uint64_t records_memory;
     // Reports progress, many times a second. Only one thread at a time calls it: the thread in

@@ -24,7 +24,7 @@ enum {
     DENSE_MEAN = 64,     // least average number of keys per child of a dense node
     DENSE_BITS_MIN = 2,  // fewest bits of a dense node
     DENSE_FREE = 2,      // number of levels where one child of a dense node may have all keys
-    SHALLOW = 4,         // number of levels where a quarter of the keys may be in one large child;
+    SHALLOW = 4,         // number of levels where a quarter of the keys may be in large children;
                          // at deeper levels only a sixteenth
     SEPARATOR_LEAF = 24, // keys per leaf below separators; each leaf costs 20 bytes of nodes
 };

@@ -38,7 +38,7 @@ struct reading {
     const struct records_pass *pass;
     struct key_map map;
     bool first;                  // this is the first pass, which checks and counts the lines
-    uint64_t sample_every;       // one record in so many is sampled
+    uint64_t sample_every;       // n: every n-th record is sampled
     atomic_size_t sampled;       // number of records sampled
     atomic_bool full;            // no block is left
     atomic_ullong work;          // work done until now, in the units of records_pass
