@@ -1,5 +1,5 @@
-// Spans, the growing buf, decimal numbers and the error message: every edge of src/base's byte
-// strings. Texts end at a guard page, so a byte read too far is a crash.
+// Tests of spans, bufs, decimal numbers and error messages, with all edge cases. Texts end at a
+// guard page, so reading one byte too many is a crash.
 #include "base/bytes.h"
 
 #include <inttypes.h>
@@ -32,10 +32,12 @@ static void test_spans(void)
         guard_release(&g);
     }
     ok(span_equal(span_of(NULL, 0), span_of("x", 0)), "two empty spans are equal");
-    ok(span_equal(span_of("a\0b", 3), span_of("a\0b", 3)), "span_equal looks behind a NUL");
-    ok(!span_equal(span_of("a\0b", 3), span_of("a\0c", 3)), "and finds the difference there");
-    ok(!span_equal(span_text("a"), span_text("A")), "span_equal minds the case");
-    ok(!span_equal(span_text("ab"), span_text("a")), "span_equal minds the length");
+    ok(span_equal(span_of("a\0b", 3), span_of("a\0b", 3)), "span_equal compares bytes after a NUL");
+    ok(!span_equal(span_of("a\0b", 3), span_of("a\0c", 3)),
+       "span_equal finds a difference after a NUL");
+    ok(!span_equal(span_text("a"), span_text("A")),
+       "span_equal distinguishes upper and lower case");
+    ok(!span_equal(span_text("ab"), span_text("a")), "span_equal compares the lengths");
     unsigned wrong = 0;
     for (int c = -128; c < 128; c++) {
         char lower = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
@@ -58,34 +60,36 @@ static void test_buf_growth(void)
     }
     for (unsigned i = 0; i < COUNT; i++)
         wrong += b.ptr[i] != (char)(i * 7);
-    is_number((int64_t)b.len, COUNT, "100,000 appended bytes are counted");
-    is_number(wrong, 0, "and each is kept");
+    is_number((int64_t)b.len, COUNT, "a buf counts 100,000 appended bytes");
+    is_number(wrong, 0, "a buf keeps each of them");
     ok(grown <= 12, "a buf grows by doubling (%u times)", grown);
     buf_release(&b);
-    ok(b.ptr == NULL && b.len == 0 && b.cap == 0 && !b.oom, "released, a buf is empty again");
+    ok(b.ptr == NULL && b.len == 0 && b.cap == 0 && !b.oom, "a released buf is empty");
     buf_release(&b);
 
     char *room = buf_reserve(&b, 0);
-    ok(room != NULL && b.len == 0, "reserving nothing in an empty buf still gives a pointer");
+    ok(room != NULL && b.len == 0, "reserving 0 bytes in an empty buf returns an address");
     for (size_t extra = 1; extra < 300; extra++) {
         size_t len = b.len;
         room = buf_reserve(&b, extra);
-        // ASan watches: all of the room is ours.
+        // The address sanitizer checks that all of these bytes may be written.
         memset(room, (int)extra, extra);
         wrong += room != b.ptr + len || b.cap - b.len < extra;
         b.len += extra / 2;
     }
-    is_number(wrong, 0, "reserve gives all the room asked for, behind the content, and adds none");
+    is_number(wrong, 0, "buf_reserve makes room after the content and does not change the length");
     char *again = buf_reserve(&b, b.cap - b.len);
     size_t cap = b.cap;
-    ok(again == b.ptr + b.len && b.cap == cap, "room that is there already does not grow a buf");
+    ok(again == b.ptr + b.len && b.cap == cap,
+       "buf_reserve does not grow a buf that has enough room");
     buf_release(&b);
 
     buf_append(&b, span_of(NULL, 0));
     ok(b.ptr == NULL && !b.oom, "appending nothing allocates nothing");
     buf_append_text(&b, "one ");
     buf_append(&b, span_of("t\0o", 3));
-    is_bytes(buf_span(&b), span_of("one t\0o", 7), "appends follow each other, NUL and all");
+    is_bytes(buf_span(&b), span_of("one t\0o", 7),
+             "appended texts follow each other, also after a NUL");
     buf_release(&b);
 }
 
@@ -117,12 +121,13 @@ static void test_buf_remove_front(void)
         is_bytes(buf_span(&b), span_text(cases[i].left), "removing %zu of 6 leaves '%s'",
                  cases[i].count, cases[i].left);
         buf_append_text(&b, "g");
-        ok(b.len == strlen(cases[i].left) + 1 && b.ptr[b.len - 1] == 'g', "and the buf goes on");
+        ok(b.len == strlen(cases[i].left) + 1 && b.ptr[b.len - 1] == 'g',
+           "a byte is appended after the rest");
         buf_release(&b);
     }
     struct buf empty = {0};
     buf_remove_front(&empty, 3);
-    ok(empty.len == 0 && empty.ptr == NULL, "removing from an empty buf is nothing");
+    ok(empty.len == 0 && empty.ptr == NULL, "removing from an empty buf does nothing");
 }
 
 static void test_buf_oom(void)
@@ -132,8 +137,8 @@ static void test_buf_oom(void)
         if (filled)
             buf_append_text(&b, "kept");
         struct span before = buf_span(&b);
-        ok(buf_reserve(&b, SIZE_MAX) == NULL && b.oom, "a size no memory has latches oom");
-        ok(buf_reserve(&b, 1) == NULL, "from then on nothing can be reserved");
+        ok(buf_reserve(&b, SIZE_MAX) == NULL && b.oom, "reserving more than all memory sets oom");
+        ok(buf_reserve(&b, 1) == NULL, "after that nothing can be reserved");
         buf_append_text(&b, "lost");
         buf_printf(&b, "%s", "lost");
         ok(span_equal(buf_span(&b), before) && b.oom, "later appends do nothing");
@@ -206,7 +211,7 @@ static void test_number_parse(void)
         bool good = number_parse(span_of(copy.ptr, copy.len), &value);
         ok(good == cases[i].good && value == (good ? cases[i].value : UNTOUCHED),
            "number_parse: row %u, %zu bytes, is %s", i, cases[i].text.len,
-           cases[i].good ? "a number" : "refused, the value untouched");
+           cases[i].good ? "a number" : "refused, and the value is unchanged");
         if (good != cases[i].good)
             diag("'%.*s'", (int)copy.len, copy.ptr);
         guard_release(&g);
@@ -234,7 +239,7 @@ static void test_number_random(void)
         wrong += !formats_as_printf(UINT64_C(1) << i) || !formats_as_printf(~UINT64_C(0) >> i);
     for (unsigned i = 0; i < 20000; i++)
         wrong += !formats_as_printf(random_next(&r) >> random_below(&r, 64));
-    is_number(wrong, 0, "number_format writes what printf does, and no byte more");
+    is_number(wrong, 0, "number_format writes the same bytes as printf, and no more");
     for (unsigned i = 0; i < 20000; i++) {
         int64_t value = (int64_t)(random_next(&r) >> random_below(&r, 64));
         int64_t back = ~value;
@@ -242,7 +247,7 @@ static void test_number_random(void)
         int len = snprintf(text, sizeof text, "%" PRId64, value);
         wrong += !number_parse(span_of(text, (size_t)len), &back) || back != value;
     }
-    is_number(wrong, 0, "number_parse reads back what printf writes");
+    is_number(wrong, 0, "number_parse reads what printf writes");
 }
 
 static void test_error_set(void)
@@ -260,7 +265,7 @@ static void test_error_set(void)
                   len < 512 ? "fits" : "is cut");
     }
     error_set(&e, "%s", "");
-    is_text(e.text, "", "an empty message replaces the one before");
+    is_text(e.text, "", "an empty message replaces an earlier one");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-// Limits of cgroups, read from a forged root: both versions, nested groups, names from outside a
-// container, no limit, and files that make no sense.
+// Tests of the limits of cgroups, read from made-up files: both versions, nested groups, groups
+// named by their path outside a container, no limit, and malformed files.
 #include "base/cgroup.h"
 
 #include <stdio.h>
@@ -167,13 +167,15 @@ static void check_left(void)
         write_forged(second, &version_2[i]);
     for (unsigned i = 0; i < sizeof version_1 / sizeof *version_1; i++)
         write_forged(first, &version_1[i]);
-    is_number((int64_t)cgroup_memory_left(second), 400, "what is left: pages of files are");
-    is_number((int64_t)cgroup_memory_left(first), 200, "the same of version 1");
-    ok(cgroup_memory_left(none) == UINT64_MAX, "without a limit there is none");
+    is_number((int64_t)cgroup_memory_left(second), 400,
+              "version 2: memory left includes pages of files");
+    is_number((int64_t)cgroup_memory_left(first), 200,
+              "version 1: memory left includes pages of files");
+    ok(cgroup_memory_left(none) == UINT64_MAX, "without a limit, the memory left has none");
     struct file full = {"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "2900\n"};
     write_forged(first, &full);
     is_number((int64_t)cgroup_memory_left(first), 0,
-              "and nothing where more is taken than is allowed");
+              "no memory is left when more is used than the limit");
 }
 
 int main(void)
@@ -193,6 +195,6 @@ int main(void)
     check_left();
     ok(process_processors() >= 1 && parallel_threads() >= 1 &&
            parallel_threads() <= process_processors(),
-       "here: %u processors", process_processors());
+       "this process has at least one processor (%u)", process_processors());
     return done_testing();
 }

@@ -1,4 +1,5 @@
-// Checksums: the ones everybody computes, block by block like at once, and an end when asked.
+// Tests of checksums: they equal published values of XXH3, those of blocks equal those of each
+// block alone, and the computation can be cancelled.
 #include "base/checksum.h"
 
 #include <stdlib.h>
@@ -6,21 +7,22 @@
 #include "support/guard.h"
 #include "support/tap.h"
 
-enum { LARGE = 1024 * 1024, SMALL = 64 * 1024 }; // larger and smaller than what a thread takes
+enum { LARGE = 1024 * 1024, SMALL = 64 * 1024 }; // larger and smaller than a part
 
 static void check_known(void)
 {
     ok(checksum(span_of(NULL, 0)) == 0x2d06800538d394c2u, "XXH3 of no bytes");
-    ok(checksum(span_of("", 0)) == 0x2d06800538d394c2u, "wherever they are not");
+    ok(checksum(span_of("", 0)) == 0x2d06800538d394c2u, "the address of no bytes plays no part");
     ok(checksum(span_text("a")) == 0xe6c632b61e964e1fu, "XXH3 of a");
     ok(checksum(span_text("abc")) == 0x78af5f94892f3950u, "XXH3 of abc");
-    is_number((int64_t)checksum_block_count(0, LARGE), 0, "no blocks of no bytes");
-    is_number((int64_t)checksum_block_count(1, LARGE), 1, "one of one");
-    is_number((int64_t)checksum_block_count(LARGE, LARGE), 1, "one of a block");
-    is_number((int64_t)checksum_block_count(LARGE + 1, LARGE), 2, "two of a byte more");
+    is_number((int64_t)checksum_block_count(0, LARGE), 0, "0 bytes have no block");
+    is_number((int64_t)checksum_block_count(1, LARGE), 1, "1 byte has one block");
+    is_number((int64_t)checksum_block_count(LARGE, LARGE), 1,
+              "the bytes of a block have one block");
+    is_number((int64_t)checksum_block_count(LARGE + 1, LARGE), 2, "one byte more has two blocks");
 }
 
-// The memory ends at a guard page, and does not begin at a page.
+// The memory ends at a guard page and does not begin at the beginning of a page.
 static void check_blocks(struct random *r, size_t block_bytes)
 {
     const size_t lengths[] = {
@@ -55,9 +57,10 @@ static void check_cancel(void)
     uint64_t sums[2];
     atomic_bool cancel = false;
     ok(checksum_blocks(span_of(zeros, sizeof zeros), LARGE, sums, &cancel) && sums[0] == sums[1],
-       "not cancelled: whole");
+       "without a cancel, all sums are computed");
     atomic_store(&cancel, true);
-    ok(!checksum_blocks(span_of(zeros, sizeof zeros), LARGE, sums, &cancel), "cancelled: told so");
+    ok(!checksum_blocks(span_of(zeros, sizeof zeros), LARGE, sums, &cancel),
+       "after a cancel, the result is false");
 }
 
 int main(void)

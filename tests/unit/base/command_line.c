@@ -1,4 +1,4 @@
-// How misspelt options are guessed, and how columns are laid out and wrapped.
+// Tests of suggestions for misspelt options, and of the layout and wrapping of columns.
 #include "base/command_line.h"
 
 #include <stdint.h>
@@ -22,7 +22,7 @@ static void test_distances(void)
         {"--ports", "--port", 1},
         {"--qort", "--port", 1},
         {"--nope", "--port", SIZE_MAX},
-        {"--po", "--port", SIZE_MAX}, // two letters begin too many words
+        {"--po", "--port", SIZE_MAX}, // two letters are the beginning of too many words
         {"--max-clients", "--maxclients", 1},
         {"--require", "--requirepass", 1},
         {"--requirepassfile", "--requirepass-file", 1},
@@ -42,7 +42,7 @@ static void test_distances(void)
             (int64_t)command_line_distance(cases[i].word, strlen(cases[i].word), cases[i].known),
             (int64_t)cases[i].distance, "'%s' and '%s'", cases[i].word, cases[i].known);
     is_number((int64_t)command_line_distance("--port=1", 6, "--port"), 0,
-              "only the given length of the word counts");
+              "only the first `len` bytes of the word count");
 }
 
 static void test_rows(void)
@@ -76,8 +76,8 @@ static void test_rows(void)
         buf_release(&got);
     }
     is_number(command_line_column(10, 80), 14, "the right column begins after the left one");
-    is_number(command_line_column(60, 80), 32, "at two fifths of the width at most");
-    is_number(command_line_column(60, 0), 16, "of 40 at least");
+    is_number(command_line_column(60, 80), 32, "it is at most two fifths of the width");
+    is_number(command_line_column(60, 0), 16, "a width under 40 counts as 40");
 }
 
 int main(void)

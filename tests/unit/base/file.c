@@ -1,4 +1,4 @@
-// Files by descriptor: what is no regular file is refused, reads and writes are whole or failed.
+// Tests of files: only regular files are opened, and reads and writes are either complete or fail.
 #include "base/file.h"
 
 #include <errno.h>
@@ -24,11 +24,11 @@ static void check_open(void)
     struct stat status;
     struct error error;
     int fd = file_open(path, &status, &error);
-    ok(fd >= 0 && status.st_size == 10, "a regular file, and its size");
-    ok((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "closed at exec");
+    ok(fd >= 0 && status.st_size == 10, "a regular file is opened, and its size is known");
+    ok((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, "its descriptor is closed at exec");
     close(fd);
     fd = file_open(link, &status, &error);
-    ok(fd >= 0, "a link is followed");
+    ok(fd >= 0, "a symbolic link is followed");
     close(fd);
     const struct {
         const char *path;
@@ -48,10 +48,10 @@ static void check_open(void)
         fd = file_open(refused[i].path, &status, &error);
         int number = errno;
         is_number(fd, -1, "refused: %s", refused[i].path);
-        is_number(number, refused[i].number, "errno");
-        is_bytes(span_text(error.text), buf_span(&wanted), "the message");
+        is_number(number, refused[i].number, "with its errno");
+        is_bytes(span_text(error.text), buf_span(&wanted), "with its message");
         buf_release(&wanted);
-        ok(file_open(refused[i].path, &status, NULL) == -1, "nobody needs the message");
+        ok(file_open(refused[i].path, &status, NULL) == -1, "refused without a message, too");
     }
 }
 
@@ -60,48 +60,50 @@ static void check_read_and_write(void)
     const char *path = test_file("content", SPAN("0123456789"));
     char got[16] = "";
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    ok(file_read(fd, got, 4, 3) && memcmp(got, "3456", 5) == 0, "from a place on");
-    ok(file_read(fd, got, 10, 0) && memcmp(got, "0123456789", 10) == 0, "to the very end");
-    ok(file_read(fd, got, 0, 99), "nothing can be read anywhere");
+    ok(file_read(fd, got, 4, 3) && memcmp(got, "3456", 5) == 0, "bytes are read from an offset on");
+    ok(file_read(fd, got, 10, 0) && memcmp(got, "0123456789", 10) == 0,
+       "bytes are read up to the end of the file");
+    ok(file_read(fd, got, 0, 99), "0 bytes can be read after the end");
     errno = EIO;
-    ok(!file_read(fd, got, 11, 0) && errno == 0, "too short a file is no error of the system");
+    ok(!file_read(fd, got, 11, 0) && errno == 0, "a file that is too short: errno is 0");
     ok(file_write(fd, "abc", 3, 12) && file_read(fd, got, 15, 0) &&
            memcmp(got, "0123456789\0\0abc", 15) == 0,
-       "written from a place on");
-    is_number(lseek(fd, 0, SEEK_CUR), 0, "the file's own position stays");
+       "bytes are written from an offset on");
+    is_number(lseek(fd, 0, SEEK_CUR), 0, "the file's own position does not change");
     close(fd);
-    ok(!file_read(-1, got, 1, 0) && errno == EBADF, "no descriptor: an error");
+    ok(!file_read(-1, got, 1, 0) && errno == EBADF, "reading without a descriptor is an error");
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    ok(!file_write(fd, "x", 1, 0) && errno == EBADF, "not for writing: an error");
+    ok(!file_write(fd, "x", 1, 0) && errno == EBADF,
+       "writing to a file open for reading is an error");
     close(fd);
 }
 
-// The limit cuts the first write short; the second one fails.
+// Because of the limit, the first write of the system is incomplete, and the second one fails.
 static void check_short_write(void)
 {
     struct rlimit before;
     struct stat status;
     int fd = open(test_path("limited"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     signal(SIGXFSZ, SIG_IGN);
-    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "no limit to be had");
+    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "cannot read the limit");
     struct rlimit limit = {5000, before.rlim_max};
     char *zeros = calloc(1, 10000);
-    require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "no limit to be set");
+    require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "cannot set the limit");
     bool written = file_write(fd, zeros, 10000, 0);
     int number = errno;
-    require(setrlimit(RLIMIT_FSIZE, &before) == 0, "the limit stays");
-    ok(!written && number == EFBIG, "a file larger than the limit: an error");
-    ok(fstat(fd, &status) == 0 && status.st_size == 5000, "after as much as fits");
+    require(setrlimit(RLIMIT_FSIZE, &before) == 0, "cannot restore the limit");
+    ok(!written && number == EFBIG, "writing more than the limit is an error");
+    ok(fstat(fd, &status) == 0 && status.st_size == 5000, "the bytes within the limit are written");
     close(fd);
     free(zeros);
 }
 
 static void check_sync(void)
 {
-    ok(file_sync_folder(test_path("any")), "the folder of a path");
-    ok(file_sync_folder("any"), "of a name alone");
-    ok(file_sync_folder("/any"), "of a name in the root");
-    ok(!file_sync_folder("/no/such/any") && errno == ENOENT, "no folder: an error");
+    ok(file_sync_folder(test_path("any")), "the folder of a path is synced");
+    ok(file_sync_folder("any"), "the folder of a name without a path is synced");
+    ok(file_sync_folder("/any"), "the root folder is synced");
+    ok(!file_sync_folder("/no/such/any") && errno == ENOENT, "a missing folder is an error");
 }
 
 int main(void)

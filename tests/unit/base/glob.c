@@ -1,11 +1,11 @@
-// Glob patterns: each element by hand, all of them against a tiny recursive oracle on random short
-// strings, and the patterns that make a backtracking matcher hang.
+// Tests of glob patterns: examples of each element, random patterns compared with a simple
+// recursive matcher, and patterns for which a matcher with backtracking takes too long.
 #include "base/glob.h"
 
 #include "support/guard.h"
 #include "support/tap.h"
 
-// Matches copies that end at guard pages.
+// Matches copies of pattern and text that end at guard pages.
 static bool match(struct span pattern, struct span text, enum glob_case letters)
 {
     struct guard p = {0};
@@ -21,7 +21,7 @@ static bool match(struct span pattern, struct span text, enum glob_case letters)
 
 static void test_elements(void)
 {
-    enum { BOTH, NEITHER, FOLDED }; // matched in which way of looking at case
+    enum { BOTH, NEITHER, FOLDED }; // matches always, never, or only with GLOB_CASE_INSENSITIVE
     static const struct {
         const char *pattern;
         const char *text;
@@ -35,7 +35,7 @@ static void test_elements(void)
         {"abc", "ab", NEITHER},
         {"abc", "abcd", NEITHER},
         {"AbC", "aBc", FOLDED},
-        {"[", "{", NEITHER}, // neighbours of the letters must not fold
+        {"[", "{", NEITHER}, // characters beside the letters have no case
         {"@", "`", NEITHER},
         {"*", "", NEITHER},
         {"**", "", NEITHER},
@@ -65,14 +65,14 @@ static void test_elements(void)
         {"[a-c]", "`", NEITHER},
         {"[c-a]", "b", BOTH},
         {"[A-C]", "b", FOLDED},
-        {"[Z-a]", "b", NEITHER}, // Redis orders the ends of a range before it folds them
+        {"[Z-a]", "b", NEITHER}, // Redis orders the ends of a range, then folds their case
         {"[\\A]", "A", BOTH},
-        {"[\\A]", "a", NEITHER}, // and folds no escaped byte of a class
+        {"[\\A]", "a", NEITHER}, // Redis does not fold an escaped byte of a class
         {"[a-c]", "-", NEITHER},
         {"[a-c-e]", "-", BOTH},
         {"[a-c-e]", "d", NEITHER},
         {"[-a]", "-", BOTH},
-        {"[ab-]", "-", NEITHER}, // a range from b to ], and then unclosed
+        {"[ab-]", "-", NEITHER}, // a range from b to ], so the class has no end
         {"[ab-]", "`", BOTH},
         {"[^a-c]", "d", BOTH},
         {"[^a-c]", "b", NEITHER},
@@ -81,7 +81,7 @@ static void test_elements(void)
         {"[!a]", "a", BOTH}, // only ^ negates
         {"[]", "a", NEITHER},
         {"[]", "]", NEITHER},
-        {"[]a]", "a]", NEITHER}, // a leading ] closes
+        {"[]a]", "a]", NEITHER}, // a leading ] ends the class
         {"[^]", "a", BOTH},
         {"[\\]]", "]", BOTH},
         {"[\\]]", "\\", NEITHER},
@@ -91,7 +91,7 @@ static void test_elements(void)
         {"[*]", "*", BOTH},
         {"[*]", "a", NEITHER},
         {"[?]", "a", NEITHER},
-        {"[abc", "b", BOTH}, // unclosed: the class ends with the pattern
+        {"[abc", "b", BOTH}, // a class without ] ends with the pattern
         {"[abc", "d", NEITHER},
         {"[a-c", "b", BOTH},
         {"[a-", "-", BOTH},
@@ -115,7 +115,7 @@ static void test_elements(void)
         {"\\\\", "\\", BOTH},
         {"\\a", "a", BOTH},
         {"\\a", "A", FOLDED},
-        {"a\\", "a\\", BOTH}, // a last backslash is itself
+        {"a\\", "a\\", BOTH}, // a backslash at the end is an ordinary byte
         {"a\\", "a", NEITHER},
         {"*\\*", "a*", BOTH},
         {"max*", "MAXclients", FOLDED},
@@ -133,12 +133,14 @@ static void test_elements(void)
            : cases[i].matched == FOLDED ? "match when the case is ignored"
                                         : "differ");
     }
-    ok(match(span_of("a\0*", 3), span_of("a\0b", 3), GLOB_CASE_SENSITIVE), "a NUL is a byte");
-    ok(!match(span_of("a\0b", 3), span_of("a\0c", 3), GLOB_CASE_SENSITIVE), "and does not end it");
+    ok(match(span_of("a\0*", 3), span_of("a\0b", 3), GLOB_CASE_SENSITIVE),
+       "a NUL is matched like any byte");
+    ok(!match(span_of("a\0b", 3), span_of("a\0c", 3), GLOB_CASE_SENSITIVE),
+       "a NUL does not end the text");
     ok(glob_match(span_of(NULL, 0), span_of(NULL, 0), GLOB_CASE_SENSITIVE), "NULL is empty");
 }
 
-// What matches a letter in one of its cases.
+// GLOB_CASE_EITHER.
 static void test_either(void)
 {
     static const struct {
@@ -167,9 +169,9 @@ static unsigned char fold(unsigned char c, bool folded)
     return folded ? (unsigned char)ascii_lower((char)c) : c;
 }
 
-// The length of the class at the front of `p`, and whether `byte` is in it. As in Redis, an escaped
-// byte is not folded, and the ends of a range are put in order before they are: [Z-a] is then
-// empty.
+// Returns the length of the class at the front of `p`, and sets whether `byte` is in it. As in
+// Redis, the case of an escaped byte is not folded. The ends of a range are put in order before
+// their case is folded, so [Z-a] is then empty.
 static size_t oracle_class(struct span p, unsigned char byte, bool folded, bool *found)
 {
     size_t i = 1;
@@ -222,7 +224,7 @@ static bool oracle(struct span p, struct span t, bool folded)
 
 static void test_oracle(void)
 {
-    // Few letters, so that matches are common; `*` and `a` twice as likely.
+    // Few different letters, so that matches are common. `*` and `a` are twice as likely as others.
     static const char in_patterns[] = "**?[]^-\\aabBc";
     static const char in_texts[] = "aabBc-]^";
     struct random r = random_seeded();
@@ -246,11 +248,12 @@ static void test_oracle(void)
             diag("pattern '%.*s' text '%.*s'%s: the oracle says %d", (int)p.len, p.ptr, (int)t.len,
                  t.ptr, folded ? " folded" : "", wanted);
     }
-    is_number(wrong, 0, "300,000 random patterns match what the oracle matches");
-    ok(matches > 3000, "and enough of them do match (%u)", matches);
+    is_number(wrong, 0,
+              "300,000 random patterns match the same texts as with the recursive matcher");
+    ok(matches > 3000, "enough of them match (%u)", matches);
 }
 
-// `unit` repeated up to `len` bytes, with `end` behind.
+// Appends `unit` repeatedly, up to `len` bytes, and then `end`.
 static struct buf repeated(const char *unit, size_t len, const char *end)
 {
     struct buf b = {0};
@@ -284,7 +287,7 @@ static void test_hostile(void)
         struct buf pattern = repeated(cases[i].unit, LONG, cases[i].end);
         struct buf text = repeated(cases[i].text, cases[i].text_len, cases[i].text_end);
         ok(match(buf_span(&pattern), buf_span(&text), GLOB_CASE_SENSITIVE) == cases[i].matched,
-           "64 KiB of %s%s against %zu bytes of %s%s ends at once: %s", cases[i].unit, cases[i].end,
+           "64 KiB of %s%s against %zu bytes of %s%s is quick: %s", cases[i].unit, cases[i].end,
            cases[i].text_len, cases[i].text, cases[i].text_end,
            cases[i].matched ? "a match" : "no match");
         buf_release(&pattern);

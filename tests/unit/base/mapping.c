@@ -1,4 +1,4 @@
-// Warming a mapping: which pages are there for who reads next.
+// Tests of mapping_warm: which pages are mapped afterwards.
 #include "base/mapping.h"
 
 #include <fcntl.h>
@@ -11,11 +11,12 @@
 #include "support/server.h"
 #include "support/tap.h"
 
-enum { PAGES = 2600 }; // two stretches and a part of one, where pages have 4 KiB
+enum { PAGES = 2600 }; // two parts of warming and a shorter one, with pages of 4 KiB
 
 static const uint64_t never = UINT64_MAX;
 
-// How many of them the process has mapped, by the highest bits of its page map.
+// Returns how many of the pages are mapped, according to the highest bits of the
+// process's page map.
 static int pages_mapped(const char *memory, size_t page)
 {
     static uint64_t entries[PAGES];
@@ -43,7 +44,7 @@ static void check_warming(const struct mapping *m, size_t page)
     is_number(mapping_faults(m), 0, "no damage is found");
 }
 
-// Those that are not in memory are read; the system may keep them, though.
+// Pages that are not in memory are read. The system may have kept them in memory, however.
 static void check_absent(const struct mapping *m, size_t page)
 {
     atomic_bool cancel = false;
@@ -51,7 +52,7 @@ static void check_absent(const struct mapping *m, size_t page)
     require(fsync(m->fd) == 0, "not written");
     posix_fadvise(m->fd, 0, 0, POSIX_FADV_DONTNEED);
     mapping_warm(m, never, &cancel);
-    is_number(pages_mapped(m->begin, page), PAGES, "so are those on the disk");
+    is_number(pages_mapped(m->begin, page), PAGES, "pages on the disk are read and touched");
 }
 
 static void check_cut(const struct mapping *m, const char *path)
@@ -59,7 +60,7 @@ static void check_cut(const struct mapping *m, const char *path)
     atomic_bool cancel = false;
     require(truncate(path, 0) == 0, "not cut");
     mapping_warm(m, never, &cancel);
-    ok(mapping_is_damaged(m), "a file that was cut is survived, and known");
+    ok(mapping_is_damaged(m), "warming survives a file that was cut, and the damage is noted");
 }
 
 int main(void)
@@ -72,7 +73,7 @@ int main(void)
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     require(content != NULL && fd >= 0 && write(fd, content, m.len) == (ssize_t)m.len, "no file");
     mapping_catch_faults();
-    mapping_warm(&m, never, &cancel); // guards nothing
+    mapping_warm(&m, never, &cancel); // the mapping is not guarded yet
     m.begin = mmap(NULL, m.len, PROT_READ, MAP_SHARED, fd, 0);
     require(m.begin != MAP_FAILED && mapping_guard(&m, fd), "no mapping");
     check_warming(&m, page);

@@ -1,5 +1,6 @@
-// The output queue: order of owned and borrowed bytes, references taken and dropped exactly once,
-// partial takes at every byte, bounded memory. A random run is compared with a flat model.
+// Tests of the output queue: the order of owned and borrowed bytes, references that are taken and
+// dropped exactly once, takes that end at any byte, and bounded memory. Random operations are
+// compared with a simple model.
 #include "base/output.h"
 
 #include <sys/uio.h>
@@ -8,7 +9,7 @@
 
 enum { OWNERS = 3, MODEL_LOANS = 4096 };
 
-// Owners outlive the outputs under test; what a release would do is counted instead.
+// The owners are static and outlive the outputs. A release only counts.
 static struct ref owners[OWNERS];
 static unsigned released;
 
@@ -25,13 +26,13 @@ static void owners_init(void)
     released = 0;
 }
 
-// References beyond the test's own.
+// Returns the number of references besides the test's own.
 static unsigned taken(unsigned owner)
 {
     return atomic_load(&owners[owner].count) - 1;
 }
 
-// All that is pending, as the iovecs tell it.
+// Appends all pending bytes, read from the iovecs.
 static struct buf gather(const struct output *o)
 {
     struct iovec vectors[MODEL_LOANS];
@@ -50,7 +51,8 @@ static bool holds(const struct output *o, struct span wanted)
     return same;
 }
 
-// "one two THREE four FIVE SIX seven", the words in capitals borrowed: from owners 0, 1 and 2.
+// Appends "one two THREE four FIVE SIX seven". The words in capitals are borrowed, from
+// owners 0, 1 and 2.
 static const char sample_text[] = "one two THREE four FIVE SIX seven";
 
 static struct output sample(void)
@@ -67,7 +69,7 @@ static struct output sample(void)
     return o;
 }
 
-// The references that must be held when `count` bytes of the sample have left.
+// Whether the output holds the right references after `count` bytes of the sample were taken.
 static bool sample_references(size_t count)
 {
     return taken(0) == (count < 13) && taken(1) == (count < 23) && taken(2) == (count < 27);
@@ -78,17 +80,18 @@ static void test_order(void)
     struct span whole = span_text(sample_text);
     struct iovec vectors[8];
     struct output o = sample();
-    ok(holds(&o, whole), "owned and borrowed bytes leave in the order they came");
+    ok(holds(&o, whole), "owned and borrowed bytes keep their order");
     is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 8), 6,
-              "owned neighbours share one iovec");
+              "adjacent owned bytes share one iovec");
     ok(vectors[1].iov_base == sample_text + 8, "borrowed bytes are not copied");
     is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 4), 4,
-              "no more iovecs than there is room for");
-    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 0), 0, "and none without room");
+              "at most `max` iovecs are filled");
+    is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 0), 0,
+              "with a `max` of 0 no iovec is filled");
     output_release(&o);
     ok(sample_references(whole.len), "release drops each pending reference once");
     ok(o.pending == 0 && o.count == 0 && o.owned.ptr == NULL && o.segments == NULL && !o.oom,
-       "and leaves an empty output");
+       "release leaves an empty output");
     output_release(&o);
     is_number((int64_t)output_iovecs(&o, SIZE_MAX, vectors, 8), 0, "an empty output has no iovecs");
 
@@ -108,7 +111,7 @@ static void test_order(void)
             wrong += !sample_references(whole.len);
         }
     }
-    is_number(wrong, 0, "taken in two parts cut anywhere, the rest and its references stay right");
+    is_number(wrong, 0, "after a take of any length, the rest and its references are right");
 
     o = sample();
     for (size_t left = 0; left < whole.len; left++) {
@@ -118,7 +121,7 @@ static void test_order(void)
         output_take(&o, 1);
     }
     ok(wrong == 0 && sample_references(whole.len) && output_pending(&o) == 0,
-       "taken byte by byte, each byte comes in its turn");
+       "taken byte by byte, the bytes come in order");
     output_release(&o);
     is_number(released, 0, "no reference was dropped twice");
 }
@@ -129,25 +132,25 @@ static void test_owner_lifetime(void)
     owners_init();
     output_borrow(&o, span_text("abc"), &owners[0], 0);
     output_borrow(&o, span_text("def"), &owners[0], 0);
-    is_number(taken(0), 2, "each borrowed span holds a reference of its own");
+    is_number(taken(0), 2, "each borrowed segment holds a reference of its own");
     ref_drop(&owners[0]);
     output_take(&o, 5);
-    is_number(released, 0, "what is borrowed from lives until its last byte has left");
+    is_number(released, 0, "the owner lives until the last borrowed byte is taken");
     output_take(&o, 1);
-    is_number(released, 1, "and is then released once");
+    is_number(released, 1, "then the owner is released once");
     output_release(&o);
 
     owners_init();
     output_borrow(&o, span_text("abc"), &owners[0], 0);
     ref_drop(&owners[0]);
     output_release(&o);
-    is_number(released, 1, "an output released early lets go of it too");
+    is_number(released, 1, "releasing an output drops its references");
 
     owners_init();
     output_borrow(&o, span_of("", 0), &owners[0], 0);
     output_append(&o, span_of(NULL, 0));
     output_commit(&o, 0);
-    ok(taken(0) == 0 && o.count == 0, "empty spans are no segments and take no reference");
+    ok(taken(0) == 0 && o.count == 0, "an empty span makes no segment and takes no reference");
     output_release(&o);
 }
 
@@ -165,7 +168,7 @@ static void test_memory(void)
     ok(output_pending(&o) == 0 && o.owned.cap >= sizeof text, "an emptied output keeps its memory");
     output_release(&o);
 
-    // Never empty, never more than 2,100 bytes pending, while 10 MB go through.
+    // 10 MB pass through the output. It is never empty, and at most 2,100 bytes are pending.
     size_t most = 0;
     size_t most_segments = 0;
     for (unsigned i = 0; i < 10000; i++) {
@@ -176,12 +179,13 @@ static void test_memory(void)
         most = o.owned.cap > most ? o.owned.cap : most;
         most_segments = o.capacity > most_segments ? o.capacity : most_segments;
     }
-    ok(most <= 64 * 1024, "taken bytes make room for new ones (%zu bytes held)", most);
-    ok(most_segments <= 8, "so is that of taken segments (%zu held)", most_segments);
+    ok(most <= 64 * 1024, "the room of taken bytes is used again (%zu bytes allocated)", most);
+    ok(most_segments <= 8, "the room of taken segments is used again (%zu allocated)",
+       most_segments);
     output_release(&o);
     is_number(taken(0), 0, "all references were dropped");
 
-    // More is added whenever less than 256 KiB wait, and it leaves a little at a time.
+    // Bytes are added whenever less than 256 KiB wait, and taken a few at a time.
     static char piece[16 * 1024 + 100];
     struct random r = random_seeded();
     most = 0;
@@ -191,7 +195,7 @@ static void test_memory(void)
         output_take(&o, random_below(&r, output_pending(&o) < 10000 ? 100 : 10000));
         most = o.owned.cap > most ? o.owned.cap : most;
     }
-    ok(most <= 288 * 1024, "256 KiB and a piece are held in %zu bytes", most);
+    ok(most <= 288 * 1024, "256 KiB and one more reply take %zu bytes of memory", most);
     output_release(&o);
 }
 
@@ -216,23 +220,22 @@ static void test_move(void)
             wrong += !sample_references(sizeof sample_text);
         }
     }
-    is_number(wrong, 0,
-              "moved from anywhere to anywhere, both parts and their references are right");
+    is_number(wrong, 0, "after a move of any length, both outputs and their references are right");
 
     struct output from = sample();
     struct output to = {0};
     output_reserve(&from, SIZE_MAX);
     output_move(&to, &from, 4);
-    ok(!output_oom(&to) && holds(&to, span_text("one ")), "what was there before oom is not lost");
+    ok(!output_oom(&to) && holds(&to, span_text("one ")), "bytes from before oom are not lost");
     output_release(&to);
     output_reserve(&to, SIZE_MAX);
     output_move(&to, &from, 4);
-    ok(output_oom(&to), "what does not fit is");
+    ok(output_oom(&to), "a move that does not fit sets oom");
     output_release(&from);
     output_release(&to);
 }
 
-// No more than so many bytes, cut anywhere.
+// The limit of bytes for output_iovecs.
 static void test_limit(void)
 {
     unsigned wrong = 0;
@@ -247,36 +250,36 @@ static void test_limit(void)
         buf_release(&got);
         output_release(&o);
     }
-    is_number(wrong, 0, "no more bytes than are asked for");
+    is_number(wrong, 0, "iovecs have at most the requested number of bytes");
 }
 
 static void test_oom(void)
 {
     struct output o = sample();
     ok(!output_oom(&o) && output_reserve(&o, SIZE_MAX / 2 + 1) == NULL && output_oom(&o),
-       "a size no memory has latches oom");
-    ok(output_reserve(&o, 1) == NULL, "from then on nothing can be reserved");
+       "reserving more than all memory sets oom");
+    ok(output_reserve(&o, 1) == NULL, "after that nothing can be reserved");
     output_append(&o, span_text("lost"));
     output_borrow(&o, span_text("lost"), &owners[0], 0);
     ok(holds(&o, span_text(sample_text)) && sample_references(0),
-       "later appends are lost and take no reference, what was pending stays");
+       "later appends are lost and take no reference; pending bytes stay");
     output_release(&o);
-    ok(!output_oom(&o) && sample_references(sizeof sample_text), "release clears all");
+    ok(!output_oom(&o) && sample_references(sizeof sample_text), "release drops everything");
 
-    // Whatever is reserved on top of what was asked for must not wrap around.
+    // The requested size plus the bytes already there must not overflow.
     for (unsigned filled = 0; filled < 2; filled++) {
         if (filled)
             output_append(&o, span_text("kept"));
-        ok(output_reserve(&o, SIZE_MAX) == NULL && output_oom(&o), "nor does any memory have %s",
-           filled ? "SIZE_MAX bytes behind others" : "SIZE_MAX bytes");
+        ok(output_reserve(&o, SIZE_MAX) == NULL && output_oom(&o), "reserving %s sets oom",
+           filled ? "SIZE_MAX bytes after others" : "SIZE_MAX bytes");
         output_release(&o);
     }
 }
 
-// The flat model: the bytes in one piece, and where each borrowed segment ends in it.
+// The model: all bytes in one buffer, and the offset where each borrowed segment ends.
 struct model {
-    struct buf bytes; // everything ever appended
-    size_t left;      // how many of them have been taken
+    struct buf bytes; // all bytes appended so far
+    size_t left;      // number of bytes taken so far
     size_t ends[MODEL_LOANS];
     unsigned owner[MODEL_LOANS];
     size_t borrowed;
@@ -337,7 +340,7 @@ static void test_random(void)
             wrong += taken(i) != 0;
         buf_release(&m.bytes);
     }
-    is_number(wrong, 0, "16,000 random appends, borrows and takes agree with a flat model");
+    is_number(wrong, 0, "16,000 random appends, borrows and takes agree with the model");
 }
 
 int main(void)

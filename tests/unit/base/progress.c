@@ -1,4 +1,5 @@
-// Lines of progress: on a terminal never wider than it is, and always with what matters most.
+// Tests of lines of progress: on a terminal they are never too wide, and always show the most
+// important parts.
 #include "base/progress.h"
 
 #include <stdio.h>
@@ -6,7 +7,7 @@
 
 #include "support/tap.h"
 
-// What is told at once of a step that began a second ago.
+// Returns the line of a step that began a second ago.
 static const char *told(struct progress *p, uint64_t done, uint64_t total, unsigned width)
 {
     static char text[PROGRESS_TEXT];
@@ -15,7 +16,7 @@ static const char *told(struct progress *p, uint64_t done, uint64_t total, unsig
     return progress_due(p, done, total, width, text) ? text : "nothing";
 }
 
-// Columns: every character of UTF-8 counts as one.
+// Returns the columns of a text; each UTF-8 character counts as one.
 static unsigned columns(const char *text)
 {
     unsigned count = 0;
@@ -53,10 +54,10 @@ static void test_layout(void)
         is_text(bar("path/to/d.data", 50, cases[i].width), cases[i].wanted, "%u columns",
                 cases[i].width);
     is_text(bar("a-long-name-of-a-file.data", 50, 40), "indexing ...-file.data  50 %  0:01 left",
-            "a long name is cut at its front");
+            "of a long name only the end is shown");
     is_text(bar("a\033[2Jb\n", 50, 60),
             "indexing a?[2Jb? [###########------------]  50 %  0:01 left",
-            "a name does not command the terminal");
+            "a name cannot control the terminal");
 }
 
 static void test_widths(void)
@@ -80,8 +81,8 @@ static void test_widths(void)
             }
         }
     }
-    is_number(wide, 0, "no line fills the terminal");
-    is_number(incomplete, 0, "each tells the percentage, and the step where 20 columns are");
+    is_number(wide, 0, "every line is less wide than the terminal");
+    is_number(incomplete, 0, "each line shows the percentage, and in 20 columns or more the step");
 }
 
 static void test_others(void)
@@ -89,18 +90,18 @@ static void test_others(void)
     struct progress p;
     char text[PROGRESS_TEXT];
     progress_begin(&p, "indexing", "path/to/d.data", true, false);
-    ok(!progress_due(&p, 1, 2, 80, text) && !progress_was_shown(&p), "nothing at once");
+    ok(!progress_due(&p, 1, 2, 80, text) && !progress_was_shown(&p), "no line is due at once");
     p.began_ns -= 2000000000;
     p.shown_ns = p.began_ns;
-    ok(!progress_due(&p, 1, 2, 80, text), "nor after two seconds where there is no terminal");
+    ok(!progress_due(&p, 1, 2, 80, text), "no line is due after two seconds without a terminal");
     const char *line = told(&p, 50000000, 100000000, 20);
     ok(strncmp(line, "indexing path/to/d.data:  50 %  ", 32) == 0 &&
            strstr(line, " MB/s  0:0") != NULL,
-       "a line for a log has the path, however wide it is: %s", line);
-    ok(progress_was_shown(&p), "and is known to be told");
-    is_text(told(&p, 0, 100, 80), "nothing", "nothing is told of nothing done");
+       "a line without a terminal has the whole path: %s", line);
+    ok(progress_was_shown(&p), "progress_was_shown is then true");
+    is_text(told(&p, 0, 100, 80), "nothing", "no line is due while nothing is done");
     progress_begin(&p, "indexing", "d", true, true);
-    ok(strstr(told(&p, 200, 100, 80), "100 %") != NULL, "there is no more than all");
+    ok(strstr(told(&p, 200, 100, 80), "100 %") != NULL, "no line shows more than 100 %%");
 }
 
 int main(void)

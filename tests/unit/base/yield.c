@@ -1,5 +1,6 @@
-// Work that gives way: who does it, when it stops giving way, and that it comes to an end beside
-// programs, and beside threads of our own, that keep all processors busy; without a privilege.
+// Tests of work that gives way: which threads do it, and when it stops giving way. The work must
+// come to an end although other programs, or other threads of the process, keep all processors
+// busy. No privileges are needed.
 #include "base/yield.h"
 
 #include <sched.h>
@@ -23,7 +24,7 @@ enum {
     BUSY_MAX = 64,
     NOBODY = 65534,
     PARTS = 300,
-    PART_US = 1000, // of processor time
+    PART_US = 1000, // processor time of a part
 };
 
 // ---- the decision -------------------------------------------------------------------------------
@@ -32,26 +33,28 @@ static void check_decision(void)
 {
     struct yield y;
     yield_begin(&y);
-    ok(yield_current() == &y && y.level == YIELD_TO_ALL, "it begins by giving way to all");
+    ok(yield_current() == &y && y.level == YIELD_TO_ALL, "work begins at YIELD_TO_ALL");
     for (unsigned i = 0; i < 199; i++)
         yield_note(&y, YIELD_MEASURE_NS, 1, 0.9);
-    is_number(y.level, YIELD_TO_ALL, "9.95 s of waiting for our own threads are borne");
+    is_number(y.level, YIELD_TO_ALL,
+              "after 9.95 s of waiting for threads of the process, the level is the same");
     yield_note(&y, YIELD_MEASURE_NS, 1, 0.9);
-    is_number(y.level, YIELD_SOME, "10 s are not");
+    is_number(y.level, YIELD_SOME, "after 10 s it is YIELD_SOME");
     for (unsigned i = 0; i < 9; i++)
         yield_note(&y, YIELD_MEASURE_NS, 1, 0.1);
-    is_number(y.level, YIELD_SOME, "nor are 0.45 s of waiting for others a reason");
+    is_number(y.level, YIELD_SOME,
+              "after 0.45 s of waiting for other programs, the level is the same");
     yield_note(&y, YIELD_MEASURE_NS, 1, 0.1);
-    is_number(y.level, YIELD_TO_NONE, "0.5 s are");
+    is_number(y.level, YIELD_TO_NONE, "after 0.5 s it is YIELD_TO_NONE");
     yield_note(&y, YIELD_MEASURE_NS, 0, 1);
-    is_number(y.level, YIELD_TO_NONE, "it does not give way again");
+    is_number(y.level, YIELD_TO_NONE, "the level never falls");
     yield_end();
     yield_begin(&y);
     for (unsigned i = 0; i < 10000; i++)
         yield_note(&y, YIELD_MEASURE_NS, 0, 0);
-    is_number(y.level, YIELD_TO_ALL, "who does not wait gives way for ever");
+    is_number(y.level, YIELD_TO_ALL, "work that does not wait stays at YIELD_TO_ALL");
     yield_end();
-    ok(yield_current() == NULL, "it ends");
+    ok(yield_current() == NULL, "after yield_end there is no current struct");
 }
 
 // ---- the work -----------------------------------------------------------------------------------
@@ -59,10 +62,10 @@ static void check_decision(void)
 struct work {
     pthread_t caller;
     atomic_uint done[PARTS];
-    atomic_bool taken[PARALLEL_THREADS_MAX]; // numbers of threads
+    atomic_bool taken[PARALLEL_THREADS_MAX]; // numbers of threads that are in use
     atomic_uint wrong;
-    atomic_uint idle; // parts done in the idle class
-    atomic_uint nice; // at nice 10
+    atomic_uint idle; // number of parts done in the idle class
+    atomic_uint nice; // number of parts done at nice 10
 };
 
 static uint64_t thread_ns(void)
@@ -103,16 +106,16 @@ static void check_work(void)
         for (unsigned i = 0; i < 4; i++) {
             struct work w = {.caller = pthread_self()};
             parallel_run(threads, parts[i], do_part, &w);
-            ok(is_done_once(&w, parts[i]), "%zu parts on %u threads: by helpers, each once",
+            ok(is_done_once(&w, parts[i]), "%zu parts on %u threads: helpers do each part once",
                parts[i], threads);
             if (parts[i] > 0 && y.level == YIELD_TO_ALL)
-                ok(atomic_load(&w.idle) > 0, "in the idle class");
+                ok(atomic_load(&w.idle) > 0, "helpers are in the idle class");
         }
     }
     yield_end();
 }
 
-// ---- beside who keeps all processors busy -------------------------------------------------------
+// ---- while all processors are busy --------------------------------------------------------------
 
 static atomic_bool spin_ends;
 
@@ -129,7 +132,8 @@ static unsigned twice_the_processors(void)
     return count < BUSY_MAX ? count : BUSY_MAX;
 }
 
-// The test's exit code: 0 when the work was done and had stopped giving way.
+// Returns the exit code of the child process: 0 when the work was done and the level had risen to
+// YIELD_TO_NONE.
 static int work_beside_programs(void)
 {
     struct yield y;
@@ -156,8 +160,8 @@ static void check_programs(void)
     int status = -1;
     waitpid(child, &status, 0);
     busy_end();
-    ok(WIFEXITED(status), "beside busy programs: no crash");
-    is_number(WEXITSTATUS(status), 0, "the work is done, and no longer gives way to them");
+    ok(WIFEXITED(status), "beside busy programs: the process exits");
+    is_number(WEXITSTATUS(status), 0, "beside busy programs: the work is done, at YIELD_TO_NONE");
 }
 
 static void check_threads(void)
@@ -176,9 +180,9 @@ static void check_threads(void)
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     ok(is_done_once(&w, PARTS / 2), "beside busy threads of the process: the work is done");
-    ok(y.level != YIELD_TO_ALL, "it has stopped giving way");
-    if (y.level == YIELD_SOME) // not where other programs keep the machine busy besides
-        ok(atomic_load(&w.nice) > 0, "but for being nice");
+    ok(y.level != YIELD_TO_ALL, "beside busy threads: the level has risen");
+    if (y.level == YIELD_SOME) // unless other programs keep the machine busy, too
+        ok(atomic_load(&w.nice) > 0, "beside busy threads: parts are done at nice 10");
 }
 
 int main(void)

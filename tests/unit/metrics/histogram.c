@@ -1,5 +1,5 @@
-// The histograms of durations against a sorted array of the same values; turning them off, and
-// resetting them from outside. And the list of percentiles that is asked of them.
+// Tests of the histograms of durations: compared with a sorted array of the same values, turned
+// off, and reset by another thread. Also tests of the list of percentiles.
 #include "metrics/histogram.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ static struct histogram_sum sum_of(const struct histogram_table *t)
 static void check_percentiles(struct random *r)
 {
     static uint64_t values[VALUES];
-    // Of two loops, which are told as one.
+    // The tables of two loops, whose sum is compared.
     struct histogram_table *tables[] = {new_table(), new_table()};
     struct histogram_sum sum = {0};
     for (unsigned i = 0; i < VALUES; i++) {
@@ -55,8 +55,8 @@ static void check_percentiles(struct random *r)
     }
     qsort(values, VALUES, sizeof *values, compare);
     for (unsigned i = 0; i < 2; i++)
-        ok(histogram_sum_add(&sum, tables[i], COMMAND), "a loop has recorded something");
-    is_number((int64_t)sum.total, VALUES, "all are counted");
+        ok(histogram_sum_add(&sum, tables[i], COMMAND), "the loop has recorded calls");
+    is_number((int64_t)sum.total, VALUES, "all values are counted");
     bool near = true;
     for (unsigned i = 1; i <= VALUES; i++) {
         double percent = ((double)i - 0.5) * 100 / VALUES;
@@ -64,7 +64,7 @@ static void check_percentiles(struct random *r)
         near =
             near && got >= values[i - 1] && got - values[i - 1] <= values[i - 1] >> HISTOGRAM_BITS;
     }
-    ok(near, "every percentile is right, or a little above");
+    ok(near, "every percentile is right, or slightly above");
     unsigned wrong = 0;
     for (unsigned bit = HISTOGRAM_BITS; bit <= HISTOGRAM_TOP_BIT; bit++) {
         uint64_t below = 0;
@@ -72,7 +72,7 @@ static void check_percentiles(struct random *r)
             below++;
         wrong += histogram_sum_below(&sum, bit) != below;
     }
-    is_number(wrong, 0, "what is below a power of two is counted to the unit");
+    is_number(wrong, 0, "the number of values below a power of two is exact");
     for (unsigned i = 0; i < 2; i++)
         free_table(tables[i]);
 }
@@ -81,16 +81,18 @@ static void check_ends(void)
 {
     struct histogram_table *t = new_table();
     struct histogram_sum sum = sum_of(t);
-    ok(sum.total == 0 && histogram_sum_percentile(&sum, 50) == 0, "nothing recorded: 0");
-    ok(!histogram_sum_add(&sum, t, COMMAND), "and no loop has");
+    ok(sum.total == 0 && histogram_sum_percentile(&sum, 50) == 0,
+       "without records, a percentile is 0");
+    ok(!histogram_sum_add(&sum, t, COMMAND), "without records, there is no histogram to add");
     histogram_table_record(t, COMMAND, 0, 3);
     histogram_table_record(t, COMMAND, UINT64_MAX, 1);
     sum = sum_of(t);
-    is_number((int64_t)sum.total, 4, "calls that took the same are recorded together");
-    is_number((int64_t)histogram_sum_percentile(&sum, 75), 0, "0 is 0");
+    is_number((int64_t)sum.total, 4, "several calls of the same duration are recorded at once");
+    is_number((int64_t)histogram_sum_percentile(&sum, 75), 0, "a duration of 0 is recorded as 0");
     is_number((int64_t)histogram_sum_percentile(&sum, 100), (INT64_C(1) << HISTOGRAM_TOP_BIT) - 1,
-              "what is longer than any counts as the longest");
-    is_number((int64_t)histogram_sum_below(&sum, HISTOGRAM_TOP_BIT), 4, "and below the last end");
+              "a duration that is too long goes to the last slot");
+    is_number((int64_t)histogram_sum_below(&sum, HISTOGRAM_TOP_BIT), 4,
+              "a duration that is too long counts below the last bit");
     sum = (struct histogram_sum){0};
     ok(!histogram_sum_add(&sum, t, COMMAND + 1), "another command has recorded nothing");
     free_table(t);
@@ -103,22 +105,22 @@ static void check_switches(void)
     enabled = 0;
     histogram_table_record(t, COMMAND, 5, 1);
     enabled = 1;
-    is_number((int64_t)sum_of(t).total, 0, "nothing is recorded while that is off");
+    is_number((int64_t)sum_of(t).total, 0, "nothing is recorded while recording is off");
     histogram_table_record(&none, COMMAND, 5, 1);
-    ok(none.by_command[COMMAND] == NULL, "nor by a zeroed table");
+    ok(none.by_command[COMMAND] == NULL, "a zeroed table records nothing");
     histogram_table_record(t, COMMAND, 5, 2);
-    is_number((int64_t)sum_of(t).total, 2, "then it is");
+    is_number((int64_t)sum_of(t).total, 2, "calls are recorded when recording is on again");
     resets++;
-    is_number((int64_t)sum_of(t).total, 0, "what was before a reset does not count any more");
+    is_number((int64_t)sum_of(t).total, 0, "calls from before a reset do not count");
     histogram_table_record(t, COMMAND, 9, 1);
     struct histogram_sum sum = sum_of(t);
-    ok(sum.total == 1 && histogram_sum_percentile(&sum, 100) == 9, "what comes behind it does");
+    ok(sum.total == 1 && histogram_sum_percentile(&sum, 100) == 9, "calls after a reset count");
     histogram_table_record(t, COMMAND, 9, 1);
-    is_number((int64_t)sum_of(t).total, 2, "and goes on");
+    is_number((int64_t)sum_of(t).total, 2, "the next calls are added to them");
     free_table(t);
 }
 
-// ---- which percentiles --------------------------------------------------------------------------
+// ---- the list of percentiles --------------------------------------------------------------------
 
 static void check_list(const char *text, const char *shown)
 {
@@ -150,7 +152,7 @@ static void check_lists(void)
     check_list("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16");
     check_list("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17",
                "latency-tracking-info-percentiles takes at most 16 parameters");
-    check_list("0.00000000000000000000000000000000001", invalid); // longer than makes sense
+    check_list("0.00000000000000000000000000000000001", invalid); // a number that is too long
 }
 
 int main(void)

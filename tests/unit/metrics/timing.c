@@ -1,5 +1,6 @@
-// What commands cost in time, by a clock of the test's own, that goes on by a step each time it is
-// read: how it is divided, that it adds up, and how often it is read.
+// Tests of the time that commands take: how it is divided, that the parts add up, and how often
+// the clock is read. The test replaces the clock by its own, which advances by a fixed step
+// whenever it is read.
 #include "metrics/timing.h"
 #include "commands/groups.h"
 
@@ -27,8 +28,8 @@
 
 enum {
     BIG = 512 * 1024,
-    BIG_UNITS = BIG / 4096, // of work, for the search of its end
-    SLACK = COMMANDS_MAX,   // ns: each command's part is rounded down
+    BIG_UNITS = BIG / 4096, // units of work to find the end of the large value
+    SLACK = COMMANDS_MAX,   // most ns that are lost because each command's part is rounded down
 };
 
 static struct dataset *dataset;
@@ -36,13 +37,13 @@ static struct dataset *dataset;
 // ---- the clock ----------------------------------------------------------------------------------
 
 static struct {
-    bool ours; // false: it is the system's
+    bool ours; // the test's clock is used; otherwise the system's
     uint64_t now;
     uint64_t step;
     unsigned readings;
 } fake;
 
-// Takes the place of the C library's.
+// Replaces the function of the C library.
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
     if (!fake.ours || clock != CLOCK_MONOTONIC)
@@ -67,8 +68,8 @@ static void check_clock(void)
     set_clock(5 * CLOCK_SECOND, 7);
     ok(clock_monotonic_ns() == 5 * CLOCK_SECOND + 7 &&
            clock_monotonic_ns() == 5 * CLOCK_SECOND + 14,
-       "the clock is ours");
-    is_number(fake.readings, 2, "and counts its readings");
+       "the test's clock is used");
+    is_number(fake.readings, 2, "the clock counts its readings");
 }
 
 // ---- the division -------------------------------------------------------------------------------
@@ -94,28 +95,28 @@ static void check_division(void)
     timing_begin(&t, clock_monotonic_ns());
     timing_flush(&t, &stats);
     ok(fake.readings == 1 && sum_of(&stats) == 0 && t.since_ns == 1000,
-       "without commands nothing is settled, nor the clock read");
+       "without commands, a flush does not read the clock");
     timing_add(&t, 3, 1);
     timing_add(&t, 0, 2);
     timing_add(&t, COMMANDS_MAX - 1, 5);
     timing_add(&t, 0, 2);
-    is_number(fake.readings, 1, "adding does not read the clock");
+    is_number(fake.readings, 1, "adding work does not read the clock");
     timing_flush(&t, &stats);
-    is_number(fake.readings, 2, "settling does, once");
-    is_number(ns_of(&stats, 3), 100, "a tenth of the work, a tenth of the time");
-    is_number(ns_of(&stats, 0), 400, "two calls of one command");
-    is_number(ns_of(&stats, COMMANDS_MAX - 1), 500, "half of the work, by the last command");
+    is_number(fake.readings, 2, "a flush reads the clock once");
+    is_number(ns_of(&stats, 3), 100, "a tenth of the work gets a tenth of the time");
+    is_number(ns_of(&stats, 0), 400, "two calls of one command get the time of both");
+    is_number(ns_of(&stats, COMMANDS_MAX - 1), 500, "half of the work gets half of the time");
     timing_flush(&t, &stats);
-    ok(fake.readings == 2 && sum_of(&stats) == 1000, "then nothing is left to be settled");
+    ok(fake.readings == 2 && sum_of(&stats) == 1000, "a second flush does nothing");
     timing_add(&t, 0, 1);
     timing_flush(&t, &stats);
     is_number(ns_of(&stats, 0), 1400, "the next command's time begins at the last reading");
-    is_number(sum_of(&stats), 2000, "and is its alone");
+    is_number(sum_of(&stats), 2000, "a single command gets all of the time");
     timing_begin(&t, 10000);
     fake.now = 19000;
     timing_add(&t, 3, 7);
     timing_flush(&t, &stats);
-    is_number(ns_of(&stats, 3), 10100, "begun anew, what was between is nobody's");
+    is_number(ns_of(&stats, 3), 10100, "time before timing_begin is given to no command");
 }
 
 static void check_sums(struct random *r)
@@ -156,9 +157,9 @@ static void check_sums(struct random *r)
         lost = (int64_t)elapsed - ns_of(&stats, 9);
         wrong_alone += lost < 0 || lost > 1;
     }
-    is_number(wrong, 0, "2000 times, the parts add up to all, but for rounding");
-    is_number(wrong_parts, 0, "each part is that of the work");
-    is_number(wrong_alone, 0, "one command alone has all of it");
+    is_number(wrong, 0, "2000 times, the parts add up to the whole, except for rounding");
+    is_number(wrong_parts, 0, "each part is in proportion to the work");
+    is_number(wrong_alone, 0, "a single command always gets all of the time");
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ static int64_t time_of(const struct service *s, const char *name)
     return ns_of(&s->stats, entry->number);
 }
 
-// A turn as the loop has it, of sessions that have all said `inputs`.
+// Does what the loop does in a turn, for sessions that have received `inputs`.
 static void take_turn(const struct buf *inputs, unsigned count)
 {
     enum { MOST = 20 };
@@ -195,14 +196,14 @@ static void take_turn(const struct buf *inputs, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct feed_result result =
             session_feed(&sessions[i], (struct bytes){inputs[i].ptr, inputs[i].len}, &out);
-        require(result.consumed == inputs[i].len, "not all is answered");
+        require(result.consumed == inputs[i].len, "not all requests are answered");
         session_release(&sessions[i]);
     }
     timing_flush(&service.timing, &service.stats);
     output_release(&out);
 }
 
-// The same for requests of one session, separated by '|'.
+// The same for the requests of one session, separated by '|'.
 static void take_turn_of(const char *text)
 {
     struct buf input = {0};
@@ -215,7 +216,7 @@ static void take_turn_of(const char *text)
     buf_release(&input);
 }
 
-// The sum of "usec=" in what INFO commandstats says.
+// Returns the sum of the "usec=" fields of INFO commandstats.
 static int64_t info_usec(void)
 {
     struct session s;
@@ -244,13 +245,14 @@ static void check_pipelines(void)
                                                           : "GET " A);
     set_clock(CLOCK_SECOND, 3000 * 1000);
     take_turn(inputs, SESSIONS);
-    is_number(fake.readings, 2, "200 GETs and PINGs of 8 sessions: the beginning and one reading");
+    is_number(fake.readings, 2, "200 GETs and PINGs of 8 sessions: the clock is read twice");
     int64_t get = time_of(&service, "get"), ping = time_of(&service, "ping");
-    ok(get + ping >= 3000 * 1000 - 2 && get + ping <= 3000 * 1000, "which is all theirs");
-    ok(get >= 2250 * 1000 - 1 && get <= 2250 * 1000, "three of four were GETs: %lld ns",
+    ok(get + ping >= 3000 * 1000 - 2 && get + ping <= 3000 * 1000,
+       "GET and PING get all of the time");
+    ok(get >= 2250 * 1000 - 1 && get <= 2250 * 1000, "GET gets three quarters of it: %lld ns",
        (long long)get);
     int64_t usec = info_usec();
-    ok(usec >= 3000 - 2 && usec <= 3000, "INFO commandstats tells %lld of 3000 µs",
+    ok(usec >= 3000 - 2 && usec <= 3000, "INFO commandstats reports %lld of 3000 µs",
        (long long)usec);
     for (unsigned i = 0; i < SESSIONS; i++)
         buf_release(&inputs[i]);
@@ -263,12 +265,13 @@ static void check_work(void)
     set_clock(CLOCK_SECOND, 1100);
     take_turn_of("PING|MGET"
                  " " A " " A " " A " " ABSENT " " ABSENT " " A " " A " " A " x");
-    is_number(time_of(&service, "ping"), 100, "PING and MGET of 9 keys: one eleventh");
-    is_number(time_of(&service, "mget"), 1000, "and ten");
+    is_number(time_of(&service, "ping"), 100, "PING beside an MGET of 9 keys gets one eleventh");
+    is_number(time_of(&service, "mget"), 1000, "MGET gets ten elevenths");
     set_clock(2 * CLOCK_SECOND, 1000 * (BIG_UNITS + 2));
     take_turn_of("PING|GET " B);
-    is_number(time_of(&service, "get"), 1000 * (BIG_UNITS + 1), "a large value is work");
-    is_number(time_of(&service, "ping"), 1100, "PING is not");
+    is_number(time_of(&service, "get"), 1000 * (BIG_UNITS + 1),
+              "a large value counts as more work");
+    is_number(time_of(&service, "ping"), 1100, "PING counts as one unit");
     service_release(&service);
 }
 
@@ -277,18 +280,20 @@ static void check_slow(void)
     start_service();
     set_clock(CLOCK_SECOND, 1000);
     take_turn_of("PING|GET " A "|COMMAND COUNT|PING");
-    is_number(fake.readings, 4, "around a slow command the clock is read");
-    is_number(time_of(&service, "command|count"), 1000, "its time is its own");
-    is_number(time_of(&service, "ping"), 500 + 1000, "the others share what is before and behind");
-    is_number(time_of(&service, "get"), 500, "each by itself");
+    is_number(fake.readings, 4, "the clock is read before and after a slow command");
+    is_number(time_of(&service, "command|count"), 1000, "a slow command gets its own time");
+    is_number(time_of(&service, "ping"), 500 + 1000,
+              "PING gets half of the time before it, and all of the time after it");
+    is_number(time_of(&service, "get"), 500, "GET gets the other half of the time before it");
     set_clock(2 * CLOCK_SECOND, 1000);
     take_turn_of("COMMAND COUNT|COMMAND COUNT");
-    is_number(fake.readings, 3, "between two of them once");
-    is_number(time_of(&service, "command|count"), 3000, "which is one more for each");
+    is_number(fake.readings, 3, "between two slow commands the clock is read once");
+    is_number(time_of(&service, "command|count"), 3000,
+              "each slow command gets the time of one step");
     set_clock(3 * CLOCK_SECOND, 1000);
     take_turn_of("nonsense|GET|SET a b");
-    is_number(fake.readings, 1, "what is refused needs no clock");
-    is_number(sum_of(&service.stats), 5000, "nor is it anyone's time");
+    is_number(fake.readings, 1, "the clock is not read for refused requests");
+    is_number(sum_of(&service.stats), 5000, "no command gets the time of refused requests");
     service_release(&service);
 }
 
@@ -297,7 +302,7 @@ static void check_slow(void)
 static struct ev_loop *loop;
 static struct worker *worker;
 
-// The client's end of a new connection.
+// Opens a connection and returns the client's end.
 static int client_connect(void)
 {
     int ends[2];
@@ -307,7 +312,8 @@ static int client_connect(void)
     return ends[1];
 }
 
-// A turn of the loop in which all connections are ready, without libev, which reads the clock, too.
+// Runs a turn of the loop in which all connections are ready. libev is left out, because it reads
+// the clock, too.
 static void turn_loop(void)
 {
     ev_invoke(loop, &worker->turn_end, EV_PREPARE);
@@ -321,7 +327,7 @@ static void turn_loop(void)
     ev_invoke(loop, &worker->turn_end, EV_PREPARE);
 }
 
-// Clients whose requests fill so many batches.
+// Clients whose requests fill `batches` batches.
 static void check_loop(unsigned clients, unsigned commands, unsigned batches)
 {
     struct error error = {""};
@@ -344,13 +350,14 @@ static void check_loop(unsigned clients, unsigned commands, unsigned batches)
     is_number((int64_t)counter_get(&stats->commands_processed), clients * commands,
               "%u clients with %u commands are answered in one turn of the loop", clients,
               commands);
-    is_number(fake.readings, 2 * batches, "which reads the clock twice a batch");
+    is_number(fake.readings, 2 * batches, "the loop reads the clock twice a batch");
     int64_t elapsed = batches * 100 * 1000, sum = sum_of(stats);
     ok(sum <= elapsed && sum >= elapsed - SLACK,
-       "the time of all is that of the batches: %lld of %lld", (long long)sum, (long long)elapsed);
+       "the commands get the time of the batches: %lld of %lld ns", (long long)sum,
+       (long long)elapsed);
     turn_loop();
-    is_number(fake.readings, 1, "a turn that brings nothing needs the time only once");
-    ok(sum_of(stats) == sum, "and nobody is charged for it");
+    is_number(fake.readings, 1, "a turn without requests reads the clock once");
+    ok(sum_of(stats) == sum, "no command gets the time of that turn");
     for (unsigned i = 0; i < clients; i++)
         close(fds[i]);
     worker_free(worker);
@@ -385,7 +392,7 @@ int main(void)
     check_loop(1, 200, 1);
     check_loop(20, 10, 1);
     check_loop(200, 10, 8);
-    check_loop(200, 30, 23);           // more input than is read before it is answered
+    check_loop(200, 30, 23);           // more input than is read before the requests are answered
     check_loop(LOOP_TURNS + 30, 3, 4); // more clients than are answered together
     ev_loop_destroy(loop);
     dataset_close(dataset);

@@ -1,6 +1,8 @@
-// The request parser: what each input means, good and bad, with Redis's error texts; the same
-// however the input is cut up. Each piece parsed ends at a guard page, and the argument storage is
-// exactly as large as the parser is told, so ASan sees a step beyond either.
+// Tests of the request parser: the result for each input, valid or not, with Redis's error texts.
+// The result must be the same however the input is cut into pieces.
+//
+// Each piece ends at a guard page, and the argument storage is exactly as large as the parser is
+// told. So the address sanitizer reports any access after the end of either.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,7 +19,7 @@ enum { PLACE_SIZE = 4 * 1024 * 1024 };
 
 static struct bytes room; // PLACE_SIZE bytes, then the guard page
 
-// A copy that ends at the guard page, valid until the next.
+// Returns a copy that ends at the guard page, valid until the next call.
 static struct bytes place(struct span s)
 {
     require(s.len <= PLACE_SIZE, "the input is too long for the test");
@@ -32,12 +34,12 @@ static struct span sub(struct span s, size_t from, size_t to)
     return span_of(s.ptr + from, to - from);
 }
 
-// One request being read, with its argument storage.
+// A request that is being parsed, with its argument storage.
 struct reading {
     struct resp_progress progress;
     struct resp_arg *args;
     size_t capacity;
-    char bad[RESP_BAD_TEXT + 1]; // one more, to see that it stays untouched
+    char bad[RESP_BAD_TEXT + 1]; // the last byte must never be written
 };
 
 static void reading_next(struct reading *r)
@@ -47,13 +49,13 @@ static void reading_next(struct reading *r)
     memset(r->bad, '#', sizeof r->bad);
 }
 
-// resp_parse, given more storage as long as it asks for it.
+// Calls resp_parse, and again with more storage whenever it needs more.
 static enum resp_status reading_parse(struct reading *r, struct bytes input)
 {
     enum resp_status status;
     while ((status = resp_parse(&r->progress, input, r->args, r->capacity, r->bad)) ==
            RESP_ARGS_FULL) {
-        require(r->capacity <= RESP_ARGS_MAX, "the parser is never content with its storage");
+        require(r->capacity <= RESP_ARGS_MAX, "the parser always asks for more storage");
         r->capacity = r->capacity + r->capacity / 2 + 1;
         r->args = realloc(r->args, r->capacity * sizeof *r->args);
         require(r->args != NULL, "no memory");
@@ -62,14 +64,16 @@ static enum resp_status reading_parse(struct reading *r, struct bytes input)
     return status;
 }
 
-// How input arrives: `step` bytes at a time, or at random 1 to `step` when there is `random`.
+// How input arrives: `step` bytes at a time, or a random number from 1 to `step` if
+// `random` is set.
 struct arrival {
     size_t step;
     struct random *random;
 };
 
-// What a connection that gets `input` makes of it: "[arg][arg]@LENGTH;" for each request
-// ("@LENGTH inline;" for an inline one), then "..." for a partial one or "!text" for a bad one.
+// Parses `input` as a connection does, and appends the result as text: "[arg][arg]@LENGTH;" for
+// each request, with "@LENGTH inline;" for an inline one. Then follows "..." for a partial request
+// or "!text" for a malformed one.
 static void conversation(struct span input, struct arrival arrival, struct buf *to)
 {
     struct reading r = {0};
@@ -147,7 +151,7 @@ static const struct input_case good[] = {
      SPAN("*12\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n"
           "$1\r\ng\r\n$1\r\nh\r\n$1\r\ni\r\n$1\r\nj\r\n$1\r\nk\r\n$1\r\nl\r\n"),
      SPAN("[a][b][c][d][e][f][g][h][i][j][k][l]@89;")},
-    {"the byte behind a CR is skipped, not checked", SPAN("*1\rX$1\rXaXX"), SPAN("[a]@11;")},
+    {"the byte after a CR is not checked", SPAN("*1\rX$1\rXaXX"), SPAN("[a]@11;")},
     {"no arguments", SPAN("*0\r\n"), SPAN("@4;")},
     {"a null array", SPAN("*-1\r\n"), SPAN("@5;")},
     {"the lowest number of arguments", SPAN("*-9223372036854775808\r\n"), SPAN("@23;")},
@@ -155,11 +159,11 @@ static const struct input_case good[] = {
     {"inline, LF alone", SPAN("PING\n"), SPAN("[PING]@5 inline;")},
     {"inline arguments", SPAN("get  a\tb \r\n"), SPAN("[get][a][b]@11 inline;")},
     {"inline, led by spaces", SPAN(" \t\v\fGET k\n"), SPAN("[GET][k]@10 inline;")},
-    {"of two CR one is the line's, the other a space", SPAN("GET k\r\r\n"),
+    {"of two CRs the second ends the line, the first is a space", SPAN("GET k\r\r\n"),
      SPAN("[GET][k]@8 inline;")},
     {"a CR inside a line is a space", SPAN("GET\rk\n"), SPAN("[GET][k]@6 inline;")},
     {"\\v and \\f end no argument", SPAN("a\vb\fc d\n"), SPAN("[a\vb\fc][d]@8 inline;")},
-    {"\\v separates behind a quote", SPAN("\"a\"\vb\n"), SPAN("[a][b]@6 inline;")},
+    {"\\v separates after a quote", SPAN("\"a\"\vb\n"), SPAN("[a][b]@6 inline;")},
     {"an empty line", SPAN("\r\n"), SPAN("@2 inline;")},
     {"an empty line, LF alone", SPAN("\n"), SPAN("@1 inline;")},
     {"a line of spaces", SPAN("   \t\r\n"), SPAN("@6 inline;")},
@@ -168,41 +172,43 @@ static const struct input_case good[] = {
     {"a quote inside an argument", SPAN("a\"b c\" d'e f'\n"), SPAN("[ab c][de f]@14 inline;")},
     {"quotes in the other quotes", SPAN("\"it's\" 'a\"b'\n"), SPAN("[it's][a\"b]@13 inline;")},
     {"escapes", SPAN("\"\\n\\r\\t\\b\\a\"\n"), SPAN("[\n\r\t\b\a]@13 inline;")},
-    {"escapes of themselves", SPAN("\"\\\\\\\"\\q\\'\"\n"), SPAN("[\\\"q']@11 inline;")},
+    {"escaped bytes that stand for themselves", SPAN("\"\\\\\\\"\\q\\'\"\n"),
+     SPAN("[\\\"q']@11 inline;")},
     {"hexadecimal escapes", SPAN("\"\\x00\\xfF\\x4a\\x0A\\X41\"\n"),
      SPAN("[\0\xffJ\nX41]@23 inline;")},
     {"escapes that are not hexadecimal", SPAN("\"\\xg0\\x0g\\x4\"\n"),
      SPAN("[xg0x0gx4]@14 inline;")},
-    {"single quotes know only their own escape", SPAN("'\\n\\x41\\'\\\\ '\n"),
+    {"in single quotes only a single quote is escaped", SPAN("'\\n\\x41\\'\\\\ '\n"),
      SPAN("[\\n\\x41'\\\\ ]@14 inline;")},
     {"no escapes without quotes", SPAN("a\\nb \\x41 \\\n"), SPAN("[a\\nb][\\x41][\\]@12 inline;")},
     {"bytes above 0x7f", SPAN("\x80 \xff\xa0\n"), SPAN("[\x80][\xff\xa0]@5 inline;")},
-    {"$ begins an inline command", SPAN("$1\r\n"), SPAN("[$1]@4 inline;")},
+    {"$ begins an inline request", SPAN("$1\r\n"), SPAN("[$1]@4 inline;")},
     {"a star later in a line", SPAN(" *1\r\n"), SPAN("[*1]@5 inline;")},
 };
 
 static const struct input_case sequences[] = {
-    {"nothing at all", SPAN(""), SPAN("")},
-    {"a pipeline, the kind decided for each request",
+    {"no input", SPAN(""), SPAN("")},
+    {"a pipeline of multibulk and inline requests",
      SPAN("*1\r\n$1\r\na\r\nb c\n\r\n*0\r\n*1\r\n$1\r\nd\r\n"),
      SPAN("[a]@11;[b][c]@4 inline;@2 inline;@4;[d]@11;")},
-    {"a request behind an empty line", SPAN("\r\n*1\r\n$1\r\na\r\n"), SPAN("@2 inline;[a]@11;")},
-    {"a bad one behind good ones", SPAN("PING\r\n*1\r\n$1\r\na\r\n*x\r\nPING\r\n"),
+    {"a request after an empty line", SPAN("\r\n*1\r\n$1\r\na\r\n"), SPAN("@2 inline;[a]@11;")},
+    {"a malformed request after valid ones", SPAN("PING\r\n*1\r\n$1\r\na\r\n*x\r\nPING\r\n"),
      SPAN("[PING]@6 inline;[a]@11;!Protocol error: invalid multibulk length")},
-    {"a bulk one byte short", SPAN("*2\r\n$4\r\nGET\r\n$1\r\nk\r\n"),
+    {"an argument one byte too short", SPAN("*2\r\n$4\r\nGET\r\n$1\r\nk\r\n"),
      SPAN("!Protocol error: expected '$', got '1'")},
-    {"a bulk one byte long", SPAN("*2\r\n$2\r\nGET\r\n$1\r\nk\r\n"),
+    {"an argument one byte too long", SPAN("*2\r\n$2\r\nGET\r\n$1\r\nk\r\n"),
      SPAN("!Protocol error: expected '$', got ' '")},
-    {"a partial one behind a good one", SPAN("PING\n*1\r\n$4\r\nPI"), SPAN("[PING]@5 inline;...")},
-    {"the most arguments, and no more bytes", SPAN("*1048576\r\n"), SPAN("...")},
-    {"the longest argument, and no more bytes", SPAN("*1\r\n$1048576\r\n"), SPAN("...")},
+    {"a partial request after a valid one", SPAN("PING\n*1\r\n$4\r\nPI"),
+     SPAN("[PING]@5 inline;...")},
+    {"the largest number of arguments, without any", SPAN("*1048576\r\n"), SPAN("...")},
+    {"the longest argument, without its bytes", SPAN("*1\r\n$1048576\r\n"), SPAN("...")},
     {"a NUL in a line hides its end", SPAN("GET a\0b\r\nPING\r\n"), SPAN("...")},
     {"a NUL in a '*' line", SPAN("*1\0\r\n$1\r\na\r\n"), SPAN("...")},
     {"a NUL in a '$' line", SPAN("*1\r\n$1\0\r\na\r\n"), SPAN("...")},
     {"a NUL in place of '$'", SPAN("*1\r\n\0004\r\nPING\r\n"), SPAN("...")},
-    {"a NUL behind the line hides nothing", SPAN("a\n\0\n"), SPAN("[a]@2 inline;...")},
-    {"a missing CR waits for more", SPAN("*1\n$4\nPING\n"), SPAN("...")},
-    {"a missing CR takes the next one", SPAN("*1\n$4\r\nPING\r\n"),
+    {"a NUL after the line does not hide its end", SPAN("a\n\0\n"), SPAN("[a]@2 inline;...")},
+    {"without a CR the request is partial", SPAN("*1\n$4\nPING\n"), SPAN("...")},
+    {"without a CR the next CR ends the line", SPAN("*1\n$4\r\nPING\r\n"),
      SPAN("!Protocol error: invalid multibulk length")},
     {"a missing CR in a '$' line", SPAN("*1\r\n$4\nPING\r\n"),
      SPAN("!Protocol error: invalid bulk length")},
@@ -212,12 +218,12 @@ static const struct input_case sequences[] = {
 #define BAD_BULK "!Protocol error: invalid bulk length"
 #define BAD_QUOTES "!Protocol error: unbalanced quotes in request"
 
-// Behind each bad input nothing is read.
+// Malformed inputs. The parser reads nothing after them.
 static const struct input_case bad[] = {
     {"no number", SPAN("*\r\n"), SPAN(BAD_COUNT)},
     {"a plus", SPAN("*+1\r\n"), SPAN(BAD_COUNT)},
     {"a space", SPAN("* 1\r\n"), SPAN(BAD_COUNT)},
-    {"a space behind", SPAN("*1 \r\n"), SPAN(BAD_COUNT)},
+    {"a trailing space", SPAN("*1 \r\n"), SPAN(BAD_COUNT)},
     {"a leading zero", SPAN("*01\r\n"), SPAN(BAD_COUNT)},
     {"hexadecimal", SPAN("*0x1\r\n"), SPAN(BAD_COUNT)},
     {"minus zero", SPAN("*-0\r\n"), SPAN(BAD_COUNT)},
@@ -266,9 +272,9 @@ static const struct input_case bad[] = {
     {"an escaped single quote", SPAN("'a\\'\n"), SPAN(BAD_QUOTES)},
     {"a backslash does not escape itself in single quotes", SPAN("'\\\\'\n"), SPAN(BAD_QUOTES)},
     {"a last backslash", SPAN("\"a\\\n"), SPAN(BAD_QUOTES)},
-    {"text behind a closing double quote", SPAN("\"a\"b\n"), SPAN(BAD_QUOTES)},
-    {"text behind a closing single quote", SPAN("'a'b\n"), SPAN(BAD_QUOTES)},
-    {"quotes behind quotes", SPAN("\"\"\"\"\n"), SPAN(BAD_QUOTES)},
+    {"text after a closing double quote", SPAN("\"a\"b\n"), SPAN(BAD_QUOTES)},
+    {"text after a closing single quote", SPAN("'a'b\n"), SPAN(BAD_QUOTES)},
+    {"quotes after quotes", SPAN("\"\"\"\"\n"), SPAN(BAD_QUOTES)},
     {"a bad second argument", SPAN("\"a\" \"b\n"), SPAN(BAD_QUOTES)},
 };
 
@@ -281,14 +287,14 @@ static void test_table(const char *kind, const struct input_case *cases, size_t 
         bool right = span_equal(buf_span(&got), cases[i].wanted);
         bool same = same_however_cut(cases[i].input, random);
         is_bytes(buf_span(&got), cases[i].wanted, "%s: %s", kind, cases[i].name);
-        if (!ok(same, "%s: the same however it is cut", cases[i].name) || !right)
+        if (!ok(same, "%s: the same in pieces of any size", cases[i].name) || !right)
             diag("%zu bytes", cases[i].input.len);
         buf_release(&got);
     }
 }
 
-// No prefix of a good request is more or less than partial, from a fresh start and with storage
-// for any number of arguments; what follows it is left alone.
+// Every prefix of a valid request is partial, when parsed from the beginning and with any amount of
+// argument storage. Bytes after the request are not touched.
 static void test_prefixes(void)
 {
     enum { ARGS = 64 };
@@ -309,7 +315,7 @@ static void test_prefixes(void)
                 wrong += status != RESP_PARTIAL && !full;
             }
         }
-        // As many arguments as the input has bytes are always room enough.
+        // There are never more arguments than bytes of input.
         for (size_t capacity = 0; capacity <= ARGS; capacity++) {
             struct resp_arg *exact = malloc(capacity * sizeof *exact);
             struct resp_progress p = {0};
@@ -336,12 +342,13 @@ static void test_prefixes(void)
             buf_release(&both);
         }
     }
-    is_number(wrong, 0, "each prefix of each good request is partial, or wants storage");
-    is_number(full_wrong, 0, "too little storage is asked for, enough is enough");
-    is_number(followed_wrong, 0, "a request ends at its end, whatever follows");
+    is_number(wrong, 0, "each prefix of each valid request is partial, or needs storage");
+    is_number(full_wrong, 0, "the parser asks for more storage exactly when it needs more");
+    is_number(followed_wrong, 0, "a request has the same length, whatever follows it");
 }
 
-// `head`, `fill` up to `len` bytes from `line` on, `tail`.
+// Returns `head`, then bytes `fill` until the line that begins at offset `line` has `len` bytes,
+// then `tail`.
 static struct buf long_line(const char *head, size_t line, char fill, size_t len, const char *tail)
 {
     struct buf b = {0};
@@ -358,11 +365,11 @@ static void test_long_lines(struct random *random)
     static const struct {
         const char *name;
         const char *head;
-        size_t line; // where in `head` the long line begins
+        size_t line; // offset in `head` where the long line begins
         char fill;
-        size_t len; // of the line without `tail`
+        size_t len; // bytes of the line without `tail`
         const char *tail;
-        const char *wanted; // its end
+        const char *wanted; // end of the wanted result
     } cases[] = {
         {"a '*' line that may still end", "*", 0, '1', MAX, "", "..."},
         {"a '*' line too long", "*", 0, '1', MAX + 1, "",
@@ -413,7 +420,7 @@ static void test_long_lines(struct random *random)
         if (end.len > len)
             end = *cases[i].wanted == 'a' ? sub(end, end.len - len, end.len) : end;
         is_bytes(end, span_text(cases[i].wanted), "%s", cases[i].name);
-        ok(same, "%s: the same however it is cut", cases[i].name);
+        ok(same, "%s: the same in pieces of any size", cases[i].name);
         buf_release(&input);
         buf_release(&whole);
     }
@@ -424,7 +431,7 @@ static void test_long_lines(struct random *random)
     struct buf got = {0};
     conversation(buf_span(&hidden), at_once, &got);
     is_bytes(buf_span(&got), span_text("!Protocol error: too big inline request"),
-             "a NUL in an inline line makes it too long in the end");
+             "an inline line with a NUL is too long in the end");
     buf_release(&got);
     buf_release(&hidden);
 }
@@ -445,7 +452,7 @@ static void test_large_requests(void)
         struct bytes view = place(sub(buf_span(&many), 0, have));
         size_t before = r.progress.at;
         status = reading_parse(&r, view);
-        // Linear: what was understood is never gone back to.
+        // The time is linear: bytes that were parsed are never parsed again.
         wrong += r.progress.at < before || have - r.progress.at > 16 + (status != RESP_PARTIAL);
         wrong += (status == RESP_COMPLETE) != (have == many.len);
         for (uint32_t i = 0; status == RESP_COMPLETE && i < r.progress.argc; i++) {
@@ -455,7 +462,8 @@ static void test_large_requests(void)
             wrong += !span_equal(resp_arg(&request, i), span_of(digits, 5));
         }
     }
-    ok(status == RESP_COMPLETE && wrong == 0, "100,000 arguments in pieces, over growing storage");
+    ok(status == RESP_COMPLETE && wrong == 0,
+       "100,000 arguments are parsed in pieces, with growing storage");
     is_number(r.progress.argc, ARGS, "all of them are found");
     reading_next(&r);
 
@@ -471,15 +479,15 @@ static void test_large_requests(void)
     buf_append_text(&wanted, "[");
     buf_append(&wanted, span_of(longest.ptr + head, RESP_BULK_MAX));
     buf_printf(&wanted, "]@%zu;", longest.len);
-    is_bytes(buf_span(&got), buf_span(&wanted), "an argument of 1 MiB");
+    is_bytes(buf_span(&got), buf_span(&wanted), "an argument of 1 MiB is parsed");
     buf_release(&many);
     buf_release(&longest);
     buf_release(&got);
     buf_release(&wanted);
 }
 
-// One to four changes: a byte that means something to the parser or any byte, put in, put over
-// another or taken out; a piece repeated.
+// Makes one to four random changes: inserts, overwrites or removes a byte, or repeats a piece. New
+// bytes are often those that mean something to the parser.
 static void mutate(struct random *r, struct buf *input)
 {
     static const char meaning[] = "*$\r\n\r\n 0123459-+\"'\\x\0a";
@@ -518,14 +526,15 @@ static void test_mutations(struct random *r)
             struct buf cut = {0};
             conversation(buf_span(&input), at_once, &whole);
             conversation(buf_span(&input), bytewise, &cut);
-            is_bytes(buf_span(&cut), buf_span(&whole), "byte by byte as at once");
+            is_bytes(buf_span(&cut), buf_span(&whole), "the result is the same byte by byte");
             is_bytes(buf_span(&input), span_of(NULL, 0), "(this was the input)");
             buf_release(&whole);
             buf_release(&cut);
         }
         buf_release(&input);
     }
-    is_number(wrong, 0, "%d random mutations of good requests mean the same however cut", CASES);
+    is_number(wrong, 0, "%d random mutations of valid requests: the same in pieces of any size",
+              CASES);
 }
 
 static void test_untouched(void)
@@ -533,12 +542,12 @@ static void test_untouched(void)
     struct reading r = {0};
     reading_next(&r);
     ok(reading_parse(&r, place(span_of("PING\r\n", 6))) == RESP_COMPLETE && r.bad[0] == '#',
-       "a good request leaves the error text alone");
+       "a valid request leaves the error text unchanged");
     reading_next(&r);
     struct resp_progress zero = {0};
     ok(reading_parse(&r, place(span_of("", 0))) == RESP_PARTIAL &&
            memcmp(&r.progress, &zero, sizeof zero) == 0,
-       "no input is a request not begun");
+       "without input the progress is unchanged");
     reading_next(&r);
 }
 

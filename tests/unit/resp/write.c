@@ -1,5 +1,5 @@
-// Each reply of the writer in both protocols, byte for byte; scrubbed texts; which values are
-// copied and which borrowed.
+// Tests of the reply writer: each reply in both protocols, byte by byte; texts with line ends;
+// which values are copied and which are borrowed.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -12,7 +12,7 @@
         literal, sizeof literal - 1                                                                \
     }
 
-// Takes all that is pending.
+// Takes all pending bytes and returns a copy.
 static struct buf take_all(struct output *o)
 {
     struct iovec vectors[16];
@@ -136,7 +136,7 @@ static void test_replies(void)
         const char *name;
         void (*write)(struct resp_writer *w);
         struct span in_resp2;
-        struct span in_resp3; // as in RESP2 when it is NULL
+        struct span in_resp3; // wanted bytes; the same as in RESP2 when NULL
         uint64_t errors;
     } cases[] = {
         {"nothing", write_nothing, SPAN("")},
@@ -240,10 +240,10 @@ static void test_shared(void)
         ok(atomic_load(&owner.count) == (borrowed ? 2 : 1), "a shared value of %zu bytes is %s",
            lens[i], borrowed ? "borrowed" : "copied");
         if (borrowed)
-            ok(o.owned.cap <= 16 * 1024, "and takes little memory of its own");
+            ok(o.owned.cap <= 16 * 1024, "a borrowed value takes little memory of the output");
         struct buf got = take_all(&o);
-        is_bytes(buf_span(&got), buf_span(&wanted), "and leaves whole, between its neighbours");
-        is_number(atomic_load(&owner.count), 1, "with no reference left behind");
+        is_bytes(buf_span(&got), buf_span(&wanted), "the value is complete, between other replies");
+        is_number(atomic_load(&owner.count), 1, "no reference is left");
         buf_release(&got);
         buf_release(&wanted);
         output_release(&o);
@@ -267,7 +267,7 @@ static void test_many(void)
               "9,000 small replies are one iovec");
     is_number((int64_t)w.errors, 3000, "each error is counted");
     struct buf got = take_all(&o);
-    is_bytes(buf_span(&got), buf_span(&wanted), "and all are there in order");
+    is_bytes(buf_span(&got), buf_span(&wanted), "all errors are there, in order");
     buf_release(&got);
     buf_release(&wanted);
     output_release(&o);
@@ -285,13 +285,13 @@ static void test_error_codes(void)
         wrong += i > 0 && strcmp(resp_error_codes[i - 1], resp_error_codes[i]) >= 0;
         err = strcmp(resp_error_codes[i], "ERR") == 0 ? i : err;
     }
-    is_number(wrong, 0, "errors are counted by their codes, which are in order");
+    is_number(wrong, 0, "errors are counted by code, and the codes are in order");
     resp_error(&w, "ERROR a text");
     resp_error(&w, "ER a text");
     resp_error(&w, " ");
-    is_number((int64_t)counter_get(&counts[err]), 4, "those without a known one as ERR");
+    is_number((int64_t)counter_get(&counts[err]), 4, "errors with an unknown code count as ERR");
     resp_error(&w, "ERR");
-    is_number((int64_t)counter_get(&counts[err]), 5, "a code alone is one");
+    is_number((int64_t)counter_get(&counts[err]), 5, "an error that is only a code counts for it");
     output_release(&o);
 }
 
@@ -307,7 +307,8 @@ static void test_oom(void)
     write_verbatim(&w);
     write_counts(&w);
     resp_null(&w);
-    ok(output_oom(&o) && output_pending(&o) == 5, "without memory each reply is lost quietly");
+    ok(output_oom(&o) && output_pending(&o) == 5,
+       "without memory each reply is lost, and the output stays sound");
     output_release(&o);
 }
 
