@@ -1,5 +1,5 @@
-// Every command through hiredis, the C client, over TCP and a unix socket: one at a time, ten
-// thousand in a pipeline, and asynchronously on a libev loop of its own.
+// Commands through hiredis, the C client of Redis, over TCP and a unix socket: one at a time, ten
+// thousand in a pipeline, and asynchronously on a libev loop.
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
@@ -20,16 +20,16 @@
 enum {
     KEYS = 400,
     VALUE_MAX = 200,
-    LONG_VALUE = 100 * 1000, // leaves from the mapping, not through a copy
+    LONG_VALUE = 100 * 1000, // long enough to be borrowed from the mapping
     PIPELINED = 10000,
     ASYNC_CONNECTIONS = 10,
-    ASYNC_COMMANDS = 1000, // on each
+    ASYNC_COMMANDS = 1000, // on each connection
 };
 
 static const char absent[] = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb";
 static const char not_a_uuid[] = "__Booksleeve_TieBreak";
 
-// What was written to the data file, as the test knows it without asking the code under test.
+// The content of the data file, found without the code under test.
 static struct {
     struct buf lines;
     char keys[KEYS][UUID_TEXT_LEN + 1];
@@ -75,7 +75,7 @@ static int type_of(const redisReply *reply)
 
 static redisReply *ask(redisContext *c, const char *text)
 {
-    // Words are separated by single spaces; none of them holds a '%'.
+    // Words are separated by single spaces, and no word contains a '%'.
     redisReply *reply = redisCommand(c, text);
     require(reply != NULL, "'%s' broke the connection: %s", text, c->errstr);
     return reply;
@@ -86,7 +86,7 @@ static redisReply *ask(redisContext *c, const char *text)
 struct question {
     const char *command;
     int type;
-    const char *text; // of a string, a status or an error; NULL: any
+    const char *text; // expected text of a string, a status or an error; NULL: any
     long long number;
 };
 
@@ -174,7 +174,7 @@ static void key_questions(redisContext *c, const char *over)
     is_number(got_upper, all, "%s: GET of every key in upper case", over);
     is_number(lengths, all, "%s: STRLEN of every key", over);
     is_number(types, all, "%s: TYPE of every key", over);
-    is_number(exist, all, "%s: EXISTS counts a key named twice twice", over);
+    is_number(exist, all, "%s: EXISTS counts a repeated key each time", over);
     const char *const missing[] = {absent, not_a_uuid, ""};
     for (unsigned i = 0; i < 3; i++) {
         redisReply *reply = redisCommand(c, "GET %s", missing[i]);
@@ -183,7 +183,8 @@ static void key_questions(redisContext *c, const char *over)
     }
 }
 
-// The key that MGET is asked for at `i`: present ones, with one absent, one no UUID, one repeated.
+// Returns the key at place `i` of the MGET. Of five keys, one is absent, one is no UUID, and one is
+// repeated.
 static const char *mget_key(size_t i)
 {
     switch (i % 5) {
@@ -202,7 +203,7 @@ static void mget(redisContext *c, const char *over)
         words[i + 1] = mget_key(i);
     redisReply *reply = redisCommandArgv(c, (int)written.count + 1, words, NULL);
     require(type_of(reply) == REDIS_REPLY_ARRAY && reply->elements == written.count,
-            "%s: MGET answers an array of as many", over);
+            "%s: the reply to MGET does not have an element for each key", over);
     for (size_t i = 0; i < written.count; i++) {
         const redisReply *element = reply->element[i];
         bool is_absent = i % 5 == 1 || i % 5 == 2;
@@ -226,12 +227,12 @@ static void binary_values(redisContext *c, struct random *r, const char *over)
         right += !is_value(reply, span_of(message, len));
         freeReplyObject(reply);
     }
-    is_number(right, 0, "%s: ECHO gives back every byte", over);
+    is_number(right, 0, "%s: ECHO returns every byte value", over);
 }
 
 static void time_and_size(redisContext *c, const char *over)
 {
-    // Not time(), which may lag behind by a tick.
+    // The test does not use time(), which may be late by a tick.
     int64_t before = (int64_t)(clock_wall_us() / 1000000);
     redisReply *reply = ask(c, "TIME");
     int64_t after = (int64_t)(clock_wall_us() / 1000000);
@@ -242,7 +243,7 @@ static void time_and_size(redisContext *c, const char *over)
         long seconds = strtol(reply->element[0]->str, NULL, 10);
         long micros = strtol(reply->element[1]->str, NULL, 10);
         ok(seconds >= before && seconds <= after && micros >= 0 && micros < 1000000,
-           "%s: and they are the time", over);
+           "%s: TIME is the time", over);
     }
     freeReplyObject(reply);
     reply = ask(c, "DBSIZE");
@@ -257,13 +258,13 @@ static void identity(redisContext *c, redisContext *other, const char *over)
     redisReply *foreign = ask(other, "CLIENT ID");
     ok(first->type == REDIS_REPLY_INTEGER && first->integer > 0 &&
            first->integer == again->integer && first->integer != foreign->integer,
-       "%s: CLIENT ID stays, and is another connection's no more", over);
+       "%s: CLIENT ID stays the same, and no other connection has it", over);
     freeReplyObject(first);
     freeReplyObject(again);
     freeReplyObject(foreign);
 }
 
-// ---- what the server tells about itself ---------------------------------------------------------
+// ---- what the server reports --------------------------------------------------------------------
 
 static void info(redisContext *c, int port)
 {
@@ -277,7 +278,7 @@ static void info(redisContext *c, int port)
                                            "Keyspace", "Dataset"};
     char line[128];
     redisReply *reply = ask(c, "INFO");
-    require(reply->type == REDIS_REPLY_STRING, "INFO is a string");
+    require(reply->type == REDIS_REPLY_STRING, "INFO is no string");
     struct span text = text_of(reply);
     for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) {
         snprintf(line, sizeof line, "\r\n%s", fields[i]);
@@ -299,7 +300,7 @@ static void info(redisContext *c, int port)
     reply = ask(c, "INFO keyspace COMMANDSTATS nothing");
     text = text_of(reply);
     ok(occurrences(text, "# ") == 2 && occurrences(text, "\r\ncmdstat_get:calls=") == 1,
-       "INFO of two sections has them alone");
+       "INFO of two sections has only these");
     freeReplyObject(reply);
     reply = ask(c, "INFO nothing");
     is_bytes(text_of(reply), SPAN(""), "INFO of an unknown section is empty");
@@ -347,7 +348,8 @@ static void command_table(redisContext *c)
     is_number(tens, (int64_t)all->elements, "each command has ten elements");
     for (size_t i = 0; i < all->elements; i++) {
         const char *name = all->element[i]->element[0]->str;
-        // Its documentation is nested deeper than old versions of hiredis read, as is Redis's.
+        // The documentation of CLIENT is nested deeper than old versions of hiredis can read; that
+        // of Redis is, too.
         if (strcmp(name, "client") == 0) {
             documented++;
             continue;
@@ -358,7 +360,7 @@ static void command_table(redisContext *c)
         documented += docs->elements == 2 && is_value(docs->element[0], span_text(name));
         freeReplyObject(docs);
     }
-    is_number(documented, (int64_t)all->elements, "COMMAND DOCS has each");
+    is_number(documented, (int64_t)all->elements, "COMMAND DOCS has each command");
     freeReplyObject(all);
     freeReplyObject(count);
 
@@ -370,22 +372,22 @@ static void command_table(redisContext *c)
            is_value(some->element[2]->element[0], SPAN("mget")) &&
            some->element[2]->element[1]->integer == -2 &&
            is_value(some->element[3]->element[0], SPAN("client|setname")),
-       "COMMAND INFO of commands, of a subcommand and of none");
+       "COMMAND INFO of commands, a subcommand and an unknown name");
     freeReplyObject(some);
     some = ask(c, "COMMAND DOCS get nothing strlen");
     ok(some->elements == 4 && is_value(some->element[0], SPAN("get")) &&
            is_value(some->element[2], SPAN("strlen")) &&
            is_value(some->element[1]->element[0], SPAN("summary")),
-       "COMMAND DOCS leaves out what is unknown");
+       "COMMAND DOCS leaves out unknown names");
     freeReplyObject(some);
 }
 
-// ---- many at once -------------------------------------------------------------------------------
+// ---- many commands in flight --------------------------------------------------------------------
 
 static void pipeline(redisContext *c, struct random *r, unsigned count, const char *over)
 {
     static size_t asked[PIPELINED];
-    size_t last = written.count - 1; // the long value: an absent key is asked for instead
+    size_t last = written.count - 1; // the key with the long value, replaced by an absent key
     unsigned right = 0;
     for (unsigned i = 0; i < count; i++) {
         asked[i] = random_below(r, written.count);
@@ -439,7 +441,7 @@ static void asynchronous(int port, const char *path, const char *over)
         left[i] = ASYNC_COMMANDS;
         c->data = &left[i];
         for (unsigned j = 0; j < ASYNC_COMMANDS; j++) {
-            size_t key = (i * 37 + j) % (written.count - 1); // without the long one
+            size_t key = (i * 37 + j) % (written.count - 1); // without the long value
             redisAsyncCommand(c, on_reply, (void *)(uintptr_t)key, "GET %s", written.keys[key]);
         }
     }
@@ -448,8 +450,9 @@ static void asynchronous(int port, const char *path, const char *over)
     is_number(flight.answered, ASYNC_CONNECTIONS * ASYNC_COMMANDS,
               "%s: %d commands in flight on each of %d connections are answered", over,
               ASYNC_COMMANDS, ASYNC_CONNECTIONS);
-    is_number(flight.right, flight.answered, "%s: each with its own value", over);
-    ok(flight.disconnected == ASYNC_CONNECTIONS && flight.failed == 0, "%s: and end cleanly", over);
+    is_number(flight.right, flight.answered, "%s: each reply has the right value", over);
+    ok(flight.disconnected == ASYNC_CONNECTIONS && flight.failed == 0,
+       "%s: the connections end without an error", over);
 }
 
 static redisContext *connected(redisContext *c)

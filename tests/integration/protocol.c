@@ -1,5 +1,6 @@
-// Raw sockets and exact reply bytes: hostile and broken input, both protocols, refused writes,
-// pipelines cut anywhere, half-closed connections, and the commands that must be enabled.
+// Requests over raw sockets, and the exact bytes of the replies. Tested are hostile and broken
+// input, RESP2 and RESP3, refused writes, pipelines sent in pieces, half-closed connections, and
+// commands that an option must enable.
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@
 enum { LONG_VALUE = 100 * 1000, LINE_LIMIT = 64 * 1024, ARGUMENT_LIMIT = 1024 * 1024 };
 
 static struct server_process server;
-static int bystander; // a connection that must go on whatever others do
+static int bystander; // a connection that must stay usable whatever other clients send
 
 static const char *data_file(void)
 {
@@ -39,15 +40,16 @@ static const char *data_file(void)
     return path;
 }
 
+// Connects a new client.
 static int fresh(void)
 {
     return connect_tcp(server.port);
 }
 
-// What happens to the connection behind the reply.
+// What happens to the connection after the reply.
 enum fate {
     GOES_ON, // the next command is answered
-    CLOSES,  // the server closes of its own accord; the next command is not answered
+    CLOSES,  // the server closes the connection; the next command is not answered
     WAITS,   // the request is incomplete
 };
 
@@ -58,6 +60,7 @@ struct exchange {
     enum fate fate;
 };
 
+// Sends a request on a new connection and checks the reply and the fate of the connection.
 static void exchange(const struct exchange *x)
 {
     int fd = fresh();
@@ -73,13 +76,15 @@ static void exchange(const struct exchange *x)
     bool good = answers(fd, buf_span(&request), buf_span(&wanted), "%s", x->name);
     if (x->fate == WAITS) {
         settle_server(&server);
-        ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "%s: waits for more", x->name);
+        ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "%s: the server waits for more",
+           x->name);
     }
     if (x->fate != CLOSES)
         shutdown(fd, SHUT_WR);
     if (good)
         ok(is_closed(fd), "%s: then %s", x->name,
-           x->fate == CLOSES ? "the server closes" : "goes on until the client closes");
+           x->fate == CLOSES ? "the server closes"
+                             : "the connection stays until the client closes");
     close(fd);
     buf_release(&request);
     buf_release(&wanted);
@@ -92,7 +97,7 @@ static void exchange_all(const struct exchange *list, size_t count)
 }
 #define EXCHANGE_ALL(list) exchange_all(list, sizeof(list) / sizeof *(list))
 
-// ---- requests that are none ---------------------------------------------------------------------
+// ---- broken requests ----------------------------------------------------------------------------
 
 #define BAD(text) BYTES("-ERR Protocol error: " text "\r\n"), CLOSES
 #define BAD_COUNT BAD("invalid multibulk length")
@@ -131,13 +136,13 @@ static const struct exchange integers[] = {
     {"$2^64+4", BYTES("*1\r\n$18446744073709551620\r\nPING\r\n"), BAD_LENGTH},
     {"$2000000000", BYTES("*1\r\n$2000000000\r\n"), BAD_LENGTH},
     {"$512 MiB and one", BYTES("*1\r\n$536870913\r\n"), BAD_LENGTH},
-    {"one byte more than an argument may have", BYTES("*1\r\n$1048577\r\n"), BAD_LENGTH},
+    {"an argument of one byte more than the limit", BYTES("*1\r\n$1048577\r\n"), BAD_LENGTH},
     {"$ without CR", BYTES("*1\r\n$4\nPING\r\n"), BAD_LENGTH},
-    {"+ for $", BYTES("*1\r\n+OK\r\n"), BAD("expected '$', got '+'")},
-    {"* for $", BYTES("*1\r\n*1\r\n"), BAD("expected '$', got '*'")},
-    {"CR for $", BYTES("*1\r\n\r\nPING\r\n"), BAD("expected '$', got ' '")},
-    {"LF for $", BYTES("*1\r\n\nPING\r\n"), BAD("expected '$', got ' '")},
-    {"a control byte for $", BYTES("*1\r\n\x01\r\n"), BAD("expected '$', got '\x01'")},
+    {"+ instead of $", BYTES("*1\r\n+OK\r\n"), BAD("expected '$', got '+'")},
+    {"* instead of $", BYTES("*1\r\n*1\r\n"), BAD("expected '$', got '*'")},
+    {"CR instead of $", BYTES("*1\r\n\r\nPING\r\n"), BAD("expected '$', got ' '")},
+    {"LF instead of $", BYTES("*1\r\n\nPING\r\n"), BAD("expected '$', got ' '")},
+    {"a control byte instead of $", BYTES("*1\r\n\x01\r\n"), BAD("expected '$', got '\x01'")},
     {"no $ before the second argument", BYTES("*2\r\n$4\r\nECHO\r\nhello\r\n"),
      BAD("expected '$', got 'h'")},
     {"a reply before the bad request", BYTES("ECHO a\r\n*x\r\n"),
@@ -145,12 +150,13 @@ static const struct exchange integers[] = {
 };
 
 static const struct exchange counts[] = {
-    // As in Redis the two bytes behind an argument are skipped, whatever they are.
-    {"a bulk announced one byte short", BYTES("*2\r\n$3\r\nGET\r\n$35\r\n" KEY "\r\n"),
+    // As in Redis, the two bytes after an argument are skipped, whatever they are.
+    {"a bulk string whose length is one too small", BYTES("*2\r\n$3\r\nGET\r\n$35\r\n" KEY "\r\n"),
      BYTES("$-1\r\n"), GOES_ON},
-    {"a bulk announced one byte long", BYTES("*2\r\n$3\r\nGET\r\n$37\r\n" KEY "\r\nxECHO 1\r\n"),
-     BYTES("$-1\r\n$1\r\n1\r\n"), GOES_ON},
-    {"other bytes for CR LF behind a bulk", BYTES("*2\r\n$3\r\nGETxx$36\r\n" KEY "yy"),
+    {"a bulk string whose length is one too large",
+     BYTES("*2\r\n$3\r\nGET\r\n$37\r\n" KEY "\r\nxECHO 1\r\n"), BYTES("$-1\r\n$1\r\n1\r\n"),
+     GOES_ON},
+    {"other bytes instead of CR LF after a bulk string", BYTES("*2\r\n$3\r\nGETxx$36\r\n" KEY "yy"),
      BYTES("$7\r\na value\r\n"), GOES_ON},
     {"an empty argument", BYTES("*2\r\n$4\r\nECHO\r\n$0\r\n\r\n"), BYTES("$0\r\n\r\n"), GOES_ON},
     {"an empty command name", BYTES("*1\r\n$0\r\n\r\n"),
@@ -181,7 +187,7 @@ static const struct exchange inlines[] = {
     {"a quote within a word", BYTES("ECHO a\"b c\"\r\n"), BYTES("$4\r\nab c\r\n"), GOES_ON},
     {"no closing double quote", BYTES("ECHO \"abc\r\n"), BAD("unbalanced quotes in request")},
     {"no closing single quote", BYTES("ECHO 'abc\r\n"), BAD("unbalanced quotes in request")},
-    {"a letter behind the closing quote", BYTES("ECHO \"a\"b\r\n"),
+    {"a letter after the closing quote", BYTES("ECHO \"a\"b\r\n"),
      BAD("unbalanced quotes in request")},
     {"a quote alone", BYTES("\"\r\n"), BAD("unbalanced quotes in request")},
     {"a NUL in an inline line", BYTES("PI\0NG\r\n"), NOTHING, WAITS},
@@ -195,7 +201,8 @@ static void long_lines(void)
     struct exchange x = {"64 KiB without a newline", buf_span(&request), NOTHING, WAITS};
     exchange(&x);
     append_bytes(&request, 'x', 1);
-    x = (struct exchange){"a byte more", buf_span(&request), BAD("too big inline request")};
+    x = (struct exchange){"64 KiB and a byte without a newline", buf_span(&request),
+                          BAD("too big inline request")};
     exchange(&x);
 
     request.len = 0;
@@ -208,7 +215,7 @@ static void long_lines(void)
     request.len = 0;
     buf_append(&request, SPAN("PI\0NG\r\n"));
     append_bytes(&request, 'x', LINE_LIMIT);
-    x = (struct exchange){"a NUL makes the line endless", buf_span(&request),
+    x = (struct exchange){"after a NUL, newlines do not end an inline line", buf_span(&request),
                           BAD("too big inline request")};
     exchange(&x);
 
@@ -234,7 +241,7 @@ static void long_lines(void)
     buf_release(&request);
 }
 
-// The NUL that makes a line endless is not forgotten when the next lines come.
+// After a NUL in an inline line, no newline ends the line, even if it arrives later.
 static void endless_line(void)
 {
     int fd = fresh();
@@ -243,14 +250,14 @@ static void endless_line(void)
     for (unsigned i = 0; i < 3; i++) {
         settle_server(&server);
         ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN,
-           "a line with a NUL is not ended by %u lines behind it", i);
+           "a line with a NUL is not ended by %u more lines", i);
         send_all(fd, SPAN("PING\r\n"));
     }
     close(fd);
 }
 
-// Nothing is allocated because a client claims a number.
-static void claims_cost_nothing(void)
+// The server allocates nothing for arguments that a client announces, but does not send.
+static void announced_arguments(void)
 {
     enum { CLIENTS = 64 };
     int fds[CLIENTS];
@@ -263,7 +270,7 @@ static void claims_cost_nothing(void)
     settle_server(&server);
     long long grown = process_field(server.pid, "status", "RssAnon") - before;
     if (!ok(before > 0 && grown < 8 * 1024 * 1024,
-            "%d clients that claim a million arguments of "
+            "%d clients that announce a million arguments of "
             "1 MiB cost less than 8 MiB",
             CLIENTS))
         diag("grown by %lld bytes", grown);
@@ -285,8 +292,8 @@ static const struct exchange foreign[] = {
      CLOSES},
     {"the first two bytes of a TLS ClientHello", BYTES("\x16\x03"), NOTHING, CLOSES},
     {"an SSH banner", BYTES("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), NOTHING, CLOSES},
-    {"POST behind a command", BYTES("ECHO a\r\nPOST / HTTP/1.1\r\n"), BYTES("$1\r\na\r\n"), CLOSES},
-    {"GET of a key of two words is no HTTP", BYTES("GET / HTTP\r\n"),
+    {"POST after a command", BYTES("ECHO a\r\nPOST / HTTP/1.1\r\n"), BYTES("$1\r\na\r\n"), CLOSES},
+    {"GET with two arguments is not HTTP", BYTES("GET / HTTP\r\n"),
      BYTES("-ERR wrong number of arguments for 'get' command\r\n"), GOES_ON},
     {"HTTP/1.1 as a message", BYTES("*2\r\n$4\r\nECHO\r\n$8\r\nHTTP/1.1\r\n"),
      BYTES("$8\r\nHTTP/1.1\r\n"), GOES_ON},
@@ -295,12 +302,12 @@ static const struct exchange foreign[] = {
 static void foreign_protocols(void)
 {
     EXCHANGE_ALL(foreign);
-    // A client that says no more than this waits for an answer: it must not wait for ever.
+    // A TLS client may send just this and wait for a reply. It must not wait forever.
     int fd = fresh();
     send_all(fd, SPAN("\x16"));
     settle_server(&server);
     send_all(fd, SPAN("\x03"));
-    ok(is_closed(fd), "two bytes of a TLS ClientHello are enough");
+    ok(is_closed(fd), "the connection closes after two bytes of a TLS ClientHello");
     close(fd);
     struct buf log = file_content(server.log_path);
     is_number(occurrences(buf_span(&log), "possible attack"), 1,
@@ -308,7 +315,7 @@ static void foreign_protocols(void)
     buf_release(&log);
 }
 
-// ---- what an error echoes -----------------------------------------------------------------------
+// ---- the parts of a request in an error ---------------------------------------------------------
 
 #define UNKNOWN(name, args)                                                                        \
     BYTES("-ERR unknown command '" name "', with args beginning with: " args "\r\n"), GOES_ON
@@ -325,7 +332,7 @@ static const struct exchange echoes[] = {
      UNKNOWN("foo", "'" HUNDRED_X "' 'yyyyyyyyyyyyyyyyyyyyyyyyy' ")},
     {"format characters", BYTES("%n%s%n%100000d %n %s%s%s\r\n"),
      UNKNOWN("%n%s%n%100000d", "'%n' '%s%s%s' ")},
-    {"CR and LF in a name, with replies queued",
+    {"CR and LF in a command name, after another reply",
      BYTES("PING\r\n*2\r\n$10\r\na\r\n+OK\r\n:1\r\n$6\r\nb\r\n:2\n\r\n"),
      BYTES("+PONG\r\n-ERR unknown command 'a  +OK  :1', with args beginning with: 'b  :2 ' \r\n"),
      GOES_ON},
@@ -352,7 +359,7 @@ static const struct exchange echoes[] = {
      BYTES("-ERR wrong number of arguments for 'client|setname' command\r\n"), GOES_ON},
     {"a container's arity", BYTES("config\r\n"),
      BYTES("-ERR wrong number of arguments for 'config' command\r\n"), GOES_ON},
-    {"SENTINEL is unknown, which tells clients that we are none", BYTES("SENTINEL MASTERS\r\n"),
+    {"SENTINEL is unknown, so clients see that this is no Sentinel", BYTES("SENTINEL MASTERS\r\n"),
      UNKNOWN("SENTINEL", "'MASTERS' ")},
 };
 
@@ -395,7 +402,7 @@ static void long_echoes(void)
 
 // ---- keys ---------------------------------------------------------------------------------------
 
-static void expect_get(int fd, struct span key, const char *value, const char *name)
+static void check_get(int fd, struct span key, const char *value, const char *name)
 {
     struct buf request = {0};
     struct buf wanted = {0};
@@ -441,19 +448,19 @@ static void keys(void)
     };
     int fd = fresh();
     for (unsigned i = 0; i < sizeof list / sizeof *list; i++)
-        expect_get(fd, list[i].key, list[i].value, list[i].name);
+        check_get(fd, list[i].key, list[i].value, list[i].name);
     struct buf key = {0};
     append_bytes(&key, '0', LINE_LIMIT);
-    expect_get(fd, buf_span(&key), NULL, "64 KiB");
+    check_get(fd, buf_span(&key), NULL, "64 KiB");
     key.len = 0;
     append_bytes(&key, '\0', 36);
-    expect_get(fd, buf_span(&key), NULL, "36 NULs");
+    check_get(fd, buf_span(&key), NULL, "36 NULs");
     buf_release(&key);
     close(fd);
 }
 
-// Each of 36 places with each byte that does not belong there. The nil key is asked for, whose
-// digits are zeros: whoever ignores a bad digit finds it.
+// Keys with one wrong byte, for each of the 36 places and each wrong byte. They are made from the
+// nil UUID, whose digits are zeros. A parser that takes a bad digit for zero would find that key.
 static void wrong_bytes(void)
 {
     int fd = fresh();
@@ -480,7 +487,7 @@ static void wrong_bytes(void)
         receive(fd, &got, wanted.len);
         if (!span_equal(buf_span(&got), buf_span(&wanted))) {
             found++;
-            diag("place %u is not checked", place);
+            diag("a wrong byte at place %u is accepted", place);
         }
         buf_release(&request);
         buf_release(&wanted);
@@ -491,13 +498,14 @@ static void wrong_bytes(void)
 }
 
 static const struct exchange key_commands[] = {
-    {"MGET of everything odd",
+    {"MGET of keys of all kinds",
      BYTES("*8\r\n$4\r\nMGET\r\n$0\r\n\r\n$36\r\n" KEY "\r\n$32\r\n" KEY_HEX "\r\n$36\r\n" KEY_UPPER
            "\r\n$1\r\n\0\r\n$36\r\n" ABSENT_KEY "\r\n$36\r\n" EMPTY_KEY "\r\n"),
      BYTES("*7\r\n$-1\r\n$7\r\na value\r\n$-1\r\n$7\r\na value\r\n$-1\r\n$-1\r\n$0\r\n\r\n"),
      GOES_ON},
-    {"EXISTS counts", BYTES("EXISTS " KEY " x " KEY_UPPER " " NIL_KEY " " ABSENT_KEY "\r\n"),
-     BYTES(":3\r\n"), GOES_ON},
+    {"EXISTS counts each key it is given",
+     BYTES("EXISTS " KEY " x " KEY_UPPER " " NIL_KEY " " ABSENT_KEY "\r\n"), BYTES(":3\r\n"),
+     GOES_ON},
     {"STRLEN", BYTES("STRLEN " LONG_KEY "\r\nSTRLEN " EMPTY_KEY "\r\nSTRLEN x\r\n"),
      BYTES(":100000\r\n:0\r\n:0\r\n"), GOES_ON},
     {"TYPE", BYTES("TYPE " KEY "\r\nTYPE x\r\n"), BYTES("+string\r\n+none\r\n"), GOES_ON},
@@ -506,7 +514,7 @@ static const struct exchange key_commands[] = {
 
 // ---- RESP2 and RESP3 ----------------------------------------------------------------------------
 
-// HELLO tells the connection's id, which no test knows beforehand: its digits become one '#'.
+// Replaces the connection's id in replies to HELLO by '#', because the test does not know it.
 static void mask_ids(struct buf *b)
 {
     static const char mark[] = "$2\r\nid\r\n:";
@@ -527,7 +535,7 @@ static void mask_ids(struct buf *b)
     b->len = to;
 }
 
-// Sends all and half-closes; every reply up to the server's close.
+// Sends `request` and half-closes. Returns all replies until the server closes.
 static struct buf converse(struct span request)
 {
     int fd = fresh();
@@ -563,21 +571,23 @@ static const struct {
     {"HELLO 3, CLIENT GETNAME, HELLO 2 in one packet",
      BYTES("HELLO 3\r\nCLIENT GETNAME\r\nHELLO 2\r\nCLIENT GETNAME\r\n" MISS),
      BYTES(HELLO_3 "_\r\n" HELLO_2 "$-1\r\n$-1\r\n")},
-    {"MGET, before and behind HELLO 3",
+    {"MGET, before and after HELLO 3",
      BYTES("MGET x " KEY "\r\nHELLO 3\r\nMGET x " KEY "\r\nHELLO 2\r\nMGET x\r\n"),
      BYTES("*2\r\n$-1\r\n$7\r\na value\r\n" HELLO_3 "*2\r\n_\r\n$7\r\na value\r\n" HELLO_2
            "*1\r\n$-1\r\n")},
-    {"CONFIG GET is a map", BYTES("CONFIG GET databases\r\nHELLO 3\r\nCONFIG GET databases\r\n"),
+    {"CONFIG GET is a map in RESP3",
+     BYTES("CONFIG GET databases\r\nHELLO 3\r\nCONFIG GET databases\r\n"),
      BYTES("*2\r\n$9\r\ndatabases\r\n$1\r\n1\r\n" HELLO_3 "%1\r\n$9\r\ndatabases\r\n$1\r\n1\r\n")},
     {"COMMAND INFO of an unknown name",
      BYTES("COMMAND INFO x\r\nHELLO 3\r\nCOMMAND INFO x\r\nCOMMAND DOCS x\r\n"),
      BYTES("*1\r\n$-1\r\n" HELLO_3 "*1\r\n_\r\n%0\r\n")},
-    {"INFO is verbatim", BYTES("INFO cluster\r\nHELLO 3\r\nINFO cluster\r\nINFO x\r\n"),
+    {"INFO is a verbatim string in RESP3",
+     BYTES("INFO cluster\r\nHELLO 3\r\nINFO cluster\r\nINFO x\r\n"),
      BYTES("$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n" HELLO_3
            "=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n=4\r\ntxt:\r\n")},
-    {"RESET goes back to RESP2", BYTES("HELLO 3\r\nRESET\r\n" MISS),
+    {"RESET switches to RESP2", BYTES("HELLO 3\r\nRESET\r\n" MISS),
      BYTES(HELLO_3 "+RESET\r\n$-1\r\n")},
-    {"errors are the same", BYTES("HELLO 3\r\nfoo\r\n"),
+    {"errors are the same in RESP3", BYTES("HELLO 3\r\nfoo\r\n"),
      BYTES(HELLO_3 "-ERR unknown command 'foo', with args beginning with: \r\n")},
     {"HELLO 4", BYTES("HELLO 4\r\n" MISS),
      BYTES("-NOPROTO unsupported protocol version\r\n$-1\r\n")},
@@ -590,14 +600,14 @@ static const struct {
      BYTES(WRONGPASS "$-1\r\n")},
     {"HELLO with a name", BYTES("HELLO 3 SETNAME me\r\nCLIENT GETNAME\r\n"),
      BYTES(HELLO_3 "$2\r\nme\r\n")},
-    {"HELLO with everything", BYTES("HELLO 2 AUTH default x SETNAME me\r\nCLIENT GETNAME\r\n"),
+    {"HELLO with all options", BYTES("HELLO 2 AUTH default x SETNAME me\r\nCLIENT GETNAME\r\n"),
      BYTES(HELLO_2 "$2\r\nme\r\n")},
     {"an unknown option of HELLO", BYTES("HELLO 3 AUTH x\r\n" MISS),
      BYTES("-ERR Syntax error in HELLO option 'AUTH'\r\n$-1\r\n")},
-    {"an empty name takes the name away",
+    {"an empty name removes the name",
      BYTES("CLIENT SETNAME me\r\nCLIENT SETNAME ''\r\nCLIENT GETNAME\r\n"),
      BYTES("+OK\r\n+OK\r\n$-1\r\n")},
-    {"QUIT answers, then closes", BYTES("ECHO a\r\nQUIT\r\nECHO b\r\n"),
+    {"QUIT is answered, then the connection closes", BYTES("ECHO a\r\nQUIT\r\nECHO b\r\n"),
      BYTES("$1\r\na\r\n+OK\r\n")},
     {"quit with arguments", BYTES("quit now please\r\nECHO b\r\n"), BYTES("+OK\r\n")},
 };
@@ -616,12 +626,12 @@ static void protocols(void)
 struct walk {
     const char *at;
     const char *end;
-    unsigned seen[256]; // how often each type byte begins a reply
-    unsigned nulls;     // RESP2's nulls among them
+    unsigned seen[256]; // number of replies that begin with each type byte
+    unsigned nulls;     // number of nulls of RESP2 among them
     bool broken;
 };
 
-// Goes over one reply with all its elements.
+// Reads over one reply with all its elements.
 static void walk_reply(struct walk *w)
 {
     const char *line_end = memchr(w->at, '\n', (size_t)(w->end - w->at));
@@ -648,8 +658,8 @@ static void walk_reply(struct walk *w)
     }
 }
 
-// Every command that answers anything but a number: each reply is whole, and of one protocol.
-static void never_mixed(void)
+// Commands with all kinds of replies: each reply is complete, and uses only types of the protocol.
+static void reply_types(void)
 {
     static const char questions[] =
         "PING\r\nECHO a\r\nHELLO\r\nCOMMAND\r\nCOMMAND DOCS\r\nCOMMAND INFO\r\nCOMMAND INFO get "
@@ -671,11 +681,11 @@ static void never_mixed(void)
                   "RESP%u: one reply to each command", protocol);
         unsigned new_types = w.seen['_'] + w.seen['%'] + w.seen['~'] + w.seen['='] + w.seen['>'];
         if (protocol == 2)
-            ok(new_types == 0 && w.nulls >= 5, "RESP2: no type of RESP3");
+            ok(new_types == 0 && w.nulls >= 5, "RESP2: no reply has a type of RESP3");
         else
             ok(w.nulls == 0 && w.seen['_'] >= 5 && w.seen['%'] > 0 && w.seen['~'] > 0 &&
                    w.seen['='] == 2,
-               "RESP3: no null of RESP2");
+               "RESP3: no reply has a null of RESP2");
         buf_release(&got);
         buf_release(&request);
     }
@@ -683,8 +693,8 @@ static void never_mixed(void)
 
 // ---- writes -------------------------------------------------------------------------------------
 
-// Redis 7.0's own list (COMMAND LIST FILTERBY ACLCAT write, and the subcommands), so that none can
-// be lost from the table.
+// The write commands of Redis 7.0 (COMMAND LIST FILTERBY ACLCAT write, and the subcommands). Stele
+// must know all of them.
 static const char *const writes[] = {
     "append",
     "bitfield",
@@ -800,7 +810,7 @@ enum { WRITES = sizeof writes / sizeof *writes };
 static unsigned writes_seen;
 static unsigned writes_wrong;
 
-static void expect_refusal(int fd, const char *full_name, unsigned words, bool right_arity)
+static void check_refusal(int fd, const char *full_name, unsigned words, bool right_arity)
 {
     struct buf request = {0};
     struct buf wanted = {0};
@@ -852,11 +862,11 @@ static void refuse_writes(int fd, const redisReply *commands)
         if (!listed)
             diag("%s has the write flag but is no write of Redis 7.0", name);
         writes_seen += listed;
-        expect_refusal(fd, name, least, true);
+        check_refusal(fd, name, least, true);
         if (arity > 0 || least < 16)
-            expect_refusal(fd, name, least + 1, arity < 0);
+            check_refusal(fd, name, least + 1, arity < 0);
         if (least > (strchr(name, '|') != NULL ? 2 : 1))
-            expect_refusal(fd, name, least - 1, false);
+            check_refusal(fd, name, least - 1, false);
     }
 }
 
@@ -866,9 +876,10 @@ static void refused_writes(void)
     redisContext *c = redisConnect("127.0.0.1", server.port);
     require(c != NULL && c->err == 0, "cannot connect");
     redisReply *commands = redisCommand(c, "COMMAND");
-    require(commands != NULL && commands->type == REDIS_REPLY_ARRAY, "COMMAND answers an array");
+    require(commands != NULL && commands->type == REDIS_REPLY_ARRAY,
+            "COMMAND does not return an array");
     refuse_writes(fd, commands);
-    is_number(writes_wrong, 0, "each write is refused, after its arity is checked");
+    is_number(writes_wrong, 0, "each write is refused, after a check of its arity");
     is_number(writes_seen, WRITES, "every write command of Redis 7.0 is known");
     freeReplyObject(commands);
     redisFree(c);
@@ -886,7 +897,7 @@ static void refused_writes(void)
     close(fd);
 }
 
-// ---- pipelines, cut and half-closed -------------------------------------------------------------
+// ---- pipelines in pieces, half-closed connections -----------------------------------------------
 
 static const char pipeline[] =
     "PING\r\n*2\r\n$3\r\nGET\r\n$36\r\n" KEY "\r\n\r\necho \"a b\\x21\"\n"
@@ -895,7 +906,8 @@ static const char pipeline[] =
     "CLIENT GETNAME\r\nfoo '\\'' bar\r\nset a b\r\n*1\r\n$5\r\nHELLO\r\nHELLO 2\r\n"
     "*2\r\n$4\r\nECHO\r\n$4\r\n\r\n\r\n\r\nGET x\r\n*2\r\n$3\r\nGET\r\n$-1\r\nPING\r\n";
 
-// `cuts` ascending places, at each of which the server has taken all before more is sent.
+// Sends the pipeline in pieces and returns all replies. `cuts` are ascending offsets. At each of
+// them the server has read everything before more is sent.
 static struct buf converse_cut(const size_t *cuts, size_t count)
 {
     int fd = fresh();
@@ -924,19 +936,20 @@ static void cut_pipelines(void)
               "_\r\n+OK\r\n$2\r\nme\r\n-ERR unknown command 'foo', with args beginning with: ''' "
               "'bar' \r\n-READONLY You can't write against a read only replica.\r\n" HELLO_3 HELLO_2
               "$4\r\n\r\n\r\n\r\n$-1\r\n-ERR Protocol error: invalid bulk length\r\n");
-    is_bytes(buf_span(&whole), wanted, "a pipeline of everything, at once");
+    is_bytes(buf_span(&whole), wanted, "a pipeline of many commands, sent at once");
     unsigned different = 0;
     for (size_t cut = 1; cut < LEN; cut++) {
         struct buf got = converse_cut(&cut, 1);
         if (!span_equal(buf_span(&got), buf_span(&whole)) && different++ == 0)
-            is_bytes(buf_span(&got), buf_span(&whole), "the same, cut at byte %zu", cut);
+            is_bytes(buf_span(&got), buf_span(&whole), "the pipeline, cut at byte %zu", cut);
         buf_release(&got);
     }
-    is_number(different, 0, "cut at any byte the replies are the same");
+    is_number(different, 0, "the replies are the same when the pipeline is cut at any byte");
     for (size_t i = 0; i + 1 < LEN; i++)
         every[i] = i + 1;
     struct buf got = converse_cut(every, LEN - 1);
-    is_bytes(buf_span(&got), buf_span(&whole), "byte by byte the replies are the same");
+    is_bytes(buf_span(&got), buf_span(&whole),
+             "the replies are the same when the pipeline is sent byte by byte");
     buf_release(&got);
     buf_release(&whole);
 }
@@ -956,23 +969,24 @@ static void half_closed(void)
         append_bytes(&wanted, 'v', LONG_VALUE);
         buf_append_text(&wanted, "\r\n$7\r\na value\r\n$-1\r\n");
     }
-    // The last request is not complete, and so never answered.
+    // The last request is not complete, so it is not answered.
     buf_append_text(&request, "*2\r\n$4\r\nECHO\r\n$4\r\nlos");
     int fd = fresh();
     struct buf got = {0};
     send_all(fd, buf_span(&request));
     shutdown(fd, SHUT_WR);
-    settle_server(&server); // the server has seen the end before anything is read
-    ok(receive_to_end(fd, &got), "a client that half-closes behind a pipeline is closed");
-    is_bytes(buf_span(&got), buf_span(&wanted), "but gets 20 MB of replies before");
+    settle_server(&server); // the server sees the end before the client reads
+    ok(receive_to_end(fd, &got), "a client that half-closes after a pipeline is closed");
+    is_bytes(buf_span(&got), buf_span(&wanted), "before that, it gets 20 MB of replies");
     close(fd);
     buf_release(&got);
     buf_release(&request);
     buf_release(&wanted);
 }
 
-// Closing over unread input would make the kernel send a reset that takes the error back.
-static void error_before_unread_input(void)
+// The server must read the rest of the input before it closes. Otherwise the kernel sends a reset,
+// and the client may lose the reply.
+static void reply_before_unread_input(void)
 {
     static const struct span errors[][2] = {
         {BYTES("*x\r\n"), BYTES("-ERR Protocol error: invalid multibulk length\r\n")},
@@ -987,8 +1001,8 @@ static void error_before_unread_input(void)
         append_bytes(&request, 'x', 4 * 1024 * 1024);
         bool sent = send_all(fd, buf_span(&request));
         shutdown(fd, SHUT_WR);
-        ok(receive_to_end(fd, &got) && sent, "4 MiB behind the end are taken");
-        is_bytes(buf_span(&got), errors[i][1], "and the reply before them arrives");
+        ok(receive_to_end(fd, &got) && sent, "4 MiB after the last reply can be sent");
+        is_bytes(buf_span(&got), errors[i][1], "the reply before them arrives");
         close(fd);
         buf_release(&request);
         buf_release(&got);
@@ -1014,11 +1028,11 @@ static const struct exchange disabled[] = {
 static const struct exchange debug_enabled[] = {
     {"DEBUG SLEEP", BYTES("DEBUG SLEEP 0\r\ndebug sleep 0.001\r\n"), BYTES("+OK\r\n+OK\r\n"),
      GOES_ON},
-    {"DEBUG of something else", BYTES("*2\r\n$5\r\nDEBUG\r\n$6\r\n%n\r\n+\n\r\n"),
+    {"DEBUG with another subcommand", BYTES("*2\r\n$5\r\nDEBUG\r\n$6\r\n%n\r\n+\n\r\n"),
      BYTES("-ERR unknown subcommand or wrong number of arguments for '%n  + '. Try DEBUG "
            "HELP.\r\n"),
      GOES_ON},
-    {"SHUTDOWN with nonsense", BYTES("SHUTDOWN nonsense\r\nSHUTDOWN SAVE x\r\n"),
+    {"SHUTDOWN with unknown words", BYTES("SHUTDOWN nonsense\r\nSHUTDOWN SAVE x\r\n"),
      BYTES("-ERR syntax error\r\n-ERR syntax error\r\n"), GOES_ON},
     {"SHUTDOWN ABORT", BYTES("SHUTDOWN ABORT\r\n"), BYTES("-ERR No shutdown in progress.\r\n"),
      GOES_ON},
@@ -1040,7 +1054,8 @@ static void shut_down(const char *data)
         send_all(fd, SPAN("ECHO a\r\n"));
         send_all(fd, span_text(words[i]));
         receive_to_end(fd, &got);
-        is_bytes(buf_span(&got), SPAN("$1\r\na\r\n"), "SHUTDOWN answers by closing");
+        is_bytes(buf_span(&got), SPAN("$1\r\na\r\n"),
+                 "SHUTDOWN closes the connection without a reply");
         require(waitpid(server.pid, &status, 0) == server.pid, "the server is ours");
         ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the server ends with exit code 0");
         close(fd);
@@ -1059,7 +1074,7 @@ int main(void)
     EXCHANGE_ALL(inlines);
     long_lines();
     endless_line();
-    claims_cost_nothing();
+    announced_arguments();
     foreign_protocols();
     EXCHANGE_ALL(echoes);
     long_echoes();
@@ -1067,13 +1082,14 @@ int main(void)
     wrong_bytes();
     EXCHANGE_ALL(key_commands);
     protocols();
-    never_mixed();
+    reply_types();
     refused_writes();
     cut_pipelines();
     half_closed();
-    error_before_unread_input();
+    reply_before_unread_input();
     EXCHANGE_ALL(disabled);
-    answers(bystander, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "a bystander is not disturbed");
+    answers(bystander, SPAN("PING\r\n"), SPAN("+PONG\r\n"),
+            "a connection of the start is still answered");
     close(bystander);
     is_number(server_stop(&server), 0, "the server ends well");
     shut_down(data);
