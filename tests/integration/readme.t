@@ -232,6 +232,14 @@ for my $command (($testing . $contributing) =~ /`(make [^`]+)`/g) {
     is_deeply(\@unknown, [], "$command: the Makefile knows it");
 }
 
+# The command that docs/contributing.md shows is a real one.
+my ($example) = $contributing =~ /^```text\n(static enum command_result .*?)\n```$/ms;
+my $commands_source = slurp('src/commands/stele.c');
+for my $part (split /\n\n/, $example // 'no example') {
+    my ($first) = split /\n/, $part;
+    ok(index($commands_source, $part) >= 0, "src/commands/stele.c has: $first");
+}
+
 # ---- the tables ---------------------------------------------------------------------------------
 
 my @option_rows = map { [$_->[0] =~ s/^`|`$//gr, $_->[1]] } table_rows(section($readme, 'Options'));
