@@ -120,7 +120,7 @@ static void copied_over_a_value(void)
     int fd = connect_narrow(s.port);
     require(send_all(fd, SPAN("GET a0000000-0000-4000-8000-000000000000\r\n")), "cannot send");
     require(receive(fd, &got, BEGUN), "no reply");
-    settle_server(&s);
+    server_await_idle(&s);
     copy_over(path, buf_span(&other));
     receive_to_end(fd, &got);
     ok(got.len < LARGE, "a value that is being sent ends early: %zu bytes", got.len);

@@ -69,7 +69,7 @@ static void watch_slow_file(void)
     const char *away = test_path("away");
     bool is_idle = true;
     require(rename(live, away) == 0, "cannot rename");
-    settle_server(&s);
+    server_await_idle(&s);
     FILE *file = fopen(live, "w");
     require(file != NULL, "cannot write");
     fputs("00000000-0000-4000-8000-000000000000 new\n00000000-0000", file);

@@ -45,7 +45,7 @@ static void check_server(void)
     struct server_process s = server_start(data, WORDS("--threads", "3"));
     sigprocmask(SIG_SETMASK, &before, NULL);
     log_await(s.log_path, "wrote '");
-    settle_server(&s);
+    server_await_idle(&s);
     snprintf(path, sizeof path, "/proc/%d/task", (int)s.pid);
     DIR *tasks = opendir(path);
     require(tasks != NULL, "no tasks");

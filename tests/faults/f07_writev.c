@@ -79,7 +79,7 @@ static void cut(size_t at, const char *threads, const char *name)
         fd[i] = request_value(s.port, i, &wanted[i]);
         require(receive(fd[i], &got[i], FIRST_BYTES), "%s: no reply", name);
     }
-    settle_server(&s);
+    server_await_idle(&s);
     require(truncate(path, (off_t)at) == 0, "cannot cut");
     ok(receive_to_end(fd[0], &got[0]), "%s: the connection ends", name);
     ok(got[0].len < held_value(&file, 0).len, "%s: it ends before the value does", name);
@@ -95,7 +95,7 @@ static void cut(size_t at, const char *threads, const char *name)
         buf_release(&got[i]);
         buf_release(&wanted[i]);
     }
-    settle_server(&s);
+    server_await_idle(&s);
     hammer_check(s.port, &file, at, name);
     is_number(server_stop(&s), 0, "%s: the server ends well", name);
 }

@@ -70,7 +70,7 @@ static void check(const char *index)
     diag("--index %s", index);
     replace(path, data_with("again.data", "old", 0));
     is_text(control_line(control, "STELE.RELOAD"), "+OK", "without a limit the file is mapped");
-    settle_server(&s);
+    server_await_idle(&s);
     replace(path, data_with("large.data", "new", LARGE));
     limit(&s, ROOM);
     snprintf(why, sizeof why, "cannot map '%s': %s", path, strerror(ENOMEM));

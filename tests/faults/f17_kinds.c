@@ -122,7 +122,7 @@ static void test_kind(struct kind *kind, unsigned clients)
     // The client that publishes and reads INFO must not be closed.
     require(crowd_converses(other, SPAN("CLIENT NO-EVICT ON\r\n"), SPAN("+OK\r\n")), "no answer");
     require(!kind->request.oom, "no memory");
-    settle_server(&server);
+    server_await_idle(&server);
     long long before = peak(&server);
     for (unsigned i = 0; i < clients; i++) {
         fds[i] = connect_unix(path);
@@ -143,7 +143,7 @@ static void test_kind(struct kind *kind, unsigned clients)
         if (kind->messages)
             publish(other);
     }
-    settle_server(&server);
+    server_await_idle(&server);
     long long grown = peak(&server) - before;
     ok(grown <= ALLOWED, "%s: the memory stays within the bound", kind->name);
     diag("grew by %lld KiB of %d allowed; %lld counted; %lld of %u closed", grown / KiB,

@@ -136,7 +136,7 @@ static void test_unread(bool measured, unsigned clients)
     struct server_process server = server_start_measured(data_file, options, measured);
     int other = connect_tcp(server.port);
     require(is_answered(other), "no answer");
-    settle_server(&server);
+    server_await_idle(&server);
     long long alone = crowd_info(other, "mem_clients_normal");
     struct memory memory = memory_before(server.pid, measured);
     // Most clients use a unix socket, as the kernel would buffer some MB for each TCP connection.
@@ -153,7 +153,7 @@ static void test_unread(bool measured, unsigned clients)
             if (i % 100 == 0)
                 answered &= is_answered(other);
         }
-        settle_server(&server);
+        server_await_idle(&server);
         memory_grown(&memory);
     }
     is_number(taken, (long long)clients * ASKED,
@@ -181,7 +181,7 @@ static void test_unread(bool measured, unsigned clients)
     // The client that reads INFO may still have held its previous reply.
     crowd_await_info(other, "mem_clients_normal", alone,
                      "no memory of the closed clients is counted");
-    settle_server(&server);
+    server_await_idle(&server);
     if (measured)
         // A little may stay, as the allocator cannot return gaps between other blocks.
         ok(memory_grown(&memory) <= (long long)clients * INPUT,
@@ -205,13 +205,13 @@ static void test_endless(void)
     int other = connect_tcp(server.port);
     require(is_answered(other), "no answer");
     struct unread u = {connect_unix(path), request_of(1), 0};
-    settle_server(&server);
+    server_await_idle(&server);
     struct memory memory = memory_before(server.pid, true);
     struct beside *beside = beside_start(other);
     for (long long sent = 1; sent > 0;) {
         sent = push(&u, SIZE_MAX);
         require(sent >= 0, "a client was closed before its time");
-        settle_server(&server);
+        server_await_idle(&server);
         memory_grown(&memory);
     }
     struct waits waits = beside_stop(beside);
@@ -222,7 +222,7 @@ static void test_endless(void)
     memory_is_within(&memory, KEPT + OUTPUT + SLACK, "its memory");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
     crowd_await_info(other, "write_timeout_disconnections", 1, "the client is closed");
-    settle_server(&server);
+    server_await_idle(&server);
     ok(memory_grown(&memory) <= SLACK, "its memory is returned");
     // A client that continues to write is closed as soon.
     struct unread busy = {connect_unix(path), request_of(1), 0};
@@ -267,19 +267,19 @@ static void test_limit(const char *threads, const char *request, const char *nam
     struct buf requests = {0};
     for (unsigned i = 0; i < 50; i++)
         buf_append_text(&requests, request);
-    settle_server(&server);
+    server_await_idle(&server);
     for (unsigned i = 0; i < ASKERS; i++) {
         fds[i] = connect_unix(path);
         require(crowd_converses(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n")), "no answer");
     }
-    settle_server(&server);
+    server_await_idle(&server);
     long long before = peak(&server);
     kill(server.pid, SIGSTOP); // so that the server receives all requests at once
     for (unsigned i = 0; i < ASKERS; i++)
         send(fds[i], requests.ptr, requests.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     kill(server.pid, SIGCONT);
     ok(is_answered(other), "%s: another client is answered", what);
-    settle_server(&server);
+    server_await_idle(&server);
     long long grown = peak(&server) - before;
     ok(grown <= LIMIT + LIMIT_SLACK, "%s: the memory stays within the bound", what);
     diag("grew by %lld KiB of %d allowed", grown / KiB, (LIMIT + LIMIT_SLACK) / KiB);
@@ -315,7 +315,7 @@ static void test_asked_together(void)
     require(is_answered(other), "no answer");
     for (unsigned i = 0; i < ASKERS; i++)
         unread[i] = (struct unread){connect_unix(path), request_of(i % 4), 0};
-    settle_server(&server);
+    server_await_idle(&server);
     long long before = peak(&server);
     bool answered = true;
     long long sent = 0;
@@ -332,7 +332,7 @@ static void test_asked_together(void)
             if (i % 100 == 0)
                 answered &= is_answered(other);
         }
-    settle_server(&server);
+    server_await_idle(&server);
     long long grown = peak(&server) - before;
     ok(answered, "%u clients that write without end: another client is answered", ASKERS);
     ok(grown <= LIMIT + LIMIT_SLACK, "their memory stays within the bound");
@@ -374,7 +374,7 @@ static void test_messages(void)
                                 SPAN("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")),
                 "no answer");
     }
-    settle_server(&server);
+    server_await_idle(&server);
     long long before = peak(&server);
     ok(crowd_converses(other, buf_span(&message), SPAN(":")),
        "a long message is published to many clients");

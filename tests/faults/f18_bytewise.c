@@ -89,7 +89,7 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
         close(fd);
     }
     require(crowd_converses(asker, span_text(hello), welcome), "no answer");
-    settle_server(&server);
+    server_await_idle(&server);
 
     struct memory memory = memory_before(server.pid, measured);
     for (unsigned i = 0; i < clients; i++)

@@ -142,7 +142,7 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
     }
     for (unsigned i = 0; i < WARM_UP; i++)
         close(fds[i]);
-    settle_server(&server);
+    server_await_idle(&server);
 
     struct memory memory = memory_before(server.pid, measured);
     for (unsigned i = 0; i < count; i++) {
@@ -160,7 +160,7 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
             memory_grown(&memory);
     }
     is_number(wrong, 0, "%s: all replies are right", what);
-    settle_server(&server);
+    server_await_idle(&server);
     long long during = memory_grown(&memory);
     memory_is_within(&memory, (long long)count * IDLE_MEMORY + (count < IDLE ? IDLE_SLACK : 0),
                      what);
@@ -170,7 +170,7 @@ static void test_idle(struct random *r, bool measured, unsigned count, const cha
     is_number(wrong, 0, "%s: they are answered again", what);
     for (unsigned i = 0; i < count; i++)
         close(fds[i]);
-    settle_server(&server);
+    server_await_idle(&server);
     if (measured)
         diag("RssAnon: %lld KiB before, %lld KiB with them (%lld bytes each), %lld KiB after",
              memory.before / KiB, (memory.before + during) / KiB, during / count,
@@ -251,7 +251,7 @@ static void test_slow(bool measured, bool pipelines)
     int other = connect_tcp(server.port);
     for (unsigned i = 0; i < 4; i++)
         require(crowd_converses(other, buf_span(&copies), buf_span(&copied)), "no answer");
-    settle_server(&server);
+    server_await_idle(&server);
 
     struct memory memory = memory_before(server.pid, measured);
     unsigned wrong = 0;
@@ -279,7 +279,7 @@ static void test_slow(bool measured, bool pipelines)
     memory_is_within(&memory, SLOW_MEMORY, what);
     for (unsigned i = 0; i < SLOW; i++)
         close(slow[i].fd);
-    settle_server(&server);
+    server_await_idle(&server);
     if (measured)
         diag("RssAnon: %lld KiB before, %lld KiB with them (most %lld), %lld KiB after; the %d got "
              "%zu bytes",

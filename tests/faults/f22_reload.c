@@ -38,9 +38,9 @@ static void request_reload(int fd)
     require(send_all(fd, SPAN("*1\r\n$12\r\nSTELE.RELOAD\r\n")), "the server is gone");
 }
 
-static struct holdings settled_holdings(const struct server_process *s)
+static struct holdings holdings_at_rest(const struct server_process *s)
 {
-    settle_server(s);
+    server_await_idle(s);
     return holdings_of(s->pid);
 }
 
@@ -49,12 +49,12 @@ static struct holdings settled_holdings(const struct server_process *s)
 // on the disk.
 static struct holdings final_holdings(const struct server_process *s, const struct holdings *before)
 {
-    struct holdings now = settled_holdings(s);
+    struct holdings now = holdings_at_rest(s);
     for (unsigned looks = 0;
          looks < 1000 && (now.descriptors != before->descriptors || now.maps != before->maps);
          looks++) {
         poll(NULL, 0, 10);
-        now = settled_holdings(s);
+        now = holdings_at_rest(s);
     }
     return now;
 }
@@ -73,7 +73,7 @@ static void reload_often(bool by_link)
     for (unsigned i = 0; i < WARM_RELOADS + RELOADS; i++) {
         if (i == WARM_RELOADS) {
             askers_rest(askers);
-            before = settled_holdings(&s);
+            before = holdings_at_rest(&s);
             askers_replies(askers);
         }
         twins_replace(&twins);
@@ -121,7 +121,7 @@ static void reload_quietly(void)
             refused += strcmp(control_line(control, "STELE.RELOAD"), "+OK") != 0;
         }
         is_number(refused, 0, "without clients: all of %d reloads succeed", QUIET_RELOADS);
-        held[half] = settled_holdings(&s).resident;
+        held[half] = holdings_at_rest(&s).resident;
     }
     ok(held[1] <= held[0] + QUIET_SLACK,
        "without clients: as much memory as before: %lld KiB, then %lld", held[0] / 1024,
@@ -213,7 +213,7 @@ static void refuse_all(void)
                 name);
         if (i == 1) {
             askers_rest(askers);
-            before = settled_holdings(&s);
+            before = holdings_at_rest(&s);
         }
     }
     askers_rest(askers);

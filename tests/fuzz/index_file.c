@@ -406,7 +406,7 @@ static void check_served(const struct table *t, const struct memory_file *f,
     must(skip || dataset_figures(d)->malformed == 0, "malformed lines are refused");
     must(dataset_figures(d)->keys == dataset_trie(d)->count, "keys are counted once");
     check_dataset(t, d);
-    if ((flags & INPUT_SETTLE) != 0) {
+    if ((flags & INPUT_FINISH) != 0) {
         dataset_finish(d, NULL);
         check_dataset(t, d);
         if (dataset_is_spoiled(d, NULL, &error)) {

@@ -30,7 +30,7 @@ enum {
     INPUT_SAMPLE = 0x10,  // size, seed and sample are set to those of the data
     INPUT_CONTENT = 0x20, // the content's checksum is set to that of the data
     INPUT_HUGE = 0x40,    // the index is copied to memory
-    INPUT_SETTLE = 0x80,  // the dataset is settled, and opened again if its index is wrong
+    INPUT_FINISH = 0x80,  // the dataset is finished, and opened again if its index is wrong
 };
 
 enum {

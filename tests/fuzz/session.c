@@ -113,7 +113,7 @@ static uint64_t count_of(const char *text)
 }
 
 // A reply is complete: it must be of its client's dataset, or of one that came later.
-static void settle_version(struct client *c)
+static void note_version(struct client *c)
 {
     unsigned loop = c->number % LOOPS;
     unsigned of = c->reader.of;
@@ -133,7 +133,7 @@ static void end_value(struct client *c)
         return;
     if (!r->pushing) {
         r->values++;
-        settle_version(c);
+        note_version(c);
     }
     r->pushing = false;
 }

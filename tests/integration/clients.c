@@ -194,7 +194,7 @@ static void check_pause(void)
     answers(fds[0], span_text(request), SPAN("+OK\r\n"), "CLIENT PAUSE for an hour");
     for (unsigned i = 1; i < 2 * LOOPS; i++)
         send_text(fds[i], "GET " KEY "\r\n");
-    settle_server(&s);
+    server_await_idle(&s);
     bool silent = true;
     for (unsigned i = 1; i < 2 * LOOPS; i++)
         silent &= is_silent(fds[i]);
@@ -217,7 +217,7 @@ static void check_pause(void)
         send_text(fds[i], "PING\r\n");
     snprintf(request, sizeof request, "CLIENT PAUSE %d\r\nPING\r\n", HOUR);
     send_text(fds[0], request);
-    settle_server(&s);
+    server_await_idle(&s);
     struct timespec before;
     struct timespec after;
     clock_gettime(CLOCK_MONOTONIC, &before);
@@ -323,7 +323,7 @@ static void check_administrative(void)
             SPAN("+OK\r\n+OK unchanged\r\n+OK\r\n"),
             "a client of this machine may use administrative commands");
     send_text(fd, "GET " KEY "\r\n");
-    settle_server(&s);
+    server_await_idle(&s);
     ok(is_silent(fd), "all clients are paused");
     int fresh = connect_unix(path);
     answers(fresh, SPAN("AUTH secret\r\nCLIENT UNPAUSE\r\nPING\r\n"),

@@ -574,7 +574,7 @@ static void maxclients(void)
     answers(fds[0], SPAN("CONFIG GET maxclients\r\n"),
             SPAN("*2\r\n$10\r\nmaxclients\r\n$1\r\n3\r\n"), "CONFIG GET maxclients");
     close(fds[1]);
-    settle_server(&s);
+    server_await_idle(&s);
     fds[1] = connect_tcp(s.port);
     check_served(fds[1], "value", "a client is admitted when another has disconnected");
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -638,7 +638,7 @@ static void live_settings(void)
     close(fd);
     answers(fds[1], SPAN("CONFIG SET loglevel debug\r\n"), SPAN("+OK\r\n"),
             "CONFIG SET loglevel debug");
-    settle_server(&s);
+    server_await_idle(&s);
     struct buf log = file_content(s.log_path);
     unsigned logged = occurrences(buf_span(&log), "accepted");
     buf_release(&log);
@@ -789,7 +789,7 @@ static void stop_with_requests(void)
         struct buf request = {0};
         struct buf wanted = {0};
         pipeline_of(counts[i], "value", &request, &wanted);
-        settle_server(&s);
+        server_await_idle(&s);
         kill(s.pid, SIGSTOP);
         require(waitpid(s.pid, &status, WUNTRACED) == s.pid && WIFSTOPPED(status), "not stopped");
         send_all(fd, buf_span(&request));
@@ -823,7 +823,7 @@ static void stop_with_long_replies(void)
     int fd = connect_unix(path);
     int other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(&s);
+    server_await_idle(&s);
     close(other);
     kill(s.pid, SIGTERM);
     check_drained(fd, &s, buf_span(&wanted), "20 MB of replies");
@@ -833,7 +833,7 @@ static void stop_with_long_replies(void)
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(&s);
+    server_await_idle(&s);
     kill(s.pid, SIGTERM);
     ok(is_closed(other), "the first SIGTERM closes idle clients");
     for (unsigned i = 0; i < 20; i++)
@@ -846,7 +846,7 @@ static void stop_with_long_replies(void)
     fd = connect_unix(path);
     other = connect_tcp(s.port);
     send_all(fd, buf_span(&request));
-    settle_server(&s);
+    server_await_idle(&s);
     kill(s.pid, SIGTERM);
     ok(is_closed(other), "the first signal closes idle clients");
     kill(s.pid, SIGINT);

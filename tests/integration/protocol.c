@@ -75,7 +75,7 @@ static void exchange(const struct exchange *x)
         buf_append_text(&wanted, "+PONG\r\n");
     bool good = answers(fd, buf_span(&request), buf_span(&wanted), "%s", x->name);
     if (x->fate == WAITS) {
-        settle_server(&server);
+        server_await_idle(&server);
         ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "%s: the server waits for more",
            x->name);
     }
@@ -248,7 +248,7 @@ static void endless_line(void)
     char byte;
     send_all(fd, SPAN("PI\0NG\r\n"));
     for (unsigned i = 0; i < 3; i++) {
-        settle_server(&server);
+        server_await_idle(&server);
         ok(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN,
            "a line with a NUL is not ended by %u more lines", i);
         send_all(fd, SPAN("PING\r\n"));
@@ -261,13 +261,13 @@ static void announced_arguments(void)
 {
     enum { CLIENTS = 64 };
     int fds[CLIENTS];
-    settle_server(&server);
+    server_await_idle(&server);
     long long before = process_field(server.pid, "status", "RssAnon");
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = fresh();
         send_all(fds[i], SPAN("*1048576\r\n$4\r\nMGET\r\n$1048576\r\n"));
     }
-    settle_server(&server);
+    server_await_idle(&server);
     long long grown = process_field(server.pid, "status", "RssAnon") - before;
     if (!ok(before > 0 && grown < 8 * 1024 * 1024,
             "%d clients that announce a million arguments of "
@@ -305,7 +305,7 @@ static void foreign_protocols(void)
     // A TLS client may send just this and wait for a reply. It must not wait forever.
     int fd = fresh();
     send_all(fd, SPAN("\x16"));
-    settle_server(&server);
+    server_await_idle(&server);
     send_all(fd, SPAN("\x03"));
     ok(is_closed(fd), "the connection closes after two bytes of a TLS ClientHello");
     close(fd);
@@ -916,7 +916,7 @@ static struct buf converse_cut(const size_t *cuts, size_t count)
     for (size_t i = 0; i < count; i++) {
         send_all(fd, span_of(pipeline + sent, cuts[i] - sent));
         sent = cuts[i];
-        settle_server(&server);
+        server_await_idle(&server);
     }
     send_all(fd, span_of(pipeline + sent, sizeof pipeline - 1 - sent));
     receive_to_end(fd, &got);
@@ -975,7 +975,7 @@ static void half_closed(void)
     struct buf got = {0};
     send_all(fd, buf_span(&request));
     shutdown(fd, SHUT_WR);
-    settle_server(&server); // the server sees the end before the client reads
+    server_await_idle(&server); // the server sees the end before the client reads
     ok(receive_to_end(fd, &got), "a client that half-closes after a pipeline is closed");
     is_bytes(buf_span(&got), buf_span(&wanted), "before that, it gets 20 MB of replies");
     close(fd);

@@ -155,7 +155,7 @@ static void burst(const struct server_process *s, bool local, int *fds, unsigned
     for (unsigned i = 0; i < count; i++)
         fds[i] = connect_by(s, local);
     kill(s->pid, SIGCONT);
-    settle_server(s);
+    server_await_idle(s);
 }
 
 static void check_spread(unsigned loops)
@@ -182,7 +182,7 @@ static void check_spread(unsigned loops)
         burst(&s, local, fds, count);
         is_even(observer, loops, 1 + count, name);
         close_all(fds, count);
-        settle_server(&s);
+        server_await_idle(&s);
         is_number(info(observer, "connected_clients:"), 1, "%s: all disconnect", name);
     }
     close(observer);
@@ -200,7 +200,7 @@ static void check_spread_again(void)
     burst(&s, false, fds, CLIENTS);
     for (unsigned i = 0; i < CLIENTS; i += LOOPS) // every fourth client: all are on the same loop
         close(fds[i]);
-    settle_server(&s);
+    server_await_idle(&s);
     unsigned clients[LOOPS_MAX];
     clients_of_loops(observer, clients);
     unsigned least = UINT32_MAX;
@@ -361,7 +361,7 @@ static void check_maxclients(void)
              "the rejected client gets an error");
     close(fd);
     close(fds[7]);
-    settle_server(&s);
+    server_await_idle(&s);
     fds[7] = connect_tcp(s.port);
     for (unsigned i = 0; i < CLIENTS; i++)
         answers(fds[i], SPAN("PING\r\n"), SPAN("+PONG\r\n"), "client %u is admitted", i);
@@ -485,14 +485,14 @@ static void check_stop_in_mailbox(void)
         server_start(data, WORDS("--threads", "2", "--enable-debug-command", "yes"));
     int first = connect_tcp(s.port);
     int second = connect_tcp(s.port);
-    settle_server(&s);
+    server_await_idle(&s);
     send_all(second, SPAN("DEBUG SLEEP 0.5\r\n"));
-    settle_server(&s);
+    server_await_idle(&s);
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = connect_tcp(s.port);
         send_all(fds[i], SPAN("PING\r\n"));
     }
-    settle_server(&s);
+    server_await_idle(&s);
     kill(s.pid, SIGTERM);
     answers(second, SPAN(""), SPAN("+OK\r\n"), "the blocked loop goes on");
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -515,9 +515,9 @@ static void check_blocked_loop(void)
     int first = connect_tcp(s.port);
     int second = connect_tcp(s.port);
     int third = connect_tcp(s.port);
-    settle_server(&s);
+    server_await_idle(&s);
     send_all(second, SPAN("DEBUG SLEEP 3600\r\n"));
-    settle_server(&s);
+    server_await_idle(&s);
     for (unsigned i = 0; i < 9;
          i++) { // more clients than loops, so some are given to the blocked loop
         int fd = connect_tcp(s.port);
@@ -659,7 +659,7 @@ static void check_reconnects(void)
               "clients that connect and disconnect: no reply is missing");
     is_number(info(lasting[0], "total_connections_received:"), 8 + VISITORS * VISITS,
               "every connection is counted");
-    settle_server(&s);
+    server_await_idle(&s);
     is_number(info(lasting[0], "connected_clients:"), 8, "all of them have disconnected");
     for (unsigned i = 0; i < 8; i++)
         send_all(lasting[i], buf_span(&request));

@@ -220,7 +220,7 @@ static bool all_asleep(pid_t pid)
     return asleep;
 }
 
-void settle_server(const struct server_process *s)
+void server_await_idle(const struct server_process *s)
 {
     // Looks until all threads sleep five times in a row, 2 ms apart. One look is not enough: a
     // thread may sleep for a moment while it waits for memory or the log. And the publisher and its

@@ -37,7 +37,7 @@ int server_stop(struct server_process *s);
 
 // Waits until all threads of the server sleep. Then the server has handled everything that was sent
 // to it, as far as it can. Ends the test when that does not happen.
-void settle_server(const struct server_process *s);
+void server_await_idle(const struct server_process *s);
 
 // Runs a program to its end. `argv` is NULL-terminated. Appends what the program prints to `*out`
 // and `*err`, which the caller releases. Returns its exit code, or 1000 plus the number of the

@@ -508,7 +508,7 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         for (size_t e = 0; e < 3; e++) {
             char name[64];
-            unsigned flags = INPUT_SEAL | INPUT_SETTLE;
+            unsigned flags = INPUT_SEAL | INPUT_FINISH;
             bool is_size = fields[i].at >= offsetof(struct index_header, file_bytes) &&
                            fields[i].at <= offsetof(struct index_header, facts.data.bytes);
             bool is_time = fields[i].at >= offsetof(struct index_header, facts.data.modified_ns) &&
@@ -549,16 +549,16 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     h.facts.duplicates = (uint64_t)0 - 5;
     put_file("file-counts-wrap", skip, FILE_OWN, &h, image);
     put_file("file-refused-malformed", p->text, FILE_OWN, &good, image);
-    put_file("file-huge-pages", skip, FILE_OWN | INPUT_HUGE | INPUT_SETTLE, &good, image);
+    put_file("file-huge-pages", skip, FILE_OWN | INPUT_HUGE | INPUT_FINISH, &good, image);
     put_file("file-of-other-content", skip,
-             INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_SETTLE | INPUT_HUGE, &good, image);
+             INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_FINISH | INPUT_HUGE, &good, image);
     h = good;
     h.facts.data.content++;
     put_file("file-of-other-content-sampled", skip | INPUT_SAMPLED,
-             INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_SETTLE, &h, image);
-    put_file("file-sampled", skip | INPUT_SAMPLED, FILE_OWN | INPUT_SETTLE, &good, image);
-    put_file("file-of-other-text", TEXT_COMB, FILE_OWN | INPUT_SETTLE, &good, image);
-    put_file("file-of-no-text", TEXT_EMPTY, FILE_OWN | INPUT_SETTLE, &good, image);
+             INPUT_FIT | INPUT_SEAL | INPUT_SAMPLE | INPUT_FINISH, &h, image);
+    put_file("file-sampled", skip | INPUT_SAMPLED, FILE_OWN | INPUT_FINISH, &good, image);
+    put_file("file-of-other-text", TEXT_COMB, FILE_OWN | INPUT_FINISH, &good, image);
+    put_file("file-of-no-text", TEXT_EMPTY, FILE_OWN | INPUT_FINISH, &good, image);
     put_file("file-without-image", skip, FILE_OWN | INPUT_HUGE, &good, span_of("", 0));
     put_whole("whole", p, image, 0, 0);
     put_whole("whole-cut-by-1", p, image, 1, 0);
@@ -590,7 +590,7 @@ int main(int argc, char *argv[])
         struct span image = join(&all[i]);
         struct index_header h = header_of(&all[i], image);
         snprintf(name, sizeof name, "good-file-%s", names[i]);
-        put_file(name, i | INPUT_SKIP, FILE_OWN | INPUT_SETTLE, &h, image);
+        put_file(name, i | INPUT_SKIP, FILE_OWN | INPUT_FINISH, &h, image);
     }
     put_trie_headers(&all[TEXT_RANDOM]);
     put_nodes(&all[TEXT_RANDOM]);

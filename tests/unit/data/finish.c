@@ -1,4 +1,4 @@
-// Settling while others read: the index changes its place, or is found wrong, under threads that
+// Finishing while others read: the index changes its place, or is found wrong, under threads that
 // ask all the time; each answer is right. For the thread sanitizer above all.
 #include <pthread.h>
 #include <sched.h>
@@ -83,9 +83,9 @@ static void *read_on(void *argument)
     return NULL;
 }
 
-// Settles `d` while others read it; whether each of them was answered right.
-static void settles(struct dataset *d, const struct table *served, const char *status,
-                    const char *name)
+// Finishes `d` while other threads read it, and checks that all their reads are right.
+static void finishes(struct dataset *d, const struct table *served, const char *status,
+                     const char *name)
 {
     struct reading r = {.dataset = d, .served = served};
     pthread_t threads[READERS];
@@ -94,14 +94,14 @@ static void settles(struct dataset *d, const struct table *served, const char *s
     while (atomic_load(&r.rounds) < 20)
         sched_yield();
     dataset_finish(d, NULL);
-    unsigned settled = atomic_load(&r.rounds);
-    while (atomic_load(&r.rounds) < settled + 20)
+    unsigned rounds = atomic_load(&r.rounds);
+    while (atomic_load(&r.rounds) < rounds + 20)
         sched_yield();
     atomic_store(&r.stop, true);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
     is_number(atomic_load(&r.wrong), 0, "%s: readers are answered right", name);
-    is_text(dataset_index_status(d), status, "%s: and it is settled", name);
+    is_text(dataset_index_status(d), status, "%s: the dataset is finished", name);
 }
 
 int main(void)
@@ -113,7 +113,7 @@ int main(void)
         unlink(path);
         struct dataset_settings settings = {.index = DATASET_INDEX_WRITE, .huge_pages = i == 1};
         opened_with(&o, data, &settings);
-        settles(o.dataset, &table, "mapped", i == 0 ? "written" : "written, kept in memory");
+        finishes(o.dataset, &table, "mapped", i == 0 ? "written" : "written, kept in memory");
         opened_close(&o);
     }
     struct buf ours = file_content(path);
@@ -124,7 +124,7 @@ int main(void)
                                        .trust = DATASET_TRUST_SAMPLED};
     opened_with(&o, data, &sampled);
     is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
-    settles(o.dataset, &table, "mapped", "verified");
+    finishes(o.dataset, &table, "mapped", "verified");
     opened_close(&o);
 
     // The index of another table whose header says it is of this one's data: it misses all keys
@@ -140,10 +140,10 @@ int main(void)
     opened_with(&o, data, &sampled);
     struct span value;
     ok(!dataset_get(o.dataset, table_key(&table, 0), &value), "(a wrong index)");
-    settles(o.dataset, NULL, "damaged", "found wrong");
+    finishes(o.dataset, NULL, "damaged", "found wrong");
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
-    settles(again, &table, "mapped", "built anew and written");
+    finishes(again, &table, "mapped", "built anew and written");
     dataset_close(again);
     opened_close(&o);
     buf_release(&ours);

@@ -73,8 +73,8 @@ static void round_trip(const struct table *t, const char *name)
            "%s: mapped, way %u: the same answers and figures", name, i);
         ok(dataset_verify(o.dataset, &o.error), "%s: way %u: verified", name, i);
         dataset_finish(o.dataset, NULL);
-        is_text(dataset_index_status(o.dataset), "mapped", "%s: way %u: settled", name, i);
-        ok(table_is_served(t, o.dataset), "%s: way %u: served when settled", name, i);
+        is_text(dataset_index_status(o.dataset), "mapped", "%s: way %u: finished", name, i);
+        ok(table_is_served(t, o.dataset), "%s: way %u: served when finished", name, i);
         opened_close(&o);
     }
 }
@@ -237,7 +237,7 @@ static void check_late_blocks(void)
     opened_init(&o, data, DATASET_INDEX_WRITE, index);
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset), "damaged at its end: opened");
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "damaged", "found when settling");
+    is_text(dataset_index_status(o.dataset), "damaged", "found when finishing");
     ok(dataset_is_spoiled(o.dataset, NULL, &o.error) &&
            strstr(o.error.text, "damaged: block 4111 of 4112 differs from its checksum") != NULL,
        "and told why: %s", o.error.text);

@@ -522,7 +522,7 @@ static void check_interrupted(void)
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     is_number(files_beside(path), 2, "the lock is held until the file is written");
     opened_close(&o);
-    ok(files_beside(path) == 0 && !file_exists(path), "never settled: nothing is left");
+    ok(files_beside(path) == 0 && !file_exists(path), "never finished: nothing is left");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     dataset_finish(o.dataset, &cancel);
     is_text(dataset_index_status(o.dataset), "memory", "cancelled: in memory");

@@ -113,7 +113,7 @@ static enum outcome open_with(uint64_t most, enum dataset_index index)
     } else {
         require(table_is_served(&table, o.dataset), "not served right");
         dataset_finish(o.dataset, NULL);
-        require(table_is_served(&table, o.dataset), "not served right when settled");
+        require(table_is_served(&table, o.dataset), "not served right when finished");
     }
     opened_close(&o);
     return outcome;
