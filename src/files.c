@@ -18,7 +18,7 @@ enum { LINKS_MAX = 40 }; // symbolic links followed for one path, as many as Lin
 
 // The identity of a file. For a file that does not exist, it is that of its folder, and the name
 // that the file would have there.
-struct place {
+struct identity {
     bool known;  // false: the file cannot be compared, and counts as different from all others
     bool exists; // the file exists
     dev_t device;
@@ -33,19 +33,19 @@ struct named_file {
     const char *fault; // the reason why the log must not be written to it
     bool written;      // the server writes to it
     bool stream;       // it is standard output or standard error
-    struct place place;
+    struct identity identity;
 };
 
 static const struct options *options; // of the last files_are_distinct, for files_log_fault
 
-// The place of an existing file. That of a device is not known: writing to a device such as
+// The identity of an existing file. That of a device is not known: writing to a device such as
 // /dev/null destroys nothing, so several options may name it.
-static struct place place_of_status(const struct stat *status)
+static struct identity identity_of_status(const struct stat *status)
 {
-    return (struct place){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),
-                          .exists = true,
-                          .device = status->st_dev,
-                          .inode = status->st_ino};
+    return (struct identity){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),
+                             .exists = true,
+                             .device = status->st_dev,
+                             .inode = status->st_ino};
 }
 
 // Splits `path` after its last slash. Writes the folder to `folder` and returns the name.
@@ -57,41 +57,41 @@ static const char *split(const char *path, char folder[PATH_MAX])
     return slash != NULL ? slash + 1 : path;
 }
 
-// The place of the file at `path`, after following symbolic links, even to a missing file.
-static struct place place_of(const char *path)
+// The identity of the file at `path`, after following symbolic links, even to a missing file.
+static struct identity identity_of(const char *path)
 {
     char now[PATH_MAX];
     struct stat status;
-    struct place place = {.exists = false};
+    struct identity identity = {.exists = false};
     snprintf(now, sizeof now, "%s", path);
     for (unsigned links = 0; links < LINKS_MAX; links++) {
         char folder[PATH_MAX];
         char target[PATH_MAX];
         char next[2 * PATH_MAX];
         if (stat(now, &status) == 0)
-            return place_of_status(&status);
+            return identity_of_status(&status);
         const char *name = split(now, folder);
         ssize_t len = readlink(now, target, sizeof target - 1);
         if (len < 0) {
             if (stat(folder, &status) == 0 && strlen(name) <= NAME_MAX) {
-                place = place_of_status(&status);
-                place.exists = false;
-                memcpy(place.name, name, strlen(name) + 1);
+                identity = identity_of_status(&status);
+                identity.exists = false;
+                memcpy(identity.name, name, strlen(name) + 1);
             }
-            return place;
+            return identity;
         }
-        // A symbolic link to a missing file. Opening the link would make that file, so its place is
-        // the one to compare.
+        // A symbolic link to a missing file. Opening the link would make that file, so its identity
+        // is the one to compare.
         target[len] = '\0';
         snprintf(next, sizeof next, "%s%s", target[0] == '/' ? "" : folder, target);
         if (strlen(next) >= sizeof now)
-            return place;
+            return identity;
         memcpy(now, next, strlen(next) + 1);
     }
-    return place;
+    return identity;
 }
 
-static bool is_same(const struct place *a, const struct place *b)
+static bool is_same(const struct identity *a, const struct identity *b)
 {
     return a->known && b->known && a->exists == b->exists && a->device == b->device &&
            a->inode == b->inode && strcmp(a->name, b->name) == 0;
@@ -162,17 +162,17 @@ bool files_are_distinct(const struct options *o, struct error *error)
         if (files[i].path == NULL)
             files[i].path = "";
         if (*files[i].path != '\0')
-            files[i].place = place_of(files[i].path);
+            files[i].identity = identity_of(files[i].path);
         else if (files[i].stream &&
                  fstat(i + 1 == FILES ? STDERR_FILENO : STDOUT_FILENO, &status) == 0 &&
                  S_ISREG(status.st_mode))
-            files[i].place = place_of_status(&status);
+            files[i].identity = identity_of_status(&status);
         for (unsigned j = 0; j < i; j++) {
             // Both standard streams may lead to the same file, and that may be the log file.
             bool both_may =
                 files[i].stream && (files[j].stream || files[j].path == o->settings.logfile);
             if (both_may || !(files[i].written || files[j].written) ||
-                !is_same(&files[i].place, &files[j].place))
+                !is_same(&files[i].identity, &files[j].identity))
                 continue;
             error_set(error, "%s%s%s%s and %s '%s' are the same file", files[i].what,
                       files[i].stream ? "" : " '", files[i].path, files[i].stream ? "" : "'",
@@ -190,12 +190,12 @@ const char *files_log_fault(const char *path, int fd)
     if (options == NULL || (fd >= 0 && fstat(fd, &status) != 0))
         return NULL;
     find_own_files(options, &own);
-    struct place log = fd >= 0 ? place_of_status(&status) : place_of(path);
+    struct identity log = fd >= 0 ? identity_of_status(&status) : identity_of(path);
     for (unsigned i = 0; i < OWN_FILES; i++) {
-        struct place place = {.exists = false};
+        struct identity identity = {.exists = false};
         if (*own.files[i].path != '\0')
-            place = place_of(own.files[i].path);
-        if (is_same(&log, &place))
+            identity = identity_of(own.files[i].path);
+        if (is_same(&log, &identity))
             return own.files[i].fault;
     }
     return NULL;

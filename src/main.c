@@ -45,7 +45,7 @@ static int fail(const struct error *error)
 // is a log line every few seconds.
 struct opening {
     const struct options *options;
-    bool reloading; // the server serves; before that, only the main thread writes to the terminal
+    bool reloading; // the server serves, so other threads may write to the terminal
     const struct server *server;
     struct progress progress;
 };
@@ -225,7 +225,7 @@ static int serve(const struct options *options)
     code = EXIT_SUCCESS;
 out:
     server_close(server);
-    ending_remove_files(); // those of a thread that has not ended
+    ending_remove_files(); // temporary files of a thread that has not ended
     return code;
 }
 
@@ -244,7 +244,7 @@ static void pin_standard_descriptors(void)
 // Has the allocator return large blocks to the system when they are freed, so that a large request
 // or reply takes no memory afterwards. By default the GNU allocator raises its thresholds when a
 // large block is freed, and then keeps up to 64 MiB of freed memory.
-static void keep_no_large_memory(void)
+static void tune_allocator(void)
 {
 #ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 256 * 1024); // larger blocks get a mapping of their own
@@ -275,7 +275,7 @@ int main(int argc, char *argv[])
     begin_signals();
     pin_standard_descriptors();
     notify_init();
-    keep_no_large_memory();
+    tune_allocator();
     mapping_catch_faults();
     if (!options_parse(&options, argc, argv, &error) || !options_read_password(&options, &error))
         return fail(&error);

@@ -42,8 +42,8 @@ enum {
 
 static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two checks of the data file
 
-// A file at the data file's path that differs from the file that is served, or that file after
-// somebody has written to it.
+// The file at the data file's path, if it may need a reload: it is not the served file, or a
+// process has written to the served file.
 struct candidate {
     struct stat status;
     uint64_t pause_ns;   // pause before the next attempt to load it; 0: there is no candidate

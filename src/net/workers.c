@@ -47,7 +47,7 @@ struct handoff {
 enum order { ORDER_NONE, ORDER_DRAIN, ORDER_QUIT };
 
 // The next step of a publication that a loop must take; see service_prepare, service_publish and
-// service_forget.
+// service_discard_prepared.
 enum step { STEP_NONE, STEP_PREPARE, STEP_PUBLISH, STEP_FORGET };
 
 // A worker with its thread and its mailbox, on cache lines of its own.
