@@ -1,11 +1,11 @@
 #!/usr/bin/perl
-# The pages are true: every example of README.md, docs/clients.md and docs/data-format.md is run as it
-# is printed, and its output compared with what the page shows. Tables are compared with the programs,
-# messages with the source, links with the files.
+# Checks that the pages are true. Every example of README.md, docs/clients.md, docs/testing.md,
+# docs/contributing.md and docs/data-format.md is run as it is printed, and its output is compared with
+# the page. Tables are compared with the programs, messages with the source, links with the files.
 #
-# The examples meet a real server on a port the system chooses, so `-p PORT` is added for redis-cli
-# and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli is told to write as it
-# does on a terminal (--no-raw). A fenced block or a command of a kind not known here is a failure.
+# The examples use a real server on a port that the system chooses. So the test adds `-p PORT` for
+# redis-cli, and PORT for the client programs; `build/` becomes $STELE_BUILD. redis-cli prints as on a
+# terminal (--no-raw). A fenced block or a command of an unknown kind is a failure.
 use strict;
 use warnings;
 use File::Spec;
@@ -40,7 +40,7 @@ sub spit {
     close $file or BAIL_OUT("cannot write $path: $!");
 }
 
-# What a shell command prints, both streams, and its exit status.
+# Returns what a shell command prints to both streams, and its exit status.
 sub run {
     my ($where, $command) = @_;
     spit("$dir/command.sh", "cd '$where' && $command\n");
@@ -48,7 +48,7 @@ sub run {
     return ($out, $? >> 8);
 }
 
-# The part of a page below the heading, to the next one of the same depth.
+# Returns the part of a page from a heading to the next heading of the same depth.
 sub section {
     my ($page, $heading) = @_;
     my ($text) = $page =~ /^## \Q$heading\E\n(.*?)(?=^## |\z)/ms;
@@ -56,7 +56,7 @@ sub section {
     return $text;
 }
 
-# The rows of the tables in a text, without head and rule; `\|` within a cell is a `|`.
+# Returns the rows of the tables in a text, without head and rule. `\|` in a cell becomes `|`.
 sub table_rows {
     my ($text) = @_;
     my @rows;
@@ -109,7 +109,7 @@ my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) \d+ keys in [\d.]+ seconds$/
 
 # ---- the fenced blocks --------------------------------------------------------------------------
 
-# How a command of a console block is run here: folder and command line, or nothing.
+# Returns how to run a command of a console block: folder and command line. Nothing if unknown.
 sub translate {
     my ($command) = @_;
     return ($root, "redis-cli -p $port --no-raw$1") if $command =~ /^redis-cli( .*)/;
@@ -135,14 +135,14 @@ sub test_console {
         my ($out, $status) = run($where, $line);
         $out =~ s/\n+\z/\n/;
         is($out, $shown, "\$ $command");
-        # redis-cli tells an error by its text; of the others, all shown succeed.
+        # redis-cli reports an error in its text only. All other commands shown succeed.
         is($status, 0, "exit status of $command") if $command !~ /^redis-cli/;
     }
 }
 
 my $makefile = slurp('Makefile');
 
-# A test that a page runs is run here too, if its flavour is built; it is in `make test`.
+# Runs a test that a page runs, if its flavour is built. `make test` runs it in any case.
 sub test_program {
     my ($command, $settings, $program, $arguments) = @_;
     my $source = $program =~ s{^build/\w+/}{}r . '.c';
@@ -224,7 +224,7 @@ while ($examples =~ /^```(\S*)\n(.*?)^```$/msg) {
 is_deeply([map { $seen{$_} || 0 } qw(c python javascript)], [1, 1, 1], 'a client in each language');
 ok($seen{console} >= 5, 'the examples were found');
 
-# Commands in the text of the pages about testing; test-asan and test-release are made by a `define`.
+# Commands in the text of the pages about testing. A `define` makes test-asan and test-release.
 for my $command (($testing . $contributing) =~ /`(make [^`]+)`/g) {
     my $goals = $command =~ s/ [A-Z]+=(?:"[^"]*"|\S+)//gr =~ s/^make(?: -j\d+)?//r;
     my @unknown = grep { !$targets{$_} && $makefile !~ /^\Q$_\E:/m && !m{^build/}
@@ -254,8 +254,8 @@ my @subcommand_rows =
 ok(@tool_rows >= 2, 'stele --help was understood');
 is_deeply(\@subcommand_rows, \@tool_rows, 'the table of subcommands is that of stele --help');
 
-# Every command and subcommand that is answered: those of COMMAND that are no writes, and containers
-# of such.
+# Returns every command and subcommand that is answered: those of COMMAND that do not write, and
+# containers of such commands.
 sub answered {
     my ($name, $flags, $inner) = @{$_[0]}[0, 2, 9];
     my @answered = map { answered($_) } @$inner;
@@ -329,7 +329,7 @@ sub bytes {
     return $text;
 }
 
-# What a message shows of a line: 40 bytes.
+# Returns what a message shows of a line: 40 bytes.
 sub message {
     my ($text) = @_;
     $text =~ s/(KEY1|KEY2|UPPER1)/$stands_for{$1}/g;
@@ -370,7 +370,7 @@ for my $ruling (@rulings) {
 
 # ---- docs/operations.md -------------------------------------------------------------------------
 
-# Each message of the tables of failures stands in the source, `…` being what it is about.
+# Each message of the tables of failures must be in the source. `…` replaces what varies.
 my $source = join '', map { slurp($_) } glob 'src/*.c src/*/*.c src/*/*/*.c';
 $source =~ s/"\s*(?:PRI[a-z0-9]+\s*)?"//g; # literals that are continued
 $source =~ s/\\n//g;
@@ -385,8 +385,7 @@ for my $failure (@failures) {
         is_deeply(\@unknown, [], "the source says: $message");
     }
 }
-# Told of a reload, which is to come: these are not looked for.
-# Names that begin with redis_ are the exporter's; redis-compat/tools/redis-exporter scrapes them.
+# Names that begin with redis_ are those of the exporter; redis-compat/tools/redis-exporter checks them.
 my @info = grep { !/^redis_/ } map { $_->[0] =~ /`([a-z_]+)`/g }
     grep { $_->[0] =~ /^`/ } table_rows(section($operations, 'Monitoring'));
 my ($all) = run($root, "redis-cli -p $port info everything");
