@@ -1,7 +1,7 @@
-"""What the checks of clients and tools share: the test points they print (TAP), the servers that
-`with-server` started for them, and the data these serve.
+"""What the checks of clients and tools share: they print test points (TAP), and use the servers of
+`with-server` and their data.
 
-A test point is named `topic: what holds`; the topics are what the matrix lists as exercised.
+A test point has a name like `topic: statement`. The matrix lists the topics that were exercised.
 """
 import os
 import re
@@ -13,7 +13,7 @@ import time
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(FOLDER)
-PATIENCE = 15  # seconds within which anything must have happened
+PATIENCE = 15  # seconds to wait for anything
 ABSENT = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb"
 READONLY = "READONLY You can't write against a read only replica."
 
@@ -21,7 +21,7 @@ _points = [0, 0]
 
 
 def ok(passed, name, remark=""):
-    """One test point; the remark is shown when it fails."""
+    """Prints a test point, and the remark if it fails. Returns `passed`."""
     _points[0] += 1
     if not passed:
         _points[1] += 1
@@ -43,10 +43,10 @@ def matches(text, pattern, name):
 
 
 def point(name, question, wanted):
-    """A test point that the question may also fail by raising."""
+    """Prints a test point that compares the result of `question`. It fails if `question` raises."""
     try:
         got = question()
-    except Exception as error:  # whatever the library under test raises is a failed point
+    except Exception as error:  # the library under test may raise anything
         return ok(False, name, "%s: %s" % (type(error).__name__, error))
     return equal(got, wanted, name)
 
@@ -66,7 +66,8 @@ def done():
 
 
 def wait_until(condition, what):
-    """Returns what the condition gives once that is true; raises when it does not come to be."""
+    """Waits until the condition is true and returns its value. Raises TimeoutError if it stays
+    false."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         result = condition()
@@ -88,12 +89,12 @@ def server():
 
 
 def is_redis():
-    """Whether it is a real Redis, which tells whether the checks themselves are right."""
+    """Returns true if the server is a real Redis, which shows whether the checks are right."""
     return os.environ.get("COMPAT_REDIS") == "1"
 
 
 def control(*words):
-    """Tells `with-server` to stop or start the server under test, or to spawn another."""
+    """Has `with-server` stop or start the server under test, or start another one."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(os.environ["COMPAT_CONTROL"])
         s.sendall((" ".join(words) + "\n").encode())
@@ -112,13 +113,13 @@ def data_file():
 
 
 def records():
-    """What the data file holds: text of the key → bytes of the value."""
+    """Returns the data as a dictionary: text of the key → bytes of the value."""
     with open(data_file(), "rb") as file:
         return {line[:36].decode(): line[37:] for line in file.read().split(b"\n") if line}
 
 
 def free_port():
-    """A port nobody listens on, for tools that cannot choose one themselves."""
+    """Returns a free port, for tools that cannot choose one themselves."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
@@ -126,12 +127,13 @@ def free_port():
 
 def accepts(port):
     with socket.socket() as s:
-        # A port that nobody listens on may by chance be given to the connection that asks for it.
+        # If no server listens on the port, the system may choose it as the port of this connection,
+        # which then connects to itself.
         return s.connect_ex(("127.0.0.1", port)) == 0 and s.getsockname() != s.getpeername()
 
 
 def tool(name, package):
-    """The path of a program: the system's, or what `install-tools` unpacked."""
+    """Returns the path of a program, installed or unpacked by `install-tools`."""
     unpacked = os.path.join(ROOT, "build/redis-compat/tools/usr")
     places = os.environ.get("PATH", "").split(":") + ["/usr/sbin"]
     for place in places + [unpacked + "/sbin", unpacked + "/bin"]:
@@ -143,7 +145,7 @@ def tool(name, package):
 
 
 def tool_environment():
-    """With the libraries that came along with the unpacked tools."""
+    """Returns an environment in which unpacked tools find their libraries."""
     lib = os.path.join(ROOT, "build/redis-compat/tools/usr/lib")
     places = [lib] + [os.path.join(lib,
                                    name) for name in (os.listdir(lib) if os.path.isdir(lib) else [])
@@ -152,7 +154,7 @@ def tool_environment():
 
 
 def package_version(package, place="tools"):
-    """Of a Debian package: the one unpacked in that place, or the one installed."""
+    """Returns the version of a Debian package, unpacked in `place` or installed."""
     packages = os.path.join(ROOT, "build/redis-compat", place, "packages")
     for name in os.listdir(packages) if os.path.isdir(packages) else []:
         if name.startswith(package + "_"):
@@ -161,7 +163,8 @@ def package_version(package, place="tools"):
 
 
 def run(argv, stdin=b""):
-    """Runs a program to its end: (exit status, what it printed on both streams)."""
+    """Runs a program to its end. Returns its exit status, or None if it did not end in time, and
+    what it printed."""
     try:
         ended = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                timeout=PATIENCE, env=tool_environment(), check=False)
@@ -171,7 +174,7 @@ def run(argv, stdin=b""):
 
 
 class Daemon:
-    """A program that serves until the check is over; its output is in `log()`."""
+    """A program that runs until the check has ended. `log()` returns what it printed."""
 
     def __init__(self, argv, port):
         self.output = tempfile.TemporaryFile()
@@ -179,7 +182,7 @@ class Daemon:
                                         stderr=subprocess.STDOUT, env=tool_environment())
         wait_until(lambda: accepts(port) or self.process.poll() is not None, argv[0])
         if self.process.poll() is not None:
-            raise RuntimeError("%s does not run:\n%s" % (argv[0], self.log()))
+            raise RuntimeError("%s has ended:\n%s" % (argv[0], self.log()))
 
     def log(self):
         self.output.seek(0)
@@ -199,7 +202,7 @@ class Daemon:
 
 
 class Connection:
-    """A conversation in RESP2, for what a check asks beside the client or tool it is about."""
+    """A connection in RESP2, for requests that a check sends itself."""
 
     def __init__(self, address):
         self.socket = socket.create_connection(("127.0.0.1", address.port), PATIENCE)
@@ -227,6 +230,6 @@ class Connection:
         raise RuntimeError("not a reply: %r" % line)
 
     def info(self, section):
-        """The fields of a section of INFO."""
+        """Returns the fields of a section of INFO."""
         text = self.ask("INFO", section).decode()
         return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)

@@ -1,7 +1,7 @@
-// What the checks of Node.js clients share: the test points they print (TAP), the server that
-// `with-server` started for them, and the data it serves.
+// What the checks of Node.js clients share: they print test points (TAP), and use the server of
+// `with-server` and its data.
 //
-// A test point is named `topic: what holds`; the topics are what the matrix lists as exercised.
+// A test point has a name like `topic: statement`. The matrix lists the topics that were exercised.
 'use strict';
 const assert = require('node:assert');
 const fs = require('node:fs');
@@ -9,13 +9,13 @@ const net = require('node:net');
 const path = require('node:path');
 
 const NODE_NEEDED = 20;
-const PATIENCE = 20_000; // milliseconds within which anything must have happened
+const PATIENCE = 20_000; // milliseconds to wait for anything
 const ABSENT = 'ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb';
 const READONLY = "READONLY You can't write against a read only replica.";
 
 const main = { port: Number(process.env.COMPAT_PORT), path: process.env.COMPAT_SOCKET };
 
-const isRedis = process.env.COMPAT_REDIS === '1'; // tells whether the checks are right
+const isRedis = process.env.COMPAT_REDIS === '1'; // a real Redis shows whether the checks are right
 
 let points = 0;
 let failed = 0;
@@ -31,7 +31,7 @@ function ok(passed, name, remark) {
     }
 }
 
-// What the question resolves to, if it does in time.
+// Resolves to what `question` resolves to, or rejects if that takes too long.
 async function within(time, question) {
     let timer;
     const late = new Promise((_, reject) => {
@@ -44,8 +44,8 @@ async function within(time, question) {
     }
 }
 
-// A test point: what the question resolves to; it fails also when the question rejects or is not
-// answered in time.
+// Prints a test point that compares what `question` resolves to. It fails also if `question`
+// rejects or takes too long.
 async function point(name, question, wanted) {
     try {
         assert.deepStrictEqual(await within(PATIENCE, question), wanted);
@@ -55,12 +55,12 @@ async function point(name, question, wanted) {
     }
 }
 
-// The error that a promise is rejected with.
+// Resolves to the error that a promise is rejected with.
 async function rejection(promise) {
     return promise.then((value) => new Error(`no error, but ${value}`), (error) => error);
 }
 
-// The library, as npm installed it; where Node.js is too old for it, all is skipped.
+// Returns the library that npm has installed. Skips the whole check if Node.js is too old for it.
 function library(name) {
     const major = Number(process.versions.node.split('.')[0]);
     if (major < NODE_NEEDED) {
@@ -77,7 +77,7 @@ function library(name) {
     return require(place);
 }
 
-// What the data file holds: key → Buffer.
+// Returns the data as a map: key → Buffer.
 function records() {
     const bytes = fs.readFileSync(process.env.COMPAT_DATA);
     const found = new Map();
@@ -89,7 +89,8 @@ function records() {
     return found;
 }
 
-// Tells `with-server` to stop or start the server, or to spawn another; the words of its answer.
+// Has `with-server` stop or start the server, or start another one. Resolves to the words after
+// "ok".
 function control(...words) {
     return new Promise((resolve, reject) => {
         let answer = '';
@@ -98,20 +99,20 @@ function control(...words) {
         socket.on('data', (chunk) => { answer += chunk; });
         socket.on('error', reject);
         socket.on('end', () => {
-            const [said, ...rest] = answer.trim().split(' ');
-            if (said === 'ok') resolve(rest);
+            const [status, ...rest] = answer.trim().split(' ');
+            if (status === 'ok') resolve(rest);
             else reject(new Error(answer.trim()));
         });
     });
 }
 
-// What `take` is called with, `count` times, before it resolves.
+// Registers a function and resolves to the arguments of its first `count` calls.
 function collected(count, register) {
     return new Promise((resolve) => {
-        const said = [];
+        const calls = [];
         register((...words) => {
-            said.push(words);
-            if (said.length === count) resolve(said);
+            calls.push(words);
+            if (calls.length === count) resolve(calls);
         });
     });
 }
@@ -121,14 +122,14 @@ function done() {
     process.exit(failed > 0 ? 1 : 0);
 }
 
-// Runs the checks one after another, tidying up after each; one that throws is a failed point of
-// its topic.
+// Runs the checks one after another, and calls `tidy` after each. A check that throws is a failed
+// point of its topic.
 async function runAll(checks, tidy) {
     for (const [topic, check] of Object.entries(checks)) {
         try {
             await within(2 * PATIENCE, check);
         } catch (error) {
-            ok(false, `${topic}: to its end`, error.stack);
+            ok(false, `${topic}: the check runs to its end`, error.stack);
         }
         tidy();
     }

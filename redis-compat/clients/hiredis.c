@@ -1,5 +1,5 @@
-// hiredis, the C client, with real connections to the servers that `with-server` started: what a
-// program does with it, over TCP and a unix socket, also when the server is restarted meanwhile.
+// hiredis, the C client, with real connections to the servers of `with-server`, over TCP and over a
+// unix socket. The server is restarted meanwhile.
 #include <hiredis/hiredis.h>
 
 #include <signal.h>
@@ -16,11 +16,11 @@ enum { KEYS_MAX = 4000, KEY_LEN = 36, POOL = 8, PATIENCE_SECONDS = 30 };
 static const char absent[] = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb";
 static const char read_only[] = "READONLY You can't write against a read only replica.";
 
-// What the server under test serves, as the data file says.
+// The data that the server under test serves.
 static struct {
     struct span keys[KEYS_MAX];
     struct span values[KEYS_MAX];
-    unsigned seen[KEYS_MAX]; // how often a scan gave the key
+    unsigned seen[KEYS_MAX]; // how often a scan has returned the key
     size_t count;
 } data;
 
@@ -81,7 +81,7 @@ static redisContext *over_unix(void)
     return connected(redisConnectUnix(setting("COMPAT_SOCKET")));
 }
 
-// Appends what `with-server` answers to a line.
+// Sends a line to `with-server` and appends its reply to `answer`.
 static void control(const char *line, struct buf *answer)
 {
     int fd = connect_unix(setting("COMPAT_CONTROL"));
@@ -133,7 +133,7 @@ static void is_error(redisContext *c, const char *command, const char *error, co
 {
     redisReply *reply = ask(c, command);
     ok(reply->type == REDIS_REPLY_ERROR, "%s: %s is refused", name, command);
-    is_bytes(text_of(reply), span_of(error, strlen(error)), "%s: and how", name);
+    is_bytes(text_of(reply), span_of(error, strlen(error)), "%s: the error", name);
     freeReplyObject(reply);
 }
 
@@ -173,7 +173,7 @@ static void check_lookups(redisContext *c)
     ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "lookups: GET misses");
     freeReplyObject(reply);
     reply = redisCommand(c, "GET %b", "\0\r\n", (size_t)3);
-    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "lookups: GET of what is no UUID");
+    ok(reply != NULL && reply->type == REDIS_REPLY_NIL, "lookups: GET of a key that is not a UUID");
     freeReplyObject(reply);
     reply = redisCommand(c, "MGET %b %s %s %b", data.keys[3].ptr, data.keys[3].len, absent, "x",
                          data.keys[4].ptr, data.keys[4].len);
@@ -247,7 +247,7 @@ static void check_pipelines(redisContext *c)
         good += reply->type == mixed[i].type;
         freeReplyObject(reply);
     }
-    is_number((int64_t)good, MIXED, "pipelines: errors do not disturb their neighbours");
+    is_number((int64_t)good, MIXED, "pipelines: errors do not affect other requests");
 }
 
 static void check_transactions(redisContext *c)
@@ -352,7 +352,7 @@ static void check_auth(void)
     struct buf line = {0}, answer = {0};
     buf_append_text(&line, "spawn ");
     buf_append_text(&line, setting("COMPAT_DATA"));
-    buf_append(&line, span_of(" secret\n", sizeof " secret\n")); // with its end, for a C string
+    buf_append(&line, span_of(" secret\n", sizeof " secret\n")); // the NUL ends a C string
     control(line.ptr, &answer);
     buf_append(&answer, span_of("", 1));
     char port[8] = "";
@@ -362,7 +362,7 @@ static void check_auth(void)
         is_error(c, "AUTH wrong", "WRONGPASS invalid username-password pair or user is disabled.",
                  "auth");
         is_status(c, "AUTH secret", "OK", "auth");
-        ok(has(c, 1), "auth: then it answers");
+        ok(has(c, 1), "auth: GET after AUTH");
         is_status(c, "AUTH default secret", "OK", "auth");
         redisFree(c);
     } else {
@@ -372,7 +372,8 @@ static void check_auth(void)
     buf_release(&line);
 }
 
-// A reply or message of three elements: words and a number, or words alone.
+// Checks a message of three elements, and frees it. The last element is `text`, or `number` if
+// `text` is NULL.
 static void is_message(redisReply *reply, const char *kind, const char *channel, const char *text,
                        long long number)
 {
@@ -400,7 +401,7 @@ static void check_publish(redisContext *c)
     redisFree(subscriber);
 }
 
-// In RESP2 and without REDIRECT nobody is told what to forget; the switches answer all the same.
+// In RESP2 and without REDIRECT, the client gets no invalidations. The commands still reply.
 static void check_caching(redisContext *c)
 {
     is_error(c, "CLIENT CACHING YES",
@@ -415,20 +416,21 @@ static void check_caching(redisContext *c)
 
 static void check_reconnect(redisContext *c, const char *name)
 {
-    ok(has(c, 5), "reconnect: %s: before", name);
+    ok(has(c, 5), "reconnect: %s: before the server stops", name);
     require_control("stop\n");
     redisReply *reply = redisCommand(c, "PING");
-    ok(reply == NULL && c->err != 0, "reconnect: %s: the server is away", name);
+    ok(reply == NULL && c->err != 0, "reconnect: %s: while the server is stopped", name);
     freeReplyObject(reply);
-    ok(redisReconnect(c) == REDIS_ERR, "reconnect: %s: and no connection is to be had", name);
+    ok(redisReconnect(c) == REDIS_ERR, "reconnect: %s: no new connection is possible", name);
     require_control("start\n");
-    ok(redisReconnect(c) == REDIS_OK && has(c, 5), "reconnect: %s: after", name);
+    ok(redisReconnect(c) == REDIS_OK && has(c, 5), "reconnect: %s: after the server has started",
+       name);
     redisFree(c);
 }
 
 int main(void)
 {
-    signal(SIGPIPE, SIG_IGN); // hiredis writes to servers that are gone
+    signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that the server has closed
     printf("# version %d.%d.%d\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
     char *text = load_data();
     redisContext *connections[] = {over_tcp(), over_unix()};

@@ -15,7 +15,7 @@ if ($address[0] === '/') {
 } else {
     $client->connect('127.0.0.1', (int)$address);
 }
-$client->setOption(Redis::OPT_READ_TIMEOUT, -1); // `run` sees how long it takes
+$client->setOption(Redis::OPT_READ_TIMEOUT, -1); // `run` limits the time
 
 $pipeline = $client->pipeline();
 for ($i = 0; $i < $requests; $i++) {

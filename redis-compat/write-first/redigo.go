@@ -23,7 +23,7 @@ func number(text string) int {
 	return n
 }
 
-// What one reply holds: a value, or with more keys than one several of them.
+// Receives one reply and returns its values: one, or as many as keys.
 func receive(client redis.Conn, each int) [][]byte {
 	if each == 1 {
 		value, err := redis.Bytes(client.Receive())

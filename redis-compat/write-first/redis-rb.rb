@@ -6,7 +6,7 @@ requests, each = ARGV[2..].map(&:to_i)
 records = File.binread(path).split("\n".b).map { |line| [line[0, 36], line[37..]] }
 count = records.length
 place = address.start_with?('/') ? { path: address } : { host: '127.0.0.1', port: address.to_i }
-# `run` sees how long it takes.
+# `run` limits the time.
 client = Redis.new(**place, timeout: 3600, reconnect_attempts: 0)
 
 replies = client.pipelined do |pipeline|
