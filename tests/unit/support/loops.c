@@ -1,4 +1,4 @@
-// One queue for the tasks of all loops, and turns for whoever has something to do.
+// One queue for the tasks of all loops, and turns for all parties that have work.
 #include "unit/support/loops.h"
 
 #include <stdio.h>
@@ -88,7 +88,7 @@ struct party *party_new(struct loops *l, unsigned number)
     return p;
 }
 
-// Its end of the conversation; the test may still look at what it has heard.
+// Ends the conversation. The test may still take the replies.
 static void close_party(struct party *p)
 {
     session_release(&p->session);
@@ -139,7 +139,7 @@ static void read_all(struct party *p)
     }
 }
 
-static void tell_inside(const struct loops *l, bool begins)
+static void call_inside(const struct loops *l, bool begins)
 {
     if (l->inside != NULL)
         l->inside(begins);
@@ -153,14 +153,14 @@ void party_turn(struct party *p)
     struct bytes in = guard_copy(&guard, span_of(p->said.ptr + p->done, p->sent - p->done));
     p->woken = false;
     timing_begin(&service->timing, clock_monotonic_ns());
-    tell_inside(p->loops, true);
+    call_inside(p->loops, true);
     struct feed_result result = session_feed(&p->session, in, &p->output);
     timing_flush(&service->timing, &service->stats);
-    tell_inside(p->loops, false);
+    call_inside(p->loops, false);
     require(result.consumed <= in.len, "consumed more than there is");
     bool dropped = session_oom(&p->session, &p->output);
     require(!dropped || p->loops->inside != NULL, "no memory");
-    if (in.len > 0) // decoded where it stood, perhaps
+    if (in.len > 0) // the session may have decoded bytes in place
         memcpy(p->said.ptr + p->done, in.ptr, in.len);
     p->done += result.consumed;
     p->status = result.status;
@@ -179,9 +179,9 @@ bool loops_deliver(struct loops *l)
     struct loop_task *task = l->posts[0].task;
     unsigned number = l->posts[0].number;
     memmove(l->posts, l->posts + 1, --l->post_count * sizeof *l->posts);
-    tell_inside(l, true);
+    call_inside(l, true);
     loop_task_arrive(task, &l->service[number], number);
-    tell_inside(l, false);
+    call_inside(l, false);
     return true;
 }
 
@@ -204,9 +204,9 @@ void loops_run(struct loops *l)
             if (!has_turn(p))
                 continue;
             size_t before = p->done;
-            busy |= p->woken; // it may wake others
+            busy |= p->woken; // its turn may wake others
             party_turn(p);
-            // What is not complete is waited for.
+            // A party with an incomplete request has no more work.
             busy |= p->closed || p->done > before || p->status != FEED_NEEDS_INPUT;
         }
         busy |= loops_deliver(l);

@@ -1,6 +1,6 @@
-// Several loops and their clients in one thread, without a socket: services of a group whose
-// mailboxes are queues, and clients that say bytes and hear bytes. Whatever the loops have to do
-// is done one thing at a time, in an order that does not change.
+// Several loops and their clients in one thread, without sockets. The mailboxes of the loops are
+// one queue. A client, here a party, says bytes (its requests) and hears bytes (the replies). The
+// work of all loops is done one step after the other, always in the same order.
 #ifndef STELE_TESTS_UNIT_LOOPS_H
 #define STELE_TESTS_UNIT_LOOPS_H
 
@@ -11,20 +11,20 @@ struct loops;
 
 enum { LOOPS_MAX = 8, PARTIES_MAX = 256, POSTS_MAX = 512 };
 
-// A client, its session first.
+// A client. The session is its first member.
 struct party {
     struct session session;
     struct loops *loops;
     char address[32]; // "10.0.0.ID:1"
-    struct buf said;
-    size_t sent; // how much of it the session may see
-    size_t done; // how much is consumed
+    struct buf said;  // all requests
+    size_t sent;      // bytes of `said` that the session may see
+    size_t done;      // bytes of `said` that the session has consumed
     struct output output;
-    struct buf heard;
-    enum feed_status status;
-    bool woken;
-    bool slow;   // does not read what is sent to it
-    bool closed; // by the server
+    struct buf heard;        // replies that the test has not yet taken with `hear`
+    enum feed_status status; // result of the last turn
+    bool woken;              // session_wake was called since the last turn
+    bool slow;               // the client reads no output
+    bool closed;             // the server has closed the connection
 };
 
 struct loops {
@@ -39,51 +39,54 @@ struct loops {
     } posts[POSTS_MAX]; // tasks on their way, the oldest first
     unsigned post_count;
     unsigned post_total;
-    // Told when code of the server is about to run, and when it has; or NULL. If it is set, a party
-    // for which memory is short is closed, and does not end the test.
+    // Called before and after code of the server runs; NULL: not called. If it is set, a party for
+    // which memory is short is closed. Otherwise that ends the test.
     void (*inside)(bool begins);
 };
 
-// A dataset of a few keys, for loops to serve.
+// Returns a dataset of these lines, which must outlive it.
 struct dataset *loops_dataset(const char *lines);
 
-// Has one of the loops go on with `dataset`.
+// Makes the loop `number` serve `dataset`.
 void loops_publish(struct loops *l, unsigned number, struct dataset *dataset);
 
+// Initialises `count` loops without clients, which serve `dataset`.
 void loops_init(struct loops *l, unsigned count, const struct settings *settings,
                 struct dataset *dataset);
 
-// Ends all parties that are left, and the loops. Errands that are still on their way are released.
+// Ends all parties and the loops. Tasks that are still in the queue are released.
 void loops_release(struct loops *l);
 
-// A client of the loop of that number, from this machine.
+// Returns a new client of the loop `number`. It counts as a client on this machine.
 struct party *party_new(struct loops *l, unsigned number);
 
-// It closes its connection.
+// Ends a party: the client closes its connection.
 void party_end(struct party *p);
 
-// It sends these bytes; nothing is done with them yet.
+// Adds bytes to what the client has sent. The server sees them in the next turn.
 void say_bytes(struct party *p, struct span bytes);
 
-// The same for requests that single spaces and, between requests, newlines separate: "GET x\nPING".
+// The same for requests as text: newlines separate requests, single spaces separate words, as in
+// "GET x\nPING".
 void say(struct party *p, const char *requests);
 
-// One turn for it, as a loop gives it: fed what it has said, and unless it is slow it reads all.
+// Gives the client one turn, as a loop does: feeds its session, and reads all output unless the
+// client is slow.
 void party_turn(struct party *p);
 
-// Brings the oldest task one loop further; false when none is on its way.
+// Delivers the oldest task of the queue to its next loop. Returns false when the queue is empty.
 bool loops_deliver(struct loops *l);
 
-// Until nobody has anything to do.
+// Gives turns and delivers tasks until there is no work left.
 void loops_run(struct loops *l);
 
-// What it has heard since the last call; valid until the next one.
+// Returns the replies since the last call. They are valid until the next call.
 struct span hear(struct party *p);
 
-// Requests as the name of a test point: valid until the next call.
+// Returns requests as one line, for the name of a test point. It is valid until the next call.
 const char *one_line(const char *requests);
 
-// Says it, runs, and compares what it has heard: a test point.
+// Sends requests, runs the loops, and compares the replies with `wanted`, as a test point.
 bool replies(struct party *p, const char *requests, const char *wanted);
 
 #endif
