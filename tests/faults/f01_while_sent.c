@@ -1,8 +1,9 @@
-// The data file is cut, and filled with zeros again, at the worst moment: after the server has
-// looked at it and before the system copies a large value from it to the socket. The client may get
-// zeros for bytes of the value, but never the end of that reply: the connection closes first.
+// F1: the data file is cut, and filled with zeros again, at the worst moment: after the server has
+// checked it, and before the kernel copies a large value from it to the socket. The client may
+// receive zeros for bytes of the value, but never the end of that reply, as the connection closes
+// first.
 //
-// The test takes the place of writev and send, so the moment is exact.
+// The test replaces writev and send, so the moment is exact.
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,9 +28,9 @@
 
 enum {
     RECORDS = 400,
-    ASKED = 3, // large values in one pipeline
-    TURNS = 50,
-    MANY_CALLS = 1000, // more than any case takes
+    ASKED = 3,         // large values in one pipeline
+    TURNS = 50,        // of the loop, at most
+    MANY_CALLS = 1000, // more calls than a case makes
 };
 
 static struct held_file file;
@@ -39,8 +40,8 @@ static struct service_group group;
 
 // ---- the moment ---------------------------------------------------------------------------------
 
-static unsigned calls;      // of writev and send with a value, since the case began
-static unsigned damaged_at; // the number of the call before which the file is damaged; 0: none
+static unsigned calls;      // calls of writev and send with a value, since the case began
+static unsigned damaged_at; // number of the call before which the file is damaged; 0: none
 
 static void damage_when_due(size_t bytes)
 {
@@ -69,15 +70,15 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags)
 
 // ---- the cases ----------------------------------------------------------------------------------
 
-// The number of the large record number `i`.
+// Returns the number of the record with large value number `i`.
 static size_t large(unsigned i)
 {
     return 20 + (size_t)i * HAMMER_LARGE;
 }
 
-// Asks for some large values at once, and reads until the connection closes or all has come.
-// Damages the file before the call number `at`. Returns how many calls there were.
-static unsigned ask(unsigned at, bool *closed, struct buf *got, struct buf *wanted)
+// Sends GETs of large values in one pipeline, and reads until the connection closes. Damages the
+// file before call number `at`. Returns the number of calls.
+static unsigned run_case(unsigned at, bool *closed, struct buf *got, struct buf *wanted)
 {
     struct error error = {""};
     static const struct dataset_settings settings = {.index = DATASET_INDEX_NONE};
@@ -115,8 +116,8 @@ static unsigned ask(unsigned at, bool *closed, struct buf *got, struct buf *want
     return taken;
 }
 
-// How many of the replies have come whole, and whether each of those is right.
-static unsigned whole_replies(struct span got, struct span wanted, bool *right)
+// Returns the number of complete replies, and whether all of those are right.
+static unsigned complete_replies(struct span got, struct span wanted, bool *right)
 {
     unsigned whole = 0;
     size_t end = 0;
@@ -143,16 +144,17 @@ int main(void)
     for (unsigned at = 0; at <= all; at++) {
         struct buf got = {0}, wanted = {0};
         bool closed, right;
-        unsigned taken = ask(at, &closed, &got, &wanted);
-        unsigned whole = whole_replies(buf_span(&got), buf_span(&wanted), &right);
-        ok(right, "call %u: %u whole replies, all right", at, whole);
+        unsigned taken = run_case(at, &closed, &got, &wanted);
+        unsigned whole = complete_replies(buf_span(&got), buf_span(&wanted), &right);
+        ok(right, "call %u: %u complete replies, all right", at, whole);
         if (at == 0) {
-            ok(!closed && whole == ASKED, "without damage: all have come, in %u calls", taken);
+            ok(!closed && whole == ASKED, "without damage: all replies are complete, in %u calls",
+               taken);
             all = taken;
         } else {
             // The last call may send only bytes that the server has copied.
-            ok(closed || whole == ASKED, "call %u: the connection closes if a reply is not whole",
-               at);
+            ok(closed || whole == ASKED,
+               "call %u: the connection closes if a reply is not complete", at);
         }
         buf_release(&got);
         buf_release(&wanted);

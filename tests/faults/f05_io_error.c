@@ -58,13 +58,13 @@ static char get_record(struct loops *l, const struct held_file *f, size_t i)
     buf_append_text(&wanted, "\r\n");
     say(p, request.ptr);
     loops_run(l);
-    struct span heard = hear(p);
-    char what =
-        span_equal(heard, buf_span(&wanted)) ? 'v'
-        : heard.len > sizeof unreadable && memcmp(heard.ptr, unreadable, sizeof unreadable - 1) == 0
-            ? 'e'
-        : p->closed && heard.len == 0 ? 'c'
-                                      : '?';
+    struct span received = hear(p);
+    char what = span_equal(received, buf_span(&wanted)) ? 'v'
+                : received.len > sizeof unreadable &&
+                        memcmp(received.ptr, unreadable, sizeof unreadable - 1) == 0
+                    ? 'e'
+                : p->closed && received.len == 0 ? 'c'
+                                                 : '?';
     party_end(p);
     buf_release(&request);
     buf_release(&wanted);

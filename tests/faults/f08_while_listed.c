@@ -1,8 +1,7 @@
-// F8: somebody writes to the index file while a command reads it, between the command and each of
-// the server's looks at the file's times. The reply is the right one, or an error, or it is not
-// completed.
+// F8: another process writes to the index file while a command reads it, just before the server
+// checks the times of the file. The reply is right, or an error, or it is not completed.
 //
-// The test takes the place of fstat, with which the server looks, so the moment is exact.
+// The test replaces fstat, with which the server checks the times, so the moment is exact.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,25 +17,25 @@
 #include "unit/support/ask.h"
 
 enum {
-    TURNS = 10000,     // more than any command takes
-    LOOKS_TRIED = 6,   // moments in each command, spread over all of its looks
+    TURNS = 10000,     // more turns than a command takes
+    CHECKS_TRIED = 6,  // checks of each command before which the file is written to
     DAMAGE = 64 * 1024 // bytes
 };
 
 static const struct table table = {1, 20000};
 static const char *data;
-static const char *path; // of the index
+static const char *path; // path of the index file
 
 // ---- the moment ---------------------------------------------------------------------------------
 
-static bool watching;       // looks are counted
-static unsigned looks;      // calls of fstat in this case
-static unsigned written_at; // number of the look before which the file is written to; 0: none
-static struct span written; // the bytes that are written over the image
+static bool watching;       // calls of fstat are counted
+static unsigned checks;     // calls of fstat in this case
+static unsigned written_at; // number of the check before which the file is written to; 0: none
+static struct span written; // bytes that are written over the image
 
 int fstat(int fd, struct stat *status)
 {
-    if (watching && ++looks == written_at) {
+    if (watching && ++checks == written_at) {
         watching = false;
         file_patch(path, INDEX_IMAGE_AT, written);
         watching = true;
@@ -46,8 +45,9 @@ int fstat(int fd, struct stat *status)
 
 // ---- the cases ----------------------------------------------------------------------------------
 
-// Asks a dataset with a fresh index, while `bytes` are written before look number `at`.
-static struct buf ask(const char *command, unsigned at, struct span bytes)
+// Runs a command on a dataset with a new index file, to which `bytes` are written before check
+// number `at`. Returns the reply.
+static struct buf run_command(const char *command, unsigned at, struct span bytes)
 {
     struct opened o;
     struct ask a;
@@ -57,7 +57,7 @@ static struct buf ask(const char *command, unsigned at, struct span bytes)
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
     require(o.dataset != NULL && is_proven(o.dataset), "no index: %s", o.error.text);
     ask_open_dataset(&a, o.dataset);
-    looks = 0;
+    checks = 0;
     written_at = at;
     written = bytes;
     watching = true;
@@ -76,15 +76,15 @@ static bool is_error(const struct buf *reply)
 
 static void check(const char *command, struct span bytes, const char *what)
 {
-    struct buf right = ask(command, 0, span_of(NULL, 0));
-    unsigned all = looks;
-    ok(all > 0 && right.len > 100, "%s: %u looks, %zu bytes", command, all, right.len);
-    for (unsigned i = 0; i < LOOKS_TRIED; i++) {
-        unsigned at = 1 + i * (all - 1) / (LOOKS_TRIED - 1);
-        struct buf reply = ask(command, at, bytes);
+    struct buf right = run_command(command, 0, span_of(NULL, 0));
+    unsigned all = checks;
+    ok(all > 0 && right.len > 100, "%s: %u checks, %zu bytes", command, all, right.len);
+    for (unsigned i = 0; i < CHECKS_TRIED; i++) {
+        unsigned at = 1 + i * (all - 1) / (CHECKS_TRIED - 1);
+        struct buf reply = run_command(command, at, bytes);
         bool exact = span_equal(buf_span(&reply), buf_span(&right));
         bool begun = reply.len < right.len && memcmp(reply.ptr, right.ptr, reply.len) == 0;
-        ok(exact || begun || is_error(&reply), "%s, %s before look %u: the reply is %s", command,
+        ok(exact || begun || is_error(&reply), "%s, %s before check %u: the reply is %s", command,
            what, at,
            exact   ? "right"
            : begun ? "not completed"

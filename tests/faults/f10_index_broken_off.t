@@ -1,7 +1,8 @@
 #!/usr/bin/perl
-# F10: writing the index file is broken off at each of its system calls, by SIGKILL: the old file or
-# none is left, and the next start is fine. F11: each call fails instead: served from memory, one
-# warning, nothing left behind. strace(1) injects both, and delays, to stop a server just then.
+# F10: SIGKILL ends the writing of the index file at each of its system calls. The old index file is
+# left, or none, and the next start succeeds. F11: each call fails instead. The server serves from
+# memory, with one warning, and leaves no file behind. strace(1) injects signals and errors, and
+# also delays, to stop a server at the right moment.
 use strict;
 use warnings;
 use Fcntl ':flock';
@@ -18,18 +19,18 @@ END {
     local $?;
     kill 'KILL', @running;
 }
-# The leak check needs ptrace, too, and strace has it.
+# The leak check needs ptrace, which strace uses already.
 $ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0';
 
 plan skip_all => 'strace cannot trace here'
     if system('strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', 'true') != 0;
 
-# Has the kernel stop the program at those calls alone, and not at all others too.
+# With this option, the kernel stops the program only at the traced calls, and not at all calls.
 my @only_those =
     system('strace --seccomp-bpf -f -qq -o /dev/null -e trace=fsync true 2>/dev/null') == 0
         ? '--seccomp-bpf' : ();
 
-# ---- help ---------------------------------------------------------------------------------------
+# ---- helpers ------------------------------------------------------------------------------------
 
 sub slurp {
     my ($path) = @_;
@@ -47,19 +48,20 @@ sub spit {
 
 sub key { sprintf '%08x-0000-4000-8000-%012x', $_[0] * 2654435761 % 2**32, $_[0] }
 
-sub table { # of `count` keys; `mark` goes into each value
+# A table of `count` keys. Each value contains `mark`.
+sub table {
     my ($count, $mark) = @_;
     return join '', map { key($_) . " $mark$_\n" } 1 .. $count;
 }
 
-# The words that make strace run what follows with an injection.
+# The command line of strace that injects something into the program whose words follow.
 sub injecting {
     my ($call, $what, $when, @only) = @_;
     return ('strace', @only_those, '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", @only,
             '-e', "inject=$call:$what:when=$when");
 }
 
-# What the words print, both streams, and how they end: an exit code, or 1000 and a signal.
+# Runs a program. Returns what it prints on both streams, and its exit code, or 1000 + the signal.
 sub run {
     my $pid = open(my $out, '-|') // die "fork: $!";
     if ($pid == 0) {
@@ -72,10 +74,10 @@ sub run {
     return ($said, $? & 127 ? 1000 + ($? & 127) : $? >> 8);
 }
 
-# What a writer has beside the index file: its lock and temporary files.
+# The files that a writer creates beside the index file: its lock and temporary files.
 sub beside { glob "$index.*" }
 
-# Which calls of openat, counted from 1, are of files or the folder of the index.
+# The numbers of the calls of openat, counted from 1, that open the index folder or a file in it.
 sub opened_beside {
     my $trace = "$dir/trace";
     run('strace', '-qq', '-o', $trace, '-e', 'trace=openat', "$build/stele", 'index', $data);
@@ -84,16 +86,16 @@ sub opened_beside {
     return grep { $calls[$_ - 1] =~ /\Q$dir\E/ } 1 .. @calls;
 }
 
-# The state after a writer was broken off; and a next one, which must be fine.
+# Checks the files after a writer was ended, and that the next writer succeeds.
 sub is_recovered {
     my ($old, $name) = @_;
     my $left = slurp($index);
     my @wrong;
     if (defined $left && (!defined $old || $left ne $old)) {
         my ($said, $code) = run("$build/stele", 'check', '--index', $data);
-        push @wrong, "broken index is left: $said" if $code != 0;
+        push @wrong, "a broken index is left: $said" if $code != 0;
     }
-    push @wrong, 'the old index is gone' if defined $old && !defined $left;
+    push @wrong, 'the old index is removed' if defined $old && !defined $left;
     my ($said, $code) = run("$build/stele", 'index', $data);
     push @wrong, "the next start: $said" if $code != 0;
     push @wrong, 'files are left: ' . join ' ', beside() if beside();
@@ -110,13 +112,13 @@ my $stale = slurp($index);
 unlink $data;
 spit($data, table(500, 'a'));
 is((run("$build/stele", 'index', $data))[1], 0, 'an index of this data');
-my $young = slurp($index); # which is to be verified and stamped, its data being younger than 2 s
+my $young = slurp($index); # it must be verified and stamped, as its data is younger than 2 s
 for my $case (['without an index', undef], ['beside an old index', $stale], ['stamping', $young]) {
     my ($kind, $old) = @$case;
     for my $call (qw(openat flock ftruncate fallocate pwrite64 fsync rename unlink)) {
         my $code = 0;
         my @moments = (1 .. 40);
-        if ($call eq 'openat') { # of many files; those beside the index matter, and one call more
+        if ($call eq 'openat') { # only the files beside the index matter, and one more call
             unlink $index, beside();
             spit($index, $old) if defined $old;
             @moments = (opened_beside(), 1000);
@@ -159,25 +161,26 @@ for my $case (@errors) {
                "$call $when fails with $name: exit code, no figures, one error")
                 or diag("$code: $said");
             my $left = slurp($index);
-            ok(defined $old ? $left eq $old : !defined $left, 'the index is what it was');
-            is_deeply([beside()], [], 'nothing is left');
+            ok(defined $old ? $left eq $old : !defined $left, 'the index file has not changed');
+            is_deeply([beside()], [], 'no file is left behind');
         }
     }
 }
-# What may fail without harm.
+# Failures that do no harm.
 for my $case ([fallocate => 'EOPNOTSUPP', 1], [fallocate => 'EINVAL', 1], [fsync => 'EIO', 2],
               [pwrite64 => 'EINTR', 2]) {
     my ($call, $name, $when) = @$case;
     unlink $index;
     my ($said, $code) = run(injecting($call, "error=$name", $when), "$build/stele", 'index', $data);
-    is($code, 0, "$call $when fails with $name: written all the same") or diag($said);
-    is((run("$build/stele", 'check', '--index', $data))[1], 0, 'and right');
+    is($code, 0, "$call $when fails with $name: the index is written nevertheless") or diag($said);
+    is((run("$build/stele", 'check', '--index', $data))[1], 0, 'the index is right');
 }
 
 # ---- the lock (F12) -----------------------------------------------------------------------------
 
-# The lock is opened, and taken away by a builder that publishes before the lock on it is had: who
-# then has the lock of a file without a name does not have the lock, and finds an index.
+# A process has opened the lock file. Before it gets the lock, a builder publishes its index and
+# removes the lock file. The process then holds the lock of a file without a name, which does not
+# count, and must find the index.
 is((run("$build/stele", 'index', $data))[1], 0, 'an index to publish');
 my $good = slurp($index);
 rename $index, "$dir/made" or BAIL_OUT("cannot rename: $!");
@@ -205,17 +208,19 @@ unlink "$index.lock";
 my $inode = (stat $index)[1];
 close $held;
 waitpid $late, 0;
-is($?, 0, 'it comes to its end');
+is($?, 0, 'the other process ends well');
 @running = ();
 ok(substr(slurp($index) // '', 4096) eq substr($good, 4096), # the header may have been stamped
-   'the file published meanwhile is left as it is');
-is((stat $index)[1], $inode, 'and where it is');
-is_deeply([beside()], [], 'nothing is left');
+   'the published index file has not changed');
+is((stat $index)[1], $inode, 'it is still the same file');
+is_deeply([beside()], [], 'no file is left behind');
 
 # ---- servers ------------------------------------------------------------------------------------
 
-# Starts a server behind the words; gives strace's process id, the server's, its port and its log.
 my @options; # of the server
+
+# Starts a server under the command line in `words`. Returns the process ids of strace and of the
+# server, and its port.
 sub start {
     my ($log, @words) = @_;
     unlink $log;
@@ -273,15 +278,16 @@ for my $case ([fallocate => 'ENOSPC'], [pwrite64 => 'ENOSPC'], [fsync => 'EIO'],
     unlink $index;
     my ($tracer, $server, $port) = start($log, injecting($call, "error=$name", '1+', @only));
     my $wanted = $call eq 'mmap' ? qr/ \* wrote '/ : qr/ # cannot write .*: serving from memory\n/;
-    ok(wait_for($log, $wanted), "a server whose $call fails with $name says so");
-    is(answers($port), "\$3\r\na77\r\n", 'and serves');
+    ok(wait_for($log, $wanted), "a server whose $call fails with $name logs it");
+    is(answers($port), "\$3\r\na77\r\n", 'it serves');
     is(stop($tracer, $server), 0, 'exit code');
     my $warnings = () = slurp($log) =~ / # /g;
     is($warnings, $call eq 'mmap' ? 0 : 1, 'warnings');
-    is_deeply([beside()], [], 'nothing is left');
+    is_deeply([beside()], [], 'no file is left behind');
 }
 
-# SIGTERM while the index is written: each call takes long enough for it to come in between.
+# SIGTERM while the index is written. Each call is delayed so that the signal arrives before it
+# ends.
 for my $case ([fsync => 300_000], [pwrite64 => 150_000], [fallocate => 300_000], [rename => 300_000]) {
     my ($call, $delay) = @$case;
     my $log = "$dir/log";
@@ -290,10 +296,10 @@ for my $case ([fsync => 300_000], [pwrite64 => 150_000], [fallocate => 300_000],
     is(answers($port), "\$3\r\na77\r\n", "served while $call takes long");
     is(stop($tracer, $server), 0, 'SIGTERM meanwhile: exit code');
     is_deeply([beside()], [], 'no temporary file is left');
-    is_recovered(undef, "and the next start is fine after $call");
+    is_recovered(undef, "the next start succeeds after $call");
 }
 
-# While it is verified beside the loops: each MiB of data is announced by madvise.
+# SIGTERM while the index is verified. The verification calls madvise for each MiB of data.
 @options = ('--index-trust', 'sampled');
 unlink $data, $index;
 spit($data, table(200_000, 'a'));
@@ -303,8 +309,8 @@ my ($tracer, $server, $port) = start($log, injecting('madvise', 'delay_enter=100
 is(answers($port), "\$3\r\na77\r\n", 'served while it is verified');
 is(stop($tracer, $server), 0, 'SIGTERM meanwhile: exit code');
 my $said = slurp($log);
-like($said, qr/ \* mapped the index/, 'it was mapped');
-unlike($said, qr/verified|building| # /, 'and not verified, nor found wrong');
+like($said, qr/ \* mapped the index/, 'the index was mapped');
+unlike($said, qr/verified|building| # /, 'it was neither verified nor found wrong');
 @options = ();
-is_recovered(slurp($index), 'the next start is fine');
+is_recovered(slurp($index), 'the next start succeeds');
 done_testing();

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
-# accept4(2) fails in each way it can: the failures are counted and none ends the server; where the
-# system is short of something there is a pause before the next try, where it was one connection
-# there is none, and when each one fails the loop does not spin. strace(1) injects the errors.
+# F14: accept4(2) fails with each error that it can have. The failures are counted, and none ends
+# the server. After a shortage of resources the server pauses before it tries again. After an error
+# of one connection it does not. If every call fails, the loop does not spin. strace(1) injects the
+# errors.
 use strict;
 use warnings;
 use File::Temp;
@@ -17,7 +18,7 @@ END {
     local $?;
     kill 'KILL', @running;
 }
-# The leak check needs ptrace, too, and strace has it.
+# The leak check needs ptrace, which strace uses already.
 $ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0';
 
 plan skip_all => 'strace cannot trace here'
@@ -27,7 +28,8 @@ open my $file, '>', "$dir/data" or die $!;
 print $file "0f8fad5b-d9cb-469f-a165-70867728950e value\n";
 close $file;
 
-# A server whose accepts fail as told; its port and our strace's process id.
+# Starts a server whose accept4 fails with `error` at the calls `when`. Returns its port, the
+# process id of strace, and its output.
 sub start {
     my ($error, $when) = @_;
     my $pid = open(my $out, '-|') // die "fork: $!";
@@ -47,7 +49,7 @@ sub dial {
     return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) || die "connect: $@";
 }
 
-# What is said, and what the server says to it within `patience` seconds.
+# Sends `said` and returns what the server sends within `patience` seconds.
 sub ask {
     my ($socket, $said, $patience) = @_;
     syswrite $socket, $said;
@@ -65,7 +67,7 @@ sub info {
 sub stop {
     my ($socket, $pid, $out) = @_;
     kill 'TERM', info($socket, 'process_id');
-    close $out; # which waits for it
+    close $out; # waits for strace
     @running = grep { $_ != $pid } @running;
     return $? & 127 ? 1000 + ($? & 127) : $? >> 8;
 }
@@ -75,8 +77,8 @@ sub logged {
     return scalar grep { /cannot accept connections for now/ } readline $log;
 }
 
-# How often the accepting loop has waited in vain, for a time to pass, between its first failure to
-# accept and the client that gets in. Without a pause the socket that can be read is what it finds.
+# Returns the number of pauses between the first failure to accept and the accepted client. A pause
+# is a wait that ends without an event. Without a pause, the readable socket is an event.
 sub pauses {
     open my $trace, '<', "$dir/trace" or die $!;
     my ($thread, $pauses) = (0, 0);
@@ -88,7 +90,7 @@ sub pauses {
         return $pauses if $call eq 'accept4' && $result >= 0;
         $pauses++ if $call ne 'accept4' && $result == 0;
     }
-    return -1; # nobody gets in
+    return -1; # no client is accepted
 }
 
 my %paced = map { $_ => 1 } qw(EMFILE ENFILE ENOMEM ENOBUFS);
@@ -96,33 +98,33 @@ for my $error (sort(keys %paced), qw(ECONNABORTED EPROTO EPERM EINTR EAGAIN)) {
     my ($port, $pid, $out) = start($error, '1..5');
     my $began = time;
     my $socket = dial($port);
-    is(ask($socket, "PING\r\n", 20), "+PONG\r\n", "$error, 5 times: then the client gets in");
+    is(ask($socket, "PING\r\n", 20), "+PONG\r\n", "$error, 5 times: then the client is accepted");
     my $took = time - $began;
-    # It is readable still, so no pause is needed until EAGAIN is true.
+    # The socket stays readable, so the server need not pause before accept4 really returns EAGAIN.
     my $pauses = pauses();
     ok($paced{$error} ? $took >= 0.45 && $pauses >= 5 : $pauses == 0,
        sprintf '%s: after %d pauses, %.2f s', $error, $pauses, $took);
-    is(info($socket, 'accept_errors'), $error eq 'EAGAIN' ? 0 : 5, "$error: counted");
-    is(logged(), $paced{$error} ? 1 : 0, "$error: told in the log if it is everybody's");
+    is(info($socket, 'accept_errors'), $error eq 'EAGAIN' ? 0 : 5, "$error: the errors are counted");
+    is(logged(), $paced{$error} ? 1 : 0, "$error: logged if it concerns all clients");
     is(stop($socket, $pid, $out), 0, "$error: the exit code");
 }
 
-# From the third one on. The kernel takes an aborted connection from the queue, strace does not: so
-# this is what it is like when every try fails.
+# From the third call on, every call fails. The kernel would remove an aborted connection from its
+# queue, but strace does not, so the server finds it again.
 for my $error (qw(EMFILE EPERM)) {
     my ($port, $pid, $out) = start($error, '3+');
     my $present = dial($port);
-    is(ask($present, "PING\r\n", 20), "+PONG\r\n", "$error for ever: one has come before");
+    is(ask($present, "PING\r\n", 20), "+PONG\r\n", "$error for ever: an earlier client is answered");
     my $before = info($present, 'accept_errors');
     my $began = time;
     my $waiting = dial($port);
-    is(ask($waiting, "PING\r\n", 1), '', "$error for ever: another waits");
+    is(ask($waiting, "PING\r\n", 1), '', "$error for ever: a new client waits");
     my $errors = info($present, 'accept_errors') - $before;
     my $pauses = 2 + (time - $began) / 0.1;
     my $most = $error eq 'EMFILE' ? $pauses : 128 * $pauses;
     ok($errors > 0 && $errors <= $most, "$error for ever: $errors tries") or diag("$most allowed");
-    is(ask($present, "PING\r\n", 20), "+PONG\r\n", "$error for ever: who is present is answered");
-    is(logged(), 1, "$error for ever: told once");
+    is(ask($present, "PING\r\n", 20), "+PONG\r\n", "$error for ever: the earlier client is still answered");
+    is(logged(), 1, "$error for ever: logged once");
     is(stop($present, $pid, $out), 0, "$error for ever: the exit code");
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# Calls of the system by a server that starts fail once, one after the other: maps are refused,
-# files, sockets and threads cannot be had. It then says why in one line and ends, or serves.
-# What fails before the program's own first line ends it in the loader's words. Those that write the
-# index file are left to tests/integration/index_crash.t.
+# F16: the system calls of a starting server fail, one at a time: mappings are refused, and files,
+# sockets and threads cannot be opened or started. The server says why in one line and ends, or
+# serves. If a call fails before the program itself runs, the loader prints its own message.
+# tests/faults/f10_index_broken_off.t tests the calls that write the index file.
 use strict;
 use warnings;
 use File::Temp;
@@ -16,11 +16,11 @@ my ($data, $index, $socket, $trace) = map { "$dir/$_" } qw(table.data table.data
 my $key = '00000000-0000-4000-8000-000000000001';
 my $PATIENCE = 20; # seconds
 
-plan skip_all => 'address checks call the system for themselves' if $build =~ /asan|tsan/;
+plan skip_all => 'the sanitizers make system calls of their own' if $build =~ /asan|tsan/;
 plan skip_all => 'strace cannot trace here'
     if system('strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', 'true') != 0;
 
-# Has the kernel stop the program at those calls alone, and not at all others too.
+# With this option, the kernel stops the program only at the traced calls, and not at all calls.
 my @only_those =
     system('strace --seccomp-bpf -f -qq -o /dev/null -e trace=fsync true 2>/dev/null') == 0
         ? '--seccomp-bpf' : ();
@@ -32,7 +32,7 @@ sub slurp {
     return readline($file) // '';
 }
 
-# Asks for the key; what is heard.
+# Gets the key over a new connection. Returns what the server sends.
 sub get {
     my $client = IO::Socket::UNIX->new(Peer => $socket) or return "no connection: $!";
     my $heard = '';
@@ -42,8 +42,8 @@ sub get {
     return $heard;
 }
 
-# Asks and stops the server; what is wrong with that. The first connection may be the one whose call
-# fails.
+# Gets the key and stops the server. Returns what was wrong. The failing call may be that of the
+# first connection, so there is a second try.
 sub ask {
     my $wanted = "\$5\r\nvalue\r\n+OK\r\n";
     my $heard = get();
@@ -55,14 +55,16 @@ sub ask {
     return $heard eq $wanted ? () : "heard '$heard'";
 }
 
-# How many maps are the loader's, which does not tell each refusal well.
+# Returns the number of mappings that the loader makes. It does not report all refusals well, so
+# these are not tested.
 sub maps_of_loader {
     my $version = `strace @only_those -f -qq -o $trace -e trace=mmap $build/stele-server --version`;
     die 'cannot trace' if $? != 0;
     return scalar(() = slurp($trace) =~ /mmap\(/g);
 }
 
-# A start with that call failing; whether it did, and what is wrong.
+# Starts a server whose call number `when` of `call` fails. Returns whether it did, and what was
+# wrong.
 sub start {
     my ($call, $error, $when) = @_;
     my $pid = open(my $out, '-|') // die "fork: $!";
@@ -77,7 +79,7 @@ sub start {
     local $SIG{ALRM} = sub { push @wrong, 'it hangs'; kill 'KILL', $pid };
     alarm $PATIENCE;
     my $ready = readline($out) // '';
-    # Without standard output nobody learns that it is ready; its log tells.
+    # If standard output cannot be written, the log says so, and the server is ready.
     my $serves = $ready =~ /^ready / || slurp("$dir/err") =~ /cannot write to standard output/;
     push @wrong, ask() if $serves;
     1 while readline $out;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# What INFO persistence says of a dataset that is not as it should be, since that is what monitoring
-# of Redis sees: a reload that failed, a file that was cut, overwritten or appended to, an index that
-# cannot be written.
+# F22: INFO persistence reports problems of the dataset, as tools that monitor Redis read it: a
+# failed reload, a data file that was cut, overwritten or appended to, and an index that cannot be
+# written.
 use strict;
 use warnings;
 use File::Temp;
@@ -19,7 +19,7 @@ END {
     kill 'KILL', $pid if $pid;
 }
 
-# Renames a file of so many keys into place.
+# Writes a file and renames it to the path of the data file.
 sub publish {
     my ($text) = @_;
     open my $file, '>', "$dir/next" or die $!;
@@ -47,7 +47,7 @@ sub stop {
     undef $pid;
 }
 
-# Field → value of INFO persistence and dataset.
+# Returns the fields of INFO persistence and dataset with their values.
 sub info {
     my $client = IO::Socket::UNIX->new(Peer => $socket) or die "no connection: $!";
     my $heard = '';
@@ -57,7 +57,7 @@ sub info {
     return $heard =~ /^(\w+):(.*?)\r$/mg;
 }
 
-# Waits until a field has that value; then all fields of a dump, as few words.
+# Waits until a field has the value. Returns the fields about dumps in one line.
 sub persistence {
     my ($field, $wanted) = @_;
     my $until = time + $PATIENCE;
@@ -77,7 +77,7 @@ my $server = start();
 is(persistence('dataset_status', 'ok'), 'ok, 0 changes, 0 saves, loading 000, -1', 'a good start');
 my %info = info();
 is($info{rdb_last_bgsave_time_sec}, -1, 'nothing has been reloaded');
-cmp_ok(abs($info{rdb_last_save_time} - time), '<', 60, 'the data is of now');
+cmp_ok(abs($info{rdb_last_save_time} - time), '<', 60, 'the data was loaded just now');
 
 publish("this is no table\n");
 kill 'HUP', $pid;
@@ -85,11 +85,11 @@ is(persistence('dataset_last_reload_status', 'err'), 'err, 0 changes, 0 saves, l
     'a reload that failed');
 publish(lines(4));
 kill 'HUP', $pid;
-is(persistence('dataset_reloads', 1), 'ok, 0 changes, 1 saves, loading 000, -1', 'and one that did not');
+is(persistence('dataset_reloads', 1), 'ok, 0 changes, 1 saves, loading 000, -1', 'a reload that succeeded');
 %info = info();
-cmp_ok($info{rdb_last_bgsave_time_sec}, '>=', 0, 'it took some time');
+cmp_ok($info{rdb_last_bgsave_time_sec}, '>=', 0, 'its duration is reported');
 
-# Appended to, overwritten, cut.
+# The file is appended to, and then cut.
 open my $file, '>>', $data or die $!;
 print $file lines(1);
 close $file;
@@ -101,10 +101,10 @@ is(persistence('dataset_status', 'truncated'), 'err, 1 changes, 1 saves, loading
 publish(lines(5));
 kill 'HUP', $pid;
 is(persistence('dataset_reloads', 2), 'ok, 0 changes, 2 saves, loading 000, -1',
-    'the next reload makes it good');
+    'the next reload succeeds');
 stop($server);
 
-# A folder stands where the index is to be.
+# A folder has the path of the index file.
 unlink "$data.idx";
 mkdir "$data.idx" or die $!;
 $server = start();
@@ -113,6 +113,6 @@ is(persistence('dataset_index_status', 'memory'), 'err, 0 changes, 0 saves, load
 stop($server);
 $server = start('--index', 'none');
 is(persistence('dataset_index_status', 'memory'), 'ok, 0 changes, 0 saves, loading 000, -1',
-    'nobody wants an index file');
+    'no index file is needed');
 stop($server);
 done_testing();

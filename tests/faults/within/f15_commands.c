@@ -91,7 +91,7 @@ static const struct talk talks[] = {
 };
 
 struct outcome {
-    struct buf heard;
+    struct buf received;
     bool dropped;
     bool published;
 };
@@ -166,8 +166,8 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     }
     *failed = failing_end();
     loops.inside = NULL;
-    struct span heard = hear(asks);
-    buf_append(&o->heard, heard);
+    struct span received = hear(asks);
+    buf_append(&o->received, received);
     o->dropped = asks->closed;
     o->published = published;
     loops_run(&loops);
@@ -197,25 +197,25 @@ static void check_talk(const struct talk *t)
             struct outcome o = {0};
             bool good = converse(t, ++at, after, &o, &failed);
             // All replies are right, or the client is closed.
-            struct span heard = buf_span(&o.heard);
-            struct span wanted = buf_span(&usual.heard);
-            bool same = o.dropped || (t->varies ? replies_in(heard) == replies_in(wanted)
-                                                : span_equal(heard, wanted));
+            struct span received = buf_span(&o.received);
+            struct span wanted = buf_span(&usual.received);
+            bool same = o.dropped || (t->varies ? replies_in(received) == replies_in(wanted)
+                                                : span_equal(received, wanted));
             if (!same && other == 0)
-                is_bytes(heard, wanted, "%s: call %u", t->name, at);
+                is_bytes(received, wanted, "%s: call %u", t->name, at);
             if ((!good || !same) && bad + other == 0)
                 diag("%s: call %u: %s", t->name, at,
                      good ? "the reply is wrong" : "the server is wrong afterwards");
             bad += !good;
             other += !same;
             dropped += o.dropped;
-            buf_release(&o.heard);
+            buf_release(&o.received);
         }
         ok(bad == 0 && other == 0 && at < CALLS_MAX, "%s, %s: %u calls, %u close the client",
            t->name, after ? "all from one on" : "one call", at - 1, dropped);
         tried += at - 1;
     }
-    buf_release(&usual.heard);
+    buf_release(&usual.received);
 }
 
 int main(void)
