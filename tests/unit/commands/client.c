@@ -131,8 +131,9 @@ static void check_kill(void)
         others[i] = party_new(&loops, i % loops.group.count);
     snprintf(text, sizeof text, "CLIENT KILL %s", others[0]->address);
     is_text(ask(p, text), "+OK\r\n", "%u loops: CLIENT KILL ADDRESS", loops.group.count);
-    ok(others[0]->closed, "closes the client of that address");
-    is_text(ask(p, text), "-ERR No such client\r\n", "and does not find it again");
+    ok(others[0]->closed, "CLIENT KILL ADDRESS closes the client of that address");
+    is_text(ask(p, text), "-ERR No such client\r\n",
+            "CLIENT KILL ADDRESS does not find a client that it has closed");
     snprintf(text, sizeof text, "CLIENT KILL ADDR %s", others[1]->address);
     is_text(ask(p, text), ":1\r\n", "the filter ADDR");
     snprintf(text, sizeof text, "CLIENT KILL ID %llu ADDR %s",
@@ -156,7 +157,7 @@ static void check_kill(void)
     is_text(ask(p, "CLIENT KILL MAXAGE 100"), ":1\r\n",
             "MAXAGE finds the one that is old enough, besides the sender");
     ok(others[3]->closed && !others[4]->closed && !others[5]->closed && !p->closed,
-       "and only that one is closed");
+       "MAXAGE closes only the client that is old enough");
     party_end(others[3]);
     others[3] = party_new(&loops, last_loop());
     ask(others[3], "SUBSCRIBE a");
@@ -168,10 +169,11 @@ static void check_kill(void)
     say(others[4], "MULTI\nPING");
     loops_run(&loops);
     is_text(ask(p, "CLIENT KILL TYPE normal"), ":2\r\n", "all other clients are killed");
-    ok(others[4]->closed && others[5]->closed && !p->closed, "but not the sender");
+    ok(others[4]->closed && others[5]->closed && !p->closed,
+       "CLIENT KILL closes the others, but not the sender");
     is_text(ask(p, "CLIENT KILL TYPE normal SKIPME no\nPING"), ":1\r\n",
             "with SKIPME no, the sender gets the reply, but not that to PING");
-    ok(p->closed, "and is closed");
+    ok(p->closed, "with SKIPME no, the sender is closed");
     for (unsigned i = 0; i < 6; i++)
         party_end(others[i]);
     party_end(p);
@@ -193,7 +195,7 @@ static void check_pause(void)
     is_number(p->status, FEED_WAITS, "the sender is paused too");
     for (unsigned i = 0; i < loops.group.count; i++) {
         is_text(ask(others[i], i == 0 ? "EXEC" : "PING"), "", "loop %u is paused", i);
-        is_number(others[i]->status, FEED_WAITS, "its client waits");
+        is_number(others[i]->status, FEED_WAITS, "loop %u: its client waits", i);
         ok(!session_may_idle_out(&others[i]->session), "a paused client is not idle");
     }
     is_text(ask(p, "CLIENT UNPAUSE"), "", "the sender's UNPAUSE comes after its own paused PING");
@@ -210,7 +212,8 @@ static void check_pause(void)
     is_text(ask(p, "MULTI\nCLIENT PAUSE 3600000\nPING\nEXEC\nPING"),
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+PONG\r\n",
             "a CLIENT PAUSE within EXEC lets the transaction finish");
-    is_number(p->status, FEED_WAITS, "and pauses the client after it");
+    is_number(p->status, FEED_WAITS,
+              "a CLIENT PAUSE within EXEC pauses the client after the transaction");
     // The time of the pause is over, but session_end_pause has not been called.
     for (unsigned i = 0; i < loops.group.count; i++)
         loops.service[i].paused_until = clock_monotonic_ns();

@@ -98,8 +98,8 @@ static void check_set(void)
             "CONFIG SET of several options");
     ok(group.runtime.timeout == 5 && group.runtime.maxclients == 50 &&
            group.runtime.slowlog_log_slower_than == -1,
-       "sets them all");
-    is_number(changes, 1, "and notifies the loops once");
+       "CONFIG SET sets all of several options");
+    is_number(changes, 1, "CONFIG SET notifies the loops once");
     is_text(ask_in(&services[1], "CONFIG GET timeout"), "*2\r\n$7\r\ntimeout\r\n$1\r\n5\r\n",
             "another loop has the new value");
     static const char *const refused[][2] = {
@@ -133,12 +133,12 @@ static void check_set(void)
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++)
         is_text(ask(refused[i][0]), refused[i][1], "%s", refused[i][0]);
     is_number(group.runtime.timeout, 5, "a refused CONFIG SET sets nothing");
-    is_number(changes, 1, "and does not notify the loops");
+    is_number(changes, 1, "a refused CONFIG SET does not notify the loops");
     is_text(ask("CONFIG SET request-timeout 8 write-timeout 9 maxmemory-clients 50%"), "+OK\r\n",
             "CONFIG SET of the limits of clients");
     ok(group.runtime.request_timeout == 8 && group.runtime.write_timeout == 9 &&
            service_clients_memory_max(&services[1]) == group.memory_allowed / 100 * 50,
-       "sets them");
+       "CONFIG SET sets the limits of clients");
     ask("CONFIG SET maxmemory-clients 3mb");
     is_number((int64_t)service_clients_memory_max(&services[1]), 3 * 1024 * 1024,
               "maxmemory-clients as a size");
@@ -178,7 +178,7 @@ static void check_names(void)
         require(sscanf(at, "$%u\r\n%n", &value_len, &skip) == 1, "%s", at);
         at = strchr(at + skip + value_len, '$');
     }
-    ok(count > 30 && wrong == 0, "%u options, in order", count);
+    ok(count > 30 && wrong == 0, "CONFIG GET lists %u options in order", count);
     end();
 }
 
@@ -292,14 +292,16 @@ static void check_reset(void)
        "LATENCY HISTOGRAM counts durations");
     is_text(ask("CONFIG RESETSTAT"), "+OK\r\n", "CONFIG RESETSTAT");
     is_number((int64_t)counter_get(&services[1].stats.keyspace_hits), 1001,
-              "does not write the counters of another loop");
+              "CONFIG RESETSTAT does not write the counters of another loop");
     ok(field("keyspace_hits") == 0 && field("get_operations") == 0 && field("set_operations") == 0,
-       "resets hits and operations");
-    ok(field("total_error_replies") == 0, "resets error replies");
-    is_text(ask("INFO errorstats"), "$14\r\n# Errorstats\r\n\r\n", "resets errors of every code");
-    ok(strstr(ask("INFO commandstats"), "cmdstat_get:") == NULL, "resets calls");
-    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "resets durations");
-    is_number(field("connected_clients"), 3, "does not reset the number of clients");
+       "CONFIG RESETSTAT resets hits and operations");
+    ok(field("total_error_replies") == 0, "CONFIG RESETSTAT resets error replies");
+    is_text(ask("INFO errorstats"), "$14\r\n# Errorstats\r\n\r\n",
+            "CONFIG RESETSTAT resets errors of every code");
+    ok(strstr(ask("INFO commandstats"), "cmdstat_get:") == NULL, "CONFIG RESETSTAT resets calls");
+    is_text(ask("LATENCY HISTOGRAM get"), "*0\r\n", "CONFIG RESETSTAT resets durations");
+    is_number(field("connected_clients"), 3,
+              "CONFIG RESETSTAT does not reset the number of clients");
     ask_in(&services[1], "GET " A);
     ok(field("keyspace_hits") == 1 && strstr(ask("INFO commandstats"), "cmdstat_get:calls=1,"),
        "hits and calls are counted from 0 again");
@@ -516,7 +518,7 @@ static void check_turns(void)
     ok(pairs == sizeof called / sizeof *called + 1 && emptied > 0,
        "LATENCY HISTOGRAM has %u commands, %u of them reset meanwhile", pairs, emptied);
     is_number(occurrences(buf_span(&out.owned), "\r\ncalls\r\n"), pairs,
-              "it writes as many commands as it has announced");
+              "LATENCY HISTOGRAM writes as many commands as it has announced");
     output_release(&out);
     session_release(&s);
     group.count = 2;

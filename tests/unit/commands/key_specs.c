@@ -67,7 +67,7 @@ static void check_rows(struct random *r)
             keys_find(c, &request, &runs);
             found += runs.keys > 0;
             if (!are_words(&runs, &request) || (runs.keys > 0 && !keys_possible(c)))
-                wrong += ok(false, "%s: keys are words", c->name) ? 0 : 1;
+                wrong += ok(false, "%s: the keys are words of the request", c->name) ? 0 : 1;
         }
     }
     is_number(wrong, 0, "the keys of random requests are words of them");
@@ -139,7 +139,7 @@ static void check_bounds(void)
     for (unsigned i = 0; i < KEYS; i++)
         buf_printf(&wanted, "$4\r\n%04u\r\n", i);
     is_bytes(buf_span(&reply), buf_span(&wanted), "COMMAND GETKEYS lists many keys");
-    ok(turns > KEYS / SESSION_TURN_WORK, "in %u turns", turns);
+    ok(turns > KEYS / SESSION_TURN_WORK, "COMMAND GETKEYS of many keys takes %u turns", turns);
     buf_release(&reply);
     wanted.len = 0;
 
@@ -147,14 +147,15 @@ static void check_bounds(void)
     buf_printf(&wanted, "*%u\r\n", KEYS / 3);
     for (unsigned i = 0; i < KEYS / 3; i++)
         buf_printf(&wanted, "*2\r\n$4\r\n%04u\r\n*2\r\n+RO\r\n+access\r\n", i);
-    is_bytes(buf_span(&reply), buf_span(&wanted), "it searches for keys after a keyword");
+    is_bytes(buf_span(&reply), buf_span(&wanted),
+             "COMMAND GETKEYS searches for keys after a keyword");
     buf_release(&reply);
     buf_release(&wanted);
 
     reply = ask("COMMAND GETKEYS XREADGROUP GROUP g c STREAMS", KEYS_SEARCHED_MAX, &turns);
     is_bytes(buf_span(&reply),
              span_text("-ERR the keys of that command are told for at most 4096 words\r\n"),
-             "but not in a request of too many words");
+             "COMMAND GETKEYS refuses to search too many words");
     buf_release(&reply);
 
     reply = ask("COMMAND LIST", 0, &turns);

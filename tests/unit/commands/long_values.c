@@ -87,8 +87,9 @@ static void takes_turns(const char *requests, unsigned values, const char *wante
     struct party *p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
     unsigned turns = answer(p, other, requests);
-    ok(turns >= values * (LONG / TURN_BYTES) && turns < TURNS_MAX, "the search takes many turns");
-    is_bytes(hear(p), span_text(wanted), "the reply is right");
+    ok(turns >= values * (LONG / TURN_BYTES) && turns < TURNS_MAX,
+       "%s: the search takes many turns", one_line(requests));
+    is_bytes(hear(p), span_text(wanted), "%s: the reply is right", one_line(requests));
     party_end(p);
     party_end(other);
 }
@@ -100,14 +101,15 @@ static void gives_values(const char *requests, unsigned values, const char *befo
     struct party *p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
     unsigned turns = answer(p, other, requests);
-    ok(turns >= values * (LONG / TURN_BYTES), "the search takes many turns");
+    ok(turns >= values * (LONG / TURN_BYTES), "%s: the search takes many turns",
+       one_line(requests));
     struct span heard = hear(p);
     struct span text = span_of(dataset_text(o.dataset).ptr + LONG_AT, LONG);
     size_t head = strlen(before);
     bool good = heard.len == head + LONG + strlen(after) && memcmp(heard.ptr, before, head) == 0 &&
                 memcmp(heard.ptr + head, text.ptr, LONG) == 0 &&
                 memcmp(heard.ptr + head + LONG, after, strlen(after)) == 0;
-    ok(good, "the reply is right");
+    ok(good, "%s: the reply is right", one_line(requests));
     party_end(p);
     party_end(other);
 }
@@ -157,7 +159,7 @@ static void check_others(void)
     hear(p);
     ok(answer(p, other, "LCS " LONG_KEY " " LAST_KEY " LEN") <= 3,
        "LCS does not search for the ends of long values");
-    ok(memcmp(hear(p).ptr, "-ERR String too long for LCS", 28) == 0, "but refuses them");
+    ok(memcmp(hear(p).ptr, "-ERR String too long for LCS", 28) == 0, "LCS refuses long values");
     is_number(answer(p, other, "EXISTS " LONG_KEY "\nTYPE " LONG_KEY "\nTTL " LONG_KEY), 1,
               "commands that do not need the value do not search for its end");
     hear(p);
@@ -224,7 +226,7 @@ static void check_damage(void)
     p = party_new(&loops, 0);
     ok(answer(p, other, "STRLEN " LONG_KEY) >= LONG / TURN_BYTES,
        "a value in the rest of the file is searched in many turns");
-    is_bytes(hear(p), span_text(":" LENGTH "\r\n"), "the reply is right");
+    is_bytes(hear(p), span_text(":" LENGTH "\r\n"), "the length of that value is right");
     answer(p, other, "STRLEN " LAST_KEY "\nGET " LAST_KEY);
     is_bytes(hear(p), span_text(UNREADABLE UNREADABLE), "a lost value is an error");
     file_resize(path, LONG_AT + LONG / 2);

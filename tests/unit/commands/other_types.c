@@ -96,7 +96,7 @@ static void check_many(const char *before, unsigned count, const char *last, con
     buf_append(&request, span_of("", 1));
     struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
     is_bytes(buf_span(&reply), span_text(wanted), "%s", name);
-    ok(turns >= count / SESSION_TURN_WORK, "in %u turns", turns);
+    ok(turns >= count / SESSION_TURN_WORK, "%s takes %u turns", name, turns);
     buf_release(&reply);
     buf_release(&request);
 }
@@ -128,7 +128,7 @@ static void check_each(void)
         buf_append_text(&wanted, "$-1\r\n");
     struct buf reply = ask_turns(&a, request.ptr, TURNS_MAX, &turns);
     is_bytes(buf_span(&reply), buf_span(&wanted), "HMGET of many fields");
-    ok(turns >= MANY / SESSION_TURN_WORK, "in %u turns", turns);
+    ok(turns >= MANY / SESSION_TURN_WORK, "HMGET of many fields takes %u turns", turns);
     buf_release(&reply);
     buf_release(&request);
     buf_release(&wanted);

@@ -113,8 +113,8 @@ static void check_pattern(const char *pattern, const char *more, unsigned calls_
             buf_append(&wanted, span_of(texts[i], UUID_TEXT_LEN));
     ok(span_equal(buf_span(&found), buf_span(&wanted)), "'%s' finds %zu keys, each once, in order",
        options, wanted.len / UUID_TEXT_LEN);
-    ok(calls <= calls_at_most && most <= MOST_FOUND, "in %u calls, at most %zu keys in one", calls,
-       most);
+    ok(calls <= calls_at_most && most <= MOST_FOUND,
+       "'%s' takes %u calls, with at most %zu keys in one", options, calls, most);
     buf_release(&found);
     buf_release(&wanted);
 }
@@ -239,7 +239,7 @@ static void check_bounds(void)
     unsigned turns = 0;
     char command[2048];
     reply = ask("SCAN 0 COUNT 1000", &turns);
-    ok(turns > 1000 / SESSION_TURN_WORK, "a long call takes %u turns", turns);
+    ok(turns > 1000 / SESSION_TURN_WORK, "SCAN of many keys takes %u turns", turns);
     buf_release(&reply);
     reply = ask("SCAN 9007199254740992", &turns);
     is_bytes(buf_span(&reply), span_of("*2\r\n$1\r\n0\r\n*0\r\n\0", 16), "a cursor past the end");

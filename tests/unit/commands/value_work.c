@@ -176,7 +176,8 @@ static void check_many_fields(void)
         buf_release(&reply);
     }
     struct buf reply = ask_turns(&a, command.ptr, TURNS_MAX, &turns);
-    ok(span_equal(buf_span(&reply), buf_span(&wanted)), "the reply has them all after %u", turns);
+    ok(span_equal(buf_span(&reply), buf_span(&wanted)), "the reply has all integers after %u turns",
+       turns);
     buf_release(&reply);
     buf_release(&command);
     buf_release(&wanted);
@@ -246,7 +247,8 @@ static void check_lcs_bounds(void)
     buf_release(&reply);
     snprintf(command, sizeof command, "LCS %s %s LEN", key_of(MEDIUM_KEY), key_of(MEDIUM_KEY));
     is_number(ask_number(command, &turns), MEDIUM, "LCS accepts the longest values allowed");
-    ok(turns >= MEDIUM * MEDIUM / 64 / SESSION_TURN_WORK, "in %u turns", turns);
+    ok(turns >= MEDIUM * MEDIUM / 64 / SESSION_TURN_WORK,
+       "LCS of the longest values takes %u turns", turns);
 }
 
 // ---- DUMP ---------------------------------------------------------------------------------------
@@ -297,7 +299,7 @@ static void check_turns(void)
     snprintf(command, sizeof command, "BITCOUNT %s", key_of(LONG_KEY));
     is_number(ask_number(command, &turns), look_at_bits(values[LONG_KEY], 0, -1, 8, true).count,
               "BITCOUNT of a long value");
-    ok(turns >= LONG / 256 / SESSION_TURN_WORK, "in %u turns", turns);
+    ok(turns >= LONG / 256 / SESSION_TURN_WORK, "BITCOUNT of a long value takes %u turns", turns);
     for (unsigned i = 0; i < 3; i++) {
         const char *key = key_of(i == 2 ? MEDIUM_KEY : LONG_KEY);
         if (i < 2)
