@@ -99,7 +99,7 @@ FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTE
 # Functions that fail when a test wants it (tests/faults/support/failing.h).
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
            flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
-           recv send writev accept4 getsockname getpeername socket bind listen setsockopt
+           recv send sendmsg accept4 getsockname getpeername socket bind listen setsockopt
 $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
 

@@ -24,9 +24,9 @@
 #include "base/log.h"
 
 enum {
-    WRITE_SEGMENTS = 2, // iovecs per write: owned bytes and one borrowed segment
+    SEND_SEGMENTS = 2, // iovecs per write: owned bytes and one borrowed segment
     // Most bytes per write, so that no client delays the others; some 0.05 ms of copying.
-    WRITE_MAX = 128 * 1024,
+    SEND_MAX = 128 * 1024,
     // Bytes of unanswered input up to which more is read while the session waits for another loop
     // or for the end of a pause. Reading shows whether the client has disconnected.
     WAITING_INPUT_MAX = 64 * 1024,
@@ -234,15 +234,18 @@ static bool borrowed_is_intact(const struct output *out)
     return snapshot_is_intact(owner, damage_stamp);
 }
 
-// Writes at most the first `bytes` bytes of `out` with one call and removes those that were
-// written. Returns their number, or -1 with errno: EFAULT when the system could not read a borrowed
-// segment, or its file was damaged while the system read it.
-static ssize_t write_once(struct conn *c, struct output *out, size_t bytes)
+// Sends at most the first `bytes` bytes of `out` with one call and removes those that were sent.
+// `more` says that others follow at once, so the system may put both into one packet. Returns their
+// number, or -1 with errno: EFAULT when the system could not read a borrowed segment, or its file
+// was damaged while the system read it.
+static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool more)
 {
-    struct iovec vectors[WRITE_SEGMENTS];
-    size_t count = output_iovecs(out, bytes, vectors, WRITE_SEGMENTS);
-    ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, 0)
-                                 : writev(c->io.fd, vectors, (int)count);
+    struct iovec vectors[SEND_SEGMENTS];
+    size_t count = output_iovecs(out, bytes, vectors, SEND_SEGMENTS);
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
+    int flags = more ? MSG_MORE : 0;
+    ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, flags)
+                                 : sendmsg(c->io.fd, &message, flags);
     if (written <= 0)
         return written;
     // The file may have been damaged while the system read the value from it. A client that does
@@ -266,13 +269,13 @@ static ssize_t write_once(struct conn *c, struct output *out, size_t bytes)
 static bool write_output(struct conn *c, struct output *out, size_t bytes, size_t *sent)
 {
     *sent = 0;
-    if (bytes > WRITE_MAX)
-        bytes = WRITE_MAX;
+    if (bytes > SEND_MAX)
+        bytes = SEND_MAX;
     while (*sent < bytes) {
         size_t part = output_through_borrowed(out, bytes - *sent);
         if (!borrowed_is_intact(out))
             return false;
-        ssize_t written = write_once(c, out, part);
+        ssize_t written = send_once(c, out, part, part < bytes - *sent);
         if (written < 0)
             return errno == EAGAIN || errno == EINTR;
         *sent += (size_t)written;

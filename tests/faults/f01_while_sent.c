@@ -3,12 +3,13 @@
 // receive zeros for bytes of the value, but never the end of that reply, as the connection closes
 // first.
 //
-// The test replaces writev and send, so the moment is exact.
+// The test replaces sendmsg and send, so the moment is exact.
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -53,13 +54,13 @@ static void damage_when_due(size_t bytes)
             "cannot damage the file");
 }
 
-ssize_t writev(int fd, const struct iovec *vectors, int count)
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     size_t bytes = 0;
-    for (int i = 0; i < count; i++)
-        bytes += vectors[i].iov_len;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        bytes += message->msg_iov[i].iov_len;
     damage_when_due(bytes);
-    return syscall(SYS_writev, fd, vectors, count);
+    return syscall(SYS_sendmsg, fd, message, flags);
 }
 
 ssize_t send(int fd, const void *bytes, size_t len, int flags)

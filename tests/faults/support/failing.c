@@ -215,9 +215,9 @@ WRAPPED(ssize_t, send, int fd, const void *from, size_t len, int flags)
     return fails(FAILING_SOCKETS) ? -1 : __real_send(fd, from, len, flags);
 }
 
-WRAPPED(ssize_t, writev, int fd, const struct iovec *vectors, int count)
+WRAPPED(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
-    return fails(FAILING_SOCKETS) ? -1 : __real_writev(fd, vectors, count);
+    return fails(FAILING_SOCKETS) ? -1 : __real_sendmsg(fd, message, flags);
 }
 
 WRAPPED(int, accept4, int fd, struct sockaddr *address, socklen_t *len, int flags)
