@@ -1,5 +1,5 @@
-// A build in many passes, in memory or into a file, makes a trie that finds exactly what a build in
-// one pass finds, for every key set; what it counts is the same too; and it keeps to its memory.
+// Builds each key set in many passes, in memory and in a file, and compares the result with that of
+// one pass: the same trie and the same counts. Checks also that a build does not exceed its memory.
 #include "data/build/build.h"
 
 #include <fcntl.h>
@@ -26,24 +26,25 @@ enum { MEMORY_IS_OURS = 0 };
 enum { MEMORY_IS_OURS = 1 };
 #endif
 
-// What was told of the progress.
-struct telling {
+// The progress that the build has reported.
+struct progress_seen {
     uint64_t calls;
     uint64_t done;
     uint64_t total;
     bool wrong;
 };
 
-static void hear(void *context, uint64_t done, uint64_t total)
+static void note_progress(void *context, uint64_t done, uint64_t total)
 {
-    struct telling *t = context;
+    struct progress_seen *t = context;
     t->wrong |= done < t->done || done > total;
     t->calls++;
     t->done = done;
     t->total = total;
 }
 
-// Lines of the keys, with one value in ten of another key's line, and some malformed lines.
+// Makes lines of the keys. One value in ten contains a line of another key, and some lines are
+// malformed.
 static struct buf write_text(struct random *r, const struct uuid *keys, size_t count,
                              unsigned duplicates, unsigned malformed)
 {
@@ -60,11 +61,11 @@ static struct buf write_text(struct random *r, const struct uuid *keys, size_t c
 static int file_new(void)
 {
     int fd = memfd_create("image", MFD_CLOEXEC);
-    require(fd >= 0, "no file in memory");
+    require(fd >= 0, "cannot create a file in memory");
     return fd;
 }
 
-// The image, wherever it is; to be given to unmap_image.
+// Returns the image, in memory or in the file. The caller unmaps it with unmap_image.
 static struct span map_image(const struct built *b, int fd)
 {
     if (!b->in_file)
@@ -90,7 +91,7 @@ static bool same_counts(const struct built *a, const struct built *b)
     return same;
 }
 
-// True when both tries have the same lines at the same ranks and keep their rules.
+// Whether both tries are valid and have the same lines at the same ranks.
 static bool same_tries(struct span a, struct span b, struct span text, struct trie_shape *shape,
                        struct error *error)
 {
@@ -108,11 +109,12 @@ static bool same_tries(struct span a, struct span b, struct span text, struct tr
     return true;
 }
 
-// Builds `text` with several budgets, in memory and into a file, and compares with one pass.
+// Builds `text` with several limits of memory, in memory and in a file, and compares each result
+// with that of one pass.
 static void check_text(struct span text, const char *name)
 {
     static const struct {
-        uint64_t memory; // of the records
+        uint64_t memory; // bytes for the records of a pass
         struct records_division division;
     } cases[] = {
         {1, {0, 0, 0}},
@@ -128,36 +130,37 @@ static void check_text(struct span text, const char *name)
     for (unsigned i = text.len < 1000000 ? 0 : 1; i < sizeof cases / sizeof *cases; i++) {
         struct built in_memory;
         struct built in_file;
-        struct telling telling = {0};
+        struct progress_seen seen = {0};
         struct trie_shape shape = {0};
         int fd = file_new();
         settings.records_memory = cases[i].memory;
         settings.division = cases[i].division;
-        settings.progress = hear;
-        settings.progress_context = &telling;
+        settings.progress = note_progress;
+        settings.progress_context = &seen;
         settings.fd = -1;
         require(build_index(&in_memory, text, &settings, &error), "%s", error.text);
-        bool told = !telling.wrong && telling.done == telling.total && telling.calls > 0;
-        telling = (struct telling){0};
+        bool reported = !seen.wrong && seen.done == seen.total && seen.calls > 0;
+        seen = (struct progress_seen){0};
         settings.fd = fd;
         settings.fd_at = FILE_AT;
         require(build_index(&in_file, text, &settings, &error), "%s", error.text);
-        told &= !telling.wrong && telling.done == telling.total;
+        reported &= !seen.wrong && seen.done == seen.total;
         struct span a = map_image(&whole, -1);
         struct span b = map_image(&in_memory, -1);
         struct span c = map_image(&in_file, fd);
-        ok(same_counts(&whole, &in_memory) && same_counts(&whole, &in_file) && told,
+        ok(same_counts(&whole, &in_memory) && same_counts(&whole, &in_file) && reported,
            "%s: the same counts in %u passes, and progress", name, in_memory.passes);
         ok(same_tries(a, b, text, &shape, &error), "%s: the same lines, depth %u %s", name,
            shape.depth, error.text);
         ok(shape.depth <= TRIE_DEPTH_MAX && (in_memory.passes > 9 || shape.depth <= 12),
            "%s: a depth of %u", name, shape.depth);
-        // Which ranges were chosen depends on which lines were sampled, and that on the threads.
+        // The ranges depend on the lines that were sampled, and these depend on the threads.
         if (in_memory.passes == 1 || cases[i].division.threads == 1)
             ok(span_equal(b, c), "%s: the same bytes in the file", name);
         else
-            ok(same_tries(b, c, text, &shape, &error), "%s: the same in the file", name);
-        ok(in_file.in_file || in_file.passes == 1, "%s: the file is used if need be", name);
+            ok(same_tries(b, c, text, &shape, &error), "%s: the same lines in the file", name);
+        ok(in_file.in_file || in_file.passes == 1,
+           "%s: the file is used if more than one pass is needed", name);
         diag("%s: %u passes, %u cuts, %.2f bytes a key, one pass %.2f", name, in_memory.passes,
              in_memory.cuts, (double)in_memory.image_bytes / (double)(in_memory.keys + 1),
              (double)whole.image_bytes / (double)(whole.keys + 1));
@@ -179,12 +182,12 @@ static void check_keysets(struct random *r)
         check_text(buf_span(&text), keysets[set].name);
         buf_release(&text);
     }
-    // In order already.
+    // Lines in key order.
     size_t count = keys_sort(keys, keyset_fill(&keysets[0], r, keys, KEYS));
     struct buf text = write_text(r, keys, count, 0, 0);
     check_text(buf_span(&text), "sorted");
     buf_release(&text);
-    // Nine lines in ten are of one key, whose last line stands anywhere.
+    // Nine lines in ten have the same key, whose last line is at a random position.
     for (size_t i = 0; i < KEYS; i++)
         if (random_below(r, 10) > 0)
             keys[i] = keys[0];
@@ -202,8 +205,8 @@ static void check_small_texts(void)
     check_text(span_text("3479d894-3271-4935-88cf-a06f3cbb80a5 v"), "one line");
 }
 
-// The lines looked at beforehand are all of the upper half of the keys, the others of the lower, so
-// the first range is chosen much too large.
+// All lines that are sampled before the first pass have keys of the upper half, and all others have
+// keys of the lower half. So the first range is much too large.
 static void check_lying_sample(struct random *r)
 {
     enum { LINES = 1 << 16 };
@@ -223,10 +226,10 @@ static void check_lying_sample(struct random *r)
     }
     struct build_settings settings = {.fd = -1, .records_memory = 300000};
     ok(build_index(&b, buf_span(&text), &settings, &error) && b.keys == LINES && b.cuts > 0,
-       "the range is cut when it holds too much: %u cuts, %u passes %s", b.cuts, b.passes,
+       "a range with too many records is shortened: %u cuts, %u passes %s", b.cuts, b.passes,
        error.text);
     build_release(&b);
-    check_text(buf_span(&text), "a sample that lies");
+    check_text(buf_span(&text), "a misleading sample");
     buf_release(&text);
 }
 
@@ -238,11 +241,11 @@ static void check_malformed(void)
     struct built b;
     ok(build_index(&b, span_text(text), &settings, &error) && b.malformed == 2 && b.lines == 3 &&
            b.image_bytes == 0 && b.image.memory.ptr == NULL && b.errors[1].line == 3,
-       "the build stops at malformed lines, and has counted them");
+       "the build counts malformed lines and stops");
     build_release(&b);
 }
 
-// The build fails with a message when the file cannot take the image.
+// The build fails with a message when the image cannot be written to the file.
 static void check_failing_files(struct random *r)
 {
     struct uuid *keys = calloc(KEYS, sizeof *keys);
@@ -253,10 +256,12 @@ static void check_failing_files(struct random *r)
     struct build_settings settings = {.records_memory = 300000, .fd_at = FILE_AT};
     settings.fd = open("/dev/full", O_RDWR | O_CLOEXEC);
     ok(!build_index(&b, buf_span(&text), &settings, &error), "a full disk: %s", error.text);
-    is_text(error.text, "cannot write the index: No space left on device", "its message");
+    is_text(error.text, "cannot write the index: No space left on device",
+            "a full disk: the message");
     close(settings.fd);
     settings.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    ok(!build_index(&b, buf_span(&text), &settings, &error), "not for writing: %s", error.text);
+    ok(!build_index(&b, buf_span(&text), &settings, &error),
+       "a file that is not open for writing: %s", error.text);
     close(settings.fd);
     settings.fd = file_new();
     struct rlimit before;
@@ -267,8 +272,8 @@ static void check_failing_files(struct random *r)
     bool built = build_index(&b, buf_span(&text), &settings, &error);
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
-    ok(!built, "a limit on files: %s", error.text);
-    ok(b.image.memory.ptr == NULL && b.keys == 0, "nothing is left");
+    ok(!built, "a limit of the file size: %s", error.text);
+    ok(b.image.memory.ptr == NULL && b.keys == 0, "a failed build leaves no image");
     close(settings.fd);
     buf_release(&text);
     free(keys);
@@ -293,10 +298,10 @@ static void check_memory(struct random *r)
     enum { MANY = 2000000, MIB = 1 << 20 };
     struct buf text = {0};
     struct error error = {""};
-    ok(build_memory_default() >= MIB, "a default of %llu bytes",
+    ok(build_memory_default() >= MIB, "build_memory_default is %llu bytes",
        (unsigned long long)build_memory_default());
     if (!MEMORY_IS_OURS) {
-        diag("a sanitizer's memory is not told from ours");
+        diag("memory of the sanitizer cannot be distinguished from ours");
         return;
     }
     require(buf_reserve(&text, (size_t)MANY * 40) != NULL, "no memory");
@@ -320,9 +325,9 @@ static void check_memory(struct random *r)
         pthread_join(watcher, NULL);
         double took = (double)(most_memory - before) / MIB;
         double may = (double)settings.memory / MIB;
-        ok(built && b.passes > 1 && b.in_file == (i == 0), "%u passes, %s", b.passes,
-           b.in_file ? "into the file" : "in memory");
-        ok(took <= may, "%.1f MiB of %.0f", took, may);
+        ok(built && b.passes > 1 && b.in_file == (i == 0), "a build in %u passes, %s", b.passes,
+           b.in_file ? "in the file" : "in memory");
+        ok(took <= may, "the build takes %.1f MiB, at most %.0f are allowed", took, may);
         build_release(&b);
         close(fd);
     }

@@ -1,5 +1,5 @@
-// Files that change while a dataset is open: what is told of it, what is still answered, and
-// another dataset in the place of one whose index is spoiled.
+// Files that change while a dataset is open: what is reported, which keys are still found, and how
+// a dataset with a spoiled index is replaced.
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@
 static const struct table table = {5, 20000};
 static const size_t half = 10000 * TABLE_LINE;
 static const char *data;
-static const char *path; // of its index
+static const char *path; // path of its index file
 
 static void opened_fresh(struct opened *o, enum dataset_index index)
 {
@@ -29,7 +29,8 @@ static void opened_fresh(struct opened *o, enum dataset_index index)
     dataset_finish(o->dataset, NULL);
     dataset_check(o->dataset);
     notices_clear(&o->notices);
-    ok(table_is_served(&table, o->dataset) && dataset_damage(o->dataset) == 0, "(all is well)");
+    ok(table_is_served(&table, o->dataset) && dataset_damage(o->dataset) == 0,
+       "(before the damage, every key has its value)");
 }
 
 static enum dataset_presence presence(const struct opened *o, size_t i)
@@ -38,16 +39,17 @@ static enum dataset_presence presence(const struct opened *o, size_t i)
     char wanted[TABLE_VALUE + 1];
     enum dataset_presence found = dataset_presence(o->dataset, table_key(&table, i), &value);
     table_value(&table, i, wanted);
-    ok(found != DATASET_PRESENT || span_equal(value, span_text(wanted)), "(key %zu: its value)", i);
+    ok(found != DATASET_PRESENT || span_equal(value, span_text(wanted)), "(key %zu has its value)",
+       i);
     return found;
 }
 
-static void is_told_once(struct opened *o, const char *what, const char *status)
+static void is_reported_once(struct opened *o, const char *what, const char *status)
 {
     dataset_check(o->dataset);
     dataset_check(o->dataset);
-    is_number(o->notices.warnings, 1, "%s: told once", status);
-    ok(notices_have(&o->notices, what), "%s: and what", status);
+    is_number(o->notices.warnings, 1, "%s: reported once", status);
+    ok(notices_have(&o->notices, what), "%s: the notice names the file and the damage", status);
     is_text(dataset_status(o->dataset), status, "%s: status", status);
 }
 
@@ -58,13 +60,14 @@ static void check_cut(void)
     struct span value;
     opened_fresh(&o, DATASET_INDEX_NONE);
     file_resize(data, half);
-    is_told_once(&o, "table.data' was truncated or overwritten in place: the data from byte ",
-                 "truncated");
-    ok(dataset_look(o.dataset) > 0 && dataset_damage(o.dataset) > 0, "truncated: damage");
-    is_number(presence(&o, 0), DATASET_PRESENT, "truncated: what is left is answered");
-    is_number(presence(&o, table.count - 1), DATASET_UNREADABLE, "what is lost is not");
+    is_reported_once(&o, "table.data' was truncated or overwritten in place: the data from byte ",
+                     "truncated");
+    ok(dataset_look(o.dataset) > 0 && dataset_damage(o.dataset) > 0, "truncated: damage is found");
+    is_number(presence(&o, 0), DATASET_PRESENT, "truncated: a key before the cut is found");
+    is_number(presence(&o, table.count - 1), DATASET_UNREADABLE,
+              "truncated: a key after the cut is unreadable");
     is_number(dataset_presence(o.dataset, absent, &value), DATASET_ABSENT,
-              "truncated: a key that was never there");
+              "truncated: a key that never existed");
     ok(!dataset_may_be_spoiled(o.dataset), "truncated: another index would not help");
     ok(dataset_open_again(o.dataset, &o.error) == NULL && strstr(o.error.text, "truncated") != NULL,
        "truncated: not opened again: %s", o.error.text);
@@ -76,15 +79,15 @@ static void check_changed(void)
     struct opened o;
     opened_fresh(&o, DATASET_INDEX_NONE);
     file_patch(data, half, span_text("x"));
-    is_told_once(&o, "table.data' was overwritten in place", "overwritten");
+    is_reported_once(&o, "table.data' was overwritten in place", "overwritten");
     is_number(presence(&o, table.count / 2), DATASET_UNREADABLE,
-              "overwritten: a line that is another's now");
+              "overwritten: a line that has another key now");
     opened_close(&o);
 
     opened_fresh(&o, DATASET_INDEX_NONE);
     file_patch(data, table.count * TABLE_LINE, span_text("more"));
-    is_told_once(&o, "table.data' was appended to", "appended");
-    ok(table_is_served(&table, o.dataset), "appended: served as long as it was");
+    is_reported_once(&o, "table.data' was appended to", "appended");
+    ok(table_is_served(&table, o.dataset), "appended: the lines of the opening are served");
     opened_close(&o);
 }
 
@@ -95,10 +98,11 @@ static void opens_again(struct opened *o, const char *status, const char *name)
     struct dataset *again = dataset_open_again(o->dataset, &o->error);
     require(again != NULL, "%s: %s", name, o->error.text);
     dataset_finish(again, NULL);
-    ok(!dataset_may_be_spoiled(o->dataset), "%s: it is not tried again", name);
+    ok(!dataset_may_be_spoiled(o->dataset), "%s: it does not count as spoiled for a minute", name);
     dataset_close(o->dataset);
     o->dataset = again;
-    ok(dataset_is_rebuilt(again) && table_is_served(&table, again), "%s: all is found again", name);
+    ok(dataset_is_rebuilt(again) && table_is_served(&table, again),
+       "%s: the new dataset has every key", name);
     is_text(dataset_index_status(again), status, "%s: index status", name);
 }
 
@@ -109,7 +113,7 @@ static void check_index(void)
     file_patch(path, INDEX_IMAGE_AT + 64, span_text("spoiled spoiled spoiled"));
     opens_again(&o, "mapped", "an index that was overwritten");
     file_resize(path, INDEX_IMAGE_AT);
-    opens_again(&o, "memory", "that in its place was cut");
+    opens_again(&o, "memory", "the new index file was truncated");
     opened_close(&o);
 
     opened_fresh(&o, DATASET_INDEX_WRITE);
@@ -117,7 +121,7 @@ static void check_index(void)
     file_patch(path, 0, buf_span(&same));
     ok(dataset_may_be_spoiled(o.dataset) && !dataset_is_spoiled(o.dataset, NULL, &o.error) &&
            !dataset_may_be_spoiled(o.dataset),
-       "written as it was: not spoiled");
+       "written with the same bytes: not spoiled");
     buf_release(&same);
     opened_close(&o);
 }
@@ -129,9 +133,9 @@ static void check_library(void)
     char reason[256];
     struct stele *s = stele_open(data, reason, sizeof reason);
     require(s != NULL, "%s", reason);
-    ok(stele_is_whole(s), "a sound file is whole");
+    ok(stele_is_whole(s), "stele_is_whole is true for a sound file");
     file_resize(data, half);
-    ok(!stele_is_whole(s), "one that was cut is not");
+    ok(!stele_is_whole(s), "stele_is_whole is false for a truncated file");
     stele_close(s);
 }
 

@@ -1,5 +1,5 @@
-// The dataset: what a file's text becomes, which files are refused and how that is said, and how
-// long values stay.
+// Opening datasets: keys and figures of a text, files that are refused and the message, and how
+// long values are valid.
 #include "data/dataset.h"
 
 #include <fcntl.h>
@@ -53,15 +53,15 @@ static void check_good_texts(void)
     static const struct {
         const char *what;
         struct span text;
-        struct span value; // of A
+        struct span value; // value of the key A
         uint64_t lines, keys, duplicates, value_bytes;
     } cases[] = {
         {"one line", LITERAL(A " v\n"), LITERAL("v"), 1, 1, 0, 1},
         {"no final newline", LITERAL(B " w\n" A " v"), LITERAL("v"), 2, 2, 0, 2},
         {"an empty value", LITERAL(A " \n"), LITERAL(""), 1, 1, 0, 0},
-        {"an empty value at the very end", LITERAL(A " "), LITERAL(""), 1, 1, 0, 0},
+        {"an empty value at the end of the file", LITERAL(A " "), LITERAL(""), 1, 1, 0, 0},
         {"spaces", LITERAL(A "   v \n"), LITERAL("  v "), 1, 1, 0, 4},
-        {"CR LF: the CR is of the value", LITERAL(A " v\r\n"), LITERAL("v\r"), 1, 1, 0, 2},
+        {"CR LF: the CR belongs to the value", LITERAL(A " v\r\n"), LITERAL("v\r"), 1, 1, 0, 2},
         {"any byte", LITERAL(A " \0\x80\xff\t\n"), LITERAL("\0\x80\xff\t"), 1, 1, 0, 4},
         {"upper case", LITERAL("3479D894-3271-4935-88CF-A06F3CBB80A5 v\n"), LITERAL("v"), 1, 1, 0,
          1},
@@ -79,13 +79,13 @@ static void check_good_texts(void)
             open_text(span_of(text.ptr, text.len), DATASET_REFUSE_MALFORMED, &report, &error);
         if (!ok(d != NULL, "%s: opens %s", cases[i].what, error.text))
             continue;
-        ok(holds(d, A, cases[i].value), "%s: the value", cases[i].what);
-        ok(lacks(d, C), "%s: another key is not there", cases[i].what);
+        ok(holds(d, A, cases[i].value), "%s: the value is right", cases[i].what);
+        ok(lacks(d, C), "%s: another key does not exist", cases[i].what);
         const struct dataset_figures *f = dataset_figures(d);
         ok(f->lines == cases[i].lines && f->keys == cases[i].keys &&
                f->duplicates == cases[i].duplicates && f->value_bytes == cases[i].value_bytes &&
                f->malformed == 0 && f->data_bytes == text.len,
-           "%s: the figures", cases[i].what);
+           "%s: the figures are right", cases[i].what);
         dataset_close(d);
         guard_release(&guard);
     }
@@ -103,15 +103,19 @@ static void check_malformed(void)
     struct error error;
     struct dataset *d = open_text(TEXT(text), DATASET_REFUSE_MALFORMED, &report, &error);
     ok(d == NULL, "malformed lines are refused");
-    is_text(error.text, "t.data: 3 of 5 lines malformed", "the count");
-    is_text(report.malformed[0], "t.data:2: byte 39: blank line", "the first");
-    is_text(report.malformed[1], "t.data:3: byte 40: not a UUID: 'x'", "the second");
+    is_text(error.text, "t.data: 3 of 5 lines malformed",
+            "malformed lines: the message has the count");
+    is_text(report.malformed[0], "t.data:2: byte 39: blank line",
+            "malformed lines: the first message");
+    is_text(report.malformed[1], "t.data:3: byte 40: not a UUID: 'x'",
+            "malformed lines: the second message");
     is_text(report.malformed[2], "t.data:4: byte 42: no space after the UUID: '" B "\\x09w'",
-            "the third");
+            "malformed lines: the third message");
     dataset_close(d);
     d = open_text(TEXT(text), DATASET_SKIP_MALFORMED, &report, &error);
-    ok(d != NULL && holds(d, A, TEXT("v")) && holds(d, B, TEXT("w")), "skipped, the rest serves");
-    is_number((int64_t)report.figures.malformed, 3, "and they are counted");
+    ok(d != NULL && holds(d, A, TEXT("v")) && holds(d, B, TEXT("w")),
+       "malformed lines are skipped, the other lines are served");
+    is_number((int64_t)report.figures.malformed, 3, "skipped lines are counted");
     dataset_close(d);
     struct buf many = {0};
     for (unsigned i = 0; i < 100; i++)
@@ -119,7 +123,7 @@ static void check_malformed(void)
     d = open_text(buf_span(&many), DATASET_REFUSE_MALFORMED, &report, &error);
     ok(d == NULL && report.figures.malformed == 100 &&
            strcmp(report.malformed[9], "t.data:10: byte 36: not a UUID: 'bad'") == 0,
-       "of a hundred the first ten are kept");
+       "of a hundred malformed lines, ten have a message");
     buf_release(&many);
 }
 
@@ -129,7 +133,7 @@ static void check_files(void)
     const char *path = test_file("good.data", TEXT(A " v\n" B " w\n"));
     struct dataset *d = dataset_open(path, &refusing, NULL, &error);
     ok(d != NULL && holds(d, A, TEXT("v")) && holds(d, B, TEXT("w")), "a file is served");
-    is_text(dataset_path(d), path, "its path is told");
+    is_text(dataset_path(d), path, "dataset_path returns the path");
     struct span value = {NULL, 0};
     struct uuid id;
     uuid_parse(B, &id);
@@ -137,7 +141,7 @@ static void check_files(void)
     struct ref *ref = dataset_ref(d);
     ref_take(ref);
     dataset_close(d);
-    ok(span_equal(value, TEXT("w")), "a value stays while a reference is held");
+    ok(span_equal(value, TEXT("w")), "a value is valid as long as there is a reference");
     ref_drop(ref);
 
     d = dataset_open(test_file("empty.data", TEXT("")), &refusing, NULL, &error);
@@ -151,7 +155,7 @@ static void check_files(void)
         buf_append_text(&exact, "x");
     d = dataset_open(test_file("page.data", buf_span(&exact)), &refusing, NULL, &error);
     ok(d != NULL && holds(d, A, span_of(exact.ptr + 37, page - 37)),
-       "a file that ends with its page is not read past");
+       "a file that ends at the end of a page is not read past its end");
     dataset_close(d);
     buf_release(&exact);
 
@@ -177,7 +181,7 @@ static void check_files(void)
         d = dataset_open(refused[i].path, &refusing, NULL, &error);
         buf_printf(&wanted, "cannot open '%s': %s", refused[i].path, refused[i].reason);
         ok(d == NULL, "refused: %s", refused[i].path);
-        is_bytes(span_text(error.text), buf_span(&wanted), "and the message says why");
+        is_bytes(span_text(error.text), buf_span(&wanted), "the message has the reason");
         buf_release(&wanted);
     }
 }

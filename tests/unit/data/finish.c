@@ -1,5 +1,5 @@
-// Finishing while others read: the index changes its place, or is found wrong, under threads that
-// ask all the time; each answer is right. For the thread sanitizer above all.
+// dataset_finish while other threads read: the index moves from memory to a file, or is found to be
+// wrong, and each lookup is right. This test is mainly for the thread sanitizer.
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "support/table.h"
 #include "support/talk.h"
 
-// Putting a file's mapping in the place of memory changes no byte for those who read there: the
-// kernel lets nobody see the moment between. To the sanitizer each mmap is a write.
+// replace_memory_by_file maps a file over memory that other threads read. The bytes stay the same,
+// and the kernel does that in one step. But the sanitizer takes each mmap for a write.
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
@@ -25,9 +25,9 @@ static const struct table other = {2, 4000};
 
 struct reading {
     const struct dataset *dataset;
-    const struct table *served; // what keys must have their values; NULL: they may be missed
+    const struct table *served; // the table whose keys must be found; NULL: keys may be missed
     atomic_bool stop;
-    atomic_uint rounds; // done
+    atomic_uint rounds; // number of rounds done
     atomic_uint wrong;
 };
 
@@ -40,8 +40,8 @@ static bool is_status(const char *status)
     return false;
 }
 
-// One look at everything a server looks at.
-static bool look(const struct reading *r, size_t from)
+// Reads everything that a server reads.
+static bool read_all(const struct reading *r, size_t from)
 {
     const struct dataset *d = r->dataset;
     const struct table *t = r->served != NULL ? r->served : &table;
@@ -77,15 +77,15 @@ static void *read_on(void *argument)
 {
     struct reading *r = argument;
     for (size_t from = 0; !atomic_load(&r->stop); from += 97) {
-        atomic_fetch_add(&r->wrong, !look(r, from));
+        atomic_fetch_add(&r->wrong, !read_all(r, from));
         atomic_fetch_add(&r->rounds, 1);
     }
     return NULL;
 }
 
-// Finishes `d` while other threads read it, and checks that all their reads are right.
-static void finishes(struct dataset *d, const struct table *served, const char *status,
-                     const char *name)
+// Finishes `d` while other threads read it, and checks that each lookup is right.
+static void finish_while_reading(struct dataset *d, const struct table *served, const char *status,
+                                 const char *name)
 {
     struct reading r = {.dataset = d, .served = served};
     pthread_t threads[READERS];
@@ -94,14 +94,14 @@ static void finishes(struct dataset *d, const struct table *served, const char *
     while (atomic_load(&r.rounds) < 20)
         sched_yield();
     dataset_finish(d, NULL);
-    unsigned rounds = atomic_load(&r.rounds);
-    while (atomic_load(&r.rounds) < rounds + 20)
+    unsigned finished = atomic_load(&r.rounds);
+    while (atomic_load(&r.rounds) < finished + 20)
         sched_yield();
     atomic_store(&r.stop, true);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
-    is_number(atomic_load(&r.wrong), 0, "%s: readers are answered right", name);
-    is_text(dataset_index_status(d), status, "%s: the dataset is finished", name);
+    is_number(atomic_load(&r.wrong), 0, "%s: each lookup is right", name);
+    is_text(dataset_index_status(d), status, "%s: the status afterwards", name);
 }
 
 int main(void)
@@ -113,7 +113,8 @@ int main(void)
         unlink(path);
         struct dataset_settings settings = {.index = DATASET_INDEX_WRITE, .huge_pages = i == 1};
         opened_with(&o, data, &settings);
-        finishes(o.dataset, &table, "mapped", i == 0 ? "written" : "written, kept in memory");
+        finish_while_reading(o.dataset, &table, "mapped",
+                             i == 0 ? "written" : "written, kept in memory");
         opened_close(&o);
     }
     struct buf ours = file_content(path);
@@ -123,12 +124,12 @@ int main(void)
     struct dataset_settings sampled = {.index = DATASET_INDEX_WRITE,
                                        .trust = DATASET_TRUST_SAMPLED};
     opened_with(&o, data, &sampled);
-    is_text(dataset_index_status(o.dataset), "verifying", "(not proven)");
-    finishes(o.dataset, &table, "mapped", "verified");
+    is_text(dataset_index_status(o.dataset), "verifying", "(the times prove nothing)");
+    finish_while_reading(o.dataset, &table, "mapped", "verified");
     opened_close(&o);
 
-    // The index of another table whose header says it is of this one's data: it misses all keys
-    // until it is found out.
+    // The index of another table, with a header that claims that it belongs to this data file. All
+    // keys are missed until dataset_finish finds out.
     const char *foreign = table_file(&other, "other.data");
     index_written(foreign, NULL);
     struct buf forged = file_content(test_path("other.data.idx"));
@@ -139,11 +140,11 @@ int main(void)
     forge_write(path, &forged);
     opened_with(&o, data, &sampled);
     struct span value;
-    ok(!dataset_get(o.dataset, table_key(&table, 0), &value), "(a wrong index)");
-    finishes(o.dataset, NULL, "damaged", "found wrong");
+    ok(!dataset_get(o.dataset, table_key(&table, 0), &value), "(a wrong index misses a key)");
+    finish_while_reading(o.dataset, NULL, "damaged", "a wrong index");
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
-    finishes(again, &table, "mapped", "built anew and written");
+    finish_while_reading(again, &table, "mapped", "a new index is built and written");
     dataset_close(again);
     opened_close(&o);
     buf_release(&ours);

@@ -1,5 +1,5 @@
-// Which data an index is of: the numbers themselves. What a dataset makes of a data file that is
-// the same, looks the same, or was the same once: tests/faults/f09_index_of_other_data.c.
+// The identity of a data file: times, samples and checksums. tests/faults/f09_index_of_other_data.c
+// tests what a dataset does with a data file that is, looks or was the same.
 #include "data/identity.h"
 
 #include <stdlib.h>
@@ -11,18 +11,18 @@
 
 #define SECOND INT64_C(1000000000)
 
-// ---- numbers ------------------------------------------------------------------------------------
+// ---- times and checksums ------------------------------------------------------------------------
 
 static void check_proof(void)
 {
     const struct identity then = {10, 20, 1000 * SECOND, 1001 * SECOND, 1010 * SECOND, 1, 2, 3};
     const struct identity now = {10, 20, 1000 * SECOND, 1001 * SECOND, 0, 0, 0, 0};
     struct identity other;
-    ok(identity_is_proven(&then, &now), "all the same: proven");
+    ok(identity_is_proven(&then, &now), "a proof: size, inode and times are the same");
 #define DIFFERS(what, change)                                                                      \
     other = now;                                                                                   \
     other.change;                                                                                  \
-    ok(!identity_is_proven(&then, &other), "not with " what)
+    ok(!identity_is_proven(&then, &other), "no proof: " what)
     DIFFERS("another size", bytes++);
     DIFFERS("another inode", inode++);
     DIFFERS("another mtime", modified_ns++);
@@ -46,7 +46,8 @@ static void check_proof(void)
     };
     for (unsigned i = 0; i < sizeof times / sizeof *times; i++) {
         struct identity a = {1, 2, times[i].modified, times[i].changed, times[i].read, 0, 0, 0};
-        is_number(identity_is_proven(&a, &a), times[i].proven, "times, %u", i);
+        is_number(identity_is_proven(&a, &a), times[i].proven,
+                  "case %u: whether times are old enough", i);
     }
 }
 
@@ -60,13 +61,13 @@ static void check_status(void)
     ok(id.bytes == 7 && id.inode == 9 && id.modified_ns == 3 * SECOND + 4 &&
            id.changed_ns == 5 * SECOND + 6 && id.read_ns >= before &&
            id.read_ns <= (int64_t)clock_wall_us() * 1000,
-       "of a file: size, inode, times and now");
+       "identity_of_file: size, inode, times and the present time");
     status.st_mtim.tv_sec = 10413792000; // the year 2300
     identity_of_file(&status);
     status.st_mtim.tv_sec = INT64_MIN;
     status.st_ctim.tv_sec = INT64_MAX;
     identity_of_file(&status);
-    ok(true, "of any time a file system may tell");
+    ok(true, "identity_of_file accepts any time");
 }
 
 static void check_sample(struct random *r)
@@ -84,14 +85,14 @@ static void check_sample(struct random *r)
         bool same = samples[i] == identity_sample(span_of(text, lengths[i]), 7);
         for (unsigned j = 0; j < i; j++)
             same = same && samples[i] != samples[j];
-        ok(same, "a sample of %zu bytes, unlike the others", lengths[i]);
+        ok(same, "a sample of %zu bytes differs from those of other lengths", lengths[i]);
         guard_release(&guard);
     }
     size_t unseen = 0;
     size_t missed = 0;
     uint64_t last = samples[sizeof lengths / sizeof *lengths - 1];
     for (unsigned i = 0; i < 400; i++) {
-        // Inside the first 64 KiB, inside the last, anywhere.
+        // A change in the first 64 KiB, in the last 64 KiB, or anywhere.
         size_t at = i < 50    ? random_below(r, ENDS)
                     : i < 100 ? LARGE - 1 - random_below(r, ENDS)
                               : random_below(r, LARGE);
@@ -102,10 +103,10 @@ static void check_sample(struct random *r)
         missed += i < 100 && equal;
         unseen += i >= 100 && equal;
     }
-    is_number((int64_t)missed, 0, "a change of either end is seen");
-    // 64 blocks of 768 and both ends are 12 % of it.
-    ok(unseen > 200 && unseen < 295, "of 300 changes anywhere most are unseen: %zu", unseen);
-    // Another seed samples other blocks: of changes that one does not see, another sees some.
+    is_number((int64_t)missed, 0, "a change in the first or last 64 KiB is detected");
+    // 64 blocks of 768 and both ends are 12 % of the text.
+    ok(unseen > 200 && unseen < 295, "of 300 changes anywhere, %zu are not detected", unseen);
+    // Another seed chooses other blocks, so it detects some of the changes that one seed misses.
     size_t seen = 0;
     for (unsigned i = 0; i < 100; i++) {
         size_t at = ENDS + random_below(r, LARGE - 2 * ENDS);
@@ -115,46 +116,50 @@ static void check_sample(struct random *r)
                 identity_sample(span_of(text, LARGE), i) != before;
         text[at] ^= 1;
     }
-    ok(seen > 0, "a seed chooses what is sampled: %zu changes that one alone sees", seen);
+    ok(seen > 0, "two seeds choose different samples: only one detects %zu changes", seen);
     free(text);
 }
 
-struct told {
+struct progress_seen {
     unsigned times;
     uint64_t done;
     uint64_t total;
 };
 
-static void tell(void *context, uint64_t done, uint64_t total)
+static void note_progress(void *context, uint64_t done, uint64_t total)
 {
-    struct told *told = context;
-    *told = (struct told){told->times + 1, done, total};
+    struct progress_seen *seen = context;
+    *seen = (struct progress_seen){seen->times + 1, done, total};
 }
 
 static void check_content(void)
 {
-    enum { LARGE = 67 * 1024 * 1024 + 17 }; // more than is read in a turn
+    enum {
+        LARGE = 67 * 1024 * 1024 + 17
+    }; // bytes; more than is read between two reports of progress
     char *text = calloc(1, LARGE);
     uint64_t whole;
     uint64_t other;
     atomic_bool cancel = true;
     const struct identity_reading cancelled = {.cancel = &cancel};
-    struct told told = {0, 0, 0};
-    const struct identity_reading telling = {.progress = tell, .context = &told};
+    struct progress_seen seen = {0, 0, 0};
+    const struct identity_reading reporting = {.progress = note_progress, .context = &seen};
     ok(identity_content(span_of(NULL, 0), &whole, NULL) && whole == 0x2d06800538d394c2u,
-       "no content");
-    ok(identity_content(span_of(text, LARGE), &whole, NULL), "content");
+       "the checksum of no content");
+    ok(identity_content(span_of(text, LARGE), &whole, NULL), "the checksum of a content");
     for (size_t at = 0; at < LARGE; at += LARGE / 7) {
         text[at] = 1;
         ok(identity_content(span_of(text, LARGE), &other, NULL) && other != whole,
-           "byte %zu changed", at);
+           "byte %zu changed: another checksum", at);
         text[at] = 0;
     }
-    ok(identity_content(span_of(text, LARGE - 1), &other, NULL) && other != whole, "a byte less");
-    ok(!identity_content(span_of(text, LARGE), &other, &cancelled), "cancelled");
-    ok(identity_content(span_of(text, LARGE), &other, &telling) && other == whole,
-       "the same while it is told how far it is");
-    ok(told.times > 1 && told.done == LARGE && told.total == LARGE, "told up to the end");
+    ok(identity_content(span_of(text, LARGE - 1), &other, NULL) && other != whole,
+       "one byte less: another checksum");
+    ok(!identity_content(span_of(text, LARGE), &other, &cancelled), "a cancelled reading fails");
+    ok(identity_content(span_of(text, LARGE), &other, &reporting) && other == whole,
+       "the checksum is the same when progress is reported");
+    ok(seen.times > 1 && seen.done == LARGE && seen.total == LARGE,
+       "progress is reported up to the end");
     free(text);
 }
 

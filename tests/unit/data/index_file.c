@@ -1,4 +1,5 @@
-// The index file, read: what was written is what is mapped, at once or when it is verified.
+// Reading index files: an index that was written is mapped with the same keys and figures, and
+// damage is found when the index is opened or verified.
 #include "data/index_file.h"
 
 #include <errno.h>
@@ -14,9 +15,9 @@
 #include "support/talk.h"
 
 static const struct table table = {1, 300};
-static const char *data; // its file
-static const char *path; // of the index file, DATAFILE.idx
-static struct buf good;  // what it holds
+static const char *data; // path of the data file
+static const char *path; // path of the index file, DATAFILE.idx
+static struct buf good;  // content of the index file
 
 // ---- round trips --------------------------------------------------------------------------------
 
@@ -37,27 +38,30 @@ static void round_trip(const struct table *t, const char *name)
     opened_init(&o, file, DATASET_INDEX_READ, NULL);
     ok(o.dataset != NULL && o.notices.count == 0 && table_is_served(t, o.dataset) &&
            strcmp(dataset_index_status(o.dataset), "memory") == 0,
-       "%s: without an index file nothing is said", name);
+       "%s: without an index file there is no notice", name);
     opened_close(&o);
     opened_init(&o, file, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset == NULL && strstr(o.error.text, idx) != NULL &&
            strstr(o.error.text, "No such file") != NULL,
-       "%s: where only the file is wanted, it is missed: %s", name, o.error.text);
+       "%s: opening fails if only an index file may be used: %s", name, o.error.text);
     opened_close(&o);
 
     opened_init(&o, file, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s: %s", name, o.error.text);
-    is_text(dataset_index_status(o.dataset), "writing", "%s: yet to be written", name);
-    is_text(dataset_index_path(o.dataset), idx, "%s: where", name);
-    ok(!dataset_index_is_mapped(o.dataset) && !file_exists(idx), "%s: not yet there", name);
-    ok(table_is_served(t, o.dataset), "%s: served before it is written", name);
+    is_text(dataset_index_status(o.dataset), "writing", "%s: the index file is yet to be written",
+            name);
+    is_text(dataset_index_path(o.dataset), idx, "%s: the path of the index file", name);
+    ok(!dataset_index_is_mapped(o.dataset) && !file_exists(idx),
+       "%s: the index file does not exist yet", name);
+    ok(table_is_served(t, o.dataset), "%s: served before the index file is written", name);
     struct dataset_figures built = *dataset_figures(o.dataset);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "%s: written", name);
-    ok(notices_have(&o.notices, "wrote '") && o.notices.warnings == 0, "%s: and told so", name);
+    is_text(dataset_index_status(o.dataset), "mapped", "%s: the index file is written", name);
+    ok(notices_have(&o.notices, "wrote '") && o.notices.warnings == 0, "%s: a notice says so",
+       name);
     ok(table_is_served(t, o.dataset) && same_figures(&built, dataset_figures(o.dataset)),
-       "%s: served after it was written", name);
-    ok(!dataset_index_is_mapped(o.dataset), "%s: it was not found, but built", name);
+       "%s: served after the index file was written", name);
+    ok(!dataset_index_is_mapped(o.dataset), "%s: the index was built, not mapped", name);
     opened_close(&o);
 
     static const enum dataset_index ways[] = {DATASET_INDEX_READ, DATASET_INDEX_ONLY,
@@ -70,7 +74,7 @@ static void round_trip(const struct table *t, const char *name)
                table_is_served(t, o.dataset) && same_figures(&built, dataset_figures(o.dataset)) &&
                o.notices.count == notices_have(&o.notices, "verified in ") &&
                o.report.figures.keys == t->count,
-           "%s: mapped, way %u: the same answers and figures", name, i);
+           "%s: mapped, way %u: the same keys and figures", name, i);
         ok(dataset_verify(o.dataset, &o.error), "%s: way %u: verified", name, i);
         dataset_finish(o.dataset, NULL);
         is_text(dataset_index_status(o.dataset), "mapped", "%s: way %u: finished", name, i);
@@ -93,7 +97,7 @@ static void check_round_trips(void)
     };
     for (unsigned i = 0; i < sizeof tables / sizeof *tables; i++)
         round_trip(&tables[i].table, tables[i].name);
-    // The image of the last is more than a MiB, or it shows less than it should.
+    // The image of the last table must have more than 1 MiB, or the test checks too little.
     struct stat status;
     ok(stat(test_path("more than a block.idx"), &status) == 0 &&
            status.st_size > INDEX_IMAGE_AT + INDEX_BLOCK,
@@ -106,20 +110,21 @@ static void check_other_places(void)
     const char *link = test_path("link.data");
     struct opened o;
     index_written(data, elsewhere);
-    ok(file_exists(elsewhere), "an index at another place");
+    ok(file_exists(elsewhere), "an index file at another path is written");
     opened_init(&o, data, DATASET_INDEX_ONLY, elsewhere);
-    ok(o.dataset != NULL && table_is_served(&table, o.dataset), "is found there");
+    ok(o.dataset != NULL && table_is_served(&table, o.dataset),
+       "an index file at another path is mapped");
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_NONE, NULL);
     ok(o.dataset != NULL && !dataset_index_is_mapped(o.dataset) &&
            *dataset_index_path(o.dataset) == '\0',
-       "none: neither read");
+       "without an index, none is read or written");
     dataset_finish(o.dataset, NULL);
     opened_close(&o);
     require(symlink(data, link) == 0, "no link");
     opened_init(&o, link, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset != NULL && strcmp(dataset_index_path(o.dataset), path) == 0,
-       "the index lies beside the file a link leads to");
+       "for a symbolic link, the index is beside the file that it leads to");
     opened_close(&o);
 }
 
@@ -128,7 +133,7 @@ static void check_lines(void)
     static const char *const bad = "nonsense\n";
     struct buf text = {0};
     struct opened o;
-    table_append(&table, &text); // the last of these win: the same lines once more
+    table_append(&table, &text); // the same lines again, as the last line of a key is served
     table_append(&table, &text);
     buf_append_text(&text, bad);
     const char *file = test_file("malformed", buf_span(&text));
@@ -139,41 +144,44 @@ static void check_lines(void)
     ok(o.dataset == NULL && strstr(o.error.text, "1 of 601 lines malformed") != NULL,
        "a malformed line is refused");
     opened_close(&o);
-    ok(!file_exists(index) && files_beside(test_path("malformed.idx")) == 0, "leaving no index");
+    ok(!file_exists(index) && files_beside(test_path("malformed.idx")) == 0,
+       "a refused file leaves no index file");
     for (unsigned i = 0; i < 2; i++) {
         opened_with(&o, file, &skip);
         require(o.dataset != NULL, "%s", o.error.text);
-        ok(dataset_index_is_mapped(o.dataset) == (i == 1), "skipped: index, round %u", i);
+        ok(dataset_index_is_mapped(o.dataset) == (i == 1),
+           "malformed lines skipped: the index is mapped or built, round %u", i);
         dataset_finish(o.dataset, NULL);
         const struct dataset_figures *f = dataset_figures(o.dataset);
         ok(f->lines == 601 && f->malformed == 1 && f->duplicates == 300 && f->keys == 300 &&
                f->value_bytes == 300 * TABLE_VALUE && o.report.figures.malformed == 1,
-           "counted, round %u", i);
-        ok(table_is_served(&table, o.dataset), "and served, round %u", i);
+           "malformed lines skipped: they are counted, round %u", i);
+        ok(table_is_served(&table, o.dataset),
+           "malformed lines skipped: the others are served, round %u", i);
         opened_close(&o);
     }
-    ok(file_exists(index), "an index without them");
+    ok(file_exists(index), "an index file without malformed lines is written");
     for (unsigned i = 0; i < 2; i++) {
         opened_init(&o, file, i == 0 ? DATASET_INDEX_WRITE : DATASET_INDEX_READ, NULL);
         ok(o.dataset == NULL && strstr(o.error.text, "1 of 601 lines malformed") != NULL &&
                strstr(o.report.malformed[0], "malformed:601: ") != NULL &&
                notices_have(&o.notices, "was built without malformed lines"),
-           "hides no malformed line from who refuses them");
+           "it is not used when malformed lines are refused");
         opened_close(&o);
     }
-    ok(file_exists(index), "who is refused leaves the index as it is");
+    ok(file_exists(index), "a refused file leaves the index file unchanged");
     opened_init(&o, file, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset == NULL && strstr(o.error.text, "was built without malformed lines") != NULL,
-       "nor from who wants the index only");
+       "it is not used when malformed lines are refused and no index may be built");
     opened_close(&o);
     buf_release(&text);
 }
 
-// ---- large ones and parts
-// Several blocks, and the last one not whole.
+// ---- large images
+// Damages each of several blocks; the last block is shorter than the others.
 static void check_blocks(void)
 {
-    const struct table large = {6, 240000}; // that of check_round_trips
+    const struct table large = {6, 240000}; // the table of check_round_trips
     const char *file = test_path("more than a block");
     const char *index = test_path("more than a block.idx");
     struct buf content = file_content(index);
@@ -197,7 +205,8 @@ static void check_blocks(void)
     buf_release(&content);
 }
 
-// An image too large to be compared before the first answer; most of it is a hole.
+// An image that is too large to be compared before the first answer. Most of it is a hole in the
+// file.
 static void check_late_blocks(void)
 {
     enum { IMAGE = 257 * 1024 * 1024 };
@@ -223,40 +232,44 @@ static void check_late_blocks(void)
     require(o.dataset != NULL, "%s", o.error.text);
     ok(dataset_index_is_mapped(o.dataset) && table_is_served(&table, o.dataset),
        "a large image is served");
-    is_text(dataset_index_status(o.dataset), "verifying", "before it is verified");
+    is_text(dataset_index_status(o.dataset), "verifying",
+            "a large image: status before it is verified");
     dataset_finish(o.dataset, &cancel);
-    is_text(dataset_index_status(o.dataset), "verifying", "which can be cancelled");
+    is_text(dataset_index_status(o.dataset), "verifying",
+            "a large image: status when verifying was cancelled");
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, index);
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "mapped", "then it is");
-    ok(notices_have(&o.notices, "verified '"), "and that is said");
+    is_text(dataset_index_status(o.dataset), "mapped",
+            "a large image: status when it was verified");
+    ok(notices_have(&o.notices, "verified '"), "a large image: a notice says so");
     opened_close(&o);
 
     file_patch(index, IMAGE - 5, SPAN("x"));
     opened_init(&o, data, DATASET_INDEX_WRITE, index);
-    ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset), "damaged at its end: opened");
+    ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset),
+       "a large image with damage at its end is opened");
     dataset_finish(o.dataset, NULL);
-    is_text(dataset_index_status(o.dataset), "damaged", "found when finishing");
+    is_text(dataset_index_status(o.dataset), "damaged", "dataset_finish finds the damage");
     ok(dataset_is_spoiled(o.dataset, NULL, &o.error) &&
            strstr(o.error.text, "damaged: block 4111 of 4112 differs from its checksum") != NULL,
-       "and told why: %s", o.error.text);
+       "dataset_is_spoiled gives the reason: %s", o.error.text);
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
     dataset_finish(again, NULL);
     ok(!dataset_index_is_mapped(again) && is_proven(again) && table_is_served(&table, again),
-       "built anew, served and written");
+       "dataset_finished builds a new index, serves it and writes it");
     dataset_close(again);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_ONLY, index);
     ok(o.dataset != NULL && dataset_figures(o.dataset)->index_bytes < 1 << 20,
-       "the new file has taken the place");
+       "the new index file replaces the damaged one");
     opened_close(&o);
     buf_release(&file);
     buf_release(&head);
 }
 
-// index_file_verify and _copy by themselves.
+// verifier_check_all and index_file_copy without a dataset.
 static void check_parts(void)
 {
     struct index_file f;
@@ -264,33 +277,36 @@ static void check_parts(void)
     atomic_bool cancel = false;
     forge_write(path, &good);
     require(index_file_open(&f, path, &error), "%s", error.text);
-    ok(verifier_check_all(&f.verifier, &cancel, &error), "verified");
+    ok(verifier_check_all(&f.verifier, &cancel, &error), "all blocks are good");
     struct buf before = {0};
     buf_append(&before, f.image);
     const char *mapped = f.image.ptr;
     ok(index_file_copy(&f, &error) && f.image.ptr != mapped &&
            span_equal(f.image, buf_span(&before)),
-       "a copy holds the same");
+       "a copy has the same bytes");
     ok(verifier_check_all(&f.verifier, NULL, &error) && verifier_is_complete(&f.verifier),
-       "and is verified");
+       "all blocks of a copy are good");
     index_file_close(&f);
     require(index_file_open(&f, path, &error) && index_file_copy(&f, &error), "%s", error.text);
     f.copy.ptr[f.copy.len / 2] ^= 1;
     ok(!verifier_check_all(&f.verifier, &cancel, &error) &&
            strstr(error.text, "block 0 of 1") != NULL,
-       "it is the copy that is verified");
+       "the verifier reads the copy");
     index_file_close(&f);
     require(index_file_open(&f, path, &error), "%s", error.text);
     atomic_store(&cancel, true);
     ok(verifier_check_all(&f.verifier, &cancel, &error) && !verifier_is_complete(&f.verifier),
-       "cancelled: nothing was found so far");
+       "cancelled before a bad block was found");
     index_file_close(&f);
-    ok(f.image.ptr == NULL && f.mapping.ptr == NULL && f.copy.ptr == NULL, "closed");
+    ok(f.image.ptr == NULL && f.mapping.ptr == NULL && f.copy.ptr == NULL,
+       "a closed file is zeroed");
     index_file_close(&f);
     errno = 0;
-    ok(!index_file_open(&f, test_path("none"), &error) && errno == ENOENT, "missing: ENOENT");
+    ok(!index_file_open(&f, test_path("none"), &error) && errno == ENOENT,
+       "a missing file: errno is ENOENT");
     errno = ENOENT;
-    ok(!index_file_open(&f, test_folder(), &error) && errno != ENOENT, "a folder: not ENOENT");
+    ok(!index_file_open(&f, test_folder(), &error) && errno != ENOENT,
+       "a folder: errno is not ENOENT");
     buf_release(&before);
 }
 

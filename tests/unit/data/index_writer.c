@@ -1,5 +1,5 @@
-// The index file, written: one builder at a time, the old file or the whole new one, no harm to
-// what is no index, and none to the server when it cannot be written.
+// Writing index files: one builder at a time, and either the old file or the complete new one.
+// Other kinds of files are not replaced, and a server works when the index file cannot be written.
 #include "data/index_writer.h"
 
 #include <errno.h>
@@ -32,38 +32,45 @@ static void check_lock(void)
     struct index_writer other;
     struct error error;
     struct stat status;
-    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "locked");
+    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "a writer takes the lock");
     ok(file_exists(lock) && !file_exists(path) && files_beside(path) == 2,
-       "by a file beside the temporary one");
+       "there are a lock and a temporary file, but no index file");
     ok(stat(lock, &status) == 0 && (status.st_mode & 0777) == 0600 && fstat(w.fd, &status) == 0 &&
            (status.st_mode & 0777) == 0600,
-       "both of which are ours alone");
+       "only their owner may read and write both files");
     ok((fcntl(w.fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(w.lock_fd, F_GETFD) & FD_CLOEXEC) != 0,
-       "and which no child inherits");
-    is_number(index_writer_open(&other, path, &error), INDEX_BUSY, "not twice");
+       "no child process inherits their descriptors");
+    is_number(index_writer_open(&other, path, &error), INDEX_BUSY, "a second writer is refused");
     index_writer_clean(path);
-    is_number(files_beside(path), 2, "a builder at work is not cleaned away");
+    is_number(files_beside(path), 2,
+              "index_writer_clean does not remove the files of an active builder");
     const struct identity any = {0};
-    ok(!index_writer_set_identity(path, &any), "nor is a file stamped beside it");
+    ok(!index_writer_set_identity(path, &any), "no identity is set while a builder is active");
     index_writer_close(&w);
-    is_number(files_beside(path), 0, "given up: gone");
+    is_number(files_beside(path), 0, "closing removes both files");
     index_writer_close(&w);
-    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "locked again");
+    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "the next writer takes the lock");
 
-    // Published: the lock goes with the file.
+    // Publishing removes the lock.
     struct index_facts facts = {.keys = 1};
     char image[100] = "image";
-    ok(index_writer_publish(&w, span_of(image, sizeof image), &facts, NULL, &error), "published");
-    ok(file_exists(path) && files_beside(path) == 0, "under its name only");
-    is_number(index_writer_open(&other, path, &error), INDEX_LOCKED, "the next may build");
+    ok(index_writer_publish(&w, span_of(image, sizeof image), &facts, NULL, &error),
+       "the file is published");
+    ok(file_exists(path) && files_beside(path) == 0,
+       "after publishing, only the index file is left");
+    is_number(index_writer_open(&other, path, &error), INDEX_LOCKED,
+              "after publishing, the next writer takes the lock");
     index_writer_close(&w);
-    ok(file_exists(path) && files_beside(path) == 2, "closing the first takes nothing from it");
+    ok(file_exists(path) && files_beside(path) == 2,
+       "closing the first writer does not disturb the second one");
     index_writer_close(&other);
-    ok(file_exists(path) && files_beside(path) == 0, "giving up leaves the published one");
+    ok(file_exists(path) && files_beside(path) == 0,
+       "closing the second writer leaves the published file");
     unlink(path);
 }
 
-// Who is killed leaves a lock that nobody holds, and a temporary file.
+// Starts a builder and kills it. It leaves a lock file that nobody has locked, and a temporary
+// file.
 static void leave_behind(const char *path)
 {
     struct index_writer w;
@@ -75,7 +82,8 @@ static void leave_behind(const char *path)
         require(pwrite(w.fd, "half an index", 13, 4096) == 13, "cannot write");
         _exit(0);
     }
-    require(waitpid(killed, NULL, 0) == killed && files_beside(path) == 2, "nothing is left");
+    require(waitpid(killed, NULL, 0) == killed && files_beside(path) == 2,
+            "the builder has not left two files");
 }
 
 static void check_leftovers(void)
@@ -84,16 +92,17 @@ static void check_leftovers(void)
     struct index_writer w;
     struct error error;
     leave_behind(path);
-    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "a leftover lock is taken over");
-    is_number(files_beside(path), 2, "and the leftover file removed");
+    is_number(index_writer_open(&w, path, &error), INDEX_LOCKED,
+              "the lock of a killed builder is taken");
+    is_number(files_beside(path), 2, "the temporary file of a killed builder is removed");
     index_writer_close(&w);
     leave_behind(path);
     index_writer_clean(path);
-    is_number(files_beside(path), 0, "or both are cleaned away");
+    is_number(files_beside(path), 0, "index_writer_clean removes the files of a killed builder");
     index_writer_clean(path);
-    is_number(files_beside(path), 0, "which makes none");
+    is_number(files_beside(path), 0, "index_writer_clean creates no file");
 
-    // What only looks like one stays.
+    // Files whose names are only similar to those of a builder are not removed.
     static const char *const names[] = {
         "left.idx.tmp",
         "left.idx.0123456789abcde.tmp",
@@ -118,20 +127,20 @@ static void check_leftovers(void)
     test_file("left.idx.lock", SPAN(""));
     require(chmod(test_path("left.idx.lock"), 0600) == 0, "no mode");
     index_writer_clean(path);
-    ok(!file_exists(test_path("left.idx.lock")), "a lock that nobody holds is removed");
+    ok(!file_exists(test_path("left.idx.lock")), "a lock file that nobody has locked is removed");
     for (unsigned i = 0; i < NAMES; i++)
-        ok(file_exists(test_path(names[i])) && unlink(test_path(names[i])) == 0, "%s stays",
-           names[i]);
-    ok(unlink(linked) == 0, "a link stays");
-    ok(unlink(twice) == 0, "a file with two names stays");
-    ok(rmdir(folder) == 0, "a folder stays");
-    ok(unlink(at_work) == 0, "what somebody has locked stays");
+        ok(file_exists(test_path(names[i])) && unlink(test_path(names[i])) == 0,
+           "%s is not removed", names[i]);
+    ok(unlink(linked) == 0, "a symbolic link is not removed");
+    ok(unlink(twice) == 0, "a file with two names is not removed");
+    ok(rmdir(folder) == 0, "a folder is not removed");
+    ok(unlink(at_work) == 0, "a locked file is not removed");
     close(held);
-    is_number(files_beside(path), 0, "that is all");
+    is_number(files_beside(path), 0, "no other file is left");
 }
 
-// In a folder of many anybody may put what they like in the place of the lock. It is not touched,
-// and nobody waits for it.
+// In a folder that many users may write to, anybody may create a file with the name of the lock. It
+// is not changed, and nobody waits for it.
 static void check_hostile_names(void)
 {
     const char *path = test_path("hostile.idx");
@@ -156,29 +165,32 @@ static void check_hostile_names(void)
         require(made, "cannot make %s", kinds[i]);
         if ((i == 4 && chown(lock, 65534, 65534) != 0) || (i == 7 && truncate(lock, 0) != 0)) {
             require(unlink(lock) == 0, "cannot remove %s", lock);
-            continue; // giving files away is root's
+            continue; // only root may give a file to another user
         }
-        // Who holds a lock of that holds up nobody.
+        // Nobody waits, even when somebody has locked that file.
         int held = i == 1 || i == 2 || i == 3 ? -1 : open(lock, O_RDONLY | O_CLOEXEC);
         require(held < 0 || flock(held, LOCK_EX | LOCK_NB) == 0, "no lock");
         index_writer_clean(path);
-        is_number(index_writer_open(&w, path, &error), INDEX_LOCKED, "%s in the place of the lock",
-                  kinds[i]);
-        ok(index_writer_publish(&w, span_of("image", 5), &facts, NULL, &error), "published");
+        is_number(index_writer_open(&w, path, &error), INDEX_LOCKED,
+                  "%s with the name of the lock: the caller may write", kinds[i]);
+        ok(index_writer_publish(&w, span_of("image", 5), &facts, NULL, &error),
+           "%s with the name of the lock: published", kinds[i]);
         index_writer_close(&w);
         struct stat status;
-        ok(lstat(lock, &status) == 0 && files_beside(path) == 1, "it is left alone");
+        ok(lstat(lock, &status) == 0 && files_beside(path) == 1,
+           "the file with the name of the lock is left alone");
         require(unlink(path) == 0 && remove(lock) == 0, "cannot remove %s", lock);
         if (held >= 0)
             close(held);
     }
     struct buf left = file_content(precious);
-    is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is untouched");
-    ok(!file_exists(test_path("nowhere")), "and not made");
+    is_bytes(buf_span(&left), SPAN("precious"), "the file that a link leads to is unchanged");
+    ok(!file_exists(test_path("nowhere")), "the missing file that a link leads to is not created");
     buf_release(&left);
 }
 
-// In the place of the file itself: what is no index is not replaced, when building begins or ends.
+// Other kinds of files at the path of the index are not replaced, neither when building begins nor
+// when it ends.
 static void check_places(void)
 {
     const char *path = test_path("place.idx");
@@ -191,15 +203,15 @@ static void check_places(void)
     const struct {
         const char *what;
         enum index_lock outcome;
-        struct span content; // no `ptr`: no such file
+        struct span content; // content of the file; NULL `ptr`: no file
     } cases[] = {
         {"nothing", INDEX_LOCKED, {NULL, 0}},
         {"an empty file", INDEX_LOCKED, SPAN("")},
-        {"an index cut short", INDEX_LOCKED, {(const char *)&magic, sizeof magic}},
+        {"a truncated index", INDEX_LOCKED, {(const char *)&magic, sizeof magic}},
         {"an index of the other byte order", INDEX_LOCKED, {(const char *)&other_order, 8}},
         {"an index with a damaged beginning", INDEX_LOCKED, {ends_well, sizeof ends_well}},
         {"one byte", INDEX_TAKEN, SPAN("S")},
-        {"less than a magic", INDEX_TAKEN, {(const char *)&magic, sizeof magic - 1}},
+        {"a part of the magic", INDEX_TAKEN, {(const char *)&magic, sizeof magic - 1}},
         {"notes", INDEX_TAKEN, SPAN("to do:\n- nothing\n")},
         {"a gz", INDEX_TAKEN, SPAN("\x1f\x8b\x08\0\0\0\0\0\0\3")},
         {"a CSV", INDEX_TAKEN, SPAN("id,value\n1,2\n")},
@@ -216,7 +228,7 @@ static void check_places(void)
         struct error error = {""};
         struct index_facts facts = {.keys = 1};
         struct index_writer w;
-        bool late = i % 2 == 1; // when it is built already
+        bool late = i % 2 == 1; // the file is there only when the index has been built
         const struct span content = cases[i / 2].content;
         const char *what = cases[i / 2].what;
         enum index_lock outcome = cases[i / 2].outcome;
@@ -250,13 +262,13 @@ static void check_places(void)
         else if (made == 0)
             ok(met == outcome && !published && before.st_ino == after.st_ino &&
                    strstr(error.text, path) != NULL,
-               "%s%s stays: %s", what, late ? ", late," : "", error.text);
+               "%s%s is not replaced: %s", what, late ? ", late," : "", error.text);
         index_writer_close(&w);
-        is_number(files_beside(path), 0, "nothing is left beside it");
+        is_number(files_beside(path), 0, "no other file is left");
         (void)remove(path);
     }
     struct buf left = file_content(precious);
-    is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is untouched");
+    is_bytes(buf_span(&left), SPAN("precious"), "the file that a link leads to is unchanged");
     buf_release(&left);
 }
 
@@ -264,7 +276,7 @@ static void check_places(void)
 
 static char image[INDEX_BLOCK * 5 + 3];
 
-// With a file that was there, and was to be replaced.
+// When writing fails, the file that was to be replaced is unchanged.
 static void check_failures(void)
 {
     const char *path = test_path("failing.idx");
@@ -274,7 +286,7 @@ static void check_failures(void)
     struct rlimit before;
     struct rlimit limit;
     signal(SIGXFSZ, SIG_IGN);
-    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "no limit to be had");
+    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "cannot get the limit");
     limit = before;
     for (unsigned i = 0; i < 3; i++) {
         atomic_bool cancel = i == 2;
@@ -283,30 +295,30 @@ static void check_failures(void)
         test_file("failing.idx", SPAN("STEL-IDX, the old one"));
         require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
         limit.rlim_cur = i == 0 ? 4096 : i == 1 ? sizeof image : before.rlim_cur;
-        require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "no limit to be set");
+        require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "cannot set the limit");
         bool published =
             index_writer_publish(&w, span_of(image, sizeof image), &facts, &cancel, &error);
-        require(setrlimit(RLIMIT_FSIZE, &before) == 0, "the limit stays");
+        require(setrlimit(RLIMIT_FSIZE, &before) == 0, "cannot restore the limit");
         ok(!published && strstr(error.text, reasons[i]) != NULL && strstr(error.text, path) != NULL,
            "not published: %s", published ? "(it is)" : error.text);
         index_writer_close(&w);
         struct buf left = file_content(path);
-        is_bytes(buf_span(&left), SPAN("STEL-IDX, the old one"), "the old file stands");
-        is_number(files_beside(path), 0, "nothing else is left");
+        is_bytes(buf_span(&left), SPAN("STEL-IDX, the old one"), "the old file is unchanged");
+        is_number(files_beside(path), 0, "no other file is left");
         buf_release(&left);
     }
-    // The folder is not writable any more, or the name has become a folder's.
+    // A folder has the name of the index file when it is published.
     require(index_writer_open(&w, path, &error) == INDEX_LOCKED, "%s", error.text);
     require(unlink(path) == 0 && mkdir(path, 0700) == 0, "no folder");
     ok(!index_writer_publish(&w, span_of(image, 10), &facts, NULL, &error) &&
            strstr(error.text, "not a regular file") != NULL,
        "not published: %s", error.text);
     index_writer_close(&w);
-    is_number(files_beside(path), 0, "nothing else is left");
+    is_number(files_beside(path), 0, "no other file is left");
     require(rmdir(path) == 0, "not empty");
 }
 
-// The image may have been written by the caller already: the same file comes of it.
+// If the caller has written the image to the file before, the result is the same file.
 static void check_image_in_place(void)
 {
     static const size_t lengths[] = {0, 1, 4096, INDEX_BLOCK, sizeof image};
@@ -337,7 +349,7 @@ static void check_image_in_place(void)
         ok(index_file_open(&f, path, &error) && verifier_check_all(&f.verifier, NULL, &error) &&
                span_equal(f.image, span_of(image, lengths[i])) &&
                memcmp(&f.facts, &facts, sizeof facts) == 0,
-           "is read back with all facts");
+           "the file is read back with all facts");
         index_file_close(&f);
         buf_release(&files[0]);
         buf_release(&files[1]);
@@ -358,34 +370,34 @@ static void check_stamp(void)
 #define REFUSES(what, change)                                                                      \
     other = id;                                                                                    \
     other.change;                                                                                  \
-    ok(!index_writer_set_identity(path, &other), "no stamp with " what)
+    ok(!index_writer_set_identity(path, &other), "the identity is not set with " what)
     REFUSES("another size", bytes++);
     REFUSES("another sample", sample++);
     REFUSES("other content", content++);
     struct buf after = file_content(path);
-    ok(span_equal(buf_span(&before), buf_span(&after)), "the file is as it was");
-    ok(index_writer_set_identity(path, &id), "stamped");
+    ok(span_equal(buf_span(&before), buf_span(&after)), "the file is unchanged");
+    ok(index_writer_set_identity(path, &id), "the identity is set");
     buf_release(&after);
     after = file_content(path);
     forge_header(&before)->facts.data = id;
     forge_seal_header(&before);
-    ok(span_equal(buf_span(&before), buf_span(&after)), "that is all that has changed");
-    ok(files_beside(test_path("stamped.data.idx")) == 0, "nothing is left");
+    ok(span_equal(buf_span(&before), buf_span(&after)), "nothing else has changed");
+    ok(files_beside(test_path("stamped.data.idx")) == 0, "no lock is left");
     file_patch(path, 90, before.ptr[90] == 'x' ? SPAN("y") : SPAN("x"));
-    ok(!index_writer_set_identity(path, &id), "a damaged header is not made to look right");
+    ok(!index_writer_set_identity(path, &id), "the checksum of a damaged header is not repaired");
     forge_write(path, &before);
     const char *link = test_path("stamped.link");
     require(symlink(path, link) == 0, "no link");
-    ok(!index_writer_set_identity(link, &id), "a link is not followed");
+    ok(!index_writer_set_identity(link, &id), "a symbolic link is not followed");
     ok(!index_writer_set_identity(test_path("none"), &id) && !file_exists(test_path("none")),
-       "no file: none made");
+       "no file is created where none is");
     buf_release(&before);
     buf_release(&after);
 }
 
-// ---- what a dataset does with it ----------------------------------------------------------------
+// ---- datasets -----------------------------------------------------------------------------------
 
-// What is no index of this data is never replaced because an option names it.
+// A file that an option names is not replaced unless it is an index.
 static void check_named_places(void)
 {
     struct buf text = {0};
@@ -406,23 +418,23 @@ static void check_named_places(void)
     buf_append(&stray, buf_span(&neighbour));
     const struct {
         const char *what;
-        const char *name; // of the file that --index names
+        const char *name; // name of the file that --index names
         struct span content;
-        const char *path; // the data file; NULL: data
+        const char *path; // path of the data file; NULL: `data`
         const char *reason;
     } cases[] = {
         {"another data file", "other.data", buf_span(&text), NULL, "is not an index"},
-        {"one with malformed lines first", "odd.data", buf_span(&malformed), NULL,
+        {"a data file with malformed lines first", "odd.data", buf_span(&malformed), NULL,
          "is not an index"},
         {"the data file itself", "self.data", buf_span(&text), "self.data", "is the data file"},
-        {"itself, empty", "none.data", SPAN(""), "none.data", "is the data file"},
+        {"the data file itself, empty", "none.data", SPAN(""), "none.data", "is the data file"},
         {"one record", "one.data", span_of(text.ptr, 37), NULL, "is not an index"},
         {"notes", "notes.txt", SPAN("x\n"), NULL, "is not an index"},
         {"the index of a neighbour", "neighbour.data.idx", buf_span(&neighbour), NULL,
          "is the index of another data file"},
         {"a stray index", "stray.idx", buf_span(&stray), NULL, NULL},
         {"an empty file", "empty.idx", SPAN(""), NULL, NULL},
-        {"an old temporary file's name", "t.tmp", buf_span(&text), "t", NULL},
+        {"a file with the name of an old temporary file", "t.tmp", buf_span(&text), "t", NULL},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *file = test_file(cases[i].name, cases[i].content);
@@ -435,27 +447,27 @@ static void check_named_places(void)
         if (cases[i].reason != NULL)
             ok(o.dataset == NULL && strstr(o.error.text, cases[i].reason) != NULL &&
                    strstr(o.error.text, cases[i].name) != NULL,
-               "%s for an index: refused: %s", cases[i].what, o.error.text);
+               "--index names %s: refused: %s", cases[i].what, o.error.text);
         else
             ok(o.dataset != NULL && strcmp(dataset_index_status(o.dataset), "mapped") == 0,
-               "%s for an index: written", cases[i].what);
+               "--index names %s: the index is written", cases[i].what);
         opened_close(&o);
         struct buf left = file_content(file);
         ok(span_equal(buf_span(&left), cases[i].content) == (cases[i].reason != NULL || beside),
-           "and %s", cases[i].reason != NULL || beside ? "left as it is" : "replaced");
+           "the file is %s", cases[i].reason != NULL || beside ? "left as it is" : "replaced");
         buf_release(&left);
     }
-    // Where the default place is taken, that is no reason not to serve.
+    // If another kind of file is at the default path, the data is served nevertheless.
     const char *taken = test_file("spared.data.idx", SPAN("notes\n"));
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && o.notices.warnings == 1 &&
            notices_have(&o.notices, "is not an index and is not replaced: serving from memory\n") &&
            table_is_served(&table, o.dataset),
-       "notes beside the data file: served from memory, warned");
+       "another file at the default path: served from memory, with a warning");
     dataset_finish(o.dataset, NULL);
     opened_close(&o);
     struct buf left = file_content(taken);
-    is_bytes(buf_span(&left), SPAN("notes\n"), "and left as they are");
+    is_bytes(buf_span(&left), SPAN("notes\n"), "another file at the default path is unchanged");
     buf_release(&left);
     buf_release(&neighbour);
     buf_release(&stray);
@@ -463,7 +475,7 @@ static void check_named_places(void)
     buf_release(&malformed);
 }
 
-// Where nothing can be written the data is served from memory, with one warning.
+// If the index file cannot be written, the data is served from memory, with one warning.
 static void check_unwritable(void)
 {
     const char *data = table_file(&table, "unwritable.data");
@@ -489,8 +501,9 @@ static void check_unwritable(void)
         require(o.dataset != NULL, "%s: %s", cases[i].what, o.error.text);
         dataset_finish(o.dataset, NULL);
         is_number(o.notices.warnings, 1, "an index at %s: one warning", cases[i].what);
-        ok(notices_have(&o.notices, ": serving from memory\n"), "that tells what follows");
-        is_text(dataset_index_status(o.dataset), "memory", "the status");
+        ok(notices_have(&o.notices, ": serving from memory\n"),
+           "the warning says: serving from memory");
+        is_text(dataset_index_status(o.dataset), "memory", "the status is memory");
         ok(table_is_served(&table, o.dataset), "served");
         opened_close(&o);
     }
@@ -505,11 +518,11 @@ static void check_unwritable(void)
     dataset_finish(o.dataset, NULL);
     ok(notices_have(&o.notices, "a symbolic link, which is not replaced: serving from memory\n") &&
            table_is_served(&table, o.dataset),
-       "an index that is a link: served from memory");
+       "a symbolic link at the path of the index: served from memory");
     opened_close(&o);
     struct buf left = file_content(precious);
-    is_bytes(buf_span(&left), SPAN("precious"), "what a link leads to is left as it is");
-    ok(lstat(link_path, &status) == 0 && S_ISLNK(status.st_mode), "and so is the link");
+    is_bytes(buf_span(&left), SPAN("precious"), "the file that the link leads to is unchanged");
+    ok(lstat(link_path, &status) == 0 && S_ISLNK(status.st_mode), "the link is unchanged");
     buf_release(&left);
 }
 
@@ -522,29 +535,32 @@ static void check_interrupted(void)
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     is_number(files_beside(path), 2, "the lock is held until the file is written");
     opened_close(&o);
-    ok(files_beside(path) == 0 && !file_exists(path), "never finished: nothing is left");
+    ok(files_beside(path) == 0 && !file_exists(path),
+       "closed without dataset_finish: no file is left");
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     dataset_finish(o.dataset, &cancel);
-    is_text(dataset_index_status(o.dataset), "memory", "cancelled: in memory");
-    ok(files_beside(path) == 0 && !file_exists(path), "nothing is left");
-    ok(table_is_served(&table, o.dataset), "served all the same");
+    is_text(dataset_index_status(o.dataset), "memory", "cancelled: the status is memory");
+    ok(files_beside(path) == 0 && !file_exists(path), "cancelled: no file is left");
+    ok(table_is_served(&table, o.dataset), "cancelled: served nevertheless");
     opened_close(&o);
     leave_behind(path);
     index_written(data, NULL);
-    ok(files_beside(path) == 0 && file_exists(path), "leftovers are removed by who builds");
+    ok(files_beside(path) == 0 && file_exists(path),
+       "a process that builds removes the files of a killed builder");
     leave_behind(path);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
-    ok(o.dataset != NULL && files_beside(path) == 2, "who only reads leaves them");
+    ok(o.dataset != NULL && files_beside(path) == 2,
+       "a process that only reads does not remove them");
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && dataset_index_is_mapped(o.dataset) && files_beside(path) == 0,
-       "who maps the index removes them");
+       "a process that maps the index and may write removes them");
     opened_close(&o);
-    // A data file that is refused leaves no lock behind.
+    // A data file that is refused leaves no lock.
     unlink(path);
     data = test_file("interrupted.data", SPAN("nonsense\n"));
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
-    ok(o.dataset == NULL && files_beside(path) == 0, "a refused data file: nothing is left");
+    ok(o.dataset == NULL && files_beside(path) == 0, "a refused data file: no file is left");
     opened_close(&o);
 }
 

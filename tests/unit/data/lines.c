@@ -1,5 +1,5 @@
-// The data file's lines: every ruling on good and malformed ones with its exact message and
-// position, every prefix of a good file, and the sizes that leave no byte behind the last line.
+// Reading lines: every kind of good and malformed line with its exact message and position, every
+// prefix of a good file, and files that end at the end of a page.
 #include "data/lines.h"
 
 #include <stdio.h>
@@ -21,8 +21,8 @@
         literal, sizeof literal - 1                                                                \
     }
 
-// What the reader says of a text: "LINE@OFFSET ID=value|" for a record, "message|" for an error.
-// Checks on the way what holds for every line.
+// Writes what the reader returns for a text: "LINE@OFFSET ID=value|" for a record, "message|" for
+// an error. Also checks what is true for every line.
 static void describe(struct span text, struct buf *to)
 {
     struct line_reader reader;
@@ -35,7 +35,7 @@ static void describe(struct span text, struct buf *to)
     while ((result = lines_next(&reader, &record, &error)) != LINE_END) {
         uint64_t line = result == LINE_RECORD ? record.line : error.line;
         uint64_t offset = result == LINE_RECORD ? record.offset : error.offset;
-        require(line == ++lines && offset == expected_offset, "line %llu stands at the wrong place",
+        require(line == ++lines && offset == expected_offset, "line %llu has the wrong offset",
                 (unsigned long long)line);
         expected_offset = reader.offset;
         if (result == LINE_RECORD) {
@@ -51,15 +51,15 @@ static void describe(struct span text, struct buf *to)
             char message[512];
             line_error_format(&error, "f", message, sizeof message);
             buf_append_text(to, message);
-            require(error.text.ptr == text.ptr + offset, "an error's text is not its line");
+            require(error.text.ptr == text.ptr + offset, "the text of an error is not its line");
         }
         buf_append_text(to, "|");
     }
-    require(reader.offset == text.len, "the end is not the end of the text");
-    require(lines_next(&reader, &record, &error) == LINE_END, "the end is not final");
+    require(reader.offset == text.len, "the last offset is not the end of the text");
+    require(lines_next(&reader, &record, &error) == LINE_END, "LINE_END is not returned again");
 }
 
-// The same for a copy that ends at a guard page.
+// Does the same for a copy of the text that ends at a guard page.
 static void describe_guarded(struct span text, struct buf *to)
 {
     struct guard g = {0};
@@ -81,36 +81,39 @@ static void test_rulings(void)
         {"two lines", SPAN(ID1 " a\n" ID2 " bc\n"), SPAN("1@0 " ID1 "=a|2@39 " ID2 "=bc|")},
         {"two lines, the last without its newline", SPAN(ID1 " a\n" ID2 " bc"),
          SPAN("1@0 " ID1 "=a|2@39 " ID2 "=bc|")},
-        {"CR belongs to the value", SPAN(ID1 " a\r\n" ID2 " b\r\n"),
+        {"a CR belongs to the value", SPAN(ID1 " a\r\n" ID2 " b\r\n"),
          SPAN("1@0 " ID1 "=a\r|2@40 " ID2 "=b\r|")},
-        {"CR alone is a value, and ends no line", SPAN(ID1 " \r\n" ID2 " a\rb\r"),
+        {"a CR alone is a value and does not end a line", SPAN(ID1 " \r\n" ID2 " a\rb\r"),
          SPAN("1@0 " ID1 "=\r|2@39 " ID2 "=a\rb\r|")},
-        {"an empty value is legal behind the space", SPAN(ID1 " \n" ID2 " "),
+        {"an empty value after the space is allowed", SPAN(ID1 " \n" ID2 " "),
          SPAN("1@0 " ID1 "=|2@38 " ID2 "=|")},
-        {"of two spaces the second is value", SPAN(ID1 "  a\n"), SPAN("1@0 " ID1 "= a|")},
-        {"trailing spaces and tabs are value", SPAN(ID1 " a \t \n"), SPAN("1@0 " ID1 "=a \t |")},
-        {"NUL and 0x80-0xff are value", SPAN(ID1 " \0\x80\xff\0\n" ID2 " \0"),
+        {"the second of two spaces belongs to the value", SPAN(ID1 "  a\n"),
+         SPAN("1@0 " ID1 "= a|")},
+        {"trailing spaces and tabs belong to the value", SPAN(ID1 " a \t \n"),
+         SPAN("1@0 " ID1 "=a \t |")},
+        {"NUL and 0x80-0xff belong to the value", SPAN(ID1 " \0\x80\xff\0\n" ID2 " \0"),
          SPAN("1@0 " ID1 "=\0\x80\xff\0|2@42 " ID2 "=\0|")},
-        {"a UUID in a value is value", SPAN(ID1 " " ID2 " x\n"), SPAN("1@0 " ID1 "=" ID2 " x|")},
+        {"a UUID in a value belongs to the value", SPAN(ID1 " " ID2 " x\n"),
+         SPAN("1@0 " ID1 "=" ID2 " x|")},
         {"upper and mixed case are the same key", SPAN(UPPER1 " a\n"), SPAN("1@0 " ID1 "=a|")},
         {"the nil UUID is a key", SPAN(NIL " a\n"), SPAN("1@0 " NIL "=a|")},
-        {"duplicates are records both", SPAN(ID1 " a\n" ID1 " b\n"),
+        {"both duplicates are records", SPAN(ID1 " a\n" ID1 " b\n"),
          SPAN("1@0 " ID1 "=a|2@39 " ID1 "=b|")},
 
         {"a file of one newline is a blank line", SPAN("\n"), SPAN("f:1: byte 0: blank line|")},
-        {"a blank line is malformed, and reading goes on", SPAN(ID1 " a\n\n" ID2 " b\n"),
+        {"a blank line is malformed, and the next line is read", SPAN(ID1 " a\n\n" ID2 " b\n"),
          SPAN("1@0 " ID1 "=a|f:2: byte 39: blank line|3@40 " ID2 "=b|")},
         {"a blank last line", SPAN(ID1 " a\n\n"), SPAN("1@0 " ID1 "=a|f:2: byte 39: blank line|")},
-        {"a line of CR alone", SPAN("\r\n"), SPAN("f:1: byte 0: not a UUID: '\\x0d'|")},
+        {"a line with only a CR", SPAN("\r\n"), SPAN("f:1: byte 0: not a UUID: '\\x0d'|")},
         {"a line of spaces", SPAN("  \n"), SPAN("f:1: byte 0: not a UUID: '  '|")},
         {"a key only", SPAN(ID1 "\n"), SPAN("f:1: byte 0: no space after the UUID: '" ID1 "'|")},
         {"a key only at the end of the file", SPAN(ID1),
          SPAN("f:1: byte 0: no space after the UUID: '" ID1 "'|")},
         {"a key only, CR LF", SPAN(ID1 "\r\n"),
          SPAN("f:1: byte 0: no space after the UUID: '" ID1 "\\x0d'|")},
-        {"a tab is no space", SPAN(ID1 "\tab\n" ID2 " b"),
+        {"a tab instead of the space", SPAN(ID1 "\tab\n" ID2 " b"),
          SPAN("f:1: byte 0: no space after the UUID: '" ID1 "\\x09ab'|2@40 " ID2 "=b|")},
-        {"a NUL is no space", SPAN(ID1 "\0a\n"),
+        {"a NUL instead of the space", SPAN(ID1 "\0a\n"),
          SPAN("f:1: byte 0: no space after the UUID: '" ID1 "\\x00a'|")},
         {"37 hexadecimal characters", SPAN(ID1 "0 a\n"),
          SPAN("f:1: byte 0: no space after the UUID: '" ID1 "0 a'|")},
@@ -143,7 +146,7 @@ static void test_rulings(void)
         {"UTF-16's marks, big endian", SPAN("\xfe\xff\0a"), SPAN(MARK)},
         {"UTF-32's mark, big endian", SPAN("\0\0\xfe\xff\n" ID1 " a"), SPAN(MARK "2@5 " ID1 "=a|")},
         {"two thirds of a mark", SPAN("\xef\xbb"), SPAN("f:1: byte 0: not a UUID: '\\xef\\xbb'|")},
-        {"a mark elsewhere is no mark", SPAN(ID1 " a\n\xef\xbb\xbf\n"),
+        {"a byte order mark elsewhere has no meaning", SPAN(ID1 " a\n\xef\xbb\xbf\n"),
          SPAN("1@0 " ID1 "=a|f:2: byte 39: not a UUID: '\\xef\\xbb\\xbf'|")},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -154,7 +157,7 @@ static void test_rulings(void)
     }
 }
 
-// Each byte of the key but its own, and each byte but the space behind it, spoils the line.
+// A line is malformed if any byte of its key, or the space after it, is replaced by a wrong byte.
 static void test_spoiled(void)
 {
     static const char good[] = ID1 " v";
@@ -175,7 +178,7 @@ static void test_spoiled(void)
             wrong += reader.offset != (byte == '\n' ? place + 1 : sizeof good - 1);
         }
     }
-    is_number(wrong, 0, "a line is a record if and only if it begins with a UUID and a space");
+    is_number(wrong, 0, "a line is a record exactly if it begins with a UUID and a space");
 }
 
 static void test_messages(void)
@@ -185,9 +188,9 @@ static void test_messages(void)
         struct span line;
         const char *wanted;
     } cases[] = {
-        {"40 bytes are shown whole", SPAN("0123456789012345678901234567890123456789"),
+        {"all of 40 bytes are shown", SPAN("0123456789012345678901234567890123456789"),
          "d/x.data:7: byte 5000000000: not a UUID: '0123456789012345678901234567890123456789'"},
-        {"of 41 bytes 40 are shown", SPAN("0123456789012345678901234567890123456789z"),
+        {"40 of 41 bytes are shown", SPAN("0123456789012345678901234567890123456789z"),
          "d/x.data:7: byte 5000000000: not a UUID: '0123456789012345678901234567890123456789...'"},
         {"each unprintable byte is escaped", SPAN(" ~\x1f\x7f\x80\xff\t\r"),
          "d/x.data:7: byte 5000000000: not a UUID: ' ~\\x1f\\x7f\\x80\\xff\\x09\\x0d'"},
@@ -212,7 +215,7 @@ static void test_messages(void)
         snprintf(wanted, sizeof wanted, "f:1: byte 0: not a UUID: '%.*s%s'",
                  (int)(len < 40 ? len : 40) * 4, escapes, len > 40 ? "..." : "");
         is_text(message, wanted, "%u unprintable bytes are %s", len,
-                len > 40 ? "cut at 40" : "shown whole");
+                len > 40 ? "cut after 40" : "all shown");
     }
 
     struct line_error error = {LINE_NOT_UUID, 1, 0, SPAN("abc")};
@@ -227,7 +230,7 @@ static void test_messages(void)
         wrong += strlen(to.ptr) != len || memcmp(to.ptr, whole, len) != 0;
         guard_release(&g);
     }
-    is_number(wrong, 0, "a message is cut to every size of room, and ended");
+    is_number(wrong, 0, "a message is cut to the size of the buffer and NUL-terminated");
 }
 
 static void test_prefixes(void)
@@ -235,7 +238,7 @@ static void test_prefixes(void)
     static const char file[] = ID1 " a\n" UPPER1 " \n" ID2 " x\0y\r\n" NIL " last";
     unsigned wrong = 0;
     for (size_t len = 0; len < sizeof file; len++) {
-        // Lines are judged by themselves: the whole ones as ever, the cut one by its length.
+        // The complete lines are read as before; for the last line it depends on its length.
         struct buf got = {0};
         struct buf wanted = {0};
         size_t start = 0;
@@ -262,10 +265,10 @@ static void test_prefixes(void)
         buf_release(&got);
         buf_release(&wanted);
     }
-    is_number(wrong, 0, "each prefix of a good file ends at its end, its cut line as ruled");
+    is_number(wrong, 0, "each prefix of a good file is read to its end");
 }
 
-// Files whose last byte is the last of a page: there is nothing to read behind it.
+// Files that end at the end of a page, so that no byte after them can be read.
 static void test_page_multiples(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -280,9 +283,9 @@ static void test_page_multiples(void)
                 buf_append_text(&file, "v");
             buf_append_text(&file, "\n");
             buf_append_text(&file, ends[i]);
-            require(file.len == pages * page, "the file is no page multiple");
+            require(file.len == pages * page, "the file does not end at the end of a page");
             describe_guarded(buf_span(&file), &got);
-            // Behind "1@0 ID1=vvv|", whose value fills the first line.
+            // The text for the second line follows "1@0 ID1=vvv|", the text for the first one.
             size_t behind = strlen("1@0 " ID1 "=|") + (first - 1 - LINE_VALUE_AT);
             struct span tail = {got.ptr + behind, got.len - behind};
             char wanted[128];
@@ -304,8 +307,8 @@ static void test_page_multiples(void)
     }
 }
 
-// Every form of the search for a newline: each length up to where memchr takes over and beyond, the
-// newline at each place, others behind it, and bytes around its value in place of it.
+// Every form of the search for a newline: lengths below and above those that memchr handles, the
+// newline at each position, more newlines after it, and bytes with similar values instead of it.
 static void test_newline_search(void)
 {
     enum { LONGEST = 3 * NEWLINE_WINDOW + 1 };
@@ -326,10 +329,11 @@ static void test_newline_search(void)
         }
         guard_release(&g);
     }
-    is_number(wrong, 0, "a newline is found at each place of a text of each length, or none");
+    is_number(wrong, 0, "the first newline is found at each position of a text of each length");
 }
 
-// Address space is enough for it: untouched pages all read as the same zeros.
+// This takes address space but little memory, because pages that are not written share one page of
+// zeros.
 static void test_line_of_4_gib(void)
 {
     const size_t len = (UINT64_C(1) << 32) + 4096;
@@ -337,7 +341,7 @@ static void test_line_of_4_gib(void)
     char *text =
         mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     require(text != MAP_FAILED, "no address space for a line of 4 GiB");
-    madvise(text, len, MADV_HUGEPAGE); // a page fault for 2 MiB of zeros instead of 4 KiB
+    madvise(text, len, MADV_HUGEPAGE); // one page fault for 2 MiB of zeros instead of 4 KiB
     memcpy(text, ID1 " ", LINE_VALUE_AT);
     size_t second = len - (sizeof last - 1) + 1;
     memcpy(text + second - 1, last, sizeof last - 1);
@@ -346,11 +350,13 @@ static void test_line_of_4_gib(void)
     struct line_error error;
     lines_init(&reader, span_of(text, len));
     ok(lines_next(&reader, &record, &error) == LINE_RECORD, "a line of more than 4 GiB is read");
-    is_number((int64_t)record.value.len, (int64_t)second - 1 - LINE_VALUE_AT, "to its end");
+    is_number((int64_t)record.value.len, (int64_t)second - 1 - LINE_VALUE_AT,
+              "the length of its value");
     ok(lines_next(&reader, &record, &error) == LINE_RECORD &&
            span_equal(record.value, span_text("v")),
-       "and the line behind it");
-    is_number((int64_t)record.offset, (int64_t)second, "whose offset needs more than 32 bits");
+       "the line after it is read");
+    is_number((int64_t)record.offset, (int64_t)second,
+              "the offset of that line needs more than 32 bits");
     munmap(text, len);
 }
 

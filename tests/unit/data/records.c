@@ -1,5 +1,6 @@
-// Reading a text in chunks, on threads, in passes gives what reading it in one piece gives: the
-// same records in the same order, the same counts, the same first malformed lines.
+// Reading a text in chunks, on several threads and in several passes has the same result as reading
+// it in one piece: the same records in the same order, the same counts and the same malformed
+// lines.
 #include "data/build/records.h"
 
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 
 enum { LINES = 3000 };
 
-// Lines of every kind: records of a key set, duplicates of earlier keys in either case, malformed
-// ones; with or without a final newline.
+// Makes lines of every kind: records of a key set, duplicates in upper or lower case, and malformed
+// lines. The last line has a newline or none.
 static struct buf mixed_text(struct random *r, const struct keyset *set)
 {
     static struct uuid keys[LINES];
@@ -39,14 +40,14 @@ static struct buf mixed_text(struct random *r, const struct keyset *set)
     return text;
 }
 
-// What a text holds.
+// The records and counts of a text.
 struct result {
     struct trie_record *items; // in key order
     size_t kept;
-    uint64_t total; // well-formed lines
+    uint64_t total; // number of well-formed lines
     uint64_t lines;
     uint64_t malformed;
-    uint64_t value_bytes; // of the kept ones
+    uint64_t value_bytes; // bytes of the values of the kept records
     struct line_error errors[RECORDS_ERRORS_MAX];
     unsigned passes;
     unsigned cuts;
@@ -64,8 +65,8 @@ static void append(struct result *result, const struct trie_sorted *s)
     }
 }
 
-// Reads the text in as many passes as it takes when each may keep `blocks`. The guesses it is given
-// are `wrong` on purpose, or right.
+// Reads the text in as many passes as are needed when each may use `blocks`. The estimates that it
+// is given are right, or `wrong` on purpose.
 static struct result read_in_passes(struct span text, struct records_division division,
                                     size_t blocks, bool wrong)
 {
@@ -100,7 +101,7 @@ static struct result read_whole(struct span text, struct records_division divisi
 {
     struct result result =
         read_in_passes(text, division, text.len / LINE_MIN / TRIE_BLOCK * 2 + 20000, false);
-    require(result.passes == 1, "%u passes where one was enough", result.passes);
+    require(result.passes == 1, "%u passes, although one is enough", result.passes);
     return result;
 }
 
@@ -125,7 +126,8 @@ static bool same(const struct result *a, const struct result *b)
     return true;
 }
 
-// What the records must be, found the slow way: line by line, then each key's last line.
+// Finds the expected records in a slow and simple way: line by line, then the last line of each
+// key.
 static bool is_right(const struct result *r, struct span text)
 {
     struct line_reader reader;
@@ -148,7 +150,7 @@ static bool is_right(const struct result *r, struct span text)
         good &= i == 0 || uuid_less(r->items[i - 1].id, r->items[i].id);
         value_bytes += line_value(text, r->items[i].offset).len;
     }
-    for (size_t i = 0; i < total; i++) { // is it the last of its key, then it is kept
+    for (size_t i = 0; i < total; i++) { // the last record of each key is kept
         bool last = true;
         for (size_t j = i + 1; last && j < total; j++)
             last = !uuid_equal(all[i].id, all[j].id);
@@ -189,7 +191,7 @@ static void check_divisions(struct random *r)
             struct result parts = read_whole(buf_span(&text), divisions[i]);
             good &= same(&whole, &parts);
             free(parts.items);
-            // Chunks of a byte take long enough in one pass.
+            // Chunks of one byte are slow, so they are read in one pass only.
             for (unsigned j = i % 4; i >= 2 && j < sizeof blocks / sizeof *blocks; j += 2) {
                 parts = read_in_passes(buf_span(&text), divisions[i], blocks[j], j % 2 > 0);
                 good &= same(&whole, &parts);
@@ -198,7 +200,7 @@ static void check_divisions(struct random *r)
                 free(parts.items);
             }
         }
-        ok(good, "%s: %zu lines, %zu keys, %zu malformed, in any division; %u passes, %u cuts",
+        ok(good, "%s: %zu lines, %zu keys, %zu malformed, however divided; %u passes, %u cuts",
            set->name, (size_t)whole.lines, whole.kept, (size_t)whole.malformed, passes, cuts);
         free(whole.items);
         buf_release(&text);
@@ -248,17 +250,17 @@ static void add_part(void *context, unsigned worker, size_t part)
 static void check_parallel(void)
 {
     unsigned done[1000];
-    ok(parallel_threads() >= 1, "there is a thread");
+    ok(parallel_threads() >= 1, "there is at least one thread");
     for (unsigned threads = 0; threads <= 100; threads += 20) {
         bool once = true;
         memset(done, 0, sizeof done);
         parallel_run(threads, 1000, add_part, done);
         for (unsigned i = 0; i < 1000; i++)
             once &= done[i] == 1;
-        ok(once, "each part is done once on %u threads", threads);
+        ok(once, "with %u threads, each part is done once", threads);
     }
     parallel_run(4, 0, add_part, done);
-    ok(true, "no parts are no work");
+    ok(true, "without parts, no work is done");
 }
 
 int main(void)

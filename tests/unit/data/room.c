@@ -1,5 +1,5 @@
-// Room for an index: what memory does not hold is built in a file, what that does not take either
-// is refused with what is missing, and nothing else changes.
+// Indexes that do not fit into memory: the index is built in a temporary file. If that is not
+// possible either, opening fails with a message that says how much memory is missing.
 #include "data/room.h"
 
 #include <dirent.h>
@@ -47,32 +47,33 @@ static void check_build(void)
     require(file != NULL, "no temporary file");
     struct build_settings settings = {.fd = -1, .fd_at = 4096, .most = 64 * MIB};
     ok(build_index(&built, text, &settings, &error) && !built.in_file && built.missing == 0,
-       "enough memory: the image is there");
+       "enough memory: the image is built in memory");
     uint64_t keys = built.keys;
     build_release(&built);
     settings.most = MIB;
     ok(!build_index(&built, text, &settings, &error) && built.missing > 0 &&
            built.image.memory.ptr == NULL && strstr(error.text, " MiB are missing") != NULL,
-       "too little: %s", error.text);
-    // As much as is said to be missing is enough, and a little less is not.
+       "not enough memory: %s", error.text);
+    // With as much more memory as was missing the build works; with one byte less it fails.
     uint64_t enough = settings.most + built.missing;
     settings.most = enough;
     ok(build_index(&built, text, &settings, &error) && !built.in_file && built.keys == keys,
-       "as much more as was missing is enough");
+       "with as much more memory as was missing, the build works");
     build_release(&built);
     settings.most = enough - 1;
-    ok(!build_index(&built, text, &settings, &error) && built.missing == 1, "a byte less is not");
+    ok(!build_index(&built, text, &settings, &error) && built.missing == 1,
+       "with one byte less, it fails");
     settings.fd = fileno(file);
     ok(build_index(&built, text, &settings, &error) && built.in_file && built.keys == keys,
-       "but with a file it is");
+       "with one byte less and a file, it works");
     build_release(&built);
     settings.memory = UINT64_C(1) << 40; // more than there is
     ok(build_index(&built, text, &settings, &error) && built.in_file && built.keys == keys,
-       "whatever may be taken for the build");
+       "`most` is the limit even if `memory` is larger");
     build_release(&built);
     settings.most = 1;
     ok(!build_index(&built, text, &settings, &error) && built.missing > 0,
-       "with a file some memory is needed, too: %s", error.text);
+       "a build in a file also needs some memory: %s", error.text);
     fclose(file);
     opened_close(&o);
 }
@@ -80,7 +81,8 @@ static void check_build(void)
 // ---- datasets -----------------------------------------------------------------------------------
 
 static uint64_t reserved;
-static uint64_t in_file; // with so much memory left, or a little less
+// Bytes of memory left: with this much the index is built in a file, with more in memory.
+static uint64_t in_file;
 
 static uint64_t tell_reserved(void *context)
 {
@@ -95,8 +97,8 @@ static bool is_said(const struct notices *n, const char *part)
 
 enum outcome { IN_MEMORY, IN_FILE, REFUSED };
 
-// Opens with so much memory left, sees that it is served right, and tells where the index was
-// built.
+// Opens the dataset with this much memory left, checks that every key is found, and returns where
+// the index was built.
 static enum outcome open_with(uint64_t most, enum dataset_index index)
 {
     struct opened o;
@@ -109,23 +111,25 @@ static enum outcome open_with(uint64_t most, enum dataset_index index)
     if (o.dataset == NULL) {
         if (strstr(o.error.text, " MiB are missing") == NULL)
             diag("%s", o.error.text);
-        require(strstr(o.error.text, " MiB are missing") != NULL, "another reason");
+        require(strstr(o.error.text, " MiB are missing") != NULL,
+                "opening failed for another reason");
     } else {
-        require(table_is_served(&table, o.dataset), "not served right");
+        require(table_is_served(&table, o.dataset), "a key is not found");
         dataset_finish(o.dataset, NULL);
-        require(table_is_served(&table, o.dataset), "not served right when finished");
+        require(table_is_served(&table, o.dataset), "a key is not found after dataset_finish");
     }
     opened_close(&o);
     return outcome;
 }
 
-// The most memory, within 64 KiB, with which the outcome is not better than that.
+// Returns the greatest size of memory, within 64 KiB, that does not have a better outcome.
 static uint64_t limit_of(enum outcome outcome)
 {
     uint64_t low = 64 * 1024;
     uint64_t high = 64 * MIB;
-    require(open_with(low, DATASET_INDEX_NONE) >= outcome, "good with nearly nothing");
-    require(open_with(high, DATASET_INDEX_NONE) < outcome, "bad with much");
+    require(open_with(low, DATASET_INDEX_NONE) >= outcome,
+            "the outcome is too good with almost no memory");
+    require(open_with(high, DATASET_INDEX_NONE) < outcome, "the outcome is bad with much memory");
     while (high - low > 64 * 1024) {
         uint64_t middle = low + (high - low) / 2;
         if (open_with(middle, DATASET_INDEX_NONE) >= outcome)
@@ -142,14 +146,15 @@ static void check_datasets(void)
     uint64_t refused = limit_of(REFUSED);
     diag("in a file up to %llu KiB, refused up to %llu KiB", (unsigned long long)in_file / 1024,
          (unsigned long long)refused / 1024);
-    ok(refused < in_file, "with ever less memory: in memory, in a file, refused; served right");
+    ok(refused < in_file, "with less and less memory: built in memory, built in a file, refused");
     reserved = 2 * MIB;
     is_number(open_with(in_file + 2 * MIB - MIB / 4, DATASET_INDEX_NONE), IN_FILE,
-              "what is reserved counts");
+              "reserved memory is not used");
     is_number(open_with(in_file + 2 * MIB + MIB / 4, DATASET_INDEX_NONE), IN_MEMORY,
-              "no more than that");
+              "no more memory than that is reserved");
     reserved = UINT64_C(1) << 60;
-    is_number(open_with(in_file * 2 + MIB, DATASET_INDEX_NONE), IN_MEMORY, "and half at most");
+    is_number(open_with(in_file * 2 + MIB, DATASET_INDEX_NONE), IN_MEMORY,
+              "at most half of the memory is reserved");
     reserved = 0;
 
     const char *folder = test_path("temporary");
@@ -161,43 +166,47 @@ static void check_datasets(void)
     opened_with(&o, data, &settings);
     bool on_disk = statfs(folder, &system) == 0 && system.f_type != 0x01021994; // tmpfs
     ok(o.dataset != NULL && (!on_disk || notices_have(&o.notices, folder)),
-       "the file is made in $TMPDIR");
-    is_number(files_in(folder), 0, "where it has no name");
-    is_text(dataset_index_status(o.dataset), "memory", "it counts as memory, being no index file");
+       "the file is created in $TMPDIR");
+    is_number(files_in(folder), 0, "the file has no name");
+    is_text(dataset_index_status(o.dataset), "memory",
+            "the status is memory, as there is no index file");
     opened_close(&o);
     if (statfs("/dev/shm", &system) == 0 && system.f_type == 0x01021994) {
-        is_number(temporary_unnamed("/dev/shm"), -1, "a file in memory is none that helps");
+        is_number(temporary_unnamed("/dev/shm"), -1,
+                  "no temporary file is created on a file system in memory");
         setenv("TMPDIR", "/dev/shm", 1);
-        is_number(open_with(in_file, DATASET_INDEX_NONE), IN_FILE, "so it is made elsewhere");
+        is_number(open_with(in_file, DATASET_INDEX_NONE), IN_FILE,
+                  "$TMPDIR in memory: the file is created elsewhere");
     }
     setenv("TMPDIR", "/no/such/folder", 1);
-    is_number(open_with(in_file, DATASET_INDEX_NONE), IN_FILE, "or where there is no such folder");
+    is_number(open_with(in_file, DATASET_INDEX_NONE), IN_FILE,
+              "$TMPDIR missing: the file is created elsewhere");
     unsetenv("TMPDIR");
 
-    // The disk does not take it.
+    // The file cannot be written.
     struct rlimit before;
-    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "no limit to be had");
+    require(getrlimit(RLIMIT_FSIZE, &before) == 0, "cannot get the limit");
     struct rlimit limit = before;
     limit.rlim_cur = 64 * 1024;
     signal(SIGXFSZ, SIG_IGN);
-    require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "no limit to be set");
+    require(setrlimit(RLIMIT_FSIZE, &limit) == 0, "cannot set the limit");
     opened_with(&o, data, &settings);
-    require(setrlimit(RLIMIT_FSIZE, &before) == 0, "the limit stays");
+    require(setrlimit(RLIMIT_FSIZE, &before) == 0, "cannot restore the limit");
     ok(o.dataset == NULL && strstr(o.error.text, "MiB are missing") != NULL &&
            strstr(o.error.text, "it cannot be built in a temporary file: ") != NULL,
-       "neither memory nor disk: %s", o.error.text);
+       "neither memory nor a file is enough: %s", o.error.text);
     opened_close(&o);
 }
 
-// With an index file that is to be written, that is the file.
+// If an index file is to be written, the index is built in that file.
 static void check_index_file(void)
 {
     const char *path = test_path("table.data.idx");
-    is_number(open_with(in_file, DATASET_INDEX_WRITE), IN_MEMORY, "no file but the index file");
-    ok(file_exists(path) && files_beside(path) == 0, "which stands");
+    is_number(open_with(in_file, DATASET_INDEX_WRITE), IN_MEMORY, "no temporary file is used");
+    ok(file_exists(path) && files_beside(path) == 0, "the index file is written");
     struct opened o;
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
-    ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error), "and is whole");
+    ok(o.dataset != NULL && dataset_verify(o.dataset, &o.error), "the index file is verified");
     opened_close(&o);
     for (unsigned i = 0; i < 2; i++) {
         struct dataset_settings settings = {.index = DATASET_INDEX_READ,
@@ -207,7 +216,8 @@ static void check_index_file(void)
         ok(o.dataset != NULL && table_is_served(&table, o.dataset) &&
                notices_have(&o.notices, "no room for a copy of the index in huge pages") ==
                    (i == 0),
-           i == 0 ? "no room for huge pages: served from the file" : "room: copied");
+           i == 0 ? "no room for a copy in huge pages: served from the file"
+                  : "room for a copy: copied");
         opened_close(&o);
     }
 }
@@ -220,9 +230,9 @@ static void check_system(void)
        (unsigned long long)(available / MIB), (unsigned long long)(allowed / MIB));
     ok(room_in_memory(0, 0) > 0 && room_in_memory(0, 0) <= allowed, "an index may take some of it");
     is_number((int64_t)room_in_memory(1234567, 0), 1234567, "a test may set a lower limit");
-    is_number((int64_t)room_in_memory(1000, 300), 700, "what is reserved for others is not taken");
+    is_number((int64_t)room_in_memory(1000, 300), 700, "reserved memory is subtracted");
     is_number((int64_t)room_in_memory(1000, 900), 500, "at most half is reserved");
-    is_number((int64_t)room_in_memory(1, 1), 1, "at least a byte is left");
+    is_number((int64_t)room_in_memory(1, 1), 1, "the result is at least 1");
 }
 
 int main(void)

@@ -1,5 +1,6 @@
-// The trie against a sorted array and binary search, for every key set: each key, near misses,
-// random misses, seeks, ranks. And its promises: depth, leaf size, bytes a key, looks at the data.
+// Compares the trie with a sorted array and binary search, for every key set: each key, keys that
+// differ in one bit, random keys, seeks and ranks. Also checks the bounds of depth, leaf size,
+// bytes per key and lines compared per hit.
 #include "data/trie.h"
 
 #include <endian.h>
@@ -18,7 +19,7 @@
 
 enum { KEYS = 100000, SAMPLES = 500, VALUE_MAX = 100 };
 
-// A key set served: the sorted distinct keys, the text, the trie over it.
+// A key set: the sorted distinct keys, the text with their lines, and the trie over it.
 struct table {
     struct uuid *keys;
     size_t count;
@@ -77,7 +78,7 @@ static void table_release(struct table *t)
     free(t->keys);
 }
 
-// True when the trie's answer for `id` is that of the sorted array.
+// Whether the trie has the same result for `id` as the sorted array.
 static bool agrees(const struct table *t, struct uuid id)
 {
     uint64_t offset;
@@ -88,7 +89,7 @@ static bool agrees(const struct table *t, struct uuid id)
     return !found || (uuid_parse(t->text.ptr + offset, &there) && uuid_equal(there, id));
 }
 
-// The same for many keys at once.
+// Returns for how many keys trie_find_many has another result than the sorted array.
 static size_t many_disagree(const struct table *t, const struct uuid *ids, size_t count)
 {
     uint64_t *offsets = calloc(count + 1, sizeof *offsets);
@@ -134,7 +135,7 @@ static void check_lookups(const struct table *t, struct random *r)
     is_number((int64_t)wrong, 0, "every key is found");
     if (t->count > 0) {
         double mean = (double)touches / (double)t->count;
-        ok(mean <= 1.02, "looks at the data per hit: %.4f <= 1.02", mean);
+        ok(mean <= 1.02, "lines compared per hit: %.4f <= 1.02", mean);
     }
     size_t near_wrong = 0;
     size_t seek_wrong = 0;
@@ -146,7 +147,8 @@ static void check_lookups(const struct table *t, struct random *r)
         }
         seek_wrong += !seeks_agree(t, id);
     }
-    is_number((int64_t)many_disagree(t, t->keys, t->count), 0, "all keys at once");
+    is_number((int64_t)many_disagree(t, t->keys, t->count), 0,
+              "every key is found by trie_find_many");
     struct uuid mixed[SAMPLES];
     for (size_t i = 0; i < SAMPLES; i++) {
         mixed[i] = (struct uuid){random_next(r), random_next(r)};
@@ -158,18 +160,19 @@ static void check_lookups(const struct table *t, struct random *r)
     size_t mixed_wrong = 0;
     for (size_t count = 0; count <= SAMPLES; count += count < 40 ? 1 : 51)
         mixed_wrong += many_disagree(t, mixed, count);
-    is_number((int64_t)mixed_wrong, 0, "hits and misses together, any number at once");
-    is_number((int64_t)near_wrong, 0, "near misses, each of 128 bits flipped");
-    is_number((int64_t)seek_wrong, 0, "seeks to keys and beside them");
+    is_number((int64_t)mixed_wrong, 0, "hits and misses together, in groups of any size");
+    is_number((int64_t)near_wrong, 0, "keys with one of the 128 bits flipped");
+    is_number((int64_t)seek_wrong, 0, "seeks to keys and to their neighbours");
     size_t random_wrong = 0;
     for (size_t i = 0; i < SAMPLES * 20; i++) {
         struct uuid id = {random_next(r), random_next(r)};
         random_wrong += !agrees(t, id) || !seeks_agree(t, id);
     }
-    is_number((int64_t)random_wrong, 0, "random misses and seeks");
+    is_number((int64_t)random_wrong, 0, "random keys and seeks");
     const struct uuid ends[] = {{0, 0}, {0, 1}, {UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 0}};
     for (unsigned i = 0; i < 4; i++)
-        ok(agrees(t, ends[i]) && seeks_agree(t, ends[i]), "the end of the key space, %u", i);
+        ok(agrees(t, ends[i]) && seeks_agree(t, ends[i]), "the first and the last possible key, %u",
+           i);
 }
 
 static void check_ranks(const struct table *t)
@@ -181,19 +184,19 @@ static void check_ranks(const struct table *t)
         wrong += !trie_at(&t->trie, rank, &offset) || !uuid_parse(t->text.ptr + offset, &there) ||
                  !uuid_equal(there, t->keys[rank]);
     }
-    is_number((int64_t)wrong, 0, "the key of each rank, in order");
+    is_number((int64_t)wrong, 0, "each rank has its key");
 }
 
 static void check_shape(const struct table *t)
 {
     struct trie_shape shape;
     struct error error = {""};
-    ok(trie_check(&t->trie, &shape, &error), "the image keeps its rules: %s", error.text);
+    ok(trie_check(&t->trie, &shape, &error), "trie_check accepts the image: %s", error.text);
     ok(shape.depth <= 12, "depth %u <= 12", shape.depth);
     ok(shape.leaf_max <= 64, "largest leaf %llu <= 64", (unsigned long long)shape.leaf_max);
     double bytes = (double)t->trie.image_bytes / (double)(t->count + !t->count);
     if (t->count >= 10000)
-        ok(bytes <= 7.3, "%.2f bytes a key <= 7.3", bytes);
+        ok(bytes <= 7.3, "%.2f bytes per key <= 7.3", bytes);
     diag("%zu keys, depth %u, %llu nodes, largest leaf %llu, %.2f bytes a key", t->count,
          shape.depth, (unsigned long long)shape.nodes, (unsigned long long)shape.leaf_max, bytes);
 }
@@ -203,18 +206,19 @@ static void check_last_line_wins(void)
     struct trie_record records[1000];
     for (unsigned i = 0; i < 1000; i++)
         records[i] = (struct trie_record){{7, i % 10}, i * 50};
-    is_number((int64_t)trie_sort(records, 1000), 10, "ten keys, a hundred lines each");
+    is_number((int64_t)trie_sort(records, 1000), 10, "ten keys with a hundred lines each");
     bool last = true;
     for (unsigned i = 0; i < 10; i++)
         last &= records[i].id.lo == i && records[i].offset == (990 + i) * 50;
-    ok(last, "of each key the last line is kept");
+    ok(last, "the last line of each key is kept");
     for (unsigned i = 0; i < 1000; i++)
         records[i] = (struct trie_record){{1, 2}, (i * 7) % 1000};
-    is_number((int64_t)trie_sort(records, 1000), 1, "a thousand lines of one key");
-    is_number((int64_t)records[0].offset, 999, "the last of them is kept");
+    is_number((int64_t)trie_sort(records, 1000), 1, "one key with a thousand lines");
+    is_number((int64_t)records[0].offset, 999, "the last line of the key is kept");
 }
 
-// Whatever is in the image, a lookup stays within it and returns only a line of the very key.
+// Damages images. Lookups must not read outside the image, and must not return a line of another
+// key.
 static void check_damage(struct random *r)
 {
     struct table t;
@@ -224,7 +228,7 @@ static void check_damage(struct random *r)
     size_t returned_wrong = 0;
     for (unsigned round = 0; round < 300; round++) {
         struct span good = {t.image.memory.ptr, t.image.memory.len};
-        // The padding keeps the copy's start aligned, as every image's is.
+        // The padding aligns the start of the copy, as trie_open requires.
         struct bytes copy = guard_copy(&guard, good);
         size_t slack = (size_t)((uintptr_t)copy.ptr % 8);
         struct trie damaged;
@@ -233,7 +237,7 @@ static void check_damage(struct random *r)
             memmove(copy.ptr, copy.ptr + slack, good.len);
         }
         for (unsigned i = 0; i <= round % 50; i++) {
-            // Most damage goes to the header and the nodes, where numbers steer.
+            // Most of the damage is in the header and the nodes, whose numbers steer the lookup.
             size_t reach = round % 3 == 0 ? good.len : 20000;
             copy.ptr[64 + random_below(r, reach - 64)] = (char)random_next(r);
         }
@@ -255,11 +259,12 @@ static void check_damage(struct random *r)
         }
         guard_release(&guard);
     }
-    is_number((int64_t)returned_wrong, 0, "no line of another key from 300 damaged images");
+    is_number((int64_t)returned_wrong, 0,
+              "300 damaged images: no lookup returns a line of another key");
     table_release(&t);
 }
 
-// An image whose nodes share children would be walked forever if a walk did not notice.
+// In this image, nodes share children. A walk that does not notice that would take for ever.
 static void check_shared_nodes(void)
 {
     enum { LEVELS = 12, BITS = 8, NODE_WORDS = TRIE_NODE_HEAD + (1 << BITS) + 1 };
@@ -288,7 +293,8 @@ static void check_shared_nodes(void)
     }
     require(trie_open(&trie, span_of(image, sizeof image), span_of("", 0), &error), "%s",
             error.text);
-    ok(!trie_check(&trie, &shape, &error), "a node reached twice: %s", error.text);
+    ok(!trie_check(&trie, &shape, &error), "trie_check notices a node that is reached twice: %s",
+       error.text);
 }
 
 static void check_refusals(struct random *r)
@@ -301,14 +307,15 @@ static void check_refusals(struct random *r)
     bool refused = true;
     for (size_t len = 0; len < image.len; len++)
         refused &= !trie_open(&opened, span_of(image.ptr, len), buf_span(&t.text), &error);
-    ok(refused, "every shorter image is refused");
+    ok(refused, "every truncated image is refused");
     refused = true;
     for (size_t field = 0; field < 64; field++) {
         char old = image.ptr[field];
         image.ptr[field] = (char)~old;
         struct uuid id = t.keys[0];
         uint64_t offset;
-        // Some numbers can be wrong without contradiction (root, offset bits); then it must miss.
+        // Some numbers (root, offset bits) can be wrong without contradicting others. Keys must be
+        // missed then.
         if (trie_open(&opened, span_of(image.ptr, image.len), buf_span(&t.text), &error)) {
             struct uuid there;
             if (trie_find(&opened, id, &offset))
@@ -316,16 +323,16 @@ static void check_refusals(struct random *r)
         }
         image.ptr[field] = old;
     }
-    ok(refused, "no byte of the header can make a lookup return another key's line");
+    ok(refused, "no changed byte of the header makes a lookup return a line of another key");
     struct trie_shape shape;
-    image.ptr[image.len - TRIE_SLOT_PADDING - 1] ^= 1; // of the last slot's fingerprint
+    image.ptr[image.len - TRIE_SLOT_PADDING - 1] ^= 1; // a bit in the fingerprint of the last slot
     ok(trie_open(&opened, span_of(image.ptr, image.len), buf_span(&t.text), &error) &&
            !trie_check(&opened, &shape, &error),
-       "a key that is not found any more: %s", error.text);
+       "trie_check notices a key that is not found: %s", error.text);
     table_release(&t);
 }
 
-// What a slot points at is only believed when a record of that key begins there.
+// A key is found only if a record of that key begins at the offset of its slot.
 static void check_candidates(void)
 {
 #define A "01234567-89ab-cdef-0123-456789abcdef"
@@ -337,17 +344,17 @@ static void check_candidates(void)
         bool wanted;
     } cases[] = {
         {"the first line", A " v\n" B " v\n", 0, true},
-        {"a line behind another", B " v\n" A " v\n", 39, true},
+        {"a line after another", B " v\n" A " v\n", 39, true},
         {"a line without value and newline", B " v\n" A " ", 39, true},
         {"a line in upper case", "01234567-89AB-CDEF-0123-456789ABCDEF v\n", 0, true},
         {"another key's line", A " v\n" B " v\n", 39, false},
         {"the key within a value", B " " A " v\n", 37, false},
-        {"the key at a line's second byte", "0" A " v\n", 1, false},
-        {"no space behind the key", A "\tv\n", 0, false},
-        {"a hyphen with another case bit", "01234567\r89ab-cdef-0123-456789abcdef v\n", 0, false},
-        {"a record cut by the end", B " v\n" A, 39, false},
+        {"the key at the second byte of a line", "0" A " v\n", 1, false},
+        {"no space after the key", A "\tv\n", 0, false},
+        {"a CR instead of a hyphen", "01234567\r89ab-cdef-0123-456789abcdef v\n", 0, false},
+        {"a record that is cut by the end of the text", B " v\n" A, 39, false},
         {"the end of the text", A " v\n", 39, false},
-        {"behind the end of the text", A " v\n", 60, false},
+        {"an offset after the end of the text", A " v\n", 60, false},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct guard g = {0};
@@ -359,7 +366,7 @@ static void check_candidates(void)
         uint64_t offset;
         uint64_t offsets[2];
         struct bytes text = guard_copy(&g, span_text(cases[i].text));
-        // Built for a larger text, that every offset has room in its slot.
+        // The image is built for a larger text, so that every offset fits into a slot.
         require(trie_build(&record, 1, 1000, &image, &error), "%s", error.text);
         require(trie_open(&trie, span_of(image.memory.ptr, image.memory.len),
                           span_of(text.ptr, text.len), &error),
@@ -369,7 +376,7 @@ static void check_candidates(void)
         bool many = offsets[0] == TRIE_NONE &&
                     offsets[1] == (cases[i].wanted ? cases[i].offset : TRIE_NONE);
         ok(found == cases[i].wanted && many, "%s is %s", cases[i].name,
-           cases[i].wanted ? "found" : "not believed");
+           cases[i].wanted ? "found" : "not found");
         trie_image_release(&image);
         guard_release(&g);
     }
@@ -384,8 +391,8 @@ static uint64_t slot_of(const unsigned char *slots, uint64_t number, unsigned sl
     return le64toh(slot);
 }
 
-// Every form of the search in a leaf against the obvious loop: each width of slots, each number of
-// them, anywhere in an array that ends, with its padding, at a guard page.
+// Compares every form of the search in a leaf with a simple loop: each width and each number of
+// slots, at any position in an array that ends, with its padding, at a guard page.
 static void check_slot_search(struct random *r)
 {
     enum { SLOTS = SLOT_SEARCH_MAX + 10 };
@@ -397,7 +404,7 @@ static void check_slot_search(struct random *r)
         unsigned slot_bytes = 1 + round % 8;
         unsigned offset_bits = 1 + (unsigned)random_below(r, 8 * slot_bytes - 1);
         uint64_t count = random_below(r, SLOTS + 1);
-        // Few different fingerprints, so that some are met, and more than once.
+        // There are few different fingerprints, so that some are found, and more than once.
         uint64_t few = random_next(r) | random_next(r);
         for (size_t i = 0; i < sizeof content; i += 8) {
             uint64_t bytes = random_next(r) & ~few;
@@ -424,8 +431,8 @@ static void check_slot_search(struct random *r)
         }
         guard_release(&g);
     }
-    is_number(wrong, 0, "the first slot of a fingerprint is found");
-    ok(found > 1000, "%u times there was one", found);
+    is_number(wrong, 0, "the first slot with a fingerprint is found");
+    ok(found > 1000, "%u fingerprints were found", found);
 }
 
 int main(void)
@@ -445,7 +452,7 @@ int main(void)
         check_ranks(&t);
         table_release(&t);
     }
-    // Around every size at which the build decides differently.
+    // Numbers of keys around every size at which the build chooses differently.
     for (size_t count = 1; count <= 700; count += count < 100 ? 1 : 37) {
         for (unsigned set = 0; set < keyset_count; set += 3) {
             size_t wrong = 0;

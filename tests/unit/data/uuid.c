@@ -1,6 +1,6 @@
-// UUID text and bits against a naive oracle: every byte value at each of the 36 places, random
-// ids, random text, the order; in every form the machine has. Text read and text written both end
-// at a guard page.
+// Compares every form of reading, comparing and writing UUIDs with a simple oracle: every byte
+// value at each of the 36 positions, random UUIDs, random text, and the order. The text ends at a
+// guard page.
 #include "data/uuid_text.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 static struct bytes text; // UUID_TEXT_LEN bytes, then the guard page
 
-// The naive reading: character by character.
+// The oracle: reads a UUID character by character.
 static bool oracle(const char *from, struct uuid *id)
 {
     static const char digits[] = "0123456789abcdefABCDEF";
@@ -43,7 +43,8 @@ static const struct {
 #endif
 };
 
-// True when every form reads the text as the oracle does, and finds it a text of `id` or not.
+// Whether every form has the same result as the oracle when it reads the text and compares it with
+// `id`.
 static bool agrees_with_oracle(struct uuid id)
 {
     struct uuid wanted;
@@ -74,7 +75,7 @@ static void test_known(void)
         {"ffffffff-ffff-ffff-ffff-ffffffffffff", {UINT64_MAX, UINT64_MAX}, "the max UUID"},
         {"01234567-89ab-cdef-fedc-ba9876543210",
          {0x0123456789abcdefu, 0xfedcba9876543210u},
-         "each digit at its place"},
+         "every digit"},
         {"00000000-0000-0000-0000-000000000001", {0, 1}, "the last digit"},
         {"10000000-0000-0000-0000-000000000000", {UINT64_C(1) << 60, 0}, "the first digit"},
     };
@@ -96,7 +97,7 @@ static void test_known(void)
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct uuid id;
         memcpy(text.ptr, bad[i], UUID_TEXT_LEN);
-        ok(!uuid_parse(text.ptr, &id), "'%s' is no UUID", bad[i]);
+        ok(!uuid_parse(text.ptr, &id), "'%s' is not a UUID", bad[i]);
     }
 }
 
@@ -113,8 +114,8 @@ static void test_every_byte(struct random *r)
             good += oracle(text.ptr, &there);
             wrong += !agrees_with_oracle(id);
         }
-        is_number(wrong, 0, "each byte at place %u is judged as by the oracle", place);
-        require(good == 1 || good == 22, "the oracle takes %u bytes", good);
+        is_number(wrong, 0, "position %u: each byte has the same result as with the oracle", place);
+        require(good == 1 || good == 22, "the oracle accepts %u bytes", good);
     }
     unsigned wrong = 0;
     for (unsigned i = 0; i < 100000; i++) {
@@ -124,11 +125,12 @@ static void test_every_byte(struct random *r)
             text.ptr[random_below(r, UUID_TEXT_LEN)] = (char)random_next(r);
         wrong += !agrees_with_oracle(id);
     }
-    is_number(wrong, 0, "so are 100,000 texts with up to 3 random bytes");
+    is_number(wrong, 0,
+              "100,000 texts with up to 3 random bytes have the same result as with the oracle");
 }
 
-// The bit that tells upper from lower case tells other characters apart: CR is no hyphen, DLE no
-// zero. And each bit of the key counts.
+// The bit that differs between upper and lower case distinguishes other characters: a CR is not a
+// hyphen, and a DLE is not a zero. Each bit of the key matters too.
 static void test_each_bit(struct random *r)
 {
     unsigned wrong = 0;
@@ -148,7 +150,7 @@ static void test_each_bit(struct random *r)
             }
         }
     }
-    is_number(wrong, 0, "a thousand keys and texts that differ in one bit are told apart");
+    is_number(wrong, 0, "a thousand keys and texts that differ in one bit do not match");
 }
 
 static void test_round_trip(struct random *r)
@@ -172,9 +174,9 @@ static void test_round_trip(struct random *r)
                 text.ptr[j] = ascii_upper(text.ptr[j]);
         case_wrong += !agrees_with_oracle(id);
     }
-    is_number(written_wrong, 0, "100,000 random ids are written as printf writes them");
-    is_number(read_wrong, 0, "and read back");
-    is_number(case_wrong, 0, "and read back when letters change their case at random");
+    is_number(written_wrong, 0, "100,000 random UUIDs are written as by printf");
+    is_number(read_wrong, 0, "100,000 random UUIDs are read back");
+    is_number(case_wrong, 0, "100,000 random UUIDs are read back when letters have a random case");
 }
 
 static int sign(int number)
@@ -201,14 +203,14 @@ static void test_order(struct random *r)
         unsigned wrong = 0;
         for (unsigned i = 0; i < 10000; i++)
             wrong += !order_agrees(keys[random_below(r, count)], keys[random_below(r, count)]);
-        is_number(wrong, 0, "%s: ids are ordered as their texts", keysets[set].name);
+        is_number(wrong, 0, "%s: UUIDs have the order of their texts", keysets[set].name);
     }
     struct uuid low = {1, UINT64_MAX};
     struct uuid high = {2, 0};
     ok(uuid_less(low, high) && !uuid_less(high, low), "the upper half decides before the lower");
     ok(!uuid_equal((struct uuid){1, 2}, (struct uuid){1, 3}) &&
            !uuid_equal((struct uuid){1, 2}, (struct uuid){0, 2}),
-       "ids that differ in one half are not equal");
+       "UUIDs that differ in one half are not equal");
 }
 
 int main(void)
