@@ -406,7 +406,7 @@ static enum command_result bitfield_ro_command(struct session *s, const struct r
         enum check checked = check_operations(s, r);
         if (checked != CHECK_GOOD)
             return checked == CHECK_AGAIN ? COMMAND_AGAIN : COMMAND_DONE;
-        s->request.cursor = 0; // long_value_look_up finds the value anew when this is 0
+        s->request.cursor = 0; // when this is 0, long_value_look_up searches for the value
         enum lookup lookup = long_value_look_up(s, r, 1, &value);
         s->request.cursor = r->argc;
         if (lookup == LOOKUP_GOES_ON)
