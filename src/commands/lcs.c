@@ -130,8 +130,8 @@ static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
     choose_sides(t, lcs);
 }
 
-// Fills the row of byte `o` of `outer`. If two bytes differ, the way back drops the last byte of a
-// when that leaves the longer subsequence, and the last byte of b otherwise.
+// Fills the row of byte `o` of `outer`. If two bytes differ, the way back drops the last byte of
+// one value: that of a if this leaves the longer subsequence, otherwise that of b.
 static void fill_row(struct table *t, size_t o)
 {
     uint16_t diagonal = 0; // the cell of the previous row and the previous column

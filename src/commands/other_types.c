@@ -1,8 +1,8 @@
 // Reads of other types than strings: hashes, lists, sets, sorted sets, streams and the like.
 //
-// Every key holds a string. So there are two replies: WRONGTYPE if a key of the request exists, and
-// otherwise the reply of Redis to a key that does not exist, which the row of the command names.
-// Options are not checked: they select members, and there are none.
+// Every key holds a string. So the reply is WRONGTYPE if a key of the request exists. Otherwise it
+// is the reply of Redis to a key that does not exist, which the row of the command names. Options
+// are not checked: they select members, and there are none.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/key_specs.h"

@@ -15,8 +15,9 @@ bool reply_unless_integer(struct session *s, struct span word, int64_t *number);
 // Replies with a syntax error: an option is unknown or incomplete, or contradicts another.
 void reply_syntax_error(struct session *s);
 
-// Replies that argument 1, the subcommand, is unknown, or has a number of words that the arity of
-// its row allows but its handler does not. `container` is the name of its container in upper case.
+// Replies that argument 1, the subcommand, is unknown or has a wrong number of words. Handlers use
+// it for numbers of words that the arity of the row allows, but the subcommand does not.
+// `container` is the name of the container in upper case.
 void reply_wrong_subcommand(struct session *s, const struct resp_request *r, const char *container);
 
 #endif

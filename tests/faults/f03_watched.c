@@ -208,7 +208,7 @@ static void check_growing(void)
     fclose(file);
     ok(idle, "a file that grows behind a link is not loaded");
     ok(await_value(control, "last"), "the whole file is served once it has stopped changing");
-    is_text(control_info(control, "dataset_reloads"), "1", "by one reload");
+    is_text(control_info(control, "dataset_reloads"), "1", "one reload was made");
     close(control);
     is_number(server_stop(&s), 0, "exit code");
 }

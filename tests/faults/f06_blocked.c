@@ -103,7 +103,7 @@ static void check_threads(void)
     ok(mapping_faults_are_caught(), "this thread catches faults");
     sigaddset(&blocked, SIGBUS);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
-    ok(!mapping_faults_are_caught(), "a thread that blocks SIGBUS does not");
+    ok(!mapping_faults_are_caught(), "a thread that blocks SIGBUS does not catch faults");
     require(thread_start(&thread, 0, look, &caught), "no thread");
     pthread_join(thread, NULL);
     ok(caught, "a new thread does not inherit the blocked signal");

@@ -26,12 +26,12 @@ static void prove_good(void)
 // How much is_handled checks. REWRITTEN takes an fsync or two.
 enum effort {
     OPENED,    // the file is refused or used, as expected
-    SERVED,    // and the data is served right, without it if it is refused
+    SERVED,    // and the data is served right, without the file if it is refused
     REWRITTEN, // and a refused file has been replaced by a sound one
 };
 
 // Whether the changed file at `path` is handled as expected. It must be refused with a message that
-// contains `reason`, or, if `reason` is NULL, it may also be used, as the change may be harmless.
+// contains `reason`. If `reason` is NULL, the change may be harmless, and the file may be used.
 static bool is_handled(const char *reason, enum effort effort)
 {
     struct opened o;
@@ -133,8 +133,8 @@ static void check_header(void)
     buf_release(&file);
 }
 
-// Returns a number of image bytes, near 2^64, for which the offsets of all parts overflow and wrap
-// around, so that the file seems to have the length `file_bytes`.
+// Returns a number of image bytes near 2^64. With it, the offsets of all parts overflow and wrap
+// around, and the file seems to have the length `file_bytes`.
 static uint64_t wrapping_bytes(uint64_t file_bytes)
 {
     uint64_t image_bytes = -(UINT64_C(1) << 47);

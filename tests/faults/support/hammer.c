@@ -1,5 +1,5 @@
-// Each thread of the hammer sends a pipeline on all its connections, then reads all replies, so
-// that the server always has requests of many clients to answer.
+// Each thread of the hammer sends a pipeline on all its connections, and then reads all replies. So
+// the server always has requests of many clients to answer.
 #include "faults/support/hammer.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-// A data file of which every byte is known, and many clients that ask a server for its keys without
-// pause while a test damages the file. Each reply must be what the file held or the error of
+// A data file of which every byte is known, and many clients of a server. They get its keys without
+// a pause, while a test damages the file. Each reply must be what the file held or the error of
 // unreadable data, or the connection closes. Everything else is counted as wrong.
 #ifndef STELE_TESTS_FAULTS_HAMMER_H
 #define STELE_TESTS_FAULTS_HAMMER_H

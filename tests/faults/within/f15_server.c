@@ -126,8 +126,7 @@ static int connect_patiently(void)
 }
 
 // Receives the reply. Returns whether it is `wanted`, or the beginning of it if the connection has
-// ended;
-// `*ended` is then set.
+// ended; `*ended` is then set.
 static bool receive_reply(int fd, struct span wanted, bool *ended)
 {
     static char received[64 * 1024];
