@@ -489,7 +489,7 @@ void conn_evict(struct conn *c)
     if (c->queued) // requests may have been read ahead, and the session points into them
         return;
     buf_release(&c->input);
-    session_shed(&c->session);
+    session_drop_work(&c->session);
 }
 
 bool conn_reads_older_than(const struct conn *c, uint64_t number)

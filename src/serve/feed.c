@@ -69,11 +69,11 @@ void session_read_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
     unsigned first = batch->requests;
-    bool begun = s->request.progress.at != 0 || s->request.progress.searched != 0;
+    bool partly_parsed = s->request.progress.at != 0 || s->request.progress.searched != 0;
     assert(s->turn.ahead.end == 0);
     if (transaction_executes(s->transaction))
         in = transaction_rest(s->transaction);
-    if (s->closing || s->request.running != NULL || begun || !s->authenticated ||
+    if (s->closing || s->request.running != NULL || partly_parsed || !s->authenticated ||
         uses_old_snapshot(s) || batch_read(batch, s->service->commands, in, s->ahead_limit) == 0)
         return;
     s->turn.ahead.next = first;
@@ -142,27 +142,27 @@ static void queue(struct session *s, const struct resp_request *r)
     }
 }
 
-// The result of `begin`.
-enum begun {
-    BEGUN_ANSWERED, // the request is answered, or needs no answer
-    BEGUN_RUNS,     // the handler must be called next
-    BEGUN_WAITS,    // the request must wait for the end of CLIENT PAUSE
+// The result of `start`.
+enum start_result {
+    START_ANSWERED, // the request is answered, or needs no answer
+    START_RUNS,     // the handler must be called next
+    START_WAITS,    // the request must wait for the end of CLIENT PAUSE
 };
 
-// Begins a complete request: answers it with an error, queues it, or prepares the call of its
+// Starts a complete request: answers it with an error, queues it, or prepares the call of its
 // handler. `entry` is the command of its first word, or NULL.
-static enum begun begin(struct session *s, const struct resp_request *r,
-                        const struct command_entry *entry, bool inline_form)
+static enum start_result start(struct session *s, const struct resp_request *r,
+                               const struct command_entry *entry, bool inline_form)
 {
     session_charge(s, 1);
     s->paused = false;
     if (r->argc == 0)
-        return BEGUN_ANSWERED;
+        return START_ANSWERED;
     if (entry == NULL || inline_form) {
         const char *foreign = foreign_protocol(r, inline_form);
         if (foreign != NULL) {
             close_session(s, foreign);
-            return BEGUN_ANSWERED;
+            return START_ANSWERED;
         }
     }
     entry = admit_find(s, r, entry);
@@ -170,14 +170,14 @@ static enum begun begin(struct session *s, const struct resp_request *r,
     if (!transaction_executes(s->transaction)) {
         s->last = entry;
         if (entry == NULL || !admit(s, r, entry))
-            return BEGUN_ANSWERED;
+            return START_ANSWERED;
         s->paused = must_wait(s, entry->command);
         s->waiting = s->paused;
         if (s->paused)
-            return BEGUN_WAITS;
+            return START_WAITS;
         if (s->transaction != NULL && (entry->command->flags & AT_ONCE) == 0) {
             queue(s, r);
-            return BEGUN_ANSWERED;
+            return START_ANSWERED;
         }
     }
     s->request.running = entry;
@@ -186,7 +186,7 @@ static enum begun begin(struct session *s, const struct resp_request *r,
     s->request.checked = 0;
     s->request.replied = false;
     s->integrity.reads = s->integrity.reads || (entry->command->flags & (READONLY | ORDERED)) != 0;
-    return BEGUN_RUNS;
+    return START_RUNS;
 }
 
 // Calls the handler. Returns true when the reply is complete.
@@ -226,15 +226,15 @@ static size_t answer_ahead(struct session *s, struct bytes in)
     struct batch *batch = &s->service->batch;
     const struct batch_request *next = &batch->request[s->turn.ahead.next++];
     struct resp_request request = {in.ptr, batch->arg + next->first_arg, next->argc};
-    enum begun begun = begin(s, &request, next->entry, false);
-    if (begun == BEGUN_RUNS) {
+    enum start_result result = start(s, &request, next->entry, false);
+    bool complete = result == START_ANSWERED;
+    if (result == START_RUNS) {
         s->request.keys.first = (uint32_t)s->request.running->command->keys.first;
         s->request.keys.count = next->keys;
         s->request.keys.batch_index = next->first_key;
-        if (!run_checked(s, &request))
-            begun = BEGUN_WAITS;
+        complete = run_checked(s, &request);
     }
-    if (begun == BEGUN_WAITS) {
+    if (!complete) {
         keep_request(s, &request, next->size);
         return 0;
     }
@@ -249,10 +249,10 @@ static size_t answer_kept(struct session *s, struct bytes in)
     if (s->request.running == NULL && request.argc > 0)
         entry = command_find(s->service->commands, resp_arg(&request, 0));
     s->request.keys.count = 0; // the batch of the last turn is gone
-    enum begun begun = BEGUN_RUNS;
+    enum start_result result = START_RUNS;
     if (s->request.running == NULL)
-        begun = begin(s, &request, entry, s->request.progress.inline_form);
-    if (begun == BEGUN_WAITS || (begun == BEGUN_RUNS && !run_checked(s, &request)))
+        result = start(s, &request, entry, s->request.progress.inline_form);
+    if (result == START_WAITS || (result == START_RUNS && !run_checked(s, &request)))
         return 0;
     size_t size = s->request.progress.at;
     s->request.progress = (struct resp_progress){0};

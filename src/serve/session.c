@@ -107,7 +107,7 @@ void session_stop_tracking(struct session *s)
     counter_sub(&s->service->stats.tracking_clients, 1);
 }
 
-void session_shed(struct session *s)
+void session_drop_work(struct session *s)
 {
     session_end_task(s);
     session_end_transaction(s);
@@ -121,7 +121,7 @@ void session_shed(struct session *s)
 
 void session_leave(struct session *s)
 {
-    session_shed(s);
+    session_drop_work(s);
     session_stop_tracking(s);
     session_unsubscribe(s);
     link_remove(&s->link);

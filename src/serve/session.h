@@ -163,12 +163,13 @@ struct session {
 // service. `local` says that the client is on this machine.
 void session_init(struct session *s, struct service *service, uint64_t id, bool local);
 
-// Frees the memory for requests, replies and messages. For a session that will be closed and is not
-// inside session_feed. Other clients still find the session, as in CLIENT LIST.
-void session_shed(struct session *s);
+// Ends the session's task and transaction, and frees the memory for requests and messages. For a
+// session that will be closed and is not inside session_feed. Other clients still find the session,
+// as in CLIENT LIST.
+void session_drop_work(struct session *s);
 
-// Removes the session from all lists, so that no other client finds it or sends it a message, and
-// frees as session_shed does. After this, only session_release may be called.
+// Does the same, and removes the session from all lists, so that no other client finds it or sends
+// it a message. After this, only session_release may be called.
 void session_leave(struct session *s);
 
 // Frees everything that the session holds. A zeroed session is allowed.
