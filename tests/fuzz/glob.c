@@ -1,8 +1,8 @@
-// Fuzz target: glob patterns match what a plain reading of their rules matches.
+// Fuzz target: glob patterns. glob_match must agree with a simple recursive matcher that follows
+// the rules of base/glob.h.
 //
-// The first byte of an input tells the length of the pattern, which follows it; the rest is the
-// text. Both are copied into blocks of exactly their size. The rules are those of base/glob.h,
-// followed by recursion here; the texts are short, as that takes its time.
+// The first byte of an input is the length of the pattern, which follows. The rest is the text.
+// Both are copied into blocks of exactly their size. They are short, because the recursion is slow.
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,12 +38,14 @@ static bool between(unsigned char byte, unsigned char a, unsigned char b, bool f
     return byte >= low && byte <= high;
 }
 
-static struct span behind(struct span s, size_t count)
+// Returns `s` without its first `count` bytes.
+static struct span after(struct span s, size_t count)
 {
     return span_of(s.ptr + count, s.len - count);
 }
 
-// Whether a class without its '[' and '^' has the byte; `*len`: of what is its own, with the ']'.
+// Whether a class has the byte. `class` begins after the '[' and '^'. Sets `*len` to the bytes of
+// the class, with its ']'.
 static bool class_has(struct span class, unsigned char byte, bool folded, size_t *len)
 {
     bool rest;
@@ -59,7 +61,7 @@ static bool class_has(struct span class, unsigned char byte, bool folded, size_t
     size_t own;
     if (byte_at(class, 0) == '\\' && class.len >= 2) {
         own = 2;
-        has = byte_at(class, 1) == byte; // in its own case
+        has = byte_at(class, 1) == byte; // the case is not folded
     } else if (class.len >= 3 && byte_at(class, 1) == '-') {
         own = 3;
         has = between(byte, byte_at(class, 0), byte_at(class, 2), folded);
@@ -67,19 +69,19 @@ static bool class_has(struct span class, unsigned char byte, bool folded, size_t
         own = 1;
         has = same(byte_at(class, 0), byte, folded);
     }
-    rest = class_has(behind(class, own), byte, folded, &inner);
+    rest = class_has(after(class, own), byte, folded, &inner);
     *len = own + inner;
     return has || rest;
 }
 
 static bool matches(struct span pattern, struct span text, bool folded);
 
-// The pattern is not empty.
+// Whether the pattern, which is not empty, matches the text.
 static bool begins_match(struct span pattern, struct span text, bool folded)
 {
     if (byte_at(pattern, 0) == '*')
-        return matches(behind(pattern, 1), text, folded) ||
-               (text.len > 0 && matches(pattern, behind(text, 1), folded));
+        return matches(after(pattern, 1), text, folded) ||
+               (text.len > 0 && matches(pattern, after(text, 1), folded));
     if (text.len == 0)
         return false;
     unsigned char byte = byte_at(text, 0);
@@ -90,17 +92,17 @@ static bool begins_match(struct span pattern, struct span text, bool folded)
     } else if (byte_at(pattern, 0) == '[') {
         bool negated = pattern.len >= 2 && byte_at(pattern, 1) == '^';
         size_t head = negated ? 2 : 1;
-        here = class_has(behind(pattern, head), byte, folded, &len) != negated;
+        here = class_has(after(pattern, head), byte, folded, &len) != negated;
         len += head;
     } else {
         len = byte_at(pattern, 0) == '\\' && pattern.len >= 2 ? 2 : 1;
         here = same(byte_at(pattern, len - 1), byte, folded);
     }
-    return here && matches(behind(pattern, len), behind(text, 1), folded);
+    return here && matches(after(pattern, len), after(text, 1), folded);
 }
 
-// Whether what is left of the pattern matches what is left of the text: each pair is looked at
-// once.
+// Whether the pattern matches the text. The result for each pair of ends of pattern and text is
+// kept, so each pair is tried only once.
 static bool matches(struct span pattern, struct span text, bool folded)
 {
     signed char *known = &answers[pattern.len][text.len];
@@ -131,13 +133,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span pattern = exact(data + 1, len);
     struct span text = exact(data + 1 + len, size - 1 - len);
     bool matched = glob_match(pattern, text, folded ? GLOB_CASE_INSENSITIVE : GLOB_CASE_SENSITIVE);
-    // As in Redis 7.0, an empty text is matched by nothing but an empty pattern.
+    // As in Redis 7.0, only an empty pattern matches an empty text.
     bool wanted = text.len == 0 ? pattern.len == 0 : false;
     if (pattern.len <= PATTERN_MAX && text.len <= TEXT_MAX) {
         memset(answers, -1, sizeof answers);
         if (text.len > 0)
             wanted = matches(pattern, text, folded);
-        must(matched == wanted, "a pattern matches what its rules say");
+        must(matched == wanted, "a pattern matches as its rules say");
     }
     free((char *)pattern.ptr);
     free((char *)text.ptr);

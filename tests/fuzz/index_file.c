@@ -1,9 +1,10 @@
-// Fuzz target: whatever an index file holds, nothing outside of it or of the data is read, every
-// call ends, and what is answered for a key is stored under that key.
+// Fuzz target: index files with any content. No byte outside the index file and the data file may
+// be read, every call must return, and the value returned for a key must be stored under that key.
 //
-// The input (index_file.h) becomes a file in memory, which is opened as a server does, and a trie
-// image in a block of exactly its size, where the address checks see any byte read beyond it. What
-// is answered is compared with the records of the text as the line reader tells them.
+// The input (index_file.h) becomes a file in memory, which is opened as a server does. It also
+// becomes a trie image in a block of exactly its size, so that the address sanitizer reports
+// any byte read beyond it. The answers are compared with the records that the line reader finds
+// in the text.
 #include "fuzz/index_file.h"
 
 #include <stdio.h>
@@ -28,10 +29,11 @@ _Static_assert(offsetof(struct index_header, zeros) == INPUT_FIELDS, "all fields
 enum {
     RECORDS_MAX = 100,
     QUESTIONS_MAX = 2 * RECORDS_MAX + 4,
-    RANKS_MAX = 4096, // looked at one by one; an image of one-byte slots could have many more
+    RANKS_MAX =
+        4096, // most ranks that are checked; an image of one-byte slots could have many more
 };
 
-// A file in memory and the name it can be opened by.
+// A file in memory and a path to open it by.
 struct memory_file {
     int fd;
     char path[32];
@@ -42,7 +44,7 @@ struct table {
     struct span text;
     struct memory_file file;
     struct identity identity;
-    struct record records[RECORDS_MAX]; // in the order of the lines
+    struct record records[RECORDS_MAX]; // records of the text, in the order of the lines
     size_t record_count;
     struct uuid questions[QUESTIONS_MAX];
     size_t question_count;
@@ -71,10 +73,10 @@ static void add_key(struct buf *to, struct uuid id)
     buf_append(to, span_of(text, sizeof text));
 }
 
-static void add_line(struct buf *to, struct uuid id, const char *behind)
+static void add_line(struct buf *to, struct uuid id, const char *rest)
 {
     add_key(to, id);
-    buf_append_text(to, behind);
+    buf_append_text(to, rest);
 }
 
 static void add_traps(struct buf *to)
@@ -92,12 +94,12 @@ static void add_traps(struct buf *to)
     add_line(to, index_file_key(4), " served\n");
     add_line(to, (struct uuid){0, 0}, " nil\n");
     add_line(to, (struct uuid){UINT64_MAX, UINT64_MAX}, " max\r\nnot a UUID\n");
-    add_line(to, index_file_key(5), " "); // ends where the text ends
+    add_line(to, index_file_key(5), " "); // the last line, without a newline
 }
 
 struct span index_file_text(unsigned number)
 {
-    static struct span texts[TEXT_COUNT]; // one that is empty is no memory at all
+    static struct span texts[TEXT_COUNT]; // NULL for the empty text
     struct buf text = {0};
     if (texts[number].len > 0)
         return texts[number];
@@ -160,7 +162,7 @@ static void table_init(struct table *t, unsigned number)
             continue;
         must(t->record_count < RECORDS_MAX, "room for records");
         ask(t, record.id);
-        ask(t, flipped(record.id, t->record_count * 37 % 128)); // a near miss
+        ask(t, flipped(record.id, t->record_count * 37 % 128)); // a missing key that is near
         t->records[t->record_count++] = record;
     }
     ask(t, (struct uuid){0, 0});
@@ -179,7 +181,7 @@ static const struct table *table_of(unsigned number)
     return &tables[number % TEXT_COUNT];
 }
 
-// The record whose line begins there, or NULL.
+// Returns the record whose line begins at the offset, or NULL.
 static const struct record *record_at(const struct table *t, uint64_t offset)
 {
     size_t lo = 0;
@@ -206,34 +208,36 @@ static void check_find(const struct table *t, const struct trie *trie)
         uint64_t offset;
         uint64_t probed;
         bool found = trie_find(trie, id, &offset);
-        must(found == trie_find_probed(trie, id, &probed, &probe), "a probe finds as much");
+        must(found == trie_find_probed(trie, id, &probed, &probe),
+             "trie_find_probed finds the same keys");
         must(probe.nodes <= TRIE_DEPTH_MAX && probe.slots <= TRIE_LEAF_MAX &&
                  probe.touches <= probe.slots,
              "a lookup's work is bounded");
-        must(many[i] == (found ? offset : TRIE_NONE), "many keys are found as one is");
+        must(many[i] == (found ? offset : TRIE_NONE), "trie_find_many finds the same keys");
         must(trie_seek(trie, id) <= trie->count, "a rank is at most the count");
         if (!found)
             continue;
         const struct record *record = record_at(t, offset);
-        must(offset == probed, "a probe finds the same");
-        must(record != NULL && uuid_equal(record->id, id), "what is found is the key's record");
+        must(offset == probed, "trie_find_probed finds the same record");
+        must(record != NULL && uuid_equal(record->id, id), "the record found has the key");
     }
 }
 
-// The key of that rank of a trie that trie_check found nothing wrong with.
+// Returns the key at a rank of a trie that trie_check has accepted.
 static struct uuid good_key(const struct table *t, const struct trie *trie, uint64_t rank)
 {
     uint64_t offset;
     must(trie_at(trie, rank, &offset), "a good trie has a record for each rank");
     const struct record *record = record_at(t, offset);
-    must(record != NULL, "a rank's record is one");
+    must(record != NULL, "the record at a rank is a record of the text");
     return record->id;
 }
 
 static void check_good_trie(const struct table *t, const struct trie *trie,
                             const struct trie_shape *shape)
 {
-    must(shape->depth <= TRIE_DEPTH_MAX && shape->leaf_max <= TRIE_LEAF_MAX, "a bounded shape");
+    must(shape->depth <= TRIE_DEPTH_MAX && shape->leaf_max <= TRIE_LEAF_MAX,
+         "depth and leaves are bounded");
     must(trie->count <= t->record_count, "no more keys than records");
     for (uint64_t rank = 1; rank < trie->count; rank++)
         must(uuid_less(good_key(t, trie, rank - 1), good_key(t, trie, rank)), "keys are in order");
@@ -241,7 +245,8 @@ static void check_good_trie(const struct table *t, const struct trie *trie,
         struct uuid id = t->questions[i];
         uint64_t rank = trie_seek(trie, id);
         must(rank == 0 || uuid_less(good_key(t, trie, rank - 1), id), "keys before are less");
-        must(rank == trie->count || !uuid_less(good_key(t, trie, rank), id), "others are not");
+        must(rank == trie->count || !uuid_less(good_key(t, trie, rank), id),
+             "keys from the rank on are not less");
     }
 }
 
@@ -255,12 +260,12 @@ static void check_trie(const struct table *t, struct span image)
     struct trie_header h;
     memcpy(&h, image.ptr, sizeof h);
     must(h.magic == TRIE_MAGIC && h.version == TRIE_VERSION && h.image_bytes == image.len,
-         "an opened image is of this version and whole");
+         "an opened image has this version and its full size");
     check_find(t, &trie);
     for (uint64_t rank = 0; rank < trie.count && rank < RANKS_MAX; rank++) {
         uint64_t offset;
         if (trie_at(&trie, rank, &offset))
-            must(record_at(t, offset) != NULL, "a rank's record is one");
+            must(record_at(t, offset) != NULL, "a rank leads to a record of the text");
     }
     if (trie.count > 0) {
         uint64_t offset;
@@ -270,7 +275,7 @@ static void check_trie(const struct table *t, struct span image)
         check_good_trie(t, &trie, &shape);
 }
 
-// In a block of exactly its size.
+// Opens the image in a block of exactly its size.
 static void check_image(const struct table *t, struct span image, bool fit)
 {
     char *exact = malloc(image.len > 0 ? image.len : 1);
@@ -287,7 +292,7 @@ static void check_image(const struct table *t, struct span image, bool fit)
 
 // ---- the dataset --------------------------------------------------------------------------------
 
-// That the value is the key's: the record at its place in the mapped text has that key.
+// Checks that a value belongs to the key: the record at its offset in the mapped text has that key.
 static void check_value(const struct table *t, const struct dataset *d, struct uuid id,
                         struct span value)
 {
@@ -297,7 +302,7 @@ static void check_value(const struct table *t, const struct dataset *d, struct u
          "a value lies in the text");
     const struct record *record =
         record_at(t, (uint64_t)(value.ptr - text.ptr) - (uint64_t)LINE_VALUE_AT);
-    must(record != NULL && uuid_equal(record->id, id), "a value is its key's");
+    must(record != NULL && uuid_equal(record->id, id), "a value belongs to its key");
     must(record->value.len == value.len, "a value is whole");
 }
 
@@ -311,7 +316,7 @@ static void check_dataset(const struct table *t, const struct dataset *d)
     for (size_t i = 0; i < t->question_count; i++) {
         id = t->questions[i];
         bool found = dataset_get(d, id, &value);
-        must(many[i].ptr == (found ? value.ptr : NULL), "many values are those of one");
+        must(many[i].ptr == (found ? value.ptr : NULL), "dataset_get_many finds the same values");
         must(dataset_seek(d, id) <= keys, "a rank is at most the count");
         if (found)
             check_value(t, d, id, value);
@@ -319,21 +324,21 @@ static void check_dataset(const struct table *t, const struct dataset *d)
     for (uint64_t rank = 0; rank < keys && rank < RANKS_MAX; rank++)
         if (dataset_at(d, rank, &id, &value))
             check_value(t, d, id, value);
-    must(!dataset_at(d, keys, &id, &value), "no record behind the last");
+    must(!dataset_at(d, keys, &id, &value), "no record follows the last one");
 }
 
-// Of an index built anew: nothing is missing, and the last line of a key counts.
+// Checks an index that was built from the text: it has all keys, and the last line of a key counts.
 static void check_rebuilt(const struct table *t, const struct dataset *d)
 {
     for (size_t i = 0; i < t->record_count; i++) {
         struct span value;
-        must(dataset_get(d, t->records[i].id, &value), "an honest index misses no key");
+        must(dataset_get(d, t->records[i].id, &value), "a built index has all keys");
         must((uint64_t)(value.ptr - dataset_text(d).ptr) >= t->records[i].offset,
-             "an honest index finds the last line");
+             "a built index finds the last line of a key");
     }
 }
 
-// What docs/index-format.md calls always true.
+// Checks what docs/index-format.md says is always true.
 static void check_opened(const struct index_file *index, bool verified)
 {
     const struct index_facts *f = &index->facts;
@@ -347,16 +352,16 @@ static void check_opened(const struct index_file *index, bool verified)
     memcpy(&trailer, index->mapping.ptr + index->mapping.len - sizeof trailer, sizeof trailer);
     must(h.magic == INDEX_MAGIC && h.byte_order == INDEX_BYTE_ORDER && h.version == INDEX_VERSION &&
              h.features == 0,
-         "a file is of a known kind");
+         "a file has the right magic, byte order and version");
     must(h.file_bytes == index->mapping.len && h.header_sum == index_header_sum(&h) &&
              trailer.magic == INDEX_END && trailer.checksums_sum == h.checksums_sum,
          "a file is whole");
     struct span sums = {(const char *)index->verifier.sums,
                         index_block_count(index->image.len) * sizeof(uint64_t)};
-    must(checksum(sums) == h.checksums_sum, "a file's table of checksums is whole");
+    must(checksum(sums) == h.checksums_sum, "the table of checksums has its own checksum");
     must(!verified || index->image.len == 0 || index->image.len > INDEX_BLOCK ||
              index->verifier.sums[0] == checksum(index->image),
-         "what is verified has its checksum");
+         "a verified block has its checksum");
     must(f->malformed <= f->lines && f->keys <= f->lines - f->malformed &&
              f->duplicates == f->lines - f->malformed - f->keys && f->value_bytes <= f->data.bytes,
          "a file's counts add up");
@@ -368,7 +373,7 @@ static void check_refused(const struct table *t, const struct memory_file *f)
     struct dataset_settings settings = {
         .malformed = DATASET_SKIP_MALFORMED, .index = DATASET_INDEX_ONLY, .index_path = f->path};
     must(dataset_open(t->file.path, &settings, NULL, &error) == NULL,
-         "no dataset of an index that is damaged");
+         "a damaged index is not opened as a dataset");
 }
 
 static bool same_times(const struct identity *a, const struct identity *b)
@@ -377,7 +382,7 @@ static bool same_times(const struct identity *a, const struct identity *b)
            a->changed_ns == b->changed_ns;
 }
 
-// Whether the data file's content, or all that opening looks at of it, is as an index claims.
+// Whether the data file is as the index claims: all of it, or the part that opening looks at.
 static bool is_like(const struct table *t, const struct identity *claimed, bool sampled)
 {
     return claimed->content == t->identity.content ||
@@ -402,21 +407,23 @@ static void check_served(const struct table *t, const struct memory_file *f,
         return;
     bool same_file = same_times(claimed, &t->identity);
     must(claimed->bytes == t->text.len && (same_file || is_like(t, claimed, sampled)),
-         "an index of other data is not served");
+         "an index of other data is not used");
     must(skip || dataset_figures(d)->malformed == 0, "malformed lines are refused");
-    must(dataset_figures(d)->keys == dataset_trie(d)->count, "keys are counted once");
+    must(dataset_figures(d)->keys == dataset_trie(d)->count,
+         "the number of keys is that of the index");
     check_dataset(t, d);
     if ((flags & INPUT_FINISH) != 0) {
         dataset_finish(d, NULL);
         check_dataset(t, d);
         if (dataset_is_spoiled(d, NULL, &error)) {
             struct dataset *again = dataset_open_again(d, &error);
-            must(again != NULL || !skip, "an index of other data is built anew");
+            must(again != NULL || !skip, "an index of other data is built again");
             if (again != NULL && skip)
                 check_rebuilt(t, again);
             dataset_close(again);
         } else {
-            must(same_file || is_like(t, claimed, false), "an index of other data is found out");
+            must(same_file || is_like(t, claimed, false),
+                 "finishing detects an index of other data");
         }
     }
     dataset_close(d);
@@ -433,10 +440,11 @@ static void check_file(const struct table *t, const struct memory_file *f, unsig
     struct identity claimed = index.facts.data;
     check_opened(&index, verified);
     if (verified && (flags & INPUT_HUGE) != 0 && index_file_copy(&index, &error))
-        must(verifier_check_all(&index.verifier, NULL, &error), "a copy is the same");
+        must(verifier_check_all(&index.verifier, NULL, &error),
+             "a copy of the index has the same checksums");
     check_image(t, index.image, false);
     index_file_close(&index);
-    // While a large index is verified, it serves; what that may do has been tried above.
+    // A large index is used while it is still being verified. Its lookups were tried above.
     if (verified)
         check_served(t, f, &claimed, ways, flags);
     else
@@ -471,7 +479,8 @@ static void set_identity(struct identity *to, const struct identity *real, unsig
         to->content = real->content;
 }
 
-// The file an input with INPUT_SEAL stands for: its fields and its image, all else computed.
+// Makes the file for an input with INPUT_SEAL: fields and image are from the input, all else
+// is computed.
 static void write_sealed(const struct table *t, struct index_header *h, struct span image,
                          unsigned flags, struct buf *file)
 {
@@ -505,7 +514,7 @@ static void check_file_input(const struct table *t, struct span rest, unsigned w
     if ((flags & INPUT_SEAL) != 0) {
         write_sealed(t, &h, rest, flags, &file);
     } else if (rest.len < sizeof h.header_sum) {
-        // Too short for a header; so is the file.
+        // The input is too short for a header, so the file is, too.
         buf_append(&file, span_of((const char *)&h, INPUT_FIELDS));
     } else {
         take(&rest, &h.header_sum, sizeof h.header_sum);

@@ -1,8 +1,8 @@
-// Fuzz target: the line reader and the reader of UUIDs keep to the text, tell where each line is,
-// and what they take for a UUID is one.
+// Fuzz target: the line reader and the UUID parser. They must not read outside the text, must
+// report the right offset of each line, and must accept exactly the valid UUIDs.
 //
-// An input is a data text, in a block of exactly its size. Its lines are found once more by memchr,
-// and its UUIDs digit by digit.
+// An input is the text of a data file, in a block of exactly its size. The test finds the lines
+// again with memchr, and reads the UUIDs digit by digit.
 #include "data/lines.h"
 #include "data/uuid_text.h"
 
@@ -12,7 +12,7 @@
 
 #include "support/fuzz.h"
 
-// Digit by digit, as data/uuid.h says it.
+// Reads a UUID digit by digit, by the rules of data/uuid.h.
 static bool is_uuid(struct span line, struct uuid *id)
 {
     *id = (struct uuid){0, 0};
@@ -37,7 +37,7 @@ static void check_uuid(struct span line)
     struct uuid read;
     struct uuid known;
     bool good = uuid_parse(line.ptr, &read);
-    must(good == is_uuid(line, &known), "a UUID is one");
+    must(good == is_uuid(line, &known), "uuid_parse accepts exactly the valid UUIDs");
     if (!good)
         return;
     must(uuid_equal(read, known), "a UUID's bits are its digits");
@@ -50,15 +50,17 @@ static void check_fault(const struct line_error *error, struct span line, uint64
 {
     char text[64];
     must(error->offset == offset && error->text.ptr == line.ptr && error->text.len == line.len,
-         "a fault is the line's");
-    must((error->fault == LINE_BLANK) == (line.len == 0), "a blank line is one");
+         "a fault has the offset and the text of its line");
+    must((error->fault == LINE_BLANK) == (line.len == 0),
+         "exactly empty lines are reported as blank");
     if (error->fault == LINE_NO_SPACE) {
         struct uuid id;
-        must(line.len >= UUID_TEXT_LEN && is_uuid(line, &id), "a UUID without a space is one");
+        must(line.len >= UUID_TEXT_LEN && is_uuid(line, &id),
+             "a line without a space begins with a UUID");
     }
     for (size_t size = 1; size <= sizeof text; size += 21) {
         line_error_format(error, "f", text, size);
-        must(memchr(text, '\0', size) != NULL, "a message ends");
+        must(memchr(text, '\0', size) != NULL, "a message has a NUL");
     }
 }
 
@@ -70,7 +72,7 @@ static void check_record(const struct record *record, struct span text, struct s
          "a record's line begins with its UUID and a space");
     must(record->value.ptr == line.ptr + LINE_VALUE_AT &&
              record->value.len == line.len - LINE_VALUE_AT,
-         "a value is what stands behind");
+         "a value is the rest of the line");
     struct span value = line_value(text, record->offset);
     must(value.ptr == record->value.ptr && value.len == record->value.len,
          "a value is found by its offset");
@@ -94,16 +96,17 @@ static void check_text(struct span text)
         if (line.len >= UUID_TEXT_LEN)
             check_uuid(line);
         if (result == LINE_RECORD) {
-            must(record.offset == begin && record.line == number, "a record is where it is");
+            must(record.offset == begin && record.line == number,
+                 "a record has the offset and number of its line");
             check_record(&record, text, line);
         } else {
-            must(error.line == number, "a fault is where it is");
+            must(error.line == number, "a fault has the number of its line");
             check_fault(&error, line, begin);
-            // A mark makes the first line malformed, whatever follows.
+            // A byte order mark makes the first line malformed, whatever follows.
             struct uuid id;
             must(error.fault == LINE_BYTE_ORDER_MARK || line.len < LINE_VALUE_AT ||
                      line.ptr[UUID_TEXT_LEN] != ' ' || !is_uuid(line, &id),
-                 "a record is no fault");
+                 "a valid line is not reported as a fault");
         }
         begin = end + (newline != NULL);
         number++;

@@ -1,9 +1,10 @@
-// Plays a fuzz target's corpus where there is no fuzzer: a test point for each file.
+// Runs a fuzz target with the inputs of its corpus, as a test without a fuzzer. Each file is
+// a test point.
 //
-// One child plays all files, one after another. Where it ends badly, each file that it began is
-// played again in a process of its own, so that the one to blame is named; then another child plays
-// the rest. Without arguments the corpus is tests/fuzz/corpus/TARGET, where TARGET is the program's
-// name; arguments are files and folders to play instead.
+// A child process runs all files, one after another. If it fails, each file that it has begun is
+// run again in a process of its own, so that the failing file is named. Then another child runs the
+// rest. The corpus is tests/fuzz/corpus/TARGET, where TARGET is the program's name. Arguments are
+// files and folders to run instead.
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "support/talk.h"
 #include "support/tap.h"
 
-enum { SECONDS = 20 }; // for one file, which takes a hundredth of one
+enum { SECONDS = 20 }; // limit for one file, which takes about 0.01 s
 
 static char **files;
 static size_t file_count;
@@ -27,7 +28,8 @@ static void play_file(const char *path)
     struct stat status;
     alarm(SECONDS);
     struct buf content = file_content(path);
-    // An exact copy: a buf has room after its content, where reading would go unnoticed.
+    // A copy of exactly its size. A buf has room after its content, so reading there would
+    // not be noticed.
     uint8_t *exact = malloc(content.len > 0 ? content.len : 1);
     if (exact == NULL || stat(path, &status) != 0 || content.len != (size_t)status.st_size)
         _exit(EXIT_FAILURE);
@@ -39,8 +41,8 @@ static void play_file(const char *path)
     alarm(0);
 }
 
-// Plays the files from `first` to before `end` in a child, and counts in `*begun` those that it
-// begins. Returns the child's status.
+// Runs the files from `first` to `end` - 1 in a child process, and counts in `*begun` the files
+// that it begins. Returns the child's status.
 static int play_range(size_t first, size_t end, volatile size_t *begun)
 {
     int status = 0;
@@ -53,7 +55,7 @@ static int play_range(size_t first, size_t end, volatile size_t *begun)
             ++*begun;
             play_file(files[i]);
         }
-        exit(EXIT_SUCCESS); // not _exit: leaks are looked for
+        exit(EXIT_SUCCESS); // not _exit, so that the leak checker runs
     }
     require(waitpid(child, &status, 0) == child, "cannot wait");
     return status;

@@ -1,9 +1,9 @@
-// Fuzz target: the request parser finds the same requests however the bytes arrive, keeps to what
-// has arrived, and has words only of bytes of the request they are in.
+// Fuzz target: the request parser. It must find the same requests however the bytes are cut into
+// pieces, must not read bytes that have not arrived, and each argument must lie within its request.
 //
-// The first byte of an input says how it is cut and whether the client is unauthenticated; the rest
-// is what arrives. Each piece parsed is a copy that ends at a guard page, and the storage for
-// arguments is exactly as large as the parser is told.
+// The first byte of an input says how the rest is cut, and whether the client is unauthenticated.
+// Each piece is a copy that ends at a guard page. The argument storage is exactly as large as the
+// parser is told.
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +13,14 @@
 
 enum { UNAUTHENTICATED = 1, PLACE_SIZE = 256 * 1024 };
 
-// One request being read.
+// A request that is being parsed.
 struct reading {
     struct resp_progress progress;
     struct resp_arg *args;
     size_t capacity;
 };
 
-// A copy that ends at the guard page, valid until the next.
+// Returns a copy that ends at the guard page, valid until the next call.
 static struct bytes place(struct span s)
 {
     static struct bytes room;
@@ -55,7 +55,7 @@ static enum resp_status parse(struct reading *r, bool unauthenticated, struct by
     }
 }
 
-// A complete request: its size, its form and its words.
+// Checks a complete request, and appends its size, form and arguments to `to`.
 static void note_request(const struct reading *r, struct bytes in, bool unauthenticated,
                          struct buf *to)
 {
@@ -79,7 +79,7 @@ static void note_request(const struct reading *r, struct bytes in, bool unauthen
     buf_append_text(to, "\n");
 }
 
-// How far the next piece reaches: one byte or two; some, of a long input more; or all.
+// Returns the length of the next piece: all, one or two bytes, or some more, depending on `*cut`.
 static size_t next_piece(unsigned *cut, size_t left)
 {
     size_t step = left;
@@ -90,7 +90,7 @@ static size_t next_piece(unsigned *cut, size_t left)
     return step < left ? step : left;
 }
 
-// What is read of `text` when it arrives cut like that. 0: not at all.
+// Parses `text` in pieces as `cut` says (0: as one piece), and appends the result to `to`.
 static void read_all(struct span text, unsigned cut, bool unauthenticated, struct buf *to)
 {
     char bad[RESP_BAD_TEXT];
@@ -110,7 +110,7 @@ static void read_all(struct span text, unsigned cut, bool unauthenticated, struc
             r = (struct reading){0};
         } while (status == RESP_COMPLETE && begin < have);
     }
-    must(status != RESP_BAD || memchr(bad, '\0', sizeof bad) != NULL, "an error's text ends");
+    must(status != RESP_BAD || memchr(bad, '\0', sizeof bad) != NULL, "an error text has a NUL");
     buf_append_text(to, status == RESP_BAD ? bad : begin < text.len ? "..." : "");
     free(r.args);
 }
@@ -126,7 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_all(text, 0, unauthenticated, &whole);
     read_all(text, 1 + (unsigned)data[0], unauthenticated, &cut);
     must(!whole.oom && !cut.oom, "memory for what is read");
-    must(span_equal(buf_span(&whole), buf_span(&cut)), "requests are the same however cut");
+    must(span_equal(buf_span(&whole), buf_span(&cut)),
+         "requests are the same in pieces of any size");
     buf_release(&whole);
     buf_release(&cut);
     return 0;

@@ -1,12 +1,17 @@
-// Fuzz target: whatever clients send, and however it is cut, each gets valid RESP of the protocol
-// it has chosen, a reply to every request, and never more than it may make us keep. Datasets take
-// each other's place meanwhile: a reply, also an EXEC's, is of one of them, and whoever has heard a
-// new one does not hear the one before it again.
+// Fuzz target: sessions. Clients send any bytes, cut into any pieces, while datasets replace each
+// other. The following must hold:
 //
-// An input is what four clients of two loops send, and when. Its first byte chooses the settings.
-// Behind it stand bytes that a client sends, but for 0xff and a letter, which says what happens
-// (see act). At the end everybody reads and everything is delivered, and each client's PING must be
-// answered as its session says. Replies are read as a stream, by a reader that trusts nothing.
+// - each client receives valid RESP of the protocol that it has chosen,
+// - each request has a reply,
+// - the bytes that wait to be sent are bounded,
+// - each reply, also that of EXEC, comes from one dataset, and a client that has received a reply
+//   from a new dataset receives none from an older one.
+//
+// An input says what four clients of two loops send, and when. Its first byte chooses the settings.
+// The other bytes are sent by the present client, except 0xff and a letter, which stand for an
+// event (see act). At the end all clients read all replies, all messages are delivered, and each
+// client's PING must have the right reply. Replies are parsed by a reader of the test's own, which
+// checks every byte.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -25,53 +30,53 @@
 
 enum {
     LOOPS = 2,
-    CLIENTS = 4,       // the even ones are the first loop's
-    ESCAPE = 0xff,     // before what is no byte that a client sends
-    LONG_VALUE = 2000, // LCS takes what two of them need
+    CLIENTS = 4,       // even clients belong to the first loop, odd ones to the second
+    ESCAPE = 0xff,     // byte before the letter of an event
+    LONG_VALUE = 2000, // bytes; LCS accepts two values of this length
     HUGE_VALUE = 70000,
-    DEPTH_MAX = 12,              // of replies within replies
-    LONGEST_LINE = 4096,         // of a reply
-    TAIL = 64,                   // bytes of a client's last replies that are kept
-    ONE_REPLY = 160 * 1024,      // the largest that is no word of the client's own
-    HEARD_MAX = 4 * 1024 * 1024, // bytes of replies, behind which an input has had its time
+    DEPTH_MAX = 12,                    // most collections within each other in a reply
+    LONGEST_LINE = 4096,               // bytes of a line of a reply
+    TAIL = 64,                         // bytes of a client's last replies that are kept
+    ONE_REPLY = 160 * 1024,            // bytes of the largest reply, besides words that it repeats
+    REPLY_BYTES_MAX = 4 * 1024 * 1024, // bytes of replies after which an input ends
     TURNS_MAX = 100 * 1000,
-    DATASETS = 3,        // the second has the keys of the first, the third others
-    VERSIONS_MAX = 64,   // of the dataset of a loop
-    KEYS_CHECKED = 2000, // of those that are heard
-    KEY_START = 24,      // bytes that are the same for the keys of a dataset
-    LONGEST_WORD = 16,   // of those that are looked for in what a client sends
+    DATASETS = 3,        // the second has the same keys as the first, the third has others
+    VERSIONS_MAX = 64,   // most datasets that a loop gets, one after another
+    KEYS_CHECKED = 2000, // most keys in replies that are checked
+    KEY_START = 24,      // bytes that all keys of a dataset begin with
+    LONGEST_WORD = 16,   // bytes of the longest word that is searched for in requests
     MARK_LEN = 3,
 };
 
-// What each value begins with that is not empty, and then the letter of its dataset.
+// Each value that is not empty begins with the mark and the letter of its dataset.
 static const char mark[] = "\x01=";
 static const char *const key_starts[DATASETS] = {
     "00000000-0000-4000-8000-", "00000000-0000-4000-8000-", "11111111-0000-4000-8000-"};
 enum { OF_ANY = (1 << DATASETS) - 1 };
 
-// Words that a client may have said.
+// Words in a client's requests after which some checks do not apply.
 enum {
-    SAID_MULTI = 1,
-    SAID_REPLY = 2, // and what else it said may have no reply
-    SAID_SUBSCRIBE = 4,
-    SAID_ANY = 7, // quoted, where they cannot be told
+    WORD_MULTI = 1,
+    WORD_REPLY = 2, // CLIENT REPLY: some requests may have no reply
+    WORD_SUBSCRIBE = 4,
+    WORD_ANY = 7, // an escape such as \x41 in a quoted word, which may hide any of these words
 };
 
-// What a client has heard, read byte by byte.
+// The parser of a client's replies. It gets the bytes one after another.
 struct reader {
     enum resp_protocol protocol;
     char line[LONGEST_LINE];
     size_t line_len;
-    uint64_t bulk_left; // bytes of a bulk string and its end of line
-    char bulk[40];      // how it begins
+    uint64_t bulk_left; // bytes still to come of a bulk string, with its line end
+    char bulk[40];      // first bytes of the bulk string
     size_t bulk_len;
-    uint64_t left[DEPTH_MAX]; // values still to come in each collection that is open
-    unsigned depth;
-    bool pushing;    // the reply that is open is a message, which nobody has asked for
-    unsigned of;     // the datasets that the reply that is open may be of, as bits
-    unsigned values; // complete replies
-    bool greeted;    // a collection has begun that may be HELLO's reply
-    char tail[TAIL];
+    uint64_t left[DEPTH_MAX]; // values still to come in each open collection
+    unsigned depth;           // number of open collections
+    bool pushing;             // the open reply is a push, not the reply to a request
+    unsigned of;              // datasets that the open reply may come from, as bits
+    unsigned values;          // number of complete replies to requests
+    bool greeted;             // the open collection may be the reply to HELLO
+    char tail[TAIL];          // last bytes of the replies
     size_t tail_len;
 };
 
@@ -79,21 +84,22 @@ struct client {
     struct party *party;
     struct reader reader;
     unsigned number;
-    unsigned said;    // words, as bits
-    size_t looked;    // how far it has been searched for them
-    struct buf asked; // what it has sent, which no session has written to
-    unsigned version; // of its loop's dataset: the first that its last reply can be of
+    unsigned words;   // words in its requests, as bits
+    size_t searched;  // bytes of `sent` that have been searched for these words
+    struct buf sent;  // copy of its requests, which no session has changed
+    unsigned version; // index in `versions` of the earliest dataset of its last reply
 };
 
 static struct loops loops;
 static struct client clients[CLIENTS];
-static size_t heard;
+static size_t reply_bytes; // bytes of replies of this input
 static unsigned turns;
 static struct dataset *datasets[DATASETS];
-static uint8_t versions[LOOPS][VERSIONS_MAX]; // which of them a loop has served, the first first
+static uint8_t versions[LOOPS]
+                       [VERSIONS_MAX]; // numbers of the datasets that a loop served, in order
 static unsigned version_count[LOOPS];
-static bool mark_said;      // so a word may look like a value
-static struct buf said_ago; // by clients that are gone
+static bool mark_was_sent;      // a client has sent the mark, so a reply with it may be no value
+static struct buf sent_earlier; // requests of clients that have left
 static unsigned keys_checked;
 
 // ---- replies ------------------------------------------------------------------------------------
@@ -112,18 +118,20 @@ static uint64_t count_of(const char *text)
     return strtoull(text, NULL, 10);
 }
 
-// A reply is complete: it must be of its client's dataset, or of one that came later.
-static void note_version(struct client *c)
+// Checks the dataset of a complete reply: it must be that of the client's last reply or
+// a later one.
+static void check_version(struct client *c)
 {
     unsigned loop = c->number % LOOPS;
     unsigned of = c->reader.of;
     c->reader.of = OF_ANY;
     while (c->version < version_count[loop] && (of & 1u << versions[loop][c->version]) == 0)
         c->version++;
-    must(c->version < version_count[loop], "no reply is of a dataset before that of the last");
+    must(c->version < version_count[loop],
+         "no reply is from an older dataset than the reply before");
 }
 
-// A value is complete, and with it all collections of which it was the last.
+// Ends a value, and each collection of which it is the last value.
 static void end_value(struct client *c)
 {
     struct reader *r = &c->reader;
@@ -133,7 +141,7 @@ static void end_value(struct client *c)
         return;
     if (!r->pushing) {
         r->values++;
-        note_version(c);
+        check_version(c);
     }
     r->pushing = false;
 }
@@ -149,8 +157,9 @@ static void begin_collection(struct client *c, uint64_t count)
     r->left[r->depth++] = count;
 }
 
-// The first value behind the beginning of what may be HELLO's reply is complete.
-static void greet(struct reader *r)
+// Ends the first value of a collection that may be the reply to HELLO. If it is, the protocol
+// is now RESP2.
+static void end_hello_field(struct reader *r)
 {
     static const char first[] = "server\r\n";
     bool is_hello =
@@ -160,18 +169,19 @@ static void greet(struct reader *r)
     r->greeted = false;
 }
 
-// As in Redis, what subscribes or silences within a transaction has other replies than the one that
-// EXEC's array has counted.
+// Whether the number of replies may differ from what EXEC's array announces. As in Redis, that
+// happens when SUBSCRIBE or CLIENT REPLY are in a transaction.
 static bool is_shapeless(const struct client *c)
 {
-    return (c->said & SAID_MULTI) != 0 && (c->said & (SAID_REPLY | SAID_SUBSCRIBE)) != 0;
+    return (c->words & WORD_MULTI) != 0 && (c->words & (WORD_REPLY | WORD_SUBSCRIBE)) != 0;
 }
 
 static void read_line(struct client *c)
 {
     struct reader *r = &c->reader;
     const char *text = r->line + 1;
-    bool lenient = (c->said & SAID_REPLY) != 0; // HELLO may have had no reply
+    bool lenient =
+        (c->words & WORD_REPLY) != 0; // HELLO may have had no reply, so both are possible
     bool resp3 = r->protocol == RESP3 || lenient;
     bool resp2 = r->protocol == RESP2 || lenient;
     bool was_greeted = r->greeted;
@@ -187,7 +197,7 @@ static void read_line(struct client *c)
         return;
     case '-': end_value(c); return;
     case ':':
-        must(is_decimal(text), "an integer is one");
+        must(is_decimal(text), "an integer has only digits");
         end_value(c);
         return;
     case '$':
@@ -210,7 +220,7 @@ static void read_line(struct client *c)
         begin_collection(c, count_of(text));
         return;
     case '%':
-        if (r->protocol == RESP2 && strcmp(text, "7") == 0) { // HELLO's
+        if (r->protocol == RESP2 && strcmp(text, "7") == 0) { // the reply to HELLO 3
             r->protocol = RESP3;
             resp3 = true;
         }
@@ -245,26 +255,27 @@ static void read_line(struct client *c)
     }
 }
 
-static bool has_asked(const struct buf *asked, struct span words)
+static bool contains(const struct buf *sent, struct span words)
 {
-    return asked->len > 0 && memmem(asked->ptr, asked->len, words.ptr, words.len) != NULL;
+    return sent->len > 0 && memmem(sent->ptr, sent->len, words.ptr, words.len) != NULL;
 }
 
-static bool is_said(struct span words)
+static bool was_sent(struct span words)
 {
-    bool said = has_asked(&said_ago, words);
+    bool said = contains(&sent_earlier, words);
     for (unsigned i = 0; i < CLIENTS && !said; i++)
-        said = has_asked(&clients[i].asked, words);
+        said = contains(&clients[i].sent, words);
     return said;
 }
 
-// The datasets that a string may be of: a value says it, and so does a key that no client has sent.
+// Returns the datasets that a string may come from, as bits. The mark of a value says it. The
+// beginning of a key says it, too, unless a client has sent that key.
 static unsigned datasets_of(struct span s)
 {
     unsigned of = 0;
     if (s.len >= MARK_LEN && memcmp(s.ptr, mark, MARK_LEN - 1) == 0)
         return 1u << (s.ptr[MARK_LEN - 1] - 'A');
-    if (s.len != UUID_TEXT_LEN || keys_checked++ >= KEYS_CHECKED || is_said(s))
+    if (s.len != UUID_TEXT_LEN || keys_checked++ >= KEYS_CHECKED || was_sent(s))
         return OF_ANY;
     for (unsigned i = 0; i < DATASETS; i++)
         of |= memcmp(s.ptr, key_starts[i], KEY_START) == 0 ? 1u << i : 0;
@@ -274,11 +285,11 @@ static unsigned datasets_of(struct span s)
 static void note_dataset(struct client *c)
 {
     struct reader *r = &c->reader;
-    size_t len = r->bulk_len - 2; // its end of line
-    if (mark_said || r->pushing || is_shapeless(c))
+    size_t len = r->bulk_len - 2; // without its line end
+    if (mark_was_sent || r->pushing || is_shapeless(c))
         return;
     r->of &= datasets_of(span_of(r->bulk, len < sizeof r->bulk ? len : sizeof r->bulk));
-    must(r->of != 0, "a reply is of one dataset");
+    must(r->of != 0, "all parts of a reply are from one dataset");
 }
 
 static size_t read_bulk(struct client *c, struct span s)
@@ -290,10 +301,10 @@ static size_t read_bulk(struct client *c, struct span s)
             r->bulk[r->bulk_len - 1] = s.ptr[i];
         r->bulk_left--;
         must(r->bulk_left != 1 || s.ptr[i] == '\r', "a string ends with CR");
-        must(r->bulk_left != 0 || s.ptr[i] == '\n', "and with LF");
+        must(r->bulk_left != 0 || s.ptr[i] == '\n', "a string ends with LF");
     }
     if (r->bulk_left == 0) {
-        greet(r);
+        end_hello_field(r);
         note_dataset(c);
         end_value(c);
     }
@@ -313,7 +324,7 @@ static void keep_tail(struct reader *r, struct span s)
 static void read_replies(struct client *c, struct span s)
 {
     struct reader *r = &c->reader;
-    heard += s.len;
+    reply_bytes += s.len;
     keep_tail(r, s);
     for (size_t i = 0; i < s.len;) {
         if (r->bulk_left > 0) {
@@ -346,10 +357,10 @@ static void arrive(struct client *c)
     c->reader.values = 0;
     c->reader.pushing = false;
     c->reader.of = OF_ANY;
-    c->said = 0;
-    c->looked = 0;
-    buf_append(&said_ago, buf_span(&c->asked));
-    c->asked.len = 0;
+    c->words = 0;
+    c->searched = 0;
+    buf_append(&sent_earlier, buf_span(&c->sent));
+    c->sent.len = 0;
     c->version = version_count[c->number % LOOPS] - 1;
 }
 
@@ -370,7 +381,8 @@ static bool is_whole(const struct client *c)
     return r->line_len == 0 && r->bulk_left == 0 && (r->depth == 0 || is_shapeless(c));
 }
 
-// The server has closed its connection, and it gets what is on its way unless it was killed.
+// Closes the client's connection, as the server wants. The client reads the rest of its replies,
+// unless it was killed.
 static void leave(struct client *c, bool killed)
 {
     if (!killed) {
@@ -382,7 +394,7 @@ static void leave(struct client *c, bool killed)
     c->party->closed = true;
 }
 
-static bool says(struct span text, const char *word)
+static bool contains_word(struct span text, const char *word)
 {
     size_t len = strlen(word);
     for (size_t i = 0; i + len <= text.len; i++)
@@ -391,18 +403,19 @@ static bool says(struct span text, const char *word)
     return false;
 }
 
-// Notes the words in what it has sent since it was looked for them.
+// Searches the requests since the last call for the words, and notes them.
 static void note_words(struct client *c)
 {
-    if (c->asked.len == 0)
+    if (c->sent.len == 0)
         return;
-    struct span text = span_of(c->asked.ptr + c->looked, c->asked.len - c->looked);
-    bool quoted = says(text, "\\x");
-    c->said |= (says(text, "multi") ? SAID_MULTI : 0u) | (says(text, "reply") ? SAID_REPLY : 0u) |
-               (says(text, "subscribe") ? SAID_SUBSCRIBE : 0u) | (quoted ? SAID_ANY : 0u);
-    mark_said |= quoted || says(text, mark);
-    if (c->asked.len > LONGEST_WORD)
-        c->looked = c->asked.len - LONGEST_WORD;
+    struct span text = span_of(c->sent.ptr + c->searched, c->sent.len - c->searched);
+    bool quoted = contains_word(text, "\\x");
+    c->words |= (contains_word(text, "multi") ? WORD_MULTI : 0u) |
+                (contains_word(text, "reply") ? WORD_REPLY : 0u) |
+                (contains_word(text, "subscribe") ? WORD_SUBSCRIBE : 0u) | (quoted ? WORD_ANY : 0u);
+    mark_was_sent |= quoted || contains_word(text, mark);
+    if (c->sent.len > LONGEST_WORD)
+        c->searched = c->sent.len - LONGEST_WORD;
 }
 
 static bool is_open(const struct client *c)
@@ -410,8 +423,8 @@ static bool is_open(const struct client *c)
     return !c->party->closed && c->party->status != FEED_CLOSE;
 }
 
-// What it has sent and is not done with, in a block of exactly its size.
-static struct bytes said_exactly(const struct party *p)
+// Returns the input that the session has not consumed, in a block of exactly its size.
+static struct bytes exact_input(const struct party *p)
 {
     size_t len = p->said.len - p->done;
     char *exact = malloc(len > 0 ? len : 1);
@@ -426,7 +439,7 @@ static void feed(struct client *c, struct bytes in)
     struct party *p = c->party;
     struct session *s = &p->session;
     size_t before = output_pending(&p->output);
-    // Once as much waits as may, nothing is added.
+    // If the limit has been reached, nothing may be added.
     size_t most = before >= SESSION_OUTPUT_HIGH
                       ? before
                       : SESSION_OUTPUT_HIGH + s->pushes.len + in.len + ONE_REPLY;
@@ -434,9 +447,9 @@ static void feed(struct client *c, struct bytes in)
     note_words(c);
     struct feed_result result = session_feed(s, in, &p->output);
     must(result.consumed <= in.len, "no more is consumed than there is");
-    must(!session_oom(s, &p->output), "there is memory");
+    must(!session_oom(s, &p->output), "memory is not short");
     must(output_pending(&p->output) <= most, "what waits to be sent is bounded");
-    if (in.len > 0) // quoted words have been decoded where they stand
+    if (in.len > 0) // the parser has decoded quoted words in place
         memcpy(p->said.ptr + p->done, in.ptr, in.len);
     p->done += result.consumed;
     p->status = result.status;
@@ -444,7 +457,7 @@ static void feed(struct client *c, struct bytes in)
         read_some(c, SIZE_MAX);
 }
 
-// Feeds those clients of a loop in one turn, as net/ does.
+// Feeds these clients of a loop in one turn, as net/ does.
 static void take_turn(struct client *const *who, unsigned count, bool ahead)
 {
     struct service *service = who[0]->party->session.service;
@@ -453,7 +466,7 @@ static void take_turn(struct client *const *who, unsigned count, bool ahead)
     must(turns < TURNS_MAX, "the turns come to an end");
     timing_begin(&service->timing, clock_monotonic_ns());
     for (unsigned i = 0; i < count; i++) {
-        in[i] = said_exactly(who[i]->party);
+        in[i] = exact_input(who[i]->party);
         if (ahead && (i == 0 || !batch_is_full(&service->batch)))
             session_read_ahead(&who[i]->party->session, in[i]);
     }
@@ -468,7 +481,7 @@ static void take_turn(struct client *const *who, unsigned count, bool ahead)
         else if (p->status == FEED_CLOSE && output_pending(&p->output) == 0)
             leave(who[i], false);
     }
-    must(service->batch.holders == 0, "what was read ahead is used up with the turn");
+    must(service->batch.holders == 0, "nothing that was read ahead is left after the turn");
     service_flush_timing(service);
     for (unsigned i = 0; i < count; i++)
         free(in[i].ptr);
@@ -480,7 +493,7 @@ static void take_turn_alone(struct client *c)
         take_turn(&c, 1, false);
 }
 
-// A turn of all clients of a loop that can have one.
+// Does a turn of all open clients of a loop.
 static void take_turn_together(unsigned loop)
 {
     struct client *who[CLIENTS];
@@ -503,10 +516,10 @@ static bool has_turn(const struct party *p)
 
 static bool is_spent(void)
 {
-    return heard > HEARD_MAX;
+    return reply_bytes > REPLY_BYTES_MAX;
 }
 
-// Until nobody has anything to do but those who do not read.
+// Does turns until only clients that do not read could go on.
 static void run(void)
 {
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -528,11 +541,11 @@ static void run(void)
 static void ask(struct client *c, struct span bytes)
 {
     say_bytes(c->party, bytes);
-    buf_append(&c->asked, bytes);
-    must(!c->asked.oom, "memory for what is asked");
+    buf_append(&c->sent, bytes);
+    must(!c->sent.oom, "memory for requests");
 }
 
-// The loop goes on with another dataset, or the same again.
+// Gives a loop another dataset, or the same again.
 static void publish(unsigned loop, unsigned dataset)
 {
     if (version_count[loop] == VERSIONS_MAX)
@@ -541,7 +554,7 @@ static void publish(unsigned loop, unsigned dataset)
     versions[loop][version_count[loop]++] = (uint8_t)dataset;
 }
 
-// The loop goes on with the dataset that it has.
+// Publishes the loop's present dataset again.
 static void publish_again(unsigned loop)
 {
     publish(loop, versions[loop][version_count[loop] - 1]);
@@ -598,8 +611,8 @@ static void play(const uint8_t *data, size_t size)
     }
 }
 
-// What a PING is answered with, as the session says.
-static const char *wanted_of(const struct session *s)
+// Returns the right reply to a PING in the state of the session.
+static const char *ping_reply(const struct session *s)
 {
     if ((s->reply_mode & (REPLY_OFF | REPLY_SKIP)) != 0)
         return "";
@@ -612,19 +625,19 @@ static const char *wanted_of(const struct session *s)
     return "$6\r\nmarker\r\n";
 }
 
-// How many of its requests are done with, as the parser alone finds them.
+// Returns the number of requests that the session has consumed, counted by the parser.
 static unsigned requests_done(struct client *c)
 {
     char bad[RESP_BAD_TEXT];
-    struct bytes in = {c->asked.ptr, c->asked.len};
+    struct bytes in = {c->sent.ptr, c->sent.len};
     struct resp_arg *args = malloc((in.len + 1) * sizeof *args);
     unsigned count = 0;
     size_t left = c->party->done;
     must(args != NULL, "memory for arguments");
     while (left > 0) {
         struct resp_progress p = {0};
-        must(resp_parse(&p, in, args, c->asked.len + 1, bad) == RESP_COMPLETE && p.at <= left,
-             "what is consumed is requests");
+        must(resp_parse(&p, in, args, c->sent.len + 1, bad) == RESP_COMPLETE && p.at <= left,
+             "only whole requests are consumed");
         in = (struct bytes){in.ptr + p.at, in.len - p.at};
         left -= p.at;
         count += p.argc > 0;
@@ -633,7 +646,7 @@ static unsigned requests_done(struct client *c)
     return count;
 }
 
-// Asks and compares.
+// Sends a request and compares the reply.
 static void check_reply(struct client *c, const char *request, struct span wanted,
                         const char *promise)
 {
@@ -645,7 +658,7 @@ static void check_reply(struct client *c, const char *request, struct span wante
     must(span_equal(span_of(c->reader.tail, c->reader.tail_len), wanted), promise);
 }
 
-// What begins now sees the dataset that the loop serves.
+// A new request must be answered from the dataset that the loop serves.
 static void check_dataset(struct client *c)
 {
     static const char key[] = "00000000-0000-4000-8000-000000000001";
@@ -653,14 +666,14 @@ static void check_dataset(struct client *c)
     struct buf wanted = {0};
     struct span value;
     struct uuid id;
-    must(uuid_parse(key, &id), "it is a key");
+    must(uuid_parse(key, &id), "the test's key is a UUID");
     if (dataset_get(datasets[versions[c->number % LOOPS][version_count[c->number % LOOPS] - 1]], id,
                     &value))
         append_bulk(&wanted, value);
     else
         buf_append_text(&wanted, s->reply.protocol == RESP2 ? "$-1\r\n" : "_\r\n");
     check_reply(c, "*2\r\n$3\r\nGET\r\n$36\r\n00000000-0000-4000-8000-000000000001\r\n",
-                buf_span(&wanted), "a reply is of the dataset that is served");
+                buf_span(&wanted), "a new reply is from the dataset that the loop serves");
     buf_release(&wanted);
 }
 
@@ -670,16 +683,16 @@ static void check_open(struct client *c)
     static const char pong[] = "$6\r\nmarker\r\n";
     struct party *p = c->party;
     struct reader *r = &c->reader;
-    must(output_pending(&p->output) == 0 && is_whole(c), "replies are whole");
-    must(p->status == FEED_NEEDS_INPUT, "nobody waits for what does not come");
-    must(r->protocol == p->session.reply.protocol || (c->said & SAID_REPLY) != 0,
-         "the protocol is the one that was said");
-    must(r->values == requests_done(c) || (c->said & (SAID_REPLY | SAID_SUBSCRIBE)) != 0,
+    must(output_pending(&p->output) == 0 && is_whole(c), "the last reply is whole");
+    must(p->status == FEED_NEEDS_INPUT, "no session waits for something that does not come");
+    must(r->protocol == p->session.reply.protocol || (c->words & WORD_REPLY) != 0,
+         "the protocol of the replies is the session's");
+    must(r->values == requests_done(c) || (c->words & (WORD_REPLY | WORD_SUBSCRIBE)) != 0,
          "each request has one reply");
     if (p->done < p->said.len)
         return; // the request is unfinished
-    const char *wanted = wanted_of(&p->session);
-    check_reply(c, ping, span_text(wanted), "a PING has its reply");
+    const char *wanted = ping_reply(&p->session);
+    check_reply(c, ping, span_text(wanted), "a PING has the right reply");
     if (strcmp(wanted, pong) == 0)
         check_dataset(c);
 }
@@ -706,13 +719,13 @@ static void finish(void)
         if (is_open(&clients[i]))
             check_open(&clients[i]);
         else
-            must(clients[i].party->closed, "one who is to be closed is");
+            must(clients[i].party->closed, "a client that must be closed is closed");
     }
 }
 
 static struct dataset *make_dataset(unsigned number)
 {
-    struct buf text = {0}; // stays as long as the program
+    struct buf text = {0}; // the dataset borrows it until the program ends
     char letter[] = {(char)('A' + number)};
     buf_printf(&text, "3479d894-3271-4935-88cf-a06f3cbb80a5 %s%.1svalue\n", mark, letter);
     for (unsigned i = 1; i <= 300; i++) {
@@ -729,7 +742,7 @@ static struct dataset *make_dataset(unsigned number)
     return loops_dataset(text.ptr);
 }
 
-// Two that differ in values only, and one of other keys.
+// Makes two datasets that differ only in their values, and one with other keys.
 static void make_datasets(void)
 {
     for (unsigned i = 0; i < DATASETS && datasets[i] == NULL; i++)
@@ -746,10 +759,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.write_error = (enum write_error)((data[0] >> 2) % 3);
     make_datasets();
     loops_init(&loops, LOOPS, &settings, datasets[0]);
-    heard = 0;
+    reply_bytes = 0;
     turns = 0;
-    mark_said = false;
-    said_ago.len = 0;
+    mark_was_sent = false;
+    sent_earlier.len = 0;
     keys_checked = 0;
     for (unsigned i = 0; i < LOOPS; i++) {
         versions[i][0] = 0;
@@ -762,11 +775,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     play(data + 1, size - 1);
     finish();
     for (unsigned i = 0; i < CLIENTS; i++)
-        buf_release(&clients[i].asked);
-    buf_release(&said_ago);
+        buf_release(&clients[i].sent);
+    buf_release(&sent_earlier);
     loops_release(&loops);
     service_group_release(&loops.group);
     for (unsigned i = 0; i < DATASETS; i++)
-        must(atomic_load(&dataset_ref(datasets[i])->count) == 1, "nobody holds a dataset any more");
+        must(atomic_load(&dataset_ref(datasets[i])->count) == 1,
+             "nobody holds a reference to a dataset any more");
     return 0;
 }

@@ -1,6 +1,6 @@
-// Writes the first inputs of the fuzz target index_file into a folder: each what one kind of damage
-// or forgery looks like, named after it. `make fuzz-seeds` runs it; needed again only when the
-// format of the index changes.
+// Writes the first inputs of the fuzz target index_file into a folder. Each is an example of one
+// kind of damage or forgery, and is named after it. `make fuzz-seeds` runs this program. That is
+// necessary only when the format of the index changes.
 #include "fuzz/index_file.h"
 
 #include <stdio.h>
@@ -20,8 +20,8 @@
 
 enum {
     WORDS_MAX = 1024,
-    SLOTS_MAX = 4096,                                 // bytes
-    IMAGE = INPUT_IMAGE | INPUT_FIT,                  // a trie alone
+    SLOTS_MAX = 4096,                                 // bytes of slots
+    IMAGE = INPUT_IMAGE | INPUT_FIT,                  // only a trie
     FILE_OWN = INPUT_FIT | INPUT_SEAL | INPUT_TIMES | // a file that belongs to the data
                INPUT_SAMPLE | INPUT_CONTENT,
 };
@@ -36,7 +36,7 @@ static void need(bool good, const char *what)
     exit(EXIT_FAILURE);
 }
 
-// Several spans, one behind the other, in a file.
+// Writes several spans, one after the other, to a file.
 static void put(const char *name, unsigned text, unsigned flags, struct span a, struct span b)
 {
     char path[512];
@@ -51,20 +51,20 @@ static void put(const char *name, unsigned text, unsigned flags, struct span a, 
 
 // ---- images in parts ----------------------------------------------------------------------------
 
-// An image whose parts can be changed one by one.
+// A trie image in parts, each of which can be changed.
 struct parts {
     unsigned text;
-    bool nodes_last; // behind the slots, so that a byte read beyond them is none of the image
+    bool nodes_last; // nodes come after the slots, so that reading beyond them leaves the image
     struct trie_header header;
     uint32_t words[WORDS_MAX];
     char slots[SLOTS_MAX];
     size_t slots_len;
-    struct built built;        // its image apart
-    struct trie_record *items; // the records it indexes, in key order
+    struct built built;        // image as it was built
+    struct trie_record *items; // records of the index, in key order
     size_t kept;
 };
 
-// The records that an index of the text holds.
+// Sets the records that an index of the text has.
 static void parts_read(struct parts *p, struct span data)
 {
     struct line_reader reader;
@@ -81,7 +81,7 @@ static void parts_read(struct parts *p, struct span data)
     p->kept = trie_sort(p->items, count);
 }
 
-// The image an honest build makes of the text.
+// Builds the image of the text and takes it apart.
 static void parts_build(struct parts *p, unsigned text)
 {
     struct build_settings settings = {.fd = -1, .division.threads = 1};
@@ -99,8 +99,8 @@ static void parts_build(struct parts *p, unsigned text)
     trie_image_release(&p->built.image);
 }
 
-// Sets the slots to `width` bytes and `bits` bits of offset; the i-th is of record i and points to
-// offsets[i], or to the record itself when `offsets` is NULL.
+// Sets the slots, of `width` bytes each with `bits` bits of offset. Slot i has the fingerprint of
+// record i and the offset offsets[i], or the offset of record i when `offsets` is NULL.
 static void set_slots(struct parts *p, unsigned width, unsigned bits, const uint64_t *offsets)
 {
     p->header.slot_bytes = width;
@@ -128,7 +128,7 @@ static void set_nodes(struct parts *p, const uint32_t *words, size_t count)
     p->header.root = TRIE_NODE;
 }
 
-// The image of the parts, its places in the header set to where they are.
+// Puts the parts together to an image, with their offsets in its header.
 static struct span join(struct parts *p)
 {
     static char image[sizeof p->header + sizeof p->words + sizeof p->slots + 4];
@@ -156,7 +156,7 @@ static void put_image(struct parts *p, const char *name)
 
 // ---- trie headers -------------------------------------------------------------------------------
 
-// A 32-bit or 64-bit field of the trie header with that value, all else as built.
+// Writes an input with one 32-bit or 64-bit field of the trie header changed.
 static void put_field(const struct parts *built, const char *name, size_t at, size_t size,
                       uint64_t value)
 {
@@ -164,7 +164,7 @@ static void put_field(const struct parts *built, const char *name, size_t at, si
     p = *built;
     struct span image = join(&p);
     memcpy((char *)(uintptr_t)image.ptr + at, &value, size);
-    // Without INPUT_FIT: the size may be the very field.
+    // Without INPUT_FIT, because the field may be the size.
     put(name, p.text, INPUT_IMAGE, image, span_of("", 0));
 }
 
@@ -218,7 +218,7 @@ static void put_trie_headers(struct parts *p)
     FIELD("image-bytes-0", image_bytes, 0);
     FIELD("image-bytes-one-less", image_bytes, len - 1);
     FIELD("image-bytes-max", image_bytes, ALL_ONES);
-    // Two fields at odds with what they promise each other.
+    // Two fields that contradict each other.
     struct trie_header built = p->header;
     struct parts q = *p;
     struct span image = join(&q);
@@ -287,7 +287,7 @@ static void put_nodes(const struct parts *built) // of TEXT_RANDOM, 60 keys
     set_nodes(&p, NULL, 0);
     put_image(&p, "nodes-none");
     for (unsigned depth = TRIE_DEPTH_MAX - 1; depth <= TRIE_DEPTH_MAX + 1; depth++) {
-        // Nodes of no separator have one child: a path without forks.
+        // Nodes without separators have one child each: a path without branches.
         uint32_t words[(TRIE_DEPTH_MAX + 1) * 4];
         char name[32];
         for (unsigned i = 0; i < depth; i++) {
@@ -306,7 +306,7 @@ static void put_nodes(const struct parts *built) // of TEXT_RANDOM, 60 keys
         snprintf(name, sizeof name, "nodes-depth-%u-no-keys", depth);
         put_image(&p, name);
     }
-    // Each of 8 children of each node is the same node: 8^16 ways to walk.
+    // The 8 children of each node are the same node, so there are 8^16 paths.
     uint32_t shared[TRIE_DEPTH_MAX * 11] = {0};
     for (unsigned i = 0; i < TRIE_DEPTH_MAX; i++) {
         shared[(size_t)11 * i] = 3;
@@ -330,7 +330,7 @@ static uint64_t place_in(struct span text, struct uuid id)
     return (uint64_t)(at - text.ptr);
 }
 
-// Slots of TEXT_TRAPS whose fingerprints are right and whose offsets are not.
+// Slots of TEXT_TRAPS with the right fingerprints and wrong offsets.
 static void put_slots(const struct parts *built)
 {
     static struct parts p;
@@ -341,7 +341,7 @@ static void put_slots(const struct parts *built)
     need(kept < 64, "too many records");
     const struct {
         const char *name;
-        uint64_t all; // every slot's offset
+        uint64_t all; // offset in every slot
     } same[] = {
         {"all-first-line", 0},
         {"all-second-byte", 1},
@@ -375,7 +375,7 @@ static void put_slots(const struct parts *built)
     p.items = swapped;
     set_slots(&p, 3, 13, NULL);
     put_image(&p, "slots-out-of-order");
-    // The two keys that begin no record take the slots of others, fingerprints and all.
+    // The two keys that begin no record get the slots of other keys, with their fingerprints.
     p = *built;
     struct trie_record traps[2] = {{index_file_key(KEY_IN_VALUE), 0},
                                    {index_file_key(KEY_WITHOUT_SPACE), 0}};
@@ -448,8 +448,8 @@ static void put_file(const char *name, unsigned text, unsigned flags, const stru
     put(name, text, flags, span_of((const char *)h, INPUT_FIELDS), image);
 }
 
-// An honest file, with its checksums as they are: nothing is left to the target. The last `cut`
-// bytes behind the header are then left out, and the one `damaged` bytes before the end is changed.
+// Writes a correct file with its checksums, then cuts the last `cut` bytes, and changes the byte
+// that is `damaged` bytes before the end.
 static void put_whole(const char *name, const struct parts *p, struct span image, size_t cut,
                       size_t damaged)
 {
@@ -515,7 +515,7 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
                            fields[i].at <= offsetof(struct index_header, facts.data.read_ns);
             if ((extremes[e] == 0 && !is_size) || (extremes[e] == TOP_BIT && !is_time))
                 continue;
-            // Its inode and times are only known when it is played.
+            // The inode and times of the data file are known only when the input is run.
             if (fields[i].at < offsetof(struct index_header, facts.data) ||
                 fields[i].at == offsetof(struct index_header, facts.data.read_ns))
                 flags |= INPUT_TIMES;
@@ -532,7 +532,7 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     h.file_bytes += 8;
     put_file("file-bytes-8-more", skip, FILE_OWN & ~INPUT_FIT, &h, image);
     h = good;
-    h.image_bytes = ALL_ONES; // so many that all sums wrap to those of an empty image
+    h.image_bytes = ALL_ONES; // so large that all sums overflow to those of an empty image
     h.file_bytes = index_file_bytes(0);
     put_file("file-image-bytes-wrap", skip, FILE_OWN & ~INPUT_FIT, &h, span_of("", 0));
     h = good;
