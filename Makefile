@@ -420,7 +420,7 @@ fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%) ## write those inputs of tests/fuzz/c
 	done
 
 build/asan/tests/fuzz/seeds/%: build/asan/tests/fuzz/seeds/%.o build/asan/tests/fuzz/%.o \
-    $(patsubst %.c,build/asan/%.o,$(PARTS))
+    $(patsubst %.c,build/asan/%.o,$(PARTS)) build/asan/tests/support/fuzz.o
 	$(call say,LINK $@)
 	$(Q)$(CC) $(asan_LINK) $^ -o $@ -lev $(LDLIBS)
 
