@@ -168,7 +168,7 @@ static void test_unread(bool measured, unsigned clients)
 
     is_number(crowd_info(other, "connected_clients"), clients + 1,
               "all clients are still connected");
-    // They would be answered more at any time, and send more.
+    // All of these clients have waiting requests. They must not keep the loop busy.
     struct beside *beside = beside_start(other);
     poll(NULL, 0, SILENCE_MS);
     struct waits waits = beside_stop(beside);

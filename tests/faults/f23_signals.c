@@ -25,8 +25,7 @@ enum {
     REPLIES = 5,
     STOPS = 10,
     READERS = 3,
-    GETS =
-        600, // of large values: more bytes than the kernel buffers for a client that does not read
+    GETS = 600, // of large values: more bytes than the kernel buffers for a client
     PIECE = 64 * 1024,
 };
 

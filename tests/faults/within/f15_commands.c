@@ -3,8 +3,8 @@
 // reply that it would have received. Other clients are answered, and so is the next client. The
 // AddressSanitizer build checks that nothing leaks.
 //
-// Only calls of the server's own code fail. Calls of libev do not, as it ends the process without
-// memory.
+// Only calls of the server's own code fail. Calls of libev do not, as libev ends the process when
+// memory is short.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

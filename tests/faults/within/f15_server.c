@@ -2,8 +2,8 @@
 // it is starting, it says why it cannot, or starts nevertheless. If it serves, it may close the
 // connection. But no reply is wrong, and the next connection is served.
 //
-// Only calls of the server's own code fail. Calls of libev do not, as it ends the process without
-// memory.
+// Only calls of the server's own code fail. Calls of libev do not, as libev ends the process when
+// memory is short.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
