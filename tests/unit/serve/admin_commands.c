@@ -213,13 +213,13 @@ static void check_kill(unsigned count)
     is_text(ask(p, "CLIENT KILL ID x"), "-ERR client-id should be greater than 0\r\n",
             "no id at all");
     snprintf(request, sizeof request, "CLIENT KILL ID %llu", own);
-    is_text(ask(p, request), ":0\r\n", "the own id, which is skipped by default");
+    is_text(ask(p, request), ":0\r\n", "its own id, which is skipped by default");
     snprintf(request, sizeof request, "CLIENT KILL ID %llu SKIPME no", own);
-    is_text(ask(p, request), ":1\r\n", "the own id without SKIPME");
+    is_text(ask(p, request), ":1\r\n", "its own id with SKIPME no");
     ok(p->closed, "the client has closed itself");
     struct party *again = party(false);
     snprintf(request, sizeof request, "CLIENT KILL %s", again->address);
-    is_text(ask(again, request), "+OK\r\n", "the own address");
+    is_text(ask(again, request), "+OK\r\n", "its own address");
     ok(again->closed, "the client has closed itself");
     is_number(refusals, 7, "these are no refusals");
 

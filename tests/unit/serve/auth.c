@@ -37,7 +37,7 @@ static void check_commands(void)
     check_case("RESET\nQUIT\nPING", "+RESET\r\n+OK\r\n");
     check_case("HELLO\nHELLO 3\nHELLO 3 SETNAME a\nHELLO 4",
                HELLO_FIRST HELLO_FIRST HELLO_FIRST "-NOPROTO unsupported protocol version\r\n");
-    // All other commands refuse a client that has not authenticated.
+    // All commands without the flags NO_AUTH, UNAUTHENTICATED and PROTECTED refuse the client.
     for (unsigned i = 0; i < loops.group.commands.count; i++) {
         const struct command_entry *entry = &loops.group.commands.entries[i];
         const struct command *c = entry->command;

@@ -488,7 +488,7 @@ static void check_released(void)
             }
         }
         timing_flush(&service.timing, &service.stats);
-        check_replies(3, "one is gone before it is answered");
+        check_replies(3, "one client is gone before it is answered");
     }
     start_clients(2);
     say_get(&clients[0], &items[0]);
