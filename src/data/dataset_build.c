@@ -44,7 +44,7 @@ static void report_progress(void *context, uint64_t done, uint64_t total)
     dataset_report_progress(context, done, total);
 }
 
-// The bytes of memory that the index of `d` may still take.
+// Returns the bytes of memory that the index of `d` may use.
 static uint64_t memory_for_index(const struct dataset *d)
 {
     const struct dataset_settings *settings = &d->settings;
@@ -120,7 +120,7 @@ bool dataset_copy_to_huge_pages(struct dataset *d, struct index_file *file, stru
 
 // ---- building -----------------------------------------------------------------------------------
 
-static void take_counts(struct dataset_figures *f, const struct built *built)
+static void copy_counts(struct dataset_figures *f, const struct built *built)
 {
     f->lines = built->lines;
     f->malformed = built->malformed;
@@ -131,8 +131,8 @@ static void take_counts(struct dataset_figures *f, const struct built *built)
 
 // Writes the messages of the first malformed lines to the report. Returns false with a message when
 // the file is refused because of malformed lines.
-static bool judge_lines(const struct dataset *d, const struct built *built,
-                        struct dataset_report *report, struct error *error)
+static bool report_malformed(const struct dataset *d, const struct built *built,
+                             struct dataset_report *report, struct error *error)
 {
     uint64_t shown = built->malformed;
     if (shown > DATASET_MALFORMED_SHOWN)
@@ -194,9 +194,9 @@ struct index *dataset_build_index(struct dataset *d, struct dataset_report *repo
     x->figures.data_bytes = d->text.len;
     bool good = build_where_it_fits(d, &built, &fd, &spare, error);
     if (good) {
-        take_counts(&x->figures, &built);
+        copy_counts(&x->figures, &built);
         x->in_writer_file = built.in_file && spare < 0;
-        good = judge_lines(d, &built, report, error) && take_image(d, x, &built, fd, error);
+        good = report_malformed(d, &built, report, error) && take_image(d, x, &built, fd, error);
     }
     if (good) {
         x->figures.build_ns = clock_monotonic_ns() - start;

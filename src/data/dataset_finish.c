@@ -92,7 +92,7 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
         free(sums);
         return;
     }
-    // The checksums were computed from the image in memory, so they are right for it.
+    // If the image is in memory, its checksums were computed from there, so its blocks are good.
     if (!index_file_finish(&x->file, image, sums, &file, !x->in_writer_file))
         return;
     if (!verifier_await_old_times(&x->file.verifier, cancel))
@@ -237,7 +237,7 @@ static bool await_proof(struct dataset *d, struct identity *now, const atomic_bo
 
 // Stores the identity of the data file in the index file, so that the next start need not read the
 // data.
-static void note_proof(struct dataset *d, const atomic_bool *cancel)
+static void store_proof(struct dataset *d, const atomic_bool *cancel)
 {
     const struct identity *then = &d->index->file.facts.data;
     struct identity now = d->id;
@@ -270,7 +270,7 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel)
     if (late)
         dataset_notice(d, false, "verified '%s'", d->index_path);
     if (d->content_compared)
-        note_proof(d, cancel);
+        store_proof(d, cancel);
     if (late)
         atomic_store(&d->status, DATASET_IN_MAPPING);
 }

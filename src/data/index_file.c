@@ -56,7 +56,7 @@ static uint64_t *read_sums(int fd, const struct index_header *h)
     return NULL;
 }
 
-static bool map(struct index_file *f, int fd, const struct index_header *h)
+static bool map_file(struct index_file *f, int fd, const struct index_header *h)
 {
     void *memory = mapping_map(NULL, h->file_bytes, 0, fd, 0);
     if (memory == MAP_FAILED)
@@ -86,7 +86,7 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
         fault = fault_of(&h, (uint64_t)status.st_size);
     if (fault == NULL && (sums = read_sums(fd, &h)) == NULL)
         fault = "has a damaged table of checksums";
-    if (fault == NULL && !map(f, fd, &h))
+    if (fault == NULL && !map_file(f, fd, &h))
         fault = strerror(errno);
     if (fault == NULL && mapping_look(&f->source) > 0)
         fault = "was truncated while it was opened";

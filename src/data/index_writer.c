@@ -68,7 +68,7 @@ static void unlock(struct index_writer *w)
 
 // Registers a file to be removed when a signal ends the program. Returns its number for
 // ending_unregister.
-static unsigned removed_at_end(int fd, const char *path)
+static unsigned register_removal(int fd, const char *path)
 {
     struct stat status;
     return fstat(fd, &status) == 0 ? ending_register(path, &status) : 0;
@@ -104,7 +104,7 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
             break;
         }
         if (temporary_is_named(w->lock_fd, w->lock)) {
-            w->ending_lock = removed_at_end(w->lock_fd, w->lock);
+            w->ending_lock = register_removal(w->lock_fd, w->lock);
             if (found)
                 temporary_sweep(w->path);
             return INDEX_LOCKED;
@@ -147,7 +147,7 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
         w->fd = temporary_new(path, &w->temporary, error);
         w->locked = w->fd >= 0;
         if (w->locked)
-            w->ending_temporary = removed_at_end(w->fd, w->temporary);
+            w->ending_temporary = register_removal(w->fd, w->temporary);
         else
             outcome = INDEX_UNWRITABLE;
     }

@@ -68,7 +68,7 @@ enum line_result lines_next(struct line_reader *reader, struct record *record,
 }
 
 // Writes the first SHOWN_BYTES of `text` at `to`, with each unprintable byte as \xHH.
-static size_t show(struct span text, char *to, size_t size)
+static size_t escape_line(struct span text, char *to, size_t size)
 {
     size_t used = 0;
     for (size_t i = 0; i < text.len && i < SHOWN_BYTES && used + 4 < size; i++) {
@@ -85,7 +85,7 @@ static size_t show(struct span text, char *to, size_t size)
 void line_error_format(const struct line_error *error, const char *file, char *to, size_t size)
 {
     char shown[SHOWN_BYTES * 4 + 1];
-    show(error->text, shown, sizeof shown);
+    escape_line(error->text, shown, sizeof shown);
     const char *more = error->text.len > SHOWN_BYTES ? "..." : "";
     unsigned long long line = error->line;
     unsigned long long offset = error->offset;

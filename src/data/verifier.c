@@ -35,7 +35,7 @@ static bool has_times(const struct verifier *v, const struct stat *file)
            nanoseconds(file->st_ctim) == atomic_load(&v->changed_ns);
 }
 
-static void note_times(struct verifier *v, const struct stat *file)
+static void store_times(struct verifier *v, const struct stat *file)
 {
     atomic_store(&v->modified_ns, nanoseconds(file->st_mtim));
     atomic_store(&v->changed_ns, nanoseconds(file->st_ctim));
@@ -85,7 +85,7 @@ unsigned verifier_refresh(struct verifier *v)
         // The round changes before the times. Otherwise a thread could read the new times and take
         // them for those of the old round.
         atomic_fetch_add(&v->round, 1);
-        note_times(v, &file);
+        store_times(v, &file);
     }
     pthread_mutex_unlock(&v->lock);
     return verifier_round(v);
@@ -125,7 +125,7 @@ bool verifier_init(struct verifier *v, struct span image, uint64_t *sums, int fd
     v->count = count;
     v->fd = fd;
     pthread_mutex_init(&v->lock, NULL);
-    note_times(v, file);
+    store_times(v, file);
     if (verified)
         atomic_store_explicit(&v->complete_in, 1, memory_order_release);
     atomic_store_explicit(&v->round, 1, memory_order_release);

@@ -100,23 +100,23 @@ bool block_list_split(struct block_pool *p, const struct block_list *l, struct b
         p->next[block] = *spare;
         *spare = block;
         for (unsigned i = 0; i < count; i++) {
-            struct block_list *home = &to[uuid_bits(records[i].id, shared, FAN_BITS)];
-            if (home->count % TRIE_BLOCK == 0) {
+            struct block_list *target = &to[uuid_bits(records[i].id, shared, FAN_BITS)];
+            if (target->count % TRIE_BLOCK == 0) {
                 uint32_t taken = *spare;
                 if (taken != BLOCK_NONE)
                     *spare = p->next[taken];
                 else
                     taken = block_pool_take(p);
                 assert(taken != BLOCK_NONE);
-                if (home->count == 0) {
-                    home->first = taken;
+                if (target->count == 0) {
+                    target->first = taken;
                 } else {
-                    p->next[home->last] = taken;
-                    p->fill[home->last] = TRIE_BLOCK;
+                    p->next[target->last] = taken;
+                    p->fill[target->last] = TRIE_BLOCK;
                 }
-                home->last = taken;
+                target->last = taken;
             }
-            block_pool_at(p, home->last)[home->count++ % TRIE_BLOCK] = records[i];
+            block_pool_at(p, target->last)[target->count++ % TRIE_BLOCK] = records[i];
         }
         block = next;
     }

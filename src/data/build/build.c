@@ -210,7 +210,7 @@ static uint64_t missing_bytes(const struct building *g, uint64_t lines)
 
 // Checks that there is enough memory to index `lines` lines. If there is not, the image will be
 // built in the file, if there is one. Returns false with a message when that is not enough either.
-static bool fits(struct building *g, uint64_t lines, struct error *error)
+static bool check_memory(struct building *g, uint64_t lines, struct error *error)
 {
     g->built->missing = missing_bytes(g, lines);
     if (g->built->missing > 0 && !g->to_file && g->settings->fd >= 0) {
@@ -277,7 +277,7 @@ static bool begin_image(struct building *g, struct error *error)
         return true;
     g->sample = (struct sample){r->sample, r->sample_count, good};
     g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
-    if (!fits(g, good, error)) // there may be more lines than estimated
+    if (!check_memory(g, good, error)) // there may be more lines than estimated
         return false;
     return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
                              g->settings->fd_at, r->threads, error);
@@ -355,7 +355,7 @@ static bool prepare(struct building *g, struct error *error)
         error_set(error, "no memory to build the index");
         return false;
     }
-    if (!fits(g, g->sample.lines, error))
+    if (!check_memory(g, g->sample.lines, error))
         return false;
     // Most blocks that a single pass over the whole text needs when its keys are in random order.
     uint64_t blocks_all = g->text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;

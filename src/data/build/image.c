@@ -331,7 +331,7 @@ static bool finish_file(struct trie_builder *b, const struct trie_header *header
 }
 
 // Unmaps the memory that was reserved after the image.
-static void trim(struct trie_image *image)
+static void unmap_excess(struct trie_image *image)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t used = (image->memory.len + page - 1) / page * page;
@@ -369,7 +369,7 @@ bool trie_builder_finish(struct trie_builder *b, struct trie_image *image, uint6
     memcpy(b->memory, &header, sizeof header);
     *image = (struct trie_image){{b->memory, header.image_bytes}, b->reserved};
     b->memory = NULL;
-    trim(image);
+    unmap_excess(image);
     return true;
 }
 

@@ -57,7 +57,7 @@ unsigned nodes_shared_bits(struct uuid a, struct uuid b)
 
 // Moves the cursor after all records of the radix child that contains its present record. Returns
 // the number of that child.
-static uint32_t pass_child(struct trie_cursor *c, uint64_t hi, unsigned skip, unsigned bits)
+static uint32_t skip_child(struct trie_cursor *c, uint64_t hi, unsigned skip, unsigned bits)
 {
     uint32_t child = uuid_bits(c->record->id, skip, bits);
     do
@@ -78,7 +78,7 @@ static bool radix_spreads(const struct trie_sorted *s, uint64_t lo, uint64_t hi,
     uint64_t crowded = 0;
     for (struct trie_cursor c = trie_cursor_at(s, lo); c.rank < hi;) {
         uint64_t begin = c.rank;
-        pass_child(&c, hi, skip, bits);
+        skip_child(&c, hi, skip, bits);
         if (c.rank - begin > TRIE_LEAF_MAX)
             crowded += c.rank - begin;
     }
@@ -93,7 +93,7 @@ static uint32_t write_radix(struct node_writer *w, uint64_t lo, uint64_t hi, uns
     uint32_t next = 0; // number of the first child whose start is not written yet
     for (struct trie_cursor c = trie_cursor_at(w->sorted, lo); c.rank < hi && !w->failed;) {
         uint64_t begin = c.rank;
-        uint32_t child = pass_child(&c, hi, skip, bits);
+        uint32_t child = skip_child(&c, hi, skip, bits);
         while (next < child)
             nodes_word(w, node)[TRIE_NODE_HEAD + next++] = nodes_slot(w, begin);
         uint32_t start = nodes_write(w, begin, c.rank, depth + 1);
@@ -179,7 +179,7 @@ static unsigned dense_bits(const struct trie_sorted *s, uint64_t lo, uint64_t hi
         return bits;
     for (c = trie_cursor_at(s, lo); c.rank < hi;) {
         uint64_t begin = c.rank;
-        pass_child(&c, hi, skip, bits);
+        skip_child(&c, hi, skip, bits);
         if (c.rank - begin > (hi - lo) / nodes_crowded_divisor(depth))
             return 0;
     }

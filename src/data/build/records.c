@@ -32,7 +32,7 @@ void records_add_work(struct reading *reading, unsigned worker, uint64_t work)
 
 // ---- shortening the range -----------------------------------------------------------------------
 
-struct cutting {
+struct shortening {
     struct block_pool *pool;
     struct block_list *lists;
     struct uuid high;
@@ -40,30 +40,30 @@ struct cutting {
 
 static void drop_above(void *context, unsigned worker, size_t part)
 {
-    struct cutting *cutting = context;
+    struct shortening *shortening = context;
     (void)worker;
-    block_list_drop_above(cutting->pool, &cutting->lists[part], cutting->high);
+    block_list_drop_above(shortening->pool, &shortening->lists[part], shortening->high);
 }
 
 // Returns the least and the greatest key of the lists.
-static struct key_range span_keys(const struct records *r, const struct block_list *lists,
-                                  size_t count)
+static struct key_range key_bounds(const struct records *r, const struct block_list *lists,
+                                   size_t count)
 {
-    struct key_range span = {all_keys.high, all_keys.low};
+    struct key_range bounds = {all_keys.high, all_keys.low};
     for (size_t i = 0; i < count; i++) {
         uint32_t block = lists[i].first;
         for (bool more = lists[i].count > 0; more; block = r->pool.next[block]) {
             const struct trie_record *records = block_pool_at(&r->pool, block);
             for (unsigned j = 0; j < r->pool.fill[block]; j++) {
-                if (uuid_less(records[j].id, span.low))
-                    span.low = records[j].id;
-                if (uuid_less(span.high, records[j].id))
-                    span.high = records[j].id;
+                if (uuid_less(records[j].id, bounds.low))
+                    bounds.low = records[j].id;
+                if (uuid_less(bounds.high, records[j].id))
+                    bounds.high = records[j].id;
             }
             more = block != lists[i].last;
         }
     }
-    return span;
+    return bounds;
 }
 
 // All records have the same key. Drops all of them except the one with the last line.
@@ -117,7 +117,7 @@ struct uuid records_round_end(struct uuid a, struct uuid b)
 bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count)
 {
     struct records *r = reading->r;
-    struct cutting cutting = {.pool = &r->pool, .lists = lists};
+    struct shortening shortening = {.pool = &r->pool, .lists = lists};
     struct uuid *sample = malloc(CUT_SAMPLE * sizeof *sample);
     size_t every = r->pool.blocks / CUT_SAMPLE + 1;
     size_t sampled = 0;
@@ -139,19 +139,19 @@ bool records_shorten_range(struct reading *reading, struct block_list *lists, si
     free(sample);
     r->cuts++;
     if (uuid_less(a, b)) {
-        cutting.high = records_round_end(a, b);
+        shortening.high = records_round_end(a, b);
     } else {
-        struct key_range span = span_keys(r, lists, count);
-        if (uuid_equal(span.low, span.high)) {
+        struct key_range bounds = key_bounds(r, lists, count);
+        if (uuid_equal(bounds.low, bounds.high)) {
             keep_last_line(reading, lists, count);
             return true;
         }
-        cutting.high = uuid_less(a, span.high) ? a : uuid_of(number_of(a) - 1);
+        shortening.high = uuid_less(a, bounds.high) ? a : uuid_of(number_of(a) - 1);
     }
-    r->range.high = cutting.high;
-    if (uuid_less(cutting.high, reading->single))
+    r->range.high = shortening.high;
+    if (uuid_less(shortening.high, reading->single))
         reading->single_dropped = 0; // a later pass reads these lines again and counts them
-    parallel_run(r->threads, count, drop_above, &cutting);
+    parallel_run(r->threads, count, drop_above, &shortening);
     return true;
 }
 

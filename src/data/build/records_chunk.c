@@ -68,7 +68,7 @@ static void begin_chunk(struct reading *reading, struct chunk *c, size_t part)
     }
 }
 
-static void note_malformed(struct chunk *c, const struct line_error *fault, uint64_t lines_before)
+static void store_error(struct chunk *c, const struct line_error *fault, uint64_t lines_before)
 {
     if (c->errors == NULL)
         c->errors = calloc(RECORDS_ERRORS_MAX, sizeof *c->errors);
@@ -149,7 +149,7 @@ static void read_lines(struct reading *reading, struct chunk *c, struct line_rea
         uint64_t offset = reader->offset;
         if (lines_next(reader, &record, &fault) == LINE_MALFORMED) {
             if (reading->first)
-                note_malformed(c, &fault, lines_before);
+                store_error(c, &fault, lines_before);
             continue;
         }
         if (is_in(range, record.id) &&
