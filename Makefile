@@ -1,27 +1,27 @@
 # Stele. `make help` lists what can be made.
 #
-# Three flavours are built side by side from the same rules: `release`, whose programs are linked to
-# build/ itself, and for the tests `asan`, with address and undefined-behaviour checks, and `tsan`,
-# which watches threads.
+# The same rules build several flavours side by side, each in build/FLAVOUR/. `release` is what users
+# run; build/ has links to its programs. `asan` has the address and undefined-behaviour sanitizers,
+# `tsan` the thread sanitizer. The others are for fuzzing, for coverage and for tests/sharing/.
 
 CC ?= cc
 OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
-# Programs of services that are unpacked and not installed (.ci/need).
+# Programs that .ci/need has unpacked instead of installing them.
 export PATH := $(PATH):$(CURDIR)/build/services/bin
 PREFIX ?= /usr/local
-# Where systemd looks for units that are not the distribution's.
+# The folder where systemd looks for units that do not come from the distribution.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-# As many jobs as cores, unless make was told otherwise.
+# As many jobs as cores, unless make was called with -j.
 CORES := $(shell nproc 2>/dev/null || echo 1)
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-# ---- flags: the user's CFLAGS, CPPFLAGS and LDFLAGS come last -----------------------------------
+# ---- flags: CFLAGS, CPPFLAGS and LDFLAGS of the user come last ----------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
             -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 COMPILE := -std=gnu11 -D_GNU_SOURCE -pthread -Isrc -Itests -MMD -MP $(WARNINGS)
-# Fortified functions need an optimising compiler.
+# _FORTIFY_SOURCE works only with optimisation.
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Ofast,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
 HARDEN := -U_FORTIFY_SOURCE $(FORTIFY) -fstack-protector-strong -fPIE
 LINK := -pthread -pie -Wl,-z,relro,-z,now
@@ -29,51 +29,53 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
 release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
-# The sanitised flavours keep what a stack trace needs (-g1), which halves the time to build them;
-# `make CPPFLAGS=-g ...` adds the variables for a debugger.
+# -g1 is enough for stack traces of the sanitizers, and halves the time to build.
+# `make CPPFLAGS=-g ...` adds variables, for a debugger.
 OPTIMISE = -O1
 asan_FLAGS = -U_FORTIFY_SOURCE $(OPTIMISE) -g1 $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
 asan_LINK = -pthread $(SANITIZE) $(LDFLAGS)
 tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g1 -fsanitize=thread $(CPPFLAGS)
 tsan_LINK = -pthread -fsanitize=thread $(LDFLAGS)
-# Only fuzz targets are linked in this one, with a main of libFuzzer's; only clang has it.
+# In this flavour only fuzz targets are linked. Their main function is that of libFuzzer, which only
+# clang has.
 FUZZ_CC ?= clang
 fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
              -fno-omit-frame-pointer $(CPPFLAGS)
 fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
 build/fuzz/%: override CC = $(FUZZ_CC)
-# Compiling a test well takes longer than running it.
+# Tests are compiled without optimisation, because optimising takes longer than running them.
 build/asan/tests/unit/%.o build/asan/tests/integration/%.o build/asan/tests/faults/%.o \
     build/asan/tests/fuzz/%.o: private OPTIMISE = -O0
 
-# Counts how often each line runs. Threads may lose counts, which hardly makes one none.
+# Counts how often each line runs. Counts of several threads may be lost, but not all of a line's.
 coverage_FLAGS = -U_FORTIFY_SOURCE -O1 --coverage $(CPPFLAGS)
 coverage_LINK = -pthread --coverage $(LDFLAGS)
-# All objects are linked into each test: a file that no test calls is counted too.
+# All objects are linked into each test, so that a file that no test calls is counted, too.
 coverage_PARTS = -Wl,--whole-archive build/coverage/parts.a -Wl,--no-whole-archive
 
-# Every access to memory is a call, to tests/sharing/hooks.c instead of the sanitizer.
+# The compiler turns each access to memory into a call, as for the thread sanitizer. The functions
+# called are those of tests/sharing/hooks.c.
 sharing_FLAGS = $(tsan_FLAGS)
 sharing_LINK = -pthread $(LDFLAGS)
 build/sharing/tests/sharing/hooks.o: private sharing_FLAGS = -O2 -g
 
 FLAVOURS := release asan tsan sharing fuzz coverage
 
-# ---- sources: who is linked into what -----------------------------------------------------------
+# ---- sources, and the programs that they are linked into ----------------------------------------
 
 DATA := $(wildcard src/base/*.c src/data/*.c src/data/build/*.c)
 SERVER := $(DATA) $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
           src/options.c src/files.c src/main.c
 TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
-# A unit test is linked with everything but the two main functions.
+# Everything except the two main functions. Tests are linked with it.
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
 SUPPORT := $(wildcard tests/support/*.c)
-# The unit tests lie in the rooms of what they test; support/ is what they share.
+# A unit test lies in the folder of the source that it tests. support/ is shared by unit tests.
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 UNIT := $(filter-out $(UNIT_SUPPORT),$(wildcard tests/unit/*.c tests/unit/*/*.c))
 INTEGRATION := $(wildcard tests/integration/*.c)
-# One test a row of docs/faults.md, named after it; those that take over a minute are in long/.
-# In those in within/, calls of the parts of the server fail; they need no server beside them.
+# Each test belongs to a row of docs/faults.md and is named after it. Tests that take over a minute
+# are in long/. Tests in within/ run parts of the server themselves, and make system calls fail there.
 FAULTS_WITHIN := $(wildcard tests/faults/within/*.c)
 FAULTS := $(wildcard tests/faults/*.c) $(FAULTS_WITHIN)
 FAULT_SUPPORT := $(wildcard tests/faults/support/*.c)
@@ -84,10 +86,10 @@ LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
 BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c
-# The parts of the load generator.
+# The sources of the load generator.
 LOAD := $(filter-out $(BENCH),$(wildcard tests/bench/load/*.c))
-# One file a fuzz target; its corpus is tests/fuzz/corpus/TARGET/. seeds/TARGET.c, if there is one,
-# writes its first inputs.
+# Each file is a fuzz target. Its corpus is tests/fuzz/corpus/TARGET/. If there is a seeds/TARGET.c,
+# that program writes the first inputs.
 FUZZ := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
@@ -96,7 +98,7 @@ FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTE
              $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
-# Functions that fail when a test wants it (tests/faults/support/failing.h).
+# Functions that a test can make fail (tests/faults/support/failing.h).
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
            flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
            recv send sendmsg accept4 getsockname getpeername socket bind listen setsockopt
@@ -105,7 +107,7 @@ $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/f
 
 Q := $(if $(V),,@)
 , := ,
-# With OF=N, every 25th file that is built is shown, and that it is one of N.
+# Prints what is built. With OF=N it prints only every 25th file, as one of N.
 say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count) && \
       { [ $$((n % 25)) -ne 0 ] || echo "   $$n of $(OF): $(1)"; },@echo '$(1)'))
 
@@ -121,8 +123,8 @@ all: build/stele-server build/stele build/libstele.a ## build server, tool and l
 build/stele-server build/stele: build/%: build/release/%
 	$(Q)ln -sf release/$* $@
 
-# The library: data/ in one object of which only stele_* can be seen, so that no name of ours
-# collides with one of the program it is linked into.
+# The library: one object of all of data/, with only the names stele_* visible. So no other name can
+# collide with a name of the program that uses the library.
 build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 	$(call say,AR $@)
 	$(Q)$(CC) -r -nostdlib $^ -o build/release/libstele.o
@@ -135,7 +137,8 @@ build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 define flavour
 $(1)_objects = $$(patsubst %.c,build/$(1)/%.o,$$(1))
 
-# What is built with other flags than these is built again; for other machines than Stele's, nothing.
+# The file holds the compiler and its flags. It changes when they change, and then everything is built
+# again. On a platform that Stele does not support, this rule fails.
 build/$(1)/flags: FORCE
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK)' | cmp -s - $$@ || { \
@@ -155,8 +158,8 @@ build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL))
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$^ -o $$@ $$(LDLIBS)
 
-# Tests are linked with those objects of this archive that they use: a tenth of the work of linking
-# each with all of them. The archive holds the names of the objects and no copies (T).
+# Tests are linked with this archive, so that the linker takes only the objects that a test uses. That
+# is a tenth of the work. The archive has only the names of the objects, no copies (T).
 build/$(1)/parts.a: $(patsubst %.c,build/$(1)/%.o,$(PARTS) $(SUPPORT) $(UNIT_SUPPORT))
 	$$(call say,AR $$@)
 	$$(Q)rm -f $$@
@@ -171,7 +174,7 @@ build/$(1)/tests/integration/%: build/$(1)/tests/integration/%.o build/$(1)/part
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$< $$($(1)_PARTS) -o $$@ -lev -lhiredis $$(LDLIBS)
 
-# Faults are injected into a server from outside, or into its parts.
+# Tests of faults, in a server or in parts of it.
 build/$(1)/tests/faults/%: build/$(1)/tests/faults/%.o build/$(1)/tests/faults/support/hammer.o \
     build/$(1)/parts.a
 	$$(call say,LINK $$@)
@@ -187,7 +190,8 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o build/$(1)/parts.a
 
 build/$(1)/tests/bench/load/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
-# A fuzz target that plays its corpus; or with a fuzzer in it.
+# A fuzz target, linked with libFuzzer in the flavour fuzz, and otherwise with replay.c, which runs the
+# inputs of its corpus.
 build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o build/$(1)/parts.a \
     $(if $(filter-out fuzz,$(1)),build/$(1)/tests/fuzz/replay.o)
 	$$(call say,LINK $$@)
@@ -196,7 +200,7 @@ build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o build/$(1)/parts.a \
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
-.PHONY: FORCE # or .SECONDARY below would not have it made
+.PHONY: FORCE # otherwise .SECONDARY below would keep make from checking what depends on it
 
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d \
@@ -300,12 +304,12 @@ run: need-build ## install what is missing, build, serve example.data on port 63
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
 
-# Says where a run is: how long after its beginning, and what comes.
+# Prints the seconds since the beginning and the next step.
 BEGAN := $(shell date +%s)
 step = @echo "== $$(($$(date +%s) - $(BEGAN))) s: $(1)"
 SUB = $(Q)$(MAKE) --no-print-directory $(JOBS)
-# Builds with a count: objects of the server, the tool and what tests share; an object and a program
-# for each of the tests $(1).
+# Builds and counts the files built: the objects of the server, the tool and what tests share, and an
+# object and a program for each of the tests $(1).
 counted = $(Q)mkdir -p build; rm -f build/count; $(MAKE) --no-print-directory $(JOBS) \
     OF=$(words $(PARTS) $(SUPPORT) $(UNIT_SUPPORT) server tool archive $(1) $(1))
 
@@ -338,8 +342,8 @@ test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, and ev
 	$(SUB) redis-compat
 	$(call step,all is well.)
 
-# What the rooms that read foreign bytes must be covered by: unit tests, corpora and faults that are
-# injected into parts of the server; no server is run for it.
+# The folders whose code reads bytes from outside must be covered to this percentage by the unit tests,
+# the corpora and the tests of faults within parts of the server. No server is run.
 COVERED := resp data
 COVERED_LEAST := 95
 COVERED_BY := $(patsubst %.c,build/coverage/%,$(UNIT) $(FUZZ) $(FAULTS_WITHIN))
@@ -356,15 +360,15 @@ faults: need-test ## run the tests of faults that take longer than a minute
 	    $(LONG_FAULTS:%.c=build/release/%) $(LONG_SCRIPTS)
 
 soak: TIME = 600
-soak: need-soak ## reloads, faults and clients of every kind at once, checked; writes docs/soak/ (TIME=600 seconds)
+soak: need-soak ## check a server under reloads, faults and all kinds of clients; writes docs/soak/ (TIME=600 seconds)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)tests/soak/soak --seconds $(TIME) --docs docs
 
-redis-compat: need-redis-compat ## run redis-compat/: cases beside a real redis-server, client libraries, tools
+redis-compat: need-redis-compat ## compare with a real redis-server; run client libraries and tools (redis-compat/)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
 	$(Q)redis-compat/matrix
 
-redis-compat-matrix: need-redis-compat ## the same, and write the matrix into redis-compat/README.md
+redis-compat-matrix: need-redis-compat ## run redis-compat and write its matrix to redis-compat/README.md
 	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
 	$(Q)redis-compat/matrix --readme
 
@@ -372,21 +376,21 @@ redis-compat-build: all $(CLIENTS:%.c=build/release/%)
 	$(Q)redis-compat/install-clients
 	$(Q)redis-compat/install-tools
 
-# The parts of the benchmark: each is a program of tests/bench/ that rewrites the section of its name
-# in docs/benchmarks.md. N: numbers of keys, R: how often each figure is taken.
+# The parts of the benchmark. Each is a program in tests/bench/ that rewrites the section of its name
+# in docs/benchmarks.md. N: numbers of keys. R: how often each figure is measured.
 BENCH_PARTS = index server reload
 N = 1M,10M
 R = 3
 
-bench: need-bench ## measure beside redis-server, memcached and a Python dict, write docs/benchmarks.md (N=1M,10M R=3)
+bench: need-bench ## compare with redis-server, memcached and a Python dict; writes docs/benchmarks.md (N=1M,10M R=3)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(patsubst %.c,build/release/%,$(BENCH))
 	$(Q)for part in $(BENCH_PARTS); do tests/bench/$$part --sizes $(N) --runs $(R) || exit 1; done
 
-# What a fuzzer finds worth keeping goes to build/fuzz/found/TARGET, what fails to
-# build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…). An inline request may be of 64 KiB, and a session
-# reads ahead, and answers, less than a long input has.
+# Inputs that reach new code go to build/fuzz/found/TARGET. Failing inputs go to
+# build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…). The longest inputs are those of `request`, because
+# an inline request may have 64 KiB, and of `session`, because shorter ones would fit into one turn.
 TIME = 60
-fuzz: need-fuzz ## search with libFuzzer for inputs that break a promise (TIME=60 seconds a target)
+fuzz: need-fuzz ## search with libFuzzer for inputs that make a check fail (TIME=60 seconds for each target)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
 	$(Q)for t in $(FUZZ_TARGETS); do \
 	    case $$t in request) max=80000 ;; session) max=32768 ;; *) max=4096 ;; esac; \
@@ -396,8 +400,8 @@ fuzz: need-fuzz ## search with libFuzzer for inputs that break a promise (TIME=6
 	        build/fuzz/found/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done
 
-# Counters off: an input that only goes through a loop more often is not worth a file.
-fuzz-merge: need-fuzz ## add those of its finds that reach new code to tests/fuzz/corpus/
+# Without counters, because an input that only runs a loop more often is not worth a file.
+fuzz-merge: need-fuzz ## add the inputs found that reach new code to tests/fuzz/corpus/
 	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
 	$(Q)for t in $(FUZZ_TARGETS); do \
 	    build/fuzz/tests/fuzz/$$t -merge=1 -use_counters=0 tests/fuzz/corpus/$$t \
@@ -411,9 +415,8 @@ build/fuzz/words.dict: docs/commands.md
 	$(Q)mkdir -p $(@D)
 	$(Q)grep -oE '\b[A-Z][A-Z_.-]*[A-Z]\b' $< | sort -u | sed 's/.*/"&"/' > $@
 
-# The inputs that are written by a program and not found by a fuzzer. Named, so that a new version
-# of one takes the place of the old.
-fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%) ## write those inputs of tests/fuzz/corpus/ that a program makes
+# Inputs that a program writes. They have fixed names, so that a new version replaces the old one.
+fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%) ## write the inputs of tests/fuzz/corpus/ that a program makes
 	$(Q)for t in $(FUZZ_SEEDS:tests/fuzz/seeds/%.c=%); do \
 	    mkdir -p tests/fuzz/corpus/$$t && \
 	    build/asan/tests/fuzz/seeds/$$t tests/fuzz/corpus/$$t || exit 1; \
@@ -451,13 +454,13 @@ build/release/docs/commands build/release/docs/options: build/release/docs/%: \
 	$(call say,LINK $@)
 	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev $(LDLIBS)
 
-format: ## rewrite the C sources in the house's format
+format: ## format the C sources (.clang-format)
 	clang-format -i $(FORMATTED)
 
 clean: ## remove everything built
 	rm -rf build
 
-help: ## show this
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
 need-build need-test need-redis-compat need-bench need-fuzz need-soak: need-%:
@@ -476,16 +479,16 @@ check-docs: build/release/docs/commands build/release/docs/options
 	$(Q)build/release/docs/options < README.md | diff -u README.md - || \
 	    { echo 'README.md: run make docs' >&2; exit 1; }
 
-# Each header must compile alone.
+# Each header must compile on its own.
 check-headers:
 	$(Q)for h in $(HEADERS); do \
 	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CPPFLAGS) -Werror -fsyntax-only -x c $$h || exit 1; \
 	done
 
-# Which rooms a room may include; and only net/ may know sockets and the event loop.
+# Each folder may include only lower ones, and only net/ may use sockets and the event loop.
 check-layers:
 	$(Q)awk -f tests/layers.awk $(HEADERS) $(sort $(SERVER) $(TOOL))
 
-# No modules may depend on each other in a circle; x.h and x.c are one module.
+# Modules must not depend on each other in a circle. x.h and x.c are one module.
 check-circles: $(patsubst %.c,build/release/%.o,$(sort $(SERVER) $(TOOL)))
 	$(Q)tests/circles $^
