@@ -52,8 +52,8 @@ enum dataset_index {
     DATASET_INDEX_ONLY,  // map it; opening fails if it does not belong to the data file
 };
 
-// When to serve from an index file if the data file's times do not prove that it belongs to the
-// data file, for example after the file was copied.
+// When to serve from an index file if times do not prove that it belongs to the data file. That is
+// so after the data file was copied, for example.
 enum dataset_trust {
     // Compare all of the data first. Then every key that exists is found.
     DATASET_TRUST_PROVEN,
@@ -74,8 +74,8 @@ struct dataset_settings {
     const char *index_path; // NULL: the real path of the data file, followed by ".idx"
     bool index_required;    // opening fails when the index file cannot be written
     enum dataset_trust trust;
-    // If the data file is so new that its times prove nothing yet, dataset_finish waits 2 s, so
-    // that it can store the times as a proof for the next start.
+    // If the data file is so new that its times prove nothing yet, dataset_finish waits 2 s. Then
+    // it can store the times as a proof for the next start.
     bool await_proof;
     uint64_t verify_at_once; // replaces DATASET_VERIFY_AT_ONCE; 0: do not replace it
     bool huge_pages;         // copy the index to anonymous huge pages, do not read it from the file
@@ -97,9 +97,9 @@ struct dataset_settings {
 };
 
 // Maps the regular file at `path`, and maps its index file or builds an index. Returns NULL with a
-// message when the file cannot be read, is not regular or changes while it is read, when memory is
-// short, or when malformed lines are refused. Also when an index file that `settings` require
-// cannot be mapped or written, or when `settings->index_path` is a file that must not be replaced.
+// message when the file cannot be read, is not regular or changes while it is read. Also when
+// memory is short or malformed lines are refused, when an index file that `settings` require cannot
+// be mapped or written, or when `settings->index_path` is a file that must not be replaced.
 // `settings->index_path` and `context` must stay valid as long as the dataset. `report` may be
 // NULL.
 //
@@ -254,8 +254,8 @@ void dataset_free(struct dataset *d);
 // since.
 bool dataset_is_from_file(const struct dataset *d, const struct stat *status);
 
-// Whether `status` is that of the file from which the dataset was opened, and has the size and
-// times that the file had when it was last known to have the served content.
+// Whether `status` is that of the file from which the dataset was opened, and shows no change. The
+// size and times must be those with which the file was last known to have the served content.
 bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status);
 
 // Whether the file with this status is the one from which the dataset was opened, and still has the
@@ -267,9 +267,9 @@ bool dataset_serves_content_of(struct dataset *d, const struct stat *status,
 
 // Computes the checksum of the served content, which dataset_recheck_content needs. If an index
 // file has the checksum, nothing is read; otherwise all of the data is read. Data that is larger
-// than half of the memory that this process may use is not read, as that would displace the served
-// data from memory. Then there is no checksum. Call this after dataset_finish, on the same thread.
-// `cancel` may be NULL.
+// than half of the memory for this process is not read, as that would displace the served data.
+// Then there is no checksum. Call this after dataset_finish, on the same thread. `cancel` may be
+// NULL.
 void dataset_compute_checksum(struct dataset *d, const atomic_bool *cancel);
 
 // Whether the data file's times have changed, but not its size. The file was either overwritten or
@@ -278,9 +278,9 @@ bool dataset_may_be_overwritten(const struct dataset *d);
 
 // Reads the whole data file and returns whether it still has the served content. If it has, its
 // present times are stored. If it has not, the status of the dataset is "overwritten" from then on.
-// Also returns false when the checksum of the content is not known (dataset_compute_checksum), when
-// somebody writes to the file at the same time, or when `*cancel` became true. Call this only on
-// the thread of dataset_finish. `cancel` may be NULL.
+// Also returns false when there is no checksum (dataset_compute_checksum), when somebody writes to
+// the file at the same time, or when `*cancel` became true. Call this only on the thread of
+// dataset_finish. `cancel` may be NULL.
 bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel);
 
 // Returns the reference count, for replies that borrow a value. As long as somebody has a

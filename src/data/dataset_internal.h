@@ -45,8 +45,8 @@ struct dataset {
     struct identity opened; // the same when the served content was opened for the first time
     atomic_uint change;     // an enum change: the change of the data file seen until now
     atomic_uint reported;   // bits: what dataset_check has reported
-    // Times that the data file had when it was last known to have the served content, and the time
-    // when it was read for that (dataset_content.c).
+    // Times of the data file when it was last known to have the served content, and when it was
+    // read for that (dataset_content.c).
     _Atomic int64_t known_modified_ns;
     _Atomic int64_t known_changed_ns;
     _Atomic int64_t known_read_ns;

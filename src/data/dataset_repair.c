@@ -5,8 +5,8 @@
 
 enum { RETRY_SECONDS = 60 }; // between two attempts to replace a spoiled index
 
-// Whether the path still leads to the file that was opened, and the file still has the served
-// content, as far as its size and times tell.
+// Whether the path still leads to the file that was opened, and its size and times are those of the
+// served content.
 static bool is_current(const struct dataset *d)
 {
     struct stat status;

@@ -33,9 +33,9 @@ struct identity {
 // checksums and the seed are 0.
 struct identity identity_of_file(const struct stat *status);
 
-// Whether the file of `now` certainly has the content of `then`. It has when size, inode and times
-// are the same, and the times are so much older than `then->read_ns` that every later change would
-// have changed them. Does not read the content.
+// Whether the file of `now` certainly has the content of `then`. Size, inode and times must be the
+// same. The times must also be so much older than `then->read_ns` that every later write would have
+// changed them. Does not read the content.
 bool identity_is_proven(const struct identity *then, const struct identity *now);
 
 // Returns a checksum of the first and the last 64 KiB and of 64 blocks of 4 KiB, which `seed`

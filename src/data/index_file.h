@@ -36,9 +36,9 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
 bool index_file_copy(struct index_file *f, struct error *error);
 
 // Guards `mapped` against loss of the file's pages (base/mapping.h). `mapped` is memory where the
-// caller has mapped, or will map, the file `fd` from offset `at` on, while the index file is still
-// being written. When it is written, call index_file_finish. Returns false with errno when it
-// cannot be guarded.
+// caller has mapped, or will map, the file `fd` from offset `at` on. The index file is still being
+// written. When it is written, call index_file_finish. Returns false with errno when it cannot be
+// guarded.
 bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t at);
 
 // Sets the image of a guarded file that is now completely written. `sums` are the checksums of its

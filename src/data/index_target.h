@@ -21,8 +21,8 @@ enum index_target {
 //
 // INDEX_TARGET_FREE: there is no file, an empty file, or a file that begins or ends with the magic
 // number of an index, even if it is damaged. With `blank_is_free` also a file in which all bytes
-// are 0 or all are 0xff, because a crash of the machine or a bad disk may turn an index into that.
-// When the user has chosen the path, such a file may be something else, so callers then pass false.
+// are 0 or all are 0xff. A crash of the machine or a bad disk may turn an index into that. When the
+// user has chosen the path, such a file may be something else, so callers then pass false.
 //
 // INDEX_TARGET_TAKEN, with a message that names the file: a file with other content.
 //

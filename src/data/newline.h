@@ -32,9 +32,9 @@ static inline uint64_t sse2_newlines(const char *text)
            sse2_newlines_16(text + 32) << 32 | sse2_newlines_16(text + 48) << 48;
 }
 
-// The form for reading line after line. Values are short and differ in length, so comparing 64
-// bytes at once takes less time than a branch after each 16 bytes, which would often be
-// mispredicted. memchr finds the end of a long value.
+// The form for reading line after line. Values are short and differ in length, so a branch after
+// each 16 bytes would often be mispredicted. Comparing 64 bytes at once is faster. memchr finds the
+// end of a long value.
 static inline size_t newline_find_sse2(const char *text, size_t len)
 {
     size_t done = 0;

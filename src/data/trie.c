@@ -491,8 +491,8 @@ static struct uuid key_at(const struct trie *t, uint64_t rank)
 uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
     // The leaf is right for a key that has the bits which the nodes on the way have skipped. For
-    // any other key it may be wrong. So the keys at both ends of the leaf are compared, and if they
-    // show that it is wrong, the search covers the other slots too.
+    // any other key it may be wrong. So the keys at both ends of the leaf are compared. If they
+    // show that the leaf is wrong, the search covers the other slots too.
     struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;

@@ -147,9 +147,8 @@ uint64_t trie_seek(const struct trie *t, struct uuid id);
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
 // Checks the whole image, in time proportional to its size, and sets `*shape`. Returns false with a
-// message when a start is out of order, a leaf is too large, a path is too deep, or a node is
-// reached twice. Also when a slot points to no record, is out of key order, or is not found by its
-// key.
+// message when starts are out of order, a leaf is too large, a path too deep, or a node is reached
+// twice. Also when a slot points to no record, is out of key order, or is not found by its key.
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error);
 
 // Does the same as trie_check and reports progress: from time to time it calls `progress`, on the

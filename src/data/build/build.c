@@ -22,8 +22,8 @@ enum {
     HUGE_PAGE = 2 << 20,    // bytes
     LINE_BYTES = 40,        // bytes per line while it is sorted, including overhead of allocators
     SMALL_BYTES = 1 << 20,  // bytes of a small build besides its lines
-    // A range is not divided into units when it has up to UNIT_MIN keys, or up to one in
-    // UNIT_SHARE of the keys of the pass.
+    // A range with up to UNIT_MIN keys is not divided into units. Neither is a range with up to one
+    // in UNIT_SHARE of the keys of the pass.
     UNIT_MIN = 1 << 12,
     UNIT_SHARE = 32,
     // Work of sorting and indexing one record, in the units of records_pass: reading a byte is 1.
@@ -114,9 +114,9 @@ static void sample_lines_at(void *context, unsigned worker, size_t position)
     k->bytes += reader.offset;
 }
 
-// Samples lines all over the text. Each position is a job of its own, because it may wait for the
-// disk, and between two jobs this thread yields to the event loops (base/yield.h). Returns false
-// when memory is short.
+// Samples lines all over the text. Each position may wait for the disk. So each is a job of its
+// own, as this thread yields to the event loops between two jobs (base/yield.h). Returns false when
+// memory is short.
 static bool take_sample(struct building *g)
 {
     struct sample *s = &g->sample;

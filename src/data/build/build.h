@@ -57,9 +57,9 @@ struct built {
 
 // Builds the image of `text`. Malformed lines are counted, not refused. Returns false with a
 // message when memory is short, the file cannot be written, there are too many keys, or the text
-// changes during the build. Then all of `b` is zero except `missing`. When `settings->most` is too
-// small, `missing` is not 0, and the caller may try again with a file. When the file cannot be
-// written, the caller may try again without it. On success the caller frees `b` with build_release.
+// changes. Then all of `b` is zero except `missing`. When `settings->most` is too small, `missing`
+// is not 0, and the caller may try again with a file. When the file cannot be written, the caller
+// may try again without it. On success the caller frees `b` with build_release.
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error);
 

@@ -56,8 +56,8 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
 // common root. Their keys must be greater than all keys appended before. The trie is best when the
 // keys of a unit are spread evenly over all keys that begin with the same bits. Nothing of `s` is
 // used after the call. Returns false with a message when memory is short, the file cannot be
-// written, there are more than `keys_max` keys, or more units than three levels of separators can
-// join.
+// written, or there are more than `keys_max` keys. Also when there are more units than three levels
+// of separators can join.
 bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint64_t lo, uint64_t hi,
                       struct error *error);
 

@@ -52,8 +52,8 @@ unsigned nodes_radix_bits(uint64_t count, unsigned shared);
 // Returns the number of leading bits that two different keys share.
 unsigned nodes_shared_bits(struct uuid a, struct uuid b);
 
-// Returns n. A radix node at this depth of a unit may have at most one in n of its keys in children
-// that are too large to be leaves.
+// Returns n. At this depth of a unit, a radix node may have at most one in n keys in children that
+// are too large to be leaves.
 unsigned nodes_crowded_divisor(unsigned depth);
 
 // Begins a separator node and sets `*node` to its number. Returns the number of the word that holds
