@@ -84,8 +84,8 @@ static enum command_result acl_getuser_command(struct session *s, const struct r
 static enum command_result acl_fixed_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
-    resp_error(&s->reply, "ERR users cannot be changed: 'default', who may do all that a read-only "
-                          "server does, is the only one");
+    resp_error(&s->reply, "ERR users cannot be changed: 'default' is the only user and may run "
+                          "every command");
     return COMMAND_DONE;
 }
 
@@ -176,7 +176,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
         size_t part = bytes - got < RANDOM_MAX ? bytes - got : RANDOM_MAX;
         session_charge(s, RANDOM_WORK);
         if (getrandom(random + got, part, GRND_NONBLOCK) != (ssize_t)part) {
-            resp_error(&s->reply, "ERR the system has no randomness to give");
+            resp_error(&s->reply, "ERR the system provides no random bytes");
             return COMMAND_DONE;
         }
     }

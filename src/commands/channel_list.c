@@ -118,7 +118,7 @@ static enum command_result take_channel_list(struct session *s, enum channel_kin
     if (answer->names == NULL) {
         if (answer->full) {
             session_end_task(s);
-            resp_error(&s->reply, "ERR there are too many subscriptions to be listed");
+            resp_error(&s->reply, "ERR too many subscriptions to list");
             return COMMAND_DONE;
         }
         s->oom |= !split_names(answer);

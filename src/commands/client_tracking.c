@@ -158,7 +158,8 @@ static bool read_request(struct session *s, const struct resp_request *r,
                 return false;
         } else if (span_is(word, "prefix") && more) {
             if (resp_arg(r, ++i).len > PREFIX_MAX || ++request->prefixes > PREFIXES_MAX) {
-                resp_error(&s->reply, "ERR more than %d prefixes, or one of more than %d bytes",
+                resp_error(&s->reply,
+                           "ERR more than %d prefixes, or a prefix of more than %d bytes",
                            PREFIXES_MAX, PREFIX_MAX);
                 return reject(request);
             }

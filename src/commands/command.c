@@ -450,7 +450,7 @@ static bool find_keys(struct session *s, const struct resp_request *line, struct
     } else if (!command_takes(c, line->argc)) {
         resp_error(&s->reply, "ERR Invalid number of arguments specified for command");
     } else if (keys_need_search(c) && line->argc > KEYS_SEARCHED_MAX) {
-        resp_error(&s->reply, "ERR the keys of that command are told for at most %d words",
+        resp_error(&s->reply, "ERR the keys of this command can be listed for at most %d words",
                    KEYS_SEARCHED_MAX);
     } else {
         keys_find(c, line, runs);

@@ -74,8 +74,8 @@ static bool is_bounded(struct session *s, const struct lcs *lcs)
         lcs->a.len * lcs->b.len <= CELLS_MAX)
         return true;
     resp_error(&s->reply,
-               "ERR String too long for LCS: at most %d bytes each, and lengths of a product of at "
-               "most %d",
+               "ERR String too long for LCS: at most %d bytes each, and at most %d as the "
+               "product of both lengths",
                LENGTH_MAX, CELLS_MAX);
     return false;
 }

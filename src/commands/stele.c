@@ -83,8 +83,9 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
     struct span to = resp_arg(r, range->reversed ? 1 : 2);
     session_charge(s, 2 * WORK_PER_BOUND);
     if (!parse_bound(d, from, true, &range->begin) || !parse_bound(d, to, false, &range->end)) {
-        resp_error(&s->reply, "ERR from and to must be a UUID or how one begins, with '(' in front "
-                              "to exclude it, or '-' or '+'");
+        resp_error(&s->reply,
+                   "ERR from and to must be a UUID or the beginning of one, after '(' to "
+                   "exclude it, or '-' or '+'");
         return false;
     }
     if (range->end < range->begin) // the bounds are in the wrong order: the range is empty

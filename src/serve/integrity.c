@@ -13,7 +13,7 @@ static void refuse(struct session *s)
 {
     resp_error(&s->reply,
                "ERR data unreadable: a file of the dataset was truncated, overwritten or "
-               "cannot be read; what was asked for may be in the lost part");
+               "cannot be read; the requested data may be in the lost part");
 }
 
 static void refuse_command(struct session *s)

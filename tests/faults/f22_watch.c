@@ -90,7 +90,7 @@ int main(void)
     check_reply(
         b, "WATCH " B,
         "-ERR data unreadable: a file of the dataset was truncated, overwritten or cannot be read; "
-        "what was asked for may be in the lost part\r\n");
+        "the requested data may be in the lost part\r\n");
     close(b);
     close(none);
     close(control);

@@ -154,7 +154,7 @@ static void check_bounds(void)
 
     reply = ask("COMMAND GETKEYS XREADGROUP GROUP g c STREAMS", KEYS_SEARCHED_MAX, &turns);
     is_bytes(buf_span(&reply),
-             span_text("-ERR the keys of that command are told for at most 4096 words\r\n"),
+             span_text("-ERR the keys of this command can be listed for at most 4096 words\r\n"),
              "COMMAND GETKEYS refuses to search too many words");
     buf_release(&reply);
 

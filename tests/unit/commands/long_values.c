@@ -19,7 +19,7 @@
 #define LENGTH "25165824" // of both long values
 #define UNREADABLE                                                                                 \
     "-ERR data unreadable: a file of the dataset was truncated, overwritten or cannot be read; "   \
-    "what was asked for may be in the lost part\r\n"
+    "the requested data may be in the lost part\r\n"
 
 enum {
     LONG = 24 * 1024 * 1024,

@@ -246,8 +246,9 @@ static void check_ends(void)
 
 static void check_errors(void)
 {
-    static const char bound[] = "-ERR from and to must be a UUID or how one begins, with '(' in "
-                                "front to exclude it, or '-' or '+'\r\n";
+    static const char bound[] =
+        "-ERR from and to must be a UUID or the beginning of one, after '(' "
+        "to exclude it, or '-' or '+'\r\n";
     static const char *const wrong[] = {"x",    "(",  "((0",
                                         "(-",   "[0", "0192f3a1234",
                                         "-0",   "0-", "00000000-0000-0000-0000-0000000000000",

@@ -234,7 +234,7 @@ static void check_lcs(struct random *r)
 static void check_lcs_bounds(void)
 {
     static const char refused[] = "-ERR String too long for LCS: at most 65536 bytes each, and "
-                                  "lengths of a product of at most 4194304\r\n";
+                                  "at most 4194304 as the product of both lengths\r\n";
     unsigned turns;
     char command[256];
     snprintf(command, sizeof command, "LCS %s %s LEN", key_of(TOO_LONG_KEY), key_of(MEDIUM_KEY));
