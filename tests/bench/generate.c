@@ -1,7 +1,8 @@
-// generate: writes a data file to standard output, the same bytes for the same arguments. Random
-// UUIDs and the keys of redis-benchmark are made as they are written, so their number is bounded by
-// the disk alone; any other key set is made in memory first (16 bytes a key) and written in random
-// order.
+// generate: writes a data file to standard output. The same arguments give the same bytes.
+//
+// Random UUIDs and the keys of redis-benchmark are made while they are written, so only the disk
+// limits their number. Any other key set is made in memory first (16 bytes a key), and written in
+// random order.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 enum {
     VALUE_MAX = 1 << 20,
     BUFFER = 1 << 18, // bytes gathered before they are written
-    AROUND = 128,     // more than a line has besides its value, in either form
+    AROUND = 128,     // room for all bytes of a record besides its value, in both formats
 };
 
 #define REDIS_BENCHMARK_MAX UINT64_C(1000000000000) // 12 digits
@@ -27,15 +28,14 @@ static const char help[] =
     "\n"
     "Writes N lines `UUID value` to standard output. N may end in k or M.\n"
     "\n"
-    "  --values A..B  each value has A to B random bytes, any but the newline (default 1..100)\n"
-    "  --seed S       another seed, another file (default 1)\n"
-    "  --keys NAME    a key set of --list instead of random v4 UUIDs; some have fewer than N "
-    "keys;\n"
-    "                 redis-benchmark: those that `redis-benchmark -r N` can ask for with\n"
-    "                 GET 00000000-0000-4000-8000-__rand_int__, in their order\n"
+    "  --values A..B  each value has A to B random bytes, but no newline (default 1..100)\n"
+    "  --seed S       seed of the random numbers (default 1)\n"
+    "  --keys NAME    use a key set of --list instead of random v4 UUIDs; some have fewer than N\n"
+    "                 keys. redis-benchmark: in order, the keys that `redis-benchmark -r N`\n"
+    "                 requests with GET 00000000-0000-4000-8000-__rand_int__\n"
     "  --list         print the names of the key sets and exit\n"
     "  --resp         write the records as SET commands, for redis-cli --pipe\n"
-    "  --help         show this and exit\n";
+    "  --help         show this help and exit\n";
 
 struct job {
     uint64_t count;
@@ -70,7 +70,7 @@ static void parse_values(struct job *job, const char *text)
     job->value_max = max;
 }
 
-// The last 12 digits are `i` in decimal, as redis-benchmark writes it.
+// Returns the key whose last 12 digits are `i` in decimal, as redis-benchmark writes them.
 static struct uuid redis_benchmark_key(struct random *r, size_t i, size_t count)
 {
     struct uuid id = {0x4000, UINT64_C(0x8000) << 48};
@@ -81,7 +81,7 @@ static struct uuid redis_benchmark_key(struct random *r, size_t i, size_t count)
     return id;
 }
 
-// Not one of keysets[]: its keys are too alike to teach a test of the index anything new.
+// Not in keysets[], because its keys are so similar that they test nothing new in the index.
 static const struct keyset redis_benchmark = {"redis-benchmark", REDIS_BENCHMARK_MAX,
                                               redis_benchmark_key};
 
@@ -107,8 +107,8 @@ static void write_all(const struct buf *from)
     }
 }
 
-// Eight random bytes at a time, so up to seven beyond `len` are written too. A newline becomes a
-// byte that is none.
+// Writes eight random bytes at a time, so up to seven bytes after `len` are written, too. A newline
+// is replaced by another byte.
 static void write_value(struct random *r, char *at, size_t len)
 {
     const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);

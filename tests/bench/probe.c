@@ -1,7 +1,9 @@
-// probe: how long the loops of a server keep a client waiting. Some connections, so many that each
-// loop has one, ask PING in turns, one at a time; how long the answers take is what a loop was held
-// up by other work, by others on its processor, or by the kernel. It runs with a real-time priority
-// where it may, so that it does not measure itself.
+// probe: measures how long the loops of a server make a client wait.
+//
+// It sends PING over several connections in turn, one at a time. There are enough connections that
+// each loop has one. A reply is late when its loop does other work, or when other threads or the
+// kernel use the loop's processor. The probe runs with real-time priority if it may, so that it
+// does not measure its own waiting.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,12 +23,12 @@
 
 enum { CONNECTIONS_MAX = 256, PAUSE_NS = 200000, PRIORITY = 10, REPLY_LEN = 7 };
 
-static const char help[] =
-    "usage: probe PORT SECONDS CONNECTIONS\n"
-    "\n"
-    "Asks the server at 127.0.0.1:PORT for PING on each connection in turn, 0.2 ms apart, and "
-    "prints\n"
-    "how long it waited: a line a figure, name, unit and value with tabs between.\n";
+static const char help[] = "usage: probe PORT SECONDS CONNECTIONS\n"
+                           "\n"
+                           "Sends PING to the server at 127.0.0.1:PORT, 0.2 ms apart, over each "
+                           "connection in turn. Prints\n"
+                           "how long the replies took: name, unit and value of each figure on a "
+                           "line, separated by tabs.\n";
 
 static uint64_t number_or_exit(const char *text, uint64_t most)
 {
@@ -51,7 +53,7 @@ static int connect_or_exit(unsigned port)
     return fd;
 }
 
-// Nanoseconds until the answer is there.
+// Sends PING and returns the time until its reply has arrived, in ns.
 static uint64_t ping(int fd)
 {
     static const char request[] = "PING\r\n";

@@ -1,5 +1,6 @@
-// Every line is a cache miss or two, in the array of starts and in the file. They are all asked for
-// before the first is used, so that they are waited for together.
+// Makes batches of requests. Each line of the file costs a cache miss or two, in the array of
+// offsets and in the file. All lines of a batch are prefetched before the first is used, so that
+// the misses overlap.
 #include "bench/load/batch.h"
 
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void draw_lines(struct batch_source *s, size_t count)
     }
 }
 
-// A key of 128 random bits is in no file.
+// A key of 128 random bits is practically never in the file.
 static struct lookup absent_lookup(struct random *r, char text[UUID_TEXT_LEN])
 {
     struct uuid id = {random_next(r), random_next(r)};
@@ -93,7 +94,7 @@ void batch_release(struct batch *b)
     b->ends = NULL;
 }
 
-// ---- what was wrong -----------------------------------------------------------------------------
+// ---- wrong replies ------------------------------------------------------------------------------
 
 static void append_shown(struct buf *to, struct span s)
 {
@@ -117,7 +118,7 @@ void batch_explain(const struct batch *b, size_t at, struct span got, struct err
     struct span rest = span_of(b->reply.ptr + at, b->reply.len - at);
     size_t same = first_difference(got, rest);
     if (same == rest.len) {
-        error_set(error, "wrong reply: %zu bytes more than asked for", got.len - same);
+        error_set(error, "wrong reply: %zu bytes too many", got.len - same);
         return;
     }
     size_t request = 0;
@@ -125,7 +126,7 @@ void batch_explain(const struct batch *b, size_t at, struct span got, struct err
         request++;
     size_t request_at = request > 0 ? b->ends[request - 1].request : 0;
     size_t reply_at = request > 0 ? b->ends[request - 1].reply : 0;
-    // Both are shown from the same place: of the reply, and of what arrived of it.
+    // The expected and the received bytes are shown from the same offset of the reply on.
     size_t from = same > SHOWN_BEFORE ? same - SHOWN_BEFORE : 0;
     if (at + from < reply_at)
         from = reply_at - at;

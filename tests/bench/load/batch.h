@@ -1,5 +1,5 @@
-// The requests that a connection has in flight at once, and the reply they must get: made before
-// they are sent, so that verifying is one comparison of what arrives.
+// The requests that a connection has in flight at once, with the replies that they must get. Both
+// are made before the requests are sent, so that a received reply is checked by one comparison.
 #ifndef STELE_TESTS_BENCH_LOAD_BATCH_H
 #define STELE_TESTS_BENCH_LOAD_BATCH_H
 
@@ -8,7 +8,7 @@
 #include "data/uuid_text.h"
 #include "support/tap.h"
 
-// What is asked for.
+// The kind of requests that the clients send.
 struct load {
     enum protocol protocol;
     enum request_kind kind;
@@ -17,24 +17,24 @@ struct load {
     unsigned misses; // percent of the keys that are absent
 };
 
-// Where batches come from: draws keys uniformly from all lines. Shared by all connections.
+// The source of batches, shared by all connections. It draws keys uniformly from all lines.
 struct batch_source {
     struct load load;
     const struct data_file *file; // borrowed
     struct random random;
-    struct lookup *lookups; // of one batch
+    struct lookup *lookups; // lookups of the present batch
     size_t *lines;
     char (*absent)[UUID_TEXT_LEN];
 };
 
-// False when memory is short; batch_source_release must be called all the same.
+// Returns false when memory is short. batch_source_release must be called in any case.
 bool batch_source_init(struct batch_source *s, const struct load *load,
                        const struct data_file *file, uint64_t seed);
 
 // A zeroed struct is accepted.
 void batch_source_release(struct batch_source *s);
 
-// Lookups in a batch; a PING counts as one.
+// Returns the number of lookups in a batch. A PING counts as one.
 static inline size_t load_lookups(const struct load *l)
 {
     return l->pipeline * (l->keys > 0 ? l->keys : 1);
@@ -44,14 +44,14 @@ static inline size_t load_lookups(const struct load *l)
 struct batch {
     struct buf request;
     struct buf reply;
-    struct batch_end *ends; // of each request and its reply
+    struct batch_end *ends; // offsets of the end of each request and of its reply
 };
 
-// Fills the batch anew. False when memory is short.
+// Replaces the batch by a new one. Returns false when memory is short.
 bool batch_fill(struct batch *b, struct batch_source *s);
 
-// Says which request was answered wrongly: `got` arrived where the reply has its bytes from `at`
-// on.
+// Sets the error for a wrong reply: it names the request, and shows the expected and the received
+// bytes. `got` was received instead of the bytes from offset `at` of the reply on.
 void batch_explain(const struct batch *b, size_t at, struct span got, struct error *error);
 
 // A zeroed struct is accepted.

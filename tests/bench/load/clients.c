@@ -1,9 +1,9 @@
-// A client has two batches: the one that is in flight, and the next, which was made while the
-// server was at work on the first. When the last byte of a reply is in, the next request leaves at
-// once.
+// A client has two batches: one that is in flight, and the next one, which it makes while the
+// server works on the first. So the next batch is sent as soon as the last byte of a reply
+// has arrived.
 //
-// A latency includes what the client itself spends on connections that became ready in the same
-// moment; with many connections that is part of every figure of any load generator in one thread.
+// A latency includes the time that this program spends on other connections that became ready at
+// the same time. With many connections, this is so in every load generator with a single thread.
 #include "bench/load/clients.h"
 
 #include <errno.h>
@@ -20,10 +20,10 @@
 #include "bench/load/connect.h"
 
 enum {
-    INPUT = 1 << 18, // bytes read at once: any batch of small values
+    INPUT = 1 << 18, // bytes read at once; enough for the reply to a batch of small values
     EVENTS = 256,
     PATIENCE_SECONDS = 60,
-    WARM_UP = 10, // a tenth
+    WARM_UP = 10, // the warm-up is the measurement divided by this
 };
 
 #define PROGRESS_NS (CLOCK_SECOND / 5)
@@ -32,10 +32,10 @@ struct client {
     int fd;
     struct batch flying;
     struct batch next;
-    size_t written;  // of the request in flight
-    size_t received; // of its reply
+    size_t written;  // bytes of the batch in flight that were sent
+    size_t received; // bytes of its reply that were received
     uint64_t sent_ns;
-    bool blocked; // the socket takes no more for now
+    bool blocked; // the socket accepts no more bytes at present
 };
 
 struct run {
@@ -47,12 +47,12 @@ struct run {
     int epoll;
     char *input;
     clockid_t server_clock;
-    uint64_t done; // lookups
+    uint64_t done; // number of finished lookups
     bool measuring;
     bool finished;
-    uint64_t began_ns; // the warm-up, then the measurement
-    uint64_t began_at; // `done` then
-    uint64_t told_ns;
+    uint64_t began_ns;    // monotonic time when the warm-up, or the measurement, began
+    uint64_t began_at;    // value of `done` at that time
+    uint64_t reported_ns; // monotonic time of the last report of progress
 };
 
 static uint64_t cpu_ns(clockid_t clock)
@@ -76,7 +76,7 @@ static void begin(struct run *run, uint64_t now)
     run->began_at = run->done;
 }
 
-// Processor time so far; the difference of two calls is what is reported.
+// Returns the processor time so far. The difference of two calls is reported.
 static void read_cpu(const struct run *run, uint64_t *server, uint64_t *own)
 {
     *server = run->settings->pid != 0 ? cpu_ns(run->server_clock) : 0;
@@ -102,7 +102,8 @@ static void end_measuring(struct run *run, uint64_t now)
     run->result->ns = now - run->began_ns;
 }
 
-// How much of the warm-up or of the measurement is over; from 1 on, all of it.
+// Returns the part of the warm-up, or of the measurement, that is over; 1 or more when
+// all of it is.
 static double part_done(const struct run *run, uint64_t now)
 {
     const struct clients_settings *s = run->settings;
@@ -114,15 +115,15 @@ static double part_done(const struct run *run, uint64_t now)
 
 static void tell(struct run *run, uint64_t now, double part)
 {
-    if (!run->settings->progress || now - run->told_ns < PROGRESS_NS)
+    if (!run->settings->progress || now - run->reported_ns < PROGRESS_NS)
         return;
-    run->told_ns = now;
+    run->reported_ns = now;
     double rate = (double)(run->done - run->began_at) * 1e9 / (double)(now - run->began_ns + 1);
     fprintf(stderr, "\r\033[K%s %3.0f %%  %.0f lookups/s", run->measuring ? "measuring" : "warm-up",
             part * 100, rate);
 }
 
-// A batch was answered.
+// Counts a batch whose reply is complete.
 static void count_batch(struct run *run, const struct client *c, uint64_t now)
 {
     run->done += load_lookups(&run->source.load);

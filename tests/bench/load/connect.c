@@ -1,4 +1,5 @@
-// TCP connections do not wait to gather small requests (TCP_NODELAY), as clients of Redis do not.
+// Opens connections. TCP sends small requests at once (TCP_NODELAY), as with usual
+// clients of Redis.
 #include "bench/load/connect.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-// Lines are counted before they are read, so that their starts are one allocation, in huge pages
-// where it is large: each lookup reads one of them at random.
+// Finds the lines of a data file. The lines are counted first, so that their offsets are
+// one allocation, in huge pages if it is large. That matters, because each lookup reads a
+// random offset.
 #include "bench/load/data_file.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static bool map_text(struct data_file *f, const char *path, struct error *error)
 
 static size_t count_lines(struct span text)
 {
-    size_t count = 1; // the last line may lack its newline
+    size_t count = 1; // the last line may have no newline
     const char *end = text.ptr + text.len;
     const char *at = text.ptr;
     while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end)

@@ -1,7 +1,8 @@
-// A data file whose lines are known by number: what a load generator asks for and compares with.
+// A data file whose lines can be read by their number. The load generator takes keys from it, and
+// compares replies with it.
 //
-// The lines are found independently of the index under test. Eight bytes of memory a line; the file
-// itself is mapped.
+// The lines are found without the index under test. The file is mapped. A line takes eight
+// bytes of memory.
 #ifndef STELE_TESTS_BENCH_LOAD_DATA_FILE_H
 #define STELE_TESTS_BENCH_LOAD_DATA_FILE_H
 
@@ -14,20 +15,21 @@ struct error;
 
 struct data_file {
     struct span text;
-    uint64_t *starts; // offset of each line, and of the one that would follow the last
+    uint64_t *starts; // offset of each line, then the offset after the last line
     size_t starts_bytes;
-    size_t count; // lines, 1 or more
+    size_t count; // number of lines, 1 or more
 };
 
-// Maps the file and finds its lines. False with a message when it cannot be read, is empty, has a
-// malformed line, or memory is short; data_file_release must be called all the same.
+// Maps the file and finds its lines. Returns false with a message when the file cannot be read,
+// is empty or has a malformed line, or when memory is short. data_file_release must be called
+// in any case.
 bool data_file_open(struct data_file *f, const char *path, struct error *error);
 
-// Unmaps. A zeroed struct is accepted.
+// Unmaps the file and frees the offsets. A zeroed struct is accepted.
 void data_file_release(struct data_file *f);
 
-// Views of line `i`, below `count`: valid until data_file_release. The key is as the file writes
-// it.
+// These return the key and the value of line `i`, which is less than `count`. They are valid until
+// data_file_release. The key is as in the file.
 static inline struct span data_file_key(const struct data_file *f, size_t i)
 {
     return span_of(f->text.ptr + f->starts[i], UUID_TEXT_LEN);

@@ -1,5 +1,5 @@
-// Nothing is answered (`noreply`), so the connection is written to without looking; the count that
-// memcached gives in the end tells whether all was stored.
+// Stores with `noreply`, so that no replies have to be read. The number of items that memcached
+// reports at the end shows whether all lines were stored.
 #include "bench/load/fill.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include "bench/load/protocol.h"
 
 enum {
-    GATHERED = 1 << 18, // bytes, before they are sent
-    TOLD = 1 << 17,     // lines between two words on progress
+    GATHERED = 1 << 18,         // bytes that are gathered before they are sent
+    LINES_PER_REPORT = 1 << 17, // lines between two reports of progress
     STATS_MAX = 1 << 16,
 };
 
@@ -43,7 +43,7 @@ static bool send_lines(int fd, const struct data_file *file, bool progress, stru
         }
         if (to->len >= GATHERED && !send_whole(fd, to, error))
             return false;
-        if (progress && i % TOLD == 0)
+        if (progress && i % LINES_PER_REPORT == 0)
             fprintf(stderr, "\r\033[Kstoring %3.0f %%", 100 * (double)i / (double)file->count);
     }
     if (progress)
@@ -52,7 +52,7 @@ static bool send_lines(int fd, const struct data_file *file, bool progress, stru
     return send_whole(fd, to, error);
 }
 
-// The number after "STAT curr_items "; -1 when memcached says something else.
+// Returns the number after "STAT curr_items ", or -1 when memcached sends something else.
 static long long read_count(int fd, struct buf *answer)
 {
     static const char wanted[] = "STAT curr_items ";
@@ -77,11 +77,11 @@ static bool require_count(int fd, size_t wanted, struct error *error)
     long long count = read_count(fd, &answer);
     bool good = count == (long long)wanted;
     if (count < 0)
-        error_set(error, "memcached does not tell how many items it holds: '%.*s'",
+        error_set(error, "memcached does not report its number of items: '%.*s'",
                   (int)strcspn(answer.len > 0 ? answer.ptr : "", "\r\n"),
                   answer.len > 0 ? answer.ptr : "");
     else if (!good)
-        error_set(error, "memcached holds %lld items instead of %zu", count, wanted);
+        error_set(error, "memcached has %lld items instead of %zu", count, wanted);
     buf_release(&answer);
     return good;
 }

@@ -1,4 +1,5 @@
-// Replies have to be read, or the server would stop reading requests and there would be no flood.
+// Floods a server with requests. The replies are read and dropped. Otherwise the server would stop
+// reading requests.
 #include "bench/load/flood.h"
 
 #include <errno.h>
@@ -17,13 +18,13 @@
 #include "bench/load/connect.h"
 
 enum {
-    REQUESTS = 2000,   // made once and sent again and again
-    INPUT = 1 << 20,   // bytes
-    LOWEST = 19,       // priority
-    CANNOT_FLOOD = 99, // exit status
+    REQUESTS = 2000,   // requests that are made once and sent again and again
+    INPUT = 1 << 20,   // bytes read at once
+    LOWEST = 19,       // nice value of the lowest priority
+    CANNOT_FLOOD = 99, // exit status of a failure
 };
 
-// The writing goes on where the socket took no more, in the middle of a request.
+// Sends as many bytes as the socket accepts, from offset `*at` on, which may be within a request.
 static bool write_some(int fd, const struct buf *requests, size_t *at)
 {
     ssize_t n = send(fd, requests->ptr + *at, requests->len - *at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -45,7 +46,7 @@ static bool serve(struct pollfd *p, const struct buf *requests, size_t *at, char
     return !(p->revents & POLLOUT) || write_some(p->fd, requests, at);
 }
 
-// Until it is killed, or a connection is lost.
+// Sends and receives until the process is killed or a connection is lost.
 static void run(struct pollfd *connections, size_t *at, size_t count, const struct buf *requests,
                 char *input)
 {
@@ -111,7 +112,7 @@ bool flood_start(struct flood *f, const char *address, enum protocol protocol, s
                fork_flood(f, polled, connections, &batch, error);
     for (size_t i = 0; polled != NULL && i < connections; i++)
         if (polled[i].fd > 0)
-            close(polled[i].fd); // the flood has them
+            close(polled[i].fd); // the child process keeps them open
     free(polled);
     batch_release(&batch);
     batch_source_release(&source);
@@ -130,6 +131,6 @@ bool flood_stop(struct flood *f, struct error *error)
     }
     f->pid = 0;
     if (!running)
-        error_set(error, "the flood ended before its time: the server closed its connection?");
+        error_set(error, "the flood ended too early; did the server close its connection?");
     return running;
 }

@@ -1,7 +1,8 @@
-// load: asks a server for random keys of a data file, over many connections at once, compares every
-// reply with the file byte for byte, and tells how long they took and what they cost the server.
+// load: the load generator. It requests random keys of a data file from a server, over many
+// connections at once. It compares every reply with the file, and prints latencies and the
+// processor time of the server.
 //
-// The parts are in this folder; here are the command line and what is printed.
+// This file reads the command line and prints the results. The other parts are in this folder.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 enum {
     CONNECTIONS_MAX = 10000,
-    IN_FLIGHT_MAX = 1000000, // keys on one connection
+    IN_FLIGHT_MAX = 1000000, // most keys in flight on a connection
     SECONDS_MAX = 86400,
     LOOKUPS = 1000000,
 };
@@ -23,30 +24,32 @@ enum {
 static const char help[] =
     "usage: load DATAFILE ADDRESS [OPTION...]\n"
     "\n"
-    "Asks the server at ADDRESS (HOST:PORT, or the path of a unix socket with a slash in it) for\n"
-    "random keys of DATAFILE, which has each key once, and compares every reply with the file.\n"
+    "Requests random keys of DATAFILE from the server at ADDRESS and compares every reply with "
+    "the\n"
+    "file. ADDRESS is HOST:PORT, or the path of a unix socket, with a slash. Each key must occur\n"
+    "only once in DATAFILE.\n"
     "\n"
-    "  --load NAME        the connections, pipeline and request of one of these:\n"
+    "  --load NAME        use the connections, pipeline and requests of one of these:\n"
     "                       P1    50 connections, one GET in flight (the default)\n"
     "                       P16   50 connections, 16 GETs in flight\n"
     "                       P128  8 connections, 128 GETs in flight\n"
     "                       M100  20 connections, one MGET of 100 keys in flight\n"
     "                       PING  50 connections, one PING in flight\n"
-    "  --connections N    so many connections\n"
-    "  --pipeline N       requests in flight on each: sent together, and again when all are\n"
-    "                     answered\n"
-    "  --mget N           each request an MGET of N keys\n"
-    "  --ping             each request a PING\n"
-    "  --misses PERCENT   so many of the keys are absent (default 0)\n"
+    "  --connections N    number of connections\n"
+    "  --pipeline N       requests that a connection sends together; it sends the next ones when\n"
+    "                     all are answered\n"
+    "  --mget N           each request is an MGET of N keys\n"
+    "  --ping             each request is a PING\n"
+    "  --misses PERCENT   percentage of missing keys (default 0)\n"
     "  --protocol NAME    resp or memcached (default resp)\n"
-    "  --lookups N        measure so many, after a tenth as many unmeasured ones (default 1M)\n"
-    "  --seconds N        measure for so long instead\n"
-    "  --pid PID          measure the processor time of the server, which is this process\n"
-    "  --flood N          meanwhile, N more connections pipeline GETs without end\n"
-    "  --seed S           other random keys (default 1)\n"
-    "  --fill             store the file in the memcached at ADDRESS, and do nothing else\n"
-    "  --tsv              print a line a figure: name, unit and value with tabs between\n"
-    "  --help             show this and exit\n"
+    "  --lookups N        lookups to measure, after a tenth as many unmeasured ones (default 1M)\n"
+    "  --seconds N        measure for this time instead\n"
+    "  --pid PID          process of the server, whose processor time is measured\n"
+    "  --flood N          use N more connections that send pipelined GETs without end\n"
+    "  --seed S           seed of the random keys (default 1)\n"
+    "  --fill             only store the file in the memcached at ADDRESS\n"
+    "  --tsv              print name, unit and value of each figure on a line, separated by tabs\n"
+    "  --help             show this help and exit\n"
     "\n"
     "Numbers may end in k or M. The exit status is 1 when a reply was wrong or did not come.\n";
 
@@ -65,7 +68,7 @@ static const struct preset {
 struct job {
     const char *path;
     struct clients_settings settings;
-    size_t flood; // connections
+    size_t flood; // number of connections of the flood
     bool fill;
     bool tsv;
 };
@@ -144,7 +147,7 @@ static void set_option(struct job *job, int option, const char *text)
     }
 }
 
-// Options that contradict each other.
+// Refuses options that contradict each other.
 static void check_job(const struct job *job)
 {
     const struct clients_settings *s = &job->settings;
@@ -183,7 +186,7 @@ static void parse_arguments(struct job *job, int argc, char *argv[])
     check_job(job);
 }
 
-// ---- what is printed ----------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 static void print_figure(const struct job *job, const char *name, const char *unit, double value,
                          int decimals)

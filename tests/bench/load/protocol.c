@@ -1,11 +1,11 @@
-// Room is reserved once a lookup and then written to: the load generator shares a machine with the
-// server it measures.
+// Makes requests and replies. It must be quick, because the load generator runs on the same machine
+// as the server that it measures. So room is reserved only once for each lookup.
 #include "bench/load/protocol.h"
 
 #include "base/number.h"
 #include "data/uuid_text.h"
 
-enum { AROUND = 128 }; // more than a key and all that frames it or its value, in either protocol
+enum { AROUND = 128 }; // room for a key and all bytes around it and its value, in both protocols
 
 static char *put(char *at, struct span s)
 {
@@ -109,7 +109,7 @@ static void memcached_value(const struct lookup *l, struct buf *reply)
 static void memcached_append(enum request_kind kind, const struct lookup *lookups, size_t count,
                              struct buf *request, struct buf *reply)
 {
-    if (kind == REQUEST_PING) { // its "meta no-op"
+    if (kind == REQUEST_PING) { // in memcached, a "meta no-op"
         buf_append_text(request, "mn\r\n");
         buf_append_text(reply, "MN\r\n");
         return;
@@ -137,7 +137,7 @@ void protocol_append_set(struct span key, struct span value, struct buf *request
     end_at(request, PUT(at, "\r\n"));
 }
 
-// ---- either -------------------------------------------------------------------------------------
+// ---- both protocols -----------------------------------------------------------------------------
 
 void protocol_append(enum protocol protocol, enum request_kind kind, const struct lookup *lookups,
                      size_t count, struct buf *request, struct buf *reply)
