@@ -1,5 +1,5 @@
-// Reading lines: every kind of good and malformed line with its exact message and position, every
-// prefix of a good file, and files that end at the end of a page.
+// Reading lines: every kind of good and malformed line, with its exact message and position. Also
+// every prefix of a good file, and files that end at the end of a page.
 #include "data/lines.h"
 
 #include <stdio.h>
