@@ -6,15 +6,99 @@
 
 #include "support/tap.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+
+// Mapping, protecting and unmapping pages for each turn of a session costs more than all else that
+// its test does. So released pages are kept for another copy. Their bytes are forbidden meanwhile,
+// and so are the bytes before a copy. The pages that were released first are used first: a pointer
+// into an earlier copy stays forbidden while the next copies come and go.
+enum { SPARE_MAX = 8, SPARE_BYTES_MAX = 8 * 1024 * 1024 };
+
+static struct guard spare[SPARE_MAX]; // the first released one first
+static unsigned spare_count;
+
+static void forbid(struct guard *g)
+{
+    ASAN_POISON_MEMORY_REGION(g->pages, g->mapped);
+}
+
+static void allow(char *start, size_t len)
+{
+    ASAN_UNPOISON_MEMORY_REGION(start, len);
+}
+
+static struct guard take_spare(unsigned at)
+{
+    struct guard g = spare[at];
+    memmove(spare + at, spare + at + 1, (--spare_count - at) * sizeof *spare);
+    return g;
+}
+
+// False if there is none of that size; then a new one is forbidden when it is made.
+static bool reuse(struct guard *g, size_t size)
+{
+    // With fewer spare ones, a copy would soon lie where an earlier one lay.
+    for (unsigned i = 0; i + SPARE_MAX / 2 < spare_count; i++) {
+        if (spare[i].mapped >= size) {
+            *g = take_spare(i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void unmap(struct guard *g)
+{
+    if (g->mapped <= SPARE_BYTES_MAX) {
+        forbid(g);
+        spare[spare_count++] = *g;
+        if (spare_count < SPARE_MAX)
+            return;
+        *g = take_spare(0);
+    }
+    allow(g->pages, g->mapped); // or another mapping there would be forbidden
+    munmap(g->pages, g->mapped);
+}
+#else
+static void forbid(struct guard *g)
+{
+    (void)g;
+}
+
+static void allow(char *start, size_t len)
+{
+    (void)start;
+    (void)len;
+}
+
+static bool reuse(struct guard *g, size_t size)
+{
+    (void)g;
+    (void)size;
+    return false;
+}
+
+static void unmap(struct guard *g)
+{
+    munmap(g->pages, g->mapped);
+}
+#endif
+
 struct bytes guard_copy(struct guard *g, struct span content)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t room = (content.len + page - 1) / page * page;
-    g->mapped = room + page;
-    g->pages = mmap(NULL, g->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    require(g->pages != MAP_FAILED, "no memory for a guard page");
-    require(mprotect(g->pages + room, page, PROT_NONE) == 0, "cannot protect a guard page");
-    char *start = g->pages + room - content.len;
+    size_t size = (content.len + page - 1) / page * page + page;
+    if (!reuse(g, size)) {
+        g->mapped = size;
+        g->pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        require(g->pages != MAP_FAILED, "no memory for a guard page");
+        require(mprotect(g->pages + size - page, page, PROT_NONE) == 0,
+                "cannot protect a guard page");
+        forbid(g);
+    }
+    char *start = g->pages + g->mapped - page - content.len;
+    allow(start, content.len);
     if (content.len > 0)
         memcpy(start, content.ptr, content.len);
     return (struct bytes){start, content.len};
@@ -23,6 +107,6 @@ struct bytes guard_copy(struct guard *g, struct span content)
 void guard_release(struct guard *g)
 {
     if (g->pages != NULL)
-        munmap(g->pages, g->mapped);
+        unmap(g);
     *g = (struct guard){0};
 }
