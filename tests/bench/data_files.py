@@ -1,5 +1,6 @@
-"""The files that are served, kept in build/bench/ from one run to the next, and the programs that
-more than one part starts on them.
+"""The data files that are served, and the programs that several parts of the benchmark start on them.
+
+The files are kept in build/bench/ for the next run.
 """
 import os
 import re
@@ -16,8 +17,8 @@ DATA, REDIS = "data", "redis-server"  # subjects
 os.environ["PATH"] += ":" + os.path.abspath("build/services/bin")  # unpacked by .ci/need
 READY = re.compile(r"ready (\S+) (\d+) keys in ([\d.]+) seconds")
 
-# Bytes a key, rounded up: what the disk and the memory must have room for. The file that is read
-# should stay in the page cache, so it counts as memory too.
+# Bytes for each key, rounded up, that the disk and the memory must have room for. The file that is
+# read should stay in the page cache, so it counts as memory, too.
 DATA_BYTES = 90
 RDB_BYTES = 105
 DISK_BYTES = DATA_BYTES + 8 + RDB_BYTES  # 8: index file
@@ -41,7 +42,7 @@ class Size:
 # ---- files --------------------------------------------------------------------------------------
 
 def require_disk(sizes, sets=()):
-    """Ends the run when there is no room for files that earlier runs have not left."""
+    """Ends the run when there is no room for the files that do not exist yet."""
     missing = sum(DISK_BYTES * s.size for s in sizes if not os.path.exists(f"{CACHE}/{s.rdb}"))
     missing += sum(DATA_BYTES * s.size for s in sets if not os.path.exists(s.data))
     free = shutil.disk_usage(CACHE).free
@@ -51,12 +52,12 @@ def require_disk(sizes, sets=()):
 
 
 def require_data(figures, s):
-    """Writes the data file of a Size or KeySet, unless an earlier run did."""
+    """Writes the data file of a Size or KeySet, unless it exists from an earlier run."""
     if not os.path.exists(s.data):
         progress(f"{shown(s.generate)} > {s.data}")
         with open(s.data + ".part", "wb") as out:
             subprocess.run(s.generate, stdout=out, check=True)
-            os.fsync(out.fileno())  # or writing it back would disturb what is measured
+            os.fsync(out.fileno())  # otherwise the system would write it during a measurement
         os.rename(s.data + ".part", s.data)
     figures.add(s.size, s.subject, "data file", "bytes", os.path.getsize(s.data),
                 f"{shown(s.generate)} > {s.data}")
@@ -84,7 +85,7 @@ def server_argv(s, *options):
 
 
 def wait_ready(server, s, meanwhile=None):
-    """The address it listens on, seconds by the clock, seconds as it tells."""
+    """Returns the address it listens on, the seconds until it was ready, and the seconds it reports."""
     line, seconds = server.wait_for_line("ready ", meanwhile)
     told = READY.match(line)
     if not told or int(told[2]) != s.size:
@@ -93,8 +94,8 @@ def wait_ready(server, s, meanwhile=None):
 
 
 class Redis:
-    """redis-server on a socket and with an RDB of ours; it may have a TCP port too, and `before`
-    are words before its command."""
+    """redis-server on a unix socket, with an RDB file in build/bench/, and with a TCP port if wanted.
+    `before` are words before its command."""
 
     @staticmethod
     def options(s):
@@ -119,7 +120,7 @@ class Redis:
             return ask(connection, *words)
 
     def wait_ready(self):
-        """Seconds until PING is no longer answered with LOADING."""
+        """Returns the seconds until PING is no longer answered with LOADING."""
         def ready():
             try:
                 return self.ask("PING") == b"+PONG\r\n"
@@ -134,7 +135,7 @@ class Redis:
 
 
 def require_rdb(figures, s):
-    """Loads the data into redis-server and saves it, unless an earlier run did."""
+    """Loads the data into redis-server and saves it, unless the RDB file exists from an earlier run."""
     fill = [*s.generate, "--resp"]
     path = f"{CACHE}/{s.rdb}"
     if not os.path.exists(path):

@@ -1,6 +1,6 @@
-"""Tables and plots of the index: what `index` measured, as its section of docs/benchmarks.md.
+"""The tables and plots of the section `index` of docs/benchmarks.md.
 
-Only the saved figures are read here, so that tables and plots can be drawn again.
+They are drawn from the saved figures only, so they can be drawn again without measuring.
 """
 import os
 
@@ -16,7 +16,7 @@ TSV = f"{CACHE}/index.tsv"
 MEMORY, MAPPED = "index in memory", "index file"
 PYTHON, KEY_SET = "Python dict", "key set: "
 
-# Metrics that more than one place names.
+# Metrics that are named in several places.
 IDLE_CONNECTIONS = 50
 IDLE = f"RssAnon, {IDLE_CONNECTIONS} idle connections"
 
@@ -79,7 +79,7 @@ def lookups_table(f, sizes):
     for size in sizes:
         for subject in MEMORY, MAPPED, PYTHON:
             cells = [f.cell(size, subject, metric) for metric in LOOKUPS]
-            if subject == PYTHON:  # the rest is not a question for a dict
+            if subject == PYTHON:  # the other figures do not apply to a dict
                 cells = [cell if metric in ("hit, single", "miss, single") else ""
                          for metric, cell in zip(LOOKUPS, cells)]
             rows.append([f"{size_name(size)}, {subject}", *cells])
@@ -90,7 +90,7 @@ COMPARED = ["hit, single", "hit, batched", "near miss, single", "near miss, batc
 
 
 def key_sets(f):
-    """Pairs of size and subject, the random keys first."""
+    """Returns pairs of size and subject, with the random keys first."""
     return [(size, subject) for size, subject, metric in f.figures
             if subject.startswith(KEY_SET) and metric == "data file"]
 
@@ -111,12 +111,12 @@ def key_sets_table(f):
     return table(["key set", "keys", "bytes a key", *COMPARED], rows)
 
 
-# ---- what we aim at -----------------------------------------------------------------------------
+# ---- targets -------------------------------------------------------------------------------------
 
 def targets_table(f, sizes):
     targets = Targets()
     row = targets.row
-    aims_at = 10000000  # the size for which most targets are set
+    aims_at = 10000000  # number of keys that most targets apply to
     if aims_at in sizes:
         def get(subject, metric, scale=1):
             value = f.get(aims_at, subject, metric)
@@ -161,7 +161,7 @@ def commands_table(f):
 
 
 def tables(f, picture):
-    """The sections that there are figures for: headings, what is in the table, the table."""
+    """Returns the text of all sections that have figures: heading, remark and table of each."""
     sizes = f.sizes(DATA)
     text = []
 
@@ -191,7 +191,7 @@ def tables(f, picture):
 
 
 def draw(f, folder):
-    """The plots that there are figures for, by name."""
+    """Draws the plots that have figures. Returns them by name."""
     def points(subject, metric):
         values = [(size, f.get(size, subject, metric)) for size in f.sizes(DATA)]
         return [(size, value) for size, value in values if value is not None]
@@ -223,7 +223,7 @@ def draw(f, folder):
 
 
 def report(docs):
-    """Tables and plots from the saved figures."""
+    """Draws tables and plots from the saved figures."""
     f = Figures.load(TSV)
     publish_figures("index", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
                     "Commands", commands_table(f))

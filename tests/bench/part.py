@@ -1,4 +1,4 @@
-"""What the parts of the benchmark have in common: their command line, and taking figures in turns."""
+"""What all parts of the benchmark share: the command line, and taking measurements in turns."""
 import argparse
 import os
 
@@ -7,14 +7,14 @@ from report import NOT_AVAILABLE, parse_size, size_name
 
 
 class Turns:
-    """Takes measurements in turns. One that cannot be taken is noted once and not tried again."""
+    """Takes measurements in turns. If a measurement fails, it is noted once and not tried again."""
 
     def __init__(self, figures):
         self.figures = figures
         self.given_up = set()
 
     def take(self, into, size, subject, what, measure, *arguments):
-        """What `measure` gives; None when it could not be taken."""
+        """Returns the result of `measure`, or None when it could not be taken."""
         if (size, subject, what) in self.given_up:
             return None
         try:
@@ -27,7 +27,7 @@ class Turns:
 
 
 def command_line(about, parts):
-    """The options of a part, `sizes` as sorted numbers; the working folder is then the project's."""
+    """Returns the options of a part, with `sizes` as sorted numbers. Changes to the project's folder."""
     parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
     parser.add_argument("--sizes", default="1M,10M", help="numbers of keys (default 1M,10M)")
     parser.add_argument("--runs", type=int, default=3, help="times each figure is taken (3)")

@@ -1,6 +1,6 @@
-"""Starting programs, waiting for their word, looking at their memory.
+"""Starts programs, waits for their output, and reads their memory.
 
-Everything started here is stopped here, by its process id, however the run ends.
+Every program is stopped by its process id, however the run ends.
 """
 import os
 import select
@@ -16,20 +16,20 @@ BUILD = os.environ.get("STELE_BUILD", "build")
 SERVER = f"{BUILD}/stele-server"
 TOOL = f"{BUILD}/stele"
 GENERATE = "build/release/tests/bench/generate"
-PATIENCE = 1800  # seconds for anything that a program is waited for
+PATIENCE = 1800  # seconds to wait for anything from a program
 
 
 class Unavailable(Exception):
-    """A figure that cannot be taken here: its cell says why."""
+    """A figure cannot be measured on this machine. The text says why; the table shows it."""
 
 
 def shown(argv):
-    """A command as one would type it."""
+    """Returns a command as a user would type it."""
     return " ".join(shlex.quote(word) for word in argv)
 
 
 def run(argv, **options):
-    """Runs a program to its end; its standard output."""
+    """Runs a program to its end. Returns its standard output."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
     if done.returncode != 0:
         complaint = done.stderr.decode(errors="replace").strip().split("\n")[0]
@@ -78,14 +78,14 @@ class Program:
         return time.perf_counter() - self.started
 
     def complain(self):
-        """Raises what the program said before it ended."""
+        """Raises an error with the output of the program, which has ended."""
         self.process.wait()
         self.log.seek(0)
         raise Unavailable(f"{shown(self.argv)}: {last_line(self.log.read() or self.said)}")
 
     def wait_for_line(self, start, meanwhile=None):
-        """The first line of its output that begins with `start`, and the seconds until it came.
-        `meanwhile` is called again and again, at most once a millisecond, until then."""
+        """Waits for a line of output that begins with `start`. Returns it and the seconds until it came.
+        Until then `meanwhile` is called repeatedly, at most once a millisecond."""
         pipe = self.process.stdout.fileno()
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -103,7 +103,7 @@ class Program:
         raise Unavailable(f"{shown(self.argv)}: nothing heard within {PATIENCE} s")
 
     def wait_until(self, holds):
-        """Asks again and again, at most once a millisecond; the seconds until it held."""
+        """Tests a condition repeatedly, at most once a millisecond. Returns the seconds until it held."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if holds():
@@ -115,20 +115,20 @@ class Program:
         raise Unavailable(f"{shown(self.argv)}: not ready within {PATIENCE} s")
 
     def memory(self, field):
-        """A field of /proc/PID/status in bytes, for example RssAnon; 0 when it has ended."""
+        """Returns a field of /proc/PID/status in bytes, such as RssAnon; 0 when the program has ended."""
         return proc_field(f"/proc/{self.pid}/status", field)
 
     def cpu_seconds(self):
-        """Processor time of all its threads so far, user and system."""
-        return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as Linux makes it
+        """Returns the processor time of all its threads so far, user and system."""
+        return time.clock_gettime(~self.pid << 3 | 2)  # as clock_getcpuclockid(3) does it on Linux
 
     def shared(self, field):
-        """A field of /proc/PID/smaps_rollup in bytes, for example Pss."""
+        """Returns a field of /proc/PID/smaps_rollup in bytes, such as Pss."""
         return proc_field(f"/proc/{self.pid}/smaps_rollup", field)
 
     def mapping(self, ending, field):
-        """The sum of a field of /proc/PID/smaps over the mappings of files whose name ends so;
-        None when there is no such mapping."""
+        """Returns the sum of a field of /proc/PID/smaps over all mappings of files whose name has this
+        end. Returns None when there is no such mapping."""
         total = None
         inside = False
         with open(f"/proc/{self.pid}/smaps") as smaps:
@@ -183,19 +183,19 @@ def connect_tcp(address):
 
 
 def free_port():
-    """A TCP port that nobody listens on, for programs that cannot choose one themselves."""
+    """Returns a free TCP port, for programs that cannot choose one themselves."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return unused.getsockname()[1]
 
 
 def progress(text):
-    """A line for the one who waits."""
+    """Prints a line about the progress of the run."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
 def end_in_order():
-    """Turns SIGTERM and SIGHUP into an exit that leaves every `with`: nothing is left running."""
+    """Turns SIGTERM and SIGHUP into an exit that leaves every `with`, so that no program is left running."""
     def leave(number, _):
         sys.exit(128 + number)
     signal.signal(signal.SIGTERM, leave)

@@ -1,7 +1,7 @@
-"""Figures, and what becomes of them: a file of tab-separated values, tables, plots.
+"""Figures: saving them as tab-separated values, and drawing tables and plots of them.
 
-A part of the benchmark adds figures while it measures and saves them; tables and plots are drawn
-from the saved file alone, so they can be drawn again without measuring.
+A part of the benchmark adds figures while it measures, and saves them. Tables and plots are drawn from
+the saved file only, so they can be drawn again without measuring.
 """
 import math
 import os
@@ -18,7 +18,7 @@ UNITS = {"": 1, "k": 1000, "M": 1000000, "G": 1000000000}
 
 
 def parse_size(text):
-    """'10M' as a number."""
+    """Returns the number that a text such as '10M' means."""
     match = re.fullmatch(r"(\d+)([kMG]?)", text.strip())
     if not match or int(match[1]) == 0:
         raise ValueError(f"'{text}' is not a number of keys, such as 100k or 10M")
@@ -26,7 +26,7 @@ def parse_size(text):
 
 
 def size_name(size):
-    """A number as '10M'."""
+    """Returns a number as a text such as '10M'."""
     for unit in "GMk":
         if size % UNITS[unit] == 0:
             return f"{size // UNITS[unit]}{unit}"
@@ -38,7 +38,7 @@ class Figure:
         self.unit = unit
         self.command = command
         self.values = list(values)
-        self.reason = reason  # why there are no values
+        self.reason = reason  # reason why there are no values
 
     @property
     def min(self):
@@ -50,42 +50,42 @@ class Figure:
 
 
 class Figures:
-    """Figures by size, subject and metric, in the order in which they came; `about` is what a
-    reader must know of all of them: machine, date, versions."""
+    """Figures by size, subject and metric, in the order in which they were added. `about` has facts
+    about all of them: machine, date, versions."""
 
     def __init__(self, about=None):
         self.about = about or {}
         self.figures = {}
 
     def add(self, size, subject, metric, unit, value, command):
-        """One more measurement of a figure."""
+        """Adds a measurement of a figure."""
         figure = self.figures.setdefault((size, subject, metric), Figure(unit, command))
         figure.values.append(float(value))
 
     def miss(self, size, subject, metric, reason):
-        """A figure that cannot be taken."""
+        """Notes that a figure cannot be measured."""
         self.figures.setdefault((size, subject, metric), Figure("", "", reason=reason))
 
     def sizes(self, subject):
         return sorted({size for size, name, _ in self.figures if name == subject})
 
     def shows(self, *metrics):
-        """Whether there are figures for one of the metrics."""
+        """Returns whether one of the metrics has figures."""
         return any(metric in metrics and figure.values
                    for (_, _, metric), figure in self.figures.items())
 
     def get(self, size, subject, metric):
-        """The median, or None."""
+        """Returns the median, or None."""
         figure = self.figures.get((size, subject, metric))
         return figure.median if figure and figure.values else None
 
     def ratio(self, size, one, other):
-        """The median of one (subject, metric) over that of another, or None."""
+        """Returns the median of one (subject, metric) divided by that of another, or None."""
         above, below = self.get(size, *one), self.get(size, *other)
         return above / below if above is not None and below else None
 
     def cell(self, size, subject, metric, scale=1):
-        """Median, unit, and the minimum where it shows; what is missing is said to be."""
+        """Returns the text of a cell: median and unit, the minimum if it differs, or why there is none."""
         figure = self.figures.get((size, subject, metric))
         if not figure or not figure.values:
             return NOT_AVAILABLE
@@ -119,14 +119,14 @@ class Figures:
                     if least == "-":
                         reason = command.removeprefix(f"{NOT_AVAILABLE}: ")
                         loaded.figures[key] = Figure(unit, "", reason=reason)
-                    else:  # three values that have this minimum and this median
+                    else:  # three values with this minimum and this median
                         values = [float(least), float(median), float(median)]
                         loaded.figures[key] = Figure(unit, command, values)
         return loaded
 
 
 def number(value):
-    """Three digits that count, without an exponent."""
+    """Returns a number with three significant digits, without an exponent."""
     if value == 0:
         return "0"
     return f"{value:,.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"
@@ -137,7 +137,8 @@ def times(ratio):
 
 
 def table(head, rows):
-    """A Markdown table that is readable as text too: first column to the left, others right."""
+    """Returns a Markdown table that is also readable as text. The first column is aligned to the left, the
+    others to the right."""
     rows = [head] + rows
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = []
@@ -163,19 +164,19 @@ def at_least(value, limit, unit):
 
 
 def worst(values):
-    """The largest of those that are known, or None."""
+    """Returns the largest of the known values, or None."""
     known = [value for value in values if value is not None]
     return max(known) if known else None
 
 
 class Targets:
-    """The goals, and what was measured."""
+    """Targets, and the values measured."""
 
     def __init__(self):
         self.rows = []
 
     def row(self, name, compare, value, limit, unit):
-        """`compare` is at_most or at_least, `value` None when it is not known."""
+        """Adds a target. `compare` is at_most or at_least; `value` is None when it is not known."""
         self.rows.append([name, *(compare(value, limit, unit) if value is not None
                                   else [compare(0, limit, unit)[0], NOT_AVAILABLE, ""])])
 
@@ -183,11 +184,12 @@ class Targets:
         return table(["target", "goal", "measured", "reached"], self.rows)
 
 
-# ---- how to take them again ---------------------------------------------------------------------
+# ---- how to measure again -----------------------------------------------------------------------
 
 def command_rows(f, wanted, more=(), general=lambda text: text):
-    """Each command once, with what it measures; the TSV has them to the letter. `wanted` chooses
-    subjects, `general` may make metrics and commands alike, `more` are rows behind the others."""
+    """Returns a table of all commands, each once, with what it measures. The TSV file has the exact
+    commands. `wanted` chooses subjects, `general` makes similar metrics and commands equal, `more` are
+    rows for the end."""
     rows = {}
     for (size, subject, metric), figure in f.figures.items():
         if figure.values and wanted(subject):
@@ -203,7 +205,7 @@ def command_rows(f, wanted, more=(), general=lambda text: text):
 
 
 def missing_list(f):
-    """What there is no figure for, and why; empty when nothing is missing."""
+    """Returns a text about missing figures and the reasons, empty when none is missing."""
     lines = [f"- {size_name(size)}, {subject}, {metric}: {figure.reason}"
              for (size, subject, metric), figure in f.figures.items() if not figure.values]
     return "\nNot available:\n\n" + "\n".join(lines) + "\n" if lines else ""
@@ -220,14 +222,14 @@ def first_line(argv):
 
 
 def version(argv):
-    """The version number in the first line that a program says of itself."""
+    """Returns the version number in the first line of a program's output."""
     said = first_line(argv)
     found = re.search(r"\d+(\.\d+)+", said)
     return found[0] if found else said
 
 
 def machine():
-    """What a reader must know to compare: as pairs of name and text."""
+    """Returns facts about the machine and the programs, as pairs of name and text."""
     with open("/proc/cpuinfo") as file:
         cpu = file.read()
     with open("/proc/meminfo") as file:
@@ -258,7 +260,7 @@ def about_line(about):
 # ---- a section of the page ----------------------------------------------------------------------
 
 def publish(docs, part, text, page="benchmarks.md", writer="make bench"):
-    """Replaces what stands between the markers of a part in a page."""
+    """Replaces the text between the markers of a part in a page."""
     page = f"{docs}/{page}"
     begin, end = f"<!-- {part}: written by {writer} -->", f"<!-- {part}: end -->"
     with open(page) as file:
@@ -272,7 +274,7 @@ def publish(docs, part, text, page="benchmarks.md", writer="make bench"):
 
 
 def publish_figures(part, f, tsv, docs, drawn, tables, heading, commands):
-    """Writes the section of a part from its figures and the plots that were drawn; prints it."""
+    """Writes the section of a part, with its tables and plots, and prints it."""
     shutil.copy(tsv, f"{docs}/benchmarks/{part}.tsv")
 
     def picture(name):
@@ -286,16 +288,16 @@ def publish_figures(part, f, tsv, docs, drawn, tables, heading, commands):
 
 # ---- plots --------------------------------------------------------------------------------------
 
-# Middle tones on no background: to be read on white and on black.
+# Medium tones without a background, readable on white and on black.
 INK = "#808890"
-# How a line looks: colour, gnuplot's number of its points, gnuplot's number of its dashes.
+# The look of a line: colour, and gnuplot's numbers of its points and its dashes.
 BLUE, TEAL, PURPLE = ("#2f81f7", 7, 1), ("#12a594", 5, 1), ("#a06cf0", 13, 1)
 RED, ORANGE, ORANGE_DASHED = ("#e5484d", 9, 1), ("#d98a00", 11, 1), ("#d98a00", 10, 2)
 GREY_DASHED = (INK, 2, 2)
 
 
 def canvas(path, title, y_label):
-    """What all plots begin with."""
+    """Returns the first lines of all plots."""
     return [
         "set terminal svg size 760,420 dynamic font 'sans-serif,14' linewidth 1.5",
         f"set output '{path}'",
@@ -313,9 +315,9 @@ def draw_with_gnuplot(lines):
 
 
 def bars(path, title, y_label, groups, series):
-    """Draws series, each (name, look, values), one value (or None) for each of the named groups,
-    side by side, upwards from a hundredth: the scale is logarithmic. Without values, or without
-    gnuplot, no plot is drawn."""
+    """Draws series as bars, side by side in groups. A series is (name, look, values), with a value or None
+    for each group. The scale is logarithmic and begins at 0.01. Draws nothing without values or
+    without gnuplot."""
     series = [(name, look, values) for name, look, values in series
               if any(value is not None for value in values)]
     if not series or not shutil.which("gnuplot"):
@@ -340,8 +342,8 @@ def bars(path, title, y_label, groups, series):
 
 
 def plot(path, title, y_label, series, log_y=False):
-    """Draws series, each (name, look, [(keys, value)]), against the number of keys. Without values,
-    or without gnuplot, no plot is drawn."""
+    """Draws series as lines over the number of keys. A series is (name, look, [(keys, value)]). Draws
+    nothing without values or without gnuplot."""
     series = [(name, look, points) for name, look, points in series if points]
     if not series or not shutil.which("gnuplot"):
         return False

@@ -1,6 +1,6 @@
-"""Tables and plots of the server: what `server` measured, as its section of docs/benchmarks.md.
+"""The tables and plots of the section `server` of docs/benchmarks.md.
 
-Only the saved figures are read here, so that tables and plots can be drawn again.
+They are drawn from the saved figures only, so they can be drawn again without measuring.
 """
 import os
 import re
@@ -18,7 +18,7 @@ REDIS_BENCHMARK = "redis-benchmark"
 PROGRAMS = [STELE, REDIS, MEMCACHED]
 LOOKS = {STELE: BLUE, REDIS: RED, MEMCACHED: ORANGE}
 
-# What the load generator calls its presets and figures.
+# Names of presets and figures of the load generator.
 GETS = ["P1", "P16", "P128", "M100"]
 LOADS = [*GETS, "PING"]
 CPU, RATE = "server CPU a lookup", "lookups a second"
@@ -28,7 +28,7 @@ RSS = "resident memory"
 BESIDE_CONNECTIONS = [1, 10]
 PIPELINES = [1, 16, 128]
 
-# Processor time a lookup over that of redis-server.
+# Processor time of a lookup divided by that of redis-server.
 CPU_TARGETS = {
     1000000: {"P1": 0.75, "P16": 0.37, "P128": 0.18, "M100": 0.22},
     10000000: {"P1": 0.80, "P16": 0.35, "P128": 0.18, "M100": 0.20},
@@ -50,12 +50,12 @@ def benchmark_metric(pipeline, metric):
 # ---- tables -------------------------------------------------------------------------------------
 
 def compared(f, size, metric):
-    """The ratio of ours to redis-server's."""
+    """Returns the ratio of Stele's figure to that of redis-server."""
     return times(f.ratio(size, (STELE, metric), (REDIS, metric)))
 
 
 def programs_table(f, sizes, metric):
-    """A row for each size and load, a column for each program."""
+    """Returns a table with a row for each size and load, and a column for each program."""
     rows = [[f"{size_name(size)}, {load}",
              *(f.cell(size, subject, load_metric(load, metric)) for subject in PROGRAMS),
              compared(f, size, load_metric(load, metric))] for size in sizes for load in LOADS]
@@ -118,7 +118,7 @@ def benchmark_table(f):
                   "redis-server, CPU", "CPU, Stele / redis-server"], rows)
 
 
-# ---- what we aim at -----------------------------------------------------------------------------
+# ---- targets -------------------------------------------------------------------------------------
 
 def targets_table(f, sizes):
     targets = Targets()
@@ -144,7 +144,7 @@ def targets_table(f, sizes):
 # ---- the report ---------------------------------------------------------------------------------
 
 def general(text):
-    """A metric or a command without its load: those that differ in nothing else are one."""
+    """Returns a metric or a command without its load, so that those that differ only in it are equal."""
     text = re.sub(rf"^({'|'.join(LOADS)}): ", "", text)
     text = re.sub(r"^P1 with \d+, .*: ", "", text)
     text = re.sub(r"^redis-benchmark -P \d+: ", "redis-benchmark: ", text)
@@ -156,7 +156,7 @@ def general(text):
 
 
 def tables(f, picture):
-    """The sections that there are figures for: headings, what is in the table, the table."""
+    """Returns the text of all sections that have figures: heading, remark and table of each."""
     sizes = f.sizes(DATA)
     text = []
 
@@ -191,7 +191,7 @@ def tables(f, picture):
 
 
 def draw(f, folder):
-    """The plots that there are figures for, by name."""
+    """Draws the plots that have figures. Returns them by name."""
     sizes = f.sizes(DATA)
     os.makedirs(folder, exist_ok=True)
     drawn = {}
@@ -213,7 +213,7 @@ def draw(f, folder):
 
 
 def report(docs):
-    """Tables and plots from the saved figures."""
+    """Draws tables and plots from the saved figures."""
     f = Figures.load(TSV)
     publish_figures("server", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
                     "Commands of the server's figures",

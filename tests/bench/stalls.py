@@ -1,12 +1,12 @@
-"""What keeps a loop from its clients, told by the kernel's own trace of one processor.
+"""Finds out what keeps a loop from serving its clients, from the kernel's trace of one processor.
 
-A client that waits does not know why: it may be the loop itself, another thread of the server, another
-program, the kernel, or the host of a virtual machine. tracefs tells who had the processor whenever
-the loop wanted it. It needs root, and a kernel with these events.
+A client may wait because of the loop itself, another thread of the server, another program, the kernel,
+or the host of a virtual machine. tracefs shows which thread had the processor whenever the loop needed
+it. That needs root and a kernel with these events.
 
-A turn begins when the loop is woken, or leaves epoll_wait with something to do, and ends when it
-calls epoll_wait again. Its time is the loop's own on the processor; that of the server's other threads,
-which had it instead; that in which the loop was blocked; and what is left, that of others.
+A turn begins when the loop is woken, or leaves epoll_wait with something to do. It ends when the loop
+calls epoll_wait again. The time of a turn has four parts: the loop had the processor, other threads of
+the server had it, the loop was blocked, and the rest, when others had the processor.
 """
 import os
 import re
@@ -24,7 +24,7 @@ RUNTIME = re.compile(r"comm=.* pid=(\d+) runtime=(\d+)")
 
 
 class Trace:
-    """Records what the threads of a processor do, while it is entered. `loop` is the thread's id."""
+    """A context manager that records what the threads of a processor do. `loop` is the loop's thread id."""
 
     def __init__(self, processor, loop):
         self.processor, self.loop = processor, loop
@@ -59,7 +59,7 @@ class Trace:
         return self
 
     def stop(self):
-        """Ends recording; its lines."""
+        """Ends the recording. Returns its lines."""
         self._write("tracing_on", "0")
         with open(f"{self.folder}/trace", errors="replace") as file:
             for line in file:
@@ -81,7 +81,7 @@ class Trace:
 
 
 class Turn:
-    """Seconds of its parts, and from when to when."""
+    """A turn: the seconds of its parts, its beginning and its end."""
 
     def __init__(self, begin):
         self.begin = self.end = begin
@@ -93,12 +93,12 @@ class Turn:
 
 
 def turns_of(trace, siblings):
-    """The turns that a trace tells of. `siblings`: the names of threads that are not others."""
+    """Returns the turns in a trace. `siblings` are the names of the server's other threads."""
     turn = None
     in_epoll = False
-    # What the loop does: it runs, wants the processor, is blocked, or waits in epoll_wait.
+    # The state of the loop: it runs, needs the processor, is blocked, or waits in epoll_wait.
     state, since = "unknown", 0.0
-    running, name, runtime = None, "", 0.0  # what the host took of it is not counted
+    running, name, runtime = None, "", 0.0  # without the time that the host took
     for line in trace.stop():
         match = LINE.match(line)
         if not match:
