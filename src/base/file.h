@@ -22,7 +22,7 @@ bool file_read(int fd, void *to, size_t len, uint64_t at);
 bool file_write(int fd, const void *from, size_t len, uint64_t at);
 
 // Whether any process has the regular file `fd` open for writing. `fd` is open for reading. The
-// system tells this only to the file's owner and to processes with CAP_LEASE, and only on a
+// system reports this only to the file's owner and to processes with CAP_LEASE, and only on a
 // local file system; otherwise the result is false. The caller must ignore or handle SIGIO: it
 // is raised if a writer opens the file during this call, which takes microseconds. That writer
 // waits meanwhile.

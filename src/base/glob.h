@@ -6,8 +6,8 @@
 
 enum glob_case {
     GLOB_CASE_SENSITIVE,
-    // As in Redis: letters of the text and the pattern are compared in lower case, also the ends of
-    // a range, but not an escaped byte of a class.
+    // As in Redis: letters of the text and the pattern are compared in lower case. This also
+    // applies to the ends of a range, but not to an escaped byte of a class.
     GLOB_CASE_INSENSITIVE,
     // A letter of the text matches if the pattern as written matches it in either case.
     GLOB_CASE_EITHER,

@@ -21,9 +21,9 @@ enum {
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
     THIRD_OWNED = 288 * 1024,
-    // Before the buffer grows beyond the third step, its bytes are moved to the front if at most
-    // this many bytes are moved for each byte taken. The ratio is 16 when 256 KiB wait and 16 KiB
-    // were taken. Mostly it is 5 or less.
+    // A buffer that would grow beyond the third step moves its bytes to the front instead, if that
+    // moves at most this many bytes for each byte taken. The ratio is 16 when 256 KiB wait and
+    // 16 KiB were taken. Mostly it is 5 or less.
     MOVED_PER_TAKEN_MAX = 16,
 };
 

@@ -14,7 +14,7 @@ struct percentiles {
     double percent[PERCENTILES_MAX];
 };
 
-// Reads numbers from 0 to 100, separated by single spaces. An empty text is a list of none. Returns
+// Reads numbers from 0 to 100, separated by single spaces. An empty text is an empty list. Returns
 // NULL, or an error message, which is that of Redis where Redis has one.
 const char *percentiles_parse(struct percentiles *p, struct span text);
 

@@ -26,8 +26,8 @@ struct rate_totals rate_since(const struct rate *r, uint64_t from, const struct 
         uint64_t at = counter_get(&sample->at_ns);
         if (at > from)
             continue;
-        // `sample` is the newest. A batch that ended after `from` would have taken another one,
-        // so none has.
+        // `sample` is the newest. A batch that ended after `from` would have taken another sample.
+        // So there was no work since `from`.
         if (i + 1 == taken && from - at >= RATE_INTERVAL)
             return (struct rate_totals){0};
         totals.commands -= counter_get(&sample->commands);

@@ -1,6 +1,6 @@
 // The time that commands take.
 //
-// Reading the clock for each command would cost too much. So it is read once a batch, and the time
+// Reading the clock for each command would cost too much. So it is read once a batch. The time
 // since the last reading is divided among the commands that ran, in proportion to their units of
 // work. One thread at a time may use a timing.
 #ifndef STELE_METRICS_TIMING_H

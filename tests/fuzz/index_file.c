@@ -1,5 +1,5 @@
 // Fuzz target: index files with any content. No byte outside the index file and the data file may
-// be read, every call must return, and the value returned for a key must be stored under that key.
+// be read. Every call must return. The value returned for a key must be stored under that key.
 //
 // The input (index_file.h) becomes a file in memory, which is opened as a server does. It also
 // becomes a trie image in a block of exactly its size, so that the address sanitizer reports

@@ -1,5 +1,5 @@
 // Fuzz target: the request parser. It must find the same requests however the bytes are cut into
-// pieces, must not read bytes that have not arrived, and each argument must lie within its request.
+// pieces. It must not read bytes that have not arrived. Each argument must lie within its request.
 //
 // The first byte of an input says how the rest is cut, and whether the client is unauthenticated.
 // Each piece is a copy that ends at a guard page. The argument storage is exactly as large as the

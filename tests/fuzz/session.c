@@ -4,8 +4,8 @@
 // - each client receives valid RESP of the protocol that it has chosen,
 // - each request has a reply,
 // - the bytes that wait to be sent are bounded,
-// - each reply, also that of EXEC, comes from one dataset, and a client that has received a reply
-//   from a new dataset receives none from an older one.
+// - each reply, also that of EXEC, comes from one dataset,
+// - a client that has received a reply from a new dataset receives none from an older one.
 //
 // An input says what four clients of two loops send, and when. Its first byte chooses the settings.
 // The other bytes are sent by the present client, except 0xff and a letter, which stand for an

@@ -9,13 +9,15 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 
-// Mapping, protecting and unmapping pages for each turn of a session costs more than all else that
-// its test does. So released pages are kept for another copy. Their bytes are forbidden meanwhile,
-// and so are the bytes before a copy. The pages that were released first are used first: a pointer
-// into an earlier copy stays forbidden while the next copies come and go.
+// Tests of sessions make many copies. Mapping, protecting and unmapping pages for each copy would
+// take most of their time. So released pages are kept and used again. Until then the address
+// sanitizer forbids access to all their bytes, and afterwards to the bytes before the copy.
+//
+// Pages are used again in the order in which they were released. So a wrong use of an earlier copy
+// is still noticed after the next few copies were made.
 enum { SPARE_MAX = 8, SPARE_BYTES_MAX = 8 * 1024 * 1024 };
 
-static struct guard spare[SPARE_MAX]; // the first released one first
+static struct guard spare[SPARE_MAX]; // released pages, in the order of their release
 static unsigned spare_count;
 
 static void forbid(struct guard *g)
@@ -35,10 +37,10 @@ static struct guard take_spare(unsigned at)
     return g;
 }
 
-// False if there is none of that size; then a new one is forbidden when it is made.
+// Takes released pages of at least this size. Returns false if there are none.
 static bool reuse(struct guard *g, size_t size)
 {
-    // With fewer spare ones, a copy would soon lie where an earlier one lay.
+    // Keeps half of the released pages unused, so that a new copy is not where a recent one was.
     for (unsigned i = 0; i + SPARE_MAX / 2 < spare_count; i++) {
         if (spare[i].mapped >= size) {
             *g = take_spare(i);
@@ -57,7 +59,7 @@ static void unmap(struct guard *g)
             return;
         *g = take_spare(0);
     }
-    allow(g->pages, g->mapped); // or another mapping there would be forbidden
+    allow(g->pages, g->mapped); // otherwise a later mapping at this address would be forbidden
     munmap(g->pages, g->mapped);
 }
 #else
