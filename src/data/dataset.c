@@ -276,29 +276,19 @@ static bool is_first_report(struct dataset *d, unsigned what)
 
 static void report_damage(struct dataset *d)
 {
-    char line[1024];
     size_t whole = atomic_load(&d->source.whole);
     if (atomic_load(&d->source.lost_pages) == 0)
-        snprintf(
-            line, sizeof line,
-            "'%s' was truncated or overwritten in place: the data from byte %zu on is lost, "
-            "and requests for it answer errors; rename a complete file to this path and reload "
-            "it",
+        dataset_notice(
+            d, true,
+            "'%s' was truncated or overwritten in place: the data from byte %zu on is lost, and "
+            "requests for it answer errors; rename a complete file to this path and reload it",
             d->path, whole);
     else
-        snprintf(
-            line, sizeof line,
+        dataset_notice(
+            d, true,
             "a part of '%s' cannot be read, and requests for it answer errors; rename a complete "
             "file to this path and reload it",
             d->path);
-    d->settings.notice(d->settings.context, true, line);
-}
-
-static void report_change(struct dataset *d, const char *what)
-{
-    char line[1024];
-    snprintf(line, sizeof line, "'%s' %s", d->path, what);
-    d->settings.notice(d->settings.context, true, line);
 }
 
 // Sets `d->change` if somebody has written to the data file. The file is not damaged. If its times
@@ -338,10 +328,15 @@ void dataset_check(struct dataset *d)
         if (is_first_report(d, REPORTED_DAMAGE))
             report_damage(d);
     } else if (change == CHANGE_OVERWRITTEN && is_first_report(d, REPORTED_OVERWRITTEN)) {
-        report_change(d, "was overwritten in place: values served from it may be wrong; rename a "
-                         "complete file to this path and reload it");
+        dataset_notice(
+            d, true,
+            "'%s' was overwritten in place: values served from it may be wrong; rename a "
+            "complete file to this path and reload it",
+            d->path);
     } else if (change == CHANGE_APPENDED && is_first_report(d, REPORTED_APPENDED)) {
-        report_change(d, "was appended to: the appended lines are not served until it is reloaded");
+        dataset_notice(
+            d, true, "'%s' was appended to: the appended lines are not served until it is reloaded",
+            d->path);
     }
 }
 

@@ -91,6 +91,27 @@ static void check_changed(void)
     opened_close(&o);
 }
 
+// A notice is one line, whatever the name of the file is.
+static void check_name(void)
+{
+    struct opened o;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *strange = table_file(&table, "two\nlines.data");
+        opened_init(&o, strange, DATASET_INDEX_NONE, NULL);
+        require(o.dataset != NULL, "%s", o.error.text);
+        if (i == 0)
+            file_patch(strange, table.count * TABLE_LINE, span_text("more"));
+        else if (i == 1)
+            file_patch(strange, half, span_text("x"));
+        else
+            file_resize(strange, half);
+        dataset_check(o.dataset);
+        ok(o.notices.count == 1 && notices_have(&o.notices, "two\\x0alines.data' was "),
+           "a name of two lines is reported as one");
+        opened_close(&o);
+    }
+}
+
 static void opens_again(struct opened *o, const char *status, const char *name)
 {
     ok(dataset_may_be_spoiled(o->dataset) && dataset_is_spoiled(o->dataset, NULL, &o->error),
@@ -146,6 +167,7 @@ int main(void)
     path = test_path("table.data.idx");
     check_cut();
     check_changed();
+    check_name();
     check_index();
     check_library();
     return done_testing();
