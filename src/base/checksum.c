@@ -18,7 +18,7 @@ uint64_t checksum(struct span bytes)
 // Bytes of a part, which one thread works on. A part has whole blocks, and at least one.
 enum { PART = 1024 * 1024 };
 
-struct summing {
+struct checksum_job {
     struct span bytes;
     size_t block;       // bytes of a block
     size_t blocks_each; // number of blocks in a part
@@ -38,22 +38,21 @@ static void read_ahead(struct span part)
 static void sum_part(void *context, unsigned worker, size_t part)
 {
     (void)worker;
-    const struct summing *s = context;
-    if (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed))
+    const struct checksum_job *job = context;
+    if (job->cancel != NULL && atomic_load_explicit(job->cancel, memory_order_relaxed))
         return;
-    size_t count = checksum_block_count(s->bytes.len, s->block);
-    size_t first = part * s->blocks_each;
-    size_t end = count - first < s->blocks_each ? count : first + s->blocks_each;
-    read_ahead(checksum_block(s->bytes, s->block * s->blocks_each, part));
+    size_t count = checksum_block_count(job->bytes.len, job->block);
+    size_t first = part * job->blocks_each;
+    size_t end = count - first < job->blocks_each ? count : first + job->blocks_each;
+    read_ahead(checksum_block(job->bytes, job->block * job->blocks_each, part));
     for (size_t i = first; i < end; i++)
-        s->sums[i] = checksum(checksum_block(s->bytes, s->block, i));
+        job->sums[i] = checksum(checksum_block(job->bytes, job->block, i));
 }
 
 bool checksum_blocks(struct span bytes, size_t block, uint64_t *sums, const atomic_bool *cancel)
 {
     size_t each = block < PART ? PART / block : 1;
-    struct summing summing = {bytes, block, each, sums, cancel};
-    parallel_run(parallel_threads(), checksum_block_count(bytes.len, block * each), sum_part,
-                 &summing);
+    struct checksum_job job = {bytes, block, each, sums, cancel};
+    parallel_run(parallel_threads(), checksum_block_count(bytes.len, block * each), sum_part, &job);
     return cancel == NULL || !atomic_load(cancel);
 }

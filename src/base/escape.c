@@ -23,7 +23,7 @@ static bool is_printable(uint32_t c)
 // Returns the number of bytes of the printable character at `text`, or 0 when its first byte must
 // be escaped. A UTF-8 character that is not complete is not printable; the NUL at the end of the
 // text ends it, too.
-static size_t printable(const char *text)
+static size_t printable_length(const char *text)
 {
     const unsigned char *b = (const unsigned char *)text;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -40,10 +40,10 @@ static size_t printable(const char *text)
 
 // Writes the character at `*text`, escaped if necessary, and moves `*text` after it. Returns false
 // when there is no room for the character and a NUL.
-static bool put(const char **text, char *to, size_t room, size_t *len)
+static bool put_character(const char **text, char *to, size_t room, size_t *len)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t bytes = printable(*text);
+    size_t bytes = printable_length(*text);
     size_t used = bytes > 0 ? bytes : ESCAPED;
     if (*len + used >= room)
         return false;
@@ -62,7 +62,7 @@ size_t escape_text(const char *text, char *to, size_t size)
 {
     size_t len = 0;
     assert(size > 0);
-    while (*text != '\0' && put(&text, to, size, &len))
+    while (*text != '\0' && put_character(&text, to, size, &len))
         ;
     to[len] = '\0';
     return len;
@@ -75,7 +75,7 @@ size_t escape_in_place(char *text, size_t size)
     size_t len = strlen(text);
     assert(len < size);
     while (text[at] != '\0') {
-        if ((bytes = printable(text + at)) > 0) {
+        if ((bytes = printable_length(text + at)) > 0) {
             at += bytes;
             continue;
         }
@@ -91,7 +91,7 @@ size_t escape_in_place(char *text, size_t size)
         memmove(text + at + ESCAPED, text + at + 1, rest);
         len = at + 1 + more + rest;
         text[len] = '\0';
-        put(&byte, text, size, &at);
+        put_character(&byte, text, size, &at);
     }
     text[at] = '\0';
     return at;

@@ -387,7 +387,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-struct warming {
+struct warm_job {
     const struct mapping *mapping;
     uint64_t until_ns; // monotonic time of the deadline
     const atomic_bool *cancel;
@@ -403,7 +403,7 @@ struct warming {
 // of its pages and touching them again.
 static void warm_part(void *context, unsigned worker, size_t part)
 {
-    struct warming *w = context;
+    struct warm_job *w = context;
     const struct mapping *m = w->mapping;
     size_t at = part * WARM_BYTES;
     size_t end = least(m->len, at + WARM_BYTES);
@@ -423,7 +423,7 @@ static void warm_part(void *context, unsigned worker, size_t part)
 
 void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel)
 {
-    struct warming w = {m, until_ns, cancel, false};
+    struct warm_job w = {m, until_ns, cancel, false};
     if (mapping_is_guarded(m) && m->len > 0)
         parallel_run(1, (m->len - 1) / WARM_BYTES + 1, warm_part, &w);
 }

@@ -26,14 +26,14 @@ void *memory_map(size_t bytes, size_t huge_from)
     return memory;
 }
 
-struct unmapping {
+struct unmap_job {
     char *memory;
     size_t bytes;
 };
 
 static void unmap_part(void *context, unsigned worker, size_t part)
 {
-    const struct unmapping *u = context;
+    const struct unmap_job *u = context;
     size_t at = part * UNMAP_BYTES;
     size_t left = u->bytes - at;
     (void)worker;
@@ -42,7 +42,7 @@ static void unmap_part(void *context, unsigned worker, size_t part)
 
 void memory_unmap(void *memory, size_t bytes)
 {
-    struct unmapping u = {memory, bytes};
+    struct unmap_job u = {memory, bytes};
     if (memory == NULL || bytes == 0)
         return;
     if (bytes <= UNMAP_BYTES)

@@ -79,8 +79,8 @@ static void put_bar(uint64_t done, uint64_t total, unsigned columns, char *to)
 
 // Composes a line of less than `width` columns. The most important parts get their columns first;
 // parts for which no columns are left are omitted.
-static void fit(const struct progress *p, uint64_t done, uint64_t total, unsigned width,
-                const char *rate, const char *left, char *to)
+static void compose_line(const struct progress *p, uint64_t done, uint64_t total, unsigned width,
+                         const char *rate, const char *left, char *to)
 {
     char name[PROGRESS_TEXT / 2 + 1] = "";
     char bar[BAR_MOST + 4] = "";
@@ -126,7 +126,7 @@ bool progress_due(struct progress *p, uint64_t done, uint64_t total, unsigned wi
     snprintf(left_text, sizeof left_text, "  %llu:%02llu left", (unsigned long long)(left / 60),
              (unsigned long long)(left % 60));
     if (p->terminal)
-        fit(p, done, total, width, rate_text, left_text, to);
+        compose_line(p, done, total, width, rate_text, left_text, to);
     else
         snprintf(to, PROGRESS_TEXT, "%s %.300s: %3.0f %%%s%s", p->step, p->file, part * 100,
                  rate_text, left_text);

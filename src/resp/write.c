@@ -38,7 +38,7 @@ static inline size_t put_header(char *to, char kind, uint64_t number)
     return len;
 }
 
-static void header(struct resp_writer *w, char kind, uint64_t number)
+static void write_header(struct resp_writer *w, char kind, uint64_t number)
 {
     char *to = output_reserve(w->out, HEADER_MAX);
     if (to != NULL)
@@ -46,7 +46,7 @@ static void header(struct resp_writer *w, char kind, uint64_t number)
 }
 
 // Writes a line: the kind, the text with spaces for line ends, CR LF.
-static void line(struct resp_writer *w, char kind, const char *text)
+static void write_line(struct resp_writer *w, char kind, const char *text)
 {
     size_t len = strlen(text);
     char *to = output_reserve(w->out, len + 3);
@@ -61,7 +61,7 @@ static void line(struct resp_writer *w, char kind, const char *text)
 
 void resp_status(struct resp_writer *w, const char *text)
 {
-    line(w, '+', text);
+    write_line(w, '+', text);
 }
 
 static void count_code(struct counter *counts, const char *text)
@@ -87,7 +87,7 @@ void resp_error(struct resp_writer *w, const char *format, ...)
     w->errors++;
     if (w->errors_by_code != NULL)
         count_code(w->errors_by_code, text);
-    line(w, '-', text);
+    write_line(w, '-', text);
 }
 
 void resp_integer(struct resp_writer *w, int64_t value)
@@ -137,7 +137,7 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
         resp_bulk(w, s);
         return;
     }
-    header(w, '$', s.len);
+    write_header(w, '$', s.len);
     append_borrowed(w, s, owner);
     output_append(w->out, span_of("\r\n", 2));
 }
@@ -145,7 +145,7 @@ void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner)
 void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span after,
                       struct ref *owner)
 {
-    header(w, '$', before.len + s.len + after.len);
+    write_header(w, '$', before.len + s.len + after.len);
     output_append(w->out, before);
     if (s.len < BORROW_MIN)
         output_append(w->out, s);
@@ -184,7 +184,7 @@ void resp_verbatim(struct resp_writer *w, struct span s)
         resp_bulk(w, s);
         return;
     }
-    header(w, '=', s.len + 4);
+    write_header(w, '=', s.len + 4);
     output_append(w->out, span_of("txt:", 4));
     output_append(w->out, s);
     output_append(w->out, span_of("\r\n", 2));
@@ -192,20 +192,20 @@ void resp_verbatim(struct resp_writer *w, struct span s)
 
 void resp_array(struct resp_writer *w, uint64_t count)
 {
-    header(w, '*', count);
+    write_header(w, '*', count);
 }
 
 void resp_map(struct resp_writer *w, uint64_t pairs)
 {
-    header(w, w->protocol == RESP3 ? '%' : '*', w->protocol == RESP3 ? pairs : pairs * 2);
+    write_header(w, w->protocol == RESP3 ? '%' : '*', w->protocol == RESP3 ? pairs : pairs * 2);
 }
 
 void resp_set(struct resp_writer *w, uint64_t count)
 {
-    header(w, w->protocol == RESP3 ? '~' : '*', count);
+    write_header(w, w->protocol == RESP3 ? '~' : '*', count);
 }
 
 void resp_push(struct resp_writer *w, uint64_t count)
 {
-    header(w, w->protocol == RESP3 ? '>' : '*', count);
+    write_header(w, w->protocol == RESP3 ? '>' : '*', count);
 }
