@@ -1,6 +1,6 @@
-// A ring of samples. The work done since a moment is the counters now, minus the last sample before
-// that moment. There is little work between that sample and the moment: a batch that ends more than
-// RATE_INTERVAL after a sample takes the next one.
+// A ring of samples. The work done since a moment is the difference between the counters now and
+// those in the last sample before that moment. Little work lies between that sample and the moment,
+// because a batch that ends RATE_INTERVAL or more after a sample takes the next one.
 #include "metrics/rate.h"
 
 void rate_take(struct rate *r, uint64_t now, const struct stats *stats)

@@ -13,9 +13,9 @@
 
 enum {
     SLOW_LOG_MAX = 1024, // entries in the ring: 6 MiB, but unused entries take no memory
-    // An entry is as long as in Redis. If a request has more arguments than SLOW_LOG_ARGS, the last
-    // argument is a text that says how many are left out. If an argument is longer than
-    // SLOW_LOG_ARG_BYTES, such a text follows its first bytes.
+    // As in Redis, an entry keeps only a part of a long request. If a request has more arguments
+    // than SLOW_LOG_ARGS, the last one in the entry is a text that says how many are left out. If
+    // an argument is longer than SLOW_LOG_ARG_BYTES, such a text follows its first bytes.
     SLOW_LOG_ARGS = 32,
     SLOW_LOG_ARG_BYTES = 128,
     SLOW_LOG_ARG_ROOM = SLOW_LOG_ARG_BYTES + 40, // bytes for an argument and that text

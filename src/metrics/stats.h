@@ -37,7 +37,7 @@ struct stats {
     struct counter deletes_refused;   // refused writes that would have deleted something
     struct counter accept_errors;     // failures of accept(2), except that no client was waiting
     struct counter evicted_clients;   // clients closed to keep within maxmemory-clients
-    struct counter outdated_clients;  // clients closed because they still read a dataset too old
+    struct counter outdated_clients;  // clients closed because they read a dataset that is too old
     struct counter request_timeouts;  // clients closed by the option request-timeout
     struct counter write_timeouts;    // clients closed by the option write-timeout
     struct counter input_limit_hits;  // clients closed because their request was too long

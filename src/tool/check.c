@@ -1,5 +1,5 @@
-// `stele check` checks whether a server would accept a data file or index file, and prints
-// its figures.
+// `stele check` checks whether a server would accept a data file or an index file, and prints what
+// is in it.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
