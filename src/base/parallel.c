@@ -95,7 +95,7 @@ static bool start_helper(struct helper *h, struct job *job, unsigned worker, enu
 
 // Whether the thread with this id runs or could run, rather than waiting for a disk. Returns true
 // when the system does not say.
-static bool wants_processor(pid_t id)
+static bool needs_processor(pid_t id)
 {
     char text[512];
     snprintf(text, sizeof text, "/proc/self/task/%d/stat", (int)id);
@@ -124,7 +124,7 @@ static bool is_waiting(struct yield *y, struct helper *h, uint64_t now)
     h->measured_ns = now;
     y->helpers_ns += used;
     pid_t id = atomic_load(&h->id);
-    return used < elapsed / 2 && (id == 0 || wants_processor(id));
+    return used < elapsed / 2 && (id == 0 || needs_processor(id));
 }
 
 // Measures how much the helpers have waited since the last measurement, and how much the rest of

@@ -135,7 +135,7 @@ static void memory_file_open(struct memory_file *f)
     snprintf(f->path, sizeof f->path, "/proc/self/fd/%d", f->fd);
 }
 
-static void ask(struct table *t, struct uuid id)
+static void add_question(struct table *t, struct uuid id)
 {
     must(t->question_count < QUESTIONS_MAX, "room for questions");
     t->questions[t->question_count++] = id;
@@ -161,14 +161,15 @@ static void table_init(struct table *t, unsigned number)
         if (result != LINE_RECORD)
             continue;
         must(t->record_count < RECORDS_MAX, "room for records");
-        ask(t, record.id);
-        ask(t, flipped(record.id, t->record_count * 37 % 128)); // a missing key that is near
+        add_question(t, record.id);
+        add_question(t,
+                     flipped(record.id, t->record_count * 37 % 128)); // a missing key that is near
         t->records[t->record_count++] = record;
     }
-    ask(t, (struct uuid){0, 0});
-    ask(t, (struct uuid){UINT64_MAX, UINT64_MAX});
-    ask(t, index_file_key(KEY_IN_VALUE));
-    ask(t, index_file_key(KEY_WITHOUT_SPACE));
+    add_question(t, (struct uuid){0, 0});
+    add_question(t, (struct uuid){UINT64_MAX, UINT64_MAX});
+    add_question(t, index_file_key(KEY_IN_VALUE));
+    add_question(t, index_file_key(KEY_WITHOUT_SPACE));
 }
 
 static const struct table *table_of(unsigned number)

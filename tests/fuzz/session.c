@@ -538,7 +538,7 @@ static void run(void)
 
 // ---- inputs -------------------------------------------------------------------------------------
 
-static void ask(struct client *c, struct span bytes)
+static void send_bytes(struct client *c, struct span bytes)
 {
     say_bytes(c->party, bytes);
     buf_append(&c->sent, bytes);
@@ -588,7 +588,7 @@ static void act(struct client **current, char what)
         break;
     default: {
         char bytes[] = {(char)ESCAPE, what};
-        ask(c, span_of(bytes, sizeof bytes));
+        send_bytes(c, span_of(bytes, sizeof bytes));
     }
     }
     if (c->party->closed) {
@@ -604,7 +604,7 @@ static void play(const uint8_t *data, size_t size)
         size_t begin = i;
         while (i < size && data[i] != ESCAPE)
             i++;
-        ask(current, span_of((const char *)data + begin, i - begin));
+        send_bytes(current, span_of((const char *)data + begin, i - begin));
         if (i + 1 < size)
             act(&current, (char)data[i + 1]);
         i += 2;

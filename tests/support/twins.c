@@ -121,7 +121,7 @@ struct askers {
     struct asker each[ASKERS_MAX];
 };
 
-static void want_value(struct flight *f, unsigned i)
+static void expect_value(struct flight *f, unsigned i)
 {
     for (unsigned which = 0; which < EITHER; which++) {
         struct buf value = {0};
@@ -131,20 +131,20 @@ static void want_value(struct flight *f, unsigned i)
     }
 }
 
-static void want_text(struct flight *f, const char *text)
+static void expect_text(struct flight *f, const char *text)
 {
     for (unsigned which = 0; which < EITHER; which++)
         buf_append_text(&f->wanted[which], text);
 }
 
-static void want_count(struct flight *f, unsigned count)
+static void expect_count(struct flight *f, unsigned count)
 {
     char text[32];
     snprintf(text, sizeof text, "*%u\r\n", count);
-    want_text(f, text);
+    expect_text(f, text);
 }
 
-static void ask_key(struct buf *to, unsigned i)
+static void append_key_argument(struct buf *to, unsigned i)
 {
     struct buf key = {0};
     append_key(&key, i);
@@ -152,50 +152,50 @@ static void ask_key(struct buf *to, unsigned i)
     buf_release(&key);
 }
 
-static void ask_get(struct askers *a, struct buf *to, struct flight *f, bool queued)
+static void send_get(struct askers *a, struct buf *to, struct flight *f, bool queued)
 {
     unsigned i = (unsigned)random_below(a->random, a->twins->keys);
     buf_append_text(to, "*2\r\n$3\r\nGET\r\n");
-    ask_key(to, i);
+    append_key_argument(to, i);
     if (queued)
-        want_text(f, "+QUEUED\r\n");
+        expect_text(f, "+QUEUED\r\n");
     else
-        want_value(f, i);
+        expect_value(f, i);
 }
 
-static void ask_mget(struct askers *a, struct buf *to, struct flight *f)
+static void send_mget(struct askers *a, struct buf *to, struct flight *f)
 {
     unsigned most = random_below(a->random, 10) == 0 ? MGET_LONG : MGET_MAX;
     unsigned count = 1 + (unsigned)random_below(a->random, most);
     buf_printf(to, "*%u\r\n$4\r\nMGET\r\n", count + 1);
-    want_count(f, count);
+    expect_count(f, count);
     while (count-- > 0) {
         unsigned i = (unsigned)random_below(a->random, a->twins->keys);
-        ask_key(to, i);
-        want_value(f, i);
+        append_key_argument(to, i);
+        expect_value(f, i);
     }
 }
 
-static void ask_exec(struct askers *a, struct buf *to, struct flight *f)
+static void send_exec(struct askers *a, struct buf *to, struct flight *f)
 {
     unsigned keys[EXEC_MAX];
     unsigned count = 1 + (unsigned)random_below(a->random, EXEC_MAX);
     append_request(to, "MULTI");
-    want_text(f, "+OK\r\n");
+    expect_text(f, "+OK\r\n");
     for (unsigned k = 0; k < count; k++) {
         keys[k] = (unsigned)random_below(a->random, a->twins->keys);
         buf_append_text(to, "*2\r\n$3\r\nGET\r\n");
-        ask_key(to, keys[k]);
-        want_text(f, "+QUEUED\r\n");
+        append_key_argument(to, keys[k]);
+        expect_text(f, "+QUEUED\r\n");
     }
     append_request(to, "EXEC");
-    want_count(f, count);
+    expect_count(f, count);
     for (unsigned k = 0; k < count; k++)
-        want_value(f, keys[k]);
+        expect_value(f, keys[k]);
 }
 
 // The reply is the same from both files.
-static void ask_scan(struct askers *a, struct buf *to, struct flight *f)
+static void send_scan(struct askers *a, struct buf *to, struct flight *f)
 {
     char text[64];
     unsigned keys = a->twins->keys;
@@ -204,16 +204,16 @@ static void ask_scan(struct askers *a, struct buf *to, struct flight *f)
     snprintf(text, sizeof text, "SCAN %u COUNT %d", cursor, SCAN_COUNT);
     append_request(to, text);
     snprintf(text, sizeof text, "%u", end < keys ? end : 0);
-    want_text(f, "*2\r\n");
+    expect_text(f, "*2\r\n");
     for (unsigned which = 0; which < EITHER; which++)
         append_bulk(&f->wanted[which], span_text(text));
-    want_count(f, end - cursor);
+    expect_count(f, end - cursor);
     for (unsigned which = 0; which < EITHER; which++)
         for (unsigned i = cursor; i < end; i++)
-            ask_key(&f->wanted[which], i);
+            append_key_argument(&f->wanted[which], i);
 }
 
-static void ask(struct askers *a, struct asker *c)
+static void send_request(struct askers *a, struct asker *c)
 {
     struct flight *f = &c->flights[(c->first + c->count++) % IN_FLIGHT_MAX];
     f->from = a->twins->acknowledged;
@@ -222,10 +222,10 @@ static void ask(struct askers *a, struct asker *c)
     for (unsigned which = 0; which < EITHER; which++)
         f->wanted[which].len = 0;
     switch (random_below(a->random, 8)) {
-    case 0: ask_mget(a, &c->to_send, f); break;
-    case 1: ask_exec(a, &c->to_send, f); break;
-    case 2: ask_scan(a, &c->to_send, f); break;
-    default: ask_get(a, &c->to_send, f, false); break;
+    case 0: send_mget(a, &c->to_send, f); break;
+    case 1: send_exec(a, &c->to_send, f); break;
+    case 2: send_scan(a, &c->to_send, f); break;
+    default: send_get(a, &c->to_send, f, false); break;
     }
 }
 
@@ -298,7 +298,7 @@ static void refill(struct askers *a, struct asker *c)
         return;
     c->to_send.len = c->sent = 0;
     for (unsigned n = 1 + (unsigned)random_below(a->random, IN_FLIGHT_MAX); n > 0; n--)
-        ask(a, c);
+        send_request(a, c);
 }
 
 static void turn(struct askers *a, struct asker *c, short events)

@@ -113,7 +113,7 @@ static double part_done(const struct run *run, uint64_t now)
     return run->measuring ? part : part * WARM_UP;
 }
 
-static void tell(struct run *run, uint64_t now, double part)
+static void report_progress(struct run *run, uint64_t now, double part)
 {
     if (!run->settings->progress || now - run->reported_ns < PROGRESS_NS)
         return;
@@ -130,7 +130,7 @@ static void count_batch(struct run *run, const struct client *c, uint64_t now)
     if (run->measuring)
         histogram_add(&run->result->latency, now - c->sent_ns);
     double part = part_done(run, now);
-    tell(run, now, part);
+    report_progress(run, now, part);
     if (part < 1)
         return;
     if (run->measuring)

@@ -196,7 +196,7 @@ static size_t oracle_class(struct span p, unsigned char byte, bool folded, bool 
     return i < p.len ? i + 1 : i;
 }
 
-static struct span behind(struct span s, size_t count)
+static struct span after(struct span s, size_t count)
 {
     return span_of(s.ptr + count, s.len - count);
 }
@@ -206,20 +206,20 @@ static bool oracle(struct span p, struct span t, bool folded)
     if (p.len == 0)
         return t.len == 0;
     if (*p.ptr == '*')
-        return oracle(behind(p, 1), t, folded) || (t.len > 0 && oracle(p, behind(t, 1), folded));
+        return oracle(after(p, 1), t, folded) || (t.len > 0 && oracle(p, after(t, 1), folded));
     if (t.len == 0)
         return false;
     unsigned char c = fold((unsigned char)*t.ptr, folded);
     if (*p.ptr == '?')
-        return oracle(behind(p, 1), behind(t, 1), folded);
+        return oracle(after(p, 1), after(t, 1), folded);
     if (*p.ptr == '[') {
         bool found;
         size_t len = oracle_class(p, (unsigned char)*t.ptr, folded, &found);
-        return found && oracle(behind(p, len), behind(t, 1), folded);
+        return found && oracle(after(p, len), after(t, 1), folded);
     }
     size_t escaped = *p.ptr == '\\' && p.len > 1;
     return fold((unsigned char)p.ptr[escaped], folded) == c &&
-           oracle(behind(p, 1 + escaped), behind(t, 1), folded);
+           oracle(after(p, 1 + escaped), after(t, 1), folded);
 }
 
 static void test_oracle(void)

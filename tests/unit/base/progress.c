@@ -8,7 +8,7 @@
 #include "support/tap.h"
 
 // Returns the line of a step that began a second ago.
-static const char *told(struct progress *p, uint64_t done, uint64_t total, unsigned width)
+static const char *line_of(struct progress *p, uint64_t done, uint64_t total, unsigned width)
 {
     static char text[PROGRESS_TEXT];
     p->began_ns -= 1000000000;
@@ -29,7 +29,7 @@ static const char *bar(const char *file, uint64_t done, unsigned width)
 {
     struct progress p;
     progress_begin(&p, "indexing", file, false, true);
-    return told(&p, done, 100, width);
+    return line_of(&p, done, 100, width);
 }
 
 static void test_layout(void)
@@ -94,14 +94,14 @@ static void test_others(void)
     p.began_ns -= 2000000000;
     p.shown_ns = p.began_ns;
     ok(!progress_due(&p, 1, 2, 80, text), "no line is due after two seconds without a terminal");
-    const char *line = told(&p, 50000000, 100000000, 20);
+    const char *line = line_of(&p, 50000000, 100000000, 20);
     ok(strncmp(line, "indexing path/to/d.data:  50 %  ", 32) == 0 &&
            strstr(line, " MB/s  0:0") != NULL,
        "a line without a terminal has the whole path: %s", line);
     ok(progress_was_shown(&p), "progress_was_shown is then true");
-    is_text(told(&p, 0, 100, 80), "nothing", "no line is due while nothing is done");
+    is_text(line_of(&p, 0, 100, 80), "nothing", "no line is due while nothing is done");
     progress_begin(&p, "indexing", "d", true, true);
-    ok(strstr(told(&p, 200, 100, 80), "100 %") != NULL, "no line shows more than 100 %%");
+    ok(strstr(line_of(&p, 200, 100, 80), "100 %") != NULL, "no line shows more than 100 %%");
 }
 
 int main(void)
