@@ -27,7 +27,7 @@ enum {
     INFO_LOOP_WORK = 1,      // of one loop's counters in a section: cache lines of another core
     INFO_DURATIONS_WORK = 8, // of one loop's histogram of a command
     // Loops whose counters of one command are read in the time of one lookup.
-    INFO_LINES_WORK = 4,
+    INFO_LOOPS_PER_WORK = 4,
     INFO_LINES = 16, // lines of commands that are written in one step
 };
 
@@ -349,7 +349,7 @@ static unsigned commandstats_line(const struct service *service, unsigned number
                    "failed_calls=%llu\r\n",
                    service->commands->entries[number].command->name, (ull)calls, (ull)(ns / 1000),
                    calls > 0 ? (double)ns / 1000 / (double)calls : 0.0, (ull)rejected, (ull)failed);
-    return service->group->count / INFO_LINES_WORK;
+    return service->group->count / INFO_LOOPS_PER_WORK;
 }
 
 static void errorstats_section(const struct session *s, struct buf *b)
