@@ -12,10 +12,10 @@
 enum {
     PASSWORD_BITS = 256, // size of a generated password, if the client names none
     PASSWORD_BITS_MAX = 4096,
-    RANDOM_MAX = 256, // bytes that getrandom returns in full, never only a part of them
-    // Costs in units of a turn's work, a lookup each:
-    CATEGORY_WORK = 32, // of finding all commands of a category
-    RANDOM_WORK = 20,   // of one call of getrandom
+    RANDOM_MAX = 256, // bytes to request from one getrandom, which returns all of them or fails
+    // Costs in units of work. One unit is the time of one key lookup (session_charge).
+    CATEGORY_WORK = 32, // cost of finding all commands of a category
+    RANDOM_WORK = 20,   // cost of one call of getrandom
 };
 
 static bool is_the_user(struct span name)
@@ -38,8 +38,8 @@ static enum command_result acl_users_command(struct session *s, const struct res
     return COMMAND_DONE;
 }
 
-// No reply contains the password or its hash. With the hash, a client could guess passwords without
-// asking the server.
+// Returns true if clients must give a password. Replies show only this, never the password or its
+// hash. With the hash, a client could guess passwords without asking the server.
 static bool has_password(const struct session *s)
 {
     return s->service->settings->requirepass != NULL;
@@ -171,7 +171,7 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     }
     size_t len = (size_t)(bits + 3) / 4;
     size_t bytes = (len + 1) / 2;
-    // A password needs all of its random bytes, so a short read is an error.
+    // A password needs all of its random bytes, so one failed call is an error.
     for (size_t got = 0; got < bytes; got += RANDOM_MAX) {
         size_t part = bytes - got < RANDOM_MAX ? bytes - got : RANDOM_MAX;
         session_charge(s, RANDOM_WORK);
@@ -186,7 +186,8 @@ static enum command_result acl_genpass_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// Checks that the user, the command and its number of words exist. The user may run any command.
+// Checks that the user and the command exist, and that the command accepts this number of words.
+// The user may run any command.
 static enum command_result acl_dryrun_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
@@ -208,16 +209,14 @@ static enum command_result acl_dryrun_command(struct session *s, const struct re
     return COMMAND_DONE;
 }
 
-// As in Redis, all rules are secret, because a rule may contain a password.
+// As in Redis, the slow log hides the user and all rules, because a rule may contain a password.
 static bool is_setuser_secret(const struct resp_request *r, uint32_t i)
 {
     (void)r;
     return i >= 2;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument acl_cat_words[] = {
     {"categoryname", "string", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};

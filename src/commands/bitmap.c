@@ -1,8 +1,9 @@
 // The bitmap group: reads single bits, counts and searches bits, and extracts integers. Bit 0 of a
 // value is the highest bit of its first byte.
 //
-// A value may be as long as the file, so a handler counts or searches 4 KiB per step. When the
-// turn is over, it continues in the next one.
+// A value may be as long as the file, so a handler counts or searches 4 KiB per step. One call of
+// session_feed, a turn, may do a limited amount of work. If that is used up, the handler returns,
+// and continues in the next turn.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/long_value.h"
@@ -148,8 +149,9 @@ static bool parse_count(struct session *s, const struct resp_request *r,
     return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &requested->bits);
 }
 
-// `cursor` is 1 + the number of bytes already counted, `sum` the number of bits set in them. As
-// Redis does since 7.2, checks the arguments even if the key does not exist.
+// `cursor` is 0 until the value is found, then 1 + the number of bytes already counted. `sum` is
+// the number of bits set in these bytes. As Redis does since 7.2, checks the arguments even if the
+// key does not exist.
 static enum command_result bitcount_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
@@ -250,8 +252,8 @@ static int64_t find_bit(struct span value, const struct bit_range *range, bool b
     return -1;
 }
 
-// Searches the range in steps and replies with the offset found, or -1. `cursor` is 1 + the number
-// of bytes already searched.
+// Searches the range in steps and replies with the offset found, or -1. `cursor` is 0 at first,
+// then 1 + the number of bytes already searched.
 static enum command_result search(struct session *s, struct span value,
                                   const struct bit_range *range, bool bit)
 {
@@ -310,7 +312,7 @@ struct field {
     unsigned bits; // width
 };
 
-// Reads a type. Replies with an error and returns false if `text` is none.
+// Reads a type. Replies with an error and returns false if `text` is not a type.
 static bool parse_type(struct session *s, struct span text, struct field *type)
 {
     int64_t bits;
@@ -398,7 +400,8 @@ static enum check check_operations(struct session *s, const struct resp_request 
 }
 
 // Passes over the words twice: first to check them, then to answer. `cursor` is the next argument
-// in the first pass, and `argc` + the next argument in the second.
+// in the first pass, and `argc` + the next argument in the second. Between the passes, while the
+// value is searched for, it is `argc`.
 static enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
@@ -432,9 +435,7 @@ static enum command_result bitfield_ro_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument byte_or_bit[] = {
     {"byte", "pure-token", "BYTE", 0, NULL}, {"bit", "pure-token", "BIT", 0, NULL}, {0}};
@@ -467,13 +468,13 @@ static const struct command_argument key_and_offset[] = {
 const struct command bitmap_commands[] = {
     {"bitcount", -2, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.6.0", 0, bitcount_command,
      "Returns how many bits are set in a value or in a part of it",
-     "O(N) where N is the length of the part", NULL, bitcount_words},
+     "O(N) where N is the number of bytes counted", NULL, bitcount_words},
     {"bitfield_ro", -2, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "6.0.0", 0,
      bitfield_ro_command, "Returns integers of any width, read at bit offsets of a value",
      "O(N) where N is the number of integers", NULL, bitfield_ro_words},
     {"bitpos", -3, READONLY, ONE_KEY, "RO access", GROUP_BITMAP, "2.8.7", 0, bitpos_command,
-     "Returns the position of the first set or clear bit of a value",
-     "O(N) where N is the length of the part", NULL, bitpos_words},
+     "Returns the position of the first set or clear bit in a value or in a part of it",
+     "O(N) where N is the number of bytes searched", NULL, bitpos_words},
     {"getbit", 3, READONLY | FAST, ONE_KEY, "RO access", GROUP_BITMAP, "2.2.0", 0, getbit_command,
      "Returns the bit at an offset of a value", "O(1)", NULL, key_and_offset},
     {0},

@@ -1,7 +1,8 @@
-// PUBSUB: lists the channels and patterns that clients have subscribed to, and counts subscribers.
+// PUBSUB: lists the channels that clients have subscribed to, and counts subscribers and patterns.
 //
-// A loop task collects the subscribed names of all loops, one entry for each subscription. Its home
-// loop sorts them, so that equal names are neighbours and are easy to count.
+// A loop task (serve/loop_task.h) visits each event loop. There it collects the names that the
+// clients of that loop have subscribed to, one name for each subscription. Then the loop of the
+// client that asked sorts the names, so that equal names are neighbours and are easy to count.
 #include <stdlib.h>
 
 #include "base/glob.h"
@@ -13,8 +14,8 @@
 #include "serve/subscriptions.h"
 
 enum {
-    // Bytes of names that a task collects, with 2 bytes more for each name. Bounded, because one
-    // turn sorts all of them.
+    // Most bytes that a task collects: the names, and 2 bytes for the length of each name.
+    // Bounded, because one turn sorts all names.
     ROOM = 128 * 1024,
     VISITS = 256,       // clients whose subscriptions a loop collects in one turn
     PATTERN_MAX = 1024, // bytes of a pattern; bounded, because it is compared with every channel
@@ -25,10 +26,10 @@ enum {
 struct channel_list {
     struct loop_task task;
     enum channel_kind kind;
-    char *text;         // names as subscriptions_names writes them; ROOM bytes
+    char *text;         // ROOM bytes: collected names, each after its length in two bytes
     size_t used;        // bytes of `text` in use
     bool full;          // some names did not fit into `text`
-    struct span *names; // sorted names, in `text`; NULL until all loops have added theirs
+    struct span *names; // sorted pointers to the names in `text`; NULL until all are collected
     size_t count;       // number of names, equal ones included
 };
 
@@ -230,9 +231,7 @@ static enum command_result pubsub_numpat_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument maybe_channel_pattern[] = {
     {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};

@@ -1,5 +1,6 @@
-// All but the message itself, which may be long, is written into a buffer of its own first, because
-// the client's output may be in the middle of a reply.
+// The client's output may be in the middle of a reply, so the message is passed to session_push,
+// which delivers it between two replies. Only what precedes the text is first written to a
+// temporary buffer. The text may be long, so it is not copied there.
 #include "commands/channel_message.h"
 
 #include <string.h>

@@ -49,7 +49,8 @@ static enum command_result pause_until(struct session *s, uint64_t until)
     return COMMAND_DONE;
 }
 
-// PAUSE WRITE would delay writes only. Writes are refused anyway, so it only checks its arguments.
+// Pauses the commands of all clients. In Redis, the mode WRITE pauses only writes. Stele refuses
+// writes, so in this mode the handler only checks the arguments and replies OK.
 static enum command_result client_pause_command(struct session *s, const struct resp_request *r)
 {
     int64_t milliseconds;
@@ -152,9 +153,7 @@ static enum command_result client_unblock_command(struct session *s, const struc
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument on_off_words[] = {
     {"on", "pure-token", "ON", 0, NULL}, {"off", "pure-token", "OFF", 0, NULL}, {0}};
@@ -191,8 +190,8 @@ const struct command client_control_commands[] = {
      0, client_no_evict_command,
      "Sets whether this connection is closed after all others when clients take too much memory",
      "O(1)", NULL, enabled_words,
-     .deviation = "If the connections with `ON` alone exceed `maxmemory-clients`, the server "
-                  "closes them too: the limit always holds."},
+     .deviation = "If the connections with `ON` exceed `maxmemory-clients` even when all others "
+                  "are closed, the server closes them too: the limit always holds."},
     {"client|no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0,
      client_no_touch_command, "Returns OK, as the server does not record when a key was read",
      "O(1)", NULL, enabled_words, .deviation = "Redis 7.0 does not have this command."},

@@ -18,7 +18,9 @@
 #include "serve/transaction.h"
 
 enum {
-    LINE_MAX = 4096,        // bytes of a client's line: three names of 1 KiB and two addresses
+    // Most bytes of a client's line. The longest fields are the name of the connection and the name
+    // and version of its library, of at most 1 KiB each, and two addresses.
+    LINE_MAX = 4096,
     LINE_USUAL = 512,       // bytes first reserved for each line
     VISITS = 64,            // clients described or checked in one turn, at two system calls each
     SKIPPED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
@@ -117,7 +119,7 @@ static enum command_result client_info_command(struct session *s, const struct r
 // replica.
 enum client_type { TYPE_NORMAL, TYPE_PUBSUB, TYPE_MASTER, TYPE_REPLICA, TYPE_ANY };
 
-// Reads a type of clients. Replies with an error and returns false if `word` is none.
+// Reads a type of clients. Replies with an error and returns false if `word` is not a type.
 static bool read_type(struct session *s, struct span word, enum client_type *type)
 {
     static const struct {
@@ -287,8 +289,8 @@ struct kill_request {
     uint64_t age;        // least age of the connections to close, in seconds
     bool spares_sender;  // do not close the sender
     bool matches_sender; // the filters match the sender
-    bool only_sender;    // the sender may not close others
-    bool matches_others; // the filters match others that the sender may not close; none is closed
+    bool only_sender;    // the sender may close only its own connection
+    bool matches_others; // with `only_sender`: another client matches, so the request is refused
     bool old_form;       // the command names one address and no filters
     char address[CLIENT_ADDRESS_TEXT];       // empty: any
     char local_address[CLIENT_ADDRESS_TEXT]; // empty: any
@@ -329,8 +331,9 @@ static bool visit_kill(struct loop_task *task, struct service *service)
     return s == NULL;
 }
 
-// Copies the address of a filter. One that is too long is cut, and still matches no client, because
-// the addresses of clients are shorter. "?" stands for an empty one and matches none either.
+// Copies the address of a filter. An empty `to` would mean "any address", so an empty `text` is
+// stored as "?", which no client has. A text that is too long is cut. It still matches no client,
+// because the addresses of clients are shorter.
 static void copy_address(char to[CLIENT_ADDRESS_TEXT], struct span text)
 {
     size_t len = text.len < CLIENT_ADDRESS_TEXT - 1 ? text.len : CLIENT_ADDRESS_TEXT - 1;
@@ -438,9 +441,7 @@ static enum command_result client_kill_command(struct session *s, const struct r
     return closes_sender ? COMMAND_CLOSE : COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument list_types[] = {{"normal", "pure-token", "NORMAL", 0, NULL},
                                                      {"master", "pure-token", "MASTER", 0, NULL},
@@ -497,7 +498,7 @@ const struct command client_list_commands[] = {
      .deviation = "The fields are those of `CLIENT LIST`."},
     {"client|kill", -3, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_CONNECTION,
      "2.4.0", 0, client_kill_command,
-     "Closes the connection with an address, or all connections that match every filter",
+     "Closes the connection from a given address, or all connections that match every filter",
      "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
      .deviation = "A request has at most 32 words of filters. A client that may not use "
                   "administrative commands may close only its own connection. A request that would "

@@ -1,5 +1,5 @@
 // CLIENT TRACKING, CACHING, TRACKINGINFO and GETREDIR: client-side caching. When the dataset is
-// replaced, each client that tracks gets one invalidation of all keys.
+// replaced, each client that has turned tracking on gets one invalidation of all keys.
 //
 // Modes and prefixes are checked and reported as in Redis, but have no effect on invalidations.
 #include <stdlib.h>
@@ -23,7 +23,7 @@ enum {
 
 // ---- invalidations ------------------------------------------------------------------------------
 
-// Pushes a message of two elements: `kind` and `id`, or a null if `id` is 0.
+// Pushes a message of two elements. The first is `kind`, the second `id`, or a null if `id` is 0.
 static void push_pair(struct session *s, const char *kind, int64_t id)
 {
     struct output message = {0};
@@ -45,7 +45,7 @@ static void push_invalidation(struct session *s)
 // An invalidation that is redirected to another client.
 struct redirection {
     struct loop_task task;
-    uint64_t from; // id of the client that tracks
+    uint64_t from; // id of the client that has turned tracking on
     uint64_t to;   // id of the client that gets the invalidation
     bool found;    // client `to` exists
 };
@@ -92,16 +92,17 @@ static void redirect_invalidation(struct session *s)
     loop_task_send(&r->task, &s->service->group->router, s->service, s->service->number);
 }
 
-// Called between two replies, after the dataset of the client's loop has been replaced. Sends one
-// invalidation of all keys, which arrives before any reply from the new dataset.
+// Called between two replies, after the client's loop has changed to a new dataset. Sends one
+// invalidation of all keys. Unless it is redirected, the client gets it before any reply from the
+// new dataset.
 static void invalidate(struct session *s)
 {
     if (s->tracking->redirect != 0)
         redirect_invalidation(s);
     else if (s->reply.protocol == RESP3)
         push_invalidation(s);
-    // Some client libraries ignore an invalidation of all keys. But every library discards its
-    // cache when it loses its connection.
+    // Some client libraries ignore an invalidation of all keys, but every library discards its
+    // cache when it loses its connection. So `swap-tracking push+close` closes the connection too.
     s->closing |= s->service->settings->close_tracking;
 }
 
@@ -115,7 +116,8 @@ struct tracking_request {
     unsigned prefixes; // number of prefixes
 };
 
-// Records that read_request has replied with an error. Returns false, for read_request to return.
+// Called by read_request after an error reply. Sets `redirect` to 0, by which the caller of
+// read_request knows of the reply. Returns false, which read_request returns.
 static bool reject(struct tracking_request *request)
 {
     request->redirect = 0;
@@ -130,9 +132,12 @@ static bool is_option(struct span word, const char *name, bool *flag)
     return matches;
 }
 
-// Reads the request. Returns false in two cases. If `redirect` is 0, it has replied with an error.
-// Otherwise the caller must first find the client with that id, set `cursor` and call again: as in
-// Redis, the error for a missing client precedes errors in later words.
+// Reads the request. Returns true if it is valid so far; the caller compares it with the present
+// state. Returns false with `redirect` 0 after an error reply.
+//
+// Returns false with another `redirect` when it has read REDIRECT and `s->request.cursor` is 0. The
+// caller then checks that the client `redirect` exists, sets `cursor` to 1 and calls again. This
+// order is that of Redis: the error for a missing client precedes errors in later words.
 static bool read_request(struct session *s, const struct resp_request *r,
                          struct tracking_request *request)
 {
@@ -256,8 +261,9 @@ static bool turn_on(struct session *s, const struct resp_request *r,
                     const struct tracking_request *request)
 {
     if (s->tracking == NULL) {
-        // Within a transaction, the client may read an older snapshot than the loop's newest. Then
-        // it still needs an invalidation, after the transaction.
+        // Within a transaction, the client may read an older snapshot of the dataset than the
+        // loop's newest. Tracking starts from the snapshot that the client reads. So the client
+        // gets an invalidation for the newer one, after the transaction.
         s->tracking = tracking_new(session_snapshot(s)->number, invalidate);
         if (s->tracking == NULL)
             return false;
@@ -435,9 +441,7 @@ static enum command_result client_trackinginfo_command(struct session *s,
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument caching_modes[] = {
     {"yes", "pure-token", "YES", 0, NULL}, {"no", "pure-token", "NO", 0, NULL}, {0}};
@@ -458,12 +462,12 @@ static const struct command_argument tracking_words[] = {
 
 const struct command client_tracking_commands[] = {
     {"client|caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
-     "Sets whether the keys of the next command are tracked; the server tracks all keys in any "
-     "case",
+     "Accepts whether to track the keys of the next command; the answer has no effect, as "
+     "invalidations concern all keys",
      "O(1)", NULL, caching_words,
      .deviation = "The argument is checked, and shown by `CLIENT TRACKINGINFO`, as in Redis. But "
-                  "when the dataset is replaced, every client that tracks is notified, as "
-                  "everything that it may have cached is invalid."},
+                  "when the dataset is replaced, every client with tracking on is "
+                  "notified, as everything that it may have cached is invalid."},
     {"client|getredir", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
      client_getredir_command,
      "Returns the client ID that invalidations are redirected to, 0 for none, or -1 without "
@@ -472,10 +476,10 @@ const struct command client_tracking_commands[] = {
     {"client|tracking", -3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0,
      client_tracking_command,
      "Sets whether this connection is notified when keys that it may have cached become invalid",
-     "O(1), or O(N) with N prefixes", NULL, tracking_words,
+     "O(1) without prefixes; O(N^2) with N prefixes", NULL, tracking_words,
      .deviation = "Keys change only when the dataset is replaced. The server then sends one "
-                  "invalidation of all keys to every client that tracks, whatever the client has "
-                  "read and whichever prefixes it has given. A client may give at most 128 "
+                  "invalidation of all keys to every client with tracking on, whatever the client "
+                  "has read and whichever prefixes it has given. A client may give at most 128 "
                   "prefixes, each of at most 1,024 bytes."},
     {"client|trackinginfo", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0,
      client_trackinginfo_command, "Returns the tracking options of this connection", "O(1)"},

@@ -1,7 +1,7 @@
 // CLUSTER: with --cluster-enabled yes, the server is a cluster of one node, for clients that talk
-// only to clusters. The node owns all slots, so it never redirects a client to another node.
-// Several servers of the same file may share one address. Without the option, every subcommand is
-// an error.
+// only to clusters. The node owns all slots, so it never redirects a client to another node. This
+// also allows several servers of the same file to stand behind one address, as of a load balancer.
+// Without the option, every subcommand is an error.
 //
 // The replies contain what client libraries check: the word `myself`, an owner for every slot, the
 // port that the client is connected to, and a host that is never empty.
@@ -110,7 +110,8 @@ static enum command_result cluster_help_command(struct session *s, const struct 
     return is_enabled(s) ? help_command(s, r) : COMMAND_DONE;
 }
 
-// Refuses the subcommands that would change the cluster, and COUNT-FAILURE-REPORTS.
+// Refuses the subcommands that would change the cluster. Refuses COUNT-FAILURE-REPORTS too, because
+// there is no other node that could report a failure.
 static enum command_result cluster_change_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
@@ -243,8 +244,8 @@ static enum command_result cluster_keyslot_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// Writes the key of that rank to `text` (UUID_TEXT_LEN bytes). Returns true if the key is in the
-// slot; false if it is not, or cannot be read.
+// Writes key number `rank`, counted from 0 in the order of the keys, to `text` (UUID_TEXT_LEN
+// bytes). Returns true if the key is in the slot; false if it is not, or cannot be read.
 static bool find_key_in_slot(const struct session *s, uint64_t rank, int64_t slot, char *text)
 {
     struct uuid id;
@@ -255,7 +256,7 @@ static bool find_key_in_slot(const struct session *s, uint64_t rank, int64_t slo
 }
 
 // Visits all keys, some in each turn, because no index lists the keys of a slot. `cursor` is the
-// rank of the next key, `sum` the number of keys found.
+// rank of the next key, and `sum` is the number of keys found.
 static enum command_result cluster_countkeysinslot_command(struct session *s,
                                                            const struct resp_request *r)
 {
@@ -307,9 +308,7 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 const struct command cluster_commands[] = {
     {"asking", 1, FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, asking_command,
@@ -327,8 +326,8 @@ const struct command cluster_commands[] = {
      IN_SLOW, cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)",
      "nondeterministic_output"},
     {"cluster|count-failure-reports", 3, ADMIN | STALE, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
-     cluster_change_command, "Returns an error, as the cluster cannot be changed", "O(1)",
-     "nondeterministic_output"},
+     cluster_change_command, "Returns an error, as there is no other node to report failures",
+     "O(1)", "nondeterministic_output"},
     {"cluster|countkeysinslot", 3, STALE | ORDERED, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW,
      cluster_countkeysinslot_command, "Returns the number of keys in a slot",
      "O(N) where N is the number of keys"},

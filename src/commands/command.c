@@ -9,7 +9,8 @@
 #include "commands/rows.h"
 #include "serve/session.h"
 
-// Bytes of a reply that take as long to write as one lookup. The replies consist of short words.
+// Bytes of a reply that are written in the time of one lookup. They are few, because the replies
+// consist of short words, each written by a call of its own.
 enum { BYTES_PER_WORK = 32 };
 
 static unsigned count_bits(unsigned bits)
@@ -17,7 +18,7 @@ static unsigned count_bits(unsigned bits)
     return (unsigned)__builtin_popcount(bits);
 }
 
-// Returns the number of words in `words`, where single spaces separate them.
+// Returns the number of words in `words`. Single spaces separate the words.
 static unsigned count_words(const char *words)
 {
     unsigned count = *words != '\0';
@@ -26,7 +27,7 @@ static unsigned count_words(const char *words)
     return count;
 }
 
-// Writes each word of `words`, where single spaces separate them, by `reply`.
+// Splits `words` at single spaces, and writes each word with the function `reply`.
 static void reply_words(struct resp_writer *w, const char *words,
                         void (*reply)(struct resp_writer *w, const char *text))
 {
@@ -151,8 +152,9 @@ static void reply_text_field(struct resp_writer *w, const char *name, const char
     resp_bulk_text(w, text);
 }
 
-// Describes formal arguments. `*spec` is the number of the key specification of the next argument
-// that is a key. If there are more such arguments than specifications, the last ones share one.
+// Describes formal arguments. The next argument that is a key belongs to the key specification
+// with the number `*spec`, and each such argument adds 1 to `*spec`. If there are more of them than
+// specifications, the remaining ones belong to the last specification.
 static void reply_arguments(struct resp_writer *w, const struct command_argument *arguments,
                             unsigned specs, unsigned *spec)
 {
@@ -249,7 +251,7 @@ static void reply_docs(struct session *s, const struct command_entry *entry)
     }
 }
 
-// Writes the entry by `reply`, and charges the turn for the bytes written.
+// Writes the entry with the function `reply`, and charges the turn for the bytes written.
 static void reply_one(struct session *s, const struct command_entry *entry,
                       void (*reply)(struct session *s, const struct command_entry *entry))
 {
@@ -258,8 +260,8 @@ static void reply_one(struct session *s, const struct command_entry *entry,
     session_charge(s, (output_pending(s->reply.out) - before) / BYTES_PER_WORK);
 }
 
-// Writes all commands by `reply`, after `begin` has written their number. `cursor` is 0 before
-// that, then 1 + the number of rows visited.
+// Writes all commands with the function `reply`, after `begin` has written their number. `cursor`
+// is 0 until `begin` has been called, then 1 + the number of rows visited.
 static enum command_result
 reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t count),
             void (*reply)(struct session *s, const struct command_entry *entry))
@@ -342,7 +344,8 @@ static enum command_result command_docs_command(struct session *s, const struct 
 // ---- COMMAND LIST -------------------------------------------------------------------------------
 
 enum {
-    // Bytes of a pattern. Matching a name takes at most this many steps for each of its letters.
+    // Most bytes of a pattern. It is bounded, because matching a name takes up to as many steps as
+    // the length of the pattern times the length of the name.
     LIST_PATTERN_MAX = 1024,
     LIST_PATTERN_PER_WORK = 16, // bytes of a pattern that count as one lookup for each name
 };
@@ -450,7 +453,8 @@ static bool find_keys(struct session *s, const struct resp_request *line, struct
     } else if (!command_takes(c, line->argc)) {
         resp_error(&s->reply, "ERR Invalid number of arguments specified for command");
     } else if (keys_need_search(c) && line->argc > KEYS_SEARCHED_MAX) {
-        resp_error(&s->reply, "ERR the keys of this command can be listed for at most %d words",
+        resp_error(&s->reply,
+                   "ERR more than %d words, too many to search for the keys of this command",
                    KEYS_SEARCHED_MAX);
     } else {
         keys_find(c, line, runs);
@@ -498,9 +502,7 @@ static enum command_result command_getkeys_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument command_names[] = {
     {"command-name", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};

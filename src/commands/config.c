@@ -1,8 +1,8 @@
 // CONFIG: reads and changes the options of the server. Each option is a row of serve/settings. Some
 // rows are options that only Redis has, for tools that read them.
 //
-// Options that CONFIG SET can change are stored in the group's `runtime`, which all loops read. The
-// others keep the value that they had at the start.
+// Options that CONFIG SET can change are stored in `runtime` of the service group, which all event
+// loops read. The others keep the value that they had at the start.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,10 +19,13 @@ enum {
     // Bytes of all patterns of one CONFIG GET, and one more for each pattern. Bounded, because one
     // turn matches all of them.
     PATTERN_BYTES_MAX = 4096,
-    RESET_COUNTERS = 16, // counters that CONFIG RESETSTAT reads from all loops in one step
+    // Counters that CONFIG RESETSTAT resets in one step. For each, it adds up the values of all
+    // loops; later reports subtract this sum.
+    RESET_COUNTERS = 16,
 };
 
-// The table of settings repeats both values as numbers.
+// The table of settings contains these two limits as text, so it cannot use the constants. The
+// text and the constant must be equal.
 _Static_assert(SESSION_INPUT_MAX == 67108864, "client-query-buffer-limit");
 _Static_assert(RESP_BULK_MAX == 1048576, "proto-max-bulk-len");
 
@@ -53,7 +56,8 @@ static const char *setting_value(const struct setting *setting, const struct ses
     }
 }
 
-// Returns the first pattern among the arguments that the setting matches, or 0.
+// Returns the argument number of the first pattern that matches the name of the setting. Returns 0
+// if none does.
 static uint32_t matching_argument(const struct resp_request *r, const struct setting *setting)
 {
     for (uint32_t i = 2; i < r->argc; i++)
@@ -104,7 +108,8 @@ static enum command_result config_get_command(struct session *s, const struct re
     unsigned count = find_matches(r, matches);
     resp_map(&s->reply, count);
     for (unsigned i = 0; i < count; i++) {
-        // A setting named in full comes back as the client wrote it.
+        // If the client gave the full name, the reply repeats it in the client's upper and lower
+        // case.
         const struct setting *setting = matches[i].setting;
         struct span pattern = resp_arg(r, matches[i].argument);
         if (span_is(pattern, setting->name))
@@ -129,7 +134,8 @@ struct change {
 struct changes {
     unsigned count;
     struct change change[SETTINGS_MAX];
-    struct percentiles percentiles; // the new value, if a change is of SETTING_PERCENTILES
+    struct percentiles percentiles; // new value of the setting of type SETTING_PERCENTILES, if
+                                    // it is one of those that change
 };
 
 static void reply_failed(struct session *s, const struct setting *setting, const char *why)
@@ -280,7 +286,8 @@ static enum command_result config_rewrite_command(struct session *s, const struc
     return COMMAND_DONE;
 }
 
-// The values of these options are secret: passwords, and a user name that belongs to one.
+// Returns whether the slow log must hide argument `i`: the value of one of these options. They are
+// passwords, and `masteruser`, the user name that belongs to `masterauth`.
 static bool is_config_secret(const struct resp_request *r, uint32_t i)
 {
     static const char *const options[] = {"requirepass", "masterauth", "masteruser",
@@ -291,9 +298,7 @@ static bool is_config_secret(const struct resp_request *r, uint32_t i)
     return secret;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument one_pattern[] = {{"parameter", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument patterns[] = {

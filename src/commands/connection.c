@@ -84,7 +84,9 @@ static enum command_result reset_command(struct session *s, const struct resp_re
     if (s->reply_mode == REPLY_ON)
         s->reply.out = s->turn.out;
     s->reply.protocol = RESP2;
-    session_reread_rest(s); // before AUTH the limits for requests are lower
+    // The client may be unauthenticated now. The limits for its requests are then lower, so the
+    // requests that were already read ahead are parsed again.
+    session_reread_rest(s);
     resp_status(&s->reply, "RESET");
     return COMMAND_DONE;
 }
@@ -117,8 +119,8 @@ static enum command_result auth_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// Returns true if `text` may be the name of a client or a library. Otherwise replies with an error,
-// in which `what` is the subject.
+// Returns true if `text` may be the name of a client, or the name or version of a library.
+// Otherwise replies with an error that begins with `what`, as in "Client names cannot contain".
 static bool is_client_text(struct session *s, struct span text, const char *what, size_t what_len)
 {
     bool valid = true;
@@ -244,23 +246,21 @@ static enum command_result hello_command(struct session *s, const struct resp_re
     return COMMAND_DONE;
 }
 
-// All arguments of AUTH are secret: the password, and as in Redis the user.
+// The slow log hides all arguments of AUTH: the password and, as in Redis, the user.
 static bool is_auth_secret(const struct resp_request *r, uint32_t i)
 {
     (void)r;
     return i >= 1;
 }
 
-// In HELLO, the two words after AUTH are secret: the user and the password.
+// In HELLO, the slow log hides the two words after AUTH: the user and the password.
 static bool is_hello_secret(const struct resp_request *r, uint32_t i)
 {
     return (i >= 3 && span_is(resp_arg(r, i - 1), "auth")) ||
            (i >= 4 && span_is(resp_arg(r, i - 2), "auth"));
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument one_message[] = {{"message", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument maybe_message[] = {

@@ -15,12 +15,11 @@ enum {
     VERSION = 10, // RDB version of Redis 7.0; older versions of Redis cannot read it
     VERSION_SIZE = 2,
     CHECKSUM_SIZE = 8,
-    // A value that is the text of an integer is stored as the integer, in 1, 2 or 4 bytes after one
-    // of these bytes.
-    INTEGER_TEXT_MAX = 11, // bytes of the longest such text
-    INTEGER_8 = 0xc0,
-    INTEGER_16 = 0xc1,
-    INTEGER_32 = 0xc2,
+    INTEGER_TEXT_MAX = 11, // bytes of the longest text of a 32-bit integer
+    // A value that is the text of a 32-bit integer is stored as one of these bytes and the integer.
+    INTEGER_8 = 0xc0,  // the next byte is the integer
+    INTEGER_16 = 0xc1, // the next 2 bytes are the integer
+    INTEGER_32 = 0xc2, // the next 4 bytes are the integer
     // A length below 64 is one byte. A longer one begins with one of these bytes:
     LENGTH_14 = 0x40, // the low 6 bits of this byte, and the next byte, are the length
     LENGTH_32 = 0x80, // the next 4 bytes are the length
@@ -82,8 +81,8 @@ static size_t put_head(char *to, struct span *value)
     return 2 + put_number(to + 2, (uint64_t)n, size, false);
 }
 
-// `sum` is the checksum of the head and the first bytes of the value. `cursor` is 0 before that,
-// then 1 + the number of these bytes.
+// `cursor` is 0 until the checksum of the head is computed, then 1 + the number of bytes of the
+// value that the checksum covers. `sum` is the checksum so far.
 static enum command_result dump_command(struct session *s, const struct resp_request *r)
 {
     char head[HEAD_MAX];
@@ -131,9 +130,7 @@ static enum command_result function_dump_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 const struct command dump_commands[] = {
     {"dump", 2, READONLY, ONE_KEY, "RO access", GROUP_GENERIC, "2.6.0", 0, dump_command,

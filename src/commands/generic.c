@@ -27,8 +27,8 @@ static enum command_result type_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// TTL, PTTL, EXPIRETIME and PEXPIRETIME: as in Redis, -1 for a key that never expires, as all keys
-// do, and -2 for a key that does not exist.
+// TTL, PTTL, EXPIRETIME and PEXPIRETIME. No key of Stele expires. As in Redis, the reply is -1 for
+// a key that exists and never expires, and -2 for a key that does not exist.
 static enum command_result ttl_command(struct session *s, const struct resp_request *r)
 {
     resp_integer(&s->reply, session_has(s, r, 1) ? -1 : -2);
@@ -136,9 +136,7 @@ static enum command_result object_freq_command(struct session *s, const struct r
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument replicas_and_timeout[] = {
     {"numreplicas", "integer", NULL, 0, NULL}, {"timeout", "integer", NULL, 0, NULL}, {0}};

@@ -1,7 +1,5 @@
-// The list of all groups. Adding a group is a line here and a declaration in the header.
+// The list of all groups. To add a group, add a line here and a declaration in the header.
 #include "commands/groups.h"
-
-// clang-format off: a group a line
 
 const struct command *const command_groups[] = {
     acl_commands,          bitmap_commands,          channel_list_commands, client_control_commands,

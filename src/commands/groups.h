@@ -1,5 +1,6 @@
-// The groups of commands: each is a file of this folder that holds its handlers and, beside them,
-// its rows. What rows of several groups share is in rows.h.
+// The groups of commands. Each group is a file of this folder, with the handlers of its commands
+// and, beside them, their rows. A row describes one command (serve/command.h). What rows of several
+// groups share is in rows.h. These groups are not those of Redis, which a row names as GROUP_….
 //
 // To add a command, write a handler and a row in the file of its group. To add a group, write a
 // file with a list of rows, declare the list here and name it in groups.c.

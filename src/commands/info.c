@@ -21,14 +21,14 @@
 typedef unsigned long long ull;
 
 enum {
-    // Costs in units of a turn's work, a lookup each:
-    INFO_WORK = 4,           // of a section: some hundred bytes of text, perhaps a system call
-    INFO_MEMORY_WORK = 128,  // of the memory section, for which the kernel writes a page of numbers
-    INFO_LOOP_WORK = 1,      // of one loop's counters in a section: cache lines of another core
-    INFO_DURATIONS_WORK = 8, // of one loop's histogram of a command
-    // Loops whose counters of one command are read in the time of one lookup.
-    INFO_LOOPS_PER_WORK = 4,
-    INFO_LINES = 16, // lines of commands that are written in one step
+    // Costs in units of work. One unit is the time of one key lookup (session_charge).
+    INFO_WORK = 4,           // cost of a usual section: some hundred bytes, perhaps a system call
+    INFO_MEMORY_WORK = 128,  // cost of the memory section: the kernel writes a page of numbers
+    INFO_LOOP_WORK = 1,      // cost of one loop's counters: cache lines of another core
+    INFO_DURATIONS_WORK = 8, // cost of reading one loop's histogram of one command
+
+    INFO_LOOPS_PER_WORK = 4, // loops whose counters of one command are read for one unit of work
+    INFO_LINES = 16,         // lines of commands that are written in one step
 };
 
 #define COUNTER(name) offsetof(struct stats, name)
@@ -195,7 +195,8 @@ static void threads_section(const struct session *s, struct buf *b)
     }
 }
 
-// Writes what all loops together have done in the last RATE_WINDOW, or since the start, per second.
+// Writes how much all loops together have done per second. It is the average over the last
+// RATE_WINDOW, or over the time since the start if that is shorter.
 static void rate_fields(const struct service *service, struct buf *b)
 {
     uint64_t now = clock_monotonic_ns();
@@ -335,8 +336,8 @@ static void modules_section(const struct session *s, struct buf *b)
     (void)b;
 }
 
-// Writes the counters of command `number` if any is above 0. Returns the cost of that, in units of
-// a turn's work; 0: less than one.
+// Writes the counters of command `number` if any is above 0. Returns the cost in units of work,
+// rounded down.
 static unsigned commandstats_line(const struct service *service, unsigned number, struct buf *b)
 {
     uint64_t calls = service_total(service, COUNTER(commands[number].calls));
@@ -363,7 +364,7 @@ static void errorstats_section(const struct session *s, struct buf *b)
 }
 
 // Writes the percentiles of the durations of command `number` if it has been called. Returns the
-// cost of that, in units of a turn's work; 0: less than one.
+// cost in units of work; 0 if it has not been called.
 static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
 {
     struct histogram_sum sum;
@@ -395,8 +396,8 @@ static void keyspace_section(const struct session *s, struct buf *b)
         buf_printf(b, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)keys);
 }
 
-// Writes the number of the dataset, where the first since the start is 1, and the outcome of the
-// last reload. The outcome is "ok" if there was no reload.
+// Writes the generation of the dataset, and the outcome of the last reload. The generation is 1 at
+// the start, and each replacement of the data adds 1. The outcome is "ok" if there was no reload.
 static void reload_fields(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
@@ -456,11 +457,11 @@ static const struct {
     const char *name;
     const char *title;
     bool by_default; // shown by INFO without arguments
-    unsigned work;   // units of a turn's work that it costs, besides adding up counters
+    unsigned work;   // cost of `write` in units of work, without that of adding up counters
     // Writes the whole section; NULL if it has a line for each command.
     void (*write)(const struct session *s, struct buf *b);
     // Writes the line of one command, or nothing if all its figures are 0. Returns the cost of
-    // that, in units of a turn's work.
+    // the line in units of work. NULL if `write` is set.
     unsigned (*write_line)(const struct service *service, unsigned number, struct buf *b);
 } sections[] = {
     {"server", "Server", true, INFO_WORK, server_section, NULL},
@@ -472,9 +473,9 @@ static const struct {
     {"replication", "Replication", true, INFO_WORK, replication_section, NULL},
     {"cpu", "CPU", true, INFO_WORK, cpu_section, NULL},
     {"modules", "Modules", true, INFO_WORK, modules_section, NULL},
-    {"commandstats", "Commandstats", false, INFO_WORK, NULL, commandstats_line},
+    {"commandstats", "Commandstats", false, 0, NULL, commandstats_line},
     {"errorstats", "Errorstats", true, INFO_WORK, errorstats_section, NULL},
-    {"latencystats", "Latencystats", false, INFO_WORK, NULL, latencystats_line},
+    {"latencystats", "Latencystats", false, 0, NULL, latencystats_line},
     {"cluster", "Cluster", true, INFO_WORK, cluster_section, NULL},
     {"keyspace", "Keyspace", true, INFO_WORK, keyspace_section, NULL},
     {"dataset", "Dataset", true, INFO_WORK, dataset_section, NULL},
@@ -519,8 +520,8 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
 // Reads the words and keeps the selected sections in `sum`, as bits. Then writes these sections to
 // `collected`, because the length of the reply precedes its text.
 //
-// `cursor` is the number of words read. While it writes, COMMANDS_MAX for each finished section and
-// the number of the next line are added to that.
+// While words are read, `cursor` is their number. While sections are written, `cursor` is the sum
+// of the number of words, COMMANDS_MAX for each finished section, and the number of the next line.
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)
@@ -548,9 +549,7 @@ static enum command_result info_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument info_sections[] = {
     {"section", "string", NULL, ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE, NULL}, {0}};
@@ -561,7 +560,8 @@ const struct command info_commands[] = {
      "Returns information about the server and its counters", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
      .history = info_history,
-     .deviation = "The role is `master`, as in `HELLO`. Some fields are Stele's own, and fields "
-                  "about what Stele does not have are missing."},
+     .deviation = "The role is `master`, as in `HELLO`. Some fields are Stele's own. Of the fields "
+                  "about what Stele does not have, some are missing, and the others have a fixed "
+                  "value."},
     {0},
 };

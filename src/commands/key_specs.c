@@ -33,7 +33,8 @@ void key_rule_set(const struct resp_request *r, struct key_runs *runs)
     add_key(runs, 1, flags);
 }
 
-// BITFIELD only reads if its subcommands are complete GETs, with or without OVERFLOW.
+// BITFIELD counts as a read if each of its subcommands is a complete GET or OVERFLOW. Otherwise it
+// counts as a write.
 void key_rule_bitfield(const struct resp_request *r, struct key_runs *runs)
 {
     const char *flags = "RO access";
@@ -102,7 +103,8 @@ void key_rule_migrate(const struct resp_request *r, struct key_runs *runs)
 
 // Returns the number of the argument after the specification's keyword, or 0 if the request does
 // not have the keyword. The search goes forwards from `from`, or backwards if `from` is negative.
-// As in Redis, it ignores the last word forwards and the first two words backwards.
+// As in Redis, a search forwards does not look at the last word, and a search backwards does not
+// look at the first two.
 static uint32_t after_keyword(const struct resp_request *r, const struct command_key_spec *spec)
 {
     int64_t i = spec->from;
@@ -118,8 +120,9 @@ static uint32_t after_keyword(const struct resp_request *r, const struct command
     return 0;
 }
 
-// Adds the keys that `spec` describes as one run; none if the request lacks an optional keyword.
-// Returns false if the request does not match the specification.
+// Adds one run, which consists of the keys that `spec` describes. If `spec` has a keyword that the
+// request does not have, adds nothing and returns true. Returns false if the request does not match
+// the specification.
 static bool find_run(const struct resp_request *r, const struct command_key_spec *spec,
                      struct key_runs *runs)
 {

@@ -9,7 +9,7 @@
 #include "serve/command.h"
 
 enum {
-    KEY_RUNS_MAX = 4, // runs of one request; no command has as many
+    KEY_RUNS_MAX = 4, // room for the runs of one request; every command has fewer
     // Longest request, in words, whose keys a caller should search for (keys_need_search). The
     // search is not divided into turns.
     KEYS_SEARCHED_MAX = 4096,

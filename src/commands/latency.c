@@ -323,9 +323,7 @@ static enum command_result latency_histogram_command(struct session *s,
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument one_event[] = {{"event", "string", NULL, 0, NULL}, {0}};
 static const struct command_argument events[] = {

@@ -283,9 +283,7 @@ static enum command_result lcs_command(struct session *s, const struct resp_requ
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument lcs_words[] = {
     {"key1", "key", NULL, 0, NULL},

@@ -46,9 +46,7 @@ static enum command_result lolwut_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument lolwut_words[] = {
     {"version", "integer", "VERSION", ARGUMENT_OPTIONAL, NULL}, {0}};

@@ -15,7 +15,8 @@ extern const struct command_argument argument_keys[]; // one key or more
 extern const struct command_argument argument_maybe_channels[];
 extern const struct command_argument argument_maybe_shard_channels[];
 
-// Which arguments are keys: the first, the last (negative: counted from the end), the step.
+// The field `keys` of a row, which says which arguments are keys: the first, the last (negative:
+// counted from the end), and the step. NO_KEYS also contains the next field, `key_flags`.
 #define NO_KEYS {0, 0, 0}, ""
 #define ONE_KEY                                                                                    \
     {                                                                                              \
@@ -34,7 +35,7 @@ extern const struct command_argument argument_maybe_shard_channels[];
         1, -1, 1                                                                                   \
     }
 
-// The flags that most administrative subcommands have in Redis.
+// The flags that most subcommands of ACL, CLIENT, CONFIG and LATENCY have in Redis.
 #define SUBCOMMAND (NOSCRIPT | LOADING | STALE)
 
 #endif

@@ -288,9 +288,7 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument scan_words[] = {
     {"cursor", "integer", NULL, 0, NULL},

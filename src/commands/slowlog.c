@@ -71,9 +71,7 @@ static enum command_result slowlog_reset_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument entry_count[] = {
     {"count", "integer", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};

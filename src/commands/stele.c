@@ -84,8 +84,8 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
     session_charge(s, 2 * WORK_PER_BOUND);
     if (!parse_bound(d, from, true, &range->begin) || !parse_bound(d, to, false, &range->end)) {
         resp_error(&s->reply,
-                   "ERR from and to must be a UUID or the beginning of one, after '(' to "
-                   "exclude it, or '-' or '+'");
+                   "ERR from and to must be '-', '+', a UUID or the beginning of one; a '(' in "
+                   "front excludes it");
         return false;
     }
     if (range->end < range->begin) // the bounds are in the wrong order: the range is empty
@@ -233,9 +233,7 @@ static enum command_result stele_reload_command(struct session *s, const struct 
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument range_bounds[] = {
     {"from", "string", NULL, 0, NULL}, {"to", "string", NULL, 0, NULL}, {0}};

@@ -79,9 +79,7 @@ static enum command_result strlen_command(struct session *s, const struct resp_r
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 static const struct command_argument key_and_range[] = {{"key", "key", NULL, 0, NULL},
                                                         {"start", "integer", NULL, 0, NULL},

@@ -185,9 +185,7 @@ static enum command_result discard_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 #define TRANSACTION (NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
 

@@ -164,9 +164,7 @@ static enum command_result waitaof_command(struct session *s, const struct resp_
     return COMMAND_DONE;
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-// clang-format off: rows are tables
+// ---- rows of the command table ------------------------------------------------------------------
 
 #define REPLICATION_DEVIATION                                                                      \
     "The error is always `NOMASTERLINK`, even before `AUTH`. After it, a redis-server that tries " \

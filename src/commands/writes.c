@@ -5,8 +5,6 @@
 #include "commands/key_specs.h"
 #include "commands/rows.h"
 
-// clang-format off: rows are tables
-
 static const struct command_key_spec read_then_replaced[] = {
     {"RO access", 1, 0, 1},
     {"OW update", 2, 0, 1},

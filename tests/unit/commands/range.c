@@ -39,7 +39,8 @@ static void open_dataset(struct random *r)
         uuid_format(keys[i], text);
         buf_append(&lines, span_of(text, sizeof text));
         buf_printf(&lines, " value of %u", i);
-        // Some values are so long that replies borrow them.
+        // Some values are so long that a reply refers to them in the dataset and does not copy
+        // them.
         for (unsigned j = 0; i % 100 == 0 && j < LARGE; j++)
             buf_append_text(&lines, "x");
         buf_append_text(&lines, "\n");
@@ -95,7 +96,7 @@ static struct answer ask(const char *command, enum resp_protocol protocol, unsig
         timing_flush(&service.timing, &service.stats);
         if (output_pending(&out) > answer.most_pending)
             answer.most_pending = output_pending(&out);
-        require(s.request.collected.len == 0, "the command collects nothing");
+        require(s.request.collected.len == 0, "the command keeps no bytes between turns");
         drain(&out, &answer.reply);
         if (++answer.turns == turns && between != NULL)
             between();
@@ -118,7 +119,8 @@ static void is_answer(const char *command, enum resp_protocol protocol, struct s
 
 // ---- the plain search ---------------------------------------------------------------------------
 
-// Returns true if the key is within the bound.
+// Returns true if the key is not below a lower bound, or not above an upper one. A key that begins
+// with the bound's text is inside; after '(', it is outside.
 static bool is_inside(const char *key, const char *bound, bool lower)
 {
     if (strcmp(bound, "-") == 0 || strcmp(bound, "+") == 0)
@@ -247,8 +249,8 @@ static void check_ends(void)
 static void check_errors(void)
 {
     static const char bound[] =
-        "-ERR from and to must be a UUID or the beginning of one, after '(' "
-        "to exclude it, or '-' or '+'\r\n";
+        "-ERR from and to must be '-', '+', a UUID or the beginning of one; a '(' in front "
+        "excludes it\r\n";
     static const char *const wrong[] = {"x",    "(",  "((0",
                                         "(-",   "[0", "0192f3a1234",
                                         "-0",   "0-", "00000000-0000-0000-0000-0000000000000",
@@ -423,7 +425,8 @@ static void check_overwriting(void)
     }
     check_overwritten("STELE.RANGE - +", 1, KEYS, "*");
     check_overwritten("KEYS *", 1, KEYS, "*");
-    // The keys are overwritten during the first pass, which counts the matches, and after it.
+    // KEYS counts the matches in a first pass and writes them in a second. The keys are overwritten
+    // during the first pass in the first line, and after it in the second line.
     check_overwritten("KEYS *7", 1, before, "*7");
     check_overwritten("KEYS *7", KEYS / SESSION_TURN_WORK + 1, all, "*7");
     overwrite();
@@ -436,7 +439,7 @@ static void check_overwriting(void)
 }
 
 // Overwrites lines with keys that belong elsewhere. A search may then find wrong keys, but it ends,
-// and no reply is longer than one of all keys.
+// and no reply is longer than a reply that lists all keys.
 static void check_astray(struct random *r)
 {
     unsigned bounded = 0;
