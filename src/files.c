@@ -36,10 +36,11 @@ struct named_file {
     struct identity identity;
 };
 
-static const struct options *options; // of the last files_are_distinct, for files_log_fault
+static const struct options *options; // options of the last call of files_are_distinct
 
-// The identity of an existing file. That of a device is not known: writing to a device such as
-// /dev/null destroys nothing, so several options may name it.
+// The identity of an existing file. A device is marked as not known, so it counts as different from
+// all other files. Writing to a device such as /dev/null destroys nothing, so several options may
+// name it.
 static struct identity identity_of_status(const struct stat *status)
 {
     return (struct identity){.known = !S_ISCHR(status->st_mode) && !S_ISBLK(status->st_mode),

@@ -19,8 +19,8 @@ bool files_are_distinct(const struct options *o, struct error *error);
 
 // Returns the reason why the log must not be written to a file, or NULL when it may. The file is
 // the open file `fd`; when `fd` is -1, it is the file at `path`, which need not exist. Refused are
-// the data file, the password file, the index file and its lock, as the options of the last
-// files_are_distinct name them. It is a function for log_check; any thread may call it.
+// the data file, the password file, the index file and its lock, which the options of the last call
+// of files_are_distinct name. log_check takes this function. Any thread may call it.
 const char *files_log_fault(const char *path, int fd);
 
 #endif

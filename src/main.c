@@ -45,7 +45,9 @@ static int fail(const struct error *error)
 // is a log line every few seconds.
 struct opening {
     const struct options *options;
-    bool reloading; // the server serves, so other threads may write to the terminal
+    // The first dataset was opened. Later calls are for reloads, on the publisher thread, while
+    // other threads may write to the terminal.
+    bool started;
     const struct server *server;
     struct progress progress;
 };
@@ -54,7 +56,7 @@ struct opening {
 static void log_notice(void *context, bool warning, const char *text)
 {
     const struct opening *opening = context;
-    if (!opening->reloading && opening->progress.terminal)
+    if (!opening->started && opening->progress.terminal)
         fputs("\r\033[K", stderr); // erases the bar
     log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
 }
@@ -111,7 +113,7 @@ static bool looks_like_configuration(const char *path, const struct dataset_figu
 static uint64_t clients_memory_left(void *context)
 {
     const struct opening *opening = context;
-    return opening->reloading ? server_clients_memory_left(opening->server) : 0;
+    return opening->started ? server_clients_memory_left(opening->server) : 0;
 }
 
 // Opens the data file as the options say and logs its figures. Returns NULL with a message on
@@ -137,12 +139,12 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .context = opening,
     };
     progress_begin(&opening->progress, "indexing", options->data_file, true,
-                   !opening->reloading && *options->settings.logfile == '\0' &&
+                   !opening->started && *options->settings.logfile == '\0' &&
                        isatty(STDERR_FILENO));
     struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
     if (opening->progress.terminal && progress_was_shown(&opening->progress))
         fputs("\r\033[K", stderr);
-    opening->progress.terminal = false; // log lines need not erase it any more
+    opening->progress.terminal = false; // the bar is gone, so log lines need not erase it
     if (dataset == NULL && looks_like_configuration(options->data_file, &report.figures)) {
         // Malformed lines are not shown here, because one of them may be a password.
         error_set(error,
@@ -154,7 +156,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
     // Shows malformed lines. After mapping an index there are none to show: an index file has only
     // their number.
     for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++) {
-        if (opening->reloading)
+        if (opening->started)
             log_write(LOG_WARNING, "%s", report.malformed[i]);
         else
             fprintf(stderr, "%s%s\n", log_priority(LOG_WARNING), report.malformed[i]);
@@ -196,7 +198,8 @@ static int serve(const struct options *options)
     int code = EXIT_FAILURE;
     if (!files_are_distinct(options, &error)) {
         FILE *to = files_log_fault("", STDERR_FILENO) == NULL ? stderr : stdout;
-        // If standard output is one of these files too, the message would harm it.
+        // Standard output may also be the data file, the password file, the index file or its lock.
+        // The message would then damage that file, so it is not written.
         if (files_log_fault("", fileno(to)) == NULL)
             fprintf(to, "stele-server: %s\n", error.text);
         return EXIT_FAILURE;
@@ -211,7 +214,7 @@ static int serve(const struct options *options)
     opening.server = server;
     if (server != NULL)
         dataset = open_dataset(&opening, &error);
-    opening.reloading = true;
+    opening.started = true;
     uint64_t keys = dataset != NULL ? dataset_figures(dataset)->keys : 0;
     if (dataset == NULL || !server_listen(server, &source, dataset, &error)) {
         fail(&error);
@@ -225,7 +228,8 @@ static int serve(const struct options *options)
     code = EXIT_SUCCESS;
 out:
     server_close(server);
-    ending_remove_files(); // temporary files of a thread that has not ended
+    // The publisher thread may not have ended in time. Its temporary files must not stay behind.
+    ending_remove_files();
     return code;
 }
 
@@ -241,9 +245,9 @@ static void pin_standard_descriptors(void)
         close(fd);
 }
 
-// Has the allocator return large blocks to the system when they are freed, so that a large request
-// or reply takes no memory afterwards. By default the GNU allocator raises its thresholds when a
-// large block is freed, and then keeps up to 64 MiB of freed memory.
+// Makes the allocator return large blocks to the system when they are freed, so that a large
+// request or reply takes no memory afterwards. By default the GNU allocator raises its thresholds
+// when a large block is freed, and then keeps up to 64 MiB of freed memory.
 static void tune_allocator(void)
 {
 #ifdef __GLIBC__
@@ -261,11 +265,12 @@ static void begin_signals(void)
     signal(SIGUSR1, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGIO, SIG_IGN); // may come from file_is_written (base/file.h)
-    // A script's shell starts background programs with SIGINT ignored. The server handles both
-    // signals when it serves, so they end it before that, too.
+    // A script's shell starts background programs with SIGINT ignored. But SIGTERM and SIGINT must
+    // always end the server. ending_catch handles them until server_listen installs other handlers.
+    // It handles no signal that is ignored at the call, so they get their default actions first.
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
-    ending_catch(); // after these, because it leaves ignored signals ignored
+    ending_catch();
 }
 
 int main(int argc, char *argv[])

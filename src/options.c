@@ -30,7 +30,8 @@ static const char *set_setting(struct options *o, const struct option_row *row, 
 #define NOTHING_WRITTEN "nothing is ever written to the data file, so there is nothing to save"
 #define NO_REPLICA "there is no replication; each server serves the file itself"
 #define NO_USERS "there is one user, default; --requirepass-file gives it a password"
-#define NO_TLS "there is no TLS; put stunnel or HAProxy before --unixsocket or --port"
+#define NO_TLS                                                                                     \
+    "there is no TLS; stunnel or HAProxy can accept TLS and connect to --unixsocket or --port"
 #define NO_CONFIG "there is no configuration file; options are given on the command line"
 
 // Options of redis-server that Stele does not have, with a hint for the error message.
@@ -91,9 +92,10 @@ unsigned options_rows(struct option_row rows[OPTIONS_ROWS_MAX])
     return count + sizeof about / sizeof *about;
 }
 
-// Sets the error for a second data file. That argument may be a part of a password without quotes,
-// or the password after a word such as `requirepass`. So the message shows no arguments when one of
-// them is about passwords.
+// Sets the error for a second data file. The second argument may be a secret: the rest of a
+// password with spaces that was not quoted, or the password of a user who typed `requirepass
+// SECRET`, as in redis.conf. So the message shows no arguments when one of them looks like an
+// option for a password.
 static void refuse_second_file(const char *first, int at, char *const argv[], struct error *error)
 {
     for (int i = 1; i <= at; i++) {

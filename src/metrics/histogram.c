@@ -1,5 +1,5 @@
-// The highest bit of a duration and the HISTOGRAM_BITS bits below it choose its slot. A duration of
-// fewer bits has a slot of its own.
+// A duration's highest bit that is 1, and the HISTOGRAM_BITS bits below it, choose its slot. Each
+// duration below 2^HISTOGRAM_BITS ns, which has too few bits for that, has a slot of its own.
 //
 // A reset takes no lock, because only a loop's own thread writes its histograms. The thread that
 // resets increments the group's number of resets. Each loop clears a histogram when it next records

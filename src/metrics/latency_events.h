@@ -11,9 +11,11 @@
 #include "base/bytes.h"
 
 enum latency_event {
-    LATENCY_COMMAND,      // a command without the flag FAST, timed singly
+    // Only commands whose time was measured alone are recorded, not those of a batch
+    // (serve/execute.h).
+    LATENCY_COMMAND,      // a command without the flag FAST
     LATENCY_EVENT_LOOP,   // a batch: requests of one or more clients, answered together
-    LATENCY_FAST_COMMAND, // a command with the flag FAST, timed singly
+    LATENCY_FAST_COMMAND, // a command with the flag FAST
     LATENCY_EVENTS,       // number of kinds
 };
 

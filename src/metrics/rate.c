@@ -1,6 +1,7 @@
 // A ring of samples. The work done since a moment is the difference between the counters now and
-// those in the last sample before that moment. Little work lies between that sample and the moment,
-// because a batch that ends RATE_INTERVAL or more after a sample takes the next one.
+// those in the last sample before that moment. This includes the work between that sample and that
+// moment, which is little: the first batch that ends RATE_INTERVAL or more after a sample takes
+// another sample.
 #include "metrics/rate.h"
 
 void rate_take(struct rate *r, uint64_t now, const struct stats *stats)
@@ -26,8 +27,9 @@ struct rate_totals rate_since(const struct rate *r, uint64_t from, const struct 
         uint64_t at = counter_get(&sample->at_ns);
         if (at > from)
             continue;
-        // `sample` is the newest. A batch that ended after `from` would have taken another sample.
-        // So there was no work since `from`.
+        // `sample` is the newest one, and at least RATE_INTERVAL older than `from`. A batch that
+        // ended after `from` would have taken a newer sample. So no batch has ended since `from`,
+        // and no work was done.
         if (i + 1 == taken && from - at >= RATE_INTERVAL)
             return (struct rate_totals){0};
         totals.commands -= counter_get(&sample->commands);

@@ -2,8 +2,9 @@
 // (slowlog-log-slower-than). All loops share one ring.
 //
 // Any thread may call any function here. Each one takes a lock. That costs little, because the lock
-// is taken only after a slow command, or when a client reads the log. The whole ring is mapped when
-// the first entry is added. So no thread frees memory that another thread has allocated.
+// is taken only after a slow command, or when a client reads the log. The ring is one mapping, made
+// when the first entry is added. No thread allocates or frees single entries, because no thread may
+// free memory that another thread has allocated (net/workers.c).
 #ifndef STELE_METRICS_SLOW_LOG_H
 #define STELE_METRICS_SLOW_LOG_H
 

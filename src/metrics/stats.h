@@ -6,11 +6,13 @@
 #include "base/counter.h"
 #include "resp/resp.h"
 
-enum { COMMANDS_MAX = 511 }; // most commands that have counters, subcommands included
+enum { COMMANDS_MAX = 511 }; // largest number of commands with counters, including subcommands
 
 struct command_stats {
-    struct counter calls;    // finished calls of the handler
-    struct counter ns;       // time spent, in ns; a batch's time is divided by work (timing.h)
+    struct counter calls; // finished calls of the handler
+    // Time spent, in ns. The time of a batch is divided among its commands, in proportion to their
+    // work (timing.h).
+    struct counter ns;
     struct counter rejected; // requests refused before the handler runs, such as for their arity
     struct counter failed;   // calls of the handler that replied with an error
 };

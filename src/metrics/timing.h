@@ -18,8 +18,9 @@ struct timing {
     unsigned count;    // number of commands in `numbers`
     // Set by the session: the clock is read before and after each command, so none shares its time.
     bool singly;
-    // A call that takes several turns is recorded once, when it ends. serve/execute sets these two
-    // before it flushes. The flush zeroes them.
+    // A call that takes several turns is recorded once, when it ends. serve/execute sets
+    // `unfinished` and `earlier_ns` before it flushes. The flush sets `unfinished.units` and
+    // `earlier_ns` to 0.
     struct {
         unsigned number; // command of a call that goes on in the next turn
         unsigned units;  // its units of work, included in `work` but not recorded yet

@@ -18,8 +18,8 @@
 #include "serve/settings.h"
 
 enum {
-    // Most clients accepted in one turn of the loop, which takes some 0.7 ms. The limit keeps a
-    // flood of new connections from delaying the present ones.
+    // The largest number of clients accepted in one turn of the loop. Accepting that many takes
+    // about 0.7 ms. The limit keeps a flood of new connections from delaying the present ones.
     ACCEPTS_PER_TURN = 128,
     // Descriptors that are not clients' sockets. The first number is for files, listeners and the
     // first loop, with a reserve. The second is for each further loop.
@@ -167,11 +167,12 @@ static void reject(struct acceptor *a, int fd, const char *reply)
     close(fd);
 }
 
-// Returns the milliseconds without any acknowledgement after which the system closes a connection;
-// 0: the system's default, some 15 minutes. It is as long as keepalive takes to find a vanished
-// client, because a shorter time would cut keepalive's probes short. It is at least
-// `write_timeout`, in which a client may leave its replies unread. The arguments are in seconds; 0:
-// disabled.
+// Returns the milliseconds without any acknowledgement after which the system closes a connection.
+// Returns 0, which stands for the system's default of some 15 minutes, when `write_timeout` is
+// disabled. Otherwise the result is the longer of two times. The first is the time that keepalive
+// takes to find a vanished client; a shorter one would end keepalive's probes early. The second is
+// `write_timeout`, because a client may leave its replies unread for that long. The arguments are
+// in seconds; 0: disabled.
 static unsigned peer_timeout(int64_t keepalive, int64_t interval, int64_t write_timeout)
 {
     int64_t seconds = keepalive > 0 ? keepalive + KEEPALIVE_PROBES * interval : write_timeout;
@@ -201,8 +202,8 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
     if (unanswered > 0)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
     // Between programs on one machine no packet is lost or late, so the simplest congestion control
-    // is enough; every kernel has it. One that measures the path and paces packets, such as BBR,
-    // which is the default on some systems, costs a tenth of a request's time.
+    // is enough; every kernel has it. BBR, the default on some systems, measures the path and sends
+    // packets by a timer. That makes each request take about a tenth longer (docs/mistakes.md).
     if (local)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loopback_congestion,
                          sizeof loopback_congestion - 1);
@@ -216,7 +217,8 @@ static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, sockl
     char text[ADDRESS_TEXT];
     bool local = address_is_local(peer);
     address_format(peer, peer_len, text);
-    // Lingering connections count, because each has a descriptor.
+    // Lingering connections (shut down on our side, waiting for the client to close) count too,
+    // because each has a descriptor.
     if (workers_connections(a->workers) >= runtime_get(&runtime->maxclients)) {
         reject(a, fd, "-ERR max number of clients reached\r\n");
     } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
@@ -291,7 +293,7 @@ static void on_acceptable(struct ev_loop *ev, ev_io *io, int events)
             return;
         counter_add(&workers_stats(a->workers)->accept_errors, 1);
         // Any other failure (ECONNABORTED, EPROTO, EPERM …) concerns this connection alone, so the
-        // next one is accepted. If all of this turn fail, accepting pauses too.
+        // next one is accepted. If ACCEPTS_PER_TURN calls fail in one turn, accepting pauses too.
         if (reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS ||
             ++failures == ACCEPTS_PER_TURN) {
             pause_accepting(a, strerror(reason));

@@ -26,10 +26,11 @@ struct acceptor {
     bool accept_failed; // resources were short at the last accept, and the log said so
 };
 
-// Raises the limit of open files so that `settings->maxclients` clients fit. Where the system does
-// not allow that, lowers `maxclients`. Sets `maxclients_most` to the number of clients that fit.
-// Describes a change in `note`, for the log; without a change `note` stays as it is. Returns false
-// with a message when no client would fit.
+// Raises the limit of open files so that `settings->runtime.maxclients` clients fit. Where the
+// system does not allow that, lowers `settings->runtime.maxclients`. Sets
+// `settings->maxclients_most` to the number of clients that fit. Describes a change in `note`, for
+// the log; without a change `note` stays as it is. Returns false with a message when no client
+// would fit.
 bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
                                   struct error *error);
 
@@ -53,7 +54,7 @@ void acceptor_start(struct acceptor *a, struct ev_loop *ev, struct workers *work
 void acceptor_stop(struct acceptor *a);
 
 // Closes the listeners and removes their files. The acceptor must have been stopped, if it was
-// started. A zeroed acceptor is accepted.
+// started. Does nothing for a zeroed acceptor.
 void acceptor_close(struct acceptor *a);
 
 #endif

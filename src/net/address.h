@@ -15,8 +15,8 @@ void address_format(const struct sockaddr *address, socklen_t len, char *text);
 // Returns the port of an IPv4 or IPv6 address in host order; 0 for another family.
 unsigned address_port(const struct sockaddr *address);
 
-// Returns true for a peer that must be on this machine: on a unix socket, or with the address
-// 127.0.0.0/8, ::1, or 127.0.0.0/8 mapped into IPv6.
+// Returns true when the address proves that the peer is on this machine. Such an address is a unix
+// socket, 127.0.0.0/8, ::1, or 127.0.0.0/8 mapped into IPv6.
 bool address_is_local(const struct sockaddr *address);
 
 #endif

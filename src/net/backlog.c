@@ -1,6 +1,7 @@
 // A backlog is a list of chunks, which are allocated one by one. A new chunk is a quarter as large
-// as all others together. So little memory is unused, and there are few chunks. A chunk is freed
-// when its last byte was taken.
+// as all others together, but at least CHUNK_MIN and at most CHUNK_MAX bytes. With this rule only a
+// small part of the memory is unused, and a long backlog has few chunks. A chunk is freed when its
+// last byte was taken.
 #include "net/backlog.h"
 
 #include <stdlib.h>

@@ -17,8 +17,10 @@ struct backlog_chunk;
 struct backlog {
     struct backlog_chunk *first; // the oldest bytes
     struct backlog_chunk *last;
-    size_t len;    // bytes of input
-    size_t memory; // bytes allocated for them: at most a quarter more than `len`, or 16 KiB
+    size_t len; // bytes of input
+    // Bytes allocated. They are more than `len`, because the first chunk may be partly taken and
+    // the last one partly filled. Neither is larger than 1 MiB.
+    size_t memory;
 };
 
 // Returns room for more bytes at the end: at least 1 byte and at most `most`. Its `ptr` is NULL

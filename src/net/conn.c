@@ -1,7 +1,8 @@
 // On an event of its socket a connection reads once and queues for a turn. In its turn, after all
 // sockets with input were read, it feeds its session and writes once. It waits for EV_WRITE only
 // after a short write, or when the session has more work than one turn allows. In the second case
-// the socket is writable at once, so the next turn comes after those of the other clients.
+// the socket is usually writable already, so the event comes in the loop's next turn, after the
+// other clients were answered.
 //
 // A client may write all its requests before it reads the first reply. While the system takes no
 // more replies, further input goes into the backlog, so that the client can finish writing. As the
@@ -24,13 +25,16 @@
 #include "base/log.h"
 
 enum {
-    SEND_SEGMENTS = 2, // iovecs per write: owned bytes and one borrowed segment
-    // Most bytes per write, so that no client delays the others; some 0.05 ms of copying.
+    // iovecs per write: bytes in the output's own buffer, and one borrowed segment, which lies in
+    // the mapped data file (base/output.h).
+    SEND_SEGMENTS = 2,
+    // The largest number of bytes sent by one call of write_output, so that no client delays the
+    // others. Copying them takes about 0.05 ms.
     SEND_MAX = 128 * 1024,
-    // Bytes of unanswered input up to which more is read while the session waits for another loop
-    // or for the end of a pause. Reading shows whether the client has disconnected.
+    // While the session waits for another loop or for the end of CLIENT PAUSE, more input is read
+    // only until this many bytes are unanswered. Reading shows whether the client has disconnected.
     WAITING_INPUT_MAX = 64 * 1024,
-    // Most bytes read at once into a backlog; some 10 µs of copying.
+    // The largest number of bytes read at once into a backlog. Copying them takes about 10 µs.
     BACKLOG_READ_MAX = 64 * 1024,
     // Bytes of an unfinished request after which the request timeout starts again. A large request
     // over a slow line may take long, but a client that sends single bytes gains no time.
@@ -192,13 +196,14 @@ static bool read_into(struct conn *c, struct bytes room, size_t *len)
     return count >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-// Reads once into the loop's input, to be answered in this turn. Results as of read_into.
+// Reads once into the loop's input, to be answered in this turn. Sets `*len` and returns as
+// read_into does.
 static bool read_input(struct conn *c, size_t *len)
 {
     struct bytes room = {loop_input(c->loop), LOOP_READ_MAX};
     bool alive = read_into(c, room, len);
-    // A server that stops answers the requests that have arrived. A read that finds no bytes shows
-    // that there are no others.
+    // While the server is stopping, it still answers the requests that have arrived. A read that
+    // finds no bytes shows that there are no others.
     c->ended |= *len == 0 && c->draining;
     return alive;
 }
@@ -222,9 +227,10 @@ static bool read_and_drop(struct conn *c)
     return read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
 }
 
-// Returns true when there is no borrowed segment in `out`, or the file of the first one was not
-// damaged since the segment was appended. Otherwise the rest of a value might not belong to the
-// part that was already sent.
+// Returns true when there is no borrowed segment in `out`, or no damage was found since the first
+// one was appended. Damage means that a file of its dataset was truncated, overwritten or
+// unreadable (data/dataset.h). The rest of the value might then not belong to the part that was
+// already sent.
 static bool borrowed_is_intact(const struct output *out)
 {
     if (!output_has_borrowed(out))
@@ -234,10 +240,10 @@ static bool borrowed_is_intact(const struct output *out)
     return snapshot_is_intact(owner, damage_stamp);
 }
 
-// Sends at most the first `bytes` bytes of `out` with one call and removes those that were sent.
-// `more` says that others follow at once, so the system may put both into one packet. Returns their
-// number, or -1 with errno: EFAULT when the system could not read a borrowed segment, or its file
-// was damaged while the system read it.
+// Sends at most the first `bytes` bytes of `out` with one call, and removes the bytes that were
+// sent. Returns their number, or -1 with errno. EFAULT: the system could not read a borrowed
+// segment, or damage was found while the system read it. `more`: the next call follows at once, so
+// the system may put the bytes of both calls into one packet.
 static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool more)
 {
     struct iovec vectors[SEND_SEGMENTS];
@@ -262,10 +268,10 @@ static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool 
     return written;
 }
 
-// Writes at most the first `bytes` bytes of `out` until the socket takes no more, and removes the
-// `*sent` bytes that were written. Each write ends where a borrowed segment ends, so the rest of
-// its reply is sent only after another look at the file. Returns false when the connection has
-// failed or a borrowed segment is damaged.
+// Writes the first `bytes` bytes of `out`, at most SEND_MAX, until the socket takes no more.
+// Removes the `*sent` bytes that were written. No call of send goes past the end of a borrowed
+// segment, so the files are checked again before the bytes after the segment are sent. Returns
+// false when the connection has failed or a borrowed segment is damaged.
 static bool write_output(struct conn *c, struct output *out, size_t bytes, size_t *sent)
 {
     *sent = 0;
@@ -368,7 +374,8 @@ static void log_foreign_protocol(struct conn *c)
 
 void conn_refused(const struct session *s, const struct command_entry *entry)
 {
-    static _Atomic uint64_t logged_at[COMMANDS_MAX]; // the same for each command
+    // For each command, the time of its last such line of any loop; monotonic ns.
+    static _Atomic uint64_t logged_at[COMMANDS_MAX];
     char address[CLIENT_ADDRESS_TEXT];
     if (!log_is_due(&logged_at[entry->number], clock_monotonic_ns(), REFUSED_LOG_INTERVAL))
         return;
@@ -404,8 +411,8 @@ static bool has_more_work(const struct conn *c)
 }
 
 // Returns true when more input may be read from the socket. It is read even while the session has
-// work with earlier input: the client may read replies only after it has written all its requests.
-// So its unanswered input may grow to the limit for one request.
+// work with earlier input, because some clients read no reply before they have written all their
+// requests. So a client's unanswered input may grow to the limit for one request.
 static bool may_read_more(const struct conn *c)
 {
     size_t most = SIZE_MAX;

@@ -27,14 +27,17 @@ struct conn {
     struct output output;    // replies that the socket did not take at once
     enum feed_status status; // the reason why the session last stopped
     bool queued;             // the connection is in the loop's queue of turns
-    bool ready;     // the session has work without input, and gets a turn when replies have room
+    // The session has work although the client has sent nothing. It gets a turn when at most
+    // SESSION_OUTPUT_LOW bytes of its replies are unsent.
+    bool ready;
     bool ended;     // no more input comes: the client closed its side, or the server is stopping
     bool draining;  // the server is stopping, so the connection closes when all is answered
     bool lingering; // all replies are sent and our side is shut down; input is dropped
 
     enum client_timeout timeout : 8;
-    // A count at `timeout_since`, which shows progress since then. It is the bytes of the request
-    // that have arrived, or the bytes of replies that the client's system has not acknowledged.
+    // A number of bytes when the timeout started; comparing it with the present number shows
+    // progress. For TIMEOUT_REQUEST: the bytes of the request that have arrived. For TIMEOUT_WRITE:
+    // the bytes of replies that the client's system has not acknowledged.
     uint32_t timeout_bytes;
     uint64_t timeout_since;    // start of the timeout; monotonic ns
     struct link timeout_link;  // on the loop's list of this timeout
@@ -51,8 +54,9 @@ struct conn *conn_new(struct loop *loop, int fd, uint64_t id, bool local);
 
 // A turn of a connection has three parts: conn_read_ahead, conn_answer and conn_send.
 
-// The first part: reads requests ahead. `*input` is what was read from the socket in this turn. It
-// is replaced by all bytes to be fed to the session, including those that were not consumed before.
+// The first part: parses the next requests before they are answered, so that the keys of many
+// clients are looked up together. `*input` is what was read from the socket in this turn. It is
+// replaced by all bytes to be fed to the session, including those that were not consumed before.
 void conn_read_ahead(struct conn *c, struct bytes *input);
 
 // The second part: answers the requests in `input`. Replies are appended to `out`; or, if older
@@ -89,13 +93,14 @@ bool conn_reads_older_than(const struct conn *c, uint64_t number);
 // not the client.
 bool conn_has_unread(const struct conn *c);
 
-// To be called when the timeout of the connection is over. Returns true when the client has made no
-// progress since it started. Otherwise starts the timeout again and returns false.
+// To be called when the timeout of the connection is over. Returns true when the client is late: it
+// has acknowledged no bytes since TIMEOUT_WRITE started, or, for TIMEOUT_REQUEST, the socket has no
+// unread input. Otherwise starts the timeout again and returns false.
 bool conn_has_timed_out(struct conn *c);
 
 // Begins to drain the connection: it answers the requests that have arrived, reads no others, and
-// closes when all replies are sent. May free the connection, or queue it; the caller then has the
-// loop take its turns.
+// closes when all replies are sent. May free the connection, or queue it for a turn. So the caller
+// must call the loop's `take_turns` afterwards.
 void conn_drain(struct conn *c);
 
 // Closes the socket at once and frees the connection.

@@ -1,7 +1,8 @@
-// Opens listening sockets, TCP and unix. Binding alone does not reserve an address. Another
-// process could bind the same TCP address, or take a unix socket without a listener for a stale one
-// and remove it. So each socket is bound and listens at once, before a large file is indexed. The
-// system keeps clients waiting that connect before the server accepts.
+// Opens listening sockets, TCP and unix. Binding alone does not reserve an address. Another process
+// could still bind the same TCP address. And if nobody listens yet on a unix socket, another server
+// could think that the socket is stale, and remove it. So each socket is bound and listens at once,
+// before a large file is indexed. Clients that connect before the server accepts are kept waiting
+// by the system.
 #include "net/listener.h"
 
 #include <errno.h>

@@ -14,18 +14,22 @@ struct listener {
     char text[ADDRESS_TEXT]; // its address with the real port, or its path
     unsigned port;           // 0 for a unix socket
     bool owns_path;          // it is a unix socket, whose file is removed when it closes
-    dev_t device;            // identity of that file, so that no other file is removed
+    // Identity of the socket's file, so that no other file is removed.
+    dev_t device;
     ino_t inode;
-    unsigned ending; // number of that file in base/ending.h, which removes it if a signal comes
+    // Number that ending_register (base/ending.h) gave to the socket's file. If a signal ends the
+    // process, the handler removes the file.
+    unsigned ending;
 };
 
 enum { LISTENERS_MAX = 16 };
 
-// Returns true when `address` stands for all addresses of a family: "*", "0.0.0.0", "::" or another
-// spelling of these. They must be opened before other addresses, or the system refuses them.
+// Returns true when `address` is a wildcard, which stands for all addresses of a family: "*",
+// "0.0.0.0", "::" or another spelling of these. Wildcards must be opened before other addresses:
+// the system refuses a wildcard when another address of its family is already open on the port.
 bool listener_is_wildcard(const char *address);
 
-// Both functions bind the address and listen at once, so that no other process can use it.
+// The next two functions bind the address and listen at once, so that no other process can use it.
 // `backlog` is the number of connections that may wait to be accepted.
 
 // Appends to `list` a listener for each address that `address` stands for and that has none yet.

@@ -1,5 +1,6 @@
-// A loop is apart from its worker so that connections and the worker do not call each other in a
-// circle. It holds what connections share; the worker decides when clients are answered and closed.
+// This module is separate from net/worker.c so that there is no circle: worker.c calls conn.c, and
+// both call this module, which calls neither. It holds what connections share; the worker decides
+// when clients are answered and closed.
 #include "net/loop.h"
 
 #include <assert.h>

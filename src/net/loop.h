@@ -1,5 +1,8 @@
 // What the connections of one event loop share: the clock, the buffers for input and replies, the
-// turns, the lists that connections are on, and the sum of their memory.
+// queue of clients to be answered, the lists that connections are on, and the sum of their memory.
+//
+// A turn of the loop is one pass: the loop reads each socket that is ready, and then answers the
+// clients that it has queued. A client's entry in the queue is its turn (struct turn).
 //
 // All of it belongs to the loop's thread, except counters, which other threads may read. A worker
 // (net/worker.h) owns the loop and drives its connections. A connection knows only its loop.
@@ -21,13 +24,13 @@
 struct conn;
 
 enum {
-    // Most bytes read from one client per turn of the loop, so that no client delays the others:
-    // the length of SESSION_TURN_WORK pipelined GETs of a UUID.
+    // The largest number of bytes read from one client in one turn of the loop. The limit keeps one
+    // client from delaying the others. SESSION_TURN_WORK pipelined GETs of a UUID are as long.
     LOOP_READ_MAX = 14 * 1024,
-    // Most bytes read from all clients before they are answered. They fit into the cache of one
-    // processor.
+    // The largest number of bytes read from all clients before they are answered. They fit into the
+    // cache of one processor.
     LOOP_INPUT_MAX = 8 * LOOP_READ_MAX,
-    LOOP_TURNS = 256, // most clients that are answered together
+    LOOP_TURNS = 256, // largest number of clients that are answered together
     // Bytes by which the connections of a loop may grow before the memory of all loops is summed
     // again. Summing is slow, because it reads cache lines that other loops write.
     LOOP_MEMORY_STEP = 64 * 1024,
@@ -45,7 +48,9 @@ enum client_timeout {
 // The order in which connections are closed when all clients together hold too much memory.
 enum eviction {
     EVICT_FIRST,
-    EVICT_LAST,  // connections with CLIENT NO-EVICT
+    // Connections with CLIENT NO-EVICT, closed when no others are left to close. Redis closes them
+    // never.
+    EVICT_LAST,
     EVICT_NEVER, // connections that hold no more than an idle one does; must stay the last value
 };
 
@@ -55,8 +60,8 @@ struct loop_memory {
     size_t bytes;
 };
 
-// A queued client: it has sent bytes, or has unfinished work, and is answered in this turn of the
-// loop.
+// The entry of a client in the loop's queue. The client has sent bytes, or has unfinished work, and
+// is answered in this turn of the loop.
 struct turn {
     struct conn *conn;
     struct bytes input; // bytes to feed to the client's session
@@ -85,9 +90,12 @@ struct loop {
     struct link active;    // least recently active first
     struct link lingering; // connections that only wait for the client to close its side
     // A connection is on at most one of these two lists.
-    struct link ready;    // connections that have work without input, longest waiting first
+    // Connections that have work although their client has sent nothing, such as a message to
+    // deliver; longest waiting first.
+    struct link ready;
     struct link to_close; // connections whose session was killed
-    // Connections for which the timeout runs, in the order in which it started.
+    // For each timeout, the connections for which it runs, the one whose timeout started first at
+    // the front.
     struct link timeouts[TIMEOUT_NONE];
 
     // Connections by their order of eviction and the logarithm of their memory.
@@ -95,7 +103,8 @@ struct loop {
     // Bytes that this loop's connections hold when the limit of memory is checked next. It is at
     // most LOOP_MEMORY_STEP more than they hold now.
     uint64_t check_at;
-    uint64_t grown; // bytes by which connections have grown since memory was last trimmed
+    // Bytes by which connections have grown since freed memory was last returned to the system.
+    uint64_t grown;
 
     // Number of connections that were closed since the start. The thread that accepts reads it for
     // each new client. So it shares no cache line with data that is written for each request.

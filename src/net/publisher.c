@@ -37,7 +37,7 @@ enum {
     INCOMPLETE_STABLE_SECONDS = 10,
     OPEN_STABLE_SECONDS = 60,
     RETRY_PAUSE_MAX = 3600,     // seconds; the pause between retries doubles until it is this long
-    LOGGED_WAIT_NS = 500000000, // shortest wait for a processor that the log mentions
+    LOGGED_WAIT_NS = 500000000, // the log mentions waits for a processor from this length on
 };
 
 static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two checks of the data file
@@ -213,8 +213,9 @@ static struct reload_request *detach(struct publisher *p, struct reload_request 
 
 static void check_dataset(struct publisher *p);
 
-// Does the work that opening the current dataset has left: dataset_finish writes or verifies its
-// index. When the index turns out to be wrong, replaces it at once.
+// Does the work that was put off when the current dataset was opened. dataset_finish writes or
+// verifies the index. dataset_compute_checksum prepares later comparisons with the data file. At
+// last check_dataset rebuilds the index if it has turned out to be wrong.
 static void finish_dataset(struct publisher *p)
 {
     struct yield yield;
@@ -227,7 +228,7 @@ static void finish_dataset(struct publisher *p)
 
 // ---- reloading ----------------------------------------------------------------------------------
 
-// Has all loops serve `d`, and takes over the caller's reference to it. `d` may be NULL, for a
+// Makes all loops serve `d`, and takes over the caller's reference to it. `d` may be NULL, for a
 // dataset that could not be opened; `error` then says why already. Returns false with a message on
 // failure.
 static bool replace_dataset(struct publisher *p, struct dataset *d, struct error *error)
@@ -262,7 +263,8 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
     return true;
 }
 
-// Logs the current dataset and its times: all of the reload, and the wait for a processor in it.
+// Logs the current dataset, the duration of the reload, and how much of it the reload waited for a
+// processor.
 static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
 {
     char waited[64] = "";
@@ -313,7 +315,8 @@ static void reload(struct publisher *p)
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     complete_requests(p, detach(p, &p->active_requests), unchanged, done ? NULL : &error);
-    if (!atomic_load(&p->cancel)) // otherwise the supervisor knows that it is stopping
+    // A server that is stopping has sent STOPPING=1, which READY=1 would take back.
+    if (!atomic_load(&p->cancel))
         notify_ready("serving %llu keys of %s",
                      (unsigned long long)dataset_figures(p->current->dataset)->keys,
                      p->source.path);
@@ -331,8 +334,10 @@ static void check_dataset(struct publisher *p)
     uint64_t start = clock_monotonic_ns();
     bool repaired = false;
     yield_begin(&yield);
+    // The result is not needed here. If the content has changed, dataset_check, which the main
+    // thread calls every second, logs it.
     if (dataset_may_be_overwritten(spoiled))
-        (void)dataset_recheck_content(spoiled, &p->cancel); // dataset_check logs the finding
+        (void)dataset_recheck_content(spoiled, &p->cancel);
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
         log_write(LOG_WARNING, "%s: rebuilding the index", error.text);
@@ -348,7 +353,7 @@ static void check_dataset(struct publisher *p)
     }
 }
 
-// Does the same while it gives way to the loops (base/yield.h).
+// Calls free_unreferenced and gives way to the loops meanwhile (base/yield.h).
 static void free_unreferenced_yielding(struct publisher *p)
 {
     struct yield yield;
@@ -429,9 +434,10 @@ static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
     return true;
 }
 
-// Requests a reload when the data file has changed, stayed unchanged since, and looks complete. A
-// file that cannot be loaded is tried again, because memory or descriptors may have been short. The
-// pauses between retries grow. While the path leads to no file, nothing happens.
+// Requests a reload when the data file has changed and has then stayed the same for some seconds.
+// They are more when the file looks incomplete (stable_seconds_needed). A file that cannot be
+// loaded is tried again, because memory or descriptors may have been short. The pauses between
+// retries grow. While the path leads to no file, nothing happens.
 static void check_data_file(struct publisher *p)
 {
     struct candidate *c = &p->candidate;

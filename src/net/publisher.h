@@ -1,6 +1,7 @@
-// The publisher replaces the dataset that the loops serve. It owns all datasets: on a thread of its
-// own it opens, publishes, finishes and frees them. Each of these takes time in proportion to the
-// dataset's size, so the work gives way to the loops, for a bounded time (base/yield.h).
+// The publisher replaces the dataset that the loops serve. It owns all datasets. On a thread of its
+// own it opens and publishes a dataset, writes or verifies its index afterwards (dataset_finish),
+// and frees it. All this takes time in proportion to the dataset's size. So the work lets the loops
+// have the processors first, but waits for them only up to a limit (base/yield.h).
 //
 //   SIGHUP, STELE.RELOAD, --watch ─▶ open the data file ─▶ publish to all loops ─▶ finish the index
 //                                         │ on failure, the loops keep the old dataset

@@ -76,7 +76,8 @@ static void begin_stop(struct server *server)
         return;
     server->stopping = true;
     acceptor_stop(&server->acceptor);
-    publisher_cancel(server->publisher); // first, so that no reload sends READY=1 after STOPPING=1
+    // Before notify_stopping, so that no reload sends READY=1 after STOPPING=1.
+    publisher_cancel(server->publisher);
     notify_stopping();
     ev_timer_stop(server->loop, &server->check_timer);
     ev_timer_start(server->loop, &server->drain_timer);
@@ -97,10 +98,11 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     begin_stop(server);
 }
 
-// Handles SIGHUP and SIGUSR1 until the loop does. The log is reopened at its next line, and a
-// reload begins when the loop runs.
+// Set by a SIGHUP that arrives before the loop handles signals. The loop then begins a reload.
 static volatile sig_atomic_t early_hangup;
 
+// Handles SIGHUP and SIGUSR1 until the loop handles them. The log is opened again before the next
+// line is written to it.
 static void on_early_signal(int number)
 {
     log_reopen_soon();

@@ -42,8 +42,9 @@ const char *server_address(const struct server *server);
 bool server_listen(struct server *server, const struct dataset_source *source,
                    struct dataset *dataset, struct error *error);
 
-// Returns how many more bytes clients may come to hold under maxmemory-clients; 0: there is no such
-// limit, or it is reached. Building an index must leave that much memory. Only after server_listen;
+// Returns the bytes of memory that building an index must leave free for clients: as many as they
+// may still take under maxmemory-clients. Returns 0 when they have reached that limit, and also
+// when there is no limit, because no memory is then kept free for them. Only after server_listen;
 // any thread may call it.
 uint64_t server_clients_memory_left(const struct server *server);
 

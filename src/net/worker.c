@@ -17,20 +17,23 @@ enum {
     // the processor's first-level cache.
     REPLIES_AT_ONCE = 8 * 1024,
     OTHER_DESCRIPTORS = 64, // descriptors that are not clients' sockets
-    // Limits in one turn for connections that have work without input. The first is their number,
-    // some 0.5 ms if each is sent a message. The second is the bytes of messages for them.
+    // Limits for one turn. They are for connections that have work although their client has sent
+    // nothing, such as a message to deliver. The first is the number of such connections; sending a
+    // message to each takes about 0.5 ms. The second is the bytes of messages for them.
     WAKES_PER_TURN = 64,
     WAKE_BYTES_PER_TURN = 512 * 1024,
     TRIM_AFTER_CLOSED = 100,   // connections closed in one sweep after which memory is trimmed
     OUTPUT_KEPT = 1024 * 1024, // largest output buffer, in bytes, that is kept for the next turn
 };
 
-static const ev_tstamp SWEEP_INTERVAL = 0.25;         // seconds; timeouts end at most so much late
+// Seconds between two sweeps. A timeout is noticed at most this much too late.
+static const ev_tstamp SWEEP_INTERVAL = 0.25;
 static const uint64_t LINGER_TIME = CLOCK_SECOND / 2; // for a client to close its side
 static const uint64_t EVICTION_LOG_INTERVAL = 60 * CLOCK_SECOND;
 // The allocator keeps freed memory between blocks in use: in a test, as much as was in use. So
-// memory is trimmed when connections have grown by this many bytes, or by this fraction of the
-// limit if that is more, while they hold more than half of the limit.
+// memory_trim returns it to the system while clients hold more than half of the limit of memory. It
+// is called whenever this loop's connections have grown by TRIM_GROWTH_MIN bytes, or by the limit
+// divided by TRIM_GROWTH_DIVISOR if that is more.
 static const uint64_t TRIM_GROWTH_MIN = 2 * 1024 * 1024;
 enum { TRIM_GROWTH_DIVISOR = 16 };
 
@@ -106,7 +109,8 @@ static void close_timed_out(struct loop *loop, enum client_timeout what, struct 
     }
 }
 
-// Returns true when a timeout of some connection runs.
+// Returns true when the sweep may have connections to close: idle ones (option `timeout`),
+// lingering ones, or those whose request or write timeout runs.
 static bool must_sweep(const struct loop *loop)
 {
     bool must = runtime_get(&loop->service.group->runtime.timeout) > 0;
@@ -180,9 +184,10 @@ static void on_busy(struct ev_loop *ev, ev_idle *idle, int events)
     (void)events;
 }
 
-// Closes all connections of killed sessions, because their memory is not counted any more. Then
-// gives a turn to some of the connections that have work without input. A message or a reload may
-// give work to many, so the rest must wait until sockets with input were served.
+// Closes the connections of killed sessions, all of them in this turn: they hold memory that is no
+// longer counted. Then gives a turn to connections that have work although their client has sent
+// nothing, but only to some. A message or a reload may give work to many, so the rest wait until
+// sockets with input were served.
 static void handle_wakes(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
@@ -357,7 +362,7 @@ static uint64_t limit_memory(struct loop *loop)
 }
 
 // Evicts connections of this loop. If the limit is still exceeded, another loop has more than its
-// share, so it wakes the other loops.
+// share. This function then wakes the other loops, which check the limit too.
 static void on_over_memory(struct loop *loop)
 {
     struct service_group *group = loop->service.group;
@@ -400,8 +405,8 @@ void worker_settings_changed(struct worker *worker)
 
 // Makes libev's table of descriptors as large as it can become. libev ends the process when it
 // cannot enlarge a table, so this happens before there are clients. Watching the highest descriptor
-// for a moment is enough. Other tables of libev take a few bytes for each socket that is ready at
-// once.
+// for a moment is enough. The other tables of libev are not enlarged here, because they are small:
+// a few bytes for each socket that is ready at the same time.
 static void reserve_watchers(struct ev_loop *ev, const struct settings *settings)
 {
     ev_io highest;

@@ -19,9 +19,10 @@ struct worker {
     ev_idle busy;        // active while connections are ready, so that the loop does not wait
     ev_timer pause;      // ends CLIENT PAUSE
     uint64_t pause_end;  // the time that `pause` is set for; monotonic ns; 0: not set
-    void (*drained)(struct worker *worker); // set by worker_drain
-    bool reported;                          // `drained` was called
-    void *owner;                            // set by the caller of worker_new, for `drained`
+    // Function to call once, when no connection is left. NULL until worker_drain is called.
+    void (*drained)(struct worker *worker);
+    bool reported; // `drained` was called
+    void *owner;   // set by the caller of worker_new, for `drained`
 };
 
 // Makes a worker on `ev`, with a service that it adds to `group`. Returns NULL with a message when
@@ -47,8 +48,8 @@ void worker_close_outdated(struct worker *worker);
 // Answers all queued clients.
 void worker_take_turns(struct worker *worker);
 
-// Has every connection answer the requests that have arrived and then close. Calls `drained` once,
-// when none is left, perhaps within this call.
+// Makes every connection answer the requests that have arrived and then close. Calls `drained`
+// once, when none is left, perhaps within this call.
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker));
 
 #endif

@@ -3,9 +3,9 @@
 // concerns all loops, or the dataset is replaced, but never to serve an ordinary request.
 //
 // Serving a request writes no cache line that another loop touches. So each worker allocates its
-// memory and counts in its service on its own thread. No thread may free memory that another
-// allocated either. The allocator might reuse it for the freeing thread, on a cache line that the
-// other thread still uses. tests/sharing/lines.c checks all of this.
+// memory on its own thread, and adds only to the counters of its own service. Nor may a thread free
+// memory that another thread has allocated. The allocator might reuse it for the freeing thread, on
+// a cache line that the other thread still uses. tests/sharing/lines.c checks all of this.
 #include "net/workers.h"
 
 #include <assert.h>
@@ -81,7 +81,8 @@ struct workers {
     _Alignas(MEMORY_LINE) struct workers_owner owner;
     struct worker_slot *slots[SERVICES_MAX];
     unsigned count;
-    unsigned next; // number of the worker that gets the next connection if several have the fewest
+    // Number of the worker at which the search for the worker with the fewest connections begins.
+    unsigned next;
     uint64_t last_client_id;
     atomic_uint undrained; // number of workers that are not drained yet
     ev_async all_drained;  // sent to the main loop when all workers are drained
@@ -105,8 +106,8 @@ static void on_drained(struct worker *worker)
 }
 
 // Empties the mailbox, but takes at most HANDOFFS_PER_WAKE sockets. Returns their number. The order
-// stays in the mailbox until the last socket is taken, so that no socket is missed. `*tasks` are
-// newest first.
+// to drain or to quit (enum order) stays in the mailbox until the last socket is taken, so that no
+// socket is missed. `*tasks` are newest first.
 static size_t worker_slot_take(struct worker_slot *slot, struct handoff *handoffs,
                                struct loop_task **tasks, enum step *step, enum order *order)
 {
@@ -430,8 +431,8 @@ const struct runtime_settings *workers_runtime(const struct workers *workers)
     return &workers->group.runtime;
 }
 
-// Has all loops take the step and waits for them. Returns false when the publication was cancelled;
-// some loops may then take the step later.
+// Makes all loops take the step and waits for them. Returns false when the publication was
+// cancelled; some loops may then take the step later.
 static bool run_step_on_all(struct workers *workers, enum step step)
 {
     atomic_store(&workers->publication.remaining, workers->count);

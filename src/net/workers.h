@@ -16,8 +16,9 @@ struct workers;
 
 // The owner's functions for work that a loop cannot do by itself.
 struct workers_owner {
-    void (*stop)(void *context);    // handles SHUTDOWN; called in any loop's thread
-    void (*drained)(void *context); // called in the main loop when workers_drain has ended
+    void (*stop)(void *context); // handles SHUTDOWN; called in any loop's thread
+    // Called in the main loop, after workers_drain, when all workers are drained.
+    void (*drained)(void *context);
     // Handles STELE.RELOAD; called in any loop's thread. NULL: there is no reload.
     void (*reload)(void *context, struct reload_request *request);
     void *context;
@@ -50,17 +51,18 @@ bool workers_check_dataset(struct workers *workers);
 // Returns the present settings that CONFIG SET can change.
 const struct runtime_settings *workers_runtime(const struct workers *workers);
 
-// Has each loop switch to `dataset` between two of its turns, and returns true when all have.
-// Returns false when memory is short; then no loop has switched. Also returns false when it was
-// cancelled. Then some loops may have switched or may do so later, so `dataset` must outlive the
-// workers. For one thread that runs no loop: it blocks until the loops have answered.
+// Makes each loop switch to `dataset` between two of its turns, and returns true when all have
+// switched. Returns false when memory is short; then no loop has switched. Also returns false when
+// workers_cancel_publish was called. Then some loops may have switched or may do so later, so
+// `dataset` must outlive the workers. Blocks until the loops have answered. So only one thread may
+// call it, and no thread of a worker.
 bool workers_publish(struct workers *workers, struct dataset *dataset);
 
 // Cancels a workers_publish in progress, and each later one. It then no longer waits for loops that
 // are blocked. Any thread may call this.
 void workers_cancel_publish(struct workers *workers);
 
-// Sends a task to its home loop. Any thread may call this.
+// Sends a task back to the loop from which it came. Any thread may call this.
 void workers_return(struct workers *workers, struct loop_task *task);
 
 // Sets the password that clients must send from now on. Returns true when it differs from the
@@ -73,9 +75,9 @@ struct reload_history *workers_reloads(struct workers *workers);
 // Returns service_clients_memory_left for all loops. Any thread may call this.
 uint64_t workers_clients_memory_left(const struct workers *workers);
 
-// Has every connection finish the requests that have arrived, also connections on their way to a
-// worker. Then calls the owner's `drained`, never within this call. workers_adopt must not be
-// called any more.
+// Makes every connection answer the requests that have arrived and then close, also connections on
+// their way to a worker. Then calls the owner's `drained`, never within this call. workers_adopt
+// must not be called any more.
 void workers_drain(struct workers *workers);
 
 // Ends all threads, whatever their clients are waiting for. Returns false when one has not ended

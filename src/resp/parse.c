@@ -65,7 +65,8 @@ static inline size_t read_short_count(const char *line, size_t have, int64_t *nu
 }
 
 // A fast path for arguments that are complete and whose length has one or two digits. Stops before
-// the first argument that is not such. Updates `p` once at the end, not after each argument.
+// the first argument that is incomplete or longer. Updates `p` once at the end, not after each
+// argument.
 static void take_short_arguments(struct resp_progress *p, struct bytes input, struct resp_arg *args,
                                  size_t capacity)
 {
@@ -288,9 +289,9 @@ enum resp_status resp_parse(struct resp_progress *p, struct bytes input, struct 
                                : parse_inline(p, input, args, capacity, bad);
 }
 
-// The narrow limits are checked after parsing, so that requests of authenticated clients pay
-// nothing for them. A broken limit is reported instead of an error that resp_parse has found,
-// because it comes earlier in the request.
+// The limits for unauthenticated clients are checked after parsing, so that requests of
+// authenticated clients take no time for them. When resp_parse has found an error too, the exceeded
+// limit is reported: the argument that exceeds it comes before the error.
 enum resp_status resp_parse_unauthenticated(struct resp_progress *p, struct bytes input,
                                             struct resp_arg *args, size_t capacity, char *bad)
 {

@@ -5,7 +5,7 @@
 // first byte. A `struct resp_progress` keeps what the parser has found so far, so that it reads no
 // byte twice, however the request is cut into pieces.
 //
-// One thread at a time may use a progress or a writer.
+// One thread at a time may use a `struct resp_progress` or a `struct resp_writer`.
 #ifndef STELE_RESP_RESP_H
 #define STELE_RESP_RESP_H
 
@@ -16,14 +16,15 @@
 // ---- requests ----------------------------------------------------------------------------------
 
 enum {
-    // Most bytes of an inline request, and of a line that begins with '*' or '$'. Redis's
-    // PROTO_INLINE_MAX_SIZE.
+    // The length, in bytes, of the longest inline request, and of the longest line that begins with
+    // '*' or '$'. It equals Redis's PROTO_INLINE_MAX_SIZE.
     RESP_LINE_MAX = 64 * 1024,
-    // Most bytes of one argument. Less than Redis's 512 MiB, because no client stores values here.
+    // The length of the longest argument, in bytes. Redis allows 512 MiB. Stele needs less, because
+    // no client stores values here.
     RESP_BULK_MAX = 1024 * 1024,
-    // Most arguments of one request. Redis had the same limit up to version 6.2.
+    // The largest number of arguments of one request. Redis had the same limit up to version 6.2.
     RESP_ARGS_MAX = 1024 * 1024,
-    // The same two limits for a client that has not authenticated, as in Redis.
+    // RESP_BULK_MAX and RESP_ARGS_MAX for a client that has not authenticated, as in Redis.
     RESP_UNAUTHENTICATED_BULK = 16 * 1024,
     RESP_UNAUTHENTICATED_ARGS = 10,
 };
@@ -101,7 +102,10 @@ struct resp_writer {
     // RESP_ERROR_CODES counters of error replies by code, or NULL. An error with an unknown code
     // counts as ERR.
     struct counter *errors_by_code;
-    unsigned damage_stamp; // damage of the dataset when its values were read (output_borrow)
+    // The number of times that damage to the dataset's files had been found before its values were
+    // read. output_borrow stores it with each borrowed segment. If the number has changed by the
+    // time the segment would be sent, the segment is not sent.
+    unsigned damage_stamp;
 };
 
 // Writes a status reply: '+' and `text`. CR and LF become spaces; so no text can forge a reply.
@@ -115,8 +119,9 @@ void resp_integer(struct resp_writer *w, int64_t value);
 // Writes a bulk string with a copy of `s`.
 void resp_bulk(struct resp_writer *w, struct span s);
 void resp_bulk_text(struct resp_writer *w, const char *text);
-// Writes a bulk string with the bytes `s` of a dataset. A short `s` is copied. Of a long one most
-// is borrowed, and the output holds a reference to `owner` until these bytes are sent.
+// Writes a bulk string with the bytes `s` of a dataset. A short `s` is copied. A long `s` is copied
+// only at its end: for the other bytes the output points to the dataset's memory, and holds a
+// reference to `owner` until they are sent.
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner);
 // As resp_bulk_shared, with copies of `before` and `after` around `s` in the same bulk string.
 void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span after,

@@ -294,7 +294,8 @@ static void test_values(void)
 }
 
 #define UNKNOWN(name) "!unknown option '" name "'; "
-#define NO_TLS "there is no TLS; put stunnel or HAProxy before --unixsocket or --port"
+#define NO_TLS                                                                                     \
+    "there is no TLS; stunnel or HAProxy can accept TLS and connect to --unixsocket or --port"
 
 static void test_lines(void)
 {
