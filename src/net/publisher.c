@@ -75,9 +75,9 @@ struct publisher {
     struct reload_request *active_requests;  // for the reload in progress
     bool reload_requested;                   // a next reload is needed, with or without requests
     struct edition *unreferenced;            // editions to be freed
-    bool cancelled;                          // no reload may begin any more
 
-    atomic_bool cancel;          // ends all work in progress, and then the thread
+    // Set by publisher_cancel: new requests are refused, work in progress ends, then the thread.
+    atomic_bool cancel;
     atomic_bool check_requested; // publisher_check_dataset was called
 
     struct edition *current; // the edition that is served; one reference is the publisher's
@@ -164,7 +164,7 @@ static const struct error stopping_error = {"the server is stopping"};
 void publisher_request_reload(struct publisher *p, struct reload_request *request)
 {
     pthread_mutex_lock(&p->lock);
-    bool refused = p->cancelled;
+    bool refused = atomic_load(&p->cancel);
     if (!refused) {
         p->reload_requested = true;
         if (request != NULL) {
@@ -190,7 +190,7 @@ void publisher_check_dataset(struct publisher *p)
 static bool begin_reload(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool reload_requested = p->reload_requested && !p->cancelled;
+    bool reload_requested = p->reload_requested && !atomic_load(&p->cancel);
     if (reload_requested) {
         p->active_requests = p->pending_requests;
         p->pending_requests = NULL;
@@ -521,10 +521,9 @@ bool publisher_start(struct publisher *p, struct error *error)
 
 void publisher_cancel(struct publisher *p)
 {
+    // Set before the lists are detached. So a request that publisher_request_reload adds afterwards
+    // is refused, and one that it has added before is completed here.
     atomic_store(&p->cancel, true);
-    pthread_mutex_lock(&p->lock);
-    p->cancelled = true;
-    pthread_mutex_unlock(&p->lock);
     workers_cancel_publish(p->workers);
     complete_requests(p, detach(p, &p->pending_requests), false, &stopping_error);
     complete_requests(p, detach(p, &p->active_requests), false, &stopping_error);
