@@ -16,10 +16,11 @@ static const char head_text[] =
     "|---|---|\n"
     "| since | the version of Redis that introduced the command; for commands of Stele's own, the "
     "version of Stele |\n"
-    "| complexity | how the time of the command grows |\n"
+    "| complexity | how the time of the command grows. Besides, a command that needs a value or "
+    "its length takes time in proportion to the length, because lengths are not stored |\n"
     "| flags | the flags that `COMMAND INFO` reports |\n"
-    "| keys | which words after the name are keys; \"varies\" if that depends on the other words "
-    "|\n"
+    "| keys | which words of the request are keys; the first word of the name is word 0. \"all "
+    "words\" are all after the name; \"varies\" means that it depends on the other words |\n"
     "\n"
     "If the name of a command is a link, a section after the table says how the command differs\n"
     "from Redis, and what the versions of Redis changed.\n"
@@ -60,9 +61,9 @@ static const char administrative_in_part_text[] =
     "another client, and `ACL LOG` with `RESET`:\n";
 
 static const char refused_text[] =
-    "These commands would change the data. A request with a wrong number of words is answered\n"
-    "with that error, as in Redis. Any other request is answered with\n"
-    "`READONLY You can't write against a read only replica.`, or with the error that the option\n"
+    "These commands would change the data. If a request has a wrong number of words, the reply is\n"
+    "an error that says so, as in Redis. The reply to any other request is\n"
+    "`READONLY You can't write against a read only replica.`, or the error that the option\n"
     "`--write-error` selects.\n";
 
 static const char absent_text[] =

@@ -523,8 +523,8 @@ const struct command command_commands[] = {
     {"command", -1, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_command, "Returns the arity, flags and keys of all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order",
-     .deviation = "The commands are those of Stele. Refused writes are among them, so that clients "
-                  "find their keys."},
+     .deviation = "The commands are those of Stele. Refused writes are among them, so that cluster "
+                  "clients can find out which of their words are keys."},
     {"command|count", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_count_command, "Returns the number of commands", "O(1)"},
     {"command|docs", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,

@@ -172,8 +172,8 @@ const struct setting settings_table[] = {
      .help = "reload the data file when another file takes its place"},
     {OPTION("swap-tracking"), FIELD(close_tracking), .type = SETTING_WORD,
      .words = swap_tracking_words, .argument = "push|push+close", .default_value = "push",
-     .help = "what clients with CLIENT TRACKING get at a reload; push: an invalidation message; "
-             "push+close: the message, and then their connection is closed"},
+     .help = "what clients with CLIENT TRACKING get when a reload swaps the data; push: an "
+             "invalidation message; push+close: the message, and then their connection is closed"},
     {OPTION("index"), FIELD(index), .type = SETTING_INDEX, .read = read_index,
      .argument = "PATH|none", .default_text = "DATAFILE.idx",
      .help = "index file; none: keep the index in memory only"},

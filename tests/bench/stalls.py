@@ -85,15 +85,15 @@ class Turn:
 
     def __init__(self, begin):
         self.begin = self.end = begin
-        self.own = self.siblings = self.blocked = 0.0
+        self.own = self.other_threads = self.blocked = 0.0
 
     @property
     def ours(self):
-        return self.own + self.siblings + self.blocked
+        return self.own + self.other_threads + self.blocked
 
 
-def turns_of(trace, siblings):
-    """Returns the turns in a trace. `siblings` are the names of the server's other threads."""
+def turns_of(trace, names):
+    """Returns the turns in a trace. `names` are the names of the server's other threads."""
     turn = None
     in_epoll = False
     # The state of the loop: it runs, needs the processor, is blocked, or waits in epoll_wait.
@@ -116,8 +116,8 @@ def turns_of(trace, siblings):
             previous, following = int(told[1]), int(told[4])
             if turn and state == "runs" and previous == trace.loop:
                 turn.own += now - since
-            elif turn and state == "wants" and name in siblings:
-                turn.siblings += min(runtime, now - since)
+            elif turn and state == "wants" and name in names:
+                turn.other_threads += min(runtime, now - since)
             if previous == trace.loop:
                 state = ("wants" if told[2].startswith("R") else
                          "waits" if in_epoll else "blocked")

@@ -193,7 +193,8 @@ static void check_shape(const struct table *t)
     struct error error = {""};
     ok(trie_check(&t->trie, &shape, &error), "trie_check accepts the image: %s", error.text);
     ok(shape.depth <= 12, "depth %u <= 12", shape.depth);
-    ok(shape.leaf_max <= 64, "largest leaf %llu <= 64", (unsigned long long)shape.leaf_max);
+    ok(shape.leaf_max <= TRIE_LEAF_MAX, "largest leaf %llu <= %d",
+       (unsigned long long)shape.leaf_max, TRIE_LEAF_MAX);
     double bytes = (double)t->trie.image_bytes / (double)(t->count + !t->count);
     if (t->count >= 10000)
         ok(bytes <= 7.3, "%.2f bytes per key <= 7.3", bytes);
