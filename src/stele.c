@@ -34,10 +34,10 @@ static void usage(FILE *to)
     }
     buf_append_text(&text, "\n");
     command_line_wrap(
-        "`stele help SUBCOMMAND` explains the options. The exit status is 0 for yes, 1 for no "
-        "(get: "
-        "a key is missing or is not a UUID; check: a line is malformed, or the index does not "
-        "belong to the data), and 2 for an error.",
+        "`stele help SUBCOMMAND` explains the options. The exit status is 0 for success and 2 for "
+        "an "
+        "error. It is 1 if get misses a key, if check finds a malformed line, or if check --index "
+        "finds that the index is damaged or belongs to other data.",
         0, 0, width, &text);
     fwrite(text.ptr, 1, text.len, to);
     buf_release(&text);

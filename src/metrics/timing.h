@@ -1,8 +1,8 @@
 // The time that commands take.
 //
-// Reading the clock for each command would cost too much. So it is read once a batch. The time
-// since the last reading is divided among the commands that ran, in proportion to their units of
-// work. One thread at a time may use a timing.
+// Reading the clock for each command would cost too much. So it is read when a batch begins and
+// when it ends. The time between is divided among the commands that ran, in proportion to their
+// units of work. One thread at a time may use a timing.
 #ifndef STELE_METRICS_TIMING_H
 #define STELE_METRICS_TIMING_H
 

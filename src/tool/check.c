@@ -176,7 +176,7 @@ static const char *set_check_index(struct options *o, const char *value)
 }
 
 static const struct option_row rows[] = {
-    {"--all", NULL, "report all malformed and replaced lines, not only ten of each", set_all},
+    {"--all", NULL, "report all malformed and all replaced lines, not only ten of each", set_all},
     {"--index", NULL,
      "check instead that the index file FILE.idx is sound and belongs to this data",
      set_check_index},
@@ -189,7 +189,8 @@ static const struct option_row rows[] = {
 const struct tool_command tool_check = {
     "check",
     "FILE [--all | --index] [--strict]",
-    "check every line and report malformed and replaced lines, or check the index file",
+    "check every line; report lines that are malformed, or replaced by a later line with the same "
+    "key; or check the index file",
     false,
     rows,
     sizeof rows / sizeof *rows,
