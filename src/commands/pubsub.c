@@ -18,14 +18,14 @@ enum {
     SUBSCRIPTIONS_MAX = 1024, // subscriptions of one client
     PATTERNS_MAX = 64,        // patterns among them
     CHANNEL_MAX = 256,        // bytes of a name; matching a pattern can take the square of that
-    SEARCHED_PER_UNIT = 64,   // names that are compared in one unit of session_charge
+    COMPARED_PER_WORK = 64,   // names that are compared in one unit of session_charge
 
     // The work of a publication. Looking at a client or at a subscription is one unit.
-    VISIT_WORK = 4096,    // units that a visit to a loop may take in one turn
-    SQUARE_PER_WORK = 32, // bytes of a pattern, times bytes of a name, that are matched in a unit
-    SEND_WORK = 8,        // units for sending a message
-    BYTES_PER_WORK = 64,  // bytes of a message that are copied in a unit, mostly to fresh memory
-    WORK_PER_UNIT = 8,    // units of this work in one unit of session_charge
+    VISIT_STEPS = 4096,    // units that a visit to a loop may take in one turn
+    SQUARE_PER_STEP = 32, // bytes of a pattern, times bytes of a name, that are matched in a unit
+    SEND_STEPS = 8,        // units for sending a message
+    BYTES_PER_STEP = 64,  // bytes of a message that are copied in a unit, mostly to fresh memory
+    STEPS_PER_WORK = 8,    // units of this work in one unit of session_charge
 };
 
 static const char *const kind_words[CHANNEL_KINDS][2] = {
@@ -48,7 +48,7 @@ static unsigned count_for_reply(const struct session *s, enum channel_kind kind)
 static void charge_search(struct session *s)
 {
     if (s->subscriptions != NULL)
-        session_charge(s, s->subscriptions->count / SEARCHED_PER_UNIT);
+        session_charge(s, s->subscriptions->count / COMPARED_PER_WORK);
 }
 
 // Returns false when memory is short.
@@ -172,7 +172,7 @@ struct publication {
     struct loop_task task;
     bool sharded;       // the channel is a shard channel
     uint64_t receivers; // number of subscriptions that the message was sent to
-    unsigned work;      // units of work in the current visit
+    unsigned steps;     // steps taken in the current visit
     uint64_t client;    // ID of the last client that deliver has looked at
     uint64_t number;    // number of the last subscription of that client that was handled
     size_t channel_len; // bytes of the channel's name
@@ -197,17 +197,17 @@ static bool deliver(struct publication *p, struct session *s)
         p->client = s->id;
         p->number = 0;
     }
-    p->work++;
+    p->steps++;
     for (unsigned i = 0; all != NULL && i < all->count && !s->killed; i++) {
         const struct subscription *to = &all->list[i];
-        p->work++;
+        p->steps++;
         if (to->number <= p->number)
             continue;
-        if (p->work >= VISIT_WORK)
+        if (p->steps >= VISIT_STEPS)
             return false;
         p->number = to->number;
         if (to->kind == CHANNEL_PATTERN)
-            p->work += (unsigned)(to->len * channel.len / SQUARE_PER_WORK);
+            p->steps += (unsigned)(to->len * channel.len / SQUARE_PER_STEP);
         bool matches =
             to->kind == CHANNEL_PATTERN
                 ? !p->sharded && glob_match(subscription_name(to), channel, GLOB_CASE_SENSITIVE)
@@ -216,7 +216,7 @@ static bool deliver(struct publication *p, struct session *s)
         if (!matches)
             continue;
         p->receivers++;
-        p->work += SEND_WORK + (unsigned)(message.len / BYTES_PER_WORK);
+        p->steps += SEND_STEPS + (unsigned)(message.len / BYTES_PER_STEP);
         struct span pattern = subscription_name(to);
         if (to->kind == CHANNEL_PATTERN)
             channel_message_push(s, "pmessage", &pattern, channel, message);
@@ -229,11 +229,11 @@ static bool deliver(struct publication *p, struct session *s)
 static bool visit_publication(struct loop_task *task, struct service *service)
 {
     struct publication *p = (struct publication *)task;
-    p->work = 0;
+    p->steps = 0;
     if (counter_get(&service->stats.pubsub_clients) == 0)
         return true;
     struct session *s = session_after(service, task->cursor);
-    for (; s != NULL && p->work < VISIT_WORK; s = session_next(s)) {
+    for (; s != NULL && p->steps < VISIT_STEPS; s = session_next(s)) {
         if (!deliver(p, s))
             return false;
         task->cursor = s->id;
@@ -268,7 +268,7 @@ static enum command_result publish_command(struct session *s, const struct resp_
             memcpy(p->text + channel.len, message.ptr, message.len);
         session_await(s, &p->task);
         if (session_task(s) != NULL)
-            session_charge(s, p->work / WORK_PER_UNIT);
+            session_charge(s, p->steps / STEPS_PER_WORK);
     }
     const struct publication *p = (const struct publication *)session_task(s);
     if (p == NULL)
