@@ -323,7 +323,7 @@ const struct command config_commands[] = {
      "Returns a description of each subcommand", "O(1)"},
     {"config|resetstat", 2, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,
      config_resetstat_command, "Resets the counters of INFO to 0",
-     "O(N) where N is the number of commands and of event loops"},
+     "O(N*M) where N is the number of commands and M is the number of event loops"},
     {"config|rewrite", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.0", 0,
      config_rewrite_command, "Returns an error, as there is no configuration file", "O(1)"},
     {"config|set", -4, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_SERVER, "2.0.0", 0,

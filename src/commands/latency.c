@@ -11,7 +11,8 @@ enum {
     GRAPH_ROWS = 4, // height of the bars of LATENCY GRAPH
     FIRST_BIT = 10, // the first bucket of LATENCY HISTOGRAM ends at 2^FIRST_BIT ns
     AGE_MAX = 24,   // bytes of an age as text
-    SUM_WORK = 8,   // units of work for reading one loop's histogram of a command
+    // Units of work (session_charge) for reading the histogram that one loop keeps of one command.
+    SUM_WORK = 8,
     // The maximum number of commands in a request for LATENCY HISTOGRAM. It bounds the list that
     // the session keeps until it replies.
     HISTOGRAM_WORDS_MAX = 1024,
@@ -74,7 +75,7 @@ static enum command_result latency_history_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// `sum` is the number of events that had samples.
+// Replies with the number of events that had samples before. `s->request.sum` counts them.
 static enum command_result latency_reset_command(struct session *s, const struct resp_request *r)
 {
     for (unsigned i = 0; r->argc == 2 && i < LATENCY_EVENTS; i++)
@@ -90,7 +91,7 @@ static enum command_result latency_reset_command(struct session *s, const struct
     return COMMAND_DONE;
 }
 
-// ---- reports for people -------------------------------------------------------------------------
+// ---- reports as text ----------------------------------------------------------------------------
 
 static void format_age(char to[AGE_MAX], uint64_t seconds)
 {
@@ -228,8 +229,8 @@ static enum command_result latency_doctor_command(struct session *s, const struc
 
 // ---- histograms ---------------------------------------------------------------------------------
 
-// Returns the end of a bucket in microseconds, as Redis reports it. Redis divides each bucket into
-// 128 parts, and reports the last nanosecond of the first part after 2^bit.
+// Returns what Redis reports as the end of the bucket up to 2^bit ns, in microseconds. That is not
+// 2^bit ns, but the end of the first 1/128 of the following bucket: 2^bit + 2^(bit - 7) - 1 ns.
 static uint64_t bucket_end_us(unsigned bit)
 {
     return ((UINT64_C(1) << bit) + (UINT64_C(1) << (bit - 7)) - 1) / 1000;
@@ -260,7 +261,8 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
     }
 }
 
-// Adds the number of the entry to `collected` if the command has been called.
+// Appends the index of the command's entry to `s->request.collected` if the command has been
+// called.
 static void collect_called(struct session *s, const struct command_entry *entry)
 {
     struct histogram_sum sum;
@@ -282,9 +284,12 @@ static void collect_named(struct session *s, struct span name)
         collect_called(s, entry + i);
 }
 
-// The reply begins with the number of histograms, so the called commands are collected first. The
-// cursor counts the candidates that were examined, and after them the histograms that were sent. If
-// the statistics are reset in between, the reply reports 0 calls for a collected command.
+// The candidates are the words of the request or, without words, all commands. The reply begins
+// with the number of histograms, so the commands that have been called are collected first. If the
+// statistics are reset in between, the reply reports 0 calls for a collected command.
+//
+// `s->request.cursor` grows by 1 for each candidate that is examined, then by 1 for the length of
+// the reply, and then by 1 for each histogram that is sent.
 static enum command_result latency_histogram_command(struct session *s,
                                                      const struct resp_request *r)
 {
@@ -344,7 +349,7 @@ const struct command latency_commands[] = {
      "Returns a description of each subcommand", "O(1)"},
     {"latency|histogram", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
      latency_histogram_command, "Returns histograms of the durations of some or all commands",
-     "O(N) where N is the number of commands and of event loops",
+     "O(N*M) where N is the number of commands and M is the number of event loops",
      "nondeterministic_output request_policy:all_nodes response_policy:special", histogram_words},
     {"latency|history", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
      latency_history_command, "Returns the samples of an event", "O(1)",

@@ -1,9 +1,11 @@
-// LCS finds the longest common subsequence of two values with the table of the textbooks: a cell
-// holds the length of the longest common subsequence of one prefix of each value.
+// LCS finds the longest common subsequence of two values with the usual table of dynamic
+// programming. The cell (i, j) holds the length of the longest common subsequence of the first i
+// bytes of one value and the first j bytes of the other.
 //
-// The handler keeps only the last row of lengths, and one bit for each cell. The bits lead back
-// from the last cell to the bytes of the subsequence. The table is filled row by row, in as many
-// turns as it takes. The size of the table is bounded, and so are the lengths of the values.
+// The handler keeps only the last row of lengths, and one bit for each cell. The way back leads
+// from the last cell to the first: at each cell, its bit says which value is made shorter by one
+// byte. The bytes of the subsequence are found on this way. The table is filled row by row, in as
+// many turns as it takes. The size of the table is bounded, and so are the lengths of the values.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/rows.h"
@@ -14,10 +16,11 @@ enum {
     LENGTH_MAX = 64 * 1024,      // bytes of a value
     CELLS_MAX = 4 * 1024 * 1024, // product of the two lengths; the bits take 0.5 MiB
     SHORTER_MAX = 2 * 1024,      // bytes of the shorter value: the square root of CELLS_MAX
-    CELLS_PER_WORK = 64,         // cells that are filled in the time of a lookup
+    CELLS_PER_WORK = 64,         // cells that are filled in the time of one key lookup
     WORDS_MAX = 64,              // highest index of an option word in a request
 };
 
+// A lookup that returns LOOKUP_GOES_ON has searched at least two parts of DATASET_PART bytes.
 _Static_assert(2 * DATASET_PART > LENGTH_MAX,
                "a value whose end is not found in one turn is too long for LCS");
 
@@ -38,7 +41,8 @@ struct table {
     struct span inner;
     bool swapped; // `outer` is b
     uint16_t *row;
-    unsigned char *bits; // one bit for each cell; set if the way back drops the last byte of a
+    unsigned char *bits; // one bit for each cell; set if the way back makes `a` of struct lcs
+                         // shorter at this cell, not `b`
 };
 
 // Returns false if the request is wrong; the reply is then an error.
@@ -99,7 +103,8 @@ static void choose_sides(struct table *t, const struct lcs *lcs)
     t->inner = t->swapped ? lcs->a : lcs->b;
 }
 
-// Writes the state before the first row to `collected`. Returns false if memory is short.
+// Writes the initial state, in which no row is filled, to `collected`. Returns false if memory is
+// short.
 static bool save_state(struct session *s, const struct lcs *lcs)
 {
     struct table t;
@@ -131,13 +136,13 @@ static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
 }
 
 // Fills the row of byte `o` of `outer`. If two bytes differ, the way back drops the last byte of
-// one value: that of a if this leaves the longer subsequence, otherwise that of b.
+// `a` or of `b`: the byte of `a` if the longer subsequence is left then, otherwise the byte of `b`.
 static void fill_row(struct table *t, size_t o)
 {
     uint16_t diagonal = 0; // the cell of the previous row and the previous column
     for (size_t i = 0; i < t->inner.len; i++) {
-        uint16_t above = t->row[i + 1]; // without the last byte of `outer`
-        uint16_t left = t->row[i];      // without the last byte of `inner`
+        uint16_t above = t->row[i + 1]; // length without the last byte of the prefix of `outer`
+        uint16_t left = t->row[i];      // length without the last byte of the prefix of `inner`
         uint16_t less_a = t->swapped ? left : above;
         uint16_t less_b = t->swapped ? above : left;
         size_t cell = o * t->inner.len + i;
@@ -255,13 +260,14 @@ static bool begin(struct session *s, const struct resp_request *r)
     struct lcs lcs = {.a = {"", 0}, .b = {"", 0}};
     if (!parse(s, r, &lcs))
         return false;
-    // LOOKUP_GOES_ON needs no test: the part of the value that was searched is too long already.
+    // If a lookup returns LOOKUP_GOES_ON, the span holds the part that was searched so far. That is
+    // longer than LENGTH_MAX, so is_bounded refuses it.
     session_look_up(s, r, 1, &lcs.a);
     session_look_up(s, r, 2, &lcs.b);
     return is_bounded(s, &lcs) && save_state(s, &lcs);
 }
 
-// The cursor is 1 + the number of rows that have been filled.
+// `s->request.cursor` is 0 at first, then 1 + the number of rows that have been filled.
 static enum command_result lcs_command(struct session *s, const struct resp_request *r)
 {
     struct lcs lcs;

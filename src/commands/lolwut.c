@@ -21,9 +21,9 @@ static const char picture[] = "     .---------------------------------.\n"
                               "Written once, read ever after.\n"
                               "Stele ver. " STELE_VERSION "\n";
 
-// Returns whether the words after VERSION are numbers: the version, and the sizes if Redis's
-// picture of that version takes sizes. Every number is accepted and has no effect, as there is one
-// picture.
+// Returns whether the words after VERSION are numbers. They are the version and, as in Redis,
+// optional sizes of the picture: three for version 5, two for version 6. Every number is accepted
+// and has no effect, as there is one picture.
 static bool are_numbers(const struct resp_request *r)
 {
     int64_t version;

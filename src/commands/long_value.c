@@ -13,7 +13,7 @@ enum lookup long_value_look_up(struct session *s, const struct resp_request *r, 
                                struct span *value)
 {
     struct span text = dataset_text(session_dataset(s));
-    struct extent extent = {SIZE_MAX, 0}; // no value: outside every text
+    struct extent extent = {SIZE_MAX, 0}; // means "no value": no text is so long
     if (s->request.cursor != 0 && s->request.collected.len == sizeof extent) {
         memcpy(&extent, s->request.collected.ptr, sizeof extent);
         if (extent.offset > text.len || extent.len > text.len - extent.offset)

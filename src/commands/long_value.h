@@ -7,14 +7,15 @@
 
 #include "serve/session.h"
 
-// Returns the value under argument `i`, a key. While `s->request.cursor` is 0, it works as
-// session_look_up does, and keeps the location of the value in `s->request.collected`. With another
-// cursor it returns the same value without a search, or LOOKUP_MISSED if there was no value. The
-// handler must call long_value_forget before it returns COMMAND_DONE, whatever was found.
+// Sets `*value` to the value of the key in argument `i`. While `s->request.cursor` is 0, works as
+// session_look_up does, and keeps the location of the value in `s->request.collected`. Once the
+// cursor is not 0, sets the same value without a search, or returns LOOKUP_MISSED if there was
+// none. The handler must call long_value_forget before it returns COMMAND_DONE, whatever was found.
 enum lookup long_value_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                                struct span *value);
 
-// Frees what long_value_look_up has kept. If memory was short for it, the session is marked so.
+// Frees the location that long_value_look_up has kept. Sets `s->oom` if memory was too short to
+// keep it.
 void long_value_forget(struct session *s);
 
 #endif

@@ -10,7 +10,7 @@
 #include "serve/session.h"
 
 enum {
-    STATS_WORK = 64,      // units of work for reading files of /proc
+    STATS_WORK = 64,      // units of work (session_charge) for reading files of /proc
     USAGE_WORDS_MAX = 64, // highest index of an option word in a request for MEMORY USAGE
 };
 
@@ -68,7 +68,8 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole > 0 ? (double)part / (double)whole : 0;
 }
 
-// "allocated" counts the memory that belongs to this process alone, as INFO does. "dataset" is the
+// `total.allocated` is the memory that belongs to this process alone, as in INFO. `peak.allocated`
+// is the largest resident memory so far, which includes pages of mapped files. "dataset" is the
 // mapped data file, and "overhead" is the index.
 static enum command_result memory_stats_command(struct session *s, const struct resp_request *r)
 {

@@ -1,8 +1,8 @@
-// Reads of other types than strings: hashes, lists, sets, sorted sets, streams and the like.
+// Commands that read types other than strings: hashes, lists, sets, sorted sets, streams and so on.
 //
 // Every key holds a string. So the reply is WRONGTYPE if a key of the request exists. Otherwise it
-// is the reply of Redis to a key that does not exist, which the row of the command names. Options
-// are not checked: they select members, and there are none.
+// is what Redis replies if the key does not exist; the row of each command names that reply.
+// Options are not checked: they select members, and there are none.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/key_specs.h"
@@ -12,7 +12,7 @@
 #include "data/uuid_text.h"
 #include "serve/session.h"
 
-// The reply if no key of the request exists. The variant of a row is one of these.
+// The reply if no key of the request exists. The field `variant` of each row is one of these.
 enum empty_reply {
     ZERO,
     NULL_REPLY,
@@ -63,8 +63,11 @@ static bool find_keys(const struct command *c, const struct resp_request *r, uin
     return *count > 0 && (r->argc - *first) % 2 == 0;
 }
 
-// Returns whether argument `i` is a key that exists, and counts a hit or a miss. The batch has
-// looked up only keys at positions that the row fixes, so other keys are looked up here.
+// Returns whether argument `i` is a key that exists, and counts a hit or a miss.
+//
+// session_has uses the keys that were looked up together for several requests (serve/batch.h).
+// These are only keys whose positions are in the field `keys` of the row. Other keys are looked up
+// here.
 static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
 {
     struct span name = resp_arg(r, i);
@@ -93,8 +96,9 @@ static void reply_wrong_type(struct session *s)
                    : "WRONGTYPE Operation against a key holding the wrong kind of value");
 }
 
-// Writes the same reply for each argument after the key. The cursor is 3 + the number of replies
-// that have been written.
+// Writes the same reply for each argument after the key. These commands have one key, so
+// `s->request.cursor` is 2 at first. It is 3 when the length of the array has been written, and
+// each reply adds 1.
 static enum command_result reply_each(struct session *s, const struct resp_request *r,
                                       enum empty_reply kind)
 {
@@ -166,8 +170,8 @@ static enum command_result reply_empty(struct session *s, const struct resp_requ
     return COMMAND_DONE;
 }
 
-// The handler of all rows of this file. The cursor is the index of the next key to look up, and
-// after the last key it is the cursor of reply_each.
+// The handler of all rows of this file. `s->request.cursor` is the index of the next key to look
+// up. After the last key, reply_each continues with it.
 static enum command_result other_type_command(struct session *s, const struct resp_request *r)
 {
     uint32_t first;
@@ -201,8 +205,9 @@ static enum command_result other_type_command(struct session *s, const struct re
 #define PER_KEY "O(N) where N is the number of keys"
 #define PER_ARGUMENT "O(N) where N is the number of arguments"
 
-// Rows with one key. READ returns its content. SIZE returns a size, or whether something exists.
-// EACH returns a reply for each argument.
+// Rows with one key. READ: the command accesses the content of the key (key flag "access"). SIZE:
+// the command returns only a size, or whether something exists (no such flag). EACH: the command
+// returns a reply for each argument.
 #define READ(n, a, f, g, v, reply, text, ...)                                                      \
     ROW(n, a, f, ONE_KEY, "RO access", g, v, reply, text, "O(1)", __VA_ARGS__)
 #define SIZE(n, a, f, g, v, reply, text) ROW(n, a, f, ONE_KEY, "RO", g, v, reply, text, "O(1)")
@@ -213,7 +218,7 @@ static enum command_result other_type_command(struct session *s, const struct re
     ROW(n, a, f, ALL_KEYS, "RO access", g, v, reply, text, PER_KEY, __VA_ARGS__)
 #define COUNTED(n, a, f, g, v, reply, text)                                                        \
     ROW(n, a, (f) | MOVABLEKEYS, {0}, "", g, v, reply, text, PER_KEY, .key_specs = counted_keys)
-// Rows of XINFO: the second word is the key.
+// Rows of XINFO: argument 2, after the subcommand, is the key.
 #define ABOUT(n, a, text, ...)                                                                     \
     ROW(n, a, 0, SECOND_KEY, "RO access", STREAM, "5.0.0", NO_SUCH_KEY, text, "O(1)", __VA_ARGS__)
 

@@ -18,14 +18,14 @@ enum {
     SUBSCRIPTIONS_MAX = 1024, // subscriptions of one client
     PATTERNS_MAX = 64,        // patterns among them
     CHANNEL_MAX = 256,        // bytes of a name; matching a pattern can take the square of that
-    COMPARED_PER_WORK = 64,   // names that are compared in one unit of session_charge
+    COMPARED_PER_WORK = 64,   // names that are compared in one unit of work (session_charge)
 
-    // The work of a publication. Looking at a client or at a subscription is one unit.
-    VISIT_STEPS = 4096,    // units that a visit to a loop may take in one turn
-    SQUARE_PER_STEP = 32, // bytes of a pattern, times bytes of a name, that are matched in a unit
-    SEND_STEPS = 8,        // units for sending a message
-    BYTES_PER_STEP = 64,  // bytes of a message that are copied in a unit, mostly to fresh memory
-    STEPS_PER_WORK = 8,    // units of this work in one unit of session_charge
+    // A publication counts its work in steps. To look at a client or at a subscription is one step.
+    STEPS_PER_WORK = 8,   // steps that count as one unit of work
+    VISIT_STEPS = 4096,   // steps after which a publication lets the loop serve its clients
+    SQUARE_PER_STEP = 32, // product of the lengths of a pattern and a name that one step matches
+    SEND_STEPS = 8,       // steps for sending a message
+    BYTES_PER_STEP = 64,  // bytes of a message that one step copies, mostly to fresh memory
 };
 
 static const char *const kind_words[CHANNEL_KINDS][2] = {
@@ -43,8 +43,8 @@ static unsigned count_for_reply(const struct session *s, enum channel_kind kind)
                                        subscriptions_count(s->subscriptions, CHANNEL_PATTERN);
 }
 
-// Charges the search for a name among all subscriptions of the client. Dropping one costs about the
-// same, as the subscriptions after it move.
+// Charges the turn for the search for a name among all subscriptions of the client. To drop a
+// subscription costs about the same, as the subscriptions after it move.
 static void charge_search(struct session *s)
 {
     if (s->subscriptions != NULL)
@@ -98,7 +98,7 @@ static bool may_add(struct session *s, enum channel_kind kind, struct span name)
     return false;
 }
 
-// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE: the variant is the kind of channel.
+// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE: the field `variant` of the row is the kind of channel.
 static enum command_result subscribe_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
@@ -147,7 +147,8 @@ static enum command_result unsubscribe_all(struct session *s, enum channel_kind 
     return COMMAND_DONE;
 }
 
-// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: the variant is the kind of channel.
+// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: the field `variant` of the row is the kind of
+// channel.
 static enum command_result unsubscribe_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
@@ -174,7 +175,7 @@ struct publication {
     uint64_t receivers; // number of subscriptions that the message was sent to
     unsigned steps;     // steps taken in the current visit
     uint64_t client;    // ID of the last client that deliver has looked at
-    uint64_t number;    // number of the last subscription of that client that was handled
+    uint64_t number;    // `number` of the last subscription that was handled for that client
     size_t channel_len; // bytes of the channel's name
     size_t message_len; // bytes of the message
     char text[];        // the channel's name, then the message
@@ -186,8 +187,9 @@ static struct span channel_of(const struct publication *p)
 }
 
 // Sends the message to the matching subscriptions of the client that have not been handled yet.
-// Returns false if the work of this visit is used up first. This can happen, as a client may have
-// many matching subscriptions, and each of them receives a copy of the message.
+// Returns false if the visit reaches VISIT_STEPS before all of them are handled. This can happen,
+// as a client may have many matching subscriptions, and each of them receives a copy of the
+// message.
 static bool deliver(struct publication *p, struct session *s)
 {
     struct span channel = channel_of(p);
@@ -241,7 +243,7 @@ static bool visit_publication(struct loop_task *task, struct service *service)
     return s == NULL;
 }
 
-// PUBLISH and SPUBLISH: the variant is CHANNEL or CHANNEL_SHARD.
+// PUBLISH and SPUBLISH: the field `variant` of the row is CHANNEL or CHANNEL_SHARD.
 static enum command_result publish_command(struct session *s, const struct resp_request *r)
 {
     if (s->task == NULL) {

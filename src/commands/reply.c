@@ -1,4 +1,4 @@
-// Error replies that several groups of commands share. Each text is written once, here.
+// The texts of error replies that several groups of commands share.
 #include "commands/reply.h"
 
 #include "base/number.h"

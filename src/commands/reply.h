@@ -1,5 +1,5 @@
-// Error replies that commands of several groups share, in Redis's words. In the thread of the
-// session.
+// Error replies that commands of several groups share, in Redis's words. These functions belong to
+// the thread of the session.
 #ifndef STELE_COMMANDS_REPLY_H
 #define STELE_COMMANDS_REPLY_H
 
@@ -15,9 +15,9 @@ bool reply_unless_integer(struct session *s, struct span word, int64_t *number);
 // Replies with a syntax error: an option is unknown or incomplete, or contradicts another.
 void reply_syntax_error(struct session *s);
 
-// Replies that argument 1, the subcommand, is unknown or has a wrong number of words. Handlers use
-// it for numbers of words that the arity of the row allows, but the subcommand does not.
-// `container` is the name of the container in upper case.
+// Replies that argument 1, the subcommand, is unknown or has a wrong number of words. The arity in
+// a row cannot say every rule, such as a highest number of words. So a handler that finds a wrong
+// number of words calls this. `container` is the name of the container in upper case.
 void reply_wrong_subcommand(struct session *s, const struct resp_request *r, const char *container);
 
 #endif

@@ -6,10 +6,11 @@
 // After the dataset is replaced, the next key has another rank. So the session remembers that key.
 // A client that continues its last SCAN neither misses a key nor receives one twice.
 //
-// A reply begins with the number of keys. SCAN collects its keys first. The memory for that is
-// bounded, as COUNT is only a hint, as in Redis. The reply of KEYS is not bounded, so KEYS keeps
-// nothing: it counts the matching keys and then searches them again. If the pattern is a mere
-// prefix, the range of ranks gives the count.
+// A reply begins with the number of keys. SCAN collects its keys first. The memory for them is
+// bounded: a call returns at most KEYS_MAX keys, even if COUNT is higher. Redis, too, treats COUNT
+// only as a hint. The reply of KEYS is not bounded, so KEYS keeps nothing: it counts the matching
+// keys and then searches them again. If the pattern is a mere prefix, the range of ranks gives the
+// count.
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +30,9 @@ enum {
     KEYS_MAX = 1024,     // keys that a call of SCAN returns at most
     // Bytes of a pattern. Matching a key takes at most 36 steps for each byte.
     PATTERN_MAX = 1024,
-    PATTERN_PER_WORK = 8, // bytes of a pattern that are matched with a key in a unit of work
-    WORDS_MAX = 64,       // words of a request; each turn parses them again
+    // Bytes of a pattern that are matched with a key in one unit of work (session_charge).
+    PATTERN_PER_WORK = 8,
+    WORDS_MAX = 64, // words of a request; each turn parses them again
 };
 
 struct scan {
@@ -101,9 +103,9 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
     return true;
 }
 
-// Finds the ranks of all keys that can match the pattern: `*first` to `*end` - 1. They begin with
-// the characters that precede the first special character of the pattern. The range is empty if no
-// UUID begins so.
+// Finds the ranks of all keys that can match the pattern: `*first` to `*end` - 1. These keys begin
+// with the characters that precede the first special character of the pattern. The range is empty
+// if no UUID begins with these characters.
 static void choose_range(const struct dataset *d, struct span pattern, uint64_t *first,
                          uint64_t *end)
 {
@@ -186,7 +188,7 @@ static void reply(struct session *s, uint64_t cursor)
     buf_release(&s->request.collected);
 }
 
-// `sum` is the number of keys that this call has examined.
+// `s->request.sum` is the number of keys that this call has examined.
 static enum command_result scan_command(struct session *s, const struct resp_request *r)
 {
     struct scan scan;
@@ -213,8 +215,8 @@ static enum command_result scan_command(struct session *s, const struct resp_req
 
 // ---- KEYS ---------------------------------------------------------------------------------------
 
-// A bit of the cursor of KEYS. It is set once the count has been sent; `sum` is then the number of
-// keys that are still to be sent.
+// A bit of `s->request.cursor` while KEYS runs. It is set when the number of keys has been sent.
+// From then on, `s->request.sum` is the number of keys that are still to be sent.
 #define SENDING (UINT64_C(1) << 63)
 
 // Returns whether the pattern is a prefix and a `*`: characters without a special meaning, then a
@@ -230,7 +232,7 @@ static bool is_prefix(struct span pattern)
            pattern.ptr[pattern.len - 1] == '*';
 }
 
-// Sends the number of keys, with which the second pass begins.
+// Begins the second pass, which sends the keys, by sending their number.
 static void send_count(struct session *s, uint64_t count)
 {
     s->request.cursor = SENDING;
@@ -248,10 +250,11 @@ static void send_key(struct session *s, struct span pattern, uint64_t rank)
     s->request.sum--;
 }
 
-// In the first pass, the cursor is the number of keys that have been examined, and `sum` the number
-// of keys that match. In the second pass, the cursor is SENDING + the number of keys examined. If
-// lines were overwritten in between, fewer keys match than were counted, and nulls take their
-// place.
+// The first pass counts the keys that match; the second pass sends them. In the first pass,
+// `s->request.cursor` is the number of keys that have been examined, and `s->request.sum` is the
+// number of keys that match. In the second pass, the cursor is SENDING + the number of keys
+// examined again. If lines were overwritten in between, fewer keys match than were counted, and
+// nulls take their place.
 static enum command_result keys_command(struct session *s, const struct resp_request *r)
 {
     struct span pattern = resp_arg(r, 1);

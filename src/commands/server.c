@@ -210,16 +210,15 @@ const struct command server_commands[] = {
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
      IN_ADMIN | IN_DANGEROUS, role_command,
      "Returns the role \"master\", the offset 0 and an empty list of replicas", "O(1)",
-     .deviation = "The role is `master`, where a replica returns `slave`; `HELLO` gives the "
-                  "reason."},
+     .deviation = "The role is `master`, although Stele is read-only like a replica. The "
+                  "description of `HELLO` explains why."},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,
      GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless it is enabled",
      "O(1)", NULL, shutdown_words, .history = shutdown_history,
      .deviation =
-         "Refused unless the server was started with `--enable-shutdown-command yes`, as a "
-         "client that may read need not be allowed to stop the server. `ABORT` is an "
-         "error, as there is never a shutdown to abort. The other options have no effect, "
-         "as there is nothing to save."},
+         "Refused unless the server was started with `--enable-shutdown-command yes`: not every "
+         "client that may read may also stop the server. `ABORT` is an error, as there is never a "
+         "shutdown to abort. The other options have no effect, as there is nothing to save."},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
      "Returns the time of the server: the seconds since 1970, and the microseconds of the current "
      "second",

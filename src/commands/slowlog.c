@@ -20,8 +20,9 @@ static void reply_entry(struct resp_writer *w, const struct slow_entry *entry)
     resp_bulk_text(w, entry->name);
 }
 
-// Replies with the newest entry first. `sum` is 1 + the ID of the next entry, and `cursor` is 1 +
-// the number of entries that are still to be sent. Entries that are added meanwhile are not sent.
+// Sends the newest entry first, so the IDs go down. `s->request.sum` is 1 + the ID of the entry to
+// send next. `s->request.cursor` is 0 at first, then 1 + the number of entries that are still to be
+// sent. Entries that are added meanwhile are not sent.
 static enum command_result slowlog_get_command(struct session *s, const struct resp_request *r)
 {
     struct slow_log *log = &s->service->group->observation.slow_log;

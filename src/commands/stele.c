@@ -1,9 +1,9 @@
-// STELE.RANGE and STELE.COUNT read keys by their order, which Redis cannot do with strings.
-// STELE.RELOAD loads the data file again.
+// STELE.RANGE and STELE.COUNT read ranges of keys in the order of the keys. Redis has no such
+// commands for keys that hold strings. STELE.RELOAD loads the data file again.
 //
-// The index holds the keys in ascending order, so a range of keys is a range of ranks. To count it
-// takes two searches, whatever its size. A UUID of version 7 begins with the time of its creation,
-// so a range of such keys is an interval of time.
+// The index holds the keys in ascending order, so a range of keys is a range of ranks. Counting the
+// keys of a range takes two searches, whatever the size of the range. A UUID of version 7 begins
+// with the time of its creation, so a range of such keys is an interval of time.
 //
 // The reply of STELE.RANGE begins with the number of keys, which cannot change afterwards. If a
 // line of the range is overwritten in place and holds no UUID any more, nulls take the place of its
@@ -21,7 +21,7 @@
 #include "serve/session.h"
 
 enum {
-    WORK_PER_BOUND = 2, // units of work for finding the rank of one bound
+    WORK_PER_BOUND = 2, // units of work (session_charge) for finding the rank of one bound
     WORDS_MAX = 7,      // words of a request with all options; each turn parses them again
 };
 
@@ -56,9 +56,10 @@ static uint64_t seek_after(const struct dataset *d, struct uuid id)
     return last ? dataset_figures(d)->keys : dataset_seek(d, id);
 }
 
-// Parses a bound, the lower or the upper one, and finds the rank `*cut` at which it cuts the keys.
-// An inclusive bound keeps all keys that begin with its text in the range. An exclusive bound keeps
-// none of them. Returns false if `text` is no bound.
+// Parses a bound. For the lower bound, sets `*cut` to the rank of the first key of the range. For
+// the upper bound, sets it to 1 + the rank of the last key. If the bound is inclusive, the range
+// contains the keys that begin with its text. If it is exclusive, the range does not contain them.
+// Returns false if `text` is not a bound.
 static bool parse_bound(const struct dataset *d, struct span text, bool lower, uint64_t *cut)
 {
     struct uuid least;
@@ -166,7 +167,8 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
     return true;
 }
 
-// `sum` is the number of keys in the reply. The cursor is 1 + the number of keys that were sent.
+// `s->request.sum` is the number of keys in the reply. `s->request.cursor` is 0 at first, then 1 +
+// the number of keys that were sent.
 static enum command_result stele_range_command(struct session *s, const struct resp_request *r)
 {
     struct range range;
@@ -191,15 +193,16 @@ static enum command_result stele_range_command(struct session *s, const struct r
 // ---- STELE.RELOAD -------------------------------------------------------------------------------
 
 // Returns whether the client may reload; if not, the reply is an error. A reload can keep the
-// machine busy for seconds, so a client that may only read must not be able to start one. It needs
-// a password, and --admin-commands must allow it.
+// machine busy for seconds, so a client that may only read must not be able to start one. So the
+// server must have a password. --admin-commands must also allow the reload; that is checked before
+// the handler is called.
 static bool may_reload(struct session *s)
 {
     if (s->service->group->reload == NULL)
         resp_error(&s->reply, "ERR this server cannot reload its dataset");
     else if (s->service->settings->requirepass == NULL)
-        resp_error(&s->reply, "NOPERM STELE.RELOAD needs a server with a password; SIGHUP and "
-                              "--watch do not");
+        resp_error(&s->reply, "NOPERM STELE.RELOAD is refused, as the server has no password; "
+                              "SIGHUP and --watch reload without a password");
     else
         return true;
     return false;

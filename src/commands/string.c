@@ -5,8 +5,8 @@
 #include "commands/rows.h"
 #include "serve/session.h"
 
-// Replies with the value of argument `key`. Returns COMMAND_AGAIN, with nothing written, if the end
-// of the value has not been found in this turn.
+// Replies with the value of the key in argument number `key`. Returns COMMAND_AGAIN, with nothing
+// written, if the end of the value has not been found in this turn.
 static enum command_result reply_value(struct session *s, const struct resp_request *r,
                                        uint32_t key)
 {

@@ -11,8 +11,8 @@
 #include "serve/transaction.h"
 #include "serve/watch.h"
 
-// Bytes of a watched value that are read in the time of a lookup. They come from memory, not from
-// the processor's caches.
+// Bytes of a watched value that are read in the time of one key lookup. The number assumes that
+// they come from memory, not from the processor's caches.
 enum { BYTES_PER_WORK = 1024 };
 
 static enum command_result multi_command(struct session *s, const struct resp_request *r)
@@ -45,8 +45,8 @@ static bool read_key(struct session *s, struct watch_note *note)
     return true;
 }
 
-// Notes the keys of the request, in as many turns as it takes to read their values. The cursor is
-// the index of the next key.
+// Notes the keys of the request, in as many turns as it takes to read their values.
+// `s->request.cursor` is the index of the next key.
 static enum command_result note_keys(struct session *s, const struct resp_request *r)
 {
     struct watch *w = s->watch;
@@ -55,8 +55,9 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
          s->request.cursor < r->argc; s->request.cursor++) {
         struct span key = resp_arg(r, (uint32_t)s->request.cursor);
         struct watch_note note = {.len = WATCH_ABSENT};
-        // Three kinds of words need no note: a word that is no UUID never becomes a key, an
-        // overflowed watch keeps no further notes, and a noted key keeps its first note.
+        // A word needs no note in three cases. It is no UUID, so it can never be a key. Or the
+        // watch already has more keys than it can note (`overflowed`), so EXEC assumes a change.
+        // Or the key is noted already, and its first note counts.
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->overflowed ||
             (!w->value.begun && watch_is_noted(w, note.id))) {
             if (!session_may_go_on(s))
@@ -112,7 +113,7 @@ static bool is_unreadable(struct session *s, struct uuid id)
 
 // Compares the watched keys with their notes. Sets `*changed` if a key has changed, or may have,
 // and returns COMMAND_DONE. Returns COMMAND_AGAIN if the turn is over first. It writes no reply.
-// The cursor is the number of keys found unchanged so far.
+// `s->request.cursor` is the number of keys found unchanged so far.
 static enum command_result compare_keys(struct session *s, bool *changed)
 {
     struct watch *w = s->watch;
@@ -196,8 +197,9 @@ const struct command transactions_commands[] = {
     {"exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | AT_ONCE | EXECUTES, NO_KEYS,
      GROUP_TRANSACTIONS, "1.2.0", 0, exec_command, "Runs the commands that were queued since MULTI",
      "The sum of the complexities of the queued commands",
-     .deviation = "Other clients are served between the commands. No client can notice that, as no "
-                  "key changes."},
+     .deviation =
+         "Other clients are served between the commands. No client can notice that, as all "
+         "commands of a transaction read the same dataset."},
     {"multi", 1, TRANSACTION | AT_ONCE, NO_KEYS, GROUP_TRANSACTIONS, "1.2.0", 0, multi_command,
      "Starts a transaction: the commands up to EXEC are queued", "O(1)",
      .deviation = "A client that queues more than 64 MiB is closed."},

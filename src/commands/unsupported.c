@@ -167,8 +167,9 @@ static enum command_result waitaof_command(struct session *s, const struct resp_
 // ---- rows of the command table ------------------------------------------------------------------
 
 #define REPLICATION_DEVIATION                                                                      \
-    "The error is always `NOMASTERLINK`, even before `AUTH`. After it, a redis-server that tries " \
-    "to replicate from here retries once a second; after any other error it would retry at once."
+    "The error is always `NOMASTERLINK`, even before `AUTH`. After this error, a redis-server "    \
+    "that tries to replicate from Stele retries once a second. After any other error it would "    \
+    "retry at once."
 
 static const struct command_argument waitaof_words[] = {{"numlocal", "integer", NULL, 0, NULL},
                                                         {"numreplicas", "integer", NULL, 0, NULL},
@@ -257,8 +258,9 @@ const struct command unsupported_commands[] = {
     {"module|unload", 3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED, NO_KEYS, GROUP_SERVER,
      "4.0.0", 0, NULL, "Returns an error, as there are no modules", "O(1)"},
     {"monitor", 1, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "1.0.0", 0, monitor_command,
-     "Returns an error, as it would show the requests of other clients", "O(1)",
-     .deviation = "The error is `NOPERM`, as a client would see the requests of other clients."},
+     "Returns an error, as the command would show the requests of other clients", "O(1)",
+     .deviation =
+         "The error is `NOPERM`, as the command would show the requests of other clients."},
     {"psync", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | UNAUTHENTICATED, NO_KEYS,
      GROUP_SERVER, "2.8.0", 0, sync_command, "Returns an error, as there is no replication", "O(1)",
      NULL, psync_words, .deviation = REPLICATION_DEVIATION},

@@ -1,6 +1,6 @@
-// The rows of the write commands of Redis 7.0. A request with a wrong number of arguments is
-// refused with that error, as in Redis, and any other with READONLY. Arity, flags and keys are
-// those of Redis, so that clients find the keys. The HELP of these containers is answered.
+// The rows of the write commands of Redis 7.0. A request with a wrong number of arguments gets the
+// error of Redis for that. Any other request gets the error READONLY. Arity, flags and keys are
+// those of Redis, so that clients find the keys. XGROUP HELP writes nothing, so it gets a reply.
 #include "commands/groups.h"
 #include "commands/key_specs.h"
 #include "commands/rows.h"

@@ -109,8 +109,9 @@ static void cut_data(enum index_kind kind, const char *threads, size_t at, bool 
     ends_well(&s, message, name);
 }
 
-// Cuts the index file to `parts` percent of its length. A hit compares the key in the data file, so
-// it is right whatever the index holds. A miss answers an error until the index has been rebuilt.
+// Cuts the index file to `parts` percent of its length. A lookup finds a key only if the data file
+// has the key at that place. So every value is right, even if the index is wrong. If a lookup finds
+// no key, the reply is an error until the index has been rebuilt.
 static void cut_index(enum index_kind kind, const char *threads, size_t parts, const char *name)
 {
     static const char message[] =

@@ -1,6 +1,7 @@
-// F22: a hundred reloads in a row at full load, reloads of files that cannot be served, and of an
-// empty file, which can. No request fails, and each reply comes from one of the two files. A file
-// that cannot be served changes nothing. In the end the server holds what it held before.
+// F22: a hundred reloads in a row at full load, reloads of files that cannot be served, and reloads
+// of an empty file, which is served. No request fails, and each reply comes from one of the two
+// files. A file that cannot be served changes nothing. In the end the server has as many
+// descriptors and mappings as before, and no more memory.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -45,8 +46,8 @@ static struct holdings holdings_at_rest(const struct server_process *s)
 }
 
 // Waits until the server holds as few descriptors and mappings as `before`, for ten seconds at
-// most. After a reload, the server still writes the index and frees the old dataset, which depends
-// on the disk.
+// most. After a reload, the server still writes the index and frees the old dataset. How long that
+// takes depends on the disk.
 static struct holdings final_holdings(const struct server_process *s, const struct holdings *before)
 {
     struct holdings now = holdings_at_rest(s);
@@ -103,8 +104,8 @@ static void reload_often(bool by_link)
     is_number(server_stop(&s), 0, "%s: exit code", name);
 }
 
-// No client sends requests, so memory grows only if reloads keep some. A checked build keeps freed
-// memory and is not tested.
+// No client reads keys, so memory grows only if reloads keep some. A build with a sanitizer keeps
+// freed memory, so it is not tested.
 static void reload_quietly(void)
 {
     struct twins twins;

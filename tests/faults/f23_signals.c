@@ -1,6 +1,6 @@
 // F23: storms of SIGHUP and SIGTERM, SIGTERM while a dataset is being opened, SIGSTOP and SIGCONT.
-// The server exits with code 0 and sends all replies, also those that are partly sent during a
-// storm. tests/integration/lifecycle.c tests other states of replies.
+// The server exits with code 0 and sends all replies, even those of which it had sent only a part
+// when the signals came. tests/integration/lifecycle.c tests SIGTERM and SIGINT at other moments.
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 enum {
     KEYS = 2000,
-    MANY_KEYS = 400000, // their index takes about 0.1 s to build, in a checked build some seconds
+    MANY_KEYS = 400000, // their index takes about 0.1 s to build, with a sanitizer some seconds
     MANY_KEYS_CHECKED = 100000,
     CONNECTIONS = 20,
     HANGUPS = 1000,
@@ -46,8 +46,8 @@ struct readers {
     struct buf got[READERS];
 };
 
-// Sends the requests; the values are those of the second of the twins. Returns when each client has
-// received the beginning of its replies.
+// Sends the requests. The values are those of the second data file (support/twins.h). Returns when
+// each client has received the beginning of its replies.
 static void readers_start(struct readers *r, int port)
 {
     struct buf request = {0};
@@ -85,7 +85,7 @@ static void readers_finish(struct readers *r)
     for (unsigned i = 0; i < READERS; i++) {
         ok(receive_to_end(r->fd[i], &r->got[i]), "a slow client: the connection closes at the end");
         is_number((int64_t)r->got[i].len, (int64_t)r->wanted.len,
-                  "a slow client: all replies have come before");
+                  "a slow client: all replies have come before the end");
         ok(span_equal(buf_span(&r->got[i]), buf_span(&r->wanted)),
            "a slow client: all replies are right");
         close(r->fd[i]);
@@ -108,7 +108,7 @@ static void storm(void)
         if (i % 100 == 0)
             askers_run(askers, -1, 1);
     }
-    // A reload that begins after this request answers it.
+    // The reply comes at the end of a reload that began after this request.
     const char *reply = control_line(control, "STELE.RELOAD");
     ok(strcmp(reply, "+OK") == 0 || strcmp(reply, "+OK unchanged") == 0,
        "a reload after %d SIGHUPs: %s", HANGUPS, reply);

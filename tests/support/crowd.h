@@ -7,8 +7,8 @@
 #include "base/bytes.h"
 
 // Raises the limit of open files as far as possible. A server that is started afterwards inherits
-// the limit. Returns how many clients the limit allows beside `spare` other descriptors: `wanted`,
-// or fewer with a remark.
+// the limit. Returns how many clients the limit allows beside `spare` other descriptors, but at
+// most `wanted`. If it allows fewer, prints a remark.
 unsigned crowd_allowed(unsigned wanted, unsigned spare);
 
 // Connects client `number` to the port and returns the socket. Every 5,000 clients use another

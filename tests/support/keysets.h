@@ -9,7 +9,7 @@
 
 struct keyset {
     const char *name;
-    size_t limit; // most keys that the set has; 0: no limit
+    size_t limit; // largest number of keys that the set can have; 0: no limit
     // Returns the i-th of `count` keys. In some sets keys repeat.
     struct uuid (*key)(struct random *r, size_t i, size_t count);
 };

@@ -5,10 +5,11 @@
 
 #include "support/server.h"
 
-// The address and thread sanitizers keep freed memory for a long time, and add memory of their own:
-// an MGET of 4 MiB grew such a server by 245 MiB, an ordinary one by 5. So if the test is built
-// with a sanitizer, the server of the release build is measured. The server with the sanitizer then
-// does the same work without being measured.
+// CHECKED_BUILD: the test is built with the address or thread sanitizer. These keep freed memory
+// for a long time, and add memory of their own. An MGET of 4 MiB grew a server with a sanitizer by
+// 245 MiB, and an ordinary server by 5 MiB. So if the test is built with a sanitizer, the server of
+// the release build is measured. The server with the sanitizer then does the same work without
+// being measured.
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { CHECKED_BUILD = true };
 #else

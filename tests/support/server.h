@@ -49,8 +49,8 @@ int run_program(const char *const *argv, struct buf *out, struct buf *err);
 int connect_tcp(int port);
 int connect_unix(const char *path);
 
-// As connect_tcp, with a socket that has a small receive buffer. So the server's writes are cut
-// at any place.
+// As connect_tcp, with a socket that has a small receive buffer. So the server can often write only
+// a part of its output, which may end at any byte.
 int connect_narrow(int port);
 
 // Sends all of `bytes`. Returns false when the peer is gone.

@@ -1,6 +1,6 @@
 // Data for tests of the index file. A table is a set of records that are computed from a seed, so
-// that all answers of a dataset can be compared with it. Also collects the notices of a dataset
-// while it is opened and finished.
+// that all answers of a dataset can be compared with it. The functions also collect the notices
+// that a dataset gives in dataset_open and dataset_finish.
 #ifndef STELE_TESTS_TABLE_H
 #define STELE_TESTS_TABLE_H
 
@@ -61,8 +61,8 @@ void opened_init(struct opened *o, const char *path, enum dataset_index index,
 void opened_with(struct opened *o, const char *path, const struct dataset_settings *settings);
 void opened_close(struct opened *o);
 
-// Writes the index file of `path` at `index_path` (NULL: beside it): opens the dataset, finishes
-// and closes it. A failed test point if the file was not written.
+// Writes the index file of `path` at `index_path` (NULL: beside it). To do so, opens the dataset,
+// calls dataset_finish, and closes the dataset. Fails a test point if the file was not written.
 void index_written(const char *path, const char *index_path);
 
 // Whether the index file is proven to belong to the data, so that dataset_finish has nothing to do.

@@ -11,7 +11,8 @@
 bool ok(bool passed, const char *name, ...) __attribute__((format(printf, 2, 3)));
 
 // Test points that compare two values, and print both when they differ. Strings are printed with
-// unprintable bytes escaped, long ones from shortly before the first difference on.
+// unprintable bytes escaped. Of a long string, only the part that begins shortly before the first
+// difference is printed.
 bool is_number(int64_t got, int64_t wanted, const char *name, ...)
     __attribute__((format(printf, 3, 4)));
 bool is_bytes(struct span got, struct span wanted, const char *name, ...)

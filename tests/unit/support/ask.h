@@ -23,9 +23,9 @@ void ask_open_dataset(struct ask *a, struct dataset *d);
 
 void ask_close(struct ask *a);
 
-// Gives `command` to a new session and turns it until the reply is complete, at most `most` times.
-// Returns the reply, or what there is of it; the caller releases it. `*turns` becomes the number of
-// turns.
+// Gives `command` to a new session, and gives the session turns until the reply is complete, at
+// most `most` turns. Returns the reply, or the part that is complete; the caller releases it. Sets
+// `*turns` to the number of turns.
 struct buf ask_turns(struct ask *a, const char *command, unsigned most, unsigned *turns);
 
 #endif

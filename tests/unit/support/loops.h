@@ -1,6 +1,7 @@
-// Several loops and their clients in one thread, without sockets. The mailboxes of the loops are
-// one queue. A client, here a party, says bytes (its requests) and hears bytes (the replies). The
-// work of all loops is done one step after the other, always in the same order.
+// Several loops and their clients in one thread, without sockets. Tasks that the loops send to each
+// other wait in one queue. (In the server, each loop has a queue of its own, its mailbox.) A client
+// is called a party here. A test sends the requests of a party with `say`, and reads its replies
+// with `hear`. The work of all loops is done one step after the other, always in the same order.
 #ifndef STELE_TESTS_UNIT_LOOPS_H
 #define STELE_TESTS_UNIT_LOOPS_H
 
@@ -39,8 +40,9 @@ struct loops {
     } posts[POSTS_MAX]; // tasks on their way, the oldest first
     unsigned post_count;
     unsigned post_total;
-    // Called before and after code of the server runs; NULL: not called. If it is set, a party for
-    // which memory is short is closed. Otherwise that ends the test.
+    // `inside(true)` is called before code of the server runs, `inside(false)` after it. NULL: not
+    // called. A test sets it to make allocations fail only in the server. A party whose session
+    // runs out of memory is then closed. If `inside` is NULL, that ends the test.
     void (*inside)(bool begins);
 };
 
@@ -57,7 +59,8 @@ void loops_init(struct loops *l, unsigned count, const struct settings *settings
 // Ends all parties and the loops. Tasks that are still in the queue are released.
 void loops_release(struct loops *l);
 
-// Returns a new client of the loop `number`. It counts as a client on this machine.
+// Returns a new client of the loop `number`. The server treats it as a client on its own machine,
+// whatever its address.
 struct party *party_new(struct loops *l, unsigned number);
 
 // Ends a party: the client closes its connection.

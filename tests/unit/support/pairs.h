@@ -1,5 +1,5 @@
-// Clients of one worker whose event loop is run by the test, each at the other end of a socket
-// pair.
+// Clients that are connected to one worker, each by a socket pair. The test runs the event loop of
+// the worker.
 #ifndef STELE_TESTS_UNIT_PAIRS_H
 #define STELE_TESTS_UNIT_PAIRS_H
 
