@@ -169,7 +169,7 @@ const struct setting settings_table[] = {
     {OPTION("skip-malformed"), FIELD(skip_malformed), .type = SETTING_FLAG,
      .help = "serve the other lines of a file that has malformed lines"},
     {OPTION("watch"), FIELD(watch), .type = SETTING_FLAG,
-     .help = "reload the data file when another file takes its place"},
+     .help = "reload the data when the file is replaced or written to"},
     {OPTION("swap-tracking"), FIELD(close_tracking), .type = SETTING_WORD,
      .words = swap_tracking_words, .argument = "push|push+close", .default_value = "push",
      .help = "what clients with CLIENT TRACKING get when a reload swaps the data; push: an "
