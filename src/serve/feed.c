@@ -1,6 +1,6 @@
 // The conversation. For each request at the front of the input: admit checks it, and it is queued
-// or executed. This goes on until no complete request is left, the output is full, or the turn's
-// work is used up. A session that must wait or close also ends it.
+// or executed. It stops when no complete request is left, the output is full, the turn's work is
+// used up, or the session must wait or close.
 #include "serve/feed.h"
 
 #include <assert.h>
@@ -17,8 +17,9 @@
 enum {
     ARGS_FIRST = 16,
     AHEAD_MIN = 16, // least number of requests to read ahead
-    // Bytes of discarded replies (CLIENT REPLY OFF) that count as a unit of work. So a turn
-    // discards at most as many bytes as another client's output may have.
+    // Discarding this many bytes of replies (CLIENT REPLY OFF) costs one unit of work. So one turn
+    // discards at most about SESSION_OUTPUT_HIGH bytes, as many as it could write for a client that
+    // wants its replies.
     SILENT_BYTES_PER_WORK = SESSION_OUTPUT_HIGH / SESSION_TURN_WORK,
 };
 
@@ -59,7 +60,7 @@ static bool is_read_ahead(const struct session *s)
 }
 
 // Returns whether the session reads an older dataset than the loop. The keys of a batch are looked
-// up in the loop's dataset, so such a session must not use it.
+// up in the loop's dataset, so a session with an older one must not use the batch.
 static bool uses_old_snapshot(const struct session *s)
 {
     return s->snapshot != NULL && s->snapshot != s->service->snapshot;
@@ -96,8 +97,8 @@ static void close_session(struct session *s, const char *reason)
 }
 
 // Returns the name of another protocol if the request looks like a line of it, otherwise NULL. Such
-// a connection must be closed: a web page can make a browser send it a request that contains
-// commands (cross-protocol scripting).
+// a connection must be closed: a web page can make a browser send this server an HTTP request whose
+// body contains commands (cross-protocol scripting).
 static const char *foreign_protocol(const struct resp_request *r, bool inline_form)
 {
     struct span name = resp_arg(r, 0);
@@ -118,8 +119,8 @@ static bool is_tls_hello(struct bytes in)
     return in.len >= 2 && in.ptr[0] == 0x16 && in.ptr[1] == 0x03;
 }
 
-// Returns whether an admitted command must wait for the end of CLIENT PAUSE. Commands that begin or
-// end a conversation, or the pause, do not wait.
+// Returns whether an admitted command must wait for the end of CLIENT PAUSE. Commands with the flag
+// UNPAUSED do not wait: AUTH, HELLO, RESET, QUIT and CLIENT UNPAUSE.
 static bool must_wait(const struct session *s, const struct command *command)
 {
     uint64_t until = s->service->paused_until;
@@ -203,10 +204,10 @@ static bool run_handler(struct session *s, const struct resp_request *r, bool gu
 // keys.
 static bool run_checked(struct session *s, const struct resp_request *r)
 {
-    enum command_result checked = COMMAND_DONE;
+    enum key_check keys = KEYS_READABLE;
     if (s->integrity.careful && s->request.cursor == 0)
-        checked = integrity_check_keys(s, r);
-    return checked == COMMAND_DONE ? run_handler(s, r, true) : checked == COMMAND_CLOSE;
+        keys = integrity_check_keys(s, r);
+    return keys == KEYS_READABLE ? run_handler(s, r, true) : keys == KEYS_REFUSED;
 }
 
 // Copies the arguments of a request from the batch to the session. The reply takes another turn,
@@ -219,8 +220,8 @@ static void keep_request(struct session *s, const struct resp_request *r, size_t
     s->request.progress = (struct resp_progress){.at = size, .argc = r->argc};
 }
 
-// Answers the next request that was read ahead, at the front of `in`. Returns its bytes when the
-// reply is complete, otherwise 0.
+// Answers the next request that was read ahead, at the front of `in`. Returns the length of the
+// request in bytes when its reply is complete, otherwise 0.
 static size_t answer_ahead(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
@@ -259,8 +260,8 @@ static size_t answer_kept(struct session *s, struct bytes in)
     return size;
 }
 
-// Answers the request at the front of `in`. Returns its bytes when the reply is complete, otherwise
-// 0. Sets `*partial` when the request is not complete.
+// Answers the request at the front of `in`. Returns the length of the request in bytes when its
+// reply is complete, otherwise 0. Sets `*partial` when the request is not complete.
 static size_t answer(struct session *s, struct bytes in, bool *partial)
 {
     char bad[RESP_BAD_TEXT];
@@ -289,8 +290,8 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     return 0;
 }
 
-// Makes the session keep its snapshot for an unfinished command or EXEC. In the next turn, that
-// continues to read the dataset that it began with.
+// Makes the session hold a reference to its present snapshot, because a command or EXEC is
+// unfinished. In the next turn, the command or EXEC must read the same dataset.
 static void keep_snapshot(struct session *s)
 {
     if (s->snapshot != NULL)
@@ -323,7 +324,8 @@ static void deliver_pushes(struct session *s)
     s->pushes_delivered = 0;
 }
 
-// Sends a tracking client one invalidation if the loop's dataset has been replaced since the last.
+// Sends a tracking client one invalidation if the loop's dataset has been replaced since the last
+// invalidation.
 static void report_replacement(struct session *s)
 {
     uint64_t now = s->service->snapshot->number;
@@ -333,10 +335,10 @@ static void report_replacement(struct session *s)
     s->tracking->invalidate(s);
 }
 
-// Does what is due between two steps: drops an old snapshot, and delivers invalidations and
-// messages. Returns why the session must stop now, or FEED_NEEDS_INPUT if it may go on with the
-// next request.
-static enum feed_status stop_reason(struct session *s)
+// Called before each request. Drops an old snapshot, and delivers invalidations and messages. Then
+// returns the reason why the session must stop, or FEED_NEEDS_INPUT if it may go on with the next
+// request.
+static enum feed_status between_requests(struct session *s)
 {
     bool room = output_pending(s->turn.out) < SESSION_OUTPUT_HIGH;
     if (s->snapshot != NULL && at_boundary(s)) {
@@ -357,8 +359,8 @@ static enum feed_status stop_reason(struct session *s)
     return s->waiting ? FEED_WAITS : FEED_NEEDS_INPUT;
 }
 
-// Ends the effect of CLIENT CACHING after the request that it was meant for. It does not end after
-// a CLIENT command, and in a transaction only after EXEC.
+// Ends the effect of CLIENT CACHING, which holds for the next command. CLIENT commands do not count
+// as that command, and a transaction counts as one command, which ends with EXEC.
 static void end_caching(struct session *s)
 {
     const struct command_entry *done = s->last;
@@ -369,7 +371,8 @@ static void end_caching(struct session *s)
 }
 
 // Called after a request, or after EXEC with all its requests. CLIENT REPLY SKIP and CLIENT CACHING
-// hold for one request: starts what this one has set, and ends what was set for it.
+// hold only for the request that follows them. If the request just answered was CLIENT REPLY SKIP,
+// the next reply is skipped. If it was the one that a mode held for, the mode ends.
 static void advance_modes(struct session *s)
 {
     bool skip = (s->reply_mode & REPLY_SKIP_NEXT) != 0;
@@ -388,8 +391,9 @@ static bool is_plain(const struct session *s)
 }
 
 // The fast path. Answers requests at the front of `in` that have keys in the batch, up to the first
-// other request. Returns their bytes. batch_read has checked these requests, and they change
-// nothing in the state of a plain session (is_plain).
+// other request. Returns their length in bytes. They need no check, because batch_read collects
+// keys only of commands that read, with the right number of arguments. They change nothing in the
+// state of a plain session (is_plain).
 static size_t answer_lookups(struct session *s, struct bytes in)
 {
     struct batch *batch = &s->service->batch;
@@ -462,7 +466,7 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
     bool partial = false;
     s->waiting = false;
     for (;;) {
-        *status = stop_reason(s);
+        *status = between_requests(s);
         if (*status != FEED_NEEDS_INPUT ||
             ((consumed == in.len || partial) && !transaction_executes(s->transaction)))
             break;

@@ -1,8 +1,10 @@
 // The dataset counts the damage that it has found. A session compares the count before reading with
 // the count after it.
 //
-// A command that reads keys in order needs an index that stayed the same. If somebody has written
-// to the index file, the command is tried again: another server may have changed only the header.
+// A command that reads keys in order is right only if the index does not change during the call. If
+// the index file was written to during the call, the reply is discarded and the handler is called
+// again. The index may still be good: another server that uses the same file may have changed only
+// its header.
 #include "serve/integrity.h"
 
 #include "data/uuid_text.h"
@@ -23,7 +25,7 @@ static void refuse_command(struct session *s)
     s->request.running = NULL;
 }
 
-enum command_result integrity_check_keys(struct session *s, const struct resp_request *r)
+enum key_check integrity_check_keys(struct session *s, const struct resp_request *r)
 {
     const struct command *c = s->request.running->command;
     // A command is refused without a look at its keys if it needs all keys, or if its row does not
@@ -37,20 +39,20 @@ enum command_result integrity_check_keys(struct session *s, const struct resp_re
         struct span value = {NULL, 0};
         struct uuid id;
         if (!session_may_go_on(s))
-            return COMMAND_AGAIN;
+            return KEYS_UNCHECKED;
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
             continue;
         refused = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
         if (value.ptr != NULL) {
             enum lookup lookup = session_find_end(s, &value);
             if (lookup == LOOKUP_GOES_ON)
-                return COMMAND_AGAIN;
+                return KEYS_UNCHECKED;
             refused |= lookup == LOOKUP_MISSED;
         }
     }
     if (refused)
         refuse_command(s);
-    return refused ? COMMAND_CLOSE : COMMAND_DONE;
+    return refused ? KEYS_REFUSED : KEYS_READABLE;
 }
 
 // The state of a command before this turn, to which it can be restored. `collected` is a copy, as

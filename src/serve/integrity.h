@@ -13,7 +13,8 @@
 #include "data/dataset.h"
 #include "serve/session.h"
 
-// Notes the damage that the session's dataset has now. Called before the session reads from it.
+// Notes how many times damage has been found so far in the session's dataset. Called before the
+// session reads from it.
 static inline void integrity_begin(struct session *s)
 {
     s->integrity.damage = dataset_damage(session_dataset(s));
@@ -22,18 +23,22 @@ static inline void integrity_begin(struct session *s)
     s->integrity.reads = s->request.running != NULL;
 }
 
-// Kills the session if it may have read from its dataset since integrity_begin, and the damage of
-// the dataset has changed since then.
+// Kills the session if it may have read from its dataset since integrity_begin, and damage was
+// found since then.
 static inline void integrity_check(struct session *s)
 {
     if (s->integrity.reads && dataset_look(session_dataset(s)) != s->integrity.damage)
         s->killed = true;
 }
 
-// Checks, on a damaged dataset, whether the keys of the next command can be read. Returns
-// COMMAND_DONE when the command may run, and COMMAND_CLOSE when the client has got an error
-// instead. Returns COMMAND_AGAIN when the turn's work is used up; the next turn must call it again.
-enum command_result integrity_check_keys(struct session *s, const struct resp_request *r);
+enum key_check {
+    KEYS_READABLE,  // the handler may be called
+    KEYS_REFUSED,   // the client has got an error; the handler must not be called
+    KEYS_UNCHECKED, // the turn's work is used up; the next turn must call again
+};
+
+// Checks, on a damaged dataset, whether the keys of the running command can be read.
+enum key_check integrity_check_keys(struct session *s, const struct resp_request *r);
 
 // Calls the handler of the running command and returns its result. If the handler has read damaged
 // parts of the index, replaces its reply as described above and returns COMMAND_DONE.
