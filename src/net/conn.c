@@ -493,7 +493,7 @@ void conn_evict(struct conn *c)
     if (c->session.turn.out != NULL)
         return;
     output_release(&c->output);
-    if (c->queued) // requests may have been read ahead, and the session points into them
+    if (c->queued) // the queued turn may refer to the bytes of `input`
         return;
     buf_release(&c->input);
     session_drop_work(&c->session);

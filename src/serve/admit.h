@@ -1,5 +1,6 @@
-// The checks before a request runs or is queued, in Redis's order: whether the command exists, has
-// the right number of arguments, is allowed to this client, and is allowed in the present state.
+// The checks before a request runs or is queued, made in the same order as in Redis. They ask
+// whether the command exists, has the right number of arguments, and may be used by this client in
+// its present state, for example inside MULTI.
 #ifndef STELE_SERVE_ADMIT_H
 #define STELE_SERVE_ADMIT_H
 

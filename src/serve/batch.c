@@ -76,8 +76,9 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
         b->args += r.argc;
         b->keys += keys;
         in = (struct bytes){in.ptr + progress.at, in.len - progress.at};
-        // The bytes after EXEC and RESET must be parsed again. Reading them here would make a
-        // pipeline of many such commands parse the rest once for each of them.
+        // Stops, because whatever is read ahead after EXEC or RESET is discarded and parsed again
+        // later (session_reread_rest). In a pipeline of many EXECs, the rest of the input would be
+        // parsed once for each EXEC.
         if (entry != NULL && (entry->command->flags & (EXECUTES | REREADS)) != 0)
             break;
     }

@@ -1,10 +1,12 @@
-// Requests that are read ahead, so that their keys can be looked up together. A batch holds the
-// pipelined requests of a client, and those of many clients in one turn of the loop. Looking up
-// many keys at a time lets their waits for memory overlap. This makes pipelines fast, and MGET,
-// which uses the batch like every other command with keys.
+// Requests that are read ahead, so that their keys can be looked up together. In each turn of the
+// loop (net/loop.h), the batch collects pipelined requests of every client that has sent some.
+// Looking up many keys at a time lets their waits for memory overlap. This makes pipelines and MGET
+// fast. MGET needs no code of its own for that: it uses the batch like every other command with
+// keys.
 //
-// A batch exists during one turn. It holds no bytes of the input: arguments are offsets, as the
-// parser returns them. Each loop has one batch, which only the thread of the loop touches.
+// Each loop has one batch, which it fills and empties in every turn. Only the thread of the loop
+// touches it. The batch does not copy the input: an argument is an offset from the first byte of
+// its request, as the parser returns it.
 #ifndef STELE_SERVE_BATCH_H
 #define STELE_SERVE_BATCH_H
 
@@ -28,7 +30,9 @@ struct batch_request {
     uint16_t first_arg;                // index in `arg`
     uint16_t argc;
     uint16_t first_key; // index in `id`, `is_uuid` and `offset`
-    uint16_t keys;      // number of keys in the batch: all keys of the request, or 0
+    // Number of keys of the request in the batch: all of them or none. None when the command does
+    // not read keys, or when they are too many for a batch.
+    uint16_t keys;
 };
 
 // A zeroed struct is an empty batch.
@@ -39,7 +43,7 @@ struct batch {
     unsigned looked_up; // number of keys that have been looked up
     unsigned holders;   // number of sessions with requests here; the last one empties the batch
     bool full;          // a request did not fit
-    bool uncertain;     // damage of the index may hide a key that was not found
+    bool uncertain;     // a key was not found, but may exist, because the index is damaged
     // The last command name and its entry: requests of a pipeline often have the same name.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
@@ -55,7 +59,8 @@ struct batch {
 // Reads requests from the front of `in` and adds them and their keys. Returns how many requests it
 // has added. It stops:
 // - when it has added `limit` requests, or at least `limit` keys;
-// - after EXEC or RESET, because other bytes or other limits may follow;
+// - after EXEC, because the requests that it executes are answered before the rest of `in`;
+// - after RESET, because the parser may have other limits then;
 // - before an inline command, which is decoded in place and so cannot be parsed twice;
 // - before a request that is incomplete, is malformed or does not fit into the batch. The session
 //   parses such a request by itself.
@@ -70,7 +75,7 @@ void batch_clear(struct batch *b);
 
 // Looks up the keys that have not been looked up yet, and sets their offsets. The offset is
 // DATASET_NO_OFFSET for a word that is no UUID and for a key that was not found. Sets `uncertain`
-// when damage of the index may hide such a key.
+// when a key that was not found may exist, because the index is damaged.
 void batch_look_up(struct batch *b, const struct dataset *d);
 
 // The same for `count` arguments of one request, at most BATCH_CHUNK: argument `first` and every

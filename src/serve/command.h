@@ -49,9 +49,11 @@ enum command_flag {
     // Refused unless enable-debug-command allows it to this client. Refused to all clients if the
     // row has no handler.
     PROTECTED = 1 << 21,
-    AT_ONCE = 1 << 22,         // runs between MULTI and EXEC too, instead of being queued
-    SUBSCRIBED = 1 << 23,      // allowed to a RESP2 client that has subscriptions
-    ORDERED = 1 << 24,         // finds keys by their order, so all keys must be readable
+    AT_ONCE = 1 << 22,    // runs between MULTI and EXEC too, instead of being queued
+    SUBSCRIBED = 1 << 23, // allowed to a RESP2 client that has subscriptions
+    // Reads keys in sorted order or counts them, as SCAN does. So it is refused when a file of the
+    // dataset is damaged.
+    ORDERED = 1 << 24,
     UNAUTHENTICATED = 1 << 25, // answered before AUTH too, unlike in Redis
     UNPAUSED = 1 << 26,        // answered during CLIENT PAUSE too
     // Administrative: refused unless admin-commands allows it to this client.
@@ -62,7 +64,8 @@ enum command_flag {
     EXECUTES = 1 << 29,
     // Changes the limits under which the next requests are parsed (RESET).
     REREADS = 1 << 30,
-    // For a container: its subcommands do not end the effect of CLIENT CACHING on the next command.
+    // For a container (CLIENT): its subcommands do not count as the next command, for which CLIENT
+    // CACHING holds.
     KEEPS_CACHING = 1ll << 31,
     // For a write command: it deletes keys, and sets nothing.
     DELETES = 1ll << 32,
@@ -142,17 +145,18 @@ struct command_argument {
     const char *since; // version that added the argument to the command; NULL: the command's own
 };
 
-// A key specification of Redis: says which arguments are keys where `keys` of the row cannot. A
-// list of specifications ends with a zeroed one.
+// A key specification of Redis. It says which arguments are keys when the field `keys` of struct
+// command (below) cannot say it. A list of specifications ends with a zeroed one.
 struct command_key_spec {
-    const char *flags;   // Redis's words, separated by spaces
-    int from;            // index of the first key, or of the first argument that may be `keyword`;
-                         // 0: not known
+    const char *flags; // Redis's words, separated by spaces
+    // Index of the first key; with `counted`, of the number of keys. With `keyword`, the index at
+    // which the search for that word begins: -N is the Nth word from the end, from which the search
+    // goes backwards. 0: not known.
+    int from;
     int last, step;      // as in `keys`, but `last` counts from the first key if not negative
-    const char *keyword; // the keys follow this word; if `from` is negative, the word is searched
-                         // backwards from that many words before the end; NULL: none
+    const char *keyword; // the keys, or their number, follow this word; NULL: none
     int limit;           // if not 0, only 1/`limit` of the remaining arguments are keys
-    bool counted;        // argument `from` is the number of keys, which follow it
+    bool counted;        // the first of these arguments is the number of keys, which follow it
     const char *notes;   // text for COMMAND DOCS; NULL: none
 };
 
@@ -177,7 +181,9 @@ struct command {
     int arity;        // number of words with the name; negative: the least number
     uint64_t flags;   // bits of enum command_flag
     struct {
-        int first, last, step; // arguments that are keys; negative `last`: from the end; 0: none
+        int first; // first argument that is a key; 0: no keys
+        int last;  // last argument that is a key; negative: counted from the end
+        int step;  // distance from one key to the next
     } keys;
     const char *key_flags; // flags of the key specification, separated by spaces
     enum command_group group;
@@ -214,7 +220,7 @@ _Static_assert(COMMAND_SLOTS >= 2 * COMMANDS_MAX, "at most half of the slots are
 _Static_assert(COMMANDS_MAX <= UINT16_MAX, "a slot holds the number of an entry in 16 bits");
 
 // All rows sorted by name, with subcommands right after their container, and a hash table of the
-// other names. Constant after command_index_init, so any thread may read it.
+// names that are no subcommands. Constant after command_index_init, so any thread may read it.
 struct command_index {
     struct command_entry entries[COMMANDS_MAX];
     unsigned count;

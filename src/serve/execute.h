@@ -1,7 +1,7 @@
 // Runs a handler and measures its time. Reading the clock takes about a tenth of the time of a
 // lookup, so commands that run one after the other share one measurement. These are measured alone:
-// - a command without the flag FAST, unless it has keys: a pipeline may have hundreds of commands
-//   with keys;
+// - a command without the flag FAST and without keys (one with keys shares a measurement, because
+//   a pipeline may have hundreds of them);
 // - a call that continues in another turn;
 // - a call that has done much work;
 // - every command, when the slow log must show commands shorter than a millisecond.
@@ -19,9 +19,9 @@ enum { EXECUTE_LONG_WORK = 128 };
 // millisecond.
 bool execute_times_singly(const struct service *service);
 
-// Flushes the timing after a call that has done `units` of work, and adds its time to
-// `request.spent_ns`. When the command is done, adds the sum to the slow log and the latency events
-// if it exceeds their thresholds.
+// Reads the clock after a call that has done `units` of work (timing_flush), and adds the time of
+// the call to `request.spent_ns`. When the command is done, that is its total time. If it exceeds
+// the thresholds, adds the command to the slow log and the latency events.
 void execute_flush(struct session *s, const struct resp_request *r, unsigned units, bool done);
 
 // Calls the handler of the session's running command and returns its result. With `guarded`, the

@@ -64,8 +64,9 @@ void loop_task_begin_external(struct loop_task *t, const struct loop_router *rou
 
 void loop_task_arrive(struct loop_task *t, struct service *service, unsigned number)
 {
-    // In the home loop, the task is back when no hops are left. Otherwise its part in this loop was
-    // not finished in the last turn.
+    // A task that arrives in its home loop without hops left has visited all loops. With hops left,
+    // the home loop has not finished its own part. A single loop has no hops from the beginning, so
+    // there the part is always unfinished.
     bool returned = t->external || (service == t->home && t->hops == 0 && t->router->count > 1);
     if (!returned && !visit(t, service, number))
         return;

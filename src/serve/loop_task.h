@@ -27,7 +27,8 @@ struct loop_router {
 };
 
 // The first member of a larger struct, which holds the arguments and the result. The caller zeroes
-// it, and sets the fields above `router`.
+// the larger struct, and sets `visit`, `release` and, if needed, `back`, `memory` and `for_waiter`.
+// session_await sets `waiter` and `arrived`.
 struct loop_task {
     struct loop_task *next; // next task in the mailbox of a loop (net/workers.c)
     // Does a part of the work in one loop, at most as much as fits into a turn. `cursor` is 0 at
@@ -39,7 +40,7 @@ struct loop_task {
     void (*release)(struct loop_task *t);
     uint64_t cursor; // where the next call of `visit` continues
     size_t memory;   // bytes of memory that count as the waiter's
-    bool for_waiter; // when the waiter is gone, no loop calls `visit` any more
+    bool for_waiter; // without `waiter` (below) the work is useless, so no loop continues it
 
     const struct loop_router *router;
     struct service *home;   // service of the loop that sent the task

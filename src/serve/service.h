@@ -1,7 +1,7 @@
-// What sessions share. The sessions of one loop share a service, which holds the counters and
-// references that the thread of the loop writes. The services of all loops share a group. The group
-// is constant while the loops run, except for the runtime settings, the password, and what an
-// operator observes (slow log, latency events, reloads).
+// What sessions share. The sessions of one loop share a service. It holds the counters, and the
+// snapshots with their numbers of references. Only the thread of the loop writes them. The services
+// of all loops share a group. The group is constant while the loops run, except for the runtime
+// settings, the password, and what an operator observes (slow log, latency events, reloads).
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
 
@@ -48,8 +48,9 @@ struct observation {
     struct reload_history reloads;
     pthread_mutex_t lock;           // guards `percentiles`
     struct percentiles percentiles; // percentiles that INFO latencystats shows
-    // The sums of all loops' counters at their last reset. INFO subtracts them, so that no other
-    // thread writes to a loop's counters. Read and written atomically, without the lock.
+    // The sums of all loops' counters at their last reset. A reset notes the sums here and INFO
+    // subtracts them, because only a loop's own thread may write its counters. Read and written
+    // atomically, without the lock.
     struct stats baseline;
     atomic_uint histogram_resets; // how often the histograms have been emptied
 };
@@ -86,7 +87,7 @@ struct service_group {
     _Alignas(MEMORY_LINE) struct observation observation;
 };
 
-// What the owner of a connection knows about it.
+// What the owner of a connection (net/conn.h) knows about it.
 struct client_facts {
     char address[CLIENT_ADDRESS_TEXT]; // "127.0.0.1:41234", or "/path:0" for a unix socket
     char local_address[CLIENT_ADDRESS_TEXT];
@@ -167,9 +168,9 @@ void service_publish(struct service *service);
 // snapshot.
 void service_discard_prepared(struct service *service);
 
-// Returns how often the data has been replaced in all loops, for a reader of `snapshot`. The
-// slowest loop counts. So a client that reads this number finds at least that generation in every
-// loop.
+// Returns the lowest generation among `snapshot` and the present snapshots of all loops. A loop may
+// switch to new data a little later than others. A client that has read this number gets data of
+// this generation or a newer one through any connection.
 uint64_t service_generation(const struct service *service, const struct snapshot *snapshot);
 
 // Returns the number of the oldest snapshot that clients may keep. The caller closes clients that
@@ -210,8 +211,9 @@ void service_count_refused(struct service *service, const struct command *c);
 // UINT64_MAX: no limit.
 uint64_t service_clients_memory_max(const struct service *service);
 
-// Returns how many more bytes the clients may take before they reach that limit. Returns 0 when
-// there is no limit, or it is exceeded. Any thread may call this.
+// Returns the bytes that building an index must leave free for clients: as many as they may still
+// take before they reach that limit. Returns 0 when they have reached it, and also when there is no
+// limit, because no memory is then kept free for them. Any thread may call this.
 uint64_t service_clients_memory_left(const struct service *service);
 
 // Flushes the service's timing (timing_flush), adds the result to the rates, and adds a latency
@@ -221,8 +223,8 @@ void service_flush_timing(struct service *service);
 // Returns the percentiles that INFO latencystats shows. Any thread may call this.
 struct percentiles service_percentiles(const struct service *service);
 
-// Sums the histograms of a command over all loops. Returns how many loops have one. Reading each
-// costs some KiB of counters.
+// Sums the histograms of a command over all loops. Returns how many loops have one. Each histogram
+// takes some KiB to read, so the caller counts them as work.
 unsigned service_histogram(const struct service *service, unsigned number,
                            struct histogram_sum *sum);
 

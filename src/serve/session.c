@@ -12,7 +12,7 @@
 #include "serve/transaction.h"
 #include "serve/watch.h"
 
-// Bytes of a value that are searched for its end in the time of one lookup.
+// Searching this many bytes of a value for its end costs one unit of work.
 enum { BYTES_PER_WORK = 4096 };
 
 void session_init(struct session *s, struct service *service, uint64_t id, bool local)
@@ -374,8 +374,9 @@ void session_local_address(const struct session *s, char to[CLIENT_ADDRESS_TEXT]
 void session_kill(struct session *s)
 {
     s->killed = true;
-    // Frees the messages at once. The connection closes later, and until then a turn of PUBLISH
-    // could fill the memory of many clients that do not read.
+    // Frees the messages at once, because the connection closes later. Otherwise one turn of
+    // PUBLISH could kill many clients, each with SESSION_PUSHES_MAX bytes of messages still in
+    // memory.
     buf_release(&s->pushes);
     s->pushes_delivered = 0;
     session_wake(s);
@@ -399,7 +400,8 @@ void session_push(struct session *s, struct span message)
 void session_push_parts(struct session *s, const struct span *parts, unsigned count)
 {
     size_t waiting = s->pushes.len - s->pushes_delivered;
-    if (s->killed || s->closing) // messages that wait already are still delivered
+    // A closing session gets no new messages, but those that wait already are delivered.
+    if (s->killed || s->closing)
         return;
     for (unsigned i = 0; i < count; i++)
         waiting += parts[i].len;

@@ -21,16 +21,18 @@ enum {
     // at most SESSION_OUTPUT_LOW bytes are waiting.
     SESSION_OUTPUT_HIGH = 256 * 1024,
     SESSION_OUTPUT_LOW = 64 * 1024,
-    // Units of work (commands and key lookups) in one call of session_feed, about 0.1 ms. The limit
-    // lets other clients have their turn. It is as many as a batch holds.
+    // Units of work (commands and key lookups) in one call of session_feed. For pipelined GETs,
+    // that is about 0.1 ms with the parsing and the replies. The limit lets other clients have
+    // their turn. It is as many as a batch holds.
     SESSION_TURN_WORK = 256,
-    // Most bytes of an unfinished request that the owner keeps for a client, and most bytes of the
-    // requests in a transaction. Redis calls this limit client-query-buffer-limit.
+    // The largest number of bytes of an unfinished request that the owner keeps for a client. It is
+    // also the limit for the requests of a transaction together. Redis calls this limit
+    // client-query-buffer-limit.
     SESSION_INPUT_MAX = 64 * 1024 * 1024,
     // The same limit for a client that has not authenticated, as in Redis.
     SESSION_INPUT_UNAUTHENTICATED = 1024 * 1024,
-    // Most bytes of messages that may wait for a client. A client that exceeds the limit is closed.
-    // (Redis's client-output-buffer-limit for subscribers is 32 MiB.)
+    // The largest number of bytes of messages that may wait for a client. A client that exceeds the
+    // limit is closed. (Redis's client-output-buffer-limit for subscribers is 32 MiB.)
     SESSION_PUSHES_MAX = 8 * 1024 * 1024,
     // Bytes of messages that one turn delivers: as many as one write sends.
     SESSION_PUSHES_TURN = 128 * 1024,
@@ -102,13 +104,15 @@ struct session {
         uint64_t sum;         // an intermediate result of the handler
         struct buf collected; // bytes that the handler keeps until its reply is finished
         uint64_t spent_ns;    // time the command took in earlier turns; 0: this is its first turn
+        // The keys of the request that have been looked up. Their distance is the `keys.step` of
+        // the command's row.
         struct {
-            uint32_t first;       // index of the first of these arguments
-            uint32_t count;       // number of these arguments, in the steps of the command's row
+            uint32_t first;       // argument that is the first of these keys
+            uint32_t count;       // number of these keys
             uint32_t batch_index; // index of the first of these keys in the batch
-        } keys;                   // arguments of the command that have been looked up
-        uint32_t checked;         // number of keys that integrity_check_keys has checked
-        bool replied;             // a part of the reply may have been written in an earlier turn
+        } keys;
+        uint32_t checked; // number of keys that integrity_check_keys has checked
+        bool replied;     // a part of the reply may have been written in an earlier turn
     } request;
 
     // One call of session_feed. session_read_ahead sets `ahead` before it.
@@ -121,11 +125,11 @@ struct session {
             unsigned end;  // index after the last request; 0: nothing was read ahead
         } ahead;           // the session's requests in the service's batch
     } turn;
-    unsigned ahead_limit; // most requests to read ahead; lowered when the last ones were wasted
+    unsigned ahead_limit; // requests to read ahead at most; lowered when the last were wasted
 
     // What the session knows about damage to the files of its dataset (integrity.h).
     struct {
-        unsigned damage; // damage of the dataset when the command, or the turn, began
+        unsigned damage; // number of times that damage had been found before integrity_begin
         bool reads;      // the session may have read the dataset since then
         bool careful;    // `damage` is not 0, so keys are checked before a command runs
         bool revocable;  // the reply of the running handler can be removed from the output
@@ -141,7 +145,8 @@ struct session {
     struct watch *watch;                 // state of the watched keys; NULL: none
     uint64_t watched;                    // number of keys in WATCH commands, repeated ones counted
 
-    // The long value that was searched last. A later turn continues the search for its end.
+    // The long value whose end (a newline) was searched last. If the end was not found, a later
+    // turn continues the search.
     struct {
         const char *ptr;   // start of the value; NULL: none
         size_t len;        // number of bytes from `ptr` on that have no newline
@@ -221,7 +226,8 @@ void session_wake(struct session *s);
 // Asks the owner to close the connection at once, without sending the output that still waits.
 void session_kill(struct session *s);
 
-// Returns the most bytes of an unfinished request that the owner keeps for this client.
+// Returns the largest number of bytes of an unfinished request that the owner keeps for this
+// client.
 static inline size_t session_input_max(const struct session *s)
 {
     return s->authenticated ? SESSION_INPUT_MAX : SESSION_INPUT_UNAUTHENTICATED;
@@ -270,7 +276,8 @@ static inline bool session_has_room(const struct session *s)
 }
 
 // For handlers: takes `units` of this turn's work, or all that is left. For work whose amount is
-// known only when it is done. A unit is about the time of one lookup, 0.2 µs.
+// known only when it is done. A unit is about the time of one lookup, 0.2 µs, without the time for
+// parsing and for the reply.
 void session_charge(struct session *s, uint64_t units);
 
 // For handlers: returns the snapshot that the running command reads. It stays the same until the

@@ -12,8 +12,8 @@ static unsigned bits_of(const struct session_table *table)
     return SESSION_TABLE_BITS_FIRST + table->grown;
 }
 
-// Returns the number of the chain for `id`. Fibonacci hashing (Knuth, volume 3, 6.4) spreads them
-// well, also when the ids of one loop increase in equal steps.
+// Returns the number of the chain for `id`. Fibonacci hashing (Knuth, volume 3, 6.4) spreads the
+// ids evenly over the chains, also when the ids of one loop increase in equal steps.
 static size_t chain_index(const struct session_table *table, uint64_t id)
 {
     return id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - bits_of(table));

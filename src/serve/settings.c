@@ -16,7 +16,7 @@
 #include "base/version.h"
 #include "metrics/slow_log.h"
 
-// ---- checks that a type does not make -----------------------------------------------------------
+// ---- checks that do not follow from the type ----------------------------------------------------
 
 static const char *check_path(const char *text)
 {
@@ -47,8 +47,8 @@ static const char *check_redis_version(const char *text)
     return good && dots == 2 && strlen(text) <= 16 ? NULL : "must be a version like 7.4.0";
 }
 
-// Replies to CLUSTER contain the address in lines that clients split at spaces. No address is
-// longer than 64 bytes.
+// Replies to CLUSTER contain the address in lines that clients split at spaces. 64 bytes are enough
+// for any IP address.
 static const char *check_announced(const char *text)
 {
     bool good = *text != '\0' && strlen(text) <= 64 && strpbrk(text, " \t\r\n") == NULL;
@@ -187,8 +187,8 @@ const struct setting settings_table[] = {
              "and a larger file block by block as it is used"},
     {OPTION("index-pages"), FIELD(huge_pages), .type = SETTING_WORD, .words = index_pages_words,
      .argument = "shared|huge", .default_value = "shared",
-     .help = "shared: share the pages of the index file with other servers; huge: copy them to "
-             "huge pages"},
+     .help = "shared: share the pages of the index file with other stele-servers on this machine; "
+             "huge: copy them to huge pages"},
     {OPTION("build-memory"), FIELD(build_memory), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_text = "a quarter of the memory that the server may use",
      .help = "most memory to build the index in, like 512mb or 1gb"},
@@ -257,14 +257,14 @@ const struct setting settings_table[] = {
 
     // Options of Redis that tools read. They cannot be changed:
     CONSTANT("appendonly", "no"),
-    CONSTANT("client-query-buffer-limit", "67108864"), // commands/config.c checks this number
+    CONSTANT("client-query-buffer-limit", "67108864"), // SESSION_INPUT_MAX (commands/config.c)
     {.name = "databases", .default_value = "1"},
     CONSTANT("hz", "10"),
     {.name = "io-threads", FIELD(threads), .type = SETTING_NUMBER},
     CONSTANT("maxmemory", "0"),
     CONSTANT("maxmemory-policy", "noeviction"),
     CONSTANT("notify-keyspace-events", ""),
-    CONSTANT("proto-max-bulk-len", "1048576"), // commands/config.c checks this number, too
+    CONSTANT("proto-max-bulk-len", "1048576"), // RESP_BULK_MAX (commands/config.c)
     CONSTANT("replica-read-only", "yes"),
     CONSTANT("save", ""),
     CONSTANT("slave-read-only", "yes"),
@@ -427,7 +427,8 @@ void settings_init(struct settings *s)
         if (row->name == NULL || row->default_value == NULL || row->type == SETTING_CONSTANT)
             continue;
         if (row->type == SETTING_TEXT) {
-            *(const char **)field_of(row, s) = row->default_value; // an empty one, too
+            // Not by setting_read: `check` refuses the empty default of some options.
+            *(const char **)field_of(row, s) = row->default_value;
             continue;
         }
         const char *fault = setting_read(row, s, row->default_value, complaint);

@@ -3,8 +3,8 @@
 // (docs/options.c), CONFIG GET and CONFIG SET (commands/config.c). To add an option, add its field
 // here and its row to the table in settings.c.
 //
-// The table is constant. The program fills in a `struct settings` before it starts threads, and it
-// does not change while the server runs. CONFIG SET changes only the group's copy of `runtime`
+// The table is constant. The program fills in a `struct settings` before it starts threads. After
+// that, the struct does not change. CONFIG SET changes only the group's copy of `runtime`
 // (serve/service.h), which any thread may read and write.
 #ifndef STELE_SERVE_SETTINGS_H
 #define STELE_SERVE_SETTINGS_H
@@ -19,9 +19,9 @@
 struct error;
 
 enum {
-    SETTINGS_MAX = 96,                // most rows of the table
-    SETTINGS_THREADS_MAX = 128,       // most event loops
-    SETTING_ITEMS_MAX = 16,           // most values of an option that may be repeated
+    SETTINGS_MAX = 96,                // largest number of rows of the table
+    SETTINGS_THREADS_MAX = 128,       // largest number of event loops
+    SETTING_ITEMS_MAX = 16,           // largest number of values of an option
     SETTING_VALUE_MAX = 4 * 4096 + 1, // bytes of a formatted value: a path, every byte escaped
     SETTING_COMPLAINT_MAX = 160,      // bytes of a message about a bad value
 };
@@ -79,13 +79,15 @@ struct settings {
     unsigned threads; // event loops; 0: chosen by the server, which fills in the real number
 
     bool skip_malformed;
-    bool watch;            // reload the data file when it is replaced
-    bool close_tracking;   // close the connections of tracking clients at a reload
-    const char *index;     // path of the index file; empty: none; NULL: beside the data file
-    bool sampled_trust;    // serve from an index file when samples of the data match it
-    uint64_t index_verify; // largest index, in bytes, whose checksums are all verified at first
+    bool watch;          // reload the data file when it is replaced
+    bool close_tracking; // close the connections of tracking clients at a reload
+    const char *index;   // path of the index file; empty: none; NULL: beside the data file
+    bool sampled_trust;  // serve from an index file when samples of the data match it
+    // An index file of at most this many bytes is compared with all its checksums before the first
+    // answer. A larger one is compared block by block as it is used.
+    uint64_t index_verify;
     bool huge_pages;       // copy the index to huge pages
-    uint64_t build_memory; // most bytes for building the index; 0: a quarter of the memory
+    uint64_t build_memory; // bytes that building the index may use; 0: a quarter of memory
 
     const char *logfile; // empty: standard error
 
@@ -96,24 +98,28 @@ struct settings {
     unsigned cluster_announce_port;  // 0: the port a client has connected to
 
     // No options, but reported beside them.
-    const char *executable;   // argv[0] of the program
-    unsigned maxclients_most; // CONFIG SET maxclients accepts up to this or the value at the start
+    const char *executable; // argv[0] of the program
+    // Number of clients for which there are file descriptors. CONFIG SET maxclients accepts at most
+    // this, or the value at the start if that is larger.
+    unsigned maxclients_most;
 };
 
+// The types of settings. Each comment says what the values are, and then, in brackets, the C type
+// of the field.
 enum setting_type {
-    SETTING_CONSTANT, // an option of Redis that has only one value here: `default_value`
-    SETTING_FLAG,     // bool; has no value on the command line
-    SETTING_YES_NO,   // bool, or int64_t
-    SETTING_WORD,     // index of one of `words`: bool, enum or int64_t
-    SETTING_NUMBER,   // from `min` to `max`: unsigned or int64_t
-    SETTING_OCTAL,    // permissions of a file, not 0: unsigned
-    SETTING_SIZE,     // bytes, not 0: uint64_t
-    SETTING_MEMORY,   // bytes, or percent as a negative number: int64_t
-    SETTING_TEXT,     // const char *
-    SETTING_LIST,     // struct setting_list
+    SETTING_CONSTANT, // an option of Redis with only one value here, `default_value` [no field]
+    SETTING_FLAG,     // yes if it is given; has no value on the command line [bool]
+    SETTING_YES_NO,   // yes or no [bool or int64_t]
+    SETTING_WORD,     // one of `words`; the field has its index [bool, enum or int64_t]
+    SETTING_NUMBER,   // a number from `min` to `max` [unsigned or int64_t]
+    SETTING_OCTAL,    // permissions of a file; not 0 [unsigned]
+    SETTING_SIZE,     // bytes; not 0 [uint64_t]
+    SETTING_MEMORY,   // bytes, or percent as a negative number [int64_t]
+    SETTING_TEXT,     // any text that `check` allows [const char *]
+    SETTING_LIST,     // an option that may be repeated [struct setting_list]
     // Two options whose values commands/config.c gets elsewhere:
-    SETTING_INDEX,       // const char *; CONFIG GET shows the path of the index in use
-    SETTING_PERCENTILES, // no field; the group's struct percentiles
+    SETTING_INDEX,       // CONFIG GET shows the path of the index in use [const char *]
+    SETTING_PERCENTILES, // the group's struct percentiles [no field]
 };
 
 // What CONFIG SET does with a setting.
@@ -142,10 +148,12 @@ struct setting {
     const char *const *words; // values of SETTING_WORD; ends with NULL
     bool any_case;            // words are accepted in either case on the command line
     const char *complaint;    // message about a bad value; NULL: made from the type and the bounds
-    // Returns NULL, or what is wrong with a text. NULL: any text is allowed.
+    // Returns NULL when the text is good, otherwise what is wrong with it. The pointer itself is
+    // NULL when any text is allowed.
     const char *(*check)(const char *text);
-    // Reads the value, instead of the function for its type. Returns NULL, or what is wrong with
-    // the text. NULL: the type decides.
+    // Reads the value, instead of the function for its type. Returns NULL when the text is good,
+    // otherwise what is wrong with it. The pointer itself is NULL when the type says how to read
+    // the value.
     const char *(*read)(const struct setting *row, struct settings *s, const char *text,
                         char complaint[SETTING_COMPLAINT_MAX]);
 };

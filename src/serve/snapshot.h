@@ -29,11 +29,12 @@ void snapshot_init(struct snapshot *snapshot, struct dataset *dataset);
 // memory is short.
 struct snapshot *snapshot_new(struct dataset *dataset);
 
-// Returns the snapshot whose `ref` this is, as the owner of a borrowed segment.
+// Returns the snapshot whose field `ref` is given. An output segment that borrows a value holds a
+// reference to its snapshot in this form (base/output.h).
 const struct snapshot *snapshot_of(const struct ref *ref);
 
-// Looks at the files of that snapshot's dataset. Returns whether their damage is still the same as
-// `damage_stamp`.
+// Looks for new damage to the files of the dataset of the snapshot whose field `ref` is given.
+// Returns whether none was found since dataset_damage returned `damage_stamp`.
 bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp);
 
 #endif

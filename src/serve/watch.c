@@ -81,11 +81,13 @@ static void look_up(struct watch *w, const struct dataset *d, struct uuid id)
     w->value.ended = offset == DATASET_NO_OFFSET;
     w->value.at = offset + LINE_VALUE_AT;
     w->value.len = w->value.ended ? WATCH_ABSENT : 0;
-    w->value.sum = known ? 0 : random_number(); // differs from the checksum in any note
+    // When damage of the index may hide the key, its state is not known. A random number, which
+    // almost surely differs from the checksum in the note, makes EXEC see a change.
+    w->value.sum = known ? 0 : random_number();
 }
 
-// Reads the next piece of the value, up to the end of the line. Adds it to `len` and `sum`, and
-// returns its bytes.
+// Reads the next piece of the value, up to the end of the line. Adds the length of the piece to
+// `len`, includes the piece in the checksum `sum`, and returns its length in bytes.
 static uint64_t read_piece(struct watch *w, struct span text)
 {
     uint64_t at = w->value.at + w->value.len;
