@@ -1,6 +1,6 @@
-// F1, F2: another file is copied over the served file, as `cp` does it: the file is truncated and
-// then written again. A key whose line was overwritten answers an error, not nil. A value that is
-// being sent is never completed with bytes of the other file.
+// Faults F1 and F2 (docs/faults.md): another file is copied over the served file, as `cp` does it:
+// the file is truncated and then written again. A key whose line was overwritten answers an error,
+// not nil. A value that is being sent is never completed with bytes of the other file.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-// F1: the data file is truncated while a program reads it from beginning to end: while it is
-// indexed, and while `stele scan` prints it. No program crashes, and each says what is wrong.
+// Fault F1 (docs/faults.md): the data file is truncated while a program reads it from beginning to
+// end: while it is indexed, and while `stele scan` prints it. No program crashes, and each says
+// what is wrong.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// F1: several threads read a mapping at the moment when its file is cut. Each thread finds the
-// filler or what the file held, and none crashes. Each round has a mapping and a process of its
-// own.
+// Fault F1 (docs/faults.md): several threads read a mapping at the moment when its file is cut.
+// Each thread finds the filler or what the file held, and none crashes. Each round has a mapping
+// and a process of its own.
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>

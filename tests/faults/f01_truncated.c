@@ -1,6 +1,6 @@
-// F1, F8: the data file, or its index file, is truncated in place while 50 clients ask for its
-// keys. Each reply is exact or an error, or the connection closes. Keys that can still be read are
-// served. The server logs the damage once and does not crash.
+// Faults F1 and F8 (docs/faults.md): the data file, or its index file, is truncated in place while
+// 50 clients ask for its keys. Each reply is exact or an error, or the connection closes. Keys that
+// can still be read are served. The server logs the damage once and does not crash.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>

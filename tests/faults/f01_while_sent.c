@@ -1,7 +1,7 @@
-// F1: the data file is cut, and filled with zeros again, at the worst moment: after the server has
-// checked it, and before the kernel copies a large value from it to the socket. The client may
-// receive zeros for bytes of the value, but never the end of that reply, as the connection closes
-// first.
+// Fault F1 (docs/faults.md): the data file is cut, and filled with zeros again, at the worst
+// moment: after the server has checked it, and before the kernel copies a large value from it to
+// the socket. The client may receive zeros for bytes of the value, but never the end of that reply,
+// as the connection closes first.
 //
 // The test replaces sendmsg and send, so the moment is exact.
 #include <ev.h>

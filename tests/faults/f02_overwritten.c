@@ -1,5 +1,6 @@
-// F2: lines are appended to the data file, or bytes of it are overwritten. The server continues to
-// serve it and logs once what has happened. A reload takes the appended lines.
+// Fault F2 (docs/faults.md): lines are appended to the data file, or bytes of it are overwritten.
+// The server continues to serve it and logs once what has happened. A reload takes the appended
+// lines.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// F2: the served file is touched, renamed or given another mode, but its content stays the same.
-// This is neither damage nor new data. A reload reports that nothing has changed, and --watch does
-// not reload. A change of the content is reported.
+// Fault F2 (docs/faults.md): the served file is touched, renamed or given another mode, but its
+// content stays the same. This is neither damage nor new data. A reload reports that nothing has
+// changed, and --watch does not reload. A change of the content is reported.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>

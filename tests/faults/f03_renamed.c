@@ -1,6 +1,6 @@
-// F3: the data file is replaced by a rename, or its name is a symbolic link that is changed to
-// point to another file. The old file is served until a reload, and then the new one. SIGHUP starts
-// the reload, or --watch does so. No request fails.
+// Fault F3 (docs/faults.md): the data file is replaced by a rename, or its name is a symbolic link
+// that is changed to point to another file. The old file is served until a reload, and then the new
+// one. SIGHUP starts the reload, or --watch does so. No request fails.
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-// F3: what --watch takes for another file. It follows the path through links and folders, which may
-// be replaced too, and loads the file at its end once that has stopped changing.
+// Fault F3 (docs/faults.md): what --watch takes for another file. It follows the path through links
+// and folders, which may be replaced too, and loads the file at its end once that has stopped
+// changing.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-// F4: the data file and its index file are unlinked while they are served. Nothing changes.
+// Fault F4 (docs/faults.md): the data file and its index file are unlinked while they are served.
+// Nothing changes.
 #include <unistd.h>
 
 #include "data/dataset.h"

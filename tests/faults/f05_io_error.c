@@ -1,7 +1,7 @@
-// F5: the disk cannot read pages of the data file. Most tests run in this process: they replace a
-// page by one that faults as an unreadable page does, while the file keeps its length. One test has
-// real I/O errors, where the machine allows to mount a file system: it cuts the backing file of a
-// loop device.
+// Fault F5 (docs/faults.md): the disk cannot read pages of the data file. Most tests run in this
+// process: they replace a page by one that faults as an unreadable page does, while the file keeps
+// its length. One test has real I/O errors, where the machine allows to mount a file system: it
+// cuts the backing file of a loop device.
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>

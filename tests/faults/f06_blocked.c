@@ -1,5 +1,5 @@
-// F6: no thread blocks SIGBUS, even if the process that started the server did. A fault in a thread
-// that blocks it would end the server, whatever handler there is.
+// Fault F6 (docs/faults.md): no thread blocks SIGBUS, even if the process that started the server
+// did. A fault in a thread that blocks it would end the server, whatever handler there is.
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
-// F7: the file is cut while large values are sent from its mapping to clients that read slowly. A
-// client receives bytes of its value, and then the connection closes. It never receives a complete
-// reply with other bytes. A second test, in this process, makes a page of such a value unreadable
-// while the file keeps its length. Then only the kernel notices, and sendmsg fails.
+// Fault F7 (docs/faults.md): the file is cut while large values are sent from its mapping to
+// clients that read slowly. A client receives bytes of its value, and then the connection closes.
+// It never receives a complete reply with other bytes. A second test, in this process, makes a page
+// of such a value unreadable while the file keeps its length. Then only the kernel notices, and
+// sendmsg fails.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

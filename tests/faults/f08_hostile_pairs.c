@@ -1,8 +1,8 @@
-// F8 and F9 under load. The index file belongs to other data than the data file, although size and
-// times say otherwise. Or it is damaged: before the start, just after it, or while it is in use.
-// The server verifies it at once, or block by block. Clients send requests all the time. Each
-// existing key must have its value, and listings must be in order and complete, or the reply is an
-// error. In the end all requests are answered without an error.
+// Faults F8 and F9 (docs/faults.md) under load. The index file belongs to other data than the data
+// file, although size and times say otherwise. Or it is damaged: before the start, just after it,
+// or while it is in use. The server verifies it at once, or block by block. Clients send requests
+// all the time. Each existing key must have its value, and listings must be in order and complete,
+// or the reply is an error. In the end all requests are answered without an error.
 //
 // The argument is the total number of replies to compare.
 #include <fcntl.h>

@@ -1,5 +1,6 @@
-// F8: an index file that is damaged, or of another byte order or version. Whatever the file holds,
-// the server refuses it with a reason, builds the index again, and never serves from it.
+// Fault F8 (docs/faults.md): an index file that is damaged, or of another byte order or version.
+// Whatever the file holds, the server refuses it with a reason, builds the index again, and never
+// serves from it.
 #include <stdlib.h>
 
 #include "support/forge.h"

@@ -1,6 +1,6 @@
-// F8: the index file is overwritten in place while the server uses it, with noise or with the index
-// of other data. No existing key answers nil, and no key has the value of another. The index is
-// rebuilt while clients are served.
+// Fault F8 (docs/faults.md): the index file is overwritten in place while the server uses it, with
+// noise or with the index of other data. No existing key answers nil, and no key has the value of
+// another. The index is rebuilt while clients are served.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

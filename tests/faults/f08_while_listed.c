@@ -1,5 +1,6 @@
-// F8: another process writes to the index file while a command reads it, just before the server
-// checks the times of the file. The reply is right, or an error, or it is not completed.
+// Fault F8 (docs/faults.md): another process writes to the index file while a command reads it,
+// just before the server checks the times of the file. The reply is right, or an error, or it is
+// not completed.
 //
 // The test replaces fstat, with which the server checks the times, so the moment is exact.
 #include <stdio.h>

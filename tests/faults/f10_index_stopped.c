@@ -1,6 +1,6 @@
-// F10: SIGTERM at random moments while the index is built, written and verified. The server ends
-// with exit code 0, and leaves a complete index file or none. f10_index_broken_off.t sends SIGKILL
-// at each system call.
+// Fault F10 (docs/faults.md): SIGTERM at random moments while the index is built, written and
+// verified. The server ends with exit code 0, and leaves a complete index file or none.
+// f10_index_broken_off.t sends SIGKILL at each system call.
 #include <stdlib.h>
 #include <unistd.h>
 

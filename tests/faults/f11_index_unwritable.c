@@ -1,6 +1,6 @@
-// F11: the index file cannot be written: another user owns the folder, a limit of the file size is
-// reached, the disk is full, or the file system is read-only. The server serves from memory, with
-// one warning. f10_index_broken_off.t makes each single system call fail.
+// Fault F11 (docs/faults.md): the index file cannot be written: another user owns the folder, a
+// limit of the file size is reached, the disk is full, or the file system is read-only. The server
+// serves from memory, with one warning. f10_index_broken_off.t makes each single system call fail.
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>

@@ -1,5 +1,6 @@
-// F12: several processes need the same index at once. One builds it, and the others wait for it. If
-// it takes too long, they build the index for themselves. All serve the right values.
+// Fault F12 (docs/faults.md): several processes need the same index at once. One builds it, and the
+// others wait for it. If it takes too long, they build the index for themselves. All serve the
+// right values.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// F13: no descriptor is left for new clients, because the test lowers the limit of the running
-// server. The server does not spin, connected clients are answered, and waiting clients are
-// accepted as soon as descriptors are free.
+// Fault F13 (docs/faults.md): no descriptor is left for new clients, because the test lowers the
+// limit of the running server. The server does not spin, connected clients are answered, and
+// waiting clients are accepted as soon as descriptors are free.
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-// F16: a reload cannot map the data file, as the running server may not have so much more address
-// space. The server says which file and why, continues to serve the old data, and loads the file
-// once it may.
+// Fault F16 (docs/faults.md): a reload cannot map the data file, as the running server may not have
+// so much more address space. The server says which file and why, continues to serve the old data,
+// and loads the file once it may.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-// F17: a thousand clients pipeline GETs and MGETs of large values and never read a reply. The
-// server keeps what the formula of docs/limits.md allows: their requests, and replies up to the
-// high-water mark. It answers other clients, and closes these at the write timeout. From a client
-// that writes without end it reads up to a bound. If the memory of all clients is limited, it stays
-// within the limit, whatever they request.
+// Fault F17 (docs/faults.md): a thousand clients pipeline GETs and MGETs of large values and never
+// read a reply. The server keeps what the formula of docs/limits.md allows: their requests, and
+// replies up to the high-water mark. It answers other clients, and closes these at the write
+// timeout. From a client that writes without end it reads up to a bound. If the memory of all
+// clients is limited, it stays within the limit, whatever they request.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
-// F19: clients vanish without closing their connections, as after a power cut. The test runs in a
-// network namespace of its own and takes its only link down. The kernel detects idle clients by
-// keepalive, and clients with unacknowledged replies by TCP_USER_TIMEOUT. The write timeout closes
-// clients whose replies wait in the server. The test reads INFO over a unix socket.
+// Fault F19 (docs/faults.md): clients vanish without closing their connections, as after a power
+// cut. The test runs in a network namespace of its own and takes its only link down. The kernel
+// detects idle clients by keepalive, and clients with unacknowledged replies by TCP_USER_TIMEOUT.
+// The write timeout closes clients whose replies wait in the server. The test reads INFO over a
+// unix socket.
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>

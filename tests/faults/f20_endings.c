@@ -1,6 +1,6 @@
-// F20: connections that end badly: a reset in the middle of a reply or of a request, a close in the
-// middle of a request, a half close. Complete requests are answered, SIGPIPE does not end the
-// server, and it keeps nothing of these clients.
+// Fault F20 (docs/faults.md): connections that end badly: a reset in the middle of a reply or of a
+// request, a close in the middle of a request, a half close. Complete requests are answered,
+// SIGPIPE does not end the server, and it keeps nothing of these clients.
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// F21: the memory of clients that do little: 10,000 clients that have been answered and send
-// nothing more, and 100 clients that read a large value in small steps.
+// Fault F21 (docs/faults.md): the memory of clients that do little: 10,000 clients that have been
+// answered and send nothing more, and 100 clients that read a large value in small steps.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
-// F22: a hundred reloads in a row at full load, reloads of files that cannot be served, and reloads
-// of an empty file, which is served. No request fails, and each reply comes from one of the two
-// files. A file that cannot be served changes nothing. In the end the server has as many
-// descriptors and mappings as before, and no more memory.
+// Fault F22 (docs/faults.md): a hundred reloads in a row at full load, reloads of files that cannot
+// be served, and reloads of an empty file, which is served. No request fails, and each reply comes
+// from one of the two files. A file that cannot be served changes nothing. In the end the server
+// has as many descriptors and mappings as before, and no more memory.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

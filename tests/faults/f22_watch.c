@@ -1,5 +1,6 @@
-// F22, F1: a client watches keys while the data file is replaced, or its end is cut off. EXEC
-// answers nil if one of the keys has, or may have, another value. Otherwise it runs.
+// Faults F22 and F1 (docs/faults.md): a client watches keys while the data file is replaced, or its
+// end is cut off. EXEC answers nil if one of the keys has, or may have, another value. Otherwise it
+// runs.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-// F23: a signal arrives before the server is ready. A SIGHUP while the first index is built is not
-// lost: a file that was renamed into place meanwhile is served in the end.
+// Fault F23 (docs/faults.md): a signal arrives before the server is ready. A SIGHUP while the first
+// index is built is not lost: a file that was renamed into place meanwhile is served in the end.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

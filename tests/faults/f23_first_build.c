@@ -1,6 +1,6 @@
-// F23: signals while the first index is built. They are sent to an ordinary process, and to process
-// 1 of a container, for which signals have no default action. The program ends at once, as the
-// default action would end it, and leaves no temporary file and no socket.
+// Fault F23 (docs/faults.md): signals while the first index is built. They are sent to an ordinary
+// process, and to process 1 of a container, for which signals have no default action. The program
+// ends at once, as the default action would end it, and leaves no temporary file and no socket.
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>

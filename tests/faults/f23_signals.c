@@ -1,6 +1,7 @@
-// F23: storms of SIGHUP and SIGTERM, SIGTERM while a dataset is being opened, SIGSTOP and SIGCONT.
-// The server exits with code 0 and sends all replies, even those of which it had sent only a part
-// when the signals came. tests/integration/lifecycle.c tests SIGTERM and SIGINT at other moments.
+// Fault F23 (docs/faults.md): storms of SIGHUP and SIGTERM, SIGTERM while a dataset is being
+// opened, SIGSTOP and SIGCONT. The server exits with code 0 and sends all replies, even those of
+// which it had sent only a part when the signals came. tests/integration/lifecycle.c tests SIGTERM
+// and SIGINT at other moments.
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// F24: the wall clock jumps by a day, forward and back, while a server runs in this process.
-// Durations are not affected: timeouts of clients, CLIENT PAUSE, ages, uptime, the slow log and
-// latency events. Only dates follow the clock.
+// Fault F24 (docs/faults.md): the wall clock jumps by a day, forward and back, while a server runs
+// in this process. Durations are not affected: timeouts of clients, CLIENT PAUSE, ages, uptime, the
+// slow log and latency events. Only dates follow the clock.
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>

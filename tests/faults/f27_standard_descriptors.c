@@ -1,6 +1,6 @@
-// F27: standard descriptors are closed when the server starts, or the reader of the log does not
-// read: a pipe, a FIFO, a socket or a terminal. No socket gets the number of a standard descriptor,
-// no client waits for the log, and dropped lines are counted.
+// Fault F27 (docs/faults.md): standard descriptors are closed when the server starts, or the reader
+// of the log does not read: a pipe, a FIFO, a socket or a terminal. No socket gets the number of a
+// standard descriptor, no client waits for the log, and dropped lines are counted.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
-// F37: under --watch, copies stall, or overwrite the served file. However and whenever a copy
-// stalls, the whole file is served in the end. If the kernel reports that a process has the file
-// open for writing, no part of it is served before.
+// Fault F37 (docs/faults.md): under --watch, copies stall, or overwrite the served file. However
+// and whenever a copy stalls, the whole file is served in the end. If the kernel reports that a
+// process has the file open for writing, no part of it is served before.
 //
 // Each copy has its own server. All copies run at the same time, as each takes seconds.
 #include <fcntl.h>

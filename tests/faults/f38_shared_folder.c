@@ -1,6 +1,6 @@
-// F38: other users may write to the folder. Their files have the names that the writing of an index
-// uses, and they hold locks. The server writes to, follows and adopts none of these files, and
-// waits for nobody.
+// Fault F38 (docs/faults.md): other users may write to the folder. Their files have the names that
+// the writing of an index uses, and they hold locks. The server writes to, follows and adopts none
+// of these files, and waits for nobody.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

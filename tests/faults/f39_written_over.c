@@ -1,6 +1,6 @@
-// F39: options or standard streams would make the server or the tool write to a file that it reads,
-// or to one file for two purposes. They refuse to start before they write anything, whatever the
-// names are.
+// Fault F39 (docs/faults.md): options or standard streams would make the server or the tool write
+// to a file that it reads, or to one file for two purposes. They refuse to start before they write
+// anything, whatever the names are.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

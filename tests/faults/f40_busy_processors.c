@@ -1,5 +1,6 @@
-// F40: other programs keep all processors busy. A reload that builds an index, and the rebuild of a
-// damaged one, yield to them for a bounded time. Neither waits until these programs end.
+// Fault F40 (docs/faults.md): other programs keep all processors busy. A reload that builds an
+// index, and the rebuild of a damaged one, yield to them for a bounded time. Neither waits until
+// these programs end.
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>

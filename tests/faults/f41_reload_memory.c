@@ -1,7 +1,7 @@
-// F41: a reload in a cgroup whose memory was enough for the start. The kernel never kills the
-// server for lack of memory. If memory does not hold the index beside the old dataset, the server
-// builds it in a temporary file. Or it refuses the reload, says how much is missing, and keeps the
-// old data.
+// Fault F41 (docs/faults.md): a reload in a cgroup whose memory was enough for the start. The
+// kernel never kills the server for lack of memory. If memory does not hold the index beside the
+// old dataset, the server builds it in a temporary file. Or it refuses the reload, says how much is
+// missing, and keeps the old data.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
-// F15: while a client sends commands, the first call of the allocator fails, then the second, and
-// so on: either only that call, or all calls from it on. The client is closed, or receives the
-// reply that it would have received. Other clients are answered, and so is the next client. The
-// AddressSanitizer build checks that nothing leaks.
+// Fault F15 (docs/faults.md): while a client sends commands, the first call of the allocator fails,
+// then the second, and so on: either only that call, or all calls from it on. The client is closed,
+// or receives the reply that it would have received. Other clients are answered, and so is the next
+// client. The AddressSanitizer build checks that nothing leaks.
 //
 // Only calls of the server's own code fail. Calls of libev do not, as libev ends the process when
 // memory is short.

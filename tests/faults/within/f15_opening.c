@@ -1,8 +1,8 @@
-// F15, F16: a data file is opened, and its index is built, written, mapped or verified. Meanwhile
-// the first call of the allocator fails, then the second, and so on: either only that call, or all
-// calls from it on. The same is done with mappings, other calls on files, and the start of threads.
-// Opening fails and says why, or each key of the dataset has its value. The AddressSanitizer build
-// checks that nothing leaks.
+// Faults F15 and F16 (docs/faults.md): a data file is opened, and its index is built, written,
+// mapped or verified. Meanwhile the first call of the allocator fails, then the second, and so on:
+// either only that call, or all calls from it on. The same is done with mappings, other calls on
+// files, and the start of threads. Opening fails and says why, or each key of the dataset has its
+// value. The AddressSanitizer build checks that nothing leaks.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// F15: single calls of a server fail: of the allocator, on sockets, and of the start of threads. If
-// it is starting, it says why it cannot, or starts nevertheless. If it serves, it may close the
-// connection. But no reply is wrong, and the next connection is served.
+// Fault F15 (docs/faults.md): single calls of a server fail: of the allocator, on sockets, and of
+// the start of threads. If it is starting, it says why it cannot, or starts nevertheless. If it
+// serves, it may close the connection. But no reply is wrong, and the next connection is served.
 //
 // Only calls of the server's own code fail. Calls of libev do not, as libev ends the process when
 // memory is short.

@@ -1,6 +1,7 @@
-// F16: the file system refuses shared mappings, as FUSE does with direct_io (ENODEV), and 9p for
-// files that are open for writing (EINVAL). Private mappings work instead: the data is indexed, the
-// index is written, mapped and verified, each key has its value, and a cut of the file is noticed.
+// Fault F16 (docs/faults.md): the file system refuses shared mappings, as FUSE does with direct_io
+// (ENODEV), and 9p for files that are open for writing (EINVAL). Private mappings work instead: the
+// data is indexed, the index is written, mapped and verified, each key has its value, and a cut of
+// the file is noticed.
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
