@@ -181,15 +181,17 @@ static const char *advice(enum latency_event event)
 {
     switch (event) {
     case LATENCY_COMMAND:
-        return "Commands took long. SLOWLOG GET names those above slowlog-log-slower-than. Long "
-               "values, many keys in one MGET and DEBUG SLEEP are what can take time here.";
+        return "Some commands took long. SLOWLOG GET lists those that took at least "
+               "slowlog-log-slower-than microseconds. A long value, many keys in one MGET, or "
+               "DEBUG SLEEP can take long.";
     case LATENCY_FAST_COMMAND:
-        return "Commands that should be quick took long: many keys, a very long value, or a wait "
-               "for the disk. SLOWLOG GET may name them.";
+        return "Some commands that are usually fast took long. Possible causes are many keys, a "
+               "very long value, or a wait for the disk. SLOWLOG GET may list these commands.";
     case LATENCY_EVENT_LOOP:
-        return "Requests that were answered together took long. Mostly a part of the data file "
-               "had to be read from the disk: it needs as much memory as the file is long to stay "
-               "in it. Or the machine had other things to do.";
+        return "An event loop took long to answer the requests that it had received. The usual "
+               "cause: a part of the data file had to be read from the disk. The whole file stays "
+               "in memory only if the machine has as much free memory as the file is long. Another "
+               "possible cause: other programs kept the processors busy.";
     case LATENCY_EVENTS: break;
     }
     return "";
@@ -209,18 +211,18 @@ static enum command_result latency_doctor_command(struct session *s, const struc
             continue;
         for (unsigned j = 0; j < kept; j++)
             sum += latency_series_at(&series, j).ms;
-        buf_printf(&text, "%s: %u samples, %llu ms on average, %llu ms at worst.\n%s\n",
+        buf_printf(&text, "%s: %u samples, %llu ms on average, %llu ms at most.\n%s\n",
                    latency_event_name(event), kept, (unsigned long long)(sum / kept),
                    (unsigned long long)series.max, advice(event));
     }
     session_charge(s, LATENCY_SAMPLES);
     if (text.len == 0)
-        buf_append_text(&text, threshold > 0
-                                   ? "Nothing has taken longer than latency-monitor-threshold.\n"
-                                   : "");
+        buf_append_text(
+            &text, threshold > 0 ? "No event took as long as latency-monitor-threshold.\n" : "");
     if (threshold == 0)
-        buf_append_text(&text, "The latency monitor is off. CONFIG SET latency-monitor-threshold "
-                               "with a number of milliseconds turns it on.\n");
+        buf_append_text(&text, "The latency monitor is off. To turn it on, set "
+                               "latency-monitor-threshold to a number of milliseconds with CONFIG "
+                               "SET.\n");
     s->oom |= text.oom;
     resp_verbatim(&s->reply, buf_span(&text));
     buf_release(&text);

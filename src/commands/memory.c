@@ -106,9 +106,10 @@ static enum command_result memory_doctor_command(struct session *s, const struct
 {
     (void)r;
     resp_verbatim(&s->reply,
-                  span_text("Nothing to complain of: the data file and its index are mapped, the "
-                            "system takes their pages back when it needs them, and what a client "
-                            "can make the server keep is bounded.\n"));
+                  span_text("The memory of this server needs no attention. The data file, and the "
+                            "index file if there is one, are mapped, so the system can reclaim "
+                            "their pages at any time. The memory that the server keeps for a "
+                            "client is limited.\n"));
     return COMMAND_DONE;
 }
 

@@ -141,13 +141,13 @@ static void reply_debug_help(struct session *s)
     static const char *const lines[] = {
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "ERROR <string>",
-        "    Replies an error of that text.",
+        "    Returns an error with this text.",
         "PROTOCOL <type>",
-        "    Replies a sample of that type.",
+        "    Returns a sample value of this type.",
         "SET-ACTIVE-EXPIRE <0|1>",
-        "    OK; no key ever expires.",
+        "    Returns OK and has no effect, as no key ever expires.",
         "SLEEP <seconds>",
-        "    Holds up the loop of this connection.",
+        "    Blocks the event loop of this connection for this time.",
         "HELP",
         "    Prints this help.",
     };
