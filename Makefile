@@ -37,6 +37,11 @@ release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
 OPTIMISE = -O1
 asan_FLAGS = -U_FORTIFY_SOURCE $(OPTIMISE) -g1 $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
 asan_LINK = -pthread $(SANITIZE) $(FAST_LINK) $(LDFLAGS)
+# Tests start the server and the tool hundreds of times. Start and end take 0.06 CPU seconds instead
+# of 0.10 when the libraries of the sanitizers are linked into these programs, as gcc can.
+STATIC := -static-libasan -static-libubsan
+asan_STATIC = $(shell mkdir -p build/asan && echo 'int main(void) { return 0; }' | \
+                $(CC) $(SANITIZE) $(STATIC) -Werror -x c -o build/asan/probe - 2>/dev/null && echo $(STATIC))
 tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g1 -fsanitize=thread $(CPPFLAGS)
 tsan_LINK = -pthread -fsanitize=thread $(FAST_LINK) $(LDFLAGS)
 # In this flavour only fuzz targets are linked. Their main function is that of libFuzzer, which only
@@ -158,11 +163,11 @@ build/$(1)/%.o: %.c build/$(1)/flags
 
 build/$(1)/stele-server: $(patsubst %.c,build/$(1)/%.o,$(SERVER)) Makefile
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) -o $$@ -lev $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$($(1)_STATIC) $$(filter %.o,$$^) -o $$@ -lev $$(LDLIBS)
 
 build/$(1)/stele: $(patsubst %.c,build/$(1)/%.o,$(TOOL)) Makefile
 	$$(call say,LINK $$@)
-	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) -o $$@ $$(LDLIBS)
+	$$(Q)$$(CC) $$($(1)_LINK) $$($(1)_STATIC) $$(filter %.o,$$^) -o $$@ $$(LDLIBS)
 
 # Tests are linked with this archive, so that the linker takes only the objects that a test uses. That
 # is a tenth of the work. The archive has only the names of the objects, no copies (T).
