@@ -149,9 +149,9 @@ static bool parse_count(struct session *s, const struct resp_request *r,
     return r->argc < 5 || parse_unit(s, resp_arg(r, 4), &requested->bits);
 }
 
-// `cursor` is 0 until the value is found, then 1 + the number of bytes already counted. `sum` is
-// the number of bits set in these bytes. As Redis does since 7.2, checks the arguments even if the
-// key does not exist.
+// `s->request.cursor` is 0 until the value is found, then 1 + the number of bytes already counted.
+// `s->request.sum` is the number of bits set in these bytes. As Redis does since 7.2, checks the
+// arguments even if the key does not exist.
 static enum command_result bitcount_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};
@@ -252,8 +252,8 @@ static int64_t find_bit(struct span value, const struct bit_range *range, bool b
     return -1;
 }
 
-// Searches the range in steps and replies with the offset found, or -1. `cursor` is 0 at first,
-// then 1 + the number of bytes already searched.
+// Searches the range in steps and replies with the offset found, or -1. `s->request.cursor` is 0 at
+// first, then 1 + the number of bytes already searched.
 static enum command_result search(struct session *s, struct span value,
                                   const struct bit_range *range, bool bit)
 {
@@ -375,8 +375,9 @@ enum check {
     CHECK_AGAIN, // the turn is over: call again in the next one
 };
 
-// Checks all operations, before any of them is answered. `cursor` is the argument to continue
-// with. `sum` is the number of reads; its highest bit is set if an operation writes.
+// Checks all operations, before any of them is answered. `s->request.cursor` is the argument to
+// continue with. `s->request.sum` is the number of reads; its highest bit is set if an operation
+// writes.
 static enum check check_operations(struct session *s, const struct resp_request *r)
 {
     const uint64_t wrote = UINT64_C(1) << 63;
@@ -399,9 +400,9 @@ static enum check check_operations(struct session *s, const struct resp_request 
     return CHECK_BAD;
 }
 
-// Passes over the words twice: first to check them, then to answer. `cursor` is the next argument
-// in the first pass, and `argc` + the next argument in the second. Between the passes, while the
-// value is searched for, it is `argc`.
+// Passes over the words twice: first to check them, then to answer. `s->request.cursor` is the next
+// argument in the first pass, and `argc` + the next argument in the second. Between the passes,
+// while the value is searched for, it is `argc`.
 static enum command_result bitfield_ro_command(struct session *s, const struct resp_request *r)
 {
     struct span value = {NULL, 0};

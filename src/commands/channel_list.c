@@ -139,8 +139,8 @@ static bool is_first_of_equal(const struct channel_list *list, size_t i)
 }
 
 // Lists each name that matches the pattern once. Passes over the names twice: first to count the
-// matches, as the reply begins with their number, then to write them. `cursor` is the next name in
-// the first pass, and `count` + the next name in the second.
+// matches, as the reply begins with their number, then to write them. `s->request.cursor` is the
+// next name in the first pass, and `count` + the next name in the second.
 static enum command_result pubsub_channels_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;
@@ -191,7 +191,7 @@ static size_t count_below(const struct channel_list *list, struct span name, boo
 }
 
 // Replies with each channel and its number of subscribers, which is the number of equal names in
-// the list. `cursor` is the next argument.
+// the list. `s->request.cursor` is the next argument.
 static enum command_result pubsub_numsub_command(struct session *s, const struct resp_request *r)
 {
     enum channel_kind kind = (enum channel_kind)s->request.running->command->variant;

@@ -1,6 +1,6 @@
 // CLUSTER: with --cluster-enabled yes, the server is a cluster of one node, for clients that talk
-// only to clusters. The node owns all slots, so it never redirects a client to another node. This
-// also allows several servers of the same file to stand behind one address, as of a load balancer.
+// only to clusters. The node owns all slots, so it never redirects a client to another node. So
+// several servers of the same file may also stand behind one address, such as a load balancer's.
 // Without the option, every subcommand is an error.
 //
 // The replies contain what client libraries check: the word `myself`, an owner for every slot, the
@@ -255,8 +255,9 @@ static bool find_key_in_slot(const struct session *s, uint64_t rank, int64_t slo
     return slot_of(span_of(text, UUID_TEXT_LEN)) == slot;
 }
 
-// Visits all keys, some in each turn, because no index lists the keys of a slot. `cursor` is the
-// rank of the next key, and `sum` is the number of keys found.
+// Visits all keys, some in each turn, because no index lists the keys of a slot.
+// `s->request.cursor` is the rank of the next key, and `s->request.sum` is the number of keys
+// found.
 static enum command_result cluster_countkeysinslot_command(struct session *s,
                                                            const struct resp_request *r)
 {
@@ -277,7 +278,8 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
     return COMMAND_DONE;
 }
 
-// Visits the keys in order until it has collected enough. `cursor` is the rank of the next key.
+// Visits the keys in order until it has collected enough. `s->request.cursor` is the rank of the
+// next key.
 static enum command_result cluster_getkeysinslot_command(struct session *s,
                                                          const struct resp_request *r)
 {

@@ -260,8 +260,8 @@ static void reply_one(struct session *s, const struct command_entry *entry,
     session_charge(s, (output_pending(s->reply.out) - before) / BYTES_PER_WORK);
 }
 
-// Writes all commands with the function `reply`, after `begin` has written their number. `cursor`
-// is 0 until `begin` has been called, then 1 + the number of rows visited.
+// Writes all commands with the function `reply`, after `begin` has written their number.
+// `s->request.cursor` is 0 until `begin` has been called, then 1 + the number of rows visited.
 static enum command_result
 reply_every(struct session *s, void (*begin)(struct resp_writer *w, uint64_t count),
             void (*reply)(struct session *s, const struct command_entry *entry))
@@ -317,7 +317,7 @@ static enum command_result command_info_command(struct session *s, const struct 
 }
 
 // With names, passes over them twice: first to count those that exist, as the reply begins with
-// their number, then to describe them. `cursor` counts the names of both passes.
+// their number, then to describe them. `s->request.cursor` counts the names of both passes.
 static enum command_result command_docs_command(struct session *s, const struct resp_request *r)
 {
     const struct command_index *commands = s->service->commands;
@@ -474,7 +474,8 @@ enum {
     KEYS_AND_FLAGS, // COMMAND GETKEYSANDFLAGS
 };
 
-// `cursor` is 0 until the number of keys is written, then 1 + the number of keys written.
+// `s->request.cursor` is 0 until the number of keys is written, then 1 + the number of keys
+// written.
 static enum command_result command_getkeys_command(struct session *s, const struct resp_request *r)
 {
     bool with_flags = s->request.running->command->variant == KEYS_AND_FLAGS;

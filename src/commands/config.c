@@ -259,7 +259,7 @@ static enum command_result config_set_command(struct session *s, const struct re
     return COMMAND_DONE;
 }
 
-// `cursor` is the number of counters already reset.
+// `s->request.cursor` is the number of counters already reset.
 static enum command_result config_resetstat_command(struct session *s, const struct resp_request *r)
 {
     (void)r;

@@ -81,8 +81,8 @@ static size_t put_head(char *to, struct span *value)
     return 2 + put_number(to + 2, (uint64_t)n, size, false);
 }
 
-// `cursor` is 0 until the checksum of the head is computed, then 1 + the number of bytes of the
-// value that the checksum covers. `sum` is the checksum so far.
+// `s->request.cursor` is 0 until the checksum of the head is computed, then 1 + the number of bytes
+// of the value that the checksum covers. `s->request.sum` is the checksum so far.
 static enum command_result dump_command(struct session *s, const struct resp_request *r)
 {
     char head[HEAD_MAX];

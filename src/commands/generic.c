@@ -7,7 +7,8 @@
 #include "data/uuid_text.h"
 #include "serve/session.h"
 
-// EXISTS and TOUCH. `cursor` is the next argument, `sum` the number of keys found.
+// EXISTS and TOUCH. `s->request.cursor` is the next argument, and `s->request.sum` is the number
+// of keys found.
 static enum command_result exists_command(struct session *s, const struct resp_request *r)
 {
     if (s->request.cursor == 0)

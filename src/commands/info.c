@@ -517,11 +517,12 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
     return line < count ? line : 0;
 }
 
-// Reads the words and keeps the selected sections in `sum`, as bits. Then writes these sections to
-// `collected`, because the length of the reply precedes its text.
+// Reads the words and keeps the selected sections in `s->request.sum`, as bits. Then writes these
+// sections to `s->request.collected`, because the length of the reply precedes its text.
 //
-// While words are read, `cursor` is their number. While sections are written, `cursor` is the sum
-// of the number of words, COMMANDS_MAX for each finished section, and the number of the next line.
+// While words are read, `s->request.cursor` is their number. While sections are written, `cursor`
+// is the sum of the number of words, COMMANDS_MAX for each finished section, and the number of the
+// next line.
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)

@@ -103,8 +103,8 @@ static void choose_sides(struct table *t, const struct lcs *lcs)
     t->inner = t->swapped ? lcs->a : lcs->b;
 }
 
-// Writes the initial state, in which no row is filled, to `collected`. Returns false if memory is
-// short.
+// Writes the initial state, in which no row is filled, to `s->request.collected`. Returns false if
+// memory is short.
 static bool save_state(struct session *s, const struct lcs *lcs)
 {
     struct table t;
@@ -122,7 +122,7 @@ static bool save_state(struct session *s, const struct lcs *lcs)
     return true;
 }
 
-// Reads the state that save_state wrote. `*lcs` and `*t` point into `collected`.
+// Reads the state that save_state wrote. `*lcs` and `*t` point into `s->request.collected`.
 static void restore_state(struct session *s, struct lcs *lcs, struct table *t)
 {
     char *at = s->request.collected.ptr;
@@ -253,8 +253,8 @@ static void reply(struct session *s, const struct lcs *lcs, const struct table *
         reply_text(s, lcs, t, len);
 }
 
-// Does the work of the first turn, when the cursor is 0. Returns false if it has written an error
-// or memory is short.
+// Does the work of the first turn, when `s->request.cursor` is 0. Returns false if it has written
+// an error or memory is short.
 static bool begin(struct session *s, const struct resp_request *r)
 {
     struct lcs lcs = {.a = {"", 0}, .b = {"", 0}};

@@ -148,7 +148,7 @@ static bool match_key(struct session *s, struct span pattern, uint64_t rank, cha
            glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
 }
 
-// Adds the key with this rank to `collected` if it matches.
+// Adds the key with this rank to `s->request.collected` if it matches.
 static void collect_key(struct session *s, const struct scan *scan, uint64_t rank)
 {
     char text[UUID_TEXT_LEN];
@@ -156,8 +156,9 @@ static void collect_key(struct session *s, const struct scan *scan, uint64_t ran
         buf_append(&s->request.collected, span_of(text, sizeof text));
 }
 
-// Returns the rank at which the call begins. That is the cursor, unless the dataset was replaced
-// since the previous call: then it is the new rank of the key that the cursor stood for.
+// Returns the rank at which this call of SCAN begins. That is the client's cursor, unless the
+// dataset was replaced since the previous call. Then it is the new rank of the key that the cursor
+// stood for.
 static uint64_t first_rank(const struct session *s, uint64_t cursor)
 {
     bool moved = cursor != 0 && cursor == s->scanned.cursor &&
@@ -252,9 +253,9 @@ static void send_key(struct session *s, struct span pattern, uint64_t rank)
 
 // The first pass counts the keys that match; the second pass sends them. In the first pass,
 // `s->request.cursor` is the number of keys that have been examined, and `s->request.sum` is the
-// number of keys that match. In the second pass, the cursor is SENDING + the number of keys
-// examined again. If lines were overwritten in between, fewer keys match than were counted, and
-// nulls take their place.
+// number of keys that match. In the second pass, `s->request.cursor` is SENDING + the number of
+// keys examined again. If lines were overwritten in between, fewer keys match than were counted,
+// and nulls take their place.
 static enum command_result keys_command(struct session *s, const struct resp_request *r)
 {
     struct span pattern = resp_arg(r, 1);

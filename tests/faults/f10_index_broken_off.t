@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# F10: SIGKILL ends the writing of the index file at each of its system calls. The old index file is
-# left, or none, and the next start succeeds. F11: each call fails instead. The server serves from
-# memory, with one warning, and leaves no file behind. strace(1) injects signals and errors, and
-# also delays, to stop a server at the right moment.
+# Fault F10 (docs/faults.md): SIGKILL ends the writing of the index file at each of its system
+# calls. The old index file is left, or none, and the next start succeeds. Fault F11: each call
+# fails instead. The server serves from memory, with one warning, and leaves no file behind.
+# strace(1) injects signals and errors, and also delays, to stop a server at the right moment.
 use strict;
 use warnings;
 use Fcntl ':flock';

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# F14: accept4(2) fails with each error that it can have. The failures are counted, and none ends
-# the server. After a shortage of resources the server pauses before it tries again. After an error
-# of one connection it does not. If every call fails, the loop does not spin. strace(1) injects the
-# errors.
+# Fault F14 (docs/faults.md): accept4(2) fails with each error that it can have. The failures are
+# counted, and none ends the server. After a shortage of resources the server pauses before it tries
+# again. After an error of one connection it does not. If every call fails, the loop does not spin.
+# strace(1) injects the errors.
 use strict;
 use warnings;
 use File::Temp;

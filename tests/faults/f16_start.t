@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# F16: the system calls of a starting server fail, one at a time: mappings are refused, and files,
-# sockets and threads cannot be opened or started. The server says why in one line and ends, or
-# serves. If a call fails before the program itself runs, the loader prints its own message.
-# tests/faults/f10_index_broken_off.t tests the calls that write the index file.
+# Fault F16 (docs/faults.md): the system calls of a starting server fail, one at a time: mappings
+# are refused, and files, sockets and threads cannot be opened or started. The server says why in
+# one line and ends, or serves. If a call fails before the program itself runs, the loader prints
+# its own message. tests/faults/f10_index_broken_off.t tests the calls that write the index file.
 use strict;
 use warnings;
 use File::Temp;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# F22: INFO persistence reports problems of the dataset, as tools that monitor Redis read it: a
-# failed reload, a data file that was cut, overwritten or appended to, and an index that cannot be
-# written.
+# Fault F22 (docs/faults.md): INFO persistence reports problems of the dataset, as tools that
+# monitor Redis read it: a failed reload, a data file that was cut, overwritten or appended to, and
+# an index that cannot be written.
 use strict;
 use warnings;
 use File::Temp;
