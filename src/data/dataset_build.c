@@ -75,7 +75,7 @@ static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd,
                                 struct error *error)
 {
     char folder[256];
-    *fd = d->writer.locked ? d->writer.fd : -1;
+    *fd = d->writer.unpublished ? d->writer.fd : -1;
     *spare = -1;
     if (build_image(d, built, *fd, error))
         return true;

@@ -255,7 +255,7 @@ static void store_proof(struct dataset *d, const atomic_bool *cancel)
 void dataset_finish(struct dataset *d, const atomic_bool *cancel)
 {
     bool late = d->blocks_unverified || d->content_unverified;
-    if (d->writer.locked) {
+    if (d->writer.unpublished) {
         write_index(d, cancel);
         return;
     }

@@ -329,7 +329,7 @@ struct index *dataset_open_index(struct dataset *d, struct dataset_report *repor
     dataset_advise(d, MADV_SEQUENTIAL);
     x = dataset_build_index(d, report, error);
     dataset_advise(d, MADV_RANDOM);
-    if (x != NULL && d->writer.locked)
+    if (x != NULL && d->writer.unpublished)
         atomic_init(&d->status, DATASET_IN_WRITING);
     return x;
 }

@@ -145,8 +145,8 @@ static enum index_lock open_writer(struct index_writer *w, const char *path, boo
         outcome = lock(w, error);
     if (outcome == INDEX_LOCKED) {
         w->fd = temporary_new(path, &w->temporary, error);
-        w->locked = w->fd >= 0;
-        if (w->locked)
+        w->unpublished = w->fd >= 0;
+        if (w->unpublished)
             w->ending_temporary = register_removal(w->fd, w->temporary);
         else
             outcome = INDEX_UNWRITABLE;
@@ -315,7 +315,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
         error_set(error, "cannot write '%s': %s", w->path, strerror(errno));
         return false;
     }
-    w->locked = false;
+    w->unpublished = false;
     ending_unregister(w->ending_temporary);
     w->ending_temporary = 0;
     // If this fails, the old file may be back after a crash of the machine; that does no harm.
@@ -326,7 +326,7 @@ bool index_writer_publish(struct index_writer *w, struct span image,
 
 void index_writer_close(struct index_writer *w)
 {
-    if (w->path != NULL && w->locked && temporary_is_named(w->fd, w->temporary))
+    if (w->path != NULL && w->unpublished && temporary_is_named(w->fd, w->temporary))
         (void)unlink(w->temporary);
     ending_unregister(w->ending_temporary);
     if (w->path != NULL && w->fd >= 0)

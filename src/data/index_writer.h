@@ -22,7 +22,7 @@ struct index_writer {
     char *path;                // PATH; NULL: the writer is closed
     char *temporary;           // path of the temporary file
     int fd;                    // descriptor of the temporary file
-    bool locked;               // the temporary file exists and is not published yet
+    bool unpublished;          // the temporary file exists and is not published yet
     char *lock;                // path of the lock: PATH.lock
     int lock_fd;               // descriptor of the lock; -1: this process does not hold it
     bool default_path;         // the user has not chosen PATH

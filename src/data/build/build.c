@@ -248,12 +248,12 @@ static uint64_t block_bytes(const struct building *g)
 }
 
 // Appends the records with ranks from `lo` to `hi` - 1, which are all records of the range. A large
-// range becomes several units. The keys of each begin with the same bits (records_is_block).
+// range becomes several units. The keys of each begin with the same bits (records_is_prefix_range).
 static bool add_units(struct building *g, struct key_range range, uint64_t lo, uint64_t hi,
                       struct error *error)
 {
     const struct trie_sorted *s = &g->records.sorted;
-    if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || records_is_block(range))
+    if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || records_is_prefix_range(range))
         return trie_builder_add(&g->builder, s, lo, hi, error);
     struct uuid end = records_round_end(range.low, range.high);
     uint64_t middle = trie_sorted_after(s, end);

@@ -47,17 +47,17 @@ static uint64_t keep_last(struct block_pool *p, struct block_list *l, struct spa
 }
 
 // What one scan of a part's blocks finds out.
-struct part_scan {
+struct list_scan {
     size_t blocks;         // number of blocks
     struct uuid differing; // bits in which any key differs from the first one
     bool ordered;          // each key is greater than the one before
     bool packed;           // every block except the last is full
 };
 
-static struct part_scan scan_part(const struct block_pool *p, const struct block_list *l,
+static struct list_scan scan_list(const struct block_pool *p, const struct block_list *l,
                                   uint32_t *order)
 {
-    struct part_scan scan = {.ordered = true, .packed = true};
+    struct list_scan scan = {.ordered = true, .packed = true};
     struct uuid first = block_pool_at(p, l->first)->id;
     struct uuid before = first;
     uint32_t block = l->first;
@@ -82,7 +82,7 @@ static struct part_scan scan_part(const struct block_pool *p, const struct block
 // follow the shared bits choose a bucket for each record. On average a bucket gets about two
 // records. Returns false when a bucket gets too many records.
 static bool scatter(const struct block_pool *p, const struct block_list *l, const uint32_t *order,
-                    const struct part_scan *scan, struct trie_record *buffer)
+                    const struct list_scan *scan, struct trie_record *buffer)
 {
     uint16_t ends[(1 << BUCKET_BITS_MAX) + 1] = {0};
     unsigned skip = scan->differing.hi != 0 ? (unsigned)__builtin_clzll(scan->differing.hi)
@@ -113,7 +113,7 @@ static bool scatter(const struct block_pool *p, const struct block_list *l, cons
 static uint64_t sort_in_buffer(struct block_pool *p, struct block_list *l, struct span text,
                                uint32_t *order, struct trie_record *buffer)
 {
-    struct part_scan scan = scan_part(p, l, order);
+    struct list_scan scan = scan_list(p, l, order);
     size_t count = 0;
     size_t kept;
     uint64_t dropped_bytes = 0;

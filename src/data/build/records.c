@@ -97,7 +97,7 @@ static void keep_last_line(struct reading *reading, struct block_list *lists, si
     block_list_close(&r->pool, home);
 }
 
-bool records_is_block(struct key_range range)
+bool records_is_prefix_range(struct key_range range)
 {
     unsigned __int128 low = number_of(range.low);
     unsigned __int128 differing = low ^ number_of(range.high);

@@ -35,7 +35,7 @@ struct key_range {
 static const struct key_range all_keys = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
 
 // Whether the range is a block: it consists of all keys that begin with certain bits.
-bool records_is_block(struct key_range range);
+bool records_is_prefix_range(struct key_range range);
 
 // The task of one pass.
 struct records_pass {
@@ -99,8 +99,8 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
 
 // Returns a good last key for a range: not less than `a`, and less than `b`. The key after it is
 // the one with the most trailing zero bits. Ranges that end in this way are one block
-// (records_is_block) or a few of them, so their keys are spread well in a trie. `a` must be less
-// than `b`.
+// (records_is_prefix_range) or a few of them, so their keys are spread well in a trie. `a` must be
+// less than `b`.
 struct uuid records_round_end(struct uuid a, struct uuid b);
 
 // Makes all blocks free, returns the memory of all but the first `blocks` to the system, and
