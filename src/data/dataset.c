@@ -157,7 +157,8 @@ struct span dataset_value_part(const struct dataset *d, uint64_t offset)
     size_t limit = atomic_load_explicit(&d->source.limit, memory_order_relaxed);
     // The space is checked, because a line that was overwritten by zeros has no newline.
     if (offset + LINE_VALUE_AT < limit && value[-1] == ' ') {
-        // The value is often not in the cache, so memchr is used, which reads little after its end.
+        // memchr reads little after the newline. newline_find_sse2 compares 64 bytes at a time, so
+        // it would often fetch one more cache line.
         size_t left = limit - offset - LINE_VALUE_AT;
         const char *end = memchr(value, '\n', left < DATASET_PART ? left : DATASET_PART);
         if (end != NULL)
@@ -291,9 +292,10 @@ static void report_damage(struct dataset *d)
             d->path);
 }
 
-// Sets `d->change` if somebody has written to the data file. The file is not damaged. If its times
-// have changed, it may only have been touched. So if there is a checksum of the content,
-// dataset_recheck_content decides later.
+// Sets `d->change` if the data file was appended to or overwritten. A truncated file may count as
+// overwritten here, so callers look at its damage first. If only the times have changed, the file
+// may just have been touched. So if there is a checksum of the content, `d->change` stays the same,
+// and dataset_recheck_content decides later.
 static void check_change(struct dataset *d)
 {
     struct stat status;

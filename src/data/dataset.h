@@ -1,8 +1,20 @@
 // A dataset: a mapped data file and its index. It never changes.
 //
-// References are counted. dataset_open returns the first reference. A borrower that keeps a value
-// longer than a call takes a reference of its own. Releasing the last reference unmaps everything.
-// Reading takes no lock and writes nothing, so any number of threads may read the same dataset.
+// References are counted. dataset_open returns the first reference. Whoever uses a value after its
+// call has returned must hold a reference, or the value may be unmapped meanwhile. Releasing the
+// last reference unmaps everything. Reading takes no lock and writes nothing, so any number of
+// threads may read the same dataset.
+//
+// The files should not change while they are in use, but they may. The comments below use these
+// words:
+// * A file is damaged when bytes of it are lost: it was truncated, or the disk cannot read a part
+//   of it. The lost bytes do not come back, so it stays damaged.
+// * A file is overwritten when somebody writes to it in place and keeps its size.
+// * An index is damaged when its file is damaged, or a block of it differs from its checksum.
+// * An index is wrong when dataset_finish has found that it is damaged or was built from other
+//   data.
+// * An index is spoiled when it is wrong, damaged or overwritten but the data file is not damaged.
+//   A new index can then be built.
 #ifndef STELE_DATA_DATASET_H
 #define STELE_DATA_DATASET_H
 
@@ -29,7 +41,7 @@ struct dataset_figures {
     uint64_t keys;        // number of distinct keys
     uint64_t duplicates;  // number of records that a later line with the same key replaces
     uint64_t value_bytes; // bytes of the served values, one value for each key
-    uint64_t index_bytes; // size of the trie image
+    uint64_t index_bytes; // bytes of the index in memory (data/trie_image.h)
     uint64_t build_ns;    // duration of reading the data and building the trie
     uint64_t built_at_us; // time when the trie was built: microseconds since 1970, UTC
 };
@@ -52,8 +64,10 @@ enum dataset_index {
     DATASET_INDEX_ONLY,  // map it; opening fails if it does not belong to the data file
 };
 
-// When to serve from an index file if times do not prove that it belongs to the data file. That is
-// so after the data file was copied, for example.
+// When to serve from an index file if times do not prove that it belongs to the data file
+// (data/identity.h). The index file stores the times when the data file was last changed. If the
+// data file has other times now, for example because it was copied, only its content can show that
+// the index belongs to it.
 enum dataset_trust {
     // Compare all of the data first. Then every key that exists is found.
     DATASET_TRUST_PROVEN,
@@ -62,8 +76,8 @@ enum dataset_trust {
     DATASET_TRUST_SAMPLED,
 };
 
-// Bytes of an index that is compared with its checksums while it is opened, which takes about 30
-// ms. The blocks of a larger index are compared before their first use.
+// An index of at most this many bytes is compared with its checksums while it is opened, which
+// takes at most about 30 ms. In a larger index each block is compared before its first use.
 #define DATASET_VERIFY_AT_ONCE (UINT64_C(256) * 1024 * 1024)
 
 // How to open a dataset. When all fields are 0, malformed lines are refused, no index file is used,
@@ -74,37 +88,47 @@ struct dataset_settings {
     const char *index_path; // NULL: the real path of the data file, followed by ".idx"
     bool index_required;    // opening fails when the index file cannot be written
     enum dataset_trust trust;
-    // If the data file is so new that its times prove nothing yet, dataset_finish waits 2 s. Then
-    // it can store the times as a proof for the next start.
+    // Matters when dataset_finish stores the data file's times in an index file that exists
+    // already. If the data file was changed less than 2 s before it was opened, another change
+    // might leave its times as they are, so the times prove nothing yet. If this is true,
+    // dataset_finish then waits 2 s and compares the data once more, so that the next start need
+    // not read the data. If this is false, the next start compares the data again.
     bool await_proof;
     uint64_t verify_at_once; // replaces DATASET_VERIFY_AT_ONCE; 0: do not replace it
-    bool huge_pages;         // copy the index to anonymous huge pages, do not read it from the file
-    uint64_t build_memory;   // most bytes of anonymous memory for building; 0: a quarter of all
-    // For tests: bytes of memory that count as left at most; 0: no limit.
+    // If an index is in a file, copy it to anonymous huge pages and search the copy.
+    bool huge_pages;
+    uint64_t build_memory; // maximum bytes of memory for building; 0: build_memory_default()
+    // For tests: assume that at most this many bytes of memory are available; 0: no limit.
     uint64_t memory_most;
-    // Returns how many bytes of the memory left the index must not use. At most half of the memory
-    // left is reserved in this way. Called on any thread that builds an index. NULL: 0 bytes.
+    // Returns how many bytes of the available memory the index must leave for other uses. At most
+    // half of the available memory is kept for them. Called on the thread that opens the dataset.
+    // NULL: 0 bytes.
     uint64_t (*reserved)(void *context);
     // Receives a line of text about the index file or the data file. `warning` means that something
-    // has failed. Called on the thread in dataset_open, dataset_finish or dataset_check. NULL:
-    // none.
+    // has failed. Called on the thread that has called dataset_open, dataset_finish or
+    // dataset_check. NULL: none.
     void (*notice)(void *context, bool warning, const char *text);
     // Receives the progress of building an index or of comparing the data, many times a second.
-    // Only one thread at a time calls it: the thread in dataset_open or, while that yields to event
-    // loops (base/yield.h), one of its helpers. `total` is the size of the data. NULL: none.
+    // Only one thread at a time calls it: the thread that has called dataset_open or, if that
+    // thread gives way to the event loops, one of the helper threads that then do its work
+    // (base/yield.h). `total` is the size of the data. NULL: none.
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *context; // for the three functions
 };
 
 // Maps the regular file at `path`, and maps its index file or builds an index. Returns NULL with a
-// message when the file cannot be read, is not regular or changes while it is read. Also when
-// memory is short or malformed lines are refused, when an index file that `settings` require cannot
-// be mapped or written, or when `settings->index_path` is a file that must not be replaced.
+// message in these cases:
+// * The file cannot be read, is not regular, or changes while it is read.
+// * Memory is short, or the file has malformed lines that `settings` refuse.
+// * `settings` require an index file that cannot be mapped or written.
+// * An index must be written to `settings->index_path`, but the file there is not an index, or is
+//   the index of another data file (data/index_target.h).
 // `settings->index_path` and `context` must stay valid as long as the dataset. `report` may be
 // NULL.
 //
-// Building never uses more memory than is left. An index that does not fit is built in a temporary
-// file; when no such file can be created, memory is short.
+// Building never uses more memory than is available. An index that does not fit is built in a
+// temporary file. If that file cannot be created, opening fails with a message about the missing
+// memory.
 //
 // When the index file cannot be used, the index is built. When it is not proven that the index file
 // belongs to the data file, all of the data is compared first, unless `settings->trust` says
@@ -116,10 +140,11 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
 // data. May be called once, on any thread, while other threads read the dataset.
 //
 // It writes the index file, if one is to be written, and then serves from the file instead of from
-// memory. It compares a mapped index with its checksums, and the data with the content that the
-// index was built from, unless opening has done so. If only that comparison proved that the index
-// belongs to the data file, it stores the times of the data file in the index file. So the next
-// start need not read the data.
+// memory. For a mapped index file it does the checks that opening has not done. It compares all
+// blocks of the index with their checksums. If times did not prove that the index belongs to the
+// data file, it compares the checksum of the data with that in the index file. When the data was
+// compared, here or in dataset_open, it stores the present times of the data file in the index
+// file. So the next start need not read the data.
 //
 // An index that turns out to be wrong is not replaced here: dataset_is_spoiled then returns true,
 // and the caller calls dataset_open_again. Returns soon after `*cancel` becomes true. `cancel` may
@@ -133,10 +158,11 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel);
 struct dataset *dataset_finished(struct dataset *d, struct error *error);
 
 // Reads the mapped index and the data file (mapping_warm), so that requests need not wait for that.
-// The first access to a page costs microseconds, or a wait for the disk, and a loop may answer
-// fifty requests in one turn. Does nothing when two such datasets would exceed the memory that this
-// process may use. Takes at most 5 s, and ends when `*cancel` becomes true. Returns false with a
-// message when the data file was truncated or cannot be read.
+// The first access to a page costs microseconds, or a wait for the disk. A loop answers many
+// requests one after another, so the last of them would wait for the pages of all. During a reload
+// the old dataset stays in memory too. So this does nothing when two such datasets would exceed the
+// memory that this process may use. Takes at most 5 s, and ends when `*cancel` becomes true.
+// Returns false with a message when the data file was truncated or cannot be read.
 bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Reads the whole mapped index and the whole data file. Returns false with a message when a
@@ -145,11 +171,11 @@ bool dataset_verify(struct dataset *d, struct error *error);
 
 // Returns the status of the index:
 //
-//   "memory"      it is in memory, and no file will be written
-//   "writing"     it is in memory or in a temporary file, and its file has yet to be written
-//   "verifying"   it is mapped, but its checksums or the data have yet to be compared
-//   "mapped"      it is mapped and verified
-//   "damaged"     it is mapped and wrong, or its file was truncated or cannot be read
+//   "memory"      it is in memory or in a temporary file, and no index file will be written
+//   "writing"     it is in memory or in a temporary file, and its index file will be written
+//   "verifying"   its index file is mapped; its checksums or the data have yet to be compared
+//   "mapped"      its index file is mapped and verified
+//   "damaged"     its index file is mapped, but the index is wrong or damaged
 const char *dataset_index_status(const struct dataset *d);
 
 // Whether opening has mapped an index file. Otherwise it has built an index.
@@ -166,38 +192,40 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
 
 // ---- damage -------------------------------------------------------------------------------------
 //
-// A file is damaged when it is truncated or overwritten in place, or when the disk cannot read it.
-// This is permanent, as its old content is lost. A process that has called mapping_catch_faults
-// (base/mapping.h) survives such damage.
+// The top of this file defines when a file or an index is damaged. A process that has called
+// mapping_catch_faults (base/mapping.h) survives the damage of a file.
 
 // Returns how many times damage was found in the data file or the index file. 0 means that no
 // damage is known.
 unsigned dataset_damage(const struct dataset *d);
 
 // Checks the files for damage and returns how many times damage was found. Takes some nanoseconds
-// as long as there is none. What was read between two calls, or found missing, is only right if
-// both calls return the same number.
+// as long as there is none. Values that were read between two calls, and keys that were not found,
+// are right only if both calls return the same number.
 unsigned dataset_look(const struct dataset *d);
 
 // A key that is found is right even if the index is damaged or overwritten, because the key is
-// compared with the data. But only a sound index shows that a key is missing, and gives keys in
-// order (data/verifier.h). Lookups check that themselves. A caller that reads keys in order calls
-// the first of these two functions before reading and the second one after:
+// compared with the data. But only an index that is neither damaged nor overwritten proves that a
+// key does not exist, and gives keys in order (data/verifier.h). Lookups check that themselves. A
+// caller that reads keys in order calls the first of these two functions before reading and the
+// second one after:
 
-// Returns the number of the present round of verification. A round ends when somebody is seen to
-// have written to the index file. Takes a system call.
+// Reads the times of the index file. If they show that somebody has written to it, a new round of
+// verification begins, in which every block is compared with its checksum again. Returns the number
+// of the present round, counted from 1; 0 when the index is in memory. Takes a system call.
 unsigned dataset_index_round(const struct dataset *d);
 
 // Whether everything that was read in order since dataset_index_round returned `round` is right: no
-// part of the index is damaged, and nobody has written to its file. Takes a system call.
+// block of the index is known to be damaged, and nobody has written to its file since then. Takes a
+// system call.
 bool dataset_index_round_is_valid(const struct dataset *d, unsigned round);
 
-// Whether a part of the index is known to be damaged. This is permanent; dataset_open_again opens
-// another dataset.
+// Whether a block of the index is known to differ from its checksum. This is permanent;
+// dataset_open_again opens another dataset.
 bool dataset_index_is_damaged(const struct dataset *d);
 
-// Whether no damage is found in the files, and nobody has written to the index file since it was
-// opened. Takes a system call.
+// Whether no damage of the files or the index is known, and nobody has written to the index file
+// since it was opened. Takes a system call.
 bool dataset_is_sound(const struct dataset *d);
 
 // The state of a key: absent, present with a readable value, or not known because of damage.
@@ -212,14 +240,16 @@ enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, 
 // thread.
 void dataset_check(struct dataset *d);
 
-// Whether the index may be spoiled: the data is sound, but the index is known to be wrong, or its
-// file is damaged or was written to. Takes a system call. Any thread may call this.
+// Whether the index may be spoiled: it is known to be wrong or damaged, or its file was written to,
+// and the data file is not damaged. A write may have left the content the same; dataset_is_spoiled
+// finds that out. Takes a system call. Any thread may call this.
 bool dataset_may_be_spoiled(const struct dataset *d);
 
-// Whether the index is certainly wrong. Returns true with the reason in `*error`; keys may then be
-// missed, and the caller should replace the dataset by that of dataset_open_again. An index file
-// that was written to is read and compared with its checksums first. Call this only on the thread
-// of dataset_finish. When `*cancel` becomes true, returns false soon; `cancel` may be NULL.
+// Whether the index is certainly spoiled. An index file that was written to is first read and
+// compared with its checksums. Returns true with the reason in `*error`. Lookups may then miss
+// existing keys, so the caller should replace the dataset by the one that dataset_open_again
+// returns. Call this only on the thread that has called dataset_finish. When `*cancel` becomes
+// true, returns false soon; `cancel` may be NULL.
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Opens another dataset over the data file of `old`, even if another file has its path now, and
@@ -241,9 +271,10 @@ bool dataset_last_line_is_unterminated(const struct dataset *d);
 // Releases the reference that opening has returned. NULL is accepted.
 void dataset_close(struct dataset *d);
 
-// Sets the function to call when the last reference is released. Otherwise the dataset is freed
-// then, which takes time proportional to its size. `unreferenced` is called on the thread that
-// releases the reference. It arranges that another thread, which has the time, calls dataset_free.
+// Sets the function to call when the last reference is released. Without such a function, releasing
+// the last reference frees the dataset at once, which takes time proportional to its size.
+// `unreferenced` is called on the thread that releases the reference. It must arrange that another
+// thread, which need not answer requests, calls dataset_free.
 void dataset_on_unreferenced(struct dataset *d,
                              void (*unreferenced)(void *context, struct dataset *d), void *context);
 
@@ -254,22 +285,23 @@ void dataset_free(struct dataset *d);
 // since.
 bool dataset_is_from_file(const struct dataset *d, const struct stat *status);
 
-// Whether `status` is that of the file from which the dataset was opened, and shows no change. The
-// size and times must be those with which the file was last known to have the served content.
+// Whether `status` is that of the file from which the dataset was opened, and shows no change. It
+// shows none if the size and times are those that the file had when its content was last known to
+// be the served one.
 bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status);
 
 // Whether the file with this status is the one from which the dataset was opened, and still has the
 // served content, byte for byte. If its times do not prove that, calls dataset_recheck_content,
-// which may fail although the content is the same. Call this only on the thread of dataset_finish.
-// `cancel` may be NULL.
+// which may fail although the content is the same. Call this only on the thread that has called
+// dataset_finish. `cancel` may be NULL.
 bool dataset_serves_content_of(struct dataset *d, const struct stat *status,
                                const atomic_bool *cancel);
 
 // Computes the checksum of the served content, which dataset_recheck_content needs. If an index
-// file has the checksum, nothing is read; otherwise all of the data is read. Data that is larger
-// than half of the memory for this process is not read, as that would displace the served data.
-// Then there is no checksum. Call this after dataset_finish, on the same thread. `cancel` may be
-// NULL.
+// file has the checksum, nothing is read. Otherwise all of the data is read, unless it is larger
+// than half of the memory that this process may use. Reading so much would displace the served
+// data, so there is no checksum then. Call this after dataset_finish, on the same thread. `cancel`
+// may be NULL.
 void dataset_compute_checksum(struct dataset *d, const atomic_bool *cancel);
 
 // Whether the data file's times have changed, but not its size. The file was either overwritten or
@@ -279,8 +311,8 @@ bool dataset_may_be_overwritten(const struct dataset *d);
 // Reads the whole data file and returns whether it still has the served content. If it has, its
 // present times are stored. If it has not, the status of the dataset is "overwritten" from then on.
 // Also returns false when there is no checksum (dataset_compute_checksum), when somebody writes to
-// the file at the same time, or when `*cancel` became true. Call this only on the thread of
-// dataset_finish. `cancel` may be NULL.
+// the file at the same time, or when `*cancel` became true. Call this only on the thread that has
+// called dataset_finish. `cancel` may be NULL.
 bool dataset_recheck_content(struct dataset *d, const atomic_bool *cancel);
 
 // Returns the reference count, for replies that borrow a value. As long as somebody has a

@@ -22,7 +22,9 @@ void dataset_index_free(struct index *x)
 {
     if (x == NULL)
         return;
-    index_file_close(&x->file); // first, as it may guard the memory of the image
+    // Closed first: the handler of SIGBUS must forget the memory of the image before it is
+    // unmapped.
+    index_file_close(&x->file);
     trie_image_release(&x->image);
     free(x);
 }
@@ -68,9 +70,10 @@ static bool build_image(struct dataset *d, struct built *built, int fd, struct e
     return build_index(built, d->text, &settings, error);
 }
 
-// Builds the image where there is enough room: in memory, in the file of the locked writer, or in a
-// temporary file without a name. Sets `*fd` to the file that was given to build_image, or -1. Sets
-// `*spare` to the temporary file, which the caller closes, or -1.
+// Builds the image where there is enough room: in memory, in the temporary file of `d->writer` if
+// an index file will be written, or in a temporary file without a name. Sets `*fd` to the file that
+// was given to build_image, or -1. Sets `*spare` to the temporary file, which the caller closes, or
+// -1.
 static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd, int *spare,
                                 struct error *error)
 {
@@ -163,8 +166,8 @@ static bool map_written(struct index *x, int fd, uint64_t image_bytes, struct er
     return false;
 }
 
-// Moves the image that was built to `x`, and opens the trie over it. `fd` is the file with the
-// image if it was built in a file. Returns false with a message on failure.
+// Moves the finished image from `built` to `x`, and opens the trie over it. `fd` is the file with
+// the image if it was built in a file. Returns false with a message on failure.
 static bool take_image(struct dataset *d, struct index *x, struct built *built, int fd,
                        struct error *error)
 {

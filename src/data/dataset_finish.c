@@ -13,9 +13,11 @@
 #include "data/index_format.h"
 
 enum {
-    REMAP_BYTES = 8 * 1024 * 1024, // bytes that are remapped at once; a page fault waits meanwhile
-    PROOF_SECONDS = 2,             // age of a file's times from which on they can be a proof
-    PROOF_TURN_NS = 20000000,      // between two checks of `cancel`
+    // Bytes that one mremap moves. Page faults of other threads wait for it, so it is short.
+    REMAP_BYTES = 8 * 1024 * 1024,
+    // Times of a data file that are less old than this do not prove that it has not changed.
+    PROOF_SECONDS = 2,
+    PROOF_TURN_NS = 20000000, // between two checks of `cancel`
 };
 
 // Whether nobody has changed the data file, not even its times or its name. This is stricter than
@@ -259,8 +261,9 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
         return;
     }
-    // If the index file is very new, its blocks were compared too early for the result to be kept,
-    // so they are compared again.
+    // If the index file was written just before it was opened, a later write might leave its times
+    // as they are. Then the blocks that opening compared do not count as verified
+    // (verifier_times_are_old), and verify compares them again.
     if (!verify(d, cancel, &d->fault)) {
         atomic_store(&d->is_wrong, true);
         return;

@@ -40,7 +40,7 @@ static bool may_belong(struct dataset *d, const struct index_facts *facts, struc
         return false;
     }
     if (facts->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {
-        error_set(error, "'%s' was built without malformed lines", d->index_path);
+        error_set(error, "'%s' was built by skipping malformed lines", d->index_path);
         return false;
     }
     return true;
@@ -281,8 +281,9 @@ static enum search_result search_once(struct dataset *d, struct search *s, struc
     return SEARCH_OVER;
 }
 
-// Sets `*found` to the mapped index file. NULL means that an index must be built; if `d->writer` is
-// locked, its file must also be written. Returns false with a message when opening must fail.
+// Sets `*found` to the mapped index file. NULL means that an index must be built. If `d->writer` is
+// open then, the index file must also be written. Returns false with a message when opening must
+// fail.
 static bool find_index(struct dataset *d, struct index **found, struct error *error)
 {
     struct search search = {.since_ns = clock_monotonic_ns()};

@@ -20,14 +20,15 @@
 #include "data/index_writer.h"
 #include "data/trie.h"
 
-// One index of the text. Its image is in `image`, in the file of the writer, or in an index file.
+// The index of a dataset: a trie image (data/trie_image.h) and what belongs to it. The image is in
+// anonymous memory, in a temporary file, or in an index file.
 struct index {
     struct trie trie;
     struct dataset_figures figures;
     struct trie_image image; // the image in anonymous memory; zeroed when it is in a file
     struct index_file file;  // the mapped file; zeroed when the image is in memory
     bool from_file;          // opening mapped an index file and built nothing
-    bool in_writer_file;     // the image was built in the writer's file, which is not published yet
+    bool in_writer_file;     // the image was built in the temporary file of `dataset.writer`
 };
 
 struct dataset {
@@ -37,28 +38,29 @@ struct dataset {
     void *unreferenced_context;
     struct span text;
     struct index *index;   // NULL until it is opened
-    struct mapping source; // guards the text
+    struct mapping source; // detects damage of the data file while the text is read
     bool text_is_mapped;   // the dataset has mapped the text and unmaps it
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
-    struct identity id;     // identity of the data file when its reading began, without checksums
-    struct identity opened; // the same when the served content was opened for the first time
+    struct identity id;     // identity of the data file at this opening, without checksums
+    struct identity opened; // the same at the first opening; dataset_open_again copies it
     atomic_uint change;     // an enum change: the change of the data file seen until now
     atomic_uint reported;   // bits: what dataset_check has reported
-    // Times of the data file when it was last known to have the served content, and when it was
-    // read for that (dataset_content.c).
+    // Times that the data file had when its content was last known to be the served one, and the
+    // wall-clock time when fstat read them (dataset_content.c).
     _Atomic int64_t known_modified_ns;
     _Atomic int64_t known_changed_ns;
     _Atomic int64_t known_read_ns;
     _Atomic uint64_t checksum; // checksum of the served content
     atomic_bool has_checksum;  // `checksum` is set
     struct index_writer writer;
-    // State of a mapped index:
-    bool blocks_unverified;    // its blocks have yet to be compared with their checksums
-    bool content_unverified;   // it probably belongs to the data file, but that is not proven
-    bool content_compared;     // the whole content was compared, as times did not prove it
-    struct error fault;        // what is wrong with the index, found by dataset_finish
-    atomic_bool is_wrong;      // `fault` is set
+    // Checks of a mapped index:
+    bool blocks_unverified;  // its blocks have yet to be compared with their checksums
+    bool content_unverified; // it probably belongs to the data file, but that is not proven
+    bool content_compared;   // the whole content was compared, as times did not prove it
+    struct error fault;      // why the index is wrong (dataset.h)
+    atomic_bool is_wrong;    // `fault` is set
+    // State of any index:
     bool rebuilt;              // dataset_open_again has opened this dataset
     _Atomic uint64_t retry_ns; // monotonic time before which a spoiled index is not built again
     _Atomic(const char *) status;
@@ -100,8 +102,8 @@ __attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *
 void dataset_advise(const struct dataset *d, int advice);
 
 // Whether the data file has the size and time of its opening, and no byte was lost while it was
-// read. Does not detect a change so soon after the one before that the file's times stay the same,
-// or a change through a mapping.
+// read. Does not detect two things: a change in the same clock tick as the change before it, which
+// leaves the times as they are, and a change through a mapping of the file.
 bool dataset_is_unchanged(struct dataset *d);
 
 // Whether the path of the dataset still leads to the file that was opened.
@@ -146,14 +148,14 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
 
 // ---- dataset_content.c --------------------------------------------------------------------------
 
-// Stores that the data file had the served content when it had the times in `now`. `now` must be
-// from before the file was read.
+// Stores the times in `now` as times at which the data file has the served content. The caller must
+// have taken `now` before it read the file to find that out.
 void dataset_set_known_times(struct dataset *d, const struct identity *now);
 
 // Stores the checksum of the served content.
 void dataset_set_checksum(struct dataset *d, uint64_t content);
 
-// ---- one index ----------------------------------------------------------------------------------
+// ---- struct index -------------------------------------------------------------------------------
 
 // Returns the bytes of the image, in memory or in a file.
 static inline struct span index_image(const struct index *x)

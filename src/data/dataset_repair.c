@@ -30,7 +30,8 @@ bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct err
         error_set(error, "'%s' was truncated or cannot be read", d->index_path);
         return true;
     }
-    // Results for blocks that are compared while the file's times are recent are not kept.
+    // Waits because results for blocks that are compared while the file's times are recent are not
+    // kept. The blocks would have to be compared again.
     (void)verifier_await_old_times(&file->verifier, cancel);
     if (verifier_check_all(&file->verifier, cancel, &reason))
         return false;
@@ -48,7 +49,8 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     settings.index_path = old->index_path;
     // In three cases the new index stays in memory and no index file is written:
     // * This is the second spoiled index in a row, so the disk may spoil the next file too.
-    // * Another data file has the path now, so its index may be at the path of the index.
+    // * The path leads to another data file now, so the file at the index path may be the index of
+    //   that one.
     // * The settings allow only an existing index file.
     if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
         settings.index = DATASET_INDEX_NONE;

@@ -1,6 +1,7 @@
 // Computes the identity of a file and compares it. The rule for times is the one that git uses
-// ("racy git"). A file that changes in the same tick of the clock in which it is read keeps its
-// times. So times that are only a tick older than the reading prove nothing.
+// ("racy git"). Suppose that a file is written, read, and written again within one tick of the
+// clock. The second write leaves the times of the file as they are. So times that are at most one
+// tick older than the reading prove nothing.
 #include "data/identity.h"
 
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 //
 // Three things identify the content:
 // * Size, inode and times. They often prove that the content is the same, without reading it.
-// * A checksum of samples of the content. It takes well under a millisecond and detects most other
-//   content, but no change between the samples.
+// * A checksum of samples of the content. It takes well under a millisecond. It nearly always shows
+//   that a file has other content, but it misses a change between the samples.
 // * A checksum of the whole content. It proves that the content is the same, but all of it is read.
 #ifndef STELE_DATA_IDENTITY_H
 #define STELE_DATA_IDENTITY_H
@@ -16,8 +16,9 @@
 
 #include "base/bytes.h"
 
-// Times are nanoseconds since 1970, UTC. `read_ns` is from the wall clock, the others are from the
-// clock of the file system. Only times of the same machine are compared.
+// Times are nanoseconds since 1970, UTC. `read_ns` is from the wall clock of this machine. The
+// other two are from the clock of the file system, which is the same clock unless the file system
+// is remote.
 struct identity {
     uint64_t bytes; // size of the file
     uint64_t inode;

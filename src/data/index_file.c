@@ -141,11 +141,11 @@ bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t
 }
 
 bool index_file_finish(struct index_file *f, struct span image, uint64_t *sums,
-                       const struct stat *file, bool whole)
+                       const struct stat *file, bool verified)
 {
     mapping_watch_end(&f->source);
     f->image = image;
-    return verifier_init(&f->verifier, image, sums, f->source.fd, file, whole);
+    return verifier_init(&f->verifier, image, sums, f->source.fd, file, verified);
 }
 
 void index_file_close(struct index_file *f)

@@ -24,10 +24,10 @@ struct index_file {
     struct verifier verifier; // verifies the blocks of the image
 };
 
-// Maps the index file at `path` if its header, its size and its table of checksums are right. Reads
-// the table: one byte for each 8 KiB of the image. The caller closes `f`. Returns false with a
-// message otherwise; errno is then ENOENT if there is no such file, and not ENOENT for any other
-// reason.
+// Maps the index file at `path`. Reads its table of checksums: one byte for each 8 KiB of the
+// image. Returns false with a message when the file cannot be mapped, or when its header, its size
+// or the table is wrong; `f` is then closed. In that case errno is ENOENT if there is no such file,
+// and not ENOENT for any other reason. On success the caller closes `f`.
 bool index_file_open(struct index_file *f, const char *path, struct error *error);
 
 // Copies the image to anonymous memory with huge pages, where lookups have fewer TLB misses. After
@@ -43,10 +43,10 @@ bool index_file_guard(struct index_file *f, struct span mapped, int fd, uint64_t
 
 // Sets the image of a guarded file that is now completely written. `sums` are the checksums of its
 // blocks; this takes ownership of the array, which malloc has allocated. `file` is the status of
-// the file. `verified` means that all blocks were compared after that. Returns false when memory is
-// short.
+// the file. `verified` is true if all blocks are known to match `sums`. Returns false when memory
+// is short.
 bool index_file_finish(struct index_file *f, struct span image, uint64_t *sums,
-                       const struct stat *file, bool whole);
+                       const struct stat *file, bool verified);
 
 // Unmaps the file and frees the copy. A zeroed struct is accepted.
 void index_file_close(struct index_file *f);

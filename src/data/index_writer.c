@@ -87,7 +87,8 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
                 continue;
             if (!found || errno != 0)
                 break;
-            // There is no lock, as another kind of file has its name; earlier builders had none.
+            // Another kind of file has the name of the lock, so no lock is created. Earlier
+            // builders could not create one either, so any temporary files are removed now.
             temporary_sweep(w->path);
             return INDEX_LOCKED;
         }
@@ -268,7 +269,8 @@ static bool write_file(struct index_writer *w, struct span image, const struct i
         .facts = *facts,
     };
     bool written = false;
-    // While an image was being built in the file, it may have been longer than it is now.
+    // Building an image in the file may have made the file longer than it must be. So ftruncate
+    // cuts it to its final size.
     if (tables == NULL || !reserve(w->fd, file_bytes) || ftruncate(w->fd, (off_t)file_bytes) != 0)
         goto out;
     if (image.ptr != NULL) {

@@ -3,9 +3,9 @@
 //
 // The new content is written to a temporary file (base/temporary.h), which is then renamed to PATH.
 // Meanwhile the builder holds a lock, flock(2) on PATH.lock. This is an empty file of the builder's
-// user that no other user may open. In a folder that many users may write to, anybody can create a
-// different file with this name. Such a file does not count as a lock: it is left alone, and no
-// process waits for it.
+// user that no other user may open. In a folder that many users may write to, anybody can create
+// another kind of file with this name. Such a file does not count as a lock: it is left alone, and
+// no process waits for it.
 //
 // A builder that was killed leaves PATH.lock, but the file is no longer locked. The next process
 // that finds it removes it and the temporary files.

@@ -20,7 +20,8 @@ struct span line_value(struct span text, uint64_t offset)
 {
     const char *value = text.ptr + offset + LINE_VALUE_AT;
     size_t left = text.len - offset - LINE_VALUE_AT;
-    // The value is often not in the cache, and the other form reads up to 64 bytes after its end.
+    // The value is often not in the cache. newline_find_sse2 reads up to 64 bytes after its end,
+    // which may be one more cache line, so the scalar form is used.
     return span_of(value, newline_find_scalar(value, left));
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/simd.h"
 
-enum { NEWLINE_WINDOW = 64 }; // bytes compared before one branch
+enum { NEWLINE_WINDOW = 64 }; // bytes that newline_find_sse2 compares at a time
 
 // Returns the number of bytes before the first newline in the `len` bytes at `text`; `len` when
 // there is none.

@@ -1,4 +1,5 @@
-// The library's functions: datasets with C strings. All other names of the archive are hidden.
+// Implements stele.h: each function converts its C strings and calls a function of dataset.h. The
+// build hides all other symbols of libstele.a.
 #include "data/stele.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include "data/trie.h"
 #include "data/uuid_text.h"
 
-_Static_assert((int)STELE_KEY_LEN == (int)UUID_TEXT_LEN, "the public number is the real one");
+_Static_assert((int)STELE_KEY_LEN == (int)UUID_TEXT_LEN,
+               "stele.h and uuid_text.h have the same key length");
 
 // A table is a dataset under another name.
 static struct dataset *dataset_of(const struct stele *table)

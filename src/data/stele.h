@@ -1,10 +1,11 @@
 // libstele: reads a data file of `UUID value` lines in your own process, without a server.
 //
 // Link with -lstele -pthread. An open table never changes, so any number of threads may read it at
-// the same time without a lock. Open and close it on one thread. Values point into the mapped file
-// and are valid until stele_close. To replace a file that is in use, rename a new file over it.
-// Never edit or truncate it: unless stele_catch_faults was called, reading lost bytes ends the
-// process.
+// the same time without a lock. Call stele_open and stele_close for one table on the same thread,
+// and close the table only after all threads have stopped reading it. Values point into the mapped
+// file and are valid until stele_close. To replace a file that is in use, rename a new file over
+// it. Never edit or truncate it. After an edit the values may be wrong. After a truncation, reading
+// the missing part of the file ends the process, unless stele_catch_faults was called.
 #ifndef STELE_H
 #define STELE_H
 
@@ -29,10 +30,14 @@ struct stele_value {
 
 // Opens the data file at `path`. Its index file, which `stele index` writes, is mapped if it
 // belongs to the data file; all processes that map it share one copy in memory. Otherwise an index
-// is built in memory. When the data file's times do not prove that the index file belongs to it,
-// all of the data is read and compared. Returns NULL when the file cannot be read or has a
-// malformed line, or when memory is short. `error`, a buffer of `size` bytes or NULL, then receives
-// the reason, NUL-terminated.
+// is built in memory.
+//
+// The index file stores the times when the data file was last changed, and a checksum of the data.
+// If the data file has other times now, or was changed just before they were stored, stele_open
+// reads all of the data. It maps the index file only if the checksum is the same.
+//
+// Returns NULL when the file cannot be read or has a malformed line, or when memory is short.
+// `error`, a buffer of `size` bytes or NULL, then receives the reason, NUL-terminated.
 struct stele *stele_open(const char *path, char *error, size_t size);
 
 // Closes the table. Its values are not valid any more. NULL is accepted.
@@ -66,9 +71,11 @@ bool stele_at(const struct stele *table, uint64_t rank, char key[STELE_KEY_LEN +
 // it once, on the main thread, before other threads start. No thread may block SIGBUS.
 void stele_catch_faults(void);
 
-// Whether the files have not been damaged until now. When this returns false, values that were read
-// since it last returned true may have lost bytes, and keys may have been missed. Later calls of
-// stele_get return only right values, but may miss keys. Takes a system call.
+// Returns true if no damage of the data file or the index file is known, and nobody has written to
+// the index file since it was opened. When this returns false, values that were read since it last
+// returned true may have lost bytes, and existing keys may not have been found. From then on
+// stele_get never returns a value that has lost bytes, but it may not find existing keys. Takes a
+// system call.
 bool stele_is_whole(const struct stele *table);
 
 // Returns the version of the library: "0.1.0".

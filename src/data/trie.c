@@ -13,8 +13,8 @@
 #include "data/verifier.h"
 
 enum {
-    STEP = 8,        // keys of a group that go through a stage together
-    STAGES = 4,      // stages of a lookup
+    STEP = 8,        // keys that find_group moves through a stage together
+    STAGES = 4,      // stages of a lookup in find_group
     CACHE_LINE = 64, // bytes
 };
 
@@ -106,8 +106,8 @@ static inline uint32_t read_word(const uint32_t *word)
 // ---- lookups with and without verification ------------------------------------------------------
 //
 // As long as not all blocks of an image are verified, a lookup asks the verifier before each read.
-// The compiler makes two versions of the functions below: `verify` is a constant in each of their
-// callers. So verification costs nothing once all blocks are verified.
+// The compiler makes two versions of the functions below, because `verify` is a constant in every
+// caller except trie_at. So verification costs lookups nothing once all blocks are verified.
 
 #define IN_TWO_VERSIONS static inline __attribute__((always_inline))
 
@@ -180,7 +180,8 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Whether the words with the beginning and the end of that child are not damaged.
+// Whether the words that give the first slot of `child` and the end of its slots are in good
+// blocks.
 IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const struct node *node,
                                    uint32_t child)
 {
@@ -317,8 +318,7 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
 IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                       size_t count, struct range *leaves, uint64_t *offsets)
 {
-    // If lines have more than 64 bytes on average, a line is more often in three cache lines than
-    // in two.
+    // If the average line is longer than a cache line, many lines reach into a third one.
     bool three = t->data.len > CACHE_LINE * t->count;
     for (size_t i = 0; i < count; i++)
         if (verify && is_unknown(leaves[i]))
@@ -490,9 +490,9 @@ static struct uuid key_at(const struct trie *t, uint64_t rank)
 
 uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
-    // The leaf is right for a key that has the bits which the nodes on the way have skipped. For
-    // any other key it may be wrong. So the keys at both ends of the leaf are compared. If they
-    // show that the leaf is wrong, the search covers the other slots too.
+    // The nodes on the way skip bits that all keys below them share. If `id` has the same bits
+    // there, the leaf is right. Otherwise it may be wrong. So the keys at both ends of the leaf are
+    // compared. If they show that the leaf is wrong, the search covers the other slots too.
     struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;

@@ -1,8 +1,8 @@
 // The index: a radix trie over 128-bit keys whose leaves are ranges of one array of slots.
 //
-// It is a kind of LC-trie (Andersson & Nilsson, "IP-address lookup using LC-tries", 1999). The
-// number of a node's children fits the number of keys below it (level compression), and bits that
-// all of these keys share are skipped (path compression). Three things are special here:
+// It is a kind of LC-trie (Andersson & Nilsson, "IP-address lookup using LC-tries", 1999). A node
+// with more keys below it has more children (level compression), and bits that all of these keys
+// share are skipped (path compression). Three things are special here:
 //
 // * Every key has one slot, and the slots are in key order in one array. A slot's number is the
 //   key's rank, so counting keys, reading in order and choosing a random key need nothing else.
@@ -44,8 +44,9 @@
 // * Radix node: the k bits that follow the shared bits choose one of 2^k children. It is used when
 //   at most a quarter of its keys are in children that are too large to be leaves.
 // * Separator node: up to 16 whole keys, in order, divide the range into up to 17 parts of equal
-//   size, as in a B-tree. It is used where bits divide the keys badly: combs, sparse bits, a few v4
-//   keys beside a dense block. It works for every set of keys, so depth and memory are bounded.
+//   size, as in a B-tree. It is used where bits divide the keys badly. For example, the keys differ
+//   only in a few scattered bits, or a few random keys are beside many consecutive ones. It works
+//   for every set of keys, so depth and memory are bounded.
 //
 // The image has no pointers and is valid at any address. It can be in a file mapping, in anonymous
 // memory or in a span in a test. Reading never writes, so any number of threads may share it. Every
@@ -67,21 +68,23 @@ enum {
     TRIE_DEPTH_MAX = 16,      // most nodes on a path (build/nodes.c needs 13)
     TRIE_SEPARATORS_MAX = 16, // most keys in a separator node
     TRIE_HEAD_BYTES = 64,     // bytes of the image that trie_open reads
-    TRIE_GROUP = 64,          // keys looked up together; with fewer, waits for memory overlap less
+    // Number of keys that are looked up together. While some of them wait for memory, the processor
+    // works on others.
+    TRIE_GROUP = 64,
 };
 
 #define TRIE_NONE UINT64_MAX          // an offset that means: the key does not exist
 #define TRIE_UNKNOWN (UINT64_MAX - 1) // an offset that means: damage of the image hides the answer
 
-#define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // a start has 31 bits; its top bit marks a node
+#define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // a start is a word: the bit TRIE_NODE, and 31 bits
 #define TRIE_DATA_MAX (UINT64_C(1) << 54)   // bytes; 10 bits of a slot are for the fingerprint
 
 // An opened image. It borrows the image and the data.
 struct trie {
-    struct span data;      // text of the data file
-    const uint32_t *nodes; // words of the nodes
-    uint32_t node_words;   // number of these words
-    uint32_t root;         // start word of the root: NODE and a node's number, or 0 for one leaf
+    struct span data;           // text of the data file
+    const uint32_t *nodes;      // words of the nodes
+    uint32_t node_words;        // number of these words
+    uint32_t root;              // start of the root (trie_image.h); 0: the trie is one leaf
     const unsigned char *slots; // `count` slots
     uint64_t count;             // number of keys
     unsigned slot_bytes;        // bytes of a slot
@@ -116,8 +119,9 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
 // answer.
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset);
 
-// Does the same as trie_find for many keys. It is faster, because the keys wait for memory at the
-// same time. Sets offsets[i] to the offset of the line of ids[i], TRIE_NONE or TRIE_UNKNOWN.
+// Does the same as trie_find for many keys. It is faster, because the processor waits for the
+// memory of several lookups at the same time. Sets offsets[i] to the offset of the line of ids[i],
+// TRIE_NONE or TRIE_UNKNOWN.
 void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, uint64_t *offsets);
 
 // Does the same as trie_find, without verification, and sets `*probe` to the cost.
@@ -133,9 +137,10 @@ unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets
 // Whether the line of `id` begins at `offset`.
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);
 
-// For an `offset` that trie_candidates has returned for `id` but that is not the line of `id`:
-// whether the line there can be the one that was indexed. It can if it has another key of the same
-// leaf with the same fingerprint. Otherwise the line was overwritten.
+// Call this for an `offset` that trie_candidates has returned for `id`, when the line there has
+// another key than `id`. Returns true if that key is in the same leaf and has the same fingerprint
+// as `id`. Then the line may be as it was indexed. Returns false if the line has been overwritten
+// since.
 bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id);
 
 // Returns the rank of the first key that is not less than `id`; the number of keys when all are
@@ -147,8 +152,9 @@ uint64_t trie_seek(const struct trie *t, struct uuid id);
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
 // Checks the whole image, in time proportional to its size, and sets `*shape`. Returns false with a
-// message when starts are out of order, a leaf is too large, a path too deep, or a node is reached
-// twice. Also when a slot points to no record, is out of key order, or is not found by its key.
+// message when starts are out of order, a leaf is too large, a path is too deep, or a node is
+// reached twice. It also returns false when a slot points to no record, is out of key order, or is
+// not found by its key.
 bool trie_check(const struct trie *t, struct trie_shape *shape, struct error *error);
 
 // Does the same as trie_check and reports progress: from time to time it calls `progress`, on the

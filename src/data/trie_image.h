@@ -14,9 +14,15 @@
 //   radix node       kind=0 | skip | bits     first slot     starts[2^bits + 1]
 //   separator node   kind=1 | count           first slot     keys[count]   starts[count + 2]
 //
-// A start is a slot number, or the bit TRIE_NODE with the number of a node. A child ends where the
-// next start begins. The last start of a node is always a slot number: the end of its last child. A
-// child that is a node begins at that node's first slot.
+// trie.h explains the two kinds of nodes. `skip` is the number of the first bit of the key that
+// chooses a child, and `bits` is the number of these bits. `count` is the number of separator keys.
+// Below each node is a range of slots, which begins at the node's first slot.
+//
+// Each child has a start: a 32-bit word that says where the child's range of slots begins. If the
+// child is a leaf, its start is the number of its first slot. If the child is a node, its start is
+// the bit TRIE_NODE with the number of that node. The range of a child ends where the range of the
+// next child begins. A node has one more start than children: the last one is the slot number where
+// the range of its last child ends.
 #ifndef STELE_DATA_TRIE_IMAGE_H
 #define STELE_DATA_TRIE_IMAGE_H
 
@@ -33,7 +39,7 @@ enum {
     TRIE_VERSION = 1,
     TRIE_SECTION_ALIGN = 64,   // a cache line
     TRIE_SLOT_PADDING = 8,     // bytes after the slots, because each slot is read as 8 bytes
-    TRIE_FINGERPRINT_MIN = 10, // least bits of a fingerprint
+    TRIE_FINGERPRINT_MIN = 10, // minimum number of bits of a fingerprint
     TRIE_NODE_HEAD = 2,        // words before a radix node's starts or a separator node's keys
     TRIE_KEY_WORDS = 4,        // words of a key in a separator node
 };
@@ -41,7 +47,7 @@ enum {
 struct trie_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t root;        // start word of the root
+    uint32_t root;        // start of the root: TRIE_NODE and its number; 0: the trie is one leaf
     uint64_t count;       // number of keys
     uint32_t slot_bytes;  // bytes of a slot
     uint32_t offset_bits; // bits of a slot that are the offset

@@ -47,10 +47,10 @@ struct verifier {
 #define VERIFIER_BAD UINT32_MAX
 
 // Begins the first round over `image`. `sums` are the checksums of its blocks; this takes ownership
-// of the array, which malloc has allocated. `file` is the status of the file `fd` from before
-// anything was read from it. `verified` means that all blocks were compared after that, when the
-// file's times were old (verifier_times_are_old). Other threads may use the zeroed struct at the
-// same time. Returns false when memory is short, and then frees `sums`.
+// of the array, which malloc has allocated. `file` is the status of the file `fd`; the caller took
+// it before it read anything from the file. `verified` is true if all blocks are known to be good.
+// Other threads may use the zeroed struct at the same time. Returns false when memory is short, and
+// then frees `sums`.
 bool verifier_init(struct verifier *v, struct span image, uint64_t *sums, int fd,
                    const struct stat *file, bool verified);
 
@@ -89,8 +89,9 @@ unsigned verifier_refresh(struct verifier *v);
 // Whether all blocks have to be verified again, because somebody has written to the file.
 bool verifier_is_stale(const struct verifier *v);
 
-// Whether the last write to the file is so old that another write would change its times. The
-// result for a block that is compared before that is not remembered.
+// Whether the last write to the file is so old that another write would change its times. As long
+// as this is false, another write may go unnoticed, so the verifier does not remember which blocks
+// it has found good.
 bool verifier_times_are_old(const struct verifier *v);
 
 // Waits until verifier_times_are_old: about 20 ms, or 2 s where the file system's times are coarse.

@@ -171,7 +171,8 @@ static void check_contradictions(void)
             break;
         case 4: h->facts.value_bytes = h->facts.data.bytes + 1; break;
         case 5:
-            h->facts.malformed = 1, h->facts.lines++, reason = "was built without malformed lines";
+            h->facts.malformed = 1, h->facts.lines++,
+            reason = "was built by skipping malformed lines";
             break;
         case 6:
             h->image_bytes += 8, reason = "is damaged: index header contradicts";

@@ -44,7 +44,8 @@ void block_list_drop_above(struct block_pool *p, struct block_list *l, struct uu
                 continue;
             if (kept.count > 0 && kept.count % TRIE_BLOCK == 0) {
                 p->fill[kept.last] = TRIE_BLOCK;
-                kept.last = p->next[kept.last]; // never after the block that is being read
+                // The kept blocks are full, so this one is the block being read or an earlier one.
+                kept.last = p->next[kept.last];
             }
             block_pool_at(p, kept.last)[kept.count++ % TRIE_BLOCK] = *record;
         }

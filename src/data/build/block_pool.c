@@ -1,4 +1,5 @@
-// The free blocks are on a stack. Taking a block and returning one are a single atomic operation.
+// The free blocks are on a stack. Taking a block is one atomic operation, and so is returning a
+// block.
 #include "data/build/block_pool.h"
 
 #include <stdlib.h>

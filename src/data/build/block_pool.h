@@ -16,17 +16,17 @@
 struct block_pool {
     struct trie_record *records; // TRIE_BLOCK for each block
     uint32_t *next;              // for each block, the next one in its list
-    uint8_t *fill;               // for each full or closed block, its number of records
-    uint32_t *free;              // a stack of free blocks
-    atomic_llong left;           // number of blocks on the stack
-    size_t blocks;               // number of blocks, in use or free
-    size_t most;                 // number of blocks for which there is memory
+    uint8_t *fill;     // for each block, its number of records; not set while a list adds to it
+    uint32_t *free;    // a stack of free blocks
+    atomic_llong left; // number of blocks on the stack
+    size_t blocks;     // number of blocks, in use or free
+    size_t most;       // number of blocks for which there is memory
 };
 
 // The bytes of memory that a pool needs for each block.
 enum { BLOCK_POOL_BYTES = TRIE_BLOCK * sizeof(struct trie_record) + 3 * sizeof(uint32_t) + 1 };
 
-// Makes a pool of `blocks`, all free. Returns false when memory is short.
+// Makes a pool of `blocks` blocks, all of them free. Returns false when memory is short.
 bool block_pool_init(struct block_pool *p, size_t blocks);
 
 // Makes every block free, whoever used it. From then on the pool has `blocks` blocks, at most the

@@ -22,8 +22,8 @@ enum {
     HUGE_PAGE = 2 << 20,    // bytes
     LINE_BYTES = 40,        // bytes per line while it is sorted, including overhead of allocators
     SMALL_BYTES = 1 << 20,  // bytes of a small build besides its lines
-    // A range with up to UNIT_MIN keys is not divided into units. Neither is a range with up to one
-    // in UNIT_SHARE of the keys of the pass.
+    // A range is divided into units (image.h) only if it has more than UNIT_MIN keys and more than
+    // 1/UNIT_SHARE of the keys of the pass.
     UNIT_MIN = 1 << 12,
     UNIT_SHARE = 32,
     // Work of sorting and indexing one record, in the units of records_pass: reading a byte is 1.
@@ -357,7 +357,8 @@ static bool prepare(struct building *g, struct error *error)
     }
     if (!check_memory(g, g->sample.lines, error))
         return false;
-    // Most blocks that a single pass over the whole text needs when its keys are in random order.
+    // This is the greatest number of blocks that a single pass over the whole text needs when the
+    // keys are in random order.
     uint64_t blocks_all = g->text.len / LINE_MIN / TRIE_BLOCK * 5 / 4 + RECORDS_BLOCKS_MORE;
     uint64_t needed = g->sample.lines / TRIE_BLOCK * block_bytes(g);
     g->to_file = g->to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(g));

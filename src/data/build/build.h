@@ -14,8 +14,9 @@ struct error;
 // How to build. All fields may be zero, except that `fd` is -1 when there is no file.
 struct build_settings {
     // Bytes of anonymous memory that the build should use at most; 0: build_memory_default(). The
-    // records of a pass always get a quarter of it, and BUILD_RECORDS_MIN at least. So the build
-    // uses more than this when the image must be in memory and is larger than the rest.
+    // records of a pass always get at least a quarter of `memory`, and at least BUILD_RECORDS_MIN.
+    // So the build uses more than `memory` when the image must be in memory and does not fit into
+    // the other three quarters.
     uint64_t memory;
     // Bytes of anonymous memory that are available for the build and the image in memory together;
     // 0: no limit. The build never exceeds this. When it needs more, it fails and reports in
@@ -29,15 +30,16 @@ struct build_settings {
     struct records_division division; // how the work is divided
     // For tests: bytes for the records of a pass, whatever `memory` is; 0: not set.
     uint64_t records_memory;
-    // Reports progress, many times a second. Only one thread at a time calls it: the thread in
-    // build_index or, while the build yields to event loops (base/yield.h), one of its helpers.
-    // `done` and `total` are units of work and roughly proportional to time. `total` is an estimate
-    // that may change. `done` never exceeds it and never decreases. May be NULL.
+    // Reports progress, many times a second. Only one thread at a time calls it: the thread that
+    // has called build_index or, if that thread gives way to the event loops, one of the helper
+    // threads that then do its work (base/yield.h). `done` and `total` are units of work and
+    // roughly proportional to time. `total` is an estimate that may change. `done` never exceeds it
+    // and never decreases. May be NULL.
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
 };
 
-#define BUILD_RECORDS_MIN (UINT64_C(8) << 20) // least bytes for the records of a pass
+#define BUILD_RECORDS_MIN (UINT64_C(8) << 20) // minimum bytes for the records of a pass
 
 // The result of a build. A zeroed struct holds nothing.
 struct built {

@@ -63,8 +63,9 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
     }
 }
 
-// The record in `slot` has the key `id`. Sets the start of each child from `next` up to the child
-// of `id` to `slot`. Returns the number of the next child whose start is missing.
+// The record in `slot` has the key `id`. Sets the starts of the children from `next` to the child
+// that contains `id`, both included, to `slot`. The children before that one are empty. Returns the
+// number of the next child whose start is missing.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);
@@ -109,9 +110,9 @@ static void fill_part(void *context, unsigned worker, size_t part)
         write_file(b, buffer, (size_t)(to - buffer), at);
 }
 
-// Writes nodes for those children of a unit's first node that are too large to be leaves. Before,
-// all starts of that node are slot numbers. Returns false, and writes nothing, when so many keys
-// are in such children that another kind of first node is better.
+// Writes nodes for those children of a unit's first node that are too large to be leaves. The
+// caller has set all starts of that node to slot numbers. Returns false, and writes nothing, when
+// so many keys are in such children that another kind of first node is better.
 static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, uint64_t count)
 {
     uint64_t crowded = 0;
@@ -135,7 +136,7 @@ static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, u
     return true;
 }
 
-// Writes the slots and nodes of the ranks [lo, hi). Returns the start word that leads to them.
+// Writes the slots and nodes of the ranks [lo, hi). Returns the start of the unit's root.
 static uint32_t write_unit(struct trie_builder *b, struct node_writer *w, uint64_t lo, uint64_t hi)
 {
     uint64_t words_before = b->nodes.used;
@@ -239,7 +240,7 @@ bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint6
         return false;
     }
     if (b->unit_count == UNITS_MAX) {
-        error_set(error, "the index would need more than %d passes; give it more memory",
+        error_set(error, "the index would be divided into more than %d units; give it more memory",
                   UNITS_MAX);
         return false;
     }

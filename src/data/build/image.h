@@ -17,19 +17,21 @@ struct trie_image {
     size_t mapped; // bytes that are mapped at `memory.ptr`, including the image
 };
 
-// A unit, or several joined units, of an image that is being built.
+// A unit of an image that is being built, or several joined units. A unit is the trie over a range
+// of keys that follow one another. Separator nodes join the units to one trie in the end.
 struct trie_unit {
-    uint32_t start;    // start word that leads to its nodes or slots
+    uint32_t start;    // start of its root, as in a node (trie_image.h)
     uint32_t rank;     // rank of its first key
     struct uuid first; // its first key
 };
 
-// An image that is being built. Only image.c uses the members. A zeroed struct is none.
+// An image that is being built. Only image.c uses the members. A zeroed struct is a released
+// builder.
 struct trie_builder {
     unsigned threads;
     unsigned slot_bytes;
     unsigned offset_bits;
-    uint64_t keys_max; // most keys of the image
+    uint64_t keys_max; // maximum number of keys of the image
     uint64_t count;    // number of slots written
     int fd;            // descriptor of the file that receives the image; -1: build in memory
     uint64_t fd_at;    // offset of the image in that file
@@ -52,12 +54,12 @@ unsigned trie_slot_bytes(uint64_t data_bytes);
 bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t keys_max, int fd,
                        uint64_t fd_at, unsigned threads, struct error *error);
 
-// Appends the records with ranks `lo` to `hi` - 1 of `s` as one unit: a trie of its own below the
-// common root. Their keys must be greater than all keys appended before. The trie is best when the
-// keys of a unit are spread evenly over all keys that begin with the same bits. Nothing of `s` is
-// used after the call. Returns false with a message when memory is short, the file cannot be
-// written, or there are more than `keys_max` keys. Also when there are more units than three levels
-// of separators can join.
+// Appends the records with ranks `lo` to `hi` - 1 of `s` as one unit. Their keys must be greater
+// than all keys appended before. The trie is best when a unit has exactly the keys with a common
+// prefix of bits, and the bits after the prefix are evenly distributed. Nothing of `s` is used
+// after the call. Returns false with a message when memory is short, the file cannot be written, or
+// there are more than `keys_max` keys. It also fails when there are more units than three levels of
+// separators can join.
 bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint64_t lo, uint64_t hi,
                       struct error *error);
 

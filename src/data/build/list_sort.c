@@ -1,7 +1,6 @@
-// Sorts one list. The records are copied from their blocks into a buffer, each to within a few
-// positions of its final one. Insertion sort then finishes the work, and the records are copied
-// back. All of this memory fits into the cache of one core. A list that is already in order is not
-// written to.
+// Sorts one list. The records are copied from their blocks into a buffer, each one near its final
+// position. Insertion sort then finishes the work, and the records are copied back. All of this
+// memory fits into the cache of one core. A list that is already in order is not written to.
 #include <assert.h>
 
 #include "data/build/block_list.h"
@@ -14,7 +13,7 @@ enum {
     CROWDED = 48, // records in one bucket; if there are more, sorting by more bits is faster
 };
 
-_Static_assert(TRIE_PART <= UINT16_MAX, "a position within a part fits in 16 bits");
+_Static_assert(TRIE_PART <= UINT16_MAX, "a position within the buffer fits in 16 bits");
 
 size_t block_list_blocks(const struct block_pool *p, const struct block_list *l)
 {
@@ -24,7 +23,7 @@ size_t block_list_blocks(const struct block_pool *p, const struct block_list *l)
     return blocks;
 }
 
-// All records of the part have the same key. Keeps the one with the last line, and returns the
+// All records of the list have the same key. Keeps the one with the last line, and returns the
 // bytes in the values of the others.
 static uint64_t keep_last(struct block_pool *p, struct block_list *l, struct span text,
                           uint32_t *order)
@@ -46,7 +45,7 @@ static uint64_t keep_last(struct block_pool *p, struct block_list *l, struct spa
     return bytes - line_value(text, last->offset).len;
 }
 
-// What one scan of a part's blocks finds out.
+// The result of one scan of a list's blocks.
 struct list_scan {
     size_t blocks;         // number of blocks
     struct uuid differing; // bits in which any key differs from the first one
@@ -78,7 +77,7 @@ static struct list_scan scan_list(const struct block_pool *p, const struct block
     return scan;
 }
 
-// Copies a part into the buffer so that every record is near its final position. The bits that
+// Copies a list into the buffer so that every record is near its final position. The bits that
 // follow the shared bits choose a bucket for each record. On average a bucket gets about two
 // records. Returns false when a bucket gets too many records.
 static bool scatter(const struct block_pool *p, const struct block_list *l, const uint32_t *order,
@@ -108,7 +107,7 @@ static bool scatter(const struct block_pool *p, const struct block_list *l, cons
     return most <= CROWDED;
 }
 
-// Sorts a part in the buffer and copies it back into its blocks. Returns the bytes in the values of
+// Sorts a list in the buffer and copies it back into its blocks. Returns the bytes in the values of
 // the dropped records.
 static uint64_t sort_in_buffer(struct block_pool *p, struct block_list *l, struct span text,
                                uint32_t *order, struct trie_record *buffer)

@@ -1,12 +1,13 @@
 // Chooses between a radix node and a separator node for each range of keys. trie.h explains both.
 //
-// Depth and memory are bounded for any set of n keys. Follow a path down from the top of a unit:
-// * At most DENSE_FREE nodes leave all of their keys to one child.
-// * The next two leave at most a quarter of their keys to one child.
-// * Every other node leaves at most a sixteenth (radix) or a seventeenth (separators over more than
-//   17×24 keys). Separators over fewer keys have only leaves below them.
-// So a path has at most 4 + 5 nodes for n = 200M and 4 + 6 for n = 2^31, as 2^31 / 4^2 / 16^6 < 40.
-// At most 17^3 units are joined by at most 3 more levels, so there are 13 levels in all.
+// The depth is bounded for any set of n keys. Follow a path down from the top of a unit:
+// * Each of the first two nodes (DENSE_FREE) may have a child with all of its keys.
+// * Each of the next two may have a child with a quarter of its keys.
+// * Every later node has at most a sixteenth (radix node) or a seventeenth (separator node) of its
+//   keys in one child. A separator node over at most 17 × 24 keys has only leaves below it.
+// A range of at most 40 keys is a leaf. For n = 2^31, 2^31 / 4^2 / 16^6 = 8 keys are left after the
+// first four nodes and six later ones. So a path has at most 10 nodes (9 for n = 200 million). At
+// most 17^3 units are joined by at most 3 more levels, so there are 13 levels in all.
 //
 // The bytes of nodes per key are bounded too:
 // * A radix node above leaves takes 4 bytes × 2^k, at most 0.8 bytes per key of its range. At most
@@ -14,6 +15,8 @@
 // * A separator node and all nodes below it take at most 1.4 bytes per key.
 // * A radix node above other nodes takes at most 0.4 bytes per key at the first two levels, and at
 //   most 0.08 bytes at each of at most 8 more levels.
+//
+// Together that is about 3 bytes per key. NODES_BYTES_MAX is twice as much, to be safe.
 #include "data/build/nodes.h"
 
 enum {
@@ -148,11 +151,11 @@ static uint32_t write_separators(struct node_writer *w, uint64_t lo, uint64_t hi
     return TRIE_NODE | node;
 }
 
-// Returns the number of bits for a dense node over [lo, hi): as many as leave at least one child in
-// four with keys. (Keys of decimal digits leave 6 of 16 children empty at each digit.) Returns 0
-// when there would be too few bits, or when one child would have too many of the keys. Near the
-// root one child may have all keys. That happens when a few random keys are beside many dense ones;
-// the next node then skips the bits that the dense keys share.
+// Returns the number of bits for a dense node over [lo, hi): the greatest number with which at
+// least a quarter of the children have keys. (Keys of decimal digits leave 6 of 16 children empty
+// at each digit.) Returns 0 when there would be too few bits, or when one child would have too many
+// of the keys. Near the root one child may have all keys. That happens when a few random keys are
+// beside many dense ones; the next node then skips the bits that the dense keys share.
 static unsigned dense_bits(const struct trie_sorted *s, uint64_t lo, uint64_t hi, unsigned skip,
                            unsigned depth)
 {

@@ -66,8 +66,8 @@ uint32_t nodes_begin_separators(struct node_writer *w, unsigned children, uint32
 // the first child has no separator.
 void nodes_put_separator(struct node_writer *w, uint32_t node, unsigned child, struct uuid first);
 
-// Writes the nodes for the ranks [lo, hi); a leaf needs none. Returns the start word that leads to
-// them. Sets `w->failed` when the reserved memory is too small.
+// Writes the nodes for the ranks [lo, hi); a leaf needs none. Returns the start of the leaf or of
+// the top node. Sets `w->failed` when the reserved memory is too small.
 uint32_t nodes_write(struct node_writer *w, uint64_t lo, uint64_t hi, unsigned depth);
 
 // Does the same as nodes_write, for keys that a radix node with leaves below it does not spread

@@ -34,7 +34,7 @@ struct key_range {
 
 static const struct key_range all_keys = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
 
-// Whether the range is a block: it consists of all keys that begin with certain bits.
+// Whether the range consists of exactly the keys with a common prefix of bits.
 bool records_is_prefix_range(struct key_range range);
 
 // The task of one pass.
@@ -50,7 +50,7 @@ struct records_pass {
 };
 
 // The reader of a text and the result of its last pass. Callers only read the members. A zeroed
-// struct is none.
+// struct is a released reader.
 struct records {
     struct span text;
     unsigned threads;
@@ -97,10 +97,11 @@ size_t records_blocks(const struct records *r, size_t blocks);
 // with a message when memory is short.
 bool records_read(struct records *r, const struct records_pass *pass, struct error *error);
 
-// Returns a good last key for a range: not less than `a`, and less than `b`. The key after it is
-// the one with the most trailing zero bits. Ranges that end in this way are one block
-// (records_is_prefix_range) or a few of them, so their keys are spread well in a trie. `a` must be
-// less than `b`.
+// Returns a good last key for a range: not less than `a`, and less than `b`. Of the keys that are
+// greater than `a` and not greater than `b`, one has the most trailing zero bits; the result is the
+// key before that one. A range that ends there consists of one prefix range
+// (records_is_prefix_range) or a few of them. Such ranges make the best units of a trie (image.h).
+// `a` must be less than `b`.
 struct uuid records_round_end(struct uuid a, struct uuid b);
 
 // Makes all blocks free, returns the memory of all but the first `blocks` to the system, and

@@ -16,8 +16,8 @@ void records_choose_map(struct reading *reading)
     unsigned __int128 spread_low = number_of(pass->spread.low);
     unsigned __int128 spread_high = number_of(pass->spread.high);
     size_t fan_max = r->pool.blocks / BLOCKS_PER_LIST / r->threads;
-    // So many lists that one of random keys rarely has to be split. A list's share of the keys is a
-    // power of two, so there are up to twice as many lists as wanted.
+    // With this number of lists, and random keys, a list rarely becomes so long that it has to be
+    // split. Each list covers 2^shift consecutive keys, so there may be up to twice as many lists.
     uint64_t wanted = pass->records_estimated / (r->part_records / 8 * 5 + 1) + 1;
     struct key_map *map = &reading->map;
     if (fan_max > RECORDS_FAN_MAX)
@@ -178,7 +178,9 @@ void records_read_chunk(void *context, unsigned worker, size_t part)
     if (c->offset >= c->end || atomic_load_explicit(&reading->full, memory_order_relaxed))
         return;
     uint64_t begin = c->offset;
-    uint64_t lines_before = part > 0; // only the first line of the file may be a byte order mark
+    // lines_next reports a byte order mark only in line 1. So the other chunks begin to count at
+    // line 2, and `lines_before` is subtracted again later.
+    uint64_t lines_before = part > 0;
     struct line_reader reader;
     lines_init(&reader, r->text);
     reader.offset = c->offset;

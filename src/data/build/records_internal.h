@@ -7,9 +7,12 @@
 #include "data/build/records.h"
 
 enum {
-    RECORDS_FAN_MAX = 1 << 13, // most lists of a thread: their last cache lines stay in the cache
-    RECORDS_SAMPLE = 1 << 15,  // most keys in the sample
-    BLOCKS_PER_LIST = 16,      // least blocks per list: the last one is half empty on average
+    // Maximum number of lists of a thread. A thread writes at the ends of all of its lists in turn,
+    // and the cache lines there should stay in the cache.
+    RECORDS_FAN_MAX = 1 << 13,
+    RECORDS_SAMPLE = 1 << 15, // maximum number of keys in the sample
+    // Minimum number of blocks for each list. The last block of a list is half empty on average.
+    BLOCKS_PER_LIST = 16,
 };
 
 // A part of the text, read by one thread at a time.

@@ -6,7 +6,8 @@
 #include "data/build/records_internal.h"
 
 // Joins the lists of all threads, part by part. The list that begins with the earliest line comes
-// first. So the parts are already in order when the text is.
+// first. If the text is in key order, the joined list is then usually in order too, and need not be
+// sorted.
 static void join_lists(struct reading *reading)
 {
     struct records *r = reading->r;

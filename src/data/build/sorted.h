@@ -14,11 +14,12 @@ struct trie_record {
 };
 
 enum {
-    TRIE_BLOCK = 64,      // records in a block
-    TRIE_PART = 16 << 10, // most records in a part; half a megabyte, so it is sorted in cache
+    TRIE_BLOCK = 64, // records in a block
+    // Maximum number of records in a part. They take 384 KiB, so they are sorted in the cache.
+    TRIE_PART = 16 << 10,
 };
 
-// The beginning of a part: a run of sorted records.
+// Where a part begins. A part is a run of sorted records.
 struct trie_part {
     uint64_t rank;  // rank of its first record among all records
     uint64_t block; // position of its first block in `order`
