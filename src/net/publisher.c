@@ -186,7 +186,12 @@ void publisher_check_dataset(struct publisher *p)
     ev_async_send(p->loop, &p->wake);
 }
 
-// Returns true when a reload is requested. The pending requests then become the active ones.
+// Begins a reload and returns true if one is requested. The pending requests become the active
+// ones, and the supervisor is notified.
+//
+// The server sends STOPPING=1 after publisher_cancel, which sets `cancel` and then takes the lock.
+// The publisher checks `cancel` and notifies the supervisor under the lock. So RELOADING=1 and
+// READY=1 are never sent after STOPPING=1, which they would take back.
 static bool begin_reload(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -195,6 +200,7 @@ static bool begin_reload(struct publisher *p)
         p->active_requests = p->pending_requests;
         p->pending_requests = NULL;
         p->reload_requested = false;
+        notify_reloading();
     }
     pthread_mutex_unlock(&p->lock);
     return reload_requested;
@@ -294,13 +300,24 @@ static bool is_served(struct publisher *p)
            dataset_serves_content_of(d, &status, &p->cancel);
 }
 
+// Notifies the supervisor that the reload has ended, unless the server is stopping; see
+// begin_reload.
+static void report_ready(struct publisher *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (!atomic_load(&p->cancel))
+        notify_ready("serving %llu keys of %s",
+                     (unsigned long long)dataset_figures(p->current->dataset)->keys,
+                     p->source.path);
+    pthread_mutex_unlock(&p->lock);
+}
+
 // Loads the data file, publishes it, and completes the active requests.
 static void reload(struct publisher *p)
 {
     struct yield yield;
     struct error error = {""};
     uint64_t start = clock_monotonic_ns();
-    notify_reloading();
     reload_history_begin(p->history);
     yield_begin(&yield);
     bool unchanged = is_served(p);
@@ -315,11 +332,7 @@ static void reload(struct publisher *p)
     else
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     complete_requests(p, detach(p, &p->active_requests), unchanged, done ? NULL : &error);
-    // A server that is stopping has sent STOPPING=1, which READY=1 would take back.
-    if (!atomic_load(&p->cancel))
-        notify_ready("serving %llu keys of %s",
-                     (unsigned long long)dataset_figures(p->current->dataset)->keys,
-                     p->source.path);
+    report_ready(p);
     if (done && !unchanged)
         finish_dataset(p);
 }

@@ -48,8 +48,8 @@ void publisher_request_reload(struct publisher *p, struct reload_request *reques
 // index is wrong. The publisher replaces a wrong index. Any thread may call this.
 void publisher_check_dataset(struct publisher *p);
 
-// Cancels all work, because the server stops. Unfinished requests fail at once, and nothing more is
-// published. May be called more than once.
+// Cancels all work, because the server stops. Unfinished requests fail at once, nothing more is
+// published, and the supervisor is not notified any more. May be called more than once.
 void publisher_cancel(struct publisher *p);
 
 // Waits up to two seconds for the thread to end, after publisher_cancel. Returns false when it has

@@ -76,7 +76,7 @@ static void begin_stop(struct server *server)
         return;
     server->stopping = true;
     acceptor_stop(&server->acceptor);
-    // Before notify_stopping, so that no reload sends READY=1 after STOPPING=1.
+    // Before notify_stopping, so that no reload notifies the supervisor after STOPPING=1.
     publisher_cancel(server->publisher);
     notify_stopping();
     ev_timer_stop(server->loop, &server->check_timer);

@@ -1,6 +1,6 @@
 // What sessions share. The sessions of one loop share a service. It holds the counters, and the
-// snapshots with their numbers of references. Only the thread of the loop writes them. The services
-// of all loops share a group. The group is constant while the loops run, except for the runtime
+// snapshots with their reference counts. Only the thread of the loop writes them. The services of
+// all loops share a group. The group is constant while the loops run, except for the runtime
 // settings, the password, and what an operator observes (slow log, latency events, reloads).
 #ifndef STELE_SERVE_SERVICE_H
 #define STELE_SERVE_SERVICE_H
