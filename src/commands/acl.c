@@ -13,7 +13,7 @@ enum {
     PASSWORD_BITS = 256, // size of a generated password, if the client names none
     PASSWORD_BITS_MAX = 4096,
     RANDOM_MAX = 256, // bytes to request from one getrandom, which returns all of them or fails
-    // Costs in units of work. One unit is the time of one key lookup (session_charge).
+    // Costs in units of work:
     CATEGORY_WORK = 32, // cost of finding all commands of a category
     RANDOM_WORK = 20,   // cost of one call of getrandom
 };

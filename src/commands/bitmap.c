@@ -1,9 +1,8 @@
 // The bitmap group: reads single bits, counts and searches bits, and extracts integers. Bit 0 of a
 // value is the highest bit of its first byte.
 //
-// A value may be as long as the file, so a handler counts or searches 4 KiB per step. One call of
-// session_feed, a turn, may do a limited amount of work. If that is used up, the handler returns,
-// and continues in the next turn.
+// A value may be as long as the file, so a handler counts or searches 4 KiB per step. When the turn
+// may do no more work (groups.h), the handler returns and continues in the next turn.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/long_value.h"
@@ -12,8 +11,8 @@
 #include "serve/session.h"
 
 enum {
-    STEP = 4096,          // bytes counted or searched between two checks of the turn's work
-    BYTES_PER_WORK = 256, // bytes counted or searched in the time of one lookup
+    STEP = 4096,          // bytes counted or searched in one step; then the turn may be over
+    BYTES_PER_WORK = 256, // bytes counted or searched in one unit of work
 };
 
 // Bit offsets must be below this, as in Redis: the number of bits in its largest value, 512 MiB.

@@ -19,7 +19,7 @@ enum {
     ROOM = 128 * 1024,
     VISITS = 256,       // clients whose subscriptions a loop collects in one turn
     PATTERN_MAX = 1024, // bytes of a pattern; bounded, because it is compared with every channel
-    NAMES_PER_WORK = 8, // names sorted in the time of one lookup
+    NAMES_PER_WORK = 8, // names sorted in one unit of work
 };
 
 // Collects the names of all subscriptions of one kind.

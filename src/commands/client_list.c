@@ -24,7 +24,7 @@ enum {
     LINE_USUAL = 512,       // bytes first reserved for each line
     VISITS = 64,            // clients described or checked in one turn, at two system calls each
     SKIPPED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
-    VISIT_WORK = 8,         // units of a turn's work to describe one client
+    VISIT_WORK = 8,         // units of work for describing one client
     IDS_MAX = 1024,         // ids in one CLIENT LIST
     FILTER_WORDS_MAX = 32,  // words of filters in one CLIENT KILL
     LETTERS_MAX = 16,       // letters of the field `flags`, with a NUL

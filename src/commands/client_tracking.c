@@ -18,7 +18,7 @@ enum {
     PREFIXES_MAX = 128, // prefixes of one client; bounded, as each is compared with all others
     PREFIX_MAX = 1024,  // bytes of a prefix
     WORDS_MAX = 2 * PREFIXES_MAX + 16, // words of one CLIENT TRACKING
-    SEARCH_WORK = 64,                  // units of a turn's work to find a client in all loops
+    SEARCH_WORK = 64,                  // units of work for finding a client in all loops
 };
 
 // ---- invalidations ------------------------------------------------------------------------------

@@ -9,8 +9,8 @@
 #include "commands/rows.h"
 #include "serve/session.h"
 
-// Bytes of a reply that are written in the time of one lookup. They are few, because the replies
-// consist of short words, each written by a call of its own.
+// Bytes of a reply that are written in one unit of work. They are few, because the replies consist
+// of short words, each written by a call of its own.
 enum { BYTES_PER_WORK = 32 };
 
 static unsigned count_bits(unsigned bits)
@@ -347,7 +347,8 @@ enum {
     // Most bytes of a pattern. It is bounded, because matching a name takes up to as many steps as
     // the length of the pattern times the length of the name.
     LIST_PATTERN_MAX = 1024,
-    LIST_PATTERN_PER_WORK = 16, // bytes of a pattern that count as one lookup for each name
+    // Bytes of a pattern that are matched with a name in one unit of work.
+    LIST_PATTERN_PER_WORK = 16,
 };
 
 // Which commands COMMAND LIST lists.

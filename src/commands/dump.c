@@ -25,8 +25,8 @@ enum {
     LENGTH_32 = 0x80, // the next 4 bytes are the length
     LENGTH_64 = 0x81, // the next 8 bytes are the length
     HEAD_MAX = 16,
-    STEP = 4096,         // bytes of a value between two checks of the turn's work
-    BYTES_PER_WORK = 64, // bytes whose checksum is computed in the time of one lookup
+    STEP = 4096,         // bytes of a value in one step; then the turn may be over
+    BYTES_PER_WORK = 64, // bytes whose checksum is computed in one unit of work
 };
 
 // CRC-64 with the polynomial of Jones. Each step processes four bits.

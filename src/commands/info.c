@@ -21,7 +21,7 @@
 typedef unsigned long long ull;
 
 enum {
-    // Costs in units of work. One unit is the time of one key lookup (session_charge).
+    // Costs in units of work:
     INFO_WORK = 4,           // cost of a usual section: some hundred bytes, perhaps a system call
     INFO_MEMORY_WORK = 128,  // cost of the memory section: the kernel writes a page of numbers
     INFO_LOOP_WORK = 1,      // cost of one loop's counters: cache lines of another core

@@ -11,7 +11,7 @@ enum {
     GRAPH_ROWS = 4, // height of the bars of LATENCY GRAPH
     FIRST_BIT = 10, // the first bucket of LATENCY HISTOGRAM ends at 2^FIRST_BIT ns
     AGE_MAX = 24,   // bytes of an age as text
-    // Units of work (session_charge) for reading the histogram that one loop keeps of one command.
+    // Units of work for reading the histogram that one loop keeps of one command.
     SUM_WORK = 8,
     // The maximum number of commands in a request for LATENCY HISTOGRAM. It bounds the list that
     // the session keeps until it replies.

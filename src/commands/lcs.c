@@ -16,7 +16,7 @@ enum {
     LENGTH_MAX = 64 * 1024,      // bytes of a value
     CELLS_MAX = 4 * 1024 * 1024, // product of the two lengths; the bits take 0.5 MiB
     SHORTER_MAX = 2 * 1024,      // bytes of the shorter value: the square root of CELLS_MAX
-    CELLS_PER_WORK = 64,         // cells that are filled in the time of one key lookup
+    CELLS_PER_WORK = 64,         // cells that are filled in one unit of work
     WORDS_MAX = 64,              // highest index of an option word in a request
 };
 

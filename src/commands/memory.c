@@ -10,7 +10,7 @@
 #include "serve/session.h"
 
 enum {
-    STATS_WORK = 64,      // units of work (session_charge) for reading files of /proc
+    STATS_WORK = 64,      // units of work for reading files of /proc
     USAGE_WORDS_MAX = 64, // highest index of an option word in a request for MEMORY USAGE
 };
 

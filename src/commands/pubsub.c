@@ -18,7 +18,7 @@ enum {
     SUBSCRIPTIONS_MAX = 1024, // subscriptions of one client
     PATTERNS_MAX = 64,        // patterns among them
     CHANNEL_MAX = 256,        // bytes of a name; matching a pattern can take the square of that
-    COMPARED_PER_WORK = 64,   // names that are compared in one unit of work (session_charge)
+    COMPARED_PER_WORK = 64,   // names that are compared in one unit of work
 
     // A publication counts its work in steps. To look at a client or at a subscription is one step.
     STEPS_PER_WORK = 8,   // steps that count as one unit of work

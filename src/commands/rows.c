@@ -6,7 +6,7 @@
 #include "base/output.h"
 #include "serve/session.h"
 
-enum { BYTES_PER_WORK = 32 }; // bytes of a reply that cost as much as one lookup
+enum { BYTES_PER_WORK = 32 }; // bytes of a reply that are written in one unit of work
 
 const struct command_argument argument_key[] = {{"key", "key", NULL, 0, NULL}, {0}};
 const struct command_argument argument_keys[] = {{"key", "key", NULL, ARGUMENT_MULTIPLE, NULL},

@@ -30,7 +30,7 @@ enum {
     KEYS_MAX = 1024,     // keys that a call of SCAN returns at most
     // Bytes of a pattern. Matching a key takes at most 36 steps for each byte.
     PATTERN_MAX = 1024,
-    // Bytes of a pattern that are matched with a key in one unit of work (session_charge).
+    // Bytes of a pattern that are matched with a key in one unit of work.
     PATTERN_PER_WORK = 8,
     WORDS_MAX = 64, // words of a request; each turn parses them again
 };

@@ -21,7 +21,7 @@
 #include "serve/session.h"
 
 enum {
-    WORK_PER_BOUND = 2, // units of work (session_charge) for finding the rank of one bound
+    WORK_PER_BOUND = 2, // units of work for finding the rank of one bound
     WORDS_MAX = 7,      // words of a request with all options; each turn parses them again
 };
 

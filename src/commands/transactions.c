@@ -11,8 +11,8 @@
 #include "serve/transaction.h"
 #include "serve/watch.h"
 
-// Bytes of a watched value that are read in the time of one key lookup. The number assumes that
-// they come from memory, not from the processor's caches.
+// Bytes of a watched value that are read in one unit of work. The number assumes that they come
+// from memory, not from the processor's caches.
 enum { BYTES_PER_WORK = 1024 };
 
 static enum command_result multi_command(struct session *s, const struct resp_request *r)
