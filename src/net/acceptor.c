@@ -203,7 +203,8 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
     // Between programs on one machine no packet is lost or late, so the simplest congestion control
     // is enough; every kernel has it. BBR, the default on some systems, measures the path and sends
-    // packets by a timer. That makes each request take about a tenth longer (docs/mistakes.md).
+    // packets by a timer. That adds about a tenth to the processor time of each request
+    // (docs/mistakes.md).
     if (local)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loopback_congestion,
                          sizeof loopback_congestion - 1);

@@ -1,8 +1,7 @@
 // Opens listening sockets, TCP and unix. Binding alone does not reserve an address. Another process
 // could still bind the same TCP address. And if nobody listens yet on a unix socket, another server
 // could think that the socket is stale, and remove it. So each socket is bound and listens at once,
-// before a large file is indexed. Clients that connect before the server accepts are kept waiting
-// by the system.
+// before a large file is indexed. The system queues clients that connect before the server accepts.
 #include "net/listener.h"
 
 #include <errno.h>

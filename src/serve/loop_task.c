@@ -65,8 +65,8 @@ void loop_task_begin_external(struct loop_task *t, const struct loop_router *rou
 void loop_task_arrive(struct loop_task *t, struct service *service, unsigned number)
 {
     // A task that arrives in its home loop without hops left has visited all loops. With hops left,
-    // the home loop has not finished its own part. A single loop has no hops from the beginning, so
-    // there the part is always unfinished.
+    // the home loop has not finished its own part. If there is only one loop, no hops are ever
+    // left, and a task that arrives is always unfinished.
     bool returned = t->external || (service == t->home && t->hops == 0 && t->router->count > 1);
     if (!returned && !visit(t, service, number))
         return;
