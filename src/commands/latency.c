@@ -9,7 +9,7 @@
 
 enum {
     GRAPH_ROWS = 4, // height of the bars of LATENCY GRAPH
-    FIRST_BIT = 10, // the first bucket of LATENCY HISTOGRAM ends at 2^FIRST_BIT ns
+    FIRST_BIT = 10, // the first bucket of LATENCY HISTOGRAM counts calls below 2^FIRST_BIT ns
     AGE_MAX = 24,   // bytes of an age as text
     // Units of work for reading the histogram that one loop keeps of one command.
     SUM_WORK = 8,

@@ -134,8 +134,14 @@ static void check_samples(void)
     is_reply("DEBUG ERROR", "-ERR unknown subcommand or wrong number of arguments for 'ERROR'. Try "
                             "DEBUG HELP.\r\n");
     struct buf help = ask("DEBUG HELP");
-    ok(strstr(help.ptr, "*11\r\n+DEBUG <subcommand>") == help.ptr, "DEBUG HELP");
+    ok(strstr(help.ptr, "*11\r\n+DEBUG <subcommand>") == help.ptr &&
+           strstr(help.ptr, "+SLEEP <seconds>\r\n+    Blocks the event loop") != NULL,
+       "DEBUG HELP");
     buf_release(&help);
+    struct buf advice = ask("MEMORY DOCTOR");
+    ok(strstr(advice.ptr, "\r\nThe memory of this server needs no attention.") != NULL,
+       "MEMORY DOCTOR");
+    buf_release(&advice);
     is_reply("DEBUG PROTOCOL", "-ERR unknown subcommand or wrong number of arguments for "
                                "'PROTOCOL'. Try DEBUG HELP.\r\n");
 }

@@ -305,6 +305,8 @@ static void check_replies(void)
     reply = ask(&s, "LATENCY DOCTOR");
     ok(strstr(reply.ptr, "command: 3 samples, 5 ms on average, 9 ms at most.\n") != NULL &&
            strstr(reply.ptr, "event-loop: 1 samples, 3 ms on average, 3 ms at most.\n") != NULL &&
+           strstr(reply.ptr, "\nSome commands took long. ") != NULL &&
+           strstr(reply.ptr, "\nAn event loop took long ") != NULL &&
            strstr(reply.ptr, "is off") != NULL,
        "DOCTOR");
     buf_release(&reply);
