@@ -1,8 +1,8 @@
 // Byte strings. The type says who owns the memory: a `struct span` and a `struct bytes` borrow it,
 // a `struct buf` owns it.
 //
-// A span or bytes is valid only as long as the memory that it points to. The function that returns
-// one says how long that is. One thread at a time may use a buf.
+// A `struct span` or a `struct bytes` is valid only as long as the memory that it points to. The
+// function that returns one says how long that is. One thread at a time may use a buf.
 #ifndef STELE_BASE_BYTES_H
 #define STELE_BASE_BYTES_H
 
@@ -76,7 +76,8 @@ void buf_append(struct buf *b, struct span s);
 void buf_append_text(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Removes the first `count` bytes, at most `len`, and moves the rest to the front.
+// Removes the first `count` bytes, or all of them if there are fewer, and moves the rest to the
+// front.
 void buf_remove_front(struct buf *b, size_t count);
 
 // Frees the memory and leaves an empty buf with `oom` cleared. A zeroed buf is accepted.

@@ -76,8 +76,9 @@ static uint64_t memory_left(uint64_t limit, const char *folder, const char *usag
 {
     ull taken;
     ull none;
+    // Without a limit, version 1 gives a number that is larger than the memory of any machine.
     if (limit >= INT64_MAX / 2 || read_numbers(folder, usage, &taken, &none) < 1)
-        return UINT64_MAX; // version 1 reports no limit as a number that no machine reaches
+        return UINT64_MAX;
     uint64_t files = sum_stat(folder, one, other);
     uint64_t used = taken > files ? taken - files : 0;
     return limit > used ? limit - used : 0;
@@ -154,8 +155,9 @@ static bool is_among(const char *word, const char *words)
 }
 
 // Returns the limit for one line of /proc/self/cgroup. In version 2 the line is "0::/group". In
-// version 1 it is "N:controller,controller:/group". The folder is then named by the whole list of
-// controllers, and mostly also by each single controller, so both are tried.
+// version 1 it is "N:controller,controller:/group". The name of the folder is then the whole list,
+// such as "cpu,cpuacct". Usually there is also a folder or a link for each single controller. So
+// both are tried.
 static uint64_t line_limit(const char *root, char *line, const struct limit *limit)
 {
     char *controllers = strchr(line, ':');

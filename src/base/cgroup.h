@@ -1,5 +1,6 @@
-// Limits that cgroups (versions 1 and 2) set for this process. The limit in force is the least of
-// those of its own group and of all groups above it.
+// Limits that cgroups (versions 1 and 2) set for this process. The process has a group, and each
+// group may set a limit. The smallest limit applies of those that its own group and all groups
+// above it have set.
 //
 // In a container, /proc/self/cgroup may name the group by its path outside the container. That path
 // does not exist inside. Then the limits are those of the root group.

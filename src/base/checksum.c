@@ -1,5 +1,6 @@
 // Checksums. The code of XXH3 is compiled into this file, so that the programs need no library for
-// it. The blocks are divided into parts, and all processors work on them.
+// it. All processors work on the blocks. A thread takes a part at a time: about 1 MiB of whole
+// blocks.
 #include "base/checksum.h"
 
 #include <sys/mman.h>
@@ -15,7 +16,7 @@ uint64_t checksum(struct span bytes)
     return XXH3_64bits(bytes.ptr, bytes.len);
 }
 
-// Bytes of a part, which one thread works on. A part has whole blocks, and at least one.
+// Maximum bytes of a part, unless a single block is longer. A part has at least one block.
 enum { PART = 1024 * 1024 };
 
 struct checksum_job {

@@ -11,7 +11,8 @@
 // Returns the checksum of `bytes`. It is the same on every machine.
 uint64_t checksum(struct span bytes);
 
-// Returns the number of blocks of `block` bytes in `bytes` bytes. The last block may be shorter.
+// Returns the number of blocks in a text of `bytes` bytes, if each block has `block` bytes. The
+// last block may be shorter.
 static inline uint64_t checksum_block_count(uint64_t bytes, size_t block)
 {
     return bytes / block + (bytes % block > 0);

@@ -11,9 +11,11 @@
 
 enum {
     WIDTH_MIN = 40,
-    WORD_MAX = 40,          // most bytes of a word for which an option is suggested
-    HELP_MAX = 512,         // bytes of an option's help text, with its NUL
-    SHORTEST_BEGINNING = 3, // letters of an option's beginning that suggest the option
+    // A word of this many bytes or more, without its leading dashes, gets no suggestion.
+    WORD_MAX = 40,
+    HELP_MAX = 512, // bytes of an option's help text, with its NUL
+    // A word of at least this many letters gets the suggestion of an option that begins with it.
+    SHORTEST_BEGINNING = 3,
 };
 
 // ---- near misses --------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ bool command_line_option(const struct option_table *table, struct options *o, in
                          char *const argv[], int *at, struct error *error);
 
 // Appends the text of --help to `to`: the table in two columns. Lines are at most `width` bytes
-// long, unless a single word is longer. In all functions below, a `width` under 40 counts as 40.
+// long, unless a single word is longer. Here and in all functions below, a `width` under 40 counts
+// as 40.
 void command_line_help(const struct option_table *table, unsigned width, struct buf *to);
 
 // Writes the help of an option at `to`, with its default in parentheses. Text beyond `size`

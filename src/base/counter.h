@@ -1,8 +1,8 @@
 // A counter that one thread writes and any thread may read at the same time.
 //
-// The owner adds with a plain load, add and store, without a lock. So counting costs as much as a
-// `++`. Readers may see a value that is slightly old. If they read two counters, the values may be
-// of different moments.
+// The thread that writes it is its owner. The owner adds with a plain load, add and store, without
+// a lock. So counting costs as much as a `++`. Readers may see a value that is slightly old. If
+// they read two counters, the values may be of different moments.
 #ifndef STELE_BASE_COUNTER_H
 #define STELE_BASE_COUNTER_H
 
@@ -14,8 +14,7 @@ struct counter {
     _Atomic uint64_t value;
 };
 
-// Returns the present value. Any thread may call this. Only the owner's thread may call the
-// functions below.
+// Returns the present value. Any thread may call this. Only the owner may call the functions below.
 static inline uint64_t counter_get(const struct counter *c)
 {
     return atomic_load_explicit(&c->value, memory_order_relaxed);

@@ -1,8 +1,9 @@
 // Ending the program when a signal arrives: at once, but after its temporary files and sockets have
 // been removed.
 //
-// A program that may run as process 1 of a container must handle these signals from its start. For
-// process 1 the kernel has no default action: it drops a signal that has no handler.
+// A program that may run as process 1 of a container must handle SIGTERM, SIGINT, SIGQUIT and
+// SIGHUP from its start. For process 1 the kernel has no default action: it drops a signal that has
+// no handler.
 #ifndef STELE_BASE_ENDING_H
 #define STELE_BASE_ENDING_H
 
@@ -11,8 +12,9 @@
 
 // Installs handlers of SIGTERM, SIGINT, SIGQUIT and SIGHUP. They remove the registered files, then
 // end the process as the signal does by default. Process 1 exits instead, with status 128 plus the
-// signal's number, like a shell. A signal that is ignored at the call (nohup, a shell's `&`) stays
-// ignored. The program may install another handler for a signal later.
+// signal's number, like a shell. A signal that the process already ignores when it calls this
+// (after nohup, or a shell's `&`) stays ignored. The program may install another handler for a
+// signal later.
 void ending_catch(void);
 
 // Registers the file at `path`, whose status is `status`, so that a signal removes it. The file is

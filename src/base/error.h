@@ -1,6 +1,6 @@
 // The message of an operation that failed for a reason outside the program. It names the file, the
-// line and the reason. The caller owns the struct, passes it down, and prints the message. Library
-// code only sets it.
+// line and the reason. The caller owns the struct and passes it to the function. The function only
+// sets the message, and the caller prints it.
 #ifndef STELE_BASE_ERROR_H
 #define STELE_BASE_ERROR_H
 

@@ -21,8 +21,8 @@ static bool is_printable(uint32_t c)
 }
 
 // Returns the number of bytes of the printable character at `text`, or 0 when its first byte must
-// be escaped. A UTF-8 character that is not complete is not printable; the NUL at the end of the
-// text ends it, too.
+// be escaped. A UTF-8 character that is not complete is not printable. The NUL at the end of the
+// text cannot be a part of a longer character, so nothing after the NUL is read.
 static size_t printable_length(const char *text)
 {
     const unsigned char *b = (const unsigned char *)text;

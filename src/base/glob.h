@@ -9,7 +9,8 @@ enum glob_case {
     // As in Redis: letters of the text and the pattern are compared in lower case. This also
     // applies to the ends of a range, but not to an escaped byte of a class.
     GLOB_CASE_INSENSITIVE,
-    // A letter of the text matches if the pattern as written matches it in either case.
+    // The pattern is used as it is written. A letter of the text matches if the pattern matches its
+    // lower-case or its upper-case form.
     GLOB_CASE_EITHER,
 };
 

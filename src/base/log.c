@@ -1,7 +1,8 @@
 // Writes log lines in Redis's form: `pid:role date time.ms mark message`.
 //
-// A pipe that nobody reads, and a terminal that was stopped, accept no more lines. A loop must not
-// wait for them. So a line that is not accepted is dropped, and the log says later how many were.
+// A pipe that nobody reads, and a terminal that was stopped, accept no more lines. A thread that
+// serves clients must not wait for them. So a line that is not accepted is dropped, and the log
+// says later how many were.
 //
 // O_NONBLOCK alone is not enough. It would affect all processes that share the open file, such as
 // the shell of a terminal. Opening the file again avoids that, but a socket cannot be opened again.
@@ -33,9 +34,9 @@ static const char level_marks[] = ".-*#";
 static const char *const priorities[] = {"<7>", "<6>", "<5>", "<4>", "<3>"}; // of syslog(3)
 
 static struct {
-    int fd;                       // descriptor of the log; changed only under the lock
-    const char *path;             // path of the log file, borrowed; NULL: standard error
-    bool journal;                 // journald reads the log
+    int fd;           // descriptor of the log; after log_open, changed only with `writing` held
+    const char *path; // path of the log file, borrowed; NULL: standard error
+    bool journal;     // journald reads the log
     _Atomic enum log_level level; // lines below this level are not written
     atomic_bool reopen;           // open the file again before the next line
     pthread_mutex_t writing;      // held while a line is written
@@ -60,8 +61,8 @@ bool log_level_parse(const char *name, enum log_level *level)
 }
 
 // Returns a descriptor of standard error. A pipe or terminal is opened again with O_NONBLOCK, which
-// then does not affect other processes. It is needed although poll(2) reports room: a terminal may
-// have room for only a part of a line, and another process may use the room first.
+// then does not affect other processes. O_NONBLOCK is needed although poll(2) checks for room: a
+// terminal may have room for only a part of a line, and another process may use the room first.
 static int open_standard_error(void)
 {
     struct stat status;

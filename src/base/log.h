@@ -1,9 +1,10 @@
 // The log of the process: one line for each event, with Redis's four levels.
 //
 // The program opens the log once, before it starts threads. Then any thread may write to it; only
-// src/net/ and src/main.c do, other code reports to its caller. A line is one write(2), which no
-// thread waits for. If a pipe or terminal does not accept a line, the line is dropped; a later line
-// says how many were. Unprintable bytes in a line are escaped (base/escape.h).
+// src/net/ and src/main.c do, other code reports to its caller. A line is written with one
+// write(2). No thread waits until a pipe or terminal accepts a line. Instead the line is dropped,
+// and a later line says how many were dropped. Unprintable bytes in a line are escaped
+// (base/escape.h).
 //
 // If journald reads standard error (see the variable JOURNAL_STREAM), a line begins with its
 // priority, as in sd-daemon(3). It has no date and no process id, because journald adds them.
@@ -17,7 +18,8 @@ struct error;
 
 enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING };
 
-enum { LOG_FATAL = LOG_WARNING + 1 }; // the program ends for this reason; only for log_priority
+// The level of a message that says why the program ends. Only log_priority accepts it.
+enum { LOG_FATAL = LOG_WARNING + 1 };
 
 // Returns Redis's word for a level: "debug", "verbose", "notice" or "warning".
 const char *log_level_name(enum log_level level);
@@ -52,9 +54,9 @@ const char *log_priority(unsigned level);
 // Changes the level. Any thread may call this.
 void log_set_level(enum log_level level);
 
-// For a message that must not be logged too often. Returns true when `interval` ns have passed
-// since `*logged_at`, or it is 0, and sets it to `now` (monotonic ns). Of several threads that call
-// this at the same time, only one gets true.
+// For a message that must not be logged too often. If `*logged_at` is 0 or at least `interval` ns
+// before `now`, sets `*logged_at` to `now` and returns true. Otherwise returns false. Both are
+// monotonic times in ns. Of several threads that call this at the same time, only one gets true.
 bool log_is_due(_Atomic uint64_t *logged_at, uint64_t now, uint64_t interval);
 
 // Writes one line, unless `level` is below the level of the log. Any thread may call this.

@@ -2,8 +2,8 @@
 // anonymous one and notes the damage, and the interrupted thread reads on.
 //
 // The handler notes the damage before it replaces the page. So a reader that reads filler also sees
-// the damage afterwards. The handler takes no lock: the table of mappings is never freed, and the
-// interrupted thread keeps the mapping that it reads from being released.
+// the damage afterwards. The handler takes no lock. The table of mappings is never freed. Nobody
+// releases the mapping in the meantime either, because the interrupted thread is reading it.
 #include "base/mapping.h"
 
 #include <assert.h>
@@ -60,8 +60,8 @@ static void note_fault(struct mapping *m)
     atomic_fetch_add(&m->faults, 1);
 }
 
-// Notes that all bytes after the first `bytes` are lost. The fault is noted before and after that,
-// so that a reader sees a change if it looked at `whole` in between.
+// Notes that all bytes from offset `bytes` on are lost. The fault is noted before and after `whole`
+// is changed, so that a reader that looked at `whole` in between sees another number of faults.
 static void lose_tail(struct mapping *m, size_t bytes)
 {
     size_t whole = atomic_load(&m->whole);
@@ -123,8 +123,9 @@ void mapping_compare(struct mapping *m)
         lose_tail(m, bytes);
     const volatile char *end = atomic_load(&m->end);
     // The file has its old length but another last byte. So it was cut and written again, from an
-    // unknown offset on: all bytes count as lost. In a damaged mapping this proves nothing, because
-    // the last byte may be filler.
+    // unknown offset on, and all bytes count as lost. If the file has become shorter in the
+    // meantime, only the bytes after its end do. In a damaged mapping another last byte proves
+    // nothing, because it may be filler.
     if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
         lose_tail(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
@@ -175,8 +176,8 @@ static bool replace_tail(struct mapping *m, size_t offset)
 
 // Notes the damage and makes `page` readable. When the file was cut, all pages after its end are
 // replaced at once. Only the first of them and `page` are filled with filler, the others with
-// zeros: filler is there to end a search, which could otherwise run to the end of the mapping.
-// Returns false when the system has no memory.
+// zeros. The filler is a byte that readers search for, such as a newline. Without it a search could
+// run to the end of the mapping. Returns false when the system has no memory.
 static bool repair(struct mapping *m, uintptr_t page)
 {
     size_t offset = page - (uintptr_t)m->begin;
@@ -396,11 +397,11 @@ struct warm_job {
 
 // Reads one part of the mapping.
 //
-// In a virtual machine the host may keep a second page table. Only touching a page fills it;
-// MADV_POPULATE_READ does not. The host brings that table up to date when the processor's address
-// translations are flushed. After 885 MB have been touched, that takes 7 to 20 ms, in which the
-// processor does nothing else. So this function forces a flush after each part, by unmapping some
-// of its pages and touching them again.
+// In a virtual machine the host may keep a second page table. Touching a page adds it to that
+// table; MADV_POPULATE_READ does not. The host brings the table up to date when the processor's
+// address translations are flushed, and the processor does nothing else meanwhile. The more pages
+// were touched since the last flush, the longer that takes: 7 to 20 ms after 885 MB. So this
+// function forces a flush after each part, by unmapping some of its pages and touching them again.
 static void warm_part(void *context, unsigned worker, size_t part)
 {
     struct warm_job *w = context;

@@ -20,29 +20,33 @@
 #include "base/bytes.h"
 
 enum {
-    MAPPINGS_MAX = 256,    // most mappings that a process can guard at a time
-    MAPPING_LOST_MAX = 32, // most lost pages noted singly; from the next one on, all bytes are lost
+    MAPPINGS_MAX = 256, // maximum number of mappings that a process can guard at a time
+    // Maximum number of lost pages that are noted one by one. If one more page is lost, all bytes
+    // from that page on count as lost.
+    MAPPING_LOST_MAX = 32,
 };
 
-// The owner sets the fields from `begin` to `end` before it guards the mapping. A zeroed struct is
-// not guarded and has no damage.
+// Before the owner guards a mapping, it sets `begin`, `len`, `at` and `filler`. It also sets one of
+// two fields. If the file is complete, it sets `end`, and mapping_guard reads `last` there. If the
+// file is still being written, it sets `last`, and mapping_watch_end sets `end` later. A zeroed
+// struct is not guarded and has no damage.
 struct mapping {
-    _Atomic size_t limit;                  // `len` while there is no damage, then 0
-    const char *begin;                     // first byte, at the beginning of a page
-    size_t len;                            // number of bytes
-    uint64_t at;                           // offset of `begin` in the file, at a page
-    char filler;                           // byte that replaces lost bytes
-    char last;                             // value of the byte at `end`
+    _Atomic size_t limit; // `len` as long as no damage is known, then 0: a fast check for readers
+    const char *begin;    // first byte, at the beginning of a page
+    size_t len;           // number of bytes
+    uint64_t at;          // offset of `begin` in the file, at a page
+    char filler;          // byte that replaces lost bytes
+    char last;            // value of the byte at `end`
     _Atomic(const char *) end;             // address of the file's last byte, or NULL
     void *end_page;                        // mapping of the file's last page alone, or NULL
     int fd;                                // descriptor of the file, the mapping's own
     _Atomic size_t whole;                  // number of leading bytes that are not cut off
-    atomic_uint faults;                    // number of times that damage was found
+    atomic_uint faults;                    // grows whenever damage is found; 0: none is known
     atomic_uint lost_pages;                // number of unreadable pages in `lost`
     _Atomic size_t lost[MAPPING_LOST_MAX]; // offsets of these pages, plus 1; 0: not yet stored
-    _Atomic size_t replaced_from;          // offset of the first zeros, plus 1; 0: none
-    atomic_uint entry;                     // number in the table of mappings; 0: not guarded
-    unsigned end_entry;                    // number of `end_page` in that table; 0: none
+    _Atomic size_t replaced_from; // offset of the first page replaced after a cut, plus 1; 0: none
+    atomic_uint entry;            // number in the table of mappings; 0: not guarded
+    unsigned end_entry;           // number of `end_page` in that table; 0: none
 };
 
 // Maps `len` bytes of a file for reading, from offset `at` on, at the address `where`, as mmap does
@@ -80,7 +84,7 @@ static inline bool mapping_is_guarded(const struct mapping *m)
 // Sets up `m` for memory that belongs to no file, so that code can treat it like a mapped file.
 void mapping_of_memory(struct mapping *m, const char *begin, size_t len);
 
-// Returns the number of times that damage was found: 0 as long as all bytes are sound.
+// Returns a number that grows whenever damage is found. 0 means that no damage is known.
 static inline unsigned mapping_faults(const struct mapping *m)
 {
     return atomic_load(&m->faults);
@@ -89,8 +93,9 @@ static inline unsigned mapping_faults(const struct mapping *m)
 // Compares the mapping with the file and notes new damage. mapping_look calls it when needed.
 void mapping_compare(struct mapping *m);
 
-// Looks for new damage and returns the number of times that damage was found. When two calls return
-// the same number, all bytes read between them are sound.
+// Looks for new damage and returns the same number as mapping_faults. When two calls return the
+// same number, no new damage has happened between them. Bytes read between them are then right if
+// mapping_has returns true for them.
 static inline unsigned mapping_look(struct mapping *m)
 {
     if (atomic_load_explicit(&m->entry, memory_order_acquire) != 0) {
@@ -111,8 +116,9 @@ bool mapping_has(const struct mapping *m, size_t from, size_t len);
 //
 // If the file is cut before the kernel sends them, sending fails with EFAULT at a page that the
 // file no longer has. But inside the page where the file then ends, the kernel would send zeros. So
-// the bytes of the last page are copied, except its first. The first byte of a page is either right
-// or gone with its page. So when it is sent, all bytes before it were there.
+// the bytes of `part` in its last page are copied, except the first byte of that page. This byte is
+// either right, or the file no longer has the page. So if the kernel can send it, the file still
+// had all bytes before it.
 size_t mapping_tail(struct span part);
 
 // Whether any damage was found.

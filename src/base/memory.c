@@ -47,8 +47,8 @@ void memory_unmap(void *memory, size_t bytes)
         return;
     if (bytes <= UNMAP_BYTES)
         munmap(memory, bytes);
-    else
-        parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u); // gives way (base/yield.h)
+    else // between yield_begin and yield_end, a helper of low priority does the parts
+        parallel_run(1, (bytes - 1) / UNMAP_BYTES + 1, unmap_part, &u);
 }
 
 void memory_trim(void)

@@ -1,5 +1,5 @@
-// Decimal integers in their canonical form. A text of more than 20 characters is refused unread, so
-// a long line of digits costs nothing and cannot overflow.
+// Decimal integers in their canonical form. number_parse refuses a text of more than 20 characters
+// before it reads the digits. In a shorter text it checks for overflow at each digit.
 #include "base/number.h"
 
 bool number_parse(struct span s, int64_t *value)

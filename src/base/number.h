@@ -16,9 +16,9 @@ bool number_parse(struct span s, int64_t *value);
 // bytes. Returns false, with `*bytes` unchanged, for any other text.
 bool number_parse_memory(struct span s, uint64_t *bytes);
 
-// Reads a size as number_parse_memory does, or a percentage: a number from 0 to 100 and '%'.
-// For a percentage `*value` is the negative number. Returns false, with `*value` unchanged, for
-// any other text.
+// Reads a size as number_parse_memory does, or a percentage: a number from 0 to 100 and '%'. For a
+// percentage, `*value` is minus that number: "50%" gives -50. Returns false, with `*value`
+// unchanged, for any other text.
 bool number_parse_memory_or_percent(struct span s, int64_t *value);
 
 // Writes `value` in decimal at `to`, without a NUL, and returns the length of the text. `to` has

@@ -15,9 +15,11 @@ struct output_segment {
 enum {
     FIRST_SEGMENTS = 4, // initial capacity
     // The buffer of owned bytes grows in three steps. The first is for small replies, the second
-    // for a pipeline. The third is for the most that waits when a client does not read: 256 KiB,
-    // one reply of 16 KiB, and 16 KiB that were taken. It is one large step, because many small
-    // ones would leave as much freed memory between used blocks. Untouched pages cost nothing.
+    // for a pipeline. The third is for a client that does not read. At most 256 KiB of replies wait
+    // for it (SESSION_OUTPUT_HIGH), and one reply of 16 KiB that goes beyond that. 16 KiB more are
+    // for bytes that are sent but still in the buffer. The third step is large because many small
+    // steps would leave freed blocks of the same total size between blocks in use. Untouched pages
+    // cost nothing.
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
     THIRD_OWNED = 288 * 1024,
@@ -76,8 +78,8 @@ static size_t choose_capacity(size_t bytes, size_t present)
 }
 
 // Whether to move the waiting bytes to the front instead of growing the buffer for `len` more
-// bytes: if no more bytes wait than were taken. In a large buffer a worse ratio is accepted,
-// because growing it costs more memory.
+// bytes. They are moved if they are not more than the bytes that were taken. In a large buffer a
+// worse ratio is accepted, because growing it costs more memory.
 static bool should_move(const struct output *o, size_t len)
 {
     size_t waiting = o->owned.len - o->owned_taken;

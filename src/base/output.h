@@ -63,8 +63,9 @@ size_t output_memory(const struct output *o);
 void output_append(struct output *o, struct span s);
 
 // Appends `s` as a borrowed segment, without a copy. Takes a reference to `owner`, which is dropped
-// when the last byte has been taken. `damage_stamp` says how much damage the owner's memory had
-// when `s` was appended; output_segment_owner returns it.
+// when the last byte has been taken. `damage_stamp` is a number that identifies the state of the
+// owner's memory when `s` was appended. output_segment_owner returns it, so that the caller can
+// find out whether the memory was damaged since.
 void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned damage_stamp);
 
 // Whether the output has borrowed segments.
@@ -73,8 +74,8 @@ static inline bool output_has_borrowed(const struct output *o)
     return o->count > 0;
 }
 
-// Returns the number of bytes through the end of the first borrowed segment, at most `max`. Returns
-// `max` when there is no borrowed segment.
+// Returns the number of bytes from the front to the end of the first borrowed segment, or `max` if
+// that is less. Returns `max` when there is no borrowed segment.
 size_t output_through_borrowed(const struct output *o, size_t max);
 
 // Returns the owner of the borrowed segment with this number, counted from the front, and sets
@@ -86,12 +87,13 @@ const struct ref *output_segment_owner(const struct output *o, size_t number,
 // number. They are valid until the next call on `o`.
 size_t output_iovecs(const struct output *o, size_t bytes, struct iovec *vectors, size_t max);
 
-// Removes the first `count` bytes, at most output_pending. An output that becomes empty
-// keeps its memory.
+// Removes the first `count` bytes. There must be that many (output_pending). An output that becomes
+// empty keeps its memory.
 void output_take(struct output *o, size_t count);
 
-// Moves the first `count` bytes of `from`, at most output_pending, to the end of `to`. Owned bytes
-// are copied, borrowed ones are not. When memory is short, `to->oom` is set and bytes are lost.
+// Moves the first `count` bytes of `from` to the end of `to`. `from` must have that many
+// (output_pending). Owned bytes are copied, borrowed ones are not. When memory is short, `to->oom`
+// is set and bytes are lost.
 void output_move(struct output *to, struct output *from, size_t count);
 
 // The state of an output at a moment, for output_rewind.

@@ -25,7 +25,7 @@ struct job {
     void *context;
     size_t parts;         // number of parts
     atomic_size_t next;   // number of the next part to take
-    atomic_uint workers;  // number of threads that have taken part so far; not used by run_yielding
+    atomic_uint workers;  // number of the next thread that joins; not used by run_yielding
     atomic_int level;     // an enum yield_level; a thread of another level takes no more parts
     pthread_mutex_t lock; // only for run_yielding, like `ended`
     pthread_cond_t ended; // signalled when a helper ends

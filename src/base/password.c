@@ -15,8 +15,8 @@
 // Room for a line with its end, and for one more byte, which shows that the line is too long.
 enum { LINE_ROOM = PASSWORD_MAX + 3 };
 
-// Whether `path` names a folder that exists, before its last '/'. If not, `path` may be the
-// password itself, given to the wrong option, and must not be shown.
+// Whether the part of `path` up to its last '/' is the name of an existing folder. If not, `path`
+// may be the password itself, given to the wrong option, and must not be shown.
 static bool folder_exists(const char *path)
 {
     const char *slash = strrchr(path, '/');

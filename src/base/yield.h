@@ -1,12 +1,13 @@
-// Background work that gives way to the loops, but not for ever.
+// Background work that gives way to the threads that serve clients, but not for ever.
 //
-// Building or proving an index, or reading a new file, keeps all processors busy for seconds. It
-// must not keep a client waiting. So it runs only when a processor has nothing else to do. But if
-// other programs keep the processors busy, the work would then not advance for minutes. So the time
-// that the work waits for a processor is measured, and two limits raise its priority:
+// Building an index, checking that it belongs to its data file, or reading a new file keeps all
+// processors busy for seconds. It must not keep a client waiting. So it runs only when a processor
+// has nothing else to do. But if other programs keep the processors busy, the work would then not
+// advance for minutes. So the time that the work waits for a processor is measured, and two limits
+// raise its priority:
 //
 // clang-format off
-//   YIELD_TO_ALL   the scheduler's idle class: a loop that wakes up has the processor at once
+//   YIELD_TO_ALL   the scheduler's idle class: another thread that wakes up runs at once
 //        │
 //        ├─ waited for 10 s in all ───────▶ YIELD_SOME: nice 10, a tenth of a processor beside
 //        │                                      │       one busy thread
@@ -14,7 +15,8 @@
 //        └─ waited for 0.5 s while other ◀──────┘
 //           programs had the processors ──▶ YIELD_TO_NONE: like any thread
 //
-// Other programs have the processors when the rest of this process uses less than a quarter of them.
+// Helpers that wait for a processor are assumed to wait for other programs when all other threads
+// of this process together use less than a quarter of the processors.
 // clang-format on
 //
 // A thread without privileges can enter the idle class but cannot leave it. So the thread that has
@@ -31,8 +33,9 @@ enum yield_level { YIELD_TO_ALL, YIELD_SOME, YIELD_TO_NONE };
 #define YIELD_WAIT_MAX_NS UINT64_C(10000000000) // waiting in all, after which YIELD_SOME begins
 #define YIELD_OTHERS_NS UINT64_C(500000000)     // waiting for other programs, then YIELD_TO_NONE
 
-// The state of one piece of work: a reload, a rebuild, or the finishing of a dataset. Only
-// base/yield.c and base/parallel.c write the fields; a caller may read the level and the times.
+// The state of one piece of work: a reload, a rebuild, or the checks of a dataset that run after it
+// was opened. Only base/yield.c and base/parallel.c write the fields; a caller may read the level
+// and the times.
 struct yield {
     enum yield_level level;
     uint64_t waited_ns;   // time in which helpers had work but no processor

@@ -195,13 +195,13 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
 // The top of this file defines when a file or an index is damaged. A process that has called
 // mapping_catch_faults (base/mapping.h) survives the damage of a file.
 
-// Returns how many times damage was found in the data file or the index file. 0 means that no
-// damage is known.
+// Returns a number that grows whenever new damage of the data file or the index file is found. 0
+// means that no damage is known.
 unsigned dataset_damage(const struct dataset *d);
 
-// Checks the files for damage and returns how many times damage was found. Takes some nanoseconds
-// as long as there is none. Values that were read between two calls, and keys that were not found,
-// are right only if both calls return the same number.
+// Checks the files for new damage and returns the same number as dataset_damage. Takes some
+// nanoseconds as long as there is none. Values that were read between two calls, and keys that were
+// not found, are right only if both calls return the same number.
 unsigned dataset_look(const struct dataset *d);
 
 // A key that is found is right even if the index is damaged or overwritten, because the key is
