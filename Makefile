@@ -27,7 +27,7 @@ HARDEN := -U_FORTIFY_SOURCE $(FORTIFY) -fstack-protector-strong -fPIE
 LINK := -pthread -pie -Wl,-z,relro,-z,now
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 # gold links a program with sanitizers in a third of the time that the default linker takes. Without
-# gold, the default linker is used. It always links the released programs.
+# gold, the default linker is used. The released programs are always linked by the default linker.
 FAST_LINK := $(if $(shell $(CC) -fuse-ld=gold -Wl,--version 2>/dev/null),-fuse-ld=gold)
 
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
@@ -56,7 +56,8 @@ asan_OTHER_FLAGS = -O0
 build/asan/tests/unit/%.o build/asan/tests/integration/%.o build/asan/tests/faults/%.o \
     build/asan/tests/fuzz/%.o: private OPTIMISE = $(asan_OTHER_FLAGS)
 
-# Counts how often each line runs. Counts of several threads may be lost, but not all of a line's.
+# Counts how often each line runs. When several threads run a line at the same time, some of these runs
+# may not be counted, but at least one is.
 coverage_FLAGS = -U_FORTIFY_SOURCE -O1 --coverage $(CPPFLAGS)
 coverage_LINK = -pthread --coverage $(LDFLAGS)
 # All objects are linked into each test, so that a file that no test calls is counted, too.
@@ -80,7 +81,7 @@ TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
 # Everything except the two main functions. Tests are linked with it.
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
 SUPPORT := $(wildcard tests/support/*.c)
-# A unit test lies in the folder of the source that it tests. support/ is shared by unit tests.
+# tests/unit/FOLDER/ has the tests of src/FOLDER/. The unit tests share tests/unit/support/.
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 UNIT := $(filter-out $(UNIT_SUPPORT),$(wildcard tests/unit/*.c tests/unit/*/*.c))
 INTEGRATION := $(wildcard tests/integration/*.c)
@@ -117,7 +118,7 @@ $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/f
 
 Q := $(if $(V),,@)
 , := ,
-# Prints what is built. With OF=N it prints only every 25th file, as one of N.
+# Prints what is built. With OF=N it prints only every 25th file, with its number: "25 of N".
 say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count) && \
       { [ $$((n % 25)) -ne 0 ] || echo "   $$n of $(OF): $(1)"; },@echo '$(1)'))
 
@@ -133,8 +134,8 @@ all: build/stele-server build/stele build/libstele.a ## build server, tool and l
 build/stele-server build/stele: build/%: build/release/%
 	$(Q)ln -sf release/$* $@
 
-# The library: one object of all of data/, with only the names stele_* visible. So no other name can
-# collide with a name of the program that uses the library.
+# The library: one object of all of base/ and data/, with only the names stele_* visible. So no other name
+# can collide with a name of the program that uses the library.
 build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 	$(call say,AR $@)
 	$(Q)$(CC) -r -nostdlib $^ -o build/release/libstele.o
@@ -148,8 +149,8 @@ define flavour
 $(1)_objects = $$(patsubst %.c,build/$(1)/%.o,$$(1))
 
 # The file holds the compiler and its flags. It changes when they change, and then everything is built
-# again. On a platform that Stele does not support, this rule fails.
-# So objects need not depend on the Makefile. Programs do, because it names what they are linked with.
+# again. So objects need not depend on the Makefile. Programs depend on it, because the Makefile says
+# what they are linked with. On a platform that Stele does not support, this rule fails.
 build/$(1)/flags: FORCE
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)echo '$$(CC) $$(COMPILE) $$($(1)_FLAGS) $$($(1)_LINK) $$($(1)_OTHER_FLAGS)' | cmp -s - $$@ || { \
@@ -211,7 +212,9 @@ build/$(1)/tests/fuzz/%: build/$(1)/tests/fuzz/%.o build/$(1)/parts.a \
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
-.PHONY: FORCE # otherwise .SECONDARY below would keep make from checking what depends on it
+# Without this line, .SECONDARY (below) would make FORCE an intermediate file, and make would not always
+# run the rules that depend on it.
+.PHONY: FORCE
 
 .SECONDARY: # keep the objects of tests
 -include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/src/*/*/*.d build/*/tests/*/*.d \
@@ -219,33 +222,36 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
 # ---- which test runs where ----------------------------------------------------------------------
 
-# `make test` runs each test once, with address and undefined-behaviour checks, but for those named
-# here, whose point is speed, memory, system calls or many keys or clients: those run as released.
-# `make test-all` runs all of them in both flavours. Names are those of files below tests/.
+# `make test` runs each test once. Most run in the flavour asan, with address and undefined-behaviour
+# checks. The tests named here run in the flavour release, because they are about speed, memory, system
+# calls, or many keys or clients. `make test-all` runs all tests in both flavours. The names are those of
+# files below tests/.
 RELEASED := unit/data/records integration/keysets integration/load integration/oracle integration/threads \
             faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
             faults/f40_busy_processors faults/f41_reload_memory
-# Those that measure how long others are kept waiting, how a processor is shared, or what a server
-# holds when it has come to rest, and f01_truncated, which has to be quick, run alone, one after
-# another. All others run beside each other.
+# These tests run alone, one after another. They measure how long clients wait, how threads share a
+# processor, or how much memory and how many descriptors an idle server has. f01_truncated must be
+# quick. All other tests run at the same time as others.
 ALONE := faults/f01_together faults/f01_truncated faults/f13_descriptors faults/f17_kinds \
          faults/f17_unread faults/f18_bytewise faults/f22_reload faults/f22_watch faults/f23_signals \
          faults/f24_wall_clock faults/f27_standard_descriptors faults/f40_busy_processors \
          faults/f41_reload_memory
-# Those that take longest; they are begun first, so that none is left over at the end.
+# The tests that take longest. They are started first, so that none of them runs on its own at the end.
 LONGEST := fuzz/session unit/data/records integration/backpressure faults/f08_index_damage \
            integration/write_first faults/f03_watched faults/f03_renamed \
            faults/f02_touched
-# Scripts that ask what clients see: the checked server answers them too.
+# Scripts that check replies to clients. `make test` runs them in the flavour asan, and all other scripts
+# in the flavour release.
 CHECKED_SCRIPTS := tests/integration/redis-compat.t
 
 # Tests wait more than they work.
 BESIDE := $(shell echo $$(($(CORES) * 2)))
 PROVE := prove --failures --timer
-# Memory that is free is kept from use for a while, to find who uses it still; more than this much
-# takes longer to come from the system than all else a test does.
+# The address sanitizer does not give freed memory out again for a while, to find uses after free. With
+# more than 16 MB of such memory, getting new memory from the system would take longer than the rest of a
+# test.
 CHECKING := ASAN_OPTIONS=quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}
 
 TESTS := $(FUZZ) $(UNIT) $(INTEGRATION) $(FAULTS)
@@ -267,13 +273,14 @@ CHECKED_TESTS := $(call out_of_list,$(RELEASED),$(TESTS))
 RELEASED_TESTS := $(call in_list,$(RELEASED),$(TESTS))
 RELEASED_SCRIPTS := $(filter-out $(CHECKED_SCRIPTS),$(SCRIPTS)) $(FAULT_SCRIPTS)
 
-# What the scripts run beside the server and the tool.
+# Programs that the scripts run in addition to the server and the tool.
 FOR_SCRIPTS := $(CLIENTS) $(BENCH)
 
 # What `make test` runs, and what `make test-all` adds: the same tests in the other flavour.
 build-checked: build/asan/stele-server build/asan/stele $(call programs,asan,$(CHECKED_TESTS))
 build-released: all $(call programs,release,$(RELEASED_TESTS) $(FOR_SCRIPTS))
-# Seeds of the corpora are compiled with the tests, so that they keep up with the format.
+# The programs in tests/fuzz/seeds/ are compiled too, so that a change of the code that breaks them is
+# noticed.
 build-rest: $(call programs,asan,$(TESTS) $(FOR_SCRIPTS) $(FUZZ_SEEDS)) $(call programs,release,$(TESTS))
 run-checked:
 	$(Q)$(call run_tests,asan,$(CHECKED_TESTS),$(CHECKED_SCRIPTS))
@@ -290,7 +297,8 @@ test-$(1): build/$(1)/stele-server build/$(1)/stele $(call programs,$(1),$(TESTS
 endef
 $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
-# What runs on more than one thread; a race ends the program at once, and not well.
+# Tests of code that runs on more than one thread. When the sanitizer finds a data race, it ends the
+# program at once, and the test fails.
 WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/execute)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
@@ -300,8 +308,8 @@ test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/test
 	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
 	    build/sharing/tests/sharing/lines
 
-# What clients see does not depend on the number of loops, which is that of the processors unless it
-# is said.
+# Replies to clients must not depend on the number of event loops. By default that is the number of
+# processors; STELE_TEST_THREADS sets another.
 LOOPED := $(addprefix build/release/tests/integration/,protocol hiredis oracle keysets lifecycle)
 test-threads: build/release/stele-server build/release/stele $(LOOPED)
 	$(Q)for threads in 1 2 8; do \
@@ -338,14 +346,14 @@ test: need-test ## install what is missing, build, run every check and each test
 	$(call step,all is well. `make test-all` runs the rest.)
 
 # TESTED=1: `make test` has just run.
-test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, and every test in the other flavour, threads, long faults, clients and tools
+test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, then every test in the other flavour, with several numbers of threads, faults of over a minute, client libraries and tools
 	$(call step,1/6 building the rest of the tests)
 	$(SUB) build-rest
-	$(call step,2/6 tests of the released programs with checks$(,) tests with checks of the released programs)
+	$(call step,2/6 each test in the other flavour: those of step 5 with checks$(,) those of step 4 as released)
 	$(SUB) run-rest
-	$(call step,3/6 what clients see$(,) with 1$(,) 2 and 8 threads)
+	$(call step,3/6 replies to clients$(,) with 1$(,) 2 and 8 threads)
 	$(SUB) test-threads
-	$(call step,4/6 threads under the thread sanitizer; lines of memory that loops share)
+	$(call step,4/6 tests under the thread sanitizer; cache lines that several event loops use)
 	$(SUB) test-tsan
 	$(call step,5/6 faults that take longer than a minute)
 	$(SUB) faults
@@ -354,7 +362,8 @@ test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, and ev
 	$(call step,all is well.)
 
 # The folders whose code reads bytes from outside must be covered to this percentage by the unit tests,
-# the corpora and the tests of faults within parts of the server. No server is run.
+# the corpora and the tests in tests/faults/within/, which run parts of the server in their own process.
+# No server is started.
 COVERED := resp data
 COVERED_LEAST := 95
 COVERED_BY := $(patsubst %.c,build/coverage/%,$(UNIT) $(FUZZ) $(FAULTS_WITHIN))
@@ -399,7 +408,8 @@ bench: need-bench ## compare with redis-server, memcached and a Python dict; wri
 
 # Inputs that reach new code go to build/fuzz/found/TARGET. Failing inputs go to
 # build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…). The longest inputs are those of `request`, because
-# an inline request may have 64 KiB, and of `session`, because shorter ones would fit into one turn.
+# an inline request may have 64 KiB. Those of `session` are long because a session answers a shorter input
+# in one call of session_feed.
 TIME = 60
 fuzz: need-fuzz ## search with libFuzzer for inputs that make a check fail (TIME=60 seconds for each target)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
@@ -482,8 +492,8 @@ need-build need-test need-redis-compat need-bench need-fuzz need-soak: need-%:
 check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
 
-# docs/commands.md must be what the command table says, and the README's table of options what the
-# table of settings says: `make docs` writes them.
+# docs/commands.md must match the table of commands in the source. The table of options in the README
+# must match the table of options in the source. `make docs` writes both.
 check-docs: build/release/docs/commands build/release/docs/options
 	$(Q)build/release/docs/commands | diff -u docs/commands.md - || \
 	    { echo 'docs/commands.md: run make docs' >&2; exit 1; }

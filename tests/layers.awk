@@ -17,26 +17,27 @@ BEGIN {
     may["src/files"] = "base data files.h options.h"
     may["src/main"] = "base data serve commands net files.h options.h"
 }
-FNR == 1 { # room: the folder in src/, or the file in src/ itself
-    room = FILENAME
-    if (room ~ /^src\/[^\/]+\//) {
-        sub(/^src\//, "", room)
-        sub(/\/.*/, "", room)
+# A file's layer is its folder in src/. A file in src/ itself is a layer of its own.
+FNR == 1 {
+    layer = FILENAME
+    if (layer ~ /^src\/[^\/]+\//) {
+        sub(/^src\//, "", layer)
+        sub(/\/.*/, "", layer)
     } else {
-        sub(/\.[ch]$/, "", room)
+        sub(/\.[ch]$/, "", layer)
     }
 }
 /^# *include *"/ {
     split($0, quoted, "\"")
     split(quoted[2], part, "/")
-    if (index(" " may[room] " ", " " part[1] " ") == 0)
+    if (index(" " may[layer] " ", " " part[1] " ") == 0)
         complain("includes " quoted[2])
 }
-/^# *include *<(ev|netdb|sys\/socket|sys\/un|netinet\/.*|arpa\/inet)\.h>/ && room != "net" {
+/^# *include *<(ev|netdb|sys\/socket|sys\/un|netinet\/.*|arpa\/inet)\.h>/ && layer != "net" {
     complain("includes a header of the network")
 }
 function complain(what) {
-    printf "%s:%d: %s %s, which its layer may not include\n", FILENAME, FNR, room, what
+    printf "%s:%d: %s %s, which its layer may not include\n", FILENAME, FNR, layer, what
     failed = 1
 }
 END { exit failed }

@@ -1,8 +1,8 @@
 // A counter that one thread writes and any thread may read at the same time.
 //
-// The thread that writes it is its owner. The owner adds with a plain load, add and store, without
-// a lock. So counting costs as much as a `++`. Readers may see a value that is slightly old. If
-// they read two counters, the values may be of different moments.
+// The thread that writes a counter is its owner. The owner adds with a plain load, add and store,
+// without a lock. So counting costs as much as a `++`. Readers may see a value that is slightly
+// old. If they read two counters, the values may be of different moments.
 #ifndef STELE_BASE_COUNTER_H
 #define STELE_BASE_COUNTER_H
 

@@ -16,7 +16,7 @@ enum {
     READS = 1000000,
     LOOKUPS = 2000000,
     GROUP = 64, // keys that are looked up together
-    ROUNDS = 3, // rounds of a measurement; the quickest counts, because it was disturbed least
+    ROUNDS = 3, // rounds of a measurement; its result is the time of the fastest one
     STEPS = 9,  // steps of progress in measure_all, of about equal time
 };
 
@@ -60,7 +60,8 @@ static double measure(const struct dataset *d, const struct uuid *ids,
     return best;
 }
 
-// Returns the number of keys whose lookup reads a line of the data file. All keys are missing.
+// Returns the number of keys whose lookup reads a line of the data file. `ids` are keys that the
+// data file does not have.
 static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
 {
     uint64_t touched = 0;
@@ -73,9 +74,9 @@ static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
     return touched;
 }
 
-// Measures the memory of the machine: returns the time, in ns, of a read at a random offset of the
-// data file. Each offset depends on the result of the read before, so that reads cannot overlap. A
-// single lookup takes two such reads.
+// Measures how fast the machine's memory is. Returns the time, in ns, of a read at a random offset
+// of the data file. Each offset depends on the result of the read before, so that reads cannot
+// overlap. A single lookup takes two such reads.
 static double time_dependent_reads(struct span text)
 {
     double best = 0;

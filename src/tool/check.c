@@ -13,14 +13,17 @@
 typedef unsigned long long ull;
 
 enum {
-    SHOWN = 10,                 // malformed and replaced lines that are named without --all
+    // Without --all, at most this many malformed lines are printed, and at most this many lines
+    // that
+    // a later line with the same key replaces.
+    SHOWN = 10,
     MESSAGE_MAX = 512,          // bytes of a message, with its NUL
     LINES_PER_REPORT = 1 << 12, // lines between two reports of progress
 };
 
-// Reads the lines once more, because only now the last record of each key is known. Names the lines
-// that are not served. Also counts values that end in a carriage return, because all values do when
-// the lines end in CRLF.
+// Reads the lines once more, because only now the last record of each key is known. Prints the
+// lines that are not served. Also counts values that end in a carriage return, because all values
+// do when the lines end in CRLF.
 static void show_lines(const struct dataset *d, const char *path, bool all)
 {
     struct span text = dataset_text(d);
@@ -62,9 +65,9 @@ static void show_lines(const struct dataset *d, const char *path, bool all)
     }
     tool_step_hide();
     if (!all && malformed > SHOWN)
-        printf("(%llu more malformed lines; --all names them)\n", malformed - SHOWN);
+        printf("(%llu more malformed lines; --all prints them)\n", malformed - SHOWN);
     if (!all && replaced > SHOWN)
-        printf("(%llu more replaced lines; --all names them)\n", replaced - SHOWN);
+        printf("(%llu more replaced lines; --all prints them)\n", replaced - SHOWN);
     if (returns > 0)
         printf("%s: %llu of %llu values end in a carriage return, which is part of the value (do "
                "lines end in CRLF?)\n",

@@ -43,8 +43,8 @@ static int index_file(const struct options *o)
     settings.index = DATASET_INDEX_WRITE;
     settings.index_required = true;
     settings.await_proof = true;
-    // If the size of files is limited (ulimit -f), SIGXFSZ would kill the process. Ignored, it lets
-    // the write fail, and the temporary file is removed.
+    // If the size of files is limited (ulimit -f), SIGXFSZ would kill the process. When the signal
+    // is ignored, the write fails instead, and the temporary file is removed.
     signal(SIGXFSZ, SIG_IGN);
     struct dataset *d = tool_open(o->file, &settings);
     if (d == NULL)

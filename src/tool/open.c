@@ -1,4 +1,5 @@
-// Opens a dataset for a subcommand, with its index file if there is one, and verifies all of it.
+// Opens a dataset for a subcommand, with its index file if there is one. Verifies that the whole
+// index belongs to the data before the subcommand uses it.
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>

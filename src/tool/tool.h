@@ -62,8 +62,8 @@ const char *tool_set_help(struct options *o, const char *value);
         "--help", NULL, "show this help and exit", tool_set_help                                   \
     }
 
-// Opens and finishes a dataset (dataset_finished). Returns NULL after printing the reason when that
-// is not possible.
+// Opens a dataset and calls dataset_finished, which verifies its index or writes the index file.
+// Returns NULL after printing the reason when that is not possible.
 struct dataset *tool_open(const char *path, const struct dataset_settings *settings);
 
 // Closes `d` (NULL is accepted), calls tool_finish with `code` and returns the exit code. If a

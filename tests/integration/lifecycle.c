@@ -396,7 +396,7 @@ static void malformed_files(void)
              "stele check warns that the last line may be cut");
     ok(out.len > listed.len && memcmp(out.ptr, listed.ptr, listed.len) == 0,
        "stele check shows the first ten malformed lines");
-    ok(occurrences(buf_span(&out), "\n(2 more malformed lines; --all names them)\n") == 1 &&
+    ok(occurrences(buf_span(&out), "\n(2 more malformed lines; --all prints them)\n") == 1 &&
            occurrences(buf_span(&out), "\nlines      14\n") == 1 &&
            occurrences(buf_span(&out), "\nmalformed  12\n") == 1 &&
            occurrences(buf_span(&out), "\nkeys       2\n") == 1,
