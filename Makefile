@@ -343,7 +343,7 @@ test: need-test ## install what is missing, build, run every check and each test
 	$(SUB) run-checked
 	$(call step,5/5 $(words $(RELEASED_TESTS) $(RELEASED_SCRIPTS)) tests of the released programs)
 	$(SUB) run-released
-	$(call step,all is well. `make test-all` runs the rest.)
+	$(call step,all is well. make test-all runs the rest.)
 
 # TESTED=1: `make test` has just run.
 test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, then every test in the other flavour, with several numbers of threads, faults of over a minute, client libraries and tools
