@@ -45,6 +45,16 @@ static struct holdings holdings_at_rest(const struct server_process *s)
     return holdings_of(s->pid);
 }
 
+// Waits until the server has written the index of its dataset, for ten seconds at most. While it
+// writes the index it holds more descriptors and mappings.
+static void await_index(int control)
+{
+    for (unsigned looks = 0;
+         looks < 1000 && strcmp(control_info(control, "dataset_index_status"), "mapped") != 0;
+         looks++)
+        poll(NULL, 0, 10);
+}
+
 // Waits until the server holds as few descriptors and mappings as `before`, for ten seconds at
 // most. After a reload, the server still writes the index and frees the old dataset. How long that
 // takes depends on the disk.
@@ -74,6 +84,7 @@ static void reload_often(bool by_link)
     for (unsigned i = 0; i < WARM_RELOADS + RELOADS; i++) {
         if (i == WARM_RELOADS) {
             askers_rest(askers);
+            await_index(control);
             before = holdings_at_rest(&s);
             askers_replies(askers);
         }
@@ -90,6 +101,7 @@ static void reload_often(bool by_link)
     ok(replies >= RELOADS * CONNECTIONS * REPLIES_BETWEEN, "%s: %lu replies meanwhile", name,
        replies);
     askers_rest(askers);
+    await_index(control);
     struct holdings after = final_holdings(&s, &before);
     is_number(after.descriptors, before.descriptors, "%s: as many descriptors as before", name);
     is_number(after.maps, before.maps, "%s: as many mappings as before", name);
