@@ -232,16 +232,15 @@ RELEASED := unit/data/records integration/keysets integration/load integration/o
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
             faults/f40_busy_processors faults/f41_reload_memory
 # These tests run alone, one after another. They measure how long clients wait, how threads share a
-# processor, or how much memory and how many descriptors an idle server has. f01_truncated must be
-# quick. All other tests run at the same time as others.
-ALONE := faults/f01_together faults/f01_truncated faults/f13_descriptors faults/f17_kinds \
-         faults/f17_unread faults/f18_bytewise faults/f22_reload faults/f22_watch faults/f23_signals \
-         faults/f24_wall_clock faults/f27_standard_descriptors faults/f40_busy_processors \
-         faults/f41_reload_memory
+# processor, or how much memory and how many descriptors an idle server has. All other tests run at the
+# same time as others.
+ALONE := faults/f01_together faults/f13_descriptors faults/f17_kinds faults/f17_unread \
+         faults/f18_bytewise faults/f22_reload faults/f22_watch faults/f23_signals \
+         faults/f27_standard_descriptors faults/f40_busy_processors faults/f41_reload_memory
 # The tests that take longest. They are started first, so that none of them runs on its own at the end.
 LONGEST := fuzz/session unit/data/records integration/backpressure faults/f08_index_damage \
-           integration/write_first faults/f03_watched faults/f03_renamed \
-           faults/f02_touched
+           integration/write_first faults/f01_truncated faults/f24_wall_clock faults/f03_watched \
+           faults/f03_renamed faults/f02_touched
 # Scripts that check replies to clients. `make test` runs them in the flavour asan, and all other scripts
 # in the flavour release.
 CHECKED_SCRIPTS := tests/integration/redis-compat.t
@@ -257,15 +256,16 @@ CHECKING := ASAN_OPTIONS=quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}
 TESTS := $(FUZZ) $(UNIT) $(INTEGRATION) $(FAULTS)
 in_list = $(filter $(addprefix tests/,$(1:%=%.c)),$(2))
 out_of_list = $(filter-out $(addprefix tests/,$(1:%=%.c)),$(2))
-# Of the tests $(1), those that run beside each other, the longest first; and those that run alone.
-beside = $(call in_list,$(LONGEST),$(call out_of_list,$(ALONE),$(1))) \
-         $(call out_of_list,$(LONGEST) $(ALONE),$(1))
+# Of the tests $(1): the longest and the others that run beside each other, and those that run alone.
+longest = $(call in_list,$(LONGEST),$(1))
+shorter = $(call out_of_list,$(LONGEST) $(ALONE),$(1))
 alone = $(call in_list,$(ALONE),$(1))
 programs = $(patsubst %.c,build/$(1)/%,$(2))
 
-# Runs the tests $(2) and the scripts $(3) in the flavour $(1).
+# Runs the tests $(2) and the scripts $(3) in the flavour $(1). Most scripts take longer than most programs.
 run_tests = STELE_BUILD=build/$(1) $(CHECKING) $(PROVE) -j$(BESIDE) \
-                $(call programs,$(1),$(call beside,$(2))) $(3) \
+                $(call programs,$(1),$(call longest,$(2))) $(3) \
+                $(call programs,$(1),$(call shorter,$(2))) \
             $(if $(call alone,$(2)),&& STELE_BUILD=build/$(1) $(CHECKING) $(PROVE) \
                 $(call programs,$(1),$(call alone,$(2))))
 
@@ -502,9 +502,8 @@ check-docs: build/release/docs/commands build/release/docs/options
 
 # Each header must compile on its own.
 check-headers:
-	$(Q)for h in $(HEADERS); do \
-	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CPPFLAGS) -Werror -fsyntax-only -x c $$h || exit 1; \
-	done
+	$(Q)printf '%s\n' $(HEADERS) | xargs -P$(CORES) -n8 \
+	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CPPFLAGS) -Werror -fsyntax-only -x c
 
 # Each folder may include only lower ones, and only net/ may use sockets and the event loop.
 check-layers:

@@ -18,7 +18,7 @@
 enum {
     PRESENT = 20,       // connected clients
     WAITING = 30,       // clients that connect when no descriptor is left
-    REFUSED_MS = 2000,  // for which no client is accepted
+    REFUSED_MS = 1000,  // for which no client is accepted
     CPU_PERCENT = 5,    // of a processor that the server may use meanwhile
     WAIT_MS = 25,       // that a connected client may wait; the server tries every 100 ms
     RECOVERY_MS = 1000, // until all waiting clients must be accepted
@@ -108,7 +108,7 @@ static void test_descriptors(const char *threads)
         answered += is_answered(present[i]);
     is_number(answered, PRESENT, "%s loops: connected clients are answered", threads);
     long long errors = crowd_info(present[0], "accept_errors");
-    ok(errors > 0 && errors < 2 * 50, "%s loops: the server has tried to accept %lld times",
+    ok(errors > 0 && errors < 2 * 25, "%s loops: the server has tried to accept %lld times",
        threads, errors);
 
     // One client leaves, and one is accepted.
