@@ -108,7 +108,7 @@ static void is_unharmed(const char *what)
     ok(server_answers(s.port, &next), "the server answers after a reload");
     require(rename(table_file(&table, "shared/next.data"), data) == 0, "cannot rename");
     kill(s.pid, SIGHUP);
-    log_await(s.log_path, "500 keys\n");
+    log_await(s.log_path, " s: 500 keys");
     is_number(server_stop(&s), 0, "it ends well");
     ok(log_lacks(s.log_path, "waiting for another") && log_lacks(s.log_path, " # "),
        "it has waited for nobody, and there is no warning");
