@@ -51,7 +51,7 @@ is($verdict, '', 'and it says nothing');
 my $security = `systemd-analyze security --no-pager --offline=true --threshold=15 $instance 2>&1`;
 is($?, 0, 'systemd-analyze security: at most 1.5') or diag($security);
 my ($exposure) = $security =~ /Overall exposure level.*?: ([\d.]+)/;
-my ($told) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+gives\s+it\s+([\d.]+)\s+of\s+10/;
+my ($told) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
 is($told, $exposure, 'docs/operations.md tells the same');
 
 # ---- the filter ---------------------------------------------------------------------------------
