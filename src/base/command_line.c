@@ -80,7 +80,8 @@ size_t command_line_distance(const char *word, size_t len, const char *known)
     return distance <= (a_len + 2) / 4 ? distance : SIZE_MAX;
 }
 
-// Returns the hint for an option of a related program, or NULL when there is none.
+// Returns the hint for an option that a related program has but this program lacks. Returns NULL
+// when there is none.
 static const char *find_hint(const struct option_hint *hints, const char *word, size_t len)
 {
     for (; hints != NULL && hints->name != NULL; hints++) {
@@ -141,7 +142,7 @@ static void refuse_unknown(const struct option_table *table, const char *word, s
     else if (near != NULL)
         error_set(error, "unknown option '%.*s'; did you mean %s?", (int)len, word, near->name);
     else
-        error_set(error, "unknown option '%.*s'; --help lists them", (int)len, word);
+        error_set(error, "unknown option '%.*s'; --help lists all options", (int)len, word);
 }
 
 bool command_line_option(const struct option_table *table, struct options *o, int argc,

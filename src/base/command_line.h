@@ -27,7 +27,7 @@ struct option_row {
 
 enum { OPTION_COMPLAINT_MAX = 160 }; // bytes for a text that says what is wrong with a value
 
-// An option that this program lacks but a related program has.
+// An option that this program lacks but a related program, such as redis-server, has.
 struct option_hint {
     const char *name; // "--tls-port"; "--tls-*" stands for all options that begin with "--tls-"
     const char *text; // what to do instead

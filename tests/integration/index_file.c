@@ -310,7 +310,7 @@ static void check_tools(void)
         {{"index", "a", "--index"}, "stele: option --index needs a value\n"},
         {{"index", "a", "--index", "none"}, "stele: --index 'none' must be a path\n"},
         {{"index", "--index=none", "a"}, "stele: --index 'none' must be a path\n"},
-        {{"index", "--nope", "a"}, "stele: unknown option '--nope'; --help lists them\n"},
+        {{"index", "--nope", "a"}, "stele: unknown option '--nope'; --help lists all options\n"},
         {{"index", "--indx=x", "a"}, "stele: unknown option '--indx'; did you mean --index?\n"},
         {{"check", "--index"}, "usage: stele check FILE [--all | --index] [--strict]\n"},
         {{"check", "--index", "--all", "a"}, "stele: --all and --index exclude each other\n"},

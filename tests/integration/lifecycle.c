@@ -245,7 +245,7 @@ static const struct {
     BAD_PORT("99999999999999999999"),
     {{"data", "--port"}, "option --port needs a value"},
     {{"data", "--port=none"}, "--port none without --unixsocket leaves nowhere to listen"},
-    {{"data", "--no-such-option"}, "unknown option '--no-such-option'; --help lists them"},
+    {{"data", "--no-such-option"}, "unknown option '--no-such-option'; --help lists all options"},
     {{"data", "-p"}, "unknown option '-p': did you mean --port?"},
     {{"data", "--skip-malformed=yes"}, "option --skip-malformed takes no value"},
     {{"data", "data2"}, "more than one data file: 'data' and 'data2'"},

@@ -320,10 +320,12 @@ static void test_lines(void)
         {"two files around --", {"f", "--", "g"}, "!more than one data file: 'f' and 'g'"},
         {"-- as a value is a value", {"--logfile", "--", "f"}, "logfile=--"},
         {"an option as a value is a value", {"f", "--logfile", "--help"}, "logfile=--help"},
-        {"an unknown option", {"f", "--nope"}, "!unknown option '--nope'; --help lists them"},
+        {"an unknown option",
+         {"f", "--nope"},
+         "!unknown option '--nope'; --help lists all options"},
         {"an unknown option with a value",
          {"--nope=%s", "f"},
-         "!unknown option '--nope'; --help lists them"},
+         "!unknown option '--nope'; --help lists all options"},
         {"a single dash", {"-port", "1"}, "!unknown option '-port'; did you mean --port?"},
         {"a shortened option",
          {"f", "--por", "1"},
@@ -332,7 +334,7 @@ static void test_lines(void)
          {"f", "--ports"},
          "!unknown option '--ports'; did you mean --port?"},
         {"another case", {"f", "--PORT=1"}, "!unknown option '--PORT'; did you mean --port?"},
-        {"= alone", {"f", "--=1"}, "!unknown option '--'; --help lists them"},
+        {"= alone", {"f", "--=1"}, "!unknown option '--'; --help lists all options"},
         {"a missing value", {"f", "--port"}, "!option --port needs a value"},
         {"a value too many",
          {"f", "--skip-malformed=yes"},
@@ -434,7 +436,8 @@ static void test_asked_for_text(void)
            cases[i].words[1] != NULL ? cases[i].words[1] : "");
     }
     means((const char *const[]){"--help", "--nope", NULL},
-          "!unknown option '--nope'; --help lists them", "bad words are told even with --help");
+          "!unknown option '--nope'; --help lists all options",
+          "bad words are told even with --help");
 }
 
 static void test_binds(void)
