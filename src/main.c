@@ -45,8 +45,8 @@ static int fail(const struct error *error)
 // is a log line every few seconds.
 struct opening {
     const struct options *options;
-    // The first dataset was opened. Later calls are for reloads, on the publisher thread, while
-    // other threads may write to the terminal.
+    // True once the first dataset has been opened. After that, only the publisher thread calls
+    // open_dataset, for a reload, while other threads may write to the terminal.
     bool started;
     const struct server *server;
     struct progress progress;
@@ -92,8 +92,8 @@ static void log_figures(const struct opening *opening, const struct dataset *dat
                   (ull)f->keys, data_file, (double)f->build_ns / 1e9, (ull)f->index_bytes, each);
 }
 
-// Returns true for a file with the name of a configuration file in which all lines are malformed. A
-// user of redis-server may pass such a file as the first argument.
+// Returns true if all lines of the file are malformed and its name ends like that of a
+// configuration file. A user of redis-server may pass such a file as the first argument.
 static bool looks_like_configuration(const char *path, const struct dataset_figures *f)
 {
     static const char *const endings[] = {".conf", ".cfg", ".ini", ".toml", ".yaml", ".yml"};
@@ -153,8 +153,8 @@ static struct dataset *open_dataset(void *context, struct error *error)
                   options->data_file);
         return NULL;
     }
-    // Shows malformed lines. After mapping an index there are none to show: an index file has only
-    // their number.
+    // Shows malformed lines. When the index was mapped instead of built, there are none to show: an
+    // index file stores only the number of malformed lines.
     for (unsigned i = 0; i < DATASET_MALFORMED_SHOWN && *report.malformed[i] != '\0'; i++) {
         if (opening->started)
             log_write(LOG_WARNING, "%s", report.malformed[i]);
@@ -197,9 +197,10 @@ static int serve(const struct options *options)
     const struct dataset_source source = {open_dataset, &opening, options->data_file};
     int code = EXIT_FAILURE;
     if (!files_are_distinct(options, &error)) {
+        // Standard error may be the data file, the password file, the index file or its lock. The
+        // message would damage that file, so it then goes to standard output. If standard output is
+        // such a file too, the message is not written.
         FILE *to = files_log_fault("", STDERR_FILENO) == NULL ? stderr : stdout;
-        // Standard output may also be the data file, the password file, the index file or its lock.
-        // The message would then damage that file, so it is not written.
         if (files_log_fault("", fileno(to)) == NULL)
             fprintf(to, "stele-server: %s\n", error.text);
         return EXIT_FAILURE;
@@ -266,8 +267,8 @@ static void begin_signals(void)
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGIO, SIG_IGN); // may come from file_is_written (base/file.h)
     // A script's shell starts background programs with SIGINT ignored. But SIGTERM and SIGINT must
-    // always end the server. ending_catch handles them until server_listen installs other handlers.
-    // It handles no signal that is ignored at the call, so they get their default actions first.
+    // always end the server. ending_catch installs no handler for a signal that is ignored, so both
+    // are set to SIG_DFL first. Later server_listen replaces the handlers of ending_catch.
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     ending_catch();

@@ -6,18 +6,20 @@
 
 enum glob_case {
     GLOB_CASE_SENSITIVE,
-    // As in Redis: letters of the text and the pattern are compared in lower case. This also
-    // applies to the ends of a range, but not to an escaped byte of a class.
+    // As in Redis: letters of the text and the pattern are compared in lower case, also both ends
+    // of a range such as `[A-C]`. Only a byte that is escaped inside brackets, as in `[\A]`, is
+    // compared as it is.
     GLOB_CASE_INSENSITIVE,
     // The pattern is used as it is written. A letter of the text matches if the pattern matches its
     // lower-case or its upper-case form.
     GLOB_CASE_EITHER,
 };
 
-// Whether all of `text` matches `pattern`. `*` matches any number of bytes, `?` any byte, `[a-c]`
-// and `[^a-c]` a byte of a class, and `\x` the byte x. A class without its `]` ends with the
-// pattern. As in Redis 7.0, an empty text matches only an empty pattern, not `*`. The time is at
-// most proportional to the pattern's length times the text's. There is no recursion.
+// Whether all of `text` matches `pattern`. `*` matches any number of bytes, `?` any byte, and `\x`
+// the byte x. `[a-c]` matches a byte from a to c, and `[^a-c]` any other byte. Such brackets are
+// called a class; if the `]` is missing, the class extends to the end of the pattern. As in Redis
+// 7.0, an empty text matches only an empty pattern, not `*`. The time is at most proportional to
+// the pattern's length times the text's. There is no recursion.
 bool glob_match(struct span pattern, struct span text, enum glob_case letters);
 
 #endif

@@ -175,7 +175,7 @@ static bool replace_tail(struct mapping *m, size_t offset)
 }
 
 // Notes the damage and makes `page` readable. When the file was cut, all pages after its end are
-// replaced at once. Only the first of them and `page` are filled with filler, the others with
+// replaced at once. Only the first of them and `page` are filled with filler, the other pages with
 // zeros. The filler is a byte that readers search for, such as a newline. Without it a search could
 // run to the end of the mapping. Returns false when the system has no memory.
 static bool repair(struct mapping *m, uintptr_t page)

@@ -1,4 +1,5 @@
-// Starts a thread with its signals blocked, and joins a thread with a time limit.
+// Starts a thread that blocks all signals but those of its own faults, and joins a thread with a
+// time limit.
 #include "base/thread.h"
 
 #include <errno.h>

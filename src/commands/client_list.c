@@ -26,7 +26,7 @@ enum {
     SKIPPED_PER_VISIT = 16, // clients skipped in the time that it takes to describe one
     VISIT_WORK = 8,         // units of work for describing one client
     IDS_MAX = 1024,         // ids in one CLIENT LIST
-    FILTER_WORDS_MAX = 32,  // words of filters in one CLIENT KILL
+    FILTER_WORDS_MAX = 32,  // words of filters in one CLIENT KILL; a filter has two words
     LETTERS_MAX = 16,       // letters of the field `flags`, with a NUL
 };
 
@@ -500,7 +500,7 @@ const struct command client_list_commands[] = {
      "2.4.0", 0, client_kill_command,
      "Closes the connection from a given address, or all connections that match every filter",
      "O(N) where N is the number of connections", NULL, kill_words, .history = client_kill_history,
-     .deviation = "A request has at most 32 words of filters. A client that may not use "
+     .deviation = "A request may have at most 16 filters. A client that may not use "
                   "administrative commands may close only its own connection. A request that would "
                   "close other connections is refused."},
     {"client|list", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0,

@@ -24,11 +24,13 @@ enum {
     // Costs in units of work:
     INFO_WORK = 4,           // cost of a usual section: some hundred bytes, perhaps a system call
     INFO_MEMORY_WORK = 128,  // cost of the memory section: the kernel writes a page of numbers
-    INFO_LOOP_WORK = 1,      // cost of one loop's counters: cache lines of another core
+    INFO_LOOP_WORK = 1,      // cost of one loop in a usual section: cache lines of another core
     INFO_DURATIONS_WORK = 8, // cost of reading one loop's histogram of one command
 
-    INFO_LOOPS_PER_WORK = 4, // loops whose counters of one command are read for one unit of work
-    INFO_LINES = 16,         // lines of commands that are written in one step
+    // Reading the counters of one command costs one unit for this number of loops.
+    INFO_LOOPS_PER_WORK = 4,
+
+    INFO_LINES = 16, // lines of commands that are written in one step
 };
 
 #define COUNTER(name) offsetof(struct stats, name)
@@ -520,9 +522,9 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
 // Reads the words and keeps the selected sections in `s->request.sum`, as bits. Then writes these
 // sections to `s->request.collected`, because the length of the reply precedes its text.
 //
-// While words are read, `s->request.cursor` is their number. While sections are written, `cursor`
-// is the sum of the number of words, COMMANDS_MAX for each finished section, and the number of the
-// next line.
+// While words are read, `s->request.cursor` is the number of words already read. Afterwards it is
+// words + COMMANDS_MAX * section + line: `words` is the number of all words, `section` the section
+// being written, and `line` its next line.
 static enum command_result info_command(struct session *s, const struct resp_request *r)
 {
     if (r->argc == 1)
@@ -561,8 +563,9 @@ const struct command info_commands[] = {
      "Returns information about the server and its counters", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
      .history = info_history,
-     .deviation = "The role is `master`, as in `HELLO`. Some fields are Stele's own. Of the fields "
-                  "about what Stele does not have, some are missing, and the others have a fixed "
-                  "value."},
+     .deviation =
+         "The role is `master`, as in `HELLO`. Some fields are Stele's own. Redis also has "
+         "fields about features that Stele lacks. Some of these are left out; the others "
+         "always have the same value."},
     {0},
 };

@@ -14,8 +14,8 @@ enum {
     USAGE_WORDS_MAX = 64, // highest index of an option word in a request for MEMORY USAGE
 };
 
-// Returns false if the request is wrong; the reply is then an error. The count has no effect, as
-// there is nothing to sample.
+// Checks the option `SAMPLES count`. Returns false if the request is wrong; the reply is then an
+// error. The count has no effect, because a value here has no elements to sample.
 static bool check_samples(struct session *s, const struct resp_request *r)
 {
     for (uint32_t i = 3; i < r->argc; i += 2) {

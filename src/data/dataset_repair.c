@@ -50,7 +50,7 @@ struct dataset *dataset_open_again(struct dataset *old, struct error *error)
     // In three cases the new index stays in memory and no index file is written:
     // * This is the second spoiled index in a row, so the disk may spoil the next file too.
     // * The path leads to another data file now, so the file at the index path may be the index of
-    //   that one.
+    //   that other data file.
     // * The settings allow only an existing index file.
     if (old->rebuilt || !is_current(old) || settings.index == DATASET_INDEX_ONLY)
         settings.index = DATASET_INDEX_NONE;

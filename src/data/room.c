@@ -1,5 +1,5 @@
-// The memory left is read from the system each time. So memory of old datasets that slow clients
-// still read, and of other processes in the same cgroup, is not counted as left.
+// The available memory is read from the system each time. So it does not include the memory of old
+// datasets that slow clients still read, nor that of other processes in the same cgroup.
 #include "data/room.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/process.h"
 #include "base/temporary.h"
 
-enum { KEPT_SHARE = 64 }; // 1/64 is kept for memory that nobody counts, such as page tables
+enum { KEPT_SHARE = 64 }; // 1/64 is kept for memory that is not counted, such as page tables
 
 uint64_t room_in_memory(uint64_t most, uint64_t reserved)
 {

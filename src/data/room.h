@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Returns the bytes of memory that an index may use: those that the system has left for this
-// process, less `reserved` bytes for other parts of this process. If `most` is not 0, at most
-// `most` bytes count as left. At most half of the memory left is reserved. The result is at least
-// 1.
+// Returns the bytes of memory that an index may use: the available memory minus `reserved`, which
+// other parts of this process need. The available memory is what the system can still give to this
+// process, but at most `most` unless `most` is 0. If `reserved` is more than half of the available
+// memory, only half is subtracted. The result is at least 1.
 uint64_t room_in_memory(uint64_t most, uint64_t reserved);
 
-// Creates a temporary file without a name, on a disk, for an image that does not fit into memory.
+// Creates a temporary file without a name, on a disk, for an index that does not fit into memory.
 // It is in $TMPDIR, /var/tmp, /tmp or the folder of the file `path`. Writes the name of its folder,
 // cut to `size` bytes, to `folder` and returns its descriptor. Returns -1 when a file can be
 // created in none of them.

@@ -180,8 +180,9 @@ static inline uint64_t start_slot(const struct trie *t, uint32_t start)
                : UINT64_MAX;
 }
 
-// Whether the words that give the first slot of `child` and the end of its slots are in good
-// blocks.
+// Whether the words that bound the slots of `child` are in good blocks (verifier.h). They are the
+// start of this child and the start of the next one. If the next start refers to a node, the first
+// words of that node count too, because they say where the node's slots begin.
 IN_TWO_VERSIONS bool child_is_good(const struct trie *t, bool verify, const struct node *node,
                                    uint32_t child)
 {
@@ -250,9 +251,10 @@ static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t 
     return true;
 }
 
-// Takes the next slot of the leaf with this fingerprint, comparing slot by slot. That is faster for
-// a single key: when the branch is predicted well, the processor reads the data while the second
-// cache line of the leaf is still being fetched. Comparing all slots at once would wait for it.
+// Takes the next candidate: the next slot of the leaf that has this fingerprint. Compares slot by
+// slot, which is faster for a single key. After a match in the leaf's first cache line, the
+// processor can already read the data file while the second cache line is still being fetched.
+// Comparing all slots at once would wait for the second cache line.
 static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
                                   uint64_t *offset)
 {
@@ -261,7 +263,7 @@ static inline bool next_candidate(const struct trie *t, struct range *leaf, uint
     return take_slot(t, leaf, at, offset);
 }
 
-// Does the same, faster, when the whole leaf is in the cache.
+// Does the same as next_candidate. It is faster when the whole leaf is in the cache.
 static inline bool next_candidate_cached(const struct trie *t, struct range *leaf,
                                          uint64_t fingerprint, uint64_t *offset)
 {
@@ -312,13 +314,15 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
             &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
 }
 
-// Finds the first candidate of each key, TRIE_NONE when it has none, then prefetches their lines. A
-// prefetch may need a walk of the page table, which delays the work after it. So the prefetches are
-// in a loop of their own, where these walks overlap.
+// Sets offsets[i] to the offset in the first candidate for ids[i], or to TRIE_NONE when the leaf
+// has no candidate. Then prefetches the lines of the data file at these offsets. A prefetch may
+// need a walk of the page table, which delays the work after it. So the prefetches are in a loop of
+// their own, where these walks overlap.
 IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                       size_t count, struct range *leaves, uint64_t *offsets)
 {
-    // If the average line is longer than a cache line, many lines reach into a third one.
+    // If the lines of the data file are longer than a cache line on average, many of them touch
+    // three cache lines.
     bool three = t->data.len > CACHE_LINE * t->count;
     for (size_t i = 0; i < count; i++)
         if (verify && is_unknown(leaves[i]))
@@ -336,7 +340,7 @@ IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const s
     }
 }
 
-// Compares the candidate of each key with the key. If they differ, tries the next candidates.
+// Compares each key with the line of its candidate. If they differ, tries the next candidates.
 IN_TWO_VERSIONS void compare_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                         size_t count, struct range *leaves, uint64_t *offsets)
 {
@@ -490,9 +494,10 @@ static struct uuid key_at(const struct trie *t, uint64_t rank)
 
 uint64_t trie_seek(const struct trie *t, struct uuid id)
 {
-    // The nodes on the way skip bits that all keys below them share. If `id` has the same bits
-    // there, the leaf is right. Otherwise it may be wrong. So the keys at both ends of the leaf are
-    // compared. If they show that the leaf is wrong, the search covers the other slots too.
+    // The nodes on the way skip bits that all keys below them share. If `id` has other bits there,
+    // the leaf may be wrong. So `id` is compared with the key before the leaf and the key after it.
+    // If the key before is not less than `id`, the search begins at the first slot of the trie. If
+    // the key after is less than `id`, the search ends at the last slot of the trie.
     struct range leaf = leaf_of(t, id);
     uint64_t lo = 0;
     uint64_t hi = t->count;
@@ -522,8 +527,7 @@ struct check {
     struct error *error;
 };
 
-// Checks the leaf or node with this start, and all nodes below it. Its slots end at `end`.
-
+// Checks the leaf or node with this start, and all nodes below it. Its slots end before `end`.
 static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned depth)
 {
     const struct trie *t = c->trie;
@@ -531,7 +535,8 @@ static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned 
         if (start > end || end > t->count || end - start > TRIE_LEAF_MAX) {
             error_set(
                 c->error,
-                "leaf of slots %u to %llu is not in order, too large, or outside the %llu slots",
+                "leaf of slots %u to %llu ends before it begins, is too large, or ends after the "
+                "last of %llu slots",
                 start, (unsigned long long)end, (unsigned long long)t->count);
             return false;
         }

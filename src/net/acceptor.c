@@ -93,9 +93,9 @@ bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
 
 // ---- listening ----------------------------------------------------------------------------------
 
-// Opens the TCP addresses of the settings: with `wildcard` those that stand for all addresses of a
-// family, otherwise the others. Returns false with a message when one cannot be opened, unless it
-// is marked as optional by a '-'.
+// Opens TCP addresses of the settings: with `wildcard` those that stand for all addresses of a
+// family, otherwise all other addresses. Returns false with a message when an address cannot be
+// opened, unless it is marked as optional by a '-'.
 static bool open_tcp(struct acceptor *a, struct settings *settings, bool wildcard,
                      struct error *error)
 {

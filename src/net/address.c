@@ -39,7 +39,7 @@ void address_format(const struct sockaddr *address, socklen_t len, char *text)
         inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
         snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, address_port(address));
     } else if (address->sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path)) {
-        // The path needs no NUL when it fills its field.
+        // A path that fills sun_path has no NUL at its end, so its length is given.
         size_t path_len = len - offsetof(struct sockaddr_un, sun_path);
         snprintf(text, ADDRESS_TEXT, "%.*s", (int)path_len,
                  (const char *)address + offsetof(struct sockaddr_un, sun_path));

@@ -32,11 +32,13 @@ bool listener_is_wildcard(const char *address);
 // The next two functions bind the address and listen at once, so that no other process can use it.
 // `backlog` is the number of connections that may wait to be accepted.
 
-// Appends to `list` a listener for each address that `address` stands for and that has none yet.
+// Appends to `list` a listener for each address that `address` stands for and that has no listener
+// yet.
 // `address` is numeric ("127.0.0.1", "::1"), a host name, or "*" for all addresses of both
 // families. With `port` 0 the system chooses a port, the same for all. Of several addresses, those
-// that this machine does not have are skipped. Returns false with a message when it has none of
-// them, or when one cannot be opened. Listeners that were appended before stay.
+// that this machine does not have are skipped. Returns false with a message when this machine has
+// none of the addresses, or when an address cannot be opened. Listeners that were appended before
+// stay.
 bool listener_open_tcp(struct listener *list, unsigned *count, const char *address, unsigned port,
                        unsigned backlog, struct error *error);
 

@@ -25,7 +25,8 @@ struct conn;
 
 enum {
     // The largest number of bytes read from one client in one turn of the loop. The limit keeps one
-    // client from delaying the others. SESSION_TURN_WORK pipelined GETs of a UUID are as long.
+    // client from delaying the others. It is the length of SESSION_TURN_WORK pipelined GETs of a
+    // UUID.
     LOOP_READ_MAX = 14 * 1024,
     // The largest number of bytes read from all clients before they are answered. They fit into the
     // cache of one processor.
@@ -41,7 +42,7 @@ enum {
 // lengths.
 enum client_timeout {
     TIMEOUT_REQUEST, // the client must send the rest of a request
-    TIMEOUT_WRITE,   // the client must read replies, as the system takes no more of them
+    TIMEOUT_WRITE,   // the client must read replies, because the system takes no more of them
     TIMEOUT_NONE,    // no timeout runs; must stay the last value
 };
 
@@ -89,9 +90,9 @@ struct loop {
     // Each connection is on one of these two lists.
     struct link active;    // least recently active first
     struct link lingering; // connections that only wait for the client to close its side
-    // A connection is on at most one of these two lists.
-    // Connections that have work although their client has sent nothing, such as a message to
-    // deliver; longest waiting first.
+    // A connection is also on `ready`, on `to_close` or on neither. `ready` has the connections
+    // with work although their client has sent nothing, such as a message to deliver. The
+    // connection that has waited longest is the first.
     struct link ready;
     struct link to_close; // connections whose session was killed
     // For each timeout, the connections for which it runs, the one whose timeout started first at

@@ -1,6 +1,7 @@
 // A worker drives the connections of one loop (net/loop.h). It answers the queued clients, and
 // those that got work without sending a request, such as a published message. It closes connections
-// whose timeout is over, or that exceed the limit of memory, and drains all when the server stops.
+// whose timeout is over, or that exceed the limit of memory. It drains all connections when the
+// server stops.
 //
 // Each worker runs on a thread of its own, and all functions are for that thread.
 #ifndef STELE_NET_WORKER_H
@@ -49,7 +50,7 @@ void worker_close_outdated(struct worker *worker);
 void worker_take_turns(struct worker *worker);
 
 // Makes every connection answer the requests that have arrived and then close. Calls `drained`
-// once, when none is left, perhaps within this call.
+// once, when no connection is left, perhaps within this call.
 void worker_drain(struct worker *worker, void (*drained)(struct worker *worker));
 
 #endif

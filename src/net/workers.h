@@ -25,9 +25,9 @@ struct workers_owner {
 };
 
 // Makes and starts `settings->threads` workers, at most SERVICES_MAX. The first one uses `loop`,
-// which the caller must run; the threads of the others run from now on. Returns NULL with a message
-// when memory, descriptors or threads are short. `loop`, `settings`, `dataset` and `commands` (see
-// service_group_init) must outlive the workers.
+// which the caller must run; the threads of the other workers run from now on. Returns NULL with a
+// message when memory, descriptors or threads are short. `loop`, `settings`, `dataset` and
+// `commands` (see service_group_init) must outlive the workers.
 struct workers *workers_new(struct ev_loop *loop, const struct settings *settings,
                             struct dataset *dataset, const struct command *const *commands,
                             const struct workers_owner *owner, struct error *error);

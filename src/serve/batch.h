@@ -21,7 +21,9 @@ enum {
     BATCH_REQUESTS = 256,
     BATCH_ARGS = 1024,
     BATCH_KEYS = 256,
-    BATCH_CHUNK = 64, // keys looked up together for a request with too many keys for the batch
+    // Most keys of a chunk: keys that are looked up together, of a request with too many keys for
+    // the batch.
+    BATCH_CHUNK = 64,
 };
 
 struct batch_request {
@@ -41,7 +43,7 @@ struct batch {
     unsigned args;
     unsigned keys;
     unsigned looked_up; // number of keys that have been looked up
-    unsigned holders;   // number of sessions with requests here; the last one empties the batch
+    unsigned holders;   // number of sessions with requests here; the last of them empties the batch
     bool full;          // a request did not fit
     bool uncertain;     // a key was not found, but may exist, because the index is damaged
     // The last command name and its entry: requests of a pipeline often have the same name.
@@ -78,9 +80,9 @@ void batch_clear(struct batch *b);
 // when a key that was not found may exist, because the index is damaged.
 void batch_look_up(struct batch *b, const struct dataset *d);
 
-// The same for `count` arguments of one request, at most BATCH_CHUNK: argument `first` and every
-// `step`th argument after it. Their offsets begin at index BATCH_KEYS and are valid until the next
-// chunk is looked up.
+// Does the same for a chunk: `count` arguments of one request, at most BATCH_CHUNK. They are the
+// argument `first` and every `step`th argument after it. Their offsets begin at index BATCH_KEYS
+// and are valid until the next chunk is looked up.
 void batch_look_up_chunk(struct batch *b, const struct dataset *d, const struct resp_request *r,
                          uint32_t first, uint32_t step, uint32_t count);
 

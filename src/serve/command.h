@@ -141,7 +141,7 @@ struct command_argument {
     const char *type;  // Redis's word: "key", "string", "integer", "pattern", "block", "oneof" …
     const char *token; // fixed word before the argument; NULL: none
     unsigned flags;    // bits of enum argument_flag
-    const struct command_argument *inner; // parts of a block, or choices of a oneof
+    const struct command_argument *inner; // arguments of a block, or choices of a oneof
     const char *since; // version that added the argument to the command; NULL: the command's own
 };
 

@@ -1,5 +1,5 @@
 // Runs a handler and measures its time. Reading the clock takes about a tenth of the time of a
-// lookup, so commands that run one after the other share one measurement. These are measured alone:
+// lookup, so commands that run one after the other share one measurement. Measured alone are:
 // - a command without the flag FAST and without keys (one with keys shares a measurement, because
 //   a pipeline may have hundreds of them);
 // - a call that continues in another turn;

@@ -211,7 +211,7 @@ static bool run_checked(struct session *s, const struct resp_request *r)
 }
 
 // Copies the arguments of a request from the batch to the session. The reply takes another turn,
-// and the batch is emptied at the end of this one.
+// and the batch is emptied at the end of the present turn.
 static void keep_request(struct session *s, const struct resp_request *r, size_t size)
 {
     if (!reserve_args(s, r->argc))

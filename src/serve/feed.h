@@ -20,9 +20,10 @@ struct feed_result {
     enum feed_status status;
 };
 
-// Reads requests ahead into the service's batch, so that the keys of several sessions are looked up
-// together. Optional: the caller may call it once before each session_feed. session_feed must then
-// get the same bytes, in the same turn of the loop, unless the session is released before.
+// Reads requests ahead into the loop's batch (serve/batch.h), so that the keys of several sessions
+// are looked up together. Optional: the caller may call it once before each session_feed.
+// session_feed must then get the same bytes, in the same turn of the loop, unless the session is
+// released before.
 void session_read_ahead(struct session *s, struct bytes in);
 
 // Answers the requests in `in` and appends the replies to `out`, until the input, the room in the
@@ -31,13 +32,14 @@ void session_read_ahead(struct session *s, struct bytes in);
 // `in` begins with the first byte not yet consumed. It may stand at another address than in the
 // last call, and may be longer. Empty input is allowed: then messages are delivered and an
 // unfinished EXEC continues. A request is consumed only when its reply is complete. The session may
-// decode the bytes of a request in place, so the caller must pass them again unchanged.
+// overwrite the bytes of an unfinished request, because it decodes them in place. The caller must
+// pass these bytes again as the session has left them.
 //
 // If the status is FEED_CLOSE, the caller sends `out` before it closes the connection. But if
 // session_oom returns true or the session is killed, the caller must not send `out`.
 //
-// The caller calls timing_begin for the service before, and service_flush_timing after. Once is
-// enough for any number of sessions.
+// The caller calls timing_begin before session_feed, and service_flush_timing after it, both for
+// the session's service. One pair of calls is enough for any number of sessions.
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out);
 
 #endif

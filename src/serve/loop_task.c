@@ -9,7 +9,7 @@ static void post(struct loop_task *t, unsigned number)
     t->router->post(t->router->context, number, t);
 }
 
-// Ends the visits: all loops have done their part, and the task is in its home loop.
+// Ends the visits: the work is done in all loops, and the task is in its home loop.
 static void finish(struct loop_task *t)
 {
     t->done = true;
@@ -19,9 +19,9 @@ static void finish(struct loop_task *t)
         t->release(t);
 }
 
-// Does the part of `service`, the loop `number`. Returns true when all loops have done theirs and
-// this loop is the home. Otherwise the task has been sent to the next loop, or again to this one,
-// so that other work of the loop comes in between.
+// Does the work in the loop `number`, whose service is `service`. Returns true when the work is
+// done in all loops and this loop is the home. Otherwise the task has been sent to the next loop,
+// or again to this loop, so that other work of this loop comes in between.
 static bool visit(struct loop_task *t, struct service *service, unsigned number)
 {
     const struct loop_router *router = t->router;

@@ -54,7 +54,7 @@ struct loop_task {
     atomic_bool abandoned; // the waiter of a task with `for_waiter` is gone; set by the home loop
 };
 
-// Sends the task to all loops, and does the part of `home`, the calling loop, at once. `number` is
+// Sends the task to all loops, and at once calls `visit` for `home`, the calling loop. `number` is
 // the number of that loop. The caller has set `waiter` and `arrived`, or left both NULL. A task
 // without a waiter is released when it is back, which may be before this function returns.
 void loop_task_send(struct loop_task *t, const struct loop_router *router, struct service *home,

@@ -39,7 +39,7 @@ enum {
     CLIENT_ADDRESS_TEXT = 144,           // bytes of an address as text, with its NUL
 };
 
-// What an operator observes. Any thread may use it: the first three parts have locks of their own.
+// What an operator observes. Any thread may use it: the first three fields have locks of their own.
 // It is written while the loops run, so it has cache lines of its own. Only slow requests and
 // administrative commands write to it.
 struct observation {
@@ -55,8 +55,8 @@ struct observation {
     atomic_uint histogram_resets; // how often the histograms have been emptied
 };
 
-// The services of all loops, and what they have in common. Of the functions, the caller sets those
-// that it has; the others are NULL.
+// The services of all loops, and what they have in common. The caller sets the function pointers
+// that it needs; the others are NULL.
 struct service_group {
     const struct settings *settings;
     struct dataset *dataset;

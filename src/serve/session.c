@@ -1,5 +1,5 @@
-// The state of one client's conversation, and what both handlers and serve/ do with it: lookups,
-// waiting for tasks, messages, and the parts that a session owns.
+// The state of one client's conversation, and what both handlers and serve/ do with it: look up
+// keys, wait for tasks, send messages, and free what a session owns, such as its transaction.
 #include "serve/session.h"
 
 #include <assert.h>
@@ -182,7 +182,8 @@ static bool count_lookup(struct session *s, bool found)
     return found;
 }
 
-// Looks up the next keys of the running command, from argument `i` on, into the batch's chunk.
+// Looks up the keys of the running command from argument `i` on, at most BATCH_CHUNK of them. Their
+// offsets are stored in the batch, after its own keys (batch_look_up_chunk).
 static void look_up_chunk(struct session *s, const struct resp_request *r, uint32_t i)
 {
     const struct command *command = s->request.running->command;
@@ -205,8 +206,9 @@ void session_revoke_reply(struct session *s)
         s->killed = true; // a part of the reply may have been written
 }
 
-// Looks up argument `i` by itself, after a lookup of many keys whose result is uncertain. Revokes
-// the reply if damage may hide this key. Returns the offset of its line, or DATASET_NO_OFFSET.
+// Looks up the key in argument `i` alone. A lookup of many keys has not found it, but the index is
+// damaged and may hide one of those keys. If it may hide this key, revokes the reply
+// (session_revoke_reply). Returns the offset of the key's line, or DATASET_NO_OFFSET.
 static __attribute__((noinline)) uint64_t find_again(struct session *s,
                                                      const struct resp_request *r, uint32_t i)
 {
@@ -280,7 +282,7 @@ enum lookup session_look_up(struct session *s, const struct resp_request *r, uin
         return LOOKUP_FOUND;
     enum lookup lookup = session_find_end(s, value);
     if (lookup == LOOKUP_GOES_ON)
-        counter_sub(&s->service->stats.keyspace_hits, 1); // the last call counts it
+        counter_sub(&s->service->stats.keyspace_hits, 1); // the call that finds the end counts it
     s->killed |= lookup == LOOKUP_MISSED; // the key was found, so its value has just been lost
     return lookup;
 }

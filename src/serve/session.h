@@ -123,7 +123,7 @@ struct session {
         struct {
             unsigned next; // index of the first request not yet answered
             unsigned end;  // index after the last request; 0: nothing was read ahead
-        } ahead;           // the session's requests in the service's batch
+        } ahead;           // the session's requests in the loop's batch
     } turn;
     unsigned ahead_limit; // requests to read ahead at most; lowered when the last were wasted
 

@@ -1,7 +1,7 @@
-// The options of stele-server. Each option has a field of a struct and a row of a table. These
-// follow from the row: the command line and --help (src/options.c), the README's table
-// (docs/options.c), CONFIG GET and CONFIG SET (commands/config.c). To add an option, add its field
-// here and its row to the table in settings.c.
+// The options of stele-server. Each option has a field of a struct and a row of a table. Other
+// files read the row: src/options.c for the command line and --help, docs/options.c for the
+// README's table, and commands/config.c for CONFIG GET and CONFIG SET. To add an option, add its
+// field here and its row to the table in settings.c.
 //
 // The table is constant. The program fills in a `struct settings` before it starts threads. After
 // that, the struct does not change. CONFIG SET changes only the group's copy of `runtime`

@@ -1,5 +1,5 @@
 // A note keeps the length and a checksum of a value. A value may be as long as the file, so it is
-// read piece by piece, and the next turn continues where this one has stopped.
+// read piece by piece, and each turn continues where the last turn has stopped.
 #include "serve/watch.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// Lists of blocks. Appending a record is one store; every TRIE_BLOCK records it also takes a block
-// from the pool.
+// Closes, joins, shortens and splits lists of blocks. Each function moves records within the blocks
+// that the lists already have, so it needs little more memory.
 #include "data/build/block_list.h"
 
 #include <assert.h>
@@ -44,7 +44,9 @@ void block_list_drop_above(struct block_pool *p, struct block_list *l, struct uu
                 continue;
             if (kept.count > 0 && kept.count % TRIE_BLOCK == 0) {
                 p->fill[kept.last] = TRIE_BLOCK;
-                // The kept blocks are full, so this one is the block being read or an earlier one.
+                // Kept records fill each block completely, while the blocks that are read may be
+                // partly filled. So the next block to write is the block being read or an earlier
+                // one, and no record is overwritten before it is read.
                 kept.last = p->next[kept.last];
             }
             block_pool_at(p, kept.last)[kept.count++ % TRIE_BLOCK] = *record;

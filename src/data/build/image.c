@@ -64,8 +64,8 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
 }
 
 // The record in `slot` has the key `id`. Sets the starts of the children from `next` to the child
-// that contains `id`, both included, to `slot`. The children before that one are empty. Returns the
-// number of the next child whose start is missing.
+// that contains `id`, both included, to `slot`. The children before that child are empty. Returns
+// the number of the next child whose start is missing.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);

@@ -25,7 +25,7 @@ struct node_words {
 struct node_writer {
     struct node_words *nodes;
     const struct trie_sorted *sorted;
-    uint64_t base; // rank in the image, less the rank in `sorted`
+    uint64_t base; // rank of a record in the image, minus its rank in `sorted`
     bool failed;   // the reserved memory was too small
 };
 

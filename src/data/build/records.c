@@ -1,5 +1,5 @@
 // Reads the text with several threads. The text is divided into chunks. Each thread distributes the
-// records of a chunk to its lists, one list for each part of the range of keys.
+// records of a chunk to its lists, each of which holds a smaller range of keys.
 //
 // The number of blocks bounds the memory. When no block is left, the threads stop reading. The
 // range is shortened at its upper end, the records outside are dropped, and reading continues where
@@ -38,11 +38,11 @@ struct shortening {
     struct uuid high;
 };
 
-static void drop_above(void *context, unsigned worker, size_t part)
+static void drop_above(void *context, unsigned worker, size_t list)
 {
     struct shortening *shortening = context;
     (void)worker;
-    block_list_drop_above(shortening->pool, &shortening->lists[part], shortening->high);
+    block_list_drop_above(shortening->pool, &shortening->lists[list], shortening->high);
 }
 
 // Returns the least and the greatest key of the lists.

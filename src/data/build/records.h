@@ -87,8 +87,8 @@ bool records_init(struct records *r, struct span text, struct records_division d
 // Returns the bytes of memory that a pass uses in addition to its blocks.
 uint64_t records_other_bytes(const struct records *r);
 
-// Returns the number of blocks that a pass uses when it may use `blocks`: a few for each thread at
-// least.
+// Returns the number of blocks that a pass uses when the caller allows `blocks`. It is
+// `blocks`, or more if each thread would otherwise have too few.
 size_t records_blocks(const struct records *r, size_t blocks);
 
 // Does one pass: reads every line and keeps the last record of each key in the range, in key order.

@@ -54,10 +54,10 @@ static inline unsigned list_of(const struct key_map *map, struct uuid id)
 
 // Sets the chunk's bounds. A line belongs to the chunk in which it begins. When no line begins in
 // the chunk, `offset` is its end.
-static void begin_chunk(struct reading *reading, struct chunk *c, size_t part)
+static void begin_chunk(struct reading *reading, struct chunk *c, size_t number)
 {
     const struct span text = reading->r->text;
-    uint64_t begin = part * reading->r->chunk_bytes;
+    uint64_t begin = number * reading->r->chunk_bytes;
     uint64_t left = text.len - begin;
     c->end = left > reading->r->chunk_bytes ? begin + reading->r->chunk_bytes : text.len;
     c->offset = begin;
@@ -168,19 +168,19 @@ static void read_lines(struct reading *reading, struct chunk *c, struct line_rea
     c->value_bytes += value_bytes;
 }
 
-void records_read_chunk(void *context, unsigned worker, size_t part)
+void records_read_chunk(void *context, unsigned worker, size_t number)
 {
     struct reading *reading = context;
     struct records *r = reading->r;
-    struct chunk *c = &r->chunks[part];
+    struct chunk *c = &r->chunks[number];
     if (!c->begun)
-        begin_chunk(reading, c, part);
+        begin_chunk(reading, c, number);
     if (c->offset >= c->end || atomic_load_explicit(&reading->full, memory_order_relaxed))
         return;
     uint64_t begin = c->offset;
     // lines_next reports a byte order mark only in line 1. So the other chunks begin to count at
     // line 2, and `lines_before` is subtracted again later.
-    uint64_t lines_before = part > 0;
+    uint64_t lines_before = number > 0;
     struct line_reader reader;
     lines_init(&reader, r->text);
     reader.offset = c->offset;

@@ -1,6 +1,6 @@
-// The parts of one pass over a text, for the records*.c files only. records.c divides the work and
+// The state of one pass (records.h), for the records*.c files only. records.c divides the work and
 // bounds the memory. records_chunk.c reads one chunk of the text. records_order.c puts the records
-// in order.
+// in key order.
 #ifndef STELE_DATA_BUILD_RECORDS_INTERNAL_H
 #define STELE_DATA_BUILD_RECORDS_INTERNAL_H
 
@@ -15,7 +15,7 @@ enum {
     BLOCKS_PER_LIST = 16,
 };
 
-// A part of the text, read by one thread at a time.
+// A chunk: consecutive lines of the text, read by one thread at a time.
 struct chunk {
     uint64_t offset; // offset of the next line to read
     uint64_t end;    // lines that begin at this offset or later belong to the next chunk
@@ -46,7 +46,9 @@ struct reading {
     atomic_bool full;            // no block is left
     atomic_ullong work;          // work done until now, in the units of records_pass
     atomic_ullong dropped_bytes; // bytes of values dropped while sorting
-    struct block_list *parts;    // lists of all threads, joined, in key order; set after reading
+    // Parts (sorted.h) in key order. Each is a list that joins the lists of all threads for a range
+    // of keys. Set when the text has been read.
+    struct block_list *parts;
     size_t part_count;
     struct uuid single;      // key of which all lines but the last were dropped to free blocks
     uint64_t single_dropped; // bytes of the values in those lines
@@ -70,15 +72,17 @@ void records_choose_map(struct reading *reading);
 
 // Reads the rest of one chunk, distributes its records to the worker's lists, and in the first pass
 // checks the lines. When no block is left for a record, it sets `reading->full` and stops before
-// that line. This is a job for parallel_run; its context is the struct reading.
-void records_read_chunk(void *context, unsigned worker, size_t part);
+// that line. This is a job for parallel_run: `context` is the struct reading, and `number` the
+// number of the chunk.
+void records_read_chunk(void *context, unsigned worker, size_t number);
 
 // Adds up the counts of all chunks and collects their first errors. Returns false when memory was
 // short while a chunk was read.
 bool records_add_chunks(struct records *r);
 
-// Frees blocks: shortens the range so that about the upper half of the records is dropped. All
-// lists must be closed. Returns false when memory is short.
+// Frees blocks: lowers the upper end of the range, so that about half of the records are dropped.
+// If all records have the same key, keeps only the record of its last line instead. All lists must
+// be closed. Returns false when memory is short.
 bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count);
 
 // Joins the lists of all threads, splits the long ones, sorts them, and sets `r->sorted`. Returns

@@ -1,13 +1,15 @@
-// Puts the records of a pass in order. A list that is too long to be sorted in the cache is split.
-// Then each list is sorted in place.
+// Puts the records of a pass in key order. A pass is one reading of the text, in which each thread
+// has distributed its records to lists (records.h). The lists of all threads for the same keys
+// are joined into one part. A part that is too long to be sorted in the cache is split into
+// several. Then each part is sorted in place.
 #include <stdlib.h>
 
 #include "base/parallel.h"
 #include "data/build/records_internal.h"
 
-// Joins the lists of all threads, part by part. The list that begins with the earliest line comes
-// first. If the text is in key order, the joined list is then usually in order too, and need not be
-// sorted.
+// Joins the lists with the same number, one of each thread. They hold the same range of keys. The
+// result is a part. The list that begins with the earliest line is put first. So if the text is in
+// key order, the part is usually in order too, and need not be sorted.
 static void join_lists(struct reading *reading)
 {
     struct records *r = reading->r;
@@ -36,19 +38,20 @@ struct splitting {
     const size_t *long_parts; // numbers of the parts that are too long
     struct block_list *to;    // BLOCK_LIST_FAN lists for each long part
     uint32_t *spare;          // a list of blocks left over, for each long part
-    atomic_size_t split;      // number of parts that could be split
+    atomic_size_t split;      // number of long parts, less those found to have a single key
 };
 
-static void split_part(void *context, unsigned worker, size_t part)
+// Splits the part with the number long_parts[i].
+static void split_part(void *context, unsigned worker, size_t i)
 {
     struct splitting *s = context;
-    struct block_list *c = &s->reading->parts[s->long_parts[part]];
-    struct block_list *to = s->to + part * BLOCK_LIST_FAN;
+    struct block_list *part = &s->reading->parts[s->long_parts[i]];
+    struct block_list *to = s->to + i * BLOCK_LIST_FAN;
     (void)worker;
-    s->spare[part] = BLOCK_NONE;
-    if (block_list_split(&s->reading->r->pool, c, to, &s->spare[part]))
+    s->spare[i] = BLOCK_NONE;
+    if (block_list_split(&s->reading->r->pool, part, to, &s->spare[i]))
         return;
-    to[0] = *c; // the part has a single key, so sort_part can sort it although it is long
+    to[0] = *part; // the part has a single key, so sort_part can sort it although it is long
     atomic_fetch_sub(&s->split, 1);
 }
 
@@ -95,8 +98,9 @@ out:
     return good;
 }
 
-// Splits until every part can be sorted at once or has a single key. When there are too few blocks
-// for that, the upper half of the range is dropped. Returns false when memory is short.
+// Splits until every part can be sorted at once or has a single key. When there are too few free
+// blocks for that, records_shorten_range drops about half of the records of this pass, those with
+// the greatest keys. A later pass reads them again. Returns false when memory is short.
 static bool shorten_parts(struct reading *reading)
 {
     struct records *r = reading->r;

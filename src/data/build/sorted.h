@@ -1,4 +1,5 @@
-// Records in key order, stored in blocks. The nodes and slots of a trie image are built from them.
+// Records in key order, stored in blocks of TRIE_BLOCK records. The nodes and slots of a trie image
+// are built from them. Consecutive records are grouped into parts, each of which was sorted alone.
 #ifndef STELE_DATA_BUILD_SORTED_H
 #define STELE_DATA_BUILD_SORTED_H
 
@@ -19,7 +20,7 @@ enum {
     TRIE_PART = 16 << 10,
 };
 
-// Where a part begins. A part is a run of sorted records.
+// Where a part begins.
 struct trie_part {
     uint64_t rank;  // rank of its first record among all records
     uint64_t block; // position of its first block in `order`
@@ -52,7 +53,7 @@ struct trie_cursor {
     const struct trie_record *record;
     size_t part;
     uint64_t rank;
-    uint64_t piece_end; // rank after the last record that directly follows this one in memory
+    uint64_t piece_end; // rank after the last record that is contiguous in memory with `record`
 };
 
 // Returns a cursor at the record of this rank.
