@@ -192,8 +192,8 @@ static const struct option_row rows[] = {
 const struct tool_command tool_check = {
     "check",
     "FILE [--all | --index] [--strict]",
-    "check every line; report lines that are malformed, or replaced by a later line with the same "
-    "key; or check the index file",
+    "check every line, and report those that are malformed or replaced by a later line with the "
+    "same key; with --index, check the index file instead",
     false,
     rows,
     sizeof rows / sizeof *rows,
