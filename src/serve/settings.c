@@ -138,9 +138,8 @@ const struct setting settings_table[] = {
              "machine, or nobody"},
     {OPTION("enable-debug-command"), FIELD(enable_debug_command), .type = SETTING_WORD,
      .words = enable_words, .argument = "no|local|yes", .default_value = "no",
-     .help =
-         "who may use DEBUG: nobody, clients on this machine, or all clients; --admin-commands "
-         "must allow them too"},
+     .help = "who may use DEBUG: nobody, clients on this machine, or all clients; --admin-commands "
+             "must allow them too"},
     {OPTION("enable-shutdown-command"), FIELD(enable_shutdown_command), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
      .help = "allow SHUTDOWN, for the clients that --admin-commands allows"},
@@ -179,9 +178,10 @@ const struct setting settings_table[] = {
      .help = "index file; none: keep the index in memory only"},
     {OPTION("index-trust"), FIELD(sampled_trust), .type = SETTING_WORD, .words = index_trust_words,
      .argument = "proven|sampled", .default_value = "proven",
-     .help = "when to serve from an index file; proven: once it is certain that the index was built "
-             "from this data; sampled: once samples of the data match; if the index was built from "
-             "other data after all, keys are missed until the server finds that out"},
+     .help =
+         "when to serve from an index file; proven: once it is certain that the index was built "
+         "from this data; sampled: once samples of the data match; if the index was built from "
+         "other data after all, keys are missed until the server finds that out"},
     {OPTION("index-verify"), FIELD(index_verify), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_value = "256mb",
      .help = "compare an index file of up to this size with its checksums before the first answer, "
