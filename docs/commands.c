@@ -8,16 +8,20 @@
 static const char head_text[] =
     "# Commands\n"
     "\n"
-    "This page lists the commands of Stele, in one table for each group. `make docs` writes it\n"
-    "from the rows of the commands in `src/commands/`. `COMMAND DOCS` gives clients the same "
-    "texts.\n"
+    "This page lists the commands of Stele, in one table for each group. `make docs` writes it.\n"
+    "Its texts are those in the tables of commands in `src/commands/*.c`. `COMMAND DOCS` gives\n"
+    "clients the same texts.\n"
     "\n"
     "| column | what it says |\n"
     "|---|---|\n"
+    "| arguments | the words after the name. `[word]` may be left out, `word ...` may be repeated, "
+    "`a \\| b` is a choice. An empty cell means that the command takes no words, or those that the "
+    "documentation of Redis lists (commands about other types, some of `CLUSTER` and `ACL`) |\n"
     "| since | the version of Redis that introduced the command; for commands of Stele's own, the "
     "version of Stele |\n"
-    "| complexity | how the time of the command grows. Besides, a command that needs a value or "
-    "its length takes time in proportion to the length, because lengths are not stored |\n"
+    "| complexity | how the time of the command grows. One part of the time is left out. A command "
+    "that needs a value, or its length, also takes time in proportion to that length: lengths are "
+    "not stored, so the server searches for the newline at the end of the value |\n"
     "| flags | the flags that `COMMAND INFO` reports |\n"
     "| keys | which words of the request are keys; the first word of the name is word 0. \"all "
     "words\" are all after the name; \"varies\" means that it depends on the other words |\n"
@@ -30,9 +34,12 @@ static const char head_text[] =
     "\n"
     "- A key is a UUID, in upper or lower case. A key that is no UUID does not exist.\n"
     "- Every value is a string, no key expires, and there is one database.\n"
-    "- Commands that read other types, such as lists and hashes, look only at their keys. If one\n"
-    "  of the keys exists, the reply is `WRONGTYPE`. Otherwise it is the reply of Redis to a key\n"
-    "  that does not exist. Options are not checked.\n"
+    "- Some commands read other types, such as lists and hashes. For these commands, the tables "
+    "say\n"
+    "  what the command does in Redis. Stele only looks at the keys of the request, not at the\n"
+    "  other words. If one of the keys exists, the reply is `WRONGTYPE`. Otherwise it is the "
+    "reply\n"
+    "  of Redis if the key does not exist.\n"
     "- A request has at most 1,048,576 words, and a word has at most 1 MiB. Larger words are not\n"
     "  needed, as no client sends values to a read-only server.\n"
     "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are produced piece by piece as the client "
@@ -68,8 +75,9 @@ static const char refused_text[] =
 
 static const char absent_text[] =
     "Stele does not know these commands of Redis 7.0, and answers them as it answers any unknown\n"
-    "command. They concern data that a file of strings does not hold, or tasks that a read-only\n"
-    "server does not have.\n";
+    "command. They run scripts, for which Stele has no interpreter, save or replicate the data, "
+    "or\n"
+    "test Redis itself.\n";
 
 // All commands of Redis 7.0 that do not write. The page lists those that Stele does not have.
 static const struct {
@@ -328,13 +336,23 @@ static void print_contents(enum command_group group)
     printf("\n");
 }
 
+// Returns whether all commands of the group read a type of values that Stele does not have.
+static bool reads_other_type(enum command_group group)
+{
+    return group == GROUP_LIST || group == GROUP_HASH || group == GROUP_SET ||
+           group == GROUP_SORTED_SET || group == GROUP_STREAM || group == GROUP_GEO ||
+           group == GROUP_HYPERLOGLOG;
+}
+
 static void print_group(enum command_group group)
 {
     const struct command_entry *entry;
-    printf("\n## %s\n\n"
-           "| command | arguments | what it does | since | complexity | flags | keys |\n"
-           "|---|---|---|---|---|---|---|\n",
-           group_heading(group));
+    printf("\n## %s\n\n", group_heading(group));
+    if (reads_other_type(group))
+        printf("No key of Stele has a value of this type. The table says what the commands do in\n"
+               "Redis; the [rules above](#commands) say what Stele replies.\n\n");
+    printf("| command | arguments | what it does | since | complexity | flags | keys |\n"
+           "|---|---|---|---|---|---|---|\n");
     for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)
         print_row(entry);
     for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)

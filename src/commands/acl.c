@@ -263,9 +263,10 @@ const struct command acl_commands[] = {
      "Returns an error, as the only user cannot be changed", "O(1)",
      .deviation = "Always an error, as the only user cannot be changed."},
     {"acl|log", -2, ADMIN | SUBCOMMAND | ADMINISTRATIVE_IN_PART, NO_KEYS, GROUP_SERVER, "6.0.0", 0,
-     acl_log_command, "Returns an empty list, as the server does not record denied commands",
+     acl_log_command, "Returns an empty list, as the server keeps no list of denied commands",
      "O(1)", NULL, acl_log_words,
-     .deviation = "`RESET` is administrative, although there is nothing to remove."},
+     .deviation = "The server reports a denied administrative command in its log file instead. "
+                  "`RESET` is administrative, although there is nothing to remove."},
     {"acl|save", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_fixed_command,
      "Returns an error, as the only user cannot be changed", "O(1)",
      .deviation = "Always an error, as the only user cannot be changed."},

@@ -188,10 +188,12 @@ const struct command client_control_commands[] = {
      .deviation = "Redis 7.0 does not have this command."},
     {"client|no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0",
      0, client_no_evict_command,
-     "Sets whether this connection is closed after all others when clients take too much memory",
+     "Sets whether this connection is closed only after all others when clients take too much "
+     "memory",
      "O(1)", NULL, enabled_words,
-     .deviation = "If the connections with `ON` exceed `maxmemory-clients` even when all others "
-                  "are closed, the server closes them too: the limit always holds."},
+     .deviation = "Redis never closes a connection with `ON` for taking too much memory. Stele "
+                  "closes it when no others are left to close, so that `maxmemory-clients` always "
+                  "holds."},
     {"client|no-touch", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "7.2.0", 0,
      client_no_touch_command, "Returns OK, as the server does not record when a key was read",
      "O(1)", NULL, enabled_words, .deviation = "Redis 7.0 does not have this command."},
@@ -200,8 +202,9 @@ const struct command client_control_commands[] = {
      "Suspends the commands of all connections for a number of milliseconds", "O(1)", NULL,
      pause_words, .history = client_pause_history,
      .deviation = "`WRITE` suspends nothing, as writes are refused. During a pause, `AUTH`, "
-                  "`HELLO`, `QUIT`, `RESET` and `CLIENT UNPAUSE` are still answered, unless the "
-                  "same client has sent another command before them. A timeout that is too large "
+                  "`HELLO`, `QUIT`, `RESET` and `CLIENT UNPAUSE` are still answered. But a client "
+                  "gets its replies in order. So if it has sent another command before one of "
+                  "these, both wait for the end of the pause. A timeout that is too large "
                   "for the clock is an error, as in Redis 7.2 and later."},
     {"client|reply", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "3.2.0", 0, client_reply_command,
      "Sets whether this connection receives replies; SKIP omits only the next reply", "O(1)", NULL,

@@ -462,8 +462,8 @@ static const struct command_argument tracking_words[] = {
 
 const struct command client_tracking_commands[] = {
     {"client|caching", 3, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.0.0", 0, client_caching_command,
-     "Accepts whether to track the keys of the next command; has no effect, as an invalidation "
-     "concerns all keys",
+     "Takes YES or NO: whether to track the keys of the next command. It has no effect, as an "
+     "invalidation concerns all keys",
      "O(1)", NULL, caching_words,
      .deviation = "The argument is checked, and shown by `CLIENT TRACKINGINFO`, as in Redis. But "
                   "when the dataset is replaced, every client with tracking on is "

@@ -526,7 +526,7 @@ const struct command command_commands[] = {
      command_command, "Returns the arity, flags and keys of all commands",
      "O(N) where N is the number of commands", "nondeterministic_output_order",
      .deviation = "The commands are those of Stele. Refused writes are among them, so that cluster "
-                  "clients can find out which of their words are keys."},
+                  "clients can find out which words of a write are keys."},
     {"command|count", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_count_command, "Returns the number of commands", "O(1)"},
     {"command|docs", -2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
@@ -537,8 +537,9 @@ const struct command command_commands[] = {
     {"command|getkeys", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_getkeys_command, "Returns the keys among the words of a command",
      "O(N) where N is the number of words", NULL, command_line,
-     .deviation = "Accepts only the commands of Stele. If the keys must be searched for, as after "
-                  "`STREAMS`, the command has at most 4,096 words.",
+     .deviation = "Accepts only the commands of Stele. Of some commands, the server must search "
+                  "the words to find the keys. An example is `XREAD`, whose keys follow the word "
+                  "`STREAMS`. Such a command has at most 4,096 words.",
      .variant = KEYS_ALONE},
     {"command|getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
      command_getkeys_command,

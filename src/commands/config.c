@@ -316,8 +316,9 @@ const struct command config_commands[] = {
     {"config|get", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_get_command,
      "Returns the values of the options that match the patterns",
      "O(N) where N is the number of options", NULL, patterns, .history = config_get_history,
-     .deviation = "The options are those of Stele under Redis's names, and those of Redis that "
-                  "tools read. `requirepass` is not among them. All patterns together have at most "
+     .deviation = "Returns the options of Stele, without the `--` before their names. It also "
+                  "returns some options of Redis that Stele does not have, because tools ask for "
+                  "them. `requirepass` is never returned. All patterns together have at most "
                   "4,096 bytes, as they are matched in one step."},
     {"config|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
      "Returns a description of each subcommand", "O(1)"},

@@ -313,7 +313,8 @@ const struct command connection_commands[] = {
      "about the server",
      "O(1)", NULL, hello_words, .history = hello_history,
      .deviation = "`role` is `master`, as clients that look for a primary refuse a replica, even "
-                  "for reads. `version` is 7.4.0, as clients choose their features by it.",
+                  "for reads. `version` is 7.4.0, unless `--redis-version` sets another one: "
+                  "clients decide by it which commands they send.",
      .is_secret = is_hello_secret},
     {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,
      "Returns PONG, or the given message", "O(1)",

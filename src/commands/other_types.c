@@ -203,7 +203,7 @@ static enum command_result other_type_command(struct session *s, const struct re
         .summary = text, .complexity = time, __VA_ARGS__                                           \
     }
 #define PER_KEY "O(N) where N is the number of keys"
-#define PER_ARGUMENT "O(N) where N is the number of arguments"
+#define PER_ARGUMENT "O(N) where N is the number of words after the key"
 
 // Rows with one key. READ: the command accesses the content of the key (key flag "access"). SIZE:
 // the command returns only a size, or whether something exists (no such flag). EACH: the command
@@ -275,7 +275,7 @@ const struct command other_types_commands[] = {
     READ("lindex", 3, 0, LIST, "1.0.0", NULL_REPLY, "Returns the element of a list at an index"),
     SIZE("llen", 2, FAST, LIST, "1.0.0", ZERO, "Returns the number of elements of a list"),
     READ("lpos", -3, 0, LIST, "6.0.6", POSITIONS,
-         "Returns the indexes at which a list has an element"),
+         "Returns the indexes of a given element in a list"),
     READ("lrange", 4, 0, LIST, "1.0.0", EMPTY_ARRAY, "Returns a range of elements of a list"),
     ROW("pfcount", -2, 0, ALL_KEYS, "RW access", HYPERLOGLOG, "2.8.9", ZERO,
         "Returns an estimate of the number of elements in HyperLogLogs", PER_KEY,

@@ -308,9 +308,10 @@ const struct command pubsub_commands[] = {
     {"publish", 3, PUBSUB | LOADING | STALE | FAST, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0,
      publish_command, "Sends a message to the subscribers of a channel, and returns their number",
      "O(N) where N is the number of connections and their subscriptions", NULL, publication,
-     .deviation = "A client that publishes to its own subscription receives the message after the "
-                  "reply, as in Redis 7.2 and later, and never within an `EXEC`. A client for "
-                  "which more than 8 MiB of messages wait is closed.",
+     .deviation = "If a client publishes to a channel that it has subscribed to, it receives the "
+                  "message after the reply, as in Redis 7.2 and later. If it publishes in a "
+                  "transaction, it receives the message after the whole reply of `EXEC`. The "
+                  "server closes a client that has more than 8 MiB of unread messages.",
      .variant = CHANNEL},
     {"punsubscribe", -1, SUBSCRIPTION, NO_KEYS, GROUP_PUBSUB, "2.0.0", 0, unsubscribe_command,
      "Ends the subscriptions to the patterns, or to all patterns",

@@ -306,13 +306,15 @@ static const struct command_change scan_history[] = {{"6.0.0", "Accepts `TYPE`"}
 const struct command scan_commands[] = {
     {"keys", 2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", IN_KEYSPACE | IN_DANGEROUS,
      keys_command, "Returns all keys that match a pattern, in ascending order",
-     "O(N) where N is the number of keys, or of keys that match the start of the pattern",
+     "O(N) where N is the number of keys that begin with the literal start of the pattern, which "
+     "may be empty",
      "request_policy:all_shards nondeterministic_output_order", key_pattern,
      .deviation = "Keys are returned in ascending order, and other clients are served while the "
                   "reply is produced. A pattern matches the letters of a key in either case. A "
                   "pattern has at most 1,024 bytes, as the time of a match grows with its length. "
-                  "The number of keys is sent first. If the line of a counted key is overwritten "
-                  "before the key is sent, a null takes its place."},
+                  "The reply begins with the number of keys. If the data file is overwritten in "
+                  "place while the reply is produced, a null takes the place of each key that is "
+                  "no longer there."},
     {"scan", -2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "2.8.0", 0, scan_command,
      "Iterates over the keys: returns some of them and the cursor for the next call",
      "O(1) for each call, O(N) for a whole iteration, where N is the number of keys",

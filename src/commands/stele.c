@@ -263,7 +263,8 @@ const struct command stele_commands[] = {
     {"stele.reload", 1, ADMIN | NOSCRIPT | MODULE | NO_MULTI | ADMINISTRATIVE, NO_KEYS,
      GROUP_MODULE, "0.1.0", 0, stele_reload_command,
      "Loads the data file again, and returns when all clients are served from the new dataset",
-     "O(N log N) where N is the number of keys, in a thread of its own; O(1) with an index file",
+     "O(N log N) where N is the number of keys, in a separate thread; O(N) if there is already an "
+     "index file for the new data",
      .deviation = "Redis has no such command. It is refused unless a password is set. If the new "
                   "dataset cannot be served, the reply is an error with the reason, and the server "
                   "keeps the old dataset. The reply `OK unchanged` means that the file holds what "

@@ -207,7 +207,7 @@ const struct command transactions_commands[] = {
      "Stops watching all keys", "O(1)"},
     {"watch", -2, TRANSACTION | AT_ONCE, ALL_KEYS, "RO", GROUP_TRANSACTIONS, "2.2.0", 0,
      watch_command, "Watches keys: the next EXEC runs nothing if one of them has changed",
-     "O(N) where N is the length of all values together", NULL, argument_keys,
+     "O(N) where N is the total length of the values of these keys", NULL, argument_keys,
      .deviation = "A key changes only when the dataset is replaced, and only if its value at "
                   "`EXEC` differs from its value at `WATCH`. For a client that watches more than "
                   "65,536 keys, every replacement is a change."},
