@@ -33,25 +33,28 @@ FAST_LINK := $(if $(shell $(CC) -fuse-ld=gold -Wl,--version 2>/dev/null),-fuse-l
 release_FLAGS = $(HARDEN) $(CFLAGS) $(CPPFLAGS)
 release_LINK = $(LINK) $(CFLAGS) $(LDFLAGS)
 # -g1 is enough for stack traces of the sanitizers, and halves the time to build.
-# `make CPPFLAGS=-g ...` adds variables, for a debugger.
+# It leaves out the local variables of functions. `make CPPFLAGS=-g ...` adds them, for a debugger.
 OPTIMISE = -O1
 asan_FLAGS = -U_FORTIFY_SOURCE $(OPTIMISE) -g1 $(SANITIZE) -fno-omit-frame-pointer $(CPPFLAGS)
 asan_LINK = -pthread $(SANITIZE) $(FAST_LINK) $(LDFLAGS)
 # Tests start the server and the tool hundreds of times. Start and end take 0.06 CPU seconds instead
-# of 0.10 when the libraries of the sanitizers are linked into these programs, as gcc can.
+# of 0.10 when the libraries of the sanitizers are linked statically. gcc can do that. For a compiler
+# that cannot, asan_STATIC is empty.
 STATIC := -static-libasan -static-libubsan
 asan_STATIC = $(shell mkdir -p build/asan && echo 'int main(void) { return 0; }' | \
                 $(CC) $(SANITIZE) $(STATIC) -Werror -x c -o build/asan/probe - 2>/dev/null && echo $(STATIC))
 tsan_FLAGS = -U_FORTIFY_SOURCE -O1 -g1 -fsanitize=thread $(CPPFLAGS)
 tsan_LINK = -pthread -fsanitize=thread $(FAST_LINK) $(LDFLAGS)
-# In this flavour only fuzz targets are linked. Their main function is that of libFuzzer, which only
-# clang has.
+# In the flavour fuzz only fuzz targets are linked. Their main function is that of libFuzzer, which
+# only clang has.
 FUZZ_CC ?= clang
 fuzz_FLAGS = -U_FORTIFY_SOURCE -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) \
              -fno-omit-frame-pointer $(CPPFLAGS)
 fuzz_LINK = -pthread -fsanitize=fuzzer $(SANITIZE) $(LDFLAGS)
 build/fuzz/%: override CC = $(FUZZ_CC)
 # Tests are compiled without optimisation, because optimising takes longer than running them.
+# FLAVOUR_OTHER_FLAGS are the flags of objects that are compiled in another way than the rest of their
+# flavour. They have a variable of their own, so that build/FLAVOUR/flags changes with them.
 asan_OTHER_FLAGS = -O0
 build/asan/tests/unit/%.o build/asan/tests/integration/%.o build/asan/tests/faults/%.o \
     build/asan/tests/fuzz/%.o: private OPTIMISE = $(asan_OTHER_FLAGS)
@@ -86,7 +89,8 @@ UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 UNIT := $(filter-out $(UNIT_SUPPORT),$(wildcard tests/unit/*.c tests/unit/*/*.c))
 INTEGRATION := $(wildcard tests/integration/*.c)
 # Each test belongs to a row of docs/faults.md and is named after it. Tests that take over a minute
-# are in long/. Tests in within/ run parts of the server themselves, and make system calls fail there.
+# are in long/. Tests in within/ run parts of the server in their own process, and make calls of these
+# parts fail, such as malloc or mmap (FAILING).
 FAULTS_WITHIN := $(wildcard tests/faults/within/*.c)
 FAULTS := $(wildcard tests/faults/*.c) $(FAULTS_WITHIN)
 FAULT_SUPPORT := $(wildcard tests/faults/support/*.c)
@@ -222,10 +226,10 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 
 # ---- which test runs where ----------------------------------------------------------------------
 
-# `make test` runs each test once. Most run in the flavour asan, with address and undefined-behaviour
-# checks. The tests named here run in the flavour release, because they are about speed, memory, system
-# calls, or many keys or clients. `make test-all` runs all tests in both flavours. The names are those of
-# files below tests/.
+# `make test` runs each test once. Most run in the flavour asan, with the address and
+# undefined-behaviour sanitizers. The tests named here run in the flavour release, because they are about
+# speed, memory, system calls, or many keys or clients. `make test-all` runs all tests in both flavours.
+# The names are those of files below tests/.
 RELEASED := unit/data/records integration/keysets integration/load integration/oracle integration/threads \
             faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
@@ -256,13 +260,15 @@ CHECKING := ASAN_OPTIONS=quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}
 TESTS := $(FUZZ) $(UNIT) $(INTEGRATION) $(FAULTS)
 in_list = $(filter $(addprefix tests/,$(1:%=%.c)),$(2))
 out_of_list = $(filter-out $(addprefix tests/,$(1:%=%.c)),$(2))
-# Of the tests $(1): the longest and the others that run beside each other, and those that run alone.
+# These divide the tests $(1) into three lists: the longest tests, the tests that run alone, and the
+# rest. The longest and the rest run at the same time.
 longest = $(call in_list,$(LONGEST),$(1))
 shorter = $(call out_of_list,$(LONGEST) $(ALONE),$(1))
 alone = $(call in_list,$(ALONE),$(1))
 programs = $(patsubst %.c,build/$(1)/%,$(2))
 
-# Runs the tests $(2) and the scripts $(3) in the flavour $(1). Most scripts take longer than most programs.
+# Runs the tests $(2) and the scripts $(3) in the flavour $(1). The scripts start before the shorter
+# programs, because most of them take longer.
 run_tests = STELE_BUILD=build/$(1) $(CHECKING) $(PROVE) -j$(BESIDE) \
                 $(call programs,$(1),$(call longest,$(2))) $(3) \
                 $(call programs,$(1),$(call shorter,$(2))) \
@@ -332,24 +338,24 @@ SUB = $(Q)$(MAKE) --no-print-directory $(JOBS)
 counted = $(Q)mkdir -p build; rm -f build/count; $(MAKE) --no-print-directory $(JOBS) \
     OF=$(words $(PARTS) $(SUPPORT) $(UNIT_SUPPORT) server tool archive $(1) $(1))
 
-test: need-test ## install what is missing, build, run every check and each test once
+test: need-test ## install what is missing, build, check the sources, run each test once
 	$(call step,1/5 the sources: layers$(,) headers$(,) format$(,) documentation)
 	$(SUB) check-layers check-headers check-format check-docs
 	$(call step,2/5 building the programs as they are released)
 	$(call counted,$(RELEASED_TESTS) $(FOR_SCRIPTS)) build-released check-circles
-	$(call step,3/5 building the programs and tests with address and undefined-behaviour checks)
+	$(call step,3/5 building the programs and tests with sanitizers: address and undefined behaviour)
 	$(call counted,$(CHECKED_TESTS)) build-checked
-	$(call step,4/5 $(words $(CHECKED_TESTS) $(CHECKED_SCRIPTS)) tests with these checks)
+	$(call step,4/5 $(words $(CHECKED_TESTS) $(CHECKED_SCRIPTS)) tests with sanitizers)
 	$(SUB) run-checked
 	$(call step,5/5 $(words $(RELEASED_TESTS) $(RELEASED_SCRIPTS)) tests of the released programs)
 	$(SUB) run-released
 	$(call step,all is well. make test-all runs the rest.)
 
 # TESTED=1: `make test` has just run.
-test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test, then every test in the other flavour, with several numbers of threads, faults of over a minute, client libraries and tools
+test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test; then each test in the other flavour, some tests with 1, 2 and 8 threads, faults of over a minute, client libraries and tools
 	$(call step,1/6 building the rest of the tests)
 	$(SUB) build-rest
-	$(call step,2/6 each test in the other flavour: those of step 5 with checks$(,) those of step 4 as released)
+	$(call step,2/6 tests that make test ran as released$(,) now with sanitizers; and the others as released)
 	$(SUB) run-rest
 	$(call step,3/6 replies to clients$(,) with 1$(,) 2 and 8 threads)
 	$(SUB) test-threads
@@ -408,8 +414,8 @@ bench: need-bench ## compare with redis-server, memcached and a Python dict; wri
 
 # Inputs that reach new code go to build/fuzz/found/TARGET. Failing inputs go to
 # build/fuzz/TARGET-crash-… (or -timeout-…, -leak-…). The longest inputs are those of `request`, because
-# an inline request may have 64 KiB. Those of `session` are long because a session answers a shorter input
-# in one call of session_feed.
+# an inline request may have 64 KiB. Those of `session` must be long, so that session_feed stops in the
+# middle of an input and a second call must continue.
 TIME = 60
 fuzz: need-fuzz ## search with libFuzzer for inputs that make a check fail (TIME=60 seconds for each target)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-targets
@@ -505,7 +511,8 @@ check-headers:
 	$(Q)printf '%s\n' $(HEADERS) | xargs -P$(CORES) -n8 \
 	    $(CC) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CPPFLAGS) -Werror -fsyntax-only -x c
 
-# Each folder may include only lower ones, and only net/ may use sockets and the event loop.
+# A folder of src/ may include only the folders that docs/contributing.md lists for it, and only net/ may
+# use sockets and the event loop.
 check-layers:
 	$(Q)awk -f tests/layers.awk $(HEADERS) $(sort $(SERVER) $(TOOL))
 

@@ -89,7 +89,8 @@ def server():
 
 
 def is_redis():
-    """Returns true if the server is a real Redis, which shows whether the checks are right."""
+    """Returns true if the server is a real Redis. The checks also run against one, to find out whether
+    they expect the right replies."""
     return os.environ.get("COMPAT_REDIS") == "1"
 
 

@@ -31,8 +31,9 @@ static const char help[] =
     "  --values A..B  each value has A to B random bytes, but no newline (default 1..100)\n"
     "  --seed S       seed of the random numbers (default 1)\n"
     "  --keys NAME    use a key set of --list instead of random v4 UUIDs; some have fewer than N\n"
-    "                 keys. redis-benchmark: in order, the keys that `redis-benchmark -r N`\n"
-    "                 requests with GET 00000000-0000-4000-8000-__rand_int__\n"
+    "                 keys. The key set redis-benchmark has the N keys that\n"
+    "                 `redis-benchmark -r N GET 00000000-0000-4000-8000-__rand_int__` requests,\n"
+    "                 in ascending order\n"
     "  --list         print the names of the key sets and exit\n"
     "  --resp         write the records as SET commands, for redis-cli --pipe\n"
     "  --help         show this help and exit\n";

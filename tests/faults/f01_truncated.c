@@ -109,9 +109,10 @@ static void cut_data(enum index_kind kind, const char *threads, size_t at, bool 
     ends_well(&s, message, name);
 }
 
-// Cuts the index file to `parts` percent of its length. A lookup finds a key only if the data file
-// has the key at that place. So every value is right, even if the index is wrong. If a lookup finds
-// no key, the reply is an error until the index has been rebuilt.
+// Cuts the index file to `parts` percent of its length. A lookup takes an offset from the index. It
+// finds the key only if the line at this offset of the data file begins with the key. So every
+// value is right, even if the index is wrong. If a lookup finds no key, the reply is an error until
+// the index has been rebuilt.
 static void cut_index(enum index_kind kind, const char *threads, size_t parts, const char *name)
 {
     static const char message[] =

@@ -103,7 +103,7 @@ static void check_overwritten(void)
        "overwritten: INFO reports it");
     file.text.ptr[r->value] = 'X';
     hammer_check(s.port, &file, file.text.len, "overwritten");
-    // Another key replaces the key of this line, which is then not found.
+    // Overwrites the key of record 8 with another key. The old key is then not found.
     write_at((off_t)file.records[8].line, "00000000-0000-4000-8000-000000000002");
     redisContext *c = hammer_connect(s.port);
     redisReply *reply = redisCommand(c, "GET %s", file.records[8].key);

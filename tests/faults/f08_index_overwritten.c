@@ -22,7 +22,7 @@ static const struct table table = {1, 20000};
 static const struct table other_table = {2, 20000};
 static const char *data;
 static const char *path;   // path of the index file
-static struct buf noise;   // an index file whose image is noise
+static struct buf noise;   // an index file in which noise replaces the trie image
 static struct buf foreign; // the index file of the other table
 
 // Writes a sound data file and its index file, as new files.
@@ -54,7 +54,8 @@ static void opened_fresh(struct opened *o, enum dataset_index index)
     opened_init(o, data, index, NULL);
     require(o->dataset != NULL, "%s", o->error.text);
     dataset_finish(o->dataset, NULL);
-    // The stamp that the server writes itself changes the file, but is no damage.
+    // dataset_finish may have written new times of the data file into the index file. This changes
+    // the times of the index file, but is no damage.
     ok(!dataset_is_spoiled(o->dataset, NULL, &o->error) && !dataset_may_be_spoiled(o->dataset) &&
            table_is_served(&table, o->dataset),
        "a sound pair is served");

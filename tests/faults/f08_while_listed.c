@@ -1,6 +1,6 @@
 // Fault F8 (docs/faults.md): another process writes to the index file while a command reads it,
-// just before the server checks the times of the file. The reply is right, or an error, or it is
-// not completed.
+// just before the server checks the times of the file. The reply is right, or an error, or the
+// server sends only a correct beginning of the reply and closes the connection.
 //
 // The test replaces fstat, with which the server checks the times, so the moment is exact.
 #include <stdio.h>
@@ -18,8 +18,10 @@
 #include "unit/support/ask.h"
 
 enum {
-    TURNS = 10000,     // more turns than a command takes
-    CHECKS_TRIED = 6,  // checks of each command before which the file is written to
+    TURNS = 10000, // more turns than a command takes
+    // Checks of each command that are tried. In each case the file is written to just before one of
+    // them.
+    CHECKS_TRIED = 6,
     DAMAGE = 64 * 1024 // bytes
 };
 

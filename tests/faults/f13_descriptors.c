@@ -100,7 +100,7 @@ static void test_descriptors(const char *threads)
     bool still = !has_reply(waiting[0], REFUSED_MS);
     struct waits waits = beside_stop(beside);
     ok(still && waits.answered && waits.longest_ms < WAIT_MS,
-       "%s loops: a connected client does not notice", threads);
+       "%s loops: a connected client does not wait long", threads);
     ok(used <= REFUSED_MS * CPU_PERCENT / 100.0, "%s loops: this costs %.1f %% of a processor",
        threads, 100 * used / REFUSED_MS);
     unsigned answered = 0;

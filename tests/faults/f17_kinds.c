@@ -1,7 +1,7 @@
 // Fault F17 (docs/faults.md): thousands of clients make the server hold every kind of memory:
-// unfinished requests, also before AUTH, transactions, subscriptions, names, many kinds of replies,
-// and messages. All of it counts for maxmemory-clients. So the process takes at most that limit and
-// what docs/limits.md adds to it.
+// unfinished requests (before AUTH and after it), transactions, subscriptions, names, many kinds of
+// replies, and messages. All of it counts for maxmemory-clients. So the process takes at most that
+// limit and what docs/limits.md adds to it.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>

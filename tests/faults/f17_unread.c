@@ -1,8 +1,8 @@
 // Fault F17 (docs/faults.md): a thousand clients pipeline GETs and MGETs of large values and never
 // read a reply. The server keeps what the formula of docs/limits.md allows: their requests, and
-// replies up to the high-water mark. It answers other clients, and closes these at the write
-// timeout. From a client that writes without end it reads up to a bound. If the memory of all
-// clients is limited, it stays within the limit, whatever they request.
+// replies up to the high-water mark. It answers other clients. At the write timeout it closes the
+// clients that do not read. From a client that writes without end it reads up to a bound. If the
+// memory of all clients is limited, it stays within the limit, whatever they request.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,17 +23,18 @@ enum {
     KiB = 1024,
     MiB = 1024 * 1024,
     CLIENTS = 1000,
-    CLIENTS_CHECKED = 100, // clients of a server whose memory is not measured
+    CLIENTS_CHECKED = 100, // clients of the server built with a sanitizer (support/memory.h)
     SPARE = 100,           // descriptors for other purposes
     KEYS = 20,             // even keys have BORROWED bytes, odd keys COPIED bytes
     BORROWED = 100 * 1000, // bytes of a value that is sent from the mapping
     COPIED = 16383,        // bytes of the longest value that is copied
     REQUEST = 64 * KiB,    // bytes of requests that a client sends again and again
     ASKED = 2 * REQUEST,   // bytes that each client sends in all
-    PUSHED = 1 * MiB,      // bytes that each client sends where the memory of all is limited
+    PUSHED = 1 * MiB,      // bytes that each client sends in test_asked_together
     KEPT = 64 * MiB,       // bytes of one client's requests that the server keeps
-    // The other terms of the formula. INPUT: bytes that are read at once, and the connection.
-    // OUTPUT: the high-water mark, and one piece of a reply.
+    // What docs/limits.md adds for each client to the bytes of its requests. INPUT: the bytes that
+    // the server reads at once, and the memory of the connection. OUTPUT: the bytes up to the
+    // high-water mark, and one piece of a reply.
     INPUT = 17 * KiB,
     OUTPUT = 256 * KiB + COPIED,
     SLACK = 4 * MiB,
@@ -42,8 +43,8 @@ enum {
     ASKERS = 1000,
     SUBSCRIBERS = 300,
     ROUNDS = 20,
-    SILENCE_MS = 1500, // for which no client reads
-    WAIT_MS = 25,      // that another client may wait
+    SILENCE_MS = 1500, // milliseconds in which no client reads
+    WAIT_MS = 25,      // most milliseconds that another client may wait
     PATIENCE = 20,     // seconds
 };
 
@@ -93,8 +94,10 @@ static struct buf request_of(unsigned number)
 
 static long long allowed_for(unsigned clients)
 {
-    // Borrowed values take no memory. Two of four clients get only those, and a third one mostly.
-    // So one client in four is counted with OUTPUT, and one in four with a quarter of it.
+    // Borrowed values take no memory. Of four clients, two get only borrowed values. The client
+    // that sends MGETs gets as many borrowed values as copied ones, which are much shorter, so it
+    // is counted with a quarter of OUTPUT. The fourth gets only copied values, and is counted with
+    // OUTPUT.
     return (long long)clients * (ASKED + INPUT) + (long long)clients / 4 * (OUTPUT + OUTPUT / 4) +
            SLACK;
 }
@@ -173,12 +176,13 @@ static void test_unread(bool measured, unsigned clients)
     poll(NULL, 0, SILENCE_MS);
     struct waits waits = beside_stop(beside);
     ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS),
-       "another client does not notice");
+       "another client does not wait long");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
     crowd_await_info(other, "write_timeout_disconnections", clients, "all of them are closed");
     ok(is_answered(other), "another client is still answered");
     is_number(crowd_info(other, "connected_clients"), 1, "it is the only client left");
-    // The client that reads INFO may still have held its previous reply.
+    // Waits, because the client that reads INFO may hold memory for its own previous reply for a
+    // moment.
     crowd_await_info(other, "mem_clients_normal", alone,
                      "no memory of the closed clients is counted");
     server_await_idle(&server);
@@ -217,14 +221,14 @@ static void test_endless(void)
     struct waits waits = beside_stop(beside);
     ok(u.sent >= KEPT && u.sent <= KEPT + 2 * MiB,
        "%zu bytes are taken from a client that never reads", u.sent);
-    ok(waits.answered && waits.longest_ms < WAIT_MS, "another client does not notice");
+    ok(waits.answered && waits.longest_ms < WAIT_MS, "another client does not wait long");
     diag("RssAnon grew by %lld KiB", memory_grown(&memory) / KiB);
     memory_is_within(&memory, KEPT + OUTPUT + SLACK, "its memory");
     answers(other, SPAN("CONFIG SET write-timeout 1\r\n"), SPAN("+OK\r\n"), "a short timeout");
     crowd_await_info(other, "write_timeout_disconnections", 1, "the client is closed");
     server_await_idle(&server);
     ok(memory_grown(&memory) <= SLACK, "its memory is returned");
-    // A client that continues to write is closed as soon.
+    // A client that never stops writing is closed just as early.
     struct unread busy = {connect_unix(path), request_of(1), 0};
     uint64_t began = clock_monotonic_ns();
     while (push(&busy, SIZE_MAX) >= 0 && clock_monotonic_ns() < began + PATIENCE * CLOCK_SECOND)

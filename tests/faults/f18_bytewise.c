@@ -20,14 +20,16 @@
 enum {
     KiB = 1024,
     CLIENTS = 10000,
-    CLIENTS_CHECKED = 1000, // clients of a server whose memory is not measured
+    CLIENTS_CHECKED = 1000, // clients of a server with a password or a sanitizer
     SPARE = 200,            // descriptors for other purposes
     WARM_UP = 64,
     CLIENT_MEMORY = 1280, // bytes of a client: its connection and the beginning of its request
     SLACK = 512 * KiB,
     TIMEOUT = 3, // seconds
     PATIENCE = 20,
-    WAIT_MS = 60, // that another client may wait; sending a round of bytes takes some of it
+    // Most milliseconds that another client may wait. Sending a round of bytes takes some of this
+    // time.
+    WAIT_MS = 60,
 };
 
 static const struct span kinds[] = {
@@ -120,7 +122,7 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
     is_number(early, 0, "%s: none is closed before the timeout", what);
     struct waits waits = beside_stop(beside);
     ok(waits.answered && (!measured || waits.longest_ms < WAIT_MS),
-       "%s: another client does not notice", what);
+       "%s: another client does not wait long", what);
     memory_is_within(&memory, (long long)clients * CLIENT_MEMORY + SLACK, what);
     is_number(crowd_info(other, "request_timeout_disconnections"), clients,
               "%s: all timeouts are counted", what);

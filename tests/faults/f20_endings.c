@@ -121,7 +121,7 @@ static void test_endings(const char *threads)
     answers(other, SPAN("PING\r\n"), SPAN("+PONG\r\n"), "%s loops", threads);
     test_resets(&server, other);
     test_half_close(connect_tcp(server.port), "half close over TCP");
-    test_half_close(connect_narrow(server.port), "half close, read slowly");
+    test_half_close(connect_narrow(server.port), "half close with small socket buffers");
     test_half_close(connect_unix(path), "half close of a unix socket");
     test_waiting(&server, other);
     // The server writes to closed sockets. By default, SIGPIPE would end it.

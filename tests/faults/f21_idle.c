@@ -20,21 +20,25 @@ enum {
     PATIENCE_MS = 20000,
 
     IDLE = 10000,
-    IDLE_CHECKED = 1000,    // clients of a server whose memory is not measured
-    IDLE_MEMORY = KiB,      // bytes that a client may take
-    IDLE_SLACK = 256 * KiB, // bytes of other memory, which matter if there are fewer clients
-    IDLE_SPARE = 200,       // descriptors for other purposes, here and in the server
-    PIPELINE = 100,         // requests
-    WARM_UP = 64,           // clients before the measurement, so that each loop has had some
+    IDLE_CHECKED = 1000, // clients of the server that is built with a sanitizer (support/memory.h)
+    IDLE_MEMORY = KiB,   // bytes that a client may take
+    // Bytes that do not depend on the number of clients. They are added to the limit if fewer than
+    // IDLE clients can be opened.
+    IDLE_SLACK = 256 * KiB,
+    IDLE_SPARE = 200, // descriptors for other purposes, here and in the server
+    PIPELINE = 100,   // requests
+    WARM_UP = 64,     // clients before the measurement, so that each loop has had some
 
-    COPIES = 30, // copied values in a request; they exceed the output and the socket's buffer
-    FEW = 100,   // every FEW-th idle client requests them
+    // GETs of item 1 in one pipeline. The values are copied into the replies. Together they exceed
+    // the loop's output and the socket's buffer.
+    COPIES = 30,
+    FEW = 100, // one idle client in FEW sends such a pipeline
 
-    SLOW = 100,
-    SLOW_WHOLE = 2,         // clients among them that read all of the value
-    SLOW_MEMORY = 25 * MiB, // bytes that all of them together may take
-    SLOW_READ = 4 * KiB,    // bytes of one read of a slow client
-    WHOLE_READ = 64 * KiB,  // bytes of one read of the others
+    SLOW = 100,             // clients that request the large value
+    SLOW_WHOLE = 2,         // how many of the SLOW clients read the whole value
+    SLOW_MEMORY = 25 * MiB, // bytes that all SLOW clients together may take
+    SLOW_READ = 4 * KiB,    // bytes of one read of a client that reads slowly
+    WHOLE_READ = 64 * KiB,  // bytes of one read of a client that reads the whole value
 
     LARGE = 64 * MiB, // bytes of the value that is read slowly
     KEYS = 50,
@@ -234,8 +238,9 @@ static unsigned read_slowly(struct slow *slow, struct span wanted, struct memory
     return wrong;
 }
 
-// If `pipelines` is set, another client requests many copied values before each slow client
-// connects, so that the loop needs much memory for its output. No slow client may keep that memory.
+// If `pipelines` is set, another client requests many copied values before each slow client sends
+// its request, so that the loop needs much memory for its output. No slow client may keep that
+// memory.
 static void test_slow(bool measured, bool pipelines)
 {
     static struct slow slow[SLOW];
@@ -281,8 +286,8 @@ static void test_slow(bool measured, bool pipelines)
         close(slow[i].fd);
     server_await_idle(&server);
     if (measured)
-        diag("RssAnon: %lld KiB before, %lld KiB with them (most %lld), %lld KiB after; the %d got "
-             "%zu bytes",
+        diag("RssAnon: %lld KiB before, %lld KiB with them (most %lld), %lld KiB after; the %d "
+             "clients received %zu bytes together",
              memory.before / KiB, (memory.before + during) / KiB, memory.most / KiB,
              (memory.before + memory_grown(&memory)) / KiB, SLOW, received);
     close(other);

@@ -1,5 +1,5 @@
-// Fault F27 (docs/faults.md): standard descriptors are closed when the server starts, or the reader
-// of the log does not read: a pipe, a FIFO, a socket or a terminal. No socket gets the number of a
+// Fault F27 (docs/faults.md): standard descriptors are closed when the server starts, or the log is
+// a pipe, a FIFO, a socket or a terminal that nobody reads. No socket gets the number of a
 // standard descriptor, no client waits for the log, and dropped lines are counted.
 #include <errno.h>
 #include <fcntl.h>
@@ -209,7 +209,7 @@ static void check_unread(enum kind kind)
 {
     enum {
         CLIENTS = 2500, // the log lines about them exceed every buffer
-        WAIT_MS = 2,    // that another client may wait
+        WAIT_MS = 2,    // most milliseconds that another client may usually wait
     };
     int reading;
     int writing;
@@ -217,12 +217,13 @@ static void check_unread(enum kind kind)
     open_log(kind, &reading, &writing);
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     const int fds[3] = {nowhere, nowhere, kind == FIFO ? nowhere : writing};
-    pid_t pid =
-        start(fds, kind == FIFO ? WORDS("--loglevel", "debug", "--logfile", test_path("fifo"),
-                                        "--threads", "2", "--index", "none")
-                                : WORDS("--loglevel", "debug", "--threads", "2", "--index",
-                                        "none")); // an index would be logged at some time
-    int before = connect_when_ready();            // its line is the last one at the start
+    // Without "--index none", the server would write an index file, and log that at any time.
+    pid_t pid = start(fds, kind == FIFO
+                               ? WORDS("--loglevel", "debug", "--logfile", test_path("fifo"),
+                                       "--threads", "2", "--index", "none")
+                               : WORDS("--loglevel", "debug", "--threads", "2", "--index", "none"));
+    // The line about this client is the last line that the server logs at its start.
+    int before = connect_when_ready();
     ok(is_alive(before), "%s as a log: the server serves", kinds[kind]);
     ok(await_line(reading, &log, "accepted unix socket\n"), "it logs");
     log.len = 0;
@@ -240,7 +241,7 @@ static void check_unread(enum kind kind)
     }
     is_number(alive, CLIENTS, "nobody reads the log: every client is served");
     struct waits waits = beside_stop(beside);
-    ok(waits.answered && waits.usual_ms < WAIT_MS, "an earlier client does not notice");
+    ok(waits.answered && waits.usual_ms < WAIT_MS, "an earlier client does not wait long");
 
     if (kind == STOPPED)
         require(tcflow(writing, TCOON) == 0, "the terminal does not continue");

@@ -1,8 +1,10 @@
 // Fuzz target: glob patterns. glob_match must agree with a simple recursive matcher that follows
 // the rules of base/glob.h.
 //
-// The first byte of an input is the length of the pattern, which follows. The rest is the text.
-// Both are copied into blocks of exactly their size. They are short, because the recursion is slow.
+// The low 7 bits of an input's first byte are the length of the pattern, which follows. If the
+// highest bit (NOT_CASED) is set, the case of letters does not matter. The rest of the input is the
+// text. Pattern and text are copied into blocks of exactly their size. Results are compared only
+// for short ones, because the recursion is slow.
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +14,8 @@
 
 enum { PATTERN_MAX = 40, TEXT_MAX = 24, NOT_CASED = 0x80 };
 
-static signed char answers[PATTERN_MAX + 1][TEXT_MAX + 1]; // by what is left; negative: unknown
+// Results, by the number of bytes left of the pattern and of the text; negative: not known yet.
+static signed char answers[PATTERN_MAX + 1][TEXT_MAX + 1];
 
 static unsigned char byte_at(struct span s, size_t i)
 {
@@ -101,8 +104,8 @@ static bool begins_match(struct span pattern, struct span text, bool folded)
     return here && matches(after(pattern, len), after(text, 1), folded);
 }
 
-// Whether the pattern matches the text. The result for each pair of ends of pattern and text is
-// kept, so each pair is tried only once.
+// Whether the pattern matches the text. The result for each suffix of the pattern and each suffix
+// of the text is kept, so each pair is tried only once.
 static bool matches(struct span pattern, struct span text, bool folded)
 {
     signed char *known = &answers[pattern.len][text.len];

@@ -1,10 +1,11 @@
 // Fuzz target: index files with any content. No byte outside the index file and the data file may
 // be read. Every call must return. The value returned for a key must be stored under that key.
 //
-// The input (index_file.h) becomes a file in memory, which is opened as a server does. It also
-// becomes a trie image in a block of exactly its size, so that the address sanitizer reports
-// any byte read beyond it. The answers are compared with the records that the line reader finds
-// in the text.
+// An input (index_file.h) is a trie image or an index file, depending on its flags. An index file
+// is written to memory and opened as a server does. The trie image, also that of an index file, is
+// copied to a block of exactly its size. So the address sanitizer reports any byte read beyond it.
+// The answers are compared with the records that the line reader finds in the data text, which the
+// input names.
 #include "fuzz/index_file.h"
 
 #include <stdio.h>
@@ -29,8 +30,7 @@ _Static_assert(offsetof(struct index_header, zeros) == INPUT_FIELDS, "all fields
 enum {
     RECORDS_MAX = 100,
     QUESTIONS_MAX = 2 * RECORDS_MAX + 4,
-    RANKS_MAX =
-        4096, // most ranks that are checked; an image of one-byte slots could have many more
+    RANKS_MAX = 4096, // number of ranks that are checked, from 0 on; an image may have many more
 };
 
 // A file in memory and a path to open it by.
@@ -383,13 +383,15 @@ static bool same_times(const struct identity *a, const struct identity *b)
            a->changed_ns == b->changed_ns;
 }
 
-// Whether the data file is as the index claims: all of it, or the part that opening looks at.
+// Whether the data file has the checksum that the index claims. If `sampled` is set, the checksum
+// of the samples is enough.
 static bool is_like(const struct table *t, const struct identity *claimed, bool sampled)
 {
     return claimed->content == t->identity.content ||
            (sampled && claimed->sample == identity_sample(t->text, claimed->seed));
 }
 
+// `ways` are the flags in byte 0 of the input, `flags` those in byte 1.
 static void check_served(const struct table *t, const struct memory_file *f,
                          const struct identity *claimed, unsigned ways, unsigned flags)
 {
@@ -418,7 +420,8 @@ static void check_served(const struct table *t, const struct memory_file *f,
         check_dataset(t, d);
         if (dataset_is_spoiled(d, NULL, &error)) {
             struct dataset *again = dataset_open_again(d, &error);
-            must(again != NULL || !skip, "an index of other data is built again");
+            must(again != NULL || !skip,
+                 "an index that belongs to other data is replaced by a new one");
             if (again != NULL && skip)
                 check_rebuilt(t, again);
             dataset_close(again);
@@ -445,7 +448,8 @@ static void check_file(const struct table *t, const struct memory_file *f, unsig
              "a copy of the index has the same checksums");
     check_image(t, index.image, false);
     index_file_close(&index);
-    // A large index is used while it is still being verified. Its lookups were tried above.
+    // If a block is wrong, only the refusal is checked here. A server uses a large index before all
+    // of its blocks are verified, but check_image has tried lookups in the index already.
     if (verified)
         check_served(t, f, &claimed, ways, flags);
     else

@@ -26,12 +26,15 @@ enum {
     VALUE = 1000,
     GETS = CHECKED_BUILD ? 100 * 1000 : 300 * 1000,
     MGETS = 50,
-    // 10 or 30 MB of replies, for tests without a library. The sockets hold less than 1 MB.
+    // Requests of the tests that do not use hiredis. Their replies take 10 or 30 MB, and the
+    // sockets hold less than 1 MB.
     MANY = CHECKED_BUILD ? 10 * 1000 : 30 * 1000,
-    UNAUTHENTICATED = 10 * 1000, // requests before AUTH; the limit is 1 MiB
+    // Requests before AUTH. Together they have less than 1 MiB, which the server keeps at most for
+    // such a client.
+    UNAUTHENTICATED = 10 * 1000,
     LONG_KEY = 1000,
     LONG_REQUESTS = 80 * 1000, // more than KEPT bytes
-    KEPT = 64 * 1024 * 1024,   // most bytes of requests that the server keeps for a client
+    KEPT = 64 * 1024 * 1024,   // bytes of requests that the server keeps at most for a client
     PATIENCE_SECONDS = 60,
 };
 

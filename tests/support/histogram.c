@@ -1,5 +1,5 @@
-// The highest bit of a value and the HISTOGRAM_BITS bits below it choose its slot. A value of fewer
-// bits has a slot of its own.
+// The highest set bit of a value and the HISTOGRAM_BITS bits after it choose the slot. Each value
+// below 2^HISTOGRAM_BITS has a slot of its own.
 #include "support/histogram.h"
 
 static unsigned slot_of(uint64_t value)

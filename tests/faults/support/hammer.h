@@ -21,12 +21,12 @@ enum {
 
 // ---- the file -----------------------------------------------------------------------------------
 
-// One line of the file, by its offsets.
+// Where one record is in the file.
 struct held {
     char key[UUID_TEXT_LEN + 1];
-    size_t line;  // of the first byte of the line
-    size_t value; // of the first byte of the value
-    size_t end;   // of the newline
+    size_t line;  // offset of the line
+    size_t value; // offset of the value
+    size_t end;   // offset of the newline
 };
 
 struct held_file {
@@ -57,7 +57,9 @@ struct hammer {
     const struct held_file *file;
     pthread_t threads[HAMMER_THREADS];
     atomic_bool stop;
-    atomic_ulong turns;   // pipelines of all connections of a thread, each counted when answered
+    // Number of turns that all threads have finished. In one turn, a thread sends a pipeline over
+    // each of its connections and reads the replies.
+    atomic_ulong turns;
     atomic_ulong exact;   // replies that are what the file held
     atomic_ulong refused; // replies that are the error of unreadable data
     atomic_ulong closed;  // connections that the server closed
@@ -65,8 +67,8 @@ struct hammer {
     atomic_flag shown;    // set when the first wrong reply has been printed
 };
 
-// Starts the clients and returns when each thread has been answered many times. The file must stay
-// until hammer_stop.
+// Starts the clients and returns when each thread has been answered many times. `*file` must not be
+// released or changed before hammer_stop. The file on the disk may be changed.
 void hammer_start(struct hammer *h, int port, const struct held_file *file);
 
 // Returns when the clients have been answered many times more.

@@ -212,7 +212,7 @@ static void check_talk(const struct talk *t)
             buf_release(&o.received);
         }
         ok(bad == 0 && other == 0 && at < CALLS_MAX, "%s, %s: %u calls, %u close the client",
-           t->name, after ? "all from one on" : "one call", at - 1, dropped);
+           t->name, after ? "a call and all later ones" : "one call", at - 1, dropped);
         tried += at - 1;
     }
     buf_release(&usual.received);

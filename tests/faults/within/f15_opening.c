@@ -87,7 +87,7 @@ static void check_opening(const struct opening *o, const struct kind *kind)
             bad += !open_once(o, kind, path, ++at, after, &failed);
         }
         ok(bad == 0 && at < CALLS_MAX, "%s, %s, %s: %u calls", kind->name, o->name,
-           after ? "all from one on" : "one call", at - 1);
+           after ? "a call and all later ones" : "one call", at - 1);
         tried += at - 1;
     }
     unlink(index);

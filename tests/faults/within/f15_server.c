@@ -1,6 +1,7 @@
-// Fault F15 (docs/faults.md): single calls of a server fail: of the allocator, on sockets, and of
-// the start of threads. If it is starting, it says why it cannot, or starts nevertheless. If it
-// serves, it may close the connection. But no reply is wrong, and the next connection is served.
+// Fault F15 (docs/faults.md): calls that a server makes fail: allocations, calls on sockets, and
+// pthread_create. One call fails, or one call and all later ones. A server that is starting reports
+// why it cannot start, or starts nevertheless. A server that serves may close the connection. But
+// no reply is wrong, and the next connection is served.
 //
 // Only calls of the server's own code fail. Calls of libev do not, as libev ends the process when
 // memory is short.
@@ -44,9 +45,9 @@ static const struct dataset_source source = {open_again, NULL, "t"};
 
 struct kind {
     const char *name;
-    unsigned kinds;
-    int error;
-    bool after;
+    unsigned kinds; // calls that fail, as bits of enum failing
+    int error;      // errno of these calls
+    bool after;     // all calls after the first failing one fail too
 };
 
 static struct settings settings;
@@ -94,7 +95,7 @@ static void check_start(const struct kind *kind)
         status = status == 0 ? 0 : START_FAILED;
     }
     ok(bad == 0 && at > 1 && at < CALLS_MAX, "starting, %s, %s: %u calls", kind->name,
-       kind->after ? "all from one on" : "one call", at - 1);
+       kind->after ? "a call and all later ones" : "one call", at - 1);
     tried += at - 1;
 }
 
@@ -125,8 +126,8 @@ static int connect_patiently(void)
     return fd;
 }
 
-// Receives the reply. Returns whether it is `wanted`, or the beginning of it if the connection has
-// ended; `*ended` is then set.
+// Receives the reply. Returns false if a byte is not as in `wanted`, or if no byte comes in time.
+// If the connection ends before all of `wanted` has come, sets `*ended` and returns true.
 static bool receive_reply(int fd, struct span wanted, bool *ended)
 {
     static char received[64 * 1024];
@@ -184,7 +185,7 @@ static void check_talk(const struct talk *t, const struct kind *kind)
     bool harmless = kind->error == EINTR || kind->error == EAGAIN;
     ok(bad == 0 && worse == 0 && (!harmless || ends == 0) && at > 1 && at < CALLS_MAX,
        "%s, %s, %s: %u calls, %u close the connection", t->name, kind->name,
-       kind->after ? "all from one on" : "one call", at - 1, ends);
+       kind->after ? "a call and all later ones" : "one call", at - 1, ends);
     tried += at - 1;
 }
 

@@ -36,7 +36,7 @@ static void need(bool good, const char *what)
     exit(EXIT_FAILURE);
 }
 
-// Writes several spans, one after the other, to a file.
+// Writes an input to a file: its first two bytes, which hold `text` and `flags`, then `a` and `b`.
 static void put(const char *name, unsigned text, unsigned flags, struct span a, struct span b)
 {
     char path[512];
@@ -54,14 +54,16 @@ static void put(const char *name, unsigned text, unsigned flags, struct span a, 
 // A trie image in parts, each of which can be changed.
 struct parts {
     unsigned text;
-    bool nodes_last; // nodes come after the slots, so that reading beyond them leaves the image
+    // The nodes are at the end of the image. So a read after them is outside the image, and the
+    // sanitizer reports it.
+    bool nodes_last;
     struct trie_header header;
     uint32_t words[WORDS_MAX];
     char slots[SLOTS_MAX];
     size_t slots_len;
-    struct built built;        // image as it was built
+    struct built built;        // result of the build; the image in it is released
     struct trie_record *items; // records of the index, in key order
-    size_t kept;
+    size_t kept;               // number of `items`: one for each key
 };
 
 // Sets the records that an index of the text has.
@@ -287,7 +289,8 @@ static void put_nodes(const struct parts *built) // of TEXT_RANDOM, 60 keys
     set_nodes(&p, NULL, 0);
     put_image(&p, "nodes-none");
     for (unsigned depth = TRIE_DEPTH_MAX - 1; depth <= TRIE_DEPTH_MAX + 1; depth++) {
-        // Nodes without separators have one child each: a path without branches.
+        // A separator node with 0 separators has one child, so the nodes are a path without
+        // branches.
         uint32_t words[(TRIE_DEPTH_MAX + 1) * 4];
         char name[32];
         for (unsigned i = 0; i < depth; i++) {
@@ -330,7 +333,8 @@ static uint64_t place_in(struct span text, struct uuid id)
     return (uint64_t)(at - text.ptr);
 }
 
-// Slots of TEXT_TRAPS with the right fingerprints and wrong offsets.
+// Writes images of TEXT_TRAPS with changed slots: first wrong offsets with the right fingerprints,
+// then wrong order, other texts and other widths.
 static void put_slots(const struct parts *built)
 {
     static struct parts p;
@@ -375,7 +379,8 @@ static void put_slots(const struct parts *built)
     p.items = swapped;
     set_slots(&p, 3, 13, NULL);
     put_image(&p, "slots-out-of-order");
-    // The two keys that begin no record get the slots of other keys, with their fingerprints.
+    // The only two slots are for the two keys that begin no record. They have the fingerprints of
+    // these keys, and the offsets where the keys occur in the text. The nodes stay as they were.
     p = *built;
     struct trie_record traps[2] = {{index_file_key(KEY_IN_VALUE), 0},
                                    {index_file_key(KEY_WITHOUT_SPACE), 0}};
@@ -448,8 +453,9 @@ static void put_file(const char *name, unsigned text, unsigned flags, const stru
     put(name, text, flags, span_of((const char *)h, INPUT_FIELDS), image);
 }
 
-// Writes a correct file with its checksums, then cuts the last `cut` bytes, and changes the byte
-// that is `damaged` bytes before the end.
+// Writes a file that would be correct, except for two changes. If `damaged` is not 0, one byte is
+// changed, `damaged` bytes before the end of the correct file. Then the last `cut` bytes are left
+// out.
 static void put_whole(const char *name, const struct parts *p, struct span image, size_t cut,
                       size_t damaged)
 {
@@ -532,7 +538,7 @@ static void put_files(struct parts *p) // of TEXT_TRAPS
     h.file_bytes += 8;
     put_file("file-bytes-8-more", skip, FILE_OWN & ~INPUT_FIT, &h, image);
     h = good;
-    h.image_bytes = ALL_ONES; // so large that all sums overflow to those of an empty image
+    h.image_bytes = ALL_ONES; // sizes computed from this overflow, to those of an empty image
     h.file_bytes = index_file_bytes(0);
     put_file("file-image-bytes-wrap", skip, FILE_OWN & ~INPUT_FIT, &h, span_of("", 0));
     h = good;

@@ -40,9 +40,9 @@ struct loops {
     } posts[POSTS_MAX]; // tasks on their way, the oldest first
     unsigned post_count;
     unsigned post_total;
-    // `inside(true)` is called before code of the server runs, `inside(false)` after it. NULL: not
-    // called. A test sets it to make allocations fail only in the server. A party whose session
-    // runs out of memory is then closed. If `inside` is NULL, that ends the test.
+    // `inside(true)` is called before code of the server runs, `inside(false)` after it. A test
+    // sets it to make allocations fail only in the server. It may be NULL. If a session runs out of
+    // memory, its party is closed; if `inside` is NULL, the test ends instead.
     void (*inside)(bool begins);
 };
 
