@@ -39,21 +39,22 @@ static const char *fault_of(const struct index_header *h, uint64_t file_bytes)
     return NULL;
 }
 
-// Reads the checksums of the blocks into memory. Returns NULL when they are damaged or memory is
-// short.
-static uint64_t *read_sums(int fd, const struct index_header *h)
+// Allocates `*sums` and reads the checksums of the blocks into it. Returns NULL on success,
+// otherwise what is wrong, as fault_of does. In both cases the caller frees `*sums`.
+static const char *read_sums(int fd, const struct index_header *h, uint64_t **sums)
 {
+    static const char damaged[] = "has a damaged table of checksums";
     uint64_t bytes = index_block_count(h->image_bytes) * sizeof(uint64_t);
     uint64_t at = index_checksums_at(h->image_bytes);
     struct index_trailer trailer;
-    uint64_t *sums = malloc(bytes + 1);
-    if (sums != NULL && file_read(fd, sums, bytes, at) &&
-        file_read(fd, &trailer, sizeof trailer, at + bytes) && trailer.magic == INDEX_END &&
-        trailer.checksums_sum == h->checksums_sum &&
-        checksum(span_of((const char *)sums, bytes)) == h->checksums_sum)
-        return sums;
-    free(sums);
-    return NULL;
+    *sums = malloc(bytes + 1);
+    if (*sums == NULL)
+        return strerror(ENOMEM);
+    if (!file_read(fd, *sums, bytes, at) || !file_read(fd, &trailer, sizeof trailer, at + bytes))
+        return errno == 0 ? damaged : strerror(errno);
+    bool good = trailer.magic == INDEX_END && trailer.checksums_sum == h->checksums_sum &&
+                checksum(span_of((const char *)*sums, bytes)) == h->checksums_sum;
+    return good ? NULL : damaged;
 }
 
 static bool map_file(struct index_file *f, int fd, const struct index_header *h)
@@ -84,8 +85,8 @@ bool index_file_open(struct index_file *f, const char *path, struct error *error
         fault = errno == 0 ? "is too short for its header" : strerror(errno);
     else
         fault = fault_of(&h, (uint64_t)status.st_size);
-    if (fault == NULL && (sums = read_sums(fd, &h)) == NULL)
-        fault = "has a damaged table of checksums";
+    if (fault == NULL)
+        fault = read_sums(fd, &h, &sums);
     if (fault == NULL && !map_file(f, fd, &h))
         fault = strerror(errno);
     if (fault == NULL && mapping_look(&f->source) > 0)
