@@ -36,15 +36,16 @@ static void usage(FILE *to)
     command_line_wrap(
         "`stele help SUBCOMMAND` explains the options. The exit status is 0 for success and 2 for "
         "an "
-        "error. It is 1 if get misses a key, if check finds a malformed line, or if check --index "
+        "error. It is 1 if get does not find a key, if check finds a malformed line, or if check "
+        "--index "
         "finds that the index is damaged or belongs to other data.",
         0, 0, width, &text);
     fwrite(text.ptr, 1, text.len, to);
     buf_release(&text);
 }
 
-// Returns the subcommand with this name. If there is none, prints a message, which suggests a
-// similar name, and returns NULL.
+// Returns the subcommand with this name. If there is none, prints a message and returns NULL. The
+// message suggests a similar name if there is one.
 static const struct tool_command *find_command(const char *name)
 {
     const char *near = NULL;
@@ -61,7 +62,7 @@ static const struct tool_command *find_command(const char *name)
     if (near != NULL)
         tool_say("unknown subcommand '%s'; did you mean %s?", name, near);
     else
-        tool_say("unknown subcommand '%s'; stele help lists them", name);
+        tool_say("unknown subcommand '%s'; `stele help` lists all subcommands", name);
     return NULL;
 }
 

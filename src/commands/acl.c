@@ -235,8 +235,8 @@ static const struct command_argument acl_log_words[] = {
 
 const struct command acl_commands[] = {
     {"acl", -2, 0, NO_KEYS, GROUP_SERVER, "6.0.0", 0, NULL,
-     "Groups the commands about users and their permissions; there is one user, which cannot be "
-     "changed",
+     "A container for the commands about users and their permissions. There is one user, which "
+     "cannot be changed",
      NULL},
     {"acl|cat", -2, SUBCOMMAND, NO_KEYS, GROUP_SERVER, "6.0.0", 0, acl_cat_command,
      "Returns the categories of commands, or the commands of one category",

@@ -237,8 +237,8 @@ static const struct command_argument maybe_channel_pattern[] = {
     {"pattern", "pattern", NULL, ARGUMENT_OPTIONAL, NULL}, {0}};
 
 const struct command channel_list_commands[] = {
-    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL, "Groups the commands about channels",
-     NULL},
+    {"pubsub", -2, 0, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0, NULL,
+     "A container for the commands about channels", NULL},
     {"pubsub|channels", -2, PUBSUB | LOADING | STALE, NO_KEYS, GROUP_PUBSUB, "2.8.0", 0,
      pubsub_channels_command, "Returns the channels that have subscribers",
      "O(N) where N is the number of subscriptions", NULL, maybe_channel_pattern,

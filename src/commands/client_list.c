@@ -490,7 +490,7 @@ static const struct command_change client_list_history[] = {
 
 const struct command client_list_commands[] = {
     {"client", -2, KEEPS_CACHING, NO_KEYS, GROUP_CONNECTION, "2.4.0", 0, NULL,
-     "Groups the commands about client connections", NULL},
+     "A container for the commands about client connections", NULL},
     {"client|help", 2, LOADING | STALE, NO_KEYS, GROUP_CONNECTION, "5.0.0", 0, help_command,
      "Returns a description of each subcommand", "O(1)"},
     {"client|info", 2, SUBCOMMAND, NO_KEYS, GROUP_CONNECTION, "6.2.0", 0, client_info_command,

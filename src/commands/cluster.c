@@ -316,7 +316,7 @@ const struct command cluster_commands[] = {
     {"asking", 1, FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, asking_command,
      "Returns OK in a cluster, and an error without a cluster", "O(1)"},
     {"cluster", -2, 0, NO_KEYS, GROUP_CLUSTER, "3.0.0", IN_SLOW, NULL,
-     "Groups the commands about the cluster", NULL,
+     "A container for the commands about the cluster", NULL,
      .deviation = "With `--cluster-enabled yes`, the server is a cluster of one node that owns "
                   "every slot, for clients that support only clusters. This cluster cannot be "
                   "changed."},

@@ -312,7 +312,7 @@ static const struct command_change config_get_history[] = {{"7.0.0", "Accepts se
 
 const struct command config_commands[] = {
     {"config", -2, 0, NO_KEYS, GROUP_SERVER, "2.0.0", 0, NULL,
-     "Groups the commands about the options of the server", NULL},
+     "A container for the commands about the options of the server", NULL},
     {"config|get", -3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.0.0", 0, config_get_command,
      "Returns the values of the options that match the patterns",
      "O(N) where N is the number of options", NULL, patterns, .history = config_get_history,

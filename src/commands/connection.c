@@ -324,12 +324,12 @@ const struct command connection_commands[] = {
      NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, quit_command, "Closes this connection", "O(1)"},
     {"readonly", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
      "Returns OK, as every connection may read", "O(1)",
-     .deviation = "Returns OK, where a Redis without a cluster returns an error. Cluster clients "
+     .deviation = "Returns OK. A Redis server without a cluster returns an error. Cluster clients "
                   "send the command to any server that they read from."},
     {"readwrite", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_CLUSTER, "3.0.0", 0, readonly_command,
      "Returns OK and has no effect", "O(1)",
-     .deviation = "Returns OK, where a Redis without a cluster returns an error, as for "
-                  "`READONLY`."},
+     .deviation =
+         "Returns OK, as `READONLY` does. A Redis server without a cluster returns an error."},
     {"reset", 1,
      NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | AT_ONCE | SUBSCRIBED | UNPAUSED |
          REREADS,

@@ -43,7 +43,9 @@ static enum command_result randomkey_command(struct session *s, const struct res
     struct uuid id;
     char text[UUID_TEXT_LEN];
     (void)r;
-    // dataset_at fails only if a file is damaged.
+    // dataset_at fails only if a file is damaged. If the line was overwritten in place, its key
+    // does not exist any more, and the null is sent. After other damage the null is not sent, but
+    // the client gets an error or is disconnected (serve/integrity.h).
     if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, NULL)) {
         uuid_format(id, text);
         resp_bulk(&s->reply, span_of(text, sizeof text));
@@ -71,12 +73,12 @@ static enum command_result wait_command(struct session *s, const struct resp_req
 
 // ---- OBJECT -------------------------------------------------------------------------------------
 //
-// OBJECT describes a value as Redis would store it, because clients compare the replies with those
-// of Redis. Stele stores no value that way, and does not record when a key is read.
+// OBJECT describes a value as Redis would store it, because clients expect the replies of Redis.
+// Stele stores no value that way, and does not record when a key is read.
 
 enum {
     EMBEDDED_MAX = 44, // bytes of the longest string that Redis stores next to its header
-    // Redis has one shared object for each of the integers from 0 up to, but not including, this.
+    // Redis has one shared object for each integer from 0 to SHARED_INTEGERS - 1.
     SHARED_INTEGERS = 10000,
 };
 
@@ -155,19 +157,23 @@ const struct command generic_commands[] = {
      "Returns -1 if the key exists, as no key expires, and -2 if it does not", "O(1)", NULL,
      argument_key},
     {"object", -2, 0, NO_KEYS, GROUP_GENERIC, "2.2.3", IN_SLOW, NULL,
-     "Groups the commands about how values are stored", NULL},
+     "A container for the commands about how values are stored", NULL},
     {"object|encoding", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
      object_encoding_command, "Returns the encoding that Redis would choose for the value", "O(1)",
      "nondeterministic_output", argument_key},
     {"object|freq", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "4.0.0", 0, object_freq_command,
-     "Returns an error, as the server does not track how often a key is read", "O(1)",
-     "nondeterministic_output", argument_key},
+     "Returns null if the key does not exist, otherwise an error, as the server does not track how "
+     "often a key is read",
+     "O(1)", "nondeterministic_output", argument_key},
     {"object|help", 2, LOADING | STALE, NO_KEYS, GROUP_GENERIC, "6.2.0", 0, help_command,
      "Returns a description of each subcommand", "O(1)"},
     {"object|idletime", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
-     object_idletime_command, "Returns 0, as the server does not record when a key was read",
+     object_idletime_command,
+     "Returns null if the key does not exist, otherwise 0, as the server does not record when a "
+     "key was read",
      "O(1)", "nondeterministic_output", argument_key,
-     .deviation = "Always 0, as the server does not record when a key was read."},
+     .deviation =
+         "Returns 0 for every key that exists, as the server does not record when a key was read."},
     {"object|refcount", 3, READONLY, SECOND_KEY, "RO", GROUP_GENERIC, "2.2.3", 0,
      object_refcount_command, "Returns the reference count that Redis would report for the value",
      "O(1)", "nondeterministic_output", argument_key},
@@ -193,6 +199,6 @@ const struct command generic_commands[] = {
     {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
      "Returns 0 immediately, as there are no replicas", "O(1)",
      "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
-     .deviation = "Returns 0 immediately, where a replica of Redis returns an error."},
+     .deviation = "Returns 0 immediately. A Redis server that is a replica returns an error."},
     {0},
 };

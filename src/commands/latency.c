@@ -340,7 +340,7 @@ static const struct command_argument histogram_words[] = {
 
 const struct command latency_commands[] = {
     {"latency", -2, 0, NO_KEYS, GROUP_SERVER, "2.8.13", 0, NULL,
-     "Groups the commands about slow events and the durations of commands", NULL},
+     "A container for the commands about slow events and the durations of commands", NULL},
     {"latency|doctor", 2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
      latency_doctor_command, "Returns a report about slow events, with advice", "O(1)",
      "nondeterministic_output request_policy:all_nodes response_policy:special"},

@@ -136,8 +136,8 @@ static const struct command_argument memory_usage_words[] = {
     {"key", "key", NULL, 0, NULL}, {"count", "integer", "SAMPLES", ARGUMENT_OPTIONAL, NULL}, {0}};
 
 const struct command memory_commands[] = {
-    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Groups the commands about memory",
-     NULL},
+    {"memory", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL,
+     "A container for the commands about memory", NULL},
     {"memory|doctor", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_doctor_command,
      "Returns advice about memory", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special",

@@ -302,7 +302,7 @@ const struct command other_types_commands[] = {
     ALL("sunion", -2, 0, SET, "1.0.0", EMPTY_SET, "Returns the members that are in any of the sets",
         UNORDERED),
     {"xinfo", -2, 0, NO_KEYS, GROUP_STREAM, "5.0.0", IN_SLOW, NULL,
-     "Groups the commands that describe streams", NULL},
+     "A container for the commands that describe streams", NULL},
     ABOUT("xinfo|consumers", 4, "Returns the consumers of a consumer group", RANDOM),
     ABOUT("xinfo|groups", 3, "Returns the consumer groups of a stream"),
     {"xinfo|help", 2, LOADING | STALE, NO_KEYS, GROUP_STREAM, "5.0.0", 0, help_command,

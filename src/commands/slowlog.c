@@ -79,7 +79,7 @@ static const struct command_argument entry_count[] = {
 
 const struct command slowlog_commands[] = {
     {"slowlog", -2, 0, NO_KEYS, GROUP_SERVER, "2.2.12", 0, NULL,
-     "Groups the commands about the log of slow commands", NULL},
+     "A container for the commands about the log of slow commands", NULL},
     {"slowlog|get", -2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
      slowlog_get_command, "Returns the entries of the slow log, the newest first",
      "O(N) where N is the number of entries", "request_policy:all_nodes nondeterministic_output",

@@ -1,5 +1,6 @@
 // Commands about features that Stele does not have: modules, scripts, functions, an append-only
-// file, replicas, and MONITOR. The replies are those of a Redis that does not use these features.
+// file, replicas, and MONITOR. Most replies are those of a Redis server that does not use these
+// features. MONITOR, SYNC and PSYNC return an error.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
@@ -196,7 +197,7 @@ const struct command unsupported_commands[] = {
      "",
      GROUP_SCRIPTING,
      "7.0.0",
-     .summary = "Groups the commands about functions; there are no functions"},
+     .summary = "A container for the commands about functions, which Stele does not have"},
     {"function|help",
      2,
      LOADING | STALE,
@@ -242,11 +243,11 @@ const struct command unsupported_commands[] = {
      "7.0.0",
      0,
      function_stats_command,
-     "Returns the running function, which is none, and the engines",
+     "Reports that no function is running and that there are no libraries",
      "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special"},
-    {"module", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL, "Groups the commands about modules",
-     NULL},
+    {"module", -2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, NULL,
+     "A container for the commands about modules", NULL},
     {"module|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "5.0.0", 0, help_command,
      "Returns a description of each subcommand", "O(1)"},
     {"module|list", 2, ADMIN | NOSCRIPT, NO_KEYS, GROUP_SERVER, "4.0.0", 0, module_list_command,
@@ -268,7 +269,7 @@ const struct command unsupported_commands[] = {
      replconf_command, "Returns OK and has no effect, as there is no replication", "O(1)",
      .doc_flags = "syscmd", .deviation = "`ACK` and `GETACK` are unknown options."},
     {"script", -2, 0, NO_KEYS, GROUP_SCRIPTING, "2.6.0", IN_SLOW, NULL,
-     "Groups the commands about scripts; there are no scripts", NULL,
+     "A container for the commands about scripts, which Stele does not have", NULL,
      .deviation = "`SCRIPT LOAD` and `SCRIPT DEBUG` do not exist, as there is no interpreter."},
     {"script|exists", -3, NOSCRIPT, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0, script_exists_command,
      "Returns 0 for each script, as there are no scripts", "O(N) where N is the number of scripts",
@@ -287,7 +288,7 @@ const struct command unsupported_commands[] = {
     {"waitaof", 4, BLOCKING, NO_KEYS, GROUP_GENERIC, "7.2.0", IN_CONNECTION, waitaof_command,
      "Returns 0 and 0 immediately, as there is no append-only file and no replica", "O(1)",
      "request_policy:all_shards response_policy:agg_min", waitaof_words,
-     .deviation = "Redis 7.0 does not have this command. It returns immediately, whatever it is "
-                  "asked to wait for."},
+     .deviation =
+         "Redis has this command since 7.2. Stele never waits, whatever numbers are given."},
     {0},
 };

@@ -568,7 +568,7 @@ const struct command writes_commands[] = {
      "",
      GROUP_STREAM,
      "5.0.0",
-     .summary = "Groups the commands about the consumer groups of a stream"},
+     .summary = "A container for the commands about the consumer groups of a stream"},
     {"xgroup|create", -5, WRITE | DENYOOM, {2, 2, 1}, "RW insert", GROUP_STREAM, "5.0.0"},
     {"xgroup|createconsumer", 5, WRITE | DENYOOM, {2, 2, 1}, "RW insert", GROUP_STREAM, "6.2.0"},
     {"xgroup|delconsumer", 5, WRITE, {2, 2, 1}, "RW delete", GROUP_STREAM, "5.0.0"},

@@ -315,7 +315,7 @@ static void check_tools(void)
         {{"check", "--index"}, "usage: stele check FILE [--all | --index] [--strict]\n"},
         {{"check", "--index", "--all", "a"}, "stele: --all and --index exclude each other\n"},
         {{"chek", "a"}, "stele: unknown subcommand 'chek'; did you mean check?\n"},
-        {{"serve", "a"}, "stele: unknown subcommand 'serve'; stele help lists them\n"},
+        {{"serve", "a"}, "stele: unknown subcommand 'serve'; `stele help` lists all subcommands\n"},
         {{"help", "idnex"}, "stele: unknown subcommand 'idnex'; did you mean index?\n"},
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
