@@ -69,8 +69,9 @@ static uint64_t sum_stat(const char *folder, const char *one, const char *other)
     return sum;
 }
 
-// Returns how many bytes of `limit` are not in use. `usage` is the file with the bytes in use;
-// `one` and `other` name the figures of file pages in memory.stat, which count as free.
+// Returns how many bytes of `limit` are not in use. `usage` names the file that says how many bytes
+// are in use. `one` and `other` name the two lines of memory.stat that say how many of these are
+// cached pages of files. Such pages count as free, because the system can free them.
 static uint64_t memory_left(uint64_t limit, const char *folder, const char *usage, const char *one,
                             const char *other)
 {
@@ -96,7 +97,8 @@ static uint64_t read_memory_left_v1(const char *folder)
                        "total_inactive_file", "total_active_file");
 }
 
-// Returns the number of processors that a quota of time in each period is worth, rounded up.
+// `quota` is the processor time that the group may use in each `period`. Returns how many
+// processors this time keeps busy, rounded up.
 static uint64_t quota_processors(ull quota, ull period)
 {
     return quota == 0 || period == 0 ? UINT64_MAX : (quota - 1) / period + 1;
@@ -155,9 +157,9 @@ static bool is_among(const char *word, const char *words)
 }
 
 // Returns the limit for one line of /proc/self/cgroup. In version 2 the line is "0::/group". In
-// version 1 it is "N:controller,controller:/group". The name of the folder is then the whole list,
-// such as "cpu,cpuacct". Usually there is also a folder or a link for each single controller. So
-// both are tried.
+// version 1 it is "N:controller,controller:/group". The groups of version 1 are below a folder in
+// /sys/fs/cgroup that is named after the whole list, such as "cpu,cpuacct". Usually there is also a
+// folder or a link named after each single controller. So both folders are tried.
 static uint64_t line_limit(const char *root, char *line, const struct limit *limit)
 {
     char *controllers = strchr(line, ':');

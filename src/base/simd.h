@@ -1,6 +1,7 @@
-// Functions on bytes that have two forms. `name_scalar` is plain C for every machine. `name_sse2`
-// handles 16 bytes at a time on x86-64, where every processor has SSE2. Callers use SIMD(name),
-// which is the best form for the machine. Tests call both forms and compare the results.
+// Functions on bytes that have two implementations, called forms. `name_scalar` is plain C for
+// every machine. `name_sse2` handles 16 bytes at a time on x86-64, where every processor has SSE2.
+// Callers use SIMD(name), which is the best form for the machine. Tests call both forms and compare
+// the results.
 //
 // The compiler chooses the form. Newer instructions (SSSE3, AVX2) would need a choice at run time,
 // and the call through a pointer costs more than they save (docs/mistakes.md). No form reads bytes

@@ -71,8 +71,8 @@ enum dataset_index {
 enum dataset_trust {
     // Compare all of the data first. Then every key that exists is found.
     DATASET_TRUST_PROVEN,
-    // Compare samples of the data first; dataset_finish compares the rest. Until then keys may be
-    // missed, and listed keys may be out of order.
+    // Compare samples of the data first; dataset_finish compares the rest. Until then lookups may
+    // not find existing keys, and listed keys may be out of order.
     DATASET_TRUST_SAMPLED,
 };
 
@@ -246,10 +246,10 @@ void dataset_check(struct dataset *d);
 bool dataset_may_be_spoiled(const struct dataset *d);
 
 // Whether the index is certainly spoiled. An index file that was written to is first read and
-// compared with its checksums. Returns true with the reason in `*error`. Lookups may then miss
-// existing keys, so the caller should replace the dataset by the one that dataset_open_again
-// returns. Call this only on the thread that has called dataset_finish. When `*cancel` becomes
-// true, returns false soon; `cancel` may be NULL.
+// compared with its checksums. Returns true with the reason in `*error`. Lookups may then
+// not find existing keys, so the caller should replace the dataset by the one that
+// dataset_open_again returns. Call this only on the thread that has called dataset_finish. When
+// `*cancel` becomes true, returns false soon; `cancel` may be NULL.
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error);
 
 // Opens another dataset over the data file of `old`, even if another file has its path now, and
@@ -321,9 +321,9 @@ struct ref *dataset_ref(struct dataset *d);
 
 // Sets `*value` to the value of the key `id`. Returns false when the key does not exist, when its
 // value cannot be read, or when damage of the index hides it. If the index file is being
-// overwritten in place, this may miss keys that exist; dataset_is_sound, called afterwards, detects
-// that. The span points into the mapping and is valid as long as the caller has a reference to `d`.
-// Takes time proportional to the length of the value, because its end is searched.
+// overwritten in place, this may not find a key that exists; dataset_is_sound, called afterwards,
+// detects that. The span points into the mapping and is valid as long as the caller has a reference
+// to `d`. Takes time proportional to the length of the value, because its end is searched.
 bool dataset_get(const struct dataset *d, struct uuid id, struct span *value);
 
 // Does the same as dataset_get for many keys, faster than one by one. Sets values[i] to the value

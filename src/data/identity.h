@@ -4,7 +4,7 @@
 // Three things identify the content:
 // * Size, inode and times. They often prove that the content is the same, without reading it.
 // * A checksum of samples of the content. It takes well under a millisecond. It nearly always shows
-//   that a file has other content, but it misses a change between the samples.
+//   that a file has other content, but it does not show a change between the samples.
 // * A checksum of the whole content. It proves that the content is the same, but all of it is read.
 #ifndef STELE_DATA_IDENTITY_H
 #define STELE_DATA_IDENTITY_H
@@ -40,7 +40,7 @@ struct identity identity_of_file(const struct stat *status);
 bool identity_is_proven(const struct identity *then, const struct identity *now);
 
 // Returns a checksum of the first and the last 64 KiB and of 64 blocks of 4 KiB, which `seed`
-// chooses. Whoever does not know the seed cannot choose a change that the checksum misses.
+// chooses. Whoever does not know the seed cannot choose a change that the checksum does not show.
 uint64_t identity_sample(struct span text, uint64_t seed);
 
 // How to cancel a long reading and where to report its progress. A zeroed struct does neither.

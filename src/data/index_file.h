@@ -18,9 +18,9 @@ struct error;
 struct index_file {
     struct index_facts facts;
     struct span image;        // the trie image; in the mapping or in the copy
-    struct bytes mapping;     // the whole file, mapped; empty after index_file_copy
+    struct bytes mapping;     // memory where the whole file is mapped; empty after index_file_copy
     struct bytes copy;        // the copy of index_file_copy; otherwise empty
-    struct mapping source;    // guards the memory that is read from the file
+    struct mapping source;    // guard of `mapping` against lost pages of the file (mapping.h)
     struct verifier verifier; // verifies the blocks of the image
 };
 

@@ -1,4 +1,5 @@
-// Finds the end of a line, in two forms (base/simd.h).
+// Finds the end of a line. There are two implementations, plain C and SSE2; base/simd.h chooses one
+// of them.
 #ifndef STELE_DATA_NEWLINE_H
 #define STELE_DATA_NEWLINE_H
 

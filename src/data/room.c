@@ -10,7 +10,9 @@
 #include "base/process.h"
 #include "base/temporary.h"
 
-enum { KEPT_SHARE = 64 }; // 1/64 is kept for memory that is not counted, such as page tables
+// 1/64 of the available memory stays free for memory that is not counted, such as page tables. If
+// the operator's limit `most` applies, more than the limit is available, so nothing is subtracted.
+enum { KEPT_SHARE = 64 };
 
 uint64_t room_in_memory(uint64_t most, uint64_t reserved)
 {

@@ -1,4 +1,5 @@
-// Finds a fingerprint in the slots of a leaf (data/trie_image.h), in two forms (base/simd.h).
+// Finds a fingerprint in the slots of a leaf (data/trie_image.h). There are two implementations,
+// plain C and SSE2; base/simd.h chooses one of them.
 #ifndef STELE_DATA_SLOT_SEARCH_H
 #define STELE_DATA_SLOT_SEARCH_H
 
@@ -10,9 +11,12 @@
 #include "base/simd.h"
 
 enum {
-    SLOT_SEARCH_MAX = 60,   // most slots in one search
-    SLOT_SEARCH_STEP = 4,   // slots that are compared together
-    SLOT_SEARCH_USUAL = 12, // slots that are always compared; most leaves have no more
+    SLOT_SEARCH_STEP = 4, // slots that are compared together
+    // Most slots in one search. The results of slot_search_sse2 are bits of one 64-bit word, in
+    // which SLOT_SEARCH_STEP bits are for slots before the range. A leaf has at most 40 slots.
+    SLOT_SEARCH_MAX = 64 - SLOT_SEARCH_STEP,
+    // slot_search_sse2 always makes the steps for this many slots. Most leaves have no more.
+    SLOT_SEARCH_USUAL = 12,
 };
 
 // Returns the number of the first slot in [lo, hi) that has the fingerprint; `hi` when none has it.
@@ -49,9 +53,9 @@ static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes,
         _mm_castsi128_ps(_mm_cmpeq_epi32(low_halves, wanted)));
 }
 
-// Takes the same number of steps for nearly every leaf, so that no branch depends on the position
-// of the slot. A step that would pass the end compares the last four slots again, of which the
-// first ones may be before the leaf.
+// Makes the same number of steps for nearly every leaf, so that no branch depends on the position
+// of the slot. A step that would go beyond `hi` compares the four slots that end at `hi` instead.
+// If [lo, hi) has fewer than four slots, some of those are before `lo`; their results are dropped.
 static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo, uint64_t hi,
                                         unsigned slot_bytes, unsigned offset_bits,
                                         uint64_t fingerprint)
@@ -62,7 +66,9 @@ static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo,
     __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + offset_bits));
     __m128i wanted = _mm_set1_epi32((int)(uint32_t)fingerprint);
     uint64_t last = hi - SLOT_SEARCH_STEP;
-    uint64_t found = 0; // bit i is 1 when slot number `lo` - SLOT_SEARCH_STEP + i was found
+    // Bit i is 1 when slot number `lo` - SLOT_SEARCH_STEP + i has the fingerprint. So the lowest
+    // SLOT_SEARCH_STEP bits are for slots before `lo`.
+    uint64_t found = 0;
     for (uint64_t i = 0; i < SLOT_SEARCH_USUAL || lo + i < hi; i += SLOT_SEARCH_STEP) {
         uint64_t at = lo + i < last ? lo + i : last;
         found |= sse2_slots(slots + at * slot_bytes, slot_bytes, left, right, wanted)

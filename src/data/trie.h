@@ -50,8 +50,8 @@
 //
 // The image has no pointers and is valid at any address. It can be in a file mapping, in anonymous
 // memory or in a span in a test. Reading never writes, so any number of threads may share it. Every
-// number read from the image is checked before use. So in a damaged image keys may be missed, but
-// nothing crashes.
+// number read from the image is checked before use. So in a damaged image a lookup may not find
+// a key, but nothing crashes.
 #ifndef STELE_DATA_TRIE_H
 #define STELE_DATA_TRIE_H
 

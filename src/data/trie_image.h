@@ -6,7 +6,7 @@
 //   nodes    32-bit words; the number of a node is the number of its first word
 //
 // The nodes are last because their number is known last. The header tells where the slots and the
-// nodes begin. A reader accepts any position within the image.
+// nodes begin. A reader accepts slots and nodes at any position within the image.
 //
 // Words are in the byte order of the machine; an image of the other byte order has another magic
 // number and is refused. Slots are not whole words, so they are little-endian on every machine.
@@ -14,9 +14,10 @@
 //   radix node       kind=0 | skip | bits     first slot     starts[2^bits + 1]
 //   separator node   kind=1 | count           first slot     keys[count]   starts[count + 2]
 //
-// trie.h explains the two kinds of nodes. `skip` is the number of the first bit of the key that
-// chooses a child, and `bits` is the number of these bits. `count` is the number of separator keys.
-// Below each node is a range of slots, which begins at the node's first slot.
+// trie.h explains the two kinds of nodes. A few adjacent bits of the key choose the child
+// of a radix node. `skip` is the position of the first of them, counted from the top of the key,
+// and `bits` says how many they are. `count` is the number of separator keys. Below each node is a
+// range of slots, which begins at the node's first slot.
 //
 // Each child has a start: a 32-bit word that says where the child's range of slots begins. If the
 // child is a leaf, its start is the number of its first slot. If the child is a node, its start is

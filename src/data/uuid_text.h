@@ -23,8 +23,8 @@ bool uuid_parse(const char *text, struct uuid *id);
 // Writes the canonical text at `text`: UUID_TEXT_LEN bytes without a NUL.
 void uuid_format(struct uuid id, char *text);
 
-// The functions below are inlined in lookups. uuid_parse and uuid_matches have two forms each,
-// plain C and SSE2; base/simd.h chooses one of them.
+// The functions below are inlined in lookups. uuid_parse and uuid_matches have two implementations
+// each, plain C and SSE2; base/simd.h chooses one of them.
 
 // ---- plain C ------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-// This module is separate from net/worker.c so that there is no circle: worker.c calls conn.c, and
-// both call this module, which calls neither. It holds what connections share; the worker decides
-// when clients are answered and closed.
+// Holds what the connections of a loop share. The worker decides when clients are answered and
+// closed; it sets two function pointers for this module to call. So this module depends on neither
+// worker.c nor conn.c, and both can use it without a circle.
 #include "net/loop.h"
 
 #include <assert.h>
@@ -52,7 +52,7 @@ char *loop_input(struct loop *loop)
 void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
 {
     if (loop->turn_count == LOOP_TURNS) {
-        assert(len == 0); // otherwise loop_input has made room already
+        assert(len == 0); // a caller with input has called loop_input, which makes room
         loop->take_turns(loop);
     }
     struct bytes input = {loop->input + loop->input_used, len};
@@ -60,7 +60,8 @@ void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
     loop->input_used += len;
 }
 
-// The list for a connection that holds `bytes` bytes: the logarithm to base 2, rounded down.
+// Returns the number of the memory list for a connection that holds `bytes` bytes, at least 1. It
+// is the logarithm to base 2, rounded down, and at most MEMORY_CLASSES - 1.
 static unsigned class_of(size_t bytes)
 {
     unsigned class = 63 - (unsigned)__builtin_clzll(bytes);

@@ -1,7 +1,8 @@
 // The publisher replaces the dataset that the loops serve. It owns all datasets. On a thread of its
 // own it opens and publishes a dataset, writes or verifies its index afterwards (dataset_finish),
-// and frees it. All this takes time in proportion to the dataset's size. So the work lets the loops
-// have the processors first, but waits for them only up to a limit (base/yield.h).
+// and frees it. All this takes time in proportion to the dataset's size. So that clients need not
+// wait meanwhile, threads of low priority do the work. If they have waited too long for a
+// processor, the rest of the work is done at a higher priority (base/yield.h).
 //
 //   SIGHUP, STELE.RELOAD, --watch ─▶ open the data file ─▶ publish to all loops ─▶ finish the index
 //                                         │ on failure, the loops keep the old dataset
@@ -20,8 +21,8 @@ struct workers;
 
 // The function that opens datasets.
 struct dataset_source {
-    // Opens a dataset over the present content of the data file and logs its figures. Returns NULL
-    // with a message on failure. It is called on the publisher thread.
+    // Opens a dataset that serves the present content of the data file. Logs the number of keys and
+    // the size of the index. Returns NULL with a message on failure. The publisher thread calls it.
     struct dataset *(*open)(void *context, struct error *error);
     void *context;
     const char *path; // of the data file
@@ -35,26 +36,28 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
                                 struct workers *workers, struct dataset *dataset,
                                 struct error *error);
 
-// Starts the publisher thread. It first finishes the dataset that publisher_new received. Returns
-// false with a message when no thread can be started.
+// Starts the publisher thread. The thread first writes or verifies the index of the dataset that
+// publisher_new received. Returns false with a message when no thread can be started.
 bool publisher_start(struct publisher *p, struct error *error);
 
 // Requests a reload. One reload serves all requests that were made before it began. `request` goes
-// back to its loop when all loops serve the new dataset, when the data has not changed, or with the
-// reason of the failure. `request` may be NULL. Any thread may call this.
+// back to the loop that sent it when all loops serve the new dataset, when the data turns out to be
+// unchanged, or when the reload fails. After a failure it holds the reason. `request` may be NULL.
+// Any thread may call this.
 void publisher_request_reload(struct publisher *p, struct reload_request *request);
 
 // Requests a check of the current dataset: whether its data file was overwritten, and whether its
 // index is wrong. The publisher replaces a wrong index. Any thread may call this.
 void publisher_check_dataset(struct publisher *p);
 
-// Cancels all work, because the server stops. Unfinished requests fail at once, nothing more is
-// published, and the supervisor is not notified any more. May be called more than once.
+// Cancels all work, because the server stops. Unfinished requests fail at once. After that, nothing
+// more is published, and the publisher no longer reports the progress of reloads to systemd
+// (net/notify.h). May be called more than once.
 void publisher_cancel(struct publisher *p);
 
-// Waits up to two seconds for the thread to end, after publisher_cancel. Returns false when it has
-// not ended, because building an index cannot be interrupted. All that the thread uses must then
-// stay until the process ends.
+// Waits up to two seconds for the thread to end, after publisher_cancel. Returns false when the
+// thread has not ended by then. That can happen because some steps, such as building an index,
+// cannot be interrupted. All that the thread uses must then stay until the process ends.
 bool publisher_stop(struct publisher *p);
 
 // Frees the publisher and all datasets, after publisher_stop has returned true and `workers` are

@@ -62,7 +62,9 @@ static inline struct span resp_arg(const struct resp_request *r, uint32_t i)
 }
 
 enum resp_status {
-    RESP_COMPLETE,  // the request is complete: `argc` arguments (0: skip it) in `at` bytes
+    // The request is complete. It is the first `p->at` bytes of the input and has `p->argc`
+    // arguments. If there are none, the caller skips it.
+    RESP_COMPLETE,
     RESP_PARTIAL,   // more input is needed; call again with the same bytes and more after them
     RESP_ARGS_FULL, // more argument storage is needed; call again with a larger `args`
     RESP_BAD,       // the request is malformed: `bad` says why, and the connection must be closed
@@ -102,9 +104,9 @@ struct resp_writer {
     // RESP_ERROR_CODES counters of error replies by code, or NULL. An error with an unknown code
     // counts as ERR.
     struct counter *errors_by_code;
-    // The number of times that damage to the dataset's files had been found before its values were
-    // read. output_borrow stores it with each borrowed segment. If the number has changed by the
-    // time the segment would be sent, the segment is not sent.
+    // The dataset's count of damage (dataset_damage) before the current command read from it. It is
+    // stored with each borrowed segment, a part of a value that is sent straight from the dataset's
+    // memory (base/output.h). The segment is not sent if the dataset's count has changed by then.
     unsigned damage_stamp;
 };
 
@@ -119,9 +121,9 @@ void resp_integer(struct resp_writer *w, int64_t value);
 // Writes a bulk string with a copy of `s`.
 void resp_bulk(struct resp_writer *w, struct span s);
 void resp_bulk_text(struct resp_writer *w, const char *text);
-// Writes a bulk string with the bytes `s` of a dataset. A short `s` is copied. A long `s` is copied
-// only at its end: for the other bytes the output points to the dataset's memory, and holds a
-// reference to `owner` until they are sent.
+// Writes a bulk string with the bytes `s` of a dataset. A short `s` is copied. Of a long `s` only
+// the last bytes are copied (mapping_tail in base/mapping.h says why). For the other bytes the
+// output points to the dataset's memory, and holds a reference to `owner` until they are sent.
 void resp_bulk_shared(struct resp_writer *w, struct span s, struct ref *owner);
 // As resp_bulk_shared, with copies of `before` and `after` around `s` in the same bulk string.
 void resp_bulk_framed(struct resp_writer *w, struct span before, struct span s, struct span after,

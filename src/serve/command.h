@@ -188,7 +188,7 @@ struct command {
     const char *key_flags; // flags of the key specification, separated by spaces
     enum command_group group;
     const char *since;        // version of Redis that added the command
-    unsigned categories;      // ACL categories besides those of the flags; 0: the group's
+    unsigned categories;      // ACL categories besides those of the flags; 0: those of `group`
     command_handler *handler; // NULL: the command is always refused, or is only a container
     const char *summary;      // NULL: COMMAND_REFUSED
     const char *complexity;

@@ -4,8 +4,9 @@
 
 #include "base/clock.h"
 
-// Commands in one measurement together get equal times for equal work, which would hide a single
-// slow command. Below this threshold of the slow log, each command is therefore measured alone.
+// Several commands may share one measurement. Its time is divided among them in proportion to their
+// work, so a single slow command does not show. If slowlog-log-slower-than is less than this number
+// of microseconds, such commands matter, so each command is measured alone.
 enum { SINGLY_BELOW_US = 1000 };
 
 bool execute_times_singly(const struct service *service)

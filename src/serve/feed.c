@@ -1,6 +1,6 @@
 // The conversation. For each request at the front of the input: admit checks it, and it is queued
-// or executed. It stops when no complete request is left, the output is full, the turn's work is
-// used up, or the session must wait or close.
+// or executed. It stops when no complete request is left, the output is full, this turn may do no
+// more work, or the session must wait or close.
 #include "serve/feed.h"
 
 #include <assert.h>

@@ -34,7 +34,7 @@ static inline void integrity_check(struct session *s)
 enum key_check {
     KEYS_READABLE,  // the handler may be called
     KEYS_REFUSED,   // the client has got an error; the handler must not be called
-    KEYS_UNCHECKED, // the turn's work is used up; the next turn must call again
+    KEYS_UNCHECKED, // this turn may do no more work; the next turn must call again
 };
 
 // Checks, on a damaged dataset, whether the keys of the running command can be read.

@@ -120,9 +120,9 @@ struct service {
     struct session_table table; // all sessions by their ids
     struct client_owner owner;
     uint64_t paused_until;                // monotonic ns at which CLIENT PAUSE ends; 0: not paused
-    const struct settings *settings;      // the group's
+    const struct settings *settings;      // those of `group`
     struct dataset *dataset;              // the dataset of `snapshot`
-    const struct command_index *commands; // the group's
+    const struct command_index *commands; // those of `group`
     struct link snapshots;                // all snapshots that have references, the oldest first
     struct snapshot *snapshot;            // the newest snapshot, which new commands read
     struct snapshot first_snapshot;       // the snapshot that the loop started with

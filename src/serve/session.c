@@ -236,8 +236,8 @@ static uint64_t offset_of(struct session *s, const struct resp_request *r, uint3
 }
 
 // Continues the search for the end of a long value, where the last turn has stopped. Returns false
-// if the turn's work is used up before the end is found. Otherwise `value` is the whole value, or
-// its `ptr` is NULL because a part of it is lost.
+// if this turn may do no more work before the end is found. Otherwise `value` is the whole value,
+// or its `ptr` is NULL because a part of it is lost.
 static bool find_end(struct session *s, struct span *value)
 {
     uint64_t snapshot = session_snapshot(s)->number;

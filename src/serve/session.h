@@ -265,8 +265,8 @@ void session_end_task(struct session *s);
 // Returns the bytes of memory that the session owns, without the struct itself.
 size_t session_memory(const struct session *s);
 
-// For handlers: takes one unit of this turn's work. Returns false when the turn's work is used up
-// or the output is full; the handler must then return COMMAND_AGAIN.
+// For handlers: takes one of the units of work that this turn may do. Returns false when none is
+// left or the output is full; the handler must then return COMMAND_AGAIN.
 bool session_may_go_on(struct session *s);
 
 // For handlers: returns whether the output has room for another reply.
@@ -275,9 +275,9 @@ static inline bool session_has_room(const struct session *s)
     return output_pending(s->reply.out) < SESSION_OUTPUT_HIGH;
 }
 
-// For handlers: takes `units` of this turn's work, or all that is left. For work whose amount is
-// known only when it is done. A unit is about the time of one lookup, 0.2 µs, without the time for
-// parsing and for the reply.
+// For handlers: takes `units` of the work that this turn may do, or all that is left. For work
+// whose amount is known only when it is done. A unit is about the time of one lookup, 0.2 µs,
+// without the time for parsing and for the reply.
 void session_charge(struct session *s, uint64_t units);
 
 // For handlers: returns the snapshot that the running command reads. It stays the same until the

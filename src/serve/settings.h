@@ -4,8 +4,8 @@
 // field here and its row to the table in settings.c.
 //
 // The table is constant. The program fills in a `struct settings` before it starts threads. After
-// that, the struct does not change. CONFIG SET changes only the group's copy of `runtime`
-// (serve/service.h), which any thread may read and write.
+// that, the struct does not change. CONFIG SET changes only a copy of `runtime` that all
+// loops share, in struct service_group (serve/service.h). Any thread may read and write that copy.
 #ifndef STELE_SERVE_SETTINGS_H
 #define STELE_SERVE_SETTINGS_H
 
@@ -19,11 +19,13 @@
 struct error;
 
 enum {
-    SETTINGS_MAX = 96,                // largest number of rows of the table
-    SETTINGS_THREADS_MAX = 128,       // largest number of event loops
-    SETTING_ITEMS_MAX = 16,           // largest number of values of an option
-    SETTING_VALUE_MAX = 4 * 4096 + 1, // bytes of a formatted value: a path, every byte escaped
-    SETTING_COMPLAINT_MAX = 160,      // bytes of a message about a bad value
+    SETTINGS_MAX = 96,          // largest number of rows of the table
+    SETTINGS_THREADS_MAX = 128, // largest number of event loops
+    SETTING_ITEMS_MAX = 16,     // largest number of values of an option
+    // Largest size of a formatted value, in bytes: a path of 4096 bytes, each of which is escaped
+    // as four characters, and a NUL.
+    SETTING_VALUE_MAX = 4 * 4096 + 1,
+    SETTING_COMPLAINT_MAX = 160, // bytes of a message about a bad value
 };
 
 // Which clients may use a command: none, those on this machine, or all.
@@ -49,7 +51,8 @@ struct runtime_settings {
     _Atomic int64_t latency_tracking;          // 0 or 1
     _Atomic int64_t loglevel;                  // an enum log_level
     _Atomic int64_t maxclients;
-    _Atomic int64_t maxmemory_clients;       // bytes; negative: percent; 0: no limit
+    // Bytes; 0: no limit. A negative number: percent of the memory that the server may use.
+    _Atomic int64_t maxmemory_clients;
     _Atomic int64_t request_timeout;         // seconds; 0: never
     _Atomic int64_t slowlog_log_slower_than; // microseconds; negative: log nothing
     _Atomic int64_t slowlog_max_len;
@@ -60,7 +63,7 @@ struct runtime_settings {
 
 // Strings belong to the program and outlive the server. They are not NULL unless the field says so.
 struct settings {
-    struct runtime_settings runtime; // their values at the start
+    struct runtime_settings runtime; // the values of the runtime settings at the start
 
     bool tcp;
     unsigned port; // 0: chosen by the system; the server fills in the real one
@@ -79,7 +82,7 @@ struct settings {
     unsigned threads; // event loops; 0: chosen by the server, which fills in the real number
 
     bool skip_malformed;
-    bool watch;          // reload the data file when it is replaced
+    bool watch;          // reload the data file when it is replaced or written to
     bool close_tracking; // close the connections of tracking clients at a reload
     const char *index;   // path of the index file; empty: none; NULL: beside the data file
     bool sampled_trust;  // serve from an index file when samples of the data match it
@@ -97,10 +100,10 @@ struct settings {
     const char *cluster_announce_ip; // NULL: the address a client has connected to
     unsigned cluster_announce_port;  // 0: the port a client has connected to
 
-    // No options, but reported beside them.
+    // The fields from here on are not options. INFO and CONFIG use them.
     const char *executable; // argv[0] of the program
     // Number of clients for which there are file descriptors. CONFIG SET maxclients accepts at most
-    // this, or the value at the start if that is larger.
+    // this number or the value of maxclients at the start, whichever is larger.
     unsigned maxclients_most;
 };
 
@@ -114,12 +117,12 @@ enum setting_type {
     SETTING_NUMBER,   // a number from `min` to `max` [unsigned or int64_t]
     SETTING_OCTAL,    // permissions of a file; not 0 [unsigned]
     SETTING_SIZE,     // bytes; not 0 [uint64_t]
-    SETTING_MEMORY,   // bytes, or percent as a negative number [int64_t]
+    SETTING_MEMORY,   // bytes; a negative number: percent of the server's memory [int64_t]
     SETTING_TEXT,     // any text that `check` allows [const char *]
     SETTING_LIST,     // an option that may be repeated [struct setting_list]
     // Two options whose values commands/config.c gets elsewhere:
     SETTING_INDEX,       // CONFIG GET shows the path of the index in use [const char *]
-    SETTING_PERCENTILES, // the group's struct percentiles [no field]
+    SETTING_PERCENTILES, // percentiles in struct observation (serve/service.h) [no field]
 };
 
 // What CONFIG SET does with a setting.
@@ -151,9 +154,9 @@ struct setting {
     // Returns NULL when the text is good, otherwise what is wrong with it. The pointer itself is
     // NULL when any text is allowed.
     const char *(*check)(const char *text);
-    // Reads the value, instead of the function for its type. Returns NULL when the text is good,
-    // otherwise what is wrong with it. The pointer itself is NULL when the type says how to read
-    // the value.
+    // Reads the value in place of the function for the type. Returns NULL when the text is good,
+    // otherwise what is wrong with it. The pointer itself is NULL when the function for the type
+    // reads the value.
     const char *(*read)(const struct setting *row, struct settings *s, const char *text,
                         char complaint[SETTING_COMPLAINT_MAX]);
 };

@@ -2,7 +2,7 @@
 // only a few.
 //
 // A session owns its subscriptions, and has no struct subscriptions while there are none. Only the
-// thread of the session's service touches them.
+// thread of the loop that serves the session uses them.
 #ifndef STELE_SERVE_SUBSCRIPTIONS_H
 #define STELE_SERVE_SUBSCRIPTIONS_H
 
@@ -12,9 +12,10 @@ enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 
 struct subscription {
     enum channel_kind kind;
-    uint32_t len;    // bytes of the name
-    char *text;      // the name, owned, without a NUL at its end
-    uint64_t number; // number of subscriptions that the client has made up to this one
+    uint32_t len; // bytes of the name
+    char *text;   // the name, owned, without a NUL at its end
+    // Serial number: 1 for the first subscription that was added, one more for each later one.
+    uint64_t number;
 };
 
 struct subscriptions {
@@ -37,8 +38,8 @@ unsigned subscriptions_count(const struct subscriptions *all, enum channel_kind 
 // Returns the bytes of memory that the subscriptions take. 0 for NULL.
 size_t subscriptions_memory(const struct subscriptions *all);
 
-// Writes the names of one kind to `to`, each after its length in two bytes, unless they need more
-// than `room` bytes. Returns how many bytes they need. 0 for NULL.
+// Writes the names of one kind to `to`. Each name follows its length, which takes two bytes. Writes
+// nothing when they need more than `room` bytes. Returns how many bytes they need; 0 for NULL.
 size_t subscriptions_names(const struct subscriptions *all, enum channel_kind kind, char *to,
                            size_t room);
 

@@ -1,5 +1,6 @@
-// The free blocks are on a stack. Taking a block is one atomic operation, and so is returning a
-// block.
+// The free blocks are on a stack. Taking or returning a block changes the height of the stack,
+// `left`, with an atomic operation. The entry of the stack is read or written separately. So no
+// thread may take a block while another returns one.
 #include "data/build/block_pool.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-// Builds a trie image unit by unit. The slots and the first radix node of a unit are nearly all of
-// its bytes, so several threads write them together. One thread writes the other nodes (nodes.c).
+// Builds a trie image unit by unit; a unit is the trie over one range of keys (image.h). Nearly all
+// bytes of a unit are its slots and its top radix node, so several threads write these together.
+// One thread writes the other nodes (nodes.c).
 #include "data/build/image.h"
 
 #include <endian.h>
@@ -20,17 +21,19 @@ enum {
     MOVE_BYTES = 1 << 20, // bytes that are moved at once within the file
 };
 
-// ---- a unit's slots and first node, part by part ------------------------------------------------
+// ---- the slots and the top node of a unit -------------------------------------------------------
+//
+// Each job of a thread writes the slots and starts of one part (struct trie_part).
 
-// State of writing the slots and the first node of one unit.
+// State of writing the slots and the top node of one unit.
 struct filling {
     struct trie_builder *builder;
     struct node_writer *writer;
     uint64_t lo; // ranks of the unit: `lo` to `hi` - 1
     uint64_t hi;
     size_t first_part; // number of the part that contains `lo`
-    uint32_t *starts;  // starts of the unit's first node; NULL when the unit is a leaf
-    unsigned skip;     // skip and bits of the first node
+    uint32_t *starts;  // starts of the unit's top node; NULL when the unit is a leaf
+    unsigned skip;     // skip and bits of the top node
     unsigned bits;
 };
 
@@ -63,9 +66,10 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
     }
 }
 
-// The record in `slot` has the key `id`. Sets the starts of the children from `next` to the child
-// that contains `id`, both included, to `slot`. The children before that child are empty. Returns
-// the number of the next child whose start is missing.
+// `slot` belongs to the record with the key `id`. The children up to number `next` - 1 have their
+// starts already. Sets the starts of the following children, up to the child that contains `id`, to
+// `slot`. All of them except the last one are empty. Returns the number of the next child that has
+// no start yet.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);
@@ -110,9 +114,9 @@ static void fill_part(void *context, unsigned worker, size_t part)
         write_file(b, buffer, (size_t)(to - buffer), at);
 }
 
-// Writes nodes for those children of a unit's first node that are too large to be leaves. The
+// Writes nodes for those children of a unit's top node that are too large to be leaves. The
 // caller has set all starts of that node to slot numbers. Returns false, and writes nothing, when
-// so many keys are in such children that another kind of first node is better.
+// so many keys are in such children that another kind of top node is better.
 static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, uint64_t count)
 {
     uint64_t crowded = 0;
@@ -136,7 +140,8 @@ static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, u
     return true;
 }
 
-// Writes the slots and nodes of the ranks [lo, hi). Returns the start of the unit's root.
+// Writes the slots and nodes of the ranks [lo, hi). Returns the start that refers to the unit's
+// root (trie_image.h).
 static uint32_t write_unit(struct trie_builder *b, struct node_writer *w, uint64_t lo, uint64_t hi)
 {
     uint64_t words_before = b->nodes.used;
@@ -202,7 +207,9 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
                   (unsigned long long)data_bytes);
         return false;
     }
-    if (keys_max > TRIE_KEYS_MAX) // some of the keys may turn out to be duplicates
+    // More lines than keys are allowed: some may be duplicates. If too many keys are left,
+    // trie_builder_add fails.
+    if (keys_max > TRIE_KEYS_MAX)
         b->keys_max = TRIE_KEYS_MAX;
     b->offset_bits = offset_bits(data_bytes);
     b->slot_bytes = trie_slot_bytes(data_bytes);
@@ -240,7 +247,8 @@ bool trie_builder_add(struct trie_builder *b, const struct trie_sorted *s, uint6
         return false;
     }
     if (b->unit_count == UNITS_MAX) {
-        error_set(error, "the index would be divided into more than %d units; give it more memory",
+        error_set(error,
+                  "the index would be built in more than %d parts; allow more memory for the build",
                   UNITS_MAX);
         return false;
     }
@@ -266,8 +274,8 @@ uint64_t trie_builder_memory(const struct trie_builder *b)
     return b->fd >= 0 ? 0 : b->count * b->slot_bytes + b->nodes.used * sizeof *b->nodes.words;
 }
 
-// Joins neighbouring units under separator nodes until one unit is left, and returns its start
-// word. Returns 0 when there is no unit or `w->failed` is set.
+// Joins neighbouring units under separator nodes until one unit is left, and returns the start that
+// refers to its root. Returns 0 when there is no unit or `w->failed` is set.
 static uint32_t join_units(struct trie_builder *b, struct node_writer *w)
 {
     while (b->unit_count > 1 && !w->failed) {
@@ -295,9 +303,9 @@ static uint32_t join_units(struct trie_builder *b, struct node_writer *w)
     return b->unit_count == 1 && !w->failed ? b->units[0].start : 0;
 }
 
-// Moves the nodes in the file from offset `from` to offset `to`, the end of the slots. They were
-// written farther back, to leave room for a slot for every line, but there are fewer keys than
-// lines.
+// Moves the nodes in the file from offset `from` down to offset `to`, directly after the slots.
+// When the nodes were written, the number of keys was not known yet. So there was room before them
+// for one slot for each line. Duplicate lines have no slot, so the slots need less.
 static bool move_nodes(struct trie_builder *b, uint64_t from, uint64_t to, uint64_t bytes)
 {
     char *piece = malloc(MOVE_BYTES);
@@ -331,7 +339,7 @@ static bool finish_file(struct trie_builder *b, const struct trie_header *header
            write_file(b, header, sizeof *header, 0);
 }
 
-// Unmaps the memory that was reserved after the image.
+// Unmaps the reserved memory beyond the end of the image.
 static void unmap_excess(struct trie_image *image)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

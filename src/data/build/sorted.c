@@ -1,4 +1,6 @@
-// Finds the record of a rank: a binary search finds its part, a division finds its block.
+// Finds the record that has a given rank. A binary search over the ranks at which the parts begin
+// finds the part that contains the record. Blocks hold TRIE_BLOCK records each, so a division finds
+// the block within that part.
 #include "data/build/sorted.h"
 
 size_t trie_sorted_part(const struct trie_sorted *s, uint64_t rank)
