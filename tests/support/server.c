@@ -155,10 +155,10 @@ struct server_process server_start_program(const char *program_path, const char 
     close(pipes[0]);
     if (!ready) {
         kill(s.pid, SIGKILL);
-        printf("# the server's log:\n");
-        fflush(stdout);
-        if (system(kept_text("sed 's/^/# /' %s", s.log_path)) != 0)
-            printf("# (none)\n");
+        // prove shows what a test writes to standard error, also of a test that bails out
+        fprintf(stderr, "# the server's log:\n");
+        if (system(kept_text("sed 's/^/# /' %s >&2", s.log_path)) != 0)
+            fprintf(stderr, "# (none)\n");
     }
     require(ready, "no ready line from %s %s", words[0], data_file);
     const char *colon = strchr(s.ready, ']');

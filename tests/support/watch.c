@@ -36,7 +36,7 @@ void log_await(const char *log_path, const char *text)
     while (!log_has(log_path, text)) {
         if (clock_monotonic_ns() > until) {
             struct buf log = file_content(log_path);
-            diag("the log: %.*s", (int)log.len, log.ptr);
+            fprintf(stderr, "# the log:\n%.*s", (int)log.len, log.ptr);
             require(false, "'%s' is not logged", text);
         }
         poll(NULL, 0, 5);
