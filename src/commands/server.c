@@ -216,8 +216,8 @@ const struct command server_commands[] = {
      GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless it is enabled",
      "O(1)", NULL, shutdown_words, .history = shutdown_history,
      .deviation =
-         "Refused unless the server was started with `--enable-shutdown-command yes`. "
-         "Otherwise each client that may read could stop the server for all others. `ABORT` is an "
+         "Refused unless the server was started with `--enable-shutdown-command yes`. By default, "
+         "only signals stop the server. `ABORT` is an "
          "error, as there is never a "
          "shutdown to abort. The other options have no effect, as there is nothing to save."},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
