@@ -217,9 +217,8 @@ const struct command server_commands[] = {
      "O(1)", NULL, shutdown_words, .history = shutdown_history,
      .deviation =
          "Refused unless the server was started with `--enable-shutdown-command yes`. By default, "
-         "only signals stop the server. `ABORT` is an "
-         "error, as there is never a "
-         "shutdown to abort. The other options have no effect, as there is nothing to save."},
+         "only signals stop the server. `ABORT` is an error, as there is never a shutdown to "
+         "abort. The other options have no effect, as there is nothing to save."},
     {"time", 1, LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.6.0", 0, time_command,
      "Returns the time of the server: the seconds since 1970, and the microseconds of the current "
      "second",
