@@ -30,7 +30,7 @@
 enum {
     RECORDS = 400,
     ASKED = 3,         // large values in one pipeline
-    TURNS = 50,        // of the loop, at most
+    TURNS = 50,        // most turns of the loop in a case
     MANY_CALLS = 1000, // more calls than a case makes
 };
 

@@ -75,7 +75,9 @@ static const struct field {
     const char *name;
     size_t at;
     unsigned bytes;
-    const char *reason; // of the refusal of another value with right checksums; NULL: any or none
+    // The reason that is reported when the field has another value and all checksums are right.
+    // NULL: any reason, or the file is accepted.
+    const char *reason;
 } fields[] = {
     {"magic", 0, 8, NULL},
     {"byte order", 8, 4, "has another byte order"},

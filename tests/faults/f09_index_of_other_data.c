@@ -1,7 +1,7 @@
 // Fault F9 (docs/faults.md): the index file belongs to other data than the data file: to data that
 // looks the same, was the same once, or only has the same size. The server notices before its first
-// answer and rebuilds the index. With --index-trust sampled it may notice later; then another
-// dataset replaces this one.
+// answer and rebuilds the index. With --index-trust sampled it may notice later. Then a dataset
+// with a new index replaces the wrong one.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

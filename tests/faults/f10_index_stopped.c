@@ -16,7 +16,7 @@ static void check_stopping(struct random *r)
     unsigned written = 0;
     for (unsigned i = 0; i < 16; i++) {
         if (i % 2 == 0)
-            unlink(index); // the next server verifies the index file if this one completes it
+            unlink(index); // if this server completes the index file, the next one verifies it
         struct server_process s = server_start(file, NULL);
         usleep((useconds_t)random_below(r, 4000)); // until a random moment
         wrong += server_stop(&s) != 0;

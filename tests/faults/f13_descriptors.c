@@ -18,10 +18,10 @@
 enum {
     PRESENT = 20,       // connected clients
     WAITING = 30,       // clients that connect when no descriptor is left
-    REFUSED_MS = 1000,  // for which no client is accepted
-    CPU_PERCENT = 5,    // of a processor that the server may use meanwhile
-    WAIT_MS = 25,       // that a connected client may wait; the server tries every 100 ms
-    RECOVERY_MS = 1000, // until all waiting clients must be accepted
+    REFUSED_MS = 1000,  // milliseconds in which no client is accepted
+    CPU_PERCENT = 5,    // percent of a processor that the server may use in this time
+    WAIT_MS = 25,       // most milliseconds that a connected client may wait
+    RECOVERY_MS = 1000, // milliseconds after which all waiting clients must be accepted
 };
 
 // Returns the number of the descriptor that the process would open next.

@@ -13,7 +13,7 @@ use Time::HiRes 'time';
 
 my $build = $ENV{STELE_BUILD} || 'build/release';
 my $dir = File::Temp->newdir('stele-accept-XXXXXX', TMPDIR => 1);
-my @running; # process ids that are ours to end
+my @running; # process ids that the test must end
 END {
     local $?;
     kill 'KILL', @running;

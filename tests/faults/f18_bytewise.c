@@ -1,6 +1,6 @@
 // Fault F18 (docs/faults.md): 10,000 clients send a command byte by byte. They are closed when the
 // request timeout expires, not before. Until then they take little memory, and another client does
-// not notice. The same holds for clients that announce a long request and send little of it, and
+// not wait long. The same holds for clients that announce a long request and send little of it, and
 // for clients that begin with AUTH.
 #include <errno.h>
 #include <stdio.h>

@@ -26,7 +26,7 @@ enum {
     REPLIES = 5,
     STOPS = 10,
     READERS = 3,
-    GETS = 600, // of large values: more bytes than the kernel buffers for a client
+    GETS = 600, // GETs of large values; the replies exceed what the kernel buffers for a client
     PIECE = 64 * 1024,
 };
 

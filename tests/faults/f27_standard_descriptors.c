@@ -271,7 +271,7 @@ static void check_unread(enum kind kind)
     close(nowhere);
 }
 
-// Nobody reads the ready line from standard output. Clients are served nevertheless, and the server
+// Nobody reads the ready line from standard output. Clients are still served, and the server
 // ends well.
 static void check_ready_line(void)
 {

@@ -18,9 +18,8 @@ enum {
     INPUT_HEAD = 2,     // bytes before the image or header
     INPUT_FIELDS = 168, // bytes of the header before its zeros
 
-    INPUT_SKIP = 0x80, // in byte 0: malformed lines are skipped, not refused
-    INPUT_SAMPLED =
-        0x40, // in byte 0: the dataset is served after samples of the data were compared
+    INPUT_SKIP = 0x80,    // in byte 0: malformed lines are skipped, not refused
+    INPUT_SAMPLED = 0x40, // in byte 0: equal samples of the data prove the index
 
     INPUT_SEED = 7, // seed of the samples
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# tests/circles on made-up sources: it finds a circle of modules by includes and one by calls, and
-# shows where each step of the circle is made.
+# Runs tests/circles on made-up sources. It must find a circle of modules by includes and a circle by
+# calls, and show the include or symbol that causes each dependency.
 use strict;
 use warnings;
 use File::Temp 'tempdir';
@@ -44,7 +44,7 @@ module('high/only', qq(#include "low/b.h"\n));
 module('high/main', '', qq(#include "high/only.h"\n#include <stdio.h>\nint main(void) { return b(); }\n));
 check('no circle', 0, '');
 
-# Two headers, one by way of a third one that has no source.
+# Two headers include each other, one of them through a third header, which has no source.
 my $header = qq(#ifndef A\n#define A\n#include "high/only.h"\nint a(void);\n#endif\n);
 module('low/a', $header, qq(#include "low/a.h"\nint a(void) { return 1; }\n));
 check('a circle by includes', 1, <<'END');
@@ -54,7 +54,7 @@ a circle by includes:
   low/a -> high/only: src/low/a.h:3 includes high/only.h
 END
 
-# Calls without an include; data counts as much as functions.
+# Two modules use symbols of each other without an include. Variables count like functions.
 module('low/a', "int a(void);\nextern int number;\n",
     qq(#include "low/a.h"\nint b(void), number = 1;\nint a(void) { return number ? number : b(); }\n));
 module('low/b', qq(#include "low/a.h"\nint b(void);\n),
@@ -65,7 +65,7 @@ a circle by calls:
   low/b -> low/a: a, number
 END
 
-# A module may have several sources and an internal header, which is its own.
+# A module may have several sources and an internal header, which no other module may include.
 module('low/a_internal', qq(#include "low/a.h"\nint a_part(void);\n));
 module('low/a', "int a(void);\nint b(void);\n", qq(#include "low/a_internal.h"\nint a(void) { return a_part(); }\n));
 unlink 'src/low/b.h', 'src/low/b.c', 'build/src/low/b.o';
@@ -86,7 +86,7 @@ check('another module that includes its internal header', 1,
 spew('src/high/only.h', '');
 unlink 'src/low/a_internal.h', 'src/low/a_part.c', 'build/src/low/a_part.o';
 
-# Modules that call themselves and name the same main are in no circle.
+# Calls of main() make no circle, because main is defined in every program.
 module('low/a', "int a(void);\n", qq(#include "low/a.h"\nint a(void) { return 1; }\n));
 module('high/other', '', "int main(void);\nint call(void);\nint call(void) { return main(); }\n");
 module('low/b', "", qq(int a(void);\nint b(void);\nint main(void) { return a(); }\nint b(void) { return 0; }\n));

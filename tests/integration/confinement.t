@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# The systemd unit as `make install` leaves it: systemd finds no fault with it and little exposure,
-# and a server lives by its rules. No systemd runs here: the test is the supervisor. It gives the
-# server a user who owns nothing, and a seccomp filter of the same system calls, in which any other
-# one is its end.
+# Tests the systemd unit that `make install` installs. systemd-analyze must find no error in it and
+# report little exposure, and a server must work under its rules. systemd does not run here; the test
+# takes its place as supervisor. It starts the server as a user who owns nothing. A seccomp filter
+# allows the system calls of the unit, and any other call kills the server.
 use strict;
 use warnings;
 use File::Temp;
@@ -38,21 +38,21 @@ sub spit {
 
 my $unit = slurp($template);
 like($unit, qr{^ExecStart=\Q$prefix\E/bin/stele-server }m, 'the unit names the installed program');
-unlike($unit, qr/@[A-Z]+@/, 'and leaves no place to be filled in');
+unlike($unit, qr/@[A-Z]+@/, 'no placeholder is left in the unit');
 
-# ---- what systemd says of it --------------------------------------------------------------------
+# ---- what systemd reports about the unit --------------------------------------------------------
 
-# An instance, as a template cannot be verified.
+# An instance of the unit, because a template cannot be verified.
 my $instance = "$dir/stele-server\@devices.service";
 spit($instance, $unit);
 my $verdict = `systemd-analyze verify --man=no $instance 2>&1`;
 is($?, 0, 'systemd-analyze verify');
-is($verdict, '', 'and it says nothing');
+is($verdict, '', 'systemd-analyze verify prints no warning');
 my $security = `systemd-analyze security --no-pager --offline=true --threshold=15 $instance 2>&1`;
 is($?, 0, 'systemd-analyze security: at most 1.5') or diag($security);
 my ($exposure) = $security =~ /Overall exposure level.*?: ([\d.]+)/;
 my ($told) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
-is($told, $exposure, 'docs/operations.md tells the same');
+is($told, $exposure, 'docs/operations.md has the same figure');
 
 # ---- the filter ---------------------------------------------------------------------------------
 
@@ -73,22 +73,23 @@ for my $line ($unit =~ /^SystemCallFilter=(.*)$/mg) {
         $refused ? delete $allowed{$call} : ($allowed{$call} = 1);
     }
 }
-# Other instructions of the unit are filters that only root is not bound by: what they refuse is not
-# in the list, or is not asked for.
+# The test does not apply the other settings of the unit. They refuse calls that are not in this list,
+# or that the server does not make.
 my %number = map { /^#define __NR_(\w+) (\d+)$/ ? ($1 => $2) : () }
     `echo '#include <sys/syscall.h>' | \${CC:-cc} -E -dM -`;
 my @numbers = map { $number{$_} // () } sort keys %allowed;
 ok(@numbers > 200, scalar(@numbers) . ' system calls are allowed');
-ok(!$allowed{$_}, "$_ is not") for qw(mount ptrace setuid bpf reboot init_module chroot);
+ok(!$allowed{$_}, "$_ is not allowed") for qw(mount ptrace setuid bpf reboot init_module chroot);
 
-# Each call: if it is the one, allow; at the end, kill the process. struct sock_filter is a 16-bit
-# code, two jumps and a constant.
+# The filter compares the number of a system call with each allowed number. If one is equal, the call
+# is allowed; otherwise the process is killed. A struct sock_filter is a 16-bit code, two jumps and a
+# constant.
 my ($LOAD, $IF_EQUAL, $RETURN, $ALLOW, $KILL) = (0x20, 0x15, 0x06, 0x7fff0000, 0x80000000);
 my $program = pack 'SCCL', $LOAD, 0, 0, 0;
 $program .= pack 'SCCL SCCL', $IF_EQUAL, 0, 1, $_, $RETURN, 0, 0, $ALLOW for @numbers;
 $program .= pack 'SCCL', $RETURN, 0, 0, $KILL;
 
-# Gives up what the unit takes away, and becomes another program.
+# Gives up the rights that the unit takes away, and executes another program.
 sub confined {
     my @words = @_;
     my ($NO_NEW_PRIVILEGES, $SECCOMP, $FILTER) = (38, 22, 2);
@@ -99,9 +100,9 @@ sub confined {
     exec @words or die "$words[0]: $!\n";
 }
 
-# ---- a server under it --------------------------------------------------------------------------
+# ---- a server under the filter ------------------------------------------------------------------
 
-my @running; # ours to end
+my @running; # process ids that the test must end
 END {
     local $?;
     kill 'KILL', @running if @running;
@@ -115,7 +116,7 @@ sub forked {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', $log;
         open STDERR, '>&', \*STDOUT;
-        if ($> == 0) { # as one who owns nothing, with no right left
+        if ($> == 0) { # becomes a user who owns nothing, without any rights
             $) = '65534 65534';
             $( = 65534;
             ($<, $>) = (65534, 65534);
@@ -130,15 +131,15 @@ sub forked {
 
 my $killed = forked("$dir/log", 'chroot', '/', 'true');
 waitpid $killed, 0;
-isnt($?, 0, 'a call that is not allowed: fails');
-is($? & 127, 31, 'by SIGSYS') or diag(slurp("$dir/log"));
+isnt($?, 0, 'a program that makes a call that is not allowed fails');
+is($? & 127, 31, 'SIGSYS has killed it') or diag(slurp("$dir/log"));
 
 mkdir "$dir/data";
 mkdir "$dir/run";
-chmod 0777, "$dir/run"; # RuntimeDirectory: all that may be written
+chmod 0777, "$dir/run"; # the RuntimeDirectory of the unit, the only folder that the server may write to
 my $key = '3479d894-3271-4935-88cf-a06f3cbb80a5';
 for my $indexed (1, 0) {
-    my $name = $indexed ? 'with its index' : 'without';
+    my $name = $indexed ? 'with an index file' : 'without an index file';
     my $data = "$dir/data/devices.data";
     unlink $data, "$data.idx";
     spit($data, slurp('example.data'));
@@ -156,9 +157,9 @@ for my $indexed (1, 0) {
     my $hear = sub { $notify->recv(my $message, 4096); return $message };
     is($hear->(), "READY=1\nSTATUS=serving 300 keys of $data", "a server $name: ready");
     my $mapped = slurp("$dir/log") =~ /mapped the index/;
-    is($mapped ? 1 : 0, $indexed, $indexed ? 'it maps the index' : 'it builds one');
+    is($mapped ? 1 : 0, $indexed, $indexed ? 'it maps the index' : 'it builds an index');
     my $warnings = () = slurp("$dir/log") =~ / # /g;
-    is($warnings, $indexed ? 0 : 1, 'needs nothing else, and warns when it cannot be written');
+    is($warnings, $indexed ? 0 : 1, 'it warns only if the index cannot be written');
     is((stat $socket)[2] & 0777, 0777, 'the socket has its mode');
     my ($port) = slurp("$dir/log") =~ /^ready 127\.0\.0\.1:(\d+) /m;
     for my $to ("-p $port", "-s $socket") {
@@ -170,27 +171,27 @@ for my $indexed (1, 0) {
             ok($? == 0 && $said !~ /^Could not|closed/m, "$command over $to") or diag($said);
         }
     }
-    is(`redis-cli -p $port get $key`, "this is a value\n", 'it serves right');
+    is(`redis-cli -p $port get $key`, "this is a value\n", 'GET returns the value');
     system("redis-benchmark -p $port -q -n 2000 -c 100 -t get >/dev/null 2>&1");
     spit("$dir/fresh", slurp('example.data') =~ s/this is a value/this is another/r);
     rename "$dir/fresh", $data or BAIL_OUT("rename: $!");
     kill 'HUP', $pid;
     like($hear->(), qr/^RELOADING=1\nMONOTONIC_USEC=\d+$/, 'SIGHUP: reloading');
-    is($hear->(), "READY=1\nSTATUS=serving 300 keys of $data", 'and ready again');
-    is(`redis-cli -p $port get $key`, "this is another\n", 'with the new data');
+    is($hear->(), "READY=1\nSTATUS=serving 300 keys of $data", 'SIGHUP: ready again');
+    is(`redis-cli -p $port get $key`, "this is another\n", 'GET returns the new value');
     kill 'TERM', $pid;
     my $last = $hear->();
     is($last, 'STOPPING=1', 'stopping');
     waitpid $pid, 0;
-    is($?, 0, 'it ends well');
+    is($?, 0, 'the exit code is 0');
     alarm 0;
     @running = ();
-    ok(!-e $socket, 'and takes its socket away');
+    ok(!-e $socket, 'the server has removed its socket');
 }
 
 # ---- the mode of a unix socket ------------------------------------------------------------------
 
-# Nobody can connect before it has its mode: listen(2) comes after.
+# Nobody can connect before the socket has its mode, because listen(2) is called after chmod(2).
 SKIP: {
     skip 'strace cannot trace here', 1
         if system('strace', '-qq', '-o', '/dev/null', '-e', 'trace=listen', 'true') != 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# The differential suite, redis-compat/differential/, against our server and a real redis-server.
+# Runs the differential suite, redis-compat/differential/, with Stele and a real redis-server.
 # STELE_DIFFERENTIAL_CASES=8 makes it quick, STELE_DIFFERENTIAL_SEED repeats a run.
 use strict;
 use warnings;

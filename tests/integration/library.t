@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# libstele as its users meet it: installed, found by its pkg-config file, compiled and linked with
-# the example of docs/; and nothing in the archive that could collide with other libraries.
+# Tests libstele as a user has it: installed by `make install`, found by its pkg-config file, and linked
+# with the example docs/embed.c. No symbol of the archive may collide with other libraries.
 use strict;
 use warnings;
 use File::Temp;
@@ -23,14 +23,14 @@ $flags =~ s{-([IL])/}{-$1$root/}g;
 my $example = "$root/embed";
 is(system("\${CC:-cc} -Wall -Werror docs/embed.c -o $example $flags"), 0, "the example compiles with $flags");
 is(`$example example.data F8A24BB8-EFF8-41DC-929B-10B4C3E49E05 | head -n 2`,
-    "1234\nf8a24bb8-eff8-41dc-929b-10b4c3e49e05 has 4 bytes\n", 'it answers, and reads on in order');
+    "1234\nf8a24bb8-eff8-41dc-929b-10b4c3e49e05 has 4 bytes\n", 'the example prints the value, then the next keys in order');
 is(`$example example.data 00000000-0000-0000-0000-000000000001 | head -n 1 | cut -c 37-`,
-    " has 15 bytes\n", 'a key that is not there');
+    " has 15 bytes\n", 'a key that does not exist');
 is(`$example example.data ffffffff-ffff-ffff-ffff-fffffffffffe | wc -l`, "1\n", 'the last key');
-is(`$example example.data nonsense`, '', 'no UUID');
-like(`$example /no/such/file x 2>&1`, qr/\Acannot open '\/no\/such\/file': /, 'no such file');
+is(`$example example.data nonsense`, '', 'a word that is no UUID');
+like(`$example /no/such/file x 2>&1`, qr/\Acannot open '\/no\/such\/file': /, 'a file that does not exist');
 
 my @global = map { / [A-TV-Z] (\w+)$/ ? $1 : () } `nm -g --defined-only $root/usr/lib/libstele.a`;
 ok(@global >= 8, 'symbols are exported');
-is_deeply([grep { !/^stele_/ } @global], [], 'and all of them begin with stele_');
+is_deeply([grep { !/^stele_/ } @global], [], 'all exported symbols begin with stele_');
 done_testing();

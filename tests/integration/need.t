@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
-# .ci/need installs no package that starts a service: apt-get would start it, on the port that
-# `make run` is to have, and enable it. A made-up apt-get and dpkg-deb note what is asked of them, on a
-# system that has nothing.
+# .ci/need must not install a package with a service: apt-get would enable the service and start it, on
+# the port that `make run` uses. The test runs .ci/need with a fake apt-get and dpkg-deb, which record
+# what they are asked to do, as on a system on which nothing is installed.
 use strict;
 use warnings;
 use File::Temp 'tempdir';
@@ -53,7 +53,7 @@ sub need {
 }
 
 my (undef, $build) = need('build');
-ok((grep { $_ eq 'libc6-dev' } @$build), 'headers of the C library are wanted');
+ok((grep { $_ eq 'libc6-dev' } @$build), 'the headers of the C library are installed');
 for my $case (['test', 'redis-server'], ['bench', 'memcached'], ['redis-compat', 'redis-server']) {
     my ($what, $service) = @$case;
     system("rm -rf $dir/build");
@@ -61,8 +61,8 @@ for my $case (['test', 'redis-server'], ['bench', 'memcached'], ['redis-compat',
     ok((grep { $_ eq $service } @$unpacked), "$service is unpacked");
     is((grep { /^(?:redis-server|memcached|haproxy|webdis|nutcracker|prometheus-redis-exporter)$/ } @$installed)[0],
         undef, 'no package with a service is installed');
-    is(`$dir/build/services/bin/$service --port 0`, "$service --port 0\n", 'and runs from where it is');
+    is(`$dir/build/services/bin/$service --port 0`, "$service --port 0\n", "$service runs from the folder into which it was unpacked");
     ($unpacked) = need($what);
-    is_deeply($unpacked, [], 'once is enough');
+    is_deeply($unpacked, [], 'a second run unpacks nothing');
 }
 done_testing();

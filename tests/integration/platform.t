@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Where Stele is not made for the machine, its build stops at one error that says so.
+# On a platform that Stele does not support, the build stops with one error, which says so.
 use strict;
 use warnings;
 use FindBin;
@@ -17,8 +17,8 @@ for my $missing ('__LP64__', '__linux__') {
     my $said = `make CFLAGS='-O2 -U$missing' build/release/stele-server 2>&1`;
     isnt($?, 0, "without $missing nothing is built");
     my @errors = $said =~ /(error: .*)/g;
-    is(scalar @errors, 1, 'and there is one error') or diag($said);
-    like($errors[0], qr/Stele needs 64-bit Linux/, 'which says why');
-    is(flags_file(), $before, 'what is built already stays so');
+    is(scalar @errors, 1, "without $missing: there is one error") or diag($said);
+    like($errors[0], qr/Stele needs 64-bit Linux/, 'the error says what Stele needs');
+    is(flags_file(), $before, 'files that were built before are kept');
 }
 done_testing();

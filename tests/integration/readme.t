@@ -23,7 +23,7 @@ $ENV{NODE_PATH} = '/usr/share/nodejs';
 $ENV{LC_ALL} = 'C.UTF-8';
 $ENV{COLUMNS} = 1000; # --help wraps no line
 
-# ---- help ---------------------------------------------------------------------------------------
+# ---- helpers ------------------------------------------------------------------------------------
 
 sub slurp {
     my ($path) = @_;
@@ -167,7 +167,7 @@ sub test_shell {
     for my $command (split /\n/, $block) {
         if ($command =~ m{^make((?: build/\S+)+)$}) {
             my ($out, $status) = run($root, "make -n --no-print-directory$1");
-            is($status, 0, "$command: make knows how") or diag($out);
+            is($status, 0, "$command: the Makefile has such a target") or diag($out);
         } elsif ($command =~ m{^((?:STELE_\w+=\S+ )*)(build/asan/tests/\S+)( tests/\S+)?$}) {
             test_program($command, $1, $2, $3 // '');
         } elsif ($command =~ m{^STELE_BUILD=(build/\w+) (prove .*)$}) {
@@ -243,7 +243,7 @@ for my $part (split /\n\n/, $example // 'no example') {
 # ---- the tables ---------------------------------------------------------------------------------
 
 my @option_rows = map { [$_->[0] =~ s/^`|`$//gr, $_->[1]] } table_rows(section($readme, 'Options'));
-ok(@help_rows > 10 && (grep { $_->[1] eq '' } @help_rows) > 3, '--help was understood');
+ok(@help_rows > 10 && (grep { $_->[1] eq '' } @help_rows) > 3, '--help was parsed');
 is_deeply(\@option_rows, \@help_rows, 'the table of options is that of --help');
 
 my ($tool_help) = run($root, "'$build/stele' --help");
@@ -251,7 +251,7 @@ my @tool_rows = map { [/^  (\S.*?) {2,}(.*)$/ ? ($1, $2) : ("strange row: $_")] 
     grep { /^  / } split /\n/, $tool_help;
 my @subcommand_rows =
     map { [$_->[0] =~ s/^`|`$//gr, $_->[1]] } table_rows(section($readme, 'The tool'));
-ok(@tool_rows >= 2, 'stele --help was understood');
+ok(@tool_rows >= 2, 'stele --help was parsed');
 is_deeply(\@subcommand_rows, \@tool_rows, 'the table of subcommands is that of stele --help');
 
 # Returns every command and subcommand that is answered: those of COMMAND that do not write, and
@@ -273,7 +273,7 @@ ok($command{$_}, "$_ of the overview is a command") for @overview;
 
 my ($unknown) = section($readme, 'What it is not') =~ /((?:`[A-Z]+`\W+(?:and )?)+)are unknown/;
 my @unknown = ($unknown || '') =~ /`([A-Z]+)`/g;
-ok(@unknown > 1, 'some commands are said to be unknown');
+ok(@unknown > 1, 'the page names commands that are unknown');
 for my $name (@unknown) {
     my ($out) = run($root, "redis-cli -p $port --no-raw $name a b");
     like($out, qr/ERR unknown command '$name'/, "$name is unknown");
@@ -352,7 +352,7 @@ for my $ruling (@rulings) {
     my ($out, $status) = run($dir, "'$build/stele' check FILE");
     my $unterminated = defined $text && bytes($text) =~ /[^\n]\z/;
     is($out =~ s/^stele: the last line of 'FILE' does not end in a newline: .*\n//mg || 0, $unterminated ? 1 : 0,
-        "$content: whether a last line without an end is told");
+        "$content: the warning about a last line without a newline");
     my ($messages) = $out =~ /^(.*?)^bytes /ms;
     my $expected = join '', map { message(s/^`|`$//gr) . "\n" } split /<br>/, $reported;
     is($messages, $expected, "$content: what is reported");
@@ -399,5 +399,5 @@ like($help, qr/^  \Q$_\E /m, "$_ is an option")
 kill 'TERM', $server;
 waitpid $server, 0;
 undef $server;
-is($?, 0, 'the server stopped in good order');
+is($?, 0, "the server's exit code");
 done_testing();

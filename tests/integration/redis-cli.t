@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# redis-cli as people use it: single commands, RESP3, and interactively, where it asks for COMMAND
-# DOCS at once and aborts when the answer has another form than it expects.
+# Tests redis-cli as people use it: single commands, RESP3, and the interactive mode. In that mode it
+# sends COMMAND DOCS first, and aborts if the reply has another form than it expects.
 use strict;
 use warnings;
 use Test::More;
@@ -22,17 +22,17 @@ like(`redis-cli --no-raw -3 -p $port HELLO 3`,
     'HELLO 3 is a map');
 for my $pattern ('8d3fb0a7*', '8D3FB0A7*', '[8][D-F]3FB0A7*', '8D3FB0A?-*-F06E7C12*') {
     my $wanted = "8d3fb0a7-42c6-4e19-9a5d-f06e7c12b384\n";
-    is(`redis-cli -p $port KEYS '$pattern'`, $wanted, "KEYS $pattern, whatever the case");
+    is(`redis-cli -p $port KEYS '$pattern'`, $wanted, "KEYS $pattern");
     is(`redis-cli -p $port --scan --pattern '$pattern'`, $wanted, "--scan --pattern $pattern");
 }
 for my $protocol ('-2', '-3') {
     my $said = qx{printf 'get $key\nhelp get\nquit\n' | redis-cli $protocol -p $port 2>&1};
-    is($?, 0, "$protocol interactively: it ends well");
-    like($said, qr/1234/, 'and answers');
-    like($said, qr/summary:\S* Returns the value of a key/, 'and knows our documentation of GET');
-    unlike($said, qr/assert/i, 'and no assertion fails');
+    is($?, 0, "$protocol, interactive: the exit code is 0");
+    like($said, qr/1234/, "$protocol, interactive: GET shows the value");
+    like($said, qr/summary:\S* Returns the value of a key/, "$protocol, interactive: help shows Stele's summary of GET");
+    unlike($said, qr/assert/i, "$protocol, interactive: no assertion fails");
 }
 kill TERM => $pid;
 close $server;
-is($?, 0, 'the server ends well');
+is($?, 0, "the server's exit code");
 done_testing();

@@ -1,3 +1,3 @@
 #!/bin/sh
-# hiredis as redis-compat/ connects with it, against our server.
+# Runs the check redis-compat/clients/hiredis with a Stele server.
 exec redis-compat/with-server "${STELE_BUILD:-build/release}/redis-compat/clients/hiredis"

@@ -1,3 +1,3 @@
 #!/bin/sh
-# redis-py as redis-compat/ connects with it, against our server.
+# Runs the check redis-compat/clients/redis-py with a Stele server.
 exec redis-compat/with-server redis-compat/clients/redis-py

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# The cases of redis-compat/ against our server.
+# Replays the cases of redis-compat/cases/ against a Stele server.
 use strict;
 use warnings;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
-# A redis-server that is told to replicate from us, which nobody can. It must not try again and again
-# without a pause: it sees once a second that it cannot, with a password, without the one it needs,
-# and with one that nobody asked for.
+# A redis-server is told to replicate from Stele, which does not support replication. It must find out
+# that it cannot, and must not try more than once a second. That must hold without a password, with the
+# right password, with a missing or wrong one, and with a password that Stele does not require.
 use strict;
 use warnings;
 use File::Temp 'tempdir';
@@ -22,7 +22,7 @@ $SIG{ALRM} = sub { stop(); die "no answer in time\n" };
 END { stop() if @running }
 alarm 120;
 
-# A field of INFO.
+# Returns a field of INFO.
 sub field {
     my ($where, $section, $name) = @_;
     my ($value) = `redis-cli $where --no-auth-warning INFO $section 2>&1` =~ /^$name:(.*?)\r?$/m;
@@ -46,7 +46,7 @@ sub attempts {
     push @running, $replica;
     my $theirs = "-s $folder/replica";
     sleep 0.01 until field($theirs, 'replication', 'role') eq 'slave';
-    my $asked = 1; # our own connections
+    my $asked = 1; # connections that the test itself has made
     my $before = field($ours, 'stats', 'total_connections_received');
     my $began = time;
     my $count = 0;
@@ -57,14 +57,14 @@ sub attempts {
     } until $count >= 2;
     my $took = time - $began;
     cmp_ok($count, '<=', $took + 3, "$name: $count attempts in " . int($took) . ' seconds');
-    is(field($theirs, 'replication', 'master_link_status'), 'down', "$name: it knows that it fails");
+    is(field($theirs, 'replication', 'master_link_status'), 'down', "$name: the replica reports that its link is down");
     stop();
     close $server;
 }
 
 attempts('no password', undef, undef);
-attempts('its password is right', 'secret', 'secret');
-attempts('it has no password', 'secret', undef);
-attempts('it has another password', 'secret', 'other');
-attempts('nobody asks for its password', undef, 'secret');
+attempts('the right password', 'secret', 'secret');
+attempts('a missing password', 'secret', undef);
+attempts('a wrong password', 'secret', 'other');
+attempts('a password that is not required', undef, 'secret');
 done_testing();

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# `stele scan` and `stele bench` against the file itself, sorted here.
+# Compares the output of `stele scan` with the lines of the file, which the test sorts itself.
 use strict;
 use warnings;
 use Test::More;
@@ -13,7 +13,7 @@ while (<$in>) {
 }
 my @keys = sort keys %value;
 
-# The lines of the keys that pass, at most so many.
+# Returns the lines of the keys for which `pass` returns true, at most `limit` lines.
 sub lines {
     my ($pass, $limit) = @_;
     my @kept = grep { $pass->($_) } @keys;
@@ -22,26 +22,26 @@ sub lines {
 }
 
 is(`$stele scan example.data`, lines(sub { 1 }), 'all records, in key order');
-is(`$stele scan example.data --limit $_`, lines(sub { 1 }, $_), "the first $_") for 0, 1, 7, 1000;
+is(`$stele scan example.data --limit $_`, lines(sub { 1 }, $_), "the first $_ records") for 0, 1, 7, 1000;
 my $seed = $ENV{STELE_SEED} // time;
 srand $seed;
 diag("seed $seed");
 for (1 .. 10) {
     my ($from, $to) = map { $keys[rand @keys] } 1, 2;
-    substr($_, int rand(8), 1) = sprintf '%x', rand 16 for $from, $to; # often a key that is not there
+    substr($_, int rand(8), 1) = sprintf '%x', rand 16 for $from, $to; # often a key that does not exist
     is(`$stele scan example.data --from $from --to $to`,
         lines(sub { $_[0] ge $from && $_[0] le $to }), "from $from to $to");
     my $upper = uc $from;
     is(`$stele scan example.data --from $upper --limit 5`, lines(sub { $_[0] ge $from }, 5),
-        "five from $upper");
+        "five records from $upper on");
     my $prefix = substr $keys[rand @keys], 0, 1 + rand 20;
     is(`$stele scan example.data --prefix $prefix`, lines(sub { index($_[0], $prefix) == 0 }),
-        "those that begin with $prefix");
+        "the records that begin with $prefix");
 }
 for my $words ('', 'example.data --from x', 'example.data --prefix g', 'example.data --limit -1',
     'example.data --prefix ""', 'example.data other', 'example.data --nope', '/no/such/file') {
     my $said = `$stele scan $words 2>&1`;
     is($? >> 8, 2, "scan $words: refused");
-    like($said, qr/\A(?:stele|usage): [^\n]+\n\z/, 'in one line');
+    like($said, qr/\A(?:stele|usage): [^\n]+\n\z/, "scan $words: the message has one line");
 }
 done_testing();

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# The words of `stele` and `stele-server`: help however it is asked for, as wide as it may be, and
-# what a terminal shows while work goes on. script(1) makes the terminals.
+# Tests what `stele` and `stele-server` print: the help in all ways to request it, wrapped at the width
+# of the terminal, and the progress bars that a terminal shows. script(1) makes the terminals.
 use strict;
 use warnings;
 use File::Temp;
@@ -13,14 +13,14 @@ my ($stele, $server) = ("$build/stele", "$build/stele-server");
 my $dir = File::Temp->newdir('stele-tool-XXXXXX', TMPDIR => 1);
 delete $ENV{COLUMNS};
 
-# What a command prints on both streams, and its exit status.
+# Returns what a command prints to both streams, and its exit status.
 sub run {
     my ($command) = @_;
     my $out = qx{$command 2>&1 </dev/null};
     return ($out, $? >> 8);
 }
 
-# The same on a terminal of so many columns.
+# Does the same on a terminal with this number of columns.
 sub on_terminal {
     my ($columns, $command) = @_;
     my ($out, $status) = run(qq{script -qec "stty cols $columns; $command" /dev/null});
@@ -41,7 +41,7 @@ like($server_help, qr/\Ausage: stele-server DATAFILE/, 'stele-server --help');
 like($tool_help, qr/\Ausage: stele SUBCOMMAND/, 'stele --help');
 is_deeply([run("$server -h")], [$server_help, 0], 'stele-server -h');
 is_deeply([run("$stele $_")], [$tool_help, 0], "stele $_") for '-h', 'help';
-is_deeply([run("$stele")], [$tool_help, 2], 'stele alone says how, and fails');
+is_deeply([run("$stele")], [$tool_help, 2], 'stele without arguments prints the help, and fails');
 my ($version) = run("$server --version");
 is_deeply([run("$server -v")], [$version, 0], 'stele-server -v');
 ($version) = run("$stele --version");
@@ -52,24 +52,24 @@ my %all = ('stele' => $tool_help, 'stele-server' => $server_help);
 for my $name (qw(bench check get index scan)) {
     my ($help, $status) = run("$stele help $name");
     is($status, 0, "stele help $name");
-    like($help, qr/\Ausage: stele $name FILE/, 'begins with the usage');
+    like($help, qr/\Ausage: stele $name FILE/, "stele help $name: it begins with the usage");
     my ($usage) = $help =~ /\A(.*?)\n\n/s;
     for my $option ($usage =~ /(--[a-z-]+)/g) {
-        like($help, qr/^  \Q$option\E /m, "and explains $option");
+        like($help, qr/^  \Q$option\E /m, "stele help $name: it explains $option");
     }
     is_deeply([run("$stele $_")], [$help, 0], "stele $_ is the same")
         for "$name --help", "$name -h", "$name no-such-file --help", "--help $name";
     $all{"stele $name"} = $help;
 }
-cmp_ok(longest($all{$_}), '<=', 80, "$_: the help fits 80 columns where it is no terminal") for sort keys %all;
+cmp_ok(longest($all{$_}), '<=', 80, "$_: without a terminal the help has at most 80 columns") for sort keys %all;
 for my $columns (40, 60, 132) {
     for my $name (sort keys %all) {
         my ($shown) = on_terminal($columns, "$build/$name --help");
-        cmp_ok(longest($shown), '<=', $columns, "$name: and a terminal of $columns");
-        is(join(' ', split ' ', $shown), join(' ', split ' ', $all{$name}), 'with the same words');
+        cmp_ok(longest($shown), '<=', $columns, "$name: the help fits a terminal of $columns columns");
+        is(join(' ', split ' ', $shown), join(' ', split ' ', $all{$name}), "$name: the words are the same at $columns columns");
     }
 }
-cmp_ok(longest((run("COLUMNS=50 $server --help"))[0]), '<=', 50, 'COLUMNS is heeded');
+cmp_ok(longest((run("COLUMNS=50 $server --help"))[0]), '<=', 50, 'the help fits the width in COLUMNS');
 
 # ---- a configuration file of Redis --------------------------------------------------------------
 
@@ -78,14 +78,14 @@ for my $name ('redis.conf', 'a.cfg') {
     print $conf "# Redis configuration file example.\nport 0\nrequirepass SECRET\n";
     close $conf;
     my ($said, $status) = run("$server '$dir/$name' --port 0");
-    is($status, 1, "$name is no data file");
+    is($status, 1, "$name is refused");
     is($said, "stele-server: '$dir/$name' looks like a configuration file, not a data file; options are "
             . "given on the command line only\n", 'the error says so and shows none of its lines');
 }
 
 # ---- progress -----------------------------------------------------------------------------------
 
-# The bars drawn, without what moves the cursor.
+# Returns the bars that were drawn, without the sequences that move the cursor.
 sub bars {
     my ($shown) = @_;
     return map { s/\e\[K.*//sr } grep { /\e\[K/ } split /\r/, $shown;
@@ -95,15 +95,15 @@ my $times = qr/(?: +[\d.]+ ns){3}\n/;
 my $table = `$stele bench example.data --index none 2>/dev/null`;
 my ($shown, $status) = on_terminal(50, "$stele bench example.data --index none");
 my $expected = qr/^keys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\z/ms;
-is($status, 0, 'bench finds every key');
-like($table, qr/\A$expected/, 'which is all where there is no terminal');
+is($status, 0, 'bench succeeds');
+like($table, qr/\A$expected/, 'without a terminal bench prints only the table');
 my @bars = grep { length } bars($shown);
 $shown =~ s/\r[^\n]*\r\e\[K//;
-cmp_ok(scalar @bars, '>', 0, 'a terminal shows how far it is');
-like($shown, qr/\A$expected/, 'and leaves nothing beside the table');
+cmp_ok(scalar @bars, '>', 0, 'a terminal shows progress bars');
+like($shown, qr/\A$expected/, 'the bars are erased, and the table is left');
 is((grep { !/^measuring example\.data (?:\[[#-]+\] )? *\d+ %(?:  \d+:\d\d left)?$/ } @bars)[0], undef,
-    'by the step, the file, a bar and the time left');
-cmp_ok(longest(join "\n", @bars), '<', 50, 'in one line of the terminal');
+    'a bar has the step, the file, a percentage and the time left');
+cmp_ok(longest(join "\n", @bars), '<', 50, 'a bar fits one line of the terminal');
 
 SKIP: {
     skip 'the same in each flavour, and slow in this one', 3 if $build =~ /asan/;
@@ -112,9 +112,9 @@ SKIP: {
     my ($check) = on_terminal(63, "$stele check $data");
     my @bars = grep { length } bars($check);
     my %steps = map { (split / /)[0] => 1 } @bars;
-    ok($steps{indexing} || $steps{reading}, 'check shows how far it is with the file');
-    ok($steps{verifying}, 'and with looking up each key');
-    cmp_ok(longest(join "\n", @bars), '<', 63, 'in one line of a terminal of 63 columns');
+    ok($steps{indexing} || $steps{reading}, 'check shows the progress of reading the file');
+    ok($steps{verifying}, 'check shows the progress of looking up each key');
+    cmp_ok(longest(join "\n", @bars), '<', 63, 'a bar fits one line of a terminal of 63 columns');
 }
 
 done_testing();

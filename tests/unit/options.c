@@ -1,5 +1,6 @@
-// The command line: each option with good and bad values in both forms, the messages, the defaults,
-// and the help that lists them all. What a line means is told by how it differs from the defaults.
+// Tests of the command line: each option with good and bad values in both forms, the messages, the
+// defaults, and the help, which lists all options. A case names the settings that a command line
+// must change from their defaults.
 #include "options.h"
 
 #include <stdio.h>
@@ -407,7 +408,9 @@ static void test_lines(void)
         {"all of tls",
          {"f", "--tls-key-file-pass=SECRET"},
          "!unknown option '--tls-key-file-pass': " NO_TLS},
-        {"the first bad word is told", {"f", "--port=x", "--nope"}, "!--port 'x' " BAD_PORT},
+        {"the message is about the first bad word",
+         {"f", "--port=x", "--nope"},
+         "!--port 'x' " BAD_PORT},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         means(cases[i].words, cases[i].wanted, cases[i].name);
@@ -437,7 +440,7 @@ static void test_asked_for_text(void)
     }
     means((const char *const[]){"--help", "--nope", NULL},
           "!unknown option '--nope'; --help lists all options",
-          "bad words are told even with --help");
+          "a bad word is an error even with --help");
 }
 
 static void test_binds(void)

@@ -12,7 +12,7 @@
 
 enum {
     PIPELINE = 6,  // requests of a connection
-    MGET_KEYS = 8, // of each MGET
+    MGET_KEYS = 8, // keys of an MGET
     TURNS = 20,    // pipelines of each thread that hammer_await waits for
 };
 

@@ -457,7 +457,7 @@ static void check_named_places(void)
            "the file is %s", cases[i].reason != NULL || beside ? "left as it is" : "replaced");
         buf_release(&left);
     }
-    // If another kind of file is at the default path, the data is served nevertheless.
+    // If another kind of file is at the default path, the data is still served.
     const char *taken = test_file("spared.data.idx", SPAN("notes\n"));
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     ok(o.dataset != NULL && o.notices.warnings == 1 &&
