@@ -146,7 +146,7 @@ def targets_table(f, sizes):
 def general(text):
     """Returns a metric or a command without its load, so that those that differ only in it are equal."""
     text = re.sub(rf"^({'|'.join(LOADS)}): ", "", text)
-    text = re.sub(r"^P1 with \d+, .*: ", "", text)
+    text = re.sub(r"^P1 with \d+, (.*): (.*)", r"\2 \1", text)  # alone, or beside a flood
     text = re.sub(r"^redis-benchmark -P \d+: ", "redis-benchmark: ", text)
     text = re.sub(r"--load \w+ --lookups \d+ --seed \d+", "--load LOAD --lookups N --seed ROUND",
                   text)
@@ -167,7 +167,7 @@ def tables(f, picture):
                 targets_table(f, sizes))
     if f.shows(load_metric("P1", CPU)):
         section("Processor time per lookup", "Microseconds of the server process's user and "
-                "system time. PING is the lower limit: a request without a lookup.",
+                "system time. PING shows what a request costs without a lookup.",
                 programs_table(f, sizes, CPU), "cpu")
         section("Lookups a second", "The server runs on one processor, the load generator on the other.",
                 programs_table(f, sizes, RATE))
