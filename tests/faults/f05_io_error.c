@@ -56,9 +56,9 @@ static char get_record(struct loops *l, const struct held_file *f, size_t i)
     buf_printf(&wanted, "$%zu\r\n", value.len);
     buf_append(&wanted, value);
     buf_append_text(&wanted, "\r\n");
-    say(p, request.ptr);
+    party_send(p, request.ptr);
     loops_run(l);
-    struct span received = hear(p);
+    struct span received = party_receive(p);
     char what = span_equal(received, buf_span(&wanted)) ? 'v'
                 : received.len > sizeof unreadable &&
                         memcmp(received.ptr, unreadable, sizeof unreadable - 1) == 0

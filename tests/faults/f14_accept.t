@@ -54,8 +54,8 @@ sub ask {
     my ($socket, $said, $patience) = @_;
     syswrite $socket, $said;
     return '' if !IO::Select->new($socket)->can_read($patience);
-    sysread $socket, my $heard, 65536;
-    return $heard // '';
+    sysread $socket, my $received, 65536;
+    return $received // '';
 }
 
 sub info {

@@ -35,24 +35,24 @@ sub slurp {
 # Gets the key over a new connection. Returns what the server sends.
 sub get {
     my $client = IO::Socket::UNIX->new(Peer => $socket) or return "no connection: $!";
-    my $heard = '';
+    my $received = '';
     print $client "GET $key\r\nQUIT\r\n";
     $client->flush;
-    1 while sysread $client, $heard, 1024, length $heard;
-    return $heard;
+    1 while sysread $client, $received, 1024, length $received;
+    return $received;
 }
 
 # Gets the key and stops the server. Returns what was wrong. The failing call may be that of the
 # first connection, so there is a second try.
 sub ask {
     my $wanted = "\$5\r\nvalue\r\n+OK\r\n";
-    my $heard = get();
-    $heard = get() if $heard ne $wanted && index($wanted, $heard) == 0;
+    my $received = get();
+    $received = get() if $received ne $wanted && index($wanted, $received) == 0;
     my $client = IO::Socket::UNIX->new(Peer => $socket) or return "no connection: $!";
     print $client "SHUTDOWN\r\n";
     $client->flush;
     1 while sysread $client, my $ignored, 1024;
-    return $heard eq $wanted ? () : "heard '$heard'";
+    return $received eq $wanted ? () : "received '$received'";
 }
 
 # Returns the number of mappings that the loader makes. It does not report all refusals well, so

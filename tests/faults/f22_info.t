@@ -50,11 +50,11 @@ sub stop {
 # Returns the fields of INFO persistence and dataset with their values.
 sub info {
     my $client = IO::Socket::UNIX->new(Peer => $socket) or die "no connection: $!";
-    my $heard = '';
+    my $received = '';
     print $client "INFO persistence dataset\r\nQUIT\r\n";
     $client->flush;
-    1 while sysread $client, $heard, 4096, length $heard;
-    return $heard =~ /^(\w+):(.*?)\r$/mg;
+    1 while sysread $client, $received, 4096, length $received;
+    return $received =~ /^(\w+):(.*?)\r$/mg;
 }
 
 # Waits until a field has the value. Returns the fields about dumps in one line.

@@ -262,10 +262,10 @@ static bool contains(const struct buf *sent, struct span words)
 
 static bool was_sent(struct span words)
 {
-    bool said = contains(&sent_earlier, words);
-    for (unsigned i = 0; i < CLIENTS && !said; i++)
-        said = contains(&clients[i].sent, words);
-    return said;
+    bool found = contains(&sent_earlier, words);
+    for (unsigned i = 0; i < CLIENTS && !found; i++)
+        found = contains(&clients[i].sent, words);
+    return found;
 }
 
 // Returns the datasets that a string may come from, as bits. The mark of a value says it. The
@@ -426,11 +426,11 @@ static bool is_open(const struct client *c)
 // Returns the input that the session has not consumed, in a block of exactly its size.
 static struct bytes exact_input(const struct party *p)
 {
-    size_t len = p->said.len - p->done;
+    size_t len = p->requests.len - p->done;
     char *exact = malloc(len > 0 ? len : 1);
     must(exact != NULL, "memory for a copy");
     if (len > 0)
-        memcpy(exact, p->said.ptr + p->done, len);
+        memcpy(exact, p->requests.ptr + p->done, len);
     return (struct bytes){exact, len};
 }
 
@@ -450,7 +450,7 @@ static void feed(struct client *c, struct bytes in)
     must(!session_oom(s, &p->output), "memory is not short");
     must(output_pending(&p->output) <= most, "what waits to be sent is bounded");
     if (in.len > 0) // the parser has decoded quoted words in place
-        memcpy(p->said.ptr + p->done, in.ptr, in.len);
+        memcpy(p->requests.ptr + p->done, in.ptr, in.len);
     p->done += result.consumed;
     p->status = result.status;
     if (!p->slow && !s->killed)
@@ -540,7 +540,7 @@ static void run(void)
 
 static void send_bytes(struct client *c, struct span bytes)
 {
-    say_bytes(c->party, bytes);
+    party_send_bytes(c->party, bytes);
     buf_append(&c->sent, bytes);
     must(!c->sent.oom, "memory for requests");
 }
@@ -652,9 +652,9 @@ static void check_reply(struct client *c, const char *request, struct span wante
 {
     struct party *p = c->party;
     c->reader.tail_len = 0;
-    say_bytes(p, span_text(request));
+    party_send_bytes(p, span_text(request));
     take_turn_alone(c);
-    must(!p->closed && p->done == p->said.len, "a request is answered at once");
+    must(!p->closed && p->done == p->requests.len, "a request is answered at once");
     must(span_equal(span_of(c->reader.tail, c->reader.tail_len), wanted), promise);
 }
 
@@ -689,7 +689,7 @@ static void check_open(struct client *c)
          "the protocol of the replies is the session's");
     must(r->values == requests_done(c) || (c->words & (WORD_REPLY | WORD_SUBSCRIBE)) != 0,
          "each request has one reply");
-    if (p->done < p->said.len)
+    if (p->done < p->requests.len)
         return; // the request is unfinished
     const char *wanted = ping_reply(&p->session);
     check_reply(c, ping, span_text(wanted), "a PING has the right reply");

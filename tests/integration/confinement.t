@@ -51,8 +51,8 @@ is($verdict, '', 'systemd-analyze verify prints no warning');
 my $security = `systemd-analyze security --no-pager --offline=true --threshold=15 $instance 2>&1`;
 is($?, 0, 'systemd-analyze security: at most 1.5') or diag($security);
 my ($exposure) = $security =~ /Overall exposure level.*?: ([\d.]+)/;
-my ($told) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
-is($told, $exposure, 'docs/operations.md has the same figure');
+my ($documented) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
+is($documented, $exposure, 'docs/operations.md has the same figure');
 
 # ---- the filter ---------------------------------------------------------------------------------
 
@@ -154,8 +154,8 @@ for my $indexed (1, 0) {
     @running = $pid;
     delete $ENV{NOTIFY_SOCKET};
     alarm 60;
-    my $hear = sub { $notify->recv(my $message, 4096); return $message };
-    is($hear->(), "READY=1\nSTATUS=serving 300 keys of $data", "a server $name: ready");
+    my $notified = sub { $notify->recv(my $message, 4096); return $message };
+    is($notified->(), "READY=1\nSTATUS=serving 300 keys of $data", "a server $name: ready");
     my $mapped = slurp("$dir/log") =~ /mapped the index/;
     is($mapped ? 1 : 0, $indexed, $indexed ? 'it maps the index' : 'it builds an index');
     my $warnings = () = slurp("$dir/log") =~ / # /g;
@@ -176,11 +176,11 @@ for my $indexed (1, 0) {
     spit("$dir/fresh", slurp('example.data') =~ s/this is a value/this is another/r);
     rename "$dir/fresh", $data or BAIL_OUT("rename: $!");
     kill 'HUP', $pid;
-    like($hear->(), qr/^RELOADING=1\nMONOTONIC_USEC=\d+$/, 'SIGHUP: reloading');
-    is($hear->(), "READY=1\nSTATUS=serving 300 keys of $data", 'SIGHUP: ready again');
+    like($notified->(), qr/^RELOADING=1\nMONOTONIC_USEC=\d+$/, 'SIGHUP: reloading');
+    is($notified->(), "READY=1\nSTATUS=serving 300 keys of $data", 'SIGHUP: ready again');
     is(`redis-cli -p $port get $key`, "this is another\n", 'GET returns the new value');
     kill 'TERM', $pid;
-    my $last = $hear->();
+    my $last = $notified->();
     is($last, 'STOPPING=1', 'stopping');
     waitpid $pid, 0;
     is($?, 0, 'the exit code is 0');

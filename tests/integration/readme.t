@@ -264,8 +264,8 @@ sub answered {
 }
 my ($json) = run($root, "redis-cli -p $port --json command");
 my @commands = map { answered($_) } @{JSON::PP->new->utf8->decode($json)};
-my @told = slurp('docs/commands.md') =~ /^\| \[?`([^`]+)`\]?/mg;
-is_deeply([sort @told], [sort @commands], 'docs/commands.md has the commands of COMMAND');
+my @documented = slurp('docs/commands.md') =~ /^\| \[?`([^`]+)`\]?/mg;
+is_deeply([sort @documented], [sort @commands], 'docs/commands.md has the commands of COMMAND');
 my @overview = map { $_->[1] =~ /`([^`]+)`/g } table_rows(section($readme, 'Commands') =~ s/^###.*//msr);
 ok(@overview > 20, 'the overview of commands was found');
 my %command = map { $_ => 1 } @commands;
@@ -363,8 +363,8 @@ for my $ruling (@rulings) {
     is($keys, scalar keys %value, "$content: number of keys");
     for my $key (sort keys %value) {
         my ($got) = run($dir, "'$build/stele' get FILE $stands_for{$key} 2>/dev/null");
-        my ($told) = $value{$key} =~ /^`(.*)`$/;
-        is($got, bytes($told // '') . "\n", "$content: value of $key");
+        my ($expected_value) = $value{$key} =~ /^`(.*)`$/;
+        is($got, bytes($expected_value // '') . "\n", "$content: value of $key");
     }
 }
 

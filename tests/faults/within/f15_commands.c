@@ -124,9 +124,9 @@ static unsigned replies_in(struct span s)
 // Sends requests and returns whether the replies are `wanted`.
 static bool is_answered(struct party *p, const char *requests, const char *wanted)
 {
-    say(p, requests);
+    party_send(p, requests);
     loops_run(p->loops);
-    return !p->closed && span_equal(hear(p), span_text(wanted));
+    return !p->closed && span_equal(party_receive(p), span_text(wanted));
 }
 
 // Runs one conversation in which call number `at` fails; 0 means none. Returns false if the server
@@ -144,7 +144,7 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     loops.inside = failing_pause;
     failing_begin(FAILING_MEMORY, at, after, ENOMEM);
     failing_pause(false);
-    say(asks, t->requests);
+    party_send(asks, t->requests);
     loops_run(&loops);
     for (unsigned i = 0; i < 2; i++) // CLIENT PAUSE may have begun
         session_end_pause(&loops.service[i]);
@@ -166,7 +166,7 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
     }
     *failed = failing_end();
     loops.inside = NULL;
-    struct span received = hear(asks);
+    struct span received = party_receive(asks);
     buf_append(&o->received, received);
     o->dropped = asks->closed;
     o->published = published;

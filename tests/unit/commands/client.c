@@ -20,12 +20,12 @@ static struct loops loops;
 static const char *ask(struct party *p, const char *request)
 {
     static char text[128 * 1024];
-    say(p, request);
+    party_send(p, request);
     loops_run(&loops);
-    struct span heard = hear(p);
-    require(heard.len < sizeof text, "a long reply");
-    memcpy(text, heard.ptr, heard.len);
-    text[heard.len] = '\0';
+    struct span received = party_receive(p);
+    require(received.len < sizeof text, "a long reply");
+    memcpy(text, received.ptr, received.len);
+    text[received.len] = '\0';
     return text;
 }
 
@@ -107,7 +107,7 @@ static void check_closing(void)
     struct party *closing = party_new(&loops, last_loop());
     closing->slow = true;
     ask(p, "PING");
-    say(closing, "QUIT");
+    party_send(closing, "QUIT");
     loops_run(&loops);
     ok(!closing->closed && closing->status == FEED_CLOSE, "QUIT waits until the reply is read");
     lists(p, "CLIENT LIST", " flags=c ");
@@ -166,7 +166,7 @@ static void check_kill(void)
     is_number((int64_t)service_total(&loops.service[0], offsetof(struct stats, pubsub_clients)), 0,
               "INFO no longer counts it as a subscriber");
     // A client is killed between MULTI and EXEC.
-    say(others[4], "MULTI\nPING");
+    party_send(others[4], "MULTI\nPING");
     loops_run(&loops);
     is_text(ask(p, "CLIENT KILL TYPE normal"), ":2\r\n", "all other clients are killed");
     ok(others[4]->closed && others[5]->closed && !p->closed,
@@ -187,7 +187,7 @@ static void check_pause(void)
     for (unsigned i = 0; i < loops.group.count; i++)
         others[i] = party_new(&loops, i);
     ask(listener, "SUBSCRIBE c");
-    say(others[0], "MULTI");
+    party_send(others[0], "MULTI");
     loops_run(&loops);
     is_text(ask(others[0], "GET x"), "+OK\r\n+QUEUED\r\n", "a transaction begins before the pause");
     is_text(ask(p, "CLIENT PAUSE 3600000\nPING"), "+OK\r\n", "%u loops: CLIENT PAUSE",
@@ -204,10 +204,10 @@ static void check_pause(void)
     for (unsigned i = 0; i < loops.group.count; i++)
         session_end_pause(&loops.service[i]);
     loops_run(&loops);
-    is_bytes(hear(p), SPAN("+PONG\r\n+OK\r\n"), "the sender continues after the pause");
-    is_bytes(hear(others[0]), SPAN("*1\r\n$-1\r\n"), "a paused EXEC continues");
+    is_bytes(party_receive(p), SPAN("+PONG\r\n+OK\r\n"), "the sender continues after the pause");
+    is_bytes(party_receive(others[0]), SPAN("*1\r\n$-1\r\n"), "a paused EXEC continues");
     for (unsigned i = 1; i < loops.group.count; i++)
-        is_bytes(hear(others[i]), SPAN("+PONG\r\n"), "loop %u continues", i);
+        is_bytes(party_receive(others[i]), SPAN("+PONG\r\n"), "loop %u continues", i);
     is_text(ask(p, "CLIENT PAUSE 3600000 WRITE\nPING"), "+OK\r\n+PONG\r\n", "WRITE pauses nothing");
     is_text(ask(p, "MULTI\nCLIENT PAUSE 3600000\nPING\nEXEC\nPING"),
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+PONG\r\n",
@@ -218,7 +218,8 @@ static void check_pause(void)
     for (unsigned i = 0; i < loops.group.count; i++)
         loops.service[i].paused_until = clock_monotonic_ns();
     party_turn(p);
-    is_bytes(hear(p), SPAN("+PONG\r\n"), "a client continues when the time of the pause is over");
+    is_bytes(party_receive(p), SPAN("+PONG\r\n"),
+             "a client continues when the time of the pause is over");
     for (unsigned i = 0; i < loops.group.count; i++)
         session_end_pause(&loops.service[i]);
     ok(!session_may_idle_out(&listener->session), "a subscriber is not idle");
@@ -267,7 +268,7 @@ static void check_reply(struct random *r)
             unsigned kind = (unsigned)random_below(r, KINDS);
             if (kind == 8 || kind == 9) // MULTI is tested elsewhere
                 kind = 6;
-            say(p, requests[kind]);
+            party_send(p, requests[kind]);
             bool silent = off || skip == 1;
             if (kind == 0)
                 off = silent = false;
@@ -282,11 +283,11 @@ static void check_reply(struct random *r)
             skip = skip == 2 ? 1 : 0;
         }
         if (round % 2 == 1)
-            for (p->sent = 0; p->sent < p->said.len; p->sent++)
+            for (p->sent = 0; p->sent < p->requests.len; p->sent++)
                 loops_run(&loops);
-        p->sent = p->said.len;
+        p->sent = p->requests.len;
         loops_run(&loops);
-        is_bytes(hear(p), buf_span(&wanted), "CLIENT REPLY, round %u", round);
+        is_bytes(party_receive(p), buf_span(&wanted), "CLIENT REPLY, round %u", round);
         party_end(p);
         buf_release(&wanted);
     }
@@ -305,12 +306,13 @@ static void check_others(void)
     // The number of words is bounded, as reading them is not divided into turns.
     struct buf wanted = {0};
     p = party_new(&loops, 0);
-    buf_append_text(&p->said, "*500003\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
+    buf_append_text(&p->requests, "*500003\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
     for (unsigned i = 0; i < 500000; i++)
-        buf_append_text(&p->said, "$5\r\nBCAST\r\n");
-    p->sent = p->said.len;
+        buf_append_text(&p->requests, "$5\r\nBCAST\r\n");
+    p->sent = p->requests.len;
     loops_run(&loops);
-    is_bytes(hear(p), SPAN("-ERR more than 272 words\r\n"), "CLIENT TRACKING of many words");
+    is_bytes(party_receive(p), SPAN("-ERR more than 272 words\r\n"),
+             "CLIENT TRACKING of many words");
     party_end(p);
     buf_release(&wanted);
 }
@@ -324,7 +326,7 @@ static void check_gone(void)
     for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++) {
         for (unsigned steps = 0; steps <= loops.group.count; steps++) {
             struct party *p = party_new(&loops, 0);
-            say(p, requests[i]);
+            party_send(p, requests[i]);
             party_turn(p);
             for (unsigned j = 0; j < steps; j++)
                 loops_deliver(&loops);
@@ -347,13 +349,13 @@ static void check_silence(void)
                                            "COMMAND DOCS get client config"};
     struct counter *processed = &loops.service[0].stats.commands_processed;
     struct party *p = party_new(&loops, 0);
-    say(p, "CLIENT REPLY OFF\nMULTI");
+    party_send(p, "CLIENT REPLY OFF\nMULTI");
     for (unsigned i = 0; i < ECHOES; i++) {
-        buf_printf(&p->said, "*2\r\n$4\r\nECHO\r\n$%d\r\n", LONG);
-        append_bytes(&p->said, 'e', LONG);
-        buf_append_text(&p->said, "\r\n");
+        buf_printf(&p->requests, "*2\r\n$4\r\nECHO\r\n$%d\r\n", LONG);
+        append_bytes(&p->requests, 'e', LONG);
+        buf_append_text(&p->requests, "\r\n");
     }
-    say(p, "EXEC");
+    party_send(p, "EXEC");
     uint64_t most = 0;
     do {
         uint64_t before = counter_get(processed);
@@ -366,9 +368,9 @@ static void check_silence(void)
         for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++) {
             party_end(p);
             p = party_new(&loops, 0);
-            say(p, silent == 1 ? "CLIENT REPLY OFF" : "PING");
+            party_send(p, silent == 1 ? "CLIENT REPLY OFF" : "PING");
             for (unsigned j = 0; j < REPEATS; j++)
-                say(p, requests[i]);
+                party_send(p, requests[i]);
             uint64_t before = counter_get(processed);
             party_turn(p);
             ok(p->status == FEED_TURN_OVER && counter_get(processed) - before < REPEATS / 2,

@@ -67,14 +67,14 @@ static unsigned answer(struct party *p, struct party *other, const char *request
 {
     unsigned turns = 0;
     unsigned delayed = 0;
-    say(p, requests);
+    party_send(p, requests);
     while ((p->done < p->sent || p->status != FEED_NEEDS_INPUT) && !p->closed &&
            turns < TURNS_MAX) {
         party_turn(p);
         turns++;
-        say(other, "GET " SHORT_KEY);
+        party_send(other, "GET " SHORT_KEY);
         party_turn(other);
-        delayed += !span_equal(hear(other), span_text("$5\r\nshort\r\n"));
+        delayed += !span_equal(party_receive(other), span_text("$5\r\nshort\r\n"));
     }
     is_number(delayed, 0, "%s: another client is served after each of %u turns", one_line(requests),
               turns);
@@ -89,7 +89,7 @@ static void takes_turns(const char *requests, unsigned values, const char *wante
     unsigned turns = answer(p, other, requests);
     ok(turns >= values * (LONG / TURN_BYTES) && turns < TURNS_MAX,
        "%s: the search takes many turns", one_line(requests));
-    is_bytes(hear(p), span_text(wanted), "%s: the reply is right", one_line(requests));
+    is_bytes(party_receive(p), span_text(wanted), "%s: the reply is right", one_line(requests));
     party_end(p);
     party_end(other);
 }
@@ -103,12 +103,13 @@ static void gives_values(const char *requests, unsigned values, const char *befo
     unsigned turns = answer(p, other, requests);
     ok(turns >= values * (LONG / TURN_BYTES), "%s: the search takes many turns",
        one_line(requests));
-    struct span heard = hear(p);
+    struct span received = party_receive(p);
     struct span text = span_of(dataset_text(o.dataset).ptr + LONG_AT, LONG);
     size_t head = strlen(before);
-    bool good = heard.len == head + LONG + strlen(after) && memcmp(heard.ptr, before, head) == 0 &&
-                memcmp(heard.ptr + head, text.ptr, LONG) == 0 &&
-                memcmp(heard.ptr + head + LONG, after, strlen(after)) == 0;
+    bool good = received.len == head + LONG + strlen(after) &&
+                memcmp(received.ptr, before, head) == 0 &&
+                memcmp(received.ptr + head, text.ptr, LONG) == 0 &&
+                memcmp(received.ptr + head + LONG, after, strlen(after)) == 0;
     ok(good, "%s: the reply is right", one_line(requests));
     party_end(p);
     party_end(other);
@@ -152,24 +153,26 @@ static void check_others(void)
     struct party *p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
     answer(p, other, "DUMP " LONG_KEY);
-    is_number((int64_t)hear(p).len, 11 + 6 + LONG + 10 + 2, "DUMP replies with the whole value");
+    is_number((int64_t)party_receive(p).len, 11 + 6 + LONG + 10 + 2,
+              "DUMP replies with the whole value");
     ok(answer(p, other, "STRLEN " LAST_KEY) > 1, "STRLEN searches for the end of the value");
     is_number(answer(p, other, "GETBIT " LAST_KEY " 0"), 1,
               "the same client's next command does not search again");
-    hear(p);
+    party_receive(p);
     ok(answer(p, other, "LCS " LONG_KEY " " LAST_KEY " LEN") <= 3,
        "LCS does not search for the ends of long values");
-    ok(memcmp(hear(p).ptr, "-ERR String too long for LCS", 28) == 0, "LCS refuses long values");
+    ok(memcmp(party_receive(p).ptr, "-ERR String too long for LCS", 28) == 0,
+       "LCS refuses long values");
     is_number(answer(p, other, "EXISTS " LONG_KEY "\nTYPE " LONG_KEY "\nTTL " LONG_KEY), 1,
               "commands that do not need the value do not search for its end");
-    hear(p);
+    party_receive(p);
     is_number((int64_t)counter_get(&loops.service[0].stats.keyspace_misses), 0,
               "no lookup counts as a miss");
     uint64_t hits = counter_get(&loops.service[0].stats.keyspace_hits);
     unsigned turns = answer(p, other, "STRLEN " LONG_KEY);
     is_number((int64_t)(counter_get(&loops.service[0].stats.keyspace_hits) - hits), turns + 1,
               "a search in many turns counts as one hit");
-    hear(p);
+    party_receive(p);
     unsigned most = 0;
     for (unsigned i = 0; i < 50; i++) {
         unsigned took = answer(p, other, "RANDOMKEY");
@@ -177,7 +180,7 @@ static void check_others(void)
     }
     is_number(most, 1, "RANDOMKEY does not search for the end of the value");
     // end() ends the client in the middle of this search. The address sanitizer finds leaks.
-    say(p, "STRLEN " LAST_KEY);
+    party_send(p, "STRLEN " LAST_KEY);
     party_turn(p);
     is_number(p->status, FEED_TURN_OVER, "a search is still in progress when its client leaves");
     end();
@@ -199,11 +202,11 @@ static void check_reload(void)
     close(fd);
     opened_init(&second, second_path, DATASET_INDEX_NONE, NULL);
     require(second.dataset != NULL, "%s", second.error.text);
-    say(p, "STRLEN " LONG_KEY);
+    party_send(p, "STRLEN " LONG_KEY);
     party_turn(p);
     loops_publish(&loops, 0, second.dataset);
     answer(p, other, "STRLEN " LONG_KEY);
-    is_bytes(hear(p), span_text(":" LENGTH "\r\n:12582912\r\n"),
+    is_bytes(party_receive(p), span_text(":" LENGTH "\r\n:12582912\r\n"),
              "a search continues in the dataset in which it began");
     end();
     opened_close(&second);
@@ -215,24 +218,24 @@ static void check_damage(void)
     begin();
     struct party *p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
-    say(p, "STRLEN " LAST_KEY);
+    party_send(p, "STRLEN " LAST_KEY);
     party_turn(p);
     file_resize(path, LAST_AT + LONG / 2);
     dataset_check(o.dataset);
     while (!p->closed && p->done < p->sent)
         party_turn(p);
-    ok(p->closed && p->heard.len == 0,
+    ok(p->closed && p->received.len == 0,
        "a client whose value is truncated during the search is closed without a reply");
     p = party_new(&loops, 0);
     ok(answer(p, other, "STRLEN " LONG_KEY) >= LONG / TURN_BYTES,
        "a value in the rest of the file is searched in many turns");
-    is_bytes(hear(p), span_text(":" LENGTH "\r\n"), "the length of that value is right");
+    is_bytes(party_receive(p), span_text(":" LENGTH "\r\n"), "the length of that value is right");
     answer(p, other, "STRLEN " LAST_KEY "\nGET " LAST_KEY);
-    is_bytes(hear(p), span_text(UNREADABLE UNREADABLE), "a lost value is an error");
+    is_bytes(party_receive(p), span_text(UNREADABLE UNREADABLE), "a lost value is an error");
     file_resize(path, LONG_AT + LONG / 2);
     dataset_check(o.dataset);
     answer(p, other, "STRLEN " LONG_KEY "\nMGET " SHORT_KEY " " LONG_KEY "\nGET " SHORT_KEY);
-    is_bytes(hear(p), span_text(UNREADABLE UNREADABLE "$5\r\nshort\r\n"),
+    is_bytes(party_receive(p), span_text(UNREADABLE UNREADABLE "$5\r\nshort\r\n"),
              "a second truncation makes another value an error, but not the first one");
     end();
 }

@@ -23,9 +23,9 @@ static uint64_t pubsub_clients(void)
 static struct party *listener(unsigned loop, const char *requests)
 {
     struct party *p = party_new(&loops, loop);
-    say(p, requests);
+    party_send(p, requests);
     loops_run(&loops);
-    hear(p);
+    party_receive(p);
     return p;
 }
 
@@ -40,15 +40,15 @@ static void check_delivery(void)
     is_number((int64_t)pubsub_clients(), 4, "%u loops: four subscribers", loops.group.count);
     replies(publisher, "PUBLISH news 1\nPUBLISH none 2\nSPUBLISH news 3\nSPUBLISH other 4",
             ":4\r\n:0\r\n:1\r\n:0\r\n");
-    is_bytes(hear(two), SPAN("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
+    is_bytes(party_receive(two), SPAN("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
              "a message in RESP2");
-    is_bytes(hear(three), SPAN(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
+    is_bytes(party_receive(three), SPAN(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
              "a message in RESP3");
-    is_bytes(hear(pattern),
+    is_bytes(party_receive(pattern),
              SPAN("*4\r\n$8\r\npmessage\r\n$4\r\nn?ws\r\n$4\r\nnews\r\n$1\r\n1\r\n"
                   "*4\r\n$8\r\npmessage\r\n$2\r\n*s\r\n$4\r\nnews\r\n$1\r\n1\r\n"),
              "one message for each pattern that matches");
-    is_bytes(hear(shard), SPAN("*3\r\n$8\r\nsmessage\r\n$4\r\nnews\r\n$1\r\n3\r\n"),
+    is_bytes(party_receive(shard), SPAN("*3\r\n$8\r\nsmessage\r\n$4\r\nnews\r\n$1\r\n3\r\n"),
              "a message of a shard channel");
     replies(publisher,
             "PUBSUB CHANNELS\nPUBSUB CHANNELS n*\nPUBSUB NUMSUB news none other\n"
@@ -56,9 +56,9 @@ static void check_delivery(void)
             "*2\r\n$4\r\nnews\r\n$5\r\nother\r\n*1\r\n$4\r\nnews\r\n"
             "*6\r\n$4\r\nnews\r\n:2\r\n$4\r\nnone\r\n:0\r\n$5\r\nother\r\n:1\r\n:2\r\n"
             "*1\r\n$4\r\nnews\r\n*2\r\n$4\r\nnews\r\n:1\r\n");
-    say(two, "UNSUBSCRIBE");
-    say(three, "RESET");
-    say(shard, "QUIT");
+    party_send(two, "UNSUBSCRIBE");
+    party_send(three, "RESET");
+    party_send(shard, "QUIT");
     loops_run(&loops);
     is_number((int64_t)pubsub_clients(), 1, "one subscriber is left");
     replies(publisher, "PUBLISH news 5", ":2\r\n");
@@ -78,13 +78,13 @@ static void check_order(void)
     for (unsigned i = 0; i < loops.group.count; i++)
         listeners[i] = listener(i, "SUBSCRIBE c");
     for (unsigned i = 0; i < MESSAGES; i++) {
-        buf_printf(&publisher->said, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$4\r\n%04u\r\n", i);
+        buf_printf(&publisher->requests, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$4\r\n%04u\r\n", i);
         buf_printf(&wanted, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\n%04u\r\n", i);
     }
-    publisher->sent = publisher->said.len;
+    publisher->sent = publisher->requests.len;
     loops_run(&loops);
     for (unsigned i = 0; i < loops.group.count; i++) {
-        is_bytes(hear(listeners[i]), buf_span(&wanted), "loop %u of %u: in order", i,
+        is_bytes(party_receive(listeners[i]), buf_span(&wanted), "loop %u of %u: in order", i,
                  loops.group.count);
         party_end(listeners[i]);
     }
@@ -99,22 +99,22 @@ static void check_place(void)
     struct party *p = listener(0, "HELLO 3\nSUBSCRIBE c");
     struct party *publisher = party_new(&loops, loops.group.count - 1);
     struct buf wanted = {0};
-    say(p, "MULTI");
-    buf_printf(&p->said, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+    party_send(p, "MULTI");
+    buf_printf(&p->requests, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
     buf_append_text(&wanted, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
     buf_printf(&wanted, "*%d\r\n", KEYS);
     for (unsigned i = 0; i < KEYS; i++) {
-        buf_append_text(&p->said, "$36\r\n" A "\r\n");
+        buf_append_text(&p->requests, "$36\r\n" A "\r\n");
         buf_append_text(&wanted, "$5\r\nvalue\r\n");
     }
-    say(p, "PING\nEXEC\nECHO after");
+    party_send(p, "PING\nEXEC\nECHO after");
     party_turn(p);
     is_number(p->status, FEED_TURN_OVER, "a long EXEC is not finished");
-    say(publisher, "PUBLISH c m");
+    party_send(publisher, "PUBLISH c m");
     loops_run(&loops);
     buf_append_text(&wanted, "+PONG\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"
                              "$5\r\nafter\r\n");
-    is_bytes(hear(p), buf_span(&wanted), "a message comes after its replies");
+    is_bytes(party_receive(p), buf_span(&wanted), "a message comes after its replies");
     party_end(p);
     party_end(publisher);
     buf_release(&wanted);
@@ -126,20 +126,20 @@ static void check_bounds(void)
     char text[600];
     enum { MANY = 1100, LONGEST = 256 };
     snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST, 0);
-    say(p, text);
+    party_send(p, text);
     loops_run(&loops);
-    ok(hear(p).ptr[0] == '*', "a channel of %d bytes is accepted", LONGEST);
+    ok(party_receive(p).ptr[0] == '*', "a channel of %d bytes is accepted", LONGEST);
     snprintf(text, sizeof text, "SUBSCRIBE %0*d", LONGEST + 1, 0);
     replies(p, text, "-ERR channel exceeds 256 bytes\r\n");
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(text, sizeof text, "SUBSCRIBE %u", i);
-        say(p, text);
+        party_send(p, text);
     }
     loops_run(&loops);
-    struct span heard = hear(p);
+    struct span received = party_receive(p);
     struct span refusal = SPAN("-ERR more than 1024 subscriptions\r\n");
-    ok(heard.len > refusal.len &&
-           memcmp(heard.ptr + heard.len - refusal.len, refusal.ptr, refusal.len) == 0,
+    ok(received.len > refusal.len &&
+           memcmp(received.ptr + received.len - refusal.len, refusal.ptr, refusal.len) == 0,
        "too many subscriptions are refused");
     is_number(subscriptions_count(p->session.subscriptions, CHANNEL), 1024,
               "1,024 subscriptions remain");
@@ -147,10 +147,10 @@ static void check_bounds(void)
     p = party_new(&loops, 0);
     for (unsigned i = 0; i <= 64; i++) {
         snprintf(text, sizeof text, "PSUBSCRIBE p%u", i);
-        say(p, text);
+        party_send(p, text);
     }
     loops_run(&loops);
-    hear(p);
+    party_receive(p);
     is_number(subscriptions_count(p->session.subscriptions, CHANNEL_PATTERN), 64,
               "64 patterns remain");
     replies(p, "PSUBSCRIBE another", "-ERR more than 64 patterns\r\n");
@@ -168,14 +168,14 @@ static void check_bounds(void)
     buf_append_text(&publish, "\r\n");
     unsigned sent = 0;
     for (; !slow->closed && sent < 50; sent++) {
-        say_bytes(publisher, buf_span(&publish));
+        party_send_bytes(publisher, buf_span(&publish));
         loops_run(&loops);
-        ok(hear(quick).len > MESSAGE, "a subscriber that reads gets message %u", sent);
+        ok(party_receive(quick).len > MESSAGE, "a subscriber that reads gets message %u", sent);
     }
     ok(sent >= SESSION_PUSHES_MAX / MESSAGE && sent <= SESSION_PUSHES_MAX / MESSAGE + 4,
        "a subscriber that does not read is closed after %u megabytes", sent);
     is_number((int64_t)pubsub_clients(), 1, "a client that was closed is no longer a subscriber");
-    hear(publisher);
+    party_receive(publisher);
     replies(publisher, "PUBLISH c m", ":1\r\n");
     party_end(slow);
     party_end(quick);
@@ -196,7 +196,7 @@ static void check_channel_list(void)
         for (unsigned j = 0; j < CHANNELS; j++) {
             snprintf(text, sizeof text, "SUBSCRIBE channel-of-a-long-name-%05u",
                      (i % 20 * CHANNELS + j) * 7919 % 100000);
-            say(all[i], text);
+            party_send(all[i], text);
         }
     }
     loops_run(&loops);
@@ -212,19 +212,20 @@ static void check_channel_list(void)
     for (unsigned i = 0; i < 100000; i++)
         if (known[i])
             buf_printf(&wanted, "$28\r\nchannel-of-a-long-name-%05u\r\n", i);
-    say(p, "PUBSUB CHANNELS");
+    party_send(p, "PUBSUB CHANNELS");
     party_turn(p);
     ok(p->status == FEED_WAITS || p->status == FEED_TURN_OVER,
        "many channels take more than one turn");
     loops_run(&loops);
-    is_bytes(hear(p), buf_span(&wanted), "%u channels are listed in order, each once", count);
+    is_bytes(party_receive(p), buf_span(&wanted), "%u channels are listed in order, each once",
+             count);
     replies(p, "PUBSUB NUMSUB channel-of-a-long-name-07919 x",
             "*4\r\n$28\r\nchannel-of-a-long-name-07919\r\n:2\r\n$1\r\nx\r\n:0\r\n");
     for (unsigned i = CLIENTS; i < CLIENTS + MORE; i++) {
         all[i] = party_new(&loops, i % loops.group.count);
         for (unsigned j = 0; j < CHANNELS; j++) {
             snprintf(text, sizeof text, "SUBSCRIBE channel-of-a-long-name-%05u", j);
-            say(all[i], text);
+            party_send(all[i], text);
         }
     }
     loops_run(&loops);
@@ -246,12 +247,12 @@ static void check_work(void)
     for (unsigned i = 0; i < 100; i++)
         listeners[i] = listener(0, "SUBSCRIBE other");
     for (unsigned i = 0; i < 200; i++)
-        say(publisher, "PUBLISH c m");
+        party_send(publisher, "PUBLISH c m");
     party_turn(publisher);
     ok(publisher->status != FEED_NEEDS_INPUT,
        "PUBLISH counts the clients that it checks as work, even if none gets the message");
     loops_run(&loops);
-    is_number((int64_t)hear(publisher).len, 200 * 4, "every PUBLISH is answered");
+    is_number((int64_t)party_receive(publisher).len, 200 * 4, "every PUBLISH is answered");
     for (unsigned i = 0; i < 100; i++)
         party_end(listeners[i]);
     party_end(publisher);
@@ -260,12 +261,12 @@ static void check_work(void)
     char text[64];
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(text, sizeof text, "SUBSCRIBE c%u", i);
-        say(p, text);
+        party_send(p, text);
     }
     loops_run(&loops);
-    hear(p);
+    party_receive(p);
     for (unsigned i = 0; i < 100; i++)
-        say(p, "UNSUBSCRIBE none");
+        party_send(p, "UNSUBSCRIBE none");
     party_turn(p);
     is_number(p->status, FEED_TURN_OVER,
               "UNSUBSCRIBE counts the subscriptions that it searches as work");
@@ -276,7 +277,7 @@ static void check_work(void)
 // Returns the bytes sent to a client that the test has not taken yet, wherever they wait.
 static size_t sent_to(const struct party *p)
 {
-    return p->session.pushes.len + output_pending(&p->output) + p->heard.len;
+    return p->session.pushes.len + output_pending(&p->output) + p->received.len;
 }
 
 // A long message goes to many subscribers, to one of them many times. The loop copies a bounded
@@ -294,14 +295,14 @@ static void check_long(void)
         listeners[i] = listener(0, "SUBSCRIBE c");
     for (unsigned i = 0; i < PATTERNS; i++) {
         snprintf(text, sizeof text, "PSUBSCRIBE c%.*s", (int)i + 1, stars);
-        say(listeners[0], text);
+        party_send(listeners[0], text);
     }
     loops_run(&loops);
-    hear(listeners[0]);
+    party_receive(listeners[0]);
     buf_printf(&publish, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n", LONG);
     append_bytes(&publish, 'm', LONG);
     buf_append_text(&publish, "\r\n");
-    say_bytes(publisher, buf_span(&publish));
+    party_send_bytes(publisher, buf_span(&publish));
     size_t most = 0;
     size_t before = 0;
     unsigned visits = 0;
@@ -315,7 +316,7 @@ static void check_long(void)
             sent += sent_to(listeners[i]);
         most = sent - before > most ? sent - before : most;
         if (visits == 1) {
-            say(listeners[0], "PUNSUBSCRIBE c*");
+            party_send(listeners[0], "PUNSUBSCRIBE c*");
             party_turn(listeners[0]); // moves bytes to its output, which sent_to counts too
         }
         before = 0;
@@ -325,11 +326,12 @@ static void check_long(void)
     ok(most <= MOST, "at most %zu bytes are copied before other clients have a turn", most);
     loops_run(&loops);
     snprintf(text, sizeof text, ":%d\r\n", PATTERNS + LISTENERS);
-    is_bytes(hear(publisher), span_text(text), "the message is delivered in %u steps", visits);
-    ok(hear(listeners[0]).len > (size_t)LONG * (PATTERNS + 1),
+    is_bytes(party_receive(publisher), span_text(text), "the message is delivered in %u steps",
+             visits);
+    ok(party_receive(listeners[0]).len > (size_t)LONG * (PATTERNS + 1),
        "a client with many patterns gets a copy for each");
     for (unsigned i = 1; i < LISTENERS; i++)
-        ok(hear(listeners[i]).len > LONG, "subscriber %u gets the message", i);
+        ok(party_receive(listeners[i]).len > LONG, "subscriber %u gets the message", i);
     for (unsigned i = 0; i < LISTENERS; i++)
         party_end(listeners[i]);
     party_end(publisher);
@@ -351,16 +353,17 @@ static void check_parts(void)
     append_bytes(&wanted, 'm', LONG);
     buf_append_text(&publish, "\r\n");
     buf_append_text(&wanted, "\r\n+PONG\r\n+OK\r\n");
-    say_bytes(publisher, buf_span(&publish));
+    party_send_bytes(publisher, buf_span(&publish));
     party_turn(publisher);
     while (loops_deliver(&loops))
         continue;
-    say(p, "PING\nQUIT");
+    party_send(p, "PING\nQUIT");
     party_turn(p);
-    ok(p->heard.len <= 128 * 1024, "one turn sends %zu bytes of a long message", p->heard.len);
+    ok(p->received.len <= 128 * 1024, "one turn sends %zu bytes of a long message",
+       p->received.len);
     loops_run(&loops);
     ok(p->closed, "the connection closes after QUIT");
-    is_bytes(buf_span(&p->heard), buf_span(&wanted),
+    is_bytes(buf_span(&p->received), buf_span(&wanted),
              "the client gets the whole message, then the replies");
     party_end(p);
     party_end(publisher);

@@ -61,12 +61,12 @@ static struct party *party(bool local)
 static const char *ask(struct party *p, const char *request)
 {
     static char text[4096];
-    say(p, request);
+    party_send(p, request);
     loops_run(&loops);
-    struct span heard = hear(p);
-    require(heard.len < sizeof text, "a long reply");
-    memcpy(text, heard.ptr, heard.len);
-    text[heard.len] = '\0';
+    struct span received = party_receive(p);
+    require(received.len < sizeof text, "a long reply");
+    memcpy(text, received.ptr, received.len);
+    text[received.len] = '\0';
     return text;
 }
 
@@ -252,10 +252,10 @@ static void check_pause(unsigned count)
             "-READONLY You can't write against a read only replica.\r\n",
             "RESET and errors are answered in a pause");
     ok(session_may_idle_out(&other->session), "a client that does not wait may be idle");
-    say(other, "PING");
+    party_send(other, "PING");
     other->session.local = false;
     loops_run(&loops);
-    is_bytes(hear(other), span_text(""), "PING is not answered");
+    is_bytes(party_receive(other), span_text(""), "PING is not answered");
     struct party *remote = party(false);
     is_text(ask(remote, "CLIENT UNPAUSE"), REFUSED("client|unpause"),
             "a remote client may not end the pause");
@@ -264,10 +264,10 @@ static void check_pause(unsigned count)
     is_text(ask(p, "CLIENT UNPAUSE\nPING"), "+OK\r\n+PONG\r\n", "CLIENT UNPAUSE is answered");
     for (unsigned i = 0; i < count; i++)
         is_number((int64_t)loops.service[i].paused_until, 0, "loop %u is not paused any more", i);
-    struct span heard = hear(reader);
-    ok(heard.len > 27 && memcmp(heard.ptr, "$5\r\nvalue\r\n+PONG\r\n+PONG\r\n$", 26) == 0,
+    struct span received = party_receive(reader);
+    ok(received.len > 27 && memcmp(received.ptr, "$5\r\nvalue\r\n+PONG\r\n+PONG\r\n$", 26) == 0,
        "the waiting client gets its replies in order");
-    is_bytes(hear(other), span_text("+PONG\r\n"), "so does the other");
+    is_bytes(party_receive(other), span_text("+PONG\r\n"), "so does the other");
     ok(!reader->session.paused && !other->session.paused, "no client waits any more");
     loops_release(&loops);
 }
@@ -280,13 +280,13 @@ static void check_inline(void)
     ask(p, "CLIENT PAUSE 100000");
     static const char text[] = "echo \"a\\x62c\"\r\nPING\r\n";
     for (size_t i = 0; i < sizeof text - 1; i++) { // byte by byte
-        say_bytes(reader, span_of(text + i, 1));
+        party_send_bytes(reader, span_of(text + i, 1));
         loops_run(&loops);
         party_turn(reader);
     }
-    is_bytes(hear(reader), span_text(""), "inline commands wait for the end of a pause");
+    is_bytes(party_receive(reader), span_text(""), "inline commands wait for the end of a pause");
     ask(p, "CLIENT UNPAUSE");
-    is_bytes(hear(reader), span_text("$3\r\nabc\r\n+PONG\r\n"), "they are decoded once");
+    is_bytes(party_receive(reader), span_text("$3\r\nabc\r\n+PONG\r\n"), "they are decoded once");
     loops_release(&loops);
 }
 
@@ -302,9 +302,9 @@ static void check_transaction(void)
             "MULTI and CLIENT UNPAUSE after it wait too");
     struct party *third = party(true);
     is_text(ask(third, "CLIENT UNPAUSE"), "+OK\r\n", "a third client ends the pause");
-    is_bytes(hear(reader), span_text("+QUEUED\r\n*2\r\n$5\r\nvalue\r\n$5\r\nvalue\r\n"),
+    is_bytes(party_receive(reader), span_text("+QUEUED\r\n*2\r\n$5\r\nvalue\r\n$5\r\nvalue\r\n"),
              "the first transaction runs");
-    is_bytes(hear(p), span_text("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"), "so does the second");
+    is_bytes(party_receive(p), span_text("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"), "so does the second");
     loops_release(&loops);
 }
 
@@ -324,8 +324,8 @@ static void check_unauthenticated(void)
        "another authenticates with HELLO");
     is_text(ask(other, "CLIENT UNPAUSE"), "", "(it waits for the pause that it would end)");
     is_text(ask(p, "CLIENT UNPAUSE"), "+OK\r\n", "an authenticated client ends the pause");
-    is_bytes(hear(late), span_text("$5\r\nvalue\r\n"), "the first client gets its reply");
-    is_bytes(hear(other), span_text("$5\r\nvalue\r\n+OK\r\n"),
+    is_bytes(party_receive(late), span_text("$5\r\nvalue\r\n"), "the first client gets its reply");
+    is_bytes(party_receive(other), span_text("$5\r\nvalue\r\n+OK\r\n"),
              "the second gets both replies in order");
     loops_release(&loops);
     settings.requirepass = NULL;
@@ -346,7 +346,7 @@ static void check_duration(void)
     is_text(ask(p, request), "+OK\r\n", "a pause that ends just before that");
     is_text(ask(q, "PING"), "", "other clients wait");
     is_text(ask(p, "CLIENT UNPAUSE"), "+OK\r\n", "CLIENT UNPAUSE ends it");
-    is_bytes(hear(q), span_text("+PONG\r\n"), "their requests are answered");
+    is_bytes(party_receive(q), span_text("+PONG\r\n"), "their requests are answered");
     loops_release(&loops);
 }
 

@@ -46,18 +46,18 @@ static void check_commands(void)
             words > 10)
             continue;
         struct party *p = party_new(&loops, 0);
-        buf_printf(&p->said, "*%d\r\n", words);
+        buf_printf(&p->requests, "*%d\r\n", words);
         if (entry->container != NULL)
-            append_bulk(&p->said, span_text(entry->container->name));
-        append_bulk(&p->said, span_text(command_word(c)));
+            append_bulk(&p->requests, span_text(entry->container->name));
+        append_bulk(&p->requests, span_text(command_word(c)));
         for (int j = 1 + (entry->container != NULL); j < words; j++)
-            append_bulk(&p->said, span_text("1"));
-        p->sent = p->said.len;
+            append_bulk(&p->requests, span_text("1"));
+        p->sent = p->requests.len;
         loops_run(&loops);
-        struct span heard = hear(p);
-        bool refused = (c->flags & EXECUTES) != 0 || span_equal(heard, span_text(NOAUTH));
+        struct span received = party_receive(p);
+        bool refused = (c->flags & EXECUTES) != 0 || span_equal(received, span_text(NOAUTH));
         if (!refused)
-            is_bytes(heard, span_text(NOAUTH), "%s", c->name);
+            is_bytes(received, span_text(NOAUTH), "%s", c->name);
         party_end(p);
     }
     ok(true, "all commands have been tried before AUTH");
@@ -77,28 +77,29 @@ static void check_authenticating(void)
     check_case("HELLO 2 AUTH default x\nHELLO 3 AUTH other secret SETNAME a\nGET x",
                WRONGPASS WRONGPASS NOAUTH);
     struct party *p = party_new(&loops, 0);
-    say(p, "HELLO 3 SETNAME me AUTH default secret\nGET x\nCLIENT GETNAME");
+    party_send(p, "HELLO 3 SETNAME me AUTH default secret\nGET x\nCLIENT GETNAME");
     loops_run(&loops);
-    struct span heard = hear(p);
+    struct span received = party_receive(p);
     struct span end = SPAN("_\r\n$2\r\nme\r\n");
-    ok(heard.ptr[0] == '%' && memcmp(heard.ptr + heard.len - end.len, end.ptr, end.len) == 0,
+    ok(received.ptr[0] == '%' &&
+           memcmp(received.ptr + received.len - end.len, end.ptr, end.len) == 0,
        "HELLO 3 SETNAME AUTH");
     party_end(p);
     p = party_new(&loops, 0);
-    say_bytes(p, SPAN("HELLO 3 AUTH default secret SETNAME \"a b\"\r\nGET x\r\n"));
+    party_send_bytes(p, SPAN("HELLO 3 AUTH default secret SETNAME \"a b\"\r\nGET x\r\n"));
     loops_run(&loops);
-    is_bytes(hear(p),
+    is_bytes(party_receive(p),
              SPAN("-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
                   "$-1\r\n"),
              "HELLO with a right password and a bad name: authenticated, and still in RESP2");
     party_end(p);
     // A long pipeline whose first request is AUTH.
     p = party_new(&loops, 0);
-    say(p, "AUTH secret");
+    party_send(p, "AUTH secret");
     for (unsigned i = 0; i < 500; i++)
-        say(p, "MGET 1 2 3 4 5 6 7 8 9 10 11 12");
+        party_send(p, "MGET 1 2 3 4 5 6 7 8 9 10 11 12");
     loops_run(&loops);
-    is_number((int64_t)hear(p).len, 5 + 500 * (5 + 12 * 5),
+    is_number((int64_t)party_receive(p).len, 5 + 500 * (5 + 12 * 5),
               "all requests after AUTH in a pipeline are answered");
     party_end(p);
 }
@@ -109,20 +110,20 @@ static void check_bounds(void)
     check_case("PING 1 2 3 4 5 6 7 8 9 10",
                "-ERR Protocol error: unauthenticated multibulk length\r\n");
     struct party *p = party_new(&loops, 0);
-    say_bytes(p, SPAN("*1\r\n$16385\r\n"));
+    party_send_bytes(p, SPAN("*1\r\n$16385\r\n"));
     loops_run(&loops);
-    is_bytes(hear(p), SPAN("-ERR Protocol error: unauthenticated bulk length\r\n"),
+    is_bytes(party_receive(p), SPAN("-ERR Protocol error: unauthenticated bulk length\r\n"),
              "an argument of 16385 bytes is too long before AUTH");
     ok(p->closed, "and closes the connection");
     party_end(p);
     struct buf long_word = {0};
     append_bytes(&long_word, 'x', 16384);
     p = party_new(&loops, 0);
-    buf_append_text(&p->said, "*2\r\n$4\r\nECHO\r\n");
-    append_bulk(&p->said, buf_span(&long_word));
-    p->sent = p->said.len;
+    buf_append_text(&p->requests, "*2\r\n$4\r\nECHO\r\n");
+    append_bulk(&p->requests, buf_span(&long_word));
+    p->sent = p->requests.len;
     loops_run(&loops);
-    is_bytes(hear(p), span_text(NOAUTH), "an argument of 16384 bytes is not");
+    is_bytes(party_receive(p), span_text(NOAUTH), "an argument of 16384 bytes is not");
     is_number((int64_t)session_input_max(&p->session), 1024 * 1024,
               "before AUTH, 1 MiB of input may wait");
     replies(p, "AUTH secret", "+OK\r\n");
@@ -140,13 +141,14 @@ static void check_bytes(void)
            !service_group_set_password(&loops.group, settings.requirepass),
        "the password is replaced, which is a change only once");
     struct party *p = party_new(&loops, 0);
-    say_bytes(p, SPAN("*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 x\r\n"
-                      "*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 w\r\n"
-                      "*2\r\n$4\r\nAUTH\r\n$8\r\np\xc3\xa4\xff\x80 w\0\r\n"
-                      "*2\r\n$4\r\nAUTH\r\n$0\r\n\r\n"
-                      "*2\r\n$4\r\nAUTH\r\n$14\r\np\xc3\xa4\xff\x80 wp\xc3\xa4\xff\x80 w\r\n"));
+    party_send_bytes(p,
+                     SPAN("*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 x\r\n"
+                          "*2\r\n$4\r\nAUTH\r\n$7\r\np\xc3\xa4\xff\x80 w\r\n"
+                          "*2\r\n$4\r\nAUTH\r\n$8\r\np\xc3\xa4\xff\x80 w\0\r\n"
+                          "*2\r\n$4\r\nAUTH\r\n$0\r\n\r\n"
+                          "*2\r\n$4\r\nAUTH\r\n$14\r\np\xc3\xa4\xff\x80 wp\xc3\xa4\xff\x80 w\r\n"));
     loops_run(&loops);
-    is_bytes(hear(p), SPAN(WRONGPASS "+OK\r\n" WRONGPASS WRONGPASS WRONGPASS),
+    is_bytes(party_receive(p), SPAN(WRONGPASS "+OK\r\n" WRONGPASS WRONGPASS WRONGPASS),
              "a password may have any bytes, and all of them count");
     party_end(p);
     settings.requirepass = NULL;

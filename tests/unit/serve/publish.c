@@ -71,11 +71,11 @@ static void ask_for(struct buf *to, const char *command, unsigned first, unsigne
     }
 }
 
-static void check_counts(struct span heard, unsigned old_values, unsigned new_values,
+static void check_counts(struct span received, unsigned old_values, unsigned new_values,
                          const char *name)
 {
-    is_number(occurrences(heard, "\r\nold"), old_values, "%s: old values", name);
-    is_number(occurrences(heard, "\r\nnew"), new_values, "%s: new values", name);
+    is_number(occurrences(received, "\r\nold"), old_values, "%s: old values", name);
+    is_number(occurrences(received, "\r\nnew"), new_values, "%s: new values", name);
 }
 
 // The dataset is replaced in the middle of a reply that takes many turns.
@@ -84,18 +84,18 @@ static void check_long_reply(const char *request, unsigned values, const char *n
     begin();
     struct party *p = party_new(&loops, 0);
     if (request != NULL)
-        say(p, request);
+        party_send(p, request);
     else
-        ask_for(&p->said, "MGET", 1, KEYS - 1);
-    ask_for(&p->said, "GET", 1, 1);
-    p->sent = p->said.len;
+        ask_for(&p->requests, "MGET", 1, KEYS - 1);
+    ask_for(&p->requests, "GET", 1, 1);
+    p->sent = p->requests.len;
     party_turn(p);
     ok(p->status == FEED_TURN_OVER, "%s: the reply takes more than a turn", name);
     publish();
     ok(atomic_load(&dataset_ref(old_data)->count) == 2,
        "%s: the unfinished reply keeps the old dataset", name);
     loops_run(&loops);
-    check_counts(hear(p), values, 1, name);
+    check_counts(party_receive(p), values, 1, name);
     ok(atomic_load(&dataset_ref(old_data)->count) == 1, "%s: the finished reply does not", name);
     party_end(p);
     end();
@@ -105,19 +105,19 @@ static void check_transaction(void)
 {
     begin();
     struct party *p = party_new(&loops, 0);
-    say(p, "MULTI");
+    party_send(p, "MULTI");
     for (unsigned i = 1; i <= OFF_HALF; i++)
-        ask_for(&p->said, "GET", i, 1);
-    say(p, "EXEC");
-    ask_for(&p->said, "GET", 1, 1);
-    p->sent = p->said.len;
-    while (p->session.transaction == NULL || p->done + 200 < p->said.len)
+        ask_for(&p->requests, "GET", i, 1);
+    party_send(p, "EXEC");
+    ask_for(&p->requests, "GET", 1, 1);
+    p->sent = p->requests.len;
+    while (p->session.transaction == NULL || p->done + 200 < p->requests.len)
         party_turn(p);
     party_turn(p);
     require(p->session.transaction != NULL, "the transaction is over");
     publish();
     loops_run(&loops);
-    check_counts(hear(p), OFF_HALF, 1, "EXEC");
+    check_counts(party_receive(p), OFF_HALF, 1, "EXEC");
     party_end(p);
     end();
 }
@@ -133,27 +133,27 @@ static void check_pipelines(struct random *r)
         p[i] = party_new(&loops, 0);
         for (unsigned n = 0; n < REQUESTS; n++) {
             unsigned count = random_below(r, 8) == 0 ? 700 : 1 + (unsigned)random_below(r, 5);
-            ask_for(&p[i]->said, "MGET", (unsigned)random_below(r, KEYS - count), count);
+            ask_for(&p[i]->requests, "MGET", (unsigned)random_below(r, KEYS - count), count);
         }
-        p[i]->sent = p[i]->said.len;
+        p[i]->sent = p[i]->requests.len;
     }
     for (unsigned turns = 0; turns < 40; turns++)
         party_turn(p[random_below(r, CLIENTS)]);
     publish();
     loops_run(&loops);
     for (unsigned i = 0; i < CLIENTS; i++) {
-        struct span heard = hear(p[i]);
+        struct span received = party_receive(p[i]);
         bool seen_new = false;
         bool in_old = false, in_new = false;
-        for (size_t at = 0; at + 5 < heard.len; at++) {
-            bool array = heard.ptr[at] == '*' && (at == 0 || heard.ptr[at - 1] == '\n');
+        for (size_t at = 0; at + 5 < received.len; at++) {
+            bool array = received.ptr[at] == '*' && (at == 0 || received.ptr[at - 1] == '\n');
             if (array) {
                 mixed += in_old && in_new;
                 in_old = false;
                 in_new = false;
             }
-            in_old |= memcmp(heard.ptr + at, "\r\nold", 5) == 0;
-            in_new |= memcmp(heard.ptr + at, "\r\nnew", 5) == 0;
+            in_old |= memcmp(received.ptr + at, "\r\nold", 5) == 0;
+            in_new |= memcmp(received.ptr + at, "\r\nnew", 5) == 0;
             back += in_old && seen_new;
             seen_new |= in_new;
         }
@@ -170,16 +170,17 @@ static void check_borrowed(void)
     begin();
     struct party *p = party_new(&loops, 0);
     p->slow = true;
-    ask_for(&p->said, "GET", 0, 1);
-    p->sent = p->said.len;
+    ask_for(&p->requests, "GET", 0, 1);
+    p->sent = p->requests.len;
     party_turn(p);
     publish();
     ok(atomic_load(&dataset_ref(old_data)->count) == 2,
        "a reply that is not sent yet keeps the old dataset");
     p->slow = false;
     loops_run(&loops);
-    struct span heard = hear(p);
-    ok(heard.len > LARGE && occurrences(heard, "ooooo") > 0 && occurrences(heard, "nnnnn") == 0,
+    struct span received = party_receive(p);
+    ok(received.len > LARGE && occurrences(received, "ooooo") > 0 &&
+           occurrences(received, "nnnnn") == 0,
        "the reply is from the old dataset");
     ok(atomic_load(&dataset_ref(old_data)->count) == 1, "the sent reply does not");
     party_end(p);
@@ -192,27 +193,27 @@ static void check_tracking(void)
     static const char invalidation[] = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
     begin();
     struct party *p = party_new(&loops, 0);
-    say(p, "HELLO 3\nCLIENT TRACKING ON");
+    party_send(p, "HELLO 3\nCLIENT TRACKING ON");
     loops_run(&loops);
-    hear(p);
-    ask_for(&p->said, "MGET", 1, KEYS - 1);
-    ask_for(&p->said, "GET", 1, 1);
-    p->sent = p->said.len;
+    party_receive(p);
+    ask_for(&p->requests, "MGET", 1, KEYS - 1);
+    ask_for(&p->requests, "GET", 1, 1);
+    p->sent = p->requests.len;
     party_turn(p);
     publish();
     loops_run(&loops);
-    struct span heard = hear(p);
-    const char *at = memmem(heard.ptr, heard.len, invalidation, sizeof invalidation - 1);
+    struct span received = party_receive(p);
+    const char *at = memmem(received.ptr, received.len, invalidation, sizeof invalidation - 1);
     require(at != NULL, "no invalidation");
-    struct span before = span_of(heard.ptr, (size_t)(at - heard.ptr));
-    struct span behind = span_of(at, heard.len - before.len);
+    struct span before = span_of(received.ptr, (size_t)(at - received.ptr));
+    struct span behind = span_of(at, received.len - before.len);
     check_counts(before, KEYS - 1, 0, "before the invalidation");
     check_counts(behind, 0, 1, "after it");
-    is_number(occurrences(heard, "invalidate"), 1, "there is one invalidation");
+    is_number(occurrences(received, "invalidate"), 1, "there is one invalidation");
     // An idle client gets the invalidation at once.
     loops_publish(&loops, 0, old_data);
     loops_run(&loops);
-    is_bytes(hear(p), span_of(invalidation, sizeof invalidation - 1),
+    is_bytes(party_receive(p), span_of(invalidation, sizeof invalidation - 1),
              "an idle client gets the invalidation");
     party_end(p);
     end();
@@ -248,14 +249,15 @@ static void check_scan(unsigned calls, const char *options)
     struct party *p = party_new(&loops, 0);
     for (unsigned call = 1; call == 1 || strcmp(cursor, "0") != 0; call++) {
         snprintf(request, sizeof request, "SCAN %s %s", cursor, options);
-        say(p, request);
+        party_send(p, request);
         loops_run(&loops);
-        struct span heard = hear(p);
+        struct span received = party_receive(p);
         int head = 0;
-        require(sscanf(heard.ptr, "*2\r\n$%*u\r\n%31[0-9]\r\n*%*u\r\n%n", cursor, &head) == 1 &&
+        require(sscanf(received.ptr, "*2\r\n$%*u\r\n%31[0-9]\r\n*%*u\r\n%n", cursor, &head) == 1 &&
                     head > 0,
                 "no reply of SCAN");
-        for (const char *at = heard.ptr + head; at + 42 <= heard.ptr + heard.len; at += 43) {
+        for (const char *at = received.ptr + head; at + 42 <= received.ptr + received.len;
+             at += 43) {
             unsigned number = (unsigned)strtoul(at + 5, NULL, 16) / 2097143u;
             require(number < SCANNED, "no key: %.42s", at);
             seen[number]++;
@@ -282,23 +284,23 @@ static void check_in_transaction(void)
     begin();
     struct dataset *small = loops_dataset("00000000-0000-4000-8000-000000000000 x\n");
     struct party *p = party_new(&loops, 0);
-    say(p, "HELLO 3\nMULTI");
+    party_send(p, "HELLO 3\nMULTI");
     for (unsigned i = 1; i <= OFF_HALF; i++)
-        ask_for(&p->said, "GET", i, 1);
-    say(p, "CLIENT TRACKING ON");
-    ask_for(&p->said, "GET", 1, 1);
-    say(p, "INFO keyspace dataset operations\nDBSIZE\nEXEC\nINFO keyspace dataset");
+        ask_for(&p->requests, "GET", i, 1);
+    party_send(p, "CLIENT TRACKING ON");
+    ask_for(&p->requests, "GET", 1, 1);
+    party_send(p, "INFO keyspace dataset operations\nDBSIZE\nEXEC\nINFO keyspace dataset");
     while (p->session.transaction == NULL || !p->session.transaction->executing)
         party_turn(p);
     require(p->session.tracking == NULL, "tracking is on too early");
     loops_publish(&loops, 0, small);
     loops_run(&loops);
-    struct span heard = hear(p);
-    const char *at = memmem(heard.ptr, heard.len, "invalidate", 10);
+    struct span received = party_receive(p);
+    const char *at = memmem(received.ptr, received.len, "invalidate", 10);
     ok(at != NULL, "an invalidation comes after an EXEC that turns on tracking");
-    size_t within = at != NULL ? (size_t)(at - heard.ptr) : heard.len;
-    struct span before = span_of(heard.ptr, within);
-    struct span behind = span_of(heard.ptr + within, heard.len - within);
+    size_t within = at != NULL ? (size_t)(at - received.ptr) : received.len;
+    struct span before = span_of(received.ptr, within);
+    struct span behind = span_of(received.ptr + within, received.len - within);
     is_number(occurrences(before, "db0:keys=3000,"), 1,
               "INFO keyspace in the EXEC: keys of its dataset");
     is_number(occurrences(before, "dataset_keys:3000\r"), 1,
@@ -334,10 +336,10 @@ static void check_generation(void)
         if (turned > 0)
             loops_publish(&loops, turned - 1, new_data);
         for (unsigned i = 0; i < 3; i++) {
-            say(p[i], "INFO dataset");
+            party_send(p[i], "INFO dataset");
             loops_run(&loops);
-            struct span heard = hear(p[i]);
-            is_number(occurrences(heard,
+            struct span received = party_receive(p[i]);
+            is_number(occurrences(received,
                                   turned < 3 ? "dataset_generation:1\r" : "dataset_generation:2\r"),
                       1, "%u of 3 loops have switched: the generation in loop %u", turned, i);
         }

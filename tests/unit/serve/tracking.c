@@ -26,9 +26,9 @@ static void invalidate_all(void)
 // Sends requests and drops the replies.
 static void begin(struct party *p, const char *requests)
 {
-    say(p, requests);
+    party_send(p, requests);
     loops_run(&loops);
-    hear(p);
+    party_receive(p);
 }
 
 static uint64_t tracking_clients(void)
@@ -43,12 +43,13 @@ static void check_one(const char *requests, const char *wanted)
     begin(p, requests);
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(p), span_text(wanted), "%u loops, %s", loops.group.count, one_line(requests));
+    is_bytes(party_receive(p), span_text(wanted), "%u loops, %s", loops.group.count,
+             one_line(requests));
     loops_run(&loops);
-    is_number((int64_t)hear(p).len, 0, "only once");
+    is_number((int64_t)party_receive(p).len, 0, "only once");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(p), span_text(wanted), "and again at the next replacement");
+    is_bytes(party_receive(p), span_text(wanted), "and again at the next replacement");
     party_end(p);
     is_number((int64_t)tracking_clients(), 0, "no tracking client is left");
 }
@@ -86,21 +87,21 @@ static void check_redirected(void)
         struct party *from = redirecting(to, 0, false);
         invalidate_all();
         loops_run(&loops);
-        is_number((int64_t)hear(to).len, 0,
+        is_number((int64_t)party_receive(to).len, 0,
                   "redirected to loop %u: a RESP2 client without the channel gets nothing", i);
         begin(to, "SUBSCRIBE __redis__:invalidate");
         invalidate_all();
         loops_run(&loops);
-        is_bytes(hear(to), SPAN(MESSAGE), "a subscriber of the channel gets a message");
-        is_number((int64_t)hear(from).len, 0, "the redirecting client gets nothing");
+        is_bytes(party_receive(to), SPAN(MESSAGE), "a subscriber of the channel gets a message");
+        is_number((int64_t)party_receive(from).len, 0, "the redirecting client gets nothing");
         begin(to, "RESET\nHELLO 3");
         invalidate_all();
         loops_run(&loops);
-        is_bytes(hear(to), SPAN(INVALIDATION), "a RESP3 client gets a push");
+        is_bytes(party_receive(to), SPAN(INVALIDATION), "a RESP3 client gets a push");
         party_end(to);
         invalidate_all();
         loops_run(&loops);
-        is_number((int64_t)hear(from).len, 0,
+        is_number((int64_t)party_receive(from).len, 0,
                   "the target is gone: a redirecting RESP2 client gets nothing");
         party_end(from);
     }
@@ -116,7 +117,7 @@ static void check_broken(void)
     invalidate_all();
     loops_run(&loops);
     snprintf(wanted, sizeof wanted, ">2\r\n$21\r\ntracking-redir-broken\r\n:%llu\r\n", id);
-    is_bytes(hear(from), span_text(wanted),
+    is_bytes(party_receive(from), span_text(wanted),
              "the target is gone: a redirecting RESP3 client gets a push");
     snprintf(wanted, sizeof wanted,
              "%%3\r\n$5\r\nflags\r\n~2\r\n$2\r\non\r\n$15\r\nbroken_redirect\r\n"
@@ -126,7 +127,7 @@ static void check_broken(void)
     begin(from, "CLIENT TRACKING ON");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(from), SPAN(INVALIDATION),
+    is_bytes(party_receive(from), SPAN(INVALIDATION),
              "without REDIRECT, it gets the invalidation itself again");
     party_end(from);
 
@@ -138,7 +139,7 @@ static void check_broken(void)
     party_turn(from);
     party_end(from);
     loops_run(&loops);
-    is_bytes(hear(to), SPAN(INVALIDATION),
+    is_bytes(party_receive(to), SPAN(INVALIDATION),
              "the redirecting client is gone: the target gets the push all the same");
     party_end(to);
 }
@@ -153,7 +154,7 @@ static void check_own_id(void)
     replies(p, text, "+OK\r\n");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(hear(p), SPAN(INVALIDATION), "a client redirects to itself");
+    is_bytes(party_receive(p), SPAN(INVALIDATION), "a client redirects to itself");
     party_end(p);
 }
 
@@ -163,12 +164,12 @@ static void check_order(void)
 {
     struct party *p = party_new(&loops, 0);
     begin(p, "HELLO 3\nCLIENT TRACKING ON");
-    say(p, "GET " A "\nGET " A);
+    party_send(p, "GET " A "\nGET " A);
     party_turn(p);
     invalidate_all();
-    say(p, "GET " A "\nPING");
+    party_send(p, "GET " A "\nPING");
     loops_run(&loops);
-    is_bytes(hear(p),
+    is_bytes(party_receive(p),
              SPAN("$5\r\nvalue\r\n$5\r\nvalue\r\n" INVALIDATION "$5\r\nvalue\r\n+PONG\r\n"),
              "the invalidation is after the old replies, before the new ones");
 
@@ -178,27 +179,27 @@ static void check_order(void)
     for (unsigned i = 0; i < 2; i++) {
         struct buf wanted = {0};
         if (i == 1) {
-            say(p, wraps[i][0]);
+            party_send(p, wraps[i][0]);
             buf_append_text(&wanted, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
         }
-        buf_printf(&p->said, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+        buf_printf(&p->requests, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
         buf_printf(&wanted, "*%d\r\n", KEYS);
         for (unsigned j = 0; j < KEYS; j++) {
-            buf_append_text(&p->said, "$36\r\n" A "\r\n");
+            buf_append_text(&p->requests, "$36\r\n" A "\r\n");
             buf_append_text(&wanted, "$5\r\nvalue\r\n");
         }
         if (i == 1) {
-            say(p, "PING\nEXEC");
+            party_send(p, "PING\nEXEC");
             buf_append_text(&wanted, "+PONG\r\n");
         }
-        say(p, "ECHO new");
+        party_send(p, "ECHO new");
         party_turn(p);
         is_number(p->status, FEED_TURN_OVER, "a long reply");
         invalidate_all();
         invalidate_all();
         loops_run(&loops);
         buf_append_text(&wanted, INVALIDATION "$3\r\nnew\r\n");
-        is_bytes(hear(p), buf_span(&wanted),
+        is_bytes(party_receive(p), buf_span(&wanted),
                  "two replacements during it: one invalidation, after it");
         buf_release(&wanted);
     }
@@ -212,10 +213,10 @@ static void check_slow(void)
     begin(p, "HELLO 3\nCLIENT TRACKING ON");
     append_bytes(&big, 'x', SESSION_OUTPUT_HIGH);
     p->slow = true;
-    buf_printf(&p->said, "*2\r\n$4\r\nECHO\r\n$%d\r\n", SESSION_OUTPUT_HIGH);
-    buf_append(&p->said, buf_span(&big));
-    buf_append_text(&p->said, "\r\n");
-    say(p, "ECHO new");
+    buf_printf(&p->requests, "*2\r\n$4\r\nECHO\r\n$%d\r\n", SESSION_OUTPUT_HIGH);
+    buf_append(&p->requests, buf_span(&big));
+    buf_append_text(&p->requests, "\r\n");
+    party_send(p, "ECHO new");
     loops_run(&loops);
     is_number(p->status, FEED_OUTPUT_FULL, "a client that does not read");
     size_t pending = output_pending(&p->output);
@@ -227,9 +228,10 @@ static void check_slow(void)
     ok(p->session.pushes.len <= 5 * (sizeof INVALIDATION - 1), "few bytes of messages wait for it");
     p->slow = false;
     loops_run(&loops);
-    struct span heard = hear(p);
+    struct span received = party_receive(p);
     struct span end = SPAN(INVALIDATION "$3\r\nnew\r\n");
-    ok(heard.len > end.len && memcmp(heard.ptr + heard.len - end.len, end.ptr, end.len) == 0,
+    ok(received.len > end.len &&
+           memcmp(received.ptr + received.len - end.len, end.ptr, end.len) == 0,
        "when it reads: the invalidation, then the new reply");
     party_end(p);
     buf_release(&big);

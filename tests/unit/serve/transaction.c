@@ -33,8 +33,8 @@ static void open_dataset(void)
 static void check_replies(void)
 {
     static const struct {
-        const char *said;
-        const char *heard;
+        const char *requests;
+        const char *received;
     } cases[] = {
         {"MULTI\nGET " A "\nPING\nEXEC\nGET " A,
          "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$5\r\nvalue\r\n+PONG\r\n$5\r\nvalue\r\n"},
@@ -104,49 +104,49 @@ static void check_replies(void)
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct party *p = party_new(&loops, 0);
-        replies(p, cases[i].said, cases[i].heard);
+        replies(p, cases[i].requests, cases[i].received);
         party_end(p);
     }
 }
 
 // ---- input in pieces ----------------------------------------------------------------------------
 
-// Returns the replies to a client that sends `said` in pieces of `piece` bytes.
-static struct buf hear_pieces(struct span said, size_t piece)
+// Returns the replies to a client that sends `input` in pieces of `piece` bytes.
+static struct buf replies_to_pieces(struct span input, size_t piece)
 {
-    struct buf heard = {0};
+    struct buf received = {0};
     struct party *p = party_new(&loops, 0);
     loops.last_id--; // each client has the same id, which HELLO and CLIENT ID return
-    say_bytes(p, said);
-    for (p->sent = 0; p->sent < said.len && !p->closed;) {
-        p->sent = said.len - p->sent < piece ? said.len : p->sent + piece;
+    party_send_bytes(p, input);
+    for (p->sent = 0; p->sent < input.len && !p->closed;) {
+        p->sent = input.len - p->sent < piece ? input.len : p->sent + piece;
         loops_run(&loops);
     }
-    buf_append(&heard, hear(p));
+    buf_append(&received, party_receive(p));
     party_end(p);
-    return heard;
+    return received;
 }
 
 static void check_cutting(void)
 {
-    struct buf said = {0};
-    buf_append_text(&said, "multi\r\nget " A "\r\n*1\r\n$4\r\nPING\r\necho \"a b\\x00\"\r\n");
-    append_request(&said, "MGET " A " x " B " " A);
-    append_request(&said, "EXEC");
-    append_request(&said, "ECHO behind");
-    append_request(&said, "MULTI");
-    append_request(&said, "HELLO 3");
-    append_request(&said, "GET x");
-    append_request(&said, "EXEC");
-    append_request(&said, "GET x");
-    append_request(&said, "MULTI");
-    buf_append_text(&said, "\r\n*0\r\n");
-    append_request(&said, "FOO");
-    append_request(&said, "EXEC");
-    append_request(&said, "MULTI");
-    append_request(&said, "ECHO last");
-    buf_append_text(&said, "EXEC\r\nPING\r\n*1\r\n$-5\r\nPING\r\n");
-    struct buf whole = hear_pieces(buf_span(&said), said.len);
+    struct buf input = {0};
+    buf_append_text(&input, "multi\r\nget " A "\r\n*1\r\n$4\r\nPING\r\necho \"a b\\x00\"\r\n");
+    append_request(&input, "MGET " A " x " B " " A);
+    append_request(&input, "EXEC");
+    append_request(&input, "ECHO behind");
+    append_request(&input, "MULTI");
+    append_request(&input, "HELLO 3");
+    append_request(&input, "GET x");
+    append_request(&input, "EXEC");
+    append_request(&input, "GET x");
+    append_request(&input, "MULTI");
+    buf_append_text(&input, "\r\n*0\r\n");
+    append_request(&input, "FOO");
+    append_request(&input, "EXEC");
+    append_request(&input, "MULTI");
+    append_request(&input, "ECHO last");
+    buf_append_text(&input, "EXEC\r\nPING\r\n*1\r\n$-5\r\nPING\r\n");
+    struct buf whole = replies_to_pieces(buf_span(&input), input.len);
     struct span head = span_text("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n"
                                  "$5\r\nvalue\r\n+PONG\r\n$4\r\na b");
     struct span tail = span_text("\r\n$6\r\nbehind\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n%7\r\n");
@@ -159,13 +159,13 @@ static void check_cutting(void)
     ok(memmem(whole.ptr, whole.len, tail.ptr, tail.len) != NULL, "the replies after the long one");
     is_bytes(span_of(whole.ptr + whole.len - end.len, end.len), end, "the last ones");
     for (size_t piece = 1; piece <= 80; piece++) {
-        struct buf cut = hear_pieces(buf_span(&said), piece);
+        struct buf cut = replies_to_pieces(buf_span(&input), piece);
         ok(span_equal(buf_span(&cut), buf_span(&whole)), "the same replies in pieces of %zu bytes",
            piece);
         buf_release(&cut);
     }
     buf_release(&whole);
-    buf_release(&said);
+    buf_release(&input);
 }
 
 // Random requests, in one piece and in pieces.
@@ -200,20 +200,20 @@ static void check_random(struct random *r)
     };
     enum { KINDS = sizeof requests / sizeof *requests, REQUESTS = 60, ROUNDS = 60 };
     for (unsigned round = 0; round < ROUNDS; round++) {
-        struct buf said = {0};
+        struct buf input = {0};
         bool same = true;
         for (unsigned i = 0; i < REQUESTS; i++)
-            append_request(&said, requests[random_below(r, KINDS)]);
-        struct buf whole = hear_pieces(buf_span(&said), said.len);
+            append_request(&input, requests[random_below(r, KINDS)]);
+        struct buf whole = replies_to_pieces(buf_span(&input), input.len);
         for (unsigned i = 0; i < 6; i++) {
-            struct buf cut = hear_pieces(buf_span(&said), 1 + random_below(r, 120));
+            struct buf cut = replies_to_pieces(buf_span(&input), 1 + random_below(r, 120));
             same &= span_equal(buf_span(&cut), buf_span(&whole));
             buf_release(&cut);
         }
         ok(same && whole.len > 0, "random requests, round %u: the same replies in any pieces",
            round);
         buf_release(&whole);
-        buf_release(&said);
+        buf_release(&input);
     }
 }
 
@@ -222,22 +222,22 @@ static void check_logged_out(void)
 {
     struct settings guarded = test_settings;
     struct loops own;
-    struct buf said = {0};
-    append_request(&said, "AUTH secret");
-    append_request(&said, "PING");
-    append_request(&said, "RESET");
-    append_request(&said, "MGET 1 2 3 4 5 6 7 8 9 10");
+    struct buf input = {0};
+    append_request(&input, "AUTH secret");
+    append_request(&input, "PING");
+    append_request(&input, "RESET");
+    append_request(&input, "MGET 1 2 3 4 5 6 7 8 9 10");
     guarded.requirepass = "secret";
     loops_init(&own, 1, &guarded, dataset);
-    for (size_t piece = 1; piece <= said.len; piece += said.len - 1) {
+    for (size_t piece = 1; piece <= input.len; piece += input.len - 1) {
         struct party *p = party_new(&own, 0);
-        say_bytes(p, buf_span(&said));
-        for (p->sent = 0; p->sent < said.len; p->sent += piece)
+        party_send_bytes(p, buf_span(&input));
+        for (p->sent = 0; p->sent < input.len; p->sent += piece)
             if (!p->closed)
                 loops_run(&own);
-        p->sent = said.len;
+        p->sent = input.len;
         loops_run(&own);
-        is_bytes(hear(p),
+        is_bytes(party_receive(p),
                  span_text("+OK\r\n+PONG\r\n+RESET\r\n"
                            "-ERR Protocol error: unauthenticated multibulk length\r\n"),
                  "limits for unauthenticated clients hold after RESET, in pieces of %zu bytes",
@@ -245,7 +245,7 @@ static void check_logged_out(void)
         party_end(p);
     }
     loops_release(&own);
-    buf_release(&said);
+    buf_release(&input);
 }
 
 // ---- long replies, other clients ----------------------------------------------------------------
@@ -266,7 +266,7 @@ static void check_long(void)
     buf_append_text(&request, "PING\r\nEXEC\r\nECHO behind\r\n");
     buf_append_text(&wanted, "+PONG\r\n");
     struct party *p = party_new(&loops, 0);
-    say_bytes(p, buf_span(&request));
+    party_send_bytes(p, buf_span(&request));
     party_turn(p);
     while (p->status == FEED_TURN_OVER && !transaction_executes(p->session.transaction))
         party_turn(p);
@@ -281,23 +281,24 @@ static void check_long(void)
     ok(turns > 5, "it takes %u turns", turns);
     loops_run(&loops);
     buf_append_text(&wanted, "<push>$6\r\nbehind\r\n");
-    is_bytes(hear(p), buf_span(&wanted), "all replies in order, and the message after them");
+    is_bytes(party_receive(p), buf_span(&wanted),
+             "all replies in order, and the message after them");
     party_end(p);
 
     // Large values for a client that does not read at first.
     p = party_new(&loops, 0);
     p->slow = true;
-    say(p, "MULTI");
+    party_send(p, "MULTI");
     for (unsigned i = 0; i < 10; i++)
-        say(p, "GET " B);
-    say(p, "EXEC\nPING");
+        party_send(p, "GET " B);
+    party_send(p, "EXEC\nPING");
     loops_run(&loops);
     ok(p->status == FEED_OUTPUT_FULL && output_pending(&p->output) < SESSION_OUTPUT_HIGH + BIG + 64,
        "an EXEC of large values stops while the client does not read");
     p->slow = false;
     loops_run(&loops);
-    struct span heard = hear(p);
-    ok(heard.len > 10 * BIG && memcmp(heard.ptr + heard.len - 7, "+PONG\r\n", 7) == 0,
+    struct span received = party_receive(p);
+    ok(received.len > 10 * BIG && memcmp(received.ptr + received.len - 7, "+PONG\r\n", 7) == 0,
        "it continues when the client reads");
     party_end(p);
     buf_release(&request);
@@ -321,12 +322,12 @@ static void check_memory(void)
     append_bytes(&part, 'x', PART);
     buf_append_text(&part, "\r\n");
     p = party_new(&loops, 0);
-    say(p, "MULTI");
+    party_send(p, "MULTI");
     unsigned parts = 0;
     for (; !p->closed && parts < 100; parts++) {
-        say_bytes(p, buf_span(&part));
+        party_send_bytes(p, buf_span(&part));
         loops_run(&loops);
-        p->said.len = 0;
+        p->requests.len = 0;
         p->sent = 0;
         p->done = 0;
     }
@@ -356,14 +357,14 @@ static void check_counters(void)
     p = party_new(&loops, 0);
     struct party *other = party_new(&loops, 0);
     replies(p, "MULTI\nPING\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
-    say(other, "CLIENT LIST");
+    party_send(other, "CLIENT LIST");
     loops_run(&loops);
-    struct span list = hear(other);
+    struct span list = party_receive(other);
     ok(memmem(list.ptr, list.len, " cmd=exec ", 10) != NULL, "CLIENT LIST: cmd=exec");
     replies(p, "FOO", "-ERR unknown command 'FOO', with args beginning with: \r\n");
-    say(other, "CLIENT LIST");
+    party_send(other, "CLIENT LIST");
     loops_run(&loops);
-    list = hear(other);
+    list = party_receive(other);
     ok(memmem(list.ptr, list.len, " cmd=NULL ", 10) != NULL, "CLIENT LIST: cmd=NULL");
     party_end(p);
     party_end(other);

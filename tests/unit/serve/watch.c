@@ -25,12 +25,12 @@ static struct loops loops;
 static void check_changes(void)
 {
     static const struct {
-        const char *before; // the first dataset
-        const char *now;    // the second dataset
-        const char *said;   // requests before the replacement
-        const char *heard;  // their replies
-        const char *then;   // requests after the replacement
-        const char *wanted; // their replies
+        const char *before;   // the first dataset
+        const char *now;      // the second dataset
+        const char *requests; // requests before the replacement
+        const char *received; // their replies
+        const char *then;     // requests after the replacement
+        const char *wanted;   // their replies
     } cases[] = {
         {A " a\n", A " a\n", "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC", RUN},
         {A " a\n", A " b\n", "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n", "EXEC", NIL},
@@ -96,7 +96,7 @@ static void check_changes(void)
         struct dataset *now = loops_dataset(cases[i].now);
         loops_init(&loops, 1, &test_settings, before);
         struct party *p = party_new(&loops, 0);
-        replies(p, cases[i].said, cases[i].heard);
+        replies(p, cases[i].requests, cases[i].received);
         loops_publish(&loops, 0, now);
         replies(p, cases[i].then, cases[i].wanted);
         is_number((int64_t)counter_get(&loops.service[0].stats.watching_clients),
@@ -113,9 +113,9 @@ static void check_resp3(void)
     struct dataset *now = loops_dataset(A " b\n");
     loops_init(&loops, 1, &test_settings, before);
     struct party *p = party_new(&loops, 0);
-    say(p, "HELLO 3");
+    party_send(p, "HELLO 3");
     loops_run(&loops);
-    hear(p);
+    party_receive(p);
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, now);
     replies(p, "EXEC\nPING", "_\r\n+PONG\r\n");
@@ -202,36 +202,36 @@ static void check_turns(void)
     };
     loops_init(&loops, 1, &test_settings, data[0]);
     struct party *p = party_new(&loops, 0);
-    say(p, "WATCH " A);
+    party_send(p, "WATCH " A);
     party_turn(p);
     ok(p->status == FEED_TURN_OVER, "WATCH of a long value takes more than a turn");
     loops_publish(&loops, 0, data[2]);
     unsigned turns = 1 + count_turns(p);
     ok(turns >= LONG / TURN_BYTES, "it takes %u turns", turns);
-    is_bytes(hear(p), span_text("+OK\r\n"), "and it is answered");
+    is_bytes(party_receive(p), span_text("+OK\r\n"), "and it is answered");
     loops_publish(&loops, 0, data[1]);
     replies(p, "MULTI\nSTRLEN " A "\nGETRANGE " A " -1 -1", "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
-    say(p, "EXEC");
+    party_send(p, "EXEC");
     party_turn(p);
-    ok(p->status == FEED_TURN_OVER && hear(p).len == 0,
+    ok(p->status == FEED_TURN_OVER && party_receive(p).len == 0,
        "EXEC of a long value takes more than a turn");
     loops_publish(&loops, 0, data[2]);
     turns = 1 + count_turns(p);
     ok(turns >= LONG / TURN_BYTES, "it takes %u turns", turns);
-    is_bytes(hear(p), span_text("*2\r\n:8388608\r\n$1\r\nv\r\n"),
+    is_bytes(party_receive(p), span_text("*2\r\n:8388608\r\n$1\r\nv\r\n"),
              "the value is the same, and EXEC runs on the dataset that it began with");
     replies(p, "WATCH " A "\nMULTI\nPING\nEXEC", "+OK\r\n+OK\r\n+QUEUED\r\n" RUN);
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, data[1]);
     replies(p, "EXEC", NIL);
     // A client that leaves in the middle of WATCH or EXEC leaves no reference behind.
-    say(p, "WATCH " A);
+    party_send(p, "WATCH " A);
     party_turn(p);
     party_end(p);
     p = party_new(&loops, 0);
     replies(p, "WATCH " A "\nMULTI\nPING", "+OK\r\n+OK\r\n+QUEUED\r\n");
     loops_publish(&loops, 0, data[2]);
-    say(p, "EXEC");
+    party_send(p, "EXEC");
     party_turn(p);
     party_end(p);
     loops_release(&loops);
@@ -256,9 +256,9 @@ static void say_watch(struct party *p, unsigned first, unsigned count)
         buf_printf(&request, "*%u\r\n$5\r\nWATCH\r\n", part + 1);
         for (; part > 0; part--)
             buf_printf(&request, "$36\r\n00000000-0000-4000-8000-%012u\r\n", i++);
-        say_bytes(p, buf_span(&request));
+        party_send_bytes(p, buf_span(&request));
         loops_run(&loops);
-        good = good && span_equal(hear(p), span_text("+OK\r\n"));
+        good = good && span_equal(party_receive(p), span_text("+OK\r\n"));
     }
     ok(good, "WATCH of %u keys", count);
     buf_release(&request);

@@ -105,18 +105,18 @@ void party_end(struct party *p)
     l->parties[i] = l->parties[--l->party_count];
     if (!p->closed)
         close_party(p);
-    buf_release(&p->said);
-    buf_release(&p->heard);
+    buf_release(&p->requests);
+    buf_release(&p->received);
     free(p);
 }
 
-void say_bytes(struct party *p, struct span bytes)
+void party_send_bytes(struct party *p, struct span bytes)
 {
-    buf_append(&p->said, bytes);
-    p->sent = p->said.len;
+    buf_append(&p->requests, bytes);
+    p->sent = p->requests.len;
 }
 
-void say(struct party *p, const char *requests)
+void party_send(struct party *p, const char *requests)
 {
     while (*requests != '\0') {
         char line[4096];
@@ -124,17 +124,17 @@ void say(struct party *p, const char *requests)
         require(len < sizeof line, "a long request");
         memcpy(line, requests, len);
         line[len] = '\0';
-        append_request(&p->said, line);
+        append_request(&p->requests, line);
         requests += len + (requests[len] == '\n');
     }
-    p->sent = p->said.len;
+    p->sent = p->requests.len;
 }
 
 static void read_all(struct party *p)
 {
     struct iovec vector;
     while (output_iovecs(&p->output, SIZE_MAX, &vector, 1) == 1) {
-        buf_append(&p->heard, span_of(vector.iov_base, vector.iov_len));
+        buf_append(&p->received, span_of(vector.iov_base, vector.iov_len));
         output_take(&p->output, vector.iov_len);
     }
 }
@@ -150,7 +150,7 @@ void party_turn(struct party *p)
     struct service *service = p->session.service;
     struct guard guard = {0};
     require(!p->closed, "a turn for a client that is gone");
-    struct bytes in = guard_copy(&guard, span_of(p->said.ptr + p->done, p->sent - p->done));
+    struct bytes in = guard_copy(&guard, span_of(p->requests.ptr + p->done, p->sent - p->done));
     p->woken = false;
     timing_begin(&service->timing, clock_monotonic_ns());
     call_inside(p->loops, true);
@@ -161,7 +161,7 @@ void party_turn(struct party *p)
     bool dropped = session_oom(&p->session, &p->output);
     require(!dropped || p->loops->inside != NULL, "no memory");
     if (in.len > 0) // the session may have decoded bytes in place
-        memcpy(p->said.ptr + p->done, in.ptr, in.len);
+        memcpy(p->requests.ptr + p->done, in.ptr, in.len);
     p->done += result.consumed;
     p->status = result.status;
     guard_release(&guard);
@@ -213,15 +213,15 @@ void loops_run(struct loops *l)
     }
 }
 
-struct span hear(struct party *p)
+struct span party_receive(struct party *p)
 {
-    static struct buf heard;
+    static struct buf received;
     if (!p->closed)
         read_all(p);
-    heard.len = 0;
-    buf_append(&heard, buf_span(&p->heard));
-    p->heard.len = 0;
-    return buf_span(&heard);
+    received.len = 0;
+    buf_append(&received, buf_span(&p->received));
+    p->received.len = 0;
+    return buf_span(&received);
 }
 
 const char *one_line(const char *requests)
@@ -236,7 +236,7 @@ const char *one_line(const char *requests)
 
 bool replies(struct party *p, const char *requests, const char *wanted)
 {
-    say(p, requests);
+    party_send(p, requests);
     loops_run(p->loops);
-    return is_bytes(hear(p), span_text(wanted), "%s", one_line(requests));
+    return is_bytes(party_receive(p), span_text(wanted), "%s", one_line(requests));
 }

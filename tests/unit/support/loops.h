@@ -1,7 +1,8 @@
 // Several loops and their clients in one thread, without sockets. Tasks that the loops send to each
 // other wait in one queue. (In the server, each loop has a queue of its own, its mailbox.) A client
-// is called a party here. A test sends the requests of a party with `say`, and reads its replies
-// with `hear`. The work of all loops is done one step after the other, always in the same order.
+// is called a party here. A test sends the requests of a party with `party_send`, and reads its
+// replies with `party_receive`. The work of all loops is done one step after the other, always in
+// the same order.
 #ifndef STELE_TESTS_UNIT_LOOPS_H
 #define STELE_TESTS_UNIT_LOOPS_H
 
@@ -16,12 +17,12 @@ enum { LOOPS_MAX = 8, PARTIES_MAX = 256, POSTS_MAX = 512 };
 struct party {
     struct session session;
     struct loops *loops;
-    char address[32]; // "10.0.0.ID:1"
-    struct buf said;  // all requests
-    size_t sent;      // bytes of `said` that the session may see
-    size_t done;      // bytes of `said` that the session has consumed
+    char address[32];    // "10.0.0.ID:1"
+    struct buf requests; // all requests
+    size_t sent;         // bytes of `requests` that the session may see
+    size_t done;         // bytes of `requests` that the session has consumed
     struct output output;
-    struct buf heard;        // replies that the test has not yet taken with `hear`
+    struct buf received;     // replies that the test has not yet taken with `party_receive`
     enum feed_status status; // result of the last turn
     bool woken;              // session_wake was called since the last turn
     bool slow;               // the client reads no output
@@ -67,11 +68,11 @@ struct party *party_new(struct loops *l, unsigned number);
 void party_end(struct party *p);
 
 // Adds bytes to what the client has sent. The server sees them in the next turn.
-void say_bytes(struct party *p, struct span bytes);
+void party_send_bytes(struct party *p, struct span bytes);
 
 // The same for requests as text: newlines separate requests, single spaces separate words, as in
 // "GET x\nPING".
-void say(struct party *p, const char *requests);
+void party_send(struct party *p, const char *requests);
 
 // Gives the client one turn, as a loop does: feeds its session, and reads all output unless the
 // client is slow.
@@ -84,7 +85,7 @@ bool loops_deliver(struct loops *l);
 void loops_run(struct loops *l);
 
 // Returns the replies since the last call. They are valid until the next call.
-struct span hear(struct party *p);
+struct span party_receive(struct party *p);
 
 // Returns requests as one line, for the name of a test point. It is valid until the next call.
 const char *one_line(const char *requests);
