@@ -43,9 +43,10 @@ static enum command_result randomkey_command(struct session *s, const struct res
     struct uuid id;
     char text[UUID_TEXT_LEN];
     (void)r;
-    // dataset_at fails only if a file is damaged. If the line was overwritten in place, its key
-    // does not exist any more, and the null is sent. After other damage the null is not sent, but
-    // the client gets an error or is disconnected (serve/integrity.h).
+    // dataset_at fails only if the data file or the index file was damaged or overwritten. If the
+    // key's line was overwritten, the key does not exist any more, and the client gets the null
+    // that is written here. If a file was damaged, serve/integrity.c removes the null before it is
+    // sent: the client gets an error or is disconnected.
     if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, NULL)) {
         uuid_format(id, text);
         resp_bulk(&s->reply, span_of(text, sizeof text));

@@ -1,5 +1,6 @@
-// The available memory is read from the system each time. So it does not include the memory of old
-// datasets that slow clients still read, nor that of other processes in the same cgroup.
+// Finds room for an index. How much memory is available is asked of the system at each call. So the
+// answer takes account of what others use at that time: old datasets that slow clients still read,
+// and other processes in the same cgroup.
 #include "data/room.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "base/temporary.h"
 
 // 1/64 of the available memory stays free for memory that is not counted, such as page tables. If
-// the operator's limit `most` applies, more than the limit is available, so nothing is subtracted.
+// `most` is less than the available memory, the rest stays free anyway, and 1/64 is not subtracted.
 enum { KEPT_SHARE = 64 };
 
 uint64_t room_in_memory(uint64_t most, uint64_t reserved)

@@ -12,8 +12,9 @@
 
 enum {
     SLOT_SEARCH_STEP = 4, // slots that are compared together
-    // Most slots in one search. The results of slot_search_sse2 are bits of one 64-bit word, in
-    // which SLOT_SEARCH_STEP bits are for slots before the range. A leaf has at most 40 slots.
+    // Most slots in one search. slot_search_sse2 keeps one bit for each slot in a 64-bit word. It
+    // may also compare up to SLOT_SEARCH_STEP slots before `lo`, which need bits too. A leaf has at
+    // most 40 slots.
     SLOT_SEARCH_MAX = 64 - SLOT_SEARCH_STEP,
     // slot_search_sse2 always makes the steps for this many slots. Most leaves have no more.
     SLOT_SEARCH_USUAL = 12,

@@ -60,8 +60,8 @@ void loop_add_turn(struct loop *loop, struct conn *conn, size_t len)
     loop->input_used += len;
 }
 
-// Returns the number of the memory list for a connection that holds `bytes` bytes, at least 1. It
-// is the logarithm to base 2, rounded down, and at most MEMORY_CLASSES - 1.
+// Returns the index in a row of `loop->memory` for a connection that holds `bytes` bytes: the
+// logarithm to base 2, rounded down, and at most MEMORY_CLASSES - 1. `bytes` must not be 0.
 static unsigned class_of(size_t bytes)
 {
     unsigned class = 63 - (unsigned)__builtin_clzll(bytes);

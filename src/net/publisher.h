@@ -28,10 +28,11 @@ struct dataset_source {
     const char *path; // of the data file
 };
 
-// Makes a publisher for `workers`, which already serve `dataset`, and takes over the caller's
-// reference to `dataset`. Returns NULL with a message when memory or descriptors are short; the
-// reference then stays the caller's. `watch`: the publisher also reloads by itself when the data
-// file changes. `source` is copied, but what it points to must outlive the publisher.
+// Makes a publisher for `workers`, the event loops (net/workers.h), which already serve `dataset`.
+// Takes over the caller's reference to `dataset`. Returns NULL with a message when memory or
+// descriptors are short; the reference then stays the caller's. `watch`: the publisher also reloads
+// by itself when the data file changes. `source` is copied, but what it points to must outlive the
+// publisher.
 struct publisher *publisher_new(const struct dataset_source *source, bool watch,
                                 struct workers *workers, struct dataset *dataset,
                                 struct error *error);

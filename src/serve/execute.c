@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 
-// Several commands may share one measurement. Its time is divided among them in proportion to their
-// work, so a single slow command does not show. If slowlog-log-slower-than is less than this number
-// of microseconds, such commands matter, so each command is measured alone.
+// Short commands may share one measurement (execute.h). Its time is divided among them in
+// proportion to their work, so the time of a single one is not known exactly. If the slow log must
+// show commands of less than SINGLY_BELOW_US microseconds, each command is measured alone.
 enum { SINGLY_BELOW_US = 1000 };
 
 bool execute_times_singly(const struct service *service)

@@ -154,9 +154,9 @@ struct setting {
     // Returns NULL when the text is good, otherwise what is wrong with it. The pointer itself is
     // NULL when any text is allowed.
     const char *(*check)(const char *text);
-    // Reads the value in place of the function for the type. Returns NULL when the text is good,
-    // otherwise what is wrong with it. The pointer itself is NULL when the function for the type
-    // reads the value.
+    // Reads the value. The pointer itself is NULL when the value is read as those of all settings
+    // of its `type`. The function returns NULL when the text is good, otherwise what is wrong with
+    // it.
     const char *(*read)(const struct setting *row, struct settings *s, const char *text,
                         char complaint[SETTING_COMPLAINT_MAX]);
 };

@@ -23,7 +23,8 @@ enum {
 
 // ---- the slots and the top node of a unit -------------------------------------------------------
 //
-// Each job of a thread writes the slots and starts of one part (struct trie_part).
+// A job of a thread writes the slots of one part (struct trie_part). In the top node, it writes the
+// start words (trie_image.h) of the children that begin in this part.
 
 // State of writing the slots and the top node of one unit.
 struct filling {
@@ -67,9 +68,9 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
 }
 
 // `slot` belongs to the record with the key `id`. The children up to number `next` - 1 have their
-// starts already. Sets the starts of the following children, up to the child that contains `id`, to
-// `slot`. All of them except the last one are empty. Returns the number of the next child that has
-// no start yet.
+// start words already. Sets the start words of the following children, up to the child that
+// contains `id`, to `slot`. Children before the one that contains `id` have no keys. Returns the
+// number of the next child that has no start word yet.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);
@@ -207,8 +208,8 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
                   (unsigned long long)data_bytes);
         return false;
     }
-    // More lines than keys are allowed: some may be duplicates. If too many keys are left,
-    // trie_builder_add fails.
+    // `keys_max` is the number of lines. It may exceed TRIE_KEYS_MAX, because several lines may
+    // have the same key. If there are more than TRIE_KEYS_MAX keys, trie_builder_add fails.
     if (keys_max > TRIE_KEYS_MAX)
         b->keys_max = TRIE_KEYS_MAX;
     b->offset_bits = offset_bits(data_bytes);
