@@ -59,7 +59,7 @@ def memory_table(f, sizes):
 
 
 SHARING = ["Rss of the index, first", "Rss of the index, second", "Pss of the index, first",
-           "Pss of the index, second", "Pss of one server", "Pss of two servers",
+           "Pss of the index, second", "Pss of the first server alone", "Pss of two servers",
            "Rss of two servers"]
 
 
@@ -171,15 +171,16 @@ def tables(f, picture):
     if f.shows("time to ready"):
         section("Time to ready", "Seconds from the start of the process to its ready line. For "
                 "redis-server, to its first PONG.", ready_table(f, sizes), "ready")
-    section("Bytes a key", "Memory, or the size of the index file, beyond the size of the data file.",
-            bytes_table(f, sizes), "bytes")
+    section("Bytes a key", "The memory that a program needs in addition to the data, or the size of the "
+            "index file, divided by the number of keys.", bytes_table(f, sizes), "bytes")
     if f.shows("peak RssAnon while building", IDLE):
         section("Anonymous memory", "RssAnon in MB, which does not count mapped files. "
                 f"The server with an index file has {IDLE_CONNECTIONS} idle connections.",
                 memory_table(f, sizes))
         section("Two servers on one index file", "MB. Rss counts a shared page fully in each "
                 "process, Pss only the process's share of it. If the Rss of both servers is twice "
-                "their Pss, they share the same pages: there is one copy.",
+                "their Pss, they share the same pages: there is one copy. Figures of a server count the whole "
+                "process. Those of the first server alone were measured before the second was started.",
                 sharing_table(f, sizes))
     if f.shows("hit, single"):
         section("Lookups in process", "Nanoseconds per lookup, with one thread and uniformly random keys.",

@@ -144,7 +144,8 @@ def targets_table(f, sizes):
 # ---- the report ---------------------------------------------------------------------------------
 
 def general(text):
-    """Returns a metric or a command without its load, so that those that differ only in it are equal."""
+    """Returns a metric or a command without its load and its numbers, so that those that differ only in
+    these are equal."""
     text = re.sub(rf"^({'|'.join(LOADS)}): ", "", text)
     text = re.sub(r"^P1 with \d+, (.*): (.*)", r"\2 \1", text)  # alone, or beside a flood
     text = re.sub(r"^redis-benchmark -P \d+: ", "redis-benchmark: ", text)
@@ -167,7 +168,8 @@ def tables(f, picture):
                 targets_table(f, sizes))
     if f.shows(load_metric("P1", CPU)):
         section("Processor time per lookup", "Microseconds of the server process's user and "
-                "system time. PING shows what a request costs without a lookup.",
+                "system time. PING is the cost of P1 without the lookup. It is not always the lower of the "
+                "two, because these figures vary by more than a lookup costs.",
                 programs_table(f, sizes, CPU), "cpu")
         section("Lookups a second", "The server runs on one processor, the load generator on the other.",
                 programs_table(f, sizes, RATE))
