@@ -1,8 +1,8 @@
 // What the connections of one event loop share: the clock, the buffers for input and replies, the
 // queue of clients to be answered, the lists that connections are on, and the sum of their memory.
 //
-// A turn of the loop is one pass: the loop reads each socket that is ready, and then answers the
-// clients that it has queued. A client's entry in the queue is its turn (struct turn).
+// In one turn, the loop reads each socket that is ready, queues its client, and then answers the
+// queued clients. A client's entry in the queue is the client's turn (struct turn).
 //
 // All of it belongs to the loop's thread, except counters, which other threads may read. A worker
 // (net/worker.h) owns the loop and drives its connections. A connection knows only its loop.

@@ -1,5 +1,6 @@
-"""Clients of every kind: those that ask and check without end, and those that come, behave in one of
-many ways, good or bad, and go. Whatever reply is defined is compared byte by byte.
+"""Clients of every kind. Some send requests all the time and check the replies. The others connect,
+behave in one of many ways, good or bad, and disconnect. Every reply that is known is compared byte by
+byte.
 """
 import asyncio
 import socket
@@ -8,23 +9,24 @@ import struct
 from twins import KEYS, LARGE
 
 PASSWORD = b"s3cret"
-PATIENCE = 60  # seconds until a client that hears nothing takes that for wrong
+PATIENCE = 60  # seconds without a reply after which a client reports an error
 PIPELINE = 40
-SCAN_MOST = 1024  # keys, whatever is asked for
+SCAN_MOST = 1024  # most keys in the reply to a SCAN, whatever COUNT is
 PUSH = b">2\r\n$10\r\ninvalidate\r\n_\r\n"
 
 
 class Wrong(Exception):
-    """Something was answered that must not be."""
+    """The server has sent a wrong reply, or has closed a connection too early."""
 
 
 class Connection:
-    """A context manager: when it leaves, the connection is closed, by whichever way was asked for."""
+    """A connection. As a context manager it closes the connection at the end, with RST after
+    reset_at_close()."""
 
     def __init__(self, world, narrow=False):
         self.loop = asyncio.get_running_loop()
         self.world = world
-        self.heard = bytearray()
+        self.received = bytearray()
         self.socket = socket.socket()
         self.socket.setblocking(False)
         if narrow:
@@ -44,60 +46,62 @@ class Connection:
     def reset_at_close(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def finish(self):
-        """FIN: nothing more is sent, but heard."""
+    def send_end(self):
+        """Sends FIN. The connection can then only receive."""
         self.socket.shutdown(socket.SHUT_WR)
 
     async def send(self, request):
         await self.loop.sock_sendall(self.socket, request)
 
-    async def more(self):
-        """Whether anything has come; False at the end."""
+    async def receive_more(self):
+        """Receives more bytes. Returns False if the server has closed the connection."""
         some = await self.loop.sock_recv(self.socket, 1 << 18)
-        self.heard += some
+        self.received += some
         return len(some) > 0
 
-    async def until(self, mark):
-        """What comes up to a mark, and the mark."""
-        while (at := self.heard.find(mark)) < 0:
-            if not await self.more():
-                raise Wrong(f"closed while {mark} was waited for")
-        said = bytes(self.heard[:at + len(mark)])
-        del self.heard[:at + len(mark)]
-        return said
+    async def receive_until(self, mark):
+        """Receives up to `mark`. Returns the bytes, including the mark."""
+        while (at := self.received.find(mark)) < 0:
+            if not await self.receive_more():
+                raise Wrong(f"closed before {mark}")
+        taken = bytes(self.received[:at + len(mark)])
+        del self.received[:at + len(mark)]
+        return taken
 
     async def expect(self, *wanted):
-        """Which of these replies it is: the index of the first one."""
+        """Receives one of the replies `wanted`, and returns its index."""
         while True:
             for which, reply in enumerate(wanted):
-                if self.heard.startswith(reply):
-                    del self.heard[:len(reply)]
+                if self.received.startswith(reply):
+                    del self.received[:len(reply)]
                     self.world.counts["replies compared"] += 1
                     return which
-            if not any(reply.startswith(self.heard) for reply in wanted):
-                raise Wrong(f"{bytes(self.heard[:60])} instead of {wanted[0][:60]}")
-            if not await self.more():
+            if not any(reply.startswith(self.received) for reply in wanted):
+                raise Wrong(f"{bytes(self.received[:60])} instead of {wanted[0][:60]}")
+            if not await self.receive_more():
                 raise Wrong(f"closed before {wanted[0][:60]}")
 
     async def talk(self, request, *wanted):
         await self.send(request)
         return await self.expect(*wanted)
 
-    async def ends(self, silently=False):
-        """That the server closes, which may come as a reset; or without another word."""
+    async def expect_end(self, silently=False):
+        """Waits until the server closes the connection, perhaps with RST. If `silently` is true, it must not
+        send anything before."""
         try:
-            while await self.more():
+            while await self.receive_more():
                 pass
         except ConnectionResetError:
             pass
-        if silently and self.heard:
-            raise Wrong(f"{bytes(self.heard[:60])} before the end")
+        if silently and self.received:
+            raise Wrong(f"{bytes(self.received[:60])} before the end")
 
 
-# ---- who checks all the time --------------------------------------------------------------------
+# ---- clients that check all the time ------------------------------------------------------------
 
 async def asker(world, random, until):
-    """Each reply is wholly from one file, and none is from an old one behind a new one."""
+    """Sends requests and checks that each reply comes from one file only, and that no reply from an old
+    generation comes after one from a newer generation."""
     twins = world.twins
     async with Connection(world) as c:
         await c.login()
@@ -113,11 +117,11 @@ async def asker(world, random, until):
                         newest = max(least, newest)
                         newest += newest % 2 != which
                         if newest > twins.begun:
-                            raise Wrong("an old value behind a new one")
+                            raise Wrong("an old value after a new one")
             await asyncio.sleep(random.random() * 0.03)
 
 
-# ---- who comes and goes -------------------------------------------------------------------------
+# ---- clients that connect and disconnect --------------------------------------------------------
 
 async def closes_at_once(c, random, twins):
     if random.random() < 0.5:
@@ -131,7 +135,7 @@ async def sends_one_request(c, random, twins):
 
 async def resets_during_a_reply(c, random, twins):
     await (await c.login()).send(twins.mget(random, [random.choice(LARGE) for _ in range(4)])[0])
-    await c.more()
+    await c.receive_more()
     c.reset_at_close()
 
 
@@ -139,18 +143,18 @@ async def sends_FIN_during_a_command(c, random, twins):
     request, *wanted = twins.get(random)
     half = twins.mget(random)[0]
     await (await c.login()).send(request + half[:random.randrange(1, len(half))])
-    c.finish()
+    c.send_end()
     await c.expect(*wanted)
-    await c.ends(silently=True)
+    await c.expect_end(silently=True)
 
 
 async def half_closes(c, random, twins):
     asked = [twins.any(random) for _ in range(PIPELINE)]
     await (await c.login()).send(b"".join(request for request, _, _ in asked))
-    c.finish()
+    c.send_end()
     for _, *wanted in asked:
         await c.expect(*wanted)
-    await c.ends(silently=True)
+    await c.expect_end(silently=True)
 
 
 async def reads_slowly(c, random, twins):
@@ -158,8 +162,8 @@ async def reads_slowly(c, random, twins):
     await (await c.login()).send(request)
     for _ in range(random.randint(10, 100)):
         await asyncio.sleep(random.random() * 0.1)
-        c.heard += await c.loop.sock_recv(c.socket, 4096)
-    if not even.startswith(c.heard) and not odd.startswith(c.heard):
+        c.received += await c.loop.sock_recv(c.socket, 4096)
+    if not even.startswith(c.received) and not odd.startswith(c.received):
         raise Wrong("a large reply that is of neither file")
     if random.random() < 0.5:
         c.reset_at_close()
@@ -190,7 +194,7 @@ async def subscribes(c, random, twins):
 
 async def caches_with_tracking(c, random, twins):
     await c.send(b"HELLO 3 AUTH default " + PASSWORD + b"\r\nCLIENT TRACKING ON BCAST\r\nPING\r\n")
-    await c.until(b"+PONG\r\n")
+    await c.receive_until(b"+PONG\r\n")
     for _ in range(random.randint(1, 10)):
         request, *wanted = twins.get(random)
         await c.send(request)
@@ -217,8 +221,8 @@ async def sends_bad_commands(c, random, twins):
     await c.login()
     await c.talk(b"SET a b\r\n", b"-READONLY You can't write against a read only replica.\r\n")
     await c.send(b"NO%d\r\nGET\r\nMULTI\r\nGET\r\nEXEC\r\nPING\r\n" % random.randrange(1000))
-    await c.until(b"-EXECABORT")
-    await c.until(b"+PONG\r\n")
+    await c.receive_until(b"-EXECABORT")
+    await c.receive_until(b"+PONG\r\n")
 
 
 async def abandons_a_transaction(c, random, twins):
@@ -229,7 +233,7 @@ async def abandons_a_transaction(c, random, twins):
 async def has_a_wrong_password(c, random, twins):
     await c.talk(twins.get(random)[0], b"-NOAUTH Authentication required.\r\n")
     await c.send(b"AUTH %d\r\n" % random.randrange(1 << 30))
-    await c.until(b"\r\n")
+    await c.receive_until(b"\r\n")
 
 
 async def sets_options(c, random, twins):
@@ -246,18 +250,18 @@ async def reads_the_state(c, random, twins):
     for command in random.sample([b"INFO all", b"CLIENT LIST", b"SLOWLOG GET", b"COMMAND",
                                   b"CONFIG GET *", b"LATENCY HISTOGRAM", b"MEMORY STATS"], 3):
         await c.send(command + b"\r\nECHO seen\r\n")
-        await c.until(b"$4\r\nseen\r\n")
+        await c.receive_until(b"$4\r\nseen\r\n")
 
 
 async def speaks_HTTP(c, random, twins):
     await c.send(b"GET / HTTP/1.1\r\nHost: stele\r\n\r\n")
-    await c.ends()
+    await c.expect_end()
 
 
 async def speaks_TLS(c, random, twins):
     await c.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + random.randbytes(500))
-    c.finish()
-    await c.ends()
+    c.send_end()
+    await c.expect_end()
 
 
 async def violates_the_protocol(c, random, twins):
@@ -267,7 +271,7 @@ async def violates_the_protocol(c, random, twins):
                               (b"'unbalanced\r\n", b"unbalanced quotes in request")])
     await (await c.login()).send(bad)
     await c.expect(b"-ERR Protocol error: " + why + b"\r\n")
-    await c.ends(silently=True)
+    await c.expect_end(silently=True)
 
 
 async def announces_a_million_arguments(c, random, twins):
@@ -277,7 +281,7 @@ async def announces_a_million_arguments(c, random, twins):
         c.reset_at_close()
 
 
-# How often of each kind: those that come and go at once are most of all.
+# How often each kind is chosen. Most clients disconnect at once or after one request.
 KINDS = {
     closes_at_once: 30, sends_one_request: 30, resets_during_a_reply: 5,
     sends_FIN_during_a_command: 5, half_closes: 5, reads_slowly: 3, sends_byte_by_byte: 3,
@@ -288,7 +292,7 @@ KINDS = {
 
 
 async def visitor(world, random, until):
-    """One after the other, each on a connection of its own."""
+    """Runs one client after the other, each of a random kind and with its own connection."""
     while world.now() < until:
         kind, = random.choices(list(KINDS), KINDS.values())
         name = kind.__name__.replace("_", " ")
@@ -298,5 +302,5 @@ async def visitor(world, random, until):
                 async with Connection(world, narrow=kind is reads_slowly) as c:
                     await kind(c, random, world.twins)
         except (Wrong, OSError, TimeoutError) as error:
-            raise Wrong(f"who {name}: {error!r}; heard {bytes(c.heard[:60])}") from error
+            raise Wrong(f"a client that {name}: {error!r}; received {bytes(c.received[:60])}") from error
         await asyncio.sleep(random.random() * 0.1)

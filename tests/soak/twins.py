@@ -1,10 +1,10 @@
-"""Two data files with the same keys and different values, which take each other's place under a
-server, and what may be answered meanwhile.
+"""Two data files with the same keys and different values, which replace each other while a server
+serves them, and requests with the reply that each file gives.
 
-Which one is served is told by generations: an even one is the first file, an odd one the second. A
-generation has begun when its file is put in place, and is acknowledged when the server has said that
-all loops serve it. The faults are those of files: what is put in place may be no data file, and the
-index beside it may be damaged, of other data or gone.
+Each replacement begins a new generation: even generations are the first file, odd ones the second. A
+generation begins when its file is put at the path that is served. It is acknowledged when the server
+has reported that all loops serve it. The class also causes faults of files: it puts something at the
+path that is no data file, or damages, replaces or removes an index file.
 """
 import os
 import shutil
@@ -36,7 +36,7 @@ def bulk(text):
 class Twins:
     def __init__(self, folder, random):
         self.random = random
-        self.live = f"{folder}/live.data"  # the name that is served
+        self.live = f"{folder}/live.data"  # the path that is served
         self.fresh = f"{folder}/fresh.data"
         self.files = [f"{folder}/even.data", f"{folder}/odd.data"]
         self.replies = [[bulk(value(which, i)) for i in range(KEYS)] for which in (0, 1)]
@@ -47,16 +47,16 @@ class Twins:
                     file.write(b"%s %s\n" % (key(i), value(which, i)))
         self.place("a changed link")
 
-    # ---- what is put in place -------------------------------------------------------------------
+    # ---- changes of the files -------------------------------------------------------------------
 
     def place(self, how):
-        """Puts the file of the generation that has begun under the name that is served."""
+        """Puts the file of the newest generation at the path that is served."""
         file = self.files[self.begun % 2]
         if how == "a changed link":
             os.symlink(file, self.fresh)
         elif how == "a rename":
             os.link(file, self.fresh)
-        else:  # a copy, and what was served before has no name any more
+        else:  # a copy; the file that was served before then has no name
             shutil.copyfile(file, self.fresh)
         if os.path.lexists(self.live):
             self.remove()
@@ -69,13 +69,13 @@ class Twins:
             os.unlink(self.live)
 
     def renew(self):
-        """Unlinks a data file, which may be served, and writes it anew: another inode."""
+        """Replaces a data file, which may be served, by a copy of itself with another inode."""
         file = self.random.choice(self.files)
         shutil.copyfile(file, self.fresh)
         os.rename(self.fresh, file)
 
     def break_data(self, fault):
-        """Puts something in place that cannot be served."""
+        """Puts something at the served path that cannot be served."""
         self.remove()
         if fault == "a folder":
             os.mkdir(self.live)
@@ -89,7 +89,8 @@ class Twins:
                            else b"\x1f\x8b\x08 nothing")
 
     def break_index(self, fault):
-        """Of any of the names; by a rename, as the one there may be mapped."""
+        """Damages, replaces or removes one of the index files. Returns False if there are too few of them.
+        A changed file is renamed into place, because the server may have mapped the old one."""
         names = [name + ".idx" for name in [self.live, *self.files]]
         index, other = self.random.sample(names, 2)
         if not os.path.exists(index) or not os.path.exists(other):
@@ -110,7 +111,7 @@ class Twins:
         os.rename(self.fresh, index)
         return True
 
-    # ---- requests, each with the reply from either file -----------------------------------------
+    # ---- requests, each with the reply of both files --------------------------------------------
 
     def get(self, random, i=None):
         i = random.randrange(KEYS) if i is None else i

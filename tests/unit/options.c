@@ -24,19 +24,19 @@ static bool parse(struct options *o, const char *const *words, struct error *err
     return options_parse(o, argc, argv, error);
 }
 
-static void tell(struct buf *to, const char *name, const char *value, const char *usual)
+static void add_text(struct buf *to, const char *name, const char *value, const char *usual)
 {
     if (strcmp(value, usual) != 0)
         buf_printf(to, "%s%s=%s", to->len > 0 ? " " : "", name, value);
 }
 
-static void tell_number(struct buf *to, const char *name, unsigned value, unsigned usual)
+static void add_number(struct buf *to, const char *name, unsigned value, unsigned usual)
 {
     if (value != usual)
         buf_printf(to, "%s%s=%u", to->len > 0 ? " " : "", name, value);
 }
 
-// What CONFIG GET shows of an option.
+// Returns the value of an option as CONFIG GET shows it.
 static const char *shown(const char *name, const struct settings *s, char text[SETTING_VALUE_MAX])
 {
     unsigned i = 0;
@@ -45,7 +45,7 @@ static const char *shown(const char *name, const struct settings *s, char text[S
     return setting_format(&settings_table[i], s, &s->runtime, text);
 }
 
-// All that differs from the defaults, "name=value name=value".
+// Returns the settings that differ from the defaults, as "name=value name=value".
 static struct buf differences(const struct options *o)
 {
     static const char *const enable[] = {"no", "local", "yes"};
@@ -53,47 +53,47 @@ static struct buf differences(const struct options *o)
     const struct settings *s = &o->settings;
     char text[SETTING_VALUE_MAX];
     struct buf b = {0};
-    tell(&b, "file", o->data_file != NULL ? o->data_file : "none", "f");
-    tell_number(&b, "tcp", s->tcp, 1);
-    tell_number(&b, "port", s->port, 6379);
-    tell(&b, "bind", shown("bind", s, text), "127.0.0.1 -::1");
-    tell_number(&b, "protected-mode", s->protected_mode, 1);
-    tell(&b, "unixsocket", s->unixsocket, "");
-    tell_number(&b, "unixsocketperm", s->unixsocketperm, 0);
-    tell_number(&b, "threads", s->threads, 0);
-    tell_number(&b, "maxclients", (unsigned)s->runtime.maxclients, 10000);
-    tell_number(&b, "timeout", (unsigned)s->runtime.timeout, 0);
-    tell_number(&b, "request-timeout", (unsigned)s->runtime.request_timeout, 30);
-    tell_number(&b, "write-timeout", (unsigned)s->runtime.write_timeout, 60);
+    add_text(&b, "file", o->data_file != NULL ? o->data_file : "none", "f");
+    add_number(&b, "tcp", s->tcp, 1);
+    add_number(&b, "port", s->port, 6379);
+    add_text(&b, "bind", shown("bind", s, text), "127.0.0.1 -::1");
+    add_number(&b, "protected-mode", s->protected_mode, 1);
+    add_text(&b, "unixsocket", s->unixsocket, "");
+    add_number(&b, "unixsocketperm", s->unixsocketperm, 0);
+    add_number(&b, "threads", s->threads, 0);
+    add_number(&b, "maxclients", (unsigned)s->runtime.maxclients, 10000);
+    add_number(&b, "timeout", (unsigned)s->runtime.timeout, 0);
+    add_number(&b, "request-timeout", (unsigned)s->runtime.request_timeout, 30);
+    add_number(&b, "write-timeout", (unsigned)s->runtime.write_timeout, 60);
     if (s->runtime.maxmemory_clients != -25)
         buf_printf(&b, "%smaxmemory-clients=%lld", b.len > 0 ? " " : "",
                    (long long)s->runtime.maxmemory_clients);
-    tell_number(&b, "tcp-backlog", s->tcp_backlog, 511);
-    tell_number(&b, "skip-malformed", s->skip_malformed, 0);
-    tell(&b, "index", s->index != NULL ? (*s->index != '\0' ? s->index : "none") : "default",
-         "default");
-    tell_number(&b, "sampled-trust", s->sampled_trust, 0);
-    tell_number(&b, "index-verify", (unsigned)s->index_verify, 256 << 20);
-    tell_number(&b, "huge-pages", s->huge_pages, 0);
-    tell_number(&b, "build-memory", (unsigned)s->build_memory, 0);
-    tell_number(&b, "watch", s->watch, 0);
-    tell_number(&b, "push+close", s->close_tracking, 0);
-    tell(&b, "loglevel", shown("loglevel", s, text), "notice");
-    tell(&b, "logfile", s->logfile, "");
-    tell(&b, "requirepass", s->requirepass != NULL ? s->requirepass : "none", "none");
-    tell(&b, "requirepass-file", s->requirepass_file != NULL ? s->requirepass_file : "none",
-         "none");
-    tell(&b, "redis-version", s->redis_version, "7.4.0");
-    tell(&b, "write-error", write_error[s->write_error], "readonly");
-    tell_number(&b, "cluster-enabled", s->cluster_enabled, 0);
-    tell(&b, "cluster-announce-ip",
-         s->cluster_announce_ip != NULL ? s->cluster_announce_ip : "none", "none");
-    tell_number(&b, "cluster-announce-port", s->cluster_announce_port, 0);
-    tell(&b, "admin-commands", enable[s->admin_commands], "local");
-    tell(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
-    tell_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
-    tell_number(&b, "help", o->help, 0);
-    tell_number(&b, "version", o->version, 0);
+    add_number(&b, "tcp-backlog", s->tcp_backlog, 511);
+    add_number(&b, "skip-malformed", s->skip_malformed, 0);
+    add_text(&b, "index", s->index != NULL ? (*s->index != '\0' ? s->index : "none") : "default",
+             "default");
+    add_number(&b, "sampled-trust", s->sampled_trust, 0);
+    add_number(&b, "index-verify", (unsigned)s->index_verify, 256 << 20);
+    add_number(&b, "huge-pages", s->huge_pages, 0);
+    add_number(&b, "build-memory", (unsigned)s->build_memory, 0);
+    add_number(&b, "watch", s->watch, 0);
+    add_number(&b, "push+close", s->close_tracking, 0);
+    add_text(&b, "loglevel", shown("loglevel", s, text), "notice");
+    add_text(&b, "logfile", s->logfile, "");
+    add_text(&b, "requirepass", s->requirepass != NULL ? s->requirepass : "none", "none");
+    add_text(&b, "requirepass-file", s->requirepass_file != NULL ? s->requirepass_file : "none",
+             "none");
+    add_text(&b, "redis-version", s->redis_version, "7.4.0");
+    add_text(&b, "write-error", write_error[s->write_error], "readonly");
+    add_number(&b, "cluster-enabled", s->cluster_enabled, 0);
+    add_text(&b, "cluster-announce-ip",
+             s->cluster_announce_ip != NULL ? s->cluster_announce_ip : "none", "none");
+    add_number(&b, "cluster-announce-port", s->cluster_announce_port, 0);
+    add_text(&b, "admin-commands", enable[s->admin_commands], "local");
+    add_text(&b, "enable-debug-command", enable[s->enable_debug_command], "no");
+    add_number(&b, "enable-shutdown-command", s->enable_shutdown_command, 0);
+    add_number(&b, "help", o->help, 0);
+    add_number(&b, "version", o->version, 0);
     buf_append(&b, span_of("", 1));
     return b;
 }
@@ -416,7 +416,7 @@ static void test_lines(void)
         means(cases[i].words, cases[i].wanted, cases[i].name);
 }
 
-static void test_asked_for_text(void)
+static void test_help_and_version(void)
 {
     static const struct {
         const char *words[4];
@@ -679,7 +679,7 @@ int main(void)
     test_defaults();
     test_values();
     test_lines();
-    test_asked_for_text();
+    test_help_and_version();
     test_binds();
     test_help();
     return done_testing();
