@@ -12,7 +12,7 @@
 
 enum { WORDS_MAX = 48 };
 
-// The program's name, then `words` up to the NULL.
+// Parses the command line of the program's name and `words`, which end with NULL.
 static bool parse(struct options *o, const char *const *words, struct error *error)
 {
     char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "stele-server"};
@@ -100,7 +100,8 @@ static struct buf differences(const struct options *o)
 
 static struct options options;
 
-// `wanted`: the differences; a message instead when it begins with '!'.
+// Compares what a command line means with `wanted`: the settings that differ from the defaults, or
+// '!' and the error message.
 static bool means(const char *const *words, const char *wanted, const char *name)
 {
     struct error error;
@@ -456,11 +457,12 @@ static void test_binds(void)
         words[count++] = long_address;
     }
     struct error error;
-    ok(parse(&options, words, &error), "16 addresses are taken");
-    is_number(options.settings.bind.count, SETTING_ITEMS_MAX, "and counted");
-    ok(options.settings.bind.items[15] == long_address, "and kept as they are");
+    ok(parse(&options, words, &error), "16 addresses are accepted");
+    is_number(options.settings.bind.count, SETTING_ITEMS_MAX, "16 addresses are counted");
+    ok(options.settings.bind.items[15] == long_address, "a long address is not changed");
     is_number((int64_t)strlen(shown("bind", &options.settings, text)),
-              SETTING_ITEMS_MAX * sizeof long_address - 1, "and shown with spaces between them");
+              SETTING_ITEMS_MAX * sizeof long_address - 1,
+              "CONFIG GET shows 16 addresses with spaces between them");
     words[count++] = "--bind=b";
     means(words, "!--bind 'b' is given more than 16 times", "a 17th is refused");
 }
@@ -470,13 +472,15 @@ static void test_defaults(void)
     char text[SETTING_VALUE_MAX];
     struct error error;
     memset(&options, 0xff, sizeof options);
-    ok(parse(&options, (const char *const[]){"f", NULL}, &error), "what was there is overwritten");
+    ok(parse(&options, (const char *const[]){"f", NULL}, &error),
+       "a struct with any content is accepted");
     struct buf got = differences(&options);
-    is_text(got.ptr, "", "by the defaults");
+    is_text(got.ptr, "", "the defaults replace that content");
     buf_release(&got);
     is_number(options.settings.bind.count, 2, "two addresses by default");
-    is_text(options.settings.bind.items[0], "127.0.0.1", "IPv4's loopback");
-    is_text(options.settings.bind.items[1], "-::1", "and IPv6's, if there is one");
+    is_text(options.settings.bind.items[0], "127.0.0.1",
+            "the first is the loopback address of IPv4");
+    is_text(options.settings.bind.items[1], "-::1", "the second is that of IPv6, and is optional");
     is_text(options.settings.executable, "stele-server", "the program's name is kept");
     is_text(shown("loglevel", &options.settings, text), "notice", "the log level has its word");
     parse(&options, (const char *const[]){"f", "--loglevel=WARNING", NULL}, &error);
@@ -485,7 +489,7 @@ static void test_defaults(void)
     ok(!options_parse(&options, 0, (char *[]){NULL}, &error), "no argv at all is no data file");
 }
 
-// NUL-terminated.
+// Returns the text of --help, which ends with a NUL.
 static struct buf help_text(unsigned width)
 {
     struct buf help = {0};
@@ -577,12 +581,13 @@ static void test_help(void)
         other += !same_words(wrapped.ptr, help.ptr);
         buf_release(&wrapped);
     }
-    is_number(wide, 0, "no line is longer than it may be, at any width");
-    is_number(other, 0, "and the words are the same at each");
+    is_number(wide, 0, "no line of the help is too long, at any width");
+    is_number(other, 0, "the words of the help are the same at each width");
     buf_release(&help);
 }
 
-// What a file of these bytes makes the password: the password, or the end of the message.
+// Reads a password file with these bytes. `wanted` is the password, or the end of the error
+// message.
 static void test_password_file(const char *content, size_t len, const char *wanted)
 {
     char path[] = "/tmp/stele-password-XXXXXX";
@@ -614,7 +619,7 @@ static void test_password_files(void)
     test_password_file(longest, PASSWORD_MAX + 1, complaint);
     test_password_file(longest, PASSWORD_MAX + 3, complaint);
 
-    // What would be cut, or is not what its owner sees.
+    // Passwords that would be cut, or that are not what an editor shows.
     static const char nul[] = ":1: the password has a NUL byte (is the file UTF-16?); save it as "
                               "plain text";
     static const char utf16[] = ":1: the file is UTF-16; save it as plain text";
@@ -635,10 +640,11 @@ static void test_password_files(void)
     test_password_file("p\xc3\xa4ss \n", 7, "p\xc3\xa4ss ");
 
     struct error error = {""};
-    // A name that leads nowhere may be the password, given to the wrong option.
+    // A path at which there is no file may be the password, given to the wrong option. So the
+    // message does not show it, unless the folder in the path exists.
     static const struct {
         const char *name;
-        const char *said;
+        const char *named; // how the message names the file
     } missing[] = {
         {"/nowhere/SECRET", "the password file"}, {"SECRET", "the password file"},
         {"U0VD/UkVU", "the password file"},       {"/SECRET", "'/SECRET'"},
@@ -648,18 +654,20 @@ static void test_password_files(void)
         const char *words[] = {"f", "--requirepass-file", missing[i].name, NULL};
         char wanted[200];
         snprintf(wanted, sizeof wanted, "cannot read %s: No such file or directory%s",
-                 missing[i].said,
-                 *missing[i].said == '\'' ? ""
-                                          : " (its name is not shown, as it may be the password "
-                                            "itself)");
+                 missing[i].named,
+                 *missing[i].named == '\'' ? ""
+                                           : " (its name is not shown, as it may be the password "
+                                             "itself)");
         require(parse(&options, words, &error), "%s", error.text);
-        ok(!options_read_password(&options, &error), "a password file that is not there");
-        is_text(error.text, wanted, "says so");
+        ok(!options_read_password(&options, &error),
+           "a password file that does not exist is refused");
+        is_text(error.text, wanted, "the message about a missing password file");
     }
     const char *long_one[] = {"f", "--requirepass", longest, NULL};
     longest[PASSWORD_MAX + 1] = '\0';
-    ok(!parse(&options, long_one, &error), "a password that is too long");
-    is_text(error.text, "--requirepass must have 1 to 512 bytes", "is not shown");
+    ok(!parse(&options, long_one, &error), "a password that is too long is refused");
+    is_text(error.text, "--requirepass must have 1 to 512 bytes",
+            "the message does not show a password that is too long");
     char folder[] = "/tmp/stele-password-XXXXXX";
     require(mkdtemp(folder) != NULL, "no folder");
     ok(!password_read(folder, options.password, &error) && strstr(error.text, "Is a directory"),

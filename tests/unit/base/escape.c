@@ -79,6 +79,7 @@ int main(void)
     memset(long_name, '\n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     error_set(&error, "%s", long_name);
-    is_number((int64_t)strlen(error.text), 508, "also when it does not fit");
+    is_number((int64_t)strlen(error.text), 508,
+              "an error message that does not fit is one line too");
     return done_testing();
 }

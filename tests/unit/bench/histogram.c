@@ -48,7 +48,7 @@ static void test_ends(void)
     is_number((int64_t)histogram_percentile(&h, 99), 0, "0 is 0");
     histogram_add(&h, UINT64_MAX);
     ok(histogram_percentile(&h, 99) == UINT64_MAX, "the largest number has a slot");
-    ok(histogram_percentile(&h, 50) == 0, "and does not count below");
+    ok(histogram_percentile(&h, 50) == 0, "the largest number does not count in lower slots");
 }
 
 int main(void)

@@ -267,7 +267,8 @@ static void check_pause(unsigned count)
     struct span received = party_receive(reader);
     ok(received.len > 27 && memcmp(received.ptr, "$5\r\nvalue\r\n+PONG\r\n+PONG\r\n$", 26) == 0,
        "the waiting client gets its replies in order");
-    is_bytes(party_receive(other), span_text("+PONG\r\n"), "so does the other");
+    is_bytes(party_receive(other), span_text("+PONG\r\n"),
+             "the other waiting client gets its reply");
     ok(!reader->session.paused && !other->session.paused, "no client waits any more");
     loops_release(&loops);
 }
@@ -304,7 +305,8 @@ static void check_transaction(void)
     is_text(ask(third, "CLIENT UNPAUSE"), "+OK\r\n", "a third client ends the pause");
     is_bytes(party_receive(reader), span_text("+QUEUED\r\n*2\r\n$5\r\nvalue\r\n$5\r\nvalue\r\n"),
              "the first transaction runs");
-    is_bytes(party_receive(p), span_text("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"), "so does the second");
+    is_bytes(party_receive(p), span_text("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"),
+             "the second transaction runs");
     loops_release(&loops);
 }
 
@@ -319,7 +321,8 @@ static void check_unauthenticated(void)
     is_text(ask(late, "GET " KEY "\nAUTH x"),
             NOAUTH "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
             "an unauthenticated client is refused in a pause");
-    is_text(ask(late, "AUTH secret\nGET " KEY), "+OK\r\n", "and may authenticate");
+    is_text(ask(late, "AUTH secret\nGET " KEY), "+OK\r\n",
+            "an unauthenticated client may authenticate in a pause");
     ok(strncmp(ask(other, "HELLO 3 AUTH default secret\nGET " KEY), "%7\r\n", 4) == 0,
        "another authenticates with HELLO");
     is_text(ask(other, "CLIENT UNPAUSE"), "", "(it waits for the pause that it would end)");

@@ -114,7 +114,7 @@ static void check_bounds(void)
     loops_run(&loops);
     is_bytes(party_receive(p), SPAN("-ERR Protocol error: unauthenticated bulk length\r\n"),
              "an argument of 16385 bytes is too long before AUTH");
-    ok(p->closed, "and closes the connection");
+    ok(p->closed, "a long argument before AUTH closes the connection");
     party_end(p);
     struct buf long_word = {0};
     append_bytes(&long_word, 'x', 16384);

@@ -405,7 +405,7 @@ static void check_events(void)
     run("COMMAND COUNT");
     is_number(longest(LATENCY_COMMAND), 20, "a command that reaches the threshold is recorded");
     ok(longest(LATENCY_FAST_COMMAND) == 0 && longest(LATENCY_EVENT_LOOP) == 0,
-       "and as no other kind of event");
+       "a command is recorded as no other kind of event");
     run("PING|PING");
     is_number(longest(LATENCY_EVENT_LOOP), 20,
               "commands that share a measurement are recorded as event-loop");

@@ -556,7 +556,8 @@ static void check_output_full(void)
         is_number(clients[1].status, FEED_OUTPUT_FULL,
                   "it stays full while the client does not read");
     }
-    ok(clients[1].done == 2 * (clients[0].said.len / 21), "and no more requests are consumed");
+    ok(clients[1].done == 2 * (clients[0].said.len / 21),
+       "no more requests of this client are consumed");
     take_turns(clients, 3);
     is_number((int64_t)counter_get(&service.stats.commands_processed), 3 * 21 + 1,
               "each command is counted once");
@@ -771,7 +772,7 @@ static void check_partial(void)
        "a partly parsed request is not read ahead");
     guard_release(&clients[0].guard);
     take_turns(clients, 1);
-    check_replies(1, "and it is answered");
+    check_replies(1, "a partly parsed request is answered");
 }
 
 int main(void)

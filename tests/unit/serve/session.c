@@ -216,7 +216,7 @@ static void check_long_replies(void)
     }
     append_pending(&replies, &out);
     ok(turns >= KEYS / SESSION_TURN_WORK, "%u turns", turns);
-    is_number((int64_t)result.consumed, (int64_t)input.len, "then it is consumed");
+    is_number((int64_t)result.consumed, (int64_t)input.len, "all input is consumed");
     struct buf wanted = {0};
     buf_printf(&wanted, "*%d\r\n", KEYS);
     for (unsigned i = 0; i < KEYS; i++)

@@ -153,7 +153,7 @@ static void check_change(void)
        "CONFIG SET accepts words in upper and lower case");
     is_text(setting_read_change(find("loglevel"), SPAN("notice\0"), &value, complaint),
             "argument(s) must be one of the following: debug, verbose, notice, warning",
-            "but not with a NUL after them");
+            "CONFIG SET refuses a word with a NUL after it");
 }
 
 // A list that is longer than SETTING_VALUE_MAX is cut, and not written beyond the buffer.

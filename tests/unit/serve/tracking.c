@@ -46,10 +46,11 @@ static void check_one(const char *requests, const char *wanted)
     is_bytes(party_receive(p), span_text(wanted), "%u loops, %s", loops.group.count,
              one_line(requests));
     loops_run(&loops);
-    is_number((int64_t)party_receive(p).len, 0, "only once");
+    is_number((int64_t)party_receive(p).len, 0, "the invalidation is sent only once");
     invalidate_all();
     loops_run(&loops);
-    is_bytes(party_receive(p), span_text(wanted), "and again at the next replacement");
+    is_bytes(party_receive(p), span_text(wanted),
+             "the invalidation is sent again at the next replacement");
     party_end(p);
     is_number((int64_t)tracking_clients(), 0, "no tracking client is left");
 }

@@ -208,7 +208,7 @@ static void check_turns(void)
     loops_publish(&loops, 0, data[2]);
     unsigned turns = 1 + count_turns(p);
     ok(turns >= LONG / TURN_BYTES, "it takes %u turns", turns);
-    is_bytes(party_receive(p), span_text("+OK\r\n"), "and it is answered");
+    is_bytes(party_receive(p), span_text("+OK\r\n"), "WATCH of a long value is answered");
     loops_publish(&loops, 0, data[1]);
     replies(p, "MULTI\nSTRLEN " A "\nGETRANGE " A " -1 -1", "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
     party_send(p, "EXEC");
