@@ -15,8 +15,9 @@ static const char head_text[] =
     "| column | what it says |\n"
     "|---|---|\n"
     "| arguments | the words after the name. `[word]` may be left out, `word ...` may be repeated, "
-    "`a \\| b` is a choice. An empty cell means that the command takes no words, or those that the "
-    "documentation of Redis lists (commands about other types, some of `CLUSTER` and `ACL`) |\n"
+    "`a \\| b` is a choice. An empty cell means that the command takes no words, or that the "
+    "documentation of Redis lists them (commands about other types, `DEBUG`, `REPLCONF`, some of "
+    "`CLUSTER` and `ACL`) |\n"
     "| since | the version of Redis that introduced the command; for commands of Stele's own, the "
     "version of Stele |\n"
     "| complexity | how the time of the command grows. One part of the time is left out. A command "
@@ -37,9 +38,9 @@ static const char head_text[] =
     "- Some commands read other types, such as lists and hashes. For these commands, the tables "
     "say\n"
     "  what the command does in Redis. Stele only looks at the keys of the request, not at the\n"
-    "  other words. If one of the keys exists, the reply is `WRONGTYPE`. Otherwise it is the "
-    "reply\n"
-    "  of Redis if the key does not exist.\n"
+    "  other words. If one of the keys exists, the reply is `WRONGTYPE`. If none exists, it "
+    "is\n"
+    "  what Redis replies for missing keys.\n"
     "- A request has at most 1,048,576 words, and a word has at most 1 MiB. Larger words are not\n"
     "  needed, as no client sends values to a read-only server.\n"
     "- Long replies (`MGET`, `KEYS`, `STELE.RANGE`) are produced piece by piece as the client "
@@ -75,9 +76,8 @@ static const char refused_text[] =
 
 static const char absent_text[] =
     "Stele does not know these commands of Redis 7.0, and answers them as it answers any unknown\n"
-    "command. They run scripts, for which Stele has no interpreter, save or replicate the data, "
-    "or\n"
-    "test Redis itself.\n";
+    "command. Some run scripts (Stele has no interpreter), some save or replicate the data, and\n"
+    "some test Redis itself.\n";
 
 // All commands of Redis 7.0 that do not write. The page lists those that Stele does not have.
 static const struct {
@@ -349,8 +349,11 @@ static void print_group(enum command_group group)
     const struct command_entry *entry;
     printf("\n## %s\n\n", group_heading(group));
     if (reads_other_type(group))
-        printf("No key of Stele has a value of this type. The table says what the commands do in\n"
-               "Redis; the [rules above](#commands) say what Stele replies.\n\n");
+        printf(
+            "No key of Stele has a value of this type. *What it does* says what the commands do "
+            "in\n"
+            "Redis, and *complexity* how long Stele takes to reply. The [rules above](#commands)\n"
+            "say what Stele replies.\n\n");
     printf("| command | arguments | what it does | since | complexity | flags | keys |\n"
            "|---|---|---|---|---|---|---|\n");
     for (unsigned at = 0; (entry = next(group, false, &at)) != NULL;)

@@ -188,8 +188,8 @@ const struct command client_control_commands[] = {
      .deviation = "Redis 7.0 does not have this command."},
     {"client|no-evict", 3, ADMIN | SUBCOMMAND | ADMINISTRATIVE, NO_KEYS, GROUP_CONNECTION, "7.0.0",
      0, client_no_evict_command,
-     "Sets whether this connection is closed only after all others when clients take too much "
-     "memory",
+     "With ON, when clients take too much memory, this connection is closed only if no other is "
+     "left to close",
      "O(1)", NULL, enabled_words,
      .deviation = "Redis never closes a connection with `ON` for taking too much memory. Stele "
                   "closes it when no others are left to close, so that `maxmemory-clients` always "

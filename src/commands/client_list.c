@@ -507,10 +507,11 @@ const struct command client_list_commands[] = {
      client_list_command, "Returns a line of information about each connection",
      "O(N) where N is the number of connections", "nondeterministic_output", client_list_words,
      .history = client_list_history,
-     .deviation = "The clients of one event loop (thread) are listed after those of another. "
-                  "Within each loop they are in the order of their IDs. `CLIENT LIST ID` uses the "
-                  "same order, accepts at most 1,024 IDs, and lists each client once. The fields "
-                  "are those of Redis 7.4, and `io-thread` of Redis 8. The "
-                  "flag `b` marks a client that waits for the end of a pause."},
+     .deviation =
+         "The list is grouped by event loop (thread). "
+         "Within each loop clients are in the order of their IDs. `CLIENT LIST ID` uses the "
+         "same order, accepts at most 1,024 IDs, and lists each client once. The fields "
+         "are those of Redis 7.4, and `io-thread` of Redis 8. The "
+         "flag `b` marks a client that waits for the end of a pause."},
     {0},
 };

@@ -537,9 +537,10 @@ const struct command command_commands[] = {
     {"command|getkeys", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.8.13", IN_CONNECTION,
      command_getkeys_command, "Returns the keys among the words of a command",
      "O(N) where N is the number of words", NULL, command_line,
-     .deviation = "Accepts only the commands of Stele. Of some commands, the server must search "
-                  "the words to find the keys. An example is `XREAD`, whose keys follow the word "
-                  "`STREAMS`. Such a command has at most 4,096 words.",
+     .deviation =
+         "Accepts only the commands of Stele. For some commands, the server must "
+         "search the words to find the keys. An example is `XREAD`, whose keys follow the word "
+         "`STREAMS`. Such a command has at most 4,096 words.",
      .variant = KEYS_ALONE},
     {"command|getkeysandflags", -4, LOADING | STALE, NO_KEYS, GROUP_SERVER, "7.0.0", IN_CONNECTION,
      command_getkeys_command,

@@ -149,7 +149,7 @@ const struct command memory_commands[] = {
      "nondeterministic_output request_policy:all_shards response_policy:special",
      .deviation = "Returns the message of a Redis without jemalloc."},
     {"memory|purge", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_purge_command,
-     "Returns OK, as there is no unused memory to release", "O(1)",
+     "Returns OK without effect, as the server releases unused memory by itself", "O(1)",
      "request_policy:all_shards response_policy:all_succeeded"},
     {"memory|stats", 2, 0, NO_KEYS, GROUP_SERVER, "4.0.0", 0, memory_stats_command,
      "Returns what the memory is used for", "O(1)",

@@ -306,8 +306,8 @@ static const struct command_change scan_history[] = {{"6.0.0", "Accepts `TYPE`"}
 const struct command scan_commands[] = {
     {"keys", 2, READONLY | ORDERED, NO_KEYS, GROUP_GENERIC, "1.0.0", IN_KEYSPACE | IN_DANGEROUS,
      keys_command, "Returns all keys that match a pattern, in ascending order",
-     "O(N) where N is the number of keys that begin with the literal start of the pattern, which "
-     "may be empty",
+     "O(N) where N is the number of keys that begin with the characters before the first wildcard "
+     "of the pattern",
      "request_policy:all_shards nondeterministic_output_order", key_pattern,
      .deviation = "Keys are returned in ascending order, and other clients are served while the "
                   "reply is produced. A pattern matches the letters of a key in either case. A "

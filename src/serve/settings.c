@@ -180,8 +180,8 @@ const struct setting settings_table[] = {
      .argument = "proven|sampled", .default_value = "proven",
      .help =
          "when to serve from an index file; proven: once it is certain that the index was built "
-         "from this data; sampled: once samples of the data match; if the index was built from "
-         "other data after all, keys are missed until the server finds that out"},
+         "from this data; sampled: once samples of the data agree with the index (if it was built "
+         "from other data after all, existing keys are not found until the server notices)"},
     {OPTION("index-verify"), FIELD(index_verify), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_value = "256mb",
      .help = "compare an index file of up to this size with its checksums before the first answer, "
