@@ -184,7 +184,7 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
     }
     if (content == facts->data.content)
         return true;
-    error_set(error, "'%s' was built from other data than '%s' has", d->index_path, d->path);
+    error_set(error, "'%s' was not built from the data in '%s'", d->index_path, d->path);
     return false;
 }
 

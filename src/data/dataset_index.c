@@ -36,7 +36,7 @@ static bool may_belong(struct dataset *d, const struct index_facts *facts, struc
     }
     d->content_unverified = !identity_is_proven(&facts->data, &d->id);
     if (d->content_unverified && facts->data.sample != identity_sample(d->text, facts->data.seed)) {
-        error_set(error, "'%s' was built from other data than '%s' has", d->index_path, d->path);
+        error_set(error, "'%s' was not built from the data in '%s'", d->index_path, d->path);
         return false;
     }
     if (facts->malformed > 0 && d->settings.malformed == DATASET_REFUSE_MALFORMED) {

@@ -226,7 +226,7 @@ static void check_changed(bool sampled)
     opened_init(&o, data, DATASET_INDEX_WRITE, NULL);
     require(o.dataset != NULL, "%s", o.error.text);
     is_text(dataset_index_status(o.dataset), "writing", "%s: status", name);
-    ok(notices_have(&o.notices, "was built from other data than") &&
+    ok(notices_have(&o.notices, "was not built from the data in") &&
            notices_have(&o.notices, ": building\n"),
        "%s: noticed when opened", name);
     ok(serves_change(o.dataset, number), "%s: the changed data is served at once", name);
@@ -245,7 +245,7 @@ static void check_changed(bool sampled)
     number = change(sampled);
     opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
     ok(o.dataset == NULL, "%s: stele check --index fails", name);
-    ok(strstr(o.error.text, "was built from other data than") != NULL, "%s: it says why", name);
+    ok(strstr(o.error.text, "was not built from the data in") != NULL, "%s: it says why", name);
     opened_close(&o);
     opened_init(&o, data, DATASET_INDEX_READ, NULL);
     ok(o.dataset != NULL && serves_change(o.dataset, number),
@@ -300,7 +300,7 @@ static void check_sampled(void)
     ok(dataset_seek(o.dataset, table_key(&table, 7)) == rank,
        "samples show no change: no rank has changed");
     ok(dataset_may_be_spoiled(o.dataset) && dataset_is_spoiled(o.dataset, NULL, &o.error) &&
-           strstr(o.error.text, "was built from other data than") != NULL,
+           strstr(o.error.text, "was not built from the data in") != NULL,
        "samples show no change: the reason: %s", o.error.text);
     struct dataset *again = dataset_open_again(o.dataset, &o.error);
     require(again != NULL, "%s", o.error.text);
@@ -378,7 +378,7 @@ static void check_server(void)
         if (i == 0)
             log_await(s.log_path, " * wrote '");
         struct buf log = file_content(s.log_path);
-        is_number(occurrences(buf_span(&log), "was built from other data than '"), i == 0,
+        is_number(occurrences(buf_span(&log), "was not built from the data in '"), i == 0,
                   i == 0 ? "one line says that the index is rebuilt" : "no line says so");
         is_number(log_warnings(s.log_path), 0, "there is no warning");
         buf_release(&log);
