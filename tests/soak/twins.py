@@ -12,7 +12,8 @@ import shutil
 KEYS = 20000
 LARGE = range(0, KEYS, 5000)  # their values are 1 MiB
 INDEX_FAULTS = ["removed", "cut short", "one byte changed", "replaced by the other file's", "all 0xFF"]
-DATA_FAULTS = ["a malformed line", "a compressed file", "a folder", "a FIFO", "nothing", "a link to itself"]
+DATA_FAULTS = ["a file with a malformed line", "a compressed file", "a folder", "a FIFO", "no file",
+               "a link to itself"]
 
 
 def key(i):
@@ -75,7 +76,7 @@ class Twins:
         os.rename(self.fresh, file)
 
     def break_data(self, fault):
-        """Puts something at the served path that cannot be served."""
+        """Removes the file at the served path, or replaces it by something that cannot be served."""
         self.remove()
         if fault == "a folder":
             os.mkdir(self.live)
@@ -83,9 +84,9 @@ class Twins:
             os.mkfifo(self.live)
         elif fault == "a link to itself":
             os.symlink(self.live, self.live)
-        elif fault != "nothing":
+        elif fault != "no file":
             with open(self.live, "wb") as file:
-                file.write(b"%s good\nno record\n" % key(0) if fault == "a malformed line"
+                file.write(b"%s good\nno record\n" % key(0) if fault == "a file with a malformed line"
                            else b"\x1f\x8b\x08 nothing")
 
     def break_index(self, fault):
