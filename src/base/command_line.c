@@ -114,7 +114,7 @@ static const struct option_row *find_near(const struct option_table *table, cons
 
 // ---- reading ------------------------------------------------------------------------------------
 
-// Returns the row that the first `len` bytes of `word` name, or NULL when there is none.
+// Returns the row whose name is the first `len` bytes of `word`, or NULL when there is none.
 static const struct option_row *find_row(const struct option_table *table, const char *word,
                                          size_t len)
 {

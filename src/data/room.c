@@ -1,5 +1,5 @@
-// Finds room for an index. How much memory is available is asked of the system at each call. So the
-// answer takes account of what others use at that time: old datasets that slow clients still read,
+// Finds room for an index. Each call asks the system how much memory is available. So the answer
+// takes account of what others use at that time: old datasets that slow clients still read,
 // and other processes in the same cgroup.
 #include "data/room.h"
 

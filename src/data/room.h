@@ -12,9 +12,9 @@
 uint64_t room_in_memory(uint64_t most, uint64_t reserved);
 
 // Creates a temporary file without a name, on a disk, for an index that does not fit into memory.
-// It is in $TMPDIR, /var/tmp, /tmp or the folder of the file `path`. Writes the name of its folder,
-// cut to `size` bytes, to `folder` and returns its descriptor. Returns -1 when a file can be
-// created in none of them.
+// It is in $TMPDIR, /var/tmp, /tmp or the folder of `path`, the data file. Writes the name of its
+// folder, cut to `size` bytes, to `folder` and returns its descriptor. Returns -1 when a file can
+// be created in none of them.
 int room_in_file(const char *path, char *folder, size_t size);
 
 #endif

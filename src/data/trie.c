@@ -239,7 +239,7 @@ static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
     return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
 }
 
-// Sets `*offset` to the offset in slot `at`, and moves the beginning of the leaf after that slot.
+// Sets `*offset` to the offset in slot `at`, and lets the leaf begin at the slot after it.
 // Returns false when `at` is the end of the leaf.
 static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t at,
                              uint64_t *offset)
@@ -527,7 +527,8 @@ struct check {
     struct error *error;
 };
 
-// Checks the leaf or node with this start, and all nodes below it. Its slots end before `end`.
+// Checks the leaf or node with this start word, and all nodes below it. `end` is the number of the
+// slot after its last one.
 static bool check_range(struct check *c, uint32_t start, uint64_t end, unsigned depth)
 {
     const struct trie *t = c->trie;

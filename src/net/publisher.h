@@ -1,8 +1,8 @@
 // The publisher replaces the dataset that the loops serve. It owns all datasets. On a thread of its
 // own it opens and publishes a dataset, writes or verifies its index afterwards (dataset_finish),
 // and frees it. All this takes time in proportion to the dataset's size. So that clients need not
-// wait meanwhile, threads of low priority do the work. If they have waited too long for a
-// processor, the rest of the work is done at a higher priority (base/yield.h).
+// wait meanwhile, helper threads of low priority do the long parts. If these threads have waited
+// too long for a processor, the rest is done at a higher priority (base/yield.h).
 //
 //   SIGHUP, STELE.RELOAD, --watch ─▶ open the data file ─▶ publish to all loops ─▶ finish the index
 //                                         │ on failure, the loops keep the old dataset

@@ -183,7 +183,7 @@ static bool count_lookup(struct session *s, bool found)
 }
 
 // Looks up the keys of the running command from argument `i` on, at most BATCH_CHUNK of them. Their
-// offsets are stored in the batch, after its own keys (batch_look_up_chunk).
+// offsets are stored in the batch from index BATCH_KEYS on (batch_look_up_chunk).
 static void look_up_chunk(struct session *s, const struct resp_request *r, uint32_t i)
 {
     const struct command *command = s->request.running->command;
@@ -236,8 +236,8 @@ static uint64_t offset_of(struct session *s, const struct resp_request *r, uint3
 }
 
 // Continues the search for the end of a long value, where the last turn has stopped. Returns false
-// if this turn may do no more work before the end is found. Otherwise `value` is the whole value,
-// or its `ptr` is NULL because a part of it is lost.
+// if this turn's work is used up and the end has not been found yet. Otherwise `value` is the whole
+// value, or its `ptr` is NULL because a part of it is lost.
 static bool find_end(struct session *s, struct span *value)
 {
     uint64_t snapshot = session_snapshot(s)->number;

@@ -3,8 +3,9 @@
 // README's table, and commands/config.c for CONFIG GET and CONFIG SET. To add an option, add its
 // field here and its row to the table in settings.c.
 //
-// The table is constant. The program fills in a `struct settings` before it starts threads. After
-// that, the struct does not change. CONFIG SET changes only a copy of `runtime` that all
+// The table is constant. The program fills in a `struct settings`. The server copies it, and
+// fills in what it chooses itself (the port, the number of event loops) before it starts threads.
+// After that, the struct does not change. CONFIG SET changes only a copy of `runtime` that all
 // loops share, in struct service_group (serve/service.h). Any thread may read and write that copy.
 #ifndef STELE_SERVE_SETTINGS_H
 #define STELE_SERVE_SETTINGS_H
@@ -154,9 +155,8 @@ struct setting {
     // Returns NULL when the text is good, otherwise what is wrong with it. The pointer itself is
     // NULL when any text is allowed.
     const char *(*check)(const char *text);
-    // Reads the value. The pointer itself is NULL when the value is read as those of all settings
-    // of its `type`. The function returns NULL when the text is good, otherwise what is wrong with
-    // it.
+    // Reads the value. Returns NULL when the text is good, otherwise what is wrong with it. The
+    // pointer itself is NULL for a setting whose value is read in the usual way for its `type`.
     const char *(*read)(const struct setting *row, struct settings *s, const char *text,
                         char complaint[SETTING_COMPLAINT_MAX]);
 };

@@ -30,7 +30,7 @@ enum {
 struct filling {
     struct trie_builder *builder;
     struct node_writer *writer;
-    uint64_t lo; // ranks of the unit: `lo` to `hi` - 1
+    uint64_t lo; // the unit's records are number `lo` to `hi` - 1 of all sorted records
     uint64_t hi;
     size_t first_part; // number of the part that contains `lo`
     uint32_t *starts;  // starts of the unit's top node; NULL when the unit is a leaf
@@ -68,9 +68,9 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
 }
 
 // `slot` belongs to the record with the key `id`. The children up to number `next` - 1 have their
-// start words already. Sets the start words of the following children, up to the child that
-// contains `id`, to `slot`. Children before the one that contains `id` have no keys. Returns the
-// number of the next child that has no start word yet.
+// start words already. Sets the start words of the children from number `next` up to the child that
+// contains `id` to `slot`. All but the last of these children have no keys. Returns the number of
+// the next child that has no start word yet.
 static uint32_t put_starts(const struct filling *f, struct uuid id, uint32_t next, uint32_t slot)
 {
     uint32_t child = uuid_bits(id, f->skip, f->bits);
@@ -141,8 +141,8 @@ static bool write_crowded(struct node_writer *w, uint32_t node, unsigned bits, u
     return true;
 }
 
-// Writes the slots and nodes of the ranks [lo, hi). Returns the start that refers to the unit's
-// root (trie_image.h).
+// Writes the slots and nodes for the sorted records number `lo` to `hi` - 1. Returns the start word
+// that refers to the unit's root (trie_image.h).
 static uint32_t write_unit(struct trie_builder *b, struct node_writer *w, uint64_t lo, uint64_t hi)
 {
     uint64_t words_before = b->nodes.used;

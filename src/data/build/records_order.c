@@ -38,7 +38,9 @@ struct splitting {
     const size_t *long_parts; // numbers of the parts that are too long
     struct block_list *to;    // BLOCK_LIST_FAN lists for each long part
     uint32_t *spare;          // a list of blocks left over, for each long part
-    atomic_size_t split;      // number of long parts, less those found to have a single key
+    // Number of long parts that are split. It begins as the number of all long parts. 1 is
+    // subtracted for each part that turns out to have a single key.
+    atomic_size_t split;
 };
 
 // Splits the part with the number long_parts[i].
