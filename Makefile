@@ -119,6 +119,8 @@ FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprint
            recv send sendmsg accept4 getsockname getpeername socket bind listen setsockopt
 $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
+# This test replaces the data file while the publisher opens it.
+$(foreach f,$(FLAVOURS),build/$f/tests/unit/net/publisher): private LDFLAGS += -Wl,--wrap=file_open
 
 Q := $(if $(V),,@)
 , := ,

@@ -426,8 +426,9 @@ static unsigned stable_seconds_needed(int fd, const struct stat *status, const c
     return STABLE_SECONDS;
 }
 
-// Returns true when the candidate, unchanged for `still_ns`, looks like an unfinished copy and must
-// stay unchanged for longer. Logs that once.
+// Returns true when the candidate, unchanged for `still_ns`, must stay unchanged for longer,
+// because it looks like an unfinished copy. Logs that once. Also returns true when the file at the
+// path is no longer the candidate.
 static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
 {
     struct candidate *c = &p->candidate;
@@ -438,7 +439,9 @@ static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
         return false; // the reload reports the reason
     unsigned seconds = stable_seconds_needed(fd, &status, &why);
     close(fd);
-    if (!is_same(&c->status, &status) || still_ns >= seconds * CLOCK_SECOND)
+    if (!is_same(&c->status, &status))
+        return true; // It has changed just now. The next poll takes it as a new candidate.
+    if (still_ns >= seconds * CLOCK_SECOND)
         return false;
     if (!c->delay_logged)
         log_write(LOG_NOTICE, "%s has changed, but %s: waiting until it is unchanged for %u s",

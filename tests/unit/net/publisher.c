@@ -1,11 +1,18 @@
 // Tests that a reload sends neither RELOADING=1 nor READY=1 to the supervisor after STOPPING=1.
 // This file replaces net/notify.c, so that sending a message takes as long as the test needs.
+//
+// Also tests that --watch never loads a file that has just come to the path. The Makefile links
+// this test with --wrap=file_open, so that it can replace the file while the publisher opens it.
 #include <ev.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
 #include "net/notify.h"
@@ -61,9 +68,33 @@ bool notify_stopping(void)
     return true;
 }
 
+static const char *watched_path;
+static const char *late_path;            // file that replaces the watched one while it is opened
+static atomic_bool replace_armed;        // the next file_open of the watched path replaces it
+static _Atomic uint64_t replaced_ns;     // monotonic time of the replacement; 0: not yet
+static _Atomic uint64_t loaded_after_ns; // time from the replacement until the next load
+static sem_t loaded;
+
+int __real_file_open(const char *path, struct stat *status, struct error *error);
+int __wrap_file_open(const char *path, struct stat *status, struct error *error);
+
+int __wrap_file_open(const char *path, struct stat *status, struct error *error)
+{
+    if (path == watched_path && atomic_exchange(&replace_armed, false)) {
+        require(rename(late_path, watched_path) == 0, "cannot rename %s", late_path);
+        atomic_store(&replaced_ns, clock_monotonic_ns());
+    }
+    return __real_file_open(path, status, error);
+}
+
 static struct dataset *open_source(void *context, struct error *error)
 {
     static const struct dataset_settings settings = {.index = DATASET_INDEX_NONE};
+    uint64_t since = atomic_load(&replaced_ns);
+    if (since != 0 && atomic_load(&loaded_after_ns) == 0) {
+        atomic_store(&loaded_after_ns, clock_monotonic_ns() - since);
+        sem_post(&loaded);
+    }
     return dataset_open(context, &settings, NULL, error);
 }
 
@@ -108,11 +139,49 @@ static void stop_during(enum message message, const char *name)
     ev_loop_destroy(loop);
 }
 
+// Under --watch the data file is replaced. The new file stays unchanged for long enough to be
+// loaded. But when the publisher opens it, a third file has just taken its place.
+static void replace_while_opened(void)
+{
+    struct error error = {""};
+    struct settings settings = test_settings;
+    const struct workers_owner owner = {do_nothing, do_nothing, NULL, NULL};
+    struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
+    watched_path = test_file("watched.data", span_text("00000000-0000-4000-8000-000000000001 a\n"));
+    const char *next_path =
+        test_file("next.data", span_text("00000000-0000-4000-8000-000000000001 bb\n"));
+    late_path = test_file("late.data", span_text("00000000-0000-4000-8000-000000000001 ccc\n"));
+    const struct dataset_source source = {open_source, (void *)(uintptr_t)watched_path,
+                                          watched_path};
+    settings.threads = 1;
+    sem_init(&loaded, 0, 0);
+    struct dataset *d = open_source((void *)(uintptr_t)watched_path, &error);
+    require(d != NULL, "%s", error.text);
+    struct workers *workers = workers_new(loop, &settings, d, command_groups, &owner, &error);
+    require(workers != NULL, "%s", error.text);
+    struct publisher *p = publisher_new(&source, true, workers, d, &error);
+    require(p != NULL, "%s", error.text);
+    require(rename(next_path, watched_path) == 0, "cannot rename %s", next_path);
+    atomic_store(&replace_armed, true);
+    require(publisher_start(p, &error), "%s", error.text);
+    while (sem_wait(&loaded) != 0)
+        ;
+    ok(atomic_load(&loaded_after_ns) >= CLOCK_SECOND,
+       "--watch: a file that comes while the publisher opens another is not loaded for a second");
+    publisher_cancel(p);
+    require(publisher_stop(p) && workers_stop(workers), "the threads do not stop");
+    workers_free(workers);
+    publisher_free(p);
+    ev_loop_destroy(loop);
+    sem_destroy(&loaded);
+}
+
 int main(void)
 {
     sem_init(&slow_begun, 0, 0);
     stop_during(RELOADING, "RELOADING=1");
     stop_during(READY, "READY=1");
+    replace_while_opened();
     sem_destroy(&slow_begun);
     return done_testing();
 }
