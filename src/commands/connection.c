@@ -12,7 +12,9 @@
 
 enum {
     CLIENT_TEXT_MAX = 1024, // bytes of a name; bounds the memory that a client can occupy
-    HELLO_WORDS_MAX = 32,   // words of a HELLO; bounded, because one step reads all of them
+    // Maximum number of words of a HELLO. It is bounded because the handler reads all of them in
+    // one call, without a pause for other clients.
+    HELLO_WORDS_MAX = 32,
 };
 
 static enum command_result ping_command(struct session *s, const struct resp_request *r)

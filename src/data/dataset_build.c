@@ -11,8 +11,8 @@
 #include "data/dataset_internal.h"
 #include "data/room.h"
 
-// Bytes that a copy in huge pages takes in addition: for its checksums, and as the last page is not
-// full.
+// Bytes of memory that a copy in huge pages needs beyond the size of the image: for the checksums
+// of its blocks, and for the unused rest of the last huge page.
 enum { HUGE_COPY_MORE = 8 << 20 };
 
 _Static_assert((int)DATASET_MALFORMED_SHOWN <= (int)RECORDS_ERRORS_MAX,
@@ -22,14 +22,14 @@ void dataset_index_free(struct index *x)
 {
     if (x == NULL)
         return;
-    // Closed first: the handler of SIGBUS must forget the memory of the image before it is
-    // unmapped.
+    // The file is closed first, which ends its guard (base/mapping.h). The guard must end before
+    // the image's memory is unmapped, because dataset_finish may have mapped the file there.
     index_file_close(&x->file);
     trie_image_release(&x->image);
     free(x);
 }
 
-// ---- room ---------------------------------------------------------------------------------------
+// ---- the place of the image: memory or a file ---------------------------------------------------
 
 void dataset_report_progress(const struct dataset *d, uint64_t done, uint64_t total)
 {
@@ -72,8 +72,8 @@ static bool build_image(struct dataset *d, struct built *built, int fd, struct e
 
 // Builds the image where there is enough room: in memory, in the temporary file of `d->writer` if
 // an index file will be written, or in a temporary file without a name. Sets `*fd` to the file that
-// was given to build_image, or -1. Sets `*spare` to the temporary file, which the caller closes, or
-// -1.
+// was given to build_image, or -1. Sets `*spare` to the temporary file without a name, which the
+// caller closes, or to -1 if none was created.
 static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd, int *spare,
                                 struct error *error)
 {

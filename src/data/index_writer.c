@@ -1,5 +1,5 @@
-// Writes index files. The file is written with pwrite, never through a mapping, because a full disk
-// is then an error and not a signal.
+// Writes index files. They are written with pwrite, so that a full disk is an error. Through a
+// mapping it would be a signal (SIGBUS).
 #include "data/index_writer.h"
 
 #include <errno.h>
@@ -25,8 +25,8 @@ enum {
     LOCK_TRIES = 100,              // tries when other processes keep removing the lock
 };
 
-// Whether the file is a lock that no other user can hold. It is when it is an empty file with a
-// single name that belongs to this user, and no other user has any permission.
+// Whether the file is a lock that no other user can hold: a regular, empty file that belongs to
+// this user, has a single name, and gives other users no permission.
 static bool is_lock(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
@@ -87,8 +87,10 @@ static enum index_lock lock(struct index_writer *w, struct error *error)
                 continue;
             if (!found || errno != 0)
                 break;
-            // Another kind of file has the name of the lock, so no lock is created. Earlier
-            // builders could not create one either, so any temporary files are removed now.
+            // Another kind of file has the name of the lock, so there is no lock. Usually a lock
+            // that was left over shows that a builder was killed, and that there may be temporary
+            // files to remove. Here nothing shows it, so they are always removed. temporary_sweep
+            // leaves those of running builders, because these keep their files locked.
             temporary_sweep(w->path);
             return INDEX_LOCKED;
         }

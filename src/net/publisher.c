@@ -66,7 +66,8 @@ struct publisher {
     pthread_t thread;
     bool running; // the thread was started and is not joined yet
     struct ev_loop *loop;
-    ev_async wake; // sent after a change of the fields that `lock` guards, or of a flag below
+    // Sent after a change of a field that `lock` guards, of `cancel`, or of `check_requested`.
+    ev_async wake;
     ev_timer poll; // checks the data file
     struct candidate candidate;
 
@@ -76,7 +77,8 @@ struct publisher {
     bool reload_requested;                   // a next reload is needed, with or without requests
     struct edition *unreferenced;            // editions to be freed
 
-    // Set by publisher_cancel: new requests are refused, work in progress ends, then the thread.
+    // Set by publisher_cancel. New requests are then refused, work in progress ends early if it
+    // can, and after that the thread ends.
     atomic_bool cancel;
     atomic_bool check_requested; // publisher_check_dataset was called
 
@@ -191,7 +193,8 @@ void publisher_check_dataset(struct publisher *p)
 //
 // The server sends STOPPING=1 after publisher_cancel, which sets `cancel` and then takes the lock.
 // The publisher checks `cancel` and notifies the supervisor under the lock. So RELOADING=1 and
-// READY=1 are never sent after STOPPING=1, which they would take back.
+// READY=1 are never sent after STOPPING=1. If they were, the supervisor would believe that the
+// server is no longer stopping.
 static bool begin_reload(struct publisher *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -220,8 +223,9 @@ static struct reload_request *detach(struct publisher *p, struct reload_request 
 static void check_dataset(struct publisher *p);
 
 // Does the work that was put off when the current dataset was opened. dataset_finish writes or
-// verifies the index. dataset_compute_checksum prepares later comparisons with the data file. At
-// last check_dataset rebuilds the index if it has turned out to be wrong.
+// verifies the index. dataset_compute_checksum computes the checksum of the served content. With it
+// the server can find out later whether the data file still has this content. In the end
+// check_dataset rebuilds the index if it has turned out to be wrong.
 static void finish_dataset(struct publisher *p)
 {
     struct yield yield;
@@ -269,8 +273,8 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
     return true;
 }
 
-// Logs the current dataset, the duration of the reload, and how much of it the reload waited for a
-// processor.
+// Logs the current dataset and the duration of the reload. If the reload waited long for a
+// processor, also logs how long it waited.
 static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t waited_ns)
 {
     char waited[64] = "";
@@ -289,8 +293,9 @@ static bool could_map_index(const struct dataset *d)
            access(dataset_index_path(d), F_OK) == 0;
 }
 
-// Returns true when a reload would change nothing. Then the file at the path holds the served
-// content byte for byte, the index is sound, and no index file could replace an index in memory.
+// Returns true when a reload would change nothing. That is so if three conditions hold. The file at
+// the path is still the served file and has the served content, byte for byte. The index is sound.
+// If the index is in memory, there is no index file that could be mapped instead.
 static bool is_served(struct publisher *p)
 {
     struct stat status;
@@ -450,10 +455,10 @@ static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
     return true;
 }
 
-// Requests a reload when the data file has changed and has then stayed the same for some seconds.
-// They are more when the file looks incomplete (stable_seconds_needed). A file that cannot be
-// loaded is tried again, because memory or descriptors may have been short. The pauses between
-// retries grow. While the path leads to no file, nothing happens.
+// Requests a reload when the data file has changed and has then stayed the same for a second, or
+// for longer if it looks incomplete (stable_seconds_needed). A file that cannot be loaded is tried
+// again, because memory or descriptors may have been short. The pauses between retries grow. While
+// the path leads to no file, nothing happens.
 static void check_data_file(struct publisher *p)
 {
     struct candidate *c = &p->candidate;
@@ -537,8 +542,9 @@ bool publisher_start(struct publisher *p, struct error *error)
 
 void publisher_cancel(struct publisher *p)
 {
-    // Set before the lists are detached. So a request that publisher_request_reload adds afterwards
-    // is refused, and one that it has added before is completed here.
+    // `cancel` is set before the lists are emptied. A later call of publisher_request_reload
+    // refuses its request. A request that was queued before is on one of the lists and fails here,
+    // unless its reload has just ended.
     atomic_store(&p->cancel, true);
     workers_cancel_publish(p->workers);
     complete_requests(p, detach(p, &p->pending_requests), false, &stopping_error);

@@ -15,9 +15,10 @@ struct error;
 struct server;
 struct settings;
 
-// Makes a server and listens on all addresses of `settings`. Clients can connect from now on, but
-// are not accepted before server_listen. Returns NULL with a message when an address cannot be
-// used, memory is short, or the limit of open files leaves no descriptor for clients.
+// Makes a server and opens the sockets that listen on all addresses of `settings`. From now on
+// clients can connect. The system queues their connections until server_listen begins to accept
+// them. Returns NULL with a message when an address cannot be used, memory is short, or the limit
+// of open files leaves no descriptor for clients.
 //
 // Raises the limit of open files so that `maxclients` clients fit, or lowers `maxclients`;
 // server_listen logs the change. Port 0 lets the system choose a port. 0 threads mean one for each
@@ -53,8 +54,8 @@ uint64_t server_clients_memory_left(const struct server *server);
 // worker threads have then ended, except one that is blocked by the disk or DEBUG SLEEP.
 void server_run(struct server *server);
 
-// Closes all connections and listeners, and frees the server. What a thread that is still running
-// may use is not freed. NULL is accepted.
+// Closes all connections and listeners, and frees the server. If a thread is still running, only
+// the listeners are closed, because the thread may use everything else. NULL is accepted.
 void server_close(struct server *server);
 
 #endif

@@ -1,11 +1,13 @@
-// Each worker has a mailbox, into which other threads put new sockets, tasks (serve/loop_task.h),
-// steps of a publication, and orders. So a mailbox is used when a client connects, a command
-// concerns all loops, or the dataset is replaced, but never to serve an ordinary request.
+// Each worker has a mailbox, into which other threads put new sockets and tasks
+// (serve/loop_task.h). They also put steps of the switch to another dataset (enum step) there, and
+// orders to end (enum order). So a mailbox is used when a client connects, a command concerns all
+// loops, or the dataset is replaced, but never to serve an ordinary request.
 //
 // Serving a request writes no cache line that another loop touches. So each worker allocates its
-// memory on its own thread, and adds only to the counters of its own service. Nor may a thread free
-// memory that another thread has allocated. The allocator might reuse it for the freeing thread, on
-// a cache line that the other thread still uses. tests/sharing/lines.c checks all of this.
+// memory on its own thread, and adds only to the counters of its own service. While the loops run,
+// no loop may free memory that another thread has allocated. The allocator might reuse it for the
+// freeing thread, on a cache line that the other thread still uses. After workers_stop, the main
+// thread frees everything. tests/sharing/lines.c checks that serving writes no shared cache line.
 #include "net/workers.h"
 
 #include <assert.h>
@@ -32,7 +34,7 @@ enum {
     STACK = 512 * 1024,
     STOP_SECONDS = 1, // time that workers_stop waits for the threads
     THREAD_NAME_MAX = 16,
-    HANDOFFS_INITIAL = 16,  // sockets for which a mailbox first gets room
+    HANDOFFS_INITIAL = 16,  // initial capacity of a mailbox, in sockets
     HANDOFFS_PER_WAKE = 64, // sockets taken from a mailbox at once
 };
 
@@ -282,8 +284,9 @@ static uint64_t worker_slot_connections(const struct worker_slot *slot)
     return slot->assigned - counter_get(&slot->worker->loop.closed_connections);
 }
 
-// Frees the worker with its connections, but not the mailbox: a mailbox may hold tasks of any
-// worker's connections.
+// Frees the worker with its connections, but not the mailbox. All workers are freed before any
+// mailbox. Closing a connection may access its task (loop_task_end), and the task may be in the
+// mailbox of any worker.
 static void worker_slot_close(struct worker_slot *slot)
 {
     if (slot->worker == NULL)
@@ -310,8 +313,9 @@ static void worker_slot_free(struct worker_slot *slot)
     free(slot);
 }
 
-// Starts the next worker and waits until it is open. So no two workers enter the group at the same
-// time, and entering needs no lock. Returns false with a message on failure.
+// Starts the next worker, and waits until worker_new has added the worker's service to the group of
+// services. So two services are never added at the same time, and adding needs no lock. Returns
+// false with a message on failure.
 static bool add_slot(struct workers *workers, struct ev_loop *loop, struct error *error)
 {
     struct worker_slot *slot = memory_aligned(sizeof *slot);

@@ -44,9 +44,10 @@ static bool line_too_long(const struct resp_progress *p, struct bytes input)
     return input.len - p->at > RESP_LINE_MAX;
 }
 
-// A fast path for the form of nearly all lines: a kind ('*' or '$'), one or two digits without a
-// leading zero, CR, and at least one more byte. Returns the size of the line with its end. Returns
-// 0 for any other line, which read_count then reads in full.
+// A fast path for the form of nearly all lines: a first byte, which the caller checks, one or two
+// digits without a leading zero, CR, and one more byte. Returns the size of the line with its end.
+// Returns 0 for any other line, or when fewer than five bytes have arrived. read_count then reads
+// the line without the fast path.
 static inline size_t read_short_count(const char *line, size_t have, int64_t *number)
 {
     if (have < sizeof "$99\r\n" - 1)
@@ -97,7 +98,9 @@ static inline enum resp_status read_count(struct resp_progress *p, struct bytes 
     struct bytes line = {input.ptr + p->at, input.len - p->at};
     *size = read_short_count(line.ptr, line.len, number);
     *valid = true;
-    if (*size > 0 && line.ptr[0] != '\0') // a line with a NUL never ends
+    // In a line of this form only the first byte can be a NUL, because digits and CR follow. A line
+    // with a NUL never ends; find_line_end handles it.
+    if (*size > 0 && line.ptr[0] != '\0')
         return RESP_COMPLETE;
     size_t len;
     if (!find_line_end(p, input, '\r', &len))

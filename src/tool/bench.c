@@ -76,7 +76,8 @@ static uint64_t count_touches(const struct dataset *d, const struct uuid *ids)
 
 // Measures how fast the machine's memory is. Returns the time, in ns, of a read at a random offset
 // of the data file. Each offset depends on the result of the read before, so that reads cannot
-// overlap. A single lookup takes two such reads.
+// overlap. A lookup of one existing key needs at least two such reads: one in the index, and then
+// one in the data file.
 static double time_dependent_reads(struct span text)
 {
     double best = 0;

@@ -67,8 +67,8 @@ static const struct option_row rows[] = {
     {"--skip-malformed", NULL, "leave malformed lines out instead of refusing the file",
      set_skip_malformed},
     {"--build-memory", "SIZE",
-     "most memory to build the index in, like 512mb or 1gb (default: a quarter of the memory "
-     "there is)",
+     "most memory to build the index in, like 512mb or 1gb (default: a quarter of the machine's "
+     "memory, or of the cgroup's limit if that is less)",
      set_build_memory},
     TOOL_HELP_ROW,
 };
