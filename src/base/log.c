@@ -4,9 +4,10 @@
 // serves clients must not wait for them. So a line that is not accepted is dropped, and the log
 // says later how many were.
 //
-// O_NONBLOCK alone is not enough. It would affect all processes that share the open file, such as
-// the shell of a terminal. Opening the file again avoids that, but a socket cannot be opened again.
-// So poll(2) checks for room before each write.
+// Two things keep a write from waiting: poll(2) checks for room before each write, and the file is
+// opened with O_NONBLOCK. Standard error is open already. If O_NONBLOCK were set on it, that would
+// affect all processes that share the open file, such as the shell of a terminal. So a pipe or a
+// terminal is opened again. A socket cannot be opened again, so it has only the check by poll(2).
 #include "base/log.h"
 
 #include <errno.h>
@@ -41,7 +42,9 @@ static struct {
     atomic_bool reopen;           // open the file again before the next line
     pthread_mutex_t writing;      // held while a line is written
     unsigned long dropped;        // number of lines dropped since the last one that was accepted
-    const char *(*fault)(const char *path, int fd); // function of log_check, or NULL
+    // Returns why a log file must not be used, as log_check describes. NULL: every file may be
+    // used.
+    const char *(*fault)(const char *path, int fd);
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE, .writing = PTHREAD_MUTEX_INITIALIZER};
 
 const char *log_level_name(enum log_level level)
@@ -73,8 +76,9 @@ static int open_standard_error(void)
     return fd >= 0 ? fd : STDERR_FILENO;
 }
 
-// Whether standard error is the stream that systemd has connected to journald. The variable alone
-// does not say so, because standard error may have been redirected since.
+// Whether standard error is the stream that systemd has connected to journald. The environment
+// variable JOURNAL_STREAM names that stream, but standard error may have been redirected since
+// systemd set the variable. So the two are compared.
 static bool is_journal(void)
 {
     const char *named = getenv("JOURNAL_STREAM");
@@ -91,8 +95,9 @@ const char *log_priority(unsigned level)
     return is_journal() ? priorities[level] : "";
 }
 
-// Opens the log file and returns its descriptor, or -1 with `*reason`. With O_NONBLOCK the call
-// fails for a FIFO that nobody reads, instead of waiting.
+// Opens the log file and returns its descriptor. Returns -1 with `*reason` when the file cannot be
+// opened, or when `state.fault` refuses it. With O_NONBLOCK the call fails for a FIFO that nobody
+// reads, instead of waiting.
 static int open_file(const char *path, const char **reason)
 {
     *reason = state.fault != NULL ? state.fault(path, -1) : NULL;

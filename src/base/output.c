@@ -17,8 +17,9 @@ enum {
     // The buffer of owned bytes grows in three steps. The first is for small replies, the second
     // for a pipeline. The third is for a client that does not read. At most 256 KiB of replies wait
     // for it (SESSION_OUTPUT_HIGH), and one reply of 16 KiB that goes beyond that. 16 KiB more are
-    // for bytes that are sent but still in the buffer. The third step is large because many small
-    // steps would leave freed blocks of the same total size between blocks in use. Untouched pages
+    // for bytes that are sent but still in the buffer. The third is one large step, because each
+    // step may leave the old buffer as a freed piece of the heap, between pieces in use. After many
+    // small steps, these freed pieces could together be as large as the buffer. Untouched pages
     // cost nothing.
     FIRST_OWNED = 512,
     SECOND_OWNED = 16 * 1024,
@@ -30,7 +31,6 @@ enum {
 };
 
 // Returns a new last segment, or NULL, with `oom` set, when memory is short.
-
 static struct output_segment *append_segment(struct output *o)
 {
     if (o->first + o->count == o->capacity) {
@@ -132,8 +132,9 @@ void output_borrow(struct output *o, struct span s, struct ref *owner, unsigned 
     o->pending += s.len;
 }
 
-// Returns the piece that follows `owned` owned bytes and `segment` segments: either the owned bytes
-// before the next segment, or that segment.
+// Returns the piece that follows the first `owned` owned bytes, taken ones included, and the first
+// `segment` segments, taken ones not included. It is either the next segment or, if owned bytes
+// come before that, these bytes.
 static struct span next_piece(const struct output *o, size_t owned, size_t segment)
 {
     const struct output_segment *next =

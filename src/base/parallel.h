@@ -15,9 +15,10 @@ unsigned parallel_threads(void);
 // when no thread can be started, the caller does all parts. `worker` is the number of the thread
 // that makes the call, less than `threads`; no two threads have the same number at the same time.
 //
-// Between yield_begin and yield_end (base/yield.h) the caller only waits. Helper threads then do
-// all parts and give way to other threads that need a processor. A helper can be replaced by one of
-// another priority only between two parts. So a part should take only milliseconds.
+// A call between yield_begin and yield_end (base/yield.h) is different. The caller only waits, and
+// does parts itself only if no thread can be started. Helper threads do the parts, and give way to
+// other threads that need a processor. A helper can be replaced by one of another priority only
+// between two parts. So a part should take only milliseconds.
 void parallel_run(unsigned threads, size_t parts,
                   void (*work)(void *context, unsigned worker, size_t part), void *context);
 

@@ -1,10 +1,12 @@
 // The groups of commands. Each group is a file of this folder, with the handlers of its commands
 // and, beside them, their rows. A row describes one command (serve/command.h). What rows of several
-// groups share is in rows.h. These groups are not those of Redis, which a row names as GROUP_….
+// groups share is in rows.h. Redis divides its commands into other groups. Each row says to which
+// of those its command belongs (GROUP_…).
 //
-// A handler answers one request in one turn or in several. A turn is one call of session_feed,
-// which may do a limited amount of work. Handlers count their work in units and report it with
-// session_charge. One unit is about the time of one key lookup, 0.2 µs.
+// A handler answers one request in one turn or in several. A client's turn is one call of
+// session_feed, its share of a turn of the loop (docs/design.md), and may do a limited amount of
+// work. Handlers count their work in units and report it with session_charge. One unit is about the
+// time of one key lookup, 0.2 µs.
 //
 // To add a command, write a handler and a row in the file of its group. To add a group, write a
 // file with a list of rows, declare the list here and name it in groups.c.

@@ -15,9 +15,10 @@ bool reply_unless_integer(struct session *s, struct span word, int64_t *number);
 // Replies with a syntax error: an option is unknown or incomplete, or contradicts another.
 void reply_syntax_error(struct session *s);
 
-// Replies that argument 1, the subcommand, is unknown or has a wrong number of words. The arity in
-// a row cannot say every rule, such as a highest number of words. So a handler that finds a wrong
-// number of words calls this. `container` is the name of the container in upper case.
+// Replies that argument 1, the subcommand, is unknown or has a wrong number of words. The arity
+// that the command's row states (serve/command.h) cannot express every rule, such as a highest
+// number of words. So a handler that finds a wrong number of words calls this. `container` is the
+// name, in upper case, of the command that has the subcommand, such as CLIENT.
 void reply_wrong_subcommand(struct session *s, const struct resp_request *r, const char *container);
 
 #endif

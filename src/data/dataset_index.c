@@ -17,8 +17,8 @@ enum {
     // WAIT_BYTES_A_SECOND of data.
     WAIT_SECONDS = 5,
     WAIT_BYTES_A_SECOND = 50000000,
-    // Up to this many bytes, comparing the data is not announced: it takes about a second, or more
-    // from a disk.
+    // Data of up to this many bytes is compared with the checksum in the index file without a
+    // notice. That takes about a second, or longer if the data must be read from a disk.
     COMPARED_SILENTLY = 1024 * 1024 * 1024,
 };
 
@@ -47,7 +47,8 @@ static bool may_belong(struct dataset *d, const struct index_facts *facts, struc
 }
 
 // Whether an index file with these facts belongs to the data file. If times do not prove that,
-// reads all of the data, unless samples are enough for the settings. Returns false with a message.
+// reads all of the data and compares its checksum with that in the index file, unless samples are
+// enough for the settings. Returns false with a message.
 static bool belongs(struct dataset *d, const struct index_facts *facts, struct error *error)
 {
     uint64_t start = clock_monotonic_ns();
@@ -68,8 +69,9 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
     return true;
 }
 
-// Compares the image with its checksums and opens the trie over it. The blocks of a large image are
-// compared later; `d->blocks_unverified` is set then. Returns false with a message.
+// Compares the image with its checksums and opens the trie over it. If the image is large and is
+// mapped from the file, not copied to huge pages, compares only its first block, and sets
+// `d->blocks_unverified`: the other blocks are compared later. Returns false with a message.
 static bool open_image(struct dataset *d, struct index *x, struct error *error)
 {
     struct index_file *file = &x->file;
@@ -295,8 +297,8 @@ static bool find_index(struct dataset *d, struct index **found, struct error *er
     return result == SEARCH_OVER;
 }
 
-// Opens the writer of a new index file, for dataset_open_again. A failure is not reported, as the
-// first opening has reported it.
+// Opens the writer of the new index file, which takes the lock too, for a dataset that
+// dataset_open_again opens. If that fails, the new index stays in memory. No notice says so.
 static void lock_index(struct dataset *d)
 {
     if (d->index_path != NULL && d->settings.index == DATASET_INDEX_WRITE)

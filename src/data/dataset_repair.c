@@ -1,12 +1,12 @@
-// Repairs a dataset whose index is wrong: finds out whether it is, and opens another dataset over
-// the same data with a new index.
+// Finds out whether the index of a dataset is spoiled (dataset.h). Opens another dataset over the
+// same data, with a new index, to replace it.
 #include "base/clock.h"
 #include "data/dataset_internal.h"
 
 enum { RETRY_SECONDS = 60 }; // between two attempts to replace a spoiled index
 
-// Whether the path still leads to the file that was opened, and its size and times are those of the
-// served content.
+// Whether the path still leads to the file that was opened, and that file has the size and the
+// modification time that it had when it was last known to have the served content.
 static bool is_current(const struct dataset *d)
 {
     struct stat status;
@@ -30,8 +30,8 @@ bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct err
         error_set(error, "'%s' was truncated or cannot be read", d->index_path);
         return true;
     }
-    // Waits because results for blocks that are compared while the file's times are recent are not
-    // kept. The blocks would have to be compared again.
+    // While the file's times are recent, the verifier does not remember which blocks it has found
+    // good (verifier.h). All blocks would have to be compared again, so this waits first.
     (void)verifier_await_old_times(&file->verifier, cancel);
     if (verifier_check_all(&file->verifier, cancel, &reason))
         return false;

@@ -32,9 +32,11 @@ struct stele_value {
 // belongs to the data file; all processes that map it share one copy in memory. Otherwise an index
 // is built in memory.
 //
-// The index file stores the times when the data file was last changed, and a checksum of the data.
-// If the data file has other times now, or was changed just before they were stored, stele_open
-// reads all of the data. It maps the index file only if the checksum is the same.
+// The index file stores the inode of the data file, the times of its last change, and a checksum of
+// the data. If the data file has another inode or other times now, stele_open reads all of the
+// data, and maps the index file only if the checksum is the same. It does that too if the stored
+// times were less than 2 s old when they were read from the data file. A later change could have
+// left such times as they were, so they prove nothing.
 //
 // Returns NULL when the file cannot be read or has a malformed line, or when memory is short.
 // `error`, a buffer of `size` bytes or NULL, then receives the reason, NUL-terminated.
@@ -72,10 +74,10 @@ bool stele_at(const struct stele *table, uint64_t rank, char key[STELE_KEY_LEN +
 void stele_catch_faults(void);
 
 // Returns true if no damage of the data file or the index file is known, and nobody has written to
-// the index file since it was opened. When this returns false, values that were read since it last
-// returned true may have lost bytes, and existing keys may not have been found. From then on
-// stele_get never returns a value that has lost bytes, but it may not find existing keys. Takes a
-// system call.
+// the index file since it was opened. If this returns false, do not trust what was read since the
+// last call that returned true: values may have lost bytes, and keys that exist may not have been
+// found. Later calls of stele_get return no value that has lost bytes through damage known now, but
+// they may still not find keys that exist. Takes a system call.
 bool stele_is_whole(const struct stele *table);
 
 // Returns the version of the library: "0.1.0".

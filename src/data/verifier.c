@@ -1,5 +1,6 @@
-// Each block stores the number of the round in which it was found good. So to begin a new round, in
-// which no block is verified, it is enough to increment the number of the present round.
+// For each block, `good_in` stores the number of the last round that found the block good. A block
+// is verified if that is the present round. So to begin a new round, it is enough to increment the
+// number of the present one: no block is verified any more.
 #include "data/verifier.h"
 
 #include <stdlib.h>
@@ -13,10 +14,12 @@
 #include "data/index_format.h"
 
 enum {
-    PART_BLOCKS = 16,         // blocks that a thread verifies at a time: 1 MiB
-    ROUNDS_MAX = 4,           // most rounds of verifier_check_all when somebody keeps writing
-    AGE_TURN_NS = 5000000,    // between two checks of the file's times
-    AGE_SECONDS_MAX = 5,      // longest wait for the file's times to become old
+    PART_BLOCKS = 16,      // blocks that a thread verifies at a time: 1 MiB
+    ROUNDS_MAX = 4,        // most rounds of verifier_check_all when somebody keeps writing
+    AGE_TURN_NS = 5000000, // between two checks of the file's times
+    AGE_SECONDS_MAX = 5,   // longest wait of verifier_await_old_times
+    // A time of the file is recent as long as a write could leave it unchanged. That is for
+    // FINE_NS, or for COARSE_NS if the file system may have coarse times.
     FINE_NS = 20000000,       // two ticks of the coarsest kernel clock
     COARSE_NS = 2000000000,   // one tick of the coarsest file system, which is FAT
     COARSE_UNIT_NS = 1000000, // times of coarse file systems are multiples of this
@@ -41,8 +44,9 @@ static void store_times(struct verifier *v, const struct stat *file)
     atomic_store(&v->changed_ns, nanoseconds(file->st_ctim));
 }
 
-// Whether a write at this moment could leave this time of the file unchanged. A time in the future
-// was given by another clock, or before the clock was set back. A write would change it.
+// Whether a write at this moment could leave this time of the file unchanged. A time that is `tick`
+// or more in the future comes from another clock, or from before the clock was set back. It is not
+// recent, because a write would replace it by an earlier time.
 static bool is_recent(int64_t time_ns, int64_t now_ns)
 {
     int64_t tick = time_ns % COARSE_UNIT_NS == 0 ? COARSE_NS : FINE_NS;
@@ -71,8 +75,9 @@ bool verifier_round_is_valid(const struct verifier *v, unsigned round)
 {
     if (round == 0)
         return true;
-    // No memory barrier is needed. The caller calls this function because of what it read from the
-    // image, so those reads are complete before the file's times are read.
+    // No memory barrier is needed between the reads of the image and that of the file's times. The
+    // caller has branched on the bytes that it read from the image. The processor does not begin a
+    // system call before it has decided all earlier branches, so these bytes were read before.
     return is_unchanged(v) && verifier_round(v) == round;
 }
 

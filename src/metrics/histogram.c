@@ -2,8 +2,9 @@
 // duration below 2^HISTOGRAM_BITS ns, which has too few bits for that, has a slot of its own.
 //
 // A reset takes no lock, because only a loop's own thread writes its histograms. The thread that
-// resets increments the group's number of resets. Each loop clears a histogram when it next records
-// in it. Until then a reader sees that the histogram's number is old, and treats it as empty.
+// resets increments the number of resets, `*resets`, which the tables of all loops share. Each loop
+// clears a histogram when it next records in it. Until then a reader sees that the histogram's
+// field `resets` differs from `*resets`, and treats the histogram as empty.
 #include "metrics/histogram.h"
 
 #include <stdlib.h>

@@ -112,8 +112,10 @@ static void set_port(struct sockaddr *address, unsigned port)
 // ABSENT: the machine has none of the addresses.
 enum outcome { OPENED, ABSENT, FAILED };
 
-// Opens listeners for all addresses of a host name; a numeric address has one. If `*port` is 0,
-// sets it to the port that the system chose for the first address, and uses it for the others.
+// Opens a listener for each address that `name` stands for: the addresses of a host name, or the
+// one that `name` is itself. If `*port` is 0, sets it to the port that the system chose for the
+// first address, and uses it for the others. Skips an address that the machine does not have, or
+// that a listener covers already.
 static enum outcome open_name(struct listener *list, unsigned *count, const char *name,
                               unsigned *port, unsigned backlog, struct error *error)
 {

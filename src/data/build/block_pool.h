@@ -16,14 +16,17 @@
 struct block_pool {
     struct trie_record *records; // TRIE_BLOCK for each block
     uint32_t *next;              // for each block, the next one in its list
-    uint8_t *fill;     // for each block, its number of records; not set while a list adds to it
+    // For each block, its number of records. That of a list's last block is not set before
+    // block_list_close.
+    uint8_t *fill;
     uint32_t *free;    // a stack of free blocks
     atomic_llong left; // number of blocks on the stack
     size_t blocks;     // number of blocks, in use or free
     size_t most;       // number of blocks for which there is memory
 };
 
-// The bytes of memory that a pool needs for each block.
+// The bytes of memory for each block: its records, its elements of `next`, `free` and `fill`, and
+// the element of `order` that the caller of block_list_sort allocates for it.
 enum { BLOCK_POOL_BYTES = TRIE_BLOCK * sizeof(struct trie_record) + 3 * sizeof(uint32_t) + 1 };
 
 // Makes a pool of `blocks` blocks, all of them free. Returns false when memory is short.

@@ -1,6 +1,9 @@
 // Sorts one list. The records are copied from their blocks into a buffer, each one near its final
 // position. Insertion sort then finishes the work, and the records are copied back. All of this
-// memory fits into the cache of one core. A list that is already in order is not written to.
+// memory fits into the cache of one core.
+//
+// A list is not written to if its keys are already in order and distinct, and all of its blocks
+// except the last are full.
 #include <assert.h>
 
 #include "data/build/block_list.h"
@@ -10,7 +13,7 @@
 
 enum {
     BUCKET_BITS_MAX = 13,
-    CROWDED = 48, // records in one bucket; if there are more, sorting by more bits is faster
+    CROWDED = 48, // records; if one bucket has more, trie_sort is faster than insertion sort
 };
 
 _Static_assert(TRIE_PART <= UINT16_MAX, "a position within the buffer fits in 16 bits");
