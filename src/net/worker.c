@@ -22,7 +22,10 @@ enum {
     // message to each takes about 0.5 ms. The second is the bytes of messages for them.
     WAKES_PER_TURN = 64,
     WAKE_BYTES_PER_TURN = 512 * 1024,
-    TRIM_AFTER_CLOSED = 100,   // connections closed in one sweep after which memory is trimmed
+    // Sweeps trim memory when they have closed this many connections, or connections that held this
+    // many bytes, since the last time.
+    TRIM_AFTER_CLOSED = 100,
+    TRIM_AFTER_BYTES = 2 * 1024 * 1024,
     OUTPUT_KEPT = 1024 * 1024, // largest output buffer, in bytes, that is kept for the next turn
 };
 
@@ -126,17 +129,23 @@ static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
     struct loop *loop = &worker->loop;
     struct stats *stats = &loop->service.stats;
     uint64_t timeout = (uint64_t)runtime_get(&loop->service.group->runtime.timeout);
-    uint64_t closed = counter_get(&loop->closed_connections);
     (void)events;
     worker_take_turns(worker);
+    uint64_t closed = counter_get(&loop->closed_connections);
+    uint64_t bytes = counter_get(&stats->clients_memory);
     if (timeout > 0)
         close_older(loop, &loop->active, timeout * CLOCK_SECOND);
     close_timed_out(loop, TIMEOUT_REQUEST, &stats->request_timeouts);
     close_timed_out(loop, TIMEOUT_WRITE, &stats->write_timeouts);
     close_older(loop, &loop->lingering, LINGER_TIME);
+    worker->swept += counter_get(&loop->closed_connections) - closed;
+    worker->swept_bytes += bytes - counter_get(&stats->clients_memory);
     // By itself the allocator returns only memory above the highest block in use.
-    if (counter_get(&loop->closed_connections) - closed >= TRIM_AFTER_CLOSED)
+    if (worker->swept >= TRIM_AFTER_CLOSED || worker->swept_bytes >= TRIM_AFTER_BYTES) {
+        worker->swept = 0;
+        worker->swept_bytes = 0;
         memory_trim();
+    }
     if (!must_sweep(loop))
         ev_timer_stop(ev, timer);
 }

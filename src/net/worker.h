@@ -24,6 +24,10 @@ struct worker {
     void (*drained)(struct worker *worker);
     bool reported; // `drained` was called
     void *owner;   // set by the caller of worker_new, for `drained`
+    // Number of connections that sweeps have closed since the memory was last trimmed, and the
+    // bytes that these connections held.
+    uint64_t swept;
+    uint64_t swept_bytes;
 };
 
 // Makes a worker on `ev`, with a service that it adds to `group`. Returns NULL with a message when
