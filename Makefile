@@ -264,7 +264,7 @@ in_list = $(filter $(addprefix tests/,$(1:%=%.c)),$(2))
 out_of_list = $(filter-out $(addprefix tests/,$(1:%=%.c)),$(2))
 # These divide the tests $(1) into three lists: the longest tests, the tests that run alone, and the
 # rest. The longest and the rest run at the same time.
-longest = $(call in_list,$(LONGEST),$(1))
+longest = $(call in_list,$(LONGEST),$(call out_of_list,$(ALONE),$(1)))
 shorter = $(call out_of_list,$(LONGEST) $(ALONE),$(1))
 alone = $(call in_list,$(ALONE),$(1))
 programs = $(patsubst %.c,build/$(1)/%,$(2))
