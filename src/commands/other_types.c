@@ -280,7 +280,8 @@ const struct command other_types_commands[] = {
     ROW("pfcount", -2, 0, ALL_KEYS, "RW access", HYPERLOGLOG, "2.8.9", ZERO,
         "Returns an estimate of the number of elements in HyperLogLogs", PER_KEY,
         .key_specs = pfcount_keys,
-        .deviation = "The reply is `WRONGTYPE` even if the bytes of a value are those of a HyperLogLog."),
+        .deviation = "The reply is `WRONGTYPE` even if the bytes of a value are those of a "
+                     "HyperLogLog."),
     SIZE("scard", 2, FAST, SET, "1.0.0", ZERO, "Returns the number of members of a set"),
     ALL("sdiff", -2, 0, SET, "1.0.0", EMPTY_SET,
         "Returns the members of the first set that are in none of the other sets", UNORDERED),

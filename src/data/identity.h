@@ -40,7 +40,7 @@ struct identity identity_of_file(const struct stat *status);
 bool identity_is_proven(const struct identity *then, const struct identity *now);
 
 // Returns a checksum of the first and the last 64 KiB and of 64 blocks of 4 KiB, which `seed`
-// chooses. Whoever does not know the seed cannot choose a change that the checksum does not show.
+// chooses. Without the seed nobody can know which blocks the checksum does not cover.
 uint64_t identity_sample(struct span text, uint64_t seed);
 
 // How to cancel a long reading and where to report its progress. A zeroed struct does neither.

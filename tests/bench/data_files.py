@@ -87,10 +87,10 @@ def server_argv(s, *options):
 def wait_ready(server, s, meanwhile=None):
     """Returns the address it listens on, the seconds until it was ready, and the seconds it reports."""
     line, seconds = server.wait_for_line("ready ", meanwhile)
-    told = READY.match(line)
-    if not told or int(told[2]) != s.size:
+    match = READY.match(line)
+    if not match or int(match[2]) != s.size:
         raise Unavailable(f"{shown(server.argv)}: strange ready line: {line}")
-    return told[1], seconds, float(told[3])
+    return match[1], seconds, float(match[3])
 
 
 class Redis:

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# A redis-server is told to replicate from Stele, which does not support replication. It must find out
-# that it cannot, and must not try more than once a second. That must hold without a password, with the
+# A redis-server is configured as a replica of Stele, which does not support replication. It must find
+# out that it cannot replicate, and must not try more than once a second. That must hold without a password, with the
 # right password, with a missing or wrong one, and with a password that Stele does not require.
 use strict;
 use warnings;

@@ -206,9 +206,9 @@ static void check_tracking(void)
     const char *at = memmem(received.ptr, received.len, invalidation, sizeof invalidation - 1);
     require(at != NULL, "no invalidation");
     struct span before = span_of(received.ptr, (size_t)(at - received.ptr));
-    struct span behind = span_of(at, received.len - before.len);
+    struct span rest = span_of(at, received.len - before.len);
     check_counts(before, KEYS - 1, 0, "before the invalidation");
-    check_counts(behind, 0, 1, "after it");
+    check_counts(rest, 0, 1, "after it");
     is_number(occurrences(received, "invalidate"), 1, "there is one invalidation");
     // An idle client gets the invalidation at once.
     loops_publish(&loops, 0, old_data);
@@ -300,7 +300,7 @@ static void check_in_transaction(void)
     ok(at != NULL, "an invalidation comes after an EXEC that turns on tracking");
     size_t within = at != NULL ? (size_t)(at - received.ptr) : received.len;
     struct span before = span_of(received.ptr, within);
-    struct span behind = span_of(received.ptr + within, received.len - within);
+    struct span rest = span_of(received.ptr + within, received.len - within);
     is_number(occurrences(before, "db0:keys=3000,"), 1,
               "INFO keyspace in the EXEC: keys of its dataset");
     is_number(occurrences(before, "dataset_keys:3000\r"), 1,
@@ -310,9 +310,9 @@ static void check_in_transaction(void)
     is_number(occurrences(before, "dataset_generation:1\r"), 1,
               "INFO dataset in the EXEC: the first generation");
     is_number(occurrences(before, "\r\n:3000\r\n"), 1, "DBSIZE in the EXEC: the same keys");
-    is_number(occurrences(behind, "db0:keys=1,"), 1,
+    is_number(occurrences(rest, "db0:keys=1,"), 1,
               "INFO keyspace after it: keys of the next dataset");
-    is_number(occurrences(behind, "dataset_generation:2\r"), 1,
+    is_number(occurrences(rest, "dataset_generation:2\r"), 1,
               "INFO dataset after it: the second generation");
     party_end(p);
     loops_publish(&loops, 0, new_data);

@@ -133,7 +133,7 @@ static void check_cutting(void)
     buf_append_text(&input, "multi\r\nget " A "\r\n*1\r\n$4\r\nPING\r\necho \"a b\\x00\"\r\n");
     append_request(&input, "MGET " A " x " B " " A);
     append_request(&input, "EXEC");
-    append_request(&input, "ECHO behind");
+    append_request(&input, "ECHO second");
     append_request(&input, "MULTI");
     append_request(&input, "HELLO 3");
     append_request(&input, "GET x");
@@ -149,7 +149,7 @@ static void check_cutting(void)
     struct buf whole = replies_to_pieces(buf_span(&input), input.len);
     struct span head = span_text("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n"
                                  "$5\r\nvalue\r\n+PONG\r\n$4\r\na b");
-    struct span tail = span_text("\r\n$6\r\nbehind\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n%7\r\n");
+    struct span tail = span_text("\r\n$6\r\nsecond\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n%7\r\n");
     struct span end = span_text(
         "_\r\n_\r\n+OK\r\n-ERR unknown command 'FOO', with args beginning with: \r\n-EXECABORT "
         "Transaction discarded because of previous errors.\r\n+OK\r\n+QUEUED\r\n*1\r\n"
@@ -263,7 +263,7 @@ static void check_long(void)
         buf_append_text(&request, "$36\r\n" A "\r\n");
         buf_append_text(&wanted, "$5\r\nvalue\r\n");
     }
-    buf_append_text(&request, "PING\r\nEXEC\r\nECHO behind\r\n");
+    buf_append_text(&request, "PING\r\nEXEC\r\nECHO second\r\n");
     buf_append_text(&wanted, "+PONG\r\n");
     struct party *p = party_new(&loops, 0);
     party_send_bytes(p, buf_span(&request));
@@ -280,7 +280,7 @@ static void check_long(void)
     }
     ok(turns > 5, "it takes %u turns", turns);
     loops_run(&loops);
-    buf_append_text(&wanted, "<push>$6\r\nbehind\r\n");
+    buf_append_text(&wanted, "<push>$6\r\nsecond\r\n");
     is_bytes(party_receive(p), buf_span(&wanted),
              "all replies in order, and the message after them");
     party_end(p);
