@@ -1,8 +1,9 @@
 // generate: writes a data file to standard output. The same arguments give the same bytes.
 //
-// Random UUIDs and the keys of redis-benchmark are made while they are written, so only the disk
-// limits their number. Any other key set is made in memory first (16 bytes a key), and written in
-// random order.
+// Random UUIDs are those of support/synthetic.h: each record follows from the seed and its number.
+// They and the keys of redis-benchmark are made while they are written, so only the disk limits
+// their number. Any other key set is made in memory first (16 bytes a key), and written in random
+// order.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,14 @@
 #include "data/uuid_text.h"
 #include "support/count.h"
 #include "support/keysets.h"
+#include "support/synthetic.h"
 #include "support/tap.h"
 
 enum {
     VALUE_MAX = 1 << 20,
     BUFFER = 1 << 18, // bytes gathered before they are written
-    AROUND = 128,     // room for all bytes of a record besides its value, in both formats
+    AROUND = 128,     // room for all bytes of a record besides its value, in both formats, and
+                      // for SYNTHETIC_SLACK
 };
 
 #define REDIS_BENCHMARK_MAX UINT64_C(1000000000000) // 12 digits
@@ -108,23 +111,9 @@ static void write_all(const struct buf *from)
     }
 }
 
-// Writes eight random bytes at a time, so up to seven bytes after `len` are written, too. A newline
-// is replaced by another byte.
-static void write_value(struct random *r, char *at, size_t len)
-{
-    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    for (size_t i = 0; i < len; i += sizeof low) {
-        uint64_t word = random_next(r);
-        uint64_t zero_if_newline = word ^ UINT64_C(0x0a0a0a0a0a0a0a0a);
-        uint64_t newlines = ~(((zero_if_newline & low) + low) | zero_if_newline | low);
-        word |= newlines;
-        memcpy(at + i, &word, sizeof word);
-    }
-}
-
 static void write_record(struct random *r, const struct job *job, struct uuid id, struct buf *to)
 {
-    uint64_t len = job->value_min + random_below(r, job->value_max - job->value_min + 1);
+    size_t len = synthetic_length(r, job->value_min, job->value_max);
     char *start = buf_reserve(to, AROUND + len);
     require(start != NULL, "no memory");
     char *at = start;
@@ -136,7 +125,7 @@ static void write_record(struct random *r, const struct job *job, struct uuid id
         at += sprintf(at, "\r\n$%u\r\n", (unsigned)len);
     else
         *at++ = ' ';
-    write_value(r, at, len);
+    synthetic_value(r, len, at);
     at += len;
     at = job->resp ? stpcpy(at, "\r\n") : at + 1;
     if (!job->resp)
@@ -153,8 +142,10 @@ static void generate(const struct job *job, uint64_t seed)
     struct random r = {seed};
     struct buf to = {0};
     if (job->set == &keysets[0] || job->set == &redis_benchmark) {
-        for (uint64_t i = 0; i < job->count; i++)
+        for (uint64_t i = 0; i < job->count; i++) {
+            r = synthetic_random(seed, i);
             write_record(&r, job, job->set->key(&r, i, job->count), &to);
+        }
     } else {
         struct uuid *keys = malloc((job->count + 1) * sizeof *keys);
         require(keys != NULL, "no memory");

@@ -121,12 +121,19 @@ struct random random_seeded(void)
     return (struct random){seed};
 }
 
+#define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
+
 uint64_t random_next(struct random *r)
 {
-    uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+    uint64_t z = r->state += RANDOM_STEP;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+void random_skip(struct random *r, uint64_t count)
+{
+    r->state += count * RANDOM_STEP;
 }
 
 uint64_t random_below(struct random *r, uint64_t limit)

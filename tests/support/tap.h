@@ -37,6 +37,8 @@ struct random {
 };
 struct random random_seeded(void); // prints the seed
 uint64_t random_next(struct random *r);
+// Skips the next `count` numbers, in constant time.
+void random_skip(struct random *r, uint64_t count);
 // Returns a number less than `limit`.
 uint64_t random_below(struct random *r, uint64_t limit);
 
