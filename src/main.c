@@ -132,6 +132,7 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .trust = options->settings.sampled_trust ? DATASET_TRUST_SAMPLED : DATASET_TRUST_PROVEN,
         .verify_at_once = options->settings.index_verify,
         .huge_pages = options->settings.huge_pages,
+        .lock_index = options->settings.lock_index,
         .build_memory = options->settings.build_memory,
         .reserved = clients_memory_left,
         .notice = log_notice,

@@ -3,6 +3,8 @@
 #ifndef STELE_BASE_MEMORY_H
 #define STELE_BASE_MEMORY_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 // Maps `bytes` zeroed bytes (more than 0). Returns NULL when memory is short.
@@ -14,6 +16,20 @@ void *memory_map(size_t bytes, size_t huge_from);
 
 // Unmaps memory of memory_map or of another mapping, or whole pages of it. NULL is accepted.
 void memory_unmap(void *memory, size_t bytes);
+
+// Whether the system would let this process lock `bytes` more bytes of memory (RLIMIT_MEMLOCK,
+// CAP_IPC_LOCK). If not, sets errno. Locks no page.
+bool memory_may_lock(size_t bytes);
+
+// Locks mapped memory: reads in its pages and keeps them in RAM until memory_unlock, or until they
+// are unmapped. Also locks the rest of the first and the last page. Returns 0, or the error number
+// of mlock; then nothing is locked. Returns ECANCELED when `*cancel` became true. `cancel` may be
+// NULL. Takes as long as reading takes. Between yield_begin and yield_end (base/yield.h), a helper
+// of low priority does the work.
+int memory_lock(const void *memory, size_t bytes, const atomic_bool *cancel);
+
+// Unlocks memory, in the same way. Memory that is not locked is accepted.
+void memory_unlock(const void *memory, size_t bytes);
 
 // Returns the allocator's free memory to the system, also where it lies between used blocks. Takes
 // milliseconds, in which other threads may have to wait for the allocator.

@@ -76,6 +76,18 @@ enum dataset_trust {
     DATASET_TRUST_SAMPLED,
 };
 
+// Whether to lock the index in memory (mlock), so that a lookup never waits until a page of it is
+// read from the disk.
+enum dataset_lock {
+    DATASET_LOCK_NO,
+    // dataset_finish locks the index, unless it takes more than half of the available memory, or
+    // the system does not allow it. A notice says whether it is locked, and why it is not.
+    DATASET_LOCK_AUTO,
+    // Opening locks the index, whatever its size, and fails when that is not possible. If
+    // dataset_finish replaces the memory of the index by its file, it locks the file.
+    DATASET_LOCK_YES,
+};
+
 // An index of at most this many bytes is compared with its checksums while it is opened, which
 // takes at most about 30 ms. In a larger index each block is compared before its first use.
 #define DATASET_VERIFY_AT_ONCE (UINT64_C(256) * 1024 * 1024)
@@ -97,6 +109,7 @@ struct dataset_settings {
     uint64_t verify_at_once; // replaces DATASET_VERIFY_AT_ONCE; 0: do not replace it
     // If an index is in a file, copy it to anonymous huge pages and search the copy.
     bool huge_pages;
+    enum dataset_lock lock_index;
     uint64_t build_memory; // maximum bytes of memory for building; 0: build_memory_default()
     // For tests: assume that at most this many bytes of memory are available; 0: no limit.
     uint64_t memory_most;
@@ -120,7 +133,7 @@ struct dataset_settings {
 // message in these cases:
 // * The file cannot be read, is not regular, or changes while it is read.
 // * Memory is short, or the file has malformed lines that `settings` refuse.
-// * `settings` require an index file that cannot be mapped or written.
+// * `settings` require an index file that cannot be mapped or written, or an index that is locked.
 // * An index must be written to `settings->index_path`, but the file there is not an index, or is
 //   the index of another data file (data/index_target.h).
 // `settings->index_path` and `context` must stay valid as long as the dataset. `report` may be
@@ -140,11 +153,11 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
 // data. May be called once, on any thread, while other threads read the dataset.
 //
 // It writes the index file, if one is to be written, and then serves from the file instead of from
-// memory. For a mapped index file it does the checks that opening has not done. It compares all
-// blocks of the index with their checksums. If times did not prove that the index belongs to the
-// data file, it compares the checksum of the data with that in the index file. When the data was
-// compared, here or in dataset_open, it stores the present times of the data file in the index
-// file. So the next start need not read the data.
+// memory. It locks the index, if `settings->lock_index` says so. For a mapped index file it does
+// the checks that opening has not done. It compares all blocks of the index with their checksums.
+// If times did not prove that the index belongs to the data file, it compares the checksum of the
+// data with that in the index file. When the data was compared, here or in dataset_open, it stores
+// the present times of the data file in the index file. So the next start need not read the data.
 //
 // An index that turns out to be wrong is not replaced here: dataset_is_spoiled then returns true,
 // and the caller calls dataset_open_again. Returns soon after `*cancel` becomes true. `cancel` may
@@ -180,6 +193,16 @@ const char *dataset_index_status(const struct dataset *d);
 
 // Whether opening has mapped an index file. Otherwise it has built an index.
 bool dataset_index_is_mapped(const struct dataset *d);
+
+// Whether all pages of the index are locked in memory. If so, no search for a key waits for the
+// disk until it reads the data file. Any thread may call this; the answer may change from false to
+// true in dataset_finish, and to false at any time.
+bool dataset_index_is_locked(const struct dataset *d);
+
+// Unlocks the index, if it is locked. Call it when the dataset is no longer served, because replies
+// to slow clients may keep the dataset for long. Call it only on the thread that has called
+// dataset_finish.
+void dataset_unlock_index(struct dataset *d);
 
 // Returns the path of the index file; an empty string when none is used.
 const char *dataset_index_path(const struct dataset *d);

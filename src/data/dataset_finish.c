@@ -100,10 +100,12 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
     if (!verifier_await_old_times(&x->file.verifier, cancel))
         return;
     char *block = malloc(INDEX_BLOCK);
-    if (!x->in_writer_file && block != NULL && verifier_is_complete(&x->file.verifier))
+    if (!x->in_writer_file && block != NULL && verifier_is_complete(&x->file.verifier)) {
+        atomic_store(&d->locked, false); // the file that replaces locked memory is not locked
         replace_memory_by_file(x, d->writer.fd, block);
-    else
+    } else {
         (void)verifier_check_all(&x->file.verifier, cancel, &error);
+    }
     free(block);
 }
 
@@ -156,6 +158,7 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
         dataset_set_checksum(d, facts.data.content);
         outcome = DATASET_IN_MAPPING;
     }
+    dataset_lock_index(d, cancel);
     index_writer_close(&d->writer);
     atomic_store(&d->status, outcome);
 }
@@ -261,6 +264,8 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel)
         write_index(d, cancel);
         return;
     }
+    // The index is locked before the data is read, which would displace it from the page cache.
+    dataset_lock_index(d, cancel);
     // If the index file was written just before it was opened, a later write might leave its times
     // as they are. Then the blocks that opening compared do not count as verified
     // (verifier_times_are_old), and verify compares them again.

@@ -3,6 +3,7 @@
 //   dataset_open.c      opens and frees a dataset
 //   dataset_index.c     maps its index file, or decides that an index is built
 //   dataset_build.c     builds its index
+//   dataset_lock.c      locks its index in memory
 //   dataset_finish.c    does the work that can wait until the dataset is served
 //   dataset_content.c   tells whether the data file still has the served content
 //   dataset_repair.c    replaces a dataset whose index is wrong
@@ -63,6 +64,7 @@ struct dataset {
     // State of any index:
     bool rebuilt;              // dataset_open_again has opened this dataset
     _Atomic uint64_t retry_ns; // monotonic time before which a spoiled index is not built again
+    atomic_bool locked;        // all pages of the index are locked in memory
     _Atomic(const char *) status;
     char path[]; // NUL-terminated
 };
@@ -145,6 +147,15 @@ void dataset_index_free(struct index *x);
 // when it was cancelled before a difference was found. `cancel` may be NULL.
 bool dataset_compare_content(const struct dataset *d, const struct index_facts *facts,
                              const atomic_bool *cancel, struct error *error);
+
+// ---- dataset_lock.c -----------------------------------------------------------------------------
+
+// Locks the index for an opening with DATASET_LOCK_YES; otherwise does nothing. Returns false with
+// a message on failure.
+bool dataset_lock_at_opening(struct dataset *d, struct error *error);
+
+// Locks the index as `settings->lock_index` says, unless it is locked, and reports the outcome.
+void dataset_lock_index(struct dataset *d, const atomic_bool *cancel);
 
 // ---- dataset_content.c --------------------------------------------------------------------------
 

@@ -209,7 +209,7 @@ bool dataset_open_file(struct dataset *d, int fd, struct dataset_report *report,
     dataset_advise(d, MADV_RANDOM);
     d->index = dataset_open_index(d, report, error);
     if (dataset_is_unchanged(d))
-        return d->index != NULL;
+        return d->index != NULL && dataset_lock_at_opening(d, error);
     // Reports of malformed lines are dropped: a change may have cut those lines.
     if (report != NULL)
         *report->malformed[0] = '\0';

@@ -268,6 +268,8 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
         }
         return false;
     }
+    // Slow clients may still read the old data for long.
+    dataset_unlock_index(p->current->dataset);
     edition_drop(p->current);
     p->current = edition;
     return true;

@@ -79,11 +79,14 @@ static const char *read_index(const struct setting *row, struct settings *s, con
 static const char *const enable_words[] = {"no", "local", "yes", NULL};
 static const char *const index_pages_words[] = {"shared", "huge", NULL};
 static const char *const index_trust_words[] = {"proven", "sampled", NULL};
+static const char *const lock_index_words[] = {"no", "auto", "yes", NULL};
 static const char *const loglevel_words[] = {"debug", "verbose", "notice", "warning", NULL};
 static const char *const swap_tracking_words[] = {"push", "push+close", NULL};
 static const char *const write_error_words[] = {"readonly", "noperm", "err", NULL};
 
 _Static_assert(LOG_DEBUG == 0 && LOG_WARNING == 3, "loglevel_words are in the order of log_level");
+_Static_assert(DATASET_LOCK_NO == 0 && DATASET_LOCK_AUTO == 1 && DATASET_LOCK_YES == 2,
+               "lock_index_words are in the order of dataset_lock");
 _Static_assert(SETTING_VALUE_MAX > 4 * PATH_MAX, "room for a path");
 _Static_assert(SETTING_ITEMS_MAX == 16, "the help and the message of --bind state the limit");
 _Static_assert(SETTINGS_THREADS_MAX == 128, "the help of --threads states the limit");
@@ -190,6 +193,12 @@ const struct setting settings_table[] = {
      .argument = "shared|huge", .default_value = "shared",
      .help = "shared: share the pages of the index file with other stele-servers on this machine; "
              "huge: copy them to huge pages"},
+    {OPTION("lock-index"), FIELD(lock_index), .type = SETTING_WORD, .words = lock_index_words,
+     .argument = "auto|yes|no", .default_value = "auto",
+     .help = "keep the index in memory (mlock), so that no lookup waits until a part of it is read "
+             "from the disk; auto: if it takes at most half of the memory that is available, and "
+             "the limit of locked memory allows it; yes: otherwise do not start, and do not "
+             "reload"},
     {OPTION("build-memory"), FIELD(build_memory), .type = SETTING_SIZE, .complaint = SIZE_COMPLAINT,
      .argument = "SIZE", .default_text = "a quarter of the memory that the server may use",
      .help = "most memory to build the index in, like 512mb or 1gb"},

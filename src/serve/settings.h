@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "data/dataset.h"
 
 struct error;
 
@@ -90,8 +91,9 @@ struct settings {
     // An index file of at most this many bytes is compared with all its checksums before the first
     // answer. A larger one is compared block by block as it is used.
     uint64_t index_verify;
-    bool huge_pages;       // copy the index to huge pages
-    uint64_t build_memory; // bytes that building the index may use; 0: a quarter of memory
+    bool huge_pages;              // copy the index to huge pages
+    enum dataset_lock lock_index; // lock the index in memory
+    uint64_t build_memory;        // bytes that building the index may use; 0: a quarter of memory
 
     const char *logfile; // empty: standard error
 
