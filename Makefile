@@ -100,8 +100,8 @@ FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
-BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c
-# The sources of the load generator.
+BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c tests/bench/load/cold.c
+# The sources of the load generators.
 LOAD := $(filter-out $(BENCH),$(wildcard tests/bench/load/*.c))
 # Each file is a fuzz target. Its corpus is tests/fuzz/corpus/TARGET/. If there is a seeds/TARGET.c,
 # that program writes the first inputs.
@@ -206,7 +206,7 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ $$(LDLIBS)
 
-build/$(1)/tests/bench/load/load: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
+build/$(1)/tests/bench/load/load build/$(1)/tests/bench/load/cold: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
 # A fuzz target, linked with libFuzzer in the flavour fuzz, and otherwise with replay.c, which runs the
 # inputs of its corpus.
@@ -406,7 +406,7 @@ redis-compat-build: all $(CLIENTS:%.c=build/release/%)
 
 # The parts of the benchmark. Each is a program in tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys. R: how often each figure is measured.
-BENCH_PARTS = index server reload
+BENCH_PARTS = index server reload cold
 N = 1M,10M
 R = 3
 

@@ -65,10 +65,9 @@ static uint64_t parse_count(const char *text)
 
 static void parse_values(struct job *job, const char *text)
 {
-    unsigned min;
-    unsigned max;
-    char rest;
-    if (sscanf(text, "%u..%u%c", &min, &max, &rest) != 2 || min > max || max > VALUE_MAX)
+    uint64_t min;
+    uint64_t max;
+    if (!count_parse_range(text, &min, &max) || max > VALUE_MAX)
         refuse("not A..B with A <= B <= 1048576", text);
     job->value_min = min;
     job->value_max = max;

@@ -26,14 +26,17 @@ class Turns:
             return None
 
 
-def command_line(about, parts):
-    """Returns the options of a part, with `sizes` as sorted numbers. Changes to the project's folder."""
+def command_line(about, parts, add=None):
+    """Returns the options of a part, with `sizes` as sorted numbers. Changes to the project's folder.
+    `add` is a function that adds options of the part's own to the parser."""
     parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
     parser.add_argument("--sizes", default="1M,10M", help="numbers of keys (default 1M,10M)")
     parser.add_argument("--runs", type=int, default=3, help="times each figure is taken (3)")
     parser.add_argument("--only", choices=parts, help="measure a part, print it, save nothing")
     parser.add_argument("--docs", default="docs", help="where benchmarks.md is (docs)")
     parser.add_argument("--report", action="store_true", help="tables and plots of the last run")
+    if add:
+        add(parser)
     options = parser.parse_args()
     try:
         options.sizes = sorted({parse_size(text) for text in options.sizes.split(",")})

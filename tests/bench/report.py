@@ -341,18 +341,19 @@ def bars(path, title, y_label, groups, series):
     return True
 
 
-def plot(path, title, y_label, series, log_y=False):
-    """Draws series as lines over the number of keys. A series is (name, look, [(keys, value)]). Draws
-    nothing without values or without gnuplot."""
+def plot(path, title, y_label, series, log_y=False, x_label="keys", labels=None):
+    """Draws series as lines over the number of keys. A series is (name, look, [(keys, value)]). With
+    `labels`, x is the number of a label instead of a number of keys. Draws nothing without values or
+    without gnuplot."""
     series = [(name, look, points) for name, look, points in series if points]
     if not series or not shutil.which("gnuplot"):
         return False
     sizes = sorted({x for _, _, points in series for x, _ in points})
-    ticks = ", ".join(f'"{size_name(x)}" {x}' for x in sizes)
+    ticks = ", ".join(f'"{labels[x] if labels else size_name(x)}" {x}' for x in sizes)
     lines = canvas(path, title, y_label) + [
-        f"set xlabel 'keys' textcolor '{INK}'",
-        "set logscale x",
-        f"set xrange [{sizes[0] / 1.5}:{sizes[-1] * 1.5}]",
+        f"set xlabel '{x_label}' textcolor '{INK}'",
+        *([f"set xrange [-0.3:{len(labels) - 0.7}]"] if labels else
+          ["set logscale x", f"set xrange [{sizes[0] / 1.5}:{sizes[-1] * 1.5}]"]),
         f"set xtics nomirror textcolor '{INK}' ({ticks})",
         "set logscale y\nset format y '%g'" if log_y else "set yrange [0:*]",
     ]

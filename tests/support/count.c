@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,4 +19,33 @@ bool count_parse(const char *text, uint64_t *count)
         return false;
     *count = number * unit;
     return true;
+}
+
+bool count_parse_range(const char *text, uint64_t *first, uint64_t *last)
+{
+    char copy[64];
+    uint64_t a;
+    uint64_t b;
+    if (strlen(text) >= sizeof copy)
+        return false;
+    strcpy(copy, text);
+    char *dots = strstr(copy, "..");
+    if (dots == NULL)
+        return false;
+    *dots = '\0';
+    if (!count_parse(copy, &a) || !count_parse(dots + 2, &b) || a > b)
+        return false;
+    *first = a;
+    *last = b;
+    return true;
+}
+
+uint64_t count_or_exit(const char *program, const char *text, uint64_t min, uint64_t max)
+{
+    uint64_t number;
+    if (count_parse(text, &number) && number >= min && number <= max)
+        return number;
+    fprintf(stderr, "%s: not a number from %llu to %llu: '%s' (--help tells more)\n", program,
+            (unsigned long long)min, (unsigned long long)max, text);
+    exit(2);
 }

@@ -16,28 +16,30 @@ struct batch_end {
     size_t reply;
 };
 
-bool batch_source_init(struct batch_source *s, const struct load *load,
-                       const struct data_file *file, uint64_t seed)
+bool batch_source_init(struct batch_source *s, const struct load *load, uint64_t seed)
 {
     size_t count = load_lookups(load);
-    *s = (struct batch_source){.load = *load, .file = file, .random = {seed}};
+    *s = (struct batch_source){.load = *load, .random = {seed}};
+    s->cold = random_next(&s->random) >> 32;
     s->lookups = calloc(count, sizeof *s->lookups);
     s->lines = calloc(count, sizeof *s->lines);
-    s->absent = calloc(count, sizeof *s->absent);
-    return s->lookups != NULL && s->lines != NULL && s->absent != NULL;
+    s->keys = calloc(count, sizeof *s->keys);
+    s->values = calloc(count, load->set != NULL ? working_set_room(load->set) : 1);
+    return s->lookups != NULL && s->lines != NULL && s->keys != NULL && s->values != NULL;
 }
 
 void batch_source_release(struct batch_source *s)
 {
     free(s->lookups);
     free(s->lines);
-    free(s->absent);
+    free(s->keys);
+    free(s->values);
     *s = (struct batch_source){0};
 }
 
 static void draw_lines(struct batch_source *s, size_t count)
 {
-    const struct data_file *f = s->file;
+    const struct data_file *f = s->load.file;
     for (size_t i = 0; i < count; i++) {
         s->lines[i] = random_below(&s->random, f->count);
         __builtin_prefetch(&f->starts[s->lines[i]]);
@@ -57,14 +59,33 @@ static struct lookup absent_lookup(struct random *r, char text[UUID_TEXT_LEN])
     return (struct lookup){.key = {text, UUID_TEXT_LEN}};
 }
 
+static struct lookup set_lookup(struct batch_source *s, size_t i)
+{
+    const struct working_set *set = s->load.set;
+    bool cold = random_below(&s->random, 100) < set->cold_percent;
+    uint64_t record = cold ? working_set_cold(set, s->cold++)
+                           : working_set_hot(set, random_below(&s->random, set->hot));
+    char *value = s->values + i * working_set_room(set);
+    size_t len = working_set_record(set, record, s->keys[i], value);
+    return (struct lookup){{s->keys[i], UUID_TEXT_LEN}, {value, len}};
+}
+
+static struct lookup line_lookup(const struct batch_source *s, size_t i)
+{
+    return (struct lookup){data_file_key(s->load.file, s->lines[i]),
+                           data_file_value(s->load.file, s->lines[i])};
+}
+
 static void draw(struct batch_source *s, size_t count)
 {
-    draw_lines(s, count);
+    const struct load *load = &s->load;
+    if (load->set == NULL)
+        draw_lines(s, count);
     for (size_t i = 0; i < count; i++) {
-        bool miss = s->load.misses > 0 && random_below(&s->random, 100) < s->load.misses;
-        s->lookups[i] = miss ? absent_lookup(&s->random, s->absent[i])
-                             : (struct lookup){data_file_key(s->file, s->lines[i]),
-                                               data_file_value(s->file, s->lines[i])};
+        if (load->misses > 0 && random_below(&s->random, 100) < load->misses)
+            s->lookups[i] = absent_lookup(&s->random, s->keys[i]);
+        else
+            s->lookups[i] = load->set != NULL ? set_lookup(s, i) : line_lookup(s, i);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "bench/load/protocol.h"
 #include "data/uuid_text.h"
 #include "support/tap.h"
+#include "support/working_set.h"
 
 // The kind of requests that the clients send.
 struct load {
@@ -15,21 +16,26 @@ struct load {
     size_t keys;     // in each request: 1 for GET, 0 for PING
     size_t pipeline; // requests in flight on a connection, 1 or more
     unsigned misses; // percent of the keys that are absent
+    // Where the other keys are from, borrowed: a working set or, if that is NULL, all lines of a
+    // file.
+    const struct working_set *set;
+    const struct data_file *file;
 };
 
-// The source of batches, shared by all connections. It draws keys uniformly from all lines.
+// The source of batches, shared by all connections. It draws keys uniformly from all lines, or from
+// the hot keys of a working set. The order of the cold keys depends on the seed, too.
 struct batch_source {
     struct load load;
-    const struct data_file *file; // borrowed
     struct random random;
+    uint64_t cold;          // number of the next cold record
     struct lookup *lookups; // lookups of the present batch
     size_t *lines;
-    char (*absent)[UUID_TEXT_LEN];
+    char (*keys)[UUID_TEXT_LEN]; // keys that are not from a file
+    char *values;                // values that are not from a file
 };
 
 // Returns false when memory is short. batch_source_release must be called in any case.
-bool batch_source_init(struct batch_source *s, const struct load *load,
-                       const struct data_file *file, uint64_t seed);
+bool batch_source_init(struct batch_source *s, const struct load *load, uint64_t seed);
 
 // A zeroed struct is accepted.
 void batch_source_release(struct batch_source *s);

@@ -253,7 +253,7 @@ static bool run_clients(struct run *run)
     return true;
 }
 
-static bool prepare(struct run *run, const struct data_file *file)
+static bool prepare(struct run *run)
 {
     const struct clients_settings *s = run->settings;
     int unknown = s->pid != 0 ? clock_getcpuclockid(s->pid, &run->server_clock) : 0;
@@ -265,7 +265,7 @@ static bool prepare(struct run *run, const struct data_file *file)
     run->input = malloc(INPUT);
     for (size_t i = 0; run->clients != NULL && i < s->connections; i++)
         run->clients[i].fd = -1;
-    if (!batch_source_init(&run->source, &s->load, file, s->seed) || run->clients == NULL ||
+    if (!batch_source_init(&run->source, &s->load, s->seed) || run->clients == NULL ||
         run->input == NULL) {
         error_set(run->error, "no memory for %zu connections", s->connections);
         return false;
@@ -303,12 +303,12 @@ static void release(struct run *run)
         close(run->epoll);
 }
 
-bool clients_run(const struct clients_settings *settings, const struct data_file *file,
-                 struct clients_result *result, struct error *error)
+bool clients_run(const struct clients_settings *settings, struct clients_result *result,
+                 struct error *error)
 {
     struct run run = {.settings = settings, .result = result, .error = error, .epoll = -1};
     *result = (struct clients_result){0};
-    bool good = prepare(&run, file) && start(&run) && run_clients(&run);
+    bool good = prepare(&run) && start(&run) && run_clients(&run);
     if (settings->progress)
         fputs("\r\033[K", stderr);
     release(&run);

@@ -32,7 +32,7 @@ struct clients_result {
 // Connects, sends requests, measures, and closes the connections. Returns false with a message when
 // a connection fails, no reply comes for a minute, a reply is wrong, or there is no process `pid`;
 // `*result` is then unspecified.
-bool clients_run(const struct clients_settings *settings, const struct data_file *file,
-                 struct clients_result *result, struct error *error);
+bool clients_run(const struct clients_settings *settings, struct clients_result *result,
+                 struct error *error);
 
 #endif

@@ -99,11 +99,12 @@ static bool fork_flood(struct flood *f, struct pollfd *connections, size_t count
 bool flood_start(struct flood *f, const char *address, enum protocol protocol, size_t connections,
                  const struct data_file *file, struct error *error)
 {
-    struct load load = {.protocol = protocol, .kind = REQUEST_GET, .keys = 1, .pipeline = REQUESTS};
+    struct load load = {
+        .protocol = protocol, .kind = REQUEST_GET, .keys = 1, .pipeline = REQUESTS, .file = file};
     struct batch_source source;
     struct batch batch = {0};
     struct pollfd *polled = calloc(connections, sizeof *polled);
-    bool made = batch_source_init(&source, &load, file, 1) && batch_fill(&batch, &source);
+    bool made = batch_source_init(&source, &load, 1) && batch_fill(&batch, &source);
     bool good = false;
     if (!made || polled == NULL)
         error_set(error, "no memory for the flood");

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "bench/load/clients.h"
+#include "bench/load/figures.h"
 #include "bench/load/fill.h"
 #include "bench/load/flood.h"
 #include "support/count.h"
@@ -83,13 +84,7 @@ static _Noreturn void refuse(const char *what, const char *text)
 
 static uint64_t parse_number(const char *text, uint64_t min, uint64_t max)
 {
-    uint64_t number;
-    char range[96];
-    if (count_parse(text, &number) && number >= min && number <= max)
-        return number;
-    snprintf(range, sizeof range, "not a number from %llu to %llu", (unsigned long long)min,
-             (unsigned long long)max);
-    refuse(range, text);
+    return count_or_exit("load", text, min, max);
 }
 
 static void apply_preset(struct clients_settings *s, const char *name)
@@ -188,27 +183,6 @@ static void parse_arguments(struct job *job, int argc, char *argv[])
 
 // ---- results ------------------------------------------------------------------------------------
 
-static void print_figure(const struct job *job, const char *name, const char *unit, double value,
-                         int decimals)
-{
-    if (job->tsv)
-        printf("%s\t%s\t%.*f\n", name, unit, decimals, value);
-    else
-        printf("  %-28s %14.*f %s\n", name, decimals, value, unit);
-}
-
-static void print_latency(const struct job *job, const struct histogram *h)
-{
-    static const struct {
-        const char *name;
-        double percent;
-    } shown[] = {{"p50", 50}, {"p99", 99}, {"p99.9", 99.9}};
-    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
-        print_figure(job, shown[i].name, "us",
-                     (double)histogram_percentile(h, shown[i].percent) / 1e3, 1);
-    print_figure(job, "max", "us", (double)h->max / 1e3, 1);
-}
-
 static void print_head(const struct job *job)
 {
     const struct clients_settings *s = &job->settings;
@@ -228,26 +202,28 @@ static void print_result(const struct job *job, const struct clients_result *r)
     double lookups = (double)r->lookups;
     if (!job->tsv)
         print_head(job);
-    print_figure(job, "lookups", "", lookups, 0);
-    print_figure(job, "lookups a second", "/s", lookups * 1e9 / (double)r->ns, 0);
-    print_latency(job, &r->latency);
+    figure_print(job->tsv, "lookups", "", lookups, 0);
+    figure_print(job->tsv, "lookups a second", "/s", lookups * 1e9 / (double)r->ns, 0);
+    figures_print_latency(job->tsv, "", &r->latency);
     if (job->settings.pid != 0)
-        print_figure(job, "server CPU a lookup", "us", (double)r->server_cpu_ns / 1e3 / lookups, 4);
-    print_figure(job, "load generator CPU a lookup", "us", (double)r->own_cpu_ns / 1e3 / lookups,
-                 4);
+        figure_print(job->tsv, "server CPU a lookup", "us",
+                     (double)r->server_cpu_ns / 1e3 / lookups, 4);
+    figure_print(job->tsv, "load generator CPU a lookup", "us",
+                 (double)r->own_cpu_ns / 1e3 / lookups, 4);
 }
 
 // ---- the run ------------------------------------------------------------------------------------
 
-static bool measure(const struct job *job, const struct data_file *file, struct error *error)
+static bool measure(struct job *job, const struct data_file *file, struct error *error)
 {
     static struct clients_result result;
-    const struct clients_settings *s = &job->settings;
+    struct clients_settings *s = &job->settings;
     struct flood flood = {0};
+    s->load.file = file;
     if (job->flood > 0 &&
         !flood_start(&flood, s->address, s->load.protocol, job->flood, file, error))
         return false;
-    bool good = clients_run(s, file, &result, error);
+    bool good = clients_run(s, &result, error);
     if (!flood_stop(&flood, good ? error : NULL) || !good)
         return false;
     print_result(job, &result);

@@ -1,0 +1,181 @@
+"""The tables and the plot of the section `cold` of docs/benchmarks.md.
+
+They are drawn from the saved figures only, so they can be drawn again without measuring.
+"""
+import os
+import re
+
+from data_files import CACHE, REDIS
+from report import (BLUE, TEAL, Figures, Targets, at_least, at_most, command_rows, missing_list, plot,
+                    publish_figures, size_name, table, times)
+
+TSV = f"{CACHE}/cold.tsv"
+
+# Subjects.
+STELE, TWO_LOOPS = "Stele, one loop", "Stele, two loops"
+RESIDENT = "Stele, all in memory"
+DISK, BUFFERED = "fio", "fio through the page cache"
+LOOKS = {STELE: BLUE, TWO_LOOPS: TEAL}
+
+# Loads of the clients beside the hot clients, with the options of the load generator.
+HOT_GETS, COLD_GETS = "64 with hot GETs", "64 with cold GETs"
+LOADS = {
+    HOT_GETS: ["--cold", "0"],
+    COLD_GETS: ["--cold", "100"],
+    "8 with cold MGETs of 100": ["--connections", "8", "--mget", "100"],
+    "16 with 16 cold GETs in flight": ["--connections", "16", "--pipeline", "16"],
+}
+SHARES = [0, 1, 10, 50, 100]  # percent of the lookups of 64 clients that are for cold keys
+ONE_GET, MGET = "one cold GET", "one MGET of 100 cold keys"
+IN_FLIGHT = [16, 64]
+
+PERCENTILES = ["p50", "p99", "p99.9", "max"]
+RATE, KILLS = "lookups a second", "killed for memory"
+P50_MOST, P99_MOST = 1.5, 3  # beside cold clients, compared with beside hot ones
+DISK_LEAST = 0.8  # cold lookups, compared with fio
+MGET_MOST = 10  # time of an MGET of 100 cold keys, compared with one read of the disk
+
+
+def metric(load, name):
+    return f"{load}: {name}"
+
+
+def share_load(share):
+    return {0: HOT_GETS, 100: COLD_GETS}.get(share, f"64 with {share} % cold GETs")
+
+
+def throughput(in_flight):
+    return f"{in_flight} in flight"
+
+
+# ---- tables -------------------------------------------------------------------------------------
+
+def waits_ratio(f, size, subject, load, name):
+    return f.ratio(size, (subject, metric(load, f"paced {name}")), (subject, metric(HOT_GETS, f"paced {name}")))
+
+
+def hot_table(f, size, loads):
+    rows = [[f"{load}, {subject}",
+             *(f.cell(size, subject, metric(load, f"paced {name}")) for name in PERCENTILES),
+             *(times(waits_ratio(f, size, subject, load, name)) for name in ("p50", "p99")),
+             f.cell(size, subject, metric(load, RATE))]
+            for load in loads for subject in LOOKS]
+    return table(["other clients, server", *PERCENTILES, "p50 / beside hot", "p99 / beside hot",
+                  "lookups a second of the others"], rows)
+
+
+def disk_ratio(f, size, subject, in_flight):
+    load = throughput(in_flight)
+    return f.ratio(size, (subject, metric(load, RATE)), (DISK, metric(load, "reads a second")))
+
+
+def throughput_table(f, size):
+    rows = [[throughput(n), *(f.cell(size, subject, metric(throughput(n), "reads a second"))
+                              for subject in (DISK, BUFFERED)),
+             *(f.cell(size, subject, metric(throughput(n), RATE)) for subject in LOOKS),
+             *(times(disk_ratio(f, size, subject, n)) for subject in LOOKS)] for n in IN_FLIGHT]
+    return table(["", DISK, BUFFERED, *LOOKS, *(f"{subject} / fio" for subject in LOOKS)], rows)
+
+
+def one_table(f, size):
+    one_read = (DISK, metric(throughput(1), "p50"))
+    rows = [["one read of fio", *(f.cell(size, DISK, metric(throughput(1), name)) for name in ("p50", "p99")),
+             times(f.ratio(size, one_read, one_read))]]
+    rows += [[load, *(f.cell(size, STELE, metric(load, name)) for name in ("p50", "p99")),
+              times(f.ratio(size, (STELE, metric(load, "p50")), one_read))] for load in (ONE_GET, MGET)]
+    return table(["", "p50", "p99", "p50 / one read"], rows)
+
+
+def peers_table(f):
+    sizes = f.sizes(RESIDENT) or f.sizes(REDIS)
+    rows = [[f"{size_name(size)}, {subject}",
+             *(f.cell(size, subject, metric(HOT_GETS, f"paced {name}")) for name in PERCENTILES),
+             f.cell(size, subject, metric(HOT_GETS, RATE))]
+            for size in sizes for subject in (RESIDENT, REDIS)]
+    return table(["keys, server", *PERCENTILES, "lookups a second of the others"], rows)
+
+
+def targets_table(f, size):
+    targets = Targets()
+    for subject in LOOKS:
+        for load in LOADS:
+            if load == HOT_GETS:
+                continue
+            for name, limit in (("p50", P50_MOST), ("p99", P99_MOST)):
+                targets.row(f"{subject}: {name} of hot clients beside {load}, compared with beside {HOT_GETS}",
+                            at_most, waits_ratio(f, size, subject, load, name), limit, "×")
+    for n in IN_FLIGHT:
+        for subject in LOOKS:
+            targets.row(f"{subject}: cold lookups a second with {n} clients, compared with fio", at_least,
+                        disk_ratio(f, size, subject, n), DISK_LEAST, "×")
+    targets.row("an MGET of 100 cold keys, compared with one read of fio, p50", at_most,
+                f.ratio(size, (STELE, metric(MGET, "p50")), (DISK, metric(throughput(1), "p50"))),
+                MGET_MOST, "×")
+    killed = [figure.median for (_, _, name), figure in f.figures.items()
+              if name.endswith(KILLS) and figure.values]
+    targets.row("processes killed because memory was short", at_most, sum(killed) if killed else None, 0, "")
+    return targets.table()
+
+
+def tables(f, picture):
+    """Returns the text of all sections that have figures: heading, remark and table of each."""
+    text = []
+
+    def section(heading, remark, rows, image=""):
+        text.append(f"### {heading}\n\n{remark}\n\n{picture(image)}{rows}")
+    sizes = sorted({size for subject in (*LOOKS, DISK) for size in f.sizes(subject)})
+    for size in sizes:
+        section("Targets of data larger than memory", f"The goals, and what this run measured with "
+                f"{size_name(size)} keys.", targets_table(f, size))
+        if f.shows(metric(HOT_GETS, "paced p50")):
+            section("Hot keys beside cold ones", "Microseconds that 16 clients of hot keys wait, at 200 requests a "
+                    "second each, counted from when a request is due. Of 68 million keys, 20,000 are hot, and "
+                    "as many of fewer in proportion. Beside them run the other clients, which always have "
+                    "requests in flight.", hot_table(f, size, LOADS))
+        if f.shows(metric(share_load(SHARES[1]), "paced p50")):
+            section("The share of cold lookups", "The same beside 64 clients, of whose GETs a part is for cold "
+                    "keys.", hot_table(f, size, [share_load(share) for share in SHARES]), "cold")
+        if f.shows(metric(throughput(IN_FLIGHT[0]), RATE)):
+            section("Cold lookups a second", "Each of 16 or 64 clients has one GET of a cold key in flight. "
+                    "fio has as many random reads of 4 KiB in flight, which bypass the page cache, or go "
+                    "through the page cache of the same cgroup. All programs may use both processors.",
+                    throughput_table(f, size))
+        if f.shows(metric(ONE_GET, "p50")):
+            section("One cold request at a time", "Microseconds.", one_table(f, size))
+    if f.sizes(RESIDENT) or f.sizes(REDIS):
+        section("Beside redis-server", "Microseconds that the 16 clients wait beside 64 with hot GETs. All data "
+                "is in memory, without a cgroup, because redis-server needs that.", peers_table(f))
+    return "\n".join(text) + missing_list(f)
+
+
+# ---- the report ---------------------------------------------------------------------------------
+
+def draw(f, folder):
+    """Draws the plot if there are figures for it. Returns its title by its name."""
+    os.makedirs(folder, exist_ok=True)
+    series = []
+    for subject, (colour, points, _) in LOOKS.items():
+        for name, dashes in (("p50", 2), ("p99", 1)):
+            values = [(i, f.get(size, subject, metric(share_load(share), f"paced {name}")))
+                      for size in f.sizes(subject) for i, share in enumerate(SHARES)]
+            series.append((f"{name}, {subject.split(', ')[1]}", (colour, points, dashes),
+                           [(i, value / 1000) for i, value in values if value is not None]))
+    title = "Wait of hot clients beside 64 clients"
+    if plot(f"{folder}/cold.svg", title, "ms", series, True, "percent of cold lookups of the 64 clients",
+            SHARES):
+        return {"cold": title}
+    return {}
+
+
+def general(text):
+    """Returns a command or a metric without its numbers, so that similar ones are equal."""
+    text = re.sub(r"^[^:]* (with|in flight|cold GET|cold keys)[^:]*: ", "", text)
+    return re.sub(r"--(connections|pipeline|mget|cold|numjobs)[ =]\d+", r"--\1 N", text)
+
+
+def report(docs):
+    """Draws tables and plot from the saved figures."""
+    f = Figures.load(TSV)
+    publish_figures("cold", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+                    "Commands of the figures with data larger than memory",
+                    command_rows(f, lambda subject: True, general=general))
