@@ -90,6 +90,11 @@ static void lose_page(struct mapping *m, size_t offset)
     }
 }
 
+void mapping_lose_page(struct mapping *m, size_t offset)
+{
+    lose_page(m, offset / page_size() * page_size());
+}
+
 bool mapping_has(const struct mapping *m, size_t from, size_t len)
 {
     size_t whole = atomic_load(&m->whole);

@@ -108,6 +108,10 @@ static inline unsigned mapping_look(struct mapping *m)
     return mapping_faults(m);
 }
 
+// Notes that the page at `offset` cannot be read, after a system call has failed to read it.
+// `offset` is counted from `begin` and less than `len`.
+void mapping_lose_page(struct mapping *m, size_t offset);
+
 // Whether all of the `len` bytes from offset `from` on are there: none is known to be lost.
 bool mapping_has(const struct mapping *m, size_t from, size_t len);
 

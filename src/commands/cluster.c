@@ -244,15 +244,18 @@ static enum command_result cluster_keyslot_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// Writes key number `rank`, counted from 0 in the order of the keys, to `text` (UUID_TEXT_LEN
-// bytes). Returns true if the key is in the slot; false if it is not, or cannot be read.
-static bool find_key_in_slot(const struct session *s, uint64_t rank, int64_t slot, char *text)
+// Writes the key at the request's cursor to `text` (UUID_TEXT_LEN bytes). The cursor is the rank of
+// a key, which must exist. Returns LOOKUP_FOUND if the key is in the slot, and LOOKUP_MISSED if it
+// is not, or cannot be read.
+static enum lookup find_key_in_slot(struct session *s, int64_t slot, char *text)
 {
     struct uuid id;
-    if (!dataset_at(session_dataset(s), rank, &id, NULL))
-        return false;
+    uint64_t last = dataset_figures(session_dataset(s))->keys - 1;
+    enum lookup lookup = session_at(s, s->request.cursor, last, &id, NULL);
+    if (lookup != LOOKUP_FOUND)
+        return lookup;
     uuid_format(id, text);
-    return slot_of(span_of(text, UUID_TEXT_LEN)) == slot;
+    return slot_of(span_of(text, UUID_TEXT_LEN)) == slot ? LOOKUP_FOUND : LOOKUP_MISSED;
 }
 
 // Visits all keys, some in each turn, because no index lists the keys of a slot.
@@ -272,7 +275,10 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
     for (; s->request.cursor < dataset_figures(session_dataset(s))->keys; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->request.sum += find_key_in_slot(s, s->request.cursor, slot, text);
+        enum lookup lookup = find_key_in_slot(s, slot, text);
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        s->request.sum += lookup == LOOKUP_FOUND;
     }
     resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
@@ -299,7 +305,10 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (find_key_in_slot(s, s->request.cursor, slot, text))
+        enum lookup lookup = find_key_in_slot(s, slot, text);
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        if (lookup == LOOKUP_FOUND)
             buf_append(&s->request.collected, span_of(text, sizeof text));
     }
     resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);

@@ -16,7 +16,10 @@ static enum command_result exists_command(struct session *s, const struct resp_r
     for (; s->request.cursor < r->argc; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->request.sum += session_has(s, r, (uint32_t)s->request.cursor);
+        enum lookup lookup = session_has(s, r, (uint32_t)s->request.cursor);
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        s->request.sum += lookup == LOOKUP_FOUND;
     }
     resp_integer(&s->reply, (int64_t)s->request.sum);
     return COMMAND_DONE;
@@ -24,7 +27,10 @@ static enum command_result exists_command(struct session *s, const struct resp_r
 
 static enum command_result type_command(struct session *s, const struct resp_request *r)
 {
-    resp_status(&s->reply, session_has(s, r, 1) ? "string" : "none");
+    enum lookup lookup = session_has(s, r, 1);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    resp_status(&s->reply, lookup == LOOKUP_FOUND ? "string" : "none");
     return COMMAND_DONE;
 }
 
@@ -32,22 +38,32 @@ static enum command_result type_command(struct session *s, const struct resp_req
 // a key that exists and never expires, and -2 for a key that does not exist.
 static enum command_result ttl_command(struct session *s, const struct resp_request *r)
 {
-    resp_integer(&s->reply, session_has(s, r, 1) ? -1 : -2);
+    enum lookup lookup = session_has(s, r, 1);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    resp_integer(&s->reply, lookup == LOOKUP_FOUND ? -1 : -2);
     return COMMAND_DONE;
 }
 
 static enum command_result randomkey_command(struct session *s, const struct resp_request *r)
 {
-    const struct dataset *dataset = session_dataset(s);
-    uint64_t keys = dataset_figures(dataset)->keys;
+    uint64_t keys = dataset_figures(session_dataset(s))->keys;
     struct uuid id;
     char text[UUID_TEXT_LEN];
+    enum lookup lookup = LOOKUP_MISSED;
     (void)r;
-    // dataset_at fails only if the data file or the index file was damaged or overwritten. If the
+    // The cursor keeps 1 + the rank that was chosen, until the key has been read.
+    if (s->request.cursor == 0 && keys > 0)
+        s->request.cursor = 1 + service_random(s->service, keys);
+    if (keys > 0)
+        lookup = session_at(s, s->request.cursor - 1, s->request.cursor - 1, &id, NULL);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    // session_at fails only if the data file or the index file was damaged or overwritten. If the
     // key's line was overwritten, the key does not exist any more, and the client gets the null
     // that is written here. If a file was damaged, serve/integrity.c removes the null before it is
     // sent: the client gets an error or is disconnected.
-    if (keys > 0 && dataset_at(dataset, service_random(s->service, keys), &id, NULL)) {
+    if (lookup == LOOKUP_FOUND) {
         uuid_format(id, text);
         resp_bulk(&s->reply, span_of(text, sizeof text));
     } else {
@@ -121,7 +137,10 @@ static enum command_result object_refcount_command(struct session *s, const stru
 
 static enum command_result object_idletime_command(struct session *s, const struct resp_request *r)
 {
-    if (session_has(s, r, 2))
+    enum lookup lookup = session_has(s, r, 2);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    if (lookup == LOOKUP_FOUND)
         resp_integer(&s->reply, 0);
     else
         resp_null(&s->reply);
@@ -130,7 +149,10 @@ static enum command_result object_idletime_command(struct session *s, const stru
 
 static enum command_result object_freq_command(struct session *s, const struct resp_request *r)
 {
-    if (session_has(s, r, 2))
+    enum lookup lookup = session_has(s, r, 2);
+    if (lookup == LOOKUP_GOES_ON)
+        return COMMAND_AGAIN;
+    if (lookup == LOOKUP_FOUND)
         resp_error(&s->reply,
                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
                    "Please note that when switching between policies at runtime LRU and LFU data "

@@ -262,9 +262,13 @@ static bool begin(struct session *s, const struct resp_request *r)
         return false;
     // If a lookup returns LOOKUP_GOES_ON, the span holds the part that was searched so far. That is
     // longer than LENGTH_MAX, so is_bounded refuses it.
-    session_look_up(s, r, 1, &lcs.a);
-    session_look_up(s, r, 2, &lcs.b);
-    return is_bounded(s, &lcs) && save_state(s, &lcs);
+    enum lookup a = session_look_up(s, r, 1, &lcs.a);
+    enum lookup b = session_look_up(s, r, 2, &lcs.b);
+    if (s->parked) {
+        session_uncount_lookup(s, a);
+        session_uncount_lookup(s, b);
+    }
+    return s->parked || (is_bounded(s, &lcs) && save_state(s, &lcs));
 }
 
 // `s->request.cursor` is 0 at first, then 1 + the number of rows that have been filled.
@@ -276,6 +280,8 @@ static enum command_result lcs_command(struct session *s, const struct resp_requ
         s->oom |= s->request.collected.oom;
         return COMMAND_DONE;
     }
+    if (s->parked)
+        return COMMAND_AGAIN;
     s->request.cursor += s->request.cursor == 0;
     restore_state(s, &lcs, &table);
     for (; s->request.cursor <= table.outer.len; s->request.cursor++) {

@@ -8,8 +8,6 @@
 #include "commands/key_specs.h"
 #include "commands/reply.h"
 #include "commands/rows.h"
-#include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/session.h"
 
 // The reply if no key of the request exists. The field `variant` of each row is one of these.
@@ -63,27 +61,14 @@ static bool find_keys(const struct command *c, const struct resp_request *r, uin
     return *count > 0 && (r->argc - *first) % 2 == 0;
 }
 
-// Returns whether argument `i` is a key that exists, and counts a hit or a miss.
+// Looks whether argument `i` is a key that exists, and counts a hit or a miss.
 //
 // session_has uses the keys that were looked up together for several requests (serve/batch.h).
-// These are only keys whose positions are in the field `keys` of the row. Other keys are looked up
-// here.
-static bool has_key(struct session *s, const struct resp_request *r, uint32_t i)
+// These are only keys whose positions are in the field `keys` of the row.
+static enum lookup has_key(struct session *s, const struct resp_request *r, uint32_t i)
 {
-    struct span name = resp_arg(r, i);
-    struct uuid id;
-    uint64_t offset = DATASET_NO_OFFSET;
-    if (s->request.running->command->keys.first != 0)
-        return session_has(s, r, i);
-    if (name.len == UUID_TEXT_LEN && uuid_parse(name.ptr, &id) &&
-        !dataset_find_many(session_dataset(s), &id, 1, &offset))
-        session_revoke_reply(s);
-    bool found = offset != DATASET_NO_OFFSET;
-    if (found)
-        counter_add(&s->service->stats.keyspace_hits, 1);
-    else
-        counter_add(&s->service->stats.keyspace_misses, 1);
-    return found;
+    return s->request.running->command->keys.first != 0 ? session_has(s, r, i)
+                                                        : session_has_word(s, r, i);
 }
 
 // ---- replies ------------------------------------------------------------------------------------
@@ -184,7 +169,10 @@ static enum command_result other_type_command(struct session *s, const struct re
          s->request.cursor < first + (uint64_t)count; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        if (has_key(s, r, (uint32_t)s->request.cursor)) {
+        enum lookup lookup = has_key(s, r, (uint32_t)s->request.cursor);
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        if (lookup == LOOKUP_FOUND) {
             reply_wrong_type(s);
             return COMMAND_DONE;
         }

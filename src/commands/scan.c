@@ -105,9 +105,8 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
 
 // Finds the ranks of all keys that can match the pattern: `*first` to `*end` - 1. These keys begin
 // with the characters that precede the first special character of the pattern. The range is empty
-// if no UUID begins with these characters.
-static void choose_range(const struct dataset *d, struct span pattern, uint64_t *first,
-                         uint64_t *end)
+// if no UUID begins with these characters. Returns false if the command is parked (session_seek).
+static bool choose_range(struct session *s, struct span pattern, uint64_t *first, uint64_t *end)
 {
     char low[UUID_TEXT_LEN];
     char high[UUID_TEXT_LEN];
@@ -125,56 +124,72 @@ static void choose_range(const struct dataset *d, struct span pattern, uint64_t 
     *first = 0;
     *end = 0;
     if (!uuid_parse(low, &from) || !uuid_parse(high, &to))
-        return;
-    *first = dataset_seek(d, from);
+        return true;
     to.lo++;
     to.hi += to.lo == 0;
     bool last = to.hi == 0 && to.lo == 0;
-    *end = last ? dataset_figures(d)->keys : dataset_seek(d, to);
+    *end = dataset_figures(session_dataset(s))->keys;
+    if (session_seek(s, from, first) == LOOKUP_GOES_ON ||
+        (!last && session_seek(s, to, end) == LOOKUP_GOES_ON))
+        return false;
     if (*end < *first) // an overwritten line has misled one of the searches
         *end = *first;
+    return true;
 }
 
-// Writes the key with this rank to `text`. Returns whether the line still holds a key and the
-// pattern matches it.
-static bool match_key(struct session *s, struct span pattern, uint64_t rank, char *text)
+// Writes the key with this rank to `text`. Returns LOOKUP_FOUND if the line still holds a key and
+// the pattern matches it, otherwise LOOKUP_MISSED. `last` is the last rank that will be read.
+static enum lookup match_key(struct session *s, struct span pattern, uint64_t rank, uint64_t last,
+                             char *text)
 {
     struct uuid id;
-    if (!dataset_at(session_dataset(s), rank, &id, NULL))
-        return false;
+    enum lookup lookup = session_at(s, rank, last, &id, NULL);
+    if (lookup != LOOKUP_FOUND)
+        return lookup;
     uuid_format(id, text);
     session_charge(s, pattern.len / PATTERN_PER_WORK);
-    return pattern.ptr == NULL ||
-           glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
+    bool matches =
+        pattern.ptr == NULL || glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
+    return matches ? LOOKUP_FOUND : LOOKUP_MISSED;
 }
 
-// Adds the key with this rank to `s->request.collected` if it matches.
-static void collect_key(struct session *s, const struct scan *scan, uint64_t rank)
+// Adds the key with this rank to `s->request.collected` if it matches. `last` is the last rank that
+// will be read. Returns false if the key has not been read yet.
+static bool collect_key(struct session *s, const struct scan *scan, uint64_t rank, uint64_t last)
 {
     char text[UUID_TEXT_LEN];
-    if (!scan->matches_none && match_key(s, scan->pattern, rank, text))
+    if (scan->matches_none)
+        return true;
+    enum lookup lookup = match_key(s, scan->pattern, rank, last, text);
+    if (lookup == LOOKUP_FOUND)
         buf_append(&s->request.collected, span_of(text, sizeof text));
+    return lookup != LOOKUP_GOES_ON;
 }
 
-// Returns the rank at which this call of SCAN begins. That is the client's cursor, unless the
-// dataset was replaced since the previous call. Then it is the new rank of the key that the cursor
-// stood for.
-static uint64_t first_rank(const struct session *s, uint64_t cursor)
+// Sets `*cursor` to the rank at which this call of SCAN begins. That is the client's cursor, unless
+// the dataset was replaced since the previous call. Then it is the new rank of the key that the
+// cursor stood for. Returns false if the command is parked (session_seek).
+static bool find_first_rank(struct session *s, uint64_t *cursor)
 {
-    bool moved = cursor != 0 && cursor == s->scanned.cursor &&
+    bool moved = *cursor != 0 && *cursor == s->scanned.cursor &&
                  s->scanned.snapshot != session_snapshot(s)->number;
-    return moved ? dataset_seek(session_dataset(s), s->scanned.key) : cursor;
+    return !moved || session_seek(s, s->scanned.key, cursor) == LOOKUP_FOUND;
 }
 
-// Remembers the cursor that is returned to the client, and the key that it stands for.
-static void remember_cursor(struct session *s, uint64_t cursor)
+// Remembers the cursor that is returned to the client, and the key that it stands for. Returns
+// false if the key has not been read yet.
+static bool remember_cursor(struct session *s, uint64_t cursor)
 {
     struct uuid key;
-    bool there = cursor != 0 && dataset_at(session_dataset(s), cursor, &key, NULL);
+    enum lookup lookup = cursor != 0 ? session_at(s, cursor, cursor, &key, NULL) : LOOKUP_MISSED;
+    bool there = lookup == LOOKUP_FOUND;
+    if (lookup == LOOKUP_GOES_ON)
+        return false;
     s->scanned.cursor = there ? cursor : 0;
     s->scanned.snapshot = session_snapshot(s)->number;
     if (there)
         s->scanned.key = key;
+    return true;
 }
 
 static void reply(struct session *s, uint64_t cursor)
@@ -197,19 +212,22 @@ static enum command_result scan_command(struct session *s, const struct resp_req
     uint64_t end;
     if (!parse(s, r, &scan))
         return COMMAND_DONE;
-    choose_range(session_dataset(s), scan.pattern, &rank, &end);
-    scan.cursor = first_rank(s, scan.cursor);
+    if (!choose_range(s, scan.pattern, &rank, &end) || !find_first_rank(s, &scan.cursor))
+        return COMMAND_AGAIN;
     rank = scan.cursor > rank ? scan.cursor : rank;
     for (rank += s->request.sum; rank < end && s->request.sum < scan.count;
          rank++, s->request.sum++) {
         if (s->request.collected.len >= KEYS_MAX * UUID_TEXT_LEN)
             break;
-        if (!session_may_go_on(s))
+        // The key after the last one is read, too: the cursor stands for it.
+        uint64_t left = scan.count - s->request.sum;
+        uint64_t last = left < end - rank ? rank + left : end - 1;
+        if (!session_may_go_on(s) || !collect_key(s, &scan, rank, last))
             return COMMAND_AGAIN;
-        collect_key(s, &scan, rank);
     }
     rank = rank < end ? rank : 0;
-    remember_cursor(s, rank);
+    if (!remember_cursor(s, rank))
+        return COMMAND_AGAIN;
     reply(s, rank);
     return COMMAND_DONE;
 }
@@ -241,14 +259,17 @@ static void send_count(struct session *s, uint64_t count)
     resp_array(&s->reply, count);
 }
 
-// Sends the key with this rank if it matches.
-static void send_key(struct session *s, struct span pattern, uint64_t rank)
+// Sends the key with this rank if it matches. `last` is the last rank that will be read. Returns
+// false if the key has not been read yet.
+static bool send_key(struct session *s, struct span pattern, uint64_t rank, uint64_t last)
 {
     char text[UUID_TEXT_LEN];
-    if (!match_key(s, pattern, rank, text))
-        return;
-    resp_bulk(&s->reply, span_of(text, sizeof text));
-    s->request.sum--;
+    enum lookup lookup = match_key(s, pattern, rank, last, text);
+    if (lookup == LOOKUP_FOUND) {
+        resp_bulk(&s->reply, span_of(text, sizeof text));
+        s->request.sum--;
+    }
+    return lookup != LOOKUP_GOES_ON;
 }
 
 // The first pass counts the keys that match; the second pass sends them. In the first pass,
@@ -266,7 +287,8 @@ static enum command_result keys_command(struct session *s, const struct resp_req
         resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
         return COMMAND_DONE;
     }
-    choose_range(session_dataset(s), pattern, &first, &end);
+    if (!choose_range(s, pattern, &first, &end))
+        return COMMAND_AGAIN;
     if (is_prefix(pattern)) {
         pattern = span_of(NULL, 0);
         if (s->request.cursor == 0)
@@ -275,7 +297,10 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     for (; s->request.cursor < SENDING && s->request.cursor < end - first; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        s->request.sum += match_key(s, pattern, first + s->request.cursor, text);
+        enum lookup lookup = match_key(s, pattern, first + s->request.cursor, end - 1, text);
+        if (lookup == LOOKUP_GOES_ON)
+            return COMMAND_AGAIN;
+        s->request.sum += lookup == LOOKUP_FOUND;
     }
     if (s->request.cursor < SENDING)
         send_count(s, s->request.sum);
@@ -283,7 +308,8 @@ static enum command_result keys_command(struct session *s, const struct resp_req
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         if (s->request.cursor - SENDING < end - first) {
-            send_key(s, pattern, first + (s->request.cursor - SENDING));
+            if (!send_key(s, pattern, first + (s->request.cursor - SENDING), end - 1))
+                return COMMAND_AGAIN;
         } else {
             resp_null(&s->reply);
             s->request.sum--;

@@ -47,43 +47,48 @@ static bool complete_uuid(struct span text, struct uuid *least, struct uuid *gre
     return uuid_parse(low, least) && uuid_parse(high, greatest);
 }
 
-// Returns the rank of the first key that is greater than `id`.
-static uint64_t seek_after(const struct dataset *d, struct uuid id)
+// Sets `*rank` to that of the first key that is greater than `id`. Returns false if the command is
+// parked (session_seek).
+static bool seek_after(struct session *s, struct uuid id, uint64_t *rank)
 {
     id.lo++;
     id.hi += id.lo == 0;
     bool last = id.hi == 0 && id.lo == 0;
-    return last ? dataset_figures(d)->keys : dataset_seek(d, id);
+    if (last)
+        *rank = dataset_figures(session_dataset(s))->keys;
+    return last || session_seek(s, id, rank) == LOOKUP_FOUND;
 }
 
 // Parses a bound. For the lower bound, sets `*cut` to the rank of the first key of the range. For
 // the upper bound, sets it to 1 + the rank of the last key. If the bound is inclusive, the range
 // contains the keys that begin with its text. If it is exclusive, the range does not contain them.
-// Returns false if `text` is not a bound.
-static bool parse_bound(const struct dataset *d, struct span text, bool lower, uint64_t *cut)
+// Returns false if `text` is not a bound. Also returns false if the command is parked
+// (session_seek).
+static bool parse_bound(struct session *s, struct span text, bool lower, uint64_t *cut)
 {
     struct uuid least;
     struct uuid greatest;
     if (span_is(text, "-") || span_is(text, "+")) {
-        *cut = text.ptr[0] == '-' ? 0 : dataset_figures(d)->keys;
+        *cut = text.ptr[0] == '-' ? 0 : dataset_figures(session_dataset(s))->keys;
         return true;
     }
     bool exclusive = text.len > 0 && text.ptr[0] == '(';
     if (!complete_uuid(span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
         return false;
-    *cut = lower == exclusive ? seek_after(d, greatest) : dataset_seek(d, least);
-    return true;
+    return lower == exclusive ? seek_after(s, greatest, cut)
+                              : session_seek(s, least, cut) == LOOKUP_FOUND;
 }
 
 // Sets `begin` and `end` of the range. Returns false if a bound is wrong; the reply is then an
-// error.
+// error. Also returns false if the command is parked, which `s->parked` tells.
 static bool parse_bounds(struct session *s, const struct resp_request *r, struct range *range)
 {
-    const struct dataset *d = session_dataset(s);
     struct span from = resp_arg(r, range->reversed ? 2 : 1);
     struct span to = resp_arg(r, range->reversed ? 1 : 2);
     session_charge(s, 2 * WORK_PER_BOUND);
-    if (!parse_bound(d, from, true, &range->begin) || !parse_bound(d, to, false, &range->end)) {
+    if (!parse_bound(s, from, true, &range->begin) || !parse_bound(s, to, false, &range->end)) {
+        if (s->parked)
+            return false;
         resp_error(&s->reply,
                    "ERR from and to must be '-', '+', a UUID or the beginning of one; a '(' in "
                    "front excludes it");
@@ -94,7 +99,8 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
     return true;
 }
 
-// Returns false if the request is wrong; the reply is then an error.
+// Returns false if the request is wrong; the reply is then an error. Also returns false if the
+// command is parked, which `s->parked` tells.
 static bool parse(struct session *s, const struct resp_request *r, struct range *range)
 {
     *range = (struct range){.limit = UINT64_MAX};
@@ -132,24 +138,21 @@ static enum command_result stele_count_command(struct session *s, const struct r
     struct range range = {0};
     if (parse_bounds(s, r, &range))
         resp_integer(&s->reply, (int64_t)(range.end - range.begin));
-    return COMMAND_DONE;
+    return s->parked ? COMMAND_AGAIN : COMMAND_DONE;
 }
 
-// Replies with the key of this rank and, if the request says so, its value. Returns false if the
-// end of the value has not been found in this turn. Nothing is written then.
-static bool reply_record(struct session *s, const struct range *range, uint64_t rank)
+// Replies with the key of this rank and, if the request says so, its value. `last` is the rank of
+// the last key of the reply. Returns false if the line has not been found, or the end of its value,
+// in this turn. Nothing is written then.
+static bool reply_record(struct session *s, const struct range *range, uint64_t rank, uint64_t last)
 {
     struct uuid id;
-    uint64_t offset;
     struct span value = {NULL, 0};
     char text[UUID_TEXT_LEN];
-    bool found = dataset_offset_at(session_dataset(s), rank, &id, &offset);
-    if (found && range->with_values) {
-        enum lookup lookup = session_value(s, offset, &value);
-        if (lookup == LOOKUP_GOES_ON)
-            return false;
-        found = lookup == LOOKUP_FOUND;
-    }
+    enum lookup lookup = session_at(s, rank, last, &id, range->with_values ? &value : NULL);
+    bool found = lookup == LOOKUP_FOUND;
+    if (lookup == LOOKUP_GOES_ON)
+        return false;
     if (range->with_values && s->reply.protocol == RESP3)
         resp_array(&s->reply, 2);
     if (found) {
@@ -173,7 +176,7 @@ static enum command_result stele_range_command(struct session *s, const struct r
 {
     struct range range;
     if (!parse(s, r, &range))
-        return COMMAND_DONE;
+        return s->parked ? COMMAND_AGAIN : COMMAND_DONE;
     if (s->request.cursor == 0) {
         uint64_t keys = range.end - range.begin;
         bool pairs = range.with_values && s->reply.protocol == RESP2;
@@ -184,7 +187,9 @@ static enum command_result stele_range_command(struct session *s, const struct r
     for (; s->request.cursor <= s->request.sum; s->request.cursor++) {
         uint64_t rank =
             range.reversed ? range.end - s->request.cursor : range.begin + s->request.cursor - 1;
-        if (!session_may_go_on(s) || !reply_record(s, &range, rank))
+        uint64_t last =
+            range.reversed ? range.end - s->request.sum : range.begin + s->request.sum - 1;
+        if (!session_may_go_on(s) || !reply_record(s, &range, rank, last))
             return COMMAND_AGAIN;
     }
     return COMMAND_DONE;

@@ -384,6 +384,58 @@ struct span dataset_value_part(const struct dataset *d, uint64_t offset);
 // more.
 bool dataset_value_more(const struct dataset *d, struct span *value);
 
+// ---- data that may not be in memory
+// --------------------------------------------------------------
+//
+// The functions above read the mapping. If a page is not in memory, the thread waits for the disk.
+// The functions below read the data file with system calls instead, which can say that a page is
+// not in memory, and cost less than mapping a page for a single read.
+
+// Whether the data and its index fit into `memory` bytes.
+bool dataset_fits_in_memory(const struct dataset *d, uint64_t memory);
+
+// Whether no page of the index can leave memory: it is locked, or does not belong to a file. Any
+// thread may call this.
+bool dataset_index_stays(const struct dataset *d);
+
+// What dataset_read_key has found out.
+enum dataset_read {
+    DATASET_READ_FOUND,      // the key is there, and its whole value was read
+    DATASET_READ_LONG,       // the key is there, but its value does not fit into the buffer
+    DATASET_READ_ABSENT,     // the key is not there
+    DATASET_READ_UNREADABLE, // the key may be there, but damage hides it or its value
+    DATASET_READ_COLD,       // a page is not in memory; the system may have begun to read it
+};
+
+// A line that dataset_read_key has found.
+struct dataset_line {
+    uint64_t offset;   // offset of the line in the data file, for dataset_value
+    struct span value; // the value, in the caller's buffer; for DATASET_READ_FOUND only
+};
+
+// Bytes that a buffer of dataset_read_key needs beside those of the value.
+enum { DATASET_READ_EXTRA = 128 };
+
+// Returns the offset at which dataset_read_key would begin to read for the key `id`. Returns
+// DATASET_NO_OFFSET when it would read nothing. Reads only the index.
+uint64_t dataset_read_offset(const struct dataset *d, struct uuid id);
+
+// Reads the line of the key `id` from the data file into `buffer` and sets `*line`. With `wait`, it
+// waits for the disk; otherwise it may return DATASET_READ_COLD. The index is read from its mapping
+// in either case. A value longer than the buffer minus DATASET_READ_EXTRA may be DATASET_READ_LONG.
+// Damage that it finds is noted like damage found in the mapping (dataset_damage). Any thread may
+// call this.
+enum dataset_read dataset_read_key(const struct dataset *d, struct uuid id, bool wait,
+                                   struct bytes buffer, struct dataset_line *line);
+
+// Does the same for the key with this rank (below), and sets `*id` to the key.
+enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool wait,
+                                    struct bytes buffer, struct uuid *id,
+                                    struct dataset_line *line);
+
+// Returns the offset at which dataset_read_rank would begin to read, as dataset_read_offset does.
+uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank);
+
 // Each key has a rank: its position in the order of keys, counted from 0. Ranks never change.
 // Returns the rank of the first key that is not less than `id`; the number of keys when all are
 // less.

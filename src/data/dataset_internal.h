@@ -40,6 +40,7 @@ struct dataset {
     struct span text;
     struct index *index;   // NULL until it is opened
     struct mapping source; // detects damage of the data file while the text is read
+    int random_fd;         // descriptor for single reads (dataset_read.c); -1: none
     bool text_is_mapped;   // the dataset has mapped the text and unmaps it
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used

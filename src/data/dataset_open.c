@@ -1,5 +1,6 @@
 // Opens and frees a dataset: maps the data file, then opens its index (dataset_index.c).
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,8 @@ void dataset_free(struct dataset *d)
 {
     dataset_index_free(d->index);
     index_writer_close(&d->writer);
+    if (d->random_fd >= 0 && d->random_fd != d->source.fd)
+        close(d->random_fd);
     mapping_release(&d->source);
     if (d->text_is_mapped)
         memory_unmap((char *)(uintptr_t)d->text.ptr, d->text.len);
@@ -74,6 +77,7 @@ struct dataset *dataset_new(const char *path, const struct dataset_settings *set
         error_set(error, "no memory to open '%s'", path);
         return NULL;
     }
+    d->random_fd = -1;
     ref_init(&d->ref, dataset_release);
     atomic_init(&d->status, DATASET_IN_MEMORY);
     d->settings = *settings;
@@ -108,6 +112,20 @@ bool dataset_is_unchanged(struct dataset *d)
            mapping_look(&d->source) == 0;
 }
 
+// Opens the data file once more for single reads, without reading ahead. The advice holds for all
+// uses of an open file, so the mapping needs another one. Where /proc is missing, single reads use
+// the same open file as the mapping, and the system reads ahead.
+static void open_for_single_reads(struct dataset *d)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", d->source.fd);
+    d->random_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (d->random_fd >= 0)
+        (void)posix_fadvise(d->random_fd, 0, 0, POSIX_FADV_RANDOM);
+    else
+        d->random_fd = d->source.fd;
+}
+
 static bool map_text(struct dataset *d, int fd, struct error *error)
 {
     struct mapping *m = &d->source;
@@ -122,8 +140,10 @@ static bool map_text(struct dataset *d, int fd, struct error *error)
         atomic_init(&m->end, m->begin + m->len - 1);
     }
     m->filler = '\n';
-    if (mapping_guard(m, fd))
+    if (mapping_guard(m, fd)) {
+        open_for_single_reads(d);
         return true;
+    }
 fail:
     error_set(error, "cannot map '%s': %s", d->path, strerror(errno));
     return false;

@@ -468,7 +468,7 @@ bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id)
     return own.lo == its.lo && own.hi == its.hi;
 }
 
-bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
+bool trie_offset_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
     assert(rank < t->count);
     if (!slots_are_good(t, needs_verification(t), (struct range){rank, rank + 1})) {
@@ -476,9 +476,14 @@ bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
         return false;
     }
     uint64_t slot = read_slot(t, rank) & slot_mask(t->slot_bytes);
-    struct uuid id;
     *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
-    return read_key(t, *offset, &id);
+    return true;
+}
+
+bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
+{
+    struct uuid id;
+    return trie_offset_at(t, rank, offset) && read_key(t, *offset, &id);
 }
 
 // Returns the key of this rank. For a slot that points to no record it returns the nil UUID, so

@@ -151,6 +151,10 @@ uint64_t trie_seek(const struct trie *t, struct uuid id);
 // number of keys. Returns false when the slot is damaged or points to no record.
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
+// Sets `*offset` to the offset where the line of the key with this rank begins, without reading the
+// data. `rank` must be less than the number of keys. Returns false when the slot is damaged.
+bool trie_offset_at(const struct trie *t, uint64_t rank, uint64_t *offset);
+
 // Checks the whole image, in time proportional to its size, and sets `*shape`. Returns false with a
 // message when starts are out of order, a leaf is too large, a path is too deep, or a node is
 // reached twice. It also returns false when a slot points to no record, is out of key order, or is

@@ -23,7 +23,8 @@ struct stats {
     struct counter tracking_clients; // clients with CLIENT TRACKING ON
     struct counter pubsub_clients;   // clients with a subscription
     struct counter watching_clients; // clients that WATCH keys
-    struct counter clients_memory; // bytes that the loop's clients hold (session_memory, net/conn)
+    struct counter clients_memory;  // bytes that the loop's clients hold (session_memory, net/conn)
+    struct counter parked_requests; // requests that wait for reader threads (serve/cold.h)
     // Numbers since the start, or since CONFIG RESETSTAT.
     struct counter connections_received;
     struct counter connections_rejected; // connections refused by maxclients or protected mode
@@ -44,6 +45,10 @@ struct stats {
     struct counter write_timeouts;    // clients closed by the option write-timeout
     struct counter input_limit_hits;  // clients closed because their request was too long
     struct counter pushes_limit_hits; // clients closed because too many messages for them waited
+    struct counter cold_lookups;      // lines that reader threads had to read
+    struct counter probes;            // lines that were read without waiting, or at least tried
+    struct counter parks;             // requests that had to wait for reader threads
+    struct counter parked_ns;         // time that they waited, in ns
     struct counter errors[RESP_ERROR_CODES];     // error replies by code (resp_error_codes)
     struct command_stats commands[COMMANDS_MAX]; // by command number
 };

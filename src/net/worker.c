@@ -299,11 +299,13 @@ static void take_turns(struct loop *loop)
     for (unsigned done = 0; done < count;) {
         unsigned end = done;
         timing_begin(&service->timing, clock_monotonic_ns());
+        if (done == 0)
+            cold_update(&service->cold, service->timing.since_ns);
         while (end < count && (end == done || !batch_is_full(&service->batch))) {
             conn_read_ahead(loop->turns[end].conn, &loop->turns[end].input);
             end++;
         }
-        batch_look_up(&service->batch, service->dataset);
+        batch_look_up(&service->batch, service->cold.active ? NULL : service->dataset);
         answer(loop, done, end);
         done = end;
     }

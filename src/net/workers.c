@@ -381,6 +381,13 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     sem_init(&workers->publication.finished, 0, 0);
     ev_async_init(&workers->all_drained, on_all_drained);
     workers->all_drained.data = workers;
+    if (settings->read_threads > 0) {
+        workers->group.readers = readers_new(settings->read_threads, error);
+        if (workers->group.readers == NULL) {
+            workers_free(workers);
+            return NULL;
+        }
+    }
     while (workers->count < settings->threads) {
         if (!add_slot(workers, loop, error)) {
             workers_stop(workers); // cannot fail, as no worker is busy yet
@@ -509,7 +516,8 @@ bool workers_stop(struct workers *workers)
         slot->running = slot->running && !thread_join(slot->thread, stopped ? STOP_SECONDS : 0);
         stopped &= !slot->running;
     }
-    return stopped;
+    // The loops have ended first, so they hand over no more jobs.
+    return stopped && (workers->group.readers == NULL || readers_stop(workers->group.readers));
 }
 
 void workers_free(struct workers *workers)
@@ -521,6 +529,7 @@ void workers_free(struct workers *workers)
     for (unsigned i = 0; i < workers->count; i++)
         worker_slot_free(workers->slots[i]);
     sem_destroy(&workers->publication.finished);
+    readers_free(workers->group.readers);
     service_group_release(&workers->group);
     free(workers);
 }

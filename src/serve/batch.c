@@ -103,8 +103,10 @@ void batch_clear(struct batch *b)
 
 static void look_up(struct batch *b, const struct dataset *d, unsigned first, unsigned count)
 {
-    if (!dataset_find_many(d, b->id + first, count, b->offset + first))
+    if (d == NULL || !dataset_find_many(d, b->id + first, count, b->offset + first))
         b->uncertain = true;
+    for (unsigned i = first; d == NULL && i < first + count; i++)
+        b->offset[i] = DATASET_NO_OFFSET;
     for (unsigned i = first; i < first + count; i++)
         if (!b->is_uuid[i])
             b->offset[i] = DATASET_NO_OFFSET;

@@ -45,7 +45,7 @@ struct batch {
     unsigned looked_up; // number of keys that have been looked up
     unsigned holders;   // number of sessions with requests here; the last of them empties the batch
     bool full;          // a request did not fit
-    bool uncertain;     // a key was not found, but may exist, because the index is damaged
+    bool uncertain;     // a key was not found, but may exist (batch_look_up)
     // The last command name and its entry: requests of a pipeline often have the same name.
     struct span last_name; // points into last_text
     char last_text[COMMAND_NAME_MAX];
@@ -78,6 +78,9 @@ void batch_clear(struct batch *b);
 // Looks up the keys that have not been looked up yet, and sets their offsets. The offset is
 // DATASET_NO_OFFSET for a word that is no UUID and for a key that was not found. Sets `uncertain`
 // when a key that was not found may exist, because the index is damaged.
+//
+// If `d` is NULL, no key is looked up, because the data may not be in memory (serve/cold.h). All
+// keys then count as not found, and `uncertain` is set.
 void batch_look_up(struct batch *b, const struct dataset *d);
 
 // Does the same for a chunk: `count` arguments of one request, at most BATCH_CHUNK. They are the

@@ -193,10 +193,11 @@ static enum start_result start(struct session *s, const struct resp_request *r,
 // Calls the handler. Returns true when the reply is complete.
 static bool run_handler(struct session *s, const struct resp_request *r, bool guarded)
 {
+    s->parked = false;
     enum command_result result = execute(s, r, guarded);
     if (result == COMMAND_CLOSE)
         close_session(s, NULL);
-    s->waiting = result == COMMAND_WAIT;
+    s->waiting = result == COMMAND_WAIT || (result == COMMAND_AGAIN && s->parked);
     return result != COMMAND_AGAIN && result != COMMAND_WAIT;
 }
 
@@ -270,7 +271,7 @@ static size_t answer(struct session *s, struct bytes in, bool *partial)
     if (!is_read_ahead(s)) {
         session_forget_ahead(s);
         session_read_ahead(s, in);
-        batch_look_up(&s->service->batch, s->service->dataset);
+        batch_look_up(&s->service->batch, s->service->cold.active ? NULL : s->service->dataset);
     }
     if (is_read_ahead(s))
         return answer_ahead(s, in);
@@ -490,7 +491,8 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->turn.work_left = SESSION_TURN_WORK;
     s->turn.pushes_left = SESSION_PUSHES_TURN;
     s->service->timing.singly = s->request.spent_ns > 0 || execute_times_singly(s->service);
-    if (s->snapshot == NULL)
+    // While a request was parked, damage may have been found that does not concern it.
+    if (s->snapshot == NULL || (s->parked && !s->request.replied))
         integrity_begin(s);
     result.consumed = feed(s, in, &result.status);
     session_forget_ahead(s);
@@ -499,6 +501,10 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
         result.status = FEED_CLOSE;
     if (!at_boundary(s))
         keep_snapshot(s);
+    if (s->cold != NULL && (result.status == FEED_NEEDS_INPUT || result.status == FEED_CLOSE)) {
+        cold_set_drop(s->cold);
+        s->cold = NULL;
+    }
     // Large values fill the output before all requests read ahead are answered. The keys of the
     // others were looked up in vain, so the next turn reads fewer requests ahead.
     unsigned done = SESSION_TURN_WORK - s->turn.work_left;

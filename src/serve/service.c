@@ -91,6 +91,15 @@ void service_init(struct service *service, struct service_group *group)
     link_move_last(&service->snapshots, &service->first_snapshot.link);
     service->snapshot = &service->first_snapshot;
     service->commands = &group->commands;
+    service->cold = (struct cold){
+        .readers = group->readers,
+        .stats = &service->stats,
+        .router = &group->router,
+        .home = service,
+        .number = service->number,
+        .memory_allowed = group->memory_allowed,
+    };
+    cold_dataset(&service->cold, group->dataset);
     // If the system has no random bytes yet, the clock makes the numbers of each start differ.
     if (getrandom(&service->random_state, sizeof service->random_state, GRND_NONBLOCK) < 0)
         service->random_state = clock_monotonic_ns();
@@ -118,6 +127,7 @@ void service_publish(struct service *service)
     service->snapshot = snapshot;
     service->next_snapshot = NULL;
     service->dataset = snapshot->dataset;
+    cold_dataset(&service->cold, snapshot->dataset);
     ref_drop(&old->ref);
     counter_set(&service->generation, snapshot->generation);
 }
@@ -187,6 +197,7 @@ void service_release(struct service *service)
     service_discard_prepared(service);
     ref_drop(&service->snapshot->ref);
     session_table_release(&service->table);
+    cold_release(&service->cold);
     histogram_table_release(&service->histograms);
 }
 

@@ -20,6 +20,7 @@
 #include "metrics/stats.h"
 #include "metrics/timing.h"
 #include "serve/batch.h"
+#include "serve/cold.h"
 #include "serve/command.h"
 #include "serve/loop_task.h"
 #include "serve/reload.h"
@@ -66,6 +67,7 @@ struct service_group {
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
     uint64_t started_ns;         // monotonic time
     uint64_t memory_allowed;     // bytes of memory that this process may use
+    struct readers *readers;     // for data that is not in memory; NULL: loops wait for the disk
     // Asks the program to stop, for SHUTDOWN. Any loop's thread calls it.
     void (*stop)(void *context);
     void *stop_context;
@@ -134,6 +136,7 @@ struct service {
     struct histogram_table histograms;
     struct rate rate;
     struct batch batch;
+    struct cold cold;
 };
 
 // Initialises a group without services. `commands` is a list of lists of rows that ends with NULL.

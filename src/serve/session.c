@@ -6,14 +6,10 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/subscriptions.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
 #include "serve/watch.h"
-
-// Searching this many bytes of a value for its end costs one unit of work.
-enum { BYTES_PER_WORK = 4096 };
 
 void session_init(struct session *s, struct service *service, uint64_t id, bool local)
 {
@@ -117,6 +113,8 @@ void session_drop_work(struct session *s)
     buf_release(&s->pushes);
     s->pushes_delivered = 0;
     buf_release(&s->request.collected);
+    cold_set_drop(s->cold);
+    s->cold = NULL;
 }
 
 void session_leave(struct session *s)
@@ -171,125 +169,6 @@ bool session_may_go_on(struct session *s)
 void session_charge(struct session *s, uint64_t units)
 {
     s->turn.work_left -= units < s->turn.work_left ? (unsigned)units : s->turn.work_left;
-}
-
-static bool count_lookup(struct session *s, bool found)
-{
-    if (found)
-        counter_add(&s->service->stats.keyspace_hits, 1);
-    else
-        counter_add(&s->service->stats.keyspace_misses, 1);
-    return found;
-}
-
-// Looks up the keys of the running command from argument `i` on, at most BATCH_CHUNK of them. Their
-// offsets are stored in the batch from index BATCH_KEYS on (batch_look_up_chunk).
-static void look_up_chunk(struct session *s, const struct resp_request *r, uint32_t i)
-{
-    const struct command *command = s->request.running->command;
-    uint32_t step = (uint32_t)command->keys.step;
-    uint32_t before = (i - (uint32_t)command->keys.first) / step;
-    uint32_t left = command_keys(command, r->argc) - before;
-    uint32_t count = left < BATCH_CHUNK ? left : BATCH_CHUNK;
-    assert(i >= (uint32_t)command->keys.first && left > 0);
-    batch_look_up_chunk(&s->service->batch, session_dataset(s), r, i, step, count);
-    s->request.keys.first = i;
-    s->request.keys.count = count;
-    s->request.keys.batch_index = BATCH_KEYS;
-}
-
-void session_revoke_reply(struct session *s)
-{
-    if (s->integrity.revocable)
-        s->integrity.revoked = true;
-    else
-        s->killed = true; // a part of the reply may have been written
-}
-
-// Looks up the key in argument `i` alone. A lookup of many keys has not found it, but the index is
-// damaged and may hide one of those keys. If it may hide this key, revokes the reply
-// (session_revoke_reply). Returns the offset of the key's line, or DATASET_NO_OFFSET.
-static __attribute__((noinline)) uint64_t find_again(struct session *s,
-                                                     const struct resp_request *r, uint32_t i)
-{
-    struct span key = resp_arg(r, i);
-    struct uuid id;
-    uint64_t offset = DATASET_NO_OFFSET;
-    if (key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &id) &&
-        !dataset_find_many(session_dataset(s), &id, 1, &offset))
-        session_revoke_reply(s);
-    return offset;
-}
-
-// Returns the offset of the line of argument `i`, or DATASET_NO_OFFSET.
-static uint64_t offset_of(struct session *s, const struct resp_request *r, uint32_t i)
-{
-    uint32_t step = (uint32_t)s->request.running->command->keys.step;
-    uint32_t number = step == 1 ? i - s->request.keys.first : (i - s->request.keys.first) / step;
-    if (i < s->request.keys.first || number >= s->request.keys.count) {
-        look_up_chunk(s, r, i);
-        number = 0;
-    }
-    uint64_t offset = s->service->batch.offset[s->request.keys.batch_index + number];
-    return offset == DATASET_NO_OFFSET && s->service->batch.uncertain ? find_again(s, r, i)
-                                                                      : offset;
-}
-
-// Continues the search for the end of a long value, where the last turn has stopped. Returns false
-// if this turn's work is used up and the end has not been found yet. Otherwise `value` is the whole
-// value, or its `ptr` is NULL because a part of it is lost.
-static bool find_end(struct session *s, struct span *value)
-{
-    uint64_t snapshot = session_snapshot(s)->number;
-    const char *ptr = value->ptr;
-    bool ended;
-    if (s->long_value.ptr == ptr && s->long_value.snapshot == snapshot)
-        value->len = s->long_value.len;
-    do {
-        size_t before = value->len;
-        ended = dataset_value_more(session_dataset(s), value);
-        if (value->ptr != NULL)
-            session_charge(s, (value->len - before) / BYTES_PER_WORK);
-    } while (!ended && s->turn.work_left > 0);
-    s->long_value.ptr = value->ptr;
-    s->long_value.len = value->len;
-    s->long_value.snapshot = snapshot;
-    return ended;
-}
-
-__attribute__((noinline)) enum lookup session_find_end(struct session *s, struct span *value)
-{
-    session_charge(s, value->len / BYTES_PER_WORK);
-    if (value->len >= DATASET_PART && !find_end(s, value))
-        return LOOKUP_GOES_ON;
-    return value->ptr != NULL ? LOOKUP_FOUND : LOOKUP_MISSED;
-}
-
-enum lookup session_value(struct session *s, uint64_t offset, struct span *value)
-{
-    *value = dataset_value_part(session_dataset(s), offset);
-    return session_find_end(s, value);
-}
-
-enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
-                            struct span *value)
-{
-    uint64_t offset = offset_of(s, r, i);
-    if (!count_lookup(s, offset != DATASET_NO_OFFSET))
-        return LOOKUP_MISSED;
-    *value = dataset_value_part(session_dataset(s), offset);
-    if (value->len < BYTES_PER_WORK && value->ptr != NULL)
-        return LOOKUP_FOUND;
-    enum lookup lookup = session_find_end(s, value);
-    if (lookup == LOOKUP_GOES_ON)
-        counter_sub(&s->service->stats.keyspace_hits, 1); // the call that finds the end counts it
-    s->killed |= lookup == LOOKUP_MISSED; // the key was found, so its value has just been lost
-    return lookup;
-}
-
-bool session_has(struct session *s, const struct resp_request *r, uint32_t i)
-{
-    return count_lookup(s, offset_of(s, r, i) != DATASET_NO_OFFSET);
 }
 
 void session_push_output(struct session *s, struct output *message)
@@ -427,6 +306,7 @@ size_t session_memory(const struct session *s)
                    s->request.collected.cap + s->texts_memory;
     bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
              subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
+    bytes += cold_set_memory(s->cold);
     if (s->task != NULL)
         bytes += s->task->memory;
     return bytes;

@@ -50,8 +50,9 @@ struct watch;
 enum lookup {
     LOOKUP_MISSED, // there is no such value, or it cannot be read
     LOOKUP_FOUND,
-    // The value is long, and this turn has not reached its end. The handler must return
-    // COMMAND_AGAIN before it writes anything that depends on the value, and look again when it is
+    // The value is long, and this turn has not reached its end. Or the line is not in memory, and
+    // the command is parked until reader threads have read it. The handler must return
+    // COMMAND_AGAIN before it writes anything that depends on the lookup, and look again when it is
     // called the next time.
     LOOKUP_GOES_ON,
 };
@@ -87,7 +88,8 @@ struct session {
     const struct command_entry *last; // command of the last request; NULL: none, or unknown
     unsigned reply_mode;              // bits of enum reply_mode
     bool paused;              // the next request is complete and waits for the end of CLIENT PAUSE
-    bool waiting;             // the running handler has returned COMMAND_WAIT, or `paused` is set
+    bool parked;              // the running handler waits for lines that are not in memory
+    bool waiting;             // the session waits: `paused`, `parked`, or COMMAND_WAIT was returned
     bool killed;              // the owner must close the connection at once
     bool closing;             // the owner must close the connection once all replies are sent
     bool oom;                 // memory ran short, so the connection must be closed
@@ -139,6 +141,7 @@ struct session {
     // Parts that only some sessions have. The session owns them.
     struct snapshot *snapshot;           // kept for an unfinished command or EXEC; NULL: none
     struct loop_task *task;              // task that the session waits for; NULL: none
+    struct cold_set *cold;               // lines that may not have been in memory; NULL: none
     struct transaction *transaction;     // from MULTI to the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
@@ -296,14 +299,30 @@ static inline struct dataset *session_dataset(const struct session *s)
 // For handlers: looks up the key in argument `i` and counts a hit or a miss. Sets `value` when it
 // returns LOOKUP_FOUND. A word that is no UUID is a miss. A value that can no longer be read is a
 // miss too, and the session is killed, because the miss would be a wrong reply. If the batch does
-// not hold the key, up to BATCH_CHUNK keys of the request are looked up together, from `i` on.
+// not hold the key, up to BATCH_CHUNK keys of the request are looked up together, from `i` on. The
+// value is valid until the end of the turn, and may be outside the text of the dataset.
 enum lookup session_look_up(struct session *s, const struct resp_request *r, uint32_t i,
                             struct span *value);
+
+// For handlers: takes back the count of a lookup that will be made again, because a later lookup of
+// the same request is parked.
+void session_uncount_lookup(struct session *s, enum lookup lookup);
 
 // For handlers: reads the value of the line at `offset` in the session's dataset
 // (dataset_offset_at). Counts neither hit nor miss. Returns LOOKUP_MISSED when the value cannot be
 // read; the session is not killed.
 enum lookup session_value(struct session *s, uint64_t offset, struct span *value);
+
+// For handlers: finds the key with this rank, and sets `*id` and, unless `value` is NULL, `*value`.
+// Returns LOOKUP_MISSED when there is no such rank, or its slot or its line is damaged. `last` is
+// the last rank that the handler is going to read after this one; it may be less than `rank`. If
+// the lines may not be in memory, some of those up to `last` are read together with the first.
+enum lookup session_at(struct session *s, uint64_t rank, uint64_t last, struct uuid *id,
+                       struct span *value);
+
+// For handlers: sets `*rank` to that of the first key that is not less than `id` (dataset_seek).
+// Returns LOOKUP_FOUND or LOOKUP_GOES_ON.
+enum lookup session_seek(struct session *s, struct uuid id, uint64_t *rank);
 
 // Completes a value that dataset_value_part has returned: finds its end when it is longer than that
 // part. Returns LOOKUP_MISSED when the value cannot be read, and LOOKUP_GOES_ON when the next turn
@@ -329,8 +348,11 @@ static inline void session_forget_ahead(struct session *s)
 // Drops the session's reference to the snapshot that it has kept, if any.
 void session_drop_snapshot(struct session *s);
 
-// For handlers: returns whether the key in argument `i` exists. Counts a hit or a miss.
-bool session_has(struct session *s, const struct resp_request *r, uint32_t i);
+// For handlers: looks whether the key in argument `i` exists. Counts a hit or a miss.
+enum lookup session_has(struct session *s, const struct resp_request *r, uint32_t i);
+
+// The same for an argument that the command's row does not call a key.
+enum lookup session_has_word(struct session *s, const struct resp_request *r, uint32_t i);
 
 // Returns whether an option with the values no, local and yes allows this client something.
 bool session_is_allowed(const struct session *s, enum enable_command allowed);

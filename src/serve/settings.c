@@ -15,6 +15,7 @@
 #include "base/password.h"
 #include "base/version.h"
 #include "metrics/slow_log.h"
+#include "serve/readers.h"
 
 // ---- checks that do not follow from the type ----------------------------------------------------
 
@@ -90,6 +91,7 @@ _Static_assert(DATASET_LOCK_NO == 0 && DATASET_LOCK_AUTO == 1 && DATASET_LOCK_YE
 _Static_assert(SETTING_VALUE_MAX > 4 * PATH_MAX, "room for a path");
 _Static_assert(SETTING_ITEMS_MAX == 16, "the help and the message of --bind state the limit");
 _Static_assert(SETTINGS_THREADS_MAX == 128, "the help of --threads states the limit");
+_Static_assert(READERS_MAX == 256, "the help of --read-threads states the limit");
 _Static_assert(PASSWORD_MAX == 512, "check_password states the limit");
 
 #define OPTION(text) .name = text, .option = "--" text
@@ -166,6 +168,10 @@ const struct setting settings_table[] = {
     {OPTION("threads"), FIELD(threads), .type = SETTING_NUMBER, .min = 1,
      .max = SETTINGS_THREADS_MAX, .argument = "N", .default_text = "one for each processor",
      .help = "event loops that share the clients, 1 to 128"},
+    {OPTION("read-threads"), FIELD(read_threads), .type = SETTING_NUMBER, .max = READERS_MAX,
+     .argument = "N", .default_value = "16",
+     .help = "threads that wait for the disk in place of the loops when data is not in memory, 0 "
+             "to 256; 0: the loops wait"},
 
     HEADING("The data and its index"),
     {OPTION("skip-malformed"), FIELD(skip_malformed), .type = SETTING_FLAG,

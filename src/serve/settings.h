@@ -83,6 +83,8 @@ struct settings {
 
     unsigned threads; // event loops; 0: chosen by the server, which fills in the real number
 
+    unsigned read_threads; // threads that read data that is not in memory; 0: none
+
     bool skip_malformed;
     bool watch;          // reload the data file when it is replaced or written to
     bool close_tracking; // close the connections of tracking clients at a reload
