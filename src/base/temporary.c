@@ -66,7 +66,7 @@ int temporary_new(const char *path, char **name, struct error *error)
     return -1;
 }
 
-int temporary_unnamed(const char *folder)
+int temporary_unnamed(const char *folder, const char *name_for)
 {
     struct statfs system;
     int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
@@ -76,7 +76,7 @@ int temporary_unnamed(const char *folder)
         char *name = NULL;
         char *path;
         struct error error;
-        if (asprintf(&path, "%s/stele", folder) < 0)
+        if (asprintf(&path, "%s/%s", folder, name_for) < 0)
             return -1;
         fd = temporary_new(path, &name, &error);
         int reason = errno;

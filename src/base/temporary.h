@@ -19,8 +19,11 @@ int temporary_new(const char *path, char **name, struct error *error);
 
 // Creates a file without a name in `folder`. The system frees it when its last descriptor is closed
 // and its last mapping is unmapped. Returns its descriptor, or -1 with errno. A file system in
-// memory (tmpfs) is refused with EMEDIUMTYPE, because the caller wants to save memory.
-int temporary_unnamed(const char *folder);
+// memory (tmpfs) is refused with EMEDIUMTYPE, because the caller wants to save memory. Some file
+// systems can only create a file with a name. There the file is called
+// `name_for`.<16 hexadecimal digits>.tmp until its name is removed, which happens at once. If the
+// process is killed in between, temporary_sweep removes the file.
+int temporary_unnamed(const char *folder, const char *name_for);
 
 // Removes the temporary files for `path` that killed processes have left: files with such a name
 // that are regular, belong to this user, have no other name, and are not locked by any process.

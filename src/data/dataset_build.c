@@ -54,8 +54,28 @@ static uint64_t memory_for_index(const struct dataset *d)
     return room_in_memory(settings->memory_most, reserved);
 }
 
+// Creates the temporary file for records that do not fit into memory (build.h): beside the index
+// file, if one will be written. A notice says where it is, or why there is none.
+static int open_spill(void *context, uint64_t bytes, char *folder, size_t size)
+{
+    struct dataset *d = context;
+    const char *beside = d->writer.unpublished ? d->index_path : NULL;
+    unsigned long long mib = (bytes >> 20) + 1;
+    int fd = room_in_file(d->path, beside, bytes, folder, size);
+    if (fd >= 0)
+        dataset_notice(d, false, "sorting the keys of '%s' in a temporary file in '%s'", d->path,
+                       folder);
+    else
+        dataset_notice(
+            d, false, "no temporary file of %llu MiB in '%s': %s: reading '%s' several times", mib,
+            folder, errno == EMEDIUMTYPE ? "it is in memory, not on a disk" : strerror(errno),
+            d->path);
+    return fd;
+}
+
 // Builds the image in memory or, when memory is not enough for it, in the file `fd`. Without a
-// file, `fd` is -1.
+// file, `fd` is -1. When the temporary file for records cannot be written or read, builds again
+// without it.
 static bool build_image(struct dataset *d, struct built *built, int fd, struct error *error)
 {
     struct build_settings settings = {
@@ -63,10 +83,19 @@ static bool build_image(struct dataset *d, struct built *built, int fd, struct e
         .most = memory_for_index(d),
         .fd = fd,
         .fd_at = INDEX_WRITER_IMAGE_AT,
+        .open_spill = d->spill_failed ? NULL : open_spill,
+        .spill_context = d,
         .stop_if_malformed = d->settings.malformed == DATASET_REFUSE_MALFORMED,
         .progress = d->settings.progress != NULL ? report_progress : NULL,
         .progress_context = d,
     };
+    if (build_index(built, d->text, &settings, error))
+        return true;
+    if (!built->spill_failed)
+        return false;
+    dataset_notice(d, true, "%s: reading '%s' several times", error->text, d->path);
+    d->spill_failed = true;
+    settings.open_spill = NULL;
     return build_index(built, d->text, &settings, error);
 }
 
@@ -92,7 +121,7 @@ static bool build_where_it_fits(struct dataset *d, struct built *built, int *fd,
     }
     if (built->missing == 0 || *fd >= 0)
         return false;
-    *fd = *spare = room_in_file(d->path, folder, sizeof folder);
+    *fd = *spare = room_in_file(d->path, NULL, 0, folder, sizeof folder);
     if (*spare < 0)
         return false;
     struct error reason = *error;

@@ -56,6 +56,7 @@ struct dataset {
     _Atomic uint64_t checksum; // checksum of the served content
     atomic_bool has_checksum;  // `checksum` is set
     struct index_writer writer;
+    bool spill_failed; // a temporary file for records could not be written or read (build.h)
     // Checks of a mapped index:
     bool blocks_unverified;  // its blocks have yet to be compared with their checksums
     bool content_unverified; // it probably belongs to the data file, but that is not proven

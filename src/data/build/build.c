@@ -10,31 +10,24 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/process.h"
+#include "data/build/sample.h"
 
 #define MIB (1024u * 1024)
 
 enum {
-    POSITIONS = 256,        // places of the text that are sampled; a disk may have to seek for each
-    LINES_EACH = 16,        // lines sampled at each place
-    SEARCH_BYTES = 1 << 16, // bytes searched for the end of a line at each place
-    NODE_BYTES = 1,         // bytes of nodes per key, roughly
-    NODE_BYTES_MOST = 2,    // the same for keys in clusters
-    HUGE_PAGE = 2 << 20,    // bytes
-    LINE_BYTES = 40,        // bytes per line while it is sorted, including overhead of allocators
-    SMALL_BYTES = 1 << 20,  // bytes of a small build besides its lines
+    NODE_BYTES = 1,        // bytes of nodes per key, roughly
+    NODE_BYTES_MOST = 2,   // the same for keys in clusters
+    HUGE_PAGE = 2 << 20,   // bytes
+    LINE_BYTES = 40,       // bytes per line while it is sorted, including overhead of allocators
+    SMALL_BYTES = 1 << 20, // bytes of a small build besides its lines
     // A range is divided into units (image.h) only if it has more than UNIT_MIN keys and more than
     // 1/UNIT_SHARE of the keys of the pass.
     UNIT_MIN = 1 << 12,
     UNIT_SHARE = 32,
     // Work of sorting and indexing one record, in the units of records_pass: reading a byte is 1.
     RECORD_WORK = RECORDS_SORT_WORK + 8,
-};
-
-// Keys of lines that are spread evenly over the text, in key order.
-struct sample {
-    struct uuid *keys;
-    size_t count;   // number of keys
-    uint64_t lines; // number of lines of the whole text: an estimate until the first pass is done
+    // The same for a record in the temporary file, which must first be read.
+    SPILLED_WORK = RECORDS_RETURN_WORK + RECORD_WORK,
 };
 
 // State of a build.
@@ -49,6 +42,9 @@ struct building {
     struct sample sample;
     struct uuid *first_sample; // keys of the sample that was taken before the first pass; owned
     bool to_file;              // the image is built in the file
+    struct spill spill;        // the temporary file for records, when it is open
+    bool spill_was_opened;     // opening it was tried
+    uint64_t spilled;          // number of records in it that no pass has read yet
     uint64_t done;             // work of the passes before the present one
     uint64_t total;            // expected work of all passes
     uint64_t reported;         // work that was last reported to `progress`
@@ -57,117 +53,6 @@ struct building {
 uint64_t build_memory_default(void)
 {
     return process_memory_allowed() / 4;
-}
-
-// Returns the next key; for the last key, the first.
-static struct uuid uuid_next(struct uuid id)
-{
-    id.lo++;
-    id.hi += id.lo == 0;
-    return id;
-}
-
-static struct uuid uuid_before(struct uuid id)
-{
-    id.hi -= id.lo == 0;
-    id.lo--;
-    return id;
-}
-
-// ---- estimating ---------------------------------------------------------------------------------
-
-// State of taking the sample.
-struct sampling {
-    struct span text;
-    struct sample *sample;
-    uint64_t bytes; // bytes read
-    uint64_t lines; // lines in these bytes
-};
-
-// Reads some lines after one position of the text.
-static void sample_lines_at(void *context, unsigned worker, size_t position)
-{
-    struct sampling *k = context;
-    struct sample *s = k->sample;
-    struct line_reader reader;
-    struct record record;
-    struct line_error fault;
-    enum line_result result;
-    uint64_t at = k->text.len / POSITIONS * position;
-    uint64_t left = k->text.len - at < SEARCH_BYTES ? k->text.len - at : SEARCH_BYTES;
-    (void)worker;
-    if (left == 0)
-        return;
-    const char *start = k->text.ptr + at;
-    const char *newline = memchr(start, '\n', left);
-    uint64_t skip = position == 0 ? 0 : newline != NULL ? (uint64_t)(newline - start) + 1 : left;
-    if (skip == left)
-        k->bytes += left; // all of these bytes are in one long value
-    lines_init(&reader, span_of(start + skip, left - skip));
-    for (unsigned i = 0; i < LINES_EACH; i++) {
-        if ((result = lines_next(&reader, &record, &fault)) == LINE_END)
-            break;
-        k->lines++;
-        if (result == LINE_RECORD)
-            s->keys[s->count++] = record.id;
-    }
-    k->bytes += reader.offset;
-}
-
-// Samples lines all over the text. Each position may wait for the disk. So each is a job of its
-// own, as this thread yields to the event loops between two jobs (base/yield.h). Returns false when
-// memory is short.
-static bool take_sample(struct building *g)
-{
-    struct sample *s = &g->sample;
-    struct sampling sampling = {.text = g->text, .sample = s};
-    g->first_sample = malloc(POSITIONS * LINES_EACH * sizeof *g->first_sample);
-    if (g->first_sample == NULL)
-        return false;
-    *s = (struct sample){.keys = g->first_sample};
-    parallel_run(1, POSITIONS, sample_lines_at, &sampling);
-    qsort(s->keys, s->count, sizeof *s->keys, uuid_compare);
-    if (sampling.lines > 0)
-        s->lines =
-            (uint64_t)((double)g->text.len / (double)sampling.bytes * (double)sampling.lines) + 1;
-    return true;
-}
-
-// Returns the number of the first key of the sample that is not less than `id`.
-static size_t sample_seek(const struct sample *s, struct uuid id)
-{
-    size_t lo = 0;
-    size_t hi = s->count;
-    while (lo < hi) {
-        size_t middle = lo + (hi - lo) / 2;
-        if (uuid_less(s->keys[middle], id))
-            lo = middle + 1;
-        else
-            hi = middle;
-    }
-    return lo;
-}
-
-// Estimates the number of lines whose keys are between keys number `lo` and `hi` of the sample.
-static uint64_t lines_between(const struct sample *s, size_t lo, size_t hi)
-{
-    return s->count == 0 ? s->lines
-                         : (uint64_t)((double)(hi - lo) / (double)s->count * (double)s->lines);
-}
-
-// Chooses the last key of a range that begins at `low` and should have at most `capacity` lines.
-static struct uuid choose_end(const struct sample *s, struct uuid low, uint64_t capacity)
-{
-    size_t from = sample_seek(s, low);
-    if (lines_between(s, from, s->count) <= capacity)
-        return all_keys.high;
-    size_t most = (size_t)((double)capacity / (double)s->lines * (double)s->count);
-    struct uuid a = s->keys[from + most / 8 * 7];
-    struct uuid b = s->keys[from + most];
-    if (uuid_less(a, b))
-        return records_round_end(a, b);
-    // One key has many lines. The range ends before that key, or contains only that key.
-    return uuid_less(low, a) ? uuid_before(a) : a;
 }
 
 // ---- a pass -------------------------------------------------------------------------------------
@@ -232,6 +117,8 @@ static bool check_memory(struct building *g, uint64_t lines, struct error *error
 static uint64_t memory_left(const struct building *g)
 {
     uint64_t taken = records_other_bytes(&g->records) + trie_builder_memory(&g->builder) + slack(g);
+    if (g->settings->open_spill != NULL)
+        taken += (uint64_t)g->records.threads * SPILL_BUFFER;
     uint64_t least = g->memory / 4 > BUILD_RECORDS_MIN ? g->memory / 4 : BUILD_RECORDS_MIN;
     if (g->settings->records_memory != 0)
         return g->settings->records_memory;
@@ -248,16 +135,16 @@ static uint64_t block_bytes(const struct building *g)
 }
 
 // Appends the records with ranks from `lo` to `hi` - 1, which are all records of the range. A large
-// range becomes several units. The keys of each begin with the same bits (records_is_prefix_range).
+// range becomes several units. The keys of each begin with the same bits (key_range_is_prefix).
 static bool add_units(struct building *g, struct key_range range, uint64_t lo, uint64_t hi,
                       struct error *error)
 {
     const struct trie_sorted *s = &g->records.sorted;
-    if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || records_is_prefix_range(range))
+    if (hi - lo <= UNIT_MIN || hi - lo <= s->count / UNIT_SHARE || key_range_is_prefix(range))
         return trie_builder_add(&g->builder, s, lo, hi, error);
-    struct uuid end = records_round_end(range.low, range.high);
+    struct uuid end = key_range_round_end(range.low, range.high);
     uint64_t middle = trie_sorted_after(s, end);
-    struct uuid begin = uuid_next(end);
+    struct uuid begin = key_after(end);
     return add_units(g, (struct key_range){range.low, end}, lo, middle, error) &&
            add_units(g, (struct key_range){begin, range.high}, middle, hi, error);
 }
@@ -276,70 +163,230 @@ static bool begin_image(struct building *g, struct error *error)
     if (r->malformed > 0 && g->settings->stop_if_malformed)
         return true;
     g->sample = (struct sample){r->sample, r->sample_count, good};
-    g->to_file = g->to_file || (g->settings->fd >= 0 && !uuid_equal(r->range.high, all_keys.high));
+    bool whole = r->spilled.run_count == 0 && uuid_equal(r->range.high, all_keys.high);
+    g->to_file = g->to_file || (g->settings->fd >= 0 && !whole);
     if (!check_memory(g, good, error)) // there may be more lines than estimated
         return false;
     return trie_builder_init(&g->builder, g->text.len, good, g->to_file ? g->settings->fd : -1,
                              g->settings->fd_at, r->threads, error);
 }
 
-// Plans the pass over the keys from `low` on, and updates the expected total of the work.
-static struct records_pass plan_pass(struct building *g, struct uuid low)
+// Returns the temporary file for records, or NULL if there is none. Opens it when it is first
+// needed.
+static struct spill *spill_of(void *context)
+{
+    struct building *g = context;
+    const struct build_settings *settings = g->settings;
+    char folder[256] = "";
+    if (settings->open_spill != NULL && !g->spill_was_opened) {
+        uint64_t image = g->sample.lines * (trie_slot_bytes(g->text.len) + NODE_BYTES_MOST);
+        uint64_t bytes = spill_bytes(g->text.len, g->sample.lines);
+        int fd =
+            settings->open_spill(settings->spill_context, bytes + (settings->fd >= 0 ? image : 0),
+                                 folder, sizeof folder);
+        if (fd >= 0)
+            (void)spill_open(&g->spill, fd, g->text.len, bytes, g->records.threads, folder);
+    }
+    g->spill_was_opened = true;
+    return g->spill.buffers != NULL ? &g->spill : NULL;
+}
+
+// Returns the number of blocks that a pass may use now.
+static uint64_t pass_blocks(const struct building *g)
+{
+    uint64_t blocks = records_blocks(&g->records, memory_left(g) / block_bytes(g));
+    return blocks < g->records.blocks_max ? blocks : g->records.blocks_max;
+}
+
+// Returns the number of records that surely fit into `blocks`. Some blocks are not full, and
+// estimates are not exact, so 7 % are kept in reserve.
+static uint64_t capacity_of(uint64_t blocks)
+{
+    return blocks * TRIE_BLOCK / 100 * 93;
+}
+
+// Sets the expected total of the work: what is done, and `left`.
+static void set_total(struct building *g, uint64_t left)
+{
+    g->total = g->done + left;
+    if (g->total < g->reported)
+        g->total = g->reported;
+}
+
+// Plans the pass over the keys of `range`, which reads the text. If they will not fit into memory,
+// opens the temporary file; without one, the pass has a part of the range.
+static struct records_pass plan_pass(struct building *g, struct key_range range)
 {
     const struct sample *s = &g->sample;
-    uint64_t blocks = records_blocks(&g->records, memory_left(g) / block_bytes(g));
-    // Some blocks are not full, and the estimate is not exact, so 7 % are kept in reserve.
-    uint64_t capacity = blocks * TRIE_BLOCK / 100 * 93;
-    size_t from = sample_seek(s, low);
-    uint64_t left = lines_between(s, from, s->count);
+    uint64_t blocks = pass_blocks(g);
+    uint64_t capacity = capacity_of(blocks);
+    size_t from = sample_seek(s, range.low);
+    uint64_t left = sample_lines_between(s, from, s->count);
     uint64_t passes = capacity > 0 ? left / capacity + 1 : 1;
+    bool spills = passes > 1 && spill_of(g) != NULL;
     struct records_pass pass = {
-        .range = {low, choose_end(s, low, capacity)},
+        .range = range,
         .spread = all_keys,
         .blocks = blocks,
+        .spill = spill_of,
         .progress = report_pass,
-        .progress_context = g,
+        .context = g,
     };
+    if (!spills)
+        pass.range.high = sample_choose_end(s, range.low, capacity);
     bool all = uuid_equal(pass.range.high, all_keys.high);
     size_t to = all ? s->count : sample_seek(s, pass.range.high);
     if (s->count > 0)
         pass.spread = (struct key_range){s->keys[0], s->keys[s->count - 1]};
-    pass.records_estimated = lines_between(s, from, to);
-    g->total = g->done + passes * g->text.len + left * RECORD_WORK;
-    if (g->total < g->reported)
-        g->total = g->reported;
+    pass.records_estimated = sample_lines_between(s, from, to);
+    set_total(g, spills ? g->text.len + left * (RECORDS_SPILL_WORK + SPILLED_WORK)
+                        : passes * g->text.len + left * RECORD_WORK);
     return pass;
+}
+
+// Plans the pass over the keys of `range`, which reads a part of the temporary file.
+static struct records_pass plan_spilled(struct building *g, const struct spill_part *part,
+                                        struct key_range range)
+{
+    uint64_t count = spill_part_count(part);
+    set_total(g, (count + g->spilled) * SPILLED_WORK);
+    return (struct records_pass){
+        .range = range,
+        .spread = spill_part_bounds(part),
+        .records_estimated = count,
+        .blocks = pass_blocks(g),
+        .from = part,
+        .spill = spill_of,
+        .progress = report_pass,
+        .context = g,
+    };
 }
 
 // Appends the records of the last pass to the image.
 static bool append_pass(struct building *g, bool all, struct error *error)
 {
     const struct records *r = &g->records;
-    g->built->value_bytes -= r->dropped_bytes;
     g->built->keys += r->sorted.count;
-    g->done += g->text.len + r->sorted.count * RECORD_WORK;
+    g->done += r->sorted.count * (RECORD_WORK - RECORDS_SORT_WORK);
     bool added = all ? trie_builder_add(&g->builder, &r->sorted, 0, r->sorted.count, error)
                      : add_units(g, r->range, 0, r->sorted.count, error);
     report(g, g->done);
     return added;
 }
 
-// Reads and sorts the records with keys from `low` on, as many as fit into memory, and appends them
-// to the image. Sets `*high` to the last key of the range. Returns false with a message on failure.
-static bool do_pass(struct building *g, struct uuid low, struct uuid *high, struct error *error)
+static bool build_spilled(struct building *g, const struct spilled *spilled, struct key_range range,
+                          struct error *error);
+
+// Moves the runs of the last pass out of `g->records`, and builds the image from them. `part` is
+// what the pass has read.
+static bool build_again(struct building *g, const struct spill_part *part, struct key_range range,
+                        struct error *error)
+{
+    struct spilled spilled = g->records.spilled;
+    g->records.spilled = (struct spilled){0};
+    if (part != NULL)
+        spill_free(&g->spill, part);
+    struct spill_part all = {&spilled, 0, spilled.list_count};
+    g->spilled += spill_part_count(&all);
+    bool built = build_spilled(g, &spilled, range, error);
+    spilled_release(&spilled);
+    return built;
+}
+
+// Appends the records of a range to the image, in as many passes as are needed. `part` is the part
+// of the temporary file that has all records of the range; NULL: the text has them. Returns false
+// with a message on failure.
+static bool build_range(struct building *g, const struct spill_part *part, struct key_range range,
+                        struct error *error)
 {
     struct records *r = &g->records;
-    struct records_pass pass = plan_pass(g, low);
-    if (!records_read(r, &pass, error))
-        return false;
-    g->built->cuts += r->cuts;
-    if (g->built->passes++ == 0 && !begin_image(g, error))
-        return false;
-    *high = r->range.high;
-    if (g->builder.units == NULL) // the build stops because of malformed lines
-        return true;
-    bool all = uuid_equal(low, all_keys.low) && uuid_equal(*high, all_keys.high);
-    return append_pass(g, all, error);
+    struct uuid low = range.low;
+    for (;;) {
+        struct key_range rest = {low, range.high};
+        struct records_pass pass = part == NULL ? plan_pass(g, rest) : plan_spilled(g, part, rest);
+        if (!records_read(r, &pass, error))
+            return false;
+        g->done += r->work;
+        g->built->cuts += r->cuts;
+        if (part == NULL && g->built->passes++ == 0 && !begin_image(g, error))
+            return false;
+        if (g->builder.units == NULL) // the build stops because of malformed lines
+            return true;
+        g->built->value_bytes -= r->dropped_bytes;
+        if (r->spilled.run_count > 0)
+            return build_again(g, part, rest, error);
+        bool last = uuid_equal(r->range.high, range.high);
+        bool all =
+            last && uuid_equal(low, all_keys.low) && uuid_equal(r->range.high, all_keys.high);
+        if (!append_pass(g, all, error))
+            return false;
+        if (last)
+            break;
+        low = key_after(r->range.high);
+    }
+    if (part != NULL)
+        spill_free(&g->spill, part);
+    return true;
+}
+
+// Returns the number of zero bits at the end of the key after `id`.
+static unsigned roundness(struct uuid id)
+{
+    struct uuid next = key_after(id);
+    return next.lo != 0   ? (unsigned)__builtin_ctzll(next.lo)
+           : next.hi != 0 ? 64 + (unsigned)__builtin_ctzll(next.hi)
+                          : 128;
+}
+
+// Extends `part` from the list `part->first` on by as many lists as surely fit into memory, but by
+// at least one with records. Returns the last key of the part. Of all ends that leave the part at
+// most an eighth smaller, it chooses the best for the trie (key_range_round_end). `high` is the
+// last key of the range that all lists have.
+static struct uuid choose_part(const struct building *g, struct spill_part *part, struct uuid high)
+{
+    const struct spilled *s = part->spilled;
+    uint64_t capacity = capacity_of(pass_blocks(g));
+    uint64_t count = 0;
+    struct uuid before = {0, 0}; // greatest key of the lists until now
+    struct uuid chosen = high;
+    unsigned best = 0;
+    for (size_t i = part->first; i < s->list_count; i++) {
+        if (s->counts[i] == 0)
+            continue;
+        if (count > 0) {
+            struct uuid end = key_range_round_end(before, s->bounds[i].low);
+            unsigned round = count < capacity / 8 * 7 ? 0 : roundness(end);
+            if (round >= best) {
+                best = round;
+                chosen = end;
+                part->end = i;
+            }
+            if (count + s->counts[i] > capacity)
+                return chosen;
+        }
+        count += s->counts[i];
+        before = s->bounds[i].high;
+    }
+    part->end = s->list_count;
+    return high;
+}
+
+// Builds the image from all records of `spilled`, part after part. They are all records of the
+// range.
+static bool build_spilled(struct building *g, const struct spilled *spilled, struct key_range range,
+                          struct error *error)
+{
+    struct spill_part part = {.spilled = spilled};
+    struct key_range rest = range;
+    for (; part.first < spilled->list_count; part.first = part.end) {
+        rest.high = choose_part(g, &part, range.high);
+        uint64_t count = spill_part_count(&part);
+        g->spilled -= count;
+        if (count > 0 && !build_range(g, &part, rest, error))
+            return false;
+        rest.low = key_after(rest.high);
+    }
+    return true;
 }
 
 // Takes the sample, decides where the image is built, and allocates the memory for the records.
@@ -351,7 +398,9 @@ static bool prepare(struct building *g, struct error *error)
     g->most = settings->most != 0 ? settings->most : UINT64_MAX;
     if (g->memory > g->most)
         g->memory = g->most;
-    if (!take_sample(g)) {
+    bool sampled = sample_take(&g->sample, g->text);
+    g->first_sample = g->sample.keys;
+    if (!sampled) {
         error_set(error, "no memory to build the index");
         return false;
     }
@@ -365,18 +414,6 @@ static bool prepare(struct building *g, struct error *error)
     uint64_t blocks_max = memory_left(g) / block_bytes(g);
     return records_init(&g->records, g->text, settings->division,
                         blocks_max < blocks_all ? blocks_max : blocks_all, error);
-}
-
-static bool do_passes(struct building *g, struct error *error)
-{
-    struct uuid low = all_keys.low;
-    struct uuid high;
-    do {
-        if (!do_pass(g, low, &high, error))
-            return false;
-        low = uuid_next(high);
-    } while (g->builder.units != NULL && !uuid_equal(high, all_keys.high));
-    return true;
 }
 
 static bool finish(struct building *g, struct error *error)
@@ -400,14 +437,18 @@ bool build_index(struct built *b, struct span text, const struct build_settings 
 {
     struct building g = {.built = b, .settings = settings, .text = text};
     *b = (struct built){0};
-    bool built = prepare(&g, error) && do_passes(&g, error) && finish(&g, error);
+    bool built = prepare(&g, error) && build_range(&g, NULL, all_keys, error) && finish(&g, error);
     records_release(&g.records);
     trie_builder_release(&g.builder);
     free(g.first_sample);
-    uint64_t missing = b->missing;
-    if (!built)
+    b->spilled = g.spill.records;
+    struct built failed = {.missing = b->missing,
+                           .spill_failed = atomic_load(&g.spill.failed) != 0};
+    spill_close(&g.spill);
+    if (!built) {
         build_release(b);
-    b->missing = missing;
+        *b = failed;
+    }
     return built;
 }
 

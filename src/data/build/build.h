@@ -1,7 +1,10 @@
 // Builds the trie image of a text in bounded memory.
 //
-// When all records and the image fit into memory at once, one pass over the text builds the image.
-// Otherwise each pass handles a range of keys, whose records become units of the image (image.h).
+// One pass over the text builds the image. If the records do not fit into memory, they are spilled
+// to a temporary file, and then each range of keys becomes units of the image (image.h).
+//
+// Without such a file, the text is read in several passes instead. Each pass handles a range of
+// keys.
 #ifndef STELE_DATA_BUILD_BUILD_H
 #define STELE_DATA_BUILD_BUILD_H
 
@@ -25,8 +28,16 @@ struct build_settings {
     // Descriptor of a file that receives the image when memory is not enough for the image and the
     // records; -1: no file.
     int fd;
-    uint64_t fd_at;         // offset in that file where the image begins, a multiple of 4096
-    bool stop_if_malformed; // end after the first pass if it finds a malformed line
+    uint64_t fd_at; // offset in that file where the image begins, a multiple of 4096
+    // Creates the temporary file for records that do not fit into memory. It is called at most
+    // once, on the thread that has called build_index, before any record is spilled. `bytes` is the
+    // room on the disk that the records and the image in the file `fd` need, roughly. It returns
+    // the descriptor of an empty file, which build_index closes, and writes the name of the file's
+    // folder to `folder`, cut to `size` bytes. It returns -1 when there is no room, and is NULL
+    // when no such file is wanted: then the text is read in several passes.
+    int (*open_spill)(void *context, uint64_t bytes, char *folder, size_t size);
+    void *spill_context;
+    bool stop_if_malformed;           // end after the first pass if it finds a malformed line
     struct records_division division; // how the work is divided
     // For tests: bytes for the records of a pass, whatever `memory` is; 0: not set.
     uint64_t records_memory;
@@ -52,16 +63,19 @@ struct built {
     uint64_t duplicates;     // number of records that a later line with the same key replaces
     uint64_t value_bytes;    // bytes of the values served, one value for each key
     struct line_error errors[RECORDS_ERRORS_MAX]; // the first malformed lines; borrow the text
-    uint64_t missing; // bytes that `build_settings.most` lacks; 0: enough
-    unsigned passes;  // number of passes over the text
-    unsigned cuts;    // number of times that a range was shortened, as it had too many records
+    uint64_t missing;  // bytes that `build_settings.most` lacks; 0: enough
+    unsigned passes;   // number of passes over the text
+    uint64_t spilled;  // number of records written to the temporary file
+    bool spill_failed; // the build has failed because of the temporary file
+    unsigned cuts;     // number of times that a range was shortened, as it had too many records
 };
 
 // Builds the image of `text`. Malformed lines are counted, not refused. Returns false with a
-// message when memory is short, the file cannot be written, there are too many keys, or the text
-// changes. Then all of `b` is zero except `missing`. When `settings->most` is too small, `missing`
-// is not 0, and the caller may try again with a file. When the file cannot be written, the caller
-// may try again without it. On success the caller frees `b` with build_release.
+// message when memory is short, a file cannot be written or read, there are too many keys, or the
+// text changes. Then all of `b` is zero except `missing` and `spill_failed`. When `settings->most`
+// is too small, `missing` is not 0, and the caller may try again with a file. When a file cannot be
+// written or read, the caller may try again without it. On success the caller frees `b` with
+// build_release.
 bool build_index(struct built *b, struct span text, const struct build_settings *settings,
                  struct error *error);
 

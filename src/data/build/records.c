@@ -1,10 +1,12 @@
 // Reads the text with several threads. The text is divided into chunks. Each thread distributes the
 // records of a chunk to its lists, each of which holds a smaller range of keys.
 //
-// The number of blocks bounds the memory. When no block is left, the threads stop reading. The
-// range is shortened at its upper end, the records outside are dropped, and reading continues where
-// it stopped. So the pass has all records of the shortened range, whatever the keys are, and reads
-// no line twice.
+// The number of blocks bounds the memory. When no block is left, the threads stop reading. All
+// records are written to the temporary file, and reading continues where it stopped.
+//
+// Without a temporary file, the range is shortened at its upper end, and the records outside are
+// dropped. So the pass has all records of the shortened range, whatever the keys are, and reads no
+// line twice.
 #include "data/build/records.h"
 
 #include <assert.h>
@@ -27,7 +29,7 @@ void records_add_work(struct reading *reading, unsigned worker, uint64_t work)
 {
     uint64_t done = atomic_fetch_add_explicit(&reading->work, work, memory_order_relaxed) + work;
     if (worker == 0 && reading->pass->progress != NULL)
-        reading->pass->progress(reading->pass->progress_context, done);
+        reading->pass->progress(reading->pass->context, done);
 }
 
 // ---- shortening the range -----------------------------------------------------------------------
@@ -97,23 +99,6 @@ static void keep_last_line(struct reading *reading, struct block_list *lists, si
     block_list_close(&r->pool, home);
 }
 
-bool records_is_prefix_range(struct key_range range)
-{
-    unsigned __int128 low = number_of(range.low);
-    unsigned __int128 differing = low ^ number_of(range.high);
-    return (differing & (differing + 1)) == 0 && (low & differing) == 0;
-}
-
-struct uuid records_round_end(struct uuid a, struct uuid b)
-{
-    unsigned __int128 differing = number_of(a) ^ number_of(b);
-    unsigned bit = 0;
-    assert(uuid_less(a, b));
-    while (differing >> bit > 1)
-        bit++;
-    return uuid_of((number_of(b) >> bit << bit) - 1);
-}
-
 bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count)
 {
     struct records *r = reading->r;
@@ -139,14 +124,14 @@ bool records_shorten_range(struct reading *reading, struct block_list *lists, si
     free(sample);
     r->cuts++;
     if (uuid_less(a, b)) {
-        shortening.high = records_round_end(a, b);
+        shortening.high = key_range_round_end(a, b);
     } else {
         struct key_range bounds = key_bounds(r, lists, count);
         if (uuid_equal(bounds.low, bounds.high)) {
             keep_last_line(reading, lists, count);
             return true;
         }
-        shortening.high = uuid_less(a, bounds.high) ? a : uuid_of(number_of(a) - 1);
+        shortening.high = uuid_less(a, bounds.high) ? a : key_of(key_number(a) - 1);
     }
     r->range.high = shortening.high;
     if (uuid_less(shortening.high, reading->single))
@@ -165,7 +150,7 @@ static bool no_memory(struct error *error)
 
 size_t records_blocks(const struct records *r, size_t blocks)
 {
-    size_t least = (size_t)BLOCKS_PER_LIST * r->threads;
+    size_t least = (size_t)BLOCKS_PER_LIST * LISTS_MIN * r->threads;
     return blocks > least ? blocks : least;
 }
 
@@ -206,28 +191,113 @@ bool records_init(struct records *r, struct span text, struct records_division d
     return true;
 }
 
-// Reads all chunks, and shortens the range whenever no block is left. Returns false when memory is
-// short.
+bool records_can_spill(struct reading *reading)
+{
+    const struct records_pass *pass = reading->pass;
+    if (reading->spill == NULL && pass->spill != NULL)
+        reading->spill = pass->spill(pass->context);
+    return reading->spill != NULL;
+}
+
+struct spilling {
+    struct reading *reading;
+    struct spill_run run;
+};
+
+static void spill_lists(void *context, unsigned worker, size_t job)
+{
+    struct spilling *k = context;
+    uint64_t count = spill_run_write(&k->run, worker, job);
+    records_add_work(k->reading, worker, count * RECORDS_SPILL_WORK);
+}
+
+bool records_spill(struct reading *reading, const struct block_list *lists, size_t count,
+                   unsigned ways)
+{
+    struct records *r = reading->r;
+    struct spilling k = {.reading = reading};
+    if (!spill_run_begin(&k.run, reading->spill, &r->spilled, &r->pool, lists, count, ways))
+        return false;
+    parallel_run(r->threads, k.run.jobs, spill_lists, &k);
+    block_pool_reset(&r->pool, r->pool.blocks);
+    return atomic_load(&reading->spill->failed) == 0;
+}
+
+// Whether all records of the lists have the same key.
+static bool has_one_key(const struct records *r, const struct block_list *lists, size_t count)
+{
+    const struct uuid *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t block = lists[i].first;
+        for (bool more = lists[i].count > 0; more; block = r->pool.next[block]) {
+            const struct trie_record *records = block_pool_at(&r->pool, block);
+            first = first == NULL ? &records->id : first;
+            for (unsigned j = 0; j < r->pool.fill[block]; j++)
+                if (!uuid_equal(*first, records[j].id))
+                    return false;
+            more = block != lists[i].last;
+        }
+    }
+    return true;
+}
+
+// No block is left, or all is read and earlier records were spilled. Makes blocks free. Returns
+// false when memory is short or the temporary file cannot be written.
+static bool free_blocks(struct reading *reading, size_t list_count)
+{
+    struct records *r = reading->r;
+    if (!records_can_spill(reading))
+        return records_shorten_range(reading, r->lists, list_count);
+    if (r->spilled.run_count == 0 && has_one_key(r, r->lists, list_count)) {
+        keep_last_line(reading, r->lists, list_count);
+        return true;
+    }
+    bool good = records_spill(reading, r->lists, reading->map.fan, r->threads);
+    memset(r->lists, 0, list_count * sizeof *r->lists);
+    return good;
+}
+
+// Reads all chunks or pieces, and makes blocks free whenever none is left. Returns false when
+// memory is short, or the temporary file cannot be written or read.
 static bool read_all(struct reading *reading)
 {
     struct records *r = reading->r;
     size_t list_count = (size_t)r->threads * reading->map.fan;
     for (;;) {
         atomic_store(&reading->full, false);
-        parallel_run(r->threads, r->chunk_count, records_read_chunk, reading);
+        if (reading->pass->from != NULL)
+            parallel_run(r->threads, reading->piece_count, records_read_piece, reading);
+        else
+            parallel_run(r->threads, r->chunk_count, records_read_chunk, reading);
         for (size_t i = 0; i < list_count; i++)
             block_list_close(&r->pool, &r->lists[i]);
-        if (!atomic_load(&reading->full))
-            return true;
-        if (!records_shorten_range(reading, r->lists, list_count))
+        if (reading->spill != NULL && atomic_load(&reading->spill->failed) != 0)
             return false;
+        bool full = atomic_load(&reading->full);
+        if ((full || r->spilled.run_count > 0) && !free_blocks(reading, list_count))
+            return false;
+        if (!full)
+            return true;
     }
+}
+
+// Prepares to read `pass->from`, if it is set. Returns false when memory is short.
+static bool find_pieces(struct reading *reading)
+{
+    const struct spill_part *from = reading->pass->from;
+    if (from == NULL)
+        return true;
+    bool open = records_can_spill(reading);
+    assert(open);
+    reading->pieces = spill_pieces(reading->spill, from, &reading->piece_count);
+    return reading->pieces != NULL;
 }
 
 bool records_read(struct records *r, const struct records_pass *pass, struct error *error)
 {
-    struct reading reading = {.r = r, .pass = pass, .first = r->lines == 0};
+    struct reading reading = {.r = r, .pass = pass, .first = pass->from == NULL && r->lines == 0};
     bool good = false;
+    assert(r->spilled.run_count == 0);
     r->cuts = 0;
     reading.sample_every = r->text.len / (LINE_MIN + 1) / RECORDS_SAMPLE + 1;
     r->range = pass->range;
@@ -237,7 +307,8 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
     for (size_t i = 0; i < r->chunk_count; i++)
         r->chunks[i].begun = false;
     reading.parts = malloc(reading.map.fan * sizeof *reading.parts);
-    if (reading.parts == NULL || !read_all(&reading) || (reading.first && !records_add_chunks(r)))
+    if (reading.parts == NULL || !find_pieces(&reading) || !read_all(&reading) ||
+        (reading.first && !records_add_chunks(r)))
         goto out;
     if (reading.first) {
         size_t sampled = atomic_load(&reading.sampled);
@@ -246,9 +317,13 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
     }
     good = records_order(&reading);
     r->dropped_bytes = atomic_load(&reading.dropped_bytes) + reading.single_dropped;
+    r->work = atomic_load(&reading.work);
 out:
     free(reading.parts);
-    return good || no_memory(error);
+    free(reading.pieces);
+    if (!good && (reading.spill == NULL || !spill_has_failed(reading.spill, error)))
+        error_set(error, "no memory to sort records: %s", strerror(ENOMEM));
+    return good;
 }
 
 void records_reset(struct records *r, size_t blocks)
@@ -263,6 +338,7 @@ void records_release(struct records *r)
         free(r->chunks[i].errors);
     free(r->chunks);
     free(r->parts);
+    spilled_release(&r->spilled);
     memory_unmap(r->sample, RECORDS_SAMPLE * sizeof *r->sample);
     memory_unmap(r->lists, (size_t)r->threads * RECORDS_FAN_MAX * sizeof *r->lists);
     memory_unmap(r->buffers, (size_t)r->threads * TRIE_PART * sizeof *r->buffers);

@@ -3,19 +3,24 @@
 //
 // A pass reads the whole text and keeps the records whose keys are in a range. The first pass also
 // checks every line and takes a sample of the keys, from which the ranges of the other passes are
-// chosen.
+// chosen. If there is a temporary file, one pass over the text is enough: records that do not fit
+// into memory are spilled to the file (spill.h). The other passes then read parts of that file.
 #ifndef STELE_DATA_BUILD_RECORDS_H
 #define STELE_DATA_BUILD_RECORDS_H
 
 #include "base/bytes.h"
 #include "data/build/block_list.h"
+#include "data/build/key_range.h"
+#include "data/build/spill.h"
 #include "data/lines.h"
 
 struct error;
 
 enum {
     RECORDS_ERRORS_MAX = 10,       // malformed lines that are kept for messages
-    RECORDS_SORT_WORK = 32,        // work of sorting one record; reading a byte is 1
+    RECORDS_SORT_WORK = 32,        // work of sorting one record; reading a byte of the text is 1
+    RECORDS_SPILL_WORK = 24,       // work of writing one record to the temporary file
+    RECORDS_RETURN_WORK = 24,      // work of reading one record from there
     RECORDS_BLOCKS_MORE = 1 << 14, // blocks that a pass may need in addition to the full ones
 };
 
@@ -26,27 +31,21 @@ struct records_division {
     unsigned part_records; // most records that are sorted at once (TRIE_PART, which is the maximum)
 };
 
-// The keys from `low` to `high`, both included.
-struct key_range {
-    struct uuid low;
-    struct uuid high;
-};
-
-static const struct key_range all_keys = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
-
-// Whether the range consists of exactly the keys with a common prefix of bits.
-bool records_is_prefix_range(struct key_range range);
-
 // The task of one pass.
 struct records_pass {
     struct key_range range;
     struct key_range spread;    // estimated least and greatest key of the text
     uint64_t records_estimated; // estimated number of records in the range
     size_t blocks;              // most blocks of TRIE_BLOCK records to use
-    // Reports the work done in this pass. Reading a byte is 1, sorting a record is
-    // RECORDS_SORT_WORK. Only worker 0 of parallel_run calls it. May be NULL.
+    // What to read: this part of the temporary file; NULL: the text.
+    const struct spill_part *from;
+    // Returns the temporary file, or NULL if there is none. Called when no block is left, and when
+    // `from` is set. May be NULL: no temporary file.
+    struct spill *(*spill)(void *context);
+    // Reports the work done in this pass. Reading a byte of the text is 1; the enum above has the
+    // other units. Only worker 0 of parallel_run calls it. May be NULL.
     void (*progress)(void *context, uint64_t work);
-    void *progress_context;
+    void *context; // for both functions
 };
 
 // The reader of a text and the result of its last pass. Callers only read the members. A zeroed
@@ -67,6 +66,10 @@ struct records {
     struct trie_sorted sorted; // the records of the range
     uint64_t dropped_bytes;    // bytes of values that a later line with the same key replaced
     unsigned cuts;             // number of times that the range was shortened
+    uint64_t work;             // work done, in the units of records_pass
+    // If it has runs, all records of the pass were spilled to them, and `sorted` is empty. The
+    // caller may move it elsewhere and zero this member.
+    struct spilled spilled;
     // For the records*.c files only:
     size_t blocks_max;
     uint64_t chunk_bytes;
@@ -91,18 +94,14 @@ uint64_t records_other_bytes(const struct records *r);
 // `blocks`, or more if each thread would otherwise have too few.
 size_t records_blocks(const struct records *r, size_t blocks);
 
-// Does one pass: reads every line and keeps the last record of each key in the range, in key order.
-// When the blocks are not enough for them, the range is shortened at its upper end; at least one
-// key remains. Malformed lines are counted by the first pass and otherwise ignored. Returns false
-// with a message when memory is short.
+// Does one pass: reads every line, or every record of `pass->from`, and keeps the last record of
+// each key in the range, in key order. When the blocks are not enough for them, all are spilled to
+// the temporary file. Without a temporary file, the range is shortened at its upper end; at least
+// one key remains. The range may also be shortened when records from the temporary file are sorted.
+// Malformed lines are counted by the first pass and otherwise ignored. Returns false with a message
+// when memory is short, or the temporary file cannot be written or read. `r->spilled` must have no
+// runs before.
 bool records_read(struct records *r, const struct records_pass *pass, struct error *error);
-
-// Returns a good last key for a range: not less than `a`, and less than `b`. Of the keys that are
-// greater than `a` and not greater than `b`, one has the most trailing zero bits; the result is the
-// key before that one. A range that ends there consists of one prefix range
-// (records_is_prefix_range) or a few of them. Such ranges make the best units of a trie (image.h).
-// `a` must be less than `b`.
-struct uuid records_round_end(struct uuid a, struct uuid b);
 
 // Makes all blocks free, returns the memory of all but the first `blocks` to the system, and
 // empties `sorted`.

@@ -1,4 +1,5 @@
-// Reads one chunk of the text and adds each record to the list for its key.
+// Reads one chunk of the text, or one piece of the temporary file, and adds each record to the list
+// for its key.
 #include <assert.h>
 #include <endian.h>
 #include <stdlib.h>
@@ -11,10 +12,10 @@ void records_choose_map(struct reading *reading)
 {
     const struct records *r = reading->r;
     const struct records_pass *pass = reading->pass;
-    unsigned __int128 low = number_of(pass->range.low);
-    unsigned __int128 high = number_of(pass->range.high);
-    unsigned __int128 spread_low = number_of(pass->spread.low);
-    unsigned __int128 spread_high = number_of(pass->spread.high);
+    unsigned __int128 low = key_number(pass->range.low);
+    unsigned __int128 high = key_number(pass->range.high);
+    unsigned __int128 spread_low = key_number(pass->spread.low);
+    unsigned __int128 spread_high = key_number(pass->spread.high);
     size_t fan_max = r->pool.blocks / BLOCKS_PER_LIST / r->threads;
     // With this number of lists, and random keys, a list rarely becomes so long that it has to be
     // split. Each list covers 2^shift consecutive keys, so there may be up to twice as many lists.
@@ -27,7 +28,8 @@ void records_choose_map(struct reading *reading)
         high = spread_high < high ? spread_high : high;
     }
     *map = (struct key_map){.low = low, .fan = 1};
-    while (map->shift < 127) {
+    // At a shift of 127, at most two lists cover all keys.
+    while (map->shift <= 127) {
         unsigned __int128 steps = (high - map->low) >> map->shift;
         if (steps < fan_max && steps < wanted * 2) {
             map->fan = (unsigned)steps + 1;
@@ -45,7 +47,7 @@ static inline unsigned list_of(const struct key_map *map, struct uuid id)
         uint64_t low = (uint64_t)(map->low >> 64);
         steps = id.hi > low ? (id.hi - low) >> (map->shift - 64) : 0;
     } else {
-        unsigned __int128 number = number_of(id);
+        unsigned __int128 number = key_number(id);
         unsigned __int128 far = number > map->low ? (number - map->low) >> map->shift : 0;
         steps = far < map->fan ? (uint64_t)far : map->fan;
     }
@@ -189,6 +191,32 @@ void records_read_chunk(void *context, unsigned worker, size_t number)
     c->lines = reader.line - 1 - lines_before;
     c->offset = reader.offset;
     records_add_work(reading, worker, c->offset - begin);
+}
+
+void records_read_piece(void *context, unsigned worker, size_t number)
+{
+    struct reading *reading = context;
+    struct records *r = reading->r;
+    struct spill *spill = reading->spill;
+    struct spill_piece *piece = &reading->pieces[number];
+    const struct key_map map = reading->map;
+    const struct key_range range = r->range;
+    struct block_list *lists = r->lists + (size_t)worker * map.fan;
+    if (piece->count == 0 || atomic_load_explicit(&reading->full, memory_order_relaxed))
+        return;
+    const char *from = spill_read(spill, worker, piece);
+    size_t done = 0;
+    for (; from != NULL && done < piece->count; done++, from += spill->record_bytes) {
+        struct trie_record record = spill_record(spill, from);
+        if (is_in(range, record.id) &&
+            !block_list_add(&r->pool, &lists[list_of(&map, record.id)], record.id, record.offset)) {
+            atomic_store(&reading->full, true);
+            break;
+        }
+    }
+    piece->at += done * spill->record_bytes;
+    piece->count -= done;
+    records_add_work(reading, worker, done * RECORDS_RETURN_WORK);
 }
 
 bool records_add_chunks(struct records *r)

@@ -13,6 +13,7 @@ enum {
     RECORDS_SAMPLE = 1 << 15, // maximum number of keys in the sample
     // Minimum number of blocks for each list. The last block of a list is half empty on average.
     BLOCKS_PER_LIST = 16,
+    LISTS_MIN = 2, // least number of lists for each thread, so that long lists can be divided
 };
 
 // A chunk: consecutive lines of the text, read by one thread at a time.
@@ -39,6 +40,9 @@ struct key_map {
 struct reading {
     struct records *r;
     const struct records_pass *pass;
+    struct spill *spill;        // the temporary file; NULL: none, or not used until now
+    struct spill_piece *pieces; // the pieces of `pass->from`, without the records read until now
+    size_t piece_count;
     struct key_map map;
     bool first;                  // this is the first pass, which checks and counts the lines
     uint64_t sample_every;       // n: every n-th record is sampled
@@ -54,16 +58,6 @@ struct reading {
     uint64_t single_dropped; // bytes of the values in those lines
 };
 
-static inline unsigned __int128 number_of(struct uuid id)
-{
-    return (unsigned __int128)id.hi << 64 | id.lo;
-}
-
-static inline struct uuid uuid_of(unsigned __int128 number)
-{
-    return (struct uuid){(uint64_t)(number >> 64), (uint64_t)number};
-}
-
 // Adds work done by one thread. Worker 0 also reports the sum to `pass->progress`.
 void records_add_work(struct reading *reading, unsigned worker, uint64_t work);
 
@@ -76,6 +70,10 @@ void records_choose_map(struct reading *reading);
 // number of the chunk.
 void records_read_chunk(void *context, unsigned worker, size_t number);
 
+// Reads the rest of one piece of `pass->from` and distributes its records to the worker's lists.
+// Otherwise it does the same as records_read_chunk.
+void records_read_piece(void *context, unsigned worker, size_t number);
+
 // Adds up the counts of all chunks and collects their first errors. Returns false when memory was
 // short while a chunk was read.
 bool records_add_chunks(struct records *r);
@@ -84,6 +82,14 @@ bool records_add_chunks(struct records *r);
 // If all records have the same key, keeps only the record of its last line instead. All lists must
 // be closed. Returns false when memory is short.
 bool records_shorten_range(struct reading *reading, struct block_list *lists, size_t count);
+
+// Writes all records to the temporary file, as one run, and makes all blocks free. `lists` are as
+// for spill_run_begin. Returns false when memory is short or the file cannot be written.
+bool records_spill(struct reading *reading, const struct block_list *lists, size_t count,
+                   unsigned ways);
+
+// Whether there is a temporary file; if so, sets `reading->spill`.
+bool records_can_spill(struct reading *reading);
 
 // Joins the lists of all threads, splits the long ones, sorts them, and sets `r->sorted`. Returns
 // false when memory is short.

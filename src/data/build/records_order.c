@@ -100,9 +100,21 @@ out:
     return good;
 }
 
-// Splits until every part can be sorted at once or has a single key. When there are too few free
-// blocks for that, records_shorten_range drops about half of the records of this pass, those with
-// the greatest keys. A later pass reads them again. Returns false when memory is short.
+// There are too few free blocks to split the parts. If the pass has read the text and there is a
+// temporary file, spills all parts, so that the text need not be read again. Otherwise drops about
+// half of the records of this pass, those with the greatest keys; a later pass reads them again.
+// Returns false when memory is short or the file cannot be written.
+static bool free_blocks(struct reading *reading)
+{
+    if (reading->pass->from != NULL || !records_can_spill(reading))
+        return records_shorten_range(reading, reading->parts, reading->part_count);
+    bool good = records_spill(reading, reading->parts, reading->part_count, 1);
+    reading->part_count = 0;
+    return good;
+}
+
+// Splits until every part can be sorted at once or has a single key. Returns false when memory is
+// short or the temporary file cannot be written.
 static bool shorten_parts(struct reading *reading)
 {
     struct records *r = reading->r;
@@ -116,9 +128,8 @@ static bool shorten_parts(struct reading *reading)
             if (reading->parts[i].count > r->part_records)
                 long_parts[count++] = i;
         bool room = (long long)(count * BLOCK_LIST_FAN) <= atomic_load(&r->pool.left);
-        bool good = count == 0 ||
-                    (room ? split_long_parts(reading, long_parts, count, &split)
-                          : records_shorten_range(reading, reading->parts, reading->part_count));
+        bool good = count == 0 || (room ? split_long_parts(reading, long_parts, count, &split)
+                                        : free_blocks(reading));
         free(long_parts);
         if (!good || count == 0 || (room && split == 0))
             return good;

@@ -127,8 +127,17 @@ static void check_openings(const struct kind *kind)
         check_opening(&openings[i], kind);
 }
 
-// Builds an index in several passes, in memory or in a file.
-static void check_passes(const struct kind *kind, bool to_file)
+// The temporary file for records. The build closes the descriptor.
+static int open_spill(void *context, uint64_t bytes, char *folder, size_t size)
+{
+    (void)bytes;
+    snprintf(folder, size, "folder");
+    return dup(fileno(context));
+}
+
+// Builds an index in little memory: the image in memory or in a file, and the records in several
+// passes or in a temporary file.
+static void check_passes(const struct kind *kind, bool to_file, bool spill)
 {
     enum { LINES = 40000 };
     struct random r = {15};
@@ -136,13 +145,16 @@ static void check_passes(const struct kind *kind, bool to_file)
     FILE *file = tmpfile();
     struct build_settings settings = {
         .memory = 1, .fd = to_file ? fileno(file) : -1, .fd_at = 8192, .records_memory = 700000};
+    FILE *records = tmpfile();
+    settings.open_spill = spill ? open_spill : NULL;
+    settings.spill_context = records;
     for (unsigned i = 0; i < LINES; i++) {
         char key[UUID_TEXT_LEN];
         uuid_format((struct uuid){random_next(&r), random_next(&r)}, key);
         buf_append(&text, span_of(key, sizeof key));
         buf_append_text(&text, " v\n");
     }
-    require(file != NULL && !text.oom, "no memory");
+    require(file != NULL && records != NULL && !text.oom, "no memory");
     unsigned at = 0, bad = 0;
     for (bool failed = true; failed && at < CALLS_MAX;) {
         struct error error = {""};
@@ -150,15 +162,17 @@ static void check_passes(const struct kind *kind, bool to_file)
         failing_begin(kind->kinds, ++at, false, kind->error);
         bool built = build_index(&b, buf_span(&text), &settings, &error);
         failed = failing_end();
-        bad += built ? b.keys != LINES || b.passes < 2 || b.in_file != to_file
+        // If opening the temporary file fails, the text is read in several passes.
+        bad += built ? b.keys != LINES || (b.passes < 2 && !spill) || b.in_file != to_file
                      : *error.text == '\0' || b.image.memory.ptr != NULL;
         if (built)
             build_release(&b);
     }
-    ok(bad == 0 && at < CALLS_MAX, "%s, passes, %s: %u calls", kind->name,
-       to_file ? "file" : "memory", at - 1);
+    ok(bad == 0 && at < CALLS_MAX, "%s, %s, %s: %u calls", kind->name,
+       spill ? "a temporary file" : "passes", to_file ? "file" : "memory", at - 1);
     tried += at - 1;
     fclose(file);
+    fclose(records);
     buf_release(&text);
 }
 
@@ -166,8 +180,9 @@ int main(void)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         check_openings(&kinds[i]);
-        check_passes(&kinds[i], false);
-        check_passes(&kinds[i], true);
+        check_passes(&kinds[i], false, false);
+        check_passes(&kinds[i], true, false);
+        check_passes(&kinds[i], true, true);
     }
     diag("%u calls failed", tried);
     return done_testing();

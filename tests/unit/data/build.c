@@ -1,11 +1,13 @@
-// Builds each key set in many passes, in memory and in a file, and compares the result with that of
-// one pass: the same trie and the same counts. Checks also that a build does not exceed its memory.
+// Builds each key set in little memory, in memory and in a file, in many passes and with a
+// temporary file for the records. Compares the result with that of one pass with enough memory: the
+// same trie and the same counts. Checks also that a build does not exceed its memory.
 #include "data/build/build.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -58,11 +60,24 @@ static struct buf write_text(struct random *r, const struct uuid *keys, size_t c
     return text;
 }
 
+// The temporary files for records that builds have asked for.
+static unsigned spills_opened;
+static uint64_t spill_bytes_asked;
+
 static int file_new(void)
 {
     int fd = memfd_create("image", MFD_CLOEXEC);
     require(fd >= 0, "cannot create a file in memory");
     return fd;
+}
+
+static int open_spill(void *context, uint64_t bytes, char *folder, size_t size)
+{
+    (void)context;
+    spills_opened++;
+    spill_bytes_asked = bytes;
+    snprintf(folder, size, "memory");
+    return file_new();
 }
 
 // Returns the image, in memory or in the file. The caller unmaps it with unmap_image.
@@ -106,7 +121,38 @@ static bool same_tries(struct span a, struct span b, struct span text, struct tr
         if (!trie_at(&x, rank, &at_x) || !trie_at(&y, rank, &at_y) || at_x != at_y)
             return false;
     }
-    return true;
+    return x.slot_bytes == y.slot_bytes && memcmp(x.slots, y.slots, x.count * x.slot_bytes) == 0;
+}
+
+// Builds `text` with a temporary file for the records, in memory or in a file, and compares the
+// result with `whole`. The text must be read only once.
+static void check_spilled(struct span text, const char *name, const struct built *whole,
+                          struct build_settings settings)
+{
+    struct error error = {""};
+    struct built b;
+    struct progress_seen seen = {0};
+    struct trie_shape shape = {0};
+    settings.open_spill = open_spill;
+    settings.progress = note_progress;
+    settings.progress_context = &seen;
+    spills_opened = 0;
+    require(build_index(&b, text, &settings, &error), "%s", error.text);
+    struct span image = map_image(&b, settings.fd);
+    uint64_t records = b.lines - b.malformed;
+    ok(same_counts(whole, &b) && b.passes == 1 && (b.spilled == 0 || spills_opened == 1),
+       "%s: the same counts in one pass, %.1f times %llu records spilled", name,
+       (double)b.spilled / (double)(records + 1), (unsigned long long)records);
+    ok(!seen.wrong && seen.done == seen.total && seen.calls > 0, "%s: progress", name);
+    ok(same_tries(map_image(whole, -1), image, text, &shape, &error) &&
+           shape.depth <= TRIE_DEPTH_MAX,
+       "%s: the same slots, depth %u %s", name, shape.depth, error.text);
+    ok(b.in_file == (settings.fd >= 0 && b.spilled > 0) || b.spilled == 0,
+       "%s: the image is in the file if there is one", name);
+    ok(spills_opened == 0 || spill_bytes_asked > records * (sizeof(struct uuid) + 1) / 2,
+       "%s: room for %llu bytes is asked for", name, (unsigned long long)spill_bytes_asked);
+    unmap_image(&b, image);
+    build_release(&b);
 }
 
 // Builds `text` with several limits of memory, in memory and in a file, and compares each result
@@ -169,6 +215,9 @@ static void check_text(struct span text, const char *name)
         build_release(&in_memory);
         build_release(&in_file);
         settings.progress = NULL;
+        settings.fd = i % 2 == 0 ? -1 : file_new();
+        check_spilled(text, name, &whole, settings);
+        close(settings.fd);
     }
     build_release(&whole);
 }

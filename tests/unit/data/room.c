@@ -3,6 +3,7 @@
 #include "data/room.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,7 +173,7 @@ static void check_datasets(void)
             "the status is memory, as there is no index file");
     opened_close(&o);
     if (statfs("/dev/shm", &system) == 0 && system.f_type == 0x01021994) {
-        is_number(temporary_unnamed("/dev/shm"), -1,
+        is_number(temporary_unnamed("/dev/shm", "stele"), -1,
                   "no temporary file is created on a file system in memory");
         setenv("TMPDIR", "/dev/shm", 1);
         is_number(open_with(in_file, DATASET_INDEX_NONE), IN_FILE,
@@ -222,6 +223,40 @@ static void check_index_file(void)
     }
 }
 
+// Chooses the folder of a temporary file by the room on its disk.
+static void check_disks(void)
+{
+    char folder[256];
+    char wanted[256];
+    struct statfs system;
+    const char *beside = test_path("table.data.idx");
+    snprintf(wanted, sizeof wanted, "%.*s", (int)(strrchr(beside, '/') - beside) + 1, beside);
+    if (statfs(wanted, &system) == 0 && system.f_type != 0x01021994) { // tmpfs
+        int fd = room_in_file(data, beside, 1000000, folder, sizeof folder);
+        ok(fd >= 0, "a temporary file for a megabyte");
+        is_text(folder, wanted, "it is in the folder that was asked for");
+        is_number(files_beside(beside), 0, "it has no name");
+        close(fd);
+        uint64_t left = (uint64_t)system.f_bavail * (uint64_t)system.f_bsize;
+        fd = room_in_file(data, beside, left, folder, sizeof folder);
+        ok(fd < 0 || strcmp(folder, wanted) != 0, "no folder is used up to its last byte");
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = 0;
+    is_number(room_in_file(data, beside, UINT64_MAX / 4, folder, sizeof folder), -1,
+              "no disk has that much room");
+    ok(errno == ENOSPC || errno == EMEDIUMTYPE, "errno says why: %s", strerror(errno));
+    is_text(folder, wanted, "the folder that was tried first is named");
+    if (statfs("/dev/shm", &system) == 0 && system.f_type == 0x01021994) {
+        int fd = room_in_file(data, "/dev/shm/table.data.idx", 1000000, folder, sizeof folder);
+        ok(fd < 0 || strcmp(folder, "/dev/shm/") != 0, "no file in memory is used, but one in %s",
+           folder);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 static void check_system(void)
 {
     uint64_t allowed = process_memory_allowed();
@@ -239,6 +274,7 @@ int main(void)
 {
     data = table_file(&table, "table.data");
     check_system();
+    check_disks();
     check_build();
     check_datasets();
     check_index_file();
