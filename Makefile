@@ -100,7 +100,8 @@ FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
-BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c tests/bench/load/cold.c
+BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c tests/bench/load/cold.c \
+         tests/bench/load/compare.c
 # The sources of the load generators.
 LOAD := $(filter-out $(BENCH),$(wildcard tests/bench/load/*.c))
 # Each file is a fuzz target. Its corpus is tests/fuzz/corpus/TARGET/. If there is a seeds/TARGET.c,
@@ -130,7 +131,7 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak redis-compat redis-compat-build redis-compat-matrix bench \
+.PHONY: all run test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
         test-release test-threads test-tsan
@@ -206,7 +207,7 @@ build/$(1)/tests/bench/%: build/$(1)/tests/bench/%.o build/$(1)/parts.a
 	$$(call say,LINK $$@)
 	$$(Q)$$(CC) $$($(1)_LINK) $$(filter %.o,$$^) $$($(1)_PARTS) -o $$@ $$(LDLIBS)
 
-build/$(1)/tests/bench/load/load build/$(1)/tests/bench/load/cold: $(patsubst %.c,build/$(1)/%.o,$(LOAD))
+$(addprefix build/$(1)/tests/bench/load/,load cold compare): $(patsubst %.c,build/$(1)/%.o,$(LOAD))
 
 # A fuzz target, linked with libFuzzer in the flavour fuzz, and otherwise with replay.c, which runs the
 # inputs of its corpus.
@@ -383,7 +384,7 @@ coverage: need-test ## run the unit tests and corpora, show which lines of src/r
 	    awk -v folders='$(COVERED)' -v least=$(COVERED_LEAST) -f tests/coverage.awk
 
 faults: need-test ## run the tests of faults that take longer than a minute
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(LONG_FAULTS:%.c=build/release/%)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(LONG_FAULTS:%.c=build/release/%) $(FOR_SOAK)
 	$(Q)STELE_BUILD=build/release prove --failures --timer \
 	    $(LONG_FAULTS:%.c=build/release/%) $(LONG_SCRIPTS)
 
@@ -391,6 +392,13 @@ soak: TIME = 600
 soak: need-soak ## check a server under reloads, faults and all kinds of clients; writes docs/soak/ (TIME=600 seconds)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)tests/soak/soak --seconds $(TIME) --docs docs
+
+# What tests/soak/cold and its test run.
+FOR_SOAK := $(patsubst %.c,build/release/%,tests/bench/generate.c tests/bench/load/compare.c)
+REPLIES = 10M
+soak-cold: need-soak ## check a server with data larger than memory, as root, until REPLIES=10M replies were compared
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(FOR_SOAK)
+	$(Q)tests/soak/cold --replies $(REPLIES)
 
 redis-compat: need-redis-compat ## compare with a real redis-server; run client libraries and tools (redis-compat/)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) redis-compat-build
