@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "base/version.h"
 #include "commands/groups.h"
+#include "commands/info_cold.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
 #include "serve/session.h"
@@ -365,24 +366,31 @@ static void errorstats_section(const struct session *s, struct buf *b)
     }
 }
 
-// Writes the percentiles of the durations of command `number` if it has been called. Returns the
-// cost in units of work; 0 if it has not been called.
-static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
+// Writes the percentiles of the histogram `number`, called `name`, if it has calls. Returns the
+// cost in units of work; 0 if it has no calls.
+static unsigned durations_line(const struct service *service, unsigned number, const char *name,
+                               struct buf *b)
 {
     struct histogram_sum sum;
     struct percentiles percentiles = service_percentiles(service);
     unsigned loops = service_histogram(service, number, &sum);
     if (sum.total == 0)
         return 0;
-    buf_printf(b, "latency_percentiles_usec_%s:", service->commands->entries[number].command->name);
-    for (unsigned i = 0; i < percentiles.count; i++) {
-        char percent[PERCENTILE_TEXT];
-        double us = (double)histogram_sum_percentile(&sum, percentiles.percent[i]) / 1000;
-        buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "",
-                   percentile_format(percentiles.percent[i], percent), us);
-    }
+    buf_printf(b, "latency_percentiles_usec_%s:", name);
+    percentiles_append(&percentiles, &sum, b);
     buf_append_text(b, "\r\n");
     return INFO_DURATIONS_WORK * loops;
+}
+
+// Writes the time that requests have waited for data. Before the commands' lines.
+static void latencystats_section(const struct session *s, struct buf *b)
+{
+    durations_line(s->service, HISTOGRAM_COLD_READ, HISTOGRAM_COLD_READ_NAME, b);
+}
+
+static unsigned latencystats_line(const struct service *service, unsigned number, struct buf *b)
+{
+    return durations_line(service, number, service->commands->entries[number].command->name, b);
 }
 
 static void cluster_section(const struct session *s, struct buf *b)
@@ -460,10 +468,11 @@ static const struct {
     const char *title;
     bool by_default; // shown by INFO without arguments
     unsigned work;   // cost of `write` in units of work, without that of adding up counters
-    // Writes the whole section; NULL if it has a line for each command.
+    // Writes the section, or the part before the lines of the commands. NULL: there is no such
+    // part.
     void (*write)(const struct session *s, struct buf *b);
     // Writes the line of one command, or nothing if all its figures are 0. Returns the cost of
-    // the line in units of work. NULL if `write` is set.
+    // the line in units of work. NULL if the section has no lines of commands.
     unsigned (*write_line)(const struct service *service, unsigned number, struct buf *b);
 } sections[] = {
     {"server", "Server", true, INFO_WORK, server_section, NULL},
@@ -477,10 +486,12 @@ static const struct {
     {"modules", "Modules", true, INFO_WORK, modules_section, NULL},
     {"commandstats", "Commandstats", false, 0, NULL, commandstats_line},
     {"errorstats", "Errorstats", true, INFO_WORK, errorstats_section, NULL},
-    {"latencystats", "Latencystats", false, 0, NULL, latencystats_line},
+    {"latencystats", "Latencystats", false, INFO_DURATIONS_WORK, latencystats_section,
+     latencystats_line},
     {"cluster", "Cluster", true, INFO_WORK, cluster_section, NULL},
     {"keyspace", "Keyspace", true, INFO_WORK, keyspace_section, NULL},
     {"dataset", "Dataset", true, INFO_WORK, dataset_section, NULL},
+    {"cold", "Cold", true, INFO_COLD_WORK, info_cold, NULL},
     {"operations", "Operations", true, INFO_WORK, operations_section, NULL},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
@@ -505,12 +516,13 @@ static unsigned write_section(struct session *s, unsigned section, unsigned line
     struct buf *text = &s->request.collected;
     if (line == 0)
         buf_printf(text, "%s# %s\r\n", text->len > 0 ? "\r\n" : "", sections[section].title);
-    if (sections[section].write != NULL) {
+    if (line == 0 && sections[section].write != NULL) {
         session_charge(s,
                        sections[section].work + INFO_LOOP_WORK * (uint64_t)service->group->count);
         sections[section].write(s, text);
-        return 0;
     }
+    if (sections[section].write_line == NULL)
+        return 0;
     unsigned count = service->commands->count;
     unsigned end = line + INFO_LINES < count ? line + INFO_LINES : count;
     do

@@ -180,18 +180,23 @@ static enum command_result latency_graph_command(struct session *s, const struct
 static const char *advice(enum latency_event event)
 {
     switch (event) {
+    case LATENCY_COLD_READ:
+        return "Some requests waited long for data that was not in memory. INFO cold shows whether "
+               "the data fits into memory, and how many reads wait for the disk. If "
+               "cold_reads_waiting is often above 0, more reader threads (--read-threads) or a "
+               "faster disk help. More memory lets fewer requests wait.";
     case LATENCY_COMMAND:
         return "Some commands took long. SLOWLOG GET lists those that took at least "
                "slowlog-log-slower-than microseconds. A long value, many keys in one MGET, or "
                "DEBUG SLEEP can take long.";
     case LATENCY_FAST_COMMAND:
-        return "Some commands that are usually fast took long. Possible causes are many keys, a "
-               "very long value, or a wait for the disk. SLOWLOG GET may list these commands.";
+        return "Some commands that are usually fast took long. Possible causes are many keys, or a "
+               "very long value. SLOWLOG GET may list these commands.";
     case LATENCY_EVENT_LOOP:
-        return "An event loop took long to answer the requests that it had received. The usual "
-               "cause: a part of the data file had to be read from the disk. The whole file stays "
-               "in memory only if the machine has as much free memory as the file is long. Another "
-               "possible cause: other programs kept the processors busy.";
+        return "An event loop took long to answer the requests that it had received. Possible "
+               "causes: other programs kept the processors busy; or the loop had to wait for the "
+               "disk. It waits itself with --read-threads 0, and the first time that it meets data "
+               "which is not in memory.";
     case LATENCY_EVENTS: break;
     }
     return "";
@@ -238,18 +243,25 @@ static uint64_t bucket_end_us(unsigned bit)
     return ((UINT64_C(1) << bit) + (UINT64_C(1) << (bit - 7)) - 1) / 1000;
 }
 
-static void reply_histogram(struct session *s, const struct command_entry *entry)
+// Returns the name of the histogram `number`.
+static const char *histogram_name(const struct session *s, unsigned number)
+{
+    return number == HISTOGRAM_COLD_READ ? HISTOGRAM_COLD_READ_NAME
+                                         : s->service->commands->entries[number].command->name;
+}
+
+static void reply_histogram(struct session *s, unsigned number)
 {
     struct histogram_sum sum;
     uint64_t below[HISTOGRAM_TOP_BIT + 1];
     unsigned buckets = 0;
-    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
+    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, number, &sum));
     below[FIRST_BIT - 1] = 0;
     for (unsigned bit = FIRST_BIT; bit <= HISTOGRAM_TOP_BIT; bit++) {
         below[bit] = histogram_sum_below(&sum, bit);
         buckets += below[bit] > below[bit - 1];
     }
-    resp_bulk_text(&s->reply, entry->command->name);
+    resp_bulk_text(&s->reply, histogram_name(s, number));
     resp_map(&s->reply, 2);
     resp_bulk_text(&s->reply, "calls");
     resp_integer(&s->reply, (int64_t)sum.total);
@@ -263,32 +275,33 @@ static void reply_histogram(struct session *s, const struct command_entry *entry
     }
 }
 
-// Appends the index of the command's entry to `s->request.collected` if the command has been
-// called.
-static void collect_called(struct session *s, const struct command_entry *entry)
+// Appends the number of a histogram to `s->request.collected` if the histogram has calls.
+static void collect_called(struct session *s, unsigned number)
 {
     struct histogram_sum sum;
-    uint16_t number = (uint16_t)entry->number;
-    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, entry->number, &sum));
+    uint16_t kept = (uint16_t)number;
+    session_charge(s, SUM_WORK * (uint64_t)service_histogram(s->service, number, &sum));
     if (sum.total > 0)
-        buf_append(&s->request.collected, span_of((const char *)&number, sizeof number));
+        buf_append(&s->request.collected, span_of((const char *)&kept, sizeof kept));
 }
 
-// Calls collect_called for the command with this name and for its subcommands.
+// Calls collect_called for the command with this name and for its subcommands, or for the waiting
+// time.
 static void collect_named(struct session *s, struct span name)
 {
     const struct command_index *commands = s->service->commands;
     const struct command_entry *entry = command_find_full(commands, name);
+    if (span_is(name, HISTOGRAM_COLD_READ_NAME))
+        collect_called(s, HISTOGRAM_COLD_READ);
     if (entry == NULL)
         return;
-    collect_called(s, entry);
-    for (unsigned i = 1; i <= entry->subcommands; i++)
-        collect_called(s, entry + i);
+    for (unsigned i = 0; i <= entry->subcommands; i++)
+        collect_called(s, entry[i].number);
 }
 
-// The candidates are the words of the request or, without words, all commands. The reply begins
-// with the number of histograms, so the commands that have been called are collected first. If the
-// statistics are reset in between, the reply reports 0 calls for a collected command.
+// The candidates are the words of the request or, without words, all commands and the waiting time.
+// The reply begins with the number of histograms, so those that have calls are collected first. If
+// the statistics are reset in between, the reply reports 0 calls for a collected one.
 //
 // `s->request.cursor` grows by 1 for each candidate that is examined, then by 1 for the length of
 // the reply, and then by 1 for each histogram that is sent.
@@ -297,7 +310,7 @@ static enum command_result latency_histogram_command(struct session *s,
 {
     const struct command_index *commands = s->service->commands;
     uint64_t words = r->argc - 2;
-    uint64_t candidates = words > 0 ? words : commands->count;
+    uint64_t candidates = words > 0 ? words : commands->count + 1;
     if (words > HISTOGRAM_WORDS_MAX) {
         resp_error(&s->reply, "ERR LATENCY HISTOGRAM takes at most %d commands",
                    HISTOGRAM_WORDS_MAX);
@@ -309,7 +322,8 @@ static enum command_result latency_histogram_command(struct session *s,
         if (words > 0)
             collect_named(s, resp_arg(r, (uint32_t)s->request.cursor + 2));
         else
-            collect_called(s, &commands->entries[s->request.cursor]);
+            collect_called(s, s->request.cursor < commands->count ? (unsigned)s->request.cursor
+                                                                  : HISTOGRAM_COLD_READ);
     }
     uint64_t found = s->request.collected.len / sizeof(uint16_t);
     if (s->request.cursor == candidates) {
@@ -323,7 +337,7 @@ static enum command_result latency_histogram_command(struct session *s,
         memcpy(&number,
                s->request.collected.ptr + (s->request.cursor - candidates - 1) * sizeof number,
                sizeof number);
-        reply_histogram(s, &commands->entries[number]);
+        reply_histogram(s, number);
     }
     s->oom |= s->request.collected.oom;
     buf_release(&s->request.collected);

@@ -384,8 +384,7 @@ struct span dataset_value_part(const struct dataset *d, uint64_t offset);
 // more.
 bool dataset_value_more(const struct dataset *d, struct span *value);
 
-// ---- data that may not be in memory
-// --------------------------------------------------------------
+// ---- data that may not be in memory -------------------------------------------------------------
 //
 // The functions above read the mapping. If a page is not in memory, the thread waits for the disk.
 // The functions below read the data file with system calls instead, which can say that a page is
@@ -435,6 +434,15 @@ enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool
 
 // Returns the offset at which dataset_read_rank would begin to read, as dataset_read_offset does.
 uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank);
+
+// Return how many bytes of the data file and of the index are in memory. These are estimates: the
+// functions look at that many short runs of pages, at random places. (`*random` is the state of
+// splitmix64.) Each run takes a system call. The index counts as a whole when dataset_index_stays.
+// Returns -1 when the system does not say, because this process neither owns the file nor may write
+// to it. Any thread may call these.
+enum { DATASET_DATA_RUNS = 48, DATASET_INDEX_RUNS = 16 };
+int64_t dataset_data_resident(const struct dataset *d, uint64_t *random);
+int64_t dataset_index_resident(const struct dataset *d, uint64_t *random);
 
 // Each key has a rank: its position in the order of keys, counted from 0. Ranks never change.
 // Returns the rank of the first key that is not less than `id`; the number of keys when all are

@@ -4,6 +4,8 @@
 //   dataset_index.c     maps its index file, or decides that an index is built
 //   dataset_build.c     builds its index
 //   dataset_lock.c      locks its index in memory
+//   dataset_read.c      reads keys and values that may not be in memory
+//   dataset_resident.c  estimates how much is in memory
 //   dataset_finish.c    does the work that can wait until the dataset is served
 //   dataset_content.c   tells whether the data file still has the served content
 //   dataset_repair.c    replaces a dataset whose index is wrong
@@ -151,6 +153,9 @@ bool dataset_compare_content(const struct dataset *d, const struct index_facts *
                              const atomic_bool *cancel, struct error *error);
 
 // ---- dataset_lock.c -----------------------------------------------------------------------------
+
+// Returns the memory that holds the index: to be locked, or to be looked at.
+struct span dataset_index_memory(const struct dataset *d);
 
 // Locks the index for an opening with DATASET_LOCK_YES; otherwise does nothing. Returns false with
 // a message on failure.

@@ -9,10 +9,11 @@
 
 typedef unsigned long long ull;
 
-// Returns the memory to lock. Of a mapped index file it is the whole mapping. If only the image
-// were locked, the kernel would divide the mapping into three.
-static struct span index_memory(const struct index *x)
+// Of a mapped index file it is the whole mapping. If only the image were locked, the kernel would
+// divide the mapping into three.
+struct span dataset_index_memory(const struct dataset *d)
 {
+    const struct index *x = d->index;
     const struct bytes *mapping = &x->file.mapping;
     return mapping->ptr != NULL ? span_of(mapping->ptr, mapping->len) : index_image(x);
 }
@@ -22,7 +23,7 @@ static struct span index_memory(const struct index *x)
 static bool fits(const struct dataset *d, struct error *error)
 {
     const struct index *x = d->index;
-    uint64_t bytes = index_memory(x).len;
+    uint64_t bytes = dataset_index_memory(d).len;
     bool in_file = x->file.image.ptr != NULL && x->file.copy.ptr == NULL;
     uint64_t room = room_in_memory(d->settings.memory_most, 0) + (in_file ? 0 : bytes);
     if (bytes <= room / 2)
@@ -50,7 +51,7 @@ static bool is_allowed(uint64_t bytes, struct error *error)
 // Locks the index. Returns 0, or an error number with a message.
 static int lock_index(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
-    struct span memory = index_memory(d->index);
+    struct span memory = dataset_index_memory(d);
     if (!is_allowed(memory.len, error))
         return ENOMEM;
     int failed = memory_lock(memory.ptr, memory.len, cancel);
@@ -93,7 +94,7 @@ bool dataset_index_is_locked(const struct dataset *d)
 
 void dataset_unlock_index(struct dataset *d)
 {
-    struct span memory = index_memory(d->index);
+    struct span memory = dataset_index_memory(d);
     if (atomic_exchange(&d->locked, false))
         memory_unlock(memory.ptr, memory.len);
 }

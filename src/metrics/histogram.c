@@ -32,18 +32,18 @@ static uint64_t slot_end(unsigned slot)
     return (top << shift) + ((UINT64_C(1) << shift) - 1);
 }
 
-// Returns the command's histogram to record in, allocated on first use and cleared after a reset.
+// Returns the histogram `number` to record in, allocated on first use and cleared after a reset.
 // Returns NULL when memory is short.
 static struct histogram *histogram_to_record(struct histogram_table *t, unsigned number)
 {
-    struct histogram *h = atomic_load_explicit(&t->by_command[number], memory_order_relaxed);
+    struct histogram *h = atomic_load_explicit(&t->by_number[number], memory_order_relaxed);
     unsigned resets = atomic_load_explicit(t->resets, memory_order_relaxed);
     if (h == NULL) {
         h = memory_aligned(sizeof *h);
         if (h == NULL)
             return NULL;
         atomic_store_explicit(&h->resets, resets, memory_order_relaxed);
-        atomic_store_explicit(&t->by_command[number], h, memory_order_release);
+        atomic_store_explicit(&t->by_number[number], h, memory_order_release);
     } else if (atomic_load_explicit(&h->resets, memory_order_relaxed) != resets) {
         for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++)
             counter_set(&h->counts[i], 0);
@@ -63,7 +63,7 @@ void histogram_table_record(struct histogram_table *t, unsigned number, uint64_t
 
 bool histogram_sum_add(struct histogram_sum *sum, const struct histogram_table *t, unsigned number)
 {
-    const struct histogram *h = atomic_load_explicit(&t->by_command[number], memory_order_acquire);
+    const struct histogram *h = atomic_load_explicit(&t->by_number[number], memory_order_acquire);
     if (h == NULL || atomic_load_explicit(&h->resets, memory_order_acquire) !=
                          atomic_load_explicit(t->resets, memory_order_relaxed))
         return false;
@@ -102,8 +102,8 @@ uint64_t histogram_sum_below(const struct histogram_sum *sum, unsigned bit)
 
 void histogram_table_release(struct histogram_table *t)
 {
-    for (unsigned i = 0; i < COMMANDS_MAX; i++) {
-        free(atomic_load(&t->by_command[i]));
-        atomic_store(&t->by_command[i], NULL);
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        free(atomic_load(&t->by_number[i]));
+        atomic_store(&t->by_number[i], NULL);
     }
 }

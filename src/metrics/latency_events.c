@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-static const char *const names[] = {"command", "event-loop", "fast-command"};
+static const char *const names[] = {"cold-read", "command", "event-loop", "fast-command"};
 _Static_assert(sizeof names / sizeof *names == LATENCY_EVENTS, "each kind of event needs a name");
 
 void latency_events_init(struct latency_events *events)

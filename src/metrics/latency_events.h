@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 
 enum latency_event {
+    LATENCY_COLD_READ, // a request has waited for data that was not in memory (serve/cold.h)
     // Only commands whose time was measured alone are recorded, not those of a batch
     // (serve/execute.h).
     LATENCY_COMMAND,      // a command without the flag FAST
@@ -41,7 +42,8 @@ struct latency_events {
 void latency_events_init(struct latency_events *events);
 void latency_events_release(struct latency_events *events);
 
-// Returns the name of the kind: "command" and "fast-command" as in Redis, or "event-loop".
+// Returns the name of the kind: "command" and "fast-command" as in Redis, "cold-read" or
+// "event-loop".
 const char *latency_event_name(enum latency_event event);
 
 // Adds an event that took `ms` at `seconds` (since 1970). Of several events in the same second, the

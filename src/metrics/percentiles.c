@@ -58,3 +58,13 @@ void percentiles_format(const struct percentiles *p, char *to, size_t size)
                                 percentile_format(p->percent[i], text));
     }
 }
+
+void percentiles_append(const struct percentiles *p, const struct histogram_sum *sum, struct buf *b)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        char percent[PERCENTILE_TEXT];
+        double us = (double)histogram_sum_percentile(sum, p->percent[i]) / 1000;
+        buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "", percentile_format(p->percent[i], percent),
+                   us);
+    }
+}

@@ -3,6 +3,7 @@
 #define STELE_METRICS_PERCENTILES_H
 
 #include "base/bytes.h"
+#include "metrics/histogram.h"
 
 enum {
     PERCENTILES_MAX = 16,
@@ -24,5 +25,10 @@ const char *percentile_format(double percent, char to[PERCENTILE_TEXT]);
 
 // Writes the list at `to`, separated by spaces, with a NUL. Text beyond `size` bytes is cut off.
 void percentiles_format(const struct percentiles *p, char *to, size_t size);
+
+// Appends the percentiles of the durations, in microseconds, as INFO shows them:
+// "p50=1.003,p99=2.007".
+void percentiles_append(const struct percentiles *p, const struct histogram_sum *sum,
+                        struct buf *b);
 
 #endif

@@ -25,6 +25,7 @@ struct stats {
     struct counter watching_clients; // clients that WATCH keys
     struct counter clients_memory;  // bytes that the loop's clients hold (session_memory, net/conn)
     struct counter parked_requests; // requests that wait for reader threads (serve/cold.h)
+    struct counter cold_active;     // 1 if the loop expects data that is not in memory, otherwise 0
     // Numbers since the start, or since CONFIG RESETSTAT.
     struct counter connections_received;
     struct counter connections_rejected; // connections refused by maxclients or protected mode

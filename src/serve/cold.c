@@ -33,7 +33,8 @@ struct cold_set {
     struct cold *cold; // only the home loop may use it
     struct dataset *dataset;
     uint64_t number;
-    uint64_t began_ns; // monotonic time when the reader threads got it
+    uint64_t began_ns;  // monotonic time when the reader threads got it
+    uint64_t waited_ns; // time that the reader threads had it the last time
     unsigned count;
     unsigned capacity;
     unsigned next; // line at which the next search begins: lines are used in their order
@@ -73,6 +74,7 @@ void cold_update(struct cold *cold, uint64_t now)
     if (cold->active && cold->pages == NULL)
         cold->pages = recent_pages_new(cold->memory_allowed / PAGE);
     cold->active &= cold->pages != NULL;
+    counter_set(&cold->stats->cold_active, cold->active);
 }
 
 void cold_release(struct cold *cold)
@@ -261,7 +263,8 @@ static void come_back(struct loop_task *task)
     uint64_t now = clock_monotonic_ns();
     set->running = false;
     counter_sub(&cold->stats->parked_requests, 1);
-    counter_add(&cold->stats->parked_ns, now - set->began_ns);
+    set->waited_ns = now - set->began_ns;
+    counter_add(&cold->stats->parked_ns, set->waited_ns);
     for (unsigned i = 0; i < set->job.count; i++) {
         struct cold_line *line = &set->lines[set->pending[i]];
         line->parked = false;
@@ -364,6 +367,11 @@ bool cold_set_read_longer(struct cold *cold, struct cold_set *set, struct cold_l
 bool cold_set_is_parked(const struct cold_set *set)
 {
     return set->running;
+}
+
+uint64_t cold_set_waited(const struct cold_set *set)
+{
+    return set->waited_ns;
 }
 
 size_t cold_set_memory(const struct cold_set *set)

@@ -121,6 +121,10 @@ bool cold_set_read_longer(struct cold *cold, struct cold_set *set, struct cold_l
 // Whether reader threads have lines of the set.
 bool cold_set_is_parked(const struct cold_set *set);
 
+// Returns how long the reader threads have had lines of the set the last time, in ns, until the
+// lines came back to the loop.
+uint64_t cold_set_waited(const struct cold_set *set);
+
 // Returns the bytes of memory that the set takes.
 size_t cold_set_memory(const struct cold_set *set);
 

@@ -35,8 +35,9 @@ static void log_slow(struct session *s, const struct resp_request *r, uint64_t u
     slow_log_add(&s->service->group->observation.slow_log, &entry, max);
 }
 
-// Adds the running command to the slow log and to the latency events, if `ns`, the time of all its
-// turns, reaches their thresholds.
+// Adds the running command to the latency events, if `ns`, the time of all its turns, reaches their
+// threshold. Adds it to the slow log, if that time and the time that it has waited for data
+// together reach the threshold of the slow log. A wait has a latency event of its own.
 static void log_time(struct session *s, const struct resp_request *r, uint64_t ns)
 {
     const struct service *service = s->service;
@@ -44,8 +45,9 @@ static void log_time(struct session *s, const struct resp_request *r, uint64_t n
     int64_t max = runtime_get(&service->group->runtime.slowlog_max_len);
     int64_t threshold = runtime_get(&service->group->runtime.latency_monitor_threshold);
     bool logged = (s->request.running->command->flags & SKIP_SLOWLOG) == 0;
-    if (logged && slower_than >= 0 && ns / 1000 >= (uint64_t)slower_than && max > 0)
-        log_slow(s, r, ns / 1000, (uint64_t)max);
+    uint64_t us = (ns + s->request.waited_ns) / 1000;
+    if (logged && slower_than >= 0 && us >= (uint64_t)slower_than && max > 0)
+        log_slow(s, r, us, (uint64_t)max);
     if (threshold > 0 && ns / 1000000 >= (uint64_t)threshold)
         latency_events_add(&service->group->observation.latency,
                            (s->request.running->command->flags & FAST) != 0 ? LATENCY_FAST_COMMAND
@@ -68,6 +70,7 @@ void execute_flush(struct session *s, const struct resp_request *r, unsigned uni
     if (done) {
         log_time(s, r, s->request.spent_ns);
         s->request.spent_ns = 0;
+        s->request.waited_ns = 0;
         timing->singly = execute_times_singly(s->service);
     }
 }

@@ -21,7 +21,8 @@ bool execute_times_singly(const struct service *service);
 
 // Reads the clock after a call that has done `units` of work (timing_flush), and adds the time of
 // the call to `request.spent_ns`. When the command is done, that is its total time. If it exceeds
-// the thresholds, adds the command to the slow log and the latency events.
+// the thresholds, adds the command to the slow log and the latency events. For the slow log, the
+// time that the command has waited for data is added.
 void execute_flush(struct session *s, const struct resp_request *r, unsigned units, bool done);
 
 // Calls the handler of the session's running command and returns its result. With `guarded`, the

@@ -164,6 +164,11 @@ void readers_free(struct readers *readers)
     free(readers);
 }
 
+unsigned readers_count(const struct readers *readers)
+{
+    return readers->count;
+}
+
 uint64_t readers_waiting(const struct readers *readers)
 {
     return atomic_load_explicit(&readers->waiting, memory_order_relaxed);

@@ -48,6 +48,9 @@ bool readers_stop(struct readers *readers);
 // Frees the readers, after readers_stop has returned true. NULL is accepted.
 void readers_free(struct readers *readers);
 
+// Returns the number of threads that were started.
+unsigned readers_count(const struct readers *readers);
+
 // Returns the number of items that wait for a thread, and of those that a thread works on. Any
 // thread may call this.
 uint64_t readers_waiting(const struct readers *readers);

@@ -226,8 +226,9 @@ void service_flush_timing(struct service *service);
 // Returns the percentiles that INFO latencystats shows. Any thread may call this.
 struct percentiles service_percentiles(const struct service *service);
 
-// Sums the histograms of a command over all loops. Returns how many loops have one. Each histogram
-// takes some KiB to read, so the caller counts them as work.
+// Sums a histogram over all loops. `number` is that of a command, or HISTOGRAM_COLD_READ. Returns
+// how many loops have one. Each histogram takes some KiB to read, so the caller counts them as
+// work.
 unsigned service_histogram(const struct service *service, unsigned number,
                            struct histogram_sum *sum);
 

@@ -106,6 +106,7 @@ struct session {
         uint64_t sum;         // an intermediate result of the handler
         struct buf collected; // bytes that the handler keeps until its reply is finished
         uint64_t spent_ns;    // time the command took in earlier turns; 0: this is its first turn
+        uint64_t waited_ns;   // time the command has waited for data that was not in memory
         // The keys of the request that have been looked up. Their distance is the `keys.step` of
         // the command's row.
         struct {

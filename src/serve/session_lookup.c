@@ -3,6 +3,7 @@
 // damage hides, and all keys whose lines may not be in memory (serve/cold.h).
 #include <assert.h>
 
+#include "base/clock.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
 #include "serve/session.h"
@@ -97,6 +98,23 @@ static enum lookup park(struct session *s)
     return LOOKUP_GOES_ON;
 }
 
+// Called when the reader threads have read the lines of the session's set. Notes how long the
+// session has waited for them, if its command needed them, and wakes it.
+static void lines_arrived(struct session *s)
+{
+    struct service_group *group = s->service->group;
+    uint64_t ns = cold_set_waited(s->cold);
+    int64_t threshold = runtime_get(&group->runtime.latency_monitor_threshold);
+    if (s->parked) {
+        s->request.waited_ns += ns;
+        histogram_table_record(&s->service->histograms, HISTOGRAM_COLD_READ, ns, 1);
+        if (threshold > 0 && ns / 1000000 >= (uint64_t)threshold)
+            latency_events_add(&group->observation.latency, LATENCY_COLD_READ,
+                               clock_wall_us() / 1000000, ns / 1000000);
+    }
+    session_wake(s);
+}
+
 // Returns the session's set, unless it is of an older dataset.
 static struct cold_set *present_set(struct session *s)
 {
@@ -122,7 +140,7 @@ static void begin_set(struct session *s, struct cold_set *set)
 {
     cold_set_drop(s->cold);
     s->cold = set;
-    cold_set_begin(&s->service->cold, set, s, session_wake);
+    cold_set_begin(&s->service->cold, set, s, lines_arrived);
 }
 
 // Returns how many keys the running command has from argument `i` on. 0: its row does not say which
@@ -175,7 +193,7 @@ static enum lookup finish_line(struct session *s, struct cold_line *line, uint64
     if (!line->parked && line->found == DATASET_READ_LONG && value != NULL) {
         if (cold_set_is_parked(s->cold))
             return park(s);
-        (void)cold_set_read_longer(&s->service->cold, s->cold, line, s, session_wake);
+        (void)cold_set_read_longer(&s->service->cold, s->cold, line, s, lines_arrived);
     }
     if (line->parked)
         return park(s);

@@ -107,7 +107,7 @@ static void check_switches(void)
     enabled = 1;
     is_number((int64_t)sum_of(t).total, 0, "nothing is recorded while recording is off");
     histogram_table_record(&none, COMMAND, 5, 1);
-    ok(none.by_command[COMMAND] == NULL, "a zeroed table records nothing");
+    ok(none.by_number[COMMAND] == NULL, "a zeroed table records nothing");
     histogram_table_record(t, COMMAND, 5, 2);
     is_number((int64_t)sum_of(t).total, 2, "calls are recorded when recording is on again");
     resets++;
