@@ -136,7 +136,8 @@ static void write_index(struct dataset *d, const atomic_bool *cancel)
         image.ptr = NULL;
     facts.data.seed = random_number();
     facts.data.sample = identity_sample(d->text, facts.data.seed);
-    if (!identity_content(d->text, &facts.data.content, &reading)) {
+    facts.data.content = d->built_content;
+    if (!d->has_built_content && !identity_content(d->text, &facts.data.content, &reading)) {
         dataset_notice(d, !is_cancelled(cancel), "'%s' is not written: %s", d->index_path,
                        is_cancelled(cancel) ? "stopped" : "no memory");
     } else if (!is_untouched(d)) {

@@ -58,7 +58,10 @@ struct dataset {
     _Atomic uint64_t checksum; // checksum of the served content
     atomic_bool has_checksum;  // `checksum` is set
     struct index_writer writer;
-    bool spill_failed; // a temporary file for records could not be written or read (build.h)
+    // The checksum of the content (identity_content), computed while the index was built.
+    uint64_t built_content;
+    bool has_built_content; // `built_content` is set
+    bool spill_failed;      // a temporary file for records could not be written or read (build.h)
     // Checks of a mapped index:
     bool blocks_unverified;  // its blocks have yet to be compared with their checksums
     bool content_unverified; // it probably belongs to the data file, but that is not proven

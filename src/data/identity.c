@@ -11,12 +11,11 @@
 #include "base/random.h"
 
 enum {
-    RACY_NS = 2000000000,        // one tick of the coarsest file system, which is FAT
-    ENDS_BYTES = 64 * 1024,      // bytes of the sample at each end of the file
-    SAMPLE_BLOCKS = 64,          // number of other blocks of the sample
-    SAMPLE_BLOCK_BYTES = 4096,   // bytes of such a block
-    CONTENT_BLOCK = 1024 * 1024, // bytes of a block with a checksum of its own
-    CONTENT_TURN = 64,           // blocks between two reports of progress
+    RACY_NS = 2000000000,      // one tick of the coarsest file system, which is FAT
+    ENDS_BYTES = 64 * 1024,    // bytes of the sample at each end of the file
+    SAMPLE_BLOCKS = 64,        // number of other blocks of the sample
+    SAMPLE_BLOCK_BYTES = 4096, // bytes of such a block
+    CONTENT_TURN = 64,         // blocks between two reports of progress
 };
 
 // After the year 2262 the result wraps. That does no harm, as times are only compared.
@@ -72,24 +71,29 @@ uint64_t identity_sample(struct span text, uint64_t seed)
     return checksum(span_of((const char *)sums, sizeof sums));
 }
 
+uint64_t identity_of_blocks(const uint64_t *sums, uint64_t count)
+{
+    return checksum(span_of((const char *)sums, count * sizeof *sums));
+}
+
 bool identity_content(struct span text, uint64_t *content, const struct identity_reading *reading)
 {
     static const struct identity_reading alone = {NULL, NULL, NULL};
     const struct identity_reading *r = reading != NULL ? reading : &alone;
-    uint64_t count = checksum_block_count(text.len, CONTENT_BLOCK);
+    uint64_t count = checksum_block_count(text.len, IDENTITY_BLOCK);
     uint64_t *sums = malloc(count * sizeof *sums + 1);
     bool whole = sums != NULL;
     for (uint64_t i = 0; whole && i < count; i += CONTENT_TURN) {
         struct span turn =
-            checksum_block(text, (size_t)CONTENT_BLOCK * CONTENT_TURN, i / CONTENT_TURN);
-        whole = checksum_blocks(turn, CONTENT_BLOCK, sums + i, r->cancel);
+            checksum_block(text, (size_t)IDENTITY_BLOCK * CONTENT_TURN, i / CONTENT_TURN);
+        whole = checksum_blocks(turn, IDENTITY_BLOCK, sums + i, r->cancel);
         if (whole && r->progress != NULL)
-            r->progress(r->context, i * CONTENT_BLOCK + turn.len, text.len);
+            r->progress(r->context, i * IDENTITY_BLOCK + turn.len, text.len);
     }
     if (whole && r->cancel != NULL)
         whole = !atomic_load(r->cancel);
     if (whole)
-        *content = checksum(span_of((const char *)sums, count * sizeof *sums));
+        *content = identity_of_blocks(sums, count);
     free(sums);
     return whole;
 }

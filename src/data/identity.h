@@ -51,6 +51,13 @@ struct identity_reading {
     void *context; // for `progress`
 };
 
+enum { IDENTITY_BLOCK = 1024 * 1024 }; // bytes of a block with a checksum of its own
+
+// Returns the checksum of the whole content from those of its blocks of IDENTITY_BLOCK bytes; the
+// last block may be shorter. `count` is their number (checksum_block_count). The result is that of
+// identity_content.
+uint64_t identity_of_blocks(const uint64_t *sums, uint64_t count);
+
 // Sets `*content` to a checksum of the whole content, computed on all processors. Returns false,
 // with `*content` unspecified, when it was cancelled or memory is short. `reading` may be NULL.
 bool identity_content(struct span text, uint64_t *content, const struct identity_reading *reading);

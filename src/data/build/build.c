@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/process.h"
 #include "data/build/sample.h"
+#include "data/identity.h"
 
 #define MIB (1024u * 1024)
 
@@ -412,8 +413,14 @@ static bool prepare(struct building *g, struct error *error)
     uint64_t needed = g->sample.lines / TRIE_BLOCK * block_bytes(g);
     g->to_file = g->to_file || (settings->fd >= 0 && needed + needed / 10 > memory_left(g));
     uint64_t blocks_max = memory_left(g) / block_bytes(g);
-    return records_init(&g->records, g->text, settings->division,
-                        blocks_max < blocks_all ? blocks_max : blocks_all, error);
+    struct records *r = &g->records;
+    if (!records_init(r, g->text, settings->division,
+                      blocks_max < blocks_all ? blocks_max : blocks_all, error))
+        return false;
+    if (r->chunk_bytes % IDENTITY_BLOCK == 0 || r->chunk_count <= 1)
+        r->sums = settings->sums;
+    g->built->summed = r->sums != NULL;
+    return true;
 }
 
 static bool finish(struct building *g, struct error *error)

@@ -37,6 +37,10 @@ struct build_settings {
     // when no such file is wanted: then the text is read in several passes.
     int (*open_spill)(void *context, uint64_t bytes, char *folder, size_t size);
     void *spill_context;
+    // Receives the checksum of each block of the text (identity_of_blocks in data/identity.h), so
+    // that the text need not be read again for that. `built.summed` says whether it did. NULL: no
+    // checksums.
+    uint64_t *sums;
     bool stop_if_malformed;           // end after the first pass if it finds a malformed line
     struct records_division division; // how the work is divided
     // For tests: bytes for the records of a pass, whatever `memory` is; 0: not set.
@@ -66,6 +70,7 @@ struct built {
     uint64_t missing;  // bytes that `build_settings.most` lacks; 0: enough
     unsigned passes;   // number of passes over the text
     uint64_t spilled;  // number of records written to the temporary file
+    bool summed;       // `build_settings.sums` has the checksums of all blocks
     bool spill_failed; // the build has failed because of the temporary file
     unsigned cuts;     // number of times that a range was shortened, as it had too many records
 };

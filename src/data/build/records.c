@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "data/build/records_internal.h"
+#include "data/identity.h"
 
 enum {
     CHUNK_BYTES = 4 << 20,
@@ -161,6 +162,13 @@ uint64_t records_other_bytes(const struct records *r)
                (uint64_t)(TRIE_PART * sizeof *r->buffers + RECORDS_FAN_MAX * sizeof *r->lists);
 }
 
+// Returns the bytes of a chunk: whole blocks of checksums.
+static size_t chunk_bytes_for(size_t text_bytes)
+{
+    size_t blocks = text_bytes / CHUNKS_MAX / IDENTITY_BLOCK + 1;
+    return blocks * IDENTITY_BLOCK > CHUNK_BYTES ? blocks * IDENTITY_BLOCK : CHUNK_BYTES;
+}
+
 bool records_init(struct records *r, struct span text, struct records_division division,
                   size_t blocks_max, struct error *error)
 {
@@ -172,7 +180,7 @@ bool records_init(struct records *r, struct span text, struct records_division d
         r->part_records = division.part_records;
     r->chunk_bytes = division.chunk_bytes;
     if (r->chunk_bytes == 0)
-        r->chunk_bytes = text.len / CHUNKS_MAX > CHUNK_BYTES ? text.len / CHUNKS_MAX : CHUNK_BYTES;
+        r->chunk_bytes = chunk_bytes_for(text.len);
     if (r->chunk_bytes > text.len)
         r->chunk_bytes = text.len;
     r->chunk_count = text.len > 0 ? (text.len - 1) / r->chunk_bytes + 1 : 0;

@@ -61,6 +61,10 @@ struct records {
     struct line_error errors[RECORDS_ERRORS_MAX]; // the first malformed lines; borrow the text
     struct uuid *sample; // keys of lines that are spread evenly over the text, in key order
     size_t sample_count;
+    // Receives the checksum of each block of IDENTITY_BLOCK bytes (data/identity.h) in the first
+    // pass. The caller sets it after records_init, if `chunk_bytes` is a multiple of that or there
+    // is only one chunk. NULL: no checksums.
+    uint64_t *sums;
     // Result of the last pass:
     struct key_range range;    // range of the records; shortened when they did not fit into memory
     struct trie_sorted sorted; // the records of the range

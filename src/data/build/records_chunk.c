@@ -4,8 +4,12 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/checksum.h"
 #include "data/build/records_internal.h"
+#include "data/identity.h"
 #include "data/uuid_text.h"
 
 void records_choose_map(struct reading *reading)
@@ -68,6 +72,20 @@ static void begin_chunk(struct reading *reading, struct chunk *c, size_t number)
         const char *newline = memchr(text.ptr + begin - 1, '\n', c->end - begin);
         c->offset = newline != NULL ? (uint64_t)(newline - text.ptr) + 1 : c->end;
     }
+}
+
+// Computes the checksums of the blocks of a chunk. The chunk is read from the disk in one piece
+// first, if it is there.
+static void sum_chunk(struct reading *reading, size_t number)
+{
+    struct records *r = reading->r;
+    struct span chunk = checksum_block(r->text, r->chunk_bytes, number);
+    uint64_t *sums = r->sums + number * r->chunk_bytes / IDENTITY_BLOCK;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    uintptr_t from = (uintptr_t)chunk.ptr & ~page;
+    (void)madvise((void *)from, (uintptr_t)chunk.ptr + chunk.len - from, MADV_WILLNEED);
+    for (uint64_t i = 0; i < checksum_block_count(chunk.len, IDENTITY_BLOCK); i++)
+        sums[i] = checksum(checksum_block(chunk, IDENTITY_BLOCK, i));
 }
 
 static void store_error(struct chunk *c, const struct line_error *fault, uint64_t lines_before)
@@ -175,9 +193,13 @@ void records_read_chunk(void *context, unsigned worker, size_t number)
     struct reading *reading = context;
     struct records *r = reading->r;
     struct chunk *c = &r->chunks[number];
+    if (atomic_load_explicit(&reading->full, memory_order_relaxed))
+        return;
+    if (!c->begun && r->sums != NULL && reading->first)
+        sum_chunk(reading, number);
     if (!c->begun)
         begin_chunk(reading, c, number);
-    if (c->offset >= c->end || atomic_load_explicit(&reading->full, memory_order_relaxed))
+    if (c->offset >= c->end)
         return;
     uint64_t begin = c->offset;
     // lines_next reports a byte order mark only in line 1. So the other chunks begin to count at

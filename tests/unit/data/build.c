@@ -13,8 +13,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "data/identity.h"
 #include "data/trie.h"
 #include "data/uuid_text.h"
 #include "support/keysets.h"
@@ -294,6 +296,31 @@ static void check_malformed(void)
     build_release(&b);
 }
 
+// The build computes the same checksum of the text as identity_content, whatever its size.
+static void check_sums(void)
+{
+    static const size_t sizes[] = {0, 40, IDENTITY_BLOCK, 9 * IDENTITY_BLOCK + 12345};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buf text = {0};
+        struct error error = {""};
+        struct built b;
+        uint64_t content;
+        uint64_t sums[10];
+        struct build_settings settings = {.fd = -1, .sums = sums};
+        char *bytes = buf_reserve(&text, sizes[i] + 1);
+        require(bytes != NULL, "no memory");
+        for (size_t j = 0; j < sizes[i]; j++)
+            bytes[j] = (char)(j % 250 == 249 ? '\n' : j);
+        text.len = sizes[i];
+        require(build_index(&b, buf_span(&text), &settings, &error), "%s", error.text);
+        ok(b.summed && identity_content(buf_span(&text), &content, NULL) &&
+               content == identity_of_blocks(sums, checksum_block_count(text.len, IDENTITY_BLOCK)),
+           "the checksum of %zu bytes", text.len);
+        build_release(&b);
+        buf_release(&text);
+    }
+}
+
 // The build fails with a message when the image cannot be written to the file.
 static void check_failing_files(struct random *r)
 {
@@ -388,6 +415,7 @@ int main(void)
     struct random r = random_seeded();
     check_small_texts();
     check_malformed();
+    check_sums();
     check_failing_files(&r);
     check_lying_sample(&r);
     check_keysets(&r);
