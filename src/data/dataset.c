@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "data/dataset_internal.h"
+#include "data/granule.h"
 #include "data/lines.h"
 #include "data/uuid_text.h"
 
@@ -240,25 +241,36 @@ bool dataset_is_sound(const struct dataset *d)
            verifier_round_is_valid(verifier, round);
 }
 
+// Sets `*offset` to the place in the granule where a record may begin. Returns false when the
+// granule, the key there or the byte before the key is lost. Reads nothing that is lost.
+static bool find_readable_line(const struct dataset *d, uint64_t granule, uint64_t *offset)
+{
+    if (!mapping_has(&d->source, granule, GRANULE) ||
+        !trie_line_in(dataset_trie(d), granule, offset))
+        return false;
+    uint64_t before = *offset - (*offset > 0); // the newline before the line is read too
+    return mapping_has(&d->source, before, *offset + LINE_MIN - before);
+}
+
 enum dataset_presence dataset_presence(const struct dataset *d, struct uuid id, struct span *value)
 {
-    uint64_t offsets[TRIE_LEAF_MAX];
+    uint64_t granules[TRIE_LEAF_MAX];
     const struct trie *trie = dataset_trie(d);
     (void)dataset_look(d);
     bool doubt = mapping_is_damaged(index_source_of(d));
-    unsigned count = trie_candidates(trie, id, offsets);
+    unsigned count = trie_candidates(trie, id, granules);
     if (count == TRIE_CANDIDATES_UNKNOWN) {
         doubt = true;
         count = 0;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t before = offsets[i] - (offsets[i] > 0); // the newline before the line is read too
-        if (!mapping_has(&d->source, before, offsets[i] + LINE_MIN - before)) {
+        uint64_t offset;
+        if (!find_readable_line(d, granules[i], &offset)) {
             doubt = true;
-        } else if (trie_is_line_of(trie, offsets[i], id)) {
-            *value = dataset_value_part(d, offsets[i]);
+        } else if (trie_is_line_of(trie, offset, id)) {
+            *value = dataset_value_part(d, offset);
             return value->ptr != NULL ? DATASET_PRESENT : DATASET_UNREADABLE;
-        } else if (!trie_may_be_at(trie, offsets[i], id)) {
+        } else if (!trie_may_be_at(trie, offset, id)) {
             doubt = true; // the line was overwritten
         }
     }

@@ -415,7 +415,8 @@ struct dataset_line {
 // Bytes that a buffer of dataset_read_key needs beside those of the value.
 enum { DATASET_READ_EXTRA = 128 };
 
-// Returns the offset at which dataset_read_key would begin to read for the key `id`. Returns
+// Returns the offset of the granule (data/trie.h) that dataset_read_key would read first for the
+// key `id`. The line begins in the GRANULE bytes from there on, which are in one page. Returns
 // DATASET_NO_OFFSET when it would read nothing. Reads only the index.
 uint64_t dataset_read_offset(const struct dataset *d, struct uuid id);
 
@@ -432,7 +433,7 @@ enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool
                                     struct bytes buffer, struct uuid *id,
                                     struct dataset_line *line);
 
-// Returns the offset at which dataset_read_rank would begin to read, as dataset_read_offset does.
+// Returns the offset of the granule that dataset_read_rank would read, as dataset_read_offset does.
 uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank);
 
 // Return how many bytes of the data file and of the index are in memory. These are estimates: the

@@ -8,9 +8,11 @@
 
 #include "base/simd.h"
 #include "data/dataset_internal.h"
+#include "data/granule.h"
 #include "data/lines.h"
 
-_Static_assert((int)DATASET_READ_EXTRA > (int)LINE_MIN + 2, "room for a key and two newlines");
+_Static_assert((int)DATASET_READ_EXTRA > (int)GRANULE + (int)LINE_MIN + 2,
+               "room for a granule, a key and two newlines");
 
 bool dataset_fits_in_memory(const struct dataset *d, uint64_t memory)
 {
@@ -25,9 +27,9 @@ bool dataset_index_stays(const struct dataset *d)
 
 uint64_t dataset_read_offset(const struct dataset *d, struct uuid id)
 {
-    uint64_t offsets[TRIE_LEAF_MAX];
-    unsigned count = trie_candidates(dataset_trie(d), id, offsets);
-    return count == 0 || count == TRIE_CANDIDATES_UNKNOWN ? DATASET_NO_OFFSET : offsets[0];
+    uint64_t granules[TRIE_LEAF_MAX];
+    unsigned count = trie_candidates(dataset_trie(d), id, granules);
+    return count == 0 || count == TRIE_CANDIDATES_UNKNOWN ? DATASET_NO_OFFSET : granules[0];
 }
 
 // Reads bytes of the data file from offset `at` on into `buffer`. Returns their number, which is
@@ -65,7 +67,7 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
     return done;
 }
 
-// What the bytes at the offset of a line show.
+// What the bytes of a granule and after it show.
 enum line_bytes {
     LINE_BYTES_RECORD, // a record with its whole value
     LINE_BYTES_LONG,   // a record whose value does not fit into the buffer
@@ -74,28 +76,35 @@ enum line_bytes {
     LINE_BYTES_COLD,
 };
 
-// Reads the line at `offset` into `buffer` and sets `*line`. `id` is the key that it must have.
-// NULL: it may have any key; the caller finds it before the value.
-static enum line_bytes read_line(const struct dataset *d, uint64_t offset, const struct uuid *id,
+// Reads the line that begins in the granule at offset `granule` into `buffer` and sets `*line`.
+// `id` is the key that it must have. NULL: it may have any key; the caller finds it before the
+// value.
+static enum line_bytes read_line(const struct dataset *d, uint64_t granule, const struct uuid *id,
                                  bool wait, struct bytes buffer, struct dataset_line *line)
 {
     const struct mapping *m = &d->source;
     bool cold = false;
-    if (m->len < LINE_MIN || offset > m->len - LINE_MIN)
+    if (m->len < LINE_MIN || granule > m->len - LINE_MIN)
         return LINE_BYTES_LOST;
-    size_t before = offset > 0; // the newline before the line is read too
-    size_t got = read_bytes(d, offset - before, wait, buffer, &cold);
-    if (got < before + LINE_MIN)
+    // The line may begin at the granule's first byte. So the newline before the granule is read
+    // too.
+    size_t before = granule > 0;
+    uint64_t from = granule - before;
+    size_t got = read_bytes(d, from, wait, buffer, &cold);
+    size_t at = before;
+    if (got >= before + GRANULE)
+        at += trie_start_in(dataset_trie(d), buffer.ptr + before);
+    if (got < at + LINE_MIN)
         return cold ? LINE_BYTES_COLD : LINE_BYTES_LOST;
-    const char *text = buffer.ptr + before;
-    if ((before > 0 && text[-1] != '\n') || text[UUID_TEXT_LEN] != ' ' ||
+    const char *text = buffer.ptr + at;
+    if ((at > 0 && text[-1] != '\n') || text[UUID_TEXT_LEN] != ' ' ||
         (id != NULL && !SIMD(uuid_matches)(*id, text)))
         return LINE_BYTES_OTHER;
     const char *value = text + LINE_VALUE_AT;
-    size_t left = got - before - LINE_VALUE_AT;
+    size_t left = got - at - LINE_VALUE_AT;
     const char *newline = memchr(value, '\n', left);
-    bool at_end = offset - before + got == m->len;
-    line->offset = offset;
+    bool at_end = from + got == m->len;
+    line->offset = from + at;
     line->value = span_of(value, newline != NULL ? (size_t)(newline - value) : left);
     if (newline != NULL || (at_end && m->last != '\n'))
         return LINE_BYTES_RECORD;
@@ -131,18 +140,18 @@ static enum dataset_read doubt(const struct dataset *d, struct uuid id, enum dat
 enum dataset_read dataset_read_key(const struct dataset *d, struct uuid id, bool wait,
                                    struct bytes buffer, struct dataset_line *line)
 {
-    uint64_t offsets[TRIE_LEAF_MAX];
+    uint64_t granules[TRIE_LEAF_MAX];
     if (!wait && dataset_damage(d) != 0) // `doubt` reads the mapping
         return DATASET_READ_COLD;
     unsigned round = verifier_round(&d->index->file.verifier);
-    unsigned count = trie_candidates(dataset_trie(d), id, offsets);
+    unsigned count = trie_candidates(dataset_trie(d), id, granules);
     enum dataset_read result = DATASET_READ_ABSENT;
     if (count == TRIE_CANDIDATES_UNKNOWN) {
         result = DATASET_READ_UNREADABLE;
         count = 0;
     }
     for (unsigned i = 0; i < count; i++) {
-        enum line_bytes found = read_line(d, offsets[i], &id, wait, buffer, line);
+        enum line_bytes found = read_line(d, granules[i], &id, wait, buffer, line);
         if (found == LINE_BYTES_COLD)
             return DATASET_READ_COLD;
         if (found == LINE_BYTES_LOST)
@@ -159,25 +168,27 @@ enum dataset_read dataset_read_key(const struct dataset *d, struct uuid id, bool
 
 uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank)
 {
-    uint64_t offset;
+    uint64_t granule;
     const struct trie *trie = dataset_trie(d);
-    return rank < trie->count && trie_offset_at(trie, rank, &offset) ? offset : DATASET_NO_OFFSET;
+    return rank < trie->count && trie_granule_at(trie, rank, &granule) ? granule
+                                                                       : DATASET_NO_OFFSET;
 }
 
 enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool wait,
                                     struct bytes buffer, struct uuid *id, struct dataset_line *line)
 {
-    uint64_t offset = dataset_read_offset_of_rank(d, rank);
+    uint64_t granule = dataset_read_offset_of_rank(d, rank);
     if (!wait && dataset_damage(d) != 0)
         return DATASET_READ_COLD;
-    if (offset == DATASET_NO_OFFSET)
+    if (granule == DATASET_NO_OFFSET)
         return DATASET_READ_UNREADABLE;
-    enum line_bytes found = read_line(d, offset, NULL, wait, buffer, line);
+    enum line_bytes found = read_line(d, granule, NULL, wait, buffer, line);
     if (found == LINE_BYTES_COLD)
         return DATASET_READ_COLD;
     bool record = found == LINE_BYTES_RECORD || found == LINE_BYTES_LONG;
     if (!record || !SIMD(uuid_parse)(line->value.ptr - LINE_VALUE_AT, id) ||
-        (dataset_look(d) != 0 && !mapping_has(&d->source, offset, LINE_MIN + line->value.len)))
+        (dataset_look(d) != 0 &&
+         !mapping_has(&d->source, line->offset, LINE_MIN + line->value.len)))
         return DATASET_READ_UNREADABLE;
     return found == LINE_BYTES_RECORD ? DATASET_READ_FOUND : DATASET_READ_LONG;
 }

@@ -22,7 +22,7 @@
 #define INDEX_END 0x444e452d4c455453u   // "STEL-END"
 
 enum {
-    INDEX_VERSION = 2,
+    INDEX_VERSION = 3,
     INDEX_BYTE_ORDER = 0x01020304,
     INDEX_IMAGE_AT = 4096,
     // Bytes of a block. A block has one checksum, and comparing it takes some microseconds.

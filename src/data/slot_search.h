@@ -21,18 +21,18 @@ enum {
 };
 
 // Returns the number of the first slot in [lo, hi) that has the fingerprint; `hi` when none has it.
-// The bits of the slot from `offset_bits` on are compared with `fingerprint`, both cut to 32 bits.
+// The bits of the slot from `granule_bits` on are compared with `fingerprint`, both cut to 32 bits.
 // `slots` are all slots of a trie image, followed by its padding. `hi` is at most their number, and
 // [lo, hi) has at most SLOT_SEARCH_MAX slots.
 static inline uint64_t slot_search_scalar(const unsigned char *slots, uint64_t lo, uint64_t hi,
-                                          unsigned slot_bytes, unsigned offset_bits,
+                                          unsigned slot_bytes, unsigned granule_bits,
                                           uint64_t fingerprint)
 {
     unsigned above = 64 - 8 * slot_bytes;
     for (; lo < hi; lo++) {
         uint64_t slot;
         memcpy(&slot, slots + lo * slot_bytes, sizeof slot);
-        if ((uint32_t)(le64toh(slot) << above >> (above + offset_bits)) == (uint32_t)fingerprint)
+        if ((uint32_t)(le64toh(slot) << above >> (above + granule_bits)) == (uint32_t)fingerprint)
             break;
     }
     return lo;
@@ -58,13 +58,13 @@ static inline uint64_t sse2_slots(const unsigned char *slots, size_t slot_bytes,
 // of the slot. A step that would go beyond `hi` compares the four slots that end at `hi` instead.
 // If [lo, hi) has fewer than four slots, some of those are before `lo`; their results are dropped.
 static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo, uint64_t hi,
-                                        unsigned slot_bytes, unsigned offset_bits,
+                                        unsigned slot_bytes, unsigned granule_bits,
                                         uint64_t fingerprint)
 {
     if (hi < SLOT_SEARCH_STEP)
-        return slot_search_scalar(slots, lo, hi, slot_bytes, offset_bits, fingerprint);
+        return slot_search_scalar(slots, lo, hi, slot_bytes, granule_bits, fingerprint);
     __m128i left = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes));
-    __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + offset_bits));
+    __m128i right = _mm_cvtsi32_si128((int)(64 - 8 * slot_bytes + granule_bits));
     __m128i wanted = _mm_set1_epi32((int)(uint32_t)fingerprint);
     uint64_t last = hi - SLOT_SEARCH_STEP;
     // Bit i is 1 when slot number `lo` - SLOT_SEARCH_STEP + i has the fingerprint. So the lowest

@@ -43,7 +43,8 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
                 h.nodes_at <= image.len && h.node_words < TRIE_NODE &&
                 h.node_words <= (image.len - h.nodes_at) / sizeof(uint32_t) &&
                 h.slots_at <= image.len && h.slot_bytes >= 1 && h.slot_bytes <= 8 &&
-                h.offset_bits >= 1 && h.offset_bits < 8 * h.slot_bytes &&
+                h.granule_bits >= 1 && h.granule_bits < 8 * h.slot_bytes &&
+                (h.granule_shift == 0 || h.granule_shift == GRANULE_SHIFT) &&
                 h.count <= TRIE_KEYS_MAX &&
                 h.count * h.slot_bytes + TRIE_SLOT_PADDING <= image.len - h.slots_at;
     if (!fits) {
@@ -58,7 +59,8 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
         .slots = (const unsigned char *)image.ptr + h.slots_at,
         .count = h.count,
         .slot_bytes = h.slot_bytes,
-        .offset_bits = h.offset_bits,
+        .granule_bits = h.granule_bits,
+        .granule_shift = h.granule_shift,
         .image_bytes = image.len,
     };
     return true;
@@ -69,6 +71,16 @@ static inline uint64_t read_slot(const struct trie *t, uint64_t number)
     uint64_t slot;
     memcpy(&slot, t->slots + number * t->slot_bytes, sizeof slot);
     return le64toh(slot);
+}
+
+// Sets `*offset` to the only place in the granule at offset `granule` where a record may begin.
+// Returns false when no record has room there.
+static inline bool line_in(const struct trie *t, uint64_t granule, uint64_t *offset)
+{
+    if (t->data.len < LINE_MIN || granule > t->data.len - LINE_MIN)
+        return false;
+    *offset = granule + trie_start_in(t, t->data.ptr + granule);
+    return true;
 }
 
 // Whether a record can begin at `offset` of the data: there is room, and a line begins there.
@@ -236,18 +248,24 @@ IN_TWO_VERSIONS struct range find_leaf(const struct trie *t, bool verify, struct
 
 static inline uint64_t fingerprint_of(const struct trie *t, struct uuid id)
 {
-    return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->offset_bits));
+    return uuid_hash(id) >> (64 - (8 * t->slot_bytes - t->granule_bits));
 }
 
-// Sets `*offset` to the offset in slot `at`, and lets the leaf begin at the slot after it.
-// Returns false when `at` is the end of the leaf.
+// Returns the offset of the granule whose number is in the slot.
+static inline uint64_t granule_of(const struct trie *t, uint64_t slot)
+{
+    return (slot & ((UINT64_C(1) << t->granule_bits) - 1)) << t->granule_shift;
+}
+
+// Sets `*granule` to the offset of the granule in slot `at`, and lets the leaf begin at the slot
+// after it. Returns false when `at` is the end of the leaf.
 static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t at,
-                             uint64_t *offset)
+                             uint64_t *granule)
 {
     if (at == leaf->hi)
         return false;
     leaf->lo = at + 1;
-    *offset = read_slot(t, at) & ((UINT64_C(1) << t->offset_bits) - 1);
+    *granule = granule_of(t, read_slot(t, at));
     return true;
 }
 
@@ -256,26 +274,38 @@ static inline bool take_slot(const struct trie *t, struct range *leaf, uint64_t 
 // processor can already read the data file while the second cache line is still being fetched.
 // Comparing all slots at once would wait for the second cache line.
 static inline bool next_candidate(const struct trie *t, struct range *leaf, uint64_t fingerprint,
-                                  uint64_t *offset)
+                                  uint64_t *granule)
 {
-    uint64_t at = slot_search_scalar(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->offset_bits,
+    uint64_t at = slot_search_scalar(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->granule_bits,
                                      fingerprint);
-    return take_slot(t, leaf, at, offset);
+    return take_slot(t, leaf, at, granule);
 }
 
 // Does the same as next_candidate. It is faster when the whole leaf is in the cache.
 static inline bool next_candidate_cached(const struct trie *t, struct range *leaf,
-                                         uint64_t fingerprint, uint64_t *offset)
+                                         uint64_t fingerprint, uint64_t *granule)
 {
-    uint64_t at =
-        SIMD(slot_search)(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->offset_bits, fingerprint);
-    return take_slot(t, leaf, at, offset);
+    uint64_t at = SIMD(slot_search)(t->slots, leaf->lo, leaf->hi, t->slot_bytes, t->granule_bits,
+                                    fingerprint);
+    return take_slot(t, leaf, at, granule);
 }
 
 static inline bool is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
 {
     return line_begins(t, offset) && SIMD(uuid_matches)(id, t->data.ptr + offset) &&
            t->data.ptr[offset + UUID_TEXT_LEN] == ' ';
+}
+
+// Whether the line of `id` begins in the granule at `*offset`. If it does, sets `*offset` to the
+// offset of the line.
+static inline __attribute__((always_inline)) bool find_line(const struct trie *t, uint64_t *offset,
+                                                            struct uuid id)
+{
+    uint64_t line;
+    if (!line_in(t, *offset, &line) || !is_line_of(t, line, id))
+        return false;
+    *offset = line;
+    return true;
 }
 
 IN_TWO_VERSIONS bool find(const struct trie *t, bool verify, struct uuid id, uint64_t *offset,
@@ -294,7 +324,7 @@ IN_TWO_VERSIONS bool find(const struct trie *t, bool verify, struct uuid id, uin
     while (next_candidate(t, &leaf, fingerprint, offset)) {
         if (probe != NULL)
             probe->touches++;
-        if (is_line_of(t, *offset, id))
+        if (find_line(t, offset, id))
             return true;
     }
     *offset = TRIE_NONE;
@@ -314,10 +344,10 @@ static inline void prefetch_start(const struct node *node, struct uuid id)
             &node->starts[uuid_bits(id, node_skip(node->head), node_bits(node->head))]);
 }
 
-// Sets offsets[i] to the offset in the first candidate for ids[i], or to TRIE_NONE when the leaf
-// has no candidate. Then prefetches the lines of the data file at these offsets. A prefetch may
-// need a walk of the page table, which delays the work after it. So the prefetches are in a loop of
-// their own, where these walks overlap.
+// Sets offsets[i] to the offset of the granule in the first candidate for ids[i], or to TRIE_NONE
+// when the leaf has no candidate. Then prefetches the lines of the data file that begin in these
+// granules. A prefetch may need a walk of the page table, which delays the work after it. So the
+// prefetches are in a loop of their own, where these walks overlap.
 IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                       size_t count, struct range *leaves, uint64_t *offsets)
 {
@@ -340,13 +370,14 @@ IN_TWO_VERSIONS void fetch_candidates(const struct trie *t, bool verify, const s
     }
 }
 
-// Compares each key with the line of its candidate. If they differ, tries the next candidates.
+// Compares each key with the line of its candidate, and sets offsets[i] to the offset of the line.
+// If they differ, tries the next candidates.
 IN_TWO_VERSIONS void compare_candidates(const struct trie *t, bool verify, const struct uuid *ids,
                                         size_t count, struct range *leaves, uint64_t *offsets)
 {
     for (size_t i = 0; i < count; i++)
         while (!(verify && offsets[i] == TRIE_UNKNOWN) && offsets[i] != TRIE_NONE &&
-               !is_line_of(t, offsets[i], ids[i]))
+               !find_line(t, &offsets[i], ids[i]))
             if (!next_candidate_cached(t, &leaves[i], fingerprint_of(t, ids[i]), &offsets[i]))
                 offsets[i] = TRIE_NONE;
 }
@@ -441,16 +472,21 @@ static struct range leaf_of(const struct trie *t, struct uuid id)
     return needs_verification(t) ? find_leaf(t, true, id, NULL) : find_leaf(t, false, id, NULL);
 }
 
-unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets)
+unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *granules)
 {
     struct range leaf = leaf_of(t, id);
     uint64_t fingerprint = fingerprint_of(t, id);
     unsigned count = 0;
     if (is_unknown(leaf))
         return TRIE_CANDIDATES_UNKNOWN;
-    while (next_candidate(t, &leaf, fingerprint, &offsets[count]))
+    while (next_candidate(t, &leaf, fingerprint, &granules[count]))
         count++;
     return count;
+}
+
+bool trie_line_in(const struct trie *t, uint64_t granule, uint64_t *offset)
+{
+    return line_in(t, granule, offset);
 }
 
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
@@ -468,22 +504,21 @@ bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id)
     return own.lo == its.lo && own.hi == its.hi;
 }
 
-bool trie_offset_at(const struct trie *t, uint64_t rank, uint64_t *offset)
+bool trie_granule_at(const struct trie *t, uint64_t rank, uint64_t *granule)
 {
     assert(rank < t->count);
-    if (!slots_are_good(t, needs_verification(t), (struct range){rank, rank + 1})) {
-        *offset = TRIE_UNKNOWN;
+    if (!slots_are_good(t, needs_verification(t), (struct range){rank, rank + 1}))
         return false;
-    }
-    uint64_t slot = read_slot(t, rank) & slot_mask(t->slot_bytes);
-    *offset = slot & ((UINT64_C(1) << t->offset_bits) - 1);
+    *granule = granule_of(t, read_slot(t, rank));
     return true;
 }
 
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
+    uint64_t granule;
     struct uuid id;
-    return trie_offset_at(t, rank, offset) && read_key(t, *offset, &id);
+    return trie_granule_at(t, rank, &granule) && line_in(t, granule, offset) &&
+           read_key(t, *offset, &id);
 }
 
 // Returns the key of this rank. For a slot that points to no record it returns the nil UUID, so

@@ -9,10 +9,13 @@
 //   Inner nodes only narrow a range [lo, hi) of slot numbers. A range of at most 40 slots is a leaf
 //   and is scanned.
 //
-// * A slot has w bytes (3 to 8). Its low bits are the offset of the key's line in the data file.
-//   The other bits (at least 10) are a fingerprint, a hash of the key. The key itself is not
-//   stored, because it is in the data file. A scan reads one or two cache lines. The lookup then
-//   reads the line of the slot with a matching fingerprint and compares the whole key there.
+// * A slot has w bytes (2 to 8). Its low bits say where in the data file the key's line begins:
+//   they are the number of a granule. A granule is one byte, so that its number is the offset of
+//   the line. In data of more than 1 GiB it has 32 bytes if that saves a byte of each slot;
+//   granule.h explains how the line is found there. The other bits of the slot (at least 10) are a
+//   fingerprint, a hash of the key. The key itself is not stored, because it is in the data file.
+//   A scan reads one or two cache lines. The lookup then reads the line of the slot with a matching
+//   fingerprint and compares the whole key there.
 //
 // * So even a damaged trie cannot make a lookup return the value of another key. At worst it does
 //   not find the key.
@@ -56,6 +59,7 @@
 #define STELE_DATA_TRIE_H
 
 #include "base/bytes.h"
+#include "data/granule.h"
 #include "data/uuid.h"
 
 struct error;
@@ -77,7 +81,8 @@ enum {
 #define TRIE_UNKNOWN (UINT64_MAX - 1) // an offset that means: damage of the image hides the answer
 
 #define TRIE_KEYS_MAX ((uint64_t)INT32_MAX) // a start is a word: the bit TRIE_NODE, and 31 bits
-#define TRIE_DATA_MAX (UINT64_C(1) << 54)   // bytes; 10 bits of a slot are for the fingerprint
+// Most bytes of data: 54 bits of a slot are for the granule, and 10 for the fingerprint.
+#define TRIE_DATA_MAX ((uint64_t)GRANULE << 54)
 
 // An opened image. It borrows the image and the data.
 struct trie {
@@ -88,7 +93,8 @@ struct trie {
     const unsigned char *slots; // `count` slots
     uint64_t count;             // number of keys
     unsigned slot_bytes;        // bytes of a slot
-    unsigned offset_bits;       // bits of a slot that are the offset
+    unsigned granule_bits;      // bits of a slot that are the number of a granule
+    unsigned granule_shift;     // a granule has 2^granule_shift bytes; 0 or GRANULE_SHIFT
     size_t image_bytes;         // size of the image
     // Verifies the blocks of the image before they are read. NULL: every block is trusted. The
     // caller of trie_open sets it.
@@ -116,7 +122,8 @@ bool trie_open(struct trie *t, struct span image, struct span data, struct error
 
 // Finds the line of `id` and sets `*offset` to its offset. Otherwise returns false and sets
 // `*offset` to TRIE_NONE when the key does not exist, or to TRIE_UNKNOWN when damage hides the
-// answer.
+// answer. For each granule that trie_candidates returns, one after the other until the line is
+// found, it reads the data that trie_line_in and trie_is_line_of read.
 bool trie_find(const struct trie *t, struct uuid id, uint64_t *offset);
 
 // Does the same as trie_find for many keys. It is faster, because the processor waits for the
@@ -128,19 +135,34 @@ void trie_find_many(const struct trie *t, const struct uuid *ids, size_t count, 
 bool trie_find_probed(const struct trie *t, struct uuid id, uint64_t *offset,
                       struct trie_probe *probe);
 
-// Sets `offsets` to all offsets where the line of `id` may be, and returns their number, at most
-// TRIE_LEAF_MAX. Returns TRIE_CANDIDATES_UNKNOWN when damage hides them. This does not read the
-// data, so callers may use it when the data is damaged.
+// Sets `granules` to the offsets of all granules where the line of `id` may begin, and returns
+// their number, at most TRIE_LEAF_MAX. If the key exists, its line begins in the GRANULE bytes from
+// one // of these offsets on. In a damaged image an offset may be after the end of the data.
+// Returns TRIE_CANDIDATES_UNKNOWN when damage hides the granules. This does not read the data, so
+// callers may use it when the data is damaged or not in memory.
 #define TRIE_CANDIDATES_UNKNOWN UINT32_MAX
-unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *offsets);
+unsigned trie_candidates(const struct trie *t, struct uuid id, uint64_t *granules);
 
-// Whether the line of `id` begins at `offset`.
+// Returns the only position in a granule where a record may begin. `text` is a copy of the GRANULE
+// bytes from the granule's first byte on, or points to them.
+static inline size_t trie_start_in(const struct trie *t, const char *text)
+{
+    return t->granule_shift != 0 ? SIMD(granule_start)(text) : 0;
+}
+
+// Sets `*offset` to the only offset in a granule where a record may begin; `granule` is the offset
+// of the granule. Reads nothing but the GRANULE bytes from there on, which are in one page. Returns
+// false, and reads nothing, when the data ends so early that no record has room.
+bool trie_line_in(const struct trie *t, uint64_t granule, uint64_t *offset);
+
+// Whether the line of `id` begins at `offset`. Reads at most LINE_MIN bytes from there on, and the
+// byte before.
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);
 
-// Call this for an `offset` that trie_candidates has returned for `id`, when the line there has
-// another key than `id`. Returns true if that key is in the same leaf and has the same fingerprint
-// as `id`. Then the line may be as it was indexed. Returns false if the line has been overwritten
-// since.
+// Call this for an `offset` that trie_line_in has set for a candidate of `id`, when the line there
+// has another key than `id`. Returns true if that key is in the same leaf and has the same
+// fingerprint as `id`. Then the line may be as it was indexed. Returns false if the line has been
+// overwritten since. Reads the same bytes as trie_is_line_of.
 bool trie_may_be_at(const struct trie *t, uint64_t offset, struct uuid id);
 
 // Returns the rank of the first key that is not less than `id`; the number of keys when all are
@@ -151,9 +173,10 @@ uint64_t trie_seek(const struct trie *t, struct uuid id);
 // number of keys. Returns false when the slot is damaged or points to no record.
 bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset);
 
-// Sets `*offset` to the offset where the line of the key with this rank begins, without reading the
-// data. `rank` must be less than the number of keys. Returns false when the slot is damaged.
-bool trie_offset_at(const struct trie *t, uint64_t rank, uint64_t *offset);
+// Sets `*granule` to the offset of the granule where the line of the key with this rank begins,
+// without reading the data. The line begins in the GRANULE bytes from there on. `rank` must be less
+// than the number of keys. Returns false when the slot is damaged.
+bool trie_granule_at(const struct trie *t, uint64_t rank, uint64_t *granule);
 
 // Checks the whole image, in time proportional to its size, and sets `*shape`. Returns false with a
 // message when starts are out of order, a leaf is too large, a path is too deep, or a node is

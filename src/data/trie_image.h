@@ -37,7 +37,7 @@
 #define TRIE_NODE 0x80000000u
 
 enum {
-    TRIE_VERSION = 1,
+    TRIE_VERSION = 2,
     TRIE_SECTION_ALIGN = 64,   // a cache line
     TRIE_SLOT_PADDING = 8,     // bytes after the slots, because each slot is read as 8 bytes
     TRIE_FINGERPRINT_MIN = 10, // minimum number of bits of a fingerprint
@@ -48,14 +48,15 @@ enum {
 struct trie_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t root;        // start of the root: TRIE_NODE and its number; 0: the trie is one leaf
-    uint64_t count;       // number of keys
-    uint32_t slot_bytes;  // bytes of a slot
-    uint32_t offset_bits; // bits of a slot that are the offset
-    uint64_t nodes_at;    // offset of the nodes from the start of the image
-    uint64_t node_words;  // number of words of the nodes
-    uint64_t slots_at;    // offset of the slots from the start of the image
-    uint64_t image_bytes; // size of the image
+    uint32_t root;          // start of the root: TRIE_NODE and its number; 0: the trie is one leaf
+    uint64_t count;         // number of keys
+    uint16_t slot_bytes;    // bytes of a slot
+    uint16_t granule_shift; // a granule has 2^granule_shift bytes; 0 or GRANULE_SHIFT
+    uint32_t granule_bits;  // bits of a slot that are the number of a granule
+    uint64_t nodes_at;      // offset of the nodes from the start of the image
+    uint64_t node_words;    // number of words of the nodes
+    uint64_t slots_at;      // offset of the slots from the start of the image
+    uint64_t image_bytes;   // size of the image
 };
 _Static_assert(sizeof(struct trie_header) == 64, "the header is one cache line without padding");
 
@@ -130,18 +131,13 @@ static inline uint64_t uuid_hash(struct uuid id)
     return folded * 0xff51afd7ed558ccdu;
 }
 
-static inline uint64_t slot_mask(unsigned slot_bytes)
+// Returns the slot for the key `id` whose line begins in the granule with this number.
+static inline uint64_t slot_make(struct uuid id, uint64_t granule, unsigned slot_bytes,
+                                 unsigned granule_bits)
 {
-    return slot_bytes == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * slot_bytes)) - 1;
-}
-
-// Returns the slot for the key `id` whose line is at `offset`.
-static inline uint64_t slot_make(struct uuid id, uint64_t offset, unsigned slot_bytes,
-                                 unsigned offset_bits)
-{
-    assert(offset >> offset_bits == 0);
-    unsigned fingerprint_bits = 8 * slot_bytes - offset_bits;
-    return uuid_hash(id) >> (64 - fingerprint_bits) << offset_bits | offset;
+    assert(granule >> granule_bits == 0);
+    unsigned fingerprint_bits = 8 * slot_bytes - granule_bits;
+    return uuid_hash(id) >> (64 - fingerprint_bits) << granule_bits | granule;
 }
 
 #endif

@@ -14,11 +14,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "data/granule.h"
 
 enum {
     UNITS_MAX = NODES_CHILDREN * NODES_CHILDREN * NODES_CHILDREN,
-    HUGE_FROM = 1 << 22,  // bytes; memory of this size or more is put in huge pages
-    MOVE_BYTES = 1 << 20, // bytes that are moved at once within the file
+    HUGE_FROM = 1 << 22,     // bytes; memory of this size or more is put in huge pages
+    MOVE_BYTES = 1 << 20,    // bytes that are moved at once within the file
+    GRANULES_FROM = 1 << 30, // bytes; data up to this size has granules of one byte
 };
 
 // ---- the slots and the top node of a unit -------------------------------------------------------
@@ -56,8 +58,8 @@ static void put_slots(const struct trie_builder *b, const struct trie_record *re
                       uint64_t count, uint64_t more, char *to)
 {
     for (; count > 0; count--, record++, to += b->slot_bytes) {
-        uint64_t slot =
-            htole64(slot_make(record->id, record->offset, b->slot_bytes, b->offset_bits));
+        uint64_t slot = htole64(slot_make(record->id, record->offset >> b->granule_shift,
+                                          b->slot_bytes, b->granule_bits));
         // Writing 8 bytes is faster; the next slots overwrite the excess. Near the end of a part
         // only the slot itself is written, because another thread writes the bytes after the part.
         if (count + more > sizeof slot)
@@ -179,14 +181,28 @@ static unsigned bits_for(uint64_t value)
     return value == 0 ? 1 : 64 - (unsigned)__builtin_clzll(value);
 }
 
-static unsigned offset_bits(uint64_t data_bytes)
+// Returns the bits that the number of each granule of the data fits into.
+static unsigned granule_bits(uint64_t data_bytes, unsigned shift)
 {
-    return bits_for(data_bytes > 0 ? data_bytes - 1 : 0);
+    return bits_for((data_bytes > 0 ? data_bytes - 1 : 0) >> shift);
+}
+
+static unsigned slot_bytes(uint64_t data_bytes, unsigned shift)
+{
+    return (granule_bits(data_bytes, shift) + TRIE_FINGERPRINT_MIN + 7) / 8;
+}
+
+// A single hit takes longer if the line must be found in its granule (docs/mistakes.md). So
+// granules have 32 bytes only if that makes a large index smaller.
+static unsigned granule_shift(uint64_t data_bytes)
+{
+    bool smaller = slot_bytes(data_bytes, GRANULE_SHIFT) < slot_bytes(data_bytes, 0);
+    return data_bytes > GRANULES_FROM && smaller ? GRANULE_SHIFT : 0;
 }
 
 unsigned trie_slot_bytes(uint64_t data_bytes)
 {
-    return (offset_bits(data_bytes) + TRIE_FINGERPRINT_MIN + 7) / 8;
+    return slot_bytes(data_bytes, granule_shift(data_bytes));
 }
 
 static uint64_t align_up(uint64_t at)
@@ -212,7 +228,8 @@ bool trie_builder_init(struct trie_builder *b, uint64_t data_bytes, uint64_t key
     // have the same key. If there are more than TRIE_KEYS_MAX keys, trie_builder_add fails.
     if (keys_max > TRIE_KEYS_MAX)
         b->keys_max = TRIE_KEYS_MAX;
-    b->offset_bits = offset_bits(data_bytes);
+    b->granule_shift = granule_shift(data_bytes);
+    b->granule_bits = granule_bits(data_bytes, b->granule_shift);
     b->slot_bytes = trie_slot_bytes(data_bytes);
     b->nodes.reserved = b->keys_max * NODES_BYTES_MAX + NODES_BYTES_MORE;
     b->nodes.words = memory_map(b->nodes.reserved, HUGE_FROM);
@@ -364,8 +381,9 @@ bool trie_builder_finish(struct trie_builder *b, struct trie_image *image, uint6
         .version = TRIE_VERSION,
         .root = root,
         .count = b->count,
-        .slot_bytes = b->slot_bytes,
-        .offset_bits = b->offset_bits,
+        .slot_bytes = (uint16_t)b->slot_bytes,
+        .granule_shift = (uint16_t)b->granule_shift,
+        .granule_bits = b->granule_bits,
         .nodes_at = nodes_at(b, b->count),
         .node_words = b->nodes.written + b->nodes.used,
         .slots_at = slots_at(),

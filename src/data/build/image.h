@@ -30,7 +30,8 @@ struct trie_unit {
 struct trie_builder {
     unsigned threads;
     unsigned slot_bytes;
-    unsigned offset_bits;
+    unsigned granule_bits;
+    unsigned granule_shift;
     uint64_t keys_max; // maximum number of keys of the image
     uint64_t count;    // number of slots written
     int fd;            // descriptor of the file that receives the image; -1: build in memory

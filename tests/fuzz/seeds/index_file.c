@@ -101,20 +101,22 @@ static void parts_build(struct parts *p, unsigned text)
     trie_image_release(&p->built.image);
 }
 
-// Sets the slots, of `width` bytes each with `bits` bits of offset. Slot i has the fingerprint of
-// record i and the offset offsets[i], or the offset of record i when `offsets` is NULL.
+// Sets the slots, of `width` bytes each, in which `bits` bits are the number of a granule. The
+// header says how large a granule is. Slot i has the fingerprint of record i and the granule at the
+// offset offsets[i], or at the offset of record i when `offsets` is NULL.
 static void set_slots(struct parts *p, unsigned width, unsigned bits, const uint64_t *offsets)
 {
-    p->header.slot_bytes = width;
-    p->header.offset_bits = bits;
+    p->header.slot_bytes = (uint16_t)width;
+    p->header.granule_bits = bits;
     p->slots_len = p->kept * width + TRIE_SLOT_PADDING;
     need(p->slots_len <= SLOTS_MAX, "too many slots");
     memset(p->slots, 0, p->slots_len);
     for (size_t i = 0; i < p->kept; i++) {
         const struct trie_record *r = &p->items[i];
         uint64_t offset = offsets != NULL ? offsets[i] : r->offset;
+        uint64_t granule = offset >> p->header.granule_shift;
         uint64_t mask = (UINT64_C(1) << bits) - 1;
-        uint64_t slot = slot_make(r->id, offset & mask, width, bits);
+        uint64_t slot = slot_make(r->id, granule & mask, width, bits);
         memcpy(p->slots + i * width, &slot, width);
     }
 }
@@ -179,7 +181,7 @@ static void put_trie_headers(struct parts *p)
     uint64_t words_fit = (len - p->header.nodes_at) / 4;
     uint64_t slots_fit = (len - p->header.slots_at) / p->header.slot_bytes;
     FIELD("magic-0", magic, 0);
-    FIELD("version-2", version, 2);
+    FIELD("other-version", version, TRIE_VERSION + 1);
     FIELD("root-slot-0", root, 0);
     FIELD("root-slot-beyond", root, TRIE_NODE - 1);
     FIELD("root-last-word", root, TRIE_NODE | (p->header.node_words - 1));
@@ -196,11 +198,13 @@ static void put_trie_headers(struct parts *p)
     FIELD("slot-bytes-1", slot_bytes, 1);
     FIELD("slot-bytes-9", slot_bytes, 9);
     FIELD("slot-bytes-max", slot_bytes, UINT32_MAX);
-    FIELD("offset-bits-0", offset_bits, 0);
-    FIELD("offset-bits-1", offset_bits, 1);
-    FIELD("offset-bits-all-but-one", offset_bits, 8 * p->header.slot_bytes - 1);
-    FIELD("offset-bits-all", offset_bits, 8 * p->header.slot_bytes);
-    FIELD("offset-bits-max", offset_bits, UINT32_MAX);
+    FIELD("granule-shift-1", granule_shift, 1);
+    FIELD("granule-shift-max", granule_shift, UINT16_MAX);
+    FIELD("granule-bits-0", granule_bits, 0);
+    FIELD("granule-bits-1", granule_bits, 1);
+    FIELD("granule-bits-all-but-one", granule_bits, 8u * p->header.slot_bytes - 1);
+    FIELD("granule-bits-all", granule_bits, 8u * p->header.slot_bytes);
+    FIELD("granule-bits-max", granule_bits, UINT32_MAX);
     FIELD("nodes-over-header", nodes_at, 0);
     FIELD("nodes-unaligned", nodes_at, p->header.nodes_at + 2);
     FIELD("nodes-over-slots", nodes_at, p->header.slots_at / 4 * 4);
@@ -333,11 +337,24 @@ static uint64_t place_in(struct span text, struct uuid id)
     return (uint64_t)(at - text.ptr);
 }
 
+static void put_slot_image(struct parts *p, const char *kind, const char *name)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s-%s", kind, name);
+    put_image(p, whole);
+}
+
 // Writes images of TEXT_TRAPS with changed slots: first wrong offsets with the right fingerprints,
-// then wrong order, other texts and other widths.
-static void put_slots(const struct parts *built)
+// then wrong order, other texts and other widths. A granule has 2^`shift` bytes.
+static void put_slots(const struct parts *of_bytes, unsigned shift)
 {
     static struct parts p;
+    static struct parts changed;
+    const struct parts *built = &changed;
+    const char *kind = shift == 0 ? "slots" : "granules";
+    changed = *of_bytes;
+    changed.header.granule_shift = (uint16_t)shift;
+    set_slots(&changed, 3, 13, NULL);
     uint64_t offsets[64];
     struct span text = index_file_text(TEXT_TRAPS);
     const struct trie_record *items = built->items;
@@ -353,32 +370,30 @@ static void put_slots(const struct parts *built)
         {"all-last-36", text.len - LINE_MIN + 1},
         {"all-last-byte", text.len - 1},
         {"all-end", text.len},
-        {"all-far", UINT64_MAX >> 10},
+        {"all-far", UINT64_MAX >> 10 << shift},
         {"all-in-value", place_in(text, index_file_key(KEY_IN_VALUE))},
         {"all-without-space", place_in(text, index_file_key(KEY_WITHOUT_SPACE))},
         {"all-replaced", place_in(text, index_file_key(4))},
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        char name[64];
         for (size_t k = 0; k < kept; k++)
             offsets[k] = same[i].all;
         p = *built;
         set_slots(&p, 8, 54, offsets);
-        snprintf(name, sizeof name, "slots-%s", same[i].name);
-        put_image(&p, name);
+        put_slot_image(&p, kind, same[i].name);
     }
     for (size_t k = 0; k < kept; k++)
         offsets[k] = items[(k + 1) % kept].offset;
     p = *built;
     set_slots(&p, 8, 54, offsets);
-    put_image(&p, "slots-of-the-next-key");
+    put_slot_image(&p, kind, "of-the-next-key");
     p = *built;
     struct trie_record swapped[64];
     for (size_t k = 0; k < kept; k++)
         swapped[k] = items[kept - 1 - k];
     p.items = swapped;
     set_slots(&p, 3, 13, NULL);
-    put_image(&p, "slots-out-of-order");
+    put_slot_image(&p, kind, "out-of-order");
     // The only two slots are for the two keys that begin no record. They have the fingerprints of
     // these keys, and the offsets where the keys occur in the text. The nodes stay as they were.
     p = *built;
@@ -390,33 +405,35 @@ static void put_slots(const struct parts *built)
     p.kept = 2;
     p.header.count = 2;
     set_slots(&p, 3, 13, NULL);
-    put_image(&p, "slots-of-traps");
+    put_slot_image(&p, kind, "of-traps");
     text = index_file_text(TEXT_CUT);
     p.text = TEXT_CUT;
     traps[0] = (struct trie_record){index_file_key(0), 0};
     traps[1].offset = place_in(text, traps[1].id);
     set_slots(&p, 3, 13, NULL);
-    put_image(&p, "slots-of-cut-line");
+    put_slot_image(&p, kind, "of-cut-line");
     p = *built;
-    put("slots-over-short-text", TEXT_SHORT, IMAGE, join(&p), span_of("", 0));
-    put("slots-over-no-text", TEXT_EMPTY, IMAGE, join(&p), span_of("", 0));
+    p.text = TEXT_SHORT;
+    put_slot_image(&p, kind, "over-short-text");
+    p.text = TEXT_EMPTY;
+    put_slot_image(&p, kind, "over-no-text");
     for (unsigned width = 2; width <= 8; width++) {
         char name[64];
         p = *built;
         set_slots(&p, width, width == 2 ? 10 : 8 * width - TRIE_FINGERPRINT_MIN, NULL);
-        snprintf(name, sizeof name, "slots-%u-bytes", width);
-        put_image(&p, name);
+        snprintf(name, sizeof name, "%u-bytes", width);
+        put_slot_image(&p, kind, name);
     }
     p = *built;
     set_slots(&p, 8, 1, NULL);
-    put_image(&p, "slots-1-bit-offsets");
+    put_slot_image(&p, kind, "1-bit-offsets");
     p = *built;
     set_slots(&p, 8, 63, NULL);
-    put_image(&p, "slots-1-bit-fingerprints");
+    put_slot_image(&p, kind, "1-bit-fingerprints");
     p = *built;
     set_slots(&p, 3, 13, NULL);
     memset(p.slots, 0xff, p.slots_len);
-    put_image(&p, "slots-all-ones");
+    put_slot_image(&p, kind, "all-ones");
 }
 
 // ---- files --------------------------------------------------------------------------------------
@@ -600,7 +617,8 @@ int main(int argc, char *argv[])
     }
     put_trie_headers(&all[TEXT_RANDOM]);
     put_nodes(&all[TEXT_RANDOM]);
-    put_slots(&all[TEXT_TRAPS]);
+    put_slots(&all[TEXT_TRAPS], 0);
+    put_slots(&all[TEXT_TRAPS], GRANULE_SHIFT);
     put_files(&all[TEXT_TRAPS]);
     for (unsigned i = 0; i < TEXT_COUNT; i++)
         free(all[i].items);

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include "base/mapping.h"
+#include "data/build/image.h"
+#include "data/build/sort.h"
 #include "data/stele.h"
+#include "data/trie.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/table.h"
@@ -72,6 +75,81 @@ static void check_cut(void)
     ok(dataset_open_again(o.dataset, &o.error) == NULL && strstr(o.error.text, "truncated") != NULL,
        "truncated: not opened again: %s", o.error.text);
     opened_close(&o);
+}
+
+// Replaces the image in the index file of a table by one whose slots have numbers of granules, as
+// for large data.
+static void use_granules(const struct table *t, const char *index)
+{
+    struct trie_record *records = calloc(t->count, sizeof *records);
+    struct trie_image image;
+    struct error error = {""};
+    struct buf file = file_content(index);
+    for (size_t i = 0; i < t->count; i++)
+        records[i] = (struct trie_record){table_key(t, i), i * TABLE_LINE};
+    require(trie_sort(records, t->count) == t->count &&
+                trie_build(records, t->count, UINT64_C(1) << 31, &image, &error),
+            "%s", error.text);
+    file.len = INDEX_IMAGE_AT;
+    buf_append(&file, span_of(image.memory.ptr, image.memory.len));
+    forge_header(&file)->image_bytes = image.memory.len;
+    forge_seal(&file);
+    forge_write(index, &file);
+    trie_image_release(&image);
+    buf_release(&file);
+    free(records);
+}
+
+// Returns how many lines are wrong when they are read with system calls, by key and by rank.
+static unsigned count_misread(const struct table *t, const struct dataset *d)
+{
+    char space[TABLE_LINE + DATASET_READ_EXTRA];
+    struct bytes buffer = {space, sizeof space};
+    struct dataset_line line;
+    struct uuid id;
+    unsigned wrong = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        char value[TABLE_VALUE + 1];
+        table_value(t, i, value);
+        wrong += dataset_read_key(d, table_key(t, i), true, buffer, &line) != DATASET_READ_FOUND ||
+                 line.offset != i * TABLE_LINE || !span_equal(line.value, span_text(value));
+        uint64_t rank = dataset_seek(d, table_key(t, i));
+        wrong += dataset_read_rank(d, rank, true, buffer, &id, &line) != DATASET_READ_FOUND ||
+                 line.offset != i * TABLE_LINE || !uuid_equal(id, table_key(t, i));
+        wrong += dataset_read_offset_of_rank(d, rank) > line.offset ||
+                 dataset_read_offset_of_rank(d, rank) + GRANULE <= line.offset;
+    }
+    return wrong;
+}
+
+// Cuts the file at several bytes of a line. The lines before the cut are found, the others are
+// not.
+static void check_cut_in_line(void)
+{
+    static const struct table few = {6, 500};
+    size_t line = few.count / 2;
+    unsigned wrong = 0;
+    const char *index = test_path("line.data.idx");
+    for (size_t byte = 0; byte < TABLE_LINE; byte += 7) {
+        struct opened o;
+        data = table_file(&few, "line.data");
+        index_written(data, NULL);
+        use_granules(&few, index);
+        opened_init(&o, data, DATASET_INDEX_ONLY, NULL);
+        require(o.dataset != NULL, "%s", o.error.text);
+        wrong += dataset_trie(o.dataset)->granule_shift == 0;
+        if (byte == 0)
+            wrong += !table_is_served(&few, o.dataset) + count_misread(&few, o.dataset);
+        file_resize(data, line * TABLE_LINE + byte);
+        for (size_t i = line - 3; i < line + 3; i++) {
+            struct span value;
+            enum dataset_presence found = dataset_presence(o.dataset, table_key(&few, i), &value);
+            wrong += found != (i < line ? DATASET_PRESENT : DATASET_UNREADABLE);
+        }
+        opened_close(&o);
+        unlink(index);
+    }
+    is_number(wrong, 0, "cut within a line: the lines before it are found in their granules");
 }
 
 static void check_changed(void)
@@ -166,6 +244,7 @@ int main(void)
     data = test_path("table.data");
     path = test_path("table.data.idx");
     check_cut();
+    check_cut_in_line();
     check_changed();
     check_name();
     check_index();

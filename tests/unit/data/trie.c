@@ -19,6 +19,10 @@
 
 enum { KEYS = 100000, SAMPLES = 500, VALUE_MAX = 100 };
 
+// A size of data from which on the slots have numbers of granules instead of offsets. Images are
+// built as if the text were the beginning of such data.
+#define LARGE (UINT64_C(1) << 31)
+
 // A key set: the sorted distinct keys, the text with their lines, and the trie over it.
 struct table {
     struct uuid *keys;
@@ -48,7 +52,9 @@ static bool has(const struct table *t, struct uuid id)
     return at < t->count && uuid_equal(t->keys[at], id);
 }
 
-static void table_build(struct table *t, struct random *r, const struct keyset *set, size_t count)
+// The image is built for data of `data_bytes`; 0: for the size of the text.
+static void table_build(struct table *t, struct random *r, const struct keyset *set, size_t count,
+                        uint64_t data_bytes)
 {
     struct error error = {""};
     *t = (struct table){.keys = calloc(count + 1, sizeof *t->keys)};
@@ -65,7 +71,9 @@ static void table_build(struct table *t, struct random *r, const struct keyset *
     }
     t->count = keys_sort(t->keys, lines);
     is_number((int64_t)trie_sort(records, lines), (int64_t)t->count, "distinct keys");
-    require(trie_build(records, t->count, t->text.len, &t->image, &error), "%s", error.text);
+    if (data_bytes == 0)
+        data_bytes = t->text.len;
+    require(trie_build(records, t->count, data_bytes, &t->image, &error), "%s", error.text);
     struct span image = {t->image.memory.ptr, t->image.memory.len};
     require(trie_open(&t->trie, image, buf_span(&t->text), &error), "%s", error.text);
     free(records);
@@ -220,14 +228,14 @@ static void check_last_line_wins(void)
 
 // Damages images. Lookups must not read outside the image, and must not return a line of another
 // key.
-static void check_damage(struct random *r)
+static void check_damage(struct random *r, uint64_t data_bytes)
 {
     struct table t;
     struct guard guard = {0};
     struct error error = {""};
-    table_build(&t, r, &keysets[7], 20000); // separators and radix nodes
+    table_build(&t, r, &keysets[7], 20000, data_bytes); // separators and radix nodes
     size_t returned_wrong = 0;
-    for (unsigned round = 0; round < 300; round++) {
+    for (unsigned round = 0; round < 150; round++) {
         struct span good = {t.image.memory.ptr, t.image.memory.len};
         // The padding aligns the start of the copy, as trie_open requires.
         struct bytes copy = guard_copy(&guard, good);
@@ -261,7 +269,7 @@ static void check_damage(struct random *r)
         guard_release(&guard);
     }
     is_number((int64_t)returned_wrong, 0,
-              "300 damaged images: no lookup returns a line of another key");
+              "150 damaged images: no lookup returns a line of another key");
     table_release(&t);
 }
 
@@ -275,7 +283,7 @@ static void check_shared_nodes(void)
         .version = TRIE_VERSION,
         .root = TRIE_NODE,
         .slot_bytes = 5,
-        .offset_bits = 30,
+        .granule_bits = 30,
         .nodes_at = sizeof header,
         .node_words = LEVELS * NODE_WORDS,
         .slots_at = sizeof header + LEVELS * NODE_WORDS * 4,
@@ -303,7 +311,7 @@ static void check_refusals(struct random *r)
     struct table t;
     struct trie opened;
     struct error error = {""};
-    table_build(&t, r, &keysets[0], 1000);
+    table_build(&t, r, &keysets[0], 1000, 0);
     struct bytes image = t.image.memory;
     bool refused = true;
     for (size_t len = 0; len < image.len; len++)
@@ -315,7 +323,7 @@ static void check_refusals(struct random *r)
         image.ptr[field] = (char)~old;
         struct uuid id = t.keys[0];
         uint64_t offset;
-        // Some numbers (root, offset bits) can be wrong without contradicting others. Keys must be
+        // Some numbers (root, granule bits) can be wrong without contradicting others. Keys must be
         // missed then.
         if (trie_open(&opened, span_of(image.ptr, image.len), buf_span(&t.text), &error)) {
             struct uuid there;
@@ -333,11 +341,13 @@ static void check_refusals(struct random *r)
     table_release(&t);
 }
 
-// A key is found only if a record of that key begins at the offset of its slot.
-static void check_candidates(void)
+// A key is found only if a record of that key begins at the offset, or in the granule, of its slot.
+// `data_bytes` is more than the texts have, so that every offset fits into a slot.
+static void check_candidates(uint64_t data_bytes)
 {
 #define A "01234567-89ab-cdef-0123-456789abcdef"
 #define B "ffffffff-ffff-ffff-ffff-ffffffffffff"
+#define AZ "abcdefghijklmnopqrstuvwxyz"
     static const struct {
         const char *name;
         const char *text;
@@ -348,6 +358,11 @@ static void check_candidates(void)
         {"a line after another", B " v\n" A " v\n", 39, true},
         {"a line without value and newline", B " v\n" A " ", 39, true},
         {"a line in upper case", "01234567-89AB-CDEF-0123-456789ABCDEF v\n", 0, true},
+        {"a line at the first byte of a granule", B " " AZ "\n" A " v\n", 64, true},
+        {"a line after short lines in its granule", "\n\nx\n" A " v\n", 4, true},
+        {"a line in the granule after that of the slot", B " " AZ "\n" A " v\n", 63, false},
+        {"the key within a value, at the first byte of a granule", B " " AZ "." A " v\n", 64,
+         false},
         {"another key's line", A " v\n" B " v\n", 39, false},
         {"the key within a value", B " " A " v\n", 37, false},
         {"the key at the second byte of a line", "0" A " v\n", 1, false},
@@ -367,8 +382,7 @@ static void check_candidates(void)
         uint64_t offset;
         uint64_t offsets[2];
         struct bytes text = guard_copy(&g, span_text(cases[i].text));
-        // The image is built for a larger text, so that every offset fits into a slot.
-        require(trie_build(&record, 1, 1000, &image, &error), "%s", error.text);
+        require(trie_build(&record, 1, data_bytes, &image, &error), "%s", error.text);
         require(trie_open(&trie, span_of(image.memory.ptr, image.memory.len),
                           span_of(text.ptr, text.len), &error),
                 "%s", error.text);
@@ -383,6 +397,7 @@ static void check_candidates(void)
     }
 #undef A
 #undef B
+#undef AZ
 }
 
 static uint64_t slot_of(const unsigned char *slots, uint64_t number, unsigned slot_bytes)
@@ -403,7 +418,7 @@ static void check_slot_search(struct random *r)
         struct guard g = {0};
         char content[SLOTS * 8 + TRIE_SLOT_PADDING];
         unsigned slot_bytes = 1 + round % 8;
-        unsigned offset_bits = 1 + (unsigned)random_below(r, 8 * slot_bytes - 1);
+        unsigned granule_bits = 1 + (unsigned)random_below(r, 8 * slot_bytes - 1);
         uint64_t count = random_below(r, SLOTS + 1);
         // There are few different fingerprints, so that some are found, and more than once.
         uint64_t few = random_next(r) | random_next(r);
@@ -418,17 +433,17 @@ static void check_slot_search(struct random *r)
             uint64_t most = count - lo < SLOT_SEARCH_MAX ? count - lo : SLOT_SEARCH_MAX;
             uint64_t hi = lo + random_below(r, most + 1);
             uint64_t wanted = lo;
-            uint64_t fingerprint = random_next(r) >> (64 - (8 * slot_bytes - offset_bits));
+            uint64_t fingerprint = random_next(r) >> (64 - (8 * slot_bytes - granule_bits));
             if (count > 0 && lo % 4 != 0)
-                fingerprint = slot_of(slots, random_below(r, count), slot_bytes) >> offset_bits;
-            while (wanted < hi && (uint32_t)(slot_of(slots, wanted, slot_bytes) >> offset_bits) !=
+                fingerprint = slot_of(slots, random_below(r, count), slot_bytes) >> granule_bits;
+            while (wanted < hi && (uint32_t)(slot_of(slots, wanted, slot_bytes) >> granule_bits) !=
                                       (uint32_t)fingerprint)
                 wanted++;
             found += wanted < hi;
             wrong +=
-                slot_search_scalar(slots, lo, hi, slot_bytes, offset_bits, fingerprint) != wanted;
+                slot_search_scalar(slots, lo, hi, slot_bytes, granule_bits, fingerprint) != wanted;
             wrong +=
-                SIMD(slot_search)(slots, lo, hi, slot_bytes, offset_bits, fingerprint) != wanted;
+                SIMD(slot_search)(slots, lo, hi, slot_bytes, granule_bits, fingerprint) != wanted;
         }
         guard_release(&g);
     }
@@ -440,14 +455,20 @@ int main(void)
 {
     struct random r = random_seeded();
     struct table t;
-    table_build(&t, &r, NULL, 0);
+    table_build(&t, &r, NULL, 0, 0);
     diag("-- empty");
     check_shape(&t);
     check_lookups(&t, &r);
     table_release(&t);
     for (unsigned i = 0; i < keyset_count; i++) {
         diag("-- %s", keysets[i].name);
-        table_build(&t, &r, &keysets[i], KEYS);
+        table_build(&t, &r, &keysets[i], KEYS, 0);
+        check_shape(&t);
+        check_lookups(&t, &r);
+        check_ranks(&t);
+        table_release(&t);
+        diag("-- %s, in granules", keysets[i].name);
+        table_build(&t, &r, &keysets[i], KEYS / 4, LARGE);
         check_shape(&t);
         check_lookups(&t, &r);
         check_ranks(&t);
@@ -459,7 +480,7 @@ int main(void)
             size_t wrong = 0;
             struct trie_shape shape;
             struct error error = {""};
-            table_build(&t, &r, &keysets[set], count);
+            table_build(&t, &r, &keysets[set], count, count % 2 * LARGE);
             for (size_t i = 0; i < t.count; i++)
                 wrong += !agrees(&t, t.keys[i]) || !agrees(&t, flip(t.keys[i], (unsigned)i % 128));
             wrong += !trie_check(&t.trie, &shape, &error);
@@ -470,9 +491,11 @@ int main(void)
         }
     }
     check_last_line_wins();
-    check_candidates();
+    check_candidates(1000);
+    check_candidates(LARGE);
     check_slot_search(&r);
-    check_damage(&r);
+    check_damage(&r, 0);
+    check_damage(&r, LARGE);
     check_refusals(&r);
     check_shared_nodes();
     return done_testing();
