@@ -55,8 +55,10 @@ static int lock_index(struct dataset *d, const atomic_bool *cancel, struct error
     if (!is_allowed(memory.len, error))
         return ENOMEM;
     int failed = memory_lock(memory.ptr, memory.len, cancel);
-    if (mapping_look(&d->index->file.source) > 0)
+    if (mapping_look(&d->index->file.source) > 0) {
+        memory_unlock(memory.ptr, memory.len);
         failed = EIO;
+    }
     if (failed == EIO)
         error_set(error, "its file was truncated or cannot be read");
     else if (failed != 0)

@@ -16,18 +16,26 @@ static bool is_current(const struct dataset *d)
     return now.bytes == d->opened.bytes && now.modified_ns == atomic_load(&d->known_modified_ns);
 }
 
+// Whether the index file is damaged. If so, sets a message. A block of such a file also differs
+// from its checksum, so callers look at this first.
+static bool index_file_is_damaged(const struct dataset *d, struct error *error)
+{
+    if (!mapping_is_damaged(&d->index->file.source))
+        return false;
+    error_set(error, "'%s' was truncated or cannot be read", d->index_path);
+    return true;
+}
+
 bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct error *error)
 {
     struct index_file *file = &d->index->file;
     struct error reason;
     if (!dataset_may_be_spoiled(d))
         return false;
+    if (index_file_is_damaged(d, error))
+        return true;
     if (atomic_load(&d->is_wrong)) {
         *error = d->fault;
-        return true;
-    }
-    if (mapping_is_damaged(&file->source)) {
-        error_set(error, "'%s' was truncated or cannot be read", d->index_path);
         return true;
     }
     // While the file's times are recent, the verifier does not remember which blocks it has found
@@ -35,6 +43,8 @@ bool dataset_is_spoiled(struct dataset *d, const atomic_bool *cancel, struct err
     (void)verifier_await_old_times(&file->verifier, cancel);
     if (verifier_check_all(&file->verifier, cancel, &reason))
         return false;
+    if (index_file_is_damaged(d, error))
+        return true;
     error_set(error, "'%s' %s%s", d->index_path,
               verifier_round(&file->verifier) > 1 ? "was overwritten in place: " : "is damaged: ",
               reason.text);
