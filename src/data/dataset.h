@@ -436,6 +436,11 @@ enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool
 // Returns the offset of the granule that dataset_read_rank would read, as dataset_read_offset does.
 uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank);
 
+// Removes the data file from the page cache, for measurements, after waiting until it is written to
+// the disk. Pages that another process has mapped stay. Returns false with errno when that is not
+// possible. No other thread may read the mapping meanwhile, or the pages that it reads stay, too.
+bool dataset_drop_pages(const struct dataset *d);
+
 // Return how many bytes of the data file and of the index are in memory. These are estimates: the
 // functions look at that many short runs of pages, at random places. (`*random` is the state of
 // splitmix64.) Each run takes a system call. The index counts as a whole when dataset_index_stays.

@@ -5,7 +5,7 @@
 //   dataset_build.c     builds its index
 //   dataset_lock.c      locks its index in memory
 //   dataset_read.c      reads keys and values that may not be in memory
-//   dataset_resident.c  estimates how much is in memory
+//   dataset_resident.c  estimates how much is in memory, and removes it
 //   dataset_finish.c    does the work that can wait until the dataset is served
 //   dataset_content.c   tells whether the data file still has the served content
 //   dataset_repair.c    replaces a dataset whose index is wrong

@@ -1,10 +1,11 @@
-// Estimates how much of a dataset is in memory.
+// Estimates how much of a dataset is in memory, and removes it from memory.
 //
-// The system tells that of any page of a mapping (mincore), but only to a process that owns the
-// file or may write to it. To others it says that all pages are in memory. (Linux does so since
-// 5.2, because what is in memory tells what other processes read.) Two other ways do not help.
-// RWF_NOWAIT tells everybody, but begins to read each page that is missing. The table of mapped
-// pages does not have pages that only system calls read.
+// mincore tells which pages of a mapping are in memory, but only to a process that owns the file or
+// may write to it. To others it says that all are. (Linux does so since 5.2, because what is in
+// memory tells what other processes read.) Two other ways do not help. RWF_NOWAIT tells everybody,
+// but begins to read each page that is missing. The table of mapped pages does not have pages that
+// only system calls read.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -68,4 +69,19 @@ int64_t dataset_index_resident(const struct dataset *d, uint64_t *random)
         return (int64_t)d->index->figures.index_bytes;
     return may_know(file->source.fd) ? estimate(dataset_index_memory(d), DATASET_INDEX_RUNS, random)
                                      : -1;
+}
+
+bool dataset_drop_pages(const struct dataset *d)
+{
+    if (!d->text_is_mapped) {
+        errno = EINVAL;
+        return false;
+    }
+    // The kernel keeps pages that are mapped, and those that are not written to the disk yet.
+    if (madvise((void *)(uintptr_t)d->text.ptr, d->text.len, MADV_DONTNEED) != 0 ||
+        fdatasync(d->source.fd) != 0)
+        return false;
+    int failed = posix_fadvise(d->source.fd, 0, 0, POSIX_FADV_DONTNEED);
+    errno = failed;
+    return failed == 0;
 }

@@ -1,5 +1,6 @@
 // `stele bench` measures the index alone, without a server: the time to build it, its memory, and
-// lookups of existing and missing keys, one by one and in groups.
+// lookups of existing and missing keys, one by one and in groups. With --cold it measures lookups
+// of data that is not in memory instead.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "data/trie.h"
+#include "tool/bench_cold.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
@@ -165,28 +167,36 @@ static void show(const struct dataset_figures *d, const struct figures *f)
            (double)f->touches[NEAR_MISSES] * 100 / LOOKUPS);
 }
 
+static int bench_resident(const struct dataset *d, const char *file)
+{
+    struct uuid *keys = malloc(KINDS * (size_t)LOOKUPS * sizeof *keys);
+    struct figures f = {0};
+    if (keys == NULL) {
+        tool_say("no memory");
+        return TOOL_ERROR;
+    }
+    choose_keys(d, keys, keys + LOOKUPS, keys + 2 * LOOKUPS);
+    measure_all(d, keys, file, &f);
+    show(dataset_figures(d), &f);
+    free(keys);
+    if (f.hits == LOOKUPS)
+        return TOOL_OK;
+    tool_say("%llu of %d keys were not found", (ull)(LOOKUPS - f.hits), LOOKUPS);
+    return TOOL_ERROR;
+}
+
 static int bench(const struct options *o)
 {
     struct dataset_settings settings = o->settings;
     settings.malformed = DATASET_SKIP_MALFORMED;
     struct dataset *d = tool_open(o->file, &settings);
-    struct uuid *keys = malloc(KINDS * (size_t)LOOKUPS * sizeof *keys);
-    struct figures f = {0};
-    if (d == NULL || keys == NULL || dataset_figures(d)->keys == 0) {
-        if (d != NULL)
-            fprintf(stderr, "stele: %s\n", keys == NULL ? "no memory" : "no keys to look up");
-        free(keys);
-        dataset_close(d);
-        return TOOL_ERROR;
-    }
-    choose_keys(d, keys, keys + LOOKUPS, keys + 2 * LOOKUPS);
-    measure_all(d, keys, o->file, &f);
-    show(dataset_figures(d), &f);
-    int code = f.hits == LOOKUPS ? TOOL_OK : TOOL_ERROR;
-    if (code != TOOL_OK)
-        fprintf(stderr, "stele: %llu of %d keys were not found\n", (ull)(LOOKUPS - f.hits),
-                LOOKUPS);
-    free(keys);
+    int code = TOOL_ERROR;
+    if (d == NULL)
+        return code;
+    if (dataset_figures(d)->keys == 0)
+        tool_say("no keys to look up");
+    else
+        code = o->cold ? bench_cold(d, o->file) : bench_resident(d, o->file);
     return tool_close(d, code);
 }
 
@@ -198,7 +208,18 @@ static const char *set_index(struct options *o, const char *value)
     return *value != '\0' ? NULL : "must be a path, or none";
 }
 
+static const char *set_cold(struct options *o, const char *value)
+{
+    (void)value;
+    o->cold = true;
+    return NULL;
+}
+
 static const struct option_row rows[] = {
+    {"--cold", NULL,
+     "measure lookups that wait for the disk. First removes FILE from the memory of the system, so "
+     "servers of FILE must read it again",
+     set_cold},
     {"--index", "PATH|none",
      "path of the index file (default: FILE.idx), or none to build the index in memory", set_index},
     TOOL_HELP_ROW,
@@ -206,7 +227,7 @@ static const struct option_row rows[] = {
 
 const struct tool_command tool_bench = {
     "bench",
-    "FILE [--index PATH|none]",
+    "FILE [--cold] [--index PATH|none]",
     "measure building the index and looking up keys",
     false,
     rows,

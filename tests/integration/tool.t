@@ -105,6 +105,16 @@ is((grep { !/^measuring example\.data (?:\[[#-]+\] )? *\d+ %(?:  \d+:\d\d left)?
     'a bar has the step, the file, a percentage and the time left');
 cmp_ok(longest(join "\n", @bars), '<', 50, 'a bar fits one line of the terminal');
 
+my $figures = qr/ +\d+(?: +[\d.]+ us){2} +[\d.]+ KB\n/;
+$table = `$stele bench example.data --cold --index none 2>/dev/null`;
+is($?, 0, 'bench --cold succeeds');
+like($table, qr/\Akeys +300\ndata +0\.0 MB\n.*\n1 lookup at a time${figures}16 l.* time${figures}64 l.* time$figures\z/,
+    'bench --cold prints what 1, 16 and 64 threads have reached');
+open my $empty, '>', "$dir/empty.data" or die $!;
+close $empty;
+is_deeply([run("$stele bench '$dir/empty.data' --cold --index none")], ["stele: no keys to look up\n", 2],
+    'bench --cold needs keys');
+
 SKIP: {
     skip 'the same in each flavour, and slow in this one', 3 if $build =~ /asan/;
     my $data = "$dir/a-file-of-some-size.data";
