@@ -428,7 +428,25 @@ uint64_t dataset_read_offset(const struct dataset *d, struct uuid id);
 enum dataset_read dataset_read_key(const struct dataset *d, struct uuid id, bool wait,
                                    struct bytes buffer, struct dataset_line *line);
 
-// Does the same for the key with this rank (below), and sets `*id` to the key.
+// Finds the end of the value of the line at `offset`, which a function above has returned. Reads
+// the data file from value->len bytes after the value's beginning on, at most DATASET_END_STEP
+// bytes, and waits for the disk. Returns DATASET_READ_FOUND with the whole value, whose bytes are
+// in the mapping and were not read there. Returns DATASET_READ_LONG, with a greater value->len,
+// when the caller must call again. Returns DATASET_READ_UNREADABLE when a part of the value is
+// lost.
+enum { DATASET_END_STEP = 8 * 1024 * 1024 };
+enum dataset_read dataset_read_end(const struct dataset *d, uint64_t offset, struct span *value);
+
+// Reads the bytes of the text from `from` on, an address in the mapping, into `buffer`. Returns how
+// many bytes it has read: fewer than `buffer` has room for when the others are not in memory and
+// `wait` is false, or when they are lost or after the end of the text.
+size_t dataset_read_bytes(const struct dataset *d, const char *from, bool wait,
+                          struct bytes buffer);
+
+// Asks the system to read `len` bytes of the text from `from` on into memory, without waiting.
+void dataset_will_need(const struct dataset *d, const char *from, size_t len);
+
+// Does the same as dataset_read_key for the key with this rank (below), and sets `*id` to the key.
 enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool wait,
                                     struct bytes buffer, struct uuid *id,
                                     struct dataset_line *line);

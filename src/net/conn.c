@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "net/fetch.h"
 
 enum {
     // iovecs per write: bytes in the output's own buffer, and one borrowed segment, which lies in
@@ -45,6 +46,7 @@ static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL = 60 * CLOCK_SECOND; // as i
 static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
+static void on_ready(struct conn *c, int events);
 
 static void count_memory(struct conn *c, size_t bytes)
 {
@@ -104,6 +106,7 @@ void conn_free(struct conn *c)
     close(c->io.fd);
     if (!c->lingering)
         counter_sub(&c->loop->service.stats.connected_clients, 1);
+    fetch_drop(c->fetch);
     session_release(&c->session);
     buf_release(&c->input);
     backlog_release(&c->backlog);
@@ -240,6 +243,24 @@ static bool borrowed_is_intact(const struct output *out)
     return snapshot_is_intact(owner, damage_stamp);
 }
 
+// Called when a reader thread has read a piece of a value. Sends it.
+static void on_fetched(struct session *s)
+{
+    struct conn *c = conn_of_session(s);
+    if (!c->queued && !c->session.killed) // otherwise its turn comes soon, or it is closed
+        on_ready(c, EV_WRITE);
+}
+
+// Replaces borrowed bytes in the vectors by copies (fetch_vectors). Returns false with errno when
+// nothing can be sent now. EAGAIN: a reader thread reads the next piece. EFAULT: it is lost.
+static bool fetch_pieces(struct conn *c, const struct output *out, struct iovec *vectors,
+                         size_t *count)
+{
+    bool there = fetch_vectors(c->loop, out, vectors, count, &c->fetch, &c->session, on_fetched);
+    errno = there ? EAGAIN : EFAULT;
+    return there && *count > 0 && !fetch_is_waiting(c->fetch);
+}
+
 // Sends at most the first `bytes` bytes of `out` with one call, and removes the bytes that were
 // sent. Returns their number, or -1 with errno. EFAULT: the system could not read a borrowed
 // segment, or damage was found while the system read it. `more`: the next call follows at once, so
@@ -248,6 +269,9 @@ static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool 
 {
     struct iovec vectors[SEND_SEGMENTS];
     size_t count = output_iovecs(out, bytes, vectors, SEND_SEGMENTS);
+    if (c->loop->service.cold.active && output_has_borrowed(out) &&
+        !fetch_pieces(c, out, vectors, &count))
+        return -1;
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
     int flags = more ? MSG_MORE : 0;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, flags)
@@ -426,7 +450,8 @@ static bool may_read_more(const struct conn *c)
 // Returns the events that the connection must wait for.
 static int events_for(const struct conn *c)
 {
-    int events = output_pending(&c->output) > 0 || has_more_work(c) ? EV_WRITE : 0;
+    bool writes = output_pending(&c->output) > 0 || has_more_work(c);
+    int events = writes && !fetch_is_waiting(c->fetch) ? EV_WRITE : 0;
     if (may_read_more(c))
         events |= EV_READ;
     if (c->draining && c->status == FEED_NEEDS_INPUT && !has_more_work(c) && !c->ended)
@@ -463,7 +488,7 @@ static void start_timeout(struct conn *c, enum client_timeout what)
 static void update_timeout(struct conn *c)
 {
     enum client_timeout what = TIMEOUT_NONE;
-    if (output_pending(&c->output) > 0)
+    if (output_pending(&c->output) > 0 && !fetch_is_waiting(c->fetch))
         what = TIMEOUT_WRITE;
     else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0 && c->backlog.len == 0)
         what = TIMEOUT_REQUEST;

@@ -25,6 +25,7 @@ struct conn {
     struct buf input;        // bytes that were fed to the session, but not consumed by it
     struct backlog backlog;  // bytes after `input` that must not be answered yet
     struct output output;    // replies that the socket did not take at once
+    struct fetch *fetch;     // the next piece of a large value (net/fetch.h); NULL: none
     enum feed_status status; // the reason why the session last stopped
     bool queued;             // the connection is in the loop's queue of turns
     // The session has work although the client has sent nothing. It gets a turn when at most

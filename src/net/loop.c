@@ -32,6 +32,7 @@ void loop_release(struct loop *loop)
 {
     output_release(&loop->output);
     service_release(&loop->service);
+    free(loop->piece);
     free(loop->input);
 }
 

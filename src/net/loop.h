@@ -82,6 +82,7 @@ struct loop {
     char *input;                   // LOOP_INPUT_MAX bytes
     size_t input_used;             // bytes of `input` that belong to queued clients
     struct output output;          // replies not sent yet
+    char *piece;                   // FETCH_PIECE bytes of a large value (net/fetch.h), or NULL
     struct turn turns[LOOP_TURNS]; // queued clients
     unsigned turn_count;
     uint64_t now;   // time of this turn of the loop, monotonic ns; 0: the clock was not read yet

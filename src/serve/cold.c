@@ -219,6 +219,11 @@ struct cold_line *cold_set_seek(struct cold_set *set, struct uuid id)
 static void read_line(const struct dataset *d, struct cold_line *line, bool wait)
 {
     struct bytes buffer = {line->buffer, line->size};
+    if (line->extent) {
+        line->found = dataset_read_end(d, line->line.offset, &line->line.value);
+        line->pending = false;
+        return;
+    }
     switch (line->kind) {
     case COLD_KEY: line->found = dataset_read_key(d, line->id, wait, buffer, &line->line); break;
     case COLD_RANK:
@@ -238,7 +243,7 @@ static void run_job(struct reader_job *job, unsigned first, unsigned count)
         return;
     for (unsigned i = first; count > 1 && i < first + count; i++) {
         struct cold_line *line = &set->lines[set->pending[i]];
-        if (line->kind != COLD_SEEK)
+        if (line->kind != COLD_SEEK && !line->extent)
             read_line(set->dataset, line, false);
     }
     for (unsigned i = first; i < first + count; i++) {
@@ -362,6 +367,17 @@ bool cold_set_read_longer(struct cold *cold, struct cold_set *set, struct cold_l
     read_line(set->dataset, line, false);
     submit(cold, set, waiter, arrived);
     return true;
+}
+
+void cold_set_read_end(struct cold *cold, struct cold_set *set, struct cold_line *line,
+                       struct session *waiter, void (*arrived)(struct session *waiter))
+{
+    assert(!set->running && line->found == DATASET_READ_LONG);
+    if (!line->extent)
+        line->line.value.len = 0;
+    line->extent = true;
+    line->pending = true;
+    submit(cold, set, waiter, arrived);
 }
 
 bool cold_set_is_parked(const struct cold_set *set)

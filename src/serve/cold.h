@@ -34,7 +34,7 @@ struct stats;
 
 enum {
     COLD_LINES_MAX = 128, // most lines of a set
-    // Bytes of the longest value that a set holds. Longer values are read from the mapping.
+    // Bytes of the longest value that a set holds. The bytes of longer values stay in the mapping.
     COLD_VALUE_MAX = 16 * 1024,
 };
 
@@ -69,6 +69,7 @@ struct cold_line {
     struct uuid id;           // the key; for COLD_RANK it is set when the line was found
     uint64_t rank;            // for COLD_RANK; for COLD_SEEK it is the result
     struct dataset_line line; // as dataset_read_key sets it
+    bool extent;              // only the end of the value is searched (cold_set_read_end)
     char *buffer;
     size_t size; // bytes of `buffer`
 };
@@ -117,6 +118,12 @@ struct cold_line *cold_set_seek(struct cold_set *set, struct uuid id);
 // memory is short. cold_set_is_parked must be false.
 bool cold_set_read_longer(struct cold *cold, struct cold_set *set, struct cold_line *line,
                           struct session *waiter, void (*arrived)(struct session *waiter));
+
+// Has the reader threads search the end of the value of a line that is DATASET_READ_LONG. The line
+// is parked afterwards. When it comes back, it may be DATASET_READ_LONG again; call this again
+// then. cold_set_is_parked must be false.
+void cold_set_read_end(struct cold *cold, struct cold_set *set, struct cold_line *line,
+                       struct session *waiter, void (*arrived)(struct session *waiter));
 
 // Whether reader threads have lines of the set.
 bool cold_set_is_parked(const struct cold_set *set);

@@ -14,7 +14,9 @@
 #include "base/thread.h"
 
 enum {
-    STACK = 128 * 1024, // bytes of a thread's stack, several times what it needs
+    // Bytes of a thread's stack, several times what it needs. Pages that are never touched take no
+    // memory.
+    STACK = 512 * 1024,
     STOP_SECONDS = 1,
 };
 

@@ -184,16 +184,19 @@ static struct cold_set *collect_keys(struct session *s, const struct resp_reques
     return set;
 }
 
-// Completes a line of the session's set: reads it again if its value is long. Sets `*offset` to the
-// offset of the line, and `*value` to its value; its `ptr` is NULL if it must be read from the
-// mapping.
+// Completes a line of the session's set: a value that is longer than its buffer is read again, or
+// its end is searched. Sets `*offset` to the offset of the line and, unless `value` is NULL,
+// `*value` to its value.
 static enum lookup finish_line(struct session *s, struct cold_line *line, uint64_t *offset,
                                struct span *value)
 {
+    struct cold *cold = &s->service->cold;
     if (!line->parked && line->found == DATASET_READ_LONG && value != NULL) {
         if (cold_set_is_parked(s->cold))
             return park(s);
-        (void)cold_set_read_longer(&s->service->cold, s->cold, line, s, lines_arrived);
+        if (line->extent || !cold_set_read_longer(cold, s->cold, line, s, lines_arrived) ||
+            (!line->parked && line->found == DATASET_READ_LONG))
+            cold_set_read_end(cold, s->cold, line, s, lines_arrived);
     }
     if (line->parked)
         return park(s);
@@ -202,7 +205,7 @@ static enum lookup finish_line(struct session *s, struct cold_line *line, uint64
     case DATASET_READ_LONG:
         *offset = line->line.offset;
         if (value != NULL)
-            *value = line->found == DATASET_READ_FOUND ? line->line.value : span_of(NULL, 0);
+            *value = line->line.value;
         return LOOKUP_FOUND;
     case DATASET_READ_UNREADABLE:
     case DATASET_READ_COLD: session_revoke_reply(s); return LOOKUP_MISSED;
@@ -354,7 +357,7 @@ static enum lookup at_cold(struct session *s, uint64_t rank, uint64_t last, stru
     if (lookup != LOOKUP_FOUND)
         return lookup;
     *id = line->id;
-    return value != NULL && value->ptr == NULL ? session_value(s, offset, value) : LOOKUP_FOUND;
+    return LOOKUP_FOUND;
 }
 
 enum lookup session_at(struct session *s, uint64_t rank, uint64_t last, struct uuid *id,
