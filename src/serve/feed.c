@@ -206,8 +206,10 @@ static bool run_handler(struct session *s, const struct resp_request *r, bool gu
 static bool run_checked(struct session *s, const struct resp_request *r)
 {
     enum key_check keys = KEYS_READABLE;
+    s->parked = false;
     if (s->integrity.careful && s->request.cursor == 0)
         keys = integrity_check_keys(s, r);
+    s->waiting = keys == KEYS_UNCHECKED && s->parked;
     return keys == KEYS_READABLE ? run_handler(s, r, true) : keys == KEYS_REFUSED;
 }
 
@@ -501,10 +503,8 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
         result.status = FEED_CLOSE;
     if (!at_boundary(s))
         keep_snapshot(s);
-    if (s->cold != NULL && (result.status == FEED_NEEDS_INPUT || result.status == FEED_CLOSE)) {
-        cold_set_drop(s->cold);
-        s->cold = NULL;
-    }
+    if (s->cold != NULL)
+        session_drop_lines(s, result.status == FEED_NEEDS_INPUT || result.status == FEED_CLOSE);
     // Large values fill the output before all requests read ahead are answered. The keys of the
     // others were looked up in vain, so the next turn reads fewer requests ahead.
     unsigned done = SESSION_TURN_WORK - s->turn.work_left;

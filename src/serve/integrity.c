@@ -32,8 +32,7 @@ enum key_check integrity_check_keys(struct session *s, const struct resp_request
     // say which arguments are keys.
     bool refused = (c->flags & ORDERED) != 0 ||
                    (c->keys.first == 0 && c->key_specs != NULL && (c->flags & READONLY) != 0);
-    // Lookups of data that may not be in memory check for damage themselves (serve/cold.h).
-    uint32_t count = s->service->cold.active ? 0 : command_keys(c, r->argc);
+    uint32_t count = command_keys(c, r->argc);
     for (; !refused && s->request.checked < count; s->request.checked++) {
         uint32_t i = (uint32_t)c->keys.first + s->request.checked * (uint32_t)c->keys.step;
         struct span key = resp_arg(r, i);
@@ -41,6 +40,13 @@ enum key_check integrity_check_keys(struct session *s, const struct resp_request
         struct uuid id;
         if (!session_may_go_on(s))
             return KEYS_UNCHECKED;
+        if (s->service->cold.active) {
+            bool readable;
+            if (session_check(s, r, i, &readable) == LOOKUP_GOES_ON)
+                return KEYS_UNCHECKED;
+            refused = !readable;
+            continue;
+        }
         if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
             continue;
         refused = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;

@@ -113,8 +113,17 @@ void session_drop_work(struct session *s)
     buf_release(&s->pushes);
     s->pushes_delivered = 0;
     buf_release(&s->request.collected);
-    cold_set_drop(s->cold);
-    s->cold = NULL;
+    session_drop_lines(s, true);
+}
+
+void session_drop_lines(struct session *s, bool all)
+{
+    cold_set_drop(s->cold_before);
+    s->cold_before = NULL;
+    if (all) {
+        cold_set_drop(s->cold);
+        s->cold = NULL;
+    }
 }
 
 void session_leave(struct session *s)
@@ -306,7 +315,7 @@ size_t session_memory(const struct session *s)
                    s->request.collected.cap + s->texts_memory;
     bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
              subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
-    bytes += cold_set_memory(s->cold);
+    bytes += cold_set_memory(s->cold) + cold_set_memory(s->cold_before);
     if (s->task != NULL)
         bytes += s->task->memory;
     return bytes;

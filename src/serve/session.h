@@ -143,6 +143,7 @@ struct session {
     struct snapshot *snapshot;           // kept for an unfinished command or EXEC; NULL: none
     struct loop_task *task;              // task that the session waits for; NULL: none
     struct cold_set *cold;               // lines that may not have been in memory; NULL: none
+    struct cold_set *cold_before;        // the set before that, if this turn uses it; NULL: none
     struct transaction *transaction;     // from MULTI to the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
@@ -329,6 +330,16 @@ enum lookup session_seek(struct session *s, struct uuid id, uint64_t *rank);
 // part. Returns LOOKUP_MISSED when the value cannot be read, and LOOKUP_GOES_ON when the next turn
 // must continue.
 enum lookup session_find_end(struct session *s, struct span *value);
+
+// Looks whether the line of the key in argument `i` can be read, where data may not be in memory.
+// Returns LOOKUP_GOES_ON when the request is parked. Otherwise sets `*readable`; it is true for a
+// key that does not exist. Counts nothing.
+enum lookup session_check(struct session *s, const struct resp_request *r, uint32_t i,
+                          bool *readable);
+
+// Frees the lines that this turn has used (serve/cold.h); with `all`, also those that a later turn
+// could use.
+void session_drop_lines(struct session *s, bool all);
 
 // For handlers: reports that a key which was not found may exist, because the index is damaged. The
 // running command's reply is then replaced by an error (integrity.h).

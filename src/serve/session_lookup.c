@@ -135,10 +135,12 @@ static struct cold_set *new_set(struct session *s, unsigned count)
     return set;
 }
 
-// Replaces the session's set, and reads the lines of the new one.
+// Replaces the session's set, and reads the lines of the new one. The old one is kept until the
+// next is replaced, or the turn ends: a handler that needs two values may still use the first.
 static void begin_set(struct session *s, struct cold_set *set)
 {
-    cold_set_drop(s->cold);
+    cold_set_drop(s->cold_before);
+    s->cold_before = s->cold;
     s->cold = set;
     cold_set_begin(&s->service->cold, set, s, lines_arrived);
 }
@@ -214,21 +216,46 @@ static enum lookup finish_line(struct session *s, struct cold_line *line, uint64
     return LOOKUP_MISSED;
 }
 
+// Returns the line of the key `id` in argument `i`, and begins to read it if no set has it yet.
+// Returns NULL when memory is short.
+static struct cold_line *line_of(struct session *s, const struct resp_request *r, uint32_t i,
+                                 struct uuid id)
+{
+    struct cold_set *set = present_set(s);
+    struct cold_line *line = set != NULL ? cold_set_key(set, id) : NULL;
+    if (line != NULL)
+        return line;
+    set = collect_keys(s, r, i, id);
+    if (set == NULL)
+        return NULL;
+    begin_set(s, set);
+    return cold_set_key(set, id);
+}
+
 // Looks up the key `id` in argument `i` by a set. Sets `*offset` and `*value` as finish_line does;
 // `value` may be NULL.
 static enum lookup look_up_cold(struct session *s, const struct resp_request *r, uint32_t i,
                                 struct uuid id, uint64_t *offset, struct span *value)
 {
-    struct cold_set *set = present_set(s);
-    struct cold_line *line = set != NULL ? cold_set_key(set, id) : NULL;
-    if (line == NULL) {
-        set = collect_keys(s, r, i, id);
-        if (set == NULL)
-            return LOOKUP_MISSED;
-        begin_set(s, set);
-        line = cold_set_key(set, id);
-    }
-    return finish_line(s, line, offset, value);
+    struct cold_line *line = line_of(s, r, i, id);
+    return line != NULL ? finish_line(s, line, offset, value) : LOOKUP_MISSED;
+}
+
+enum lookup session_check(struct session *s, const struct resp_request *r, uint32_t i,
+                          bool *readable)
+{
+    struct span key = resp_arg(r, i);
+    struct uuid id;
+    *readable = true;
+    if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
+        return LOOKUP_MISSED;
+    struct cold_line *line = line_of(s, r, i, id);
+    if (line == NULL)
+        return LOOKUP_MISSED;
+    if (line->parked)
+        return park(s);
+    *readable = line->found != DATASET_READ_UNREADABLE && line->found != DATASET_READ_COLD;
+    return line->found == DATASET_READ_ABSENT ? LOOKUP_MISSED : LOOKUP_FOUND;
 }
 
 // Looks up argument `i`, which the batch does not have, by itself. Sets `*offset` and `*value` as
