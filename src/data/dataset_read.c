@@ -58,9 +58,10 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
             *cold = true; // EAGAIN, or EOPNOTSUPP where the file system cannot tell
             break;
         } else {
-            if (got < 0)
+            // Without memory for the page, the read may succeed later.
+            if (got < 0 && errno != ENOMEM)
                 mapping_lose_page(m, (size_t)at + done);
-            else
+            else if (got == 0)
                 mapping_compare(m); // the file has become shorter
             break;
         }

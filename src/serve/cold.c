@@ -231,6 +231,10 @@ static void read_line(const struct dataset *d, struct cold_line *line, bool wait
         break;
     case COLD_SEEK: line->rank = dataset_seek(d, line->id); break;
     }
+    // The buffer has room for slightly longer values, too.
+    if (line->kind != COLD_SEEK && line->found == DATASET_READ_FOUND &&
+        line->line.value.len >= COLD_VALUE_MAX)
+        line->found = DATASET_READ_LONG;
     line->pending = line->kind != COLD_SEEK && line->found == DATASET_READ_COLD;
 }
 

@@ -34,7 +34,8 @@ struct stats;
 
 enum {
     COLD_LINES_MAX = 128, // most lines of a set
-    // Bytes of the longest value that a set holds. The bytes of longer values stay in the mapping.
+    // A set holds values of fewer bytes. The bytes of longer values stay in the mapping, because a
+    // reply may borrow them (resp_bulk_shared), and a set does not live as long as a reply.
     COLD_VALUE_MAX = 16 * 1024,
 };
 
