@@ -120,6 +120,11 @@ FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprint
            recv send sendmsg accept4 getsockname getpeername socket bind listen setsockopt
 $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
+# These tests run on a disk that is as slow as they want (tests/faults/support/slow_disk.h).
+SLOW := preadv2 process_memory_allowed getrusage
+SLOW_TESTS := unit/data/dataset_read unit/serve/cold
+$(foreach f,$(FLAVOURS),$(SLOW_TESTS:%=build/$f/tests/%)): private LDFLAGS += $(SLOW:%=-Wl,--wrap=%)
+$(foreach f,$(FLAVOURS),$(eval $(SLOW_TESTS:%=build/$f/tests/%): build/$f/tests/faults/support/slow_disk.o))
 # This test replaces the data file while the publisher opens it.
 $(foreach f,$(FLAVOURS),build/$f/tests/unit/net/publisher): private LDFLAGS += -Wl,--wrap=file_open
 
@@ -308,7 +313,8 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
 # Tests of code that runs on more than one thread. When the sanitizer finds a data race, it ends the
 # program at once, and the test fails.
-WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/execute)
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/cold serve/execute \
+                serve/readers)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
