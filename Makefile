@@ -114,6 +114,18 @@ FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTE
              $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
+# A server whose data never seems to be in memory (tests/faults/support/cold_server.c), and the functions
+# that it replaces. It is linked from the objects of the flavour asan.
+COLD := dataset_fits_in_memory dataset_index_stays recent_pages_look preadv2
+build/cold/stele-server: $(SERVER:%.c=build/asan/%.o) build/asan/tests/faults/support/cold_server.o Makefile
+	$(call say,LINK $@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(asan_LINK) $(asan_STATIC) $(COLD:%=-Wl,--wrap=%) $(filter %.o,$^) -o $@ -lev $(LDLIBS)
+
+build/cold/stele: build/asan/stele
+	$(Q)mkdir -p $(@D)
+	$(Q)ln -sf ../asan/stele $@
+
 # Functions that a test can make fail (tests/faults/support/failing.h).
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
            flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
@@ -121,10 +133,12 @@ FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprint
 $(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
 # These tests run on a disk that is as slow as they want (tests/faults/support/slow_disk.h).
+SLOW_SERVERS := $(wildcard tests/faults/within/f2*.c)
 SLOW := preadv2 process_memory_allowed getrusage
-SLOW_TESTS := unit/data/dataset_read unit/serve/cold
+SLOW_TESTS := unit/data/dataset_read unit/serve/cold $(SLOW_SERVERS:tests/%.c=%)
 $(foreach f,$(FLAVOURS),$(SLOW_TESTS:%=build/$f/tests/%)): private LDFLAGS += $(SLOW:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(SLOW_TESTS:%=build/$f/tests/%): build/$f/tests/faults/support/slow_disk.o))
+$(foreach f,$(FLAVOURS),$(eval $(SLOW_SERVERS:%.c=build/$f/%): build/$f/tests/faults/support/slow_server.o))
 # This test replaces the data file while the publisher opens it.
 $(foreach f,$(FLAVOURS),build/$f/tests/unit/net/publisher): private LDFLAGS += -Wl,--wrap=file_open
 
@@ -139,7 +153,7 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 .PHONY: all run test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
-        test-release test-threads test-tsan
+        test-cold test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -332,6 +346,15 @@ test-threads: build/release/stele-server build/release/stele $(LOOPED)
 	        $(LOOPED) tests/integration/redis-compat.t || exit 1; \
 	done
 
+# Replies to clients must not depend on whether data is in memory. The server of these tests nearly always
+# finds that it is not. In the second round, chance decides.
+WAITING := $(addprefix build/asan/tests/integration/,protocol hiredis unterminated)
+test-cold: build/cold/stele-server build/cold/stele $(WAITING)
+	$(Q)for what in all some; do \
+	    STELE_COLD=$$what STELE_BUILD=build/cold $(CHECKING) prove --failures --timer -j$(BESIDE) \
+	        $(WAITING) tests/integration/scan.t tests/integration/redis-compat.t || exit 1; \
+	done
+
 # ---- what people call ---------------------------------------------------------------------------
 
 run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
@@ -361,18 +384,20 @@ test: need-test ## install what is missing, build, check the sources, run each t
 	$(call step,all is well. make test-all runs the rest.)
 
 # TESTED=1: `make test` has just run.
-test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test; then each test in the other flavour, some tests with 1, 2 and 8 threads, faults of over a minute, client libraries and tools
-	$(call step,1/6 building the rest of the tests)
+test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test; then each test in the other flavour, some tests with 1, 2 and 8 threads or without data in memory, faults of over a minute, client libraries and tools
+	$(call step,1/7 building the rest of the tests)
 	$(SUB) build-rest
-	$(call step,2/6 tests that make test ran as released$(,) now with sanitizers; and the others as released)
+	$(call step,2/7 tests that make test ran as released$(,) now with sanitizers; and the others as released)
 	$(SUB) run-rest
-	$(call step,3/6 replies to clients$(,) with 1$(,) 2 and 8 threads)
+	$(call step,3/7 replies to clients$(,) with 1$(,) 2 and 8 threads)
 	$(SUB) test-threads
-	$(call step,4/6 tests under the thread sanitizer; cache lines that several event loops use)
+	$(call step,4/7 replies to clients$(,) with data that is not in memory)
+	$(SUB) test-cold
+	$(call step,5/7 tests under the thread sanitizer; cache lines that several event loops use)
 	$(SUB) test-tsan
-	$(call step,5/6 faults that take longer than a minute)
+	$(call step,6/7 faults that take longer than a minute)
 	$(SUB) faults
-	$(call step,6/6 client libraries and tools)
+	$(call step,7/7 client libraries and tools)
 	$(SUB) redis-compat
 	$(call step,all is well.)
 

@@ -330,6 +330,11 @@ static void check_overwritten(void)
     is_text(read_key(d, numbered(51), true, BUFFER), value_of(51), "the line after it");
     buf_release(&text);
     dataset_close(d);
+    d = open_numbered(DATASET_INDEX_NONE);
+    file_patch(test_path("numbered"), LINES * LINE - 1, span_text("x"));
+    is_text(read_key(d, numbered(LINES - 1), true, BUFFER), "unreadable",
+            "the last line without the newline that it had");
+    dataset_close(d);
 }
 
 // A damaged block of the index hides keys. They must not be absent.

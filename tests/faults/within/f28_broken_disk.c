@@ -1,0 +1,198 @@
+// Fault F28 (docs/faults.md): a reader thread cannot read a line: the disk fails, or the file was
+// cut or replaced while requests were parked. Only requests for lost lines get errors. All others
+// get their values, and nobody gets a reply twice or none.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "faults/support/slow_disk.h"
+#include "faults/support/slow_server.h"
+#include "support/server.h"
+#include "support/table.h"
+#include "support/talk.h"
+#include "support/tap.h"
+
+enum { READERS = 4, GOOD = 1000, BAD = 2000, PAGE_LINES = 4096 / SLOW_LINE };
+
+static int hot;
+
+static bool is_refused(struct span reply)
+{
+    static const char error[] = "-ERR data unreadable: ";
+    return reply.len > sizeof error && memcmp(reply.ptr, error, sizeof error - 1) == 0;
+}
+
+static bool is_value(struct span reply, unsigned i)
+{
+    struct buf value = {0};
+    struct buf wanted = {0};
+    slow_value(&value, 'a', i);
+    append_bulk(&wanted, buf_span(&value));
+    bool same = span_equal(reply, buf_span(&wanted));
+    buf_release(&value);
+    buf_release(&wanted);
+    return same;
+}
+
+static void ask(int fd, const char *command, unsigned i)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %s", command, slow_key(i));
+    slow_send(fd, text);
+}
+
+// Asks for one key with nothing held.
+static struct span get(int fd, unsigned i)
+{
+    ask(fd, "GET", i);
+    return slow_replies(fd, 1);
+}
+
+// Serves an undamaged file again.
+static void reload(void)
+{
+    slow_file('a');
+    slow_send(hot, "STELE.RELOAD");
+    is_bytes(slow_replies(hot, 1), span_text("+OK\r\n"), "(a reload works)");
+    slow_hot_is_served(hot, "after the reload");
+}
+
+// Parks three clients: one asks for a line that will be lost, one for another, one for both in a
+// pipeline. Calls `damage` and checks the replies.
+static void check_parked(void (*damage)(void), const char *name)
+{
+    char text[256];
+    int bad = slow_client();
+    int good = slow_client();
+    int both = slow_client();
+    slow_disk_hold(true);
+    ask(bad, "GET", BAD);
+    ask(good, "GET", GOOD);
+    snprintf(text, sizeof text, "GET %s\nGET %s\nSTRLEN %s\nGET %s", slow_key(GOOD + 1),
+             slow_key(BAD + 1), slow_key(BAD + 2), slow_key(GOOD + 2));
+    slow_send(both, text);
+    slow_disk_await_held(3);
+    damage();
+    slow_hot_is_served(hot, name);
+    slow_disk_hold(false);
+    ok(is_refused(slow_replies(bad, 1)), "%s: a lost line gets an error", name);
+    ok(is_value(slow_replies(good, 1), GOOD), "%s: another client gets its value", name);
+    ok(is_value(slow_replies(both, 1), GOOD + 1), "%s, pipeline: a value", name);
+    ok(is_refused(slow_replies(both, 1)), "%s, pipeline: an error", name);
+    ok(is_refused(slow_replies(both, 1)), "%s, pipeline: an error", name);
+    ok(is_value(slow_replies(both, 1), GOOD + 2), "%s, pipeline: a value again", name);
+    ok(slow_is_silent(bad) && slow_is_silent(good) && slow_is_silent(both),
+       "%s: nothing is answered twice", name);
+    close(bad);
+    close(both);
+    ok(is_refused(get(good, BAD + 1)), "%s: the line stays lost", name);
+    ok(is_value(get(good, GOOD + 3), GOOD + 3), "%s: others are served", name);
+    is_bytes(get(good, 5000), span_text("$-1\r\n"), "%s: a missing key is missing", name);
+    close(good);
+}
+
+// An MGET with a lost line gets an error, or its connection closes if a part has been sent.
+static void check_mget(void)
+{
+    char text[256];
+    struct buf reply = {0};
+    int fd = slow_client();
+    snprintf(text, sizeof text, "MGET %s %s %s", slow_key(GOOD), slow_key(BAD), slow_key(GOOD + 1));
+    slow_send(fd, text);
+    bool some = receive(fd, &reply, 1) && reply.ptr[0] == '-';
+    if (some) {
+        while (reply.ptr[reply.len - 1] != '\n')
+            require(receive(fd, &reply, 1), "no reply");
+        ok(is_refused(buf_span(&reply)), "MGET with a lost line: an error");
+    } else {
+        ok(receive_to_end(fd, &reply) && reply.len < SLOW_LINE * 2,
+           "MGET with a lost line: the connection closes after a part of the reply");
+    }
+    buf_release(&reply);
+    close(fd);
+}
+
+static void fail_page(void)
+{
+    slow_disk_fail(BAD / PAGE_LINES * 4096, (BAD / PAGE_LINES + 1) * 4096, EIO);
+}
+
+// The client whose request detects the damage may be disconnected (F1), so that is another one.
+static void cut(void)
+{
+    struct buf rest = {0};
+    int fd = slow_client();
+    file_resize(slow_path(), (BAD - 100) * SLOW_LINE + 5);
+    ask(fd, "GET", 1);
+    shutdown(fd, SHUT_WR);
+    ok(receive_to_end(fd, &rest), "(the damage is detected)");
+    buf_release(&rest);
+    close(fd);
+}
+
+// Without memory for the page, only that request gets an error.
+static void check_memory(void)
+{
+    int fd = slow_client();
+    slow_disk_fail(BAD / PAGE_LINES * 4096, (BAD / PAGE_LINES + 1) * 4096, ENOMEM);
+    ok(is_refused(get(fd, BAD)), "no memory for a page: an error");
+    slow_disk_fail(0, 0, 0);
+    ok(is_value(get(fd, BAD), BAD), "the next request succeeds");
+    close(fd);
+}
+
+static void check_short_reads(void)
+{
+    static const size_t most[] = {1, 7, 100, 4095};
+    int fd = slow_client();
+    for (unsigned n = 0; n < sizeof most / sizeof *most; n++) {
+        bool right = true;
+        slow_disk_shorten(most[n]);
+        for (unsigned i = 0; i < 40; i++) // over a page and into the next, and some large values
+            right &= is_value(get(fd, 2500 + 80 * n + i), 2500 + 80 * n + i);
+        for (unsigned i = SLOW_LINES; i < SLOW_LINES + (most[n] > 1 ? 3 : 1); i++)
+            right &= is_value(get(fd, i), i);
+        ok(right, "reads of at most %zu bytes: every value is whole", most[n]);
+    }
+    slow_disk_shorten(0);
+    close(fd);
+}
+
+// The old file is read, although another has its path now.
+static void check_replaced(void)
+{
+    int fd = slow_client();
+    slow_disk_hold(true);
+    ask(fd, "GET", BAD);
+    slow_disk_await_held(1);
+    slow_file('b');
+    slow_disk_hold(false);
+    ok(is_value(slow_replies(fd, 1), BAD), "replaced by a rename: the old value");
+    ok(slow_is_silent(fd), "and once");
+    close(fd);
+}
+
+int main(void)
+{
+    slow_server_start(READERS, false);
+    hot = slow_client();
+    check_short_reads();
+    check_memory();
+    check_replaced();
+    reload();
+    check_parked(fail_page, "an I/O error");
+    check_mget();
+    slow_disk_fail(0, 0, 0);
+    reload();
+    check_parked(cut, "a cut file");
+    check_mget();
+    reload();
+    int fd = slow_client();
+    ok(is_value(get(fd, BAD), BAD), "after the reload the line is there");
+    close(fd);
+    close(hot);
+    slow_server_stop();
+    return done_testing();
+}
