@@ -190,8 +190,9 @@ static const char *advice(enum latency_event event)
                "slowlog-log-slower-than microseconds. A long value, many keys in one MGET, or "
                "DEBUG SLEEP can take long.";
     case LATENCY_FAST_COMMAND:
-        return "Some commands that are usually fast took long. Possible causes are many keys, or a "
-               "very long value. SLOWLOG GET may list these commands.";
+        return "Some commands that are usually fast took long. Possible causes are many keys, a "
+               "very long value, other programs that keep the processors busy, or a wait for the "
+               "disk with --read-threads 0. SLOWLOG GET may list these commands.";
     case LATENCY_EVENT_LOOP:
         return "An event loop took long to answer the requests that it had received. Possible "
                "causes: other programs kept the processors busy; or the loop had to wait for the "
@@ -366,7 +367,9 @@ const struct command latency_commands[] = {
     {"latency|histogram", -2, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "7.0.0", 0,
      latency_histogram_command, "Returns histograms of the durations of some or all commands",
      "O(N*M) where N is the number of commands and M is the number of event loops",
-     "nondeterministic_output request_policy:all_nodes response_policy:special", histogram_words},
+     "nondeterministic_output request_policy:all_nodes response_policy:special", histogram_words,
+     .deviation = "The entry `cold-read` is no command. It has the time that requests have waited "
+                  "for data that was not in memory. The durations of commands do not include it."},
     {"latency|history", 3, ADMIN | SUBCOMMAND, NO_KEYS, GROUP_SERVER, "2.8.13", 0,
      latency_history_command, "Returns the samples of an event", "O(1)",
      "nondeterministic_output request_policy:all_nodes response_policy:special", one_event},

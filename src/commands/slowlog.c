@@ -83,7 +83,9 @@ const struct command slowlog_commands[] = {
     {"slowlog|get", -2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,
      slowlog_get_command, "Returns the entries of the slow log, the newest first",
      "O(N) where N is the number of entries", "request_policy:all_nodes nondeterministic_output",
-     entry_count},
+     entry_count,
+     .deviation = "The duration of an entry includes the time that the command has waited for data "
+                  "that was not in memory."},
     {"slowlog|help", 2, LOADING | STALE, NO_KEYS, GROUP_SERVER, "6.2.0", 0, help_command,
      "Returns a description of each subcommand", "O(1)"},
     {"slowlog|len", 2, ADMIN | LOADING | STALE, NO_KEYS, GROUP_SERVER, "2.2.12", 0,

@@ -463,7 +463,8 @@ bool dataset_drop_pages(const struct dataset *d);
 // functions look at that many short runs of pages, at random places. (`*random` is the state of
 // splitmix64.) Each run takes a system call. The index counts as a whole when dataset_index_stays.
 // Returns -1 when the system does not say, because this process neither owns the file nor may write
-// to it. Any thread may call these.
+// to it, and for an index in a temporary file while its index file is being written. Any thread may
+// call these.
 enum { DATASET_DATA_RUNS = 48, DATASET_INDEX_RUNS = 16 };
 int64_t dataset_data_resident(const struct dataset *d, uint64_t *random);
 int64_t dataset_index_resident(const struct dataset *d, uint64_t *random);

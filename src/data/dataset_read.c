@@ -22,8 +22,14 @@ bool dataset_fits_in_memory(const struct dataset *d, uint64_t memory)
 
 bool dataset_index_stays(const struct dataset *d)
 {
-    const struct index_file *file = &d->index->file;
-    return file->image.ptr == NULL || file->copy.ptr != NULL || dataset_index_is_locked(d);
+    const struct index *x = d->index;
+    if (dataset_index_is_locked(d))
+        return true;
+    // While the index file is written, dataset_finish changes the fields below on another thread.
+    // The image is in memory then, or in a temporary file.
+    if (strcmp(atomic_load(&d->status), DATASET_IN_WRITING) == 0)
+        return !x->in_writer_file;
+    return x->file.image.ptr == NULL || x->file.copy.ptr != NULL;
 }
 
 uint64_t dataset_read_offset(const struct dataset *d, struct uuid id)

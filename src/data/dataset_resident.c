@@ -64,11 +64,14 @@ int64_t dataset_data_resident(const struct dataset *d, uint64_t *random)
 
 int64_t dataset_index_resident(const struct dataset *d, uint64_t *random)
 {
-    const struct index_file *file = &d->index->file;
+    const struct index *x = d->index;
     if (dataset_index_stays(d))
-        return (int64_t)d->index->figures.index_bytes;
-    return may_know(file->source.fd) ? estimate(dataset_index_memory(d), DATASET_INDEX_RUNS, random)
-                                     : -1;
+        return (int64_t)x->figures.index_bytes;
+    if (strcmp(atomic_load(&d->status), DATASET_IN_WRITING) == 0)
+        return -1; // dataset_finish may be replacing the memory
+    return may_know(x->file.source.fd)
+               ? estimate(dataset_index_memory(d), DATASET_INDEX_RUNS, random)
+               : -1;
 }
 
 bool dataset_drop_pages(const struct dataset *d)
