@@ -19,8 +19,8 @@ struct error;
 enum {
     RECORDS_ERRORS_MAX = 10,       // malformed lines that are kept for messages
     RECORDS_SORT_WORK = 32,        // work of sorting one record; reading a byte of the text is 1
-    RECORDS_SPILL_WORK = 24,       // work of writing one record to the temporary file
-    RECORDS_RETURN_WORK = 24,      // work of reading one record from there
+    RECORDS_SPILL_WORK = 40,       // work of writing one record to the temporary file
+    RECORDS_RETURN_WORK = 16,      // work of reading one record from there
     RECORDS_BLOCKS_MORE = 1 << 14, // blocks that a pass may need in addition to the full ones
 };
 

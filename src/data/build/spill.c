@@ -238,7 +238,7 @@ const char *spill_read(struct spill *s, unsigned worker, const struct spill_piec
     size_t len = piece->count * s->record_bytes;
     if (file_read(s->fd, buffer, len, piece->at))
         return buffer;
-    s->unreadable = true;
+    atomic_store(&s->unreadable, true);
     atomic_store(&s->failed, errno != 0 ? errno : EIO);
     return NULL;
 }
@@ -261,6 +261,7 @@ bool spill_has_failed(const struct spill *s, struct error *error)
     int reason = atomic_load(&s->failed);
     if (reason != 0)
         error_set(error, "cannot %s a temporary file in '%s': %s",
-                  s->unreadable ? "read from" : "write to", s->folder, strerror(reason));
+                  atomic_load(&s->unreadable) ? "read from" : "write to", s->folder,
+                  strerror(reason));
     return reason != 0;
 }

@@ -30,13 +30,13 @@ struct spill {
     int fd;
     char folder[256]; // folder of the file
     unsigned threads;
-    unsigned record_bytes; // bytes of a record in the file
-    bool paced;            // write to the disk at once, and keep little in the page cache
-    uint64_t end;          // offset in the file where the next run begins
-    uint64_t records;      // number of records written until now; one may be written several times
-    char *buffers;         // SPILL_BUFFER bytes for each thread; NULL: closed
-    atomic_int failed;     // errno of a failed read or write; 0: none
-    bool unreadable;       // the failed operation was a read
+    unsigned record_bytes;  // bytes of a record in the file
+    bool paced;             // write to the disk at once, and keep little in the page cache
+    uint64_t end;           // offset in the file where the next run begins
+    uint64_t records;       // number of records written until now; one may be written several times
+    char *buffers;          // SPILL_BUFFER bytes for each thread; NULL: closed
+    atomic_int failed;      // errno of a failed read or write; 0: none
+    atomic_bool unreadable; // the failed operation was a read
 };
 
 // The runs that one reading of records has written. All of them have the same lists. A zeroed

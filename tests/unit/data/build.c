@@ -217,6 +217,10 @@ static void check_text(struct span text, const char *name)
         build_release(&in_memory);
         build_release(&in_file);
         settings.progress = NULL;
+        // In the least memory, long lists are distributed again. A single thread does that faster
+        // here, as there is no work for more.
+        if (i == 1)
+            settings.division.threads = 1;
         settings.fd = i % 2 == 0 ? -1 : file_new();
         check_spilled(text, name, &whole, settings);
         close(settings.fd);
