@@ -327,8 +327,8 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
 # Tests of code that runs on more than one thread. When the sanitizer finds a data race, it ends the
 # program at once, and the test fails.
-WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,data/records data/build data/finish serve/cold serve/execute \
-                serve/readers)
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,commands/info_cold data/records data/build data/finish \
+                serve/cold serve/execute serve/readers)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
