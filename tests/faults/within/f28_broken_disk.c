@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "faults/support/slow_disk.h"
@@ -34,6 +35,13 @@ static bool is_value(struct span reply, unsigned i)
     buf_release(&value);
     buf_release(&wanted);
     return same;
+}
+
+static size_t file_size(const char *path)
+{
+    struct stat status;
+    require(stat(path, &status) == 0, "no data file");
+    return (size_t)status.st_size;
 }
 
 static void ask(int fd, const char *command, unsigned i)
@@ -132,6 +140,34 @@ static void cut(void)
     close(fd);
 }
 
+// A page in the middle of a large value cannot be read. The client gets an error, or the value's
+// beginning and then the end of the connection.
+static void check_large(void)
+{
+    enum { LARGE = SLOW_LINES + SLOW_LARGE - 1 };
+    struct buf whole = {0};
+    struct buf value = {0};
+    struct buf got = {0};
+    size_t size = file_size(slow_path());
+    int fd = slow_client();
+    slow_value(&value, 'a', LARGE);
+    append_bulk(&whole, buf_span(&value));
+    ask(fd, "GET", LARGE);
+    is_bytes(slow_replies(fd, 1), buf_span(&whole), "a large value");
+    slow_disk_fail((size - value.len / 2) / 4096 * 4096,
+                   (size - value.len / 2) / 4096 * 4096 + 4096, EIO);
+    ask(fd, "GET", LARGE);
+    shutdown(fd, SHUT_WR);
+    ok(receive_to_end(fd, &got), "an I/O error in it: the connection ends");
+    bool begins = got.len < whole.len && memcmp(got.ptr, whole.ptr, got.len) == 0;
+    ok(begins || is_refused(buf_span(&got)), "after %zu bytes of the value, or an error", got.len);
+    slow_hot_is_served(hot, "an I/O error in a large value");
+    buf_release(&whole);
+    buf_release(&value);
+    buf_release(&got);
+    close(fd);
+}
+
 // Without memory for the page, only that request gets an error.
 static void check_memory(void)
 {
@@ -188,6 +224,9 @@ int main(void)
     reload();
     check_parked(cut, "a cut file");
     check_mget();
+    reload();
+    check_large();
+    slow_disk_fail(0, 0, 0);
     reload();
     int fd = slow_client();
     ok(is_value(get(fd, BAD), BAD), "after the reload the line is there");
