@@ -11,6 +11,7 @@
 
 #include "faults/support/slow_disk.h"
 #include "faults/support/slow_server.h"
+#include "serve/cold.h"
 #include "support/server.h"
 #include "support/talk.h"
 #include "support/tap.h"
@@ -238,6 +239,29 @@ static void check_together(void)
     close(fd);
 }
 
+// LCS needs two values. Here the first is the last line of the set of an MGET, and the second is in
+// another set.
+static void check_two_sets(void)
+{
+    enum { KEYS = COLD_LINES_MAX - 1, SHARED = 8 * 1024 };
+    char text[SHARED];
+    char lcs[128];
+    struct buf alone = {0};
+    int fd = slow_client();
+    snprintf(lcs, sizeof lcs, "LCS %s %s", slow_key(FAR + KEYS), slow_key(5));
+    slow_send(fd, lcs);
+    buf_append(&alone, slow_replies(fd, 1));
+    size_t len = (size_t)snprintf(text, sizeof text, "MGET");
+    for (unsigned i = 0; i < KEYS; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, " %s", slow_key(FAR + i));
+    snprintf(text + len, sizeof text - len, "\n%s", lcs);
+    slow_send(fd, text);
+    slow_replies(fd, 1);
+    is_bytes(slow_replies(fd, 1), buf_span(&alone), "LCS with values from two sets");
+    buf_release(&alone);
+    close(fd);
+}
+
 // ---- what happens meanwhile ---------------------------------------------------------------------
 
 // The client leaves. Lines that no thread has begun to read are not read.
@@ -380,6 +404,7 @@ int main(void)
     check_commands();
     check_order();
     check_together();
+    check_two_sets();
     check_leaving(false);
     check_leaving(true);
     check_reload();
