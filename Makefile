@@ -329,7 +329,8 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 # program at once, and the test fails.
 WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,commands/info_cold data/records data/build data/finish \
                 serve/cold serve/execute serve/readers)
-WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload)
+WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload \
+             $(SLOW_SERVERS:tests/%.c=%))
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
 	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer -j$(CORES) \
