@@ -364,7 +364,7 @@ static void check_second_signal(void)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        freopen("/dev/null", "w", stdout);
+        require(freopen("/dev/null", "w", stdout) != NULL, "no /dev/null");
         slow_server_start(1, false);
         slow_disk_hold(true);
         int fd = slow_client();
