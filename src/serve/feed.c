@@ -486,6 +486,20 @@ static size_t feed(struct session *s, struct bytes in, enum feed_status *status)
     return consumed;
 }
 
+// Continues a request that was parked and has written nothing. While it was parked, damage may have
+// been found that does not concern it. Then it begins again, with the check of its keys.
+static void resume_parked(struct session *s)
+{
+    if (dataset_damage(session_dataset(s)) == s->integrity.damage)
+        return;
+    integrity_begin(s);
+    s->request.cursor = 0;
+    s->request.sum = 0;
+    s->request.checked = 0;
+    s->request.keys.count = 0;
+    buf_release(&s->request.collected);
+}
+
 struct feed_result session_feed(struct session *s, struct bytes in, struct output *out)
 {
     struct feed_result result;
@@ -493,9 +507,10 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
     s->turn.work_left = SESSION_TURN_WORK;
     s->turn.pushes_left = SESSION_PUSHES_TURN;
     s->service->timing.singly = s->request.spent_ns > 0 || execute_times_singly(s->service);
-    // While a request was parked, damage may have been found that does not concern it.
-    if (s->snapshot == NULL || (s->parked && !s->request.replied))
+    if (s->snapshot == NULL)
         integrity_begin(s);
+    else if (s->parked && !s->request.replied)
+        resume_parked(s);
     result.consumed = feed(s, in, &result.status);
     session_forget_ahead(s);
     integrity_check(s);
