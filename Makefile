@@ -252,7 +252,7 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 # undefined-behaviour sanitizers. The tests named here run in the flavour release, because they are about
 # speed, memory, system calls, or many keys or clients. `make test-all` runs all tests in both flavours.
 # The names are those of files below tests/.
-RELEASED := unit/data/records integration/keysets integration/load integration/oracle integration/threads \
+RELEASED := unit/data/records integration/cold integration/keysets integration/load integration/oracle integration/threads \
             faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \

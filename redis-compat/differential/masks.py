@@ -197,10 +197,10 @@ def config_get(ours, theirs, _words, _context):
                for name, value in ours_by_name.items())
 
 
-OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b"index", b"index-pages",
-               b"index-trust", b"index-verify", b"redis-version", b"request-timeout",
-               b"requirepass-file", b"skip-malformed", b"swap-tracking", b"threads", b"watch",
-               b"write-error", b"write-timeout"}
+OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b"index",
+               b"index-pages", b"index-trust", b"index-verify", b"lock-index", b"read-threads",
+               b"redis-version", b"request-timeout", b"requirepass-file", b"skip-malformed",
+               b"swap-tracking", b"threads", b"watch", b"write-error", b"write-timeout"}
 
 
 def same_command(ours, theirs, context):

@@ -30,11 +30,14 @@ static enum command_result multi_command(struct session *s, const struct resp_re
 
 // ---- WATCH --------------------------------------------------------------------------------------
 
-// Updates `note` with the present length and checksum of its key's value. Returns false if the turn
-// is over first.
-static bool read_key(struct session *s, struct watch_note *note)
+// Updates `note` with the present length and checksum of its key's value. The key is argument `i`,
+// if the command has keys. Returns false if the turn is over first, or the command is parked.
+static bool read_key(struct session *s, const struct resp_request *r, uint32_t i,
+                     struct watch_note *note)
 {
     bool done;
+    if (!s->watch->value.begun && session_bring(s, r, i, note->id) == LOOKUP_GOES_ON)
+        return false;
     do {
         uint64_t bytes;
         if (!session_may_go_on(s))
@@ -66,7 +69,7 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
         }
         if (watch_is_full(w))
             continue;
-        if (!read_key(s, &note))
+        if (!read_key(s, r, (uint32_t)s->request.cursor, &note))
             return COMMAND_AGAIN;
         s->oom |= !watch_add(w, &note);
     }
@@ -114,7 +117,8 @@ static bool is_unreadable(struct session *s, struct uuid id)
 // Compares the watched keys with their notes. Sets `*changed` if a key has changed, or may have,
 // and returns COMMAND_DONE. Returns COMMAND_AGAIN if the turn is over first. It writes no reply.
 // `s->request.cursor` is the number of keys found unchanged so far.
-static enum command_result compare_keys(struct session *s, bool *changed)
+static enum command_result compare_keys(struct session *s, const struct resp_request *r,
+                                        bool *changed)
 {
     struct watch *w = s->watch;
     *changed = false;
@@ -131,7 +135,7 @@ static enum command_result compare_keys(struct session *s, bool *changed)
             break;
         }
         w->value.checked = true;
-        if (!read_key(s, &now))
+        if (!read_key(s, r, 0, &now))
             return COMMAND_AGAIN;
         *changed = now.len != then.len || now.sum != then.sum;
     }
@@ -157,13 +161,12 @@ static enum command_result exec_command(struct session *s, const struct resp_req
 {
     struct transaction *t = s->transaction;
     bool changed;
-    (void)r;
     if (t == NULL) {
         resp_error(&s->reply, "ERR EXEC without MULTI");
     } else if (t->aborted) {
         session_end_transaction(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
-    } else if (compare_keys(s, &changed) == COMMAND_AGAIN) {
+    } else if (compare_keys(s, r, &changed) == COMMAND_AGAIN) {
         return COMMAND_AGAIN;
     } else if (changed) {
         session_end_transaction(s);

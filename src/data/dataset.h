@@ -446,6 +446,13 @@ size_t dataset_read_bytes(const struct dataset *d, const char *from, bool wait,
 // Asks the system to read `len` bytes of the text from `from` on into memory, without waiting.
 void dataset_will_need(const struct dataset *d, const char *from, size_t len);
 
+// Reads the line of the key `id` from the mapping, if all of it is in the page of `page` bytes
+// where it begins: the page that has the byte of dataset_read_offset. Reads no other page. Sets
+// `*line`, whose value is in the mapping, and returns true. Returns false when the line is not
+// there as a whole, when damage is known, or when several lines might have the key.
+bool dataset_read_mapped(const struct dataset *d, struct uuid id, size_t page,
+                         struct dataset_line *line);
+
 // Does the same as dataset_read_key for the key with this rank (below), and sets `*id` to the key.
 enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool wait,
                                     struct bytes buffer, struct uuid *id,

@@ -84,41 +84,58 @@ enum line_bytes {
     LINE_BYTES_COLD,
 };
 
-// Reads the line that begins in the granule at offset `granule` into `buffer` and sets `*line`.
-// `id` is the key that it must have. NULL: it may have any key; the caller finds it before the
-// value.
-static enum line_bytes read_line(const struct dataset *d, uint64_t granule, const struct uuid *id,
-                                 bool wait, struct bytes buffer, struct dataset_line *line)
+// Bytes of the data file.
+struct piece {
+    uint64_t from;  // offset of the first of them
+    struct span is; // the bytes
+    bool cold;      // the bytes after them may not be in memory
+    bool full;      // there was no room for the bytes after them
+};
+
+// Examines the line that begins in the granule at offset `granule`, and sets `*line`. The piece
+// begins with the byte before the granule, if there is one. `id` is the key that the line must
+// have. NULL: it may have any key; the caller finds it before the value.
+static enum line_bytes examine(const struct dataset *d, uint64_t granule, const struct uuid *id,
+                               const struct piece *piece, struct dataset_line *line)
 {
     const struct mapping *m = &d->source;
-    bool cold = false;
-    if (m->len < LINE_MIN || granule > m->len - LINE_MIN)
-        return LINE_BYTES_LOST;
-    // The line may begin at the granule's first byte. So the newline before the granule is read
-    // too.
     size_t before = granule > 0;
-    uint64_t from = granule - before;
-    size_t got = read_bytes(d, from, wait, buffer, &cold);
+    size_t got = piece->is.len;
     size_t at = before;
     if (got >= before + GRANULE)
-        at += trie_start_in(dataset_trie(d), buffer.ptr + before);
+        at += trie_start_in(dataset_trie(d), piece->is.ptr + before);
     if (got < at + LINE_MIN)
-        return cold ? LINE_BYTES_COLD : LINE_BYTES_LOST;
-    const char *text = buffer.ptr + at;
+        return piece->cold ? LINE_BYTES_COLD : LINE_BYTES_LOST;
+    const char *text = piece->is.ptr + at;
     if ((at > 0 && text[-1] != '\n') || text[UUID_TEXT_LEN] != ' ' ||
         (id != NULL && !SIMD(uuid_matches)(*id, text)))
         return LINE_BYTES_OTHER;
     const char *value = text + LINE_VALUE_AT;
     size_t left = got - at - LINE_VALUE_AT;
     const char *newline = memchr(value, '\n', left);
-    bool at_end = from + got == m->len;
-    line->offset = from + at;
+    bool at_end = piece->from + got == m->len;
+    line->offset = piece->from + at;
     line->value = span_of(value, newline != NULL ? (size_t)(newline - value) : left);
     if (newline != NULL || (at_end && m->last != '\n'))
         return LINE_BYTES_RECORD;
-    if (cold)
+    if (piece->cold)
         return LINE_BYTES_COLD;
-    return !at_end && got == buffer.len ? LINE_BYTES_LONG : LINE_BYTES_LOST;
+    return !at_end && piece->full ? LINE_BYTES_LONG : LINE_BYTES_LOST;
+}
+
+// Reads the line that begins in the granule at offset `granule` into `buffer`, and examines it.
+static enum line_bytes read_line(const struct dataset *d, uint64_t granule, const struct uuid *id,
+                                 bool wait, struct bytes buffer, struct dataset_line *line)
+{
+    const struct mapping *m = &d->source;
+    struct piece piece = {.from = granule - (granule > 0)};
+    if (m->len < LINE_MIN || granule > m->len - LINE_MIN)
+        return LINE_BYTES_LOST;
+    // The line may begin at the granule's first byte. So the newline before it is read too.
+    size_t got = read_bytes(d, piece.from, wait, buffer, &piece.cold);
+    piece.is = span_of(buffer.ptr, got);
+    piece.full = got == buffer.len;
+    return examine(d, granule, id, &piece, line);
 }
 
 // Returns what is known about a key of which no candidate was found, when the index was read in
@@ -174,6 +191,24 @@ enum dataset_read dataset_read_key(const struct dataset *d, struct uuid id, bool
     return dataset_look(d) == 0 ? result : doubt(d, id, result);
 }
 
+bool dataset_read_mapped(const struct dataset *d, struct uuid id, size_t page,
+                         struct dataset_line *line)
+{
+    uint64_t granules[TRIE_LEAF_MAX];
+    const struct mapping *m = &d->source;
+    if (dataset_damage(d) != 0 || trie_candidates(dataset_trie(d), id, granules) != 1)
+        return false;
+    uint64_t granule = granules[0];
+    uint64_t from = granule - (granule > 0);
+    uint64_t end = (granule / page + 1) * page;
+    if (from / page != granule / page || m->len < LINE_MIN || granule > m->len - LINE_MIN)
+        return false;
+    size_t len = end < m->len ? (size_t)(end - from) : m->len - (size_t)from;
+    struct piece piece = {from, span_of(d->text.ptr + from, len), true, false};
+    bool found = examine(d, granule, &id, &piece, line) == LINE_BYTES_RECORD;
+    return found && dataset_look(d) == 0;
+}
+
 uint64_t dataset_read_offset_of_rank(const struct dataset *d, uint64_t rank)
 {
     uint64_t granule;
@@ -201,7 +236,7 @@ enum dataset_read dataset_read_rank(const struct dataset *d, uint64_t rank, bool
     return found == LINE_BYTES_RECORD ? DATASET_READ_FOUND : DATASET_READ_LONG;
 }
 
-enum { END_PIECE = 64 * 1024 }; // bytes that dataset_read_end reads at once, on its stack
+enum { END_PIECE = 16 * 1024 }; // bytes that dataset_read_end reads at once, on its stack
 
 enum dataset_read dataset_read_end(const struct dataset *d, uint64_t offset, struct span *value)
 {

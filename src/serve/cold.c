@@ -327,18 +327,11 @@ static void try_now(struct cold *cold, const struct cold_set *set, struct cold_l
     enum page_state page = recent_pages_look(cold->pages, page_of(cold, offset), now_ms);
     if (page == PAGE_UNKNOWN)
         return;
-    if (page == PAGE_BUSY && line->kind == COLD_KEY && dataset_damage(d) == 0) {
-        struct uuid id = line->id;
-        uint64_t found;
-        if (dataset_find_many(d, &id, 1, &found) && found != DATASET_NO_OFFSET) {
-            line->line.offset = found;
-            line->line.value = dataset_value_part(d, found);
-            if (line->line.value.ptr != NULL && line->line.value.len < COLD_VALUE_MAX) {
-                line->found = DATASET_READ_FOUND;
-                line->pending = false;
-                return;
-            }
-        }
+    if (page == PAGE_BUSY && line->kind == COLD_KEY &&
+        dataset_read_mapped(d, line->id, PAGE, &line->line)) {
+        line->found = DATASET_READ_FOUND;
+        line->pending = false;
+        return;
     }
     counter_add(&cold->stats->probes, 1);
     read_line(d, line, false);

@@ -14,9 +14,9 @@
 #include "base/thread.h"
 
 enum {
-    // Bytes of a thread's stack, several times what it needs. Pages that are never touched take no
-    // memory.
-    STACK = 512 * 1024,
+    // Bytes of a thread's stack, several times what it needs. The stacks must be small: if those of
+    // ended threads exceed 40 MiB, glibc unmaps some, and ends the process should that fail.
+    STACK = 128 * 1024,
     STOP_SECONDS = 1,
 };
 

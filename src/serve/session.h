@@ -341,6 +341,13 @@ enum lookup session_check(struct session *s, const struct resp_request *r, uint3
 // could use.
 void session_drop_lines(struct session *s, bool all);
 
+// For handlers: brings the line of the key `id` into memory, if it may not be there, so that the
+// handler can read it from the dataset. `i` is the argument that has the key; its number does not
+// matter if the command's row says that no argument is a key. Counts nothing. Returns
+// LOOKUP_GOES_ON when the command is parked, otherwise LOOKUP_FOUND or LOOKUP_MISSED.
+enum lookup session_bring(struct session *s, const struct resp_request *r, uint32_t i,
+                          struct uuid id);
+
 // For handlers: reports that a key which was not found may exist, because the index is damaged. The
 // running command's reply is then replaced by an error (integrity.h).
 void session_revoke_reply(struct session *s);

@@ -241,6 +241,22 @@ static enum lookup look_up_cold(struct session *s, const struct resp_request *r,
     return line != NULL ? finish_line(s, line, offset, value) : LOOKUP_MISSED;
 }
 
+enum lookup session_bring(struct session *s, const struct resp_request *r, uint32_t i,
+                          struct uuid id)
+{
+    if (!s->service->cold.active)
+        return LOOKUP_FOUND;
+    struct cold_line *line = line_of(s, r, i, id);
+    if (line == NULL)
+        return LOOKUP_MISSED;
+    if (!line->parked && line->found == DATASET_READ_LONG) {
+        if (cold_set_is_parked(s->cold))
+            return park(s);
+        cold_set_read_end(&s->service->cold, s->cold, line, s, lines_arrived);
+    }
+    return line->parked ? park(s) : LOOKUP_FOUND;
+}
+
 enum lookup session_check(struct session *s, const struct resp_request *r, uint32_t i,
                           bool *readable)
 {

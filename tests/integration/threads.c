@@ -557,6 +557,8 @@ static void check_no_thread(void)
                                 "0",
                                 "--threads",
                                 "4",
+                                "--read-threads",
+                                "0",
                                 "--loglevel",
                                 "warning",
                                 "--index",

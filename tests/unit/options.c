@@ -61,6 +61,7 @@ static struct buf differences(const struct options *o)
     add_text(&b, "unixsocket", s->unixsocket, "");
     add_number(&b, "unixsocketperm", s->unixsocketperm, 0);
     add_number(&b, "threads", s->threads, 0);
+    add_number(&b, "read-threads", s->read_threads, 16);
     add_number(&b, "maxclients", (unsigned)s->runtime.maxclients, 10000);
     add_number(&b, "timeout", (unsigned)s->runtime.timeout, 0);
     add_number(&b, "request-timeout", (unsigned)s->runtime.request_timeout, 30);
@@ -75,6 +76,7 @@ static struct buf differences(const struct options *o)
     add_number(&b, "sampled-trust", s->sampled_trust, 0);
     add_number(&b, "index-verify", (unsigned)s->index_verify, 256 << 20);
     add_number(&b, "huge-pages", s->huge_pages, 0);
+    add_number(&b, "lock-index", s->lock_index, DATASET_LOCK_AUTO);
     add_number(&b, "build-memory", (unsigned)s->build_memory, 0);
     add_number(&b, "watch", s->watch, 0);
     add_number(&b, "push+close", s->close_tracking, 0);
@@ -140,6 +142,8 @@ static const struct value_case values[] = {
     {"--unixsocketperm", "1", "unixsocketperm=1"},
     {"--threads", "1", "threads=1"},
     {"--threads", "128", "threads=128"},
+    {"--read-threads", "0", "read-threads=0"},
+    {"--read-threads", "256", "read-threads=256"},
     {"--maxclients", "1", "maxclients=1"},
     {"--maxclients", "1000000", "maxclients=1000000"},
     {"--timeout", "0", ""},
@@ -177,6 +181,10 @@ static const struct value_case values[] = {
     {"--index-trust", "proven", ""},
     {"--index-trust", "no", "!--index-trust 'no' must be proven or sampled"},
     {"--index-pages", "shared", ""},
+    {"--lock-index", "yes", "lock-index=2"},
+    {"--lock-index", "no", "lock-index=0"},
+    {"--lock-index", "auto", ""},
+    {"--lock-index", "maybe", "!--lock-index 'maybe' must be no, auto or yes"},
     {"--index-pages", "small", "!--index-pages 'small' must be shared or huge"},
     {"--loglevel", "debug", "loglevel=debug"},
     {"--loglevel", "verbose", "loglevel=verbose"},
@@ -234,6 +242,7 @@ static const struct value_case values[] = {
      "!--unixsocketperm '2000000000000000000000770' " BAD_MODE},
     {"--threads", "0", "!--threads '0' must be a number from 1 to 128"},
     {"--threads", "129", "!--threads '129' must be a number from 1 to 128"},
+    {"--read-threads", "257", "!--read-threads '257' must be a number from 0 to 256"},
     {"--threads", "", "!--threads '' must be a number from 1 to 128"},
     {"--maxclients", "0", "!--maxclients '0' must be a number from 1 to 1000000"},
     {"--maxclients", "1000001", "!--maxclients '1000001' must be a number from 1 to 1000000"},
@@ -535,6 +544,7 @@ static void test_help(void)
         "  --unixsocket PATH ",
         "  --unixsocketperm MODE ",
         "  --threads N ",
+        "  --read-threads N ",
         "  --maxclients N ",
         "  --timeout SECONDS ",
         "  --tcp-backlog N ",
@@ -543,6 +553,7 @@ static void test_help(void)
         "  --index-trust proven|sampled ",
         "  --index-verify SIZE ",
         "  --index-pages shared|huge ",
+        "  --lock-index auto|yes|no ",
         "  --build-memory SIZE ",
         "  --watch ",
         "  --swap-tracking push|push+close ",

@@ -56,6 +56,7 @@ static const char *const commands[] = {
     "LCS %1 %a LEN",
     "MULTI\nGET %1\nMGET %2 %3\nSTRLEN %a\nEXEC",
     "WATCH %1\nMULTI\nGET %1\nEXEC",
+    "WATCH %1 %2 %a\nMULTI\nGET %2\nEXEC",
     "GET %1\nPING\nGET %2\nGET %0\nLCS %1 %3 LEN\nGET %1",
     "SCAN 0 COUNT 700",
     "SCAN 0 COUNT 700 MATCH *7",
