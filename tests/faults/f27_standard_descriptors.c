@@ -32,7 +32,7 @@ static const char *path; // path of the servers' unix socket
 // Starts a server with these standard descriptors; -1 means closed.
 static pid_t start(const int fds[3], const char *const *options)
 {
-    const char *words[16] = {server_program(), data, "--port", "none", "--unixsocket", path};
+    const char *words[24] = {server_program(), data, "--port", "none", "--unixsocket", path};
     for (unsigned i = 6; *options != NULL; i++)
         words[i] = *options++;
     fflush(stdout);
