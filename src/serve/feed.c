@@ -518,7 +518,7 @@ struct feed_result session_feed(struct session *s, struct bytes in, struct outpu
         result.status = FEED_CLOSE;
     if (!at_boundary(s))
         keep_snapshot(s);
-    if (s->cold != NULL)
+    if (s->cold != NULL || s->cold_before != NULL)
         session_drop_lines(s, result.status == FEED_NEEDS_INPUT || result.status == FEED_CLOSE);
     // Large values fill the output before all requests read ahead are answered. The keys of the
     // others were looked up in vain, so the next turn reads fewer requests ahead.
