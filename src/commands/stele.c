@@ -80,7 +80,7 @@ static bool parse_bound(struct session *s, struct span text, bool lower, uint64_
 }
 
 // Sets `begin` and `end` of the range. Returns false if a bound is wrong; the reply is then an
-// error. Also returns false if the command is parked, which `s->parked` tells.
+// error. Also returns false if the command is parked; `s->parked` is true then.
 static bool parse_bounds(struct session *s, const struct resp_request *r, struct range *range)
 {
     struct span from = resp_arg(r, range->reversed ? 2 : 1);
@@ -100,7 +100,7 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
 }
 
 // Returns false if the request is wrong; the reply is then an error. Also returns false if the
-// command is parked, which `s->parked` tells.
+// command is parked; `s->parked` is true then.
 static bool parse(struct session *s, const struct resp_request *r, struct range *range)
 {
     *range = (struct range){.limit = UINT64_MAX};

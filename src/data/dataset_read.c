@@ -61,7 +61,7 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
         } else if (got < 0 && errno == EINTR) {
             continue;
         } else if (got < 0 && !wait) {
-            *cold = true; // EAGAIN, or EOPNOTSUPP where the file system cannot tell
+            *cold = true; // EAGAIN, or EOPNOTSUPP from some file systems
             break;
         } else {
             // Without memory for the page, the read may succeed later.

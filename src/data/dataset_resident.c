@@ -1,10 +1,10 @@
 // Estimates how much of a dataset is in memory, and removes it from memory.
 //
-// mincore tells which pages of a mapping are in memory, but only to a process that owns the file or
-// may write to it. To others it says that all are. (Linux does so since 5.2, because what is in
-// memory tells what other processes read.) Two other ways do not help. RWF_NOWAIT tells everybody,
-// but begins to read each page that is missing. The table of mapped pages does not have pages that
-// only system calls read.
+// mincore reports which pages of a mapping are in memory, but only to a process that owns the file
+// or may write to it. To others it reports all pages. (Linux does so since 5.2, because the pages
+// in memory show what other processes read.) Two other ways do not help. RWF_NOWAIT works for every
+// process, but begins to read each page that is missing. The table of mapped pages does not have
+// pages that only system calls read.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 // Looking at a run of pages takes 4 µs, most of it for the system call.
 enum { PAGE = 4096, RUN = 8 };
 
-// Whether the system tells this process the truth about pages of the file.
+// Whether mincore reports to this process which pages of the file are in memory.
 static bool may_know(int fd)
 {
     struct stat status;

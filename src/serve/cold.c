@@ -310,8 +310,8 @@ static void submit(struct cold *cold, struct cold_set *set, struct session *wait
     readers_submit(cold->readers, &set->job);
 }
 
-// Reads the line now if it is in memory. If the index may have left memory, nobody can tell whether
-// the line can be found without waiting.
+// Reads the line now if it is in memory. Does nothing if the index may have left memory, because
+// searching the line might then wait for the disk.
 static void try_now(struct cold *cold, const struct cold_set *set, struct cold_line *line,
                     uint64_t now_ms)
 {
