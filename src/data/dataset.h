@@ -393,6 +393,10 @@ bool dataset_value_more(const struct dataset *d, struct span *value);
 // Whether the data and its index fit into `memory` bytes.
 bool dataset_fits_in_memory(const struct dataset *d, uint64_t memory);
 
+// Whether the file system can tell that bytes are not in memory (RWF_NOWAIT), and then begins to
+// read them. True until it has refused once. Any thread may call this.
+bool dataset_can_ask(const struct dataset *d);
+
 // Whether no page of the index can leave memory: it is locked, or does not belong to a file. Any
 // thread may call this.
 bool dataset_index_stays(const struct dataset *d);

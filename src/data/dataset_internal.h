@@ -40,10 +40,11 @@ struct dataset {
     void (*unreferenced)(void *context, struct dataset *d);
     void *unreferenced_context;
     struct span text;
-    struct index *index;   // NULL until it is opened
-    struct mapping source; // detects damage of the data file while the text is read
-    int random_fd;         // descriptor for single reads (dataset_read.c); -1: none
-    bool text_is_mapped;   // the dataset has mapped the text and unmaps it
+    struct index *index;      // NULL until it is opened
+    struct mapping source;    // detects damage of the data file while the text is read
+    int random_fd;            // descriptor for single reads (dataset_read.c); -1: none
+    atomic_bool asks_in_vain; // the file system has refused a read without waiting
+    bool text_is_mapped;      // the dataset has mapped the text and unmaps it
     struct dataset_settings settings;
     char *index_path;       // NULL: no index file is used
     struct identity id;     // identity of the data file at this opening, without checksums

@@ -32,6 +32,11 @@ bool dataset_index_stays(const struct dataset *d)
     return x->file.image.ptr == NULL || x->file.copy.ptr != NULL;
 }
 
+bool dataset_can_ask(const struct dataset *d)
+{
+    return !atomic_load_explicit(&d->asks_in_vain, memory_order_relaxed);
+}
+
 uint64_t dataset_read_offset(const struct dataset *d, struct uuid id)
 {
     uint64_t granules[TRIE_LEAF_MAX];
@@ -46,6 +51,7 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
                          bool *cold)
 {
     struct mapping *m = (struct mapping *)(uintptr_t)&d->source;
+    atomic_bool *asks_in_vain = (atomic_bool *)(uintptr_t)&d->asks_in_vain;
     size_t done = 0;
     size_t wanted = m->len - at < buffer.len ? m->len - at : buffer.len;
     while (done < wanted) {
@@ -61,7 +67,9 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
         } else if (got < 0 && errno == EINTR) {
             continue;
         } else if (got < 0 && !wait) {
-            *cold = true; // EAGAIN, or EOPNOTSUPP from some file systems
+            *cold = true;
+            if (errno == EOPNOTSUPP)
+                atomic_store_explicit(asks_in_vain, true, memory_order_relaxed);
             break;
         } else {
             // Without memory for the page, the read may succeed later.

@@ -238,19 +238,28 @@ static void read_line(const struct dataset *d, struct cold_line *line, bool wait
     line->pending = line->kind != COLD_SEEK && line->found == DATASET_READ_COLD;
 }
 
-// Reads items of the job on a reader thread. First it asks for all of them without waiting, so that
-// the system begins to read them all. Then it waits for one after the other.
-static void run_job(struct reader_job *job, unsigned first, unsigned count)
+// Whether nobody needs the lines any more.
+static bool is_abandoned(const struct cold_set *set)
+{
+    return atomic_load_explicit(&set->task.abandoned, memory_order_relaxed);
+}
+
+// Lets the system begin to read items of the job, on a reader thread.
+static void begin_job(struct reader_job *job, unsigned first, unsigned count)
 {
     struct cold_set *set = container_of(job, struct cold_set, job);
-    if (atomic_load_explicit(&set->task.abandoned, memory_order_relaxed))
-        return;
-    for (unsigned i = first; count > 1 && i < first + count; i++) {
+    for (unsigned i = first; i < first + count && !is_abandoned(set); i++) {
         struct cold_line *line = &set->lines[set->pending[i]];
         if (line->kind != COLD_SEEK && !line->extent)
             read_line(set->dataset, line, false);
     }
-    for (unsigned i = first; i < first + count; i++) {
+}
+
+// Reads items of the job on a reader thread.
+static void run_job(struct reader_job *job, unsigned first, unsigned count)
+{
+    struct cold_set *set = container_of(job, struct cold_set, job);
+    for (unsigned i = first; i < first + count && !is_abandoned(set); i++) {
         struct cold_line *line = &set->lines[set->pending[i]];
         if (line->pending)
             read_line(set->dataset, line, true);
@@ -297,6 +306,7 @@ static void submit(struct cold *cold, struct cold_set *set, struct session *wait
         return;
     set->began_ns = clock_monotonic_ns();
     set->running = true;
+    set->job.begin = dataset_can_ask(set->dataset) ? begin_job : NULL;
     set->job.run = run_job;
     set->job.done = finish_job;
     set->task.done = false;

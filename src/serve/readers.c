@@ -1,14 +1,20 @@
-// One queue, one lock. A thread takes a part of the first job and puts the job back at the end if
-// items are left.
+// One queue, one lock. A thread takes parts of the first jobs, up to READERS_AT_ONCE items, and
+// puts the last of these jobs back at the end if items are left.
+//
+// Waking a thread costs as much as a read. So one thread is woken for all jobs that come until it
+// runs, and it wakes the next one if it leaves something in the queue.
 #include "serve/readers.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/thread.h"
@@ -18,14 +24,16 @@ enum {
     // ended threads exceed 40 MiB, glibc unmaps some, and ends the process should that fail.
     STACK = 128 * 1024,
     STOP_SECONDS = 1,
+    NICE = 7, // of the threads; loops have 0
 };
 
 struct readers {
     pthread_mutex_t lock;  // guards the fields up to the next blank line
-    pthread_cond_t filled; // signalled when the queue gets a job, or when the threads must end
+    pthread_cond_t filled; // signalled when a thread shall look at the queue, or must end
     struct reader_job *first;
     struct reader_job *last;
     unsigned idle; // threads that wait for `filled`
+    bool waking;   // a thread has been woken and has not looked at the queue yet
     bool stopping;
 
     _Atomic uint64_t waiting;
@@ -45,46 +53,102 @@ static void append(struct readers *readers, struct reader_job *job)
     readers->last = job;
 }
 
-// Takes the next items of the first job. Returns NULL when the threads must end. The caller holds
-// the lock.
-static struct reader_job *take(struct readers *readers, unsigned *first, unsigned *count)
+// Some items of a job.
+struct part {
+    struct reader_job *job;
+    unsigned first;
+    unsigned count;
+};
+
+// Returns whether the caller must wake a thread with wake(). The caller holds the lock.
+static bool must_wake(struct readers *readers)
+{
+    if (readers->first == NULL || readers->idle == 0 || readers->waking)
+        return false;
+    readers->waking = true;
+    return true;
+}
+
+// Called without the lock, because the woken thread needs it.
+static void wake(struct readers *readers)
+{
+    pthread_cond_signal(&readers->filled);
+}
+
+// Takes a part of the first job, at most `most` items. The caller holds the lock.
+static struct part take_part(struct readers *readers, unsigned most)
+{
+    struct reader_job *job = readers->first;
+    unsigned left = job->begin != NULL ? job->count - job->taken : 1;
+    struct part part = {job, job->taken, left < most ? left : most};
+    job->taken += part.count;
+    readers->first = job->next;
+    if (job->taken < job->count)
+        append(readers, job);
+    return part;
+}
+
+// Waits for jobs and takes parts of the first ones, all of different jobs. Returns their number, or
+// 0 when the threads must end. The caller holds the lock.
+static unsigned take(struct readers *readers, struct part parts[READERS_AT_ONCE])
 {
     while (readers->first == NULL && !readers->stopping) {
         readers->idle++;
         pthread_cond_wait(&readers->filled, &readers->lock);
         readers->idle--;
+        readers->waking = false;
     }
     if (readers->stopping)
-        return NULL;
-    struct reader_job *job = readers->first;
-    unsigned left = job->count - job->taken;
-    *first = job->taken;
-    *count = left < READERS_AT_ONCE ? left : READERS_AT_ONCE;
-    job->taken += *count;
-    readers->first = job->next;
-    if (job->taken < job->count) {
-        append(readers, job);
-        if (readers->idle > 0)
-            pthread_cond_signal(&readers->filled);
+        return 0;
+    unsigned items = 0;
+    unsigned count = 0;
+    do {
+        parts[count] = take_part(readers, READERS_AT_ONCE - items);
+        items += parts[count].count;
+        count++;
+    } while (items < READERS_AT_ONCE && readers->first != NULL && parts[0].job->begin != NULL &&
+             readers->first->begin != NULL);
+    return count;
+}
+
+// Runs the parts. First it begins all of them, so that the disk works on all. Then it waits for one
+// after the other.
+static void run_parts(struct readers *readers, const struct part *parts, unsigned count)
+{
+    unsigned items = 0;
+    for (unsigned i = 0; i < count; i++)
+        items += parts[i].count;
+    atomic_fetch_sub_explicit(&readers->waiting, items, memory_order_relaxed);
+    atomic_fetch_add_explicit(&readers->working, items, memory_order_relaxed);
+    for (unsigned i = 0; i < count && items > 1; i++)
+        parts[i].job->begin(parts[i].job, parts[i].first, parts[i].count);
+    for (unsigned i = 0; i < count; i++) {
+        struct reader_job *job = parts[i].job;
+        unsigned done = parts[i].count;
+        job->run(job, parts[i].first, done);
+        atomic_fetch_sub_explicit(&readers->working, done, memory_order_relaxed);
+        if (atomic_fetch_sub_explicit(&job->left, done, memory_order_acq_rel) == done)
+            job->done(job);
     }
-    return job;
 }
 
 static void *run_reader(void *argument)
 {
     struct readers *readers = argument;
-    struct reader_job *job;
-    unsigned first;
+    struct part parts[READERS_AT_ONCE];
     unsigned count;
+    // A thread of this class does not take the processor from a loop when its read ends, and a loop
+    // takes it from a thread that is less important. If the calls are refused, clients wait longer.
+    static const struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&readers->lock);
-    while ((job = take(readers, &first, &count)) != NULL) {
+    while ((count = take(readers, parts)) > 0) {
+        bool more = must_wake(readers);
         pthread_mutex_unlock(&readers->lock);
-        atomic_fetch_sub_explicit(&readers->waiting, count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&readers->working, count, memory_order_relaxed);
-        job->run(job, first, count);
-        atomic_fetch_sub_explicit(&readers->working, count, memory_order_relaxed);
-        if (atomic_fetch_sub_explicit(&job->left, count, memory_order_acq_rel) == count)
-            job->done(job);
+        if (more)
+            wake(readers);
+        run_parts(readers, parts, count);
         pthread_mutex_lock(&readers->lock);
     }
     pthread_mutex_unlock(&readers->lock);
@@ -125,10 +189,10 @@ void readers_submit(struct readers *readers, struct reader_job *job)
     atomic_fetch_add_explicit(&readers->waiting, job->count, memory_order_relaxed);
     pthread_mutex_lock(&readers->lock);
     append(readers, job);
-    bool idle = readers->idle > 0;
+    bool asleep = must_wake(readers);
     pthread_mutex_unlock(&readers->lock);
-    if (idle)
-        pthread_cond_signal(&readers->filled);
+    if (asleep)
+        wake(readers);
 }
 
 bool readers_stop(struct readers *readers)

@@ -15,7 +15,7 @@ struct readers;
 
 enum {
     READERS_MAX = 256,   // largest number of threads
-    READERS_AT_ONCE = 8, // most items of one job that a thread takes at once
+    READERS_AT_ONCE = 8, // most items that a thread takes at once
 };
 
 // A job. The caller owns it and sets `count` (at least 1), `run` and `done`. It stays in the hands
@@ -25,8 +25,12 @@ struct reader_job {
     unsigned count;          // number of items
     unsigned taken;          // items that a thread has taken
     atomic_uint left;        // items that are not finished
-    // Does the items from `first` on, `count` of them. Called on several threads at the same time,
-    // with different items.
+    // Asks the system for the items from `first` on, `count` of them, and does not wait for them. A
+    // thread does this for several items before it runs the first of them. NULL: this is not
+    // possible, so each thread takes one item of the job at a time.
+    void (*begin)(struct reader_job *job, unsigned first, unsigned count);
+    // Does the items from `first` on, `count` of them. Both functions are called on several threads
+    // at the same time, with different items.
     void (*run)(struct reader_job *job, unsigned first, unsigned count);
     // Called when all items are finished, on the thread that has finished the last.
     void (*done)(struct reader_job *job);

@@ -26,6 +26,7 @@ static struct {
     int error;
     size_t most;
     bool holds;
+    bool refuses;
     uint64_t arrived;  // number of reads that have been held
     uint64_t released; // reads with a number up to this one may go
     unsigned held;
@@ -116,6 +117,13 @@ void slow_disk_fail(uint64_t from, uint64_t to, int error)
     pthread_mutex_unlock(&lock);
 }
 
+void slow_disk_refuse(void)
+{
+    pthread_mutex_lock(&lock);
+    disk.refuses = true;
+    pthread_mutex_unlock(&lock);
+}
+
 void slow_disk_shorten(size_t most)
 {
     pthread_mutex_lock(&lock);
@@ -154,6 +162,8 @@ static int begin(uint64_t at, bool waits, struct iovec *part)
         reads->waited_at[reads->begun] = at;
     reads->asked += !waits;
     reads->begun += waits;
+    if (disk.refuses && !waits)
+        return EOPNOTSUPP;
     if (has(disk.cold, at)) {
         if (!waits)
             return EAGAIN;

@@ -76,12 +76,18 @@ static void check_parked(void (*damage)(void), const char *name)
     int good = slow_client();
     int both = slow_client();
     slow_disk_hold(true);
-    ask(bad, "GET", BAD);
-    ask(good, "GET", GOOD);
-    snprintf(text, sizeof text, "GET %s\nGET %s\nSTRLEN %s\nGET %s", slow_key(GOOD + 1),
+    snprintf(text, sizeof text, "PING\nGET %s", slow_key(BAD));
+    slow_send(bad, text);
+    snprintf(text, sizeof text, "PING\nGET %s", slow_key(GOOD));
+    slow_send(good, text);
+    snprintf(text, sizeof text, "PING\nGET %s\nGET %s\nSTRLEN %s\nGET %s", slow_key(GOOD + 1),
              slow_key(BAD + 1), slow_key(BAD + 2), slow_key(GOOD + 2));
     slow_send(both, text);
-    slow_disk_await_held(3);
+    // The reply to PING shows that the request behind it waits, too.
+    is_bytes(slow_replies(bad, 1), span_text("+PONG\r\n"), "(the first client is served)");
+    is_bytes(slow_replies(good, 1), span_text("+PONG\r\n"), "(the second one is, too)");
+    is_bytes(slow_replies(both, 1), span_text("+PONG\r\n"), "(and the third)");
+    slow_disk_await_held(1);
     damage();
     slow_hot_is_served(hot, name);
     slow_disk_hold(false);

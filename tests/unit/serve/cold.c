@@ -252,6 +252,34 @@ static void check_longer(struct dataset *d)
     cold_set_drop(set);
 }
 
+// Some file systems cannot begin a read without waiting. Then each thread waits for one line.
+static void check_refused(void)
+{
+    struct dataset *d = open_data();
+    slow_disk_reset();
+    slow_disk_refuse();
+    for (unsigned round = 0; round < 2; round++) {
+        struct cold_set *set = new_set(d, 4);
+        for (unsigned i = 0; i < 4; i++)
+            cold_set_add_key(set, numbered(i));
+        slow_disk_cold(0, UINT64_MAX);
+        slow_disk_hold(true);
+        begin(set);
+        slow_disk_await_held(1 + round); // in the first round, one thread has taken all lines
+        ok(!dataset_can_ask(d), "round %u: the refusal %s", round,
+           round == 0 ? "is met" : "is known, so two threads work on one set");
+        slow_disk_hold(false);
+        come_home();
+        bool right = true;
+        for (unsigned i = 0; i < 4; i++)
+            right &= is_value(cold_set_key(set, numbered(i)), i);
+        ok(right, "round %u: all lines are read", round);
+        cold_set_drop(set);
+    }
+    dataset_close(d);
+    slow_disk_reset();
+}
+
 static unsigned unreferenced;
 
 static void note_unreferenced(void *context, struct dataset *d)
@@ -342,6 +370,7 @@ int main(void)
     check_longer(d);
     check_active(d);
     check_drop();
+    check_refused();
     dataset_close(d);
     require(readers_stop(cold.readers), "the threads do not end");
     readers_free(cold.readers);

@@ -1,7 +1,8 @@
-// Reader threads: every item of every job is run once, jobs take turns, and stopping hands back the
-// jobs that are left.
+// Reader threads: every item of every job is run once, jobs take turns, a thread begins several
+// jobs before it waits, and stopping hands back the jobs that are left.
 #include "serve/readers.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct job {
     sem_t *finished; // posted when the job is done; NULL: nothing is
 };
 
-// What was run, in the order in which it began: the name of a job for each part.
+// What was run, in the order in which it began: the name of a job for each part. In capitals: what
+// was asked for without waiting.
 static pthread_mutex_t order_lock = PTHREAD_MUTEX_INITIALIZER;
 static char order[ORDER_MAX];
 static unsigned order_len;
@@ -31,14 +33,25 @@ static bool gated;
 static sem_t gate;
 static sem_t entered;
 
+static void note(char name, unsigned count)
+{
+    pthread_mutex_lock(&order_lock);
+    if (order_len + 1 < ORDER_MAX)
+        order[order_len++] = name;
+    most = count > most ? count : most;
+    pthread_mutex_unlock(&order_lock);
+}
+
+static void begin(struct reader_job *j, unsigned first, unsigned count)
+{
+    (void)first;
+    note((char)toupper(((struct job *)j)->name), count);
+}
+
 static void run(struct reader_job *j, unsigned first, unsigned count)
 {
     struct job *job = (struct job *)j;
-    pthread_mutex_lock(&order_lock);
-    if (order_len + 1 < ORDER_MAX)
-        order[order_len++] = job->name;
-    most = count > most ? count : most;
-    pthread_mutex_unlock(&order_lock);
+    note(job->name, count);
     if (gated) {
         sem_post(&entered);
         while (sem_wait(&gate) != 0)
@@ -60,7 +73,7 @@ static struct job *new_job(char name, unsigned count, sem_t *finished)
 {
     struct job *job = calloc(1, sizeof *job);
     require(job != NULL && count <= ITEMS_MAX, "no memory");
-    job->job = (struct reader_job){.count = count, .run = run, .done = done};
+    job->job = (struct reader_job){.count = count, .begin = begin, .run = run, .done = done};
     job->name = name;
     job->finished = finished;
     return job;
@@ -101,7 +114,8 @@ static void await(sem_t *semaphore, unsigned count)
             ;
 }
 
-// One thread runs the parts of all jobs one after the other, so their order is known.
+// One thread runs the parts of all jobs one after the other, so their order is known. It begins up
+// to eight items before it runs the first.
 static void check_turns(void)
 {
     struct readers *readers = start(1);
@@ -122,13 +136,44 @@ static void check_turns(void)
         sem_post(&gate);
     await(&finished, JOBS);
     gated = false;
-    is_text(order, "xabcdabdaa", "jobs take turns, eight items at a time");
+    is_text(order, "xAaBbCDcdAaBDbdAaDAda", "jobs take turns, eight items at a time");
     is_number(most, READERS_AT_ONCE, "no part is larger");
     for (unsigned i = 0; i < JOBS; i++) {
         ok(is_complete(jobs[i]), "job %c: each item is run once", jobs[i]->name);
         free(jobs[i]);
     }
     is_number((int64_t)readers_waiting(readers), 0, "nothing waits");
+    stop(readers);
+}
+
+// A job that cannot be begun is not joined with others, in either order, and a thread takes one
+// item of it at a time.
+static void check_alone(void)
+{
+    struct readers *readers = start(1);
+    sem_t finished;
+    sem_init(&finished, 0, 0);
+    struct job *jobs[] = {new_job('x', 1, &finished), new_job('a', 2, &finished),
+                          new_job('b', 1, &finished), new_job('l', 2, &finished),
+                          new_job('c', 1, &finished), new_job('d', 3, &finished)};
+    enum { JOBS = sizeof jobs / sizeof *jobs };
+    gated = true;
+    for (unsigned i = 0; i < JOBS; i++) {
+        if (jobs[i]->name == 'l')
+            jobs[i]->job.begin = NULL;
+        readers_submit(readers, &jobs[i]->job);
+        if (i == 0)
+            await(&entered, 1); // the thread is busy, so the others wait in the queue
+    }
+    for (unsigned i = 0; i < JOBS + 1; i++)
+        sem_post(&gate);
+    await(&finished, JOBS);
+    gated = false;
+    is_text(order, "xABablCDcdl", "other jobs are begun together, this one is not");
+    for (unsigned i = 0; i < JOBS; i++) {
+        ok(is_complete(jobs[i]), "job %c: each item is run once", jobs[i]->name);
+        free(jobs[i]);
+    }
     stop(readers);
 }
 
@@ -165,7 +210,7 @@ static void check_stop(void)
     ok(!readers_stop(readers), "a thread that waits for the disk does not end within a second");
     is_number(atomic_load(&jobs[1]->dones) + atomic_load(&jobs[2]->dones), 0,
               "the jobs are still in the hands of the threads");
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 4; i++) // a thread may have taken parts of all three jobs
         sem_post(&gate);
     ok(readers_stop(readers), "it ends when the disk has answered");
     gated = false;
@@ -203,6 +248,8 @@ static void *submit_all(void *argument)
         struct job *jobs[3];
         for (unsigned i = 0; i < 3; i++) {
             jobs[i] = new_job('m', 1 + (unsigned)random_below(&random, 60), &finished);
+            if (random_below(&random, 3) == 0)
+                jobs[i]->job.begin = NULL;
             readers_submit(s->readers, &jobs[i]->job);
         }
         await(&finished, 3);
@@ -240,6 +287,7 @@ static void check_many(unsigned threads)
 int main(void)
 {
     check_turns();
+    check_alone();
     check_together();
     check_stop();
     check_many(1);
