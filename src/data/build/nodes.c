@@ -10,7 +10,7 @@
 // most 17^3 units are joined by at most 3 more levels, so there are 13 levels in all.
 //
 // The bytes of nodes per key are bounded too:
-// * A radix node above leaves takes 4 bytes × 2^k, at most 0.8 bytes per key of its range. At most
+// * A radix node above leaves takes 4 bytes × 2^k, at most 0.67 bytes per key of its range. At most
 //   a quarter of these keys are in further nodes below it.
 // * A separator node and all nodes below it take at most 1.4 bytes per key.
 // * A radix node above other nodes takes at most 0.4 bytes per key at the first two levels, and at
@@ -20,7 +20,7 @@
 #include "data/build/nodes.h"
 
 enum {
-    RADIX_MEAN = 10,     // greatest average number of keys per child of a radix node above leaves
+    RADIX_MEAN = 12,     // greatest average number of keys per child of a radix node above leaves
     RADIX_BITS_MAX = 28, // most bits of a radix node: 2^28 children are enough for 2^31 keys
     // A dense node is a radix node above other nodes.
     DENSE_MIN = 1024,    // fewest keys of a dense node
