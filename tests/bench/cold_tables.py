@@ -14,6 +14,7 @@ TSV = f"{CACHE}/cold.tsv"
 # Subjects.
 STELE, TWO_LOOPS = "Stele, one loop", "Stele, two loops"
 RESIDENT = "Stele, all in memory"
+IN_PROCESS = "stele bench"
 DISK, BUFFERED = "fio", "fio through the page cache"
 LOOKS = {STELE: BLUE, TWO_LOOPS: TEAL}
 
@@ -75,12 +76,13 @@ def disk_ratio(f, size, subject, in_flight, load):
 
 
 def throughput_table(f, size):
+    subjects = [IN_PROCESS, *LOOKS]
     rows = [[load, *(f.cell(size, subject, metric(throughput(n), "reads a second"))
                      for subject in (DISK, BUFFERED)),
-             *(f.cell(size, subject, metric(load, RATE)) for subject in LOOKS),
-             *(times(disk_ratio(f, size, subject, n, load)) for subject in LOOKS)]
+             *(f.cell(size, subject, metric(load, RATE)) for subject in subjects),
+             *(times(disk_ratio(f, size, subject, n, load)) for subject in subjects)]
             for n in IN_FLIGHT for load in (throughput(n), pipelined(n))]
-    return table(["", DISK, BUFFERED, *LOOKS, *(f"{subject} / fio" for subject in LOOKS)], rows)
+    return table(["", DISK, BUFFERED, *subjects, *(f"{subject} / fio" for subject in subjects)], rows)
 
 
 def one_table(f, size):
@@ -111,6 +113,8 @@ def targets_table(f, size):
                 targets.row(f"{subject}: {name} of hot clients beside {load}, compared with beside {HOT_GETS}",
                             at_most, waits_ratio(f, size, subject, load, name), limit, "×")
     for n in IN_FLIGHT:
+        targets.row(f"{IN_PROCESS}: cold lookups a second, {throughput(n)}, compared with fio", at_least,
+                    disk_ratio(f, size, IN_PROCESS, n, throughput(n)), DISK_LEAST, "×")
         for subject in LOOKS:
             for load in (throughput(n), pipelined(n)):
                 targets.row(f"{subject}: cold lookups a second, {load}, compared with fio", at_least,
@@ -145,7 +149,8 @@ def tables(f, picture):
                     "keys.", hot_table(f, size, [share_load(share) for share in SHARES]), "cold")
         if f.shows(metric(throughput(IN_FLIGHT[0]), RATE)):
             section("Cold lookups a second", f"Each of 16 or 64 clients has one GET of a cold key in flight, or "
-                    f"1 or 4 clients have {PIPELINE} each. fio has as many random reads of 4 KiB in flight, which bypass the page cache, or go "
+                    f"1 or 4 clients have {PIPELINE} each. `stele bench FILE --cold` looks up as many keys "
+                    "at a time, without clients. fio has as many random reads of 4 KiB in flight, which bypass the page cache, or go "
                     "through the page cache of the same cgroup. All programs may use both processors.",
                     throughput_table(f, size))
         if f.shows(metric(ONE_GET, "p50")):
