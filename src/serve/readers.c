@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -24,7 +23,7 @@ enum {
     // ended threads exceed 40 MiB, glibc unmaps some, and ends the process should that fail.
     STACK = 128 * 1024,
     STOP_SECONDS = 1,
-    NICE = 7, // of the threads; loops have 0
+    NICE = 7, // how much nicer the threads are than the loops
 };
 
 struct readers {
@@ -132,16 +131,24 @@ static void run_parts(struct readers *readers, const struct part *parts, unsigne
     }
 }
 
+// Makes this thread less important than a loop. In the class for batch work it does not take the
+// processor from a loop when its read ends. Another class than the usual one was chosen by the
+// user, and stays. If the calls are refused, clients wait longer.
+static void give_way(void)
+{
+    static const struct sched_param none = {0};
+    if (sched_getscheduler(0) == SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    int value = nice(NICE);
+    (void)value;
+}
+
 static void *run_reader(void *argument)
 {
     struct readers *readers = argument;
     struct part parts[READERS_AT_ONCE];
     unsigned count;
-    // A thread of this class does not take the processor from a loop when its read ends, and a loop
-    // takes it from a thread that is less important. If the calls are refused, clients wait longer.
-    static const struct sched_param none = {0};
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    give_way();
     pthread_mutex_lock(&readers->lock);
     while ((count = take(readers, parts)) > 0) {
         bool more = must_wake(readers);
