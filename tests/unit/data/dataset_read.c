@@ -188,6 +188,59 @@ static void check_sizes(size_t len, bool first, bool last_newline)
     buf_release(&text);
 }
 
+// ---- the end of a long value --------------------------------------------------------------------
+
+// Finds the end of a value of `len` bytes, which takes `calls` calls. `lost` is the number of bytes
+// at its end that cannot be read.
+static void check_end(size_t len, bool last_newline, size_t lost, unsigned calls)
+{
+    struct buf text = {0};
+    buf_append_text(&text, A " ");
+    append_bytes(&text, 'v', len);
+    if (last_newline)
+        buf_append_text(&text, "\n" C " c\n");
+    struct dataset *d = open_text("lines", buf_span(&text), DATASET_INDEX_NONE);
+    slow_disk_reset();
+    if (lost > 0)
+        slow_disk_fail(UUID_TEXT_LEN + 1 + len - lost, UINT64_MAX, EIO);
+    struct span value = {NULL, 0};
+    enum dataset_read found = DATASET_READ_LONG;
+    unsigned made = 0;
+    while (found == DATASET_READ_LONG && made <= calls) {
+        size_t before = value.len;
+        found = dataset_read_end(d, 0, &value);
+        made++;
+        require(found != DATASET_READ_LONG || value.len == before + DATASET_END_STEP,
+                "a step of %zu bytes", value.len - before);
+    }
+    const char *end = last_newline ? "before a newline" : "without a newline";
+    is_text(name_of(found), lost > 0 ? "unreadable" : "found", "the end of %zu bytes %s", len, end);
+    is_number(made, calls, "after this number of calls");
+    ok(lost > 0 || (value.len == len && value.ptr == dataset_text(d).ptr + UUID_TEXT_LEN + 1),
+       "the value is in the mapping");
+    is_number(dataset_damage(d) > 0, lost > 0, "damage is noted, if there is any");
+    slow_disk_reset();
+    dataset_close(d);
+    buf_release(&text);
+}
+
+static void check_ends(void)
+{
+    enum { PIECE = 16 * 1024, STEP = DATASET_END_STEP };
+    static const size_t lens[] = {0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, STEP - 1};
+    for (unsigned i = 0; i < sizeof lens / sizeof *lens; i++) {
+        check_end(lens[i], true, 0, 1);
+        check_end(lens[i], false, 0, 1);
+    }
+    check_end(STEP, true, 0, 2); // the newline is the first byte of the second step
+    check_end(STEP, false, 0, 1);
+    check_end(2 * STEP + 5, true, 0, 3);
+    check_end(2 * STEP + 5, false, 0, 3);
+    check_end(3 * PIECE, true, 1, 1);
+    check_end(3 * PIECE, false, PIECE, 1);
+    check_end(STEP + PIECE, true, 1, 2);
+}
+
 // ---- what is not in memory ----------------------------------------------------------------------
 
 // Lines of 64 bytes, 64 to a page; line `n` has key `n` and the value "value-N......".
@@ -388,6 +441,7 @@ int main(void)
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (int k = 0; k < 4; k++)
             check_sizes(lengths[i], k / 2 == 1, k % 2 == 1);
+    check_ends();
     check_cold();
     check_io_error();
     check_cut(LINES * LINE - 1);
