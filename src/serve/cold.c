@@ -244,15 +244,13 @@ static bool is_abandoned(const struct cold_set *set)
     return atomic_load_explicit(&set->task.abandoned, memory_order_relaxed);
 }
 
-// Lets the system begin to read items of the job, on a reader thread.
+// Lets the system begin to read items of the job, on a reader thread. All of them are plain reads
+// (submit).
 static void begin_job(struct reader_job *job, unsigned first, unsigned count)
 {
     struct cold_set *set = container_of(job, struct cold_set, job);
-    for (unsigned i = first; i < first + count && !is_abandoned(set); i++) {
-        struct cold_line *line = &set->lines[set->pending[i]];
-        if (line->kind != COLD_SEEK && !line->extent)
-            read_line(set->dataset, line, false);
-    }
+    for (unsigned i = first; i < first + count && !is_abandoned(set); i++)
+        read_line(set->dataset, &set->lines[set->pending[i]], false);
 }
 
 // Reads items of the job on a reader thread.
@@ -292,21 +290,26 @@ static void come_back(struct loop_task *task)
     }
 }
 
-// Hands the pending lines to the reader threads.
+// Hands the pending lines to the reader threads. A seek or the search for the end of a value takes
+// several reads, so no line of another client may wait behind it.
 static void submit(struct cold *cold, struct cold_set *set, struct session *waiter,
                    void (*arrived)(struct session *waiter))
 {
+    bool plain = true;
     set->job.count = 0;
     for (unsigned i = 0; i < set->count; i++) {
-        set->lines[i].parked = set->lines[i].pending;
-        if (set->lines[i].pending)
-            set->pending[set->job.count++] = (uint16_t)i;
+        const struct cold_line *line = &set->lines[i];
+        set->lines[i].parked = line->pending;
+        if (!line->pending)
+            continue;
+        set->pending[set->job.count++] = (uint16_t)i;
+        plain &= line->kind != COLD_SEEK && !line->extent;
     }
     if (set->job.count == 0)
         return;
     set->began_ns = clock_monotonic_ns();
     set->running = true;
-    set->job.begin = dataset_can_ask(set->dataset) ? begin_job : NULL;
+    set->job.begin = plain && dataset_can_ask(set->dataset) ? begin_job : NULL;
     set->job.run = run_job;
     set->job.done = finish_job;
     set->task.done = false;

@@ -27,7 +27,7 @@ struct reader_job {
     atomic_uint left;        // items that are not finished
     // Asks the system for the items from `first` on, `count` of them, and does not wait for them. A
     // thread does this for several items before it runs the first of them. NULL: this is not
-    // possible, so each thread takes one item of the job at a time.
+    // possible, or an item takes long. Then a thread takes one item of the job, and nothing else.
     void (*begin)(struct reader_job *job, unsigned first, unsigned count);
     // Does the items from `first` on, `count` of them. Both functions are called on several threads
     // at the same time, with different items.

@@ -280,6 +280,53 @@ static void check_refused(void)
     slow_disk_reset();
 }
 
+static struct cold_set *begin_one(struct dataset *d, unsigned n)
+{
+    struct cold_set *set = new_set(d, 1);
+    cold_set_add_key(set, numbered(n));
+    begin(set);
+    return set;
+}
+
+// The end of a long value takes many reads. A line of another client does not wait behind it.
+static void check_long_search(void)
+{
+    struct dataset *d = open_data();
+    slow_disk_reset();
+    cold_dataset(&cold, d); // pages of the former dataset are forgotten
+    struct cold_set *search = begin_one(d, LINES + 1);
+    settle(search);
+    struct cold_line *line = cold_set_key(search, numbered(LINES + 1));
+    is_number(line->found, DATASET_READ_LONG, "a long value");
+    slow_disk_cold(0, UINT64_MAX);
+    slow_disk_hold(true);
+    struct cold_set *busy[] = {begin_one(d, 1), NULL}; // each keeps a thread busy
+    slow_disk_await_held(1);
+    busy[1] = begin_one(d, 70);
+    slow_disk_await_held(2);
+    cold_set_read_end(&cold, search, line, (struct session *)&cold, arrived);
+    struct cold_set *other = begin_one(d, 140);
+    slow_disk_let_one_go();
+    come_home(); // its thread takes the search
+    slow_disk_await_held(2);
+    slow_disk_let_one_go();
+    come_home(); // this thread takes the other line
+    slow_disk_await_held(2);
+    ok(cold_set_is_parked(search) && cold_set_is_parked(other),
+       "a thread searches, and another one reads the line of another client");
+    slow_disk_hold(false);
+    come_home();
+    come_home();
+    ok(is_value(cold_set_key(other, numbered(140)), 140), "the line is read");
+    ok(line->found == DATASET_READ_FOUND && line->line.value.len == TOO_LONG, "the end is found");
+    cold_set_drop(search);
+    cold_set_drop(busy[0]);
+    cold_set_drop(busy[1]);
+    cold_set_drop(other);
+    dataset_close(d);
+    slow_disk_reset();
+}
+
 static unsigned unreferenced;
 
 static void note_unreferenced(void *context, struct dataset *d)
@@ -371,6 +418,7 @@ int main(void)
     check_active(d);
     check_drop();
     check_refused();
+    check_long_search();
     dataset_close(d);
     require(readers_stop(cold.readers), "the threads do not end");
     readers_free(cold.readers);
