@@ -135,7 +135,7 @@ $(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/f
 # These tests run on a disk that is as slow as they want (tests/faults/support/slow_disk.h).
 SLOW_SERVERS := $(wildcard tests/faults/within/f2*.c)
 SLOW := preadv2 process_memory_allowed getrusage
-SLOW_TESTS := unit/data/dataset_read unit/serve/cold $(SLOW_SERVERS:tests/%.c=%)
+SLOW_TESTS := unit/data/dataset_read unit/serve/cold unit/serve/integrity $(SLOW_SERVERS:tests/%.c=%)
 $(foreach f,$(FLAVOURS),$(SLOW_TESTS:%=build/$f/tests/%)): private LDFLAGS += $(SLOW:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(SLOW_TESTS:%=build/$f/tests/%): build/$f/tests/faults/support/slow_disk.o))
 $(foreach f,$(FLAVOURS),$(eval $(SLOW_SERVERS:%.c=build/$f/%): build/$f/tests/faults/support/slow_server.o))

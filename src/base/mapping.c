@@ -60,6 +60,13 @@ static void note_fault(struct mapping *m)
     atomic_fetch_add(&m->faults, 1);
 }
 
+// The same for a page that a system call could not read.
+static void note_unread(struct mapping *m)
+{
+    atomic_store(&m->limit, 0);
+    atomic_fetch_add(&m->faults, (UINT64_C(1) << 32) + 1);
+}
+
 // Notes that all bytes from offset `bytes` on are lost. The fault is noted before and after `whole`
 // is changed, so that a reader that looked at `whole` in between sees another number of faults.
 static void lose_tail(struct mapping *m, size_t bytes)
@@ -74,25 +81,26 @@ static void lose_tail(struct mapping *m, size_t bytes)
     }
 }
 
-// Notes that the page at `offset` cannot be read, unless that is known.
-static void lose_page(struct mapping *m, size_t offset)
+// Notes that the page at `offset` cannot be read, unless that is known. `note` is note_fault or
+// note_unread.
+static void lose_page(struct mapping *m, size_t offset, void (*note)(struct mapping *m))
 {
     if (!mapping_has(m, offset, 1))
         return;
-    note_fault(m);
+    note(m);
     unsigned number = atomic_fetch_add(&m->lost_pages, 1);
     if (number >= MAPPING_LOST_MAX) {
         atomic_store(&m->lost_pages, MAPPING_LOST_MAX);
         lose_tail(m, offset);
     } else {
         atomic_store(&m->lost[number], offset + 1);
-        note_fault(m);
+        note(m);
     }
 }
 
 void mapping_lose_page(struct mapping *m, size_t offset)
 {
-    lose_page(m, offset / page_size() * page_size());
+    lose_page(m, offset / page_size() * page_size(), note_unread);
 }
 
 bool mapping_has(const struct mapping *m, size_t from, size_t len)
@@ -195,7 +203,7 @@ static bool repair(struct mapping *m, uintptr_t page)
         return fill_page(page, m->filler);
     }
     if (!known || offset < tail) {
-        lose_page(m, offset);
+        lose_page(m, offset, note_fault);
         note_fault(m);
         return fill_page(page, m->filler);
     }

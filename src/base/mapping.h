@@ -37,11 +37,13 @@ struct mapping {
     uint64_t at;          // offset of `begin` in the file, at a page
     char filler;          // byte that replaces lost bytes
     char last;            // value of the byte at `end`
-    _Atomic(const char *) end;             // address of the file's last byte, or NULL
-    void *end_page;                        // mapping of the file's last page alone, or NULL
-    int fd;                                // descriptor of the file, the mapping's own
-    _Atomic size_t whole;                  // number of leading bytes that are not cut off
-    atomic_uint faults;                    // grows whenever damage is found; 0: none is known
+    _Atomic(const char *) end; // address of the file's last byte, or NULL
+    void *end_page;            // mapping of the file's last page alone, or NULL
+    int fd;                    // descriptor of the file, the mapping's own
+    _Atomic size_t whole;      // number of leading bytes that are not cut off
+    // The lower half grows whenever damage is found; 0: none is known. The upper half counts those
+    // times when a system call could not read a page, and the mapping shows what it did before.
+    _Atomic uint64_t faults;
     atomic_uint lost_pages;                // number of unreadable pages in `lost`
     _Atomic size_t lost[MAPPING_LOST_MAX]; // offsets of these pages, plus 1; 0: not yet stored
     _Atomic size_t replaced_from; // offset of the first page replaced after a cut, plus 1; 0: none
@@ -87,7 +89,15 @@ void mapping_of_memory(struct mapping *m, const char *begin, size_t len);
 // Returns a number that grows whenever damage is found. 0 means that no damage is known.
 static inline unsigned mapping_faults(const struct mapping *m)
 {
-    return atomic_load(&m->faults);
+    return (unsigned)atomic_load(&m->faults);
+}
+
+// Returns a number that grows whenever the mapping may have begun to show other bytes than those of
+// the file: like mapping_faults, but mapping_lose_page does not change it.
+static inline unsigned mapping_replacements(const struct mapping *m)
+{
+    uint64_t faults = atomic_load(&m->faults);
+    return (unsigned)faults - (unsigned)(faults >> 32);
 }
 
 // Compares the mapping with the file and notes new damage. mapping_look calls it when needed.
@@ -108,8 +118,9 @@ static inline unsigned mapping_look(struct mapping *m)
     return mapping_faults(m);
 }
 
-// Notes that the page at `offset` cannot be read, after a system call has failed to read it.
-// `offset` is counted from `begin` and less than `len`.
+// Notes that the page at `offset` cannot be read, after a system call has failed to read it. What
+// others have read from the mapping is right all the same. `offset` is counted from `begin` and
+// less than `len`.
 void mapping_lose_page(struct mapping *m, size_t offset);
 
 // Whether all of the `len` bytes from offset `from` on are there: none is known to be lost.

@@ -228,6 +228,11 @@ unsigned dataset_damage(const struct dataset *d)
     return mapping_faults(&d->source) + mapping_faults(index_source_of(d));
 }
 
+unsigned dataset_replacements(const struct dataset *d)
+{
+    return mapping_replacements(&d->source) + mapping_replacements(index_source_of(d));
+}
+
 unsigned dataset_look(const struct dataset *d)
 {
     return mapping_look(source_of(d)) + mapping_look(index_source_of(d));

@@ -222,6 +222,12 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
 // means that no damage is known.
 unsigned dataset_damage(const struct dataset *d);
 
+// Returns a number that grows whenever the memory of the files may have begun to show wrong bytes.
+// When the number is the same before and after reading, what was read is right even if
+// dataset_damage has grown: a system call of another thread could not read a page then
+// (dataset_read_key).
+unsigned dataset_replacements(const struct dataset *d);
+
 // Checks the files for new damage and returns the same number as dataset_damage. Takes some
 // nanoseconds as long as there is none. Values that were read between two calls, and keys that were
 // not found, are right only if both calls return the same number.
@@ -393,7 +399,7 @@ bool dataset_value_more(const struct dataset *d, struct span *value);
 // Whether the data and its index fit into `memory` bytes.
 bool dataset_fits_in_memory(const struct dataset *d, uint64_t memory);
 
-// Whether the file system can tell that bytes are not in memory (RWF_NOWAIT), and then begins to
+// Whether the file system reports that bytes are not in memory (RWF_NOWAIT), and then begins to
 // read them. True until it has refused once. Any thread may call this.
 bool dataset_can_ask(const struct dataset *d);
 

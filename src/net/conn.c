@@ -230,8 +230,8 @@ static bool read_and_drop(struct conn *c)
     return read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
 }
 
-// Returns true when there is no borrowed segment in `out`, or no damage was found since the first
-// one was appended. Damage means that a file of its dataset was truncated, overwritten or
+// Returns true when there is no borrowed segment in `out`, or its memory still shows what it did
+// when the first one was appended. Otherwise a file of its dataset was truncated, overwritten or
 // unreadable (data/dataset.h). The rest of the value might then not belong to the part that was
 // already sent.
 static bool borrowed_is_intact(const struct output *out)

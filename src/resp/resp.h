@@ -104,10 +104,10 @@ struct resp_writer {
     // RESP_ERROR_CODES counters of error replies by code, or NULL. An error with an unknown code
     // counts as ERR.
     struct counter *errors_by_code;
-    // What dataset_damage returned before the current command read from the dataset. It is stored
-    // with each borrowed segment, a part of a value that is sent straight from the dataset's memory
-    // (base/output.h). Before the segment is sent, dataset_damage is called again. If its result
-    // has changed, the segment is not sent.
+    // What dataset_replacements returned before the current command read from the dataset. It is
+    // stored with each borrowed segment, a part of a value that is sent straight from the dataset's
+    // memory (base/output.h). Before the segment is sent, dataset_replacements is called again. If
+    // its result has changed, the segment is not sent.
     unsigned damage_stamp;
 };
 

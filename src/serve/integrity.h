@@ -5,8 +5,8 @@
 // - During a command: a handler may find that the index is damaged (data/verifier.h). What it has
 //   written in this turn is then removed from the output. The client gets an error instead, or is
 //   closed if a part of the reply was written in an earlier turn.
-// - After reading: if the files were damaged while the session read them, the session is killed. So
-//   nothing that it has written in this turn is sent.
+// - After reading: if the files were damaged while the session read them, and their memory may have
+//   shown wrong bytes, the session is killed. So nothing that it has written in this turn is sent.
 #ifndef STELE_SERVE_INTEGRITY_H
 #define STELE_SERVE_INTEGRITY_H
 
@@ -18,16 +18,21 @@
 static inline void integrity_begin(struct session *s)
 {
     s->integrity.damage = dataset_damage(session_dataset(s));
-    s->reply.damage_stamp = s->integrity.damage;
+    // Without damage there are no replacements. Nothing has been read yet, so this one may be
+    // newer.
+    s->integrity.replacements =
+        s->integrity.damage != 0 ? dataset_replacements(session_dataset(s)) : 0;
+    s->reply.damage_stamp = s->integrity.replacements;
     s->integrity.careful = s->integrity.damage != 0;
     s->integrity.reads = s->request.running != NULL;
 }
 
-// Kills the session if it may have read from its dataset since integrity_begin, and damage was
-// found since then.
+// Kills the session if it may have read wrong bytes of its dataset since integrity_begin. It has
+// not if reader threads have only met pages that cannot be read: who needs these gets an error.
 static inline void integrity_check(struct session *s)
 {
-    if (s->integrity.reads && dataset_look(session_dataset(s)) != s->integrity.damage)
+    if (s->integrity.reads && dataset_look(session_dataset(s)) != s->integrity.damage &&
+        dataset_replacements(session_dataset(s)) != s->integrity.replacements)
         s->killed = true;
 }
 

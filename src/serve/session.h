@@ -132,11 +132,12 @@ struct session {
 
     // What the session knows about damage to the files of its dataset (integrity.h).
     struct {
-        unsigned damage; // number of times that damage had been found before integrity_begin
-        bool reads;      // the session may have read the dataset since then
-        bool careful;    // `damage` is not 0, so keys are checked before a command runs
-        bool revocable;  // the reply of the running handler can be removed from the output
-        bool revoked;    // the reply of the running handler must be removed from the output
+        unsigned damage;       // what dataset_damage returned at integrity_begin
+        unsigned replacements; // what dataset_replacements returned then
+        bool reads;            // the session may have read the dataset since then
+        bool careful;          // `damage` is not 0, so keys are checked before a command runs
+        bool revocable;        // the reply of the running handler can be removed from the output
+        bool revoked;          // the reply of the running handler must be removed from the output
     } integrity;
 
     // Parts that only some sessions have. The session owns them.

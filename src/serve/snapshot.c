@@ -43,5 +43,7 @@ const struct snapshot *snapshot_of(const struct ref *ref)
 
 bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp)
 {
-    return dataset_look(snapshot_of(ref)->dataset) == damage_stamp;
+    const struct dataset *d = snapshot_of(ref)->dataset;
+    (void)dataset_look(d);
+    return dataset_replacements(d) == damage_stamp;
 }

@@ -34,7 +34,8 @@ struct snapshot *snapshot_new(struct dataset *dataset);
 const struct snapshot *snapshot_of(const struct ref *ref);
 
 // Looks for new damage to the files of the dataset of the snapshot whose field `ref` is given.
-// Returns whether none was found since dataset_damage returned `damage_stamp`.
+// Returns whether their memory shows right bytes: dataset_replacements still returns
+// `damage_stamp`.
 bool snapshot_is_intact(const struct ref *ref, unsigned damage_stamp);
 
 #endif

@@ -55,12 +55,28 @@ static void check_absent(const struct mapping *m, size_t page)
     is_number(pages_mapped(m->begin, page), PAGES, "pages on the disk are read and touched");
 }
 
+// A page that a system call could not read shows what it did before.
+static void check_unread(const char *content, size_t page)
+{
+    struct mapping memory = {0};
+    struct mapping *m = &memory;
+    mapping_of_memory(m, content, PAGES * page);
+    mapping_lose_page(m, 3 * page + 5);
+    unsigned faults = mapping_faults(m);
+    ok(faults > 0 && mapping_look(m) == faults, "an unreadable page is damage");
+    is_number(mapping_replacements(m), 0, "but nothing was replaced");
+    ok(!mapping_has(m, 4 * page - 1, 1) && mapping_has(m, 4 * page, 1), "that page is lost");
+    mapping_lose_page(m, 3 * page);
+    is_number(mapping_faults(m), faults, "it is lost once");
+}
+
 static void check_cut(const struct mapping *m, const char *path)
 {
     atomic_bool cancel = false;
     require(truncate(path, 0) == 0, "not cut");
     mapping_warm(m, never, &cancel);
     ok(mapping_is_damaged(m), "warming survives a file that was cut, and the damage is noted");
+    ok(mapping_replacements(m) > 0, "as a replacement");
 }
 
 int main(void)
@@ -79,6 +95,7 @@ int main(void)
     check_warming(&m, page);
     check_absent(&m, page);
     check_cut(&m, path);
+    check_unread(content, page);
     mapping_release(&m);
     munmap((void *)(uintptr_t)m.begin, m.len);
     close(fd);
