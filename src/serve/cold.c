@@ -291,7 +291,7 @@ static void come_back(struct loop_task *task)
 }
 
 // Hands the pending lines to the reader threads. A seek or the search for the end of a value takes
-// several reads, so no line of another client may wait behind it.
+// several reads, so the thread that does it takes nothing of other clients.
 static void submit(struct cold *cold, struct cold_set *set, struct session *waiter,
                    void (*arrived)(struct session *waiter))
 {

@@ -72,7 +72,8 @@ def hot_table(f, size, loads):
 
 
 def disk_ratio(f, size, subject, in_flight, load):
-    return f.ratio(size, (subject, metric(load, RATE)), (DISK, metric(throughput(in_flight), "reads a second")))
+    reads = DISK, metric(throughput(in_flight), "reads a second")
+    return f.ratio(size, (subject, metric(load, RATE)), reads)
 
 
 def throughput_table(f, size):
@@ -142,16 +143,18 @@ def tables(f, picture):
             section("Hot keys beside cold ones", "Microseconds that 16 clients of hot keys wait, at 200 requests a "
                     "second each, counted from when a request is due. Of 68 million keys, 20,000 are hot, and "
                     "as many of fewer in proportion. Beside them run the other clients, which always have "
-                    "requests in flight. If the load generator may, it runs with real-time priority. How late "
-                    "it sends requests then tells how long the machine itself stands still.", hot_table(f, size, LOADS))
+                    "requests in flight. The load generator has a processor of its own beside one loop, and "
+                    "real-time priority if it may. If it sends late then, the machine itself has stopped for that "
+                    "time.", hot_table(f, size, LOADS))
         if f.shows(metric(share_load(SHARES[1]), "paced p50")):
             section("The share of cold lookups", "The same beside 64 clients, of whose GETs a part is for cold "
                     "keys.", hot_table(f, size, [share_load(share) for share in SHARES]), "cold")
         if f.shows(metric(throughput(IN_FLIGHT[0]), RATE)):
             section("Cold lookups a second", f"Each of 16 or 64 clients has one GET of a cold key in flight, or "
                     f"1 or 4 clients have {PIPELINE} each. `stele bench FILE --cold` looks up as many keys "
-                    "at a time, without clients. fio has as many random reads of 4 KiB in flight, which bypass the page cache, or go "
-                    "through the page cache of the same cgroup. All programs may use both processors.",
+                    "at a time, without clients. fio has as many random reads of 4 KiB in flight, which bypass "
+                    "the page cache, or go through the page cache of the same cgroup. All programs may use both "
+                    "processors.",
                     throughput_table(f, size))
         if f.shows(metric(ONE_GET, "p50")):
             section("One cold request at a time", "Microseconds.", one_table(f, size))

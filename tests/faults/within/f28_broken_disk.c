@@ -83,7 +83,7 @@ static void check_parked(void (*damage)(void), const char *name)
     snprintf(text, sizeof text, "PING\nGET %s\nGET %s\nSTRLEN %s\nGET %s", slow_key(GOOD + 1),
              slow_key(BAD + 1), slow_key(BAD + 2), slow_key(GOOD + 2));
     slow_send(both, text);
-    // The reply to PING shows that the request behind it waits, too.
+    // The reply to PING shows that the request after it waits, too.
     is_bytes(slow_replies(bad, 1), span_text("+PONG\r\n"), "(the first client is served)");
     is_bytes(slow_replies(good, 1), span_text("+PONG\r\n"), "(the second one is, too)");
     is_bytes(slow_replies(both, 1), span_text("+PONG\r\n"), "(and the third)");

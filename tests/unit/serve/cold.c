@@ -288,7 +288,8 @@ static struct cold_set *begin_one(struct dataset *d, unsigned n)
     return set;
 }
 
-// The end of a long value takes many reads. A line of another client does not wait behind it.
+// The search for the end of a long value takes many reads. A line of another client does not wait
+// until it ends.
 static void check_long_search(void)
 {
     struct dataset *d = open_data();

@@ -88,6 +88,15 @@ static bool is_complete(const struct job *job)
     return right;
 }
 
+// Checks that all items were run, and frees the jobs.
+static void check_complete(struct job *const *jobs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        ok(is_complete(jobs[i]), "job %c: each item is run once", jobs[i]->name);
+        free(jobs[i]);
+    }
+}
+
 static struct readers *start(unsigned threads)
 {
     struct error error = {""};
@@ -138,10 +147,7 @@ static void check_turns(void)
     gated = false;
     is_text(order, "xAaBbCDcdAaBDbdAaDAda", "jobs take turns, eight items at a time");
     is_number(most, READERS_AT_ONCE, "no part is larger");
-    for (unsigned i = 0; i < JOBS; i++) {
-        ok(is_complete(jobs[i]), "job %c: each item is run once", jobs[i]->name);
-        free(jobs[i]);
-    }
+    check_complete(jobs, JOBS);
     is_number((int64_t)readers_waiting(readers), 0, "nothing waits");
     stop(readers);
 }
@@ -170,10 +176,7 @@ static void check_alone(void)
     await(&finished, JOBS);
     gated = false;
     is_text(order, "xABablCDcdl", "other jobs are begun together, this one is not");
-    for (unsigned i = 0; i < JOBS; i++) {
-        ok(is_complete(jobs[i]), "job %c: each item is run once", jobs[i]->name);
-        free(jobs[i]);
-    }
+    check_complete(jobs, JOBS);
     stop(readers);
 }
 
