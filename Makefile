@@ -78,9 +78,11 @@ FLAVOURS := release asan tsan sharing fuzz coverage
 # ---- sources, and the programs that they are linked into ----------------------------------------
 
 DATA := $(wildcard src/base/*.c src/data/*.c src/data/build/*.c)
-SERVER := $(DATA) $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
+CLUSTER := $(wildcard src/cluster/*.c)
+RDB := $(wildcard src/rdb/*.c)
+SERVER := $(DATA) $(CLUSTER) $(RDB) $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
           src/options.c src/files.c src/main.c
-TOOL := $(DATA) $(wildcard src/tool/*.c) src/stele.c
+TOOL := $(DATA) $(CLUSTER) $(RDB) $(wildcard src/client/*.c src/tool/*.c) src/stele.c
 # Everything except the two main functions. Tests are linked with it.
 PARTS := $(filter-out src/main.c src/stele.c,$(sort $(SERVER) $(TOOL)))
 SUPPORT := $(wildcard tests/support/*.c)
@@ -98,6 +100,8 @@ LONG_FAULTS := $(wildcard tests/faults/long/*.c)
 SCRIPTS := $(wildcard tests/integration/*.t)
 FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
+# The programs that write pages, or parts of them.
+DOCS := $(addprefix build/release/docs/,commands options scaling)
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
 BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c tests/bench/load/cold.c \
@@ -111,7 +115,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c $(CLIENTS) \
+             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c docs/scaling.c $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
 # A server whose data never seems to be in memory (tests/faults/support/cold_server.c), and the functions
@@ -130,15 +134,18 @@ build/cold/stele: build/asan/stele
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf __asprintf_chk mmap fopen fstat \
            flock pread pwrite fsync fdatasync fchmod ftruncate rename open madvise pthread_create \
            recv send sendmsg accept4 getsockname getpeername socket bind listen setsockopt
-$(foreach f,$(FLAVOURS),$(FAULTS_WITHIN:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
-$(foreach f,$(FLAVOURS),$(eval $(FAULTS_WITHIN:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
-# These tests run on a disk that is as slow as they want (tests/faults/support/slow_disk.h).
 SLOW_SERVERS := $(wildcard tests/faults/within/f2*.c)
-SLOW := preadv2 process_memory_allowed getrusage
+FAILING_TESTS := $(filter-out $(SLOW_SERVERS),$(FAULTS_WITHIN))
+$(foreach f,$(FLAVOURS),$(FAILING_TESTS:%.c=build/$f/%)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
+$(foreach f,$(FLAVOURS),$(eval $(FAILING_TESTS:%.c=build/$f/%): build/$f/tests/faults/support/failing.o))
+# These tests run on a disk that is as slow as they want (tests/faults/support/slow_disk.h).
+SLOW := preadv2 pread process_memory_allowed getrusage
 SLOW_TESTS := unit/data/dataset_read unit/serve/cold unit/serve/integrity $(SLOW_SERVERS:tests/%.c=%)
 $(foreach f,$(FLAVOURS),$(SLOW_TESTS:%=build/$f/tests/%)): private LDFLAGS += $(SLOW:%=-Wl,--wrap=%)
 $(foreach f,$(FLAVOURS),$(eval $(SLOW_TESTS:%=build/$f/tests/%): build/$f/tests/faults/support/slow_disk.o))
 $(foreach f,$(FLAVOURS),$(eval $(SLOW_SERVERS:%.c=build/$f/%): build/$f/tests/faults/support/slow_server.o))
+# In this test, a name server does not answer.
+$(foreach f,$(FLAVOURS),build/$f/tests/unit/net/prober): private LDFLAGS += -Wl,--wrap=getaddrinfo
 # This test replaces the data file while the publisher opens it.
 $(foreach f,$(FLAVOURS),build/$f/tests/unit/net/publisher): private LDFLAGS += -Wl,--wrap=file_open
 
@@ -150,7 +157,7 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
+.PHONY: all run cluster test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
         need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
@@ -252,7 +259,7 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 # undefined-behaviour sanitizers. The tests named here run in the flavour release, because they are about
 # speed, memory, system calls, or many keys or clients. `make test-all` runs all tests in both flavours.
 # The names are those of files below tests/.
-RELEASED := unit/data/records integration/cold integration/keysets integration/load integration/oracle integration/threads \
+RELEASED := unit/cluster/balance unit/data/records integration/cold integration/keysets integration/load integration/oracle integration/threads \
             faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
@@ -327,8 +334,8 @@ $(foreach f,release asan,$(eval $(call test_flavour,$(f))))
 
 # Tests of code that runs on more than one thread. When the sanitizer finds a data race, it ends the
 # program at once, and the test fails.
-WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,commands/info_cold data/records data/build data/finish \
-                serve/cold serve/execute serve/readers)
+WATCHED_UNIT := $(addprefix build/tsan/tests/unit/,commands/info_cold data/compare data/records data/build data/finish \
+                serve/cold serve/execute serve/readers tool/sort_lines)
 WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients faults/f22_reload \
              $(SLOW_SERVERS:tests/%.c=%))
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
@@ -361,6 +368,11 @@ test-cold: build/cold/stele-server build/cold/stele $(WAITING)
 run: need-build ## install what is missing, build, serve example.data on port 6379 (ARGS='--port 7000')
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)exec build/stele-server example.data --index build/example.data.idx $(ARGS)
+
+DATA_FILE = example.data
+cluster: need-build ## run a cluster of three shards with two nodes each, on ports 7001 to 7006 (DATA_FILE=example.data)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)exec tests/cluster/cluster $(DATA_FILE) $(ARGS)
 
 # Prints the seconds since the beginning and the next step.
 BEGAN := $(shell date +%s)
@@ -405,10 +417,10 @@ test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test; then e
 # The folders whose code reads bytes from outside must be covered to this percentage by the unit tests,
 # the corpora and the tests in tests/faults/within/, which run parts of the server in their own process.
 # No server is started.
-COVERED := resp data
+COVERED := resp data rdb
 COVERED_LEAST := 95
 COVERED_BY := $(patsubst %.c,build/coverage/%,$(UNIT) $(FUZZ) $(FAULTS_WITHIN))
-coverage: need-test ## run the unit tests and corpora, show which lines of src/resp and src/data they reach
+coverage: need-test ## run the unit tests and corpora, show which lines of src/resp, src/data and src/rdb they reach
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(COVERED_BY)
 	$(Q)find build/coverage -name '*.gcda' -delete
 	$(Q)STELE_BUILD=build/coverage prove --failures $(COVERED_BY)
@@ -491,8 +503,7 @@ fuzz-seeds: $(FUZZ_SEEDS:%.c=build/asan/%) ## write the inputs of tests/fuzz/cor
 	    build/asan/tests/fuzz/seeds/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done
 
-build/asan/tests/fuzz/seeds/%: build/asan/tests/fuzz/seeds/%.o build/asan/tests/fuzz/%.o \
-    $(patsubst %.c,build/asan/%.o,$(PARTS)) build/asan/tests/support/fuzz.o
+build/asan/tests/fuzz/seeds/%: build/asan/tests/fuzz/seeds/%.o build/asan/tests/fuzz/%.o build/asan/parts.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(asan_LINK) $^ -o $@ -lev $(LDLIBS)
 
@@ -513,15 +524,18 @@ install: all ## install programs, library, header and systemd unit below PREFIX 
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
 	sed 's,@PREFIX@,$(PREFIX),' docs/stele-server@.service > $(DESTDIR)$(UNITDIR)/stele-server@.service
 
-docs: build/release/docs/commands build/release/docs/options ## write docs/commands.md and the README's options from their tables
+docs: $(DOCS) ## write docs/commands.md, the README's options and the tables of docs/scaling.md
 	$(Q)build/release/docs/commands > docs/commands.md
 	$(Q)build/release/docs/options < README.md > build/README.md
 	$(Q)cp build/README.md README.md
+	$(Q)build/release/docs/scaling < docs/scaling.md > build/scaling.md
+	$(Q)cp build/scaling.md docs/scaling.md
+	$(Q)build/release/docs/scaling --picture > docs/scaling-requests.svg
 
-build/release/docs/commands build/release/docs/options: build/release/docs/%: \
-    $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/%.o
+build/release/docs/scaling: build/release/tests/support/cluster_plan.o build/release/tests/support/tap.o
+$(DOCS): build/release/docs/%: $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/%.o
 	$(call say,LINK $@)
-	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev $(LDLIBS)
+	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev -lm $(LDLIBS)
 
 format: ## format the C sources (.clang-format)
 	clang-format -i $(FORMATTED)
@@ -541,12 +555,17 @@ check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
 
 # docs/commands.md must match the table of commands in the source. The table of options in the README
-# must match the table of options in the source. `make docs` writes both.
-check-docs: build/release/docs/commands build/release/docs/options
+# must match the table of options in the source. The tables of the plan in docs/scaling.md must be those
+# of tests/support/cluster_plan.c. `make docs` writes all of them.
+check-docs: $(DOCS)
 	$(Q)build/release/docs/commands | diff -u docs/commands.md - || \
 	    { echo 'docs/commands.md: run make docs' >&2; exit 1; }
 	$(Q)build/release/docs/options < README.md | diff -u README.md - || \
 	    { echo 'README.md: run make docs' >&2; exit 1; }
+	$(Q)build/release/docs/scaling < docs/scaling.md | diff -u docs/scaling.md - || \
+	    { echo 'docs/scaling.md: run make docs' >&2; exit 1; }
+	$(Q)build/release/docs/scaling --picture | diff -u docs/scaling-requests.svg - || \
+	    { echo 'docs/scaling-requests.svg: run make docs' >&2; exit 1; }
 
 # Each header must compile on its own.
 check-headers:

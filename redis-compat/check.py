@@ -13,6 +13,7 @@ import time
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(FOLDER)
+BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
 PATIENCE = 15  # seconds to wait for anything
 ABSENT = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb"
 READONLY = "READONLY You can't write against a read only replica."
@@ -55,6 +56,11 @@ def version(text):
     print("# version %s" % text)
 
 
+def limit(text):
+    """Has the matrix say what the client does not do, in addition to the result."""
+    print("# limit %s" % text)
+
+
 def skip_all(reason):
     print("1..0 # SKIP %s" % reason)
     sys.exit(0)
@@ -95,7 +101,7 @@ def is_redis():
 
 
 def control(*words):
-    """Has `with-server` stop or start the server under test, or start another one."""
+    """Has `with-server` stop or start a server."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(os.environ["COMPAT_CONTROL"])
         s.sendall((" ".join(words) + "\n").encode())
@@ -119,6 +125,28 @@ def records():
         return {line[:36].decode(): line[37:] for line in file.read().split(b"\n") if line}
 
 
+def recipe(name, replacements):
+    """Returns the configuration that docs/scaling.md shows as `name`, with other addresses and paths.
+    So what a reader copies is what the check runs."""
+    with open(os.path.join(ROOT, "docs/scaling.md")) as file:
+        shown = re.search("`%s`:\n\n```\\w*\n(.*?)^```$" % re.escape(name), file.read(), re.S | re.M)
+    if not shown:
+        raise RuntimeError("docs/scaling.md does not show `%s`" % name)
+    text = shown.group(1)
+    for old, new in replacements.items():
+        if text.count(old) != 1:
+            raise RuntimeError("%s has %r %d times, not once" % (name, old, text.count(old)))
+        text = text.replace(old, new)
+    return text
+
+
+def stele(*words):
+    """Runs the tool `stele`. Raises RuntimeError if it fails."""
+    status, output = run([os.path.join(BUILD, "stele")] + list(words))
+    if status != 0:
+        raise RuntimeError("stele %s: %s" % (" ".join(words), output))
+
+
 def free_port():
     """Returns a free port, for tools that cannot choose one themselves."""
     with socket.socket() as s:
@@ -126,11 +154,11 @@ def free_port():
         return s.getsockname()[1]
 
 
-def accepts(port):
+def accepts(port, host="127.0.0.1"):
     with socket.socket() as s:
         # If no server listens on the port, the system may choose it as the port of this connection,
         # which then connects to itself.
-        return s.connect_ex(("127.0.0.1", port)) == 0 and s.getsockname() != s.getpeername()
+        return s.connect_ex((host, port)) == 0 and s.getsockname() != s.getpeername()
 
 
 def tool(name, package):
@@ -177,11 +205,11 @@ def run(argv, stdin=b""):
 class Daemon:
     """A program that runs until the check has ended. `log()` returns what it printed."""
 
-    def __init__(self, argv, port):
+    def __init__(self, argv, port, host="127.0.0.1"):
         self.output = tempfile.TemporaryFile()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=subprocess.STDOUT, env=tool_environment())
-        wait_until(lambda: accepts(port) or self.process.poll() is not None, argv[0])
+        wait_until(lambda: accepts(port, host) or self.process.poll() is not None, argv[0])
         if self.process.poll() is not None:
             raise RuntimeError("%s has ended:\n%s" % (argv[0], self.log()))
 
@@ -203,19 +231,31 @@ class Daemon:
 
 
 class Connection:
-    """A connection in RESP2, for requests that a check sends itself."""
+    """A connection in RESP2, for requests that a check sends itself. Without a port, it uses the unix
+    socket."""
 
     def __init__(self, address):
-        self.socket = socket.create_connection(("127.0.0.1", address.port), PATIENCE)
+        if address.port:
+            self.socket = socket.create_connection(("127.0.0.1", address.port), PATIENCE)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(PATIENCE)
+            self.socket.connect(address.path)
         self.replies = self.socket.makefile("rb")
 
     def ask(self, *words):
-        out = b"*%d\r\n" % len(words)
-        for word in words:
-            word = word.encode() if isinstance(word, str) else word
-            out += b"$%d\r\n%s\r\n" % (len(word), word)
-        self.socket.sendall(out)
-        return self._read()
+        return self.ask_all([words])[0]
+
+    def ask_all(self, requests):
+        """Sends the requests at once, and returns the replies."""
+        out = []
+        for words in requests:
+            out.append(b"*%d\r\n" % len(words))
+            for word in words:
+                word = word.encode() if isinstance(word, str) else word
+                out.append(b"$%d\r\n%s\r\n" % (len(word), word))
+        self.socket.sendall(b"".join(out))
+        return [self._read() for _ in requests]
 
     def _read(self):
         line = self.replies.readline()

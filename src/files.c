@@ -112,7 +112,7 @@ static void find_index_path(const struct options *o, char path[PATH_MAX])
 
 // The files that must stay unharmed: those that the server reads, the index file, and its lock.
 // Neither the log nor a standard stream may be written to them.
-enum { OWN_FILES = 4 };
+enum { OWN_FILES = 5 };
 
 struct own_files {
     struct named_file files[OWN_FILES];
@@ -130,6 +130,9 @@ static void find_own_files(const struct options *o, struct own_files *own)
         {.what = "--requirepass-file",
          .path = o->settings.requirepass_file != NULL ? o->settings.requirepass_file : "",
          .fault = "it is the password file"},
+        {.what = "--cluster-config",
+         .path = o->settings.cluster_config != NULL ? o->settings.cluster_config : "",
+         .fault = "it is the topology of the cluster"},
         {.what = o->settings.index != NULL ? "--index" : "the index file",
          .path = own->index,
          .fault = "it is the index file",
@@ -151,6 +154,7 @@ bool files_are_distinct(const struct options *o, struct error *error)
         own.files[1],
         own.files[2],
         own.files[3],
+        own.files[4],
         {.what = "--logfile", .path = o->settings.logfile, .written = true},
         {.what = "--unixsocket", .path = o->settings.unixsocket, .written = true},
         {.what = "standard output", .path = "", .written = true, .stream = true},

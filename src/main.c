@@ -2,6 +2,7 @@
 // runs the server. It is the only file that connects commands/ with net/.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -25,9 +26,11 @@
 #include "base/version.h"
 #include "commands/groups.h"
 #include "data/dataset.h"
+#include "data/store.h"
 #include "files.h"
 #include "net/notify.h"
 #include "net/publisher.h"
+#include "net/reload_gate.h"
 #include "net/server.h"
 #include "options.h"
 
@@ -116,6 +119,26 @@ static uint64_t clients_memory_left(void *context)
     return opening->started ? server_clients_memory_left(opening->server) : 0;
 }
 
+// Sets `path` to the data file. In a store, it is that of the current version, even if another one
+// becomes current in the meantime; `settings` then get what `manifest` says. Returns false with a
+// message on failure.
+static bool find_version(const struct options *o, char path[PATH_MAX],
+                         struct store_manifest *manifest, struct dataset_settings *settings,
+                         struct error *error)
+{
+    char name[STORE_NAME_MAX + 1];
+    snprintf(path, PATH_MAX, "%s", o->data_file);
+    if (o->store == NULL)
+        return true;
+    if (!store_current(o->store, name, error) ||
+        !store_manifest_read(o->store, name, manifest, error) ||
+        !store_path(o->store, name, STORE_DATA, path, PATH_MAX, error))
+        return false;
+    settings->version = manifest->version;
+    settings->made_at = manifest->made_at;
+    return true;
+}
+
 // Opens the data file as the options say and logs its figures. Returns NULL with a message on
 // failure. The main thread calls it at the start, the publisher thread for a reload.
 static struct dataset *open_dataset(void *context, struct error *error)
@@ -139,10 +162,14 @@ static struct dataset *open_dataset(void *context, struct error *error)
         .progress = show_progress,
         .context = opening,
     };
+    struct store_manifest manifest;
+    char path[PATH_MAX];
+    if (!find_version(options, path, &manifest, &settings, error))
+        return NULL;
     progress_begin(&opening->progress, "indexing", options->data_file, true,
                    !opening->started && *options->settings.logfile == '\0' &&
                        isatty(STDERR_FILENO));
-    struct dataset *dataset = dataset_open(options->data_file, &settings, &report, error);
+    struct dataset *dataset = dataset_open(path, &settings, &report, error);
     if (opening->progress.terminal && progress_was_shown(&opening->progress))
         fputs("\r\033[K", stderr);
     opening->progress.terminal = false; // the bar is gone, so log lines need not erase it
@@ -195,7 +222,10 @@ static int serve(const struct options *options)
     struct dataset *dataset = NULL;
     static struct opening opening; // static, because datasets refer to it until the process ends
     opening.options = options;
-    const struct dataset_source source = {open_dataset, &opening, options->data_file};
+    const struct reload_gate gate = {options->settings.reload_max_shrink,
+                                     options->settings.reload_verify,
+                                     options->settings.reload_verify_timeout};
+    const struct dataset_source source = {open_dataset, &opening, options->data_file, &gate};
     int code = EXIT_FAILURE;
     if (!files_are_distinct(options, &error)) {
         // Standard error may be the data file, the password file, the index file or its lock. The

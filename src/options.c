@@ -2,9 +2,12 @@
 // the data file, and hints for users who try options of redis-server.
 #include "options.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "data/store.h"
 
 static const char *set_help(struct options *o, const char *value)
 {
@@ -60,8 +63,7 @@ static const struct option_hint hints[] = {
     {"--tcp-keepalive", "it is 300 seconds; CONFIG SET tcp-keepalive changes it"},
     {"--slowlog-*", "CONFIG SET changes it while the server runs"},
     {"--latency-*", "CONFIG SET changes it while the server runs"},
-    {"--cluster-*", "the cluster is one node: --cluster-enabled, --cluster-announce-ip and "
-                    "--cluster-announce-port"},
+    {"--cluster-*", "--cluster-config names a file with all nodes; it does not change at run time"},
     {"-p", "did you mean --port?"},
     {NULL, NULL},
 };
@@ -107,6 +109,29 @@ static void refuse_second_file(const char *first, int at, char *const argv[], st
     error_set(error, "more than one data file: '%s' and '%s'", first, argv[at]);
 }
 
+// Finds the data file of a store.
+static bool find_store(struct options *o, struct error *error)
+{
+    if (!store_is_store(o->data_file))
+        return true;
+    if (o->settings.index != NULL && *o->settings.index != '\0') {
+        error_set(error, "--index names one file, but each version of a store has its own index");
+        return false;
+    }
+    size_t len = strlen(o->data_file);
+    while (len > 1 && o->data_file[len - 1] == '/')
+        len--;
+    int wanted = snprintf(o->store_data, sizeof o->store_data, "%.*s" STORE_CURRENT_DATA, (int)len,
+                          o->data_file);
+    if (wanted >= (int)sizeof o->store_data) {
+        error_set(error, "%s: %s", o->data_file, strerror(ENAMETOOLONG));
+        return false;
+    }
+    o->store = o->data_file;
+    o->data_file = o->store_data;
+    return true;
+}
+
 bool options_parse(struct options *o, int argc, char *const argv[], struct error *error)
 {
     struct option_row rows[OPTIONS_ROWS_MAX];
@@ -134,7 +159,7 @@ bool options_parse(struct options *o, int argc, char *const argv[], struct error
         error_set(error, "no data file given; --help shows how");
         return false;
     }
-    return settings_complete(&o->settings, error);
+    return find_store(o, error) && settings_complete(&o->settings, error);
 }
 
 bool options_read_password(struct options *o, struct error *error)
@@ -152,7 +177,9 @@ void options_help(unsigned width, struct buf *to)
     struct option_row rows[OPTIONS_ROWS_MAX];
     const struct option_table table = {.rows = rows, .count = options_rows(rows)};
     buf_append_text(to, "usage: stele-server DATAFILE [OPTION...]\n\n");
-    command_line_wrap("Serves a file of `UUID value` lines over the Redis protocol.", 0, 0, width,
-                      to);
+    command_line_wrap(
+        "Serves a file of `UUID value` lines, or the current version of a store of such "
+        "files, over the Redis protocol.",
+        0, 0, width, to);
     command_line_help(&table, width, to);
 }

@@ -2,6 +2,7 @@
 #ifndef STELE_OPTIONS_H
 #define STELE_OPTIONS_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "base/command_line.h"
@@ -15,7 +16,9 @@ enum { OPTIONS_ROWS_MAX = SETTINGS_MAX + 3 };
 
 struct options {
     const char *data_file;
-    struct settings settings; // its strings are borrowed from argv and `password`
+    const char *store;         // the store whose current version is served; NULL: none
+    char store_data[PATH_MAX]; // its data file, if there is a store
+    struct settings settings;  // its strings are borrowed from argv and `password`
     char password[PASSWORD_MAX + 1];
     bool help;    // --help: the program prints options_help and ends
     bool version; // --version: the program prints its version and ends
@@ -24,7 +27,8 @@ struct options {
 // Reads the command line; `--port 7000` and `--port=7000` are the same. Returns false with a
 // message for an unknown option, a missing or bad value, options that contradict each other, or a
 // missing data file. --help and --version need no data file. No message contains a password. `argv`
-// must outlive `o`.
+// must outlive `o`. If the data file is a store (data/store.h), `store` is its path and `data_file`
+// that of the current data in it; `o` must then stay at its address.
 bool options_parse(struct options *o, int argc, char *const argv[], struct error *error);
 
 // Reads the password file into `o`, if the options name one. `o` must then stay at its address.

@@ -12,7 +12,9 @@
 #include "tool/tool.h"
 
 static const struct tool_command *const commands[] = {
-    &tool_bench, &tool_check, &tool_index, &tool_get, &tool_scan,
+    &tool_bench, &tool_check, &tool_diff,    &tool_export,   &tool_get,    &tool_import,
+    &tool_index, &tool_merge, &tool_publish, &tool_rollback, &tool_sample, &tool_scan,
+    &tool_sort,  &tool_split, &tool_stats,   &tool_unpin,    &tool_verify, &tool_versions,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -34,11 +36,13 @@ static void usage(FILE *to)
     }
     buf_append_text(&text, "\n");
     command_line_wrap(
-        "`stele help SUBCOMMAND` explains the options. The exit status is 0 for success and 2 for "
-        "an "
-        "error. It is 1 if get does not find a key, if check finds a malformed line, or if check "
-        "--index "
-        "finds that the index is damaged or belongs to other data.",
+        "`stele help SUBCOMMAND` explains the options. The exit status is 0 for success, 2 for an "
+        "error, and 1 for the answer no: get does not find a key, check finds a malformed line or "
+        "a "
+        "damaged index, diff finds a difference, publish refuses the file, unpin finds no pin, "
+        "split "
+        "--check finds a key of another shard, verify finds something that differs from its "
+        "manifest, sort and merge find a malformed line, and import refuses something in the dump.",
         0, 0, width, &text);
     fwrite(text.ptr, 1, text.len, to);
     buf_release(&text);

@@ -338,6 +338,8 @@ ARGUMENTS = {
 AS_THEY_ARE = {"client|pause", "client|kill", "xread", "shutdown", "config|set", "script|load"}
 # Commands that may end the connection.
 ENDING = {"quit", "client|kill", "shutdown", "monitor"}
+# Commands whose reply is a file of the dataset. tests/integration/replica.t compares what real replicas receive.
+COPYING = {"sync", "psync"}
 
 
 # ---- cases --------------------------------------------------------------------------------------

@@ -190,16 +190,19 @@ def config_get(ours, theirs, _words, _context):
     if not is_map_like(ours, theirs):
         return False
     ours_by_name, theirs_by_name = dict(pairs(ours)), dict(pairs(theirs))
-    free = {b"bind", b"client-query-buffer-limit", b"dir", b"io-threads", b"logfile", b"unixsocket",
+    free = {b"bind", b"client-query-buffer-limit", b"cluster-node-timeout", b"dir", b"io-threads", b"logfile", b"unixsocket",
             b"maxmemory-clients", b"slowlog-log-slower-than"}
     return all(value == theirs_by_name.get(name) or
                name[1].lower() in (free if name in theirs_by_name else OWN_OPTIONS)
                for name, value in ours_by_name.items())
 
 
-OWN_OPTIONS = {b"admin-commands", b"build-memory", b"enable-shutdown-command", b"index",
+OWN_OPTIONS = {b"admin-commands", b"build-memory", b"cluster-auth-file",
+               b"cluster-config", b"cluster-crossslot",
+               b"cluster-node", b"enable-shutdown-command", b"index",
                b"index-pages", b"index-trust", b"index-verify", b"lock-index", b"read-threads",
-               b"redis-version", b"request-timeout", b"requirepass-file", b"skip-malformed",
+               b"redis-version", b"reload-max-shrink", b"reload-verify",
+               b"reload-verify-timeout", b"request-timeout", b"requirepass-file", b"skip-malformed",
                b"swap-tracking", b"threads", b"watch", b"write-error", b"write-timeout"}
 
 
@@ -332,7 +335,7 @@ def default_user(ours, theirs, _words, _context):
 MASKS = [
     ("hello", "version, ID and role are each server's own (clients choose features by the version, "
               "and refuse replicas)", hello),
-    ("shutdown monitor sync psync acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
+    ("shutdown monitor acl|setuser acl|deluser acl|load acl|save config|rewrite module|load "
      "module|loadex module|unload", "the oracle's ACL denies it", denied),
     ("geodist georadius_ro georadiusbymember_ro geosearch hrandfield hscan lpos lrange sintercard "
      "sort_ro srandmember sscan xpending xrange xread xrevrange zcount zdiff zinter zintercard "
@@ -394,6 +397,11 @@ NEWER = {
     "client|capa": "a command of Valkey 8",
     "client|no-touch": "a command of Redis 7.2",
     "client|setinfo": "a command of Redis 7.2",
+    "cluster|myshardid": "a command of Redis 7.2",
+    "stele.cluster": "a command of Stele",
+    "stele.cluster|help": "a command of Stele",
+    "stele.cluster|nodes": "a command of Stele",
+    "stele.cluster|state": "a command of Stele",
     "stele.count": "a command of Stele",
     "stele.range": "a command of Stele",
     "stele.reload": "a command of Stele",

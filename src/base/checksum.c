@@ -3,6 +3,8 @@
 // blocks.
 #include "base/checksum.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -56,4 +58,43 @@ bool checksum_blocks(struct span bytes, size_t block, uint64_t *sums, const atom
     struct checksum_job job = {bytes, block, each, sums, cancel};
     parallel_run(parallel_threads(), checksum_block_count(bytes.len, block * each), sum_part, &job);
     return cancel == NULL || !atomic_load(cancel);
+}
+
+// XXH3_state_t needs an alignment of 64 bytes, which XXH3_createState provides.
+struct checksum_stream {
+    XXH3_state_t *state;
+};
+
+struct checksum_stream *checksum_stream_new(void)
+{
+    struct checksum_stream *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->state = XXH3_createState();
+    if (s->state == NULL || XXH3_128bits_reset(s->state) != XXH_OK) {
+        checksum_stream_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void checksum_stream_add(struct checksum_stream *s, struct span bytes)
+{
+    if (bytes.len > 0)
+        (void)XXH3_128bits_update(s->state, bytes.ptr, bytes.len);
+}
+
+void checksum_stream_text(const struct checksum_stream *s, char *to)
+{
+    XXH128_hash_t hash = XXH3_128bits_digest(s->state);
+    snprintf(to, CHECKSUM_TEXT_LEN + 1, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+}
+
+void checksum_stream_free(struct checksum_stream *s)
+{
+    if (s == NULL)
+        return;
+    (void)XXH3_freeState(s->state);
+    free(s);
 }

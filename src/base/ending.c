@@ -64,6 +64,18 @@ void ending_block_signals(sigset_t *before)
     pthread_sigmask(SIG_BLOCK, &all, before);
 }
 
+bool ending_is_pending(void)
+{
+    sigset_t pending;
+    sigset_t blocked;
+    bool any = false;
+    if (sigpending(&pending) != 0 || pthread_sigmask(SIG_BLOCK, NULL, &blocked) != 0)
+        return false;
+    for (unsigned i = 0; i < SIGNALS; i++)
+        any |= sigismember(&pending, signals[i]) == 1 && sigismember(&blocked, signals[i]) == 1;
+    return any;
+}
+
 void ending_restore_signals(const sigset_t *before)
 {
     pthread_sigmask(SIG_SETMASK, before, NULL);

@@ -8,6 +8,7 @@
 #define STELE_BASE_ENDING_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 // Installs handlers of SIGTERM, SIGINT, SIGQUIT and SIGHUP. They remove the registered files, then
@@ -26,6 +27,11 @@ unsigned ending_register(const char *path, const struct stat *status);
 // Call it before a file is created, and ending_restore_signals after the file is registered. So no
 // signal ends the process while the file exists but is not registered.
 void ending_block_signals(sigset_t *before);
+
+// Whether a signal of ending_catch has arrived and waits because it is blocked. It ends the process
+// when the calling thread restores its mask. A program that has more files to remove than can be
+// registered blocks the signals, and asks this often enough.
+bool ending_is_pending(void);
 
 // Sets the calling thread's mask to `before`.
 void ending_restore_signals(const sigset_t *before);

@@ -10,14 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/parallel.h"
+#include "base/number.h"
 
 // An entry of the table of guarded mappings.
 struct table_entry {
@@ -150,22 +150,128 @@ size_t mapping_tail(struct span part)
     return page >= (uintptr_t)part.ptr ? end - page - 1 : part.len;
 }
 
+// ---- pages that are spoiled by others -----------------------------------------------------------
+
+enum {
+    HUGE_PAGE = 2 * 1024 * 1024,
+    BLOCK = 4096,    // every disk can read an aligned block of this size past the page cache
+    ALONE_TRIES = 4, // most tries to read a page alone into the page cache
+    ALONE_TIMES = 8, // most faults in a row after which a page is read alone
+};
+
+#define OPEN_FILES "/proc/self/fd/" // the number of a descriptor follows
+
+// Reads from offset `offset` on past the page cache, as pread does. `to`, `len` and `offset` are
+// multiples of BLOCK. With an error other than EIO, the file system may be unable to do so.
+static ssize_t read_from_disk(const struct mapping *m, size_t offset, void *to, size_t len)
+{
+    char path[sizeof OPEN_FILES + NUMBER_TEXT_MAX] = OPEN_FILES;
+    path[sizeof OPEN_FILES - 1 + number_format(path + sizeof OPEN_FILES - 1, (unsigned)m->fd)] =
+        '\0';
+    int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t got = pread(fd, to, len, (off_t)(m->at + offset));
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return got;
+}
+
+// Reads the page at `offset` alone into the page cache. Returns false if that fails: the system
+// keeps pages that other threads are just reading, and those may spoil it again.
+static bool read_into_cache(const struct mapping *m, size_t offset)
+{
+    static atomic_flag busy = ATOMIC_FLAG_INIT;
+    char byte;
+    ssize_t got = -1;
+    size_t from = offset / HUGE_PAGE * HUGE_PAGE;
+    size_t len = m->len - from < HUGE_PAGE ? m->len - from : HUGE_PAGE;
+    void *part = (void *)((uintptr_t)m->begin + from);
+    while (atomic_flag_test_and_set(&busy))
+        sched_yield();
+    (void)madvise(part, len, MADV_NOHUGEPAGE);
+    (void)madvise(part, len, MADV_RANDOM); // one page at a time
+    for (unsigned tries = 0; tries < ALONE_TRIES; tries++) {
+        (void)posix_fadvise(m->fd, (off_t)(m->at + from), (off_t)len, POSIX_FADV_DONTNEED);
+        got = pread(m->fd, &byte, 1, (off_t)(m->at + offset));
+        if (got >= 0 || errno != EIO)
+            break;
+    }
+    atomic_flag_clear(&busy);
+    return got > 0;
+}
+
+// Like mapping_read_alone. `*cached` tells whether the page is in the page cache now.
+//
+// The signal handler calls this, so it only makes system calls, and the lock is a flag. The thread
+// that holds it has no fault in a mapping.
+static size_t read_alone(const struct mapping *m, size_t offset, struct bytes to, bool *cached)
+{
+    _Alignas(BLOCK) char block[BLOCK];
+    size_t from = offset / BLOCK * BLOCK;
+    ssize_t got = read_from_disk(m, from, block, BLOCK);
+    if (got == 0 || (got < 0 && errno == EIO))
+        return 0;
+    *cached = read_into_cache(m, offset);
+    if (got < 0)
+        got = *cached ? pread(m->fd, block, BLOCK, (off_t)(m->at + from)) : -1;
+    size_t before = offset - from;
+    if (got < 0 || (size_t)got <= before)
+        return 0;
+    size_t len = (size_t)got - before < to.len ? (size_t)got - before : to.len;
+    memcpy(to.ptr, block + before, len);
+    return len;
+}
+
+size_t mapping_read_alone(const struct mapping *m, size_t offset, struct bytes to)
+{
+    bool cached;
+    return read_alone(m, offset, to, &cached);
+}
+
 // ---- faults -------------------------------------------------------------------------------------
 
-// Replaces a page by a page of filler. The new page is filled elsewhere and then moved as a whole.
-// If it were filled in place, another thread with the same fault could replace it meanwhile.
-// Returns false when the system has no memory for a page.
+// Returns memory for a page, or MAP_FAILED. A new page is filled there and then moved as a whole.
+// If it were filled in its place, another thread with the same fault could replace it meanwhile.
+static void *new_page(void)
+{
+    return mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+// Replaces a page by `memory`, which is freed if that fails.
+static bool move_page(void *memory, uintptr_t page)
+{
+    if (mremap(memory, page_size(), page_size(), MREMAP_MAYMOVE | MREMAP_FIXED, (void *)page) !=
+        MAP_FAILED)
+        return true;
+    munmap(memory, page_size());
+    return false;
+}
+
+// Replaces a page by a page of filler. Returns false when the system has no memory for a page.
 static bool fill_page(uintptr_t page, char filler)
 {
-    void *memory =
-        mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = new_page();
     if (memory == MAP_FAILED)
         return false;
     if (filler != '\0')
         memset(memory, filler, page_size());
-    if (mremap(memory, page_size(), page_size(), MREMAP_MAYMOVE | MREMAP_FIXED, (void *)page) !=
-        MAP_FAILED)
-        return true;
+    return move_page(memory, page);
+}
+
+// Replaces a page by a copy of what the disk has of it. Returns false when the disk cannot read all
+// of it, or the system has no memory for a page.
+static bool copy_page(const struct mapping *m, uintptr_t page)
+{
+    size_t offset = page - (uintptr_t)m->begin;
+    size_t wanted = m->len - offset < page_size() ? m->len - offset : page_size();
+    void *memory = new_page();
+    if (memory == MAP_FAILED)
+        return false;
+    ssize_t got = read_from_disk(m, offset, memory, page_size());
+    if (got >= 0 && (size_t)got >= wanted)
+        return move_page(memory, page);
     munmap(memory, page_size());
     return false;
 }
@@ -187,6 +293,22 @@ static bool replace_tail(struct mapping *m, size_t offset)
     return fill_page((uintptr_t)m->begin + offset, m->filler);
 }
 
+// Whether `page` of the file could not be read only because another page could not, and can be read
+// now. Other threads may spoil it again at once. If it faults again and again, it is taken for
+// lost.
+static bool was_spoiled(const struct mapping *m, uintptr_t page)
+{
+    static _Thread_local uintptr_t last;
+    static _Thread_local unsigned times; // faults of `last` in a row
+    char byte;
+    bool cached;
+    times = page == last ? times + 1 : 1;
+    last = page;
+    return times <= ALONE_TIMES &&
+           read_alone(m, page - (uintptr_t)m->begin, (struct bytes){&byte, 1}, &cached) > 0 &&
+           (cached || copy_page(m, page));
+}
+
 // Notes the damage and makes `page` readable. When the file was cut, all pages after its end are
 // replaced at once. Only the first of them and `page` are filled with filler, the other pages with
 // zeros. The filler is a byte that readers search for, such as a newline. Without it a search could
@@ -202,6 +324,8 @@ static bool repair(struct mapping *m, uintptr_t page)
         note_fault(m);
         return fill_page(page, m->filler);
     }
+    if (known && offset < tail && was_spoiled(m, page))
+        return true;
     if (!known || offset < tail) {
         lose_page(m, offset, note_fault);
         note_fault(m);
@@ -372,72 +496,4 @@ void mapping_of_memory(struct mapping *m, const char *begin, size_t len)
     m->last = len > 0 ? begin[len - 1] : '\n';
     atomic_store(&m->limit, len);
     atomic_store(&m->whole, len);
-}
-
-// ---- warming ------------------------------------------------------------------------------------
-
-enum {
-    WARM_BYTES = 4 * 1024 * 1024, // bytes of a part
-    // Bytes that are unmapped and touched again after each part. They are so many pages that the
-    // kernel flushes all of the processor's address translations, not those of each page.
-    WARM_AGAIN = 256 * 1024,
-};
-
-// Reads a byte of each page, which makes the kernel map the page.
-static void touch(const struct mapping *m, size_t from, size_t to)
-{
-    for (size_t at = from; at < to; at += page_size())
-        (void)*(const volatile char *)(m->begin + at);
-}
-
-static void advise(const struct mapping *m, size_t from, size_t to, int advice)
-{
-    if (from < to)
-        (void)madvise((void *)(uintptr_t)(m->begin + from), to - from, advice);
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-struct warm_job {
-    const struct mapping *mapping;
-    uint64_t until_ns; // monotonic time of the deadline
-    const atomic_bool *cancel;
-    bool ended; // the parts that are left are skipped
-};
-
-// Reads one part of the mapping.
-//
-// In a virtual machine the host may keep a second page table. Touching a page adds it to that
-// table; MADV_POPULATE_READ does not. The host brings the table up to date when the processor's
-// address translations are flushed, and the processor does nothing else meanwhile. The more pages
-// were touched since the last flush, the longer that takes: 7 to 20 ms after 885 MB. So this
-// function forces a flush after each part, by unmapping some of its pages and touching them again.
-static void warm_part(void *context, unsigned worker, size_t part)
-{
-    struct warm_job *w = context;
-    const struct mapping *m = w->mapping;
-    size_t at = part * WARM_BYTES;
-    size_t end = least(m->len, at + WARM_BYTES);
-    (void)worker;
-    w->ended = w->ended || atomic_load(w->cancel) || clock_monotonic_ns() >= w->until_ns;
-    if (w->ended)
-        return;
-    advise(m, end, least(m->len, end + WARM_BYTES), MADV_WILLNEED);
-    touch(m, at, end);
-    if (end - at < WARM_BYTES || mapping_is_damaged(m)) { // unmapping would discard the filler
-        w->ended = true;
-        return;
-    }
-    advise(m, at, at + WARM_AGAIN, MADV_DONTNEED);
-    touch(m, at, at + WARM_AGAIN);
-}
-
-void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel)
-{
-    struct warm_job w = {m, until_ns, cancel, false};
-    if (mapping_is_guarded(m) && m->len > 0)
-        parallel_run(1, (m->len - 1) / WARM_BYTES + 1, warm_part, &w);
 }

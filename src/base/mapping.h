@@ -142,10 +142,12 @@ static inline bool mapping_is_damaged(const struct mapping *m)
     return mapping_faults(m) > 0;
 }
 
-// Reads the whole mapping, so that later readers wait neither for the disk nor for the kernel to
-// map a page. Returns early, soon after `until_ns` of the monotonic clock, after `*cancel` becomes
-// true, or when there is damage.
-void mapping_warm(const struct mapping *m, uint64_t until_ns, const atomic_bool *cancel);
+// Reads bytes from `offset` (counted from `begin`) on after they could not be read. The system
+// reads several pages together, and one that cannot be read spoils those that were read with it.
+// This function reads the page alone, into the page cache or past it. Returns the number of bytes
+// read, which may be less than `to.len`. 0: the disk cannot read them, or the file has become
+// shorter.
+size_t mapping_read_alone(const struct mapping *m, size_t offset, struct bytes to);
 
 // Sets `*bytes` to the number of bytes of the mapping that the file has at present. Returns false
 // when the system does not say.

@@ -19,6 +19,10 @@
 #include "base/thread.h"
 #include "base/yield.h"
 
+// Bytes of a helper's stack. The C library keeps 40 MiB of stacks of threads that have ended; with
+// the system's size, 8 MiB, it would unmap them again and again.
+enum { STACK = 512 * 1024 };
+
 // One call of parallel_run.
 struct job {
     void (*work)(void *context, unsigned worker, size_t part);
@@ -89,7 +93,7 @@ static void *run_yielding_helper(void *argument)
 static bool start_helper(struct helper *h, struct job *job, unsigned worker, enum yield_level level)
 {
     *h = (struct helper){job, worker, level, .measured_ns = clock_monotonic_ns()};
-    h->running = thread_start(&h->thread, 0, run_yielding_helper, h);
+    h->running = thread_start(&h->thread, STACK, run_yielding_helper, h);
     return h->running;
 }
 
@@ -228,7 +232,7 @@ static void run_at_once(struct job *job, unsigned threads)
     atomic_init(&job->level, YIELD_TO_NONE);
     while (started + 1 < threads && started + 1 < job->parts &&
            started + 1 < PARALLEL_THREADS_MAX &&
-           thread_start(&helpers[started], 0, run_helper, job))
+           thread_start(&helpers[started], STACK, run_helper, job))
         started++;
     take_parts(job, 0, YIELD_TO_NONE);
     for (unsigned i = 0; i < started; i++)

@@ -41,6 +41,8 @@ static void write_flags(const struct session *s, const struct client_facts *fact
                         char to[LETTERS_MAX])
 {
     size_t len = 0;
+    if (s->replicates)
+        to[len++] = 'S';
     if (is_subscriber(s))
         to[len++] = 'P';
     if (s->transaction != NULL)
@@ -115,8 +117,7 @@ static enum command_result client_info_command(struct session *s, const struct r
 
 // ---- which clients ------------------------------------------------------------------------------
 
-// Redis's types of clients, and TYPE_ANY for "all types". No client of Stele is a master or
-// replica.
+// Redis's types of clients, and TYPE_ANY for "all types". No client of Stele is a master.
 enum client_type { TYPE_NORMAL, TYPE_PUBSUB, TYPE_MASTER, TYPE_REPLICA, TYPE_ANY };
 
 // Reads a type of clients. Replies with an error and returns false if `word` is not a type.
@@ -142,7 +143,9 @@ static bool read_type(struct session *s, struct span word, enum client_type *typ
 
 static bool has_type(const struct session *s, enum client_type type)
 {
-    return type == TYPE_ANY || type == (is_subscriber(s) ? TYPE_PUBSUB : TYPE_NORMAL);
+    return type == TYPE_ANY || type == (s->replicates      ? TYPE_REPLICA
+                                        : is_subscriber(s) ? TYPE_PUBSUB
+                                                           : TYPE_NORMAL);
 }
 
 // ---- CLIENT LIST --------------------------------------------------------------------------------

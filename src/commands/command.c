@@ -4,9 +4,9 @@
 
 #include "base/glob.h"
 #include "commands/groups.h"
-#include "commands/key_specs.h"
 #include "commands/reply.h"
 #include "commands/rows.h"
+#include "serve/key_specs.h"
 #include "serve/session.h"
 
 // Bytes of a reply that are written in one unit of work. They are few, because the replies consist
@@ -109,6 +109,21 @@ static void reply_key_specifications(struct resp_writer *w, const struct command
         reply_key_specification(w, s);
 }
 
+// Returns the tips of a command. Clients that read tips send an MGET in one piece to each shard
+// only if no tip says that its keys may be on several shards. A cluster with one shard leaves that
+// out.
+static const char *tips_of(const struct session *s, const struct command *c)
+{
+    static const char several[] = "request_policy:multi_shard";
+    const struct cluster_view *view = s->service->view;
+    const char *tips = c->tips != NULL ? c->tips : "";
+    size_t len = sizeof several - 1;
+    if (view == NULL || view->topology->shard_count > 1 || (c->flags & READONLY) == 0 ||
+        strncmp(tips, several, len) != 0)
+        return tips;
+    return tips + len + (tips[len] == ' ');
+}
+
 // Describes a command, and its subcommands, by the ten elements of Redis 7.
 static void reply_info(struct session *s, const struct command_entry *entry)
 {
@@ -116,7 +131,7 @@ static void reply_info(struct session *s, const struct command_entry *entry)
     const struct command *c = entry->command;
     unsigned categories = command_categories(c);
     unsigned subcommands = entry->subcommands;
-    const char *tips = c->tips != NULL ? c->tips : "";
+    const char *tips = tips_of(s, c);
     resp_array(w, 10);
     resp_bulk_text(w, c->name);
     resp_integer(w, c->arity);

@@ -75,6 +75,10 @@ static enum command_result readonly_command(struct session *s, const struct resp
 static enum command_result reset_command(struct session *s, const struct resp_request *r)
 {
     (void)r;
+    if (s->replicates) {
+        resp_error(&s->reply, "ERR can only reset normal connections");
+        return COMMAND_DONE;
+    }
     session_end_transaction(s);
     session_stop_tracking(s);
     session_unsubscribe(s);
@@ -202,7 +206,8 @@ static void reply_hello(struct session *s)
     resp_bulk_text(w, "mode");
     resp_bulk_text(w, s->service->settings->cluster_enabled ? "cluster" : "standalone");
     resp_bulk_text(w, "role");
-    resp_bulk_text(w, "master"); // clients that need a primary refuse a replica, even to read
+    // Clients that need a primary refuse a replica, even to read.
+    resp_bulk_text(w, cluster_is_replica(s->service->view) ? "replica" : "master");
     resp_bulk_text(w, "modules");
     resp_array(w, 0);
 }
@@ -314,7 +319,8 @@ const struct command connection_commands[] = {
      "Selects the protocol, can authenticate and name the connection, and returns information "
      "about the server",
      "O(1)", NULL, hello_words, .history = hello_history,
-     .deviation = "`role` is `master`, as clients that look for a primary refuse a replica, even "
+     .deviation = "Except in a cluster with a topology, `role` is `master`, as clients that look "
+                  "for a primary refuse a replica, even "
                   "for reads. `version` is 7.4.0, unless `--redis-version` sets another one: "
                   "clients decide by it which commands they send.",
      .is_secret = is_hello_secret},

@@ -4,6 +4,7 @@
 //
 // The handler computes the checksum of a long value in steps of 4 KiB, over several turns. The
 // value itself is sent from the mapping.
+#include "base/crc64.h"
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/long_value.h"
@@ -28,23 +29,6 @@ enum {
     STEP = 4096,         // bytes of a value in one step; then the turn may be over
     BYTES_PER_WORK = 64, // bytes whose checksum is computed in one unit of work
 };
-
-// CRC-64 with the polynomial of Jones. Each step processes four bits.
-static uint64_t crc64(uint64_t crc, const char *at, size_t len)
-{
-    static const uint64_t table[16] = {
-        0x0000000000000000, 0x7d08ff3b88be6f81, 0xfa11fe77117cdf02, 0x8719014c99c2b083,
-        0xdf7adabd7a6e2d6f, 0xa2722586f2d042ee, 0x256b24ca6b12f26d, 0x5863dbf1e3ac9dec,
-        0x95ac9329ac4bc9b5, 0xe8a46c1224f5a634, 0x6fbd6d5ebd3716b7, 0x12b5926535897936,
-        0x4ad64994d625e4da, 0x37deb6af5e9b8b5b, 0xb0c7b7e3c7593bd8, 0xcdcf48d84fe75459,
-    };
-    for (; len > 0; len--, at++) {
-        unsigned byte = (unsigned char)*at;
-        crc = table[(crc ^ byte) & 15] ^ crc >> 4;
-        crc = table[(crc ^ byte >> 4) & 15] ^ crc >> 4;
-    }
-    return crc;
-}
 
 // Writes the `size` low bytes of `number` to `to`. Returns `size`.
 static size_t put_number(char *to, uint64_t number, unsigned size, bool high_first)
@@ -98,7 +82,7 @@ static enum command_result dump_command(struct session *s, const struct resp_req
     }
     size_t head_len = put_head(head, &value);
     if (s->request.cursor == 0) {
-        s->request.sum = crc64(0, head, head_len);
+        s->request.sum = crc64(0, span_of(head, head_len));
         s->request.cursor = 1;
     }
     while (s->request.cursor - 1 < value.len) {
@@ -107,12 +91,12 @@ static enum command_result dump_command(struct session *s, const struct resp_req
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
         session_charge(s, step / BYTES_PER_WORK);
-        s->request.sum = crc64(s->request.sum, value.ptr + from, step);
+        s->request.sum = crc64(s->request.sum, span_of(value.ptr + from, step));
         s->request.cursor += step;
     }
     put_number(foot, VERSION, VERSION_SIZE, false);
-    put_number(foot + VERSION_SIZE, crc64(s->request.sum, foot, VERSION_SIZE), CHECKSUM_SIZE,
-               false);
+    put_number(foot + VERSION_SIZE, crc64(s->request.sum, span_of(foot, VERSION_SIZE)),
+               CHECKSUM_SIZE, false);
     resp_bulk_framed(&s->reply, span_of(head, head_len), value, span_of(foot, sizeof foot),
                      &session_snapshot(s)->ref);
     long_value_forget(s);
@@ -125,7 +109,7 @@ static enum command_result function_dump_command(struct session *s, const struct
     char foot[VERSION_SIZE + CHECKSUM_SIZE];
     (void)r;
     put_number(foot, VERSION, VERSION_SIZE, false);
-    put_number(foot + VERSION_SIZE, crc64(0, foot, VERSION_SIZE), CHECKSUM_SIZE, false);
+    put_number(foot + VERSION_SIZE, crc64(0, span_of(foot, VERSION_SIZE)), CHECKSUM_SIZE, false);
     resp_bulk(&s->reply, span_of(foot, sizeof foot));
     return COMMAND_DONE;
 }

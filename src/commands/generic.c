@@ -220,7 +220,7 @@ const struct command generic_commands[] = {
      "Returns \"string\" if the key exists, and \"none\" if it does not", "O(1)", NULL,
      argument_key},
     {"wait", 3, NOSCRIPT, NO_KEYS, GROUP_GENERIC, "3.0.0", IN_CONNECTION, wait_command,
-     "Returns 0 immediately, as there are no replicas", "O(1)",
+     "Returns 0 immediately, as nothing is ever written", "O(1)",
      "request_policy:all_shards response_policy:agg_min", replicas_and_timeout,
      .deviation = "Returns 0 immediately. A Redis server that is a replica returns an error."},
     {0},

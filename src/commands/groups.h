@@ -21,10 +21,11 @@ extern const struct command *const command_groups[];
 // These lists, each ending with a zeroed row.
 extern const struct command acl_commands[], bitmap_commands[], channel_list_commands[],
     client_control_commands[], client_list_commands[], client_tracking_commands[],
-    cluster_commands[], command_commands[], config_commands[], connection_commands[],
-    dump_commands[], generic_commands[], info_commands[], latency_commands[], lcs_commands[],
-    lolwut_commands[], memory_commands[], other_types_commands[], pubsub_commands[],
-    scan_commands[], server_commands[], slowlog_commands[], stele_commands[], string_commands[],
-    transactions_commands[], unsupported_commands[], writes_commands[];
+    cluster_commands[], cluster_keys_commands[], command_commands[], config_commands[],
+    connection_commands[], dump_commands[], generic_commands[], info_commands[], latency_commands[],
+    lcs_commands[], lolwut_commands[], memory_commands[], other_types_commands[], pubsub_commands[],
+    replication_commands[], scan_commands[], server_commands[], slowlog_commands[],
+    stele_cluster_commands[], stele_commands[], string_commands[], transactions_commands[],
+    unsupported_commands[], writes_commands[];
 
 #endif

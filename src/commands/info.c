@@ -8,7 +8,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/process.h"
@@ -17,6 +16,9 @@
 #include "commands/info_cold.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
+#include "serve/node_state.h"
+#include "serve/own_state.h"
+#include "serve/replication.h"
 #include "serve/session.h"
 
 typedef unsigned long long ull;
@@ -236,10 +238,7 @@ static void error_field(const struct service *service, struct buf *b, const char
 static void stats_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
-    static const char *const fixed[] = {"sync_full:0",
-                                        "sync_partial_ok:0",
-                                        "sync_partial_err:0",
-                                        "expired_keys:0",
+    static const char *const fixed[] = {"expired_keys:0",
                                         "expired_stale_perc:0.00",
                                         "expired_time_cap_reached_count:0",
                                         "evicted_keys:0",
@@ -267,6 +266,9 @@ static void stats_section(const struct session *s, struct buf *b)
     total_field(service, b, "total_net_input_bytes", COUNTER(net_input_bytes));
     total_field(service, b, "total_net_output_bytes", COUNTER(net_output_bytes));
     total_field(service, b, "rejected_connections", COUNTER(connections_rejected));
+    total_field(service, b, "sync_full", COUNTER(syncs_full));
+    total_field(service, b, "sync_partial_ok", COUNTER(syncs_partial));
+    total_field(service, b, "sync_partial_err", COUNTER(syncs_refused));
     total_field(service, b, "accept_errors", COUNTER(accept_errors));
     total_field(service, b, "evicted_clients", COUNTER(evicted_clients));
     total_field(service, b, "client_query_buffer_limit_disconnections", COUNTER(input_limit_hits));
@@ -285,33 +287,61 @@ static void stats_section(const struct session *s, struct buf *b)
     fixed_fields(b, fixed);
 }
 
-// Computes an id of the dataset: other data have another id. In Redis, the replication id likewise
-// identifies the data that replicas receive.
-static void replication_id(const struct session *s, char id[41])
+// Writes the fields of a replica in a cluster.
+static void replica_fields(struct buf *b, const struct topology_node *primary, ull offset)
 {
-    const struct dataset_figures *f = dataset_figures(session_dataset(s));
-    uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, f->built_at_us};
-    uint64_t part[3];
-    for (seed[0] = 0; seed[0] < 3; seed[0]++)
-        part[seed[0]] = checksum(span_of((const char *)seed, sizeof seed));
-    snprintf(id, 41, "%016llx%016llx%08llx", (ull)part[0], (ull)part[1],
-             (ull)(part[2] & UINT32_MAX));
+    static const char *const fixed[] = {"master_link_status:up", "master_last_io_seconds_ago:0",
+                                        "master_sync_in_progress:0", NULL};
+    static const char *const more[] = {"slave_priority:100", "slave_read_only:1",
+                                       "replica_announced:1", NULL};
+    buf_printf(b, "role:slave\r\nmaster_host:%s\r\nmaster_port:%u\r\n", primary->host,
+               primary->port);
+    fixed_fields(b, fixed);
+    buf_printf(b, "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n", offset, offset);
+    fixed_fields(b, more);
 }
 
+// Writes a line for each client that copies the dataset, and their number. Returns the highest
+// offset that was sent to one.
+static ull connected_replicas(const struct session *s, struct buf *b)
+{
+    struct replica_facts facts[REPLICAS_SHOWN];
+    unsigned count;
+    int64_t offset;
+    unsigned described =
+        replicas_describe(s->service->group, facts, REPLICAS_SHOWN, &count, &offset);
+    buf_printf(b, "connected_slaves:%u\r\n", count);
+    for (unsigned i = 0; i < described; i++)
+        buf_printf(b, "slave%u:ip=%s,port=%lld,state=%s,offset=%lld,lag=%llu\r\n", i, facts[i].ip,
+                   (long long)facts[i].port,
+                   facts[i].state == REPLICA_ONLINE ? "online" : "send_bulk",
+                   (long long)facts[i].received, (ull)facts[i].lag);
+    return (ull)offset;
+}
+
+// In a cluster, the offsets are at least the generation of the dataset, because 0 would mean that a
+// replica has nothing yet.
 static void replication_section(const struct session *s, struct buf *b)
 {
-    static const char *const fixed[] = {"master_replid2:0000000000000000000000000000000000000000",
-                                        "master_repl_offset:0",
-                                        "second_repl_offset:-1",
-                                        "repl_backlog_active:0",
-                                        "repl_backlog_size:1048576",
-                                        "repl_backlog_first_byte_offset:0",
-                                        "repl_backlog_histlen:0",
-                                        NULL};
-    char id[41];
+    static const char *const fixed[] = {
+        "second_repl_offset:-1",     "repl_backlog_active:0",
+        "repl_backlog_size:1048576", "repl_backlog_first_byte_offset:0",
+        "repl_backlog_histlen:0",    NULL};
+    char id[REPLICATION_ID_LEN + 1];
     replication_id(s, id);
-    buf_printf(b, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n");
+    const struct cluster_view *view = s->service->view;
+    ull offset = view != NULL ? session_snapshot(s)->generation + 1 : 0;
+    unsigned primary = cluster_own_primary(view); // it may change at any time, so it is read once
+    if (view != NULL && primary != view->self)
+        replica_fields(b, &view->topology->nodes[primary], offset);
+    else
+        buf_printf(b, "role:master\r\n");
+    ull sent = connected_replicas(s, b);
+    offset = sent > offset ? sent : offset;
+    buf_printf(b, "master_failover_state:no-failover\r\n");
     buf_printf(b, "master_replid:%s\r\n", id);
+    buf_printf(b, "master_replid2:0000000000000000000000000000000000000000\r\n");
+    buf_printf(b, "master_repl_offset:%llu\r\n", offset);
     fixed_fields(b, fixed);
 }
 
@@ -396,7 +426,21 @@ static unsigned latencystats_line(const struct service *service, unsigned number
 static void cluster_section(const struct session *s, struct buf *b)
 {
     const struct service *service = s->service;
+    const struct cluster_view *view = service->view;
     buf_printf(b, "cluster_enabled:%d\r\n", service->settings->cluster_enabled);
+    if (view == NULL)
+        return;
+    unsigned up = 0;
+    for (unsigned i = 0; i < view->topology->node_count; i++)
+        up += cluster_is_up(view, i);
+    buf_printf(b, "cluster_node:%s\r\n", view->topology->nodes[view->self].name);
+    buf_printf(b, "cluster_shard:%u\r\n", cluster_own_shard(view));
+    buf_printf(b, "cluster_nodes_up:%u\r\n", up);
+    buf_printf(b, "cluster_nodes_down:%u\r\n", view->topology->node_count - up);
+    buf_printf(b, "cluster_epoch:%llu\r\n", (ull)view->topology->epoch);
+    total_field(service, b, "cluster_redirects_moved", COUNTER(redirects_moved));
+    total_field(service, b, "cluster_redirects_ask", COUNTER(redirects_ask));
+    total_field(service, b, "cluster_redirects_crossslot", COUNTER(redirects_crossslot));
 }
 
 static void keyspace_section(const struct session *s, struct buf *b)
@@ -415,7 +459,7 @@ static void reload_fields(const struct session *s, struct buf *b)
     uint64_t age = clock_monotonic_ns() - f.published_ns;
     buf_printf(b, "dataset_generation:%llu\r\n",
                (ull)service_generation(service, session_snapshot(s)) + 1);
-    buf_printf(b, "dataset_age_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
+    buf_printf(b, "dataset_served_seconds:%llu\r\n", (ull)(age / CLOCK_SECOND));
     buf_printf(b, "dataset_reload_in_progress:%d\r\n", f.running);
     buf_printf(b, "dataset_reloads:%llu\r\n", (ull)f.done);
     buf_printf(b, "dataset_failed_reloads:%llu\r\n", (ull)f.failures);
@@ -423,6 +467,16 @@ static void reload_fields(const struct session *s, struct buf *b)
     buf_printf(b, "dataset_last_reload_time:%llu\r\n", (ull)(f.ended_us / 1000000));
     buf_printf(b, "dataset_last_reload_usec:%llu\r\n", (ull)(f.took_ns / 1000));
     text_field(b, "dataset_last_reload_error", f.why.text);
+}
+
+// Writes when the data was made, and how old it is. The age is 0 when the clock is behind that
+// time.
+static void version_age_fields(const struct dataset *d, struct buf *b)
+{
+    int64_t made_at = dataset_made_at(d);
+    int64_t now = (int64_t)(clock_wall_us() / 1000000);
+    buf_printf(b, "dataset_made_at:%lld\r\n", (long long)made_at);
+    buf_printf(b, "dataset_age_seconds:%lld\r\n", (long long)(now > made_at ? now - made_at : 0));
 }
 
 static void dataset_section(const struct session *s, struct buf *b)
@@ -443,6 +497,13 @@ static void dataset_section(const struct session *s, struct buf *b)
     buf_printf(b, "dataset_index_status:%s\r\n", dataset_index_status(session_dataset(s)));
     buf_printf(b, "dataset_build_usec:%llu\r\n", (ull)(f->build_ns / 1000));
     buf_printf(b, "dataset_built_at:%llu\r\n", (ull)(f->built_at_us / 1000000));
+    struct node_state state;
+    own_state(&state, s);
+    text_field(b, "dataset_version", state.version);
+    text_field(b, "dataset_hash", state.hash);
+    if (s->service->view != NULL)
+        buf_printf(b, "dataset_foreign_keys:%lld\r\n", (long long)state.foreign_keys);
+    version_age_fields(session_dataset(s), b);
     reload_fields(s, b);
 }
 

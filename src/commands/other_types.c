@@ -5,9 +5,9 @@
 // Options are not checked: they select members, and there are none.
 #include "base/number.h"
 #include "commands/groups.h"
-#include "commands/key_specs.h"
 #include "commands/reply.h"
 #include "commands/rows.h"
+#include "serve/key_specs.h"
 #include "serve/session.h"
 
 // The reply if no key of the request exists. The field `variant` of each row is one of these.

@@ -28,3 +28,11 @@ void reply_wrong_subcommand(struct session *s, const struct resp_request *r, con
                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
                session_echoed(word), word.ptr, container);
 }
+
+bool reply_unless_cluster(struct session *s)
+{
+    bool enabled = s->service->settings->cluster_enabled;
+    if (!enabled)
+        resp_error(&s->reply, "ERR This instance has cluster support disabled");
+    return enabled;
+}

@@ -12,6 +12,9 @@ void reply_not_an_integer(struct session *s);
 // reply_not_an_integer.
 bool reply_unless_integer(struct session *s, struct span word, int64_t *number);
 
+// Replies with an error and returns false if the server is not in a cluster.
+bool reply_unless_cluster(struct session *s);
+
 // Replies with a syntax error: an option is unknown or incomplete, or contradicts another.
 void reply_syntax_error(struct session *s);
 

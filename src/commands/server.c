@@ -1,6 +1,7 @@
 // The server group: DBSIZE, TIME, LASTSAVE, ROLE, SHUTDOWN and DEBUG.
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
+#include "serve/replica.h"
 #include "serve/session.h"
 
 enum { DEBUG_SLEEP_MAX = 3600 }; // seconds
@@ -41,14 +43,57 @@ static enum command_result lastsave_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-// Replies as a primary without replicas, as INFO and HELLO do.
-static enum command_result role_command(struct session *s, const struct resp_request *r)
+// The reply of a replica in a cluster. Its link to the primary always works, as it needs none.
+static void reply_replica(struct session *s, const struct topology_node *primary)
 {
-    (void)r;
+    resp_array(&s->reply, 5);
+    resp_bulk_text(&s->reply, "slave");
+    resp_bulk_text(&s->reply, primary->host);
+    resp_integer(&s->reply, primary->port);
+    resp_bulk_text(&s->reply, "connected");
+    resp_integer(&s->reply, (int64_t)session_snapshot(s)->generation + 1);
+}
+
+// The reply of a primary. Its replicas are the clients that copy the dataset.
+static void reply_primary(struct session *s)
+{
+    struct replica_facts facts[REPLICAS_SHOWN];
+    char digits[NUMBER_TEXT_MAX + 1];
+    unsigned count;
+    int64_t offset;
+    unsigned described =
+        replicas_describe(s->service->group, facts, REPLICAS_SHOWN, &count, &offset);
+    unsigned online = 0;
+    for (unsigned i = 0; i < described; i++)
+        online += facts[i].state == REPLICA_ONLINE;
+    session_charge(s, described);
     resp_array(&s->reply, 3);
     resp_bulk_text(&s->reply, "master");
-    resp_integer(&s->reply, 0);
-    resp_array(&s->reply, 0);
+    resp_integer(&s->reply, offset);
+    resp_array(&s->reply, online);
+    for (unsigned i = 0; i < described; i++) {
+        if (facts[i].state != REPLICA_ONLINE)
+            continue;
+        resp_array(&s->reply, 3);
+        resp_bulk_text(&s->reply, facts[i].ip);
+        snprintf(digits, sizeof digits, "%lld", (long long)facts[i].port);
+        resp_bulk_text(&s->reply, digits);
+        snprintf(digits, sizeof digits, "%lld", (long long)facts[i].received);
+        resp_bulk_text(&s->reply, digits);
+    }
+}
+
+// Replies as INFO and HELLO do.
+static enum command_result role_command(struct session *s, const struct resp_request *r)
+{
+    const struct cluster_view *view = s->service->view;
+    unsigned primary = cluster_own_primary(view); // it may change at any time, so it is read once
+    (void)r;
+    if (view != NULL && primary != view->self) {
+        reply_replica(s, &view->topology->nodes[primary]);
+        return COMMAND_DONE;
+    }
+    reply_primary(s);
     return COMMAND_DONE;
 }
 
@@ -209,9 +254,12 @@ const struct command server_commands[] = {
      .deviation = "Returns when the index was built, as nothing else is ever saved."},
     {"role", 1, NOSCRIPT | LOADING | STALE | FAST, NO_KEYS, GROUP_SERVER, "2.8.12",
      IN_ADMIN | IN_DANGEROUS, role_command,
-     "Returns the role \"master\", the offset 0 and an empty list of replicas", "O(1)",
-     .deviation = "The role is `master`, although Stele is read-only like a replica. The "
-                  "description of `HELLO` explains why."},
+     "Returns the role \"master\", the replication offset, and the replicas that have the data",
+     "O(1)",
+     .deviation =
+         "In a cluster with a topology, replicas have the role `slave`. Otherwise the role "
+         "is `master`, although Stele is read-only like a replica. The "
+         "description of `HELLO` explains why."},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,
      GROUP_SERVER, "1.0.0", 0, shutdown_command, "Stops the server; refused unless it is enabled",
      "O(1)", NULL, shutdown_words, .history = shutdown_history,

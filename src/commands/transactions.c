@@ -7,6 +7,7 @@
 #include "commands/rows.h"
 #include "data/dataset.h"
 #include "data/uuid_text.h"
+#include "serve/admit.h"
 #include "serve/session.h"
 #include "serve/transaction.h"
 #include "serve/watch.h"
@@ -166,6 +167,8 @@ static enum command_result exec_command(struct session *s, const struct resp_req
     } else if (t->aborted) {
         session_end_transaction(s);
         resp_error(&s->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else if (!admit_exec(s)) {
+        return COMMAND_DONE;
     } else if (compare_keys(s, r, &changed) == COMMAND_AGAIN) {
         return COMMAND_AGAIN;
     } else if (changed) {

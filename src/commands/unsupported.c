@@ -1,13 +1,11 @@
 // Commands about features that Stele does not have: modules, scripts, functions, an append-only
-// file, replicas, and MONITOR. Most replies are those of a Redis server that does not use these
-// features. MONITOR, SYNC and PSYNC return an error.
+// file, and MONITOR. Most replies are those of a Redis server that does not use these features.
+// MONITOR returns an error.
 #include "base/number.h"
 #include "commands/groups.h"
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "serve/session.h"
-
-enum { REPLCONF_WORDS_MAX = 64 };
 
 static enum command_result module_list_command(struct session *s, const struct resp_request *r)
 {
@@ -20,49 +18,6 @@ static enum command_result monitor_command(struct session *s, const struct resp_
 {
     (void)r;
     resp_error(&s->reply, "NOPERM User default has no permissions to run the 'monitor' command");
-    return COMMAND_DONE;
-}
-
-// Accepts the options that a redis-server sends before PSYNC when it wants to replicate.
-static enum command_result replconf_command(struct session *s, const struct resp_request *r)
-{
-    static const char *const options[] = {"listening-port", "ip-address", "capa",
-                                          "version",        "rdb-only",   "rdb-filter-only"};
-    int64_t port;
-    if (r->argc % 2 == 0 || r->argc > REPLCONF_WORDS_MAX) {
-        reply_syntax_error(s);
-        return COMMAND_DONE;
-    }
-    for (uint32_t i = 1; i < r->argc; i += 2) {
-        struct span word = resp_arg(r, i);
-        bool known = false;
-        for (unsigned o = 0; o < sizeof options / sizeof *options; o++)
-            known |= span_is(word, options[o]);
-        if (!known) {
-            // Redis drops newlines at the end of this message; other errors show them as spaces.
-            while (word.len > 0 &&
-                   (word.ptr[word.len - 1] == '\r' || word.ptr[word.len - 1] == '\n'))
-                word.len--;
-            resp_error(&s->reply, "ERR Unrecognized REPLCONF option: %.*s", session_echoed(word),
-                       word.ptr);
-            return COMMAND_DONE;
-        }
-        if (span_is(word, "listening-port") && !number_parse(resp_arg(r, i + 1), &port)) {
-            reply_not_an_integer(s);
-            return COMMAND_DONE;
-        }
-    }
-    resp_status(&s->reply, "OK");
-    return COMMAND_DONE;
-}
-
-// SYNC and PSYNC. After this error, a redis-server that tries to replicate waits a second before it
-// tries again. After any other error, NOAUTH included, it repeats the handshake at once, about a
-// thousand times a second.
-static enum command_result sync_command(struct session *s, const struct resp_request *r)
-{
-    (void)r;
-    resp_error(&s->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
     return COMMAND_DONE;
 }
 
@@ -167,17 +122,10 @@ static enum command_result waitaof_command(struct session *s, const struct resp_
 
 // ---- rows of the command table ------------------------------------------------------------------
 
-#define REPLICATION_DEVIATION                                                                      \
-    "The error is always `NOMASTERLINK`, even before `AUTH`. After this error, a redis-server "    \
-    "that tries to replicate from Stele retries once a second. After any other error it would "    \
-    "retry at once."
-
 static const struct command_argument waitaof_words[] = {{"numlocal", "integer", NULL, 0, NULL},
                                                         {"numreplicas", "integer", NULL, 0, NULL},
                                                         {"timeout", "integer", NULL, 0, NULL},
                                                         {0}};
-static const struct command_argument psync_words[] = {
-    {"replicationid", "string", NULL, 0, NULL}, {"offset", "integer", NULL, 0, NULL}, {0}};
 static const struct command_argument script_exists_words[] = {
     {"sha1", "string", NULL, ARGUMENT_MULTIPLE, NULL}, {0}};
 static const struct command_argument async_or_sync[] = {
@@ -262,12 +210,6 @@ const struct command unsupported_commands[] = {
      "Returns an error, as the command would show the requests of other clients", "O(1)",
      .deviation =
          "The error is `NOPERM`, as the command would show the requests of other clients."},
-    {"psync", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | UNAUTHENTICATED, NO_KEYS,
-     GROUP_SERVER, "2.8.0", 0, sync_command, "Returns an error, as there is no replication", "O(1)",
-     NULL, psync_words, .deviation = REPLICATION_DEVIATION},
-    {"replconf", -1, ADMIN | SUBCOMMAND | ALLOW_BUSY, NO_KEYS, GROUP_SERVER, "3.0.0", 0,
-     replconf_command, "Returns OK and has no effect, as there is no replication", "O(1)",
-     .doc_flags = "syscmd", .deviation = "`ACK` and `GETACK` are unknown options."},
     {"script", -2, 0, NO_KEYS, GROUP_SCRIPTING, "2.6.0", IN_SLOW, NULL,
      "A container for the commands about scripts, which Stele does not have", NULL,
      .deviation = "`SCRIPT LOAD` and `SCRIPT DEBUG` do not exist, as there is no interpreter."},
@@ -282,11 +224,8 @@ const struct command unsupported_commands[] = {
     {"script|kill", 2, NOSCRIPT | ALLOW_BUSY, NO_KEYS, GROUP_SCRIPTING, "2.6.0", 0,
      script_kill_command, "Returns an error, as no script is running", "O(1)",
      "request_policy:all_shards response_policy:one_succeeded"},
-    {"sync", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | UNAUTHENTICATED, NO_KEYS,
-     GROUP_SERVER, "1.0.0", 0, sync_command, "Returns an error, as there is no replication", "O(1)",
-     .deviation = REPLICATION_DEVIATION},
     {"waitaof", 4, BLOCKING, NO_KEYS, GROUP_GENERIC, "7.2.0", IN_CONNECTION, waitaof_command,
-     "Returns 0 and 0 immediately, as there is no append-only file and no replica", "O(1)",
+     "Returns 0 and 0 immediately, as there is no append-only file and nothing is written", "O(1)",
      "request_policy:all_shards response_policy:agg_min", waitaof_words,
      .deviation =
          "Redis has this command since 7.2. Stele never waits, whatever numbers are given."},

@@ -2,8 +2,8 @@
 // error of Redis for that. Any other request gets the error READONLY. Arity, flags and keys are
 // those of Redis, so that clients find the keys. XGROUP HELP writes nothing, so it gets a reply.
 #include "commands/groups.h"
-#include "commands/key_specs.h"
 #include "commands/rows.h"
+#include "serve/key_specs.h"
 
 static const struct command_key_spec read_then_replaced[] = {
     {"RO access", 1, 0, 1},

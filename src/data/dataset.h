@@ -111,6 +111,11 @@ struct dataset_settings {
     bool huge_pages;
     enum dataset_lock lock_index;
     uint64_t build_memory; // maximum bytes of memory for building; 0: build_memory_default()
+    // The version of the data, at most STORE_NAME_MAX bytes (data/store.h), and the time when it
+    // was made, in seconds since 1970, UTC. NULL: both come from the time when the file was changed
+    // last.
+    const char *version;
+    int64_t made_at;
     // For tests: assume that at most this many bytes of memory are available; 0: no limit.
     uint64_t memory_most;
     // Returns how many bytes of the available memory the index must leave for other uses. At most
@@ -170,13 +175,17 @@ void dataset_finish(struct dataset *d, const atomic_bool *cancel);
 // opened.
 struct dataset *dataset_finished(struct dataset *d, struct error *error);
 
-// Reads the mapped index and the data file (mapping_warm), so that requests need not wait for that.
+// Reads the mapped index and the data file (base/warm.h), so that requests need not wait for that.
 // The first access to a page costs microseconds, or a wait for the disk. A loop answers many
 // requests one after another, so the last of them would wait for the pages of all. During a reload
 // the old dataset stays in memory too. So this does nothing when two such datasets would exceed the
-// memory that this process may use. Takes at most 5 s, and ends when `*cancel` becomes true.
-// Returns false with a message when the data file was truncated or cannot be read.
-bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error);
+// memory that this process may use. Ends at `until_ns` of the monotonic clock, and when `*cancel`
+// becomes true. Returns false with a message when the data file was truncated or cannot be read.
+//
+// `served`: clients read the dataset meanwhile. Otherwise data that is in memory in small pages may
+// be read again, in huge ones.
+bool dataset_warm(const struct dataset *d, bool served, uint64_t until_ns,
+                  const atomic_bool *cancel, struct error *error);
 
 // Reads the whole mapped index and the whole data file. Returns false with a message when a
 // checksum of one of them differs from the checksum in the index file.
@@ -318,6 +327,12 @@ bool dataset_is_from_file(const struct dataset *d, const struct stat *status);
 // shows none if the size and times are those that the file had when its content was last known to
 // be the served one.
 bool dataset_is_as_loaded(const struct dataset *d, const struct stat *status);
+
+// Whether the data file has the size and time of its opening, and no byte was lost while it was
+// read. Does not detect two things: a change in the same clock tick as the change before it, which
+// leaves the times as they are, and a change through a mapping of the file. Data that belongs to no
+// file is never changed. Takes a system call. Any thread may call this.
+bool dataset_is_unchanged(const struct dataset *d);
 
 // Whether the file with this status is the one from which the dataset was opened, and still has the
 // served content, byte for byte. If its times do not prove that, calls dataset_recheck_content,
@@ -501,6 +516,25 @@ bool dataset_at(const struct dataset *d, uint64_t rank, struct uuid *id, struct 
 
 // Returns the figures of the data file. They never change and are valid as long as the dataset.
 const struct dataset_figures *dataset_figures(const struct dataset *d);
+
+// Returns the version of the data. Without a version in the settings, it is the time when the file
+// was changed last, as it was at the opening, such as "20261128T020000Z" (UTC). "": there is no
+// file.
+const char *dataset_version(const struct dataset *d);
+
+// Returns the time when the data was made, or the data file was changed last: seconds since 1970,
+// UTC. 0: there is no file.
+int64_t dataset_made_at(const struct dataset *d);
+
+// Sets `*content` to the checksum of the served content and returns true, or returns false when it
+// is not known (dataset_compute_checksum). Any thread may call this.
+bool dataset_checksum(const struct dataset *d, uint64_t *content);
+
+// Does the same with what is known since the opening, and never changes: the checksum that was
+// computed while the index was built, or that the mapped index file says. With
+// DATASET_TRUST_SAMPLED, the index file may turn out to belong to other data. Any thread may call
+// this.
+bool dataset_checksum_at_opening(const struct dataset *d, uint64_t *content);
 
 // Returns the path, or the name, that the dataset was opened with.
 const char *dataset_path(const struct dataset *d);

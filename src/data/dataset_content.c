@@ -42,6 +42,33 @@ void dataset_set_checksum(struct dataset *d, uint64_t content)
     atomic_store(&d->has_checksum, true);
 }
 
+const char *dataset_version(const struct dataset *d)
+{
+    return d->version;
+}
+
+int64_t dataset_made_at(const struct dataset *d)
+{
+    return d->settings.made_at;
+}
+
+bool dataset_checksum(const struct dataset *d, uint64_t *content)
+{
+    if (!atomic_load(&d->has_checksum))
+        return false;
+    *content = atomic_load(&d->checksum);
+    return true;
+}
+
+bool dataset_checksum_at_opening(const struct dataset *d, uint64_t *content)
+{
+    if (d->has_built_content)
+        *content = d->built_content;
+    else if (d->index->from_file)
+        *content = d->index->file.facts.data.content;
+    return d->has_built_content || d->index->from_file;
+}
+
 static bool read_content(const struct dataset *d, uint64_t *content, const atomic_bool *cancel)
 {
     const struct identity_reading reading = {.cancel = cancel};

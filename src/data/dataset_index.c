@@ -57,7 +57,7 @@ static bool belongs(struct dataset *d, const struct index_facts *facts, struct e
     if (d->text.len > COMPARED_SILENTLY)
         dataset_notice(d, false, "comparing '%s' with the data that '%s' was built from", d->path,
                        d->index_path);
-    dataset_advise(d, MADV_SEQUENTIAL);
+    dataset_begin_to_read(d);
     bool equal = dataset_compare_content(d, facts, NULL, error);
     dataset_advise(d, MADV_RANDOM);
     if (!equal)
@@ -329,7 +329,7 @@ struct index *dataset_open_index(struct dataset *d, struct dataset_report *repor
                                     : DATASET_IN_MAPPING);
         return x;
     }
-    dataset_advise(d, MADV_SEQUENTIAL);
+    dataset_begin_to_read(d);
     x = dataset_build_index(d, report, error);
     dataset_advise(d, MADV_RANDOM);
     if (x != NULL && d->writer.unpublished)

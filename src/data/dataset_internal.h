@@ -21,6 +21,7 @@
 #include "data/identity.h"
 #include "data/index_file.h"
 #include "data/index_writer.h"
+#include "data/store.h"
 #include "data/trie.h"
 
 // The index of a dataset: a trie image (data/trie_image.h) and what belongs to it. The image is in
@@ -46,6 +47,7 @@ struct dataset {
     atomic_bool asks_in_vain; // the file system has refused a read without waiting
     bool text_is_mapped;      // the dataset has mapped the text and unmaps it
     struct dataset_settings settings;
+    char version[STORE_NAME_MAX + 1];
     char *index_path;       // NULL: no index file is used
     struct identity id;     // identity of the data file at this opening, without checksums
     struct identity opened; // the same at the first opening; dataset_open_again copies it
@@ -111,10 +113,9 @@ __attribute__((format(printf, 3, 4))) void dataset_notice(const struct dataset *
 // text that the caller owns.
 void dataset_advise(const struct dataset *d, int advice);
 
-// Whether the data file has the size and time of its opening, and no byte was lost while it was
-// read. Does not detect two things: a change in the same clock tick as the change before it, which
-// leaves the times as they are, and a change through a mapping of the file.
-bool dataset_is_unchanged(struct dataset *d);
+// Called before all of the data is read in its order. Where huge pages are used, and most of the
+// data is not in memory, reads it into them.
+void dataset_begin_to_read(const struct dataset *d);
 
 // Whether the path of the dataset still leads to the file that was opened.
 bool dataset_path_is_current(const struct dataset *d);

@@ -13,8 +13,10 @@
 #include "base/link.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "base/warm.h"
 #include "data/dataset_internal.h"
 #include "data/index_target.h"
+#include "data/lines.h"
 
 enum { TRIES_MAX = 100 }; // most attempts to open a symbolic link that is changed meanwhile
 
@@ -81,6 +83,9 @@ struct dataset *dataset_new(const char *path, const struct dataset_settings *set
     ref_init(&d->ref, dataset_release);
     atomic_init(&d->status, DATASET_IN_MEMORY);
     d->settings = *settings;
+    if (settings->version != NULL)
+        snprintf(d->version, sizeof d->version, "%s", settings->version);
+    d->settings.version = d->version;
     memcpy(d->path, path, len + 1);
     return d;
 }
@@ -102,14 +107,16 @@ struct dataset *dataset_open_memory(struct span text, const char *name,
     return NULL;
 }
 
-bool dataset_is_unchanged(struct dataset *d)
+bool dataset_is_unchanged(const struct dataset *d)
 {
+    struct mapping *m = (struct mapping *)(uintptr_t)&d->source; // notes damage that it finds
     struct stat status;
+    if (!mapping_is_guarded(m)) // there is no file
+        return true;
     if (fstat(d->source.fd, &status) != 0)
         return false;
     struct identity now = identity_of_file(&status);
-    return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns &&
-           mapping_look(&d->source) == 0;
+    return now.bytes == d->id.bytes && now.modified_ns == d->id.modified_ns && mapping_look(m) == 0;
 }
 
 // Opens the data file once more for single reads, without reading ahead. The advice holds for all
@@ -221,6 +228,16 @@ static void report_changed(const struct dataset *d, struct error *error)
         error_set(error, "'%s' changed while it was read; write a new file and rename it", d->path);
 }
 
+// Whether the dataset fits twice into the memory of this process. That is needed for a reload,
+// during which the dataset that is served stays in memory.
+static bool fits_twice(const struct dataset *d)
+{
+    // An index takes at most 7 bytes for each line of at least LINE_MIN bytes.
+    uint64_t index =
+        d->index != NULL ? d->index->figures.index_bytes : d->text.len / (LINE_MIN / 7);
+    return 2 * ((uint64_t)d->text.len + index) <= process_memory_allowed();
+}
+
 bool dataset_open_file(struct dataset *d, int fd, struct dataset_report *report,
                        struct error *error)
 {
@@ -237,6 +254,14 @@ bool dataset_open_file(struct dataset *d, int fd, struct dataset_report *report,
     return false;
 }
 
+static void take_version_from_time(struct dataset *d)
+{
+    char name[STORE_TIME_TEXT_MAX];
+    d->settings.made_at = d->opened.modified_ns / 1000000000;
+    store_time_name(d->settings.made_at, name);
+    snprintf(d->version, sizeof d->version, "%s", name);
+}
+
 struct dataset *dataset_open(const char *path, const struct dataset_settings *settings,
                              struct dataset_report *report, struct error *error)
 {
@@ -248,6 +273,8 @@ struct dataset *dataset_open(const char *path, const struct dataset_settings *se
         d->id = identity_of_file(&status);
         d->opened = d->id;
         dataset_set_known_times(d, &d->id);
+        if (settings->version == NULL)
+            take_version_from_time(d);
         opened = dataset_open_file(d, fd, report, error);
         close(fd);
     }
@@ -273,18 +300,32 @@ bool dataset_path_is_current(const struct dataset *d)
     return stat(d->path, &status) == 0 && dataset_is_from_file(d, &status);
 }
 
-// Longest time of dataset_warm. In 5 s an idle processor maps about 10 GB.
-enum { WARM_SECONDS = 5 };
-
-bool dataset_warm(const struct dataset *d, const atomic_bool *cancel, struct error *error)
+// Reads the text into huge pages. The advice for random reads would prevent that the system reads
+// ahead.
+static void warm_text(const struct dataset *d, enum warm_pages pages, uint64_t until_ns,
+                      const atomic_bool *cancel)
 {
-    const struct mapping *image = &d->index->file.source;
-    uint64_t until = clock_monotonic_ns() + WARM_SECONDS * CLOCK_SECOND;
-    // The dataset that is served meanwhile must also stay in memory.
-    if (2 * ((uint64_t)image->len + d->source.len) > process_memory_allowed())
+    dataset_advise(d, MADV_NORMAL);
+    warm_mapping(&d->source, pages, until_ns, cancel);
+    dataset_advise(d, MADV_RANDOM);
+}
+
+void dataset_begin_to_read(const struct dataset *d)
+{
+    uint64_t random = d->text.len;
+    int64_t resident = fits_twice(d) ? dataset_data_resident(d, &random) : -1;
+    if (resident >= 0 && (uint64_t)resident < d->text.len / 2)
+        warm_text(d, WARM_HUGE, UINT64_MAX, NULL);
+    dataset_advise(d, MADV_SEQUENTIAL);
+}
+
+bool dataset_warm(const struct dataset *d, bool served, uint64_t until_ns,
+                  const atomic_bool *cancel, struct error *error)
+{
+    if (!fits_twice(d))
         return true;
-    mapping_warm(image, until, cancel);
-    mapping_warm(&d->source, until, cancel);
+    warm_mapping(&d->index->file.source, WARM_SMALL, until_ns, cancel);
+    warm_text(d, served ? WARM_HUGE : WARM_HUGE_AGAIN, until_ns, cancel);
     if (!mapping_is_damaged(&d->source))
         return true;
     report_changed(d, error);

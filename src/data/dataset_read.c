@@ -44,16 +44,30 @@ uint64_t dataset_read_offset(const struct dataset *d, struct uuid id)
     return count == 0 || count == TRIE_CANDIDATES_UNKNOWN ? DATASET_NO_OFFSET : granules[0];
 }
 
+// Returns the number of bytes from offset `at` on, at most `len`, before the first one that is
+// known to be lost. A disk may take seconds to find again that it cannot read a page.
+static size_t readable(const struct mapping *m, uint64_t at, size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t good = 0;
+    if (!mapping_is_damaged(m) || mapping_has(m, at, len))
+        return len;
+    while (good < len && mapping_has(m, at + good, 1))
+        good += page - (at + good) % page;
+    return good < len ? good : len;
+}
+
 // Reads bytes of the data file from offset `at` on into `buffer`. Returns their number, which is
-// less than buffer.len at the end of the file. Without `wait` it is also less when the next page is
-// not in memory; `*cold` is then set. Notes damage of the file.
+// less than buffer.len at the end of the file and before bytes that are known to be lost. Without
+// `wait` it is also less when the next page is not in memory; `*cold` is then set. Notes damage of
+// the file.
 static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct bytes buffer,
                          bool *cold)
 {
     struct mapping *m = (struct mapping *)(uintptr_t)&d->source;
     atomic_bool *asks_in_vain = (atomic_bool *)(uintptr_t)&d->asks_in_vain;
     size_t done = 0;
-    size_t wanted = m->len - at < buffer.len ? m->len - at : buffer.len;
+    size_t wanted = readable(m, at, m->len - at < buffer.len ? m->len - at : buffer.len);
     while (done < wanted) {
         struct iovec vector = {buffer.ptr + done, wanted - done};
         ssize_t got =
@@ -72,8 +86,14 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
                 atomic_store_explicit(asks_in_vain, true, memory_order_relaxed);
             break;
         } else {
+            int reason = got < 0 ? errno : 0;
+            struct bytes left = {buffer.ptr + done, wanted - done};
+            size_t alone = reason == EIO ? mapping_read_alone(m, (size_t)at + done, left) : 0;
+            done += alone;
+            if (alone > 0)
+                continue;
             // Without memory for the page, the read may succeed later.
-            if (got < 0 && errno != ENOMEM)
+            if (got < 0 && reason != ENOMEM)
                 mapping_lose_page(m, (size_t)at + done);
             else if (got == 0)
                 mapping_compare(m); // the file has become shorter
@@ -276,7 +296,15 @@ size_t dataset_read_bytes(const struct dataset *d, const char *from, bool wait, 
     return read_bytes(d, (uint64_t)(from - d->text.ptr), wait, buffer, &cold);
 }
 
+// One call reads no more than the system reads ahead, 128 KiB by default, however much it is asked
+// for.
+enum { WILL_NEED_STEP = 128 * 1024 };
+
 void dataset_will_need(const struct dataset *d, const char *from, size_t len)
 {
-    (void)posix_fadvise(d->random_fd, (off_t)(from - d->text.ptr), (off_t)len, POSIX_FADV_WILLNEED);
+    for (size_t at = 0; at < len; at += WILL_NEED_STEP) {
+        size_t step = len - at < WILL_NEED_STEP ? len - at : WILL_NEED_STEP;
+        (void)posix_fadvise(d->random_fd, (off_t)(from - d->text.ptr) + (off_t)at, (off_t)step,
+                            POSIX_FADV_WILLNEED);
+    }
 }

@@ -1,5 +1,5 @@
-// Finds the end of a line. There are two implementations, plain C and SSE2; base/simd.h chooses one
-// of them.
+// Finds the end of a line, and counts lines. There are two implementations of each function, plain
+// C and SSE2; base/simd.h chooses one of them.
 #ifndef STELE_DATA_NEWLINE_H
 #define STELE_DATA_NEWLINE_H
 
@@ -9,7 +9,7 @@
 
 #include "base/simd.h"
 
-enum { NEWLINE_WINDOW = 64 }; // bytes that newline_find_sse2 compares at a time
+enum { NEWLINE_WINDOW = 64 }; // bytes that the SSE2 forms compare at a time
 
 // Returns the number of bytes before the first newline in the `len` bytes at `text`; `len` when
 // there is none.
@@ -17,6 +17,15 @@ static inline size_t newline_find_scalar(const char *text, size_t len)
 {
     const char *newline = len > 0 ? memchr(text, '\n', len) : NULL;
     return newline != NULL ? (size_t)(newline - text) : len;
+}
+
+// Returns the number of newlines in the `len` bytes at `text`.
+static inline size_t newline_count_scalar(const char *text, size_t len)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += text[i] == '\n';
+    return count;
 }
 
 #if defined(__x86_64__)
@@ -45,6 +54,15 @@ static inline size_t newline_find_sse2(const char *text, size_t len)
             return done + (size_t)__builtin_ctzll(newlines);
     }
     return done + newline_find_scalar(text + done, len - done);
+}
+
+static inline size_t newline_count_sse2(const char *text, size_t len)
+{
+    size_t count = 0;
+    size_t done = 0;
+    for (; len - done >= NEWLINE_WINDOW; done += NEWLINE_WINDOW)
+        count += (size_t)__builtin_popcountll(sse2_newlines(text + done));
+    return count + newline_count_scalar(text + done, len - done);
 }
 
 #endif

@@ -489,6 +489,11 @@ bool trie_line_in(const struct trie *t, uint64_t granule, uint64_t *offset)
     return line_in(t, granule, offset);
 }
 
+bool trie_key_in(const struct trie *t, uint64_t granule, uint64_t *offset, struct uuid *id)
+{
+    return line_in(t, granule, offset) && read_key(t, *offset, id);
+}
+
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id)
 {
     return is_line_of(t, offset, id);
@@ -517,8 +522,7 @@ bool trie_at(const struct trie *t, uint64_t rank, uint64_t *offset)
 {
     uint64_t granule;
     struct uuid id;
-    return trie_granule_at(t, rank, &granule) && line_in(t, granule, offset) &&
-           read_key(t, *offset, &id);
+    return trie_granule_at(t, rank, &granule) && trie_key_in(t, granule, offset, &id);
 }
 
 // Returns the key of this rank. For a slot that points to no record it returns the nil UUID, so

@@ -155,6 +155,11 @@ static inline size_t trie_start_in(const struct trie *t, const char *text)
 // false, and reads nothing, when the data ends so early that no record has room.
 bool trie_line_in(const struct trie *t, uint64_t granule, uint64_t *offset);
 
+// Sets `*offset` and `*id` to the offset and the key of the line that begins in a granule;
+// `granule` is the offset of the granule. Returns false when no record begins there. Reads the data
+// that trie_line_in and trie_is_line_of read.
+bool trie_key_in(const struct trie *t, uint64_t granule, uint64_t *offset, struct uuid *id);
+
 // Whether the line of `id` begins at `offset`. Reads at most LINE_MIN bytes from there on, and the
 // byte before.
 bool trie_is_line_of(const struct trie *t, uint64_t offset, struct uuid id);

@@ -50,6 +50,12 @@ struct stats {
     struct counter probes;            // lines that were read without waiting, or at least tried
     struct counter parks;             // requests that had to wait for reader threads
     struct counter parked_ns;         // time that they waited, in ns
+    struct counter syncs_full;        // copies of the dataset that replicas have begun
+    struct counter syncs_partial;     // replicas that had the data already
+    struct counter syncs_refused;     // replicas that had other data
+    struct counter redirects_moved;   // requests answered by MOVED
+    struct counter redirects_ask;     // requests answered by ASK
+    struct counter redirects_crossslot;          // requests answered by CROSSSLOT
     struct counter errors[RESP_ERROR_CODES];     // error replies by code (resp_error_codes)
     struct command_stats commands[COMMANDS_MAX]; // by command number
 };

@@ -33,17 +33,17 @@ static const int KEEPALIVE_PROBES = 3;
 // ---- descriptors --------------------------------------------------------------------------------
 
 // Returns the number of descriptors that are not clients' sockets.
-static unsigned spare_descriptors(const struct settings *settings)
+static unsigned spare_descriptors(const struct settings *settings, unsigned probed)
 {
-    return SPARE_DESCRIPTORS + (settings->threads - 1) * LOOP_DESCRIPTORS;
+    return SPARE_DESCRIPTORS + (settings->threads - 1) * LOOP_DESCRIPTORS + probed;
 }
 
 // Does what acceptor_reserve_descriptors does, but does not set `maxclients_most`.
-static bool reserve_descriptors(struct settings *settings, struct error *note, struct error *error)
+static bool reserve_descriptors(struct settings *settings, unsigned spare, struct error *note,
+                                struct error *error)
 {
     unsigned maxclients = (unsigned)runtime_get(&settings->runtime.maxclients);
     struct rlimit limit;
-    unsigned spare = spare_descriptors(settings);
     rlim_t wanted = (rlim_t)maxclients + spare;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return true;
@@ -73,21 +73,21 @@ static bool reserve_descriptors(struct settings *settings, struct error *note, s
 }
 
 // Returns the number of clients that fit into the limit of open files.
-static unsigned most_clients(const struct settings *settings)
+static unsigned most_clients(unsigned spare)
 {
     struct rlimit limit;
-    rlim_t spare = spare_descriptors(settings);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= spare)
         return 0;
     return limit.rlim_cur - spare < UINT_MAX ? (unsigned)(limit.rlim_cur - spare) : UINT_MAX;
 }
 
-bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
+bool acceptor_reserve_descriptors(struct settings *settings, unsigned probed, struct error *note,
                                   struct error *error)
 {
-    if (!reserve_descriptors(settings, note, error))
+    unsigned spare = spare_descriptors(settings, probed);
+    if (!reserve_descriptors(settings, spare, note, error))
         return false;
-    settings->maxclients_most = most_clients(settings);
+    settings->maxclients_most = most_clients(spare);
     return true;
 }
 
@@ -136,6 +136,31 @@ bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *
 const char *acceptor_address(const struct acceptor *a)
 {
     return a->listeners[0].text;
+}
+
+// Returns whether the listener's address, without port and brackets, is `host`.
+static bool has_host(const struct listener *listener, const char *host)
+{
+    const char *text = listener->text;
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len >= 2 && text[0] == '[') {
+        text++;
+        len -= 2;
+    }
+    char bound[ADDRESS_TEXT];
+    memcpy(bound, text, len);
+    bound[len] = '\0';
+    return address_is_same(bound, host) ||
+           (listener_is_wildcard(bound) && address_is_of_this_machine(host));
+}
+
+bool acceptor_listens_at(const struct acceptor *a, const char *host, unsigned port)
+{
+    for (unsigned i = 0; i < a->listener_count; i++)
+        if (a->listeners[i].port == port && has_host(&a->listeners[i], host))
+            return true;
+    return false;
 }
 
 bool acceptor_is_reachable(const struct acceptor *a, struct error *error)

@@ -26,12 +26,13 @@ struct acceptor {
     bool accept_failed; // resources were short at the last accept, and the log said so
 };
 
-// Raises the limit of open files so that `settings->runtime.maxclients` clients fit. Where the
+// Raises the limit of open files so that `settings->runtime.maxclients` clients fit, and
+// connections to the `probed` other nodes of the cluster. Where the
 // system does not allow that, lowers `settings->runtime.maxclients`. Sets
 // `settings->maxclients_most` to the number of clients that fit. Describes a change in `note`, for
 // the log; without a change `note` stays as it is. Returns false with a message when no client
 // would fit.
-bool acceptor_reserve_descriptors(struct settings *settings, struct error *note,
+bool acceptor_reserve_descriptors(struct settings *settings, unsigned probed, struct error *note,
                                   struct error *error);
 
 // Listens on all addresses of `settings`, which must outlive the acceptor. Clients that connect
@@ -42,6 +43,11 @@ bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *
 // Returns the address of the first listener: a TCP address with the real port, or else the path of
 // the unix socket.
 const char *acceptor_address(const struct acceptor *a);
+
+// Returns whether clients reach a listener at this host and port. `host` is an address as text, an
+// IPv6 address without brackets. A listener on a wildcard has all addresses of this machine. Any
+// thread may call this after acceptor_open.
+bool acceptor_listens_at(const struct acceptor *a, const char *host, unsigned port);
 
 // Returns true when clients can still reach all listeners. Returns false with a message when the
 // file of a unix socket was removed or replaced.

@@ -19,4 +19,10 @@ unsigned address_port(const struct sockaddr *address);
 // socket, 127.0.0.0/8, ::1, or 127.0.0.0/8 mapped into IPv6.
 bool address_is_local(const struct sockaddr *address);
 
+// Returns whether both texts are the same IPv4 or IPv6 address, without a port or brackets.
+bool address_is_same(const char *a, const char *b);
+
+// Returns whether an interface of this machine has the address `text`, such as "10.0.0.1" or "::1".
+bool address_is_of_this_machine(const char *text);
+
 #endif

@@ -44,6 +44,7 @@ enum {
 
 static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL = 60 * CLOCK_SECOND; // as in Redis
 static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
+static const uint64_t COPY_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 static void on_ready(struct conn *c, int events);
@@ -410,6 +411,17 @@ void conn_refused(const struct session *s, const struct command_entry *entry)
               entry->command->name, (unsigned long long)s->id, address);
 }
 
+void conn_replicated(const struct session *s, bool failed, const char *what)
+{
+    static _Atomic uint64_t logged_at; // time of the last failure of any loop; monotonic ns
+    char address[CLIENT_ADDRESS_TEXT];
+    if (failed && !log_is_due(&logged_at, clock_monotonic_ns(), COPY_LOG_INTERVAL))
+        return;
+    session_address(s, address);
+    log_write(failed ? LOG_WARNING : LOG_VERBOSE, "client id=%llu addr=%s: %s%s",
+              (unsigned long long)s->id, address, what, failed ? " (logged once a minute)" : "");
+}
+
 // Shuts down our side after all replies are sent, but goes on reading. If the socket were closed
 // while input is unread, the kernel might send a reset. The client could then lose the last reply.
 static void linger(struct conn *c)
@@ -555,6 +567,8 @@ static void after_io(struct conn *c)
         set_events(c, events_for(c));
         update_timeout(c);
         update_memory(c);
+        if (c->session.replicates)
+            loop_start_sweep(c->loop); // it sends the PINGs
     }
 }
 

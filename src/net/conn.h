@@ -82,6 +82,10 @@ void conn_handle_wake(struct conn *c);
 // Logs that a client was refused an administrative command, at most once a minute for each command.
 void conn_refused(const struct session *s, const struct command_entry *entry);
 
+// Logs that a client copies the dataset, or that it did not get a whole copy; the latter at most
+// once a minute.
+void conn_replicated(const struct session *s, bool failed, const char *what);
+
 // Kills the session, so that the connection is closed soon. Frees the memory of replies at once,
 // and that of requests unless they are being answered. A caller that is working on the connection
 // finds `session.killed` set.

@@ -22,35 +22,27 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/thread.h"
 #include "base/yield.h"
 #include "data/dataset.h"
 #include "net/notify.h"
+#include "net/reload_gate.h"
+#include "net/watch.h"
 #include "net/workers.h"
+#include "serve/cluster.h"
+#include "serve/foreign_keys.h"
 
 enum {
-    STOP_SECONDS = 2,   // time that publisher_stop waits for the thread
-    STACK = 512 * 1024, // bytes
-    // Seconds that a changed data file must stay unchanged before it is loaded. They differ by what
-    // the file looks like: complete, incomplete, or open for writing in some process.
-    STABLE_SECONDS = 1,
-    INCOMPLETE_STABLE_SECONDS = 10,
-    OPEN_STABLE_SECONDS = 60,
-    RETRY_PAUSE_MAX = 3600,     // seconds; the pause between retries doubles until it is this long
+    STOP_SECONDS = 2,           // time that publisher_stop waits for the thread
+    STACK = 512 * 1024,         // bytes
     LOGGED_WAIT_NS = 500000000, // the log mentions waits for a processor from this length on
+    // Longest time for which a reload reads the new data before it is served. In 5 s an idle
+    // processor maps about 10 GB.
+    WARM_SECONDS = 5,
 };
 
 static const ev_tstamp POLL_INTERVAL = 0.5; // seconds between two checks of the data file
-
-// The file at the data file's path, if it may need a reload: it is not the served file, or a
-// process has written to the served file.
-struct candidate {
-    struct stat status;
-    uint64_t pause_ns;   // pause before the next attempt to load it; 0: there is no candidate
-    uint64_t since_ns;   // start of the pause; monotonic
-    bool load_requested; // a reload of this file was requested
-    bool delay_logged;   // the log has said that the file is not loaded yet
-};
 
 // A published dataset, and its place on the list of datasets to be freed.
 struct edition {
@@ -61,6 +53,7 @@ struct edition {
 
 struct publisher {
     struct dataset_source source;
+    struct cluster_source cluster;
     struct workers *workers;
     struct reload_history *history;
     pthread_t thread;
@@ -69,7 +62,7 @@ struct publisher {
     // Sent after a change of a field that `lock` guards, of `cancel`, or of `check_requested`.
     ev_async wake;
     ev_timer poll; // checks the data file
-    struct candidate candidate;
+    struct watch watch;
 
     pthread_mutex_t lock;                    // guards the fields up to the next blank line
     struct reload_request *pending_requests; // for the next reload
@@ -81,6 +74,8 @@ struct publisher {
     // can, and after that the thread ends.
     atomic_bool cancel;
     atomic_bool check_requested; // publisher_check_dataset was called
+    atomic_bool hurry; // a reload or the stop was requested; the first dataset is not read
+                       // on in advance
 
     struct edition *current; // the edition that is served; one reference is the publisher's
     // An edition whose publication was cancelled. Some loops may still switch to it, so the
@@ -169,6 +164,7 @@ void publisher_request_reload(struct publisher *p, struct reload_request *reques
     bool refused = atomic_load(&p->cancel);
     if (!refused) {
         p->reload_requested = true;
+        atomic_store(&p->hurry, true);
         if (request != NULL) {
             request->task.next = (struct loop_task *)p->pending_requests;
             p->pending_requests = request;
@@ -220,6 +216,27 @@ static struct reload_request *detach(struct publisher *p, struct reload_request 
     return taken;
 }
 
+// In a cluster, counts the keys that belong to other shards, and warns if there are any.
+static void count_foreign_keys(struct publisher *p)
+{
+    struct cluster *cluster = workers_cluster(p->workers);
+    struct cluster_view *view = cluster_take(cluster);
+    if (view == NULL)
+        return;
+    struct yield yield;
+    yield_begin(&yield);
+    int64_t foreign =
+        foreign_keys_count(p->current->dataset, view, process_memory_allowed(), &p->cancel);
+    yield_end();
+    atomic_store(&cluster->foreign_keys, foreign);
+    if (foreign > 0)
+        log_write(LOG_WARNING,
+                  "%lld keys of %s belong to other shards of the cluster: is it the right part for "
+                  "node %s?",
+                  (long long)foreign, p->source.path, view->topology->nodes[view->self].name);
+    cluster_view_close(view);
+}
+
 static void check_dataset(struct publisher *p);
 
 // Does the work that was put off when the current dataset was opened. dataset_finish writes or
@@ -233,29 +250,50 @@ static void finish_dataset(struct publisher *p)
     dataset_finish(p->current->dataset, &p->cancel);
     dataset_compute_checksum(p->current->dataset, &p->cancel);
     yield_end();
+    count_foreign_keys(p);
     check_dataset(p);
 }
 
 // ---- reloading ----------------------------------------------------------------------------------
 
-// Makes all loops serve `d`, and takes over the caller's reference to it. `d` may be NULL, for a
-// dataset that could not be opened; `error` then says why already. Returns false with a message on
-// failure.
-static bool replace_dataset(struct publisher *p, struct dataset *d, struct error *error)
+// Opens the data file. Returns NULL with a message on failure, or when the new data may not replace
+// the old.
+static struct dataset *open_new(struct publisher *p, struct error *error)
 {
-    if (d == NULL)
-        return false;
-    if (!dataset_warm(d, &p->cancel, error)) {
-        dataset_close(d);
-        return false;
-    }
+    struct dataset *d = p->source.open(p->source.context, error);
+    if (d == NULL || p->source.gate == NULL ||
+        reload_gate_allows(p->source.gate, d, p->current->dataset, &p->cancel, error))
+        return d;
+    dataset_close(d);
+    return NULL;
+}
+
+// Makes an edition of `d` after reading it. Returns NULL with a message on failure.
+static struct edition *prepare_edition(struct publisher *p, struct dataset *d, struct error *error)
+{
+    uint64_t until = clock_monotonic_ns() + WARM_SECONDS * CLOCK_SECOND;
+    if (!dataset_warm(d, false, until, &p->cancel, error))
+        return NULL;
     struct edition *edition = edition_new(p, d);
-    if (edition == NULL) {
-        dataset_close(d);
+    if (edition == NULL)
         error_set(error, "no memory for another dataset");
+    return edition;
+}
+
+// Makes all loops serve `d` and route requests by `view`, and takes over the caller's references to
+// both. `d` may be NULL, for a dataset that could not be opened; `error` then says why already.
+// `view` may be NULL: the present one stays. Returns false with a message on failure.
+static bool replace_dataset(struct publisher *p, struct dataset *d, struct cluster_view *view,
+                            struct error *error)
+{
+    struct edition *edition = d != NULL ? prepare_edition(p, d, error) : NULL;
+    if (edition == NULL) {
+        if (d != NULL)
+            dataset_close(d);
+        cluster_view_close(view);
         return false;
     }
-    if (!workers_publish(p->workers, d)) {
+    if (!workers_publish(p->workers, d, view)) {
         // When the publication was cancelled, some loops may still switch to the dataset, so it
         // must stay.
         p->partly_published = edition;
@@ -268,6 +306,7 @@ static bool replace_dataset(struct publisher *p, struct dataset *d, struct error
         }
         return false;
     }
+    atomic_store(&workers_cluster(p->workers)->foreign_keys, -1);
     // Slow clients may still read the old data for long.
     dataset_unlock_index(p->current->dataset);
     edition_drop(p->current);
@@ -283,9 +322,10 @@ static void log_reloaded(const struct publisher *p, uint64_t took_ns, uint64_t w
     if (waited_ns >= LOGGED_WAIT_NS)
         snprintf(waited, sizeof waited, "; it waited %.1f s for a processor",
                  (double)waited_ns / 1e9);
-    log_write(LOG_NOTICE, "reloaded %s in %.3f s: %llu keys%s", p->source.path,
-              (double)took_ns / 1e9, (unsigned long long)dataset_figures(p->current->dataset)->keys,
-              waited);
+    const struct dataset *d = p->current->dataset;
+    log_write(LOG_NOTICE, "reloaded %s in %.3f s: %llu keys, version %s%s", p->source.path,
+              (double)took_ns / 1e9, (unsigned long long)dataset_figures(d)->keys,
+              dataset_version(d), waited);
 }
 
 // Returns true when the index of `d` is in memory and an index file exists that might replace it.
@@ -319,29 +359,64 @@ static void report_ready(struct publisher *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-// Loads the data file, publishes it, and completes the active requests.
+static void log_topology(const struct publisher *p)
+{
+    struct cluster_view *view = cluster_take(workers_cluster(p->workers));
+    log_write(LOG_NOTICE,
+              "the topology of the cluster has changed: epoch %llu, %u shards, %u nodes",
+              (unsigned long long)view->topology->epoch, view->topology->shard_count,
+              view->topology->node_count);
+    cluster_view_close(view);
+}
+
+// Makes the loops use a new view, or new data, or both. `view` is NULL if the topology has not
+// changed. Returns false with a message on failure.
+static bool replace(struct publisher *p, bool same_data, struct cluster_view *view,
+                    struct error *error)
+{
+    if (!same_data)
+        return replace_dataset(p, open_new(p, error), view, error);
+    if (view != NULL) {
+        workers_publish_cluster(p->workers, view);
+        atomic_store(&workers_cluster(p->workers)->foreign_keys, -1);
+    }
+    return true;
+}
+
+// Reads the topology of the cluster and loads the data file, publishes them, and completes the
+// active requests.
 static void reload(struct publisher *p)
 {
     struct yield yield;
     struct error error = {""};
     uint64_t start = clock_monotonic_ns();
     reload_history_begin(p->history);
+    struct cluster_view *view = NULL;
     yield_begin(&yield);
-    bool unchanged = is_served(p);
-    bool done = unchanged || replace_dataset(p, p->source.open(p->source.context, &error), &error);
+    watch_note_topology(&p->watch);
+    // A topology that is wrong changes nothing, so it is read first.
+    bool done = p->cluster.read == NULL || p->cluster.read(p->cluster.context, &view, &error);
+    bool same_data = done && is_served(p);
+    bool new_view = view != NULL;
+    done = done && replace(p, same_data, view, &error);
     yield_end();
+    bool unchanged = same_data && !new_view;
+    if (done && new_view)
+        log_topology(p);
     uint64_t took = clock_monotonic_ns() - start;
     reload_history_end(p->history, took, unchanged, done ? NULL : &error);
     if (unchanged)
         log_write(LOG_NOTICE, "%s has not changed: nothing to reload", p->source.path);
-    else if (done)
+    else if (done && !same_data)
         log_reloaded(p, took, yield.waited_ns);
-    else
+    else if (!done)
         log_write(LOG_WARNING, "cannot reload, serving the old dataset: %s", error.text);
     complete_requests(p, detach(p, &p->active_requests), unchanged, done ? NULL : &error);
     report_ready(p);
-    if (done && !unchanged)
+    if (done && !same_data)
         finish_dataset(p);
+    else if (done && new_view)
+        count_foreign_keys(p);
 }
 
 // Checks the current dataset. When its index is wrong, builds an index over the same data and
@@ -361,7 +436,7 @@ static void check_dataset(struct publisher *p)
     bool wanted = !atomic_load(&p->cancel) && dataset_is_spoiled(spoiled, &p->cancel, &error);
     if (wanted) {
         log_write(LOG_WARNING, "%s: rebuilding the index", error.text);
-        repaired = replace_dataset(p, dataset_open_again(spoiled, &error), &error);
+        repaired = replace_dataset(p, dataset_open_again(spoiled, &error), NULL, &error);
     }
     yield_end();
     if (repaired) {
@@ -398,114 +473,44 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
 }
 
 // ---- watching -----------------------------------------------------------------------------------
-//
-// The publisher polls with stat instead of inotify. Any folder or link on the path may change which
-// file the path leads to, and inotify reports changes of the last folder only.
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           is_same_time(a->st_mtim, b->st_mtim) && is_same_time(a->st_ctim, b->st_ctim);
-}
-
-// Returns the seconds for which the file must stay unchanged before it is loaded. They are more for
-// a file that looks like an unfinished copy; `*why` then says what it looks like.
-static unsigned stable_seconds_needed(int fd, const struct stat *status, const char **why)
-{
-    char last = '\0';
-    if (file_is_written(fd)) {
-        *why = "a process has it open for writing";
-        return OPEN_STABLE_SECONDS;
-    }
-    if (status->st_size == 0) {
-        *why = "it is empty";
-        return INCOMPLETE_STABLE_SECONDS;
-    }
-    if (file_read(fd, &last, 1, (uint64_t)status->st_size - 1) && last != '\n') {
-        *why = "its last line does not end in a newline";
-        return INCOMPLETE_STABLE_SECONDS;
-    }
-    return STABLE_SECONDS;
-}
-
-// Returns true when the candidate, unchanged for `still_ns`, must stay unchanged for longer,
-// because it looks like an unfinished copy. Logs that once. Also returns true when the file at the
-// path is no longer the candidate.
-static bool must_wait_longer(struct publisher *p, uint64_t still_ns)
-{
-    struct candidate *c = &p->candidate;
-    struct stat status;
-    const char *why = "";
-    int fd = file_open(p->source.path, &status, NULL);
-    if (fd < 0)
-        return false; // the reload reports the reason
-    unsigned seconds = stable_seconds_needed(fd, &status, &why);
-    close(fd);
-    if (!is_same(&c->status, &status))
-        return true; // It has changed just now. The next poll takes it as a new candidate.
-    if (still_ns >= seconds * CLOCK_SECOND)
-        return false;
-    if (!c->delay_logged)
-        log_write(LOG_NOTICE, "%s has changed, but %s: waiting until it is unchanged for %u s",
-                  p->source.path, why, seconds);
-    c->delay_logged = true;
-    return true;
-}
-
-// Requests a reload when the data file has changed and has then stayed the same for a second, or
-// for longer if it looks incomplete (stable_seconds_needed). A file that cannot be loaded is tried
-// again, because memory or descriptors may have been short. The pauses between retries grow. While
-// the path leads to no file, nothing happens.
-static void check_data_file(struct publisher *p)
-{
-    struct candidate *c = &p->candidate;
-    struct stat status;
-    uint64_t now = clock_monotonic_ns();
-    if (stat(p->source.path, &status) != 0 || dataset_is_as_loaded(p->current->dataset, &status)) {
-        *c = (struct candidate){.pause_ns = 0};
-        return;
-    }
-    if (c->pause_ns == 0 || !is_same(&c->status, &status))
-        *c = (struct candidate){status, STABLE_SECONDS * CLOCK_SECOND, now, false, c->delay_logged};
-    if (now - c->since_ns < c->pause_ns ||
-        (!c->load_requested && must_wait_longer(p, now - c->since_ns)))
-        return;
-    log_write(LOG_NOTICE,
-              c->load_requested ? "reloading %s again after a failure"
-                                : "%s has changed: reloading",
-              p->source.path);
-    if (c->load_requested && c->pause_ns < RETRY_PAUSE_MAX * CLOCK_SECOND)
-        c->pause_ns *= 2;
-    c->load_requested = true;
-    c->since_ns = now;
-    publisher_request_reload(p, NULL);
-}
 
 static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    struct publisher *p = timer->data;
     (void)loop;
     (void)events;
-    check_data_file(timer->data);
+    bool data_changed = watch_data(&p->watch, p->current->dataset);
+    bool topology_changed = watch_topology(&p->watch);
+    if (data_changed || topology_changed)
+        publisher_request_reload(p, NULL);
 }
 
 // ---- the thread ---------------------------------------------------------------------------------
+
+// Reads the first dataset, which was opened without that so that it is served at once. Clients that
+// come meanwhile may wait for the disk.
+static void warm_first_dataset(struct publisher *p)
+{
+    struct yield yield;
+    struct error error; // is not needed: dataset_check logs damage
+    yield_begin(&yield);
+    (void)dataset_warm(p->current->dataset, true, UINT64_MAX, &p->hurry, &error);
+    yield_end();
+}
 
 static void *run_publisher(void *argument)
 {
     struct publisher *p = argument;
     pthread_setname_np(pthread_self(), "stele-publisher");
+    warm_first_dataset(p);
     finish_dataset(p);
     if (!atomic_load(&p->cancel))
         ev_run(p->loop, 0);
     return NULL;
 }
 
-struct publisher *publisher_new(const struct dataset_source *source, bool watch,
+struct publisher *publisher_new(const struct dataset_source *source,
+                                const struct cluster_source *cluster, bool watch,
                                 struct workers *workers, struct dataset *dataset,
                                 struct error *error)
 {
@@ -522,6 +527,10 @@ struct publisher *publisher_new(const struct dataset_source *source, bool watch,
         return NULL;
     }
     p->source = *source;
+    p->cluster = *cluster;
+    p->watch.data = source->path;
+    p->watch.topology = cluster->read != NULL ? cluster->path : NULL;
+    watch_note_topology(&p->watch);
     p->workers = workers;
     p->history = workers_reloads(workers);
     pthread_mutex_init(&p->lock, NULL);
@@ -548,6 +557,7 @@ void publisher_cancel(struct publisher *p)
     // refuses its request. A request that was queued before is on one of the lists and fails here,
     // unless its reload has just ended.
     atomic_store(&p->cancel, true);
+    atomic_store(&p->hurry, true);
     workers_cancel_publish(p->workers);
     complete_requests(p, detach(p, &p->pending_requests), false, &stopping_error);
     complete_requests(p, detach(p, &p->active_requests), false, &stopping_error);

@@ -13,11 +13,22 @@
 
 #include <stdbool.h>
 
+struct cluster_view;
 struct dataset;
 struct error;
 struct publisher;
+struct reload_gate;
 struct reload_request;
 struct workers;
+
+// The function that reads the topology of the cluster.
+struct cluster_source {
+    // Sets `*view` to a view of the present topology, or to NULL if that has not changed. Returns
+    // false with a message on failure. The publisher thread calls it. NULL: there is no topology.
+    bool (*read)(void *context, struct cluster_view **view, struct error *error);
+    void *context;
+    const char *path; // of the topology
+};
 
 // The function that opens datasets.
 struct dataset_source {
@@ -25,15 +36,17 @@ struct dataset_source {
     // the size of the index. Returns NULL with a message on failure. The publisher thread calls it.
     struct dataset *(*open)(void *context, struct error *error);
     void *context;
-    const char *path; // of the data file
+    const char *path;               // of the data file
+    const struct reload_gate *gate; // checks before a reload publishes a dataset; NULL: none
 };
 
 // Makes a publisher for `workers`, the event loops (net/workers.h), which already serve `dataset`.
 // Takes over the caller's reference to `dataset`. Returns NULL with a message when memory or
 // descriptors are short; the reference then stays the caller's. `watch`: the publisher also reloads
-// by itself when the data file changes. `source` is copied, but what it points to must outlive the
-// publisher.
-struct publisher *publisher_new(const struct dataset_source *source, bool watch,
+// by itself when the data file changes. Both sources are copied, but what they point to must
+// outlive the publisher.
+struct publisher *publisher_new(const struct dataset_source *source,
+                                const struct cluster_source *cluster, bool watch,
                                 struct workers *workers, struct dataset *dataset,
                                 struct error *error);
 

@@ -14,9 +14,12 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "base/password.h"
+#include "cluster/topology.h"
 #include "data/dataset.h"
 #include "net/acceptor.h"
+#include "net/cluster_config.h"
 #include "net/notify.h"
+#include "net/prober.h"
 #include "net/publisher.h"
 #include "net/workers.h"
 
@@ -40,6 +43,8 @@ struct server {
     bool stopping;
     // The dataset of a start that failed before the publisher took it over; NULL: none.
     struct dataset *unserved_dataset;
+    struct prober *prober;           // NULL: the nodes of the cluster are not probed
+    struct cluster_view *first_view; // of the cluster at the start, until the workers have it
     // A log line about a changed limit of open files or of clients; empty: no change.
     struct error descriptor_note;
 };
@@ -168,10 +173,33 @@ static void on_shutdown_command(void *context)
     ev_async_send(server->loop, &server->shutdown_command);
 }
 
+// Reads the topology for the publisher.
+static bool read_cluster(void *context, struct cluster_view **view, struct error *error)
+{
+    struct server *server = context;
+    return cluster_config_read(&server->settings, &server->acceptor,
+                               workers_cluster(server->workers), view, error);
+}
+
+// Counts the nodes that will be probed, because each needs a descriptor that clients cannot have.
+static bool count_probed(const struct settings *settings, unsigned *probed, struct error *error)
+{
+    *probed = 0;
+    if (settings->cluster_config == NULL || settings->cluster_node_timeout == 0)
+        return true;
+    struct topology *t = topology_read(settings->cluster_config, error);
+    if (t == NULL)
+        return false;
+    *probed = t->node_count - 1;
+    topology_close(t);
+    return true;
+}
+
 struct server *server_open(const struct settings *settings, const struct command *const *commands,
                            struct error *error)
 {
     struct server *server = calloc(1, sizeof *server);
+    unsigned probed;
     if (server == NULL) {
         error_set(error, "no memory for the server");
         return NULL;
@@ -183,14 +211,21 @@ struct server *server_open(const struct settings *settings, const struct command
     signal(SIGHUP, on_early_signal);
     signal(SIGUSR1, on_early_signal);
     signal(SIGPIPE, SIG_IGN); // a write to a closed connection then fails with EPIPE instead
-    if (!acceptor_reserve_descriptors(&server->settings, &server->descriptor_note, error) ||
+    if (!count_probed(settings, &probed, error) ||
+        !acceptor_reserve_descriptors(&server->settings, probed, &server->descriptor_note, error) ||
         !acceptor_open(&server->acceptor, &server->settings, error))
+        goto fail;
+    if (settings->cluster_config != NULL &&
+        !cluster_config_read(&server->settings, &server->acceptor, NULL, &server->first_view,
+                             error))
         goto fail;
     server->loop = ev_default_loop(EVFLAG_AUTO);
     if (server->loop == NULL) {
         error_set(error, "cannot start the event loop");
         goto fail;
     }
+    // The handler of libev would take the exit statuses of the commands that base/shell.h runs.
+    signal(SIGCHLD, SIG_DFL);
     ev_timer_init(&server->drain_timer, on_drain_limit, DRAIN_TIME_MAX, 0);
     ev_timer_init(&server->check_timer, on_check, CHECK_INTERVAL, CHECK_INTERVAL);
     server->check_timer.data = server;
@@ -225,12 +260,23 @@ bool server_listen(struct server *server, const struct dataset_source *source,
     const struct settings *settings = &server->settings;
     const struct workers_owner owner = {on_shutdown_command, on_drained, on_reload_command, server};
     server->workers = workers_new(server->loop, settings, dataset, server->commands, &owner, error);
+    const struct cluster_source cluster = {settings->cluster_config != NULL ? read_cluster : NULL,
+                                           server, settings->cluster_config};
+    if (server->workers != NULL && server->first_view != NULL) {
+        workers_publish_cluster(server->workers, server->first_view);
+        server->first_view = NULL;
+    }
     if (server->workers != NULL)
-        server->publisher =
-            publisher_new(source, server->settings.watch, server->workers, dataset, error);
+        server->publisher = publisher_new(source, &cluster, server->settings.watch, server->workers,
+                                          dataset, error);
     if (server->publisher == NULL) {
         server->unserved_dataset = dataset;
         return false;
+    }
+    if (settings->cluster_config != NULL && settings->cluster_node_timeout > 0) {
+        server->prober = prober_start(workers_cluster(server->workers), settings, error);
+        if (server->prober == NULL)
+            return false;
     }
     if (!acceptor_is_reachable(&server->acceptor, error) ||
         !publisher_start(server->publisher, error))
@@ -263,6 +309,8 @@ void server_close(struct server *server)
     if (server == NULL)
         return;
     acceptor_close(&server->acceptor);
+    if (!prober_stop(server->prober))
+        return; // as below
     if (server->publisher != NULL) {
         publisher_cancel(server->publisher);
         if (!publisher_stop(server->publisher))
@@ -273,6 +321,7 @@ void server_close(struct server *server)
     workers_free(server->workers);
     publisher_free(server->publisher);
     dataset_close(server->unserved_dataset);
+    cluster_view_close(server->first_view);
     if (server->loop != NULL)
         ev_loop_destroy(server->loop);
     free(server);

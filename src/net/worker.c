@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "net/conn.h"
+#include "serve/replication.h"
 
 enum {
     // Bytes of replies that are collected before they are sent. The kernel then copies them from
@@ -113,11 +114,12 @@ static void close_timed_out(struct loop *loop, enum client_timeout what, struct 
 }
 
 // Returns true when the sweep may have connections to close: idle ones (option `timeout`),
-// lingering ones, or those whose request or write timeout runs.
+// lingering ones, or those whose request or write timeout runs. It also has work when there are
+// replicas, which get PINGs.
 static bool must_sweep(const struct loop *loop)
 {
     bool must = runtime_get(&loop->service.group->runtime.timeout) > 0;
-    must |= !link_is_empty(&loop->lingering);
+    must |= !link_is_empty(&loop->lingering) || !link_is_empty(&loop->service.replicas);
     for (enum client_timeout what = 0; what < TIMEOUT_NONE; what++)
         must |= time_allowed(loop, what) > 0 && !link_is_empty(&loop->timeouts[what]);
     return must;
@@ -138,6 +140,7 @@ static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
     close_timed_out(loop, TIMEOUT_REQUEST, &stats->request_timeouts);
     close_timed_out(loop, TIMEOUT_WRITE, &stats->write_timeouts);
     close_older(loop, &loop->lingering, LINGER_TIME);
+    replicas_tick(&loop->service, loop_now(loop));
     worker->swept += counter_get(&loop->closed_connections) - closed;
     worker->swept_bytes += bytes - counter_get(&stats->clients_memory);
     // By itself the allocator returns only memory above the highest block in use.
@@ -299,6 +302,8 @@ static void take_turns(struct loop *loop)
     for (unsigned done = 0; done < count;) {
         unsigned end = done;
         timing_begin(&service->timing, clock_monotonic_ns());
+        if (done == 0)
+            service_update_view(service);
         if (done == 0)
             cold_update(&service->cold, service->timing.since_ns);
         while (end < count && (end == done || !batch_is_full(&service->batch))) {

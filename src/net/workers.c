@@ -165,7 +165,8 @@ static void run_step(struct worker_slot *slot, enum step step)
         break;
     case STEP_PUBLISH:
         service_publish(service);
-        session_wake_trackers(service);
+        service_take_view(service);
+        session_wake_holders(service);
         worker_close_outdated(slot->worker);
         break;
     case STEP_FORGET: service_discard_prepared(service); break;
@@ -373,6 +374,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     workers->group.router.post = post_task;
     workers->group.router.context = workers;
     workers->group.refused = conn_refused;
+    workers->group.replicated = conn_replicated;
     workers->group.settings_changed = on_settings_changed;
     workers->group.settings_context = workers;
     workers->group.reload = owner->reload;
@@ -459,23 +461,41 @@ static bool run_step_on_all(struct workers *workers, enum step step)
     return !atomic_load(&workers->publication.cancelled);
 }
 
-bool workers_publish(struct workers *workers, struct dataset *dataset)
+bool workers_publish(struct workers *workers, struct dataset *dataset, struct cluster_view *view)
 {
+    struct cluster *cluster = &workers->group.cluster;
     // First all loops allocate what they need, so that switching cannot fail in some of them.
     workers->publication.dataset = dataset;
     atomic_store(&workers->publication.short_of_memory, false);
-    if (!run_step_on_all(workers, STEP_PREPARE))
+    bool prepared = run_step_on_all(workers, STEP_PREPARE);
+    if (!prepared || atomic_load(&workers->publication.short_of_memory)) {
+        cluster_view_close(view);
+        if (prepared)
+            run_step_on_all(workers, STEP_FORGET);
         return false;
-    if (!atomic_load(&workers->publication.short_of_memory))
-        return run_step_on_all(workers, STEP_PUBLISH);
-    run_step_on_all(workers, STEP_FORGET);
-    return false;
+    }
+    if (view != NULL)
+        cluster_replace(cluster, view);
+    bool done = run_step_on_all(workers, STEP_PUBLISH);
+    cluster_announce(cluster);
+    return done;
 }
 
 void workers_cancel_publish(struct workers *workers)
 {
     atomic_store(&workers->publication.cancelled, true);
     sem_post(&workers->publication.finished);
+}
+
+void workers_publish_cluster(struct workers *workers, struct cluster_view *view)
+{
+    cluster_replace(&workers->group.cluster, view);
+    cluster_announce(&workers->group.cluster);
+}
+
+struct cluster *workers_cluster(struct workers *workers)
+{
+    return &workers->group.cluster;
 }
 
 void workers_return(struct workers *workers, struct loop_task *task)

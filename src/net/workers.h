@@ -56,11 +56,22 @@ const struct runtime_settings *workers_runtime(const struct workers *workers);
 // workers_cancel_publish was called. Then some loops may have switched or may do so later, so
 // `dataset` must outlive the workers. Blocks until the loops have answered. So only one thread may
 // call it, and no thread of a worker.
-bool workers_publish(struct workers *workers, struct dataset *dataset);
+//
+// Each loop begins to route requests by `view` at the same moment. Otherwise keys of slots that
+// move away would seem to be absent. Takes over the caller's reference to `view`, also on failure.
+// `view` may be NULL: the present one stays.
+bool workers_publish(struct workers *workers, struct dataset *dataset, struct cluster_view *view);
 
 // Cancels a workers_publish in progress, and each later one. It then no longer waits for loops that
 // are blocked. Any thread may call this.
 void workers_cancel_publish(struct workers *workers);
+
+// Makes the loops route requests by `view` from their next turn on, and takes over the caller's
+// reference to it. Any thread may call this.
+void workers_publish_cluster(struct workers *workers, struct cluster_view *view);
+
+// Returns the view of the cluster that the loops share. Any thread may use it.
+struct cluster *workers_cluster(struct workers *workers);
 
 // Sends a task back to the loop from which it came. Any thread may call this.
 void workers_return(struct workers *workers, struct loop_task *task);

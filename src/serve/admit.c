@@ -5,9 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "serve/key_specs.h"
 #include "serve/transaction.h"
 
-enum { REJECTION_MAX = 1024 }; // bytes of an error message; longer ones are cut
+enum {
+    REJECTION_MAX = 1024, // bytes of an error message; longer ones are cut
+    KEYS_PER_WORK = 16,   // computing the slots of so many keys costs one unit of work
+};
 
 // Answers a request with an error and aborts the transaction that it belongs to. `entry` is NULL
 // when there is no such command.
@@ -111,29 +115,139 @@ static void reject_write(struct session *s, const struct command_entry *entry)
     }
 }
 
-bool admit(struct session *s, const struct resp_request *r, const struct command_entry *entry)
+// Looks at the keys of a request that were not looked at yet, as long as the turn may do more work.
+// Returns whether it has looked at all.
+static bool find_route(struct session *s, const struct resp_request *r,
+                       const struct command *command)
+{
+    struct key_runs runs;
+    const struct key_run *run;
+    struct route *route = &s->request.route;
+    keys_find_routed(command, r, &runs);
+    while (route->keys < runs.keys) {
+        if (route->keys % KEYS_PER_WORK == KEYS_PER_WORK - 1) {
+            if (!session_may_go_on(s))
+                return false;
+            session_charge(s, 1);
+        }
+        struct span key = resp_arg(r, keys_at(&runs, route->keys, &run));
+        unsigned home = route_add(route, s->service->view, key);
+        if (s->transaction != NULL)
+            s->oom |= !transaction_note_home(s->transaction, home);
+    }
+    return true;
+}
+
+// Returns the host of a node as clients prefer it.
+static const char *preferred_host(const struct session *s, const struct topology_node *node)
+{
+    bool by_name = s->service->settings->cluster_hostnames && *node->hostname != '\0';
+    return by_name ? node->hostname : node->host;
+}
+
+// Answers a request that is not for this node of the cluster with the error that says so.
+static void send_on(struct session *s, const struct command_entry *entry, const struct route *route,
+                    unsigned shard)
+{
+    const struct cluster_view *view = s->service->view;
+    struct stats *stats = &s->service->stats;
+    const struct topology_node *node = &view->topology->nodes[cluster_primary(view, shard)];
+    const char *host = preferred_host(s, node);
+    switch (route->kind) {
+    case ROUTE_HERE: assert(false); break;
+    case ROUTE_CROSSSLOT:
+        counter_add(&stats->redirects_crossslot, 1);
+        reject(s, entry, "CROSSSLOT Keys in request don't hash to the same slot");
+        break;
+    case ROUTE_MOVED:
+        counter_add(&stats->redirects_moved, 1);
+        reject(s, entry, "MOVED %u %s:%u", route->slot, host, node->port);
+        break;
+    case ROUTE_ASK:
+        counter_add(&stats->redirects_ask, 1);
+        reject(s, entry, "ASK %u %s:%u", route->slot, host, node->port);
+        break;
+    }
+}
+
+// Decides which node of the cluster answers the request.
+static enum admission route_request(struct session *s, const struct resp_request *r,
+                                    const struct command_entry *entry)
+{
+    unsigned shard = 0;
+    if (s->service->view == NULL)
+        return ADMIT_YES;
+    if (!s->routing || s->request.route_version != s->service->view_version)
+        s->request.route = (struct route){.keys = 0};
+    s->request.route_version = s->service->view_version;
+    s->routing = !find_route(s, r, entry->command);
+    if (s->routing)
+        return ADMIT_AGAIN;
+    route_decide(&s->request.route, s->service->view, &shard);
+    if (s->request.route.kind == ROUTE_HERE)
+        return ADMIT_YES;
+    send_on(s, entry, &s->request.route, shard);
+    return ADMIT_NO;
+}
+
+bool admit_exec(struct session *s)
+{
+    const struct cluster_view *view = s->service->view;
+    if (view == NULL)
+        return true;
+    unsigned slot = transaction_next_home(s->transaction, 0);
+    while (slot < SLOTS && cluster_owns(view, slot))
+        slot = transaction_next_home(s->transaction, slot + 1);
+    if (slot == SLOTS)
+        return true;
+    unsigned primary = cluster_primary(view, view->topology->owner[slot]);
+    const struct topology_node *node = &view->topology->nodes[primary];
+    counter_add(&s->service->stats.redirects_moved, 1);
+    session_end_transaction(s);
+    resp_error(&s->reply, "MOVED %u %s:%u", slot, preferred_host(s, node), node->port);
+    return false;
+}
+
+// The checks that come before the one for the cluster. Returns false after an error reply.
+static bool is_acceptable(struct session *s, const struct resp_request *r,
+                          const struct command_entry *entry)
 {
     const struct command *command = entry->command;
-    if (!command_takes(command, r->argc)) {
+    if (!command_takes(command, r->argc))
         reject(s, entry, "ERR wrong number of arguments for '%s' command", entry->command->name);
-    } else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry)) {
+    else if ((command->flags & PROTECTED) != 0 && !is_enabled(s, entry))
         reject_protected(s, entry);
-    } else if (!s->authenticated && (command->flags & (NO_AUTH | UNAUTHENTICATED)) == 0) {
+    else if (!s->authenticated && (command->flags & (NO_AUTH | UNAUTHENTICATED)) == 0)
         reject(s, entry, "NOAUTH Authentication required.");
-    } else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0) {
+    else if (s->transaction != NULL && (command->flags & NO_MULTI) != 0)
         reject(s, entry, "ERR Command not allowed inside a transaction");
-    } else if ((command->flags & ADMINISTRATIVE) != 0 && !session_may_administer(s)) {
+    else if ((command->flags & ADMINISTRATIVE) != 0 && !session_may_administer(s))
         reject_administrative(s, entry);
-    } else if ((command->flags & WRITE) != 0) {
+    else
+        return true;
+    return false;
+}
+
+enum admission admit(struct session *s, const struct resp_request *r,
+                     const struct command_entry *entry)
+{
+    const struct command *command = entry->command;
+    if (!is_acceptable(s, r, entry))
+        return ADMIT_NO;
+    enum admission route = route_request(s, r, entry);
+    if (route != ADMIT_YES)
+        return route;
+    if ((command->flags & WRITE) != 0) {
         reject_write(s, entry);
-    } else if (s->subscriptions != NULL && s->reply.protocol == RESP2 &&
-               (command->flags & SUBSCRIBED) == 0) {
+        return ADMIT_NO;
+    }
+    if (s->subscriptions != NULL && s->reply.protocol == RESP2 &&
+        (command->flags & SUBSCRIBED) == 0) {
         reject(s, entry,
                "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                "RESET are allowed in this context",
                entry->command->name);
-    } else {
-        return true;
+        return ADMIT_NO;
     }
-    return false;
+    return ADMIT_YES;
 }

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "data/uuid_text.h"
+#include "serve/cluster.h"
 
 static const struct command_entry *find_entry(struct batch *b, const struct command_index *commands,
                                               struct span name)
@@ -36,8 +37,33 @@ static void add_key(struct batch *b, unsigned at, struct span key)
     b->is_uuid[at] = key.len == UUID_TEXT_LEN && uuid_parse(key.ptr, &b->id[at]);
 }
 
-unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
-                    unsigned limit)
+// Whether all keys of the batch from index `at` on are UUIDs whose homes are slots of this node.
+static bool are_own(const struct batch *b, const struct cluster_view *view, unsigned at,
+                    uint32_t keys)
+{
+    uint32_t own = 0;
+    while (own < keys && b->is_uuid[at + own] && cluster_owns(view, slot_of_uuid(b->id[at + own])))
+        own++;
+    return own == keys;
+}
+
+// Whether this node of the cluster does not answer the request. Its keys are those of the batch
+// from index `at` on, at the places that its row says.
+static bool is_away(const struct batch *b, const struct cluster_view *view,
+                    const struct resp_request *r, const struct command *command, unsigned at,
+                    uint32_t keys)
+{
+    struct route route = {0};
+    if (view->crossslot && are_own(b, view, at, keys))
+        return false;
+    for (uint32_t i = 0; i < keys; i++)
+        route_add(&route, view,
+                  resp_arg(r, (uint32_t)command->keys.first + i * (uint32_t)command->keys.step));
+    return !route_is_here(&route, view);
+}
+
+unsigned batch_read(struct batch *b, const struct command_index *commands,
+                    const struct cluster_view *view, struct bytes in, unsigned limit)
 {
     unsigned before = b->requests;
     unsigned keys_before = b->keys;
@@ -72,6 +98,7 @@ unsigned batch_read(struct batch *b, const struct command_index *commands, struc
             .argc = (uint16_t)r.argc,
             .first_key = (uint16_t)b->keys,
             .keys = (uint16_t)keys,
+            .away = view != NULL && keys > 0 && is_away(b, view, &r, entry->command, b->keys, keys),
         };
         b->args += r.argc;
         b->keys += keys;

@@ -15,6 +15,7 @@
 #include "resp/resp.h"
 #include "serve/command.h"
 
+struct cluster_view;
 struct dataset;
 
 enum {
@@ -35,6 +36,7 @@ struct batch_request {
     // Number of keys of the request in the batch: all of them or none. None when the command does
     // not read keys, or when they are too many for a batch.
     uint16_t keys;
+    bool away; // another node of the cluster answers it, or an error does
 };
 
 // A zeroed struct is an empty batch.
@@ -66,8 +68,9 @@ struct batch {
 // - before an inline command, which is decoded in place and so cannot be parsed twice;
 // - before a request that is incomplete, is malformed or does not fit into the batch. The session
 //   parses such a request by itself.
-unsigned batch_read(struct batch *b, const struct command_index *commands, struct bytes in,
-                    unsigned limit);
+// `view` is the cluster by which requests are routed; NULL: all requests are answered here.
+unsigned batch_read(struct batch *b, const struct command_index *commands,
+                    const struct cluster_view *view, struct bytes in, unsigned limit);
 
 // Returns whether the batch has no room for another request, or the last one did not fit.
 bool batch_is_full(const struct batch *b);

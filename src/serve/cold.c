@@ -32,9 +32,10 @@ struct cold_set {
     struct reader_job job;
     struct cold *cold; // only the home loop may use it
     struct dataset *dataset;
-    uint64_t number;
-    uint64_t began_ns;  // monotonic time when the reader threads got it
-    uint64_t waited_ns; // time that the reader threads had it the last time
+    uint64_t number;       // of the snapshot
+    unsigned replacements; // what dataset_replacements returned before any line was read
+    uint64_t began_ns;     // monotonic time when the reader threads got it
+    uint64_t waited_ns;    // time that the reader threads had it the last time
     unsigned count;
     unsigned capacity;
     unsigned next; // line at which the next search begins: lines are used in their order
@@ -122,6 +123,7 @@ struct cold_set *cold_set_new(struct cold *cold, struct dataset *d, uint64_t num
         .cold = cold,
         .dataset = d,
         .number = number,
+        .replacements = dataset_replacements(d),
         .capacity = capacity,
         .memory = head + capacity * size,
         .size = size,
@@ -130,9 +132,9 @@ struct cold_set *cold_set_new(struct cold *cold, struct dataset *d, uint64_t num
     return set;
 }
 
-uint64_t cold_set_number(const struct cold_set *set)
+bool cold_set_is_valid(const struct cold_set *set, uint64_t number)
 {
-    return set->number;
+    return set->number == number && dataset_replacements(set->dataset) == set->replacements;
 }
 
 bool cold_set_is_full(const struct cold_set *set)

@@ -90,8 +90,10 @@ void cold_release(struct cold *cold);
 struct cold_set *cold_set_new(struct cold *cold, struct dataset *d, uint64_t number,
                               unsigned capacity);
 
-// Returns the number of the snapshot.
-uint64_t cold_set_number(const struct cold_set *set);
+// Whether the set is of the snapshot with this number, and its lines are right. A value that is in
+// the mapping may be wrong after the memory of the files has begun to show other bytes than those
+// that were read.
+bool cold_set_is_valid(const struct cold_set *set, uint64_t number);
 
 // Adds a line. The set must have room, and cold_set_begin must not have been called.
 void cold_set_add_key(struct cold_set *set, struct uuid id);

@@ -162,7 +162,7 @@ struct command_key_spec {
 
 struct key_runs;
 
-// Finds the keys of a request where no key specification can describe them (commands/key_specs.h).
+// Finds the keys of a request where no key specification can describe them (serve/key_specs.h).
 typedef void command_key_rule(const struct resp_request *r, struct key_runs *runs);
 
 // Returns whether argument `i` is secret, like a password, so that the slow log must not show it.

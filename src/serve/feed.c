@@ -11,6 +11,7 @@
 #include "serve/admit.h"
 #include "serve/execute.h"
 #include "serve/integrity.h"
+#include "serve/replication.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
 
@@ -75,7 +76,8 @@ void session_read_ahead(struct session *s, struct bytes in)
     if (transaction_executes(s->transaction))
         in = transaction_rest(s->transaction);
     if (s->closing || s->request.running != NULL || partly_parsed || !s->authenticated ||
-        uses_old_snapshot(s) || batch_read(batch, s->service->commands, in, s->ahead_limit) == 0)
+        uses_old_snapshot(s) ||
+        batch_read(batch, s->service->commands, s->service->view, in, s->ahead_limit) == 0)
         return;
     s->turn.ahead.next = first;
     s->turn.ahead.end = batch->requests;
@@ -147,7 +149,8 @@ static void queue(struct session *s, const struct resp_request *r)
 enum start_result {
     START_ANSWERED, // the request is answered, or needs no answer
     START_RUNS,     // the handler must be called next
-    START_WAITS,    // the request must wait for the end of CLIENT PAUSE
+    // The request must wait for the end of CLIENT PAUSE, or for the next turn.
+    START_WAITS,
 };
 
 // Starts a complete request: answers it with an error, queues it, or prepares the call of its
@@ -157,8 +160,11 @@ static enum start_result start(struct session *s, const struct resp_request *r,
 {
     session_charge(s, 1);
     s->paused = false;
-    if (r->argc == 0)
+    if (r->argc == 0) {
+        if (s->replicates) // a replica that loads the file sends empty lines
+            replica_acknowledge(s, -1);
         return START_ANSWERED;
+    }
     if (entry == NULL || inline_form) {
         const char *foreign = foreign_protocol(r, inline_form);
         if (foreign != NULL) {
@@ -170,8 +176,11 @@ static enum start_result start(struct session *s, const struct resp_request *r,
     // A request that EXEC executes was admitted when it was queued.
     if (!transaction_executes(s->transaction)) {
         s->last = entry;
-        if (entry == NULL || !admit(s, r, entry))
+        if (entry == NULL)
             return START_ANSWERED;
+        enum admission admission = admit(s, r, entry);
+        if (admission != ADMIT_YES)
+            return admission == ADMIT_AGAIN ? START_WAITS : START_ANSWERED;
         s->paused = must_wait(s, entry->command);
         s->waiting = s->paused;
         if (s->paused)
@@ -268,7 +277,7 @@ static size_t answer_kept(struct session *s, struct bytes in)
 static size_t answer(struct session *s, struct bytes in, bool *partial)
 {
     char bad[RESP_BAD_TEXT];
-    if (s->request.running != NULL || s->paused)
+    if (s->request.running != NULL || s->paused || s->routing)
         return answer_kept(s, in);
     if (!is_read_ahead(s)) {
         session_forget_ahead(s);
@@ -351,6 +360,8 @@ static enum feed_status between_requests(struct session *s)
     }
     if (s->tracking != NULL && at_boundary(s))
         report_replacement(s);
+    if (s->replicates && at_boundary(s) && replica_is_outdated(s))
+        s->closing = true;
     if (s->pushes.len > 0 && room && at_boundary(s))
         deliver_pushes(s);
     if (s->killed || session_oom(s, s->turn.out))
@@ -403,7 +414,7 @@ static size_t answer_lookups(struct session *s, struct bytes in)
     size_t done = 0;
     while (is_read_ahead(s) && s->turn.work_left > 0 && session_has_room(s)) {
         const struct batch_request *next = &batch->request[s->turn.ahead.next];
-        if (next->keys == 0)
+        if (next->keys == 0 || next->away)
             break;
         struct resp_request request = {in.ptr + done, batch->arg + next->first_arg, next->argc};
         s->turn.ahead.next++;

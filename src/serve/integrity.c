@@ -95,6 +95,7 @@ enum command_result integrity_call(struct session *s, const struct resp_request 
     for (unsigned tries = 0; again && tries < TRIES_MAX; tries++) {
         unsigned round = ordered ? dataset_index_round(d) : 0;
         s->integrity.revoked = false;
+        s->parked = false; // the last call may have waited for lines that this one does not need
         enum command_result result = command->handler(s, r);
         if (!s->integrity.revoked && (!ordered || dataset_index_round_is_valid(d, round))) {
             s->integrity.revocable = false;

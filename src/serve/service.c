@@ -16,6 +16,8 @@ static void init_observation(struct observation *o)
     latency_events_init(&o->latency);
     reload_history_init(&o->reloads);
     pthread_mutex_init(&o->lock, NULL);
+    pthread_mutex_init(&o->replicas_lock, NULL);
+    link_init(&o->replicas);
     o->percentiles = (struct percentiles){3, {50, 99, 99.9}};
 }
 
@@ -39,6 +41,7 @@ void service_group_init(struct service_group *group, const struct settings *sett
     for (unsigned i = 0; i < RUN_ID_LEN; i++)
         group->run_id[i] = digits[random[i] % 16];
     group->runtime = settings->runtime;
+    cluster_init(&group->cluster);
     init_observation(&group->observation);
 }
 
@@ -48,7 +51,9 @@ void service_group_release(struct service_group *group)
     slow_log_release(&o->slow_log);
     latency_events_release(&o->latency);
     reload_history_release(&o->reloads);
+    cluster_release(&group->cluster);
     pthread_mutex_destroy(&o->lock);
+    pthread_mutex_destroy(&o->replicas_lock);
     pthread_mutex_destroy(&group->password_lock);
 }
 
@@ -84,6 +89,7 @@ void service_init(struct service *service, struct service_group *group)
     service->group = group;
     service->number = group->count;
     link_init(&service->sessions);
+    link_init(&service->replicas);
     service->settings = group->settings;
     service->dataset = group->dataset;
     link_init(&service->snapshots);
@@ -130,6 +136,15 @@ void service_publish(struct service *service)
     cold_dataset(&service->cold, snapshot->dataset);
     ref_drop(&old->ref);
     counter_set(&service->generation, snapshot->generation);
+}
+
+void service_take_view(struct service *service)
+{
+    // The version is read first. If the view is replaced in between, it is taken again.
+    service->view_version = atomic_load(&service->group->cluster.version);
+    struct cluster_view *before = service->view;
+    service->view = cluster_take(&service->group->cluster);
+    cluster_view_close(before);
 }
 
 uint64_t service_generation(const struct service *service, const struct snapshot *snapshot)
@@ -195,6 +210,7 @@ uint64_t service_random(struct service *service, uint64_t limit)
 void service_release(struct service *service)
 {
     service_discard_prepared(service);
+    cluster_view_close(service->view);
     ref_drop(&service->snapshot->ref);
     session_table_release(&service->table);
     cold_release(&service->cold);

@@ -20,6 +20,7 @@
 #include "metrics/stats.h"
 #include "metrics/timing.h"
 #include "serve/batch.h"
+#include "serve/cluster.h"
 #include "serve/cold.h"
 #include "serve/command.h"
 #include "serve/loop_task.h"
@@ -53,7 +54,9 @@ struct observation {
     // subtracts them, because only a loop's own thread may write its counters. Read and written
     // atomically, without the lock.
     struct stats baseline;
-    atomic_uint histogram_resets; // how often the histograms have been emptied
+    atomic_uint histogram_resets;  // how often the histograms have been emptied
+    pthread_mutex_t replicas_lock; // guards `replicas`
+    struct link replicas;          // the replicas of all loops (serve/replica.h)
 };
 
 // The services of all loops, and what they have in common. The caller sets the function pointers
@@ -78,6 +81,10 @@ struct service_group {
     void *reload_context;
     // Called when an administrative command was refused to a client. Any loop's thread calls it.
     void (*refused)(const struct session *s, const struct command_entry *entry);
+    // Called when a client begins or ends a copy of the dataset (serve/replication.h). `what` says
+    // what it does, and `failed` that it did not get a whole copy. Any loop's thread calls it.
+    void (*replicated)(const struct session *s, bool failed, const char *what);
+    struct cluster cluster; // without a view unless --cluster-config is given
     // Called after `runtime` has changed. Any loop's thread calls it.
     void (*settings_changed)(void *context);
     void *settings_context;
@@ -120,6 +127,7 @@ struct service {
     unsigned number;            // index in the group
     struct link sessions;       // all sessions in the order of their ids
     struct session_table table; // all sessions by their ids
+    struct link replicas;       // the replicas among them (serve/replica.h)
     struct client_owner owner;
     uint64_t paused_until;                // monotonic ns at which CLIENT PAUSE ends; 0: not paused
     const struct settings *settings;      // those of `group`
@@ -129,6 +137,8 @@ struct service {
     struct snapshot *snapshot;            // the newest snapshot, which new commands read
     struct snapshot first_snapshot;       // the snapshot that the loop started with
     struct snapshot *next_snapshot;       // prepared by service_prepare; otherwise NULL
+    struct cluster_view *view; // the present view of the cluster; NULL: requests are not routed
+    unsigned view_version;     // version of `group->cluster` that `view` is of
     uint64_t random_state;
     struct counter generation; // how often the data has been replaced; as in `snapshot`
     struct stats stats;
@@ -164,12 +174,23 @@ void service_init(struct service *service, struct service_group *group);
 bool service_prepare(struct service *service, struct dataset *dataset);
 
 // The second step: new commands read the prepared snapshot from now on. Unfinished commands
-// continue with the old one. The caller must then call session_wake_trackers.
+// continue with the old one. The caller must then call session_wake_holders.
 void service_publish(struct service *service);
 
 // Takes back service_prepare when another loop's has failed. Does nothing without a prepared
 // snapshot.
 void service_discard_prepared(struct service *service);
+
+// Takes the present view of the cluster.
+void service_take_view(struct service *service);
+
+// The same, if another view was announced. Called between two turns of the loop.
+static inline void service_update_view(struct service *service)
+{
+    if (atomic_load_explicit(&service->group->cluster.announced, memory_order_relaxed) !=
+        service->view_version)
+        service_take_view(service);
+}
 
 // Returns the lowest generation among `snapshot` and the present snapshots of all loops. A loop may
 // switch to new data a little later than others. A client that has read this number gets data of

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
+#include "serve/replica.h"
 #include "serve/subscriptions.h"
 #include "serve/tracking.h"
 #include "serve/transaction.h"
@@ -33,6 +34,20 @@ void session_drop_snapshot(struct session *s)
         return;
     ref_drop(&s->snapshot->ref);
     s->snapshot = NULL;
+}
+
+void session_keep_view(struct session *s)
+{
+    if (s->request.view != NULL || s->service->view == NULL)
+        return;
+    s->request.view = s->service->view;
+    ref_take(&s->request.view->ref);
+}
+
+void session_drop_view(struct session *s)
+{
+    cluster_view_close(s->request.view);
+    s->request.view = NULL;
 }
 
 static void take_task(struct session *s, struct loop_task *t)
@@ -113,6 +128,7 @@ void session_drop_work(struct session *s)
     buf_release(&s->pushes);
     s->pushes_delivered = 0;
     buf_release(&s->request.collected);
+    session_drop_view(s);
     session_drop_lines(s, true);
 }
 
@@ -131,6 +147,9 @@ void session_leave(struct session *s)
     session_drop_work(s);
     session_stop_tracking(s);
     session_unsubscribe(s);
+    replica_free(s->replica);
+    s->replica = NULL;
+    s->replicates = false;
     link_remove(&s->link);
     session_table_remove(&s->service->table, &s->entry);
 }
@@ -224,11 +243,11 @@ void session_wake(struct session *s)
         s->service->owner.wake(s);
 }
 
-void session_wake_trackers(const struct service *service)
+void session_wake_holders(const struct service *service)
 {
     struct session *s = session_after(service, 0);
     for (; s != NULL; s = session_next(s))
-        if (s->tracking != NULL)
+        if (s->tracking != NULL || s->replicates)
             session_wake(s);
 }
 
@@ -316,6 +335,7 @@ size_t session_memory(const struct session *s)
     bytes += transaction_memory(s->transaction) + watch_memory(s->watch) +
              subscriptions_memory(s->subscriptions) + tracking_memory(s->tracking);
     bytes += cold_set_memory(s->cold) + cold_set_memory(s->cold_before);
+    bytes += replica_memory(s->replica);
     if (s->task != NULL)
         bytes += s->task->memory;
     return bytes;

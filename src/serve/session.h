@@ -12,6 +12,7 @@
 #include "base/output.h"
 #include "data/uuid.h"
 #include "resp/resp.h"
+#include "serve/cluster.h"
 #include "serve/command.h"
 #include "serve/service.h"
 
@@ -41,6 +42,7 @@ enum {
 };
 
 struct loop_task;
+struct replica;
 struct subscriptions;
 struct tracking;
 struct transaction;
@@ -80,19 +82,21 @@ struct session {
     size_t texts_memory;        // bytes of these three texts
     bool local;                 // the client is on this machine: loopback or a unix socket
     bool authenticated;
-    bool no_evict; // CLIENT NO-EVICT: closed after all others when clients hold too much memory
-    bool no_touch; // CLIENT NO-TOUCH, which has no effect in Stele
+    bool no_evict;   // CLIENT NO-EVICT: closed after all others when clients hold too much memory
+    bool no_touch;   // CLIENT NO-TOUCH, which has no effect in Stele
+    bool replicates; // the client is a replica: it copies the dataset, or has copied it
 
     // The conversation.
     struct resp_writer reply;         // writes to `turn.out`, or to an output that is discarded
     const struct command_entry *last; // command of the last request; NULL: none, or unknown
     unsigned reply_mode;              // bits of enum reply_mode
-    bool paused;              // the next request is complete and waits for the end of CLIENT PAUSE
-    bool parked;              // the running handler waits for lines that are not in memory
-    bool waiting;             // the session waits: `paused`, `parked`, or COMMAND_WAIT was returned
-    bool killed;              // the owner must close the connection at once
-    bool closing;             // the owner must close the connection once all replies are sent
-    bool oom;                 // memory ran short, so the connection must be closed
+    bool routing; // the next request is complete, and not all of its keys were looked at
+    bool paused;  // the next request is complete and waits for the end of CLIENT PAUSE
+    bool parked;  // the running handler waits for lines that are not in memory
+    bool waiting; // the session waits: `paused`, `parked`, or COMMAND_WAIT was returned
+    bool killed;  // the owner must close the connection at once
+    bool closing; // the owner must close the connection once all replies are sent
+    bool oom;     // memory ran short, so the connection must be closed
     const char *close_reason; // protocol of a client that speaks no RESP; otherwise NULL
 
     // The request at the front of the input, complete or not, and the command that answers it. A
@@ -105,8 +109,9 @@ struct session {
         uint64_t cursor;      // where the handler continues a long reply; each handler defines it
         uint64_t sum;         // an intermediate result of the handler
         struct buf collected; // bytes that the handler keeps until its reply is finished
-        uint64_t spent_ns;    // time the command took in earlier turns; 0: this is its first turn
-        uint64_t waited_ns;   // time the command has waited for data that was not in memory
+        struct cluster_view *view; // view that session_keep_view has kept; NULL: none
+        uint64_t spent_ns;  // time the command took in earlier turns; 0: this is its first turn
+        uint64_t waited_ns; // time the command has waited for data that was not in memory
         // The keys of the request that have been looked up. Their distance is the `keys.step` of
         // the command's row.
         struct {
@@ -114,8 +119,10 @@ struct session {
             uint32_t count;       // number of these keys
             uint32_t batch_index; // index of the first of these keys in the batch
         } keys;
-        uint32_t checked; // number of keys that integrity_check_keys has checked
-        bool replied;     // a part of the reply may have been written in an earlier turn
+        uint32_t checked;       // number of keys that integrity_check_keys has checked
+        struct route route;     // of a request for the cluster, as far as its keys were looked at
+        unsigned route_version; // version of the view of the cluster that `route` is about
+        bool replied;           // a part of the reply may have been written in an earlier turn
     } request;
 
     // One call of session_feed. session_read_ahead sets `ahead` before it.
@@ -148,6 +155,7 @@ struct session {
     struct transaction *transaction;     // from MULTI to the end of EXEC; otherwise NULL
     struct subscriptions *subscriptions; // NULL: none
     struct tracking *tracking;           // NULL: off
+    struct replica *replica;             // from REPLCONF or PSYNC on (serve/replica.h)
     struct watch *watch;                 // state of the watched keys; NULL: none
     uint64_t watched;                    // number of keys in WATCH commands, repeated ones counted
 
@@ -219,9 +227,10 @@ struct session *session_next(const struct session *s);
 // Returns the session of the loop with this id, or NULL.
 struct session *session_find(const struct service *service, uint64_t id);
 
-// Wakes each client that uses CLIENT TRACKING, so that its next session_feed reports that the
-// dataset of the service has been replaced.
-void session_wake_trackers(const struct service *service);
+// Wakes each client that holds values of the dataset: those with CLIENT TRACKING, and replicas. The
+// dataset of the service has been replaced. The next session_feed reports that, or closes the
+// replica's connection.
+void session_wake_holders(const struct service *service);
 
 // Ends CLIENT PAUSE, whether or not its time is over, and wakes the clients that wait for its end.
 void session_end_pause(struct service *service);
@@ -240,10 +249,10 @@ static inline size_t session_input_max(const struct session *s)
 }
 
 // Returns whether the client may be closed for being idle. A client that waits for messages or for
-// the server is not idle.
+// the server is not idle, nor is a replica.
 static inline bool session_may_idle_out(const struct session *s)
 {
-    return s->closing || (s->subscriptions == NULL && !s->waiting && !s->paused);
+    return s->closing || (s->subscriptions == NULL && !s->waiting && !s->paused && !s->replicates);
 }
 
 // For handlers: discards the requests that were read ahead after this one. They must be parsed
@@ -298,6 +307,21 @@ static inline struct dataset *session_dataset(const struct session *s)
 {
     return session_snapshot(s)->dataset;
 }
+
+// For handlers: returns the view of the cluster that the running command reads: the kept one, or
+// else the present one. NULL: this server has no topology.
+static inline struct cluster_view *session_view(const struct session *s)
+{
+    return s->request.view != NULL ? s->request.view : s->service->view;
+}
+
+// For handlers whose replies take several turns: keeps the present view, so that session_view
+// returns the same one in each turn. Does nothing if a view is kept already. The handler must call
+// session_drop_view when its reply is finished.
+void session_keep_view(struct session *s);
+
+// For handlers: drops the view that session_keep_view has kept, if any.
+void session_drop_view(struct session *s);
 
 // For handlers: looks up the key in argument `i` and counts a hit or a miss. Sets `value` when it
 // returns LOOKUP_FOUND. A word that is no UUID is a miss. A value that can no longer be read is a

@@ -115,10 +115,10 @@ static void lines_arrived(struct session *s)
     session_wake(s);
 }
 
-// Returns the session's set, unless it is of an older dataset.
+// Returns the session's set, unless it is of an older dataset or its values may have got wrong.
 static struct cold_set *present_set(struct session *s)
 {
-    if (s->cold != NULL && cold_set_number(s->cold) != session_snapshot(s)->number) {
+    if (s->cold != NULL && !cold_set_is_valid(s->cold, session_snapshot(s)->number)) {
         cold_set_drop(s->cold);
         s->cold = NULL;
     }

@@ -50,6 +50,11 @@ static const char *check_redis_version(const char *text)
 
 // Replies to CLUSTER contain the address in lines that clients split at spaces. 64 bytes are enough
 // for any IP address.
+static const char *check_not_empty(const char *text)
+{
+    return *text != '\0' ? NULL : "must not be empty";
+}
+
 static const char *check_announced(const char *text)
 {
     bool good = *text != '\0' && strlen(text) <= 64 && strpbrk(text, " \t\r\n") == NULL;
@@ -66,6 +71,17 @@ static const char *read_port(const struct setting *row, struct settings *s, cons
     return read_number(row, s, s->tcp ? text : "0", complaint);
 }
 
+static const char *read_percent(const struct setting *row, struct settings *s, const char *text,
+                                char complaint[SETTING_COMPLAINT_MAX])
+{
+    char digits[4] = "";
+    size_t len = strlen(text);
+    if (len < 2 || len > sizeof digits || text[len - 1] != '%')
+        return row->complaint;
+    memcpy(digits, text, len - 1);
+    return read_number(row, s, digits, complaint);
+}
+
 static const char *read_index(const struct setting *row, struct settings *s, const char *text,
                               char complaint[SETTING_COMPLAINT_MAX])
 {
@@ -77,6 +93,7 @@ static const char *read_index(const struct setting *row, struct settings *s, con
 
 // ---- the table ----------------------------------------------------------------------------------
 
+static const char *const endpoint_type_words[] = {"ip", "hostname", NULL};
 static const char *const enable_words[] = {"no", "local", "yes", NULL};
 static const char *const index_pages_words[] = {"shared", "huge", NULL};
 static const char *const index_trust_words[] = {"proven", "sampled", NULL};
@@ -178,6 +195,16 @@ const struct setting settings_table[] = {
      .help = "serve the other lines of a file that has malformed lines"},
     {OPTION("watch"), FIELD(watch), .type = SETTING_FLAG,
      .help = "reload the data when the file is replaced or written to"},
+    {OPTION("reload-max-shrink"), FIELD(reload_max_shrink), .type = SETTING_NUMBER,
+     .read = read_percent, .max = 100, .complaint = "must be 0% to 100%", .argument = "PERCENT",
+     .default_value = "100%",
+     .help = "fail a reload of data that has fewer keys by more than this; 100%: never"},
+    {OPTION("reload-verify"), FIELD(reload_verify), .type = SETTING_TEXT, .check = check_not_empty,
+     .argument = "COMMAND",
+     .help = "fail a reload unless this shell command succeeds; STELE_DATA names the data file"},
+    {OPTION("reload-verify-timeout"), FIELD(reload_verify_timeout), .type = SETTING_NUMBER,
+     .min = 1, .max = 86400, .argument = "SECONDS", .default_value = "600",
+     .help = "time that the command of --reload-verify may take, 1 to 86400"},
     {OPTION("swap-tracking"), FIELD(close_tracking), .type = SETTING_WORD,
      .words = swap_tracking_words, .argument = "push|push+close", .default_value = "push",
      .help = "what clients with CLIENT TRACKING get when a reload swaps the data; push: an "
@@ -226,6 +253,27 @@ const struct setting settings_table[] = {
     {OPTION("cluster-enabled"), FIELD(cluster_enabled), .type = SETTING_YES_NO,
      .argument = "yes|no", .default_value = "no",
      .help = "answer CLUSTER as a cluster of one node that owns every slot"},
+    {OPTION("cluster-config"), FIELD(cluster_config), .type = SETTING_TEXT,
+     .check = check_not_empty, .argument = "FILE", .default_text = "no other nodes",
+     .help = "be a node of the cluster that FILE describes; implies --cluster-enabled yes"},
+    {OPTION("cluster-node"), FIELD(cluster_node), .type = SETTING_TEXT, .check = check_not_empty,
+     .argument = "NAME", .default_text = "the node whose address this server has",
+     .help = "name of this node in the file of --cluster-config"},
+    {OPTION("cluster-node-timeout"), FIELD(cluster_node_timeout), .type = SETTING_NUMBER,
+     .max = INT_MAX, .complaint = "must be a number of milliseconds, or 0 to probe no node",
+     .argument = "MS", .default_value = "3000",
+     .help =
+         "milliseconds after which a node that does not answer is down; 0: nodes are not probed "
+         "and count as up"},
+    {OPTION("cluster-auth-file"), FIELD(cluster_auth_file), .type = SETTING_TEXT,
+     .check = check_not_empty, .argument = "PATH", .default_text = "this server's own password",
+     .help = "file with the password of the other nodes"},
+    {OPTION("cluster-crossslot"), FIELD(cluster_crossslot), .type = SETTING_YES_NO,
+     .argument = "yes|no", .default_value = "yes",
+     .help = "answer requests for keys of several slots if this node has all of them"},
+    {OPTION("cluster-preferred-endpoint-type"), FIELD(cluster_hostnames), .type = SETTING_WORD,
+     .words = endpoint_type_words, .argument = "ip|hostname", .default_value = "ip",
+     .help = "name nodes of the cluster by their addresses or by their host names"},
     {OPTION("cluster-announce-ip"), FIELD(cluster_announce_ip), .type = SETTING_TEXT,
      .change = SETTING_KEPT, .check = check_announced, .argument = "ADDRESS",
      .default_text = "the address that the client has connected to",
@@ -463,6 +511,11 @@ bool settings_complete(struct settings *s, struct error *error)
         error_set(error, "--port none without --unixsocket leaves nowhere to listen");
         return false;
     }
+    if (s->cluster_node != NULL && s->cluster_config == NULL) {
+        error_set(error, "--cluster-node needs --cluster-config");
+        return false;
+    }
+    s->cluster_enabled |= s->cluster_config != NULL;
     // A cluster client that gets READONLY assumes that the node has become a replica, and tries
     // again.
     if (s->write_error == WRITE_ERROR_UNSET)

@@ -86,10 +86,13 @@ struct settings {
     unsigned read_threads; // threads that read data that is not in memory; 0: none
 
     bool skip_malformed;
-    bool watch;          // reload the data file when it is replaced or written to
-    bool close_tracking; // close the connections of tracking clients at a reload
-    const char *index;   // path of the index file; empty: none; NULL: beside the data file
-    bool sampled_trust;  // serve from an index file when samples of the data match it
+    bool watch;                     // reload the data file when it is replaced or written to
+    unsigned reload_max_shrink;     // percent of the keys that a reload may lose; 100: any
+    const char *reload_verify;      // command that must accept the data of a reload; NULL: none
+    unsigned reload_verify_timeout; // seconds that the command may take
+    bool close_tracking;            // close the connections of tracking clients at a reload
+    const char *index;  // path of the index file; empty: none; NULL: beside the data file
+    bool sampled_trust; // serve from an index file when samples of the data match it
     // An index file of at most this many bytes is compared with all its checksums before the first
     // answer. A larger one is compared block by block as it is used.
     uint64_t index_verify;
@@ -102,6 +105,12 @@ struct settings {
     const char *redis_version; // announced to clients; NULL: STELE_REDIS_VERSION
     enum write_error write_error;
     bool cluster_enabled;
+    const char *cluster_config;      // path of the topology; NULL: the cluster has one node
+    const char *cluster_node;        // name of this node; NULL: found by its address
+    uint64_t cluster_node_timeout;   // ms until a node that does not answer is down; 0: not probed
+    const char *cluster_auth_file;   // of the password for other nodes; NULL: our own password
+    bool cluster_crossslot;          // answer requests for several slots
+    bool cluster_hostnames;          // name nodes by their host names, where they have one
     const char *cluster_announce_ip; // NULL: the address a client has connected to
     unsigned cluster_announce_port;  // 0: the port a client has connected to
 

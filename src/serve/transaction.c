@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "cluster/slot.h"
+
+enum { WORD = 64, WORDS = SLOTS / WORD }; // bits of a word of `homes`, and the number of words
 
 struct transaction *transaction_new(void)
 {
@@ -16,12 +19,15 @@ void transaction_free(struct transaction *t)
     if (t == NULL)
         return;
     buf_release(&t->requests);
+    free(t->homes);
     free(t);
 }
 
 size_t transaction_memory(const struct transaction *t)
 {
-    return t != NULL ? sizeof *t + t->requests.cap : 0;
+    if (t == NULL)
+        return 0;
+    return sizeof *t + t->requests.cap + (t->homes != NULL ? WORDS * sizeof *t->homes : 0);
 }
 
 static void append_count(struct buf *b, char kind, size_t count)
@@ -51,6 +57,24 @@ enum transaction_queued transaction_queue(struct transaction *t, const struct re
     if (b->oom)
         return TRANSACTION_NO_MEMORY;
     return b->len > limit ? TRANSACTION_TOO_LONG : TRANSACTION_QUEUED;
+}
+
+bool transaction_note_home(struct transaction *t, unsigned slot)
+{
+    if (t->homes == NULL)
+        t->homes = calloc(WORDS, sizeof *t->homes);
+    if (t->homes == NULL)
+        return false;
+    t->homes[slot / WORD] |= 1ull << slot % WORD;
+    return true;
+}
+
+unsigned transaction_next_home(const struct transaction *t, unsigned from)
+{
+    unsigned slot = t->homes != NULL ? from : SLOTS;
+    while (slot < SLOTS && (t->homes[slot / WORD] >> slot % WORD & 1) == 0)
+        slot++;
+    return slot;
 }
 
 bool transaction_advance(struct transaction *t, size_t done)

@@ -16,6 +16,8 @@ struct transaction {
     size_t at;      // bytes of `requests` that EXEC has executed
     bool aborted;   // a request was rejected, so EXEC refuses the transaction
     bool executing; // EXEC has begun
+    // In a cluster, one bit for each slot: whether it is the home of a queued key. NULL: no keys.
+    uint64_t *homes;
 };
 
 enum transaction_queued {
@@ -49,6 +51,13 @@ static inline struct bytes transaction_rest(const struct transaction *t)
 // transaction never runs, so nothing is copied then, and the result is TRANSACTION_QUEUED.
 enum transaction_queued transaction_queue(struct transaction *t, const struct resp_request *r,
                                           size_t limit);
+
+// Notes that a queued request has a key whose home is this slot. Returns false when memory is
+// short.
+bool transaction_note_home(struct transaction *t, unsigned slot);
+
+// Returns the first slot from `from` on that was noted, or SLOTS.
+unsigned transaction_next_home(const struct transaction *t, unsigned from);
 
 // Notes that EXEC has executed the next `done` bytes of the requests: one whole request, or 0
 // bytes. Returns true when that was the last request.

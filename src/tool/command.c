@@ -1,4 +1,5 @@
 // What all subcommands share: reading the words of the command line and printing --help.
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/terminal.h"
+#include "data/store.h"
 #include "tool/tool.h"
 
 const char *tool_set_help(struct options *o, const char *value)
@@ -47,6 +49,10 @@ void tool_explain(const struct tool_command *command)
     command_line_wrap(command->help, 0, 0, width, &text);
     buf_append_text(&text, "\n");
     command_line_help(&table, width, &text);
+    if (command->example != NULL) {
+        buf_append_text(&text, "\nexample: ");
+        command_line_wrap(command->example, sizeof "example: " - 1, 4, width, &text);
+    }
     fwrite(text.ptr, 1, text.len, stdout);
     buf_release(&text);
 }
@@ -54,7 +60,10 @@ void tool_explain(const struct tool_command *command)
 int tool_run(const struct tool_command *command, int argc, char *argv[])
 {
     struct options o = {
-        .settings = tool_settings(), .to = {UINT64_MAX, UINT64_MAX}, .limit = INT64_MAX};
+        .settings = tool_settings(),
+        .to = {UINT64_MAX, UINT64_MAX},
+        .limit = INT64_MAX,
+        .store = {.keep = 3, .gate = {.max_shrink = 10, .max_lost = 10, .verify_seconds = 600}}};
     struct error error = {""};
     int words = read_words(command, &o, argc, argv, &error);
     if (words < 0) {
@@ -65,15 +74,22 @@ int tool_run(const struct tool_command *command, int argc, char *argv[])
         tool_explain(command);
         return tool_finish(TOOL_OK);
     }
-    if (words > 1 && !command->takes_keys) {
-        tool_say("more than one file: '%s' and '%s'", argv[1], argv[2]);
+    if (words > 1 + (int)command->more_words && !command->takes_keys) {
+        if (command->more_words == 0)
+            tool_say("more than one file: '%s' and '%s'", argv[1], argv[2]);
+        else
+            tool_say("too many words: '%s'", argv[2 + command->more_words]);
         return TOOL_ERROR;
     }
     if (words < (command->takes_keys ? 2 : 1)) {
         fprintf(stderr, "usage: stele %s %s\n", command->name, command->words);
         return TOOL_ERROR;
     }
+    char current[PATH_MAX];
     o.file = argv[1];
+    if (!command->takes_store && store_is_store(argv[1]) &&
+        snprintf(current, sizeof current, "%s" STORE_CURRENT_DATA, argv[1]) < (int)sizeof current)
+        o.file = current;
     o.keys = argv + 2;
     o.key_count = words - 1;
     return command->run(&o);

@@ -29,7 +29,7 @@ static const char *set_skip_malformed(struct options *o, const char *value)
     return NULL;
 }
 
-static const char *set_build_memory(struct options *o, const char *value)
+const char *tool_set_build_memory(struct options *o, const char *value)
 {
     bool good = number_parse_memory(span_text(value), &o->settings.build_memory) &&
                 o->settings.build_memory > 0;
@@ -69,7 +69,7 @@ static const struct option_row rows[] = {
     {"--build-memory", "SIZE",
      "most memory to build the index in, like 512mb or 1gb (default: a quarter of the machine's "
      "memory, or of the cgroup's limit if that is less)",
-     set_build_memory},
+     tool_set_build_memory},
     TOOL_HELP_ROW,
 };
 

@@ -6,11 +6,63 @@
 #include "base/command_line.h"
 #include "base/progress.h"
 #include "data/dataset.h"
+#include "tool/store_options.h"
 
 enum {
     TOOL_OK = 0,
     TOOL_NO = 1,    // the answer is no: a key is missing, or a file is malformed
     TOOL_ERROR = 2, // there is no answer: the usage is wrong, a file is missing, memory is short
+};
+
+// The options of split. NULL, 0 or false: not given.
+struct split_options {
+    const char *by;
+    const char *cluster;
+    unsigned parts;
+    const char *hash;
+    const char *distribution;
+    const char *servers;
+    const char *nutcracker;
+    const char *pool;
+    unsigned digits;
+    const char *out;
+    bool index;
+    bool check;
+    const char *node;
+};
+
+// The options of sample.
+struct sample_options {
+    uint64_t seed;
+    bool has_seed; // --seed was given
+};
+
+// The options of import. NULL or false: not given.
+struct import_options {
+    const char *out;
+    bool one_database; // --db was given
+    uint64_t database; // number of --db
+    bool keep_expiring;
+    bool skip_others;
+    const char *strip_prefix;
+    const char *newline_as;
+};
+
+// The options of export. NULL: not given.
+struct export_options {
+    const char *rdb;
+};
+
+// The options of diff. NULL or false: not given.
+struct diff_options {
+    bool stats;
+    bool keys;
+    const char *delta;
+};
+
+// The options of stats. NULL: not given.
+struct stats_options {
+    const char *html;
 };
 
 // The words of a subcommand's command line, parsed. An option sets its field.
@@ -26,7 +78,14 @@ struct options {
     struct uuid from;                 // first key of scan's range; it need not exist
     struct uuid to;                   // last key of scan's range; it need not exist
     int64_t limit;                    // scan --limit: most records to print
-    bool help;                        // --help
+    struct split_options split;
+    struct store_options store;
+    struct stats_options stats;
+    struct diff_options diff;
+    struct export_options export;
+    struct import_options import;
+    struct sample_options sample;
+    bool help; // --help
 };
 
 struct tool_command {
@@ -37,13 +96,29 @@ struct tool_command {
     const struct option_row *rows;
     unsigned count; // number of rows
     int (*run)(const struct options *o);
+    unsigned more_words; // words that may follow the file; `takes_keys` is false then
+    bool takes_store;    // the file is a store; otherwise a store stands for its current data
+    const char *example; // for --help; NULL: none
 };
 
 extern const struct tool_command tool_bench;
 extern const struct tool_command tool_check;
+extern const struct tool_command tool_diff;
+extern const struct tool_command tool_export;
 extern const struct tool_command tool_get;
+extern const struct tool_command tool_import;
 extern const struct tool_command tool_index;
+extern const struct tool_command tool_merge;
+extern const struct tool_command tool_publish;
+extern const struct tool_command tool_rollback;
+extern const struct tool_command tool_sample;
 extern const struct tool_command tool_scan;
+extern const struct tool_command tool_sort;
+extern const struct tool_command tool_split;
+extern const struct tool_command tool_stats;
+extern const struct tool_command tool_unpin;
+extern const struct tool_command tool_verify;
+extern const struct tool_command tool_versions;
 
 // Reads the words after the subcommand's name (argv[0]), runs the subcommand and returns its exit
 // code. If one of the words is `--help`, prints the help instead.
@@ -62,6 +137,10 @@ const char *tool_set_help(struct options *o, const char *value);
     {                                                                                              \
         "--help", NULL, "show this help and exit", tool_set_help                                   \
     }
+
+// The row of the option --build-memory, for subcommands that use memory for something else than an
+// index as well.
+const char *tool_set_build_memory(struct options *o, const char *value);
 
 // Opens a dataset and calls dataset_finished, which verifies its index or writes the index file.
 // Returns NULL after printing the reason when that is not possible.

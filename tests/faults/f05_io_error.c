@@ -5,19 +5,25 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/mapping.h"
+#include "commands/groups.h"
 #include "data/dataset.h"
 #include "faults/support/hammer.h"
+#include "net/publisher.h"
+#include "net/server.h"
 #include "support/forge.h"
 #include "support/server.h"
 #include "support/service.h"
@@ -183,9 +189,9 @@ static void check_warming(void)
     atomic_bool cancel = false;
     const char *path = table_file(&table, "warmed.data");
     opened_init(&o, path, DATASET_INDEX_WRITE, NULL);
-    ok(dataset_warm(o.dataset, &cancel, &error), "a sound file is read");
+    ok(dataset_warm(o.dataset, false, UINT64_MAX, &cancel, &error), "a sound file is read");
     break_page(dataset_text(o.dataset).ptr + table.count * TABLE_LINE / 2);
-    ok(!dataset_warm(o.dataset, &cancel, &error) &&
+    ok(!dataset_warm(o.dataset, false, UINT64_MAX, &cancel, &error) &&
            strstr(error.text, "cannot read all of '") != NULL,
        "an unreadable file is refused: %s", error.text);
     opened_close(&o);
@@ -231,31 +237,92 @@ static off_t place_in_image(const char *path, size_t at)
     return place;
 }
 
+static struct dataset *open_none(void *context, struct error *error)
+{
+    (void)context;
+    error_set(error, "there is no other dataset");
+    return NULL;
+}
+
+static void note(void *context, bool warning, const char *text)
+{
+    (void)context;
+    log_write(warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
+}
+
+static const struct dataset_source no_source = {open_none, NULL, "served.data"};
+
+static void *serve(void *server)
+{
+    server_run(server);
+    return NULL;
+}
+
+// Gets record `i`. A connection may close when the server detects a broken page, and there may be
+// some that the server has not yet met. So the request is repeated over another connection.
+static bool is_served(redisContext **c, int port, const struct held_file *file, size_t i)
+{
+    redisReply *reply = NULL;
+    for (unsigned tries = 0; reply == NULL && tries <= MAPPING_LOST_MAX + 1; tries++) {
+        if ((*c)->err != 0) {
+            redisFree(*c);
+            *c = hammer_connect(port);
+        }
+        reply = redisCommand(*c, "GET %s", file->records[i].key);
+    }
+    bool served = reply != NULL && held_is(file, i, reply);
+    freeReplyObject(reply);
+    return served;
+}
+
+// The disk breaks after the dataset has been opened and before the server has read its data. The
+// server runs in this process, because another one would have begun to read.
 static void serve_from_broken_disk(const char *image, const char *data, const char *index,
                                    struct held_file *file, off_t place, size_t broken_from)
 {
     struct hammer h;
-    struct server_process s = server_start(data, WORDS("--threads", "2", "--index", index));
+    struct error error = {""};
+    pthread_t thread;
+    char log[256];
+    struct settings settings = test_settings;
+    struct dataset_settings how = {
+        .index = DATASET_INDEX_WRITE, .index_path = index, .notice = note};
+    settings.tcp = true;
+    settings.bind = (struct setting_list){1, {"127.0.0.1"}};
+    settings.threads = 2;
+    settings.read_threads = 4;
+    settings.runtime.maxclients = 100;
+    settings.tcp_backlog = 16;
+    settings.enable_shutdown_command = true;
+    snprintf(log, sizeof log, "%s", test_file("log", span_text("")));
+    require(log_open(log, LOG_NOTICE, &error), "%s", error.text);
+    struct dataset *d = dataset_open(data, &how, NULL, &error);
+    require(d != NULL, "%s", error.text);
     require(truncate(image, place) == 0, "cannot cut the image");
-    hammer_start(&h, s.port, file);
-    log_await(s.log_path, "cannot be read, and requests for it answer errors");
+    struct server *server = server_open(&settings, command_groups, &error);
+    require(server != NULL && server_listen(server, &no_source, d, &error), "%s", error.text);
+    int port = atoi(strrchr(server_address(server), ':') + 1);
+    require(pthread_create(&thread, NULL, serve, server) == 0, "no thread");
+
+    hammer_start(&h, port, file);
+    log_await(log, "cannot be read, and requests for it answer errors");
     hammer_await(&h);
     hammer_stop(&h);
     diag("a real disk: %lu exact, %lu refused, %lu closed", atomic_load(&h.exact),
          atomic_load(&h.refused), atomic_load(&h.closed));
     is_number((int64_t)atomic_load(&h.wrong), 0, "a real disk: no reply is wrong");
     ok(atomic_load(&h.refused) > 0, "a real disk: some replies are errors");
-    ok(hammer_info(s.port, "dataset", "dataset_status:unreadable"), "a real disk: INFO reports it");
-    redisContext *c = hammer_connect(s.port);
+    ok(hammer_info(port, "dataset", "dataset_status:unreadable"), "a real disk: INFO reports it");
+    redisContext *c = hammer_connect(port);
     size_t exact = 0, wanted = 0;
-    for (; wanted < file->count && file->records[wanted].end < broken_from; wanted++) {
-        redisReply *reply = redisCommand(c, "GET %s", file->records[wanted].key);
-        exact += reply != NULL && held_is(file, wanted, reply);
-        freeReplyObject(reply);
-    }
-    redisFree(c);
+    for (; wanted < file->count && file->records[wanted].end < broken_from; wanted++)
+        exact += is_served(&c, port, file, wanted);
     is_number((int64_t)exact, (int64_t)wanted, "a real disk: the readable keys are served");
-    is_number(server_stop(&s), 0, "a real disk: the server ends well");
+    freeReplyObject(redisCommand(c, "SHUTDOWN"));
+    redisFree(c);
+    pthread_join(thread, NULL);
+    server_close(server);
+    ok(true, "a real disk: the server ends");
 }
 
 static void check_real_disk(void)

@@ -4,6 +4,7 @@
 // of such a value unreadable while the file keeps its length. Then only the kernel notices, and
 // sendmsg fails.
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -120,6 +121,15 @@ static void break_page(const struct dataset *d, size_t at, size_t page)
     close(fd);
 }
 
+// Waits until the publisher has read all of the data. Otherwise it might meet the broken page while
+// the other value is being sent, and the server would close that connection too.
+static void await_read(const struct dataset *d)
+{
+    uint64_t content;
+    while (!dataset_checksum(d, &content))
+        poll(NULL, 0, 1);
+}
+
 static void cannot_read(size_t page)
 {
     struct settings settings = test_settings;
@@ -146,6 +156,7 @@ static void cannot_read(size_t page)
     int fd = request_value(port, 0, &wanted[0]);
     // The server reads the whole value once, to find its end. It has done that by now.
     require(receive(fd, &got[0], FIRST_BYTES), "no reply");
+    await_read(d);
     break_page(d, broken, page);
     ok(receive_to_end(fd, &got[0]), "a page: the connection ends");
     ok(got[0].len >= FIRST_BYTES && got[0].len < held_value(&file, 0).len,

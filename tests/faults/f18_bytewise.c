@@ -4,6 +4,7 @@
 // for clients that begin with AUTH.
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -114,8 +115,9 @@ static void test_bytewise(bool measured, unsigned clients, const char *password)
         }
         if (round == 0)
             end = clock_monotonic_ns() + PATIENCE * CLOCK_SECOND;
+        errno = 0;
         require(crowd_converses(other, SPAN("GET " KEY "\r\n"), SPAN("$5\r\nvalue\r\n")),
-                "another client is not answered");
+                "another client is not answered in round %u: %s", round, strerror(errno));
         memory_grown(&memory);
     }
     is_number(left, 0, "%s that send byte by byte: all are closed", what);

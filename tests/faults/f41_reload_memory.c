@@ -20,6 +20,16 @@
 #include "support/watch.h"
 
 #define MIB (1024LL * 1024)
+// Enough memory for a start, but not for data in huge pages (base/warm.h): the data would have to
+// fit twice. When the limit is lowered afterwards to a few MiB, the kernel sometimes kills a
+// process rather than reclaim the last two huge pages.
+#define ENOUGH (112 * MIB)
+// The address sanitizer takes memory of its own that the server does not know of.
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZER_ROOM (4 * MIB)
+#else
+#define SANITIZER_ROOM 0
+#endif
 
 static const struct table tables[2] = {{1, 1200000}, {2, 1200000}};
 static const char *files[2]; // paths of the tables' files
@@ -114,7 +124,7 @@ static long long held_bytes(void)
 // Lets the group hold `bytes` more than it does now.
 static void set_room(long long bytes)
 {
-    group_write(group.limit, held_bytes() + bytes);
+    group_write(group.limit, held_bytes() + bytes + SANITIZER_ROOM);
 }
 
 // ---- the server ---------------------------------------------------------------------------------
@@ -141,7 +151,7 @@ static pid_t start(const char *log, const char *file_bytes, const char *index_pa
 {
     char tasks[256];
     snprintf(tasks, sizeof tasks, "%s/cgroup.procs", group.path);
-    group_write(group.limit, 4096 * MIB);
+    group_write(group.limit, ENOUGH);
     pid_t pid = spawn(WORDS("/proc/self/exe", "joining", tasks, file_bytes, server_program(), data,
                             "--port", "0", "--threads", "2", "--maxmemory-clients", "1mb",
                             "--index-pages", index_pages, by_link ? NULL : "--index", "none"),
@@ -215,9 +225,10 @@ static void check_rooms(void)
     enum outcome worst = RELOADED;
     bool from_file = false;
     bool in_order = true;
+    long long most_refused = 0;
     pid_t pid = start(log, "0", "shared");
-    ok(reload(pid, log, 256 * MIB) == RELOADED, "a reload with much room");
-    static const long long rooms[] = {36, 24, 20, 12, 4};
+    ok(reload(pid, log, 64 * MIB) == RELOADED, "a reload with much room");
+    static const long long rooms[] = {36, 24, 20, 18, 16, 14, 12, 8, 4};
     for (unsigned i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         long long room = rooms[i];
         enum outcome outcome = reload(pid, log, room * MIB);
@@ -226,7 +237,10 @@ static void check_rooms(void)
              : outcome == RELOADED_FROM_FILE ? "reloaded, from a file"
                                              : "refused");
         from_file = from_file || outcome == RELOADED_FROM_FILE;
-        in_order = in_order && (outcome == REFUSED || worst != REFUSED);
+        // What the kernel counts as held differs by some MiB from one reload to the next.
+        in_order = in_order && (outcome == REFUSED || room > most_refused - 6);
+        if (outcome == REFUSED && room > most_refused)
+            most_refused = room;
         worst = outcome > worst ? outcome : worst;
     }
     ok(from_file, "with less room, an index is built in a file");
@@ -241,11 +255,16 @@ static void check_no_file(void)
     const char *log = test_path("no-file.log");
     unsigned refused = 0;
     pid_t pid = start(log, "1000000", "shared");
-    for (long long room = 24; room > 0; room -= 16)
+    for (long long room = 20; room >= 4; room -= 4)
         refused += reload(pid, log, room * MIB) == REFUSED;
-    ok(refused > 0 &&
-           log_has(log, "it cannot be built in a temporary file: cannot write the index: File"),
-       "without a temporary file, a reload is refused");
+    bool said =
+        log_has(log, "it cannot be built in a temporary file: cannot write the index: File");
+    if (refused == 0 || !said) {
+        struct buf content = file_content(log);
+        diag("%u refused\n%.*s", refused, (int)content.len, content.ptr);
+        buf_release(&content);
+    }
+    ok(refused > 0 && said, "without a temporary file, a reload is refused");
     end(pid, log);
 }
 

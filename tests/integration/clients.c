@@ -2,6 +2,7 @@
 // PAUSE, and messages. Clients disconnect before the reply, and the server stops while such
 // commands run.
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <poll.h>
@@ -79,9 +80,13 @@ static struct buf ask_text(int fd, const char *request)
     struct buf line = {0};
     struct buf text = {0};
     send_text(fd, request);
+    errno = 0;
     receive_line(fd, &line);
-    require(line.ptr[0] == '$', "%.*s is no bulk string, of %.*s", (int)line.len - 2, line.ptr,
-            (int)strcspn(request, "\r"), request);
+    require(line.ptr[0] == '$', "'%s' is no bulk string, of %.*s: %s", line.ptr,
+            (int)strcspn(request, "\r"), request,
+            line.len > 0 ? "wrong"
+            : errno == 0 ? "closed"
+                         : strerror(errno));
     require(receive(fd, &text, (size_t)atoi(line.ptr + 1) + 2), "half a reply to %s", request);
     text.ptr[text.len - 2] = '\0';
     buf_release(&line);

@@ -26,7 +26,7 @@
 #define ABSENT_KEY "11111111-2222-3333-4444-555555555555"
 #define GET_KEY "*2\r\n$3\r\nGET\r\n$36\r\n" KEY "\r\n"
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 24 };
 
 static const char *data; // a good data file
 
@@ -291,7 +291,7 @@ static void command_lines(void)
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
                   1, "--help shows the usage");
-        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 36 : 5,
+        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 45 : 14,
                   "--help shows every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);
@@ -545,6 +545,28 @@ static void few_descriptors(void)
               "stele-server: the limit of 20 open files leaves none for clients; the server itself "
               "needs 92\n",
               "20 file descriptors and 8 loops, which need some");
+    struct buf topology = {0};
+    buf_append_text(&topology, "epoch 1\nshard 0-16383\n");
+    for (unsigned i = 0; i < 41; i++)
+        buf_printf(&topology, "node n%u h:%u\n", i, 1 + i);
+    const char *config = test_file("cluster.conf", buf_span(&topology));
+    buf_release(&topology);
+    check_run("/proc/self/exe",
+              WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel",
+                    "warning", "--threads", "1", "--cluster-config", config, "--cluster-node",
+                    "n0"),
+              1, "",
+              "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+              "needs 104\n",
+              "20 file descriptors and 40 other nodes, each of which needs one");
+    check_run("/proc/self/exe",
+              WORDS("confined", "20", server_program(), data, "--port", "0", "--loglevel",
+                    "warning", "--threads", "1", "--cluster-config", config, "--cluster-node", "n0",
+                    "--cluster-node-timeout", "0"),
+              1, "",
+              "stele-server: the limit of 20 open files leaves none for clients; the server itself "
+              "needs 64\n",
+              "40 other nodes that are not probed need none");
     check_run(
         "/proc/self/exe",
         WORDS("confined", "64", server_program(), data, "--port", "0", "--loglevel", "warning"), 1,

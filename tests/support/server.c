@@ -25,20 +25,27 @@ enum { PATIENCE_SECONDS = 60, READ_TIMEOUT_SECONDS = 20, WORDS_MAX = 40 };
 
 static char folder[64];
 
-// Returns formatted text that is valid until the test ends. A static array points to it, so that
-// the leak checker does not report it.
+// Returns formatted text that is valid until the test ends. The same text is kept once, so that a
+// test can ask for a path again and again. A static array points to it, so that the leak checker
+// does not report it.
 static const char *kept_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static const char *kept_text(const char *format, ...)
 {
     static char *texts[1024];
     static unsigned count;
     va_list args;
-    require(count < sizeof texts / sizeof *texts, "too many kept texts");
+    char *text;
     va_start(args, format);
-    int len = vasprintf(&texts[count], format, args);
+    int len = vasprintf(&text, format, args);
     va_end(args);
     require(len >= 0, "no memory");
-    return texts[count++];
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(texts[i], text) == 0) {
+            free(text);
+            return texts[i];
+        }
+    require(count < sizeof texts / sizeof *texts, "too many kept texts");
+    return texts[count++] = text;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
@@ -49,8 +56,19 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
+// Shows the ends of the servers' logs. prove shows what a test writes to standard error, also of a
+// test that bails out.
+static void show_logs(void)
+{
+    fprintf(stderr, "# the servers' logs:\n");
+    if (system(kept_text("tail -n 40 %s/*.log 2>&1 | sed 's/^/# /' >&2", folder)) != 0)
+        fprintf(stderr, "# (none)\n");
+}
+
 static void remove_folder(void)
 {
+    if (is_bailing_out())
+        show_logs();
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -153,13 +171,8 @@ struct server_process server_start_program(const char *program_path, const char 
     close(pipes[1]);
     bool ready = read_line(pipes[0], s.ready, sizeof s.ready);
     close(pipes[0]);
-    if (!ready) {
+    if (!ready)
         kill(s.pid, SIGKILL);
-        // prove shows what a test writes to standard error, also of a test that bails out
-        fprintf(stderr, "# the server's log:\n");
-        if (system(kept_text("sed 's/^/# /' %s >&2", s.log_path)) != 0)
-            fprintf(stderr, "# (none)\n");
-    }
     require(ready, "no ready line from %s %s", words[0], data_file);
     const char *colon = strchr(s.ready, ']');
     colon = strchr(colon != NULL ? colon : s.ready, ':');

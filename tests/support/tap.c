@@ -98,11 +98,19 @@ int done_testing(void)
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static bool bailing;
+
+bool is_bailing_out(void)
+{
+    return bailing;
+}
+
 void require(bool good, const char *format, ...)
 {
     if (good)
         return;
     va_list args;
+    bailing = true;
     printf("Bail out! ");
     va_start(args, format);
     vprintf(format, args);

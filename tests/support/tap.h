@@ -26,6 +26,9 @@ void diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Ends the test: prints the number of test points and returns the exit code for main.
 int done_testing(void);
 
+// Returns whether the program ends because a requirement was not met.
+bool is_bailing_out(void);
+
 // Ends the whole test at once, with a message, when `good` is false. For failures after which the
 // test cannot go on.
 void require(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -88,6 +88,13 @@ static struct buf differences(const struct options *o)
     add_text(&b, "redis-version", s->redis_version, "7.4.0");
     add_text(&b, "write-error", write_error[s->write_error], "readonly");
     add_number(&b, "cluster-enabled", s->cluster_enabled, 0);
+    add_text(&b, "cluster-config", s->cluster_config != NULL ? s->cluster_config : "none", "none");
+    add_text(&b, "cluster-node", s->cluster_node != NULL ? s->cluster_node : "none", "none");
+    add_number(&b, "cluster-node-timeout", (unsigned)s->cluster_node_timeout, 3000);
+    add_text(&b, "cluster-auth-file", s->cluster_auth_file != NULL ? s->cluster_auth_file : "none",
+             "none");
+    add_number(&b, "cluster-crossslot", s->cluster_crossslot, 1);
+    add_number(&b, "cluster-preferred-endpoint-type", s->cluster_hostnames, 0);
     add_text(&b, "cluster-announce-ip",
              s->cluster_announce_ip != NULL ? s->cluster_announce_ip : "none", "none");
     add_number(&b, "cluster-announce-port", s->cluster_announce_port, 0);
@@ -201,6 +208,14 @@ static const struct value_case values[] = {
     {"--write-error", "err", "write-error=err"},
     {"--cluster-enabled", "yes", "write-error=noperm cluster-enabled=1"},
     {"--cluster-enabled", "no", ""},
+    {"--cluster-config", "a.conf", "write-error=noperm cluster-enabled=1 cluster-config=a.conf"},
+    {"--cluster-node-timeout", "0", "cluster-node-timeout=0"},
+    {"--cluster-node-timeout", "2147483647", "cluster-node-timeout=2147483647"},
+    {"--cluster-auth-file", "/run/password", "cluster-auth-file=/run/password"},
+    {"--cluster-crossslot", "no", "cluster-crossslot=0"},
+    {"--cluster-crossslot", "yes", ""},
+    {"--cluster-preferred-endpoint-type", "hostname", "cluster-preferred-endpoint-type=1"},
+    {"--cluster-preferred-endpoint-type", "ip", ""},
     {"--cluster-announce-ip", "10.0.0.7", "cluster-announce-ip=10.0.0.7"},
     {"--cluster-announce-port", "7000", "cluster-announce-port=7000"},
     {"--enable-debug-command", "no", ""},
@@ -564,6 +579,12 @@ static void test_help(void)
         "  --redis-version VERSION ",
         "  --write-error readonly|noperm|err ",
         "  --cluster-enabled yes|no ",
+        "  --cluster-config FILE ",
+        "  --cluster-node NAME ",
+        "  --cluster-node-timeout MS ",
+        "  --cluster-auth-file PATH ",
+        "  --cluster-crossslot yes|no ",
+        "  --cluster-preferred-endpoint-type ip|hostname ",
         "  --cluster-announce-ip ADDRESS ",
         "  --cluster-announce-port PORT ",
         "  --request-timeout SECONDS ",
@@ -572,6 +593,9 @@ static void test_help(void)
         "  --admin-commands yes|local|no ",
         "  --enable-debug-command no|local|yes ",
         "  --enable-shutdown-command yes|no ",
+        "  --reload-max-shrink PERCENT ",
+        "  --reload-verify COMMAND ",
+        "  --reload-verify-timeout SECONDS ",
         "  --help ",
         "  --version ",
     };

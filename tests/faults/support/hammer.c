@@ -188,8 +188,10 @@ static void *hammer_run(void *argument)
         for (unsigned i = 0; i < HAMMER_CLIENTS; i++) {
             if (hammer_receive(h, &clients[i]))
                 continue;
-            if (clients[i].context->err == REDIS_ERR_IO && errno == EAGAIN)
-                atomic_fetch_add(&h->wrong, 1); // no reply in time
+            if (clients[i].context->err == REDIS_ERR_IO && errno == EAGAIN) {
+                atomic_fetch_add(&h->wrong, 1);
+                diag("no reply in time: %s", clients[i].context->errstr);
+            }
             atomic_fetch_add(&h->closed, 1);
             redisFree(clients[i].context);
             clients[i].context = NULL;

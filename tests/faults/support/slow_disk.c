@@ -87,12 +87,28 @@ void slow_disk_let_one_go(void)
     pthread_mutex_unlock(&lock);
 }
 
-void slow_disk_await_held(unsigned count)
+static struct timespec in_seconds(time_t seconds)
 {
     struct timespec until;
-    int failed = 0;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE;
+    until.tv_sec += seconds;
+    return until;
+}
+
+void slow_disk_await_begun(unsigned count)
+{
+    struct timespec until = in_seconds(1);
+    int failed = 0;
+    pthread_mutex_lock(&lock);
+    while (disk.reads.begun < count && failed == 0)
+        failed = pthread_cond_timedwait(&changed, &lock, &until);
+    pthread_mutex_unlock(&lock);
+}
+
+void slow_disk_await_held(unsigned count)
+{
+    struct timespec until = in_seconds(PATIENCE);
+    int failed = 0;
     pthread_mutex_lock(&lock);
     while (disk.held < count && failed == 0)
         failed = pthread_cond_timedwait(&changed, &lock, &until);
@@ -162,6 +178,8 @@ static int begin(uint64_t at, bool waits, struct iovec *part)
         reads->waited_at[reads->begun] = at;
     reads->asked += !waits;
     reads->begun += waits;
+    if (waits)
+        pthread_cond_broadcast(&changed);
     if (disk.refuses && !waits)
         return EOPNOTSUPP;
     if (has(disk.cold, at)) {
@@ -192,6 +210,17 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *vectors, int count, off_t at,
     errno = begin((uint64_t)at, (flags & RWF_NOWAIT) == 0, &part);
     pthread_mutex_unlock(&lock);
     return errno != 0 ? -1 : __real_preadv2(fd, &part, 1, at, flags);
+}
+
+ssize_t __real_pread(int fd, void *to, size_t len, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t len, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t len, off_t at)
+{
+    pthread_mutex_lock(&lock);
+    bool fails = (uint64_t)at < disk.failing.to && (uint64_t)at + len > disk.failing.from;
+    errno = fails ? disk.error : 0;
+    pthread_mutex_unlock(&lock);
+    return fails ? -1 : __real_pread(fd, to, len, at);
 }
 
 uint64_t __real_process_memory_allowed(void);

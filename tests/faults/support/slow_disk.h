@@ -1,7 +1,7 @@
 // A disk that is as slow as a test wants. It replaces preadv2, with which the server reads lines
-// that may not be in memory (data/dataset_read.c), process_memory_allowed, and getrusage. A program
-// that uses this is linked with --wrap for them (SLOW in the Makefile). Ranges are bytes of any
-// file.
+// that may not be in memory (data/dataset_read.c), pread, process_memory_allowed, and getrusage. A
+// program that uses this is linked with --wrap for them (SLOW in the Makefile). Ranges are bytes of
+// any file.
 #ifndef STELE_TESTS_SLOW_DISK_H
 #define STELE_TESTS_SLOW_DISK_H
 
@@ -27,6 +27,9 @@ void slow_disk_hold(bool hold);
 // Lets one of the reads that are held go: the one that has waited longest.
 void slow_disk_let_one_go(void);
 
+// Waits until `count` reads with waiting have begun since slow_disk_reset, but at most a second.
+void slow_disk_await_begun(unsigned count);
+
 // Waits until at least `count` reads are held at the same time. Ends the test when that takes too
 // long.
 void slow_disk_await_held(unsigned count);
@@ -34,8 +37,8 @@ void slow_disk_await_held(unsigned count);
 // Returns how many reads are held.
 unsigned slow_disk_held(void);
 
-// Makes reads that begin in this part fail with errno `error`. Reads that begin before it end
-// there.
+// Makes reads that begin in this part fail with errno `error`. Calls of preadv2 that begin before
+// it end there, and calls of pread fail if they reach it.
 void slow_disk_fail(uint64_t from, uint64_t to, int error);
 
 // Makes the file system refuse reads without waiting, as some do.

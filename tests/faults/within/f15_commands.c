@@ -157,7 +157,7 @@ static bool converse(const struct talk *t, unsigned at, bool after, struct outco
             failing_pause(false);
             if (done) {
                 service_publish(&loops.service[i]);
-                session_wake_trackers(&loops.service[i]);
+                session_wake_holders(&loops.service[i]);
             }
             published &= done;
             good &= done == (loops.service[i].dataset == datasets[1]);

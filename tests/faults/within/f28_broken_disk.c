@@ -15,7 +15,7 @@
 #include "support/talk.h"
 #include "support/tap.h"
 
-enum { READERS = 4, GOOD = 1000, BAD = 2000, PAGE_LINES = 4096 / SLOW_LINE };
+enum { READERS = 4, GOOD = 1000, BAD = 2000, MAPPED = 200, PAGE_LINES = 4096 / SLOW_LINE };
 
 static int hot;
 
@@ -88,8 +88,9 @@ static void check_parked(void (*damage)(void), const char *name)
     is_bytes(slow_replies(good, 1), span_text("+PONG\r\n"), "(the second one is, too)");
     is_bytes(slow_replies(both, 1), span_text("+PONG\r\n"), "(and the third)");
     slow_disk_await_held(1);
-    damage();
     slow_hot_is_served(hot, name);
+    // From now on reader threads read hot lines too, and a thread that is held may have taken them.
+    damage();
     slow_disk_hold(false);
     ok(is_refused(slow_replies(bad, 1)), "%s: a lost line gets an error", name);
     ok(is_value(slow_replies(good, 1), GOOD), "%s: another client gets its value", name);
@@ -99,6 +100,7 @@ static void check_parked(void (*damage)(void), const char *name)
     ok(is_value(slow_replies(both, 1), GOOD + 2), "%s, pipeline: a value again", name);
     ok(slow_is_silent(bad) && slow_is_silent(good) && slow_is_silent(both),
        "%s: nothing is answered twice", name);
+    slow_hot_is_served(hot, name);
     close(bad);
     close(both);
     ok(is_refused(get(good, BAD + 1)), "%s: the line stays lost", name);
@@ -133,16 +135,48 @@ static void fail_page(void)
     slow_disk_fail(BAD / PAGE_LINES * 4096, (BAD / PAGE_LINES + 1) * 4096, EIO);
 }
 
-// The client whose request detects the damage may be disconnected (F1), so that is another one.
-static void cut(void)
+// Cuts the file in the middle of a line. The client whose request detects the damage may be
+// disconnected (F1), so that is another one.
+static void cut_in_line(unsigned line)
 {
     struct buf rest = {0};
     int fd = slow_client();
-    file_resize(slow_path(), (BAD - 100) * SLOW_LINE + 5);
+    file_resize(slow_path(), line * SLOW_LINE + 5);
     ask(fd, "GET", 1);
     shutdown(fd, SHUT_WR);
     ok(receive_to_end(fd, &rest), "(the damage is detected)");
     buf_release(&rest);
+    close(fd);
+}
+
+static void cut(void)
+{
+    cut_in_line(BAD - 100);
+}
+
+// A request is parked. The line of the one after it in the pipeline is in a busy page, so it was
+// found in the mapping already. Then the file loses that line, too.
+static void check_mapped(void)
+{
+    char text[256];
+    int fd = slow_client();
+    for (unsigned n = 0; n < 100; n++) // the page gets busy
+        require(is_value(get(fd, MAPPED), MAPPED), "no value");
+    unsigned asked = slow_disk_reads()->asked;
+    ok(is_value(get(fd, MAPPED), MAPPED) && slow_disk_reads()->asked == asked,
+       "a line in a busy page is read from the mapping");
+    slow_disk_hold(true);
+    snprintf(text, sizeof text, "PING\nGET %s\nGET %s\nMGET %s %s", slow_key(GOOD),
+             slow_key(MAPPED), slow_key(1), slow_key(MAPPED));
+    slow_send(fd, text);
+    is_bytes(slow_replies(fd, 1), span_text("+PONG\r\n"), "(the client is served)");
+    slow_disk_await_held(1);
+    cut_in_line(MAPPED / 2);
+    slow_disk_hold(false);
+    ok(is_refused(slow_replies(fd, 1)), "cut while it is parked: a lost line gets an error");
+    ok(is_refused(slow_replies(fd, 1)), "so does the line that was found in the mapping");
+    ok(is_refused(slow_replies(fd, 1)), "also in an MGET");
+    ok(is_value(get(fd, 1), 1), "another line is served");
     close(fd);
 }
 
@@ -230,6 +264,8 @@ int main(void)
     reload();
     check_parked(cut, "a cut file");
     check_mget();
+    reload();
+    check_mapped();
     reload();
     check_large();
     slow_disk_fail(0, 0, 0);

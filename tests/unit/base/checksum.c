@@ -51,6 +51,44 @@ static void check_blocks(struct random *r, size_t block_bytes)
     }
 }
 
+// The published values of 128 bits, and pieces of all sizes.
+static void check_stream(struct random *r)
+{
+    static char content[20000];
+    char whole[CHECKSUM_TEXT_LEN + 1];
+    char text[CHECKSUM_TEXT_LEN + 1];
+    struct checksum_stream *s = checksum_stream_new();
+    require(s != NULL, "no memory");
+    checksum_stream_text(s, text);
+    is_text(text, "99aa06d3014798d86001c324468d497f", "XXH3-128 of no bytes");
+    checksum_stream_add(s, span_text("a"));
+    checksum_stream_add(s, span_of(NULL, 0));
+    checksum_stream_add(s, span_text("bc"));
+    checksum_stream_text(s, text);
+    is_text(text, "06b05ab6733a618578af5f94892f3950", "XXH3-128 of abc");
+    checksum_stream_free(s);
+    checksum_stream_free(NULL);
+
+    for (size_t at = 0; at < sizeof content; at++)
+        content[at] = (char)random_next(r);
+    s = checksum_stream_new();
+    require(s != NULL, "no memory");
+    checksum_stream_add(s, span_of(content, sizeof content));
+    checksum_stream_text(s, whole);
+    checksum_stream_free(s);
+    s = checksum_stream_new();
+    require(s != NULL, "no memory");
+    for (size_t at = 0; at < sizeof content;) {
+        size_t len = random_below(r, 700);
+        len = len < sizeof content - at ? len : sizeof content - at;
+        checksum_stream_add(s, span_of(content + at, len));
+        at += len;
+    }
+    checksum_stream_text(s, text);
+    is_text(text, whole, "the pieces play no part");
+    checksum_stream_free(s);
+}
+
 static void check_cancel(void)
 {
     static char zeros[2 * LARGE];
@@ -69,6 +107,7 @@ int main(void)
     check_known();
     check_blocks(&r, SMALL);
     check_blocks(&r, 2 * LARGE);
+    check_stream(&r);
     check_cancel();
     return done_testing();
 }

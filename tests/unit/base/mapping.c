@@ -1,9 +1,9 @@
-// Tests of mapping_warm: which pages are mapped afterwards.
+// Tests of base/mapping.h: pages that a system call could not read. Other tests of it:
+// unit/base/warm, faults/f01_truncated, faults/f05_io_error.
 #include "base/mapping.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,49 +11,7 @@
 #include "support/server.h"
 #include "support/tap.h"
 
-enum { PAGES = 2600 }; // two parts of warming and a shorter one, with pages of 4 KiB
-
-static const uint64_t never = UINT64_MAX;
-
-// Returns how many of the pages are mapped, according to the highest bits of the
-// process's page map.
-static int pages_mapped(const char *memory, size_t page)
-{
-    static uint64_t entries[PAGES];
-    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    ssize_t got =
-        pread(fd, entries, sizeof entries, (off_t)((uintptr_t)memory / page * sizeof entries[0]));
-    int count = 0;
-    require(fd >= 0 && got == (ssize_t)sizeof entries, "no page map");
-    close(fd);
-    for (unsigned i = 0; i < PAGES; i++)
-        count += (int)(entries[i] >> 63);
-    return count;
-}
-
-static void check_warming(const struct mapping *m, size_t page)
-{
-    atomic_bool cancel = true;
-    mapping_warm(m, never, &cancel);
-    is_number(pages_mapped(m->begin, page), 0, "cancelled: no page is touched");
-    cancel = false;
-    mapping_warm(m, 0, &cancel);
-    is_number(pages_mapped(m->begin, page), 0, "too late: no page is touched");
-    mapping_warm(m, never, &cancel);
-    is_number(pages_mapped(m->begin, page), PAGES, "pages in memory are touched");
-    is_number(mapping_faults(m), 0, "no damage is found");
-}
-
-// Pages that are not in memory are read. The system may have kept them in memory, however.
-static void check_absent(const struct mapping *m, size_t page)
-{
-    atomic_bool cancel = false;
-    madvise((void *)(uintptr_t)m->begin, m->len, MADV_DONTNEED);
-    require(fsync(m->fd) == 0, "not written");
-    posix_fadvise(m->fd, 0, 0, POSIX_FADV_DONTNEED);
-    mapping_warm(m, never, &cancel);
-    is_number(pages_mapped(m->begin, page), PAGES, "pages on the disk are read and touched");
-}
+enum { PAGES = 10 };
 
 // A page that a system call could not read shows what it did before.
 static void check_unread(const char *content, size_t page)
@@ -70,35 +28,38 @@ static void check_unread(const char *content, size_t page)
     is_number(mapping_faults(m), faults, "it is lost once");
 }
 
-static void check_cut(const struct mapping *m, const char *path)
+// A page that can be read alone, and one after the end of the file.
+static void check_alone(const char *content, size_t page)
 {
-    atomic_bool cancel = false;
-    require(truncate(path, 0) == 0, "not cut");
-    mapping_warm(m, never, &cancel);
-    ok(mapping_is_damaged(m), "warming survives a file that was cut, and the damage is noted");
-    ok(mapping_replacements(m) > 0, "as a replacement");
+    struct mapping m = {.len = PAGES * page};
+    const char *path = test_file("pages", span_of(content, PAGES * page));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    m.begin = mmap(NULL, m.len, PROT_READ, MAP_SHARED, fd, 0);
+    require(m.begin != MAP_FAILED && mapping_guard(&m, fd), "no mapping");
+    char bytes[8] = "-------";
+    struct bytes to = {bytes, 5};
+    is_number((int64_t)mapping_read_alone(&m, 5 * page + 7, to), 5, "a sound page is read alone");
+    ok(memcmp(bytes, content + 5 * page + 7, 5) == 0 && bytes[5] == '-', "just these bytes");
+    is_number((int64_t)mapping_read_alone(&m, 6 * page - 3, to), 3, "but no bytes after it");
+    require(truncate(path, (off_t)(4 * page + 2)) == 0, "not cut");
+    is_number((int64_t)mapping_read_alone(&m, 4 * page, to), 2, "nor bytes after the file's end");
+    is_number((int64_t)mapping_read_alone(&m, 4 * page + 2, to), 0, "at the end there is nothing");
+    is_number((int64_t)mapping_read_alone(&m, 5 * page, to), 0, "nor in a page that was cut off");
+    mapping_release(&m);
+    munmap((void *)(uintptr_t)m.begin, m.len);
+    close(fd);
 }
 
 int main(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct mapping m = {.len = PAGES * page};
-    char *content = calloc(1, m.len);
-    const char *path = test_path("pages");
-    atomic_bool cancel = false;
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    require(content != NULL && fd >= 0 && write(fd, content, m.len) == (ssize_t)m.len, "no file");
+    char *content = calloc(PAGES, page);
+    require(content != NULL, "no memory");
+    for (size_t i = 0; i < PAGES * page; i++)
+        content[i] = (char)('a' + i % 23);
     mapping_catch_faults();
-    mapping_warm(&m, never, &cancel); // the mapping is not guarded yet
-    m.begin = mmap(NULL, m.len, PROT_READ, MAP_SHARED, fd, 0);
-    require(m.begin != MAP_FAILED && mapping_guard(&m, fd), "no mapping");
-    check_warming(&m, page);
-    check_absent(&m, page);
-    check_cut(&m, path);
     check_unread(content, page);
-    mapping_release(&m);
-    munmap((void *)(uintptr_t)m.begin, m.len);
-    close(fd);
+    check_alone(content, page);
     free(content);
     return done_testing();
 }

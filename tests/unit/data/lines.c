@@ -326,10 +326,15 @@ static void test_newline_search(void)
                 text.ptr[len - 1] = '\n';
             wrong += newline_find_scalar(text.ptr, len) != place;
             wrong += SIMD(newline_find)(text.ptr, len) != place;
+            size_t count = 0;
+            for (size_t i = 0; i < len; i++)
+                count += text.ptr[i] == '\n';
+            wrong += newline_count_scalar(text.ptr, len) != count;
+            wrong += SIMD(newline_count)(text.ptr, len) != count;
         }
         guard_release(&g);
     }
-    is_number(wrong, 0, "the first newline is found at each position of a text of each length");
+    is_number(wrong, 0, "newlines are found and counted at each position of a text of each length");
 }
 
 // Maps `len` bytes of zeros of which most are the same 2 MiB of a file, again and again. So they

@@ -22,6 +22,8 @@
 #include "support/service.h"
 #include "support/tap.h"
 
+static const struct cluster_source no_cluster = {NULL, NULL, NULL};
+
 enum { SLOW_MS = 300 }; // time that a slow message takes, or until STOPPING=1 is sent
 
 enum message { RELOADING, READY };
@@ -123,7 +125,7 @@ static void stop_during(enum message message, const char *name)
     require(d != NULL, "%s", error.text);
     struct workers *workers = workers_new(loop, &settings, d, command_groups, &owner, &error);
     require(workers != NULL, "%s", error.text);
-    struct publisher *p = publisher_new(&source, false, workers, d, &error);
+    struct publisher *p = publisher_new(&source, &no_cluster, false, workers, d, &error);
     require(p != NULL && publisher_start(p, &error), "%s", error.text);
     publisher_request_reload(p, NULL);
     while (sem_wait(&slow_begun) != 0)
@@ -159,7 +161,7 @@ static void replace_while_opened(void)
     require(d != NULL, "%s", error.text);
     struct workers *workers = workers_new(loop, &settings, d, command_groups, &owner, &error);
     require(workers != NULL, "%s", error.text);
-    struct publisher *p = publisher_new(&source, true, workers, d, &error);
+    struct publisher *p = publisher_new(&source, &no_cluster, true, workers, d, &error);
     require(p != NULL, "%s", error.text);
     require(rename(next_path, watched_path) == 0, "cannot rename %s", next_path);
     atomic_store(&replace_armed, true);

@@ -38,6 +38,37 @@ static void begin(struct session *s)
     s->killed = false;
 }
 
+static unsigned calls;
+
+// Waits for lines in its first call, and then finds that the index has changed. The second call
+// goes on in the next turn, but waits for nothing.
+static enum command_result wait_in_vain(struct session *s, const struct resp_request *r)
+{
+    (void)r;
+    if (calls++ == 0) {
+        s->parked = true;
+        session_revoke_reply(s);
+    }
+    return COMMAND_AGAIN;
+}
+
+// If the session stayed parked, nothing would ever wake it.
+static void check_second_call(struct session *s)
+{
+    static const struct command command = {
+        .name = "wait", .flags = ORDERED, .handler = wait_in_vain};
+    static const struct command_entry entry = {.command = &command};
+    struct output out = {0};
+    struct resp_request request = {0};
+    s->request.running = &entry;
+    s->reply.out = &out;
+    ok(integrity_call(s, &request) == COMMAND_AGAIN && calls == 2,
+       "a handler is called again after the index has changed");
+    ok(!s->parked, "the session waits only if the last call does");
+    s->request.running = NULL;
+    output_release(&out);
+}
+
 int main(void)
 {
     static struct opened o;
@@ -77,6 +108,7 @@ int main(void)
     begin(&s);
     integrity_check(&s);
     ok(!s.killed, "with the same damage as before, the session goes on");
+    check_second_call(&s);
     dataset_close(o.dataset);
     buf_release(&text);
     return done_testing();

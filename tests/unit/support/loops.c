@@ -27,7 +27,7 @@ void loops_publish(struct loops *l, unsigned number, struct dataset *dataset)
 {
     require(service_prepare(&l->service[number], dataset), "no memory");
     service_publish(&l->service[number]);
-    session_wake_trackers(&l->service[number]);
+    session_wake_holders(&l->service[number]);
 }
 
 static void post(void *context, unsigned number, struct loop_task *task)

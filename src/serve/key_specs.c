@@ -3,7 +3,7 @@
 //
 // Nearly all of these commands are writes, which Stele refuses. A proxy or a cluster client may
 // still ask for their keys, to find the right server.
-#include "commands/key_specs.h"
+#include "serve/key_specs.h"
 
 #include <assert.h>
 
@@ -176,7 +176,9 @@ bool keys_need_search(const struct command *c)
     return c->key_rule != NULL;
 }
 
-void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs)
+// `channels`: also finds the words that describes_keys returns false for.
+static void find(const struct command *c, const struct resp_request *r, bool channels,
+                 struct key_runs *runs)
 {
     struct command_key_spec room[2];
     *runs = (struct key_runs){.count = 0};
@@ -185,11 +187,21 @@ void keys_find(const struct command *c, const struct resp_request *r, struct key
         return;
     }
     for (const struct command_key_spec *s = command_key_specs(c, room); s->flags != NULL; s++) {
-        if (describes_keys(s) && !find_run(r, s, runs)) {
+        if ((channels || describes_keys(s)) && !find_run(r, s, runs)) {
             *runs = (struct key_runs){.count = 0};
             return;
         }
     }
+}
+
+void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs)
+{
+    find(c, r, false, runs);
+}
+
+void keys_find_routed(const struct command *c, const struct resp_request *r, struct key_runs *runs)
+{
+    find(c, r, true, runs);
 }
 
 uint32_t keys_at(const struct key_runs *runs, uint64_t number, const struct key_run **run)

@@ -1,7 +1,7 @@
 // Finding the keys of requests. For every row and random words, the keys are words of the request.
 // COMMAND GETKEYS does a bounded amount of work in a turn. redis-compat/ compares its replies with
 // those of Redis.
-#include "commands/key_specs.h"
+#include "serve/key_specs.h"
 
 #include <stdio.h>
 

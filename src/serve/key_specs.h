@@ -1,9 +1,10 @@
-// Finds which words of a request are keys, by the key specifications in the rows of commands. Only
-// COMMAND GETKEYS needs this; lookups use command_keys, which is simpler and faster.
+// Finds which words of a request are keys, by the key specifications in the rows of commands.
+// COMMAND GETKEYS and the routing in a cluster need this; lookups use command_keys, which is
+// simpler and faster.
 //
 // The functions read constant rows and the caller's request. Any thread may call them.
-#ifndef STELE_COMMANDS_KEY_SPECS_H
-#define STELE_COMMANDS_KEY_SPECS_H
+#ifndef STELE_SERVE_KEY_SPECS_H
+#define STELE_SERVE_KEY_SPECS_H
 
 #include "resp/resp.h"
 #include "serve/command.h"
@@ -38,6 +39,10 @@ bool keys_need_search(const struct command *c);
 // Finds the keys of a request, whose number of words must suit the row (command_takes). Finds none
 // in a malformed request, one that does not match the row's key specifications.
 void keys_find(const struct command *c, const struct resp_request *r, struct key_runs *runs);
+
+// Finds what decides which node of a cluster answers a request: its keys, or its shard channels.
+// Otherwise as keys_find.
+void keys_find_routed(const struct command *c, const struct resp_request *r, struct key_runs *runs);
 
 // Returns the argument number of key `number`, counted from 0 over all runs, and sets `*run` to the
 // run that contains it. `number` must be less than `runs->keys`.

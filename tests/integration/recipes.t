@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""Checks the configurations that docs/scaling.md and docs/kubernetes.md show, as far as that is possible
+without Envoy and Kubernetes: the YAML is well-formed; the shell commands work; the init container loads
+the right part; the server accepts its options, and the readiness probe its answer.
+
+redis-compat/tools/ runs HAProxy and twemproxy with the configurations of docs/scaling.md."""
+import glob
+import os
+import re
+import select
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.chdir(ROOT)
+BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
+SECONDS = 60  # to wait for anything
+points = [0, 0]
+
+
+def ok(passed, name, remark=""):
+    points[0] += 1
+    points[1] += not passed
+    print("%s %d - %s" % ("ok" if passed else "not ok", points[0], name))
+    if not passed and remark:
+        print("".join("#   %s\n" % line for line in str(remark).splitlines()[:40]), end="")
+    sys.stdout.flush()
+
+
+def equal(got, wanted, name, remark=""):
+    ok(got == wanted, name, "got    %r\nwanted %r\n%s" % (got, wanted, remark))
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+class Strict(yaml.SafeLoader):
+    """Refuses a key that is given twice, which YAML forbids but the library accepts."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise yaml.YAMLError("twice: %s, line %d" % (twice[0], node.start_mark.line + 1))
+        return super().construct_mapping(node, deep)
+
+
+def documents(text):
+    return list(yaml.load_all(text, Loader=Strict))
+
+
+def block(page, name):
+    """Returns the block of a page that is called `name`."""
+    return re.search("`%s`:\n\n```\w*\n(.*?)^```$" % re.escape(name), page, re.S | re.M).group(1)
+
+
+def commands(page, beginning):
+    """Returns the block of shell commands that begins so."""
+    return re.search("^```sh\n(%s.*?)^```$" % re.escape(beginning), page, re.S | re.M).group(1)
+
+
+def run(argv, cwd=ROOT, **environment):
+    """Runs a command with the programs that were built. Returns its exit status and its output."""
+    environment = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], **environment)
+    ended = subprocess.run(argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS,
+                           check=False)
+    return ended.returncode, ended.stdout.decode(errors="replace")
+
+
+def keys_of(path):
+    return [line[:36].lower() for line in read_bytes(path).decode(errors="replace").split("\n") if line]
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# ---- Envoy --------------------------------------------------------------------------------------
+
+def envoy_parts(folder, page):
+    """The parts that the commands join are those that Envoy asks for."""
+    os.symlink(os.path.join(ROOT, "example.data"), folder + "/devices.data")
+    status, output = run(["sh", "-ec", commands(page, "stele split devices.data --by prefix")], folder)
+    equal(status, 0, "Envoy in front of parts: the commands", output)
+    envoy = documents(block(page, "envoy-parts.yaml"))[0]["static_resources"]
+    proxy = envoy["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    cluster = {route["prefix"]: route["cluster"] for route in proxy["prefix_routes"]["routes"]}
+    equal("".join(sorted(cluster)), "0123456789abcdef", "  a route for each digit")
+    equal(sorted(set(cluster.values())), sorted(c["name"] for c in envoy["clusters"]),
+          "  to each cluster")
+    found = 0
+    for name in set(cluster.values()):
+        there = keys_of("%s/%s.data" % (folder, name))
+        equal([k for k in there if cluster[k[0]] != name], [], "  %s.data has its keys alone" % name)
+        found += len(there)
+    equal(found, len(keys_of("example.data")), "  no key is lost")
+
+
+# ---- Kubernetes ---------------------------------------------------------------------------------
+
+def placed(text, folder):
+    """Replaces the folders of the container by ours."""
+    return text.replace("/data", folder + "/data").replace("/etc/", folder + "/etc/")
+
+
+def init(folder, pod, shard, **environment):
+    """Runs the init container of a pod. Returns its exit status and output."""
+    container = shard["spec"]["template"]["spec"]["initContainers"][0]
+    values = {e["name"]: e["value"] for e in container["env"] if "value" in e}
+    values.update(POD_NAME=pod, SOURCE="file://" + folder + "/source", **environment)
+    values["PATH"] = folder + "/bin:" + BUILD + ":" + os.environ["PATH"]
+    words = container["command"] + [placed(container["args"][0], folder)]
+    ended = subprocess.run(words, env=values, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
+    return ended.returncode, ended.stdout.decode(errors="replace")
+
+
+def init_container(folder, number, pod, shard, version):
+    data = folder + "/data"
+    part = "%s/source/%s/devices.%d-of-2.data" % (folder, version, number)
+    status, output = init(folder, pod, shard)
+    equal(status, 0, "init container of %s: its exit status" % pod, output)
+    equal(sorted(os.listdir(data)), [version], "  one version is there")
+    equal(sorted(os.listdir(data + "/" + version)), ["devices.data", "devices.data.idx"],
+          "  with its index")
+    equal(read_bytes("%s/%s/devices.data" % (data, version)), read_bytes(part), "  it is the part")
+    os.rename(part, part + ".away")
+    equal(init(folder, pod, shard)[0], 0, "  a second run loads nothing")
+    os.rename(part + ".away", part)
+    other = "%d-of-2" % (3 - number)
+    os.rename(folder + "/source/" + version, folder + "/source/next")
+    status, output = init(folder, pod, shard, VERSION="next", PART=other)
+    ok(status != 0 and not os.path.exists(data + "/next/devices.data"),
+       "  the part of the other shard is refused", output)
+    equal(init(folder, pod, shard, VERSION="next")[0], 0, "  the next version")
+    equal(os.listdir(data), ["next"], "  the version before it is removed")
+    os.rename(folder + "/source/next", folder + "/source/" + version)
+    os.rename(data + "/next", data + "/" + version)
+
+
+def server(folder, pod, shard, version):
+    """Starts the server with the arguments of the container, and runs the readiness probe."""
+    container = shard["spec"]["template"]["spec"]["containers"][0]
+    words = [placed(word, folder).replace("$(VERSION)", version).replace("$(POD_NAME)", pod)
+             for word in container["args"]]
+    # The names of the other pods lead nowhere here.
+    words = ["stele-server"] + words + ["--port", "0", "--cluster-node-timeout", "0"]
+    with subprocess.Popen(words, executable=BUILD + "/stele-server", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            ready = select.select([process.stdout], [], [], SECONDS)[0]
+            line = process.stdout.readline().decode() if ready else ""
+            ok(line.startswith("ready "), "server of %s: it starts" % pod, line)
+            port = re.search(r":(\d+) ", line).group(1)
+            probe = container["readinessProbe"]["exec"]["command"]
+            probe = probe[:1] + ["-p", port] + probe[1:]
+            equal(run(probe, REDISCLI_AUTH="secret"), (0, "PONG\n"), "  the probe succeeds")
+            ok(run(probe, REDISCLI_AUTH="wrong")[0] != 0, "  the probe fails without the password")
+            slots = run(["redis-cli", "-p", port, "cluster", "slots"], REDISCLI_AUTH="secret")[1]
+            equal(sorted(set(re.findall(r"stele-[ab]-[01]\.stele\.\S+", slots))),
+                  ["stele-%s-%d.stele.default.svc.cluster.local" % (s, i) for s in "ab" for i in (0, 1)],
+                  "  CLUSTER SLOTS names the pods")
+        finally:
+            process.terminate()
+    equal(process.returncode, 0, "  its exit status")
+
+
+def consistent(shard, topology, service):
+    """What must be the same in several places."""
+    spec = shard["spec"]
+    pod = spec["template"]["spec"]
+    name = shard["metadata"]["name"]
+    equal(spec["serviceName"], service["metadata"]["name"], name + ": the Service")
+    pods = ["%s-%d" % (name, i) for i in range(spec["replicas"])]
+    equal(re.findall(r"node (%s-\d+) " % name, topology), pods, "  the pods are nodes of the topology")
+    labels = spec["template"]["metadata"]["labels"]
+    for selector in (spec["selector"]["matchLabels"], service["spec"]["selector"]):
+        ok(selector.items() <= labels.items(), "  the selector finds the pods", selector)
+    volumes = [v["name"] for v in pod["volumes"]]
+    volumes += [v["metadata"]["name"] for v in spec["volumeClaimTemplates"]]
+    for container in pod["initContainers"] + pod["containers"]:
+        equal(sorted(m["name"] for m in container["volumeMounts"]), sorted(volumes),
+              "  the container %s mounts the volumes" % container["name"])
+
+
+def kubernetes(folder, page):
+    kinds = {d["kind"]: d for d in documents(block(page, "stele.yaml"))}
+    text = block(page, "stele-a.yaml")
+    # The commands derive the second shard from the first.
+    write(folder + "/stele-a.yaml", text)
+    shell = commands(page, "sed ").split("\n", maxsplit=1)[0]
+    equal(run(["sh", "-ec", shell], folder)[0], 0, "the second shard: " + shell)
+    shards = [documents(text)[0], documents(read(folder + "/stele-b.yaml"))[0]]
+    topology = kinds["ConfigMap"]["data"]["cluster.conf"]
+    os.makedirs(folder + "/etc/stele")
+    os.makedirs(folder + "/etc/stele-password")
+    write(folder + "/etc/stele/cluster.conf", topology)
+    write(folder + "/etc/stele-password/password", "secret")
+    version = next(e["value"] for e in
+                   shards[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+                   if e["name"] == "VERSION")
+    # A job publishes the parts. curl is replaced, because it may not be installed.
+    os.makedirs(folder + "/source/" + version)
+    os.makedirs(folder + "/bin")
+    write(folder + "/bin/curl", '#!/bin/sh\n[ "$1 $2" = "-fsSR -o" ] && exec cp -p "${4#file://}" "$3"\n',
+          0o755)
+    os.symlink(os.path.join(ROOT, "example.data"), folder + "/devices.data")
+    write(folder + "/cluster.conf", topology)
+    shell = commands(page, "stele split devices.data --by slots")
+    equal(run(["sh", "-ec", shell], folder)[0], 0, "the commands that publish a version")
+    made = re.search(r"--out (\S+)", shell).group(1)
+    for path in glob.glob("%s/%s/*" % (folder, made)):
+        os.rename(path, "%s/source/%s/%s" % (folder, version, os.path.basename(path)))
+    for number, shard in enumerate(shards, 1):
+        consistent(shard, topology, kinds["Service"])
+        os.makedirs(folder + "/data/2020-01-01")
+        pod = shard["metadata"]["name"] + "-1"
+        init_container(folder, number, pod, shard, version)
+        server(folder, pod, shard, version)
+        os.rename(folder + "/data", "%s/data-of-%d" % (folder, number))
+
+
+scaling = read("docs/scaling.md")
+pages = {"docs/scaling.md": scaling, "docs/kubernetes.md": read("docs/kubernetes.md")}
+for path, page in pages.items():
+    for i, found in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page, re.S | re.M), 1):
+        try:
+            documents(found)
+            ok(True, "%s: YAML block %d" % (path, i))
+        except yaml.YAMLError as error:
+            ok(False, "%s: YAML block %d" % (path, i), error)
+with tempfile.TemporaryDirectory(prefix="stele-recipes-") as place:
+    os.mkdir(place + "/envoy")
+    envoy_parts(place + "/envoy", scaling)
+    os.mkdir(place + "/kubernetes")
+    kubernetes(place + "/kubernetes", pages["docs/kubernetes.md"])
+print("1..%d" % points[0])
+sys.exit(1 if points[1] else 0)
