@@ -18,6 +18,7 @@ static void reply_state(struct resp_writer *w, const struct node_state *state)
     resp_integer(w, state->keys);
     resp_integer(w, state->foreign_keys);
     resp_integer(w, state->loading);
+    resp_integer(w, state->made_at);
 }
 
 static enum command_result stele_cluster_state_command(struct session *s,

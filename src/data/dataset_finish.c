@@ -99,12 +99,15 @@ static void serve_from_file(struct dataset *d, const atomic_bool *cancel)
         return;
     if (!verifier_await_old_times(&x->file.verifier, cancel))
         return;
+    // Another process may have written to the file meanwhile: one that has compared the data writes
+    // down when it did.
+    if (!verifier_is_complete(&x->file.verifier) &&
+        !verifier_check_all(&x->file.verifier, cancel, &error))
+        return;
     char *block = malloc(INDEX_BLOCK);
     if (!x->in_writer_file && block != NULL && verifier_is_complete(&x->file.verifier)) {
         atomic_store(&d->locked, false); // the file that replaces locked memory is not locked
         replace_memory_by_file(x, d->writer.fd, block);
-    } else {
-        (void)verifier_check_all(&x->file.verifier, cancel, &error);
     }
     free(block);
 }

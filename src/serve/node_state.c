@@ -61,6 +61,7 @@ static enum node_state_reply take_field(struct span *rest, int64_t i, struct nod
     case 5: return take_number(rest, ':', &state->keys);
     case 6: return take_number(rest, ':', &state->foreign_keys);
     case 7: return take_number(rest, ':', &state->loading);
+    case 8: return take_number(rest, ':', &state->made_at);
     default:
         return rest->len > 0 && rest->ptr[0] == '$' ? take_text(rest, NULL, 0)
                                                     : take_number(rest, ':', &ignored);

@@ -10,7 +10,7 @@
 #include "cluster/topology.h"
 
 enum {
-    NODE_STATE_FIELDS = 8, // of the reply
+    NODE_STATE_FIELDS = 9, // of the reply
     NODE_VERSION_MAX = 64, // bytes of a version
     NODE_HASH_MAX = 64,    // bytes of a hash
 };
@@ -24,6 +24,7 @@ struct node_state {
     int64_t keys;
     int64_t foreign_keys; // keys of other shards; -1: not known, or not yet
     int64_t loading;      // 1: a reload is under way
+    int64_t made_at;      // when the data was made, in seconds since 1970; 0: not known
 };
 
 enum node_state_reply {

@@ -15,6 +15,7 @@ static void set_dataset(struct node_state *state, const struct dataset *d)
     if (dataset_checksum(d, &content))
         snprintf(state->hash, sizeof state->hash, "%016llx", (unsigned long long)content);
     state->keys = (int64_t)dataset_figures(d)->keys;
+    state->made_at = dataset_made_at(d);
 }
 
 void own_state(struct node_state *state, const struct session *s)

@@ -266,14 +266,15 @@ static void check_state(void)
     char version[64] = "";
     char hash[64] = "";
     long long served = 0;
+    long long made_at = 0;
     char wanted[256];
     int fields = 0;
     int end = 0;
     // The hash comes some moments after the start, and the number of foreign keys after it.
     for (unsigned tries = 0; end == 0 && tries < 100000; tries++)
-        fields = sscanf(ask("STELE.CLUSTER STATE"), "b2 7 1 %63s %63s %lld 0 0%n", version, hash,
-                        &served, &end);
-    ok(fields == 3 && end > 0, "STATE has its fields");
+        fields = sscanf(ask("STELE.CLUSTER STATE"), "b2 7 1 %63s %63s %lld 0 0 %lld%n", version,
+                        hash, &served, &made_at, &end);
+    ok(fields == 4 && end > 0, "STATE has its fields");
     ok(strlen(version) == 16 && version[8] == 'T' && version[15] == 'Z', "the version: %s",
        version);
     is_number((int64_t)strlen(hash), 16, "the hash: %s", hash);
@@ -281,15 +282,17 @@ static void check_state(void)
     snprintf(wanted, sizeof wanted, "dataset_version:%s\r\ndataset_hash:%s\r\n%s", version, hash,
              "dataset_foreign_keys:0\r\n");
     ok(has(ask("INFO dataset"), wanted), "INFO says the same");
+    snprintf(wanted, sizeof wanted, "dataset_made_at:%lld\r\n", made_at);
+    ok(has(ask("INFO dataset"), wanted), "also when the data was made");
     redisReply *reply = redisCommand(c, "STELE.CLUSTER NODES");
     require(reply != NULL && reply->elements == 4, "four nodes");
     const redisReply *self = reply->element[2];
     const redisReply *other = reply->element[0];
-    ok(self->elements == 10 && strcmp(self->element[0]->str, "b2") == 0 &&
-           strcmp(self->element[4]->str, hash) == 0 && strcmp(self->element[8]->str, "up") == 0,
+    ok(self->elements == 11 && strcmp(self->element[0]->str, "b2") == 0 &&
+           strcmp(self->element[4]->str, hash) == 0 && strcmp(self->element[9]->str, "up") == 0,
        "NODES has this node");
-    ok(other->elements == 10 && strcmp(other->element[0]->str, "a1") == 0 &&
-           strcmp(other->element[4]->str, "") == 0 && other->element[9]->integer == -1,
+    ok(other->elements == 11 && strcmp(other->element[0]->str, "a1") == 0 &&
+           strcmp(other->element[4]->str, "") == 0 && other->element[10]->integer == -1,
        "and one that has not answered yet");
     freeReplyObject(reply);
 }

@@ -16,8 +16,8 @@
 #define STATE "*2\r\n$13\r\nSTELE.CLUSTER\r\n$5\r\nSTATE\r\n"
 // A node of a later version may say more.
 #define STATE_REPLY                                                                                \
-    "*9\r\n$6\r\nsilent\r\n:1\r\n:3\r\n$16\r\n20261128T020000Z\r\n$4\r\nabcd\r\n:55\r\n:0\r\n:"    \
-    "1\r\n$5\r\nlater\r\n"
+    "*10\r\n$6\r\nsilent\r\n:1\r\n:3\r\n$16\r\n20261128T020000Z\r\n$4\r\nabcd\r\n:55\r\n:0\r\n:"   \
+    "1\r\n:1795226400\r\n$5\r\nlater\r\n"
 
 static const char data[] = "00000000-0000-4000-8000-000000000001 one\n";
 
@@ -126,8 +126,9 @@ int main(void)
     require(bad >= 0 && send_all(bad, SPAN("-NOAUTH Authentication required.\r\n")),
             "cannot answer");
     ok(receives(good, STATE), "and asked again");
-    ok(says(client, "silent 1 3 20261128T020000Z abcd 55 0 1 up "), "what it says is passed on");
-    ok(says(client, "failing 0 0   0 -1 0 "), "the other nodes have said nothing yet");
+    ok(says(client, "silent 1 3 20261128T020000Z abcd 55 0 1 1795226400 up "),
+       "what it says is passed on");
+    ok(says(client, "failing 0 0   0 -1 0 0 "), "the other nodes have said nothing yet");
     ok(nodes_have(client, "myself,slave "), "a replica, as the first node is up");
     require(send_all(good, SPAN("-ERR unknown command 'STELE.CLUSTER', with args beginning")),
             "cannot answer");
