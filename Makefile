@@ -157,8 +157,8 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run cluster test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
-        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat \
+.PHONY: all run cluster test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
+        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat need-recipes \
         need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
 
@@ -280,7 +280,8 @@ CHECKED_SCRIPTS := tests/integration/redis-compat.t
 
 # Tests wait more than they work.
 BESIDE := $(shell echo $$(($(CORES) * 2)))
-PROVE := prove --failures --timer
+# `env` undoes that signals are ignored, which is so after nohup and in background jobs. Tests send them.
+PROVE := env --default-signal=HUP,INT,QUIT prove --failures --timer
 # The address sanitizer does not give freed memory out again for a while, to find uses after free. With
 # more than 16 MB of such memory, getting new memory from the system would take longer than the rest of a
 # test.
@@ -340,9 +341,9 @@ WATCHED := $(addprefix build/tsan/tests/,integration/threads integration/clients
              $(SLOW_SERVERS:tests/%.c=%))
 WATCHING := TSAN_OPTIONS='halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.suppressions'
 test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/tests/sharing/lines
-	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer -j$(CORES) \
+	$(Q)$(WATCHING) STELE_BUILD=build/tsan $(PROVE) -j$(CORES) \
 	    $(WATCHED_UNIT)
-	$(Q)$(WATCHING) STELE_BUILD=build/tsan prove --failures --timer $(WATCHED) \
+	$(Q)$(WATCHING) STELE_BUILD=build/tsan $(PROVE) $(WATCHED) \
 	    build/sharing/tests/sharing/lines
 
 # Replies to clients must not depend on the number of event loops. By default that is the number of
@@ -350,7 +351,7 @@ test-tsan: build/tsan/stele-server $(WATCHED_UNIT) $(WATCHED) build/sharing/test
 LOOPED := $(addprefix build/release/tests/integration/,protocol hiredis oracle keysets lifecycle)
 test-threads: build/release/stele-server build/release/stele $(LOOPED)
 	$(Q)for threads in 1 2 8; do \
-	    STELE_TEST_THREADS=$$threads STELE_BUILD=build/release prove --failures --timer -j$(CORES) \
+	    STELE_TEST_THREADS=$$threads STELE_BUILD=build/release $(PROVE) -j$(CORES) \
 	        $(LOOPED) tests/integration/redis-compat.t || exit 1; \
 	done
 
@@ -359,7 +360,7 @@ test-threads: build/release/stele-server build/release/stele $(LOOPED)
 WAITING := $(addprefix build/asan/tests/integration/,protocol hiredis unterminated)
 test-cold: build/cold/stele-server build/cold/stele $(WAITING)
 	$(Q)for what in all some; do \
-	    STELE_COLD=$$what STELE_BUILD=build/cold $(CHECKING) prove --failures --timer -j$(BESIDE) \
+	    STELE_COLD=$$what STELE_BUILD=build/cold $(CHECKING) $(PROVE) -j$(BESIDE) \
 	        $(WAITING) tests/integration/scan.t tests/integration/redis-compat.t || exit 1; \
 	done
 
@@ -397,21 +398,23 @@ test: need-test ## install what is missing, build, check the sources, run each t
 	$(call step,all is well. make test-all runs the rest.)
 
 # TESTED=1: `make test` has just run.
-test-all: need-test need-redis-compat $(if $(TESTED),,test) ## make test; then each test in the other flavour, some tests with 1, 2 and 8 threads or without data in memory, faults of over a minute, client libraries and tools
-	$(call step,1/7 building the rest of the tests)
+test-all: need-test need-redis-compat need-recipes $(if $(TESTED),,test) ## make test; then each test in the other flavour, some tests with 1, 2 and 8 threads or without data in memory, faults of over a minute, client libraries, tools and recipes
+	$(call step,1/8 building the rest of the tests)
 	$(SUB) build-rest
-	$(call step,2/7 tests that make test ran as released$(,) now with sanitizers; and the others as released)
+	$(call step,2/8 tests that make test ran as released$(,) now with sanitizers; and the others as released)
 	$(SUB) run-rest
-	$(call step,3/7 replies to clients$(,) with 1$(,) 2 and 8 threads)
+	$(call step,3/8 replies to clients$(,) with 1$(,) 2 and 8 threads)
 	$(SUB) test-threads
-	$(call step,4/7 replies to clients$(,) with data that is not in memory)
+	$(call step,4/8 replies to clients$(,) with data that is not in memory)
 	$(SUB) test-cold
-	$(call step,5/7 tests under the thread sanitizer; cache lines that several event loops use)
+	$(call step,5/8 tests under the thread sanitizer; cache lines that several event loops use)
 	$(SUB) test-tsan
-	$(call step,6/7 faults that take longer than a minute)
+	$(call step,6/8 faults that take longer than a minute)
 	$(SUB) faults
-	$(call step,7/7 client libraries and tools)
+	$(call step,7/8 client libraries and tools)
 	$(SUB) redis-compat
+	$(call step,8/8 recipes of the documentation)
+	$(SUB) recipes
 	$(call step,all is well.)
 
 # The folders whose code reads bytes from outside must be covered to this percentage by the unit tests,
@@ -429,7 +432,7 @@ coverage: need-test ## run the unit tests and corpora, show which lines of src/r
 
 faults: need-test ## run the tests of faults that take longer than a minute
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(LONG_FAULTS:%.c=build/release/%) $(FOR_SOAK)
-	$(Q)STELE_BUILD=build/release prove --failures --timer \
+	$(Q)STELE_BUILD=build/release $(PROVE) \
 	    $(LONG_FAULTS:%.c=build/release/%) $(LONG_SCRIPTS)
 
 soak: TIME = 600
@@ -455,6 +458,11 @@ redis-compat-matrix: need-redis-compat ## run redis-compat and write its matrix 
 redis-compat-build: all $(CLIENTS:%.c=build/release/%)
 	$(Q)redis-compat/install-clients
 	$(Q)redis-compat/install-tools
+
+recipes: need-recipes ## run the recipes of docs/ with PostgreSQL, SQLite, DuckDB and others
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)tests/recipes/install
+	$(Q)STELE_BUILD=build/release $(PROVE) -j$(CORES) tests/recipes/*.t
 
 # The parts of the benchmark. Each is a program in tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys. R: how often each figure is measured.
@@ -546,7 +554,7 @@ clean: ## remove everything built
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat need-bench need-fuzz need-soak: need-%:
+need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-soak: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

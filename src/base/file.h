@@ -9,6 +9,9 @@
 
 struct error;
 
+// Returns the name of a file without its folders: what follows the last slash of `path`.
+const char *file_name(const char *path);
+
 // Opens a regular file for reading and sets `*status`. Returns the descriptor. Returns -1 with a
 // message when the file cannot be opened or is not regular; errno is then the system's reason, or
 // 0. The call never waits for the writer of a FIFO.

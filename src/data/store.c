@@ -19,8 +19,6 @@
 
 #define FIRST_LINE "stele-version 1"
 
-enum { MANIFEST_MAX = 64 * 1024 }; // bytes; a manifest has less than 1 KiB
-
 typedef unsigned long long ull;
 
 bool store_is_store(const char *path)
@@ -115,7 +113,7 @@ bool store_pinned(const char *store, char name[STORE_NAME_MAX + 1], struct error
     size_t len;
     *name = '\0';
     snprintf(path, sizeof path, "%s/" STORE_PIN, store);
-    char *text = read_text(path, MANIFEST_MAX, &len, error);
+    char *text = read_text(path, STORE_MANIFEST_MAX, &len, error);
     if (text == NULL)
         return errno == ENOENT;
     bool good = len > 0 && text[len - 1] == '\n' && copy_name(text, len - 1, name);
@@ -183,7 +181,7 @@ static const struct field {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-void store_manifest_format(const struct store_manifest *m, struct buf *to)
+void store_manifest_format(const struct store_manifest *m, struct span more, struct buf *to)
 {
     char time[STORE_TIME_TEXT_MAX];
     buf_append_text(to, FIRST_LINE "\n");
@@ -204,6 +202,7 @@ void store_manifest_format(const struct store_manifest *m, struct buf *to)
             break;
         }
     }
+    buf_append(to, more);
     buf_append_text(to, "end\n");
 }
 
@@ -296,7 +295,7 @@ bool store_manifest_read(const char *store, const char *version, struct store_ma
         errno = ENAMETOOLONG;
         return false;
     }
-    char *text = read_text(path, MANIFEST_MAX, &len, error);
+    char *text = read_text(path, STORE_MANIFEST_MAX, &len, error);
     if (text == NULL)
         return false;
     const char *wrong = parse(m, text, len, &number);

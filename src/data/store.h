@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 
-struct buf;
 struct error;
 
 #define STORE_VERSIONS "versions"
@@ -28,8 +28,9 @@ struct error;
 #define STORE_CURRENT_DATA "/" STORE_CURRENT "/" STORE_DATA
 
 enum {
-    STORE_NAME_MAX = 64,     // bytes of a version's name
-    STORE_TIME_TEXT_MAX = 32 // bytes of a formatted time, including the NUL
+    STORE_MANIFEST_MAX = 1024 * 1024, // bytes of a manifest that can be read
+    STORE_NAME_MAX = 64,              // bytes of a version's name
+    STORE_TIME_TEXT_MAX = 32          // bytes of a formatted time, including the NUL
 };
 
 // The facts about a version.
@@ -70,8 +71,9 @@ bool store_pinned(const char *store, char name[STORE_NAME_MAX + 1], struct error
 bool store_manifest_read(const char *store, const char *version, struct store_manifest *m,
                          struct error *error);
 
-// Appends the text of a manifest to `to`.
-void store_manifest_format(const struct store_manifest *m, struct buf *to);
+// Appends the text of a manifest to `to`. `more` are further lines, each with its newline, whose
+// names no field above has. Reading skips them.
+void store_manifest_format(const struct store_manifest *m, struct span more, struct buf *to);
 
 // Writes a time at `to`, such as "2026-11-28T02:00:00Z".
 void store_time_format(int64_t seconds, char to[STORE_TIME_TEXT_MAX]);

@@ -96,6 +96,10 @@ static const char *read_value(struct reader *r, struct span key, struct span val
         if (value.len != CHECKSUM_TEXT_LEN)
             return "not a checksum of 128 bits";
         memcpy(part->checksum, value.ptr, value.len);
+    } else {
+        struct buf *rule = part != NULL ? &part->rule : &r->m->rule;
+        buf_printf(rule, "%.*s %.*s\n", (int)key.len, key.ptr, (int)value.len, value.ptr);
+        return rule->oom ? strerror(ENOMEM) : NULL;
     }
     return NULL;
 }
@@ -163,8 +167,11 @@ bool manifest_read(struct manifest *m, const char *path, struct error *error)
 
 void manifest_release(struct manifest *m)
 {
-    for (unsigned i = 0; i < m->count; i++)
+    for (unsigned i = 0; i < m->count; i++) {
         free(m->parts[i].name);
+        buf_release(&m->parts[i].rule);
+    }
     free(m->parts);
+    buf_release(&m->rule);
     *m = (struct manifest){0};
 }

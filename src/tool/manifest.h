@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 
 struct error;
@@ -17,11 +18,13 @@ struct manifest_part {
     uint64_t lines;
     uint64_t bytes;
     char checksum[CHECKSUM_TEXT_LEN + 1];
+    struct buf rule; // the other lines about the part: which keys it has, and for whom
 };
 
 struct manifest {
     unsigned count;
     struct manifest_part *parts;
+    struct buf rule; // the lines about the whole: what was divided, and by which rule
 };
 
 // Writes the text to a temporary file, syncs it and renames it to `path`. Returns false with a

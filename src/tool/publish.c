@@ -19,6 +19,7 @@
 #include "tool/part_files.h"
 #include "tool/publish_copy.h"
 #include "tool/publish_gate.h"
+#include "tool/publish_part.h"
 #include "tool/reload_servers.h"
 #include "tool/store_command.h"
 
@@ -38,6 +39,7 @@ struct publishing {
     struct store_list list; // the versions before
     const struct store_version *current;
     struct store_manifest manifest; // of the new version
+    struct publish_part part;       // zeroed: the file is whole
     char folder[PATH_MAX];          // where it is made
     char data[PATH_MAX];            // its data file there
 };
@@ -130,7 +132,7 @@ static bool write_manifest(const struct publishing *p, struct error *error)
 {
     struct buf text = {0};
     char path[PATH_MAX];
-    store_manifest_format(&p->manifest, &text);
+    store_manifest_format(&p->manifest, buf_span(&p->part.lines), &text);
     bool good = !text.oom;
     if (!good)
         error_set(error, "%s", strerror(ENOMEM));
@@ -156,6 +158,11 @@ static int make_version(struct publishing *p)
                       &error)) {
         tool_say("%s", error.text);
         return code;
+    }
+    if (o->part_of != NULL && strcmp(p->manifest.checksum, p->part.checksum) != 0) {
+        tool_say("refused: '%s' is not the part that '%s' describes: its checksum is %s, not %s",
+                 p->options->file, o->part_of, p->manifest.checksum, p->part.checksum);
+        return TOOL_NO;
     }
     p->manifest.made_at = o->has_made_at ? o->made_at : (int64_t)source.st_mtime;
     struct dataset *d = open_data(p, (uint64_t)source.st_size, &code);
@@ -279,13 +286,19 @@ static int publish(const struct options *o)
         tool_say("--link and --move exclude each other");
         return code;
     }
+    if (o->store.part_of != NULL &&
+        !publish_part_read(&p.part, o->store.part_of, with_file.file, &error)) {
+        tool_say("%s", error.text);
+        publish_part_release(&p.part);
+        return code;
+    }
     // A limit of the size of files must fail the write, not end the process.
     signal(SIGXFSZ, SIG_IGN);
-    if (!make_store(p.store))
+    int lock = make_store(p.store) ? store_command_begin(p.store, &p.list) : -1;
+    if (lock < 0) {
+        publish_part_release(&p.part);
         return code;
-    int lock = store_command_begin(p.store, &p.list);
-    if (lock < 0)
-        return code;
+    }
     p.current = store_command_current(&p.list);
     p.manifest.published_at = (int64_t)(clock_wall_us() / 1000000);
     if (p.current != NULL)
@@ -302,6 +315,7 @@ static int publish(const struct options *o)
         else if (!store_files_recover(p.store, &error))
             tool_say("%s", error.text);
     }
+    publish_part_release(&p.part);
     store_files_release(&p.list);
     close(lock);
     return code;
@@ -383,6 +397,12 @@ static const char *set_move(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *set_part_of(struct options *o, const char *value)
+{
+    o->store.part_of = value;
+    return NULL;
+}
+
 static const struct option_row rows[] = {
     {"--version", "NAME", "name of the version; default: the time, like 20261128T020000Z",
      set_version},
@@ -397,6 +417,8 @@ static const struct option_row rows[] = {
     {"--verify-timeout", "S", "seconds that it may take; default: 600", set_verify_timeout},
     {"--link", NULL, "link FILE into the store instead of copying it", set_link},
     {"--move", NULL, "the same, and remove FILE in the end", set_move},
+    {"--part-of", "MANIFEST", "refuse unless FILE is the part of this manifest of stele split",
+     set_part_of},
     STORE_COMMAND_RELOAD_ROW,
     TOOL_HELP_ROW,
 };

@@ -43,16 +43,10 @@ static bool take_line(void *context, const struct record *record, struct span li
     return part_files_append(&s->parts, partition_of(s->rule.partition, line.ptr), line, error);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 // Sets the names, and refuses to go on if the manifest exists.
 static bool choose_names(struct splitting *s, struct error *error)
 {
-    const char *base = base_name(s->options->file);
+    const char *base = file_name(s->options->file);
     size_t len = strlen(base);
     struct stat status;
     for (const char *at = base; *at != '\0'; at++)
@@ -111,14 +105,14 @@ static bool write_manifest(const struct splitting *s, struct error *error)
     buf_printf(&text,
                MANIFEST_FIRST_LINE "\nsource %s\nsource-lines %llu\nsource-bytes %llu\n"
                                    "source-xxh3-128 %s\n",
-               base_name(s->options->file), (ull)s->reading.lines, (ull)s->reading.bytes,
+               file_name(s->options->file), (ull)s->reading.lines, (ull)s->reading.bytes,
                s->checksum);
     split_rule_describe(&s->rule, &text);
     for (unsigned i = 0; i < s->parts.count; i++) {
         const struct part_file *f = &s->parts.files[i];
         char checksum[CHECKSUM_TEXT_LEN + 1];
         checksum_stream_text(f->stream, checksum);
-        buf_printf(&text, "part %s\n", base_name(f->path));
+        buf_printf(&text, "part %s\n", file_name(f->path));
         split_rule_describe_part(&s->rule, i, &text);
         buf_printf(&text, "lines %llu\nbytes %llu\nxxh3-128 %s\n", (ull)f->lines, (ull)f->written,
                    checksum);

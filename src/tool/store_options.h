@@ -28,6 +28,7 @@ struct store_options {
     unsigned keep;   // versions that stay
     bool link;
     bool move;
+    const char *part_of; // manifest of stele split that names the file; NULL: the file is whole
     struct publish_gate gate;
     struct reload_servers servers;
 };

@@ -282,6 +282,26 @@ write_file('store/versions/v8/manifest', "stele-version 1\nversion v8\nkeys many
 is($code, 2, 'a wrong manifest');
 like($out, qr{v8/manifest:3: not a number}, 'is named with its line');
 
+# ---- parts of a divided table -------------------------------------------------------------------
+
+my $whole = write_file('whole.data', table(1, 1000, 'p'));
+stele("split $whole --by slots --parts 2 --out $dir/parts");
+my $parts = "--part-of $dir/parts/whole.manifest";
+($out, $code) = stele("publish $dir/part $dir/parts/whole.2-of-2.data $parts");
+is($code, 0, 'a part is published') or diag($out);
+like(read_file("$dir/part/current/manifest"), qr/^split-part whole\.2-of-2\.data\nsplit-source whole\.data\n(?:split-source-\S+ \S+\n)+split-by slots\nsplit-slots 8192-16383\nend\n/m,
+    'its manifest says of what it is a part');
+is((stele("verify $dir/part"))[1], 0, 'verify reads this manifest');
+write_file('whole.2-of-2.data', read_file("$dir/parts/whole.1-of-2.data"));
+($out, $code) = stele("publish $dir/part $dir/whole.2-of-2.data $parts --max-lost 100");
+is($code, 1, 'another part with the same name is refused');
+like($out, qr/refused: '\S+' is not the part that '\S+' describes: its checksum is \S+, not \S+/,
+    'with the reason');
+($out, $code) = stele("publish $dir/part $whole $parts");
+is("$code $out", "2 stele: '$dir/parts/whole.manifest' has no part 'whole.data'\n",
+    'a file that the manifest does not name');
+is((stele("versions $dir/part"))[0] =~ tr/\n//, 2, 'nothing was published');
+
 # ---- the server's own gate ----------------------------------------------------------------------
 
 my $data = write_file('served.data', table(1, 1000, 'a'));

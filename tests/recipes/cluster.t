@@ -14,36 +14,10 @@ import tempfile
 
 import yaml
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True  # no build products among the sources
+from page import BUILD, ROOT, SECONDS, block, blocks, commands, done, equal, ok, page, read, read_bytes, run, write
+
 os.chdir(ROOT)
-BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
-SECONDS = 60  # to wait for anything
-points = [0, 0]
-
-
-def ok(passed, name, remark=""):
-    points[0] += 1
-    points[1] += not passed
-    print("%s %d - %s" % ("ok" if passed else "not ok", points[0], name))
-    if not passed and remark:
-        print("".join("#   %s\n" % line for line in str(remark).splitlines()[:40]), end="")
-    sys.stdout.flush()
-
-
-def equal(got, wanted, name, remark=""):
-    ok(got == wanted, name, "got    %r\nwanted %r\n%s" % (got, wanted, remark))
-
-
-def read(path):
-    with open(path) as file:
-        return file.read()
-
-
-def write(path, text, mode=0o644):
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, mode)
-    return path
 
 
 class Strict(yaml.SafeLoader):
@@ -61,32 +35,8 @@ def documents(text):
     return list(yaml.load_all(text, Loader=Strict))
 
 
-def block(page, name):
-    """Returns the block of a page that is called `name`."""
-    return re.search("`%s`:\n\n```\w*\n(.*?)^```$" % re.escape(name), page, re.S | re.M).group(1)
-
-
-def commands(page, beginning):
-    """Returns the block of shell commands that begins so."""
-    return re.search("^```sh\n(%s.*?)^```$" % re.escape(beginning), page, re.S | re.M).group(1)
-
-
-def run(argv, cwd=ROOT, **environment):
-    """Runs a command with the programs that were built. Returns its exit status and its output."""
-    environment = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], **environment)
-    ended = subprocess.run(argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS,
-                           check=False)
-    return ended.returncode, ended.stdout.decode(errors="replace")
-
-
 def keys_of(path):
     return [line[:36].lower() for line in read_bytes(path).decode(errors="replace").split("\n") if line]
-
-
-def read_bytes(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 # ---- Envoy --------------------------------------------------------------------------------------
@@ -234,10 +184,10 @@ def kubernetes(folder, page):
         os.rename(folder + "/data", "%s/data-of-%d" % (folder, number))
 
 
-scaling = read("docs/scaling.md")
-pages = {"docs/scaling.md": scaling, "docs/kubernetes.md": read("docs/kubernetes.md")}
-for path, page in pages.items():
-    for i, found in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page, re.S | re.M), 1):
+scaling = page("scaling.md")
+pages = {"docs/scaling.md": scaling, "docs/kubernetes.md": page("kubernetes.md")}
+for path, text in pages.items():
+    for i, found in enumerate(blocks(text, "yaml"), 1):
         try:
             documents(found)
             ok(True, "%s: YAML block %d" % (path, i))
@@ -248,5 +198,4 @@ with tempfile.TemporaryDirectory(prefix="stele-recipes-") as place:
     envoy_parts(place + "/envoy", scaling)
     os.mkdir(place + "/kubernetes")
     kubernetes(place + "/kubernetes", pages["docs/kubernetes.md"])
-print("1..%d" % points[0])
-sys.exit(1 if points[1] else 0)
+done()

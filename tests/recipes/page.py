@@ -1,0 +1,105 @@
+"""What the tests of recipes share: they print test points (TAP), take commands and configurations from
+the pages of docs/, and run them with the programs that were built."""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(FOLDER))
+BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
+UNPACKED = os.path.join(ROOT, "build/services")  # where .ci/need unpacks packages
+SECONDS = 60  # to wait for anything
+_points = [0, 0]
+
+
+def ok(passed, name, remark=""):
+    """Prints a test point, and the remark if it fails."""
+    _points[0] += 1
+    _points[1] += not passed
+    print("%s %d - %s" % ("ok" if passed else "not ok", _points[0], name))
+    if not passed and remark:
+        print("".join("#   %s\n" % line for line in str(remark).splitlines()[:40]), end="")
+    sys.stdout.flush()
+
+
+def equal(got, wanted, name, remark=""):
+    ok(got == wanted, name, "got    %.2000r\nwanted %.2000r\n%s" % (got, wanted, remark))
+
+
+def skip(name, reason):
+    _points[0] += 1
+    print("ok %d - %s # SKIP %s" % (_points[0], name, reason))
+
+
+def done():
+    """Prints the plan and ends the test."""
+    print("1..%d" % _points[0])
+    sys.exit(1 if _points[1] else 0)
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def read(path):
+    return read_bytes(path).decode()
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def page(name):
+    """Returns the text of a page in docs/."""
+    return read(os.path.join(ROOT, "docs", name))
+
+
+def section(text, heading):
+    """Returns what is below a heading, such as "### From SQLite", up to the next one of any level."""
+    return re.search(r"^%s\n(.*?)(?=^#|\Z)" % re.escape(heading), text, re.S | re.M).group(1)
+
+
+def block(text, name):
+    """Returns the block of a page that is called `name`."""
+    return re.search(r"`%s`:\n\n```\w*\n(.*?)^```$" % re.escape(name), text, re.S | re.M).group(1)
+
+
+def blocks(text, language):
+    """Returns all blocks of a language."""
+    return re.findall(r"^```%s\n(.*?)^```$" % language, text, re.S | re.M)
+
+
+def commands(text, beginning):
+    """Returns the block of shell commands that begins so."""
+    return next(b for b in blocks(text, "sh") if b.startswith(beginning))
+
+
+def programs():
+    """Returns an environment in which commands find the programs that were built or unpacked."""
+    unpacked = [UNPACKED + "/usr/bin", UNPACKED + "/usr/sbin"]
+    return dict(os.environ, PATH=":".join([BUILD, os.environ["PATH"]] + unpacked))
+
+
+def run(argv, cwd=ROOT, **environment):
+    """Runs a command. Returns its exit status and its output."""
+    ended = subprocess.run(argv, cwd=cwd, env=dict(programs(), **environment), stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS,
+                           check=False)
+    return ended.returncode, ended.stdout.decode(errors="replace")
+
+
+def find(pattern):
+    """Returns the first file of this pattern, such as "usr/lib/x/*/bin/y": of the system, or unpacked."""
+    found = sorted(glob.glob("/" + pattern)) + sorted(glob.glob(UNPACKED + "/" + pattern))
+    return found[0] if found else None
+
+
+def libraries(path):
+    """Returns the value of LD_LIBRARY_PATH for a program that `find` has found."""
+    return ":".join(glob.glob(UNPACKED + "/usr/lib/*-linux-gnu")) if path.startswith(UNPACKED) else ""
