@@ -223,9 +223,7 @@ static const struct option_row rows[] = {
      "keys; "
      "if OUT is -, print those lines and no removed keys",
      set_delta},
-    {"--build-memory", "SIZE",
-     "most memory to build an index in, for a file that has none, like 512mb or 1gb",
-     tool_set_build_memory},
+    TOOL_INDEX_MEMORY_ROW,
     TOOL_HELP_ROW,
 };
 

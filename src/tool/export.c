@@ -189,12 +189,13 @@ static const struct option_row rows[] = {
      "RDB file to write (version 9, for Redis 5 and later); -: standard output. Keys are in the "
      "order of their lines, or ascending if some key is on several lines",
      set_rdb},
+    TOOL_INDEX_MEMORY_ROW,
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_export = {
     "export",
-    "FILE --rdb OUT",
+    "FILE --rdb OUT [--build-memory SIZE]",
     "write the records as an RDB file, which redis-server loads at its start",
     false,
     rows,

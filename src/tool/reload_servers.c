@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "client/remote.h"
 #include "tool/tool.h"
 
@@ -27,14 +28,26 @@ static struct span info_field(struct span info, const char *name)
     return span_of("", 0);
 }
 
-// Waits for the reply to STELE.RELOAD, and asks which version is served. Returns false with a
-// message.
-static bool finish(struct remote *c, const char *version, struct error *error)
+// A server that is being reloaded.
+struct target {
+    const char *address;
+    bool done;
+    struct error error; // why it is not done
+};
+
+struct reloading {
+    const char *version;
+    const char *password;
+    struct target *targets;
+};
+
+// Asks which version is served. Returns false with a message when it is not the wanted one.
+static bool serves(struct remote *c, const char *version, struct error *error)
 {
     const struct span words[] = {span_text("INFO"), span_text("dataset")};
-    if (remote_receive(c, error).ptr == NULL || !remote_send(c, 2, words, error))
-        return false;
-    struct span info = remote_receive(c, error);
+    struct span info = {NULL, 0};
+    if (remote_send(c, 2, words, error))
+        info = remote_receive(c, error);
     if (info.ptr == NULL)
         return false;
     struct span served = info_field(info, "dataset_version");
@@ -46,37 +59,43 @@ static bool finish(struct remote *c, const char *version, struct error *error)
     return false;
 }
 
+// Reloads server number `i`, and waits until it serves the version.
+static void reload(void *context, unsigned worker, size_t i)
+{
+    const struct reloading *r = context;
+    struct target *t = &r->targets[i];
+    const struct span words[] = {span_text("STELE.RELOAD")};
+    struct remote c;
+    (void)worker;
+    t->done = remote_open(&c, t->address, r->password, TIMEOUT_SECONDS, &t->error) &&
+              remote_send(&c, 1, words, &t->error) && remote_receive(&c, &t->error).ptr != NULL &&
+              serves(&c, r->version, &t->error);
+    remote_close(&c);
+}
+
 bool reload_servers(const struct reload_servers *servers, const char *version)
 {
-    const struct span words[] = {span_text("STELE.RELOAD")};
-    struct remote *clients = calloc(servers->count + 1, sizeof *clients);
-    bool all = clients != NULL;
-    if (!all)
+    struct reloading r = {.version = version, .password = getenv("REDISCLI_AUTH")};
+    bool all = true;
+    if (servers->count == 0)
+        return true;
+    r.targets = calloc(servers->count, sizeof *r.targets);
+    if (r.targets == NULL) {
         tool_say("no memory for %u servers", servers->count);
-    for (unsigned i = 0; clients != NULL && i < servers->count; i++) {
-        struct error error;
-        struct remote *c = &clients[i];
-        if (remote_open(c, servers->addresses[i], getenv("REDISCLI_AUTH"), TIMEOUT_SECONDS,
-                        &error) &&
-            remote_send(c, 1, words, &error))
-            continue;
-        tool_say("not reloaded: %s", error.text);
-        remote_close(c);
-        all = false;
+        return false;
     }
-    for (unsigned i = 0; clients != NULL && i < servers->count; i++) {
-        struct error error;
-        struct remote *c = &clients[i];
-        if (c->fd < 0)
-            continue;
-        if (finish(c, version, &error)) {
-            printf("%s serves %s\n", tool_name(c->address), version);
-        } else {
-            tool_say("not reloaded: %s", error.text);
-            all = false;
-        }
-        remote_close(c);
+    for (unsigned i = 0; i < servers->count; i++)
+        r.targets[i].address = servers->addresses[i];
+    // Threads, because a server that cannot be reached must not keep the others waiting.
+    parallel_run(PARALLEL_THREADS_MAX, servers->count, reload, &r);
+    for (unsigned i = 0; i < servers->count; i++) {
+        const struct target *t = &r.targets[i];
+        if (t->done)
+            printf("%s serves %s\n", tool_name(t->address), version);
+        else
+            tool_say("not reloaded: %s", t->error.text);
+        all = all && t->done;
     }
-    free(clients);
+    free(r.targets);
     return all;
 }

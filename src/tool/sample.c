@@ -79,10 +79,7 @@ static const char *set_seed(struct options *o, const char *value)
 static const struct option_row rows[] = {
     {"--seed", "S", "seed of the random numbers (default: a random one, which is printed)",
      set_seed},
-    {"--build-memory", "SIZE",
-     "most memory to build an index in if FILE has none, like 512mb or 1gb (default: a quarter of "
-     "the machine's memory, or of the cgroup's limit if that is less)",
-     tool_set_build_memory},
+    TOOL_INDEX_MEMORY_ROW,
     TOOL_HELP_ROW,
 };
 

@@ -164,9 +164,7 @@ static const struct option_row rows[] = {
     {"--html", "OUT",
      "also write a page with pictures to OUT, a new file; if OUT is -, print only the page",
      set_html},
-    {"--build-memory", "SIZE",
-     "most memory to build the index in if the file has none, like 512mb or 1gb",
-     tool_set_build_memory},
+    TOOL_INDEX_MEMORY_ROW,
     TOOL_HELP_ROW,
 };
 

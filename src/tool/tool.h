@@ -138,9 +138,15 @@ const char *tool_set_help(struct options *o, const char *value);
         "--help", NULL, "show this help and exit", tool_set_help                                   \
     }
 
-// The row of the option --build-memory, for subcommands that use memory for something else than an
-// index as well.
+// The option --build-memory, and its row for subcommands that use memory only for an index.
 const char *tool_set_build_memory(struct options *o, const char *value);
+#define TOOL_INDEX_MEMORY_ROW                                                                      \
+    {                                                                                              \
+        "--build-memory", "SIZE",                                                                  \
+            "most memory to build an index in if a file has none, like 512mb or 1gb (default: a "  \
+            "quarter of the machine's memory, or of the cgroup's limit if that is less)",          \
+            tool_set_build_memory                                                                  \
+    }
 
 // Opens a dataset and calls dataset_finished, which verifies its index or writes the index file.
 // Returns NULL after printing the reason when that is not possible.
