@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "serve/replication.h"
 
 bool loop_init(struct loop *loop, struct ev_loop *ev, struct service_group *group)
 {
@@ -31,6 +32,7 @@ bool loop_init(struct loop *loop, struct ev_loop *ev, struct service_group *grou
 void loop_release(struct loop *loop)
 {
     output_release(&loop->output);
+    replicas_release(&loop->service);
     service_release(&loop->service);
     free(loop->piece);
     free(loop->input);

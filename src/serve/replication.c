@@ -23,6 +23,9 @@ enum {
     PIECE = 128 * 1024,
     // Bytes of a piece that the loop makes itself, in about 20 µs.
     OWN_PIECE = 16 * 1024,
+    // Copies of a loop that are made at the same time if the data may have to be read from the
+    // disk.
+    COPIES_FROM_DISK = 8,
     // Bytes that the loop copies, or writes itself, in one unit of work.
     COPIED_PER_WORK = 2048,
     WRITTEN_PER_WORK = 192,
@@ -36,7 +39,9 @@ static const char ping[] = "*1\r\n$4\r\nPING\r\n";
 
 // A file on its way to a replica.
 struct replica_copy {
-    struct loop_task task; // brings the copy back to its loop
+    struct loop_task task;   // brings the copy back to its loop
+    struct link link;        // in the loop's list of copies that wait for their turn
+    struct service *service; // of the loop
     struct reader_job job;
     struct dataset *dataset; // holds a reference
     struct rdb_dump dump;
@@ -203,6 +208,36 @@ static void finish_job(struct reader_job *job)
     router->post(router->context, copy->task.home_number, &copy->task);
 }
 
+// Hands the copies that have waited longest to reader threads, as many as may have one of this
+// loop.
+static void begin_turn(struct service *service)
+{
+    unsigned most = service->cold.active ? COPIES_FROM_DISK : 1;
+    while (service->copying < most && !link_is_empty(&service->copies)) {
+        struct replica_copy *copy = container_of(service->copies.next, struct replica_copy, link);
+        link_remove(&copy->link);
+        service->copying++;
+        readers_submit(service->cold.readers, &copy->job);
+    }
+}
+
+// A piece is back in its loop. Called before it is sent, so that the next one is made meanwhile.
+static void end_turn(struct loop_task *task)
+{
+    struct service *service = container_of(task, struct replica_copy, task)->service;
+    service->copying--;
+    begin_turn(service);
+}
+
+void replicas_release(struct service *service)
+{
+    while (!link_is_empty(&service->copies)) {
+        struct replica_copy *copy = container_of(service->copies.next, struct replica_copy, link);
+        link_remove(&copy->link);
+        release_copy(&copy->task);
+    }
+}
+
 // Has the next piece made: by a reader thread, or at once if there is none.
 static void next_piece(struct session *s, struct replica_copy *copy)
 {
@@ -211,7 +246,8 @@ static void next_piece(struct session *s, struct replica_copy *copy)
     copy->task.done = false;
     if (readers != NULL) {
         session_await_external(s, &copy->task);
-        readers_submit(readers, &copy->job);
+        link_move_last(&s->service->copies, &copy->link);
+        begin_turn(s->service);
         return;
     }
     copy->status = rdb_dump_next(&copy->dump, (struct bytes){copy->piece, copy->room}, &copy->len);
@@ -230,11 +266,16 @@ static struct replica_copy *copy_new(struct session *s)
     if (copy == NULL)
         return NULL;
     *copy = (struct replica_copy){
-        .task = {.release = release_copy, .for_waiter = true, .memory = sizeof *copy + room},
+        .task = {.back = end_turn,
+                 .release = release_copy,
+                 .for_waiter = true,
+                 .memory = sizeof *copy + room},
+        .service = s->service,
         .job = {.count = 1, .run = run_job, .done = finish_job},
         .dataset = d,
         .room = room,
     };
+    link_init(&copy->link);
     ref_take(dataset_ref(d));
     rdb_dump_init(&copy->dump, d, service_redis_version(s->service),
                   s->replica->reads_marked ? RDB_LENGTHS_SHORT : RDB_LENGTHS_EQUAL,

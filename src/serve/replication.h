@@ -6,7 +6,10 @@
 //
 // The bytes of the file are made by reader threads (serve/readers.h), because the data may not be
 // in memory, and because event loops have other clients. A thread makes the next piece while the
-// loop sends the one before. Without reader threads, the loop makes smaller pieces itself.
+// loop sends the one before. Several copies take turns: if the data is in memory, the threads have
+// one piece at a time for each loop. So a loop sends one piece between two looks at its other
+// clients, however many replicas it has. Without reader threads, the loop makes smaller pieces
+// itself.
 //
 // All functions are for the thread of the session's loop.
 #ifndef STELE_SERVE_REPLICATION_H
@@ -52,5 +55,9 @@ bool replica_is_outdated(const struct session *s);
 // Sends PINGs to the replicas of the loop, and closes those that have been silent for too long. To
 // be called about every second, between two turns of the loop. `now` is the monotonic time in ns.
 void replicas_tick(struct service *service, uint64_t now);
+
+// Frees the copies that wait for their turn. All sessions of the loop are closed, and the loop has
+// ended.
+void replicas_release(struct service *service);
 
 #endif

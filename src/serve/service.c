@@ -90,6 +90,7 @@ void service_init(struct service *service, struct service_group *group)
     service->number = group->count;
     link_init(&service->sessions);
     link_init(&service->replicas);
+    link_init(&service->copies);
     service->settings = group->settings;
     service->dataset = group->dataset;
     link_init(&service->snapshots);

@@ -128,6 +128,8 @@ struct service {
     struct link sessions;       // all sessions in the order of their ids
     struct session_table table; // all sessions by their ids
     struct link replicas;       // the replicas among them (serve/replica.h)
+    struct link copies; // copies for replicas that wait for their turn (serve/replication.h)
+    unsigned copying;   // copies of which reader threads make a piece
     struct client_owner owner;
     uint64_t paused_until;                // monotonic ns at which CLIENT PAUSE ends; 0: not paused
     const struct settings *settings;      // those of `group`
