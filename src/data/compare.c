@@ -31,6 +31,7 @@ enum {
     CACHE_LINE = 64,          // bytes
     PREFETCHED_LINES_MAX = 4, // cache lines of a data file's line that are prefetched
     PIECE = 32 * 1024 * 1024, // bytes of a data file that are mapped at a time
+    TRIES_MAX = 4,            // comparisons of the same parts while others write to an index file
 };
 
 #ifndef MADV_POPULATE_READ // glibc 2.35; the kernel knows it since 5.14
@@ -388,20 +389,44 @@ static void map_pages(struct comparing *c, unsigned threads)
 
 // ---- the whole comparison -----------------------------------------------------------------------
 
-// Whether everything that was read from `d` is right: the files are whole, and nobody has written
-// to them. `round` is what dataset_index_round returned before.
-static bool is_right(const struct dataset *d, unsigned round, struct error *error)
+// Whether the files of `d` are whole, and the data is as it was opened.
+static bool is_right(const struct dataset *d, struct error *error)
 {
     if (dataset_look(d) != 0)
         error_set(error, "'%s' or its index was truncated, overwritten or cannot be read",
                   dataset_path(d));
-    else if (!dataset_index_round_is_valid(d, round))
+    else if (dataset_index_is_damaged(d))
         error_set(error, "the index of '%s' is damaged or was overwritten", dataset_path(d));
     else if (!dataset_is_unchanged(d))
         error_set(error, "'%s' was changed while it was compared", dataset_path(d));
     else
         return true;
     return false;
+}
+
+// Compares the next parts, from `*at` on, and sets `*at` to their end. Returns their number, or 0
+// when a slot or a line is damaged. When somebody writes to an index file meanwhile, compares them
+// again: that may be a server that writes down that the index belongs to the data. The second time
+// the index is compared with its checksums.
+static size_t do_parts(struct comparing *c, unsigned threads, struct place *at)
+{
+    const struct place begin = *at;
+    for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+        unsigned old_round = dataset_index_round(c->old);
+        unsigned new_round = dataset_index_round(c->new);
+        size_t count = choose_parts(c, at);
+        parallel_run(threads, count, do_part, c);
+        bool good = count > 0;
+        for (size_t i = 0; i < count; i++)
+            good = good && c->parts[i].good;
+        if (dataset_index_round_is_valid(c->old, old_round) &&
+            dataset_index_round_is_valid(c->new, new_round))
+            return good ? count : 0;
+        if (is_cancelled(c) || dataset_index_is_damaged(c->old) || dataset_index_is_damaged(c->new))
+            return 0;
+        *at = begin;
+    }
+    return 0;
 }
 
 // Compares everything. Sets `*readable` to false, without a message, when a key or a value could
@@ -414,16 +439,13 @@ static bool compare_all(struct comparing *c, unsigned threads,
     uint64_t total = c->old_trie->count + c->new_trie->count;
     map_pages(c, threads);
     while (at.old + at.new < total) {
-        size_t count = choose_parts(c, &at);
+        size_t count = do_parts(c, threads, &at);
         *readable = count > 0;
-        parallel_run(threads, count, do_part, c);
         if (is_cancelled(c)) {
             *readable = true;
             error_set(error, "interrupted");
             return false;
         }
-        for (size_t i = 0; i < count; i++)
-            *readable = *readable && c->parts[i].good;
         if (!*readable || !report_parts(c, count, difference, error))
             return false;
         if (settings->progress != NULL)
@@ -444,20 +466,20 @@ bool compare_datasets(const struct dataset *old, const struct dataset *new,
                           .new_trie = dataset_trie(new),
                           .settings = settings != NULL ? settings : &plain};
     c.part_count = parts_together(&c, threads);
-    unsigned old_round = dataset_index_round(old);
-    unsigned new_round = dataset_index_round(new);
     bool readable = true;
     *difference = (struct dataset_difference){0};
-    bool good = is_right(old, old_round, error) && is_right(new, new_round, error) &&
-                allocate(&c, error) && compare_all(&c, threads, difference, &readable, error);
+    bool good = is_right(old, error) && is_right(new, error) && allocate(&c, error) &&
+                compare_all(&c, threads, difference, &readable, error);
     release(&c);
     if (!good && readable)
         return false;
     // If something could not be read, a file that is not right any more is the reason.
-    if (!is_right(old, old_round, error) || !is_right(new, new_round, error))
+    if (!is_right(old, error) || !is_right(new, error))
         return false;
     if (!good)
-        error_set(error, "the index of '%s' or '%s' is wrong: its keys are not in order",
+        error_set(error,
+                  "the index of '%s' or '%s' is wrong: its keys are not in order, or it is being "
+                  "written to",
                   dataset_path(old), dataset_path(new));
     return good;
 }

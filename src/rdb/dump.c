@@ -23,6 +23,7 @@ enum {
     RANKS_AHEAD = 16,
     PREFETCHED = 192,
     CACHE_LINE = 64,
+    TRIES_MAX = 4, // times that a piece is made while others write to the index file
 };
 
 // The piece that is being written.
@@ -217,16 +218,26 @@ static enum step take_step(struct rdb_dump *dump, struct piece *p)
 
 enum rdb_dump_status rdb_dump_next(struct rdb_dump *dump, struct bytes to, size_t *len)
 {
-    struct piece p = {to.ptr, to.len, RDB_DUMP_SEARCH_MAX};
     const struct dataset *d = dump->dataset;
-    unsigned round = dump->by_rank ? dataset_index_round(d) : 0;
-    enum step step = STEP_ON;
+    const struct rdb_dump before = *dump;
+    struct piece p;
+    enum step step;
+    bool valid;
+    unsigned tries = 0;
     assert(to.len >= RDB_DUMP_PIECE_MIN && dump->stage != STAGE_END);
-    while (step == STEP_ON)
-        step = take_step(dump, &p);
+    do {
+        unsigned round = dump->by_rank ? dataset_index_round(d) : 0;
+        *dump = before;
+        p = (struct piece){to.ptr, to.len, RDB_DUMP_SEARCH_MAX};
+        step = STEP_ON;
+        while (step == STEP_ON)
+            step = take_step(dump, &p);
+        valid = !dump->by_rank || dataset_index_round_is_valid(d, round);
+        // Somebody may have written to a good index file: a server that writes down that the index
+        // belongs to the data. Then the piece is made again.
+    } while (!valid && !dataset_index_is_damaged(d) && ++tries < TRIES_MAX);
     *len = to.len - p.room;
-    bool sound = dataset_look(d) == 0 && (!dump->by_rank || dataset_index_round_is_valid(d, round));
-    if (step == STEP_FAILED || !sound) {
+    if (step == STEP_FAILED || !valid || dataset_look(d) != 0) {
         dump->stage = STAGE_END;
         return RDB_DUMP_FAILED;
     }

@@ -4,11 +4,15 @@
 #include "data/compare.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mapping.h"
 #include "data/trie_image.h"
 #include "support/forge.h"
@@ -391,7 +395,7 @@ static void overwrite_index(const char *path)
     set_other_times(path);
 }
 
-// Writes the same bytes. The comparison cannot know that, so it must fail as well.
+// Writes the same bytes.
 static void rewrite_index(const char *path)
 {
     struct buf same = file_content(path);
@@ -422,15 +426,14 @@ static void open_files(struct files *f, enum dataset_index index)
     dataset_finish(f->new.dataset, NULL);
 }
 
-// The file `file` is changed before the comparison, if that must make it fail, and during it.
+// The file `file` is changed before the comparison, and, unless it is an index, during it.
 static void check_change(const char *name, enum dataset_index index, const char *file,
                          void (*change)(const char *path), const char *complaint)
 {
     struct files f;
     struct dataset_difference got;
     const struct dataset_difference wanted = {.added = new_table.count, .removed = old_table.count};
-    // If the bytes of an index stay the same, they can be verified again before the comparison.
-    for (unsigned during = change == rewrite_index; during < 2; during++) {
+    for (unsigned during = 0; during < (change == overwrite_index ? 1 : 2); during++) {
         struct error error = {""};
         struct compare_settings settings = {.progress = change_at_progress, .context = &f};
         const char *when = during ? "during the comparison" : "before the comparison";
@@ -462,8 +465,52 @@ static void check_changes(void)
     check_change("has another key", DATASET_INDEX_NONE, "new.data", overwrite_key, "changed");
     check_change("is overwritten", DATASET_INDEX_WRITE, "old.data.idx", overwrite_index,
                  "old.data' is damaged or was overwritten");
-    check_change("is written to", DATASET_INDEX_WRITE, "new.data.idx", rewrite_index,
-                 "new.data' is damaged or was overwritten");
+}
+
+struct writer {
+    const char *index;
+    atomic_bool begun; // the comparison has begun
+    unsigned delay_us;
+};
+
+static void *write_once(void *argument)
+{
+    struct writer *w = argument;
+    while (!atomic_load(&w->begun))
+        sched_yield();
+    for (uint64_t end = clock_monotonic_ns() + w->delay_us * 1000; clock_monotonic_ns() < end;)
+        sched_yield();
+    rewrite_index(w->index);
+    return NULL;
+}
+
+// Another process writes to an index while it is read, but its bytes stay the same: a server that
+// writes down that the index belongs to the data. The comparison succeeds.
+static void check_index_writes(struct random *r)
+{
+    enum { ROUNDS = 60, DELAY_US = 4000 };
+    const struct dataset_difference wanted = {.added = new_table.count, .removed = old_table.count};
+    unsigned failed = 0;
+    struct files f;
+    open_files(&f, DATASET_INDEX_WRITE);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct writer w = {.index = test_path(i % 2 == 0 ? "old.data.idx" : "new.data.idx"),
+                           .delay_us = (unsigned)random_below(r, DELAY_US)};
+        struct dataset_difference got;
+        struct error error = {""};
+        pthread_t thread;
+        require(pthread_create(&thread, NULL, write_once, &w) == 0, "no thread");
+        atomic_store(&w.begun, true);
+        bool good = compare_datasets(f.old.dataset, f.new.dataset, NULL, &got, &error);
+        pthread_join(thread, NULL);
+        if (!good || !counts_are(&got, &wanted)) {
+            failed++;
+            diag("%u us: %s", w.delay_us, error.text);
+        }
+    }
+    is_number(failed, 0, "an index is written to during the comparison, %u times", ROUNDS);
+    opened_close(&f.old);
+    opened_close(&f.new);
 }
 
 // ---- an index that is wrong, although its checksums are right
@@ -552,6 +599,7 @@ int main(void)
     check_itself(&r);
     check_ended(&r);
     check_changes();
+    check_index_writes(&r);
     check_forged();
     check_forged_end();
     return done_testing();
