@@ -1,5 +1,6 @@
 """What the tests of recipes share: they print test points (TAP), take commands and configurations from
 the pages of docs/, and run them with the programs that were built."""
+import contextlib
 import glob
 import os
 import re
@@ -92,6 +93,21 @@ def run(argv, cwd=ROOT, **environment):
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS,
                            check=False)
     return ended.returncode, ended.stdout.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def server(*words, **environment):
+    """Runs a program that prints "ready ADDRESS:PORT", as stele-server does with --port 0. Yields its port."""
+    argv = list(words) + ["--port", "0"]
+    with subprocess.Popen(argv, env=dict(programs(), **environment), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            line = process.stdout.readline().decode()
+            ok(line.startswith("ready "), "a server of %s" % words[1], line)
+            yield re.search(r":(\d+) ", line).group(1)
+        finally:
+            process.terminate()
+    equal(process.returncode, 0, "  the server of %s ends well" % words[1])
 
 
 def find(pattern):
