@@ -56,7 +56,8 @@ static bool connect_to(struct remote *c, int family, const struct sockaddr *addr
     if (connect(c->fd, address, len) != 0) {
         reason = errno;
         if (reason == EINPROGRESS) {
-            if (!await(c, POLLOUT, clock_monotonic_ns() + CONNECT_SECONDS * CLOCK_SECOND, error)) {
+            unsigned seconds = c->timeout_s < CONNECT_SECONDS ? c->timeout_s : CONNECT_SECONDS;
+            if (!await(c, POLLOUT, clock_monotonic_ns() + seconds * CLOCK_SECOND, error)) {
                 remote_close(c);
                 return false;
             }
@@ -127,6 +128,7 @@ void remote_close(struct remote *c)
         close(c->fd);
     c->fd = -1;
     buf_release(&c->in);
+    buf_release(&c->text);
 }
 
 // ---- commands -----------------------------------------------------------------------------------
@@ -155,15 +157,17 @@ bool remote_send(struct remote *c, unsigned count, const struct span *words, str
     return good;
 }
 
-// Receives more bytes into `c->in`.
+// Removes the bytes that were read, and receives more into `c->in`.
 static bool receive_more(struct remote *c, uint64_t until_ns, struct error *error)
 {
     enum { PIECE = 16 * 1024 };
+    buf_remove_front(&c->in, c->taken);
+    c->taken = 0;
     if (!await(c, POLLIN, until_ns, error))
         return false;
-    char *to = c->in.len < REPLY_MAX ? buf_reserve(&c->in, PIECE) : NULL;
+    char *to = buf_reserve(&c->in, PIECE);
     if (to == NULL)
-        return fail(c, "the reply is too long", error);
+        return fail(c, strerror(ENOMEM), error);
     ssize_t got = recv(c->fd, to, PIECE, 0);
     if (got > 0)
         c->in.len += (size_t)got;
@@ -174,38 +178,56 @@ static bool receive_more(struct remote *c, uint64_t until_ns, struct error *erro
     return true;
 }
 
+// Waits for the next part of a reply.
+static bool next_part(struct remote *c, uint64_t until_ns, struct reply_part *part,
+                      struct error *error)
+{
+    for (;;) {
+        size_t used;
+        struct span input = {NULL, 0};
+        if (c->in.len > 0)
+            input = span_of(c->in.ptr + c->taken, c->in.len - c->taken);
+        switch (reply_read(&c->reader, input, &used, part)) {
+        case REPLY_PART: c->taken += used; return true;
+        case REPLY_BAD: return fail(c, "the reply is not one of the Redis protocol", error);
+        case REPLY_PARTIAL:
+            if (!receive_more(c, until_ns, error))
+                return false;
+        }
+    }
+}
+
+bool remote_next(struct remote *c, struct reply_part *part, struct error *error)
+{
+    c->refused = false;
+    return next_part(c, clock_monotonic_ns() + c->timeout_s * CLOCK_SECOND, part, error);
+}
+
 struct span remote_receive(struct remote *c, struct error *error)
 {
     static const struct span nothing = {NULL, 0};
     uint64_t until = clock_monotonic_ns() + c->timeout_s * CLOCK_SECOND;
-    const char *end;
-    int64_t len;
-    buf_remove_front(&c->in, c->taken);
-    c->taken = 0;
-    while ((end = c->in.len > 0 ? memchr(c->in.ptr, '\n', c->in.len) : NULL) == NULL)
-        if (!receive_more(c, until, error))
+    struct reply_part part;
+    c->refused = false;
+    c->text.len = 0;
+    do {
+        if (!next_part(c, until, &part, error))
             return nothing;
-    size_t line = (size_t)(end - c->in.ptr) + 1;
-    c->taken = line;
-    struct span text = span_of(c->in.ptr + 1, line >= 3 ? line - 3 : 0);
-    switch (c->in.ptr[0]) {
-    case '+':
-    case ':': return text;
-    case '-': error_set(error, "%s: %.*s", c->address, (int)text.len, text.ptr); return nothing;
-    case '$':
-        if (!number_parse(text, &len) || len > REPLY_MAX)
-            break;
-        if (len < 0) {
-            fail(c, "the reply is nil", error);
-            return nothing;
+        c->refused = part.kind == REPLY_ERROR;
+        if (part.kind == REPLY_ERROR)
+            error_set(error, "%s: %.*s", c->address, (int)part.text.len, part.text.ptr);
+        else if (part.kind == REPLY_ARRAY || part.kind == REPLY_NIL)
+            fail(c, part.kind == REPLY_NIL ? "the reply is nil" : "the reply is an array", error);
+        else if (part.text.len > REPLY_MAX - c->text.len || part.left > REPLY_MAX)
+            fail(c, "the reply is too long", error);
+        else {
+            buf_append(&c->text, part.text);
+            continue;
         }
-        while (c->in.len < line + (size_t)len + 2)
-            if (!receive_more(c, until, error))
-                return nothing;
-        c->taken = line + (size_t)len + 2;
-        return span_of(c->in.ptr + line, (size_t)len);
-    default: break;
-    }
-    fail(c, "the reply is not one of the Redis protocol", error);
+        return nothing;
+    } while (!part.is_last);
+    if (!c->text.oom && buf_reserve(&c->text, 1) != NULL) // an empty reply has a `ptr`, too
+        return buf_span(&c->text);
+    fail(c, strerror(ENOMEM), error);
     return nothing;
 }

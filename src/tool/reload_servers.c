@@ -2,31 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "client/info.h"
 #include "client/remote.h"
 #include "tool/tool.h"
 
 enum { TIMEOUT_SECONDS = 3600 }; // for a reload: reading and indexing a file takes minutes
-
-// Returns the value of a field of INFO, or an empty span.
-static struct span info_field(struct span info, const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t at = 0; at < info.len;) {
-        const char *newline = memchr(info.ptr + at, '\n', info.len - at);
-        size_t end = newline != NULL ? (size_t)(newline - info.ptr) : info.len;
-        if (end - at > len && memcmp(info.ptr + at, name, len) == 0 && info.ptr[at + len] == ':') {
-            size_t from = at + len + 1;
-            size_t to = end > from && info.ptr[end - 1] == '\r' ? end - 1 : end;
-            return span_of(info.ptr + from, to - from);
-        }
-        at = end + 1;
-    }
-    return span_of("", 0);
-}
 
 // A server that is being reloaded.
 struct target {
@@ -50,12 +33,12 @@ static bool serves(struct remote *c, const char *version, struct error *error)
         info = remote_receive(c, error);
     if (info.ptr == NULL)
         return false;
-    struct span served = info_field(info, "dataset_version");
+    struct span served = info_text(info, "dataset_version");
     if (span_equal(served, span_text(version)))
         return true;
     error_set(error, "%s: it serves version '%.*s' of '%.*s'", c->address, (int)served.len,
-              served.ptr, (int)info_field(info, "dataset_file").len,
-              info_field(info, "dataset_file").ptr);
+              served.ptr, (int)info_text(info, "dataset_file").len,
+              info_text(info, "dataset_file").ptr);
     return false;
 }
 
