@@ -1,5 +1,5 @@
-// The main function of `stele`, the tool for data files. It finds the subcommand. The subcommands
-// are in src/tool/.
+// The main function of `stele`, the tool for data files and servers. It finds the subcommand. The
+// subcommands are in src/tool/.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,9 +12,10 @@
 #include "tool/tool.h"
 
 static const struct tool_command *const commands[] = {
-    &tool_bench, &tool_check, &tool_diff,    &tool_export,   &tool_get,    &tool_import,
-    &tool_index, &tool_merge, &tool_publish, &tool_rollback, &tool_sample, &tool_scan,
-    &tool_sort,  &tool_split, &tool_stats,   &tool_unpin,    &tool_verify, &tool_versions,
+    &tool_ask,     &tool_bench,    &tool_check,  &tool_diff,   &tool_export,
+    &tool_get,     &tool_import,   &tool_index,  &tool_merge,  &tool_ping,
+    &tool_publish, &tool_rollback, &tool_sample, &tool_scan,   &tool_sort,
+    &tool_split,   &tool_stats,    &tool_unpin,  &tool_verify, &tool_versions,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -38,11 +39,10 @@ static void usage(FILE *to)
     command_line_wrap(
         "`stele help SUBCOMMAND` explains the options. The exit status is 0 for success, 2 for an "
         "error, and 1 for the answer no: get does not find a key, check finds a malformed line or "
-        "a "
-        "damaged index, diff finds a difference, publish refuses the file, unpin finds no pin, "
-        "split "
-        "--check finds a key of another shard, verify finds something that differs from its "
-        "manifest, sort and merge find a malformed line, and import refuses something in the dump.",
+        "a damaged index, diff finds a difference, publish refuses the file, unpin finds no pin, "
+        "split --check finds a key of another shard, verify finds something that differs from its "
+        "manifest, sort and merge find a malformed line, import refuses something in the dump, and "
+        "the server answers ask or ping with an error.",
         0, 0, width, &text);
     fwrite(text.ptr, 1, text.len, to);
     buf_release(&text);

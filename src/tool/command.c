@@ -26,6 +26,7 @@ static int read_words(const struct tool_command *command, struct options *o, int
     bool only_words = false;
     int words = 0;
     for (int i = 1; i < argc; i++) {
+        only_words |= command->options_end > 0 && words >= command->options_end;
         if (!only_words && strcmp(argv[i], "--") == 0) {
             only_words = true;
         } else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {

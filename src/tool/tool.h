@@ -65,6 +65,15 @@ struct stats_options {
     const char *html;
 };
 
+// The options of ping, ask, top and metrics. NULL, 0 or false: not given.
+struct server_options {
+    unsigned timeout_s;
+    unsigned interval_ms;
+    bool once;
+    const char *textfile;
+    const char *label;
+};
+
 // The words of a subcommand's command line, parsed. An option sets its field.
 struct options {
     const char *file;
@@ -85,6 +94,7 @@ struct options {
     struct export_options export;
     struct import_options import;
     struct sample_options sample;
+    struct server_options server;
     bool help; // --help
 };
 
@@ -99,8 +109,11 @@ struct tool_command {
     unsigned more_words; // words that may follow the file; `takes_keys` is false then
     bool takes_store;    // the file is a store; otherwise a store stands for its current data
     const char *example; // for --help; NULL: none
+    // number of words after which no word is read as an option; 0: options may be anywhere
+    int options_end;
 };
 
+extern const struct tool_command tool_ask;
 extern const struct tool_command tool_bench;
 extern const struct tool_command tool_check;
 extern const struct tool_command tool_diff;
@@ -109,6 +122,7 @@ extern const struct tool_command tool_get;
 extern const struct tool_command tool_import;
 extern const struct tool_command tool_index;
 extern const struct tool_command tool_merge;
+extern const struct tool_command tool_ping;
 extern const struct tool_command tool_publish;
 extern const struct tool_command tool_rollback;
 extern const struct tool_command tool_sample;

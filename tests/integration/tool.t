@@ -49,10 +49,10 @@ like($version, qr/\Astele \d/, 'stele --version');
 is_deeply([run("$stele $_")], [$version, 0], "stele $_") for '-v', 'version';
 
 my %all = ('stele' => $tool_help, 'stele-server' => $server_help);
-for my $name (qw(bench check diff export get import index merge publish rollback sample scan sort split stats unpin verify versions)) {
+for my $name (qw(ask bench check diff export get import index merge ping publish rollback sample scan sort split stats unpin verify versions)) {
     my ($help, $status) = run("$stele help $name");
     is($status, 0, "stele help $name");
-    like($help, qr/\Ausage: stele $name (?:FILE|DIR|DUMP|OLD|STORE)\b/, "stele help $name: it begins with the usage");
+    like($help, qr/\Ausage: stele $name (?:FILE|DIR|DUMP|OLD|STORE|ADDRESS)\b/, "stele help $name: it begins with the usage");
     my ($usage) = $help =~ /\A(.*?)\n\n/s;
     for my $option ($usage =~ /(--[a-z-]+)/g) {
         like($help, qr/^  \Q$option\E /m, "stele help $name: it explains $option");
