@@ -122,6 +122,7 @@ extern const struct tool_command tool_get;
 extern const struct tool_command tool_import;
 extern const struct tool_command tool_index;
 extern const struct tool_command tool_merge;
+extern const struct tool_command tool_metrics;
 extern const struct tool_command tool_ping;
 extern const struct tool_command tool_publish;
 extern const struct tool_command tool_rollback;

@@ -127,7 +127,7 @@ with tempfile.TemporaryDirectory(prefix="stele-ask-") as folder:
         theirs = run("redis-cli", "-p", port, *words)
         equal(run(STELE, "ask", address, *words), (0, theirs[1], b""), name or " ".join(words)[:60])
 
-    for command in ("PING", "GET " + KEY, "GET 00000000-0000-0000-0000-000000000000", "MGET %s %s x" % (KEY, OTHER),
+    for command in ("PING", "GET " + KEY, "GET ffffffff-ffff-ffff-ffff-fffffffffffe", "MGET %s %s x" % (KEY, OTHER),
                     "MGET x x", "EXISTS " + KEY, "DBSIZE", "STRLEN " + KEY, "COMMAND COUNT", "COMMAND INFO get mget none",
                     "COMMAND DOCS", "CONFIG GET max*", "CONFIG GET nothing", "SLOWLOG GET", "SCAN 0 COUNT 10",
                     "KEYS 3479*", "ECHO -1", "ECHO --help", "ECHO -- ", "ACL WHOAMI", "CLUSTER SLOTS"):

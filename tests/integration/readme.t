@@ -385,14 +385,15 @@ for my $failure (@failures) {
         is_deeply(\@unknown, [], "the source says: $message");
     }
 }
-# Names that begin with redis_ are those of the exporter; redis-compat/tools/redis-exporter checks them.
-my @info = grep { !/^redis_/ } map { $_->[0] =~ /`([a-z_]+)`/g }
+# Names that begin with redis_ are those of the exporter; redis-compat/tools/redis-exporter checks them. Those that
+# begin with stele_ are those of stele metrics; metrics.t checks them.
+my @info = grep { !/^(?:redis|stele)_/ } map { $_->[0] =~ /`([a-z_]+)`/g }
     grep { $_->[0] =~ /^`/ } table_rows(section($operations, 'Monitoring'));
 my ($all) = run($root, "redis-cli -p $port info everything");
 ok(@info > 8, 'the fields of INFO were found');
 like($all, qr/^\Q$_\E:/m, "INFO has $_") for @info;
 like($help, qr/^  \Q$_\E /m, "$_ is an option")
-    for grep { !/^--(?:cold|inplace|now|rdb)$/ } $operations =~ /[`" ](--[a-z-]+)/g;
+    for grep { !/^--(?:cold|inplace|label|now|rdb|textfile)$/ } $operations =~ /[`" ](--[a-z-]+)/g;
 
 # ---- the end ------------------------------------------------------------------------------------
 
