@@ -34,7 +34,8 @@ static const char *set_setting(struct options *o, const struct option_row *row, 
 #define NO_REPLICA "there is no replication; each server serves the file itself"
 #define NO_USERS "there is one user, default; --requirepass-file gives it a password"
 #define NO_TLS                                                                                     \
-    "there is no TLS; stunnel or HAProxy can accept TLS and connect to --unixsocket or --port"
+    "there is no TLS; HAProxy, nginx or stunnel accepts it in front of the server: see "           \
+    "docs/tls.md"
 #define NO_CONFIG "there is no configuration file; options are given on the command line"
 
 // Options of redis-server that Stele does not have, with a hint for the error message.

@@ -270,6 +270,7 @@ static void stats_section(const struct session *s, struct buf *b)
     total_field(service, b, "sync_partial_ok", COUNTER(syncs_partial));
     total_field(service, b, "sync_partial_err", COUNTER(syncs_refused));
     total_field(service, b, "accept_errors", COUNTER(accept_errors));
+    total_field(service, b, "proxy_header_errors", COUNTER(proxy_header_errors));
     total_field(service, b, "evicted_clients", COUNTER(evicted_clients));
     total_field(service, b, "client_query_buffer_limit_disconnections", COUNTER(input_limit_hits));
     total_field(service, b, "client_output_buffer_limit_disconnections",

@@ -37,10 +37,11 @@ struct stats {
     struct counter error_replies;
     struct counter keyspace_hits;
     struct counter keyspace_misses;
-    struct counter sets_refused;      // refused writes that would have set something
-    struct counter deletes_refused;   // refused writes that would have deleted something
-    struct counter accept_errors;     // failures of accept(2), except that no client was waiting
-    struct counter evicted_clients;   // clients closed to keep within maxmemory-clients
+    struct counter sets_refused;        // refused writes that would have set something
+    struct counter deletes_refused;     // refused writes that would have deleted something
+    struct counter accept_errors;       // failures of accept(2), except that no client was waiting
+    struct counter proxy_header_errors; // connections of proxies without a good PROXY header
+    struct counter evicted_clients;     // clients closed to keep within maxmemory-clients
     struct counter outdated_clients;  // clients closed because they read a dataset that is too old
     struct counter request_timeouts;  // clients closed by the option request-timeout
     struct counter write_timeouts;    // clients closed by the option write-timeout

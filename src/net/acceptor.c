@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "net/refusal.h"
 #include "net/workers.h"
 #include "serve/settings.h"
 
@@ -117,9 +118,28 @@ static bool open_tcp(struct acceptor *a, struct settings *settings, bool wildcar
     return true;
 }
 
+// Reads the addresses of proxies. Returns false with a message when one is malformed.
+static bool read_proxies(struct acceptor *a, const struct settings *settings, struct error *error)
+{
+    _Static_assert((int)SETTING_ITEMS_MAX <= (int)ADDRESS_LIST_MAX, "room for all");
+    for (unsigned i = 0; i < settings->proxy_protocol.count; i++) {
+        const char *text = settings->proxy_protocol.items[i];
+        if (address_list_add(&a->proxies, text))
+            continue;
+        error_set(error,
+                  "--proxy-protocol '%s' must be an address like 10.0.0.1, a network like "
+                  "10.0.0.0/8, or unix",
+                  text);
+        return false;
+    }
+    return true;
+}
+
 bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *error)
 {
     a->settings = settings;
+    if (!read_proxies(a, settings, error))
+        return false;
     if (settings->tcp &&
         !(open_tcp(a, settings, true, error) && open_tcp(a, settings, false, error)))
         return false;
@@ -182,13 +202,8 @@ void acceptor_close(struct acceptor *a)
 // Closes a new connection after sending an error.
 static void reject(struct acceptor *a, int fd, const char *reply)
 {
-    char unread[512];
     counter_add(&workers_stats(a->workers)->connections_rejected, 1);
-    // Failures are ignored, as the client may have disconnected. Input that has arrived is read,
-    // because closing a socket with unread input may destroy the reply.
-    ssize_t ignored = write(fd, reply, strlen(reply));
-    ignored = read(fd, unread, sizeof unread);
-    (void)ignored;
+    refusal_send(fd, reply);
     close(fd);
 }
 
@@ -236,32 +251,29 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
 }
 
 // Gives a new connection to a worker, or rejects it: when there are too many, or in protected mode.
+// Whether protected mode admits a client of a proxy is decided when its header has come (conn.c).
 static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
     const struct settings *settings = a->settings;
     const struct runtime_settings *runtime = workers_runtime(a->workers);
     char text[ADDRESS_TEXT];
     bool local = address_is_local(peer);
+    bool proxied = address_list_has(&a->proxies, peer);
     address_format(peer, peer_len, text);
     // Lingering connections (shut down on our side, waiting for the client to close) count too,
     // because each has a descriptor.
     if (workers_connections(a->workers) >= runtime_get(&runtime->maxclients)) {
-        reject(a, fd, "-ERR max number of clients reached\r\n");
-    } else if (settings->protected_mode && settings->requirepass == NULL && !local) {
+        reject(a, fd, refusal_too_many);
+    } else if (!proxied && refusal_is_due(settings, local)) {
         log_write(LOG_VERBOSE, "refused %s: protected mode", text);
-        reject(a, fd,
-               "-DENIED Stele is running in protected mode because protected mode is enabled and "
-               "no password is set for the default user. In this mode connections are only "
-               "accepted from the loopback interface. To let other hosts in, restart the server "
-               "with --requirepass-file, or with --protected-mode no, after making sure that it is "
-               "not reachable from "
-               "networks you do not trust.\r\n");
+        reject(a, fd, refusal_protected);
     } else {
-        log_write(LOG_DEBUG, "accepted %s", *text != '\0' ? text : "unix socket");
+        log_write(LOG_DEBUG, "accepted %s%s", *text != '\0' ? text : "unix socket",
+                  proxied ? ", a proxy" : "");
         if (peer->sa_family != AF_UNIX)
             tune_tcp(fd, local, (int)runtime_get(&runtime->tcp_keepalive),
                      runtime_get(&runtime->write_timeout));
-        workers_adopt(a->workers, fd, local);
+        workers_adopt(a->workers, fd, local, proxied);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "net/address_list.h"
 #include "net/listener.h"
 
 struct error;
@@ -22,8 +23,9 @@ struct acceptor {
     struct listener listeners[LISTENERS_MAX];
     ev_io watchers[LISTENERS_MAX]; // one for each listener, in the same order
     unsigned listener_count;
-    ev_timer pause;     // ends a pause of accepting
-    bool accept_failed; // resources were short at the last accept, and the log said so
+    struct address_list proxies; // peers that must send a PROXY protocol header
+    ev_timer pause;              // ends a pause of accepting
+    bool accept_failed;          // resources were short at the last accept, and the log said so
 };
 
 // Raises the limit of open files so that `settings->runtime.maxclients` clients fit, and
@@ -37,7 +39,8 @@ bool acceptor_reserve_descriptors(struct settings *settings, unsigned probed, st
 
 // Listens on all addresses of `settings`, which must outlive the acceptor. Clients that connect
 // wait until acceptor_start. Replaces a port of 0 by the port that the system chose. Returns false
-// with a message when an address cannot be opened; the only valid call is then acceptor_close.
+// with a message when an address cannot be opened, or an address of a proxy is malformed; the only
+// valid call is then acceptor_close.
 bool acceptor_open(struct acceptor *a, struct settings *settings, struct error *error);
 
 // Returns the address of the first listener: a TCP address with the real port, or else the path of

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "net/conn_internal.h"
 #include "net/fetch.h"
 
 enum {
@@ -58,8 +59,7 @@ static void count_memory(struct conn *c, size_t bytes)
     loop_count_memory(c->loop, &c->memory, bytes, eviction);
 }
 
-// Counts the memory that the connection holds now; none if it is about to be closed.
-static void update_memory(struct conn *c)
+void conn_update_memory(struct conn *c)
 {
     size_t bytes = CONN_MEMORY + c->input.cap + c->backlog.memory + output_memory(&c->output) +
                    session_memory(&c->session);
@@ -91,11 +91,11 @@ struct conn *conn_new(struct loop *loop, int fd, uint64_t id, bool local)
     link_init(&c->memory.class);
     link_init(&c->wake);
     c->timeout = TIMEOUT_NONE;
-    update_memory(c);
+    conn_update_memory(c);
     return c;
 }
 
-static void stop_timeout(struct conn *c)
+void conn_stop_timeout(struct conn *c)
 {
     link_remove(&c->timeout_link);
     c->timeout = TIMEOUT_NONE;
@@ -114,7 +114,7 @@ void conn_free(struct conn *c)
     output_release(&c->output);
     link_remove(&c->link);
     link_remove(&c->wake);
-    stop_timeout(c);
+    conn_stop_timeout(c);
     count_memory(c, 0);
     counter_add(&c->loop->closed_connections, 1);
     free(c);
@@ -134,6 +134,7 @@ void conn_wake(struct session *s)
         link_move_last(&c->loop->ready, &c->wake);
 }
 
+// Writes the address of one end of the socket, which `get` returns.
 static void format_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
                            int (*get)(int, struct sockaddr *, socklen_t *))
 {
@@ -147,6 +148,11 @@ static void format_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
     bool is_unix = address.ss_family == AF_UNIX;
     snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
     escape_in_place(to, CLIENT_ADDRESS_TEXT);
+}
+
+void conn_peer_address(const struct conn *c, char to[CLIENT_ADDRESS_TEXT])
+{
+    format_address(to, c, getpeername);
 }
 
 // Returns the bytes of input that are not answered yet.
@@ -169,7 +175,10 @@ void conn_describe(const struct session *s, struct client_facts *facts)
         .reading = ev_is_active(&c->io) && (c->io.events & EV_READ) != 0,
         .writing = ev_is_active(&c->io) && (c->io.events & EV_WRITE) != 0,
     };
-    format_address(facts->address, c, getpeername);
+    if (s->proxied_address != NULL)
+        snprintf(facts->address, sizeof facts->address, "%s", s->proxied_address);
+    else
+        conn_peer_address(c, facts->address);
     format_address(facts->local_address, c, getsockname);
 }
 
@@ -187,9 +196,7 @@ static void set_events(struct conn *c, int events)
     ev_io_start(c->loop->ev, &c->io);
 }
 
-// Reads once into `room` and sets `*len` to the number of bytes. Returns false when the connection
-// has failed.
-static bool read_into(struct conn *c, struct bytes room, size_t *len)
+bool conn_read_into(struct conn *c, struct bytes room, size_t *len)
 {
     struct stats *stats = &c->loop->service.stats;
     ssize_t count = recv(c->io.fd, room.ptr, room.len, 0);
@@ -201,11 +208,11 @@ static bool read_into(struct conn *c, struct bytes room, size_t *len)
 }
 
 // Reads once into the loop's input, to be answered in this turn. Sets `*len` and returns as
-// read_into does.
+// conn_read_into does.
 static bool read_input(struct conn *c, size_t *len)
 {
     struct bytes room = {loop_input(c->loop), LOOP_READ_MAX};
-    bool alive = read_into(c, room, len);
+    bool alive = conn_read_into(c, room, len);
     // While the server is stopping, it still answers the requests that have arrived. A read that
     // finds no bytes shows that there are no others.
     c->ended |= *len == 0 && c->draining;
@@ -219,7 +226,7 @@ static bool read_to_backlog(struct conn *c)
     struct bytes room = backlog_room(&c->backlog, BACKLOG_READ_MAX);
     if (room.ptr == NULL)
         return false;
-    bool alive = read_into(c, room, &len);
+    bool alive = conn_read_into(c, room, &len);
     backlog_add(&c->backlog, len);
     return alive;
 }
@@ -228,7 +235,7 @@ static bool read_to_backlog(struct conn *c)
 static bool read_and_drop(struct conn *c)
 {
     size_t len;
-    return read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
+    return conn_read_into(c, (struct bytes){loop_input(c->loop), LOOP_READ_MAX}, &len);
 }
 
 // Returns true when there is no borrowed segment in `out`, or its memory still shows what it did
@@ -286,7 +293,7 @@ static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool 
         return -1;
     }
     if (c->timeout == TIMEOUT_WRITE)
-        stop_timeout(c);
+        conn_stop_timeout(c);
     counter_add(&c->loop->service.stats.writes, 1);
     counter_add(&c->loop->service.stats.net_output_bytes, (size_t)written);
     output_take(out, (size_t)written);
@@ -365,7 +372,7 @@ static bool feed(struct conn *c, struct bytes input, struct output *out)
     struct feed_result result = session_feed(&c->session, input, out);
     c->status = result.status;
     if (result.consumed > 0 && c->timeout == TIMEOUT_REQUEST)
-        stop_timeout(c);
+        conn_stop_timeout(c);
     if (c->status == FEED_CLOSE)
         backlog_release(&c->backlog);
     if (!keep_unconsumed(c, input, c->status == FEED_CLOSE ? input.len : result.consumed))
@@ -373,7 +380,7 @@ static bool feed(struct conn *c, struct bytes input, struct output *out)
     // An unfinished reply may hold much memory. It counts now, because many clients may be answered
     // before it is sent.
     if (c->status != FEED_NEEDS_INPUT)
-        update_memory(c);
+        conn_update_memory(c);
     return !session_oom(&c->session, out) && !c->session.killed;
 }
 
@@ -429,7 +436,7 @@ static void linger(struct conn *c)
     log_foreign_protocol(c);
     shutdown(c->io.fd, SHUT_WR);
     session_leave(&c->session);
-    stop_timeout(c);
+    conn_stop_timeout(c);
     count_memory(c, 0);
     counter_sub(&c->loop->service.stats.connected_clients, 1);
     c->lingering = true;
@@ -485,8 +492,7 @@ bool conn_has_unread(const struct conn *c)
     return ioctl(c->io.fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-// Starts the timeout `what`.
-static void start_timeout(struct conn *c, enum client_timeout what)
+void conn_start_timeout(struct conn *c, enum client_timeout what)
 {
     c->timeout = what;
     c->timeout_since = loop_now(c->loop);
@@ -505,10 +511,10 @@ static void update_timeout(struct conn *c)
     else if (c->status == FEED_NEEDS_INPUT && c->input.len > 0 && c->backlog.len == 0)
         what = TIMEOUT_REQUEST;
     if (what == TIMEOUT_NONE)
-        stop_timeout(c);
+        conn_stop_timeout(c);
     else if (what != c->timeout ||
              (what == TIMEOUT_REQUEST && c->input.len - c->timeout_bytes >= REQUEST_STEP))
-        start_timeout(c, what);
+        conn_start_timeout(c, what);
 }
 
 // For the write timeout, unacknowledged bytes show whether the client reads. Writable events do
@@ -518,7 +524,7 @@ bool conn_has_timed_out(struct conn *c)
 {
     if (c->timeout == TIMEOUT_WRITE ? unacknowledged(c) >= c->timeout_bytes : !conn_has_unread(c))
         return true;
-    start_timeout(c, c->timeout);
+    conn_start_timeout(c, c->timeout);
     return false;
 }
 
@@ -549,7 +555,7 @@ bool conn_reads_older_than(const struct conn *c, uint64_t number)
 
 void conn_grown(struct session *s)
 {
-    update_memory(conn_of_session(s));
+    conn_update_memory(conn_of_session(s));
 }
 
 // Ends the handling of an event or a turn: closes the connection, or waits for its next event.
@@ -566,7 +572,7 @@ static void after_io(struct conn *c)
     } else {
         set_events(c, events_for(c));
         update_timeout(c);
-        update_memory(c);
+        conn_update_memory(c);
         if (c->session.replicates)
             loop_start_sweep(c->loop); // it sends the PINGs
     }
@@ -706,6 +712,12 @@ static void on_event(struct ev_loop *loop, ev_io *io, int events)
         on_ready(c, events);
 }
 
+void conn_begin_requests(struct conn *c)
+{
+    ev_set_cb(&c->io, on_event);
+    on_ready(c, EV_READ);
+}
+
 void conn_handle_wake(struct conn *c)
 {
     link_remove(&c->wake);
@@ -713,7 +725,10 @@ void conn_handle_wake(struct conn *c)
         return;
     if (c->session.killed) {
         conn_free(c);
-    } else if (!has_more_work(c)) { // with more work, a turn comes at the next EV_WRITE anyway
+        return;
+    }
+    assert(!c->awaits_header); // without a request, the session has nothing to wait for
+    if (!has_more_work(c)) {   // with more work, a turn comes at the next EV_WRITE anyway
         c->ready |= c->status != FEED_CLOSE;
         on_ready(c, 0);
     }
@@ -724,6 +739,8 @@ void conn_drain(struct conn *c)
     size_t len = 0;
     bool alive = !c->lingering;
     c->draining = true;
+    if (alive && c->awaits_header)
+        alive = conn_read_header(c) && !c->awaits_header;
     bool waits_for_input = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0;
     if (alive && waits_for_input && !c->ended)
         alive = read_input(c, &len);

@@ -34,6 +34,9 @@ struct conn {
     bool ended;     // no more input comes: the client closed its side, or the server is stopping
     bool draining;  // the server is stopping, so the connection closes when all is answered
     bool lingering; // all replies are sent and our side is shut down; input is dropped
+    // The peer is a proxy whose PROXY protocol header has not come yet. `input` has the first bytes
+    // of the header. The session has got nothing.
+    bool awaits_header;
 
     enum client_timeout timeout : 8;
     // A number of bytes when the timeout started; comparing it with the present number shows
@@ -52,6 +55,13 @@ enum { CONN_MEMORY = sizeof(struct conn) + 2 * sizeof(size_t) };
 // Makes a connection that owns the nonblocking socket `fd`. `id` is the client's CLIENT ID;
 // `local`: the client is on this machine. Returns NULL when memory is short; `fd` is then closed.
 struct conn *conn_new(struct loop *loop, int fd, uint64_t id, bool local);
+
+// Makes a new connection wait for a PROXY protocol header (net/proxy_header.h) before the first
+// request. If the header names another client, the session gets that client's address. The client
+// then counts as on this machine only if both the client and the proxy are. The connection is
+// closed, and the reason is logged, when something else comes, or when the header is not complete
+// after the request timeout. If protected mode keeps the client out, the client is told so.
+void conn_await_header(struct conn *c);
 
 // A turn of a connection has three parts: conn_read_ahead, conn_answer and conn_send.
 
@@ -102,6 +112,10 @@ bool conn_has_unread(const struct conn *c);
 // has acknowledged no bytes since TIMEOUT_WRITE started, or, for TIMEOUT_REQUEST, the socket has no
 // unread input. Otherwise starts the timeout again and returns false.
 bool conn_has_timed_out(struct conn *c);
+
+// Logs that the client was late, before the connection is closed for it. That no PROXY protocol
+// header came is a warning, at most once a minute, because it is a mistake in a configuration.
+void conn_log_late(const struct conn *c);
 
 // Begins to drain the connection: it answers the requests that have arrived, reads no others, and
 // closes when all replies are sent. May free the connection, or queue it for a turn. So the caller

@@ -105,9 +105,7 @@ static void close_timed_out(struct loop *loop, enum client_timeout what, struct 
             break;
         if (!conn_has_timed_out(c))
             continue; // its timeout has started again, and it is now the last of the list
-        log_write(
-            LOG_VERBOSE, "client id=%llu closed: it %s in time", (unsigned long long)c->session.id,
-            what == TIMEOUT_REQUEST ? "did not complete its request" : "read none of its replies");
+        conn_log_late(c);
         counter_add(closed, 1);
         conn_free(c);
     }
@@ -477,12 +475,15 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
-void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local)
+void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local, bool proxied)
 {
     counter_add(&worker->loop.service.stats.connections_received, 1);
-    if (conn_new(&worker->loop, fd, id, local) == NULL) {
+    struct conn *c = conn_new(&worker->loop, fd, id, local);
+    if (c == NULL) {
         log_write(LOG_WARNING, "no memory for a connection");
         counter_add(&worker->loop.closed_connections, 1);
+    } else if (proxied) {
+        conn_await_header(c);
     }
 }
 

@@ -38,9 +38,10 @@ struct worker *worker_new(struct ev_loop *ev, struct service_group *group, struc
 void worker_free(struct worker *worker);
 
 // Takes ownership of an accepted, nonblocking socket. `id` is the client's CLIENT ID; `local`: the
-// client is on this machine. When memory is short, the socket is closed, a warning is logged, and
-// the connection counts as closed.
-void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local);
+// peer is on this machine; `proxied`: the peer is a proxy, which must first send a PROXY protocol
+// header. When memory is short, the socket is closed, a warning is logged, and the connection
+// counts as closed.
+void worker_adopt(struct worker *worker, int fd, uint64_t id, bool local, bool proxied);
 
 // Applies the present settings, because CONFIG SET may have set a timeout. Also checks the limit of
 // memory, which this loop's connections may exceed together with those of other loops.

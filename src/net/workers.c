@@ -42,6 +42,7 @@ enum {
 struct handoff {
     int fd;
     bool local;
+    bool proxied;
     uint64_t id;
 };
 
@@ -188,7 +189,8 @@ static void on_wake(struct ev_loop *loop, ev_async *async, int events)
         count = worker_slot_take(slot, handoffs, &tasks, &step, &order);
         run_step(slot, step);
         for (size_t i = 0; i < count; i++)
-            worker_adopt(slot->worker, handoffs[i].fd, handoffs[i].id, handoffs[i].local);
+            worker_adopt(slot->worker, handoffs[i].fd, handoffs[i].id, handoffs[i].local,
+                         handoffs[i].proxied);
         run_tasks(slot, tasks);
     } while (count == HANDOFFS_PER_WAKE && order == ORDER_NONE);
     worker_settings_changed(slot->worker); // `wake` is also sent after a change of settings
@@ -401,7 +403,7 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
     return workers;
 }
 
-void workers_adopt(struct workers *workers, int fd, bool local)
+void workers_adopt(struct workers *workers, int fd, bool local, bool proxied)
 {
     struct worker_slot *slot = workers->slots[workers->next];
     for (unsigned i = 1; i < workers->count; i++) {
@@ -410,10 +412,10 @@ void workers_adopt(struct workers *workers, int fd, bool local)
             slot = other;
     }
     workers->next = (slot->number + 1) % workers->count;
-    struct handoff handoff = {fd, local, ++workers->last_client_id};
+    struct handoff handoff = {fd, local, proxied, ++workers->last_client_id};
     slot->assigned++;
     if (slot->number == 0) {
-        worker_adopt(slot->worker, fd, handoff.id, local);
+        worker_adopt(slot->worker, fd, handoff.id, local, proxied);
     } else if (!worker_slot_post(slot, &handoff)) {
         log_write(LOG_WARNING, "no memory for a connection");
         slot->assigned--;

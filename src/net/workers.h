@@ -34,8 +34,9 @@ struct workers *workers_new(struct ev_loop *loop, const struct settings *setting
 
 // Gives an accepted, nonblocking socket to the worker with the fewest connections. Workers with
 // equal numbers take turns, so connections that arrive together are spread evenly. `local`: the
-// client is on this machine. When memory is short, the socket is closed and a warning is logged.
-void workers_adopt(struct workers *workers, int fd, bool local);
+// peer is on this machine; `proxied`: it is a proxy (worker_adopt). When memory is short, the
+// socket is closed and a warning is logged.
+void workers_adopt(struct workers *workers, int fd, bool local, bool proxied);
 
 // Returns the number of connections of all workers, including sockets on their way to a worker and
 // lingering connections.

@@ -164,6 +164,7 @@ void session_release(struct session *s)
     free(s->name);
     free(s->lib_name);
     free(s->lib_ver);
+    free(s->proxied_address);
     *s = (struct session){0};
 }
 

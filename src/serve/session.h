@@ -68,7 +68,8 @@ enum reply_mode {
 };
 
 // The memory of the struct belongs to the owner of the connection, which may read all fields and
-// sets `created_ns`.
+// sets `created_ns`. For a client of a proxy it also sets `proxied_address` and `local`, before the
+// first request.
 struct session {
     // The client, from its beginning to its end.
     struct service *service;
@@ -79,8 +80,11 @@ struct session {
     char *name;                 // from CLIENT SETNAME, owned; NULL: none
     char *lib_name;             // from CLIENT SETINFO, owned; NULL: none
     char *lib_ver;              // from CLIENT SETINFO, owned; NULL: none
-    size_t texts_memory;        // bytes of these three texts
-    bool local;                 // the client is on this machine: loopback or a unix socket
+    // The client's address, named by the proxy that forwards its connection. It is owned, and set
+    // by the owner of the connection. NULL: the address is that of the connection.
+    char *proxied_address;
+    size_t texts_memory; // bytes of these four texts
+    bool local;          // the client is on this machine: loopback or a unix socket
     bool authenticated;
     bool no_evict;   // CLIENT NO-EVICT: closed after all others when clients hold too much memory
     bool no_touch;   // CLIENT NO-TOUCH, which has no effect in Stele

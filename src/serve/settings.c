@@ -106,7 +106,7 @@ _Static_assert(LOG_DEBUG == 0 && LOG_WARNING == 3, "loglevel_words are in the or
 _Static_assert(DATASET_LOCK_NO == 0 && DATASET_LOCK_AUTO == 1 && DATASET_LOCK_YES == 2,
                "lock_index_words are in the order of dataset_lock");
 _Static_assert(SETTING_VALUE_MAX > 4 * PATH_MAX, "room for a path");
-_Static_assert(SETTING_ITEMS_MAX == 16, "the help and the message of --bind state the limit");
+_Static_assert(SETTING_ITEMS_MAX == 16, "help and messages state the limit");
 _Static_assert(SETTINGS_THREADS_MAX == 128, "the help of --threads states the limit");
 _Static_assert(READERS_MAX == 256, "the help of --read-threads states the limit");
 _Static_assert(PASSWORD_MAX == 512, "check_password states the limit");
@@ -144,6 +144,12 @@ const struct setting settings_table[] = {
     {OPTION("tcp-backlog"), FIELD(tcp_backlog), .type = SETTING_NUMBER, .min = 1, .max = 65535,
      .argument = "N", .default_value = "511",
      .help = "connections that the system may queue until the server accepts them"},
+
+    {OPTION("proxy-protocol"), FIELD(proxy_protocol), .type = SETTING_LIST, .check = check_bind,
+     .argument = "ADDRESS", .default_text = "no proxies",
+     .help = "proxy whose connections must begin with a PROXY protocol header, which names the "
+             "client; may be given up to 16 times; an address, a network like 10.0.0.0/8, or unix "
+             "for the Unix socket"},
 
     HEADING("What clients may do"),
     {OPTION("protected-mode"), FIELD(protected_mode), .type = SETTING_YES_NO,

@@ -73,6 +73,7 @@ struct settings {
     const char *unixsocket;  // empty: none
     unsigned unixsocketperm; // 0: set by the umask
     unsigned tcp_backlog;
+    struct setting_list proxy_protocol; // proxies that send a PROXY protocol header (net/acceptor)
 
     bool protected_mode;
     const char *requirepass;      // password at the start; NULL: none

@@ -262,6 +262,7 @@ static const struct {
      "--unixsocketperm '789' must be octal permissions like 770"},
     {{"data", "--unixsocket", ""}, "--unixsocket '' must be a path"},
     {{"data", "--bind", ""}, "--bind '' must be an address"},
+    {{"data", "--proxy-protocol", ""}, "--proxy-protocol '' must be an address"},
     {{"data", "--loglevel", "loud"}, "--loglevel 'loud' must be debug, verbose, notice or warning"},
     {{"data", "--protected-mode", "maybe"}, "--protected-mode 'maybe' must be yes or no"},
     {{"data", "--enable-debug-command", "x"},
@@ -291,7 +292,7 @@ static void command_lines(void)
         is_number(occurrences(buf_span(&out),
                               i == 0 ? "usage: stele-server DATAFILE" : "usage: stele SUBCOMMAND"),
                   1, "--help shows the usage");
-        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 45 : 14,
+        is_number(occurrences(buf_span(&out), i == 0 ? "\n  --" : "FILE"), i == 0 ? 46 : 14,
                   "--help shows every %s", i == 0 ? "option" : "subcommand");
         buf_release(&out);
         buf_release(&err);

@@ -151,7 +151,7 @@ static void check_loops(void)
         int ends[2];
         require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "no socket pair");
         require(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0, "cannot set O_NONBLOCK");
-        workers_adopt(workers, ends[0], true);
+        workers_adopt(workers, ends[0], true, false);
         fds[i] = ends[1];
     }
     ev_async_init(&finish, on_finish);

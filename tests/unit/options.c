@@ -70,6 +70,7 @@ static struct buf differences(const struct options *o)
         buf_printf(&b, "%smaxmemory-clients=%lld", b.len > 0 ? " " : "",
                    (long long)s->runtime.maxmemory_clients);
     add_number(&b, "tcp-backlog", s->tcp_backlog, 511);
+    add_text(&b, "proxy-protocol", shown("proxy-protocol", s, text), "");
     add_number(&b, "skip-malformed", s->skip_malformed, 0);
     add_text(&b, "index", s->index != NULL ? (*s->index != '\0' ? s->index : "none") : "default",
              "default");
@@ -167,6 +168,8 @@ static const struct value_case values[] = {
     {"--maxmemory-clients", "0%", "maxmemory-clients=0"},
     {"--tcp-backlog", "1", "tcp-backlog=1"},
     {"--tcp-backlog", "65535", "tcp-backlog=65535"},
+    {"--proxy-protocol", "10.0.0.0/8", "proxy-protocol=10.0.0.0/8"},
+    {"--proxy-protocol", "", "!--proxy-protocol '' must be an address"},
     {"--index", "none", "index=none"},
     {"--index", "/tmp/i", "index=/tmp/i"},
     {"--index", "", "!--index '' must be a path, or none"},
@@ -321,7 +324,8 @@ static void test_values(void)
 
 #define UNKNOWN(name) "!unknown option '" name "'; "
 #define NO_TLS                                                                                     \
-    "there is no TLS; stunnel or HAProxy can accept TLS and connect to --unixsocket or --port"
+    "there is no TLS; HAProxy, nginx or stunnel accepts it in front of the server: see "           \
+    "docs/tls.md"
 
 static void test_lines(void)
 {
@@ -563,6 +567,7 @@ static void test_help(void)
         "  --maxclients N ",
         "  --timeout SECONDS ",
         "  --tcp-backlog N ",
+        "  --proxy-protocol ADDRESS ",
         "  --skip-malformed ",
         "  --index PATH|none ",
         "  --index-trust proven|sampled ",

@@ -308,7 +308,7 @@ static int client_connect(void)
     int ends[2];
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
             "no socket pair");
-    worker_adopt(worker, ends[0], 1, true);
+    worker_adopt(worker, ends[0], 1, true, false);
     return ends[1];
 }
 

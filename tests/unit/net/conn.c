@@ -41,7 +41,7 @@ static int client_connect(bool small_send_buffer)
     if (small_send_buffer) // the kernel raises it to its minimum
         require(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0,
                 "cannot set SO_SNDBUF");
-    worker_adopt(worker, ends[0], 1, true);
+    worker_adopt(worker, ends[0], 1, true, false);
     return ends[1];
 }
 

@@ -119,7 +119,7 @@ static void check_gone(void)
     require(connect(fd, (struct sockaddr *)&address, len) == 0, "cannot connect");
     int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     require(accepted >= 0, "not accepted");
-    worker_adopt(pairs.worker, accepted, ++pairs.last_id, true);
+    worker_adopt(pairs.worker, accepted, ++pairs.last_id, true, false);
     struct client c = {fd, NULL};
     client_send(&c, "CLIENT REPLY OFF\r\nMULTI\r\n");
     snprintf(request, sizeof request, "BITCOUNT %s\r\n", key);

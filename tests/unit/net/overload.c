@@ -43,7 +43,7 @@ static int client_with_room(int room)
             "no socket pair");
     if (room > 0)
         setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    worker_adopt(worker, ends[0], ++last_id, true);
+    worker_adopt(worker, ends[0], ++last_id, true, false);
     return ends[1];
 }
 

@@ -16,7 +16,7 @@ struct client client_connect(struct pairs *p)
     int ends[2];
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
             "no socket pair");
-    worker_adopt(p->worker, ends[0], ++p->last_id, true);
+    worker_adopt(p->worker, ends[0], ++p->last_id, true, false);
     struct link *newest = p->worker->loop.active.previous;
     return (struct client){ends[1], (struct conn *)((char *)newest - offsetof(struct conn, link))};
 }
