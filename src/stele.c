@@ -12,10 +12,10 @@
 #include "tool/tool.h"
 
 static const struct tool_command *const commands[] = {
-    &tool_ask,      &tool_bench,  &tool_check,    &tool_diff,    &tool_export, &tool_get,
-    &tool_import,   &tool_index,  &tool_merge,    &tool_metrics, &tool_ping,   &tool_publish,
-    &tool_rollback, &tool_sample, &tool_scan,     &tool_sort,    &tool_split,  &tool_stats,
-    &tool_unpin,    &tool_verify, &tool_versions,
+    &tool_ask,      &tool_bench,  &tool_check,  &tool_diff,     &tool_export, &tool_get,
+    &tool_import,   &tool_index,  &tool_merge,  &tool_metrics,  &tool_ping,   &tool_publish,
+    &tool_rollback, &tool_sample, &tool_scan,   &tool_sort,     &tool_split,  &tool_stats,
+    &tool_top,      &tool_unpin,  &tool_verify, &tool_versions,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -131,6 +131,7 @@ extern const struct tool_command tool_scan;
 extern const struct tool_command tool_sort;
 extern const struct tool_command tool_split;
 extern const struct tool_command tool_stats;
+extern const struct tool_command tool_top;
 extern const struct tool_command tool_unpin;
 extern const struct tool_command tool_verify;
 extern const struct tool_command tool_versions;
