@@ -11,7 +11,11 @@
 #include "base/escape.h"
 #include "client/info.h"
 
-enum { LABEL_MAX = 1024 };
+enum {
+    LABEL_MAX = 1024, // bytes of a label
+    // Commands whose durations are written. Each of them takes a search of the whole text.
+    COMMANDS_MAX = 1024,
+};
 
 // A metric that is the value of one field.
 struct metric {
@@ -331,8 +335,8 @@ static void write_durations(struct span info, const char *label, struct buf *to)
     static const char name[] = "stele_command_latency_seconds";
     static const char prefix[] = "cmdstat_";
     struct info_field field;
-    bool begun = false;
-    for (size_t at = 0; info_next(info, &at, &field);) {
+    unsigned count = 0;
+    for (size_t at = 0; count < COMMANDS_MAX && info_next(info, &at, &field);) {
         char own[LABEL_MAX];
         char latency[LABEL_MAX];
         double calls;
@@ -340,12 +344,11 @@ static void write_durations(struct span info, const char *label, struct buf *to)
         if (!has_prefix(field.name, prefix) || !info_part_number(field.value, "calls", &calls) ||
             !info_part_number(field.value, "usec", &us) || calls <= 0)
             continue;
-        if (!begun)
+        if (count++ == 0)
             head(name, "summary",
                  "How long commands took, without the time that they waited for data. The "
                  "quantiles are of all calls since the start or since CONFIG RESETSTAT.",
                  to);
-        begun = true;
         struct span command =
             span_of(field.name.ptr + sizeof prefix - 1, field.name.len - (sizeof prefix - 1));
         snprintf(latency, sizeof latency, "latency_percentiles_usec_%.*s", (int)command.len,

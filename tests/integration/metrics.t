@@ -223,5 +223,9 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
           "what is no number is left out")
     equal(found.get("stele_dataset_keys"), 1, "what is a number is not")
 
+    many = Fake(b"".join(b"cmdstat_c%d:calls=1,usec=1\r\n" % number for number in range(30_000)))
+    equal(run(STELE, "metrics", many.address)[1].count("stele_command_latency_seconds_count{"), 1024,
+          "a server with very many commands")
+
 print("1..%d" % points)
 sys.exit(failures > 0)
