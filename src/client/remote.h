@@ -24,7 +24,8 @@ struct remote {
 
 // Connects to `address`: HOST:PORT, [HOST]:PORT, or the path of a Unix socket, which has a '/'. A
 // host may have several addresses. Each of them may take `timeout_s` seconds, but at most 5.
-// Authenticates with `password` unless it is NULL. Returns false with a message on failure.
+// Authenticates with `password` unless it is NULL, or the server has none. Returns false with a
+// message on failure.
 bool remote_open(struct remote *c, const char *address, const char *password, unsigned timeout_s,
                  struct error *error);
 

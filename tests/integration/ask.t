@@ -92,6 +92,7 @@ with tempfile.TemporaryDirectory(prefix="stele-ask-") as folder:
     equal(ping("localhost:" + server.port), (0, b"PONG\n", b""), "ping by name")
     equal(ping(unix), (0, b"PONG\n", b""), "ping over a Unix socket")
     equal(ping(closed.address, REDISCLI_AUTH="secret"), (0, b"PONG\n", b""), "ping with a password")
+    equal(ping(server.address, REDISCLI_AUTH="secret"), (0, b"PONG\n", b""), "ping with a password that is not needed")
     equal(ping(closed.address), (1, b"", b"stele: %s: NOAUTH Authentication required.\n" % closed.address.encode()),
           "ping without the password")
     status, out, said = ping(closed.address, REDISCLI_AUTH="wrong")

@@ -140,11 +140,11 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
     equal(found["stele_cold_wait_seconds_count"], 0, "nothing has waited for data")
     ok(any(name.startswith('stele_info{version="') for name in found), "the version")
 
-    with open("docs/operations.md") as page:
+    with open("docs/monitoring.md") as page:
         documented = set(re.findall(r"`(stele_[a-z_]+)[`{]", page.read()))
     printed = {re.sub("_(sum|count)$", "", name.split("{")[0]) for name in found}
     # A server outside of a cluster knows no foreign keys.
-    equal(sorted(printed ^ documented), ["stele_dataset_foreign_keys"], "docs/operations.md names all metrics")
+    equal(sorted(printed ^ documented), ["stele_dataset_foreign_keys"], "docs/monitoring.md names all metrics")
 
     # ---- a failed reload, and a file that is changed -----------------------------------------------------------
 
