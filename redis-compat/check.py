@@ -161,6 +161,12 @@ def accepts(port, host="127.0.0.1"):
         return s.connect_ex((host, port)) == 0 and s.getsockname() != s.getpeername()
 
 
+def accepts_at(path):
+    """Returns true if a server listens on the unix socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 def tool(name, package):
     """Returns the path of a program, installed or unpacked by `install-tools`."""
     unpacked = os.path.join(ROOT, "build/redis-compat/tools/usr")
@@ -202,14 +208,16 @@ def run(argv, stdin=b""):
     return ended.returncode, ended.stdout.decode(errors="replace")
 
 
-class Daemon:
+class Process:
     """A program that runs until the check has ended. `log()` returns what it printed."""
 
-    def __init__(self, argv, port, host="127.0.0.1"):
+    def __init__(self, argv, ready, environment):
+        """Starts the program, and waits until `ready` returns true. Raises RuntimeError if the
+        program ends before."""
         self.output = tempfile.TemporaryFile()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=subprocess.STDOUT, env=tool_environment())
-        wait_until(lambda: accepts(port, host) or self.process.poll() is not None, argv[0])
+                                        stderr=subprocess.STDOUT, env=environment)
+        wait_until(lambda: ready() or self.process.poll() is not None, argv[0])
         if self.process.poll() is not None:
             raise RuntimeError("%s has ended:\n%s" % (argv[0], self.log()))
 
@@ -217,10 +225,7 @@ class Daemon:
         self.output.seek(0)
         return self.output.read().decode(errors="replace")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def end(self):
         self.process.terminate()
         try:
             self.process.wait(PATIENCE)
@@ -228,6 +233,19 @@ class Daemon:
             self.process.kill()
             self.process.wait()
         self.output.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+class Daemon(Process):
+    """A tool that listens on a port."""
+
+    def __init__(self, argv, port, host="127.0.0.1"):
+        super().__init__(argv, lambda: accepts(port, host), tool_environment())
 
 
 class Connection:
