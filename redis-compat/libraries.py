@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Finds the client libraries whose programs are in write-first/ and cluster/.
+"""Finds the client libraries whose programs are in clients/, write-first/ and cluster/.
 
 A library that the system does not have is unpacked from Debian's packages into
 build/redis-compat/libraries, see `install-clients`.
@@ -25,15 +25,20 @@ PACKAGES = {
     "phpredis": ["php-cli", "php-redis"],
     "predis": ["php-cli", "php-predis"],
     "redis-rb": ["ruby", "ruby-redis"],
+    "perl-redis": ["libredis-perl"],
+    "perl-redis-fast": ["libredis-fast-perl"],
+    "lua-resty-redis": ["lua-nginx-redis", "lua-cjson"],
     "redigo": ["golang-go", "golang-github-gomodule-redigo-dev"],
     "redisc": ["golang-go", "golang-github-mna-redisc-dev"],
     "go-redis": ["golang-go", "golang-gopkg-redis.v5-dev"],
     "ioredis": ["npm"], "iovalkey": ["npm"], "node-redis": ["npm"], "valkey-glide": ["npm"],
 }
 # Libraries whose packages `install-clients` unpacks. .ci/need installs those of Python.
-UNPACKABLE = ("phpredis", "predis", "redis-rb", "redigo", "redisc", "go-redis")
+UNPACKABLE = ("phpredis", "predis", "redis-rb", "perl-redis", "perl-redis-fast", "lua-resty-redis",
+              "redigo", "redisc", "go-redis")
 # What a program imports, if the name is not that of the library.
 PYTHON_MODULES = {"redis-py": "redis", "redis-asyncio": "redis.asyncio"}
+PERL_MODULES = {"perl-redis": "Redis", "perl-redis-fast": "Redis::Fast"}
 GO_IMPORTS = {"redigo": "github.com/gomodule/redigo/redis", "redisc": "github.com/mna/redisc",
               "go-redis": "gopkg.in/redis.v5"}
 NPM_NAMES = {"node-redis": "redis", "valkey-glide": "@valkey/valkey-glide"}
@@ -98,6 +103,34 @@ def ruby_commands(_):
         yield argv + ["-r", "redis", "-e", "print Redis::VERSION"], argv
 
 
+def perl_commands(name):
+    module = PERL_MODULES[name]
+    folders = [word for folder in unpacked("usr/share/perl5") +
+               unpacked("usr/lib/*-linux-gnu/perl5/5.*") for word in ("-I", folder)]
+    for perl in (["perl"], ["perl"] + folders):
+        yield perl + ["-M" + module, "-MJSON::PP", "-e", "print %s->VERSION" % module], perl
+
+
+def lua_places():
+    """Returns what an nginx needs to find Lua's modules, of the system or unpacked."""
+    roots = [UNPACKED + "/usr", "/usr"]
+    modules = [module for name in ("ndk_http", "ngx_http_lua") for module in
+               [path for root in roots for path in
+                glob.glob("%s/lib/nginx/modules/%s_module.so" % (root, name))][:1]]
+    return {"modules": "\n".join("load_module %s;" % path for path in modules),
+            "scripts": ";".join("%s/share/lua/5.1/?.lua" % root for root in roots),
+            "libraries": ";".join(place + "/lua/5.1/?.so" for root in roots for place in
+                                  glob.glob(root + "/lib/*-linux-gnu"))}
+
+
+def lua_commands(_):
+    for root, nginx in (("", "nginx"), ("", "/usr/sbin/nginx"),
+                        (UNPACKED, UNPACKED + "/usr/sbin/nginx")):
+        shown = "s/^_M._VERSION = '\\(.*\\)'$/\\1/p"
+        yield (["sh", "-c", '"$1" -v 2>&1 >/dev/null | grep -q version && sed -n "$2" "$3"', "sh",
+                nginx, shown, root + "/usr/share/lua/5.1/nginx/redis.lua"], [nginx])
+
+
 def go_commands(name):
     for go in ["go"] + unpacked("usr/lib/go-*/bin/go"):
         yield [go, "list", "-f", "{{.Dir}}", GO_IMPORTS[name]], [go]
@@ -112,7 +145,8 @@ def node_commands(name):
 
 COMMANDS = {
     "redis-py": python_commands, "redis-asyncio": python_commands, "phpredis": php_commands,
-    "predis": php_commands, "redis-rb": ruby_commands, "redigo": go_commands,
+    "predis": php_commands, "redis-rb": ruby_commands, "perl-redis": perl_commands,
+    "perl-redis-fast": perl_commands, "lua-resty-redis": lua_commands, "redigo": go_commands,
     "redisc": go_commands, "go-redis": go_commands, "ioredis": node_commands,
     "iovalkey": node_commands, "node-redis": node_commands, "valkey-glide": node_commands,
 }
