@@ -32,6 +32,7 @@ PACKAGES = {
     "redisc": ["golang-go", "golang-github-mna-redisc-dev"],
     "go-redis": ["golang-go", "golang-gopkg-redis.v5-dev"],
     "ioredis": ["npm"], "iovalkey": ["npm"], "node-redis": ["npm"], "valkey-glide": ["npm"],
+    "redis-commander": ["npm"],
 }
 # Libraries whose packages `install-clients` unpacks. .ci/need installs those of Python.
 UNPACKABLE = ("phpredis", "predis", "redis-rb", "perl-redis", "perl-redis-fast", "lua-resty-redis",
@@ -149,6 +150,7 @@ COMMANDS = {
     "perl-redis-fast": perl_commands, "lua-resty-redis": lua_commands, "redigo": go_commands,
     "redisc": go_commands, "go-redis": go_commands, "ioredis": node_commands,
     "iovalkey": node_commands, "node-redis": node_commands, "valkey-glide": node_commands,
+    "redis-commander": node_commands,
 }
 
 
