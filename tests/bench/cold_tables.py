@@ -6,8 +6,8 @@ import os
 import re
 
 from data_files import CACHE, REDIS
-from report import (BLUE, TEAL, Figures, Targets, at_least, at_most, command_rows, missing_list, plot,
-                    publish_figures, size_name, table, times)
+from report import (BLUE, ORANGE, PURPLE, TEAL, Figures, Targets, at_least, at_most, bars, command_rows, kept,
+                    missing_list, publish_figures, size_name, table, times)
 
 TSV = f"{CACHE}/cold.tsv"
 
@@ -16,7 +16,7 @@ STELE, TWO_LOOPS = "Stele, one loop", "Stele, two loops"
 RESIDENT = "Stele, all in memory"
 IN_PROCESS = "stele bench"
 DISK, BUFFERED = "fio", "fio through the page cache"
-LOOKS = {STELE: BLUE, TWO_LOOPS: TEAL}
+LOOKS = {STELE: (BLUE, PURPLE), TWO_LOOPS: (TEAL, ORANGE)}  # of the median and of p99
 
 # Loads of the clients beside the hot clients, with the options of the load generator.
 HOT_GETS, COLD_GETS = "64 with hot GETs", "64 with cold GETs"
@@ -169,18 +169,20 @@ def tables(f, picture):
 def draw(f, folder):
     """Draws the plot if there are figures for it. Returns its title by its name."""
     os.makedirs(folder, exist_ok=True)
-    series = []
-    for subject, (colour, points, _) in LOOKS.items():
-        for name, dashes in (("p50", 2), ("p99", 1)):
-            values = [(i, f.get(size, subject, metric(share_load(share), f"paced {name}")))
-                      for size in f.sizes(subject) for i, share in enumerate(SHARES)]
-            series.append((f"{name}, {subject.split(', ')[1]}", (colour, points, dashes),
-                           [(i, value / 1000) for i, value in values if value is not None]))
+    groups = []
+    for share in SHARES:
+        rows = []
+        for subject, (median, rare) in LOOKS.items():
+            for name, look in (("p50", median), ("p99", rare)):
+                values = [f.get(size, subject, metric(share_load(share), f"paced {name}"))
+                          for size in f.sizes(subject)]
+                rows += [(f"{subject.split(', ')[1]}, {name}", look, value / 1000)
+                         for value in values if value is not None]
+        others = {0: "Beside lookups of hot keys only", 100: "Beside lookups of cold keys only"}
+        groups.append((others.get(share, f"Beside lookups of which {share} % are of cold keys"), rows))
     title = "Wait of hot clients beside 64 clients"
-    if plot(f"{folder}/cold.svg", title, "ms", series, True, "percent of cold lookups of the 64 clients",
-            SHARES):
-        return {"cold": title}
-    return {}
+    about = "Milliseconds that requests for hot keys take: half of them at most p50, 99 % at most p99."
+    return {"cold": title} if bars(f"{folder}/cold.svg", title, about, "ms", groups) else {}
 
 
 def general(text):
@@ -189,9 +191,9 @@ def general(text):
     return re.sub(r"--(connections|pipeline|mget|cold|numjobs)[ =]\d+", r"--\1 N", text)
 
 
-def report(docs):
-    """Draws tables and plot from the saved figures."""
-    f = Figures.load(TSV)
-    publish_figures("cold", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+def report(docs, tsv=None):
+    """Draws tables and plot from the figures in `tsv`, or from those in the documentation."""
+    f = Figures.load(kept(docs, "cold", tsv))
+    publish_figures("cold", f, docs, draw(f, f"{docs}/benchmarks"), tables,
                     "Commands of the figures with data larger than memory",
                     command_rows(f, lambda subject: True, general=general))

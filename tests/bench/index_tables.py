@@ -6,9 +6,9 @@ import os
 
 from data_files import CACHE, DATA, REDIS
 from programs import GENERATE, TOOL
-from report import (BLUE, GREY_DASHED, NOT_AVAILABLE, ORANGE, ORANGE_DASHED, PURPLE, RED, TEAL,
-                    Figures, Targets, at_least, at_most, command_rows, missing_list,
-                    number, plot, publish_figures, size_name, table, times, worst)
+from report import (BLUE, GREY, NOT_AVAILABLE, ORANGE, PURPLE, RED, TEAL, Figures, Targets, at_least,
+                    at_most, bars, command_rows, kept, keys_in_words, missing_list, number,
+                    publish_figures, size_name, table, times, worst)
 
 TSV = f"{CACHE}/index.tsv"
 
@@ -193,38 +193,41 @@ def tables(f, picture):
 
 def draw(f, folder):
     """Draws the plots that have figures. Returns them by name."""
-    def points(subject, metric):
-        values = [(size, f.get(size, subject, metric)) for size in f.sizes(DATA)]
-        return [(size, value) for size, value in values if value is not None]
     os.makedirs(folder, exist_ok=True)
     plots = {
-        "ready": ("Time to ready", "seconds", True, [
-            ("Stele, no index file", BLUE, points(MEMORY, "time to ready")),
-            ("Stele, index file", TEAL, points(MAPPED, "time to ready")),
-            ("redis-server, its RDB", RED, points(REDIS, "time to ready")),
-            ("Python dict", ORANGE, points(PYTHON, "time to ready"))]),
-        "bytes": ("Memory over the data", "bytes a key", False, [
-            ("Stele, in memory", BLUE, points(MEMORY, "bytes a key")),
-            ("Stele, index file", TEAL, points(MAPPED, "bytes a key")),
-            ("redis-server", RED, points(REDIS, "bytes a key")),
-            ("Python dict", ORANGE, points(PYTHON, "bytes a key"))]),
-        "lookups": ("Lookups in process", "ns per lookup", False, [
-            ("Stele, hit, single", BLUE, points(MEMORY, "hit, single")),
-            ("Stele, hit, batched", TEAL, points(MEMORY, "hit, batched")),
-            ("Stele, miss, batched", PURPLE, points(MEMORY, "miss, batched")),
-            ("Python dict, hit", ORANGE, points(PYTHON, "hit, single")),
-            ("Python dict, miss", ORANGE_DASHED, points(PYTHON, "miss, single")),
-            ("one dependent read", GREY_DASHED, points(MEMORY, "one dependent read"))]),
+        "ready": ("Time to ready", "Seconds from the start of the process until it can answer. Less is better.",
+                  "s", [
+                      ("Stele, with its index file", BLUE, MAPPED, "time to ready"),
+                      ("Stele, no index file", TEAL, MEMORY, "time to ready"),
+                      ("redis-server, its RDB", RED, REDIS, "time to ready"),
+                      ("Python dict", ORANGE, PYTHON, "time to ready")]),
+        "bytes": ("Memory beyond the data", "Bytes for each key that are needed beside the data itself. Less is "
+                  "better.", "B", [
+                      ("Stele, index file", BLUE, MAPPED, "bytes a key"),
+                      ("Stele, index in memory", TEAL, MEMORY, "bytes a key"),
+                      ("redis-server", RED, REDIS, "bytes a key"),
+                      ("Python dict", ORANGE, PYTHON, "bytes a key")]),
+        "lookups": ("Lookups in process", "Nanoseconds for each key, one thread, random keys. Less is better.",
+                    "ns", [
+                        ("one dependent read", GREY, MEMORY, "one dependent read"),
+                        ("Stele, hits one by one", BLUE, MEMORY, "hit, single"),
+                        ("Stele, hits in groups", TEAL, MEMORY, "hit, batched"),
+                        ("Stele, misses in groups", PURPLE, MEMORY, "miss, batched"),
+                        ("Python dict, hits", ORANGE, PYTHON, "hit, single"),
+                        ("Python dict, misses", RED, PYTHON, "miss, single")]),
     }
     drawn = {}
-    for name, (title, label, log_y, series) in plots.items():
-        if plot(f"{folder}/{name}.svg", title, label, series, log_y):
+    for name, (title, about, unit, series) in plots.items():
+        groups = [(keys_in_words(size), [(label, look, f.get(size, subject, metric))
+                                         for label, look, subject, metric in series])
+                  for size in f.sizes(DATA)]
+        if bars(f"{folder}/{name}.svg", title, about, unit, groups):
             drawn[name] = title
     return drawn
 
 
-def report(docs):
-    """Draws tables and plots from the saved figures."""
-    f = Figures.load(TSV)
-    publish_figures("index", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+def report(docs, tsv=None):
+    """Draws tables and plots from the figures in `tsv`, or from those in the documentation."""
+    f = Figures.load(kept(docs, "index", tsv))
+    publish_figures("index", f, docs, draw(f, f"{docs}/benchmarks"), tables,
                     "Commands", commands_table(f))

@@ -34,7 +34,7 @@ def command_line(about, parts, add=None):
     parser.add_argument("--runs", type=int, default=3, help="times each figure is taken (3)")
     parser.add_argument("--only", choices=parts, help="measure a part, print it, save nothing")
     parser.add_argument("--docs", default="docs", help="where benchmarks.md is (docs)")
-    parser.add_argument("--report", action="store_true", help="tables and plots of the last run")
+    parser.add_argument("--report", action="store_true", help="measure nothing: tables and plots of the figures in docs/benchmarks/ (or --docs)")
     if add:
         add(parser)
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 A part of the benchmark adds figures while it measures, and saves them. Tables and plots are drawn from
 the saved file only, so they can be drawn again without measuring.
 """
+import html
 import math
 import os
 import platform
@@ -273,28 +274,93 @@ def publish(docs, part, text, page="benchmarks.md", writer="make bench"):
     os.rename(page + ".part", page)
 
 
-def publish_figures(part, f, tsv, docs, drawn, tables, heading, commands):
-    """Writes the section of a part, with its tables and plots, and prints it."""
-    shutil.copy(tsv, f"{docs}/benchmarks/{part}.tsv")
+def kept(docs, part, tsv=None):
+    """Returns the path of the figures of a part beside its plots. Copies `tsv` there first, the figures that
+    were just measured."""
+    path = f"{docs}/benchmarks/{part}.tsv"
+    if tsv:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copy(tsv, path)
+    return path
 
+
+def publish_figures(part, f, docs, drawn, tables, heading, commands):
+    """Writes the section of a part, with its tables and plots, and prints it."""
     def picture(name):
         return f"![{drawn[name]}](benchmarks/{name}.svg)\n\n" if name in drawn else ""
     publish(docs, part, f"{about_line(f.about)}\n\n{tables(f, picture)}\n### {heading}\n\n"
                         f"[{part}.tsv](benchmarks/{part}.tsv) has the minimum, the median and the "
                         f"exact command of each figure.\n\n{commands}")
     print(f"{tables(f, lambda name: '')}\n{about_line(f.about)}\n"
-          f"Figures: {tsv}. Page: {docs}/benchmarks.md.")
+          f"Figures: {kept(docs, part)}. Page: {docs}/benchmarks.md.")
 
 
 # ---- plots --------------------------------------------------------------------------------------
 
 # Medium tones without a background, readable on white and on black.
-INK = "#808890"
-# The look of a line: colour, and gnuplot's numbers of its points and its dashes.
+INK = "#757d86"
+# The look of a line: colour, and gnuplot's numbers of its points and its dashes. Bars have only the colour.
 BLUE, TEAL, PURPLE = ("#2f81f7", 7, 1), ("#12a594", 5, 1), ("#a06cf0", 13, 1)
-RED, ORANGE, ORANGE_DASHED = ("#e5484d", 9, 1), ("#d98a00", 11, 1), ("#d98a00", 10, 2)
-GREY_DASHED = (INK, 2, 2)
+RED, ORANGE, GREY = ("#e5484d", 9, 1), ("#d98a00", 11, 1), (INK, 2, 2)
 
+# Pixels of a picture with bars. It is as wide as a page of GitHub shows it, so its text keeps its size.
+WIDTH, LABELS, FIGURES = 760, 190, 100  # LABELS: left of the bars; FIGURES: room after the longest bar
+TOP, HEADING, ROW, BAR, GAP, AXIS = 62, 26, 22, 14, 10, 14  # from top to bottom
+MARGIN = 8
+
+
+def keys_in_words(size):
+    """Returns a text such as '10 million keys'."""
+    return f"{size // 1000000:,} million keys" if size % 1000000 == 0 else f"{size:,} keys"
+
+
+def tick_step(most):
+    """Returns the least of 1, 2, 5, 10, 20, ... (and 0.5, 0.2, ...) that divides an axis into at most eight parts."""
+    ten = 10 ** math.floor(math.log10(most / 8))
+    return next(step * ten for step in (1, 2, 5, 10) if step * ten * 8 >= most)
+
+
+def bars(path, title, about, unit, groups):
+    """Draws bars over a linear axis that begins at 0, each with its figure. A group is a heading and a list of
+    bars. A bar is (label, look, value), and is left out if the value is None. `about` says what the
+    figures are. Draws nothing without figures, and returns whether it has drawn."""
+    groups = [(heading, [bar for bar in rows if bar[2] is not None]) for heading, rows in groups]
+    groups = [(heading, rows) for heading, rows in groups if rows]
+    most = max((value for _, rows in groups for _, _, value in rows), default=0)
+    if most <= 0:
+        return False
+    scale = (WIDTH - LABELS - FIGURES) / most
+    step = tick_step(most)
+    ticks = [(i * step, LABELS + i * step * scale) for i in range(math.floor(most / step * 1.0001) + 1)]
+    grid, text, y = [], [], TOP
+    for heading, rows in groups:
+        text.append(f'<text x="0" y="{y + 15}" font-weight="bold">{html.escape(heading)}</text>')
+        y += HEADING
+        grid += [f'<path d="M{x:.1f} {y}v{len(rows) * ROW}" stroke="{INK}" stroke-opacity="{0.3 if value else 1}"/>'
+                 for value, x in ticks]
+        for label, (colour, _, _), value in rows:
+            width, base = value * scale, y + ROW / 2 + 5
+            text.append(f'<text x="{LABELS - 10}" y="{base:g}" text-anchor="end">{html.escape(label)}</text>'
+                        f'<rect x="{LABELS}" y="{y + (ROW - BAR) / 2:g}" width="{width:.1f}" height="{BAR}" '
+                        f'fill="{colour}"/><text x="{LABELS + width + 7:.1f}" y="{base:g}" '
+                        f'font-weight="bold">{number(value)} {unit}</text>')
+            y += ROW
+        y += GAP
+    text += [f'<text x="{x:.1f}" y="{y + 8}" text-anchor="middle" font-size="12">{value:,.6g}</text>'
+             for value, x in ticks]
+    text.append(f'<text x="{WIDTH}" y="{y + 8}" text-anchor="end" font-size="12">{unit}</text>')
+    width, height = WIDTH + 2 * MARGIN, y + AXIS + MARGIN
+    with open(path, "w") as file:
+        file.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN} 0 {width} {height}" width="{width}" '
+                   f'height="{height}" font-family="sans-serif" font-size="14" fill="{INK}" role="img">\n'
+                   f'<title>{html.escape(title)}</title>\n'
+                   f'<text x="0" y="24" font-size="17" font-weight="bold">{html.escape(title)}</text>\n'
+                   f'<text x="0" y="46">{html.escape(about)}</text>\n'
+                   + "\n".join([*grid, *text]) + "\n</svg>\n")
+    return True
+
+
+# Lines over time are drawn with gnuplot (tests/soak/soak).
 
 def canvas(path, title, y_label):
     """Returns the first lines of all plots."""
@@ -312,57 +378,3 @@ def canvas(path, title, y_label):
 
 def draw_with_gnuplot(lines):
     subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
-
-
-def bars(path, title, y_label, groups, series):
-    """Draws series as bars, side by side in groups. A series is (name, look, values), with a value or None
-    for each group. The scale is logarithmic and begins at 0.01. Draws nothing without values or
-    without gnuplot."""
-    series = [(name, look, values) for name, look, values in series
-              if any(value is not None for value in values)]
-    if not series or not shutil.which("gnuplot"):
-        return False
-    lines = canvas(path, title, y_label) + [
-        "set style data histogram",
-        "set style histogram clustered gap 1",
-        "set style fill solid",
-        "set logscale y\nset format y '%g'",
-        "set yrange [0.01:*]",
-        f"set xtics nomirror textcolor '{INK}' font ',10' scale 0",
-        "$values << EOD",
-    ]
-    for i, group in enumerate(groups):
-        cells = [values[i] if values[i] is not None else "NaN" for _, _, values in series]
-        lines.append(" ".join([f'"{group}"', *(str(cell) for cell in cells)]))
-    lines.append("EOD")
-    drawn = [f"$values using {i + 2}:xtic(1) linecolor '{colour}' title '{name}'"
-             for i, (name, (colour, _, _), _) in enumerate(series)]
-    draw_with_gnuplot(lines + ["plot " + ", \\\n     ".join(drawn)])
-    return True
-
-
-def plot(path, title, y_label, series, log_y=False, x_label="keys", labels=None):
-    """Draws series as lines over the number of keys. A series is (name, look, [(keys, value)]). With
-    `labels`, x is the number of a label instead of a number of keys. Draws nothing without values or
-    without gnuplot."""
-    series = [(name, look, points) for name, look, points in series if points]
-    if not series or not shutil.which("gnuplot"):
-        return False
-    sizes = sorted({x for _, _, points in series for x, _ in points})
-    ticks = ", ".join(f'"{labels[x] if labels else size_name(x)}" {x}' for x in sizes)
-    lines = canvas(path, title, y_label) + [
-        f"set xlabel '{x_label}' textcolor '{INK}'",
-        *([f"set xrange [-0.3:{len(labels) - 0.7}]"] if labels else
-          ["set logscale x", f"set xrange [{sizes[0] / 1.5}:{sizes[-1] * 1.5}]"]),
-        f"set xtics nomirror textcolor '{INK}' ({ticks})",
-        "set logscale y\nset format y '%g'" if log_y else "set yrange [0:*]",
-    ]
-    drawn = []
-    for i, (name, (colour, points_like, dashes), points) in enumerate(series):
-        lines.append(f"$s{i} << EOD")
-        lines += [f"{x} {y}" for x, y in points]
-        lines.append("EOD")
-        drawn.append(f"$s{i} with linespoints linecolor '{colour}' linewidth 1.5 "
-                     f"pointtype {points_like} pointsize 0.6 dashtype {dashes} title '{name}'")
-    draw_with_gnuplot(lines + ["plot " + ", \\\n     ".join(drawn)])
-    return True

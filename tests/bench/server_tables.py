@@ -6,9 +6,8 @@ import os
 import re
 
 from data_files import CACHE, DATA, REDIS
-from report import (BLUE, ORANGE, RED, TEAL, Figures, Targets, at_most, bars,
-                    command_rows, missing_list, plot, publish_figures, size_name, table, times,
-                    worst)
+from report import (BLUE, ORANGE, RED, TEAL, Figures, Targets, at_most, bars, command_rows, kept,
+                    keys_in_words, missing_list, publish_figures, size_name, table, times, worst)
 
 TSV = f"{CACHE}/server.tsv"
 
@@ -19,7 +18,9 @@ PROGRAMS = [STELE, REDIS, MEMCACHED]
 LOOKS = {STELE: BLUE, REDIS: RED, MEMCACHED: ORANGE}
 
 # Names of presets and figures of the load generator.
-GETS = ["P1", "P16", "P128", "M100"]
+IN_WORDS = {"P1": "One GET at a time, 50 clients", "P16": "Pipelines of 16 GETs, 50 clients",
+            "P128": "Pipelines of 128 GETs, 8 clients", "M100": "MGETs of 100 keys, 20 clients"}
+GETS = list(IN_WORDS)
 LOADS = [*GETS, "PING"]
 CPU, RATE = "server CPU a lookup", "lookups a second"
 PERCENTILES = ["p50", "p99", "p99.9", "max"]
@@ -197,26 +198,30 @@ def draw(f, folder):
     sizes = f.sizes(DATA)
     os.makedirs(folder, exist_ok=True)
     drawn = {}
-    groups = [(size, load) for size in sizes for load in LOADS]
-    if bars(f"{folder}/cpu.svg", "Processor time per lookup", "us", [
-            f"{load}\\n{size_name(size)}" for size, load in groups], [
-                (subject, LOOKS[subject],
-                 [f.get(size, subject, load_metric(load, CPU)) for size, load in groups])
-                for subject in PROGRAMS]):
-        drawn["cpu"] = "Processor time per lookup"
-    series = [("data file", TEAL, DATA, "data file")]
-    series += [(subject, LOOKS[subject], subject, RSS) for subject in PROGRAMS]
-    points = [(name, look, [(size, f.get(size, subject, metric) / 1e6) for size in sizes
-                            if f.get(size, subject, metric) is not None])
-              for name, look, subject, metric in series]
-    if f.shows(RSS) and plot(f"{folder}/resident.svg", "Resident memory", "MB", points, True):
-        drawn["resident"] = "Resident memory"
+    largest = sizes[-1] if sizes else 0
+    title = f"Processor time per lookup, {keys_in_words(largest)}"
+    about = "Microseconds of the server process, user and system. Less is better."
+    if bars(f"{folder}/cpu.svg", title, about, "µs", [
+            (words, [(subject, LOOKS[subject], f.get(largest, subject, load_metric(load, CPU)))
+                     for subject in PROGRAMS]) for load, words in IN_WORDS.items()]):
+        drawn["cpu"] = title
+
+    def megabytes(size, subject, metric):
+        value = f.get(size, subject, metric)
+        return value / 1e6 if value is not None else None
+    title = "Resident memory"
+    about = "Megabytes after the loads. For Stele these are pages of its files, which the kernel may take back."
+    if f.shows(RSS) and bars(f"{folder}/resident.svg", title, about, "MB", [
+            (keys_in_words(size), [("the data file", TEAL, megabytes(size, DATA, "data file")),
+                                   *((subject, LOOKS[subject], megabytes(size, subject, RSS))
+                                     for subject in PROGRAMS)]) for size in sizes]):
+        drawn["resident"] = title
     return drawn
 
 
-def report(docs):
-    """Draws tables and plots from the saved figures."""
-    f = Figures.load(TSV)
-    publish_figures("server", f, TSV, docs, draw(f, f"{docs}/benchmarks"), tables,
+def report(docs, tsv=None):
+    """Draws tables and plots from the figures in `tsv`, or from those in the documentation."""
+    f = Figures.load(kept(docs, "server", tsv))
+    publish_figures("server", f, docs, draw(f, f"{docs}/benchmarks"), tables,
                     "Commands of the server's figures",
                     command_rows(f, lambda subject: True, general=general))
