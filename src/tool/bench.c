@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "data/trie.h"
+#include "tool/bars.h"
 #include "tool/bench_cold.h"
 #include "tool/tool.h"
 
@@ -167,6 +168,27 @@ static void show(const struct dataset_figures *d, const struct figures *f)
            (double)f->touches[NEAR_MISSES] * 100 / LOOKUPS);
 }
 
+// Draws all times as bars, so that one sees how many reads of memory a lookup takes.
+static void draw(const struct figures *f)
+{
+    static const char *const names[2][KINDS] = {
+        {"hits, one by one", "misses, one by one", "near misses, one by one"},
+        {"hits, in groups", "misses, in groups", "near misses, in groups"},
+    };
+    struct bar bars[1 + 2 * KINDS] = {{.label = "one dependent read", .value = f->read}};
+    enum { BARS = sizeof bars / sizeof *bars };
+    for (unsigned i = 1; i < BARS; i++) {
+        unsigned way = (i - 1) / KINDS;
+        unsigned kind = (i - 1) % KINDS;
+        bars[i].label = names[way][kind];
+        bars[i].value = way == 0 ? f->singly[kind] : f->in_groups[kind];
+    }
+    for (unsigned i = 0; i < BARS; i++)
+        snprintf(bars[i].text, sizeof bars[i].text, "%9.1f ns %6.2f x", bars[i].value,
+                 bars[i].value / f->read);
+    bars_print("time of a lookup, and how many dependent reads take as long", bars, BARS);
+}
+
 static int bench_resident(const struct dataset *d, const char *file)
 {
     struct uuid *keys = malloc(KINDS * (size_t)LOOKUPS * sizeof *keys);
@@ -178,6 +200,7 @@ static int bench_resident(const struct dataset *d, const char *file)
     choose_keys(d, keys, keys + LOOKUPS, keys + 2 * LOOKUPS);
     measure_all(d, keys, file, &f);
     show(dataset_figures(d), &f);
+    draw(&f);
     free(keys);
     if (f.hits == LOOKUPS)
         return TOOL_OK;

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/terminal.h"
+#include "tool/bars.h"
 #include "tool/data_stats.h"
 #include "tool/line_output.h"
 #include "tool/stats_page.h"
@@ -16,61 +15,18 @@
 
 typedef unsigned long long ull;
 
-enum {
-    LABEL_MIN = 10,     // columns of the labels before the bars
-    COUNT_WIDTH = 23,   // columns of the counts after the bars: a number of 12 digits, and percent
-    BAR_WIDTH_MAX = 60, // columns
-    BAR_WIDTH_MIN = 5,
-    EIGHTHS = 8, // parts of a column that a bar can fill
-};
+enum { LABEL_WIDTH = 10 }; // columns
 
-// Whether the terminal shows UTF-8. Files and pipes get only ASCII, so that any program can read
-// them.
-static bool has_blocks(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    const char *locale = NULL;
-    for (unsigned i = 0; i < 3 && (locale == NULL || *locale == '\0'); i++)
-        locale = getenv(names[i]);
-    return isatty(STDOUT_FILENO) && locale != NULL &&
-           (strcasestr(locale, "UTF-8") != NULL || strcasestr(locale, "UTF8") != NULL);
-}
-
-// Prints a bar that fills `eighths` / 8 of `width` columns, and spaces after it.
-static void print_bar(unsigned eighths, unsigned width, bool blocks)
-{
-    static const char *const parts[EIGHTHS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    unsigned whole = blocks ? eighths / EIGHTHS : (eighths + EIGHTHS / 2) / EIGHTHS;
-    unsigned rest = blocks ? eighths % EIGHTHS : 0;
-    for (unsigned i = 0; i < whole; i++)
-        fputs(blocks ? "█" : "#", stdout);
-    fputs(parts[rest], stdout);
-    printf("%*s", (int)(width - whole - (rest > 0)), "");
-}
-
-static void print_bars(const char *title, const struct data_bar *bars, unsigned count,
+static void print_bars(const char *title, const struct data_bar *counts, unsigned count,
                        uint64_t total)
 {
-    unsigned columns = terminal_width(STDOUT_FILENO);
-    unsigned label = LABEL_MIN;
-    bool blocks = has_blocks();
-    uint64_t most = 1;
+    struct bar bars[DATA_BARS_MAX];
     for (unsigned i = 0; i < count; i++) {
-        unsigned len = (unsigned)strlen(bars[i].label);
-        label = len > label ? len : label;
-        most = bars[i].count > most ? bars[i].count : most;
+        bars[i] = (struct bar){.label = counts[i].label, .value = (double)counts[i].count};
+        snprintf(bars[i].text, sizeof bars[i].text, "%14llu %6.2f %%", (ull)counts[i].count,
+                 100.0 * (double)counts[i].count / (double)total);
     }
-    unsigned used = label + COUNT_WIDTH + 1;
-    unsigned width = columns > used + BAR_WIDTH_MIN ? columns - used : BAR_WIDTH_MIN;
-    width = width < BAR_WIDTH_MAX ? width : BAR_WIDTH_MAX;
-    printf("\n%s\n", title);
-    for (unsigned i = 0; i < count; i++) {
-        double share = (double)bars[i].count / (double)most;
-        printf("%-*s ", (int)label, bars[i].label);
-        print_bar((unsigned)(share * width * EIGHTHS), width, blocks);
-        printf("%14llu %6.2f %%\n", (ull)bars[i].count,
-               100.0 * (double)bars[i].count / (double)total);
-    }
+    bars_print(title, bars, count);
 }
 
 static void print_stats(const struct data_stats *s)
@@ -79,7 +35,7 @@ static void print_stats(const struct data_stats *s)
     struct data_bar bars[DATA_BARS_MAX];
     data_stats_facts(s, &facts);
     for (unsigned i = 0; i < facts.count; i++)
-        printf("%-*s %s\n", LABEL_MIN, facts.facts[i].name, facts.facts[i].text);
+        printf("%-*s %s\n", LABEL_WIDTH, facts.facts[i].name, facts.facts[i].text);
     if (s->lengths.count == 0)
         return;
     unsigned count = data_stats_kind_bars(s, bars);

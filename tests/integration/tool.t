@@ -94,13 +94,30 @@ sub bars {
 my $times = qr/(?: +[\d.]+ ns){3}\n/;
 my $table = `$stele bench example.data --index none 2>/dev/null`;
 my ($shown, $status) = on_terminal(50, "$stele bench example.data --index none");
-my $expected = qr/^keys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\z/ms;
+my $bar = qr/ [^\w\n]* +[\d.]+ ns +[\d.]+ x\n/;
+my $expected = qr/^keys +300\n.*one by one$times.*in groups$times.*touching the data(?: +[\d.]+ %){2}\n\n/ms;
+$expected = qr/${expected}time of a lookup, and how many dependent reads take as long\none dependent read$bar(?:\w[\w, ]*$bar){6}\z/;
 is($status, 0, 'bench succeeds');
-like($table, qr/\A$expected/, 'without a terminal bench prints only the table');
+like($table, qr/\A$expected/, 'without a terminal bench prints only the table and the bars');
+my %bars = map { /^(\w[\w, ]*?) +(#*) +([\d.]+) ns +([\d.]+) x$/ ? ($1 => [length $2, $3, $4]) : () } split /\n/, $table;
+my $read = $bars{'one dependent read'} // [0, 1, 0];
+is($read->[2], '1.00', 'one dependent read is the unit of the bars');
+my ($most) = sort { $b <=> $a } map { $_->[1] } values %bars;
+my ($widest) = sort { $b <=> $a } map { $_->[0] } values %bars;
+for my $name (sort keys %bars) {
+    my ($columns, $ns, $reads) = @{$bars{$name}};
+    cmp_ok(abs($columns - $widest * $ns / $most), '<=', 1.01, "$name: the bar is as long as the time");
+    cmp_ok(abs($reads - $ns / $read->[1]), '<=', 0.01 + 0.06 * ($reads + 1) / $read->[1], "$name: the number of reads");
+    my ($row, $column) = $name =~ /^(near misses|misses|hits), (.*)$/ or next;
+    my @times = $table =~ /^lookup, \Q$column\E +([\d.]+) ns +([\d.]+) ns +([\d.]+) ns$/m;
+    is($ns, $times[{'hits' => 0, 'misses' => 1, 'near misses' => 2}->{$row}], "$name: the time of the table");
+}
+is(scalar keys %bars, 7, 'all seven bars were found');
 my @bars = grep { length } bars($shown);
 $shown =~ s/\r[^\n]*\r\e\[K//;
 cmp_ok(scalar @bars, '>', 0, 'a terminal shows progress bars');
-like($shown, qr/\A$expected/, 'the bars are erased, and the table is left');
+like($shown, qr/\A$expected/, 'the bars of progress are erased, and the table is left');
+cmp_ok(longest(join "\n", map { s/[\x80-\xbf]//gr } $shown =~ /^(.* x)$/mg), '<=', 50, 'the bars fit 50 columns');
 is((grep { !/^measuring example\.data (?:\[[#-]+\] )? *\d+ %(?:  \d+:\d\d left)?$/ } @bars)[0], undef,
     'a bar has the step, the file, a percentage and the time left');
 cmp_ok(longest(join "\n", @bars), '<', 50, 'a bar fits one line of the terminal');
