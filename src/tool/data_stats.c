@@ -57,7 +57,7 @@ const char *uuid_kind_name(enum uuid_kind kind)
     return names[kind] != NULL ? names[kind] : "";
 }
 
-static void add(struct data_stats *s, struct uuid id, size_t value_len)
+void data_stats_add(struct data_stats *s, struct uuid id, uint64_t value_len)
 {
     s->kinds[uuid_kind_of(id)]++;
     s->parts[id.hi >> 56]++;
@@ -81,7 +81,7 @@ static bool add_group(struct data_stats *s, const struct dataset *d, struct grou
         return false;
     for (unsigned i = 0; i < g->count; i++)
         if (served[i] == g->offsets[i])
-            add(s, g->ids[i], g->lengths[i]);
+            data_stats_add(s, g->ids[i], g->lengths[i]);
     g->count = 0;
     return true;
 }
@@ -119,7 +119,7 @@ static bool read_all(struct data_stats *s, const struct dataset *d)
             s->unsorted_line = record.line;
         last = record.id;
         if (s->figures.duplicates == 0) {
-            add(s, record.id, record.value.len);
+            data_stats_add(s, record.id, record.value.len);
             continue;
         }
         group.ids[group.count] = record.id;

@@ -1,5 +1,5 @@
-// What `stele stats` finds out about a data file: its figures, the kinds of its keys, and the
-// lengths of its values.
+// What `stele stats` and `stele check` find out about a data file: its figures, the kinds of its
+// keys, and the lengths of its values.
 #ifndef STELE_TOOL_DATA_STATS_H
 #define STELE_TOOL_DATA_STATS_H
 
@@ -37,6 +37,9 @@ enum uuid_kind uuid_kind_of(struct uuid id);
 
 // Returns the name of a kind, such as "version 4".
 const char *uuid_kind_name(enum uuid_kind kind);
+
+// Counts a key and its served value in `kinds`, `parts` and `lengths`.
+void data_stats_add(struct data_stats *s, struct uuid id, uint64_t value_len);
 
 // Reads all lines of a dataset and sets `*s`. Shows the progress (tool_step). Returns false with a
 // message when the file or its index is damaged or was changed. Takes memory of fixed size.

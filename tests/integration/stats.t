@@ -1,5 +1,6 @@
 #!/usr/bin/env perl
-# `stele stats`: its figures compared with those of a short program, its bars, and its page.
+# `stele stats` and `stele check`: their figures compared with those of a short program. Also the bars and the
+# page of `stele stats`.
 use strict;
 use warnings;
 use Fcntl ':mode';
@@ -41,7 +42,7 @@ sub run {
 
 my $model = write_file('model.py', <<'END');
 import math, re, sys, uuid
-table, records, bad, order, number = {}, 0, 0, None, 0
+table, records, bad, order, number, returns = {}, 0, 0, None, 0, 0
 last = None
 for number, line in enumerate(re.findall(rb'[^\n]*\n|[^\n]+\Z', open(sys.argv[1], 'rb').read()), 1):
     if not re.match(rb'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12} ', line):
@@ -51,6 +52,7 @@ for number, line in enumerate(re.findall(rb'[^\n]*\n|[^\n]+\Z', open(sys.argv[1]
     if order is None and last is not None and key < last:
         order = number
     records, last, table[key] = records + 1, key, line.rstrip(b'\n')[37:]
+    returns += table[key].endswith(b'\r')
 def kind(key):
     u = uuid.UUID(key.decode())
     if u.int in (0, 2**128 - 1):
@@ -69,17 +71,38 @@ if lengths:
     for percent in ('10', '50', '90', '99', '99.9'):
         at = max(1, math.ceil(float(percent) / 100 * len(lengths)))
         print('%s %% at most %d bytes' % (percent, lengths[at - 1]))
+print('check CR at the end of %d values' % returns)
+if number:
+    print('check last line', 'ends in a newline' if line.endswith(b'\n') else 'has no newline')
+if table:
+    print('check first key', min(table).decode())
+    print('check last key', max(table).decode())
 kinds = [kind(key) for key in table]
 for name in set(kinds):
     print('%s: %d' % (name, kinds.count(name)))
 END
+
+# Returns the lines of the model that `stele check` prints differently. Kinds of keys are in one line there.
+sub missing_in_check {
+    my ($shown, $file) = @_;
+    my ($wanted) = run("python3 $model $file");
+    my @missing;
+    my ($kinds) = $shown =~ /^kinds +(.*)$/m;
+    is(join(', ', sort split /, /, $kinds // ''), join(', ', sort $wanted =~ /^(.*: \d+)$/mg), "$file: check: the kinds of keys");
+    for my $line (grep { !/: \d+$|^sorted/ } split /\n/, $wanted) {
+        next if $line =~ /^(?:10|90|99\.9) %/ || ($line eq 'empty 0' && $shown =~ /^keys +0$/m);
+        my $pattern = join ' +', map { quotemeta } split / /, $line =~ s/^check //r;
+        push @missing, $line if $shown !~ /^$pattern$/m;
+    }
+    return @missing;
+}
 
 # Returns the lines of the model in which `stele stats` differs from it.
 sub missing {
     my ($shown, $file) = @_;
     my ($wanted) = run("python3 $model $file");
     my @missing;
-    for my $line (split /\n/, $wanted) {
+    for my $line (grep { !/^check / } split /\n/, $wanted) {
         my $pattern = join ' +', map { quotemeta } split / /, $line;
         $pattern = quotemeta($1) . ' +#* +' . $2 if $line =~ /\A(.*): (\d+)\z/;
         push @missing, $line if $shown !~ /^$pattern\b/m;
@@ -103,6 +126,7 @@ my %files = (
     long => lines(map { v4() } 1 .. 300) . v4() . ' ' . 'y' x 2047 . "\n" . v4() . ' ' . 'z' x 70_000 . "\n",
     same => join('', map { v4() . " 0123456789\n" } 1 .. 50),
     none => "bad\nworse\n",
+    returns => lines(map { v4() } 1 .. 20) =~ s/\n/\r\n/gr . lines(map { v4() } 1 .. 5),
 );
 for my $name (sort keys %files) {
     my $file = write_file("$name.data", $files{$name});
@@ -113,6 +137,9 @@ for my $name (sort keys %files) {
         my @missing = missing($shown, $file);
         is_deeply(\@missing, [], "$name, $indexed an index file: the figures") or diag($shown);
         unlike($shown, qr/[^\n -~]/, "$name: a pipe gets only ASCII");
+        my ($checked) = run("$stele check $file");
+        @missing = missing_in_check($checked, $file);
+        is_deeply(\@missing, [], "$name, $indexed an index file: what check shows") or diag($checked);
     }
 }
 
