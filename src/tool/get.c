@@ -1,15 +1,18 @@
-// `stele get` prints values from a data file, without a server.
+// `stele get` prints values from a data file, without a server. The keys are words of the command
+// line, or come from standard input (tool/get_keys).
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "data/uuid_text.h"
+#include "tool/get_keys.h"
 #include "tool/tool.h"
 
-static int get(const struct options *o)
+static int print_values(const struct dataset *dataset, const struct options *o)
 {
     int code = TOOL_OK;
-    struct dataset *dataset = tool_open(o->file, &o->settings);
-    if (dataset == NULL)
-        return TOOL_ERROR;
     for (int i = 0; i < o->key_count; i++) {
         struct span key = span_text(o->keys[i]);
         struct span value;
@@ -25,11 +28,54 @@ static int get(const struct options *o)
             putchar('\n');
         }
     }
-    return tool_close(dataset, code);
+    return code;
 }
 
-static const struct option_row rows[] = {TOOL_HELP_ROW};
+static int get(const struct options *o)
+{
+    bool input = false;
+    for (int i = 0; i < o->key_count; i++)
+        input |= strcmp(o->keys[i], "-") == 0;
+    if (input && o->key_count > 1) {
+        tool_say("keys come from the command line or, with -, from standard input, not from both");
+        return TOOL_ERROR;
+    }
+    if (o->missing && !input) {
+        tool_say("--missing needs -: keys from standard input");
+        return TOOL_ERROR;
+    }
+    // If standard input were closed, the data file would get its descriptor.
+    if (input && fcntl(STDIN_FILENO, F_GETFD) < 0) {
+        tool_say("cannot read standard input: %s", strerror(errno));
+        return TOOL_ERROR;
+    }
+    struct dataset *dataset = tool_open(o->file, &o->settings);
+    if (dataset == NULL)
+        return TOOL_ERROR;
+    return tool_close(dataset, input ? get_keys(dataset, o->missing) : print_values(dataset, o));
+}
+
+static const char *set_missing(struct options *o, const char *value)
+{
+    (void)value;
+    o->missing = true;
+    return NULL;
+}
+
+static const struct option_row rows[] = {
+    {"--missing", NULL, "with -: print the keys that FILE does not have, and nothing else",
+     set_missing},
+    TOOL_HELP_ROW,
+};
 
 const struct tool_command tool_get = {
-    "get", "FILE KEY...", "print the values of keys, one on each line", true, rows, 1, get,
+    .name = "get",
+    .words = "FILE (KEY... | - [--missing])",
+    .help = "print the values of keys, one on each line; with -, read keys from standard input, "
+            "one on each line, and print key, space and value of those that exist",
+    .takes_keys = true,
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = get,
+    .example = "stele get devices.data - < keys.txt > found.data",
 };

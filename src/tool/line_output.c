@@ -28,7 +28,7 @@ bool line_output_open(struct line_output *o, const char *path, const struct stat
     return false;
 }
 
-static bool flush(struct line_output *o, struct error *error)
+bool line_output_flush(struct line_output *o, struct error *error)
 {
     struct span bytes = span_of(o->buf, o->len);
     o->len = 0;
@@ -37,13 +37,13 @@ static bool flush(struct line_output *o, struct error *error)
 
 bool line_output_begin(struct line_output *o, struct error *error)
 {
-    return o->len < LINE_OUTPUT_BUFFER - LINE_OUTPUT_WHOLE || flush(o, error);
+    return o->len < LINE_OUTPUT_BUFFER - LINE_OUTPUT_WHOLE || line_output_flush(o, error);
 }
 
 bool line_output_append(struct line_output *o, struct span part, struct error *error)
 {
     if (LINE_OUTPUT_BUFFER - o->len < part.len) {
-        if (!flush(o, error))
+        if (!line_output_flush(o, error))
             return false;
         if (part.len > LINE_OUTPUT_BUFFER)
             return sink_append(&o->file.sink, part, error);
@@ -53,10 +53,19 @@ bool line_output_append(struct line_output *o, struct span part, struct error *e
     return true;
 }
 
+char *line_output_place(struct line_output *o, size_t len, struct error *error)
+{
+    if (LINE_OUTPUT_BUFFER - o->len < len && !line_output_flush(o, error))
+        return NULL;
+    char *place = o->buf + o->len;
+    o->len += len;
+    return place;
+}
+
 bool line_output_finish(struct line_output *o, struct error *error)
 {
     const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, o->modified};
-    if (!flush(o, error))
+    if (!line_output_flush(o, error))
         return false;
     if (o->has_time && o->file.path != NULL && futimens(o->file.sink.fd, times) != 0) {
         error_set(error, "cannot write '%s': %s", o->file.path, strerror(errno));

@@ -38,6 +38,15 @@ bool line_output_begin(struct line_output *o, struct error *error);
 // Appends a part of a line. Returns false with a message when writing fails.
 bool line_output_append(struct line_output *o, struct span part, struct error *error);
 
+// Begins a line of `len` bytes, at most LINE_OUTPUT_WHOLE, and appends them. Returns their place in
+// the buffer; the caller writes them before the next call. Returns NULL with a message when writing
+// fails.
+char *line_output_place(struct line_output *o, size_t len, struct error *error);
+
+// Writes what is in the buffer, so that a reader of standard output need not wait for it. Returns
+// false with a message when writing fails.
+bool line_output_flush(struct line_output *o, struct error *error);
+
 // Writes the rest. Syncs a file and gives it its final name. Returns false with a message when that
 // fails, or when there is meanwhile a file with that name.
 bool line_output_finish(struct line_output *o, struct error *error);

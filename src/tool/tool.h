@@ -84,6 +84,7 @@ struct options {
     bool strict;                      // check --strict
     bool check_index;                 // check --index
     bool cold;                        // bench --cold
+    bool missing;                     // get --missing
     struct uuid from;                 // first key of scan's range; it need not exist
     struct uuid to;                   // last key of scan's range; it need not exist
     int64_t limit;                    // scan --limit: most records to print

@@ -113,7 +113,7 @@ my ($port) = $ready =~ /^ready 127\.0\.0\.1:(\d+) \d+ keys in [\d.]+ seconds$/
 sub translate {
     my ($command) = @_;
     return ($root, "redis-cli -p $port --no-raw$1") if $command =~ /^redis-cli( .*)/;
-    return ($root, "'$build/stele'$1") if $command =~ m{^build/stele( .*)};
+    return ($root, $command =~ s{\bbuild/stele }{'$build/stele' }gr) if $command =~ m{^build/stele };
     return ($dir, $command) if $command =~ /^cc /;
     return ($dir, "$command $port") if $command =~ m{^\./client$};
     return ($dir, "/usr/bin/python3$1 $port") if $command =~ /^python3( \S+)$/;
