@@ -1,5 +1,5 @@
 // The main function of `stele`, the tool for data files and servers. It finds the subcommand. The
-// subcommands are in src/tool/.
+// subcommands and their table are in src/tool/.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,28 +11,20 @@
 #include "base/version.h"
 #include "tool/tool.h"
 
-static const struct tool_command *const commands[] = {
-    &tool_ask,      &tool_bench,  &tool_check,  &tool_diff,     &tool_export, &tool_get,
-    &tool_import,   &tool_index,  &tool_merge,  &tool_metrics,  &tool_ping,   &tool_publish,
-    &tool_rollback, &tool_sample, &tool_scan,   &tool_sort,     &tool_split,  &tool_stats,
-    &tool_top,      &tool_unpin,  &tool_verify, &tool_versions,
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
 static void usage(FILE *to)
 {
     unsigned width = terminal_width(fileno(to));
     struct buf text = {0};
     char left[128];
     size_t longest = 0;
-    for (unsigned i = 0; i < COMMANDS; i++) {
-        size_t len = strlen(commands[i]->name) + 1 + strlen(commands[i]->words);
+    for (unsigned i = 0; i < tool_commands_count; i++) {
+        size_t len = strlen(tool_commands[i]->name) + 1 + strlen(tool_commands[i]->words);
         longest = len > longest ? len : longest;
     }
     buf_append_text(&text, "usage: stele SUBCOMMAND ...\n\n");
-    for (unsigned i = 0; i < COMMANDS; i++) {
-        snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
-        command_line_row(left, commands[i]->help, command_line_column(longest, width), width,
+    for (unsigned i = 0; i < tool_commands_count; i++) {
+        snprintf(left, sizeof left, "%s %s", tool_commands[i]->name, tool_commands[i]->words);
+        command_line_row(left, tool_commands[i]->help, command_line_column(longest, width), width,
                          &text);
     }
     buf_append_text(&text, "\n");
@@ -54,13 +46,13 @@ static const struct tool_command *find_command(const char *name)
 {
     const char *near = NULL;
     size_t best = SIZE_MAX;
-    for (unsigned i = 0; i < COMMANDS; i++) {
-        if (strcmp(name, commands[i]->name) == 0)
-            return commands[i];
-        size_t distance = command_line_distance(name, strlen(name), commands[i]->name);
+    for (unsigned i = 0; i < tool_commands_count; i++) {
+        if (strcmp(name, tool_commands[i]->name) == 0)
+            return tool_commands[i];
+        size_t distance = command_line_distance(name, strlen(name), tool_commands[i]->name);
         if (distance < best) {
             best = distance;
-            near = commands[i]->name;
+            near = tool_commands[i]->name;
         }
     }
     if (near != NULL)

@@ -137,6 +137,10 @@ extern const struct tool_command tool_unpin;
 extern const struct tool_command tool_verify;
 extern const struct tool_command tool_versions;
 
+// All of them, in the order of --help.
+extern const struct tool_command *const tool_commands[];
+extern const unsigned tool_commands_count;
+
 // Reads the words after the subcommand's name (argv[0]), runs the subcommand and returns its exit
 // code. If one of the words is `--help`, prints the help instead.
 int tool_run(const struct tool_command *command, int argc, char *argv[]);
