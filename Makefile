@@ -101,7 +101,10 @@ SCRIPTS := $(wildcard tests/integration/*.t)
 FAULT_SCRIPTS := $(wildcard tests/faults/*.t)
 LONG_SCRIPTS := $(wildcard tests/faults/long/*.t)
 # The programs that write pages, or parts of them.
-DOCS := $(addprefix build/release/docs/,commands options scaling)
+DOCS := $(addprefix build/release/docs/,commands options scaling man completion)
+# The manual pages, and the files of shell completion.
+MAN := stele-server.8 stele.1 stele.3
+COMPLETION := docs/packaging/completion
 # The clients of redis-compat/ that are written in C.
 CLIENTS := $(wildcard redis-compat/clients/*.c)
 BENCH := $(wildcard tests/bench/*.c) tests/bench/load/load.c tests/bench/load/cold.c \
@@ -115,7 +118,7 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c docs/commands.c docs/options.c docs/scaling.c $(CLIENTS) \
+             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(DOCS:build/release/%=%.c) $(wildcard docs/programs*.[ch]) $(CLIENTS) \
              $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
 
 # A server whose data never seems to be in memory (tests/faults/support/cold_server.c), and the functions
@@ -532,15 +535,22 @@ install: all ## install programs, library, header and systemd unit below PREFIX 
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
 	sed 's,@PREFIX@,$(PREFIX),' docs/stele-server@.service > $(DESTDIR)$(UNITDIR)/stele-server@.service
 
-docs: $(DOCS) ## write docs/commands.md, the README's options and the tables of docs/scaling.md
+docs: $(DOCS) ## write docs/commands.md, the README's options, tables of docs/scaling.md, manual pages, completion
 	$(Q)build/release/docs/commands > docs/commands.md
 	$(Q)build/release/docs/options < README.md > build/README.md
 	$(Q)cp build/README.md README.md
 	$(Q)build/release/docs/scaling < docs/scaling.md > build/scaling.md
 	$(Q)cp build/scaling.md docs/scaling.md
 	$(Q)build/release/docs/scaling --picture > docs/scaling-requests.svg
+	$(Q)for page in $(MAN); do \
+	    build/release/docs/man < docs/man/$$page > build/page && cp build/page docs/man/$$page || exit 1; \
+	done
+	$(Q)build/release/docs/completion bash-tool > $(COMPLETION)/stele.bash
+	$(Q)build/release/docs/completion bash-server > $(COMPLETION)/stele-server.bash
+	$(Q)build/release/docs/completion zsh > $(COMPLETION)/_stele
 
 build/release/docs/scaling: build/release/tests/support/cluster_plan.o build/release/tests/support/tap.o
+build/release/docs/man build/release/docs/completion: $(addprefix build/release/docs/programs_,server.o tool.o)
 $(DOCS): build/release/docs/%: $(patsubst %.c,build/release/%.o,$(PARTS)) build/release/docs/%.o
 	$(call say,LINK $@)
 	$(Q)$(CC) $(release_LINK) $^ -o $@ -lev -lm $(LDLIBS)
@@ -574,6 +584,14 @@ check-docs: $(DOCS)
 	    { echo 'docs/scaling.md: run make docs' >&2; exit 1; }
 	$(Q)build/release/docs/scaling --picture | diff -u docs/scaling-requests.svg - || \
 	    { echo 'docs/scaling-requests.svg: run make docs' >&2; exit 1; }
+	$(Q)for page in $(MAN); do \
+	    build/release/docs/man < docs/man/$$page | diff -u docs/man/$$page - || \
+	        { echo "docs/man/$$page: run make docs" >&2; exit 1; }; \
+	done
+	$(Q)build/release/docs/completion bash-tool | diff -u $(COMPLETION)/stele.bash - && \
+	    build/release/docs/completion bash-server | diff -u $(COMPLETION)/stele-server.bash - && \
+	    build/release/docs/completion zsh | diff -u $(COMPLETION)/_stele - || \
+	    { echo '$(COMPLETION): run make docs' >&2; exit 1; }
 
 # Each header must compile on its own.
 check-headers:

@@ -80,7 +80,7 @@ void stele_catch_faults(void);
 // they may still not find keys that exist. Takes a system call.
 bool stele_is_whole(const struct stele *table);
 
-// Returns the version of the library: "0.1.0".
+// Returns the version of the library, such as "0.1.0".
 const char *stele_version(void);
 
 #ifdef __cplusplus

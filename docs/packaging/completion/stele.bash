@@ -1,0 +1,122 @@
+# Completion of stele in bash. `make docs` writes this file from the table of subcommands.
+
+_stele()
+{
+    local current=$2 previous=$3 words= options=
+    COMPREPLY=()
+    local subcommands='help version bench check diff export get import index merge publish rollback sample scan sort split stats unpin verify versions'
+    if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; then
+        words=$subcommands
+    fi
+    case ${COMP_WORDS[1]} in
+    bench)
+        case $previous in
+        --index) words='none' ;;
+        esac
+        options='--cold --index --help'
+        ;;
+    check)
+        options='--all --index --strict --help'
+        ;;
+    diff)
+        case $previous in
+        --delta) return ;;
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--stats --keys --delta --build-memory --help'
+        ;;
+    export)
+        case $previous in
+        --rdb) return ;;
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--rdb --build-memory --help'
+        ;;
+    get)
+        options='--help'
+        ;;
+    import)
+        case $previous in
+        --out) return ;;
+        --db|--strip-prefix|--newline-as) compopt +o default; return ;;
+        esac
+        options='--out --db --keep-expiring --skip-others --strip-prefix --newline-as --help'
+        ;;
+    index)
+        case $previous in
+        --index) return ;;
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--index --skip-malformed --build-memory --help'
+        ;;
+    merge)
+        case $previous in
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--build-memory --help'
+        ;;
+    publish)
+        case $previous in
+        --part-of) return ;;
+        --version|--made-at|--keep|--max-shrink|--max-lost|--verify|--verify-timeout|--reload) compopt +o default; return ;;
+        esac
+        options='--version --made-at --keep --max-shrink --max-lost --verify --verify-timeout --link --move --part-of --reload --help'
+        ;;
+    rollback)
+        case $previous in
+        --reload) compopt +o default; return ;;
+        esac
+        options='--reload --help'
+        ;;
+    sample)
+        case $previous in
+        --seed|--build-memory) compopt +o default; return ;;
+        esac
+        options='--seed --build-memory --help'
+        ;;
+    scan)
+        case $previous in
+        --from|--to|--prefix|--limit) compopt +o default; return ;;
+        esac
+        options='--from --to --prefix --limit --help'
+        ;;
+    sort)
+        case $previous in
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--build-memory --help'
+        ;;
+    split)
+        case $previous in
+        --cluster|--nutcracker|--out) return ;;
+        --by|--parts|--pool|--hash|--distribution|--servers|--digits|--node) compopt +o default; return ;;
+        esac
+        options='--by --cluster --parts --nutcracker --pool --hash --distribution --servers --digits --out --index --check --node --help'
+        ;;
+    stats)
+        case $previous in
+        --html) return ;;
+        --build-memory) compopt +o default; return ;;
+        esac
+        options='--html --build-memory --help'
+        ;;
+    unpin)
+        case $previous in
+        --reload) compopt +o default; return ;;
+        esac
+        options='--reload --help'
+        ;;
+    verify)
+        options='--help'
+        ;;
+    versions)
+        options='--help'
+        ;;
+    esac
+    if [[ -z $words ]]; then
+        [[ $current == -* ]] || return
+        words=$options
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -o default -F _stele stele
