@@ -9,9 +9,23 @@ OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 # Programs that .ci/need has unpacked instead of installing them.
 export PATH := $(PATH):$(CURDIR)/build/services/bin
+# Where `make install` installs. DESTDIR is put before each of these.
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+DOCDIR ?= $(DATADIR)/doc/stele
+BASHDIR ?= $(DATADIR)/bash-completion/completions
+ZSHDIR ?= $(DATADIR)/zsh/site-functions
 # The folder where systemd looks for units that do not come from the distribution.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+LOGROTATEDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/logrotate.d
+
+VERSION := $(shell sed -n 's/^.define STELE_VERSION "\(.*\)"/\1/p' src/base/version.h)
+# A program that was linked with libstele.so asks for the file of this name.
+SONAME := libstele.so.$(firstword $(subst ., ,$(VERSION)))
 # As many jobs as cores, unless make was called with -j.
 CORES := $(shell nproc 2>/dev/null || echo 1)
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
@@ -73,7 +87,11 @@ sharing_LINK = -pthread $(LDFLAGS)
 sharing_OTHER_FLAGS = -O2 -g
 build/sharing/tests/sharing/hooks.o: private sharing_FLAGS = $(sharing_OTHER_FLAGS)
 
-FLAVOURS := release asan tsan sharing fuzz coverage
+# The objects of the shared library.
+shared_FLAGS = $(filter-out -fPIE,$(HARDEN)) -fPIC -fno-semantic-interposition $(CFLAGS) $(CPPFLAGS)
+shared_LINK = -shared -pthread -Wl,-z,relro,-z,now,-z,defs $(CFLAGS) $(LDFLAGS)
+
+FLAVOURS := release shared asan tsan sharing fuzz coverage
 
 # ---- sources, and the programs that they are linked into ----------------------------------------
 
@@ -161,8 +179,8 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all run cluster test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
-        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install clean help need-build need-test need-redis-compat need-recipes \
-        need-bench need-fuzz need-soak check-circles check-docs check-format check-headers check-layers test-asan \
+        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat need-recipes \
+        need-bench need-fuzz need-soak check dist check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -178,6 +196,12 @@ build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='stele_*' build/release/libstele.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ build/release/libstele.o
+
+# The shared library exports the same names. LIBSTELE_0 in libstele.map has the number of SONAME.
+build/libstele.so: $(patsubst %.c,build/shared/%.o,$(DATA)) src/data/libstele.map
+	$(call say,LINK $@)
+	$(Q)$(CC) $(shared_LINK) -Wl,-soname,$(SONAME) -Wl,--version-script=src/data/libstele.map \
+	    $(filter %.o,$^) -o $@ $(LDLIBS)
 
 # ---- the rules of one flavour -------------------------------------------------------------------
 
@@ -317,7 +341,7 @@ FOR_SCRIPTS := $(CLIENTS) $(BENCH)
 
 # What `make test` runs, and what `make test-all` adds: the same tests in the other flavour.
 build-checked: build/asan/stele-server build/asan/stele $(call programs,asan,$(CHECKED_TESTS))
-build-released: all $(call programs,release,$(RELEASED_TESTS) $(FOR_SCRIPTS))
+build-released: all build/libstele.so $(call programs,release,$(RELEASED_TESTS) $(FOR_SCRIPTS))
 # The programs in tests/fuzz/seeds/ are compiled too, so that a change of the code that breaks them is
 # noticed.
 build-rest: $(call programs,asan,$(TESTS) $(FOR_SCRIPTS) $(FUZZ_SEEDS)) $(call programs,release,$(TESTS))
@@ -328,6 +352,15 @@ run-released:
 run-rest:
 	$(Q)$(call run_tests,asan,$(RELEASED_TESTS),$(RELEASED_SCRIPTS))
 	$(Q)$(call run_tests,release,$(CHECKED_TESTS),$(CHECKED_SCRIPTS))
+
+# What `make check` runs, of the programs as they are released: the tests that need no other program.
+# (integration/threads runs strace, and the other two run the programs of the benchmark.)
+CHECK_TESTS := $(FUZZ) $(UNIT) \
+               $(call out_of_list,$(addprefix integration/,cold load threads),$(INTEGRATION))
+check: ## run the tests that need no other programs, and install nothing (for packagers)
+	$(Q)STELE_INSTALL=no .ci/need check
+	$(SUB) all $(call programs,release,$(CHECK_TESTS))
+	$(Q)$(call run_tests,release,$(CHECK_TESTS),)
 
 # Everything in one flavour.
 define test_flavour
@@ -382,16 +415,16 @@ cluster: need-build ## run a cluster of three shards with two nodes each, on por
 BEGAN := $(shell date +%s)
 step = @echo "== $$(($$(date +%s) - $(BEGAN))) s: $(1)"
 SUB = $(Q)$(MAKE) --no-print-directory $(JOBS)
-# Builds and counts the files built: the objects of the server, the tool and what tests share, and an
-# object and a program for each of the tests $(1).
+# Builds and counts the files built: the objects of the server, the tool and what tests share, an object
+# and a program for each of the tests $(1), and the files $(2).
 counted = $(Q)mkdir -p build; rm -f build/count; $(MAKE) --no-print-directory $(JOBS) \
-    OF=$(words $(PARTS) $(SUPPORT) $(UNIT_SUPPORT) server tool archive $(1) $(1))
+    OF=$(words $(PARTS) $(SUPPORT) $(UNIT_SUPPORT) server tool archive $(1) $(1) $(2))
 
 test: need-test ## install what is missing, build, check the sources, run each test once
 	$(call step,1/5 the sources: layers$(,) headers$(,) format$(,) documentation)
 	$(SUB) check-layers check-headers check-format check-docs
 	$(call step,2/5 building the programs as they are released)
-	$(call counted,$(RELEASED_TESTS) $(FOR_SCRIPTS)) build-released check-circles
+	$(call counted,$(RELEASED_TESTS) $(FOR_SCRIPTS),$(DATA) library) build-released check-circles
 	$(call step,3/5 building the programs and tests with sanitizers: address and undefined behaviour)
 	$(call counted,$(CHECKED_TESTS)) build-checked
 	$(call step,4/5 $(words $(CHECKED_TESTS) $(CHECKED_SCRIPTS)) tests with sanitizers)
@@ -523,17 +556,77 @@ build/sharing/tests/sharing/lines: $(patsubst %.c,build/sharing/%.o,$(PARTS) $(S
 	$(call say,LINK $@)
 	$(Q)$(CC) $(sharing_LINK) $^ -o $@ -lev $(LDLIBS)
 
-install: all ## install programs, library, header and systemd unit below PREFIX (DESTDIR before it)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig) $(DESTDIR)$(UNITDIR)
-	install build/release/stele-server build/release/stele $(DESTDIR)$(PREFIX)/bin
-	install -m 644 src/data/stele.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 build/libstele.a $(DESTDIR)$(PREFIX)/lib
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: libstele' \
-	    'Description: Lookups in an immutable file of UUID value lines' \
-	    "Version: $$(sed -n 's/#define STELE_VERSION "\(.*\)"/\1/p' src/base/version.h)" \
-	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lstele -pthread' \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libstele.pc
-	sed 's,@PREFIX@,$(PREFIX),' docs/stele-server@.service > $(DESTDIR)$(UNITDIR)/stele-server@.service
+# What `make install` installs, and `make uninstall` removes: the mode, the file and its place. `fill`
+# stands for a file with names between @ that are replaced by the values of variables, and `link` for a
+# symbolic link. `keep` is for a configuration, which the user may change: a file that is there stays, and
+# only an unchanged one is removed. The pages keep their folders, so that their links lead somewhere.
+define newline
+
+
+endef
+PAGES := README.md LICENSE example.data redis-compat/README.md docs/embed.c \
+         $(wildcard docs/*.md docs/*.svg docs/*/*.svg)
+define INSTALLED
+755 build/release/stele-server $(BINDIR)/stele-server
+755 build/release/stele $(BINDIR)/stele
+644 build/libstele.a $(LIBDIR)/libstele.a
+644 build/libstele.so $(LIBDIR)/libstele.so.$(VERSION)
+link libstele.so.$(VERSION) $(LIBDIR)/$(SONAME)
+link $(SONAME) $(LIBDIR)/libstele.so
+644 src/data/stele.h $(INCLUDEDIR)/stele.h
+fill docs/packaging/libstele.pc.in $(LIBDIR)/pkgconfig/libstele.pc
+fill docs/stele-server@.service $(UNITDIR)/stele-server@.service
+fill docs/stele-server@.service $(DOCDIR)/docs/stele-server@.service
+keep docs/packaging/logrotate $(LOGROTATEDIR)/stele
+644 $(COMPLETION)/stele.bash $(BASHDIR)/stele
+644 $(COMPLETION)/stele-server.bash $(BASHDIR)/stele-server
+644 $(COMPLETION)/_stele $(ZSHDIR)/_stele
+$(foreach m,$(MAN),644 docs/man/$(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m)$(newline))
+$(foreach p,$(PAGES),644 $(p) $(DOCDIR)/$(p)$(newline))
+endef
+FILL := $(foreach name,PREFIX BINDIR LIBDIR INCLUDEDIR VERSION,-e 's,@$(name)@,$($(name)),g')
+install uninstall: export LIST = $(INSTALLED)
+
+install: all build/libstele.so ## install everything below PREFIX (DESTDIR before it; BINDIR, LIBDIR, MANDIR and others)
+	$(Q)printf '%s\n' "$$LIST" | while read -r how from to; do \
+	    [ -n "$$how" ] || continue; \
+	    to='$(DESTDIR)'$$to; \
+	    install -d "$${to%/*}" && case $$how in \
+	        link) ln -sf "$$from" "$$to" ;; \
+	        keep) [ -e "$$to" ] || install -m 644 "$$from" "$$to" ;; \
+	        fill) sed $(FILL) "$$from" > "$$to" && chmod 644 "$$to" ;; \
+	        *) install -m "$$how" "$$from" "$$to" ;; \
+	    esac || exit 1; \
+	done
+
+uninstall: ## remove what make install has installed, with the same variables
+	$(Q)printf '%s\n' "$$LIST" | while read -r how from to; do \
+	    to='$(DESTDIR)'$$to; \
+	    case $$how in \
+	        '') ;; \
+	        keep) ! cmp -s "$$from" "$$to" || rm "$$to" ;; \
+	        *) rm -f "$$to" ;; \
+	    esac || exit 1; \
+	done
+	$(Q)[ ! -d '$(DESTDIR)$(DOCDIR)' ] || find '$(DESTDIR)$(DOCDIR)' -depth -type d -empty -delete
+
+# The files of a release, in a list with a NUL after each name: those that git knows, or in an unpacked
+# release all but build/. They get the date of the version in docs/changelog.md, so the archive has the
+# same bytes wherever it is made.
+RELEASE := stele-$(VERSION)
+RELEASED_ON = $(shell sed -n 's/^.. $(VERSION) (\([0-9-]*\))$$/\1/p' docs/changelog.md)
+RELEASE_FILES = if [ -e .git ]; then git ls-files -z; \
+                else find . -path ./build -prune -o '(' -type f -o -type l ')' -printf '%P\0'; fi
+dist: ## write build/stele-VERSION.tar.gz, the sources of this version
+	$(Q)mkdir -p build
+	$(Q)[ -n '$(RELEASED_ON)' ] || { echo 'docs/changelog.md: no heading has the version $(VERSION)' >&2; exit 1; }
+	$(Q)[ ! -e .git ] || [ -z "$$(git status --porcelain)" ] || \
+	    echo 'warning: there are changes that are not committed' >&2
+	$(Q)$(RELEASE_FILES) | LC_ALL=C sort -z | tar --null --no-recursion --files-from=- --format=ustar \
+	    --transform='s,^,$(RELEASE)/,SH' --mtime='$(RELEASED_ON) 00:00Z' --owner=0 --group=0 \
+	    --numeric-owner --mode=u+rw,go+r,go-w -cf build/$(RELEASE).tar
+	$(Q)gzip -9nf build/$(RELEASE).tar
+	@echo 'build/$(RELEASE).tar.gz'
 
 docs: $(DOCS) ## write docs/commands.md, the README's options, tables of docs/scaling.md, manual pages, completion
 	$(Q)build/release/docs/commands > docs/commands.md

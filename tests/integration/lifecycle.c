@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/version.h"
 #include "support/server.h"
 #include "support/talk.h"
 #include "support/tap.h"
@@ -281,8 +282,9 @@ static void command_lines(void)
         check_run(server_program(), bad_options[i].words, 1, "", message, bad_options[i].message);
     }
     check_run(server_program(), WORDS("--version"), 0,
-              "stele-server 0.1.0 (speaks like Redis 7.4.0)\n", "", "--version");
-    check_run(tool_program(), WORDS("--version"), 0, "stele 0.1.0\n", "", "--version of the tool");
+              "stele-server " STELE_VERSION " (speaks like Redis 7.4.0)\n", "", "--version");
+    check_run(tool_program(), WORDS("--version"), 0, "stele " STELE_VERSION "\n", "",
+              "--version of the tool");
     for (unsigned i = 0; i < 2; i++) {
         const char *const argv[] = {i == 0 ? server_program() : tool_program(), "--help", NULL};
         struct buf out = {0};
