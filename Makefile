@@ -180,7 +180,7 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 .DELETE_ON_ERROR:
 .PHONY: all run cluster test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat need-recipes \
-        need-bench need-fuzz need-soak check dist check-circles check-docs check-format check-headers check-layers test-asan \
+        need-bench need-fuzz need-soak need-deb check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -628,6 +628,27 @@ dist: ## write build/stele-VERSION.tar.gz, the sources of this version
 	$(Q)gzip -9nf build/$(RELEASE).tar
 	@echo 'build/$(RELEASE).tar.gz'
 
+# The packages and the build folder are in build/deb/. The names of the maintainer are those that all
+# tools of Debian read. DEB_BUILD_OPTIONS= also runs `make check`.
+DEBFULLNAME ?= The Stele authors
+DEBEMAIL ?= stele@packages.invalid
+DEB_BUILD_OPTIONS ?= nocheck
+MAINTAINER = $(DEBFULLNAME) <$(DEBEMAIL)>
+DEBIAN = build/deb/$(RELEASE)/debian
+deb: need-deb dist ## build Debian packages in build/deb/ (DEBFULLNAME, DEBEMAIL: the maintainer)
+	$(Q)rm -rf build/deb
+	$(Q)mkdir -p build/deb
+	$(Q)tar -xzf build/$(RELEASE).tar.gz -C build/deb
+	$(Q)cp -R docs/packaging/debian $(DEBIAN)
+	$(Q)sed -i 's,@MAINTAINER@,$(MAINTAINER),' $(DEBIAN)/control
+	$(Q){ echo 'stele ($(VERSION)) unstable; urgency=medium'; echo; \
+	      sed -n '/^## $(VERSION) /,/^## /{/^##/d;/^$$/d;s/^- /  * /;s/^  \([^*]\)/    \1/;p}' docs/changelog.md; \
+	      echo; echo " -- $(MAINTAINER)  $$(LC_ALL=C date -uRd '$(RELEASED_ON)')"; } > $(DEBIAN)/changelog
+	$(Q)cd build/deb/$(RELEASE) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS='$(DEB_BUILD_OPTIONS)' \
+	    dpkg-buildpackage --build=binary --no-sign
+	$(Q)lintian --allow-root --fail-on=error,warning build/deb/stele_$(VERSION)_*.changes
+	@ls build/deb/*.deb
+
 docs: $(DOCS) ## write docs/commands.md, the README's options, tables of docs/scaling.md, manual pages, completion
 	$(Q)build/release/docs/commands > docs/commands.md
 	$(Q)build/release/docs/options < README.md > build/README.md
@@ -657,7 +678,7 @@ clean: ## remove everything built
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-soak: need-%:
+need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-soak need-deb: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------
