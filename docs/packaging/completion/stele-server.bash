@@ -20,10 +20,10 @@ _stele_server()
     --cluster-crossslot) words='yes no' ;;
     --cluster-preferred-endpoint-type) words='ip hostname' ;;
     --unixsocket|--requirepass-file|--logfile|--cluster-config|--cluster-auth-file) return ;;
-    --port|--bind|--unixsocketperm|--tcp-backlog|--requirepass|--maxclients|--maxmemory-clients|--timeout|--request-timeout|--write-timeout|--threads|--read-threads|--reload-max-shrink|--reload-verify|--reload-verify-timeout|--index-verify|--build-memory|--redis-version|--cluster-node|--cluster-node-timeout|--cluster-announce-ip|--cluster-announce-port) compopt +o default; return ;;
+    --port|--bind|--unixsocketperm|--tcp-backlog|--proxy-protocol|--requirepass|--maxclients|--maxmemory-clients|--timeout|--request-timeout|--write-timeout|--threads|--read-threads|--reload-max-shrink|--reload-verify|--reload-verify-timeout|--index-verify|--build-memory|--redis-version|--cluster-node|--cluster-node-timeout|--cluster-announce-ip|--cluster-announce-port) compopt +o default; return ;;
     esac
     options='
-            --port --bind --unixsocket --unixsocketperm --tcp-backlog
+            --port --bind --unixsocket --unixsocketperm --tcp-backlog --proxy-protocol
             --protected-mode --requirepass --requirepass-file --admin-commands --enable-debug-command --enable-shutdown-command
             --maxclients --maxmemory-clients --timeout --request-timeout --write-timeout --threads --read-threads
             --skip-malformed --watch --reload-max-shrink --reload-verify --reload-verify-timeout --swap-tracking --index --index-trust --index-verify --index-pages --lock-index --build-memory

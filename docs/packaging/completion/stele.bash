@@ -4,11 +4,17 @@ _stele()
 {
     local current=$2 previous=$3 words= options=
     COMPREPLY=()
-    local subcommands='help version bench check diff export get import index merge publish rollback sample scan sort split stats unpin verify versions'
+    local subcommands='help version ask bench check diff export get import index merge metrics ping publish rollback sample scan sort split stats top unpin verify versions'
     if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; then
         words=$subcommands
     fi
     case ${COMP_WORDS[1]} in
+    ask)
+        case $previous in
+        --timeout) compopt +o default; return ;;
+        esac
+        options='--timeout --help'
+        ;;
     bench)
         case $previous in
         --index) words='none' ;;
@@ -33,7 +39,7 @@ _stele()
         options='--rdb --build-memory --help'
         ;;
     get)
-        options='--help'
+        options='--missing --help'
         ;;
     import)
         case $previous in
@@ -54,6 +60,19 @@ _stele()
         --build-memory) compopt +o default; return ;;
         esac
         options='--build-memory --help'
+        ;;
+    metrics)
+        case $previous in
+        --textfile) return ;;
+        --label|--timeout) compopt +o default; return ;;
+        esac
+        options='--textfile --label --timeout --help'
+        ;;
+    ping)
+        case $previous in
+        --timeout) compopt +o default; return ;;
+        esac
+        options='--timeout --help'
         ;;
     publish)
         case $previous in
@@ -99,6 +118,12 @@ _stele()
         --build-memory) compopt +o default; return ;;
         esac
         options='--html --build-memory --help'
+        ;;
+    top)
+        case $previous in
+        --interval) compopt +o default; return ;;
+        esac
+        options='--interval --once --help'
         ;;
     unpin)
         case $previous in
