@@ -109,13 +109,13 @@ static void print_usage_word(const char *word, size_t len)
     static const char dots[] = "...";
     char escaped[WORD_MAX];
     bool quoted = false;
-    while (len > 1 && *word == '[') {
-        printf(" Oo");
+    while (len > 1 && (*word == '[' || *word == '(')) {
+        printf(*word == '[' ? " Oo" : " Po");
         word++;
         len--;
     }
     size_t end = len;
-    while (end > 0 && (word[end - 1] == ']' || word[end - 1] == '.'))
+    while (end > 0 && strchr("]).", word[end - 1]) != NULL)
         end--;
     if (end > 1 && word[0] == '-')
         printf(" Fl");
@@ -131,7 +131,7 @@ static void print_usage_word(const char *word, size_t len)
         if (repeated)
             printf(end > 0 ? " Ns No \\&..." : " No \\&...");
         else
-            printf(" Oc");
+            printf(word[end] == ']' ? " Oc" : " Pc");
         end += repeated ? strlen(dots) : 1;
     }
 }
