@@ -397,7 +397,8 @@ WAITING := $(addprefix build/asan/tests/integration/,protocol hiredis unterminat
 test-cold: build/cold/stele-server build/cold/stele $(WAITING)
 	$(Q)for what in all some; do \
 	    STELE_COLD=$$what STELE_BUILD=build/cold $(CHECKING) $(PROVE) -j$(BESIDE) \
-	        $(WAITING) tests/integration/scan.t tests/integration/redis-compat.t || exit 1; \
+	        $(WAITING) tests/integration/scan.t tests/integration/key-rules.t \
+	        tests/integration/redis-compat.t || exit 1; \
 	done
 
 # ---- what people call ---------------------------------------------------------------------------

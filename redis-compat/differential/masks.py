@@ -200,8 +200,8 @@ def config_get(ours, theirs, _words, _context):
 OWN_OPTIONS = {b"admin-commands", b"build-memory", b"cluster-auth-file",
                b"cluster-config", b"cluster-crossslot",
                b"cluster-node", b"enable-shutdown-command", b"index",
-               b"index-pages", b"index-trust", b"index-verify", b"lock-index", b"proxy-protocol",
-               b"read-threads",
+               b"index-pages", b"index-trust", b"index-verify", b"key-forms", b"key-prefix",
+               b"lock-index", b"proxy-protocol", b"read-threads",
                b"redis-version", b"reload-max-shrink", b"reload-verify",
                b"reload-verify-timeout", b"request-timeout", b"requirepass-file", b"skip-malformed",
                b"swap-tracking", b"threads", b"watch", b"write-error", b"write-timeout"}

@@ -61,7 +61,8 @@ static bool match_one(struct span pattern, size_t *at, unsigned char byte, enum 
     return is_same(byte, p[i], letters);
 }
 
-bool glob_match(struct span pattern, struct span text, enum glob_case letters)
+// The first `exact` bytes of the text match only as they are.
+static bool match(struct span pattern, struct span text, enum glob_case letters, size_t exact)
 {
     size_t p = 0;
     size_t t = 0;
@@ -77,7 +78,8 @@ bool glob_match(struct span pattern, struct span text, enum glob_case letters)
             star_end = t;
             continue;
         }
-        if (p < pattern.len && match_one(pattern, &p, (unsigned char)text.ptr[t], letters)) {
+        if (p < pattern.len && match_one(pattern, &p, (unsigned char)text.ptr[t],
+                                         t < exact ? GLOB_CASE_SENSITIVE : letters)) {
             t++;
             continue;
         }
@@ -89,4 +91,14 @@ bool glob_match(struct span pattern, struct span text, enum glob_case letters)
     while (p < pattern.len && pattern.ptr[p] == '*')
         p++;
     return p == pattern.len;
+}
+
+bool glob_match(struct span pattern, struct span text, enum glob_case letters)
+{
+    return match(pattern, text, letters, 0);
+}
+
+bool glob_match_after(struct span pattern, struct span text, size_t exact)
+{
+    return match(pattern, text, GLOB_CASE_EITHER, exact);
 }

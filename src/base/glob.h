@@ -22,4 +22,8 @@ enum glob_case {
 // the pattern's length times the text's. There is no recursion.
 bool glob_match(struct span pattern, struct span text, enum glob_case letters);
 
+// The same with GLOB_CASE_EITHER, except that the first `exact` bytes of the text match only as
+// they are.
+bool glob_match_after(struct span pattern, struct span text, size_t exact);
+
 #endif

@@ -4,7 +4,6 @@
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/cluster.h"
 #include "serve/session.h"
 
@@ -25,18 +24,18 @@ static enum command_result cluster_keyslot_command(struct session *s, const stru
     return COMMAND_DONE;
 }
 
-// Writes the key at the request's cursor to `text` (UUID_TEXT_LEN bytes). The cursor is the rank of
-// a key, which must exist. Returns LOOKUP_FOUND if the key is in the slot, and LOOKUP_MISSED if it
-// is not, or cannot be read.
-static enum lookup find_key_in_slot(struct session *s, int64_t slot, char *text)
+// Writes the key at the request's cursor to `text` (KEY_TEXT_MAX bytes) and sets `*key`. The cursor
+// is the rank of a key, which must exist. Returns LOOKUP_FOUND if the key is in the slot, and
+// LOOKUP_MISSED if it is not, or cannot be read.
+static enum lookup find_key_in_slot(struct session *s, int64_t slot, char *text, struct span *key)
 {
     struct uuid id;
     uint64_t last = dataset_figures(session_dataset(s))->keys - 1;
     enum lookup lookup = session_at(s, s->request.cursor, last, &id, NULL);
     if (lookup != LOOKUP_FOUND)
         return lookup;
-    uuid_format(id, text);
-    return slot_of(span_of(text, UUID_TEXT_LEN)) == slot ? LOOKUP_FOUND : LOOKUP_MISSED;
+    *key = key_rules_write(s->service->keys, id, text);
+    return slot_of(*key) == slot ? LOOKUP_FOUND : LOOKUP_MISSED;
 }
 
 // Whether this node has the keys of the slot.
@@ -52,7 +51,8 @@ static bool has_slot(const struct session *s, int64_t slot)
 static enum command_result cluster_countkeysinslot_command(struct session *s,
                                                            const struct resp_request *r)
 {
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
+    struct span key;
     int64_t slot;
     if (!reply_unless_cluster(s) || !reply_unless_integer(s, resp_arg(r, 2), &slot))
         return COMMAND_DONE;
@@ -65,7 +65,7 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
     for (; s->request.cursor < keys; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        enum lookup lookup = find_key_in_slot(s, slot, text);
+        enum lookup lookup = find_key_in_slot(s, slot, text, &key);
         if (lookup == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;
         s->request.sum += lookup == LOOKUP_FOUND;
@@ -80,7 +80,8 @@ static enum command_result cluster_countkeysinslot_command(struct session *s,
 static enum command_result cluster_getkeysinslot_command(struct session *s,
                                                          const struct resp_request *r)
 {
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
+    struct span key;
     int64_t slot;
     int64_t count;
     if (!reply_unless_cluster(s) || !reply_unless_integer(s, resp_arg(r, 2), &slot) ||
@@ -90,23 +91,24 @@ static enum command_result cluster_getkeysinslot_command(struct session *s,
         resp_error(&s->reply, "ERR Invalid slot or number of keys");
         return COMMAND_DONE;
     }
+    size_t len = s->service->keys->text_len;
     uint64_t limit = count < KEYS_IN_SLOT_MAX ? (uint64_t)count : KEYS_IN_SLOT_MAX;
     session_keep_view(s);
     uint64_t keys = has_slot(s, slot) ? dataset_figures(session_dataset(s))->keys : 0;
     for (; s->request.cursor < keys; s->request.cursor++) {
-        if (s->request.collected.len == limit * UUID_TEXT_LEN || s->request.collected.oom)
+        if (s->request.collected.len == limit * len || s->request.collected.oom)
             break;
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        enum lookup lookup = find_key_in_slot(s, slot, text);
+        enum lookup lookup = find_key_in_slot(s, slot, text, &key);
         if (lookup == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;
         if (lookup == LOOKUP_FOUND)
-            buf_append(&s->request.collected, span_of(text, sizeof text));
+            buf_append(&s->request.collected, key);
     }
-    resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);
-    for (size_t i = 0; i < s->request.collected.len; i += UUID_TEXT_LEN)
-        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, UUID_TEXT_LEN));
+    resp_array(&s->reply, s->request.collected.len / len);
+    for (size_t i = 0; i < s->request.collected.len; i += len)
+        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, len));
     s->oom |= s->request.collected.oom;
     buf_release(&s->request.collected);
     session_drop_view(s);

@@ -4,7 +4,6 @@
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/session.h"
 
 // EXISTS and TOUCH. `s->request.cursor` is the next argument, and `s->request.sum` is the number
@@ -49,7 +48,7 @@ static enum command_result randomkey_command(struct session *s, const struct res
 {
     uint64_t keys = dataset_figures(session_dataset(s))->keys;
     struct uuid id;
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
     enum lookup lookup = LOOKUP_MISSED;
     (void)r;
     // The cursor keeps 1 + the rank that was chosen, until the key has been read.
@@ -63,12 +62,10 @@ static enum command_result randomkey_command(struct session *s, const struct res
     // key's line was overwritten, the key does not exist any more, and the client gets the null
     // that is written here. If a file was damaged, serve/integrity.c removes the null before it is
     // sent: the client gets an error or is disconnected.
-    if (lookup == LOOKUP_FOUND) {
-        uuid_format(id, text);
-        resp_bulk(&s->reply, span_of(text, sizeof text));
-    } else {
+    if (lookup == LOOKUP_FOUND)
+        resp_bulk(&s->reply, key_rules_write(s->service->keys, id, text));
+    else
         resp_null(&s->reply);
-    }
     return COMMAND_DONE;
 }
 

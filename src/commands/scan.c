@@ -1,7 +1,7 @@
 // SCAN and KEYS. The index holds the keys in ascending order, so a cursor is the rank of the next
 // key: each key is returned exactly once. A pattern that begins with the start of a UUID selects a
-// range of ranks. GET accepts a key in either case, so a pattern matches a letter if it matches
-// either case.
+// range of ranks. GET accepts a UUID in either case, so a pattern matches a letter of it if it
+// matches either case. The prefix of --key-prefix is a part of each key.
 //
 // After the dataset is replaced, the next key has another rank. So the session remembers that key.
 // A client that continues its last SCAN neither misses a key nor receives one twice.
@@ -21,16 +21,16 @@
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/session.h"
 
 enum {
     COUNT_DEFAULT = 10,
     COUNT_MAX = 1000000, // keys that a call of SCAN examines at most
     KEYS_MAX = 1024,     // keys that a call of SCAN returns at most
-    // Bytes of a pattern. Matching a key takes at most 36 steps for each byte.
+    // Bytes of a pattern. Matching a key takes at most as many steps for each byte as the key has
+    // bytes.
     PATTERN_MAX = 1024,
-    // Bytes of a pattern that are matched with a key in one unit of work.
+    // Bytes of a pattern that are matched with a UUID in one unit of work.
     PATTERN_PER_WORK = 8,
     WORDS_MAX = 64, // words of a request; each turn parses them again
 };
@@ -103,27 +103,26 @@ static bool parse(struct session *s, const struct resp_request *r, struct scan *
     return true;
 }
 
+// Returns how many characters precede the first special character of the pattern.
+static size_t plain_part(struct span pattern)
+{
+    size_t len = 0;
+    while (len < pattern.len && memchr("*?[\\", pattern.ptr[len], 4) == NULL)
+        len++;
+    return len;
+}
+
 // Finds the ranks of all keys that can match the pattern: `*first` to `*end` - 1. These keys begin
 // with the characters that precede the first special character of the pattern. The range is empty
-// if no UUID begins with these characters. Returns false if the command is parked (session_seek).
+// if no key begins with these characters. Returns false if the command is parked (session_seek).
 static bool choose_range(struct session *s, struct span pattern, uint64_t *first, uint64_t *end)
 {
-    char low[UUID_TEXT_LEN];
-    char high[UUID_TEXT_LEN];
     struct uuid from;
     struct uuid to;
-    memcpy(low, "00000000-0000-0000-0000-000000000000", UUID_TEXT_LEN);
-    memcpy(high, "ffffffff-ffff-ffff-ffff-ffffffffffff", UUID_TEXT_LEN);
-    for (size_t i = 0; i < pattern.len && i < UUID_TEXT_LEN; i++) {
-        char c = pattern.ptr[i];
-        if (c == '*' || c == '?' || c == '[' || c == '\\')
-            break;
-        low[i] = c;
-        high[i] = c;
-    }
     *first = 0;
     *end = 0;
-    if (!uuid_parse(low, &from) || !uuid_parse(high, &to))
+    if (!key_rules_complete(s->service->keys, span_of(pattern.ptr, plain_part(pattern)), &from,
+                            &to))
         return true;
     to.lo++;
     to.hi += to.lo == 0;
@@ -137,19 +136,20 @@ static bool choose_range(struct session *s, struct span pattern, uint64_t *first
     return true;
 }
 
-// Writes the key with this rank to `text`. Returns LOOKUP_FOUND if the line still holds a key and
-// the pattern matches it, otherwise LOOKUP_MISSED. `last` is the last rank that will be read.
+// Writes the key with this rank to `text` (KEY_TEXT_MAX bytes) and sets `*key`. Returns
+// LOOKUP_FOUND if the line still holds a key and the pattern matches it, otherwise LOOKUP_MISSED.
+// `last` is the last rank that will be read.
 static enum lookup match_key(struct session *s, struct span pattern, uint64_t rank, uint64_t last,
-                             char *text)
+                             char *text, struct span *key)
 {
+    const struct key_rules *rules = s->service->keys;
     struct uuid id;
     enum lookup lookup = session_at(s, rank, last, &id, NULL);
     if (lookup != LOOKUP_FOUND)
         return lookup;
-    uuid_format(id, text);
-    session_charge(s, pattern.len / PATTERN_PER_WORK);
-    bool matches =
-        pattern.ptr == NULL || glob_match(pattern, span_of(text, UUID_TEXT_LEN), GLOB_CASE_EITHER);
+    *key = key_rules_write(rules, id, text);
+    session_charge(s, pattern.len * key->len / (PATTERN_PER_WORK * UUID_TEXT_LEN));
+    bool matches = pattern.ptr == NULL || glob_match_after(pattern, *key, rules->prefix.len);
     return matches ? LOOKUP_FOUND : LOOKUP_MISSED;
 }
 
@@ -157,12 +157,13 @@ static enum lookup match_key(struct session *s, struct span pattern, uint64_t ra
 // will be read. Returns false if the key has not been read yet.
 static bool collect_key(struct session *s, const struct scan *scan, uint64_t rank, uint64_t last)
 {
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
+    struct span key;
     if (scan->matches_none)
         return true;
-    enum lookup lookup = match_key(s, scan->pattern, rank, last, text);
+    enum lookup lookup = match_key(s, scan->pattern, rank, last, text, &key);
     if (lookup == LOOKUP_FOUND)
-        buf_append(&s->request.collected, span_of(text, sizeof text));
+        buf_append(&s->request.collected, key);
     return lookup != LOOKUP_GOES_ON;
 }
 
@@ -195,11 +196,12 @@ static bool remember_cursor(struct session *s, uint64_t cursor)
 static void reply(struct session *s, uint64_t cursor)
 {
     char digits[NUMBER_TEXT_MAX];
+    size_t len = s->service->keys->text_len;
     resp_array(&s->reply, 2);
     resp_bulk(&s->reply, span_of(digits, number_format(digits, cursor)));
-    resp_array(&s->reply, s->request.collected.len / UUID_TEXT_LEN);
-    for (size_t i = 0; i < s->request.collected.len; i += UUID_TEXT_LEN)
-        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, UUID_TEXT_LEN));
+    resp_array(&s->reply, s->request.collected.len / len);
+    for (size_t i = 0; i < s->request.collected.len; i += len)
+        resp_bulk(&s->reply, span_of(s->request.collected.ptr + i, len));
     s->oom |= s->request.collected.oom;
     buf_release(&s->request.collected);
 }
@@ -217,7 +219,7 @@ static enum command_result scan_command(struct session *s, const struct resp_req
     rank = scan.cursor > rank ? scan.cursor : rank;
     for (rank += s->request.sum; rank < end && s->request.sum < scan.count;
          rank++, s->request.sum++) {
-        if (s->request.collected.len >= KEYS_MAX * UUID_TEXT_LEN)
+        if (s->request.collected.len >= KEYS_MAX * s->service->keys->text_len)
             break;
         // The key after the last one is read, too: the cursor stands for it.
         uint64_t left = scan.count - s->request.sum;
@@ -240,15 +242,10 @@ static enum command_result scan_command(struct session *s, const struct resp_req
 
 // Returns whether the pattern is a prefix and a `*`: characters without a special meaning, then a
 // final `*`. Such a pattern matches exactly the keys in the range that choose_range finds.
-static bool is_prefix(struct span pattern)
+static bool is_prefix(const struct session *s, struct span pattern)
 {
-    for (size_t i = 0; i + 1 < pattern.len; i++) {
-        char c = pattern.ptr[i];
-        if (c == '*' || c == '?' || c == '[' || c == '\\')
-            return false;
-    }
-    return pattern.len > 0 && pattern.len <= UUID_TEXT_LEN + 1 &&
-           pattern.ptr[pattern.len - 1] == '*';
+    size_t len = plain_part(pattern);
+    return len + 1 == pattern.len && pattern.ptr[len] == '*' && len <= s->service->keys->text_len;
 }
 
 // Begins the second pass, which sends the keys, by sending their number.
@@ -263,10 +260,11 @@ static void send_count(struct session *s, uint64_t count)
 // false if the key has not been read yet.
 static bool send_key(struct session *s, struct span pattern, uint64_t rank, uint64_t last)
 {
-    char text[UUID_TEXT_LEN];
-    enum lookup lookup = match_key(s, pattern, rank, last, text);
+    char text[KEY_TEXT_MAX];
+    struct span key;
+    enum lookup lookup = match_key(s, pattern, rank, last, text, &key);
     if (lookup == LOOKUP_FOUND) {
-        resp_bulk(&s->reply, span_of(text, sizeof text));
+        resp_bulk(&s->reply, key);
         s->request.sum--;
     }
     return lookup != LOOKUP_GOES_ON;
@@ -282,14 +280,15 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     struct span pattern = resp_arg(r, 1);
     uint64_t first;
     uint64_t end;
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
+    struct span key;
     if (pattern.len > PATTERN_MAX) {
         resp_error(&s->reply, "ERR pattern exceeds %d bytes", PATTERN_MAX);
         return COMMAND_DONE;
     }
     if (!choose_range(s, pattern, &first, &end))
         return COMMAND_AGAIN;
-    if (is_prefix(pattern)) {
+    if (is_prefix(s, pattern)) {
         pattern = span_of(NULL, 0);
         if (s->request.cursor == 0)
             send_count(s, end - first);
@@ -297,7 +296,7 @@ static enum command_result keys_command(struct session *s, const struct resp_req
     for (; s->request.cursor < SENDING && s->request.cursor < end - first; s->request.cursor++) {
         if (!session_may_go_on(s))
             return COMMAND_AGAIN;
-        enum lookup lookup = match_key(s, pattern, first + s->request.cursor, end - 1, text);
+        enum lookup lookup = match_key(s, pattern, first + s->request.cursor, end - 1, text, &key);
         if (lookup == LOOKUP_GOES_ON)
             return COMMAND_AGAIN;
         s->request.sum += lookup == LOOKUP_FOUND;

@@ -15,7 +15,6 @@
 #include "commands/reply.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session.h"
@@ -33,18 +32,17 @@ struct range {
     bool with_values;
 };
 
-// Finds the lowest and the highest UUID that begin with `text`. Returns false if there is none.
-static bool complete_uuid(struct span text, struct uuid *least, struct uuid *greatest)
+// Finds the lowest and the highest UUID whose keys begin with `text`, or the one that is this key.
+// Returns false if there is none.
+static bool complete(const struct session *s, struct span text, struct uuid *least,
+                     struct uuid *greatest)
 {
-    char low[UUID_TEXT_LEN];
-    char high[UUID_TEXT_LEN];
-    if (text.len == 0 || text.len > UUID_TEXT_LEN)
+    if (text.len > 0 && key_rules_complete(s->service->keys, text, least, greatest))
+        return true;
+    if (!key_rules_read(s->service->keys, text, least)) // a key in another form
         return false;
-    memcpy(low, "00000000-0000-0000-0000-000000000000", UUID_TEXT_LEN);
-    memcpy(high, "ffffffff-ffff-ffff-ffff-ffffffffffff", UUID_TEXT_LEN);
-    memcpy(low, text.ptr, text.len);
-    memcpy(high, text.ptr, text.len);
-    return uuid_parse(low, least) && uuid_parse(high, greatest);
+    *greatest = *least;
+    return true;
 }
 
 // Sets `*rank` to that of the first key that is greater than `id`. Returns false if the command is
@@ -73,7 +71,7 @@ static bool parse_bound(struct session *s, struct span text, bool lower, uint64_
         return true;
     }
     bool exclusive = text.len > 0 && text.ptr[0] == '(';
-    if (!complete_uuid(span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
+    if (!complete(s, span_of(text.ptr + exclusive, text.len - exclusive), &least, &greatest))
         return false;
     return lower == exclusive ? seek_after(s, greatest, cut)
                               : session_seek(s, least, cut) == LOOKUP_FOUND;
@@ -90,8 +88,9 @@ static bool parse_bounds(struct session *s, const struct resp_request *r, struct
         if (s->parked)
             return false;
         resp_error(&s->reply,
-                   "ERR from and to must be '-', '+', a UUID or the beginning of one; a '(' in "
-                   "front excludes it");
+                   "ERR from and to must be '-', '+', a %s or the beginning of one; a '(' in "
+                   "front excludes it",
+                   s->service->keys->prefix.len > 0 ? "key with its prefix" : "UUID");
         return false;
     }
     if (range->end < range->begin) // the bounds are in the wrong order: the range is empty
@@ -148,19 +147,17 @@ static bool reply_record(struct session *s, const struct range *range, uint64_t 
 {
     struct uuid id;
     struct span value = {NULL, 0};
-    char text[UUID_TEXT_LEN];
+    char text[KEY_TEXT_MAX];
     enum lookup lookup = session_at(s, rank, last, &id, range->with_values ? &value : NULL);
     bool found = lookup == LOOKUP_FOUND;
     if (lookup == LOOKUP_GOES_ON)
         return false;
     if (range->with_values && s->reply.protocol == RESP3)
         resp_array(&s->reply, 2);
-    if (found) {
-        uuid_format(id, text);
-        resp_bulk(&s->reply, span_of(text, sizeof text));
-    } else {
+    if (found)
+        resp_bulk(&s->reply, key_rules_write(s->service->keys, id, text));
+    else
         resp_null(&s->reply);
-    }
     if (!range->with_values)
         return true;
     if (found)

@@ -6,7 +6,6 @@
 #include "commands/groups.h"
 #include "commands/rows.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/admit.h"
 #include "serve/session.h"
 #include "serve/transaction.h"
@@ -59,10 +58,10 @@ static enum command_result note_keys(struct session *s, const struct resp_reques
          s->request.cursor < r->argc; s->request.cursor++) {
         struct span key = resp_arg(r, (uint32_t)s->request.cursor);
         struct watch_note note = {.len = WATCH_ABSENT};
-        // A word needs no note in three cases. It is no UUID, so it can never be a key. Or the
+        // A word needs no note in three cases. It is no key, so it never exists. Or the
         // watch already has more keys than it can note (`overflowed`), so EXEC assumes a change.
         // Or the key is noted already, and its first note counts.
-        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &note.id) || w->overflowed ||
+        if (!key_rules_read(s->service->keys, key, &note.id) || w->overflowed ||
             (!w->value.begun && watch_is_noted(w, note.id))) {
             if (!session_may_go_on(s))
                 return COMMAND_AGAIN;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/simd.h"
 #include "data/uuid.h"
 
@@ -19,6 +20,11 @@ enum { UUID_TEXT_LEN = 36 };
 // Reads exactly UUID_TEXT_LEN bytes at `text` and sets `*id`. Returns false, with `*id`
 // unspecified, when they are not a UUID.
 bool uuid_parse(const char *text, struct uuid *id);
+
+// Reads a UUID in one of the forms that programs write, in upper or lower case: the text above, the
+// same without hyphens, in braces, or after `urn:uuid:`. Sets `*id`. Returns false, with `*id`
+// unspecified, when `text` has none of these forms.
+bool uuid_parse_any(struct span text, struct uuid *id);
 
 // Writes the canonical text at `text`: UUID_TEXT_LEN bytes without a NUL.
 void uuid_format(struct uuid id, char *text);

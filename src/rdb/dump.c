@@ -13,6 +13,8 @@
 #include "data/lines.h"
 #include "data/newline.h"
 
+_Static_assert(RDB_DUMP_PREFIX_MAX + UUID_TEXT_LEN <= RDB_KEY_MAX, "room for a key");
+
 enum stage { STAGE_HEAD, STAGE_PAIRS, STAGE_FOOT, STAGE_END };
 
 enum {
@@ -41,12 +43,14 @@ enum step {
 };
 
 void rdb_dump_init(struct rdb_dump *dump, const struct dataset *d, const char *redis_version,
-                   enum rdb_lengths lengths, bool keys)
+                   enum rdb_lengths lengths, bool keys, struct span prefix)
 {
     const struct dataset_figures *f = dataset_figures(d);
     int64_t made_at = dataset_made_at(d);
+    assert(prefix.len <= RDB_DUMP_PREFIX_MAX);
     *dump = (struct rdb_dump){
         .dataset = d,
+        .prefix = prefix,
         .facts = {.redis_version = redis_version,
                   .created = made_at > 0 ? (uint64_t)made_at : 0,
                   .used_memory = keys ? f->data_bytes : 0,
@@ -60,7 +64,7 @@ void rdb_dump_init(struct rdb_dump *dump, const struct dataset *d, const char *r
 uint64_t rdb_dump_size(const struct rdb_dump *dump)
 {
     uint64_t value_bytes = dump->facts.keys > 0 ? dataset_figures(dump->dataset)->value_bytes : 0;
-    return rdb_equal_file_size(&dump->facts, UUID_TEXT_LEN, value_bytes);
+    return rdb_equal_file_size(&dump->facts, dump->prefix.len + UUID_TEXT_LEN, value_bytes);
 }
 
 static void take(struct piece *p, size_t len)
@@ -81,13 +85,19 @@ static void ask_ahead(struct rdb_dump *dump, size_t at, size_t len)
 }
 
 // Begins a pair. The caller has made sure that there is room for its head.
-static enum step begin_pair(struct rdb_dump *dump, struct piece *p, const char *key,
+static enum step begin_pair(struct rdb_dump *dump, struct piece *p, struct uuid id,
                             struct span value)
 {
+    char key[RDB_DUMP_PREFIX_MAX + UUID_TEXT_LEN];
+    size_t len = dump->prefix.len;
     if (dump->keys == dump->facts.keys ||
         (dump->lengths == RDB_LENGTHS_EQUAL && value.len > UINT32_MAX))
         return STEP_FAILED;
-    take(p, rdb_write_pair_head(p->at, span_of(key, UUID_TEXT_LEN), value.len, dump->lengths));
+    if (len > 0)
+        memcpy(key, dump->prefix.ptr, len);
+    uuid_format(id, key + len);
+    len += UUID_TEXT_LEN;
+    take(p, rdb_write_pair_head(p->at, span_of(key, len), value.len, dump->lengths));
     dump->keys++;
     dump->value_bytes += value.len;
     dump->value = value;
@@ -122,7 +132,6 @@ static enum step next_line(struct rdb_dump *dump, struct piece *p)
 {
     struct span text = dataset_text(dump->dataset);
     struct uuid id;
-    char key[UUID_TEXT_LEN];
     size_t at = (size_t)dump->next;
     if (at >= text.len) {
         dump->stage = STAGE_FOOT;
@@ -142,8 +151,7 @@ static enum step next_line(struct rdb_dump *dump, struct piece *p)
     dump->searched = 0;
     if (!is_record(line, &id))
         return search(p, found + 1);
-    uuid_format(id, key);
-    return begin_pair(dump, p, key, span_of(line.ptr + LINE_VALUE_AT, line.len - LINE_VALUE_AT));
+    return begin_pair(dump, p, id, span_of(line.ptr + LINE_VALUE_AT, line.len - LINE_VALUE_AT));
 }
 
 static void prefetch_rank(const struct rdb_dump *dump, uint64_t rank)
@@ -161,7 +169,6 @@ static enum step next_rank(struct rdb_dump *dump, struct piece *p)
 {
     struct uuid id;
     uint64_t offset;
-    char key[UUID_TEXT_LEN];
     bool ended = true;
     if (dump->next >= dump->facts.keys) {
         dump->stage = STAGE_FOOT;
@@ -182,10 +189,9 @@ static enum step next_rank(struct rdb_dump *dump, struct piece *p)
         dump->searched = value.len;
         return search(p, DATASET_PART);
     }
-    uuid_format(id, key);
     dump->next++;
     dump->searched = 0;
-    return begin_pair(dump, p, key, value);
+    return begin_pair(dump, p, id, value);
 }
 
 static bool is_complete(const struct rdb_dump *dump)

@@ -1,8 +1,9 @@
 // A dataset as an RDB file (rdb/writer.h), produced piece by piece.
 //
-// Each key is in lower case and occurs once. If the data file has no duplicates, the keys are in
-// the order of its lines, so that the file is read from its beginning to its end. Otherwise they
-// are in ascending order, because the index knows which line of several is the served one.
+// Each key is in lower case, after the prefix, and occurs once. If the data file has no duplicates,
+// the keys are in the order of its lines, so that the file is read from its beginning to its end.
+// Otherwise they are in ascending order, because the index knows which line of several is the
+// served one.
 //
 // A dump reads the mapping, so it may wait for the disk: event loops leave that to other threads.
 // One thread at a time may use a dump. The caller holds a reference to the dataset.
@@ -16,6 +17,7 @@ struct dataset;
 
 enum {
     RDB_DUMP_PIECE_MIN = 1024, // least room for a piece, in bytes
+    RDB_DUMP_PREFIX_MAX = 64,  // bytes of a prefix
     // A call of rdb_dump_next reads at most this many bytes of a value whose end it searches.
     RDB_DUMP_SEARCH_MAX = 1024 * 1024,
 };
@@ -30,6 +32,7 @@ enum rdb_dump_status {
 
 struct rdb_dump {
     const struct dataset *dataset;
+    struct span prefix; // text before each key
     struct rdb_facts facts;
     enum rdb_lengths lengths;
     unsigned stage;
@@ -44,10 +47,11 @@ struct rdb_dump {
     size_t asked;         // bytes of the text that the system was asked to read into memory
 };
 
-// Begins a dump of `d`. `redis_version` is written to the file, and must stay valid. `keys`: with
-// the keys; otherwise the file has none.
+// Begins a dump of `d`. `redis_version` is written to the file, and must stay valid. `prefix` is
+// written before each key; it has at most RDB_DUMP_PREFIX_MAX bytes, which must stay valid. `keys`:
+// with the keys; otherwise the file has none.
 void rdb_dump_init(struct rdb_dump *dump, const struct dataset *d, const char *redis_version,
-                   enum rdb_lengths lengths, bool keys);
+                   enum rdb_lengths lengths, bool keys, struct span prefix);
 
 // Returns the bytes of the whole file, which is certain only with RDB_LENGTHS_EQUAL.
 uint64_t rdb_dump_size(const struct rdb_dump *dump);

@@ -17,8 +17,8 @@ enum {
     RDB_VERSION = 9,
     RDB_FACT_MAX = 63,                       // bytes of struct rdb_facts.redis_version
     RDB_HEAD_MAX = 256,                      // bytes of a head
-    RDB_KEY_MAX = 63,                        // bytes of a key
-    RDB_PAIR_HEAD_MAX = 2 + RDB_KEY_MAX + 9, // bytes of a pair before its value
+    RDB_KEY_MAX = 127,                       // bytes of a key
+    RDB_PAIR_HEAD_MAX = 3 + RDB_KEY_MAX + 9, // bytes of a pair before its value
     RDB_FOOT_SIZE = 9,                       // bytes of a foot
 };
 

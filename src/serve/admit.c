@@ -131,7 +131,7 @@ static bool find_route(struct session *s, const struct resp_request *r,
             session_charge(s, 1);
         }
         struct span key = resp_arg(r, keys_at(&runs, route->keys, &run));
-        unsigned home = route_add(route, s->service->view, key);
+        unsigned home = route_add(route, s->service->view, s->service->keys, key);
         if (s->transaction != NULL)
             s->oom |= !transaction_note_home(s->transaction, home);
     }

@@ -17,6 +17,7 @@
 
 struct cluster_view;
 struct dataset;
+struct key_rules;
 
 enum {
     BATCH_REQUESTS = 256,
@@ -39,8 +40,9 @@ struct batch_request {
     bool away; // another node of the cluster answers it, or an error does
 };
 
-// A zeroed struct is an empty batch.
+// A struct that is zeroed, except for `rules`, is an empty batch.
 struct batch {
+    const struct key_rules *rules; // which words are keys; set by the owner
     unsigned requests;
     unsigned args;
     unsigned keys;
@@ -79,7 +81,7 @@ bool batch_is_full(const struct batch *b);
 void batch_clear(struct batch *b);
 
 // Looks up the keys that have not been looked up yet, and sets their offsets. The offset is
-// DATASET_NO_OFFSET for a word that is no UUID and for a key that was not found. Sets `uncertain`
+// DATASET_NO_OFFSET for a word that is no key and for a key that was not found. Sets `uncertain`
 // when a key that was not found may exist, because the index is damaged.
 //
 // If `d` is NULL, no key is looked up, because the data may not be in memory (serve/cold.h). All

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/ref.h"
 #include "cluster/topology.h"
+#include "serve/key_rules.h"
 #include "serve/node_state.h"
 
 // What is known about a node. Any thread may read the first two fields.
@@ -131,12 +132,16 @@ struct route {
     bool apart;    // a key has its home in another shard than the first one
 };
 
-// Adds a key of a request. Returns its home (slot_and_home).
+// Adds a key of a request. Returns its home (slot_and_home). A UUID in another form has the slot of
+// its bytes, as clients compute it, and the home of its usual text.
 static inline unsigned route_add(struct route *route, const struct cluster_view *view,
-                                 struct span key)
+                                 const struct key_rules *rules, struct span key)
 {
+    struct uuid id;
     unsigned home;
     unsigned slot = slot_and_home(key, &home);
+    if (key.len != rules->plain_len && key_rules_read(rules, key, &id))
+        home = slot_of_uuid(id);
     unsigned shard = view->topology->owner[home];
     if (route->keys++ == 0) {
         route->slot = slot;

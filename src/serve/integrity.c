@@ -7,8 +7,6 @@
 // its header.
 #include "serve/integrity.h"
 
-#include "data/uuid_text.h"
-
 enum { TRIES_MAX = 4 }; // calls of a handler while others write to the index file
 
 static void refuse(struct session *s)
@@ -35,7 +33,6 @@ enum key_check integrity_check_keys(struct session *s, const struct resp_request
     uint32_t count = command_keys(c, r->argc);
     for (; !refused && s->request.checked < count; s->request.checked++) {
         uint32_t i = (uint32_t)c->keys.first + s->request.checked * (uint32_t)c->keys.step;
-        struct span key = resp_arg(r, i);
         struct span value = {NULL, 0};
         struct uuid id;
         if (!session_may_go_on(s))
@@ -47,7 +44,7 @@ enum key_check integrity_check_keys(struct session *s, const struct resp_request
             refused = !readable;
             continue;
         }
-        if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
+        if (!key_rules_read(s->service->keys, resp_arg(r, i), &id))
             continue;
         refused = dataset_presence(session_dataset(s), id, &value) == DATASET_UNREADABLE;
         if (value.ptr != NULL) {

@@ -18,6 +18,8 @@
 #include "data/dataset.h"
 #include "rdb/dump.h"
 
+_Static_assert((int)KEY_PREFIX_MAX <= (int)RDB_DUMP_PREFIX_MAX, "a dump takes each prefix");
+
 enum {
     // Bytes of a piece: as many as one write sends. A thread makes it in about 0.1 ms.
     PIECE = 128 * 1024,
@@ -136,39 +138,49 @@ static void format_id(uint64_t seed[], size_t size, char id[REPLICATION_ID_LEN +
              (ull)(part[2] & UINT32_MAX));
 }
 
+// Returns a checksum of the prefix of keys; 0 if there is none.
+static uint64_t prefix_sum(const struct session *s)
+{
+    struct span prefix = s->service->keys->prefix;
+    return prefix.len > 0 ? checksum(prefix) : 0;
+}
+
 // The id from the checksum of the content. Returns false when that is not known.
-static bool id_of_content(const struct dataset *d, char id[REPLICATION_ID_LEN + 1])
+static bool id_of_content(const struct dataset *d, uint64_t prefix, char id[REPLICATION_ID_LEN + 1])
 {
     const struct dataset_figures *f = dataset_figures(d);
     uint64_t content;
     if (!dataset_checksum_at_opening(d, &content) && !dataset_checksum(d, &content))
         return false;
-    uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, content, 1};
+    uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, content ^ prefix, 1};
     format_id(seed, sizeof seed, id);
     return true;
 }
 
 // The id from the time when the index was built.
-static void id_of_index(const struct dataset *d, char id[REPLICATION_ID_LEN + 1])
+static void id_of_index(const struct dataset *d, uint64_t prefix, char id[REPLICATION_ID_LEN + 1])
 {
     const struct dataset_figures *f = dataset_figures(d);
-    uint64_t seed[] = {0, f->data_bytes, f->lines, f->keys, f->value_bytes, f->built_at_us};
+    uint64_t seed[] = {0,       f->data_bytes,  f->lines,
+                       f->keys, f->value_bytes, f->built_at_us ^ prefix};
     format_id(seed, sizeof seed, id);
 }
 
 void replication_id(const struct session *s, char id[REPLICATION_ID_LEN + 1])
 {
-    if (!id_of_content(session_dataset(s), id))
-        id_of_index(session_dataset(s), id);
+    uint64_t prefix = prefix_sum(s);
+    if (!id_of_content(session_dataset(s), prefix, id))
+        id_of_index(session_dataset(s), prefix, id);
 }
 
 bool replication_id_is_ours(const struct session *s, struct span id)
 {
     const struct dataset *d = session_dataset(s);
+    uint64_t prefix = prefix_sum(s);
     char own[REPLICATION_ID_LEN + 1];
-    if (id_of_content(d, own) && span_is(id, own))
+    if (id_of_content(d, prefix, own) && span_is(id, own))
         return true;
-    id_of_index(d, own);
+    id_of_index(d, prefix, own);
     return span_is(id, own);
 }
 
@@ -279,7 +291,7 @@ static struct replica_copy *copy_new(struct session *s)
     ref_take(dataset_ref(d));
     rdb_dump_init(&copy->dump, d, service_redis_version(s->service),
                   s->replica->reads_marked ? RDB_LENGTHS_SHORT : RDB_LENGTHS_EQUAL,
-                  !s->replica->without_keys);
+                  !s->replica->without_keys, s->service->keys->prefix);
     return copy;
 }
 

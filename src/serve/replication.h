@@ -24,7 +24,8 @@ struct replica *replica_of(struct session *s);
 
 // Writes the replication id of the session's dataset: other content has another id. It is computed
 // from the checksum of the content. While that is not known, soon after an index was built, it is
-// computed from the time when the index was built. Both ids stay valid.
+// computed from the time when the index was built. Both ids stay valid. The prefix of keys is a
+// part of the content.
 void replication_id(const struct session *s, char id[REPLICATION_ID_LEN + 1]);
 
 // Returns whether `id` is an id that replication_id has returned for the session's dataset, in this

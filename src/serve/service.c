@@ -35,6 +35,7 @@ void service_group_init(struct service_group *group, const struct settings *sett
     if (settings->requirepass != NULL)
         service_group_set_password(group, settings->requirepass);
     command_index_init(&group->commands, commands);
+    key_rules_init(&group->keys, settings->key_prefix, settings->any_key_form);
     // Dashboards use the id to see a restart. It need not be secret, so a failure is ignored.
     ssize_t got = getrandom(random, sizeof random, GRND_NONBLOCK);
     (void)got;
@@ -98,6 +99,8 @@ void service_init(struct service *service, struct service_group *group)
     link_move_last(&service->snapshots, &service->first_snapshot.link);
     service->snapshot = &service->first_snapshot;
     service->commands = &group->commands;
+    service->keys = &group->keys;
+    service->batch.rules = &group->keys;
     service->cold = (struct cold){
         .readers = group->readers,
         .stats = &service->stats,

@@ -23,6 +23,7 @@
 #include "serve/cluster.h"
 #include "serve/cold.h"
 #include "serve/command.h"
+#include "serve/key_rules.h"
 #include "serve/loop_task.h"
 #include "serve/reload.h"
 #include "serve/session_table.h"
@@ -65,6 +66,7 @@ struct service_group {
     const struct settings *settings;
     struct dataset *dataset;
     struct command_index commands;
+    struct key_rules keys;                  // by the settings
     struct service *services[SERVICES_MAX]; // one for each loop, in the order of the loops
     unsigned count;
     char run_id[RUN_ID_LEN + 1]; // 40 random hexadecimal digits, new at each start
@@ -135,6 +137,7 @@ struct service {
     const struct settings *settings;      // those of `group`
     struct dataset *dataset;              // the dataset of `snapshot`
     const struct command_index *commands; // those of `group`
+    const struct key_rules *keys;         // those of `group`
     struct link snapshots;                // all snapshots that have references, the oldest first
     struct snapshot *snapshot;            // the newest snapshot, which new commands read
     struct snapshot first_snapshot;       // the snapshot that the loop started with

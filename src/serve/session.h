@@ -328,7 +328,7 @@ void session_keep_view(struct session *s);
 void session_drop_view(struct session *s);
 
 // For handlers: looks up the key in argument `i` and counts a hit or a miss. Sets `value` when it
-// returns LOOKUP_FOUND. A word that is no UUID is a miss. A value that can no longer be read is a
+// returns LOOKUP_FOUND. A word that is no key is a miss. A value that can no longer be read is a
 // miss too, and the session is killed, because the miss would be a wrong reply. If the batch does
 // not hold the key, up to BATCH_CHUNK keys of the request are looked up together, from `i` on. The
 // value is valid until the end of the turn, and may be outside the text of the dataset.

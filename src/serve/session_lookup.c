@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
-#include "data/uuid_text.h"
 #include "serve/session.h"
 
 enum {
@@ -174,7 +173,7 @@ static struct cold_set *collect_keys(struct session *s, const struct resp_reques
     for (uint32_t k = 1; k < own && !cold_set_is_full(set); k++) {
         struct span word = resp_arg(r, i + k * (uint32_t)s->request.running->command->keys.step);
         struct uuid other;
-        if (word.len == UUID_TEXT_LEN && uuid_parse(word.ptr, &other))
+        if (key_rules_read(s->service->keys, word, &other))
             cold_set_add_key(set, other);
     }
     for (unsigned n = s->turn.ahead.next; n < end; n++) {
@@ -260,10 +259,9 @@ enum lookup session_bring(struct session *s, const struct resp_request *r, uint3
 enum lookup session_check(struct session *s, const struct resp_request *r, uint32_t i,
                           bool *readable)
 {
-    struct span key = resp_arg(r, i);
     struct uuid id;
     *readable = true;
-    if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
+    if (!key_rules_read(s->service->keys, resp_arg(r, i), &id))
         return LOOKUP_MISSED;
     struct cold_line *line = line_of(s, r, i, id);
     if (line == NULL)
@@ -279,11 +277,10 @@ enum lookup session_check(struct session *s, const struct resp_request *r, uint3
 static enum lookup look_up_alone(struct session *s, const struct resp_request *r, uint32_t i,
                                  uint64_t *offset, struct span *value)
 {
-    struct span key = resp_arg(r, i);
     struct uuid id;
     if (value != NULL)
         *value = span_of(NULL, 0);
-    if (key.len != UUID_TEXT_LEN || !uuid_parse(key.ptr, &id))
+    if (!key_rules_read(s->service->keys, resp_arg(r, i), &id))
         return LOOKUP_MISSED;
     if (s->service->cold.active)
         return look_up_cold(s, r, i, id, offset, value);

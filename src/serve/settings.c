@@ -15,6 +15,7 @@
 #include "base/password.h"
 #include "base/version.h"
 #include "metrics/slow_log.h"
+#include "serve/key_rules.h"
 #include "serve/readers.h"
 
 // ---- checks that do not follow from the type ----------------------------------------------------
@@ -53,6 +54,12 @@ static const char *check_redis_version(const char *text)
 static const char *check_not_empty(const char *text)
 {
     return *text != '\0' ? NULL : "must not be empty";
+}
+
+static const char *check_key_prefix(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= KEY_PREFIX_MAX ? NULL : "must have 1 to 64 bytes";
 }
 
 static const char *check_announced(const char *text)
@@ -98,6 +105,7 @@ static const char *const enable_words[] = {"no", "local", "yes", NULL};
 static const char *const index_pages_words[] = {"shared", "huge", NULL};
 static const char *const index_trust_words[] = {"proven", "sampled", NULL};
 static const char *const lock_index_words[] = {"no", "auto", "yes", NULL};
+static const char *const key_forms_words[] = {"strict", "any", NULL};
 static const char *const loglevel_words[] = {"debug", "verbose", "notice", "warning", NULL};
 static const char *const swap_tracking_words[] = {"push", "push+close", NULL};
 static const char *const write_error_words[] = {"readonly", "noperm", "err", NULL};
@@ -110,6 +118,7 @@ _Static_assert(SETTING_ITEMS_MAX == 16, "help and messages state the limit");
 _Static_assert(SETTINGS_THREADS_MAX == 128, "the help of --threads states the limit");
 _Static_assert(READERS_MAX == 256, "the help of --read-threads states the limit");
 _Static_assert(PASSWORD_MAX == 512, "check_password states the limit");
+_Static_assert(KEY_PREFIX_MAX == 64, "check_key_prefix states the limit");
 
 #define OPTION(text) .name = text, .option = "--" text
 #define FIELD(member)                                                                              \
@@ -253,6 +262,14 @@ const struct setting settings_table[] = {
     {OPTION("redis-version"), FIELD(redis_version), .type = SETTING_TEXT,
      .check = check_redis_version, .argument = "VERSION", .default_value = STELE_REDIS_VERSION,
      .help = "version of Redis that HELLO and INFO announce"},
+    {OPTION("key-prefix"), FIELD(key_prefix), .type = SETTING_TEXT, .check = check_key_prefix,
+     .argument = "TEXT", .default_text = "none",
+     .help = "text in front of each key, like user: for keys like user:UUID; a key without it does "
+             "not exist"},
+    {OPTION("key-forms"), FIELD(any_key_form), .type = SETTING_WORD, .words = key_forms_words,
+     .argument = "strict|any", .default_value = "strict",
+     .help = "how requests may write a UUID; strict: with hyphens; any: also without hyphens, in "
+             "braces, or after urn:uuid:"},
     {OPTION("write-error"), FIELD(write_error), .type = SETTING_WORD, .words = write_error_words,
      .argument = "readonly|noperm|err", .default_text = "readonly, or noperm in a cluster",
      .help = "error reply to write commands"},
@@ -519,6 +536,11 @@ bool settings_complete(struct settings *s, struct error *error)
     }
     if (s->cluster_node != NULL && s->cluster_config == NULL) {
         error_set(error, "--cluster-node needs --cluster-config");
+        return false;
+    }
+    // Clients would compute the slot from the prefix too, but files are divided by the UUID alone.
+    if (s->key_prefix != NULL && s->cluster_config != NULL) {
+        error_set(error, "--key-prefix and --cluster-config exclude each other");
         return false;
     }
     s->cluster_enabled |= s->cluster_config != NULL;

@@ -103,6 +103,9 @@ struct settings {
 
     const char *logfile; // empty: standard error
 
+    const char *key_prefix; // text that each key begins with; NULL: none
+    bool any_key_form;      // a request may write a UUID in any form (uuid_parse_any)
+
     const char *redis_version; // announced to clients; NULL: STELE_REDIS_VERSION
     enum write_error write_error;
     bool cluster_enabled;

@@ -87,7 +87,8 @@ static bool write_piece(struct exporting *e, struct span piece, struct error *er
     return true;
 }
 
-static bool write_rdb(struct exporting *e, struct dataset *d, struct error *error)
+static bool write_rdb(struct exporting *e, struct dataset *d, const char *prefix,
+                      struct error *error)
 {
     struct rdb_dump dump;
     enum rdb_dump_status status = RDB_DUMP_MORE;
@@ -95,7 +96,8 @@ static bool write_rdb(struct exporting *e, struct dataset *d, struct error *erro
     if (room == NULL)
         error_set(error, "%s", strerror(ENOMEM));
     bool good = room != NULL;
-    rdb_dump_init(&dump, d, STELE_REDIS_VERSION, RDB_LENGTHS_SHORT, true);
+    rdb_dump_init(&dump, d, STELE_REDIS_VERSION, RDB_LENGTHS_SHORT, true,
+                  span_text(prefix != NULL ? prefix : ""));
     uint64_t total = rdb_dump_size(&dump); // a little more than the file will have
     tool_step("exporting", dataset_path(d), true);
     while (good && status == RDB_DUMP_MORE) {
@@ -168,7 +170,8 @@ static int export(const struct options *o)
     bool good = stat(o->file, &source) == 0;
     if (!good)
         error_set(&error, "cannot read '%s': %s", o->file, strerror(errno));
-    good = good && begin(&e, &source, &error) && write_rdb(&e, d, &error) && publish(&e, &error);
+    good = good && begin(&e, &source, &error) && write_rdb(&e, d, o->export.key_prefix, &error) &&
+           publish(&e, &error);
     end(&e);
     if (!good)
         tool_say("%s", error.text);
@@ -184,18 +187,28 @@ static const char *set_rdb(struct options *o, const char *value)
     return *value != '\0' ? NULL : "must not be empty";
 }
 
+static const char *set_key_prefix(struct options *o, const char *value)
+{
+    o->export.key_prefix = value;
+    return *value != '\0' && strlen(value) <= RDB_DUMP_PREFIX_MAX ? NULL
+                                                                  : "must have 1 to 64 bytes";
+}
+
+_Static_assert(RDB_DUMP_PREFIX_MAX == 64, "the message of --key-prefix states the limit");
+
 static const struct option_row rows[] = {
     {"--rdb", "OUT",
      "RDB file to write (version 9, for Redis 5 and later); -: standard output. Keys are in the "
      "order of their lines, or ascending if some key is on several lines",
      set_rdb},
+    {"--key-prefix", "TEXT", "write this in front of each key (default: nothing)", set_key_prefix},
     TOOL_INDEX_MEMORY_ROW,
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_export = {
     "export",
-    "FILE --rdb OUT [--build-memory SIZE]",
+    "FILE --rdb OUT [--key-prefix TEXT] [--build-memory SIZE]",
     "write the records as an RDB file, which redis-server loads at its start",
     false,
     rows,

@@ -51,6 +51,7 @@ struct import_options {
 // The options of export. NULL: not given.
 struct export_options {
     const char *rdb;
+    const char *key_prefix;
 };
 
 // The options of diff. NULL or false: not given.

@@ -53,6 +53,18 @@ is($status, 0, 'standard output');
 is(content('pipe.rdb'), $rdb, 'the same bytes');
 run('rm pipe.rdb');
 
+($status, $text) = run('$STELE export t.data --rdb - --key-prefix user: >prefix.rdb');
+is($status, 0, 'with a prefix');
+my $longer = $wanted;
+$longer =~ s/\x24(?=00000000)/\x29user:/g;
+is(substr(content('prefix.rdb'), 0, -8), $longer, 'each key has the prefix');
+($status, $text) = run('$STELE import prefix.rdb --strip-prefix user:');
+is($text =~ s/^stele:.*\n//mgr, "$second second\n$first \n", 'stele import strips it again');
+($status, $text) = run('$STELE export t.data --rdb - --key-prefix ' . 'p' x 65);
+is($status, 2, 'a prefix of 65 bytes');
+like($text, qr/must have 1 to 64 bytes/, 'the message');
+run('rm prefix.rdb');
+
 ($status, $text) = run('$STELE export t.data --rdb out.rdb');
 is($status, 2, 'a file that exists');
 is($text, "stele: 'out.rdb' exists already and is not replaced\n", 'the message');

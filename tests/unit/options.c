@@ -87,6 +87,8 @@ static struct buf differences(const struct options *o)
     add_text(&b, "requirepass-file", s->requirepass_file != NULL ? s->requirepass_file : "none",
              "none");
     add_text(&b, "redis-version", s->redis_version, "7.4.0");
+    add_text(&b, "key-prefix", s->key_prefix != NULL ? s->key_prefix : "none", "none");
+    add_number(&b, "key-forms", s->any_key_form, 0);
     add_text(&b, "write-error", write_error[s->write_error], "readonly");
     add_number(&b, "cluster-enabled", s->cluster_enabled, 0);
     add_text(&b, "cluster-config", s->cluster_config != NULL ? s->cluster_config : "none", "none");
@@ -211,6 +213,11 @@ static const struct value_case values[] = {
     {"--write-error", "err", "write-error=err"},
     {"--cluster-enabled", "yes", "write-error=noperm cluster-enabled=1"},
     {"--cluster-enabled", "no", ""},
+    {"--key-prefix", "user:", "key-prefix=user:"},
+    {"--key-prefix", "", "!--key-prefix '' must have 1 to 64 bytes"},
+    {"--key-forms", "any", "key-forms=1"},
+    {"--key-forms", "strict", ""},
+    {"--key-forms", "Any", "!--key-forms 'Any' must be strict or any"},
     {"--cluster-config", "a.conf", "write-error=noperm cluster-enabled=1 cluster-config=a.conf"},
     {"--cluster-node-timeout", "0", "cluster-node-timeout=0"},
     {"--cluster-node-timeout", "2147483647", "cluster-node-timeout=2147483647"},
@@ -391,6 +398,12 @@ static void test_lines(void)
         {"and the last of several",
          {"f", "--write-error=err", "--cluster-enabled=yes", "--write-error=readonly"},
          "cluster-enabled=1"},
+        {"a prefix in a cluster",
+         {"f", "--key-prefix", "user:", "--cluster-config=a.conf"},
+         "!--key-prefix and --cluster-config exclude each other"},
+        {"a prefix and one node that owns all slots",
+         {"f", "--key-prefix", "user:", "--cluster-enabled=yes"},
+         "key-prefix=user: write-error=noperm cluster-enabled=1"},
         {"addresses add up", {"f", "--bind", "::1", "--bind=*"}, "bind=::1 *"},
         {"a misspelt password option",
          {"f", "--requirepas=SECRET"},
@@ -582,6 +595,8 @@ static void test_help(void)
         "  --requirepass PASSWORD ",
         "  --requirepass-file PATH ",
         "  --redis-version VERSION ",
+        "  --key-prefix TEXT ",
+        "  --key-forms strict|any ",
         "  --write-error readonly|noperm|err ",
         "  --cluster-enabled yes|no ",
         "  --cluster-config FILE ",

@@ -15,12 +15,13 @@ _stele_server()
     --index-pages) words='shared huge' ;;
     --lock-index) words='no auto yes' ;;
     --loglevel) words='debug verbose notice warning' ;;
+    --key-forms) words='strict any' ;;
     --write-error) words='readonly noperm err' ;;
     --cluster-enabled) words='yes no' ;;
     --cluster-crossslot) words='yes no' ;;
     --cluster-preferred-endpoint-type) words='ip hostname' ;;
     --unixsocket|--requirepass-file|--logfile|--cluster-config|--cluster-auth-file) return ;;
-    --port|--bind|--unixsocketperm|--tcp-backlog|--proxy-protocol|--requirepass|--maxclients|--maxmemory-clients|--timeout|--request-timeout|--write-timeout|--threads|--read-threads|--reload-max-shrink|--reload-verify|--reload-verify-timeout|--index-verify|--build-memory|--redis-version|--cluster-node|--cluster-node-timeout|--cluster-announce-ip|--cluster-announce-port) compopt +o default; return ;;
+    --port|--bind|--unixsocketperm|--tcp-backlog|--proxy-protocol|--requirepass|--maxclients|--maxmemory-clients|--timeout|--request-timeout|--write-timeout|--threads|--read-threads|--reload-max-shrink|--reload-verify|--reload-verify-timeout|--index-verify|--build-memory|--redis-version|--key-prefix|--cluster-node|--cluster-node-timeout|--cluster-announce-ip|--cluster-announce-port) compopt +o default; return ;;
     esac
     options='
             --port --bind --unixsocket --unixsocketperm --tcp-backlog --proxy-protocol
@@ -28,7 +29,7 @@ _stele_server()
             --maxclients --maxmemory-clients --timeout --request-timeout --write-timeout --threads --read-threads
             --skip-malformed --watch --reload-max-shrink --reload-verify --reload-verify-timeout --swap-tracking --index --index-trust --index-verify --index-pages --lock-index --build-memory
             --loglevel --logfile
-            --redis-version --write-error --cluster-enabled --cluster-config --cluster-node --cluster-node-timeout --cluster-auth-file --cluster-crossslot --cluster-preferred-endpoint-type --cluster-announce-ip --cluster-announce-port
+            --redis-version --key-prefix --key-forms --write-error --cluster-enabled --cluster-config --cluster-node --cluster-node-timeout --cluster-auth-file --cluster-crossslot --cluster-preferred-endpoint-type --cluster-announce-ip --cluster-announce-port
             --help --version'
     if [[ -z $words ]]; then
         [[ $current == -* ]] || return

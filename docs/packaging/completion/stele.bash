@@ -34,9 +34,9 @@ _stele()
     export)
         case $previous in
         --rdb) return ;;
-        --build-memory) compopt +o default; return ;;
+        --key-prefix|--build-memory) compopt +o default; return ;;
         esac
-        options='--rdb --build-memory --help'
+        options='--rdb --key-prefix --build-memory --help'
         ;;
     get)
         options='--missing --help'

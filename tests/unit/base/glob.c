@@ -295,11 +295,26 @@ static void test_hostile(void)
     }
 }
 
+// Letters of the first bytes match in one case, the others in both.
+static void test_after(void)
+{
+    static const struct {
+        const char *pattern;
+        bool matched;
+    } cases[] = {{"ab:cd", true}, {"ab:CD", true},  {"ab:[C][D]", true}, {"*", true},
+                 {"*:C?", true},  {"Ab:cd", false}, {"[A]b:cd", false},  {"?B:cd", false},
+                 {"*B*", false},  {"*b*D", true},   {"a[a-c]*", true},   {"a[A-C]*", false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        ok(glob_match_after(span_text(cases[i].pattern), span_text("ab:cd"), 3) == cases[i].matched,
+           "%s against ab:cd, whose first three bytes match as they are", cases[i].pattern);
+}
+
 int main(void)
 {
     test_elements();
     test_either();
     test_oracle();
     test_hostile();
+    test_after();
     return done_testing();
 }

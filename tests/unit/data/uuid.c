@@ -215,6 +215,75 @@ static void test_order(struct random *r)
        "UUIDs that differ in one half are not equal");
 }
 
+// Writes `from`, a UUID, in one of the forms that uuid_parse_any reads. Returns its length.
+static size_t write_form(unsigned form, const char *from, char to[64])
+{
+    int len = 0;
+    if (form == 0)
+        len = snprintf(to, 64, "%.36s", from);
+    else if (form == 1)
+        len = snprintf(to, 64, "%.8s%.4s%.4s%.4s%.12s", from, from + 9, from + 14, from + 19,
+                       from + 24);
+    else if (form == 2)
+        len = snprintf(to, 64, "{%.36s}", from);
+    else
+        len = snprintf(to, 64, "%s%.36s", form == 3 ? "urn:uuid:" : "URN:UuId:", from);
+    return (size_t)len;
+}
+
+// Compares uuid_parse_any with its forms, made from random UUIDs. Then changes each byte of a form,
+// and cuts the text: what is read must be the UUID of some form, or nothing.
+static void test_forms(struct random *r)
+{
+    enum { FORMS = 5 };
+    static const char *const others[] = {"",
+                                         "{",
+                                         "{}",
+                                         "urn:uuid:",
+                                         "urn:uuid:00000000000040008000000000000000",
+                                         "{00000000000040008000000000000000}",
+                                         "(00000000-0000-4000-8000-000000000000)",
+                                         "0000000000004000800000000000000",
+                                         "000000000000400080000000000000000",
+                                         "0000000-00000-4000-8000-000000000000",
+                                         "{{0000000-0000-4000-8000-000000000000}}",
+                                         "urn-uuid-00000000-0000-4000-8000-000000000000",
+                                         "0000000000004000800000000000000g",
+                                         "-0000000000004000800000000000000",
+                                         "{00000000-0000-4000-8000-000000000000)"};
+    unsigned wrong = 0;
+    for (unsigned round = 0; round < 200; round++) {
+        struct uuid id = random_id(r);
+        struct uuid got;
+        char canonical[UUID_TEXT_LEN];
+        uuid_format(id, canonical);
+        for (unsigned i = 0; round % 2 > 0 && i < UUID_TEXT_LEN; i++)
+            canonical[i] = ascii_upper(canonical[i]);
+        for (unsigned f = 0; f < FORMS; f++) {
+            char form[64];
+            size_t len = write_form(f, canonical, form);
+            struct guard g = {0};
+            struct bytes copy = guard_copy(&g, span_of(form, len));
+            wrong += !uuid_parse_any(span_of(copy.ptr, copy.len), &got) || !uuid_equal(got, id);
+            for (size_t cut = 0; cut < copy.len; cut++)
+                wrong += uuid_parse_any(span_of(copy.ptr + copy.len - cut, cut), &got) &&
+                         cut != UUID_TEXT_LEN && cut != 32;
+            for (size_t at = 0; at < copy.len; at++) {
+                char before = copy.ptr[at];
+                copy.ptr[at] = '_';
+                wrong += uuid_parse_any(span_of(copy.ptr, copy.len), &got);
+                copy.ptr[at] = before;
+            }
+            guard_release(&g);
+        }
+    }
+    is_number(wrong, 0, "every form of a UUID is read, and nothing like it");
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+        struct uuid got;
+        ok(!uuid_parse_any(span_text(others[i]), &got), "no form: '%s'", others[i]);
+    }
+}
+
 int main(void)
 {
     char blank[UUID_TEXT_LEN] = {0};
@@ -226,6 +295,7 @@ int main(void)
     test_each_bit(&r);
     test_round_trip(&r);
     test_order(&r);
+    test_forms(&r);
     guard_release(&g);
     return done_testing();
 }

@@ -18,6 +18,8 @@
 #define C "00000000-0000-4000-8000-00000000000c"
 #define UPPER_B "00000000-0000-4000-8000-00000000000B"
 
+static const char *prefix = ""; // of keys in dumps
+
 static struct dataset *open_text(struct span text, enum dataset_malformed malformed)
 {
     struct error error = {""};
@@ -34,7 +36,7 @@ static enum rdb_dump_status dump(const struct dataset *d, enum rdb_lengths lengt
     enum rdb_dump_status status = RDB_DUMP_MORE;
     char *piece = malloc(room);
     require(piece != NULL, "no memory");
-    rdb_dump_init(&dump, d, "7.4.0", lengths, keys);
+    rdb_dump_init(&dump, d, "7.4.0", lengths, keys, span_text(prefix));
     while (status == RDB_DUMP_MORE) {
         size_t len;
         status = rdb_dump_next(&dump, (struct bytes){piece, room}, &len);
@@ -148,6 +150,24 @@ static void check_long_values(bool with_duplicate)
     buf_release(&wanted);
 }
 
+// With the longest prefix, and a short one.
+static void check_prefixes(void)
+{
+    char longest[RDB_DUMP_PREFIX_MAX + 1];
+    memset(longest, 'p', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    const char *const prefixes[] = {"user:", longest};
+    for (unsigned i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        struct buf wanted = {0};
+        prefix = prefixes[i];
+        buf_printf(&wanted, "%s%s x\n%s%s y\n", prefix, B, prefix, A);
+        check("a prefix", span_text(UPPER_B " x\n" A " y\n"), DATASET_REFUSE_MALFORMED,
+              buf_span(&wanted));
+        buf_release(&wanted);
+    }
+    prefix = "";
+}
+
 static void check_without_keys(void)
 {
     struct buf file = {0};
@@ -232,6 +252,7 @@ int main(void)
                DATASET_SKIP_MALFORMED, B " y\n" A " x\n");
     check_long_values(false);
     check_long_values(true);
+    check_prefixes();
     check_without_keys();
     check_damage();
     return done_testing();

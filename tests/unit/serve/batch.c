@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "serve/key_rules.h"
 #include "support/guard.h"
 #include "support/talk.h"
 #include "support/tap.h"
@@ -19,6 +20,7 @@
 enum { NO_LIMIT = 1024 };
 
 static struct command_index commands;
+static struct key_rules rules;
 static struct dataset *dataset;
 static struct batch batch;
 
@@ -33,7 +35,7 @@ static void open_dataset(void)
 
 static void empty_batch(void)
 {
-    batch = (struct batch){0};
+    batch = (struct batch){.rules = &rules};
 }
 
 static struct bytes bytes_of(const struct buf *b)
@@ -735,6 +737,7 @@ int main(void)
 {
     struct random r = random_seeded();
     command_index_init(&commands, command_groups);
+    key_rules_init(&rules, NULL, false);
     open_dataset();
     check_record();
     check_large();

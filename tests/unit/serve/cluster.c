@@ -15,8 +15,15 @@ static const char text[] = "epoch 1\nshard 0-8191\nnode a1 h:1\nnode a2 h:2\nnod
 #define UPPER_12990 "3479D894-3271-4935-88CF-A06F3CBB80A5"
 // The same slot; it has no letters.
 #define DIGITS_12990 "00000000-0000-4000-8000-000000021748"
+// The same UUID as UPPER_12990, in other forms: 14243, and 14142 because of the tag.
+#define DIGITS_ONLY "3479d8943271493588cfa06f3cbb80a5"
+#define BRACES "{3479d894-3271-4935-88cf-a06f3cbb80a5}"
 // 6291 in lower case, 3914 in upper case.
 #define UPPER_3914 "FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF"
+
+static struct key_rules strict;
+static struct key_rules any_form;
+static const struct key_rules *rules = &strict;
 
 static void is_routed(const struct cluster_view *view, const char *first, const char *second,
                       enum route_kind kind, unsigned shard, const char *name)
@@ -24,9 +31,9 @@ static void is_routed(const struct cluster_view *view, const char *first, const 
     struct route route = {0};
     unsigned to = 99;
     if (first != NULL)
-        route_add(&route, view, span_text(first));
+        route_add(&route, view, rules, span_text(first));
     if (second != NULL)
-        route_add(&route, view, span_text(second));
+        route_add(&route, view, rules, span_text(second));
     route_decide(&route, view, &to);
     is_number(route.kind, kind, "%s", name);
     if (kind == ROUTE_MOVED || kind == ROUTE_ASK)
@@ -64,6 +71,24 @@ static void check_routes(void)
     view = view_of(span_text(split), 0, true);
     is_routed(view, UPPER_12990, NULL, ROUTE_HERE, 0, "upper case, only the home is ours");
     is_routed(view, UPPER_12990, DIGITS_12990, ROUTE_CROSSSLOT, 0, "one slot, two homes: another");
+    cluster_view_close(view);
+}
+
+// A UUID in another form has the slot of its bytes, and the home of its usual text.
+static void check_forms(void)
+{
+    static const char split[] = "epoch 1\nshard 0-14242 14244-16383\nnode a h:1\nshard 14243\n"
+                                "node b h:2\n";
+    struct cluster_view *view = view_of(span_text(split), 1, true);
+    is_routed(view, DIGITS_ONLY, NULL, ROUTE_HERE, 0, "strict: a word is where its bytes are");
+    rules = &any_form;
+    is_routed(view, DIGITS_ONLY, NULL, ROUTE_ASK, 0, "no hyphens: only the slot is ours");
+    is_routed(view, BRACES, NULL, ROUTE_MOVED, 0, "braces: the UUID is the tag of the slot");
+    cluster_view_close(view);
+    view = view_of(span_text(split), 0, true);
+    is_routed(view, DIGITS_ONLY, NULL, ROUTE_HERE, 0, "no hyphens: only the home is ours");
+    is_routed(view, BRACES, NULL, ROUTE_HERE, 0, "braces: both are ours");
+    rules = &strict;
     cluster_view_close(view);
 }
 
@@ -129,7 +154,10 @@ static void check_inheritance(void)
 
 int main(void)
 {
+    key_rules_init(&strict, NULL, false);
+    key_rules_init(&any_form, NULL, true);
     check_routes();
+    check_forms();
     check_primaries();
     check_replacement();
     check_inheritance();
