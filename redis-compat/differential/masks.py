@@ -197,7 +197,7 @@ def config_get(ours, theirs, _words, _context):
                for name, value in ours_by_name.items())
 
 
-OWN_OPTIONS = {b"admin-commands", b"build-memory", b"cluster-auth-file",
+OWN_OPTIONS = {b"admin-commands", b"announce-role", b"build-memory", b"cluster-auth-file",
                b"cluster-config", b"cluster-crossslot",
                b"cluster-node", b"enable-shutdown-command", b"index",
                b"index-pages", b"index-trust", b"index-verify", b"key-forms", b"key-prefix",

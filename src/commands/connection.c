@@ -207,7 +207,8 @@ static void reply_hello(struct session *s)
     resp_bulk_text(w, s->service->settings->cluster_enabled ? "cluster" : "standalone");
     resp_bulk_text(w, "role");
     // Clients that need a primary refuse a replica, even to read.
-    resp_bulk_text(w, cluster_is_replica(s->service->view) ? "replica" : "master");
+    bool replica = s->service->settings->announce_replica || cluster_is_replica(s->service->view);
+    resp_bulk_text(w, replica ? "replica" : "master");
     resp_bulk_text(w, "modules");
     resp_array(w, 0);
 }
@@ -321,7 +322,8 @@ const struct command connection_commands[] = {
      "O(1)", NULL, hello_words, .history = hello_history,
      .deviation = "Except in a cluster with a topology, `role` is `master`, as clients that look "
                   "for a primary refuse a replica, even "
-                  "for reads. `version` is 7.4.0, unless `--redis-version` sets another one: "
+                  "for reads. `--announce-role replica` changes it. `version` is 7.4.0, unless "
+                  "`--redis-version` sets another one: "
                   "clients decide by it which commands they send.",
      .is_secret = is_hello_secret},
     {"ping", -1, FAST | SUBSCRIBED, NO_KEYS, GROUP_CONNECTION, "1.0.0", 0, ping_command,

@@ -288,15 +288,14 @@ static void stats_section(const struct session *s, struct buf *b)
     fixed_fields(b, fixed);
 }
 
-// Writes the fields of a replica in a cluster.
-static void replica_fields(struct buf *b, const struct topology_node *primary, ull offset)
+// Writes the fields of a replica.
+static void replica_fields(struct buf *b, const char *host, unsigned port, ull offset)
 {
     static const char *const fixed[] = {"master_link_status:up", "master_last_io_seconds_ago:0",
                                         "master_sync_in_progress:0", NULL};
     static const char *const more[] = {"slave_priority:100", "slave_read_only:1",
                                        "replica_announced:1", NULL};
-    buf_printf(b, "role:slave\r\nmaster_host:%s\r\nmaster_port:%u\r\n", primary->host,
-               primary->port);
+    buf_printf(b, "role:slave\r\nmaster_host:%s\r\nmaster_port:%u\r\n", host, port);
     fixed_fields(b, fixed);
     buf_printf(b, "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n", offset, offset);
     fixed_fields(b, more);
@@ -320,8 +319,8 @@ static ull connected_replicas(const struct session *s, struct buf *b)
     return (ull)offset;
 }
 
-// In a cluster, the offsets are at least the generation of the dataset, because 0 would mean that a
-// replica has nothing yet.
+// In a cluster, and for a replica, the offsets are at least the generation of the dataset, because
+// 0 would mean that a replica has nothing yet.
 static void replication_section(const struct session *s, struct buf *b)
 {
     static const char *const fixed[] = {
@@ -331,10 +330,14 @@ static void replication_section(const struct session *s, struct buf *b)
     char id[REPLICATION_ID_LEN + 1];
     replication_id(s, id);
     const struct cluster_view *view = s->service->view;
-    ull offset = view != NULL ? session_snapshot(s)->generation + 1 : 0;
+    bool announced = s->service->settings->announce_replica;
+    ull offset = view != NULL || announced ? session_snapshot(s)->generation + 1 : 0;
     unsigned primary = cluster_own_primary(view); // it may change at any time, so it is read once
     if (view != NULL && primary != view->self)
-        replica_fields(b, &view->topology->nodes[primary], offset);
+        replica_fields(b, view->topology->nodes[primary].host, view->topology->nodes[primary].port,
+                       offset);
+    else if (announced)
+        replica_fields(b, REPLICA_NO_PRIMARY, 0, offset);
     else
         buf_printf(b, "role:master\r\n");
     ull sent = connected_replicas(s, b);
@@ -637,9 +640,8 @@ const struct command info_commands[] = {
      "Returns information about the server and its counters", "O(1)",
      "nondeterministic_output request_policy:all_shards response_policy:special", info_sections,
      .history = info_history,
-     .deviation =
-         "The role is `master`, as in `HELLO`. Some fields are Stele's own. Redis also has "
-         "fields about features that Stele lacks. Some of these are left out; the others "
-         "always have the same value."},
+     .deviation = "The role is as in `HELLO`. Some fields are Stele's own. Redis also has "
+                  "fields about features that Stele lacks. Some of these are left out; the others "
+                  "always have the same value."},
     {0},
 };

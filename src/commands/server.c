@@ -43,13 +43,13 @@ static enum command_result lastsave_command(struct session *s, const struct resp
     return COMMAND_DONE;
 }
 
-// The reply of a replica in a cluster. Its link to the primary always works, as it needs none.
-static void reply_replica(struct session *s, const struct topology_node *primary)
+// The reply of a replica. Its link to the primary always works, as it needs none.
+static void reply_replica(struct session *s, const char *host, unsigned port)
 {
     resp_array(&s->reply, 5);
     resp_bulk_text(&s->reply, "slave");
-    resp_bulk_text(&s->reply, primary->host);
-    resp_integer(&s->reply, primary->port);
+    resp_bulk_text(&s->reply, host);
+    resp_integer(&s->reply, port);
     resp_bulk_text(&s->reply, "connected");
     resp_integer(&s->reply, (int64_t)session_snapshot(s)->generation + 1);
 }
@@ -90,10 +90,13 @@ static enum command_result role_command(struct session *s, const struct resp_req
     unsigned primary = cluster_own_primary(view); // it may change at any time, so it is read once
     (void)r;
     if (view != NULL && primary != view->self) {
-        reply_replica(s, &view->topology->nodes[primary]);
-        return COMMAND_DONE;
+        const struct topology_node *node = &view->topology->nodes[primary];
+        reply_replica(s, node->host, node->port);
+    } else if (s->service->settings->announce_replica) {
+        reply_replica(s, REPLICA_NO_PRIMARY, 0);
+    } else {
+        reply_primary(s);
     }
-    reply_primary(s);
     return COMMAND_DONE;
 }
 
@@ -257,7 +260,8 @@ const struct command server_commands[] = {
      "Returns the role \"master\", the replication offset, and the replicas that have the data",
      "O(1)",
      .deviation =
-         "In a cluster with a topology, replicas have the role `slave`. Otherwise the role "
+         "In a cluster with a topology, replicas have the role `slave`. So has a server with "
+         "`--announce-role replica`; its primary is `none`, port 0. Otherwise the role "
          "is `master`, although Stele is read-only like a replica. The "
          "description of `HELLO` explains why."},
     {"shutdown", -1, ADMIN | SUBCOMMAND | NO_MULTI | ALLOW_BUSY | ADMINISTRATIVE, NO_KEYS,

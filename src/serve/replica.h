@@ -13,6 +13,9 @@
 
 struct session;
 
+// Host of the primary that a server announces with --announce-role replica: it has none.
+#define REPLICA_NO_PRIMARY "none"
+
 enum {
     REPLICATION_ID_LEN = 40, // hexadecimal digits
     REPLICAS_SHOWN = 64,     // replicas that INFO and ROLE show at most

@@ -107,6 +107,7 @@ static const char *const index_trust_words[] = {"proven", "sampled", NULL};
 static const char *const lock_index_words[] = {"no", "auto", "yes", NULL};
 static const char *const key_forms_words[] = {"strict", "any", NULL};
 static const char *const loglevel_words[] = {"debug", "verbose", "notice", "warning", NULL};
+static const char *const role_words[] = {"master", "replica", NULL};
 static const char *const swap_tracking_words[] = {"push", "push+close", NULL};
 static const char *const write_error_words[] = {"readonly", "noperm", "err", NULL};
 
@@ -270,6 +271,11 @@ const struct setting settings_table[] = {
      .argument = "strict|any", .default_value = "strict",
      .help = "how requests may write a UUID; strict: with hyphens; any: also without hyphens, in "
              "braces, or after urn:uuid:"},
+    {OPTION("announce-role"), FIELD(announce_replica), .type = SETTING_WORD, .words = role_words,
+     .argument = "master|replica", .default_value = "master",
+     .help =
+         "role that ROLE, INFO and HELLO announce, for clients that read from replicas; not for "
+         "a cluster, whose nodes know their roles"},
     {OPTION("write-error"), FIELD(write_error), .type = SETTING_WORD, .words = write_error_words,
      .argument = "readonly|noperm|err", .default_text = "readonly, or noperm in a cluster",
      .help = "error reply to write commands"},
@@ -544,6 +550,10 @@ bool settings_complete(struct settings *s, struct error *error)
         return false;
     }
     s->cluster_enabled |= s->cluster_config != NULL;
+    if (s->announce_replica && s->cluster_enabled) {
+        error_set(error, "--announce-role replica is not for a cluster");
+        return false;
+    }
     // A cluster client that gets READONLY assumes that the node has become a replica, and tries
     // again.
     if (s->write_error == WRITE_ERROR_UNSET)

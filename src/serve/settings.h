@@ -105,6 +105,7 @@ struct settings {
 
     const char *key_prefix; // text that each key begins with; NULL: none
     bool any_key_form;      // a request may write a UUID in any form (uuid_parse_any)
+    bool announce_replica;  // ROLE, INFO and HELLO say that the server is a replica
 
     const char *redis_version; // announced to clients; NULL: STELE_REDIS_VERSION
     enum write_error write_error;

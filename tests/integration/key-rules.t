@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # --key-prefix and --key-forms. A server with a prefix is compared with a redis-server that has loaded the
 # file of `stele export --key-prefix`, and with one that replicates from it. Without a redis-server, these
-# points are skipped.
+# points are skipped. --announce-role: what the server says of itself.
 use strict;
 use warnings;
 use File::Temp 'tempdir';
@@ -208,5 +208,16 @@ is(ask($any, 'STELE.COUNT', $digits, "{$key}"), ':1', 'STELE.COUNT between two f
 is(ask($any, 'STELE.COUNT', "($digits", '+'), ':' . grep({ $_ gt $key } @keys), 'STELE.COUNT after one');
 is_deeply(ask($any, 'KEYS', $digits), [], 'a pattern matches the usual form only');
 
+# ---- roles --------------------------------------------------------------------------------------
+
+my $replica = stele('--announce-role', 'replica');
+is_deeply(ask($replica, 'ROLE'), ['slave', 'none', ':0', 'connected', ':1'], 'ROLE of an announced replica');
+my $info = ask($replica, 'INFO', 'replication');
+like($info, qr/^role:slave\r\nmaster_host:none\r\nmaster_port:0\r\nmaster_link_status:up\r\n/m, 'INFO');
+my %hello = @{ask($replica, 'HELLO', 2)};
+is($hello{role}, 'replica', 'HELLO');
+is(ask($replica, 'GET', $key), $table{$key}, 'it answers');
+is(ask($replica, 'REPLICAOF', 'NO', 'ONE'), ask($plain, 'REPLICAOF', 'NO', 'ONE'), 'it does not become a primary');
+is(ask($plain, 'ROLE')->[0], 'master', 'the default');
 stop();
 done_testing();

@@ -89,6 +89,7 @@ static struct buf differences(const struct options *o)
     add_text(&b, "redis-version", s->redis_version, "7.4.0");
     add_text(&b, "key-prefix", s->key_prefix != NULL ? s->key_prefix : "none", "none");
     add_number(&b, "key-forms", s->any_key_form, 0);
+    add_number(&b, "announce-role", s->announce_replica, 0);
     add_text(&b, "write-error", write_error[s->write_error], "readonly");
     add_number(&b, "cluster-enabled", s->cluster_enabled, 0);
     add_text(&b, "cluster-config", s->cluster_config != NULL ? s->cluster_config : "none", "none");
@@ -217,6 +218,8 @@ static const struct value_case values[] = {
     {"--key-prefix", "", "!--key-prefix '' must have 1 to 64 bytes"},
     {"--key-forms", "any", "key-forms=1"},
     {"--key-forms", "strict", ""},
+    {"--announce-role", "replica", "announce-role=1"},
+    {"--announce-role", "slave", "!--announce-role 'slave' must be master or replica"},
     {"--key-forms", "Any", "!--key-forms 'Any' must be strict or any"},
     {"--cluster-config", "a.conf", "write-error=noperm cluster-enabled=1 cluster-config=a.conf"},
     {"--cluster-node-timeout", "0", "cluster-node-timeout=0"},
@@ -404,6 +407,9 @@ static void test_lines(void)
         {"a prefix and one node that owns all slots",
          {"f", "--key-prefix", "user:", "--cluster-enabled=yes"},
          "key-prefix=user: write-error=noperm cluster-enabled=1"},
+        {"a role in a cluster",
+         {"f", "--announce-role=replica", "--cluster-enabled=yes"},
+         "!--announce-role replica is not for a cluster"},
         {"addresses add up", {"f", "--bind", "::1", "--bind=*"}, "bind=::1 *"},
         {"a misspelt password option",
          {"f", "--requirepas=SECRET"},
@@ -597,6 +603,7 @@ static void test_help(void)
         "  --redis-version VERSION ",
         "  --key-prefix TEXT ",
         "  --key-forms strict|any ",
+        "  --announce-role master|replica ",
         "  --write-error readonly|noperm|err ",
         "  --cluster-enabled yes|no ",
         "  --cluster-config FILE ",

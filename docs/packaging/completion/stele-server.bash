@@ -16,6 +16,7 @@ _stele_server()
     --lock-index) words='no auto yes' ;;
     --loglevel) words='debug verbose notice warning' ;;
     --key-forms) words='strict any' ;;
+    --announce-role) words='master replica' ;;
     --write-error) words='readonly noperm err' ;;
     --cluster-enabled) words='yes no' ;;
     --cluster-crossslot) words='yes no' ;;
@@ -29,7 +30,7 @@ _stele_server()
             --maxclients --maxmemory-clients --timeout --request-timeout --write-timeout --threads --read-threads
             --skip-malformed --watch --reload-max-shrink --reload-verify --reload-verify-timeout --swap-tracking --index --index-trust --index-verify --index-pages --lock-index --build-memory
             --loglevel --logfile
-            --redis-version --key-prefix --key-forms --write-error --cluster-enabled --cluster-config --cluster-node --cluster-node-timeout --cluster-auth-file --cluster-crossslot --cluster-preferred-endpoint-type --cluster-announce-ip --cluster-announce-port
+            --redis-version --key-prefix --key-forms --announce-role --write-error --cluster-enabled --cluster-config --cluster-node --cluster-node-timeout --cluster-auth-file --cluster-crossslot --cluster-preferred-endpoint-type --cluster-announce-ip --cluster-announce-port
             --help --version'
     if [[ -z $words ]]; then
         [[ $current == -* ]] || return
