@@ -1,22 +1,18 @@
 #!/usr/bin/python3
 """Runs the recipes of docs/publishing.md that make a data file from a database or from other files, with
 the real programs. Each must publish the same rows, and refuse a value that cannot be in a data file."""
-import contextlib
 import csv
 import json
 import os
-import pwd
 import shlex
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import FOLDER, ROOT, SECONDS, blocks, done, equal, find, libraries, ok, page, programs, \
-    read, run, section, skip, write
+from page import FOLDER, ROOT, blocks, done, equal, ok, page, programs, read, run, section, skip, write
+from postgres import postgres
 
 PAGE = page("publishing.md")
 STORE = "/var/lib/stele/devices"  # in the recipes
@@ -68,40 +64,6 @@ def refuses(place, what):
 
 
 # ---- PostgreSQL ---------------------------------------------------------------------------------
-
-def unprivileged(argv, **environment):
-    """Runs a command as a user without privileges, as the programs of PostgreSQL demand."""
-    user = pwd.getpwnam("nobody")
-    identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
-    return subprocess.Popen(argv, env=dict(programs(), **environment), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **identity)
-
-
-@contextlib.contextmanager
-def postgres(folder):
-    """Starts a server that only listens on a socket in `folder`. Yields the environment of its clients."""
-    server = find("usr/lib/postgresql/*/bin/postgres")
-    bin_folder = os.path.dirname(server)
-    environment = {"LD_LIBRARY_PATH": libraries(server), "LC_ALL": "C"}
-    os.chmod(folder, 0o777)
-    with unprivileged([bin_folder + "/initdb", "-D", folder + "/db", "-U", "test", "-A", "trust", "-E",
-                       "UTF8", "--no-sync"], **environment) as made:
-        output = made.communicate(timeout=SECONDS)[0].decode(errors="replace")
-    ok(made.returncode == 0, "initdb", output)
-    with unprivileged([server, "-D", folder + "/db", "-k", folder, "-c", "listen_addresses=", "-F"],
-                      **environment) as process:
-        try:
-            client = dict(environment, PATH=bin_folder + ":" + programs()["PATH"], PGHOST=folder,
-                          PGUSER="test", PGDATABASE="postgres")
-            until = time.monotonic() + SECONDS
-            while run(["psql", "-c", "select 1"], **client)[0] != 0 and process.poll() is None and \
-                    time.monotonic() < until:
-                time.sleep(0.02)
-            yield client
-        finally:
-            process.terminate()
-            process.communicate()
-
 
 def text_literal(text):
     return "'" + text.replace("'", "''") + "'"
