@@ -26,9 +26,11 @@ $SIG{ALRM} = sub { stop(); die "no answer in time\n" };
 END { stop() if $$ == $test }
 alarm 120;
 
+# Starts Stele, on another file if the first option is --data. Returns a connection.
 sub stele {
     my (@options) = @_;
-    my $pid = open my $out, '-|', "$build/stele-server", "$folder/t.data", '--port', '0', '--logfile',
+    my $file = ($options[0] // '') eq '--data' ? (splice @options, 0, 2)[1] : "$folder/t.data";
+    my $pid = open my $out, '-|', "$build/stele-server", $file, '--port', '0', '--logfile',
         "$folder/stele.log", '--index', 'none', @options or die $!;
     $running{$pid} = $out;
     my ($port) = (<$out> // '') =~ /^ready 127\.0\.0\.1:(\d+) / or die "no ready line\n";
@@ -208,6 +210,27 @@ is(ask($any, 'STELE.COUNT', $digits, "{$key}"), ':1', 'STELE.COUNT between two f
 is(ask($any, 'STELE.COUNT', "($digits", '+'), ':' . grep({ $_ gt $key } @keys), 'STELE.COUNT after one');
 is_deeply(ask($any, 'KEYS', $digits), [], 'a pattern matches the usual form only');
 
+# ---- damage -------------------------------------------------------------------------------------
+
+# Half of the data file is lost. Keys of that half give an error, in each form, and not nil.
+my ($kept, $lost) = map { sprintf '%08x-0000-4000-8000-%012x', ($_ * 2654435761) % 2**32, $_ } 1, $count;
+open my $copy, '>:raw', "$folder/cut.data" or die $!;
+print $copy $text;
+close $copy or die $!;
+my $cut = stele('--data', "$folder/cut.data", '--key-forms', 'any', '--key-prefix', 'user:');
+truncate "$folder/cut.data", length($text) / 2 or die $!;
+my $answer;
+until (defined $answer) { # the server closes the connection when it notices the loss
+    $answer = eval { ask($cut, 'GET', "user:$lost") // 'nil' };
+    $cut = IO::Socket::INET->new('127.0.0.1:' . $cut->peerport) // die $! unless defined $answer;
+}
+like($answer, qr/^-ERR data unreadable/, 'GET of a key that is lost');
+my $lost_digits = $lost =~ tr/-//dr;
+like(ask($cut, 'GET', "user:$lost_digits"), qr/^-ERR data unreadable/, 'without hyphens');
+like(ask($cut, 'EXISTS', "user:{$lost}", "user:$kept"), qr/^-ERR data unreadable/, 'in braces');
+is(ask($cut, 'GET', "user:{$kept}"), $table{$kept}, 'a key that is not lost');
+is(ask($cut, 'GET', $lost), undef, 'without the prefix it does not exist');
+
 # ---- roles --------------------------------------------------------------------------------------
 
 my $replica = stele('--announce-role', 'replica');
@@ -217,6 +240,12 @@ like($info, qr/^role:slave\r\nmaster_host:none\r\nmaster_port:0\r\nmaster_link_s
 my %hello = @{ask($replica, 'HELLO', 2)};
 is($hello{role}, 'replica', 'HELLO');
 is(ask($replica, 'GET', $key), $table{$key}, 'it answers');
+SKIP: {
+    skip 'no redis-server', 1 if system 'command -v redis-server >/dev/null';
+    my $redis = redis(sub { }, '--replicaof', '127.0.0.1', $replica->peerport);
+    sleep 0.01 until ask($redis, 'INFO', 'replication') =~ /master_link_status:up/;
+    is(ask($redis, 'GET', $key), $table{$key}, 'a Redis replicates from it');
+}
 is(ask($replica, 'REPLICAOF', 'NO', 'ONE'), ask($plain, 'REPLICAOF', 'NO', 'ONE'), 'it does not become a primary');
 is(ask($plain, 'ROLE')->[0], 'master', 'the default');
 stop();
