@@ -1,7 +1,8 @@
-// Functions on bytes that have two implementations, called forms. `name_scalar` is plain C for
+// Functions on bytes that have several implementations, called forms. `name_scalar` is plain C for
 // every machine. `name_sse2` handles 16 bytes at a time on x86-64, where every processor has SSE2.
-// Callers use SIMD(name), which is the best form for the machine. Tests call both forms and compare
-// the results.
+// `name_neon` does so on aarch64 (little-endian), where every processor that runs Linux has NEON.
+// Callers use SIMD(name), which is the best form for the machine. Tests call it and the plain form,
+// and compare the results.
 //
 // The compiler chooses the form. Newer instructions (SSSE3, AVX2) would need a choice at run time,
 // and the call through a pointer costs more than they save (docs/mistakes.md). No form reads bytes
@@ -33,6 +34,25 @@ static inline __m128i sse2_4(const void *at)
     int x;
     memcpy(&x, at, sizeof x);
     return _mm_cvtsi32_si128(x);
+}
+
+#elif defined(__AARCH64EL__)
+
+#include <arm_neon.h>
+
+#define SIMD(name) name##_neon
+
+// Loads 16 bytes from `at`, which need not be aligned.
+static inline uint8x16_t neon_16(const char *at)
+{
+    return vld1q_u8((const unsigned char *)at);
+}
+
+// Keeps one bit of each byte of `mask`, whose bytes are 0 or 0xff: bit i % 8 of byte i. Adding
+// neighbours until one byte is left of each eight then makes the bits a number.
+static inline uint8x16_t neon_bits(uint8x16_t mask)
+{
+    return vandq_u8(mask, vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u)));
 }
 
 #else

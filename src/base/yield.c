@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 // The nice value of YIELD_SOME. The scheduler gives it a weight of 110, a tenth of the 1,024 of an
 // ordinary thread.
@@ -38,9 +39,8 @@ struct yield *yield_current(void)
 // If the system refuses, the thread keeps its class, and just gives way less.
 void yield_enter(enum yield_level level)
 {
-    const struct sched_param none = {0};
     if (level == YIELD_TO_ALL)
-        (void)sched_setscheduler(0, SCHED_IDLE, &none);
+        (void)thread_enter_class(SCHED_IDLE);
     else if (level == YIELD_SOME)
         (void)setpriority(PRIO_PROCESS, 0, NICE_SOME); // on Linux, only for this thread
 }

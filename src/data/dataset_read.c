@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/preadv2.h"
 #include "base/simd.h"
 #include "data/dataset_internal.h"
 #include "data/granule.h"
@@ -57,6 +58,17 @@ static size_t readable(const struct mapping *m, uint64_t at, size_t len)
     return good < len ? good : len;
 }
 
+// Reads once, from offset `at` of the file on. Without `wait`, reads only what is in memory.
+// Returns what preadv2 returns.
+static ssize_t read_once(int fd, const struct iovec *vector, off_t at, bool wait)
+{
+    ssize_t got = preadv2(fd, vector, 1, at, wait ? 0 : RWF_NOWAIT);
+    // An emulator of system calls may lack preadv2. Then a read that may wait is still possible.
+    if (got < 0 && errno == ENOSYS && wait)
+        got = preadv(fd, vector, 1, at);
+    return got;
+}
+
 // Reads bytes of the data file from offset `at` on into `buffer`. Returns their number, which is
 // less than buffer.len at the end of the file and before bytes that are known to be lost. Without
 // `wait` it is also less when the next page is not in memory; `*cold` is then set. Notes damage of
@@ -70,8 +82,7 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
     size_t wanted = readable(m, at, m->len - at < buffer.len ? m->len - at : buffer.len);
     while (done < wanted) {
         struct iovec vector = {buffer.ptr + done, wanted - done};
-        ssize_t got =
-            preadv2(d->random_fd, &vector, 1, (off_t)(m->at + at + done), wait ? 0 : RWF_NOWAIT);
+        ssize_t got = read_once(d->random_fd, &vector, (off_t)(m->at + at + done), wait);
         if (got > 0) {
             done += (size_t)got;
             // Reading less than asked without waiting means that the next page is not in memory.
@@ -82,7 +93,7 @@ static size_t read_bytes(const struct dataset *d, uint64_t at, bool wait, struct
             continue;
         } else if (got < 0 && !wait) {
             *cold = true;
-            if (errno == EOPNOTSUPP)
+            if (errno == EOPNOTSUPP || errno == ENOSYS)
                 atomic_store_explicit(asks_in_vain, true, memory_order_relaxed);
             break;
         } else {

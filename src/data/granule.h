@@ -10,7 +10,7 @@
 // to find the place. Only if it is the first byte, the byte before the granule tells whether a line
 // begins there.
 //
-// There are two implementations, plain C and SSE2; base/simd.h chooses one of them.
+// There are three forms: plain C, SSE2 and NEON; base/simd.h chooses one of them.
 #ifndef STELE_DATA_GRANULE_H
 #define STELE_DATA_GRANULE_H
 
@@ -44,6 +44,19 @@ static inline size_t granule_start_sse2(const char *text)
     uint32_t high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(sse2_16(text + 16), newline));
     // Bit i is 1 when a line may begin at position i: after a newline, or at position 0.
     uint32_t starts = (high << 16 | low) << 1 | 1;
+    return 31 - (size_t)__builtin_clz(starts);
+}
+
+#elif defined(__AARCH64EL__)
+
+static inline size_t granule_start_neon(const char *text)
+{
+    uint8x16_t newline = vdupq_n_u8('\n');
+    uint8x16_t bits = vpaddq_u8(neon_bits(vceqq_u8(neon_16(text), newline)),
+                                neon_bits(vceqq_u8(neon_16(text + 16), newline)));
+    bits = vpaddq_u8(bits, bits);
+    bits = vpaddq_u8(bits, bits);
+    uint32_t starts = vgetq_lane_u32(vreinterpretq_u32_u8(bits), 0) << 1 | 1;
     return 31 - (size_t)__builtin_clz(starts);
 }
 

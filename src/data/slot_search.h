@@ -1,5 +1,5 @@
-// Finds a fingerprint in the slots of a leaf (data/trie_image.h). There are two implementations,
-// plain C and SSE2; base/simd.h chooses one of them.
+// Finds a fingerprint in the slots of a leaf (data/trie_image.h). There are three forms:
+// plain C, SSE2 and NEON; base/simd.h chooses one of them.
 #ifndef STELE_DATA_SLOT_SEARCH_H
 #define STELE_DATA_SLOT_SEARCH_H
 
@@ -74,6 +74,44 @@ static inline uint64_t slot_search_sse2(const unsigned char *slots, uint64_t lo,
         uint64_t at = lo + i < last ? lo + i : last;
         found |= sse2_slots(slots + at * slot_bytes, slot_bytes, left, right, wanted)
                  << (at + SLOT_SEARCH_STEP - lo);
+    }
+    found >>= SLOT_SEARCH_STEP;
+    return found != 0 ? lo + (uint64_t)__builtin_ctzll(found) : hi;
+}
+
+#elif defined(__AARCH64EL__)
+
+// Returns the bits of two slots from `granule_bits` on, in 64 bits each. A negative count shifts to
+// the right.
+static inline uint32x4_t neon_two_slots(const unsigned char *slots, size_t slot_bytes,
+                                        int64x2_t left, int64x2_t right)
+{
+    uint64x2_t two = vreinterpretq_u64_u8(vcombine_u8(vld1_u8(slots), vld1_u8(slots + slot_bytes)));
+    return vreinterpretq_u32_u64(vshlq_u64(vshlq_u64(two, left), right));
+}
+
+// Works as slot_search_sse2.
+static inline uint64_t slot_search_neon(const unsigned char *slots, uint64_t lo, uint64_t hi,
+                                        unsigned slot_bytes, unsigned granule_bits,
+                                        uint64_t fingerprint)
+{
+    if (hi < SLOT_SEARCH_STEP)
+        return slot_search_scalar(slots, lo, hi, slot_bytes, granule_bits, fingerprint);
+    static const uint32_t numbered[SLOT_SEARCH_STEP] = {1, 2, 4, 8};
+    uint32x4_t bits = vld1q_u32(numbered);
+    uint32x4_t wanted = vdupq_n_u32((uint32_t)fingerprint);
+    int64x2_t left = vdupq_n_s64(64 - 8 * (int64_t)slot_bytes);
+    int64x2_t right = vdupq_n_s64(8 * (int64_t)slot_bytes - 64 - (int64_t)granule_bits);
+    uint64_t last = hi - SLOT_SEARCH_STEP;
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < SLOT_SEARCH_USUAL || lo + i < hi; i += SLOT_SEARCH_STEP) {
+        uint64_t at = lo + i < last ? lo + i : last;
+        const unsigned char *first = slots + at * slot_bytes;
+        uint32x4_t low_halves =
+            vuzp1q_u32(neon_two_slots(first, slot_bytes, left, right),
+                       neon_two_slots(first + 2 * slot_bytes, slot_bytes, left, right));
+        uint64_t four = vaddvq_u32(vandq_u32(vceqq_u32(low_halves, wanted), bits));
+        found |= four << (at + SLOT_SEARCH_STEP - lo);
     }
     found >>= SLOT_SEARCH_STEP;
     return found != 0 ? lo + (uint64_t)__builtin_ctzll(found) : hi;

@@ -29,8 +29,8 @@ bool uuid_parse_any(struct span text, struct uuid *id);
 // Writes the canonical text at `text`: UUID_TEXT_LEN bytes without a NUL.
 void uuid_format(struct uuid id, char *text);
 
-// The functions below are inlined in lookups. uuid_parse and uuid_matches have two implementations
-// each, plain C and SSE2; base/simd.h chooses one of them.
+// The functions below are inlined in lookups. uuid_parse and uuid_matches have three forms
+// each: plain C, SSE2 and NEON; base/simd.h chooses one of them.
 
 // ---- plain C ------------------------------------------------------------------------------------
 
@@ -182,6 +182,70 @@ static inline bool uuid_matches_sse2(struct uuid id, const char *text)
     __m128i lo = sse2_differing(sse2_digits_of_lo(text), _mm_unpackhi_epi8(first, second));
     __m128i same = _mm_cmpeq_epi8(_mm_or_si128(hi, lo), _mm_setzero_si128());
     return (sse2_cleared(same) | sse2_hyphens_missing(text)) == 0;
+}
+
+#elif defined(__AARCH64EL__)
+
+// ---- NEON ---------------------------------------------------------------------------------------
+
+static inline uint8x16_t neon_digits_of_hi(const char *text)
+{
+    return vcombine_u8(vcreate_u8(load_8(text)), vcreate_u8(load_4_and_4(text + 9, text + 14)));
+}
+
+static inline uint8x16_t neon_digits_of_lo(const char *text)
+{
+    return vcombine_u8(vcreate_u8(load_4_and_4(text + 19, text + 24)),
+                       vcreate_u8(load_8(text + 28)));
+}
+
+static inline int neon_hyphens_missing(const char *text)
+{
+    return (text[8] ^ '-') | (text[13] ^ '-') | (text[18] ^ '-') | (text[23] ^ '-');
+}
+
+// Does the same as sse2_nibbles.
+static inline uint8x16_t neon_nibbles(uint8x16_t x, uint8x16_t *good)
+{
+    uint8x16_t from_0 = vsubq_u8(x, vdupq_n_u8('0'));
+    uint8x16_t from_a = vsubq_u8(vorrq_u8(x, vdupq_n_u8(0x20)), vdupq_n_u8('a'));
+    uint8x16_t letter = vcleq_u8(from_a, vdupq_n_u8(5));
+    *good = vandq_u8(*good, vorrq_u8(vcleq_u8(from_0, vdupq_n_u8(9)), letter));
+    return vaddq_u8(vandq_u8(x, vdupq_n_u8(0x0f)), vandq_u8(letter, vdupq_n_u8(9)));
+}
+
+static inline bool uuid_parse_neon(const char *text, struct uuid *id)
+{
+    uint8x16_t good = vdupq_n_u8(0xff);
+    uint8x16_t hi = neon_nibbles(neon_digits_of_hi(text), &good);
+    uint8x16_t lo = neon_nibbles(neon_digits_of_lo(text), &good);
+    // The first nibble of each pair is the upper half of a byte.
+    uint8x16_t bytes = vorrq_u8(vshlq_n_u8(vuzp1q_u8(hi, lo), 4), vuzp2q_u8(hi, lo));
+    uint64x2_t halves = vreinterpretq_u64_u8(vrev64q_u8(bytes));
+    id->hi = vgetq_lane_u64(halves, 0);
+    id->lo = vgetq_lane_u64(halves, 1);
+    return ((vminvq_u8(good) ^ 0xff) | neon_hyphens_missing(text)) == 0;
+}
+
+// Does the same as sse2_differing.
+static inline uint8x16_t neon_differing(uint8x16_t digits, uint8x16_t nibbles)
+{
+    uint8x16_t letter = vcgtq_u8(nibbles, vdupq_n_u8(9));
+    uint8x16_t wanted =
+        vaddq_u8(vaddq_u8(nibbles, vdupq_n_u8('0')), vandq_u8(letter, vdupq_n_u8('a' - '0' - 10)));
+    return vbicq_u8(veorq_u8(digits, wanted), vandq_u8(letter, vdupq_n_u8(0x20)));
+}
+
+// Converts the key to text, for the reason that uuid_matches_sse2 gives.
+static inline bool uuid_matches_neon(struct uuid id, const char *text)
+{
+    uint64x2_t halves = vcombine_u64(vcreate_u64(id.hi), vcreate_u64(id.lo));
+    uint8x16_t bytes = vrev64q_u8(vreinterpretq_u8_u64(halves));
+    uint8x16_t first = vshrq_n_u8(bytes, 4);
+    uint8x16_t second = vandq_u8(bytes, vdupq_n_u8(0x0f));
+    uint8x16_t hi = neon_differing(neon_digits_of_hi(text), vzip1q_u8(first, second));
+    uint8x16_t lo = neon_differing(neon_digits_of_lo(text), vzip2q_u8(first, second));
+    return (vmaxvq_u8(vorrq_u8(hi, lo)) | neon_hyphens_missing(text)) == 0;
 }
 
 #endif

@@ -280,7 +280,8 @@ static ssize_t send_once(struct conn *c, struct output *out, size_t bytes, bool 
     if (c->loop->service.cold.active && output_has_borrowed(out) &&
         !fetch_pieces(c, out, vectors, &count))
         return -1;
-    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
+    struct msghdr message = {.msg_iov = vectors};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; // an int in musl
     int flags = more ? MSG_MORE : 0;
     ssize_t written = count == 1 ? send(c->io.fd, vectors->iov_base, vectors->iov_len, flags)
                                  : sendmsg(c->io.fd, &message, flags);

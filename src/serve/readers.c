@@ -136,9 +136,8 @@ static void run_parts(struct readers *readers, const struct part *parts, unsigne
 // user, and stays. If the calls are refused, clients wait longer.
 static void give_way(void)
 {
-    static const struct sched_param none = {0};
-    if (sched_getscheduler(0) == SCHED_OTHER)
-        (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    if (thread_class() == SCHED_OTHER)
+        (void)thread_enter_class(SCHED_BATCH);
     int value = nice(NICE);
     (void)value;
 }

@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary.h"
+
+#ifndef RENAME_NOREPLACE // musl has neither the name nor the function
+#define RENAME_NOREPLACE 1
+#endif
 
 enum {
     BUFFER_MOST = 1024 * 1024,       // bytes of a part's buffer
@@ -140,7 +145,7 @@ bool part_files_finish(struct part_files *p, struct error *error)
 bool part_files_rename(const char *from, const char *to)
 {
     struct stat status;
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
         return true;
     if (errno != EINVAL && errno != ENOSYS)
         return false;

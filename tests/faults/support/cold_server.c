@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
+#include "base/preadv2.h"
 #include "base/random.h"
 #include "data/dataset.h"
 #include "data/recent_pages.h"

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <time.h>
 
+#include "base/preadv2.h"
 #include "support/tap.h"
 
 enum { PATIENCE = 20 }; // seconds
@@ -27,6 +27,7 @@ static struct {
     size_t most;
     bool holds;
     bool refuses;
+    bool lacks;
     uint64_t arrived;  // number of reads that have been held
     uint64_t released; // reads with a number up to this one may go
     unsigned held;
@@ -140,6 +141,13 @@ void slow_disk_refuse(void)
     pthread_mutex_unlock(&lock);
 }
 
+void slow_disk_lack(void)
+{
+    pthread_mutex_lock(&lock);
+    disk.lacks = true;
+    pthread_mutex_unlock(&lock);
+}
+
 void slow_disk_shorten(size_t most)
 {
     pthread_mutex_lock(&lock);
@@ -180,6 +188,8 @@ static int begin(uint64_t at, bool waits, struct iovec *part)
     reads->begun += waits;
     if (waits)
         pthread_cond_broadcast(&changed);
+    if (disk.lacks)
+        return ENOSYS;
     if (disk.refuses && !waits)
         return EOPNOTSUPP;
     if (has(disk.cold, at)) {

@@ -44,6 +44,9 @@ void slow_disk_fail(uint64_t from, uint64_t to, int error);
 // Makes the file system refuse reads without waiting, as some do.
 void slow_disk_refuse(void);
 
+// Makes preadv2 fail with ENOSYS, as on a system that lacks it.
+void slow_disk_lack(void);
+
 // Makes each read return at most `most` bytes. 0: no limit.
 void slow_disk_shorten(size_t most);
 

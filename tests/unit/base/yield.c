@@ -84,7 +84,7 @@ static void do_part(void *context, unsigned worker, size_t part)
     while (thread_ns() < end)
         ;
     atomic_fetch_add(&w->done[part], 1);
-    atomic_fetch_add(&w->idle, sched_getscheduler(0) == SCHED_IDLE);
+    atomic_fetch_add(&w->idle, thread_class() == SCHED_IDLE);
     atomic_fetch_add(&w->nice, getpriority(PRIO_PROCESS, 0) == 10);
     atomic_store(&w->taken[worker], false);
 }

@@ -40,6 +40,8 @@ static const struct {
     {uuid_parse_scalar, uuid_matches_scalar},
 #if defined(__x86_64__)
     {uuid_parse_sse2, uuid_matches_sse2},
+#elif defined(__AARCH64EL__)
+    {uuid_parse_neon, uuid_matches_neon},
 #endif
 };
 
