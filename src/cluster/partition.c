@@ -304,6 +304,6 @@ unsigned partition_of(const struct partition *p, const char *text)
     case BY_WEIGHT: return p->owner[partition_hash(p->hash, key) % p->total];
     case BY_POINT: return part_at(p, partition_hash(p->hash, key));
     }
-    assert(!"unknown rule");
+    assert(false && "unknown rule");
     return 0;
 }

@@ -124,7 +124,7 @@ uint32_t partition_hash(enum partition_hash hash, struct span key)
     case PARTITION_MURMUR: return murmur(key);
     case PARTITION_HASHES: break;
     }
-    assert(!"unknown hash");
+    assert(false && "unknown hash");
     return 0;
 }
 

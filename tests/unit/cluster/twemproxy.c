@@ -53,8 +53,8 @@ static void lists(void)
         "a:1:1 n ,b:1:1,,",
         "a:1:1000001",
         "a\x01:1:1",
-        "a:1:1 "
-        "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+        ("a:1:1 "
+         "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"),
     };
     struct twemproxy_pool pool;
     struct error error = {""};
