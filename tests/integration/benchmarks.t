@@ -9,6 +9,7 @@ use FindBin;
 use Test::More;
 
 chdir "$FindBin::RealBin/../.." or die $!;
+delete $ENV{STELE_BUILD}; # the page names the programs that users build
 my $dir = File::Temp->newdir('stele-benchmarks-XXXXXX', TMPDIR => 1);
 
 sub read_file {
