@@ -178,9 +178,9 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run cluster test-platforms test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
+.PHONY: all run cluster image test-platforms test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat need-recipes \
-        need-bench need-fuzz need-soak need-platforms need-deb check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
+        need-bench need-fuzz need-soak need-platforms need-image need-deb check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -506,6 +506,9 @@ PLATFORMS = clang musl aarch64 s390x
 test-platforms: need-test need-platforms ## build with clang, static with musl, for aarch64 and s390x, and run tests there (PLATFORMS='musl s390x')
 	$(Q)for platform in $(PLATFORMS); do tests/platforms/run $$platform || exit 1; done
 
+image: need-image ## build the container image stele:VERSION: static programs, nothing else (docs/packaging/Containerfile)
+	$(Q)docs/packaging/image
+
 # The parts of the benchmark. Each is a program in tests/bench/ that rewrites the section of its name
 # in docs/benchmarks.md. N: numbers of keys. R: how often each figure is measured.
 BENCH_PARTS = index server reload cold
@@ -684,7 +687,7 @@ clean: ## remove everything built
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
-need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-soak need-platforms need-deb: need-%:
+need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-soak need-platforms need-image need-deb: need-%:
 	$(Q).ci/need $*
 
 # ---- checks -------------------------------------------------------------------------------------

@@ -8,14 +8,16 @@ import glob
 import os
 import re
 import select
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import yaml
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import BUILD, ROOT, SECONDS, block, blocks, commands, done, equal, ok, page, read, read_bytes, run, write
+from page import BUILD, ROOT, SECONDS, block, blocks, commands, done, equal, ok, page, read, read_bytes, run, skip, write
 
 os.chdir(ROOT)
 
@@ -60,7 +62,137 @@ def envoy_parts(folder, page):
     equal(found, len(keys_of("example.data")), "  no key is lost")
 
 
-# ---- Kubernetes ---------------------------------------------------------------------------------
+# ---- Kubernetes: replicas without a cluster -----------------------------------------------------
+
+HAS_PING = run(["stele", "help", "ping"])[0] == 0
+
+
+def safe(deployment, service):
+    """The pods have no right, find their volumes, and are the pods of the Service."""
+    name = deployment["metadata"]["name"]
+    spec = deployment["spec"]
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]
+    image = read(os.path.join(ROOT, "docs/packaging/Containerfile"))
+    user = re.search(r"^USER (\d+):(\d+)$", image, re.M)
+    wanted = {"runAsNonRoot": True, "runAsUser": int(user.group(1)), "runAsGroup": int(user.group(2)),
+              "seccompProfile": {"type": "RuntimeDefault"}}
+    equal(pod["securityContext"], wanted, name + ": the user is that of the image")
+    equal(container["securityContext"],
+          {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+           "capabilities": {"drop": ["ALL"]}}, "  the container has no right")
+    ok(all(m["readOnly"] for m in container["volumeMounts"]), "  it writes to no volume")
+    equal(sorted(m["name"] for m in container["volumeMounts"]),
+          sorted(v["name"] for v in pod["volumes"]), "  it mounts each volume")
+    ok(pod["terminationGracePeriodSeconds"] >
+       container["lifecycle"]["preStop"]["sleep"]["seconds"] + 5, "  it has the time to end")
+    labels = spec["template"]["metadata"]["labels"]
+    for selector in (spec["selector"]["matchLabels"], service["spec"]["selector"]):
+        ok(selector.items() <= labels.items(), "  the selector finds the pods", selector)
+    for probe in ("readinessProbe", "livenessProbe"):
+        equal(container[probe]["exec"]["command"][0], "/usr/bin/stele", "  the program of the " + probe)
+    return container
+
+
+def redis_cli(port, *words, **environment):
+    return run(["redis-cli", "-p", port] + list(words), **environment)[1]
+
+
+def replica(folder, container, password, swap, question):
+    """Starts the server of a container, runs its probes, and swaps the data."""
+    words = ["stele-server"] + [placed(word, folder) for word in container["args"]] + ["--port", "0"]
+    environment = {"REDISCLI_AUTH": password} if password else {}
+    with subprocess.Popen(words, executable=BUILD + "/stele-server", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            ready = select.select([process.stdout], [], [], SECONDS)[0]
+            line = process.stdout.readline().decode() if ready else ""
+            ok(line.startswith("ready "), "  the server starts", line)
+            port = re.search(r":(\d+) ", line).group(1)
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                if probe not in container:
+                    continue
+                command = [BUILD + "/stele"] + container[probe]["exec"]["command"][1:]
+                command = [word.replace(":6379", ":" + port) for word in command]
+                if HAS_PING:
+                    equal(run(command, **environment)[0], 0, "  the " + probe + " succeeds")
+                else:
+                    skip("  the " + probe, "there is no stele ping")
+            before = redis_cli(port, *question, **environment)
+            client = socket.create_connection(("127.0.0.1", int(port)), timeout=SECONDS)
+            replies = client.makefile("rb")
+            client.sendall(b"auth %s\r\n" % password.encode() if password else b"ping\r\n")
+            equal(replies.readline(), b"+OK\r\n" if password else b"+PONG\r\n", "  a client connects")
+            swap()
+            deadline = time.monotonic() + SECONDS
+            while redis_cli(port, *question, **environment) == before and time.monotonic() < deadline:
+                time.sleep(0.05)
+            now = redis_cli(port, *question, **environment)
+            ok(now != before, "  it swaps to the new data", now)
+            client.sendall(b"ping\r\n")
+            equal(replies.readline(), b"+PONG\r\n", "  the client is still connected")
+            client.close()
+        finally:
+            process.terminate()
+    equal(process.returncode, 0, "  its exit status")
+    return before.strip(), now.strip()
+
+
+def config_map(folder, name, files):
+    """Writes the files of a ConfigMap as the kubelet does: two links and a folder for each version."""
+    os.makedirs("%s/..%s" % (folder, name))
+    for file, text in files.items():
+        write("%s/..%s/%s" % (folder, name, file), text)
+        if not os.path.lexists(folder + "/" + file):
+            os.symlink("..data/" + file, folder + "/" + file)
+    os.symlink(".." + name, folder + "/..data_tmp")
+    os.rename(folder + "/..data_tmp", folder + "/..data")
+
+
+def small(folder, page):
+    kinds = {d["kind"]: d for d in documents(block(page, "small.yaml"))}
+    container = safe(kinds["Deployment"], kinds["Service"])
+    equal(kinds["Deployment"]["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"],
+          kinds["ConfigMap"]["metadata"]["name"], "  its volume is the ConfigMap")
+    files = kinds["ConfigMap"]["data"]
+    key = next(iter(files.values()))[:36]
+    os.makedirs(folder + "/data")
+    config_map(folder + "/data", "2026_1", files)
+    changed = {name: "%s changed\n" % key for name in files}
+    before, now = replica(folder, container, None,
+                          lambda: config_map(folder + "/data", "2026_2", changed), ["get", key])
+    equal((before, now), ("this is a value", "changed"), "  the values before and after")
+
+
+def replicas(folder, page):
+    kinds = {d["kind"]: d for d in documents(block(page, "replicas.yaml"))}
+    container = safe(kinds["Deployment"], kinds["Service"])
+    volumes = kinds["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    equal([volumes[0]["persistentVolumeClaim"]["claimName"], volumes[1]["secret"]["secretName"]],
+          [kinds["PersistentVolumeClaim"]["metadata"]["name"], kinds["Secret"]["metadata"]["name"]],
+          "  its volumes are the claim and the secret")
+    equal(kinds["PodDisruptionBudget"]["spec"]["selector"], kinds["Deployment"]["spec"]["selector"],
+          "  the budget is for its pods")
+    os.makedirs(folder + "/data")
+    os.makedirs(folder + "/etc/stele-password")
+    write(folder + "/etc/stele-password/password", kinds["Secret"]["stringData"]["password"])
+    shell = placed(commands(page, "stele publish /data/devices"), folder)
+    data = folder + "/devices.data"
+
+    def publish():
+        equal(run(["sh", "-ec", shell], folder)[0], 0, "  the command that publishes")
+    write(data, read(os.path.join(ROOT, "example.data")))
+    publish()
+
+    def swap():
+        with open(data, "a", encoding="utf-8") as file:
+            file.write("00000000-0000-4000-8000-000000000001 new\n")
+        publish()
+    numbers = replica(folder, container, kinds["Secret"]["stringData"]["password"], swap, ["dbsize"])
+    equal(numbers, ("300", "301"), "  the number of keys before and after")
+
+
+# ---- Kubernetes: a cluster ----------------------------------------------------------------------
 
 def placed(text, folder):
     """Replaces the folders of the container by ours."""
@@ -198,4 +330,7 @@ with tempfile.TemporaryDirectory(prefix="stele-recipes-") as place:
     envoy_parts(place + "/envoy", scaling)
     os.mkdir(place + "/kubernetes")
     kubernetes(place + "/kubernetes", pages["docs/kubernetes.md"])
+    for what in (small, replicas):
+        os.mkdir("%s/%s" % (place, what.__name__))
+        what("%s/%s" % (place, what.__name__), pages["docs/kubernetes.md"])
 done()
