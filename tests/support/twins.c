@@ -424,8 +424,12 @@ struct holdings holdings_of(pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
     FILE *maps = fopen(path, "r");
     require(maps != NULL, "no %s", path);
-    while (fgets(line, sizeof line, maps) != NULL)
-        h.maps += strstr(line, test_folder()) != NULL;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long from;
+        unsigned long long to;
+        if (strstr(line, test_folder()) != NULL && sscanf(line, "%llx-%llx", &from, &to) == 2)
+            h.mapped += (long long)(to - from);
+    }
     fclose(maps);
     return h;
 }

@@ -62,7 +62,7 @@ void askers_free(struct askers *a);
 // Resources of a server.
 struct holdings {
     unsigned descriptors; // open descriptors
-    unsigned maps;        // mappings of data files and index files
+    long long mapped;     // bytes of data files and index files that are mapped
     long long resident;   // bytes of its own memory (RssAnon)
 };
 struct holdings holdings_of(pid_t pid);
