@@ -179,6 +179,13 @@ sub test_shell {
                 for $variables =~ /([A-Z]+)=/g;
         } elsif ($command =~ /^sudo apt-get install (.*)$/) {
             like($need, qr/^ *want \Q$_\E /m, "$command: .ci/need knows $_") for split / /, $1;
+        } elsif ($command =~ /^sed '.*' devices\.csv > devices\.data$/) {
+            spit("$dir/devices.csv", "id,value\n3479d894-3271-4935-88cf-a06f3cbb80a5,one, two\n");
+            my ($out, $status) = run($dir, $command);
+            is(slurp("$dir/devices.data"), "3479d894-3271-4935-88cf-a06f3cbb80a5 one, two\n", $command);
+        } elsif ($command =~ m{^build/stele (check devices\.data)$}) {
+            my ($out, $status) = run($dir, "'$build/stele' $1");
+            is($status, 0, $command) or diag($out);
         } elsif ($command =~ m{^build/stele-server \S+(.*)$}) {
             ok($options->{$_}, "$command: --help lists $_") for $1 =~ /(--[a-z-]+)/g;
         } elsif ($command =~ /^mv (\S+)\.new \1$|^kill -HUP "\$\(pidof stele-server\)"$/) {
