@@ -4,42 +4,16 @@
 use strict;
 use warnings;
 use Fcntl ':mode';
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file run_apart uuid start_random);
 use Test::More;
 use Time::HiRes 'usleep';
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $stele = ($ENV{STELE_BUILD} // 'build/release') . '/stele';
-my $dir = File::Temp->newdir('stele-diff-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
+start_random();
 $ENV{LC_ALL} = 'C';
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar(<$file>) // '';
-}
-
-# Returns what a command prints to standard output, its exit status, and what it prints to standard error.
-sub run {
-    my ($command) = @_;
-    my $out = qx{$command 2>$dir/stderr </dev/null};
-    return ($out, $? >> 8, read_file("$dir/stderr"));
-}
-
-sub uuid { return sprintf '%04x%04x-%04x-%04x-%04x-%04x%04x%04x', map { int rand 65536 } 1 .. 8 }
 
 # Compares two long texts, and prints only the first line that differs.
 sub same_text {
@@ -111,10 +85,10 @@ for my $pair ([$old, $new], [$new, $old], [$old, $empty], [$empty, $new], [$one,
 {
     my ($a, $b) = @$pair;
     my $names = join ' and ', map { s{.*/}{}r } $a, $b;
-    my ($keys) = run("python3 $model $a $b keys");
+    my ($keys) = run_apart("python3 $model $a $b keys");
     for my $mode (sort keys %mode) {
-        my ($wanted) = run("python3 $model $a $b $mode");
-        my ($got, $status) = run("$stele diff $a $b $mode{$mode}");
+        my ($wanted) = run_apart("python3 $model $a $b $mode");
+        my ($got, $status) = run_apart("$stele diff $a $b $mode{$mode}");
         same_text($got, $wanted, "$names: $mode");
         is($status, $keys eq '' ? 0 : 1, "$names: exit status of $mode");
     }
@@ -123,72 +97,72 @@ for my $pair ([$old, $new], [$new, $old], [$old, $empty], [$empty, $new], [$one,
 # ---- sort and comm ------------------------------------------------------------------------------
 
 # `stele scan` prints the lines in canonical form and in the order of `sort`.
-run("$stele scan $_ > $_.sorted") for $old, $new;
-is((run("sort -c $_.sorted"))[1], 0, "sort finds that $_ is in the order of keys") for $old, $new;
-my ($lines) = run("$stele diff $old $new");
-same_text(join('', map { s/\A-//r } grep { /\A-/ } split /^/, $lines), (run("comm -23 $old.sorted $new.sorted"))[0],
+run_apart("$stele scan $_ > $_.sorted") for $old, $new;
+is((run_apart("sort -c $_.sorted"))[1], 0, "sort finds that $_ is in the order of keys") for $old, $new;
+my ($lines) = run_apart("$stele diff $old $new");
+same_text(join('', map { s/\A-//r } grep { /\A-/ } split /^/, $lines), (run_apart("comm -23 $old.sorted $new.sorted"))[0],
     'the lines after - are those that only comm -23 prints');
-same_text(join('', map { s/\A\+//r } grep { /\A\+/ } split /^/, $lines), (run("comm -13 $old.sorted $new.sorted"))[0],
+same_text(join('', map { s/\A\+//r } grep { /\A\+/ } split /^/, $lines), (run_apart("comm -13 $old.sorted $new.sorted"))[0],
     'the lines after + are those that only comm -13 prints');
-run("cut -c1-36 $_.sorted > $_.keys") for $old, $new;
-my ($keys) = run("$stele diff --keys $old $new");
-same_text(join('', map { s/\A-//r } grep { /\A-/ } split /^/, $keys), (run("comm -23 $old.keys $new.keys"))[0],
+run_apart("cut -c1-36 $_.sorted > $_.keys") for $old, $new;
+my ($keys) = run_apart("$stele diff --keys $old $new");
+same_text(join('', map { s/\A-//r } grep { /\A-/ } split /^/, $keys), (run_apart("comm -23 $old.keys $new.keys"))[0],
     'the keys after - are those that comm prints');
-same_text(join('', map { s/\A\+//r } grep { /\A\+/ } split /^/, $keys), (run("comm -13 $old.keys $new.keys"))[0],
+same_text(join('', map { s/\A\+//r } grep { /\A\+/ } split /^/, $keys), (run_apart("comm -13 $old.keys $new.keys"))[0],
     'the keys after + are those that comm prints');
 
 # ---- indexes ------------------------------------------------------------------------------------
 
-is((run("$stele index $_"))[1], 0, "(index of $_)") for $old, $new;
-same_text((run("$stele diff $old $new"))[0], $lines, 'with index files: the same lines');
-same_text((run("$stele diff $old $new --build-memory 1mb --keys"))[0], $keys, '--build-memory: the same keys');
+is((run_apart("$stele index $_"))[1], 0, "(index of $_)") for $old, $new;
+same_text((run_apart("$stele diff $old $new"))[0], $lines, 'with index files: the same lines');
+same_text((run_apart("$stele diff $old $new --build-memory 1mb --keys"))[0], $keys, '--build-memory: the same keys');
 
 # An index with wrong bytes is found and replaced in memory.
 my $index = read_file("$new.idx");
 substr $index, length($index) / 2, 64, "\0" x 64;
 write_file('new.data.idx', $index);
-same_text((run("$stele diff $old $new"))[0], $lines, 'with a damaged index: the same lines');
+same_text((run_apart("$stele diff $old $new"))[0], $lines, 'with a damaged index: the same lines');
 write_file('new.data.idx', substr $index, 0, 5000);
-same_text((run("$stele diff $old $new"))[0], $lines, 'with an index that was cut: the same lines');
+same_text((run_apart("$stele diff $old $new"))[0], $lines, 'with an index that was cut: the same lines');
 unlink "$new.idx";
 
 # ---- --delta ------------------------------------------------------------------------------------
 
 chmod 0640, $new or die $!;
-my ($removed, $status) = run("$stele diff $old $new --delta $dir/delta.data");
+my ($removed, $status) = run_apart("$stele diff $old $new --delta $dir/delta.data");
 is($status, 1, '--delta: exit status');
-same_text($removed, (run("python3 $model $old $new removed"))[0], '--delta prints the removed keys');
-same_text(read_file("$dir/delta.data"), (run("python3 $model $old $new delta"))[0], '--delta writes the other lines');
+same_text($removed, (run_apart("python3 $model $old $new removed"))[0], '--delta prints the removed keys');
+same_text(read_file("$dir/delta.data"), (run_apart("python3 $model $old $new delta"))[0], '--delta writes the other lines');
 is(S_IMODE((stat "$dir/delta.data")[2]), 0640, 'the delta has the permissions of NEW');
-is((run("$stele check $dir/delta.data"))[1], 0, 'the delta is a data file');
-same_text((run("$stele diff $old $new --delta -"))[0], read_file("$dir/delta.data"), '--delta - prints the lines only');
+is((run_apart("$stele check $dir/delta.data"))[1], 0, 'the delta is a data file');
+same_text((run_apart("$stele diff $old $new --delta -"))[0], read_file("$dir/delta.data"), '--delta - prints the lines only');
 
 # The old data and the delta give the new data, without the removed keys.
 my %is_removed = map { $_ => 1 } split /\n/, $removed;
 my $applied = write_file('applied.data',
     join '', grep { !$is_removed{lc substr $_, 0, 36} } split /^/, read_file($old) . read_file("$dir/delta.data"));
-is((run("$stele diff $applied $new --stats"))[1], 0, 'OLD with the delta, without the removed keys, is NEW');
+is((run_apart("$stele diff $applied $new --stats"))[1], 0, 'OLD with the delta, without the removed keys, is NEW');
 
-my ($out, undef, $err) = run("$stele diff $old $old --delta $dir/none.data");
+my ($out, undef, $err) = run_apart("$stele diff $old $old --delta $dir/none.data");
 is($out . read_file("$dir/none.data"), '', 'the delta of the same file is empty');
 
 my $before = read_file("$dir/delta.data");
-($out, $status, $err) = run("$stele diff $new $old --delta $dir/delta.data");
+($out, $status, $err) = run_apart("$stele diff $new $old --delta $dir/delta.data");
 is_deeply([$out, $status, $err], ['', 2, "stele: '$dir/delta.data' exists already and is not replaced\n"],
     'a file that exists is not replaced');
 same_text(read_file("$dir/delta.data"), $before, 'its content is the same');
-is((run("$stele diff $old $new --delta $old"))[1], 2, 'OLD is not replaced');
-is((run("$stele diff $old $new --delta $dir/no/folder"))[1], 2, 'there is no such folder');
+is((run_apart("$stele diff $old $new --delta $old"))[1], 2, 'OLD is not replaced');
+is((run_apart("$stele diff $old $new --delta $dir/no/folder"))[1], 2, 'there is no such folder');
 
 # What a failure leaves.
 sub leftovers { return grep { /\.tmp\z|late/ } map { s{.*/}{}r } glob "$dir/*" }
 
-($out, $status, $err) = run("bash -c 'ulimit -f 16; exec $stele diff $old $new --delta $dir/late.data'");
+($out, $status, $err) = run_apart("bash -c 'ulimit -f 16; exec $stele diff $old $new --delta $dir/late.data'");
 is($status, 2, 'a delta larger than the limit of files');
 like($err, qr/cannot write '\Q$dir\E\/late\.data': File too large/, 'the error says so');
-($out, $status, $err) = run("$stele diff $old $new --delta $dir/late.data > /dev/full");
+($out, $status, $err) = run_apart("$stele diff $old $new --delta $dir/late.data > /dev/full");
 is($status, 2, 'the removed keys cannot be printed');
-is((run("$stele diff $old $new $_ >/dev/full"))[1], 2, "standard output is full: diff $_") for '', '--keys', '--stats',
+is((run_apart("$stele diff $old $new $_ >/dev/full"))[1], 2, "standard output is full: diff $_") for '', '--keys', '--stats',
     '--delta -';
 is_deeply([leftovers()], [], 'nothing is left');
 
@@ -219,7 +193,7 @@ my %wrong = (
     "$old $new --delta ''" => qr/must be a path/,
 );
 for my $words (sort keys %wrong) {
-    my ($said, $code, $complaint) = run("$stele diff $words");
+    my ($said, $code, $complaint) = run_apart("$stele diff $words");
     my $name = $words =~ s{\Q$dir\E/}{}gr;
     is($code, 2, "diff $name: exit status");
     is($said, '', "diff $name: nothing is printed");

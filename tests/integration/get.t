@@ -3,33 +3,16 @@
 # test. Also: lines that are no keys, pipes that end or wait, and a file that is cut meanwhile.
 use strict;
 use warnings;
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file uuid start_random);
 use IPC::Open3;
 use Symbol 'gensym';
 use Test::More;
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $stele = ($ENV{STELE_BUILD} // 'build/release') . '/stele';
-my $dir = File::Temp->newdir('stele-get-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar(<$file>) // '';
-}
+start_random();
 
 # Returns what a command prints to standard output, its exit status, and what it prints to standard error.
 sub run {
@@ -44,8 +27,6 @@ sub get {
     my $keys = write_file('keys', $input);
     return run("$stele get $file - @options <$keys");
 }
-
-sub uuid { return sprintf '%04x%04x-%04x-%04x-%04x-%04x%04x%04x', map { int rand 65536 } 1 .. 8 }
 
 # ---- a table, and its answers -------------------------------------------------------------------
 

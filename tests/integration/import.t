@@ -3,44 +3,18 @@
 # binary and huge values, databases and expiries; what is refused, damaged dumps, full disks, signals.
 use strict;
 use warnings;
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file run uuid start_random);
 use Test::More;
 use Time::HiRes 'usleep';
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $build = $ENV{STELE_BUILD} // 'build/release';
 my $stele = "$FindBin::RealBin/../../$build/stele";
-my $dir = File::Temp->newdir('stele-import-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
+start_random();
 my $outs = 0;
 my ($said, $status);
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar <$file>;
-}
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-# Returns what a command prints to both streams, and its exit status.
-sub run {
-    my ($command) = @_;
-    my $out = qx{( $command ) 2>&1 </dev/null};
-    return ($out, $? >> 8);
-}
-
-sub uuid { return sprintf '%04x%04x-%04x-%04x-%04x-%04x%04x%04x', map { int rand 65536 } 1 .. 8 }
 
 # The names of all files in a folder that begin with a text.
 sub files {

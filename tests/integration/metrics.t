@@ -11,29 +11,16 @@ import sys
 import tempfile
 import threading
 
+sys.dont_write_bytecode = True  # no build products among the sources
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tap import done, equal, ok
+
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 BUILD = os.environ.get("STELE_BUILD", "build/release")
 STELE = BUILD + "/stele"
 KEY = "3479d894-3271-4935-88cf-a06f3cbb80a5"
 PROMTOOL = shutil.which("promtool", path=os.environ["PATH"] + ":build/services/usr/bin")
 os.environ.pop("REDISCLI_AUTH", None)
-
-points = 0
-failures = 0
-
-
-def ok(good, name, remark=""):
-    global points, failures
-    points += 1
-    failures += not good
-    print("ok" if good else "not ok", points, "-", name)
-    if not good and remark:
-        print("\n".join("# " + line for line in str(remark).splitlines()[:40]))
-    sys.stdout.flush()
-
-
-def equal(got, wanted, name):
-    ok(got == wanted, name, "got    %.1000r\nwanted %.1000r" % (got, wanted))
 
 
 def run(*words, **environment):
@@ -227,5 +214,4 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
     equal(run(STELE, "metrics", many.address)[1].count("stele_command_latency_seconds_count{"), 1024,
           "a server with very many commands")
 
-print("1..%d" % points)
-sys.exit(failures > 0)
+done()

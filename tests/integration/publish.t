@@ -4,8 +4,9 @@
 use strict;
 use warnings;
 use Fcntl ':flock';
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file run);
 use IO::Socket::INET;
 use POSIX ':sys_wait_h';
 use Test::More;
@@ -14,7 +15,6 @@ use Time::HiRes 'usleep';
 chdir "$FindBin::RealBin/../.." or die $!;
 my $build = $ENV{STELE_BUILD} // 'build/release';
 my $stele = "$build/stele";
-my $dir = File::Temp->newdir('stele-publish-XXXXXX', TMPDIR => 1);
 my (@servers, @pipes); # process ids, and the pipes from which their first lines were read
 my $password = 'secret'; # STELE.RELOAD needs one
 $ENV{REDISCLI_AUTH} = $password;
@@ -22,28 +22,6 @@ END {
     local $?;
     kill 'KILL', @servers;
     @pipes = ();
-}
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar <$file>;
-}
-
-# Returns what a command prints to both streams, and its exit status.
-sub run {
-    my ($command) = @_;
-    my $out = qx{$command 2>&1 </dev/null};
-    return ($out, $? >> 8);
 }
 
 sub stele { return run("$stele $_[0]") }

@@ -3,26 +3,16 @@
 # lines, files that exist, full disks and signals.
 use strict;
 use warnings;
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file run files uuid start_random);
 use Test::More;
 use Time::HiRes 'usleep';
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $build = $ENV{STELE_BUILD} // 'build/release';
 my ($stele, $generate) = ("$build/stele", "$build/tests/bench/generate");
-my $dir = File::Temp->newdir('stele-sort-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
+my $seed = start_random();
 
 sub read_file {
     my ($path) = @_;
@@ -30,23 +20,6 @@ sub read_file {
     local $/;
     return scalar <$file>;
 }
-
-# Returns what a command prints to both streams, and its exit status.
-sub run {
-    my ($command) = @_;
-    my $out = qx{$command 2>&1 </dev/null};
-    return ($out, $? >> 8);
-}
-
-# The names of all files in a folder, also of hidden ones.
-sub files {
-    my ($folder) = @_;
-    opendir my $handle, $folder or return;
-    my @names = sort grep { !/\A\.\.?\z/ } readdir $handle;
-    return @names;
-}
-
-sub uuid { return sprintf '%04x%04x-%04x-%04x-%04x-%04x%04x%04x', map { int rand 65536 } 1 .. 8 }
 
 # ---- the models ---------------------------------------------------------------------------------
 

@@ -4,49 +4,16 @@
 use strict;
 use warnings;
 use Digest::MD5 'md5';
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file run files uuid start_random);
 use Test::More;
 use Time::HiRes 'usleep';
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $stele = ($ENV{STELE_BUILD} // 'build/release') . '/stele';
-my $dir = File::Temp->newdir('stele-split-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
+start_random();
 my $outs = 0;
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar <$file>;
-}
-
-# Returns what a command prints to both streams, and its exit status.
-sub run {
-    my ($command) = @_;
-    my $out = qx{$command 2>&1 </dev/null};
-    return ($out, $? >> 8);
-}
-
-# The names of all files in a folder, also of hidden ones. None if there is no such folder.
-sub files {
-    my ($folder) = @_;
-    opendir my $handle, $folder or return;
-    return sort grep { !/\A\.\.?\z/ } readdir $handle;
-}
-
-sub uuid { return sprintf '%04x%04x-%04x-%04x-%04x-%04x%04x%04x', map { int rand 65536 } 1 .. 8 }
 
 # ---- the rules, written once more ---------------------------------------------------------------
 

@@ -4,39 +4,15 @@
 use strict;
 use warnings;
 use Fcntl ':mode';
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file run_apart start_random);
 use Test::More;
 
 chdir "$FindBin::RealBin/../.." or die $!;
 my $stele = ($ENV{STELE_BUILD} // 'build/release') . '/stele';
-my $dir = File::Temp->newdir('stele-stats-XXXXXX', TMPDIR => 1);
-my $seed = $ENV{STELE_SEED} // time;
-srand $seed;
-diag("seed $seed");
+start_random();
 delete @ENV{qw(COLUMNS LC_ALL LC_CTYPE LANG)};
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$dir/$name" or die $!;
-    print $file $text;
-    close $file or die $!;
-    return "$dir/$name";
-}
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar(<$file>) // '';
-}
-
-# Returns what a command prints to standard output, its exit status, and what it prints to standard error.
-sub run {
-    my ($command) = @_;
-    my $out = qx{$command 2>$dir/stderr </dev/null};
-    return ($out, $? >> 8, read_file("$dir/stderr"));
-}
 
 # ---- the figures, computed once more ------------------------------------------------------------
 
@@ -85,7 +61,7 @@ END
 # Returns the lines of the model that `stele check` prints differently. Kinds of keys are in one line there.
 sub missing_in_check {
     my ($shown, $file) = @_;
-    my ($wanted) = run("python3 $model $file");
+    my ($wanted) = run_apart("python3 $model $file");
     my @missing;
     my ($kinds) = $shown =~ /^kinds +(.*)$/m;
     is(join(', ', sort split /, /, $kinds // ''), join(', ', sort $wanted =~ /^(.*: \d+)$/mg), "$file: check: the kinds of keys");
@@ -100,7 +76,7 @@ sub missing_in_check {
 # Returns the lines of the model in which `stele stats` differs from it.
 sub missing {
     my ($shown, $file) = @_;
-    my ($wanted) = run("python3 $model $file");
+    my ($wanted) = run_apart("python3 $model $file");
     my @missing;
     for my $line (grep { !/^check / } split /\n/, $wanted) {
         my $pattern = join ' +', map { quotemeta } split / /, $line;
@@ -131,13 +107,13 @@ my %files = (
 for my $name (sort keys %files) {
     my $file = write_file("$name.data", $files{$name});
     for my $indexed ('without', 'with') {
-        is((run("$stele index --skip-malformed $file"))[1], 0, "($name: index)") if $indexed eq 'with';
-        my ($shown, $status) = run("$stele stats $file");
+        is((run_apart("$stele index --skip-malformed $file"))[1], 0, "($name: index)") if $indexed eq 'with';
+        my ($shown, $status) = run_apart("$stele stats $file");
         is($status, 0, "$name, $indexed an index file: exit status");
         my @missing = missing($shown, $file);
         is_deeply(\@missing, [], "$name, $indexed an index file: the figures") or diag($shown);
         unlike($shown, qr/[^\n -~]/, "$name: a pipe gets only ASCII");
-        my ($checked) = run("$stele check $file");
+        my ($checked) = run_apart("$stele check $file");
         @missing = missing_in_check($checked, $file);
         is_deeply(\@missing, [], "$name, $indexed an index file: what check shows") or diag($checked);
     }
@@ -153,7 +129,7 @@ sub rows {
         split /\n/, $part // '';
 }
 
-my ($shown) = run("$stele stats $dir/v4.data");
+my ($shown) = run_apart("$stele stats $dir/v4.data");
 my @rows = rows($shown, 'lengths of values, in bytes');
 is(join(' ', map { $_->[0] } @rows), join(' ', map { 10 * $_ . '-' . (10 * $_ + 9) } 0 .. 14),
     'lengths below 150 are in steps of ten');
@@ -163,7 +139,7 @@ is($sum, 2000, 'the rows have all values');
 my ($longest) = sort { $b <=> $a } map { length $_->[1] } @rows;
 my ($most) = sort { $b <=> $a } map { $_->[2] } @rows;
 is((grep { abs(length($_->[1]) - $longest * $_->[2] / $most) > 1 } @rows)[0], undef, 'the bars are as long as the counts');
-($shown) = run("$stele stats $dir/long.data");
+($shown) = run_apart("$stele stats $dir/long.data");
 is(join(' ', map { $_->[0] } (rows($shown, 'lengths of values, in bytes'))[-6 .. -1]),
     '2048-4095 4096-8191 8192-16383 16384-32767 32768-65535 65536-131071', 'long values are in powers of two');
 
@@ -172,13 +148,13 @@ sub widest {
     return $widest;
 }
 for my $columns (40, 60, 80, 200) {
-    ($shown) = run("COLUMNS=$columns $stele stats $dir/mixed.data");
+    ($shown) = run_apart("COLUMNS=$columns $stele stats $dir/mixed.data");
     my ($bars) = $shown =~ /^kinds of keys\n(.*)/ms;
     cmp_ok(widest($bars), '<=', $columns > 47 ? $columns : 47, "the bars fit $columns columns");
 }
-my ($drawn) = run(qq{LANG=C.UTF-8 script -qec "stty cols 70; $stele stats $dir/v4.data" /dev/null});
+my ($drawn) = run_apart(qq{LANG=C.UTF-8 script -qec "stty cols 70; $stele stats $dir/v4.data" /dev/null});
 like($drawn, qr/^version 4 +(?:\xe2\x96\x88)+ +2000 100\.00 %/m, 'a terminal shows blocks');
-($drawn) = run(qq{LANG=C script -qec "stty cols 70; $stele stats $dir/v4.data" /dev/null});
+($drawn) = run_apart(qq{LANG=C script -qec "stty cols 70; $stele stats $dir/v4.data" /dev/null});
 like($drawn, qr/^version 4 +#+ +2000 100\.00 %/m, 'a terminal without UTF-8 shows ASCII');
 
 # ---- the page -----------------------------------------------------------------------------------
@@ -213,11 +189,11 @@ print(page.title)
 print('\n'.join(page.cells))
 END
 my $odd = write_file(q{a <b> & "c" '.data}, $files{mixed});
-my ($plain) = run("$stele stats '$dir/mixed.data'");
-($shown, my $status) = run(qq{$stele stats "\$(printf '%s' '$dir/a <b> & "c" '"'"'.data')" --html $dir/page.html});
+my ($plain) = run_apart("$stele stats '$dir/mixed.data'");
+($shown, my $status) = run_apart(qq{$stele stats "\$(printf '%s' '$dir/a <b> & "c" '"'"'.data')" --html $dir/page.html});
 is($status, 0, '--html: exit status');
 is($shown, $plain, '--html prints the figures too');
-my ($page, $good) = run("python3 $page_check $dir/page.html");
+my ($page, $good) = run_apart("python3 $page_check $dir/page.html");
 is($good, 0, 'the page can be parsed');
 my ($summary, $title, @cells) = split /\n/, $page;
 is($summary, '[] [] [] False False 3', 'all tags are closed, nothing is loaded, there are three pictures');
@@ -226,21 +202,21 @@ my %cells = map { $_ => 1 } @cells;
 is((grep { /\A(\w+) +(\d+)\z/ && !$cells{$2} } split /\n/, $plain)[0], undef, 'the page has the figures');
 is((grep { !$cells{$_->[0]} } rows($plain, 'kinds of keys'))[0], undef, 'the page has the kinds of keys');
 chmod 0640, "$dir/v4.data" or die $!;
-is((run("$stele stats $dir/v4.data --html $dir/second.html"))[1], 0, '(another page)');
+is((run_apart("$stele stats $dir/v4.data --html $dir/second.html"))[1], 0, '(another page)');
 is(S_IMODE((stat "$dir/second.html")[2]), 0640, 'the page has the permissions of the file');
-($page) = run("$stele stats $dir/v4.data --html -");
+($page) = run_apart("$stele stats $dir/v4.data --html -");
 is($page, read_file("$dir/second.html"), '--html - prints only the page');
-is((run("$stele stats $dir/$_.data --html $dir/$_.html"))[1], 0, "$_: a page") for 'empty', 'none', 'long';
+is((run_apart("$stele stats $dir/$_.data --html $dir/$_.html"))[1], 0, "$_: a page") for 'empty', 'none', 'long';
 
 my $before = read_file("$dir/page.html");
-is_deeply([run("$stele stats $dir/v4.data --html $dir/page.html")],
+is_deeply([run_apart("$stele stats $dir/v4.data --html $dir/page.html")],
     ['', 2, "stele: '$dir/page.html' exists already and is not replaced\n"], 'a file that exists is not replaced');
 is(read_file("$dir/page.html"), $before, 'its content is the same');
-is((run("$stele stats $dir/v4.data --html $dir/v4.data"))[1], 2, 'the data file is not replaced');
-is((run("bash -c 'ulimit -f 1; exec $stele stats $dir/v4.data --html $dir/late.html'"))[1], 2, 'the disk is full');
-is((run("$stele stats $dir/v4.data > /dev/full"))[1], 2, 'standard output is full');
-is((run("$stele stats $dir/missing --html $dir/late.html"))[1], 2, 'a missing file');
-is((run("$stele stats $dir"))[1], 2, 'a folder');
+is((run_apart("$stele stats $dir/v4.data --html $dir/v4.data"))[1], 2, 'the data file is not replaced');
+is((run_apart("bash -c 'ulimit -f 1; exec $stele stats $dir/v4.data --html $dir/late.html'"))[1], 2, 'the disk is full');
+is((run_apart("$stele stats $dir/v4.data > /dev/full"))[1], 2, 'standard output is full');
+is((run_apart("$stele stats $dir/missing --html $dir/late.html"))[1], 2, 'a missing file');
+is((run_apart("$stele stats $dir"))[1], 2, 'a folder');
 is_deeply([grep { /late|\.tmp\z/ } glob "$dir/*"], [], 'nothing is left');
 
 done_testing();

@@ -14,6 +14,10 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True  # no build products among the sources
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tap import done, equal, ok
+
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 BUILD = os.path.abspath(os.environ.get("STELE_BUILD", "build/release"))
 STELE = BUILD + "/stele"
@@ -22,23 +26,6 @@ SECONDS = 60  # to wait for anything
 os.environ.pop("REDISCLI_AUTH", None)
 os.environ.pop("COLUMNS", None)
 os.environ.pop("TMUX", None)
-
-points = 0
-failures = 0
-
-
-def ok(good, name, remark=""):
-    global points, failures
-    points += 1
-    failures += not good
-    print("ok" if good else "not ok", points, "-", name)
-    if not good and remark:
-        print("\n".join("# " + line for line in str(remark).splitlines()[:60]))
-    sys.stdout.flush()
-
-
-def equal(got, wanted, name):
-    ok(got == wanted, name, "got    %.1000r\nwanted %.1000r" % (got, wanted))
 
 
 def await_true(question):
@@ -322,5 +309,4 @@ with tempfile.TemporaryDirectory(prefix="stele-top-") as folder:
     equal((status, said), (0, ""), "a hostile server")
     ok(not re.search(r"[^\n -~]", shown) and max(map(len, shown.split("\n"))) <= 80, "nothing controls the terminal", shown)
 
-print("1..%d" % points)
-sys.exit(failures > 0)
+done()

@@ -7,37 +7,14 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tap import done, equal, ok, skip  # noqa: F401 (for the tests)
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(FOLDER))
 BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
 UNPACKED = os.path.join(ROOT, "build/services")  # where .ci/need unpacks packages
 SECONDS = 60  # to wait for anything
-_points = [0, 0]
-
-
-def ok(passed, name, remark=""):
-    """Prints a test point, and the remark if it fails."""
-    _points[0] += 1
-    _points[1] += not passed
-    print("%s %d - %s" % ("ok" if passed else "not ok", _points[0], name))
-    if not passed and remark:
-        print("".join("#   %s\n" % line for line in str(remark).splitlines()[:40]), end="")
-    sys.stdout.flush()
-
-
-def equal(got, wanted, name, remark=""):
-    ok(got == wanted, name, "got    %.2000r\nwanted %.2000r\n%s" % (got, wanted, remark))
-
-
-def skip(name, reason):
-    _points[0] += 1
-    print("ok %d - %s # SKIP %s" % (_points[0], name, reason))
-
-
-def done():
-    """Prints the plan and ends the test."""
-    print("1..%d" % _points[0])
-    sys.exit(1 if _points[1] else 0)
 
 
 def read_bytes(path):
