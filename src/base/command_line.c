@@ -187,6 +187,11 @@ void command_line_wrap(const char *text, unsigned used, unsigned indent, unsigne
     bool first = true; // the next word is the first of its line
     while (*text != '\0') {
         size_t len = strcspn(text, " ");
+        const char *close = *text == '[' ? strchr(text, ']') : NULL;
+        if (close != NULL) {
+            size_t group = (size_t)(close - text) + strcspn(close, " ");
+            len = indent + group <= width ? group : len;
+        }
         if (!first && column + 1 + len > width) {
             buf_printf(to, "\n%*s", (int)indent, "");
             column = indent;

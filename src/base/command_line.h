@@ -69,7 +69,7 @@ void command_line_row(const char *left, const char *right, unsigned column, unsi
 unsigned command_line_column(size_t longest, unsigned width);
 
 // Appends `text`, wrapped at `width`. The first line has `used` bytes already; the other lines
-// begin with `indent` spaces.
+// begin with `indent` spaces. Words in brackets, like [--limit N], stay on one line if they fit.
 void command_line_wrap(const char *text, unsigned used, unsigned indent, unsigned width,
                        struct buf *to);
 

@@ -61,7 +61,7 @@ static int ask(const struct options *o)
 }
 
 static const struct option_row rows[] = {
-    {"--timeout", "S", "seconds for which the server may send nothing; default: 60",
+    {"--timeout", "S", "seconds for which the server may send nothing (default: 60)",
      ask_server_set_timeout},
     TOOL_HELP_ROW,
 };
@@ -70,8 +70,8 @@ const struct tool_command tool_ask = {
     .name = "ask",
     .words = "ADDRESS COMMAND [ARG]...",
     .help = "send a command to the server at ADDRESS (HOST:PORT or the path of a Unix socket), and "
-            "print the reply as redis-cli does into a pipe; options precede COMMAND; REDISCLI_AUTH "
-            "has the password",
+            "print the reply as redis-cli does into a pipe; options precede COMMAND; the variable "
+            "REDISCLI_AUTH has the password",
     .takes_keys = true,
     .rows = rows,
     .count = sizeof rows / sizeof *rows,

@@ -100,8 +100,9 @@ static int print_metrics(const struct options *o)
     struct error file_error = {""};
     char label[256] = "";
     if (o->server.label != NULL && !metrics_label(o->server.label, label, sizeof label)) {
-        tool_say("'%s' is no label for all metrics: it must be like server=devices",
-                 o->server.label);
+        tool_say(
+            "'%s' cannot be a label: it must be a new name, '=' and a value, like server=devices",
+            o->server.label);
         return TOOL_ERROR;
     }
     int code = ask_for_metrics(o, label, &text, &error);
@@ -133,12 +134,13 @@ static const char *set_label(struct options *o, const char *value)
 
 static const struct option_row rows[] = {
     {"--textfile", "FILE",
-     "replace FILE by the metrics, at once (by a rename), instead of printing them. Any other file "
-     "than one with metrics of Stele is not replaced",
+     "write the metrics to FILE instead of printing them. A rename replaces FILE as a whole. A "
+     "file "
+     "that holds anything else is not replaced",
      set_textfile},
-    {"--label", "NAME=VALUE", "add this label to each metric, if several servers are on a machine",
-     set_label},
-    {"--timeout", "S", "seconds to wait for the connection, and then for the reply; default: 5",
+    {"--label", "NAME=VALUE",
+     "add this label to each metric, to tell several servers on a machine apart", set_label},
+    {"--timeout", "S", "seconds to wait for the connection, and then for the reply (default: 5)",
      ask_server_set_timeout},
     TOOL_HELP_ROW,
 };
@@ -148,7 +150,7 @@ const struct tool_command tool_metrics = {
     .words = "ADDRESS [--textfile FILE] [--label NAME=VALUE] [--timeout S]",
     .help = "print the figures of the server at ADDRESS (HOST:PORT or the path of a Unix socket) "
             "for Prometheus; if it cannot be reached, stele_up is 0, and the exit status is 2; "
-            "REDISCLI_AUTH has the password",
+            "the variable REDISCLI_AUTH has the password",
     .rows = rows,
     .count = sizeof rows / sizeof *rows,
     .run = print_metrics,

@@ -39,7 +39,7 @@ static int ping(const struct options *o)
 }
 
 static const struct option_row rows[] = {
-    {"--timeout", "S", "seconds to wait for the connection, and then for the reply; default: 5",
+    {"--timeout", "S", "seconds to wait for the connection, and then for the reply (default: 5)",
      ask_server_set_timeout},
     TOOL_HELP_ROW,
 };
@@ -48,7 +48,7 @@ const struct tool_command tool_ping = {
     .name = "ping",
     .words = "ADDRESS [--timeout S]",
     .help = "print PONG if the server at ADDRESS (HOST:PORT or the path of a Unix socket) answers "
-            "PING; REDISCLI_AUTH has the password",
+            "PING; the variable REDISCLI_AUTH has the password",
     .rows = rows,
     .count = sizeof rows / sizeof *rows,
     .run = ping,

@@ -30,8 +30,8 @@ static bool take_part(struct publish_part *part, const struct manifest *m,
     if (part->lines.oom)
         error_set(error, "%s", strerror(ENOMEM));
     else if (part->lines.len > STORE_MANIFEST_MAX / 2)
-        error_set(error, "'%s' says too much about '%s' for the manifest of a version", path,
-                  found->name);
+        error_set(error, "the lines of '%s' about '%s' are too long for the manifest of a version",
+                  path, found->name);
     else
         return true;
     return false;

@@ -21,7 +21,7 @@ const char *store_command_set_reload(struct options *o, const char *value);
     {                                                                                              \
         "--reload", "ADDRESS",                                                                     \
             "server to reload afterwards: HOST:PORT or the path of a Unix socket; may be given "   \
-            "several times; REDISCLI_AUTH has the password",                                       \
+            "several times; the variable REDISCLI_AUTH has the password",                          \
             store_command_set_reload                                                               \
     }
 

@@ -240,7 +240,7 @@ static const char *set_once(struct options *o, const char *value)
 }
 
 static const struct option_row rows[] = {
-    {"--interval", "S", "seconds between two looks at the server; default: 1", set_interval},
+    {"--interval", "S", "seconds between two looks at the server (default: 1)", set_interval},
     {"--once", NULL, "print the figures once, after one interval, and exit", set_once},
     TOOL_HELP_ROW,
 };
@@ -249,8 +249,8 @@ const struct tool_command tool_top = {
     .name = "top",
     .words = "ADDRESS [--interval S] [--once]",
     .help = "show what the server at ADDRESS (HOST:PORT or the path of a Unix socket) does: its "
-            "data, load, memory and commands; q quits; elsewhere than in a terminal, print it each "
-            "interval; REDISCLI_AUTH has the password",
+            "data, load, memory and commands; q quits; into a pipe or file, print the figures each "
+            "interval; the variable REDISCLI_AUTH has the password",
     .rows = rows,
     .count = sizeof rows / sizeof *rows,
     .run = top,

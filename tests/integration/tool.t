@@ -54,6 +54,7 @@ for my $name (qw(ask bench check diff export get import index merge metrics ping
     is($status, 0, "stele help $name");
     like($help, qr/\Ausage: stele $name (?:FILE|DIR|DUMP|OLD|STORE|ADDRESS)\b/, "stele help $name: it begins with the usage");
     my ($usage) = $help =~ /\A(.*?)\n\n/s;
+    unlike($usage, qr/\[[^]\n]*\n/, "stele help $name: no line of the usage ends between brackets");
     for my $option ($usage =~ /(--[a-z-]+)/g) {
         like($help, qr/^  \Q$option\E /m, "stele help $name: it explains $option");
     }
