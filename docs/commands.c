@@ -51,7 +51,7 @@ static const char administrative_text[] =
     "Some commands affect all clients, so not every client may use them. The option\n"
     "`--admin-commands` says which clients may:\n"
     "\n"
-    "- `local`, the default: clients on the machine of the server, over loopback or a unix socket\n"
+    "- `local`, the default: clients on the machine of the server, over loopback or a Unix socket\n"
     "- `yes`: all clients\n"
     "- `no`: no client\n"
     "\n"
