@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Checks the configurations that docs/scaling.md and docs/kubernetes.md show, as far as that is possible
 without Envoy and Kubernetes: the YAML is well-formed; the shell commands work; the init container loads
-the right part; the server accepts its options, and the readiness probe its answer.
+the right part; the server accepts its options, and the probes its answer.
 
 redis-compat/tools/ runs HAProxy and twemproxy with the configurations of docs/scaling.md."""
 import glob
@@ -17,7 +17,7 @@ import time
 import yaml
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import BUILD, ROOT, SECONDS, block, blocks, commands, done, equal, ok, page, read, read_bytes, run, skip, write
+from page import BUILD, ROOT, SECONDS, block, blocks, commands, done, equal, ok, page, read, read_bytes, run, write
 
 os.chdir(ROOT)
 
@@ -64,9 +64,6 @@ def envoy_parts(folder, page):
 
 # ---- Kubernetes: replicas without a cluster -----------------------------------------------------
 
-HAS_PING = run(["stele", "help", "ping"])[0] == 0
-
-
 def safe(deployment, service):
     """The pods have no right, find their volumes, and are the pods of the Service."""
     name = deployment["metadata"]["name"]
@@ -89,9 +86,14 @@ def safe(deployment, service):
     labels = spec["template"]["metadata"]["labels"]
     for selector in (spec["selector"]["matchLabels"], service["spec"]["selector"]):
         ok(selector.items() <= labels.items(), "  the selector finds the pods", selector)
-    for probe in ("readinessProbe", "livenessProbe"):
-        equal(container[probe]["exec"]["command"][0], "/usr/bin/stele", "  the program of the " + probe)
     return container
+
+
+def probe_command(container, probe, port):
+    """The command of a probe, with our stele and the port of our server."""
+    words = container[probe]["exec"]["command"]
+    equal(words[0], "/usr/bin/stele", "  the program of the " + probe)
+    return [BUILD + "/stele"] + [word.replace(":6379", ":" + port) for word in words[1:]]
 
 
 def redis_cli(port, *words, **environment):
@@ -110,14 +112,10 @@ def replica(folder, container, password, swap, question):
             ok(line.startswith("ready "), "  the server starts", line)
             port = re.search(r":(\d+) ", line).group(1)
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if probe not in container:
+                if probe == "startupProbe" and probe not in container:
                     continue
-                command = [BUILD + "/stele"] + container[probe]["exec"]["command"][1:]
-                command = [word.replace(":6379", ":" + port) for word in command]
-                if HAS_PING:
-                    equal(run(command, **environment)[0], 0, "  the " + probe + " succeeds")
-                else:
-                    skip("  the " + probe, "there is no stele ping")
+                command = probe_command(container, probe, port)
+                equal(run(command, **environment)[0], 0, "  the " + probe + " succeeds")
             before = redis_cli(port, *question, **environment)
             client = socket.create_connection(("127.0.0.1", int(port)), timeout=SECONDS)
             replies = client.makefile("rb")
@@ -235,7 +233,7 @@ def init_container(folder, number, pod, shard, version):
 
 
 def server(folder, pod, shard, version):
-    """Starts the server with the arguments of the container, and runs the readiness probe."""
+    """Starts the server with the arguments of the container, and runs the probes."""
     container = shard["spec"]["template"]["spec"]["containers"][0]
     words = [placed(word, folder).replace("$(VERSION)", version).replace("$(POD_NAME)", pod)
              for word in container["args"]]
@@ -248,10 +246,10 @@ def server(folder, pod, shard, version):
             line = process.stdout.readline().decode() if ready else ""
             ok(line.startswith("ready "), "server of %s: it starts" % pod, line)
             port = re.search(r":(\d+) ", line).group(1)
-            probe = container["readinessProbe"]["exec"]["command"]
-            probe = probe[:1] + ["-p", port] + probe[1:]
-            equal(run(probe, REDISCLI_AUTH="secret"), (0, "PONG\n"), "  the probe succeeds")
-            ok(run(probe, REDISCLI_AUTH="wrong")[0] != 0, "  the probe fails without the password")
+            for name in ("readinessProbe", "livenessProbe"):
+                probe = probe_command(container, name, port)
+                equal(run(probe, REDISCLI_AUTH="secret"), (0, "PONG\n"), "  the %s succeeds" % name)
+                ok(run(probe, REDISCLI_AUTH="wrong")[0] != 0, "  it fails without the password")
             slots = run(["redis-cli", "-p", port, "cluster", "slots"], REDISCLI_AUTH="secret")[1]
             equal(sorted(set(re.findall(r"stele-[ab]-[01]\.stele\.\S+", slots))),
                   ["stele-%s-%d.stele.default.svc.cluster.local" % (s, i) for s in "ab" for i in (0, 1)],
