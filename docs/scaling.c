@@ -2,7 +2,6 @@
 // with the text between `<!-- NAME: written by make docs -->` and `<!-- NAME: end -->` made anew.
 // `make docs` runs it, and `make check-docs` compares. The arithmetic is that of
 // tests/support/cluster_plan.c.
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,65 +191,45 @@ static void print_publishing(void)
 
 // ---- the picture --------------------------------------------------------------------------------
 
-// Both axes are logarithmic: a factor of two has the same length everywhere.
-enum { LEFT = 70, TOP = 30, WIDTH = 500, HEIGHT = 300, DOUBLINGS_X = 9, DOUBLINGS_Y = 10 };
+// Bars as in docs/benchmarks/, over a linear axis that begins at 0.
+enum { LEFT = 190, TOP = 62, ROW = 22, BAR = 14, PIXELS_PER_REQUEST = 5, KEYS = 100, STEP = 20 };
 
-static double x_of(double shards)
+static void print_bar(unsigned row, const char *label, const char *colour, double requests)
 {
-    return LEFT + log2(shards) * WIDTH / DOUBLINGS_X;
-}
-
-static double y_of(double asked)
-{
-    return TOP + HEIGHT - log2(asked) * HEIGHT / DOUBLINGS_Y;
-}
-
-static void print_axes(void)
-{
-    printf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 390\" "
-           "font-family=\"sans-serif\" font-size=\"12\" fill=\"#123\">"
-           "<rect width=\"760\" height=\"390\" fill=\"#fff\"/>\n");
-    for (unsigned i = 0; i <= DOUBLINGS_X; i++)
-        printf("<path d=\"M%.0f %d V%d\" stroke=\"#dde\"/><text x=\"%.0f\" y=\"%d\" "
-               "text-anchor=\"middle\">%u</text>\n",
-               x_of(1u << i), TOP, TOP + HEIGHT, x_of(1u << i), TOP + HEIGHT + 18, 1u << i);
-    for (unsigned i = 0; i <= DOUBLINGS_Y; i += 2)
-        printf("<path d=\"M%d %.0f H%d\" stroke=\"#dde\"/><text x=\"%d\" y=\"%.0f\" "
-               "text-anchor=\"end\">%u</text>\n",
-               LEFT, y_of(1u << i), LEFT + WIDTH, LEFT - 8, y_of(1u << i) + 4, 1u << i);
-    printf("<text x=\"%d\" y=\"%d\" text-anchor=\"middle\" fill=\"#456\">shards</text>\n"
-           "<text x=\"%d\" y=\"18\" fill=\"#456\">requests for one MGET</text>\n",
-           LEFT + WIDTH / 2, TOP + HEIGHT + 42, LEFT - 50);
+    unsigned y = TOP + row * ROW;
+    double width = requests * PIXELS_PER_REQUEST;
+    printf("<text x=\"%d\" y=\"%u\" text-anchor=\"end\">%s</text>"
+           "<rect x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>"
+           "<text x=\"%.1f\" y=\"%u\" font-weight=\"bold\">%.1f</text>\n",
+           LEFT - 10, y + ROW / 2 + 5, label, LEFT, y + (ROW - BAR) / 2, width, BAR, colour,
+           LEFT + width + 7, y + ROW / 2 + 5, requests);
 }
 
 static void print_picture(void)
 {
-    static const struct {
-        unsigned keys;
-        const char *colour;
-    } lines[] = {{1000, "#a33"}, {100, "#357"}, {10, "#383"}};
+    static const unsigned shards[] = {1, 3, 10, 32, 100, 500};
     double share[PARTITION_PARTS_MAX];
-    print_axes();
-    for (unsigned l = 0; l < COUNT(lines); l++) {
-        double asked = 1;
-        double slots = plan_slots_asked(lines[l].keys);
-        printf("<path d=\"M%.1f %.1f", x_of(1), y_of(1));
-        for (unsigned step = 1; step <= 4 * DOUBLINGS_X; step++) {
-            unsigned shards = (unsigned)lround(exp2(step / 4.0));
-            plan_shares(shards, share);
-            asked = plan_parts_asked(share, shards, lines[l].keys);
-            printf(" L%.1f %.1f", x_of(shards), y_of(asked));
-        }
-        printf("\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n", lines[l].colour);
-        printf("<path d=\"M%d %.1f H%d\" fill=\"none\" stroke=\"%s\" stroke-dasharray=\"4 3\"/>\n",
-               LEFT, y_of(slots), LEFT + WIDTH, lines[l].colour);
-        // The two labels of a colour are near each other: the upper one is above its line.
-        printf("<text x=\"%d\" y=\"%.1f\" fill=\"%s\">%.0f: %u keys, by slot</text>\n",
-               LEFT + WIDTH + 8, y_of(slots) - 4, lines[l].colour, slots, lines[l].keys);
-        printf("<text x=\"%d\" y=\"%.1f\" fill=\"%s\">%.0f: %u keys, by shard</text>\n",
-               LEFT + WIDTH + 8, fmax(y_of(asked), y_of(slots)) + 12, lines[l].colour, asked,
-               lines[l].keys);
+    unsigned bottom = TOP + ((unsigned)COUNT(shards) + 1) * ROW;
+    printf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-8 0 776 %u\" width=\"776\" "
+           "height=\"%u\" font-family=\"sans-serif\" font-size=\"14\" fill=\"#757d86\" "
+           "role=\"img\">\n"
+           "<title>Requests for one MGET of %d keys</title>\n"
+           "<text x=\"0\" y=\"24\" font-size=\"17\" font-weight=\"bold\">Requests for one MGET of "
+           "%d keys</text>\n"
+           "<text x=\"0\" y=\"46\">On average, with random keys. Less is better.</text>\n",
+           bottom + 40, bottom + 40, KEYS, KEYS);
+    for (unsigned i = 0; i <= KEYS; i += STEP)
+        printf("<path d=\"M%u %dV%u\" stroke=\"#757d86\" stroke-opacity=\"%s\"/>"
+               "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" font-size=\"12\">%u</text>\n",
+               LEFT + i * PIXELS_PER_REQUEST, TOP, bottom, i > 0 ? "0.3" : "1",
+               LEFT + i * PIXELS_PER_REQUEST, bottom + 18, i);
+    for (unsigned i = 0; i < COUNT(shards); i++) {
+        char label[TEXT];
+        snprintf(label, sizeof label, "%u shard%s", shards[i], shards[i] > 1 ? "s" : "");
+        plan_shares(shards[i], share);
+        print_bar(i, label, "#2f81f7", plan_parts_asked(share, shards[i], KEYS));
     }
+    print_bar(COUNT(shards), "one for each slot", "#e5484d", plan_slots_asked(KEYS));
     printf("</svg>\n");
 }
 

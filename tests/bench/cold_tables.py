@@ -180,8 +180,8 @@ def draw(f, folder):
                          for value in values if value is not None]
         others = {0: "Beside lookups of hot keys only", 100: "Beside lookups of cold keys only"}
         groups.append((others.get(share, f"Beside lookups of which {share} % are of cold keys"), rows))
-    title = "Wait of hot clients beside 64 clients"
-    about = "Milliseconds that requests for hot keys take: half of them at most p50, 99 % at most p99."
+    title = "How long requests for hot keys take beside 64 other clients"
+    about = "Milliseconds. Half of the requests take at most p50, 99 % at most p99. Less is better."
     return {"cold": title} if bars(f"{folder}/cold.svg", title, about, "ms", groups) else {}
 
 
