@@ -1,4 +1,6 @@
 // Writes the HTML page of `stele stats`. The pictures are SVG inside of the page.
+#include <stdio.h>
+
 #include "tool/stats_page.h"
 
 #include "base/escape.h"
@@ -96,7 +98,9 @@ static void append_spread(const struct data_stats *s, struct buf *to)
     double step = (double)WIDTH / DATA_STATS_PARTS;
     for (unsigned i = 0; i < DATA_STATS_PARTS; i++)
         most = s->parts[i] > most ? s->parts[i] : most;
-    append_begin("Keys by their first byte", SPREAD_HEIGHT + AXIS_HEIGHT, to);
+    char title[80];
+    snprintf(title, sizeof title, "Keys by their first byte, at most %llu for each", (ull)most);
+    append_begin(title, SPREAD_HEIGHT + AXIS_HEIGHT, to);
     for (unsigned i = 0; i < DATA_STATS_PARTS; i++) {
         double height = SPREAD_HEIGHT * (double)s->parts[i] / (double)most;
         if (s->parts[i] == 0)
