@@ -261,11 +261,14 @@ static bool make_store(const char *store)
         tool_say("'%s' is not a folder", store);
         return false;
     }
+    const char *made = store;
     snprintf(path, sizeof path, "%s/" STORE_VERSIONS, store);
-    if ((mkdir(store, 0777) == 0 || errno == EEXIST) && mkdir(path, 0777) == 0 &&
-        file_sync_folder(path) && file_sync_folder(store))
-        return true;
-    tool_say("cannot create '%s': %s", path, strerror(errno));
+    if (mkdir(store, 0777) == 0 || errno == EEXIST) {
+        made = path;
+        if (mkdir(path, 0777) == 0 && file_sync_folder(path) && file_sync_folder(store))
+            return true;
+    }
+    tool_say("cannot create '%s': %s", made, strerror(errno));
     return false;
 }
 

@@ -193,7 +193,7 @@ stele("unpin $store");
 for (["rollback $store nothing", qr/has no version 'nothing'/], ["versions $dir", qr/is not a store/],
      ["rollback $dir/nowhere", qr/is not a store/], ["publish $store", qr/the data file is missing/],
      ["publish $store $dir/nothing --version v6", qr/No such file/], ["publish $store $second --version .x", qr/must have/],
-     ["publish $first $second", qr/is not a folder/], ["publish $dir/no/store $second", qr/cannot create/]) {
+     ["publish $first $second", qr/is not a folder/], ["publish $dir/no/store $second", qr{cannot create '\Q$dir\E/no/store':}]) {
     ($out, $code) = stele($_->[0]);
     is($code, 2, "$_->[0]: an error");
     like($out, $_->[1], 'the reason');
