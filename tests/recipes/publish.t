@@ -4,6 +4,7 @@ files, and moving from a Redis, with the real programs. sources.t runs those abo
 import contextlib
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -31,27 +32,44 @@ def shell(text, folder, **environment):
     return run(["sh", "-c", text], folder, **environment)
 
 
-def version(port):
+def version(port, password="secret"):
     """Returns the version that a server serves."""
-    info = run(["redis-cli", "-p", port, "info", "dataset"], REDISCLI_AUTH="secret")[1]
+    info = run(["redis-cli", "-p", port, "info", "dataset"], REDISCLI_AUTH=password)[1]
     return re.search(r"dataset_version:(\S+)", info).group(1)
+
+
+def current(store):
+    """Returns the current version of a store."""
+    return os.path.basename(os.readlink(store + "/current"))
 
 
 def store_commands(folder):
     store = folder + "/devices"
+    make, change = (text.replace("/var/lib/stele", folder).strip().split("\n")
+                    for text in blocks(section(PAGE, "# Publishing"), "sh"))
+    make_folder, publish_first, serve = make
+    publish, versions, rollback, unpin = change
     write(folder + "/new.data", table(range(100), "a"))
-    equal(shell("stele publish %s new.data --version 1" % store, folder)[0], 0, "a first version")
-    with server("stele-server", store, "--requirepass", "secret") as port:
-        lines = commands(PAGE, "stele publish /var/lib").replace(STORE, store).replace("6379", port)
-        write(folder + "/new.data", table(range(100), "b"))
-        publish, versions, rollback, unpin = lines.strip().split("\n")
+    for line in (make_folder, publish_first):
+        status, output = shell(line, folder)
+        equal(status, 0, line.split("#")[0].strip().replace(folder, "/var/lib/stele"), output)
+    first = current(store)
+    write(folder + "/newer.data", table(range(100), "b"))
+    with server(*shlex.split(serve, comments=True)) as watching, \
+            server("stele-server", store, "--requirepass", "secret") as reloaded:
         served = []
         for line in (publish, rollback, unpin):
-            status, output = shell(line, folder, REDISCLI_AUTH="secret")
-            equal(status, 0, line.split("#")[0].strip().replace(store, STORE).replace(port, "6379"), output)
-            served.append(version(port))
-        equal((served[1], served[0] == served[2], served[0] > "1"), ("1", True, True), "  what is served", served)
-        ok(re.search(r"^VERSION +MADE +AGE +KEYS +BYTES STATE\n1 .*\n\S+Z .* current$",
+            command = line.split("#")[0].strip()
+            status, output = shell("%s --reload 127.0.0.1:%s" % (command, reloaded), folder, REDISCLI_AUTH="secret")
+            equal(status, 0, command.replace(folder, "/var/lib/stele"), output)
+            served.append(version(reloaded))
+            equal(served[-1], current(store), "  the server of --reload serves it")
+            until = time.monotonic() + SECONDS
+            while version(watching, "") != served[-1] and time.monotonic() < until:
+                time.sleep(0.05)
+            equal(version(watching, ""), served[-1], "  the server with --watch does")
+        equal((served[1], served[0] == served[2] != first), (first, True), "  what is served", served)
+        ok(re.search(r"^VERSION +MADE +AGE +KEYS +BYTES STATE\n\S+Z\S* .*\n\S+Z\S* .* current$",
                      shell(versions, folder)[1], re.M), "  the versions")
     verify = commands(PAGE, "stele publish devices new.data --verify").replace(
         "00000000-0000-4000-8000-000000000001", key(7))
@@ -113,7 +131,7 @@ def every_night(folder):
         first = version(port)
         equal(first, os.path.basename(os.readlink(folder + "/devices/current")), "  the new version is served")
         cron = re.search(r"^0 2 \* \* \* stele  (.*)$", PAGE, re.M).group(1)
-        status, output = shell("set -a; " + placed(cron), folder, PATH=folder + ":" + programs()["PATH"])
+        status, output = shell(placed(cron), folder, PATH=folder + ":" + programs()["PATH"])
         equal((status, version(port) > first), (0, True), "the line for cron", output)
 
 
