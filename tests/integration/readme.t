@@ -180,7 +180,7 @@ sub test_shell {
         } elsif ($command =~ /^sudo apt-get install (.*)$/) {
             like($need, qr/^ *want \Q$_\E /m, "$command: .ci/need knows $_") for split / /, $1;
         } elsif ($command =~ /^sed '.*' devices\.csv > devices\.data$/) {
-            spit("$dir/devices.csv", "id,value\n3479d894-3271-4935-88cf-a06f3cbb80a5,one, two\n");
+            spit("$dir/devices.csv", "id,value\r\n3479d894-3271-4935-88cf-a06f3cbb80a5,one, two\r\n");
             my ($out, $status) = run($dir, $command);
             is(slurp("$dir/devices.data"), "3479d894-3271-4935-88cf-a06f3cbb80a5 one, two\n", $command);
         } elsif ($command =~ m{^build/stele (check devices\.data)$}) {

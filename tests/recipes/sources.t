@@ -113,17 +113,19 @@ def from_sqlite(folder):
     database.close()
 
 
-def write_csv(path, rows, quoting):
+def write_csv(path, rows, quoting, delimiter=",", lineterminator="\n"):
     with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=quoting, lineterminator="\n")
+        writer = csv.writer(file, quoting=quoting, delimiter=delimiter, lineterminator=lineterminator)
         writer.writerow(["id", "value"])
         writer.writerows(rows)
 
 
 def from_csv(folder):
     path = folder + "/devices.csv"
-    write_csv(path, PLAIN, csv.QUOTE_MINIMAL)
-    publishes(Place(folder, "### From a CSV"), sorted("%s %s" % row for row in PLAIN))
+    place = Place(folder, "### From a CSV")
+    for end in ("\r\n", "\n"):
+        write_csv(path, PLAIN, csv.QUOTE_MINIMAL, lineterminator=end)
+        publishes(place, sorted("%s %s" % row for row in PLAIN))
     os.rename(folder + "/store", folder + "/store-of-sed")
     write_csv(path, ROWS, csv.QUOTE_MINIMAL)
     place = Place(folder, "### From a CSV", 1)
@@ -133,8 +135,25 @@ def from_csv(folder):
     publishes(place, sorted(LINES + ["%s two\\nlines" % key(1000)]))
     write(path, read(path) + key(1001) + "\n")
     refuses(place, "a row without a value")
-    write(path, read(path) + 'x,"y')
+    cut = read(path) + 'x,"y'
+    rows = list(place.recipe.split("\n"))
+    end = rows.index("if bad > 0:")
+    place.recipe = "\n".join(rows[:end] + rows[end + 2:])  # the last two lines of the script
+    publishes(place, sorted(LINES + ["%s two\\nlines" % key(1000)]))
+    write(path, cut)
     refuses(place, "a file that was cut off")
+    forms = [str.upper, lambda text: text.replace("-", ""), "{%s}".__mod__]
+    write_csv(path, [(forms[i % 3](k), v) for i, (k, v) in enumerate(ROWS)], csv.QUOTE_ALL, ";", "\r\n")
+    refuses(place, "another delimiter")
+    place.recipe = place.recipe.replace('DELIMITER = ","', 'DELIMITER = ";"')
+    publishes(place)
+    write(path, read(path).split("\n", 1)[1])
+    refuses(place, "no header")
+    place.recipe = place.recipe.replace("DictReader(file, ", "DictReader(file, [KEY, VALUE], ")
+    publishes(place)
+    place.recipe = place.recipe.replace("import csv", "import json, csv").replace(
+        'row[VALUE].replace("\\n", "\\\\n")', 'json.dumps({"model": row["value"]}, ensure_ascii=False)')
+    publishes(place, sorted("%s %s" % (k, json.dumps({"model": v}, ensure_ascii=False)) for k, v in ROWS))
 
 
 def from_spark(folder):
