@@ -256,4 +256,5 @@ const struct tool_command tool_bench = {
     rows,
     sizeof rows / sizeof *rows,
     bench,
+    .example = "stele bench devices.data --cold",
 };

@@ -272,4 +272,5 @@ const struct tool_command tool_check = {
     rows,
     sizeof rows / sizeof *rows,
     check,
+    .example = "stele check devices.data --strict",
 };

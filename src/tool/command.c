@@ -50,10 +50,8 @@ void tool_explain(const struct tool_command *command)
     command_line_wrap(command->help, 0, 0, width, &text);
     buf_append_text(&text, "\n");
     command_line_help(&table, width, &text);
-    if (command->example != NULL) {
-        buf_append_text(&text, "\nexample: ");
-        command_line_wrap(command->example, sizeof "example: " - 1, 4, width, &text);
-    }
+    buf_append_text(&text, "\nexample: ");
+    command_line_wrap(command->example, sizeof "example: " - 1, 4, width, &text);
     fwrite(text.ptr, 1, text.len, stdout);
     buf_release(&text);
 }

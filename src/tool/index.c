@@ -81,4 +81,5 @@ const struct tool_command tool_index = {
     rows,
     sizeof rows / sizeof *rows,
     index_file,
+    .example = "stele index devices.data",
 };

@@ -94,4 +94,5 @@ const struct tool_command tool_scan = {
     rows,
     sizeof rows / sizeof *rows,
     scan,
+    .example = "stele scan devices.data --prefix f8a2 --limit 10",
 };

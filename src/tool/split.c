@@ -265,10 +265,9 @@ static const char *set_digits(struct options *o, const char *value)
 
 static const struct option_row rows[] = {
     {"--by", "RULE",
-     "how to divide the keys; slots: for Redis Cluster, with --cluster or --parts; twemproxy: with "
-     "--nutcracker, or with --hash, --distribution and --servers; predixy: with --parts; prefix: "
-     "by "
-     "the first hexadecimal digits, with --digits",
+     "how to divide the keys: by slots (of Redis Cluster, with --cluster or --parts), twemproxy "
+     "(with --nutcracker, or --hash, --distribution and --servers), predixy (with --parts), or "
+     "prefix (with --digits)",
      set_by},
     {"--cluster", "CONFIG", "file with the shards of the cluster and their slots", set_cluster},
     {"--parts", "N", "number of parts; with --by slots they have equal ranges of slots", set_parts},
@@ -302,4 +301,5 @@ const struct tool_command tool_split = {
     rows,
     sizeof rows / sizeof *rows,
     split,
+    .example = "stele split devices.data --by slots --parts 3 --out parts --index",
 };

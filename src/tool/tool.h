@@ -110,7 +110,7 @@ struct tool_command {
     int (*run)(const struct options *o);
     unsigned more_words; // words that may follow the file; `takes_keys` is false then
     bool takes_store;    // the file is a store; otherwise a store stands for its current data
-    const char *example; // for --help; NULL: none
+    const char *example; // one call, for --help
     // number of words after which no word is read as an option; 0: options may be anywhere
     int options_end;
 };

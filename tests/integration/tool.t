@@ -55,6 +55,7 @@ for my $name (qw(ask bench check diff export get import index merge metrics ping
     like($help, qr/\Ausage: stele $name (?:FILE|DIR|DUMP|OLD|STORE|ADDRESS)\b/, "stele help $name: it begins with the usage");
     my ($usage) = $help =~ /\A(.*?)\n\n/s;
     unlike($usage, qr/\[[^]\n]*\n/, "stele help $name: no line of the usage ends between brackets");
+    like($help, qr/\n\nexample: .*\bstele $name\b.*\n\z/s, "stele help $name: it ends with an example");
     for my $option ($usage =~ /(--[a-z-]+)/g) {
         like($help, qr/^  \Q$option\E /m, "stele help $name: it explains $option");
     }
