@@ -139,7 +139,10 @@ void mapping_compare(struct mapping *m)
     // unknown offset on, and all bytes count as lost. If the file has become shorter in the
     // meantime, only the bytes after its end do. In a damaged mapping another last byte proves
     // nothing, because it may be filler.
-    if (end != NULL && !mapping_is_damaged(m) && *end != m->last && !mapping_is_damaged(m))
+    if (end == NULL || mapping_is_damaged(m) || *end == m->last)
+        return;
+    mapping_order_reads();
+    if (!mapping_is_damaged(m))
         lose_tail(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
 }
 

@@ -199,9 +199,9 @@ static __attribute__((noinline)) bool verify_unread_block(struct verifier *v, ui
 bool verifier_check(struct verifier *v, const void *at, size_t len)
 {
     unsigned round = verifier_round(v);
-    uint64_t from = (uint64_t)((const char *)at - v->image.ptr);
     if (round == 0 || len == 0)
-        return true;
+        return true; // another thread may just be writing `image`
+    uint64_t from = (uint64_t)((const char *)at - v->image.ptr);
     for (uint64_t i = from / INDEX_BLOCK; i <= (from + len - 1) / INDEX_BLOCK; i++)
         if (atomic_load_explicit(&v->good_in[i], memory_order_acquire) != round &&
             !verify_unread_block(v, i))
