@@ -137,7 +137,7 @@ FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
              $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(DOCS:build/release/%=%.c) $(wildcard docs/programs*.[ch]) $(CLIENTS) \
-             $(wildcard tests/sharing/*.c tests/*/*.h tests/*/*/*.h)
+             $(wildcard tests/sharing/*.c tests/platforms/*.c tests/*/*.h tests/*/*/*.h)
 
 # A server whose data never seems to be in memory (tests/faults/support/cold_server.c), and the functions
 # that it replaces. It is linked from the objects of the flavour asan.
