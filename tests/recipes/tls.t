@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from page import BUILD, ROOT, SECONDS, block, commands, done, equal, find, libra
 PAGE = page("tls.md")
 KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"  # as in the page
 PASSWORD = "secret"
+MAX_CLIENTS = 12  # of a server behind HAProxy, once
+MAX_CONNECTIONS = 8  # that HAProxy then passes on to it
 
 
 def wait(question):
@@ -210,8 +213,35 @@ def haproxy_configuration(folder, port):
     return changed(block(PAGE, "haproxy.cfg"), ("bind :6380", "bind :%d" % port),
                    ("/etc/stele/server.pem", folder + "/server.pem"),
                    ("/run/haproxy/admin.sock", folder + "/admin.sock"),
+                   ("maxconn 9000", "maxconn %d" % MAX_CONNECTIONS),
                    ("    tcp-check send PING", lines.replace("PASSWORD", PASSWORD) +
                     "    tcp-check send PING"))
+
+
+def value_of(client):
+    with contextlib.suppress(redis.exceptions.ConnectionError, OSError):
+        return client.get(KEY)
+    return None
+
+
+def check_full(folder, server, port, admin):
+    """Opens more connections than HAProxy passes on. A health check must still find room."""
+    administrator = server.administrator()
+    administrator.config_set("maxclients", MAX_CLIENTS)
+    clients = [connected(folder, port)[0] for _ in range(MAX_CONNECTIONS)]
+    context = ssl.create_default_context(cafile=folder + "/ca.crt")
+    excess = [context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+              for _ in range(MAX_CLIENTS)]
+    before = administrator.info("commandstats")["cmdstat_ping"]["calls"]
+    checked = wait(lambda: administrator.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
+    ok(checked and states(admin).get("a") == ("UP", "L7OK"), "  a server with all its connections is not down",
+       states(admin))
+    equal(administrator.info("stats")["rejected_connections"], 0, "  it has refused none")
+    ok(all([closes(s) for s in excess]), "  HAProxy closes those that find no room")
+    equal([value_of(client) for client in clients], ["old"] * MAX_CONNECTIONS, "  the others stay")
+    for connection in [client.connection._sock for client in clients] + excess:
+        connection.close()
+    administrator.config_set("maxclients", 10000)
 
 
 def haproxy(folder, server):
@@ -223,6 +253,7 @@ def haproxy(folder, server):
     write(folder + "/haproxy.cfg", changed(configuration, ("127.0.0.1:6379", "127.0.0.1:%d" % server.port)))
     with proxy("HAProxy", [program, "-db", "-f", folder + "/haproxy.cfg"], port):
         equal(becomes(admin, up), up, "HAProxy: the health check, with a password")
+        check_full(folder, server, port, admin)
         check_clients("HAProxy", folder, server, port)
         client, _ = connected(folder, port)
         server.process.send_signal(signal.SIGKILL)
