@@ -64,6 +64,7 @@ for my $page (grep { /\.md$/ } @installed) {
 }
 my ($shown) = slurp('docs/operations.md') =~ m{^```text\n# /etc/logrotate\.d/stele\n(.*?)^```}ms;
 is($shown, slurp("$root/etc/logrotate.d/stele"), 'docs/operations.md shows the configuration of logrotate');
+like($shown, qr/^ *systemctl kill --kill-who=main /m, 'it signals the servers alone: the signal would end the command of --reload-verify');
 
 # ---- manual pages -------------------------------------------------------------------------------
 
