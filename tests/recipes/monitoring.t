@@ -58,8 +58,12 @@ class Program:
 
     def __init__(self, folder, name, *words):
         self.log = "%s/%s.log" % (folder, name)
+        self.words = words
+        self.start()
+
+    def start(self):
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(words, env=programs(), stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen(self.words, env=programs(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=subprocess.STDOUT)
 
     def stop(self):
@@ -91,7 +95,7 @@ class Timer(threading.Thread):
     def __init__(self, folder, port):
         super().__init__(daemon=True)
         self.command = ["stele", "metrics", "127.0.0.1:%d" % port, "--textfile", folder + "/textfile/stele.prom",
-                        "--timeout", "1"]
+                        "--timeout", "1", "--label", "server=devices"]
         self.paused = False
         self.ended = False
 
@@ -163,20 +167,34 @@ def units_are_valid(folder):
 
 
 def computed(folder):
-    """Alerts that need a slow disk or an old index: promtool computes when they fire. Returns their names."""
+    """What needs a slow disk, an old index or two machines: promtool computes when an alert fires. Returns the
+    alerts that nothing else makes fire."""
     test = """rule_files: [%s/%s, %s/%s]
 evaluation_interval: 1m
 tests:
 - interval: 1m
-  input_series: [{series: 'stele_cold_reads_waiting{instance="a"}', values: '0 0 5x20 0x5'}]
+  input_series: [{series: 'stele_cold_reads_waiting{instance="a"}', values: '0 0 0 0 5 5 0 5 5 0 5 5 0 5 5 0 0 5 0 0 5 0 0'}]
   alert_rule_test:
-  - {eval_time: 11m, alertname: SteleWaitsForTheDisk}
-  - eval_time: 15m
+  - {eval_time: 5m, alertname: SteleWaitsForTheDisk}
+  - {eval_time: 22m, alertname: SteleWaitsForTheDisk}
+  - eval_time: 14m
     alertname: SteleWaitsForTheDisk
     exp_alerts:
     - exp_labels: {instance: a, severity: ticket}
       exp_annotations:
         summary: "lookups of data that is not in memory wait for a reader thread"
+- interval: 1m
+  input_series:
+  - {series: 'stele_up{instance="a"}', values: '1x40'}
+  - {series: 'stele_up{instance="b"}', values: '1x10 stale'}
+  alert_rule_test:
+  - {eval_time: 10m, alertname: SteleMetricsAreMissing}
+  - eval_time: 30m
+    alertname: SteleMetricsAreMissing
+    exp_alerts:
+    - exp_labels: {instance: b, severity: page}
+      exp_annotations:
+        summary: "there are no metrics of Stele from b: does node_exporter run, and the timer?"
 - interval: 1h
   input_series: [{series: 'redis_rdb_last_save_timestamp_seconds{instance="a"}', values: '0x40'}]
   alert_rule_test:
@@ -189,7 +207,7 @@ tests:
         summary: "the index of the served data was built 1d 13h 0m 0s ago"
 """ % (ROOT, RULES[0], ROOT, RULES[1])
     status, output = run(["promtool", "test", "rules", write(folder + "/test.yml", test)])
-    equal(status, 0, "SteleWaitsForTheDisk, SteleIndexIsOld: promtool computes them", output)
+    equal(status, 0, "SteleWaitsForTheDisk, SteleIndexIsOld, SteleMetricsAreMissing: promtool computes them", output)
     return {"SteleWaitsForTheDisk", "SteleIndexIsOld"}
 
 
@@ -253,7 +271,7 @@ class Asking(threading.Thread):
             time.sleep(0.2)
 
 
-def incidents(folder, port, prometheus, stele, timer):
+def incidents(folder, port, prometheus, exporters, stele, timer):
     data = folder + "/data/table.data"
     seen = set()
     servers = [stele]
@@ -269,6 +287,8 @@ def incidents(folder, port, prometheus, stele, timer):
     def pause(paused):
         timer.paused = paused
     tell("the timer stands still", ["SteleMetricsAreOld"], lambda: pause(True), lambda: pause(False))
+    tell("the exporters are gone", ["SteleMetricsAreMissing", "SteleExporterDown"],
+         lambda: [exporter.stop() for exporter in exporters], lambda: [exporter.start() for exporter in exporters])
     tell("a bad file", ["SteleReloadFailed", "SteleDataset"], lambda: servers[-1].publish("nonsense\n"),
          lambda: servers[-1].publish(table(KEYS, "b")))
     tell("a reload that hangs", ["SteleReloadHangs", "SteleReloadTakesLong"],
@@ -317,6 +337,11 @@ def dashboard(prometheus):
     for expression in expressions:
         asked = expression.replace("$instance", ".*").replace("$__rate_interval", "%ds" % WINDOW)
         ok(await_that(lambda asked=asked: prometheus.query(asked), asked, 20), "dashboard: " + expression)
+    shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]
+             if "{{server}}" in target["legendFormat"]]
+    lost = [e for e in shown if not all("server" in sample["metric"] for sample in prometheus.query(
+        e.replace("$instance", ".*").replace("$__rate_interval", "%ds" % WINDOW)) or [{"metric": {}}])]
+    equal((len(shown) > 5, lost), (True, []), "several servers on a machine are apart")
     ok(len(expressions) > 20, "the dashboard has %d queries" % len(expressions))
 
 
@@ -348,7 +373,7 @@ def watch(folder):
             run(["stele", "ask", "127.0.0.1:%d" % port, "GET", key(i * 30)])
         dashboard(prometheus)
         equal(prometheus.firing(), set(), "no alert fires")
-        seen = incidents(folder, port, prometheus, stele, timer)
+        seen = incidents(folder, port, prometheus, running[:2], stele, timer)
         equal(names - seen, apart, "each of the other alerts has fired")
     finally:
         timer.ended = True
