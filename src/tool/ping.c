@@ -35,18 +35,31 @@ static int ping(const struct options *o)
         puts("PONG");
     else
         tool_say("%s", error.text);
+    if (code == TOOL_NO && o->server.any_reply)
+        code = TOOL_OK;
     return tool_finish(code);
+}
+
+static const char *set_any_reply(struct options *o, const char *value)
+{
+    (void)value;
+    o->server.any_reply = true;
+    return NULL;
 }
 
 static const struct option_row rows[] = {
     {"--timeout", "S", "seconds to wait for the connection, and then for the reply (default: 5)",
      ask_server_set_timeout},
+    {"--any-reply", NULL,
+     "exit with status 0 after any other reply, too, such as an error because too many clients are "
+     "connected: the server is alive",
+     set_any_reply},
     TOOL_HELP_ROW,
 };
 
 const struct tool_command tool_ping = {
     .name = "ping",
-    .words = "ADDRESS [--timeout S]",
+    .words = "ADDRESS [--timeout S] [--any-reply]",
     .help = "print PONG if the server at ADDRESS (HOST:PORT or the path of a Unix socket) answers "
             "PING; the variable REDISCLI_AUTH has the password",
     .rows = rows,

@@ -71,6 +71,7 @@ struct server_options {
     unsigned timeout_s;
     unsigned interval_ms;
     bool once;
+    bool any_reply;
     const char *textfile;
     const char *label;
 };

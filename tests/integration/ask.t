@@ -95,6 +95,10 @@ with tempfile.TemporaryDirectory(prefix="stele-ask-") as folder:
     silent = Fake()
     equal(ping(silent.address, "--timeout", "1"), (2, b"", b"stele: %s: no answer in time\n" % silent.address.encode()),
           "a server that says nothing")
+    equal(ping(loading.address, "--any-reply")[:2], (0, b""), "with --any-reply, an error is a reply")
+    equal(ping(closed.address, "--any-reply", REDISCLI_AUTH="wrong")[:2], (0, b""), "and so is the error to AUTH")
+    equal(ping(server.address, "--any-reply"), (0, b"PONG\n", b""), "and PONG")
+    equal(ping(silent.address, "--any-reply", "--timeout", "1")[:2], (2, b""), "but silence is none")
     free = socket.socket()
     free.bind(("127.0.0.1", 0))
     equal(ping("127.0.0.1:%d" % free.getsockname()[1])[:2], (2, b""), "nobody listens")

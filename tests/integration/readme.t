@@ -400,7 +400,7 @@ my ($all) = run($root, "redis-cli -p $port info everything");
 ok(@info > 8, 'the fields of INFO were found');
 like($all, qr/^\Q$_\E:/m, "INFO has $_") for @info;
 like($help, qr/^  \Q$_\E /m, "$_ is an option")
-    for grep { !/^--(?:cold|inplace|interval|kill-who|label|now|once|rdb|textfile)$/ } $operations =~ /[`" ](--[a-z-]+)/g;
+    for grep { !/^--(?:any-reply|cold|inplace|interval|kill-who|label|now|once|rdb|textfile)$/ } $operations =~ /[`" ](--[a-z-]+)/g;
 
 # ---- the end ------------------------------------------------------------------------------------
 

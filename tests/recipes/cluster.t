@@ -100,6 +100,11 @@ def redis_cli(port, *words, **environment):
     return run(["redis-cli", "-p", port] + list(words), **environment)[1]
 
 
+def asked(container, probe, port, environment):
+    """Returns the exit status of a probe."""
+    return run(probe_command(container, probe, port), **environment)[0]
+
+
 def replica(folder, container, password, swap, question):
     """Starts the server of a container, runs its probes, and swaps the data."""
     words = ["stele-server"] + [placed(word, folder) for word in container["args"]] + ["--port", "0"]
@@ -112,15 +117,19 @@ def replica(folder, container, password, swap, question):
             ok(line.startswith("ready "), "  the server starts", line)
             port = re.search(r":(\d+) ", line).group(1)
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if probe == "startupProbe" and probe not in container:
-                    continue
-                command = probe_command(container, probe, port)
-                equal(run(command, **environment)[0], 0, "  the " + probe + " succeeds")
+                if probe in container:
+                    equal(asked(container, probe, port, environment), 0, "  the " + probe + " succeeds")
             before = redis_cli(port, *question, **environment)
             client = socket.create_connection(("127.0.0.1", int(port)), timeout=SECONDS)
             replies = client.makefile("rb")
             client.sendall(b"auth %s\r\n" % password.encode() if password else b"ping\r\n")
             equal(replies.readline(), b"+OK\r\n" if password else b"+PONG\r\n", "  a client connects")
+            client.sendall(b"config set maxclients 1\r\n")
+            equal(replies.readline(), b"+OK\r\n", "  no other client may connect")
+            equal([asked(container, probe, port, environment) for probe in ("readinessProbe", "livenessProbe")],
+                  [1, 0], "  it is not ready, but it is alive")
+            client.sendall(b"config set maxclients 100\r\n")
+            equal(replies.readline(), b"+OK\r\n", "  other clients may connect")
             swap()
             deadline = time.monotonic() + SECONDS
             while redis_cli(port, *question, **environment) == before and time.monotonic() < deadline:
@@ -249,7 +258,8 @@ def server(folder, pod, shard, version):
             for name in ("readinessProbe", "livenessProbe"):
                 probe = probe_command(container, name, port)
                 equal(run(probe, REDISCLI_AUTH="secret"), (0, "PONG\n"), "  the %s succeeds" % name)
-                ok(run(probe, REDISCLI_AUTH="wrong")[0] != 0, "  it fails without the password")
+                equal(run(probe, REDISCLI_AUTH="wrong")[0], 1 if name == "readinessProbe" else 0,
+                      "  only the readinessProbe needs the password")
             slots = run(["redis-cli", "-p", port, "cluster", "slots"], REDISCLI_AUTH="secret")[1]
             equal(sorted(set(re.findall(r"stele-[ab]-[01]\.stele\.\S+", slots))),
                   ["stele-%s-%d.stele.default.svc.cluster.local" % (s, i) for s in "ab" for i in (0, 1)],

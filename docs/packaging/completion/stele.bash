@@ -72,7 +72,7 @@ _stele()
         case $previous in
         --timeout) compopt +o default; return ;;
         esac
-        options='--timeout --help'
+        options='--timeout --any-reply --help'
         ;;
     publish)
         case $previous in
