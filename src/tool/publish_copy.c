@@ -27,6 +27,19 @@ static bool fail_to_write(const char *path, struct error *error)
     return false;
 }
 
+// Makes `to` a second name of the file `from`.
+static bool link_to(const char *from, const char *to, struct error *error)
+{
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+        return true;
+    if (errno == EXDEV)
+        error_set(error, "'%s' is not on the file system of the store: leave out --link and --move",
+                  from);
+    else
+        error_set(error, "cannot make '%s' a second name of '%s': %s", to, from, strerror(errno));
+    return false;
+}
+
 // Copies `bytes` bytes of the file `in` to `out`, and sets their checksum.
 static bool copy_all(int in, int out, uint64_t bytes, const char *from, const char *to,
                      char checksum[CHECKSUM_TEXT_LEN + 1], struct error *error)
@@ -102,8 +115,7 @@ bool publish_copy(const char *from, const char *to, bool link_it, struct stat *s
     int in = file_open(from, status, error);
     bool good = in >= 0;
     if (good && link_it)
-        good = (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 && fsync(in) == 0) ||
-               fail_to_write(to, error);
+        good = link_to(from, to, error) && (fsync(in) == 0 || fail_to_write(to, error));
     if (good)
         good = link_it ? sum_file(to, &bytes, checksum, error)
                        : copy(in, from, to, status, checksum, error);

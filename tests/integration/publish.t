@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Fcntl ':flock';
+use File::Temp;
 use FindBin;
 use lib "$FindBin::RealBin/../support";
 use Scratch qw($dir write_file read_file run);
@@ -234,6 +235,19 @@ stele("publish $store $bad --version v7 --move");
 ok(-e $bad, 'a file that is refused is not moved');
 ($out, $code) = stele("publish $store $second --version v7 --link");
 is((stat "$store/versions/v7/table.data")[1], (stat $second)[1], 'a file is linked');
+SKIP: {
+    my $memory;
+    $memory = File::Temp::tempdir('stele-publish-XXXXXX', DIR => '/dev/shm', CLEANUP => 1)
+        if -w '/dev/shm' && (stat '/dev/shm')[0] != (stat $store)[0];
+    skip 'there is no other file system', 2 unless $memory;
+    open my $far, '>', "$memory/far.data" or die $!;
+    print $far table(1, 1000, 'e');
+    close $far;
+    ($out, $code) = stele("publish $store $memory/far.data --version v8 --move");
+    is_deeply([$code, $out], [2, "stele: '$memory/far.data' is not on the file system of the store: leave out --link and --move\n"],
+        'a file of another file system is not moved');
+    ok(-e "$memory/far.data" && !-e "$store/versions/v8", 'it stays where it is');
+}
 
 open my $lock, '+<', "$store/lock" or die $!;
 flock $lock, LOCK_EX or die $!;

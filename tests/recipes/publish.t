@@ -110,9 +110,13 @@ def several_machines(folder):
 def every_night(folder):
     unit, timer = blocks(section(PAGE, "## Every night"), "ini")
     write(folder + "/build-devices", "#!/bin/sh\nexec cp %s/new.data \"$1\"\n" % folder, 0o755)
-    with server("stele-server", folder + "/devices", "--requirepass", "secret") as port:
-        place = {"/usr/local/bin/build-devices": folder + "/build-devices", "/usr/local/bin/stele": "stele",
-                 STORE: folder + "/devices", "/var/tmp": folder, "/etc/stele": folder, "6379": port}
+    place = {"/usr/local/bin/build-devices": folder + "/build-devices", "/usr/local/bin/stele": "stele",
+             STORE: folder + "/devices", "/etc/stele": folder}
+    link = re.search("`(ln -s devices .*?)`", PAGE).group(1)
+    status, output = shell(link.replace(STORE, folder + "/devices"), folder)
+    equal(status, 0, "a link to the store, for the systemd unit", output)
+    with server("stele-server", folder + "/devices.data", "--requirepass", "secret") as port:
+        place["6379"] = port
 
         def placed(text):
             for here, there in place.items():
@@ -131,7 +135,7 @@ def every_night(folder):
         first = version(port)
         equal(first, os.path.basename(os.readlink(folder + "/devices/current")), "  the new version is served")
         cron = re.search(r"^0 2 \* \* \* stele  (.*)$", PAGE, re.M).group(1)
-        status, output = shell(placed(cron), folder, PATH=folder + ":" + programs()["PATH"])
+        status, output = shell(placed(cron), folder)
         equal((status, version(port) > first), (0, True), "the line for cron", output)
 
 
