@@ -64,6 +64,9 @@ def envoy_parts(folder, page):
 
 # ---- Kubernetes: replicas without a cluster -----------------------------------------------------
 
+NO_RIGHT = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
 def safe(deployment, service):
     """The pods have no right, find their volumes, and are the pods of the Service."""
     name = deployment["metadata"]["name"]
@@ -75,9 +78,7 @@ def safe(deployment, service):
     wanted = {"runAsNonRoot": True, "runAsUser": int(user.group(1)), "runAsGroup": int(user.group(2)),
               "seccompProfile": {"type": "RuntimeDefault"}}
     equal(pod["securityContext"], wanted, name + ": the user is that of the image")
-    equal(container["securityContext"],
-          {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-           "capabilities": {"drop": ["ALL"]}}, "  the container has no right")
+    equal(container["securityContext"], NO_RIGHT, "  the container has no right")
     ok(all(m["readOnly"] for m in container["volumeMounts"]), "  it writes to no volume")
     equal(sorted(m["name"] for m in container["volumeMounts"]),
           sorted(v["name"] for v in pod["volumes"]), "  it mounts each volume")
@@ -282,7 +283,10 @@ def consistent(shard, topology, service):
         ok(selector.items() <= labels.items(), "  the selector finds the pods", selector)
     volumes = [v["name"] for v in pod["volumes"]]
     volumes += [v["metadata"]["name"] for v in spec["volumeClaimTemplates"]]
+    equal(pod["automountServiceAccountToken"], False, "  no pod may talk to Kubernetes")
+    equal(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"}, "  system calls are filtered")
     for container in pod["initContainers"] + pod["containers"]:
+        equal(container["securityContext"], NO_RIGHT, "  the container %s has no right" % container["name"])
         equal(sorted(m["name"] for m in container["volumeMounts"]), sorted(volumes),
               "  the container %s mounts the volumes" % container["name"])
 
