@@ -18,7 +18,7 @@ import redis
 
 sys.dont_write_bytecode = True  # no build products among the sources
 from page import BUILD, ROOT, SECONDS, block, commands, done, equal, find, libraries, ok, page, programs, \
-    run, skip, write
+    read, run, skip, write
 
 PAGE = page("tls.md")
 KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"  # as in the page
@@ -125,6 +125,17 @@ def connected(folder, port, host="127.0.0.1"):
     return client, "%s:%d" % client.connection._sock.getsockname()[:2]
 
 
+def keepalive(port, address):
+    """Returns after how many seconds the system asks whether the client of a proxy is there, or None."""
+    for line in read("/proc/net/tcp").splitlines()[1:]:
+        field = line.split()
+        ports = [int(end.split(":")[1], 16) for end in field[1:3]]
+        timer, left = field[5].split(":")
+        if ports == [port, int(address.rsplit(":", 1)[1])] and timer == "02":  # the timer of keepalive
+            return int(left, 16) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
 def closes(connection):
     """Waits until the other end closes the connection. Returns whether it does."""
     connection.settimeout(SECONDS)
@@ -155,6 +166,8 @@ def check_clients(name, folder, server, port):
           "  the program of the page")
     client, address = connected(folder, port)
     equal(client.client_info()["addr"], address, "  CLIENT INFO shows the client's address")
+    ok(wait(lambda: keepalive(port, address)) and keepalive(port, address) <= 300,
+       "  the proxy notices when its machine is gone", keepalive(port, address))
     administrator = server.administrator()
     ok(address in [c["addr"] for c in administrator.client_list()], "  and so does CLIENT LIST")
     # A pipeline, with replies that need many records of TLS.
