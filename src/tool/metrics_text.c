@@ -66,6 +66,8 @@ static const struct metric metrics[] = {
      "Connections that were refused because of the limit of clients or of protected mode."},
     {"stele_accept_errors_total", "accept_errors",
      "Shortages of descriptors or memory that kept the server from accepting connections."},
+    {"stele_proxy_header_errors_total", "proxy_header_errors",
+     "Connections of proxies that were closed because they did not begin with a good header."},
     {"stele_evicted_clients_total", "evicted_clients",
      "Clients that were closed because all clients held too much memory."},
     {"stele_write_timeouts_total", "write_timeout_disconnections",
@@ -110,6 +112,15 @@ static const struct metric metrics[] = {
      "Bytes that the disk has read for the server."},
     {"stele_major_page_faults_total", "total_major_page_faults",
      "How often a thread had to wait for a page of a mapped file."},
+    {"stele_cluster_nodes_down", "cluster_nodes_down",
+     "Other nodes of the cluster that do not answer this one well."},
+    {"stele_cluster_epoch", "cluster_epoch", "Epoch of the topology of the cluster."},
+    {"stele_cluster_redirects_moved_total", "cluster_redirects_moved",
+     "Requests that were answered with MOVED."},
+    {"stele_cluster_redirects_ask_total", "cluster_redirects_ask",
+     "Requests that were answered with ASK."},
+    {"stele_cluster_redirects_crossslot_total", "cluster_redirects_crossslot",
+     "Requests that were answered with CROSSSLOT."},
 };
 
 // A state that a metric names in the label `status`: the metric of the current state is 1.

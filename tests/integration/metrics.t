@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 sys.dont_write_bytecode = True  # no build products among the sources
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -20,6 +21,8 @@ BUILD = os.environ.get("STELE_BUILD", "build/release")
 STELE = BUILD + "/stele"
 KEY = "3479d894-3271-4935-88cf-a06f3cbb80a5"
 PROMTOOL = shutil.which("promtool", path=os.environ["PATH"] + ":build/services/usr/bin")
+CLUSTER = ["stele_cluster_epoch", "stele_cluster_nodes_down", "stele_cluster_redirects_ask_total",
+           "stele_cluster_redirects_crossslot_total", "stele_cluster_redirects_moved_total", "stele_dataset_foreign_keys"]
 os.environ.pop("REDISCLI_AUTH", None)
 
 
@@ -37,7 +40,7 @@ def accepted(text, name):
     ok(done.returncode == 0 and not done.stderr, name, done.stdout + done.stderr)
 
 
-def samples(text):
+def samples(text, quiet=False):
     """Returns the metrics as {name with labels: value}. Checks the form of each line."""
     found, strange, types = {}, [], {}
     for line in text.splitlines():
@@ -51,7 +54,8 @@ def samples(text):
                 strange.append("no HELP and TYPE: " + line)
         else:
             strange.append(line)
-    equal(strange, [], "each line has the form of a metric, each metric a HELP and a TYPE")
+    if not quiet:
+        equal(strange, [], "each line has the form of a metric, each metric a HELP and a TYPE")
     return found
 
 
@@ -130,8 +134,7 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
     with open("docs/monitoring.md") as page:
         documented = set(re.findall(r"`(stele_[a-z_]+)[`{]", page.read()))
     printed = {re.sub("_(sum|count)$", "", name.split("{")[0]) for name in found}
-    # A server outside of a cluster knows no foreign keys.
-    equal(sorted(printed ^ documented), ["stele_dataset_foreign_keys"], "docs/monitoring.md names all metrics")
+    equal(sorted(printed ^ documented), CLUSTER, "docs/monitoring.md names all metrics, and those of a cluster are not there")
 
     # ---- a failed reload, and a file that is changed -----------------------------------------------------------
 
@@ -183,6 +186,24 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
         equal((os.lstat(path).st_ino, os.lstat(path).st_mtime), (kind.st_ino, kind.st_mtime) if path != folder else
               (kind.st_ino, os.lstat(path).st_mtime), name + " is as before")
     equal(run(STELE, "metrics", address, "--textfile", folder + "/none/x.prom")[0], 2, "there is no such folder")
+
+    # ---- a cluster ---------------------------------------------------------------------------------------------
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, open(folder + "/cluster.conf", "w") as topology:
+        # The server's own port is not used. The other node accepts connections, and says nothing.
+        topology.write("epoch 3\nshard 0-16383\n  node a 127.0.0.1:1\n  node b 127.0.0.1:%d\n" % silent.getsockname()[1])
+        topology.close()
+        node = subprocess.Popen([BUILD + "/stele-server", "example.data", "--port", "0", "--index", "none", "--cluster-config",
+                                 folder + "/cluster.conf", "--cluster-node", "a", "--cluster-node-timeout", "100"],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        own = "127.0.0.1:" + node.stdout.readline().split()[1].rsplit(":", 1)[1]
+        until = time.monotonic() + 60
+        while samples(run(STELE, "metrics", own)[1], quiet=True)["stele_cluster_nodes_down"] == 0 and time.monotonic() < until:
+            time.sleep(0.05)
+        found = samples(run(STELE, "metrics", own)[1])
+        equal([found.get(name) for name in CLUSTER], [3, 1, 0, 0, 0, 0], "a node of a cluster, and another one that is down")
+        node.terminate()
+        equal(node.wait(), 0, "the node ends well")
 
     # ---- servers that do not answer ----------------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ def units_are_valid(folder):
 
 
 def computed(folder):
-    """What needs a slow disk, an old index or two machines: promtool computes when an alert fires. Returns the
+    """What needs a slow disk, an old index or several machines: promtool computes when an alert fires. Returns the
     alerts that nothing else makes fire."""
     test = """rule_files: [%s/%s, %s/%s]
 evaluation_interval: 1m
@@ -195,6 +195,25 @@ tests:
     - exp_labels: {instance: b, severity: page}
       exp_annotations:
         summary: "there are no metrics of Stele from b: does node_exporter run, and the timer?"
+- interval: 1m
+  input_series:
+  - {series: 'stele_cluster_nodes_down{instance="a"}', values: '0 0 0 2x30'}
+  - {series: 'stele_dataset_foreign_keys{instance="a"}', values: '0 0 0 7x30'}
+  alert_rule_test:
+  - {eval_time: 3m, alertname: SteleNodeIsDown}
+  - eval_time: 5m
+    alertname: SteleNodeIsDown
+    exp_alerts:
+    - exp_labels: {instance: a, severity: page}
+      exp_annotations:
+        summary: "a gets no good answer from 2 nodes of the cluster"
+  - {eval_time: 17m, alertname: SteleKeysAreForeign}
+  - eval_time: 20m
+    alertname: SteleKeysAreForeign
+    exp_alerts:
+    - exp_labels: {instance: a, severity: ticket}
+      exp_annotations:
+        summary: "7 keys belong to other shards of the cluster"
 - interval: 1h
   input_series: [{series: 'redis_rdb_last_save_timestamp_seconds{instance="a"}', values: '0x40'}]
   alert_rule_test:
@@ -207,8 +226,8 @@ tests:
         summary: "the index of the served data was built 1d 13h 0m 0s ago"
 """ % (ROOT, RULES[0], ROOT, RULES[1])
     status, output = run(["promtool", "test", "rules", write(folder + "/test.yml", test)])
-    equal(status, 0, "SteleWaitsForTheDisk, SteleIndexIsOld, SteleMetricsAreMissing: promtool computes them", output)
-    return {"SteleWaitsForTheDisk", "SteleIndexIsOld"}
+    equal(status, 0, "promtool computes when these alerts fire", output)
+    return {"SteleWaitsForTheDisk", "SteleIndexIsOld", "SteleNodeIsDown", "SteleKeysAreForeign"}
 
 
 def incident(prometheus, name, alerts, begin, end):
