@@ -197,6 +197,20 @@ tests:
         summary: "there are no metrics of Stele from b: does node_exporter run, and the timer?"
 - interval: 1m
   input_series:
+  - {series: 'stele_uptime_seconds{instance="a"}', values: '100+60x5 10+60x5 20+60x5 _ _ 0+60x90'}
+  - {series: 'redis_uptime_in_seconds{instance="b"}', values: '9 0 9 0 9 0+60x90'}
+  alert_rule_test:
+  - eval_time: 12m
+    alertname: SteleRestarts
+    exp_alerts: [&b {exp_labels: {instance: b, severity: ticket}, exp_annotations: {
+      summary: "Stele on b was started 3 times within an hour"}}]
+  - eval_time: 25m
+    alertname: SteleRestarts
+    exp_alerts: [*b, {exp_labels: {instance: a, severity: ticket}, exp_annotations: {
+      summary: "Stele on a was started 3 times within an hour"}}]
+  - {eval_time: 90m, alertname: SteleRestarts}
+- interval: 1m
+  input_series:
   - {series: 'stele_cluster_nodes_down{instance="a"}', values: '0 0 0 2x30'}
   - {series: 'stele_dataset_foreign_keys{instance="a"}', values: '0 0 0 7x30'}
   alert_rule_test:
@@ -227,7 +241,7 @@ tests:
 """ % (ROOT, RULES[0], ROOT, RULES[1])
     status, output = run(["promtool", "test", "rules", write(folder + "/test.yml", test)])
     equal(status, 0, "promtool computes when these alerts fire", output)
-    return {"SteleWaitsForTheDisk", "SteleIndexIsOld", "SteleNodeIsDown", "SteleKeysAreForeign"}
+    return {"SteleWaitsForTheDisk", "SteleIndexIsOld", "SteleNodeIsDown", "SteleKeysAreForeign", "SteleRestarts"}
 
 
 def incident(prometheus, name, alerts, begin, end):
@@ -251,6 +265,10 @@ class Clients:
     def open(self, count):
         for _ in range(count):
             self.sockets.append(socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS))
+
+    def is_refused(self):
+        """Waits for what the server says to the last connection."""
+        return self.sockets[-1].recv(64).startswith(b"-ERR max number of clients reached")
 
     def close(self):
         while self.sockets:
@@ -342,8 +360,8 @@ def incidents(folder, port, prometheus, exporters, stele, timer):
     clients = Clients(port)
     tell("many clients", ["SteleNearlyFull"], lambda: clients.open(MAX_CLIENTS - 3), clients.close)
     # As long as no client can connect, `stele metrics` cannot either. So the clients do not stay.
-    tell("too many clients", ["SteleRefusesClients"], lambda: (clients.open(3 * MAX_CLIENTS), clients.close()),
-         clients.close)
+    tell("too many clients", ["SteleRefusesClients"], lambda: (
+        clients.open(3 * MAX_CLIENTS), ok(clients.is_refused(), "the last one is refused"), clients.close()), clients.close)
     hung = Hung(port)
     tell("a client that does not read", ["SteleClosesClients"], hung.begin, hung.end)
     servers[-1].stop()
