@@ -740,8 +740,10 @@ void conn_drain(struct conn *c)
     size_t len = 0;
     bool alive = !c->lingering;
     c->draining = true;
-    if (alive && c->awaits_header)
+    if (alive && c->awaits_header) {
         alive = conn_read_header(c) && !c->awaits_header;
+        ev_set_cb(&c->io, on_event); // what comes after the header are requests
+    }
     bool waits_for_input = c->status == FEED_NEEDS_INPUT && c->backlog.len == 0;
     if (alive && waits_for_input && !c->ended)
         alive = read_input(c, &len);

@@ -296,11 +296,29 @@ static void check_killed(void)
     send_span(slow, SPAN("PROXY "));
     // The header and the request have arrived, but the loop has not read them yet.
     require(write(fd, V1 GET, sizeof V1 GET - 1) == sizeof V1 GET - 1, "cannot write");
+    // More than a turn takes has arrived after this header.
+    struct buf many = {0};
+    struct buf replies = {0};
+    int busy = proxy_connect(true);
+    buf_append(&many, SPAN(V1));
+    for (unsigned i = 0; i < 200; i++) {
+        buf_append(&many,
+                   SPAN("STRLEN " KEY "-and-a-long-rest-that-makes-it-no-key-of-the-data\r\n"));
+        buf_append(&replies, SPAN(":0\r\n"));
+    }
+    require(many.len > LOOP_READ_MAX, "a turn takes it all");
+    require(write(busy, many.ptr, many.len) == (ssize_t)many.len, "cannot write");
     worker_drain(worker, NULL);
     bool closed;
     struct span got = received(fd, &closed);
     ok(closed && span_equal(got, SPAN(VALUE)),
        "a stop: a request that has arrived with its header is answered");
+    got = received(busy, &closed);
+    ok(closed && span_equal(got, buf_span(&replies)),
+       "a stop: so are more requests than a turn takes");
+    close(busy);
+    buf_release(&many);
+    buf_release(&replies);
     ok(is_ended(idle) && is_ended(slow), "a stop: connections without a header are closed");
     close(fd);
     close(idle);
