@@ -90,7 +90,9 @@ static bool connect_tcp(struct remote *c, struct error *error)
         begin++;
         len -= 2;
     }
-    if (len == 0 || len > HOST_MAX || colon[1] == '\0')
+    int64_t port; // getaddrinfo would take 65536 for 0
+    if (len == 0 || len > HOST_MAX || !number_parse(span_text(colon + 1), &port) || port < 1 ||
+        port > UINT16_MAX)
         return fail(c, "must be HOST:PORT or the path of a Unix socket", error);
     memcpy(host, begin, len);
     host[len] = '\0';

@@ -104,6 +104,7 @@ with tempfile.TemporaryDirectory(prefix="stele-ask-") as folder:
     equal(ping("127.0.0.1:%d" % free.getsockname()[1])[:2], (2, b""), "nobody listens")
     equal(ping(folder + "/none")[:2], (2, b""), "there is no such socket")
     for words in (["nowhere"], [":1"], ["127.0.0.1:"], [server.address, "more"], [server.address, "--timeout", "0"],
+                  ["127.0.0.1:%d" % (65536 + int(server.port))], ["127.0.0.1:0"],
                   [server.address, "--timeout", "x"], []):
         equal(run(STELE, "ping", *words)[:2], (2, b""), "wrong usage: %s" % words)
 
