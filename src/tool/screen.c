@@ -2,8 +2,8 @@
 // Handlers of the signals that end the program restore the terminal first, and then do what was to
 // be done before. They call only functions that are async-signal-safe.
 //
-// SIGWINCH and SIGTSTP are blocked except while screen_wait waits. So none of them arrives unseen
-// between a look at its flag and the wait.
+// SIGWINCH, SIGTSTP and SIGCONT are blocked except while screen_wait waits. So none of them arrives
+// unseen between a look at its flag and the wait.
 #include "tool/screen.h"
 
 #include <errno.h>
@@ -21,14 +21,16 @@
 #define ENTER "\033[?1049h\033[?25l\033[?7l\033[H\033[J"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
-static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT};
-static const int waited[] = {SIGWINCH, SIGTSTP};
+static const int endings[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGABRT,
+                              SIGALRM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXCPU};
+static const int waited[] = {SIGWINCH, SIGTSTP, SIGCONT};
 enum { ENDINGS = sizeof endings / sizeof *endings, WAITED = sizeof waited / sizeof *waited };
 
 static struct {
     volatile sig_atomic_t is_open;
     volatile sig_atomic_t resized;
     volatile sig_atomic_t stopped;
+    volatile sig_atomic_t continued;
     struct termios usual; // state of the terminal before the page
     struct sigaction ended[ENDINGS];
     struct sigaction was_waited[WAITED];
@@ -65,26 +67,36 @@ static void leave(void)
     (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &screen.usual);
 }
 
+// Makes a blocked signal arrive at once.
+static void raise_now(int number)
+{
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, number);
+    raise(number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+}
+
 static void on_ending(int number)
 {
-    int reason = errno;
     if (screen.is_open)
         leave();
     screen.is_open = 0;
     for (unsigned i = 0; i < ENDINGS; i++)
-        if (endings[i] == number) {
+        if (endings[i] == number)
             (void)sigaction(number, &screen.ended[i], NULL);
-            raise(number); // arrives when this handler returns
-        }
-    errno = reason;
+    raise_now(number);   // ends the process
+    _exit(128 + number); // except process 1 (base/ending.h)
 }
 
 static void on_waited(int number)
 {
     if (number == SIGWINCH)
         screen.resized = 1;
-    else
+    else if (number == SIGTSTP)
         screen.stopped = 1;
+    else
+        screen.continued = 1;
 }
 
 bool screen_is_possible(void)
@@ -106,8 +118,12 @@ bool screen_open(void)
     for (unsigned i = 0; i < WAITED; i++)
         sigaddset(&blocked, waited[i]);
     (void)pthread_sigmask(SIG_BLOCK, &blocked, &screen.mask);
-    for (unsigned i = 0; i < WAITED; i++)
+    for (unsigned i = 0; i < WAITED; i++) {
         (void)sigaction(waited[i], &waiting, &screen.was_waited[i]);
+        // A shell that could not continue a stopped program starts it with SIGTSTP ignored.
+        if (waited[i] == SIGTSTP && screen.was_waited[i].sa_handler == SIG_IGN)
+            (void)sigaction(SIGTSTP, &screen.was_waited[i], NULL);
+    }
     for (unsigned i = 0; i < ENDINGS; i++) {
         (void)sigaction(endings[i], NULL, &screen.ended[i]);
         if (screen.ended[i].sa_handler != SIG_IGN)
@@ -166,11 +182,19 @@ bool screen_draw(struct span page)
     return good;
 }
 
-// The user has pressed Ctrl-Z. Gives the terminal back until the program goes on.
+// The user has pressed Ctrl-Z. Gives the terminal back until the program goes on. The program stops
+// by the default action of SIGTSTP: the kernel omits that if no shell is there to continue it.
 static void stop(void)
 {
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    struct sigaction ours;
+    sigset_t mask;
     leave();
-    raise(SIGSTOP);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    (void)sigaction(SIGTSTP, &usual, &ours);
+    raise_now(SIGTSTP);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    (void)sigaction(SIGTSTP, &ours, NULL);
     (void)tcgetattr(STDIN_FILENO, &screen.usual);
     enter();
 }
@@ -195,6 +219,11 @@ enum screen_event screen_wait(int fd, uint64_t until_ns)
         if (screen.stopped) {
             screen.stopped = 0;
             stop();
+            return SCREEN_DRAW;
+        }
+        if (screen.continued) { // after SIGSTOP, too; the shell has used the terminal meanwhile
+            screen.continued = 0;
+            enter();
             return SCREEN_DRAW;
         }
         if (screen.resized) {

@@ -4,7 +4,9 @@ again, or hangs. However it ends, the terminal is as before. Then the plain outp
 
 The server listens on a Unix socket, so that it has the same address after it was started again."""
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -237,7 +239,7 @@ with tempfile.TemporaryDirectory(prefix="stele-top-") as folder:
     terminal.wait("^q quits")
     terminal.key("C-c")
     terminal.is_as_before(130, "Ctrl-C")
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM):
         pid = terminal.start("top %s" % server.address)
         terminal.wait("^q quits")
         os.kill(pid, number)
@@ -253,6 +255,36 @@ with tempfile.TemporaryDirectory(prefix="stele-top-") as folder:
     terminal.see("^q quits", "fg: the page is there again")
     terminal.key("q")
     terminal.see(r"^the status is 0$", "q ends it")
+    pid = terminal.start("top %s" % server.address)
+    terminal.wait("^q quits")
+    os.kill(pid, signal.SIGSTOP)
+    terminal.see(r"^ready>$", "SIGSTOP: the shell is there")
+    terminal.type("clear; stty sane; fg")
+    terminal.see("^q quits", "fg: the page is there again")
+    terminal.key("q")
+    terminal.is_as_before(0, "q after SIGSTOP")
+    # Without a shell that could continue it, Ctrl-Z must not stop the program for good.
+    terminal.tmux("new-window", "sh", "-c", "trap '' TSTP; %s top %s; true" % (STELE, server.address))
+    terminal.wait("^q quits")
+    terminal.key("C-z")
+    terminal.tmux("resize-window", "-x", "70", "-y", "20")
+    terminal.see(r"\A(.{1,70}\n|\n){19}q quits", "SIGTSTP is ignored: the page goes on after Ctrl-Z")
+    terminal.tmux("resize-window", "-x", "80", "-y", "24")
+    terminal.key("q")
+    ok(await_true(lambda: len(terminal.tmux("list-windows").split("\n")) == 2), "SIGTSTP is ignored: q ends it")
+    pid, alone = pty.fork()  # tmux itself would continue the program
+    if pid == 0:
+        os.execve(STELE, [STELE, "top", server.address], {"TERM": "xterm"})
+    written = b""
+    for keys, awaited in ((b"", b"q quits"), (b"\x1a", b"\x1b[?1049h"), (b"", b"q quits"), (b"q", b"\x1b[?1049l")):
+        os.write(alone, keys)
+        written = b""
+        while awaited not in written and select.select([alone], [], [], SECONDS)[0]:
+            written += os.read(alone, 65536)
+        ok(awaited in written, "no shell waits: %r after %r" % (awaited, keys), written)
+    os.kill(pid, signal.SIGCONT)
+    equal(os.waitpid(pid, 0)[1], 0, "no shell waits: q ends it")
+    os.close(alone)
     terminal.type("TERM=dumb %s top %s" % (STELE, server.address))
     terminal.see(r"^command +calls/s", "a terminal that can show no page gets lines")
     terminal.key("C-c")
