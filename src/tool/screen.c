@@ -24,7 +24,11 @@
 static const int endings[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGABRT,
                               SIGALRM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXCPU};
 static const int waited[] = {SIGWINCH, SIGTSTP, SIGCONT};
-enum { ENDINGS = sizeof endings / sizeof *endings, WAITED = sizeof waited / sizeof *waited };
+enum {
+    ENDINGS = sizeof endings / sizeof *endings,
+    WAITED = sizeof waited / sizeof *waited,
+    ENDING_WAIT_MS = 500, // how long a signal that ends the program waits for the terminal
+};
 
 static struct {
     volatile sig_atomic_t is_open;
@@ -77,10 +81,19 @@ static void raise_now(int number)
     (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
 }
 
+// Whether the terminal takes output, perhaps soon. After Ctrl-S it takes none until Ctrl-Q.
+static bool takes_output(void)
+{
+    struct pollfd output = {STDOUT_FILENO, POLLOUT, 0};
+    return poll(&output, 1, ENDING_WAIT_MS) != 0;
+}
+
 static void on_ending(int number)
 {
-    if (screen.is_open)
+    if (screen.is_open && takes_output())
         leave();
+    else if (screen.is_open)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &screen.usual);
     screen.is_open = 0;
     for (unsigned i = 0; i < ENDINGS; i++)
         if (endings[i] == number)

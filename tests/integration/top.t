@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -285,6 +286,17 @@ with tempfile.TemporaryDirectory(prefix="stele-top-") as folder:
     os.kill(pid, signal.SIGCONT)
     equal(os.waitpid(pid, 0)[1], 0, "no shell waits: q ends it")
     os.close(alone)
+    pid, stopped = pty.fork()
+    if pid == 0:
+        os.execve(STELE, [STELE, "top", server.address, "--interval", "0.1"], {"TERM": "xterm"})
+    while select.select([stopped], [], [], SECONDS)[0] and b"q quits" not in os.read(stopped, 65536):
+        pass
+    with open("/proc/%d/fd/0" % pid, "rb", buffering=0, opener=lambda path, _: os.open(path, os.O_RDWR | os.O_NOCTTY)) as tty:
+        termios.tcflow(tty, termios.TCOOFF)  # as Ctrl-S does: it takes no more output
+    os.kill(pid, signal.SIGTERM)
+    ended = await_true(lambda: (os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)))
+    equal(ended and ended.si_status, signal.SIGTERM, "SIGTERM while the terminal takes no output")
+    os.close(stopped)
     terminal.type("TERM=dumb %s top %s" % (STELE, server.address))
     terminal.see(r"^command +calls/s", "a terminal that can show no page gets lines")
     terminal.key("C-c")
