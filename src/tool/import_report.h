@@ -6,7 +6,7 @@
 #include "rdb/reader.h"
 
 enum {
-    IMPORT_SHOWN_BYTES = 40, // bytes of a key that a message shows
+    IMPORT_SHOWN_BYTES = 80, // bytes of a key that a message shows
     IMPORT_SHOWN_MOST = IMPORT_SHOWN_BYTES * 4 + sizeof "...", // bytes of its text, with a NUL
 };
 
