@@ -12,9 +12,10 @@ my $root = "$FindBin::RealBin/../..";
 plan skip_all => 'the same in each flavour' if ($ENV{STELE_BUILD} // '') =~ /asan/;
 my $dir = tempdir('stele-need-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $log = "$dir/log";
-mkdir "$dir/$_" for '.ci', 'bin';
-system("cp $root/.ci/need $root/.ci/unpack $dir/.ci/") == 0 or die;
-for my $name (qw(sh dirname mkdir chmod cat touch id env sudo)) {
+my $control = 'docs/packaging/debian/control';
+system("mkdir -p $dir/.ci $dir/bin $dir/docs/packaging/debian && cp $root/.ci/need $root/.ci/unpack $dir/.ci/ && " .
+    "cp $root/$control $dir/$control") == 0 or die;
+for my $name (qw(sh dirname mkdir chmod cat touch id env sudo sed grep)) {
     my ($path) = grep { -x } map { "$_/$name" } '/usr/bin', '/bin';
     symlink $path, "$dir/bin/$name" if $path;
 }
@@ -64,6 +65,14 @@ for my $case (['test', 'redis-server'], ['bench', 'memcached'], ['redis-compat',
     is(`$dir/build/services/bin/$service --port 0`, "$service --port 0\n", "$service runs from the folder into which it was unpacked");
     ($unpacked) = need($what);
     is_deeply($unpacked, [], 'a second run unpacks nothing');
+}
+# On a fresh system, dpkg-buildpackage must find all packages that it asks for.
+my (undef, $deb) = need('deb');
+my ($depends) = do { local (@ARGV, $/) = "$root/$control"; <> } =~ /^Build-Depends:\n((?: .*\n)+)/m;
+my @wanted = map { /^ ([a-z0-9-]+)/ ? $1 =~ s/-compat$//r : () } split /\n/, $depends;
+cmp_ok(scalar @wanted, '>', 2, "packages in $control");
+for my $name ('build-essential', 'lintian', @wanted) {
+    ok((grep { $_ eq $name } @$deb), "make deb installs $name");
 }
 # `make check` is for people whose machine must stay as it is.
 unlink $log;
