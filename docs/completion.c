@@ -82,8 +82,8 @@ static void print_bash_names(const struct program *p, words_of *words, bool file
         printf(file ? ") return ;;\n" : ") compopt +o default; return ;;\n");
 }
 
-// Prints commands that set `words` to the values of the option before the cursor, and `options` to
-// all options. They return if there are no words for that value.
+// Prints commands that set `words` to the values of the option before the cursor, `files` if a file
+// is a value too, and `options` to all options. They return if there are no words for that value.
 static void print_bash_program(const struct program *p, words_of *words, const char *indent)
 {
     bool any = false;
@@ -96,7 +96,8 @@ static void print_bash_program(const struct program *p, words_of *words, const c
         struct value v =
             row->name != NULL ? value_of(row, words(row)) : (struct value){.none = true};
         if (!v.none && *v.choices != '\0')
-            printf("%s%s) words='%s' ;;\n", indent, row->name, v.choices);
+            printf("%s%s) words='%s'%s ;;\n", indent, row->name, v.choices,
+                   v.file ? " files=yes" : "");
     }
     print_bash_names(p, words, true, indent);
     print_bash_names(p, words, false, indent);
@@ -113,10 +114,13 @@ static void print_bash_program(const struct program *p, words_of *words, const c
     printf("'\n");
 }
 
-static const char bash_begin[] = "%s()\n"
-                                 "{\n"
-                                 "    local current=$2 previous=$3 words= options=\n"
-                                 "    COMPREPLY=()\n";
+// Bash takes the equals sign of --option=value for a word.
+static const char bash_begin[] =
+    "%s()\n"
+    "{\n"
+    "    local current=$2 previous=$3 words= files= options=\n"
+    "    COMPREPLY=()\n"
+    "    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}\n";
 
 // An empty list makes bash complete a file (-o default).
 static const char bash_end[] =
@@ -124,7 +128,9 @@ static const char bash_end[] =
     "        [[ $current == -* ]] || return\n"
     "        words=$options\n"
     "    fi\n"
-    "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
+    "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\"\n"
+    "        [[ -z $files ]] || compgen -f -- \"$current\")\n"
+    "    [[ -z $files ]] || compopt -o filenames\n"
     "}\n"
     "complete -o default -F %s\n";
 
@@ -146,12 +152,14 @@ static void print_bash_tool(void)
     printf("    local subcommands='help version");
     for (unsigned i = 0; (p = programs_subcommand(i)) != NULL; i++)
         printf(" %s", p->name);
-    printf(
-        "'\n"
-        "    if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; then\n"
-        "        words=$subcommands\n"
-        "    fi\n"
-        "    case ${COMP_WORDS[1]} in\n");
+    printf("'\n"
+           "    if ((COMP_CWORD == 1)) && [[ $current == -* ]]; then\n"
+           "        options='--help --version'\n"
+           "    elif ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; "
+           "then\n"
+           "        words=$subcommands\n"
+           "    fi\n"
+           "    case ${COMP_WORDS[1]} in\n");
     for (unsigned i = 0; (p = programs_subcommand(i)) != NULL; i++) {
         printf("    %s)\n", p->name);
         print_bash_program(p, no_words, "        ");
@@ -187,7 +195,9 @@ static void print_zsh_option(const struct option_row *row, const char *const *wo
     printf("]");
     if (!v.none)
         printf(":%s:", row->value);
-    if (v.file)
+    if (v.file && *v.choices != '\0')
+        printf("{compadd %s; _files}", v.choices);
+    else if (v.file)
         printf("_files");
     else if (*v.choices != '\0')
         printf("(%s)", v.choices);
@@ -223,7 +233,9 @@ static void print_zsh(void)
            "_stele_tool()\n{\n"
            "    local context state state_descr line\n"
            "    typeset -A opt_args\n"
-           "    _arguments -C '1: :_stele_subcommands' '*:: :->rest' && return\n"
+           "    _arguments -C '(- *)--help[list the subcommands and exit]' \\\n"
+           "        '(- *)--version[show the version and exit]' \\\n"
+           "        '1: :_stele_subcommands' '*:: :->rest' && return\n"
            "    [[ $state == rest ]] || return\n"
            "    case $words[1] in\n"
            "    help) _arguments '1: :_stele_subcommands' ;;\n");

@@ -133,6 +133,9 @@ my @cases = (["stele rollb\tx", "rollback x"], ["stele help rollb\t", "help roll
     ["stele-server exam\t--watc\t", 'example.data --watch'],
     ["stele-server --protected-mode y\t--reload-verify-t\t9", '--protected-mode yes --reload-verify-timeout 9',
         '--protected-mode yes --reload-verify-timeout=9'],
+    ["stele-server --loglevel=verb\t--index=no\texam\t", '--loglevel=verbose --index=none example.data'],
+    ["stele --vers\t", '--version'],
+    ["stele-server --index n\t--index=exam\t", '--index none --index=example.data'],
     ["stele-server --loglevel verb\t--index no\t", '--loglevel verbose --index none']);
 mkdir "$dir/table"; # with one file, so that its name can be completed
 open my $table, '>', "$dir/table/example.data" or die $!;

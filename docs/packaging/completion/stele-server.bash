@@ -2,15 +2,16 @@
 
 _stele_server()
 {
-    local current=$2 previous=$3 words= options=
+    local current=$2 previous=$3 words= files= options=
     COMPREPLY=()
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
     case $previous in
     --protected-mode) words='yes no' ;;
     --admin-commands) words='no local yes' ;;
     --enable-debug-command) words='no local yes' ;;
     --enable-shutdown-command) words='yes no' ;;
     --swap-tracking) words='push push+close' ;;
-    --index) words='none' ;;
+    --index) words='none' files=yes ;;
     --index-trust) words='proven sampled' ;;
     --index-pages) words='shared huge' ;;
     --lock-index) words='no auto yes' ;;
@@ -36,6 +37,8 @@ _stele_server()
         [[ $current == -* ]] || return
         words=$options
     fi
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current"
+        [[ -z $files ]] || compgen -f -- "$current")
+    [[ -z $files ]] || compopt -o filenames
 }
 complete -o default -F _stele_server stele-server

@@ -2,10 +2,13 @@
 
 _stele()
 {
-    local current=$2 previous=$3 words= options=
+    local current=$2 previous=$3 words= files= options=
     COMPREPLY=()
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
     local subcommands='help version ask bench check diff export get import index merge metrics ping publish rollback sample scan sort split stats top unpin verify versions'
-    if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; then
+    if ((COMP_CWORD == 1)) && [[ $current == -* ]]; then
+        options='--help --version'
+    elif ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $previous == help ]]; }; then
         words=$subcommands
     fi
     case ${COMP_WORDS[1]} in
@@ -17,7 +20,7 @@ _stele()
         ;;
     bench)
         case $previous in
-        --index) words='none' ;;
+        --index) words='none' files=yes ;;
         esac
         options='--cold --index --help'
         ;;
@@ -142,6 +145,8 @@ _stele()
         [[ $current == -* ]] || return
         words=$options
     fi
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current"
+        [[ -z $files ]] || compgen -f -- "$current")
+    [[ -z $files ]] || compopt -o filenames
 }
 complete -o default -F _stele stele
