@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "net/conn.h"
 #include "net/worker.h"
+#include "support/crowd.h"
 #include "support/service.h"
 #include "support/tap.h"
 #include "unit/support/pairs.h"
@@ -82,6 +83,7 @@ static void check_changing(bool after, bool killed)
 // does not wait for events before all subscribers have the message.
 static void check_many(void)
 {
+    require(crowd_allowed(2 * LISTENERS, 100) == 2 * LISTENERS, "too few files may be open");
     struct client *listeners = calloc(LISTENERS, sizeof *listeners);
     struct client publisher = client_connect(&pairs);
     struct client other = client_connect(&pairs);
