@@ -35,9 +35,11 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
             -Wconversion -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 COMPILE := -std=gnu11 -D_GNU_SOURCE -pthread -Isrc -Itests -MMD -MP $(WARNINGS)
-# _FORTIFY_SOURCE works only with optimisation.
+# _FORTIFY_SOURCE works only with optimisation. Some compilers define it themselves. If the flags of the
+# user define it, a second definition would be a warning for each file.
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Ofast,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
-HARDEN := -U_FORTIFY_SOURCE $(FORTIFY) -fstack-protector-strong -fPIE
+HARDEN := -U_FORTIFY_SOURCE $(if $(findstring _FORTIFY_SOURCE=,$(CFLAGS) $(CPPFLAGS)),,$(FORTIFY)) \
+          -fstack-protector-strong -fPIE
 LINK := -pthread -pie -Wl,-z,relro,-z,now
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 # gold links a program with sanitizers in a third of the time that the default linker takes. Without
@@ -180,7 +182,7 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 .DELETE_ON_ERROR:
 .PHONY: all run cluster image test-platforms test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
         docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat need-recipes \
-        need-bench need-fuzz need-soak need-platforms need-image need-deb check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
+        need-bench need-fuzz need-soak need-platforms need-image need-deb allowed-places check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
         test-cold test-release test-threads test-tsan
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
@@ -573,8 +575,10 @@ define newline
 
 
 endef
+# Each function of the library has the page stele(3).
+FUNCTIONS := $(shell sed -n 's/^.Fn \(stele_[a-z_]*\) ".*/\1/p' docs/man/stele.3)
 PAGES := README.md LICENSE example.data redis-compat/README.md docs/embed.c \
-         $(wildcard docs/*.md docs/*.svg docs/*/*.svg)
+         $(wildcard docs/*.md docs/*.png docs/*.svg docs/*/*.svg docs/monitoring/* redis-compat/failover/*.*)
 define INSTALLED
 755 build/release/stele-server $(BINDIR)/stele-server
 755 build/release/stele $(BINDIR)/stele
@@ -590,16 +594,25 @@ keep docs/packaging/logrotate $(LOGROTATEDIR)/stele
 644 $(COMPLETION)/stele.bash $(BASHDIR)/stele
 644 $(COMPLETION)/stele-server.bash $(BASHDIR)/stele-server
 644 $(COMPLETION)/_stele $(ZSHDIR)/_stele
-$(foreach m,$(MAN),644 docs/man/$(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m)$(newline))
+$(foreach m,$(MAN),fill docs/man/$(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m)$(newline))
+$(foreach f,libstele $(FUNCTIONS),link stele.3 $(MANDIR)/man3/$(f).3$(newline))
 $(foreach p,$(PAGES),644 $(p) $(DOCDIR)/$(p)$(newline))
 endef
-FILL := $(foreach name,PREFIX BINDIR LIBDIR INCLUDEDIR VERSION,-e 's,@$(name)@,$($(name)),g')
+FILL := $(foreach name,PREFIX BINDIR LIBDIR INCLUDEDIR DOCDIR LOGROTATEDIR VERSION,-e 's,@$(name)@,$($(name)),g')
 install uninstall: export LIST = $(INSTALLED)
+install uninstall: export DESTDIR := $(DESTDIR)
+# The unit and libstele.pc name these folders. A space or one of these characters has a meaning there.
+install: export PLACES = $(PREFIX) $(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(DATADIR) $(MANDIR) $(DOCDIR) $(BASHDIR) \
+                         $(ZSHDIR) $(UNITDIR) $(LOGROTATEDIR)
+allowed-places:
+	$(Q)set -f; for place in $$PLACES; do case $$place in [!/]* | *[\"\'\\,\;\&%\$$\`*?\[]*) \
+	    echo "cannot install: '$$place' must be an absolute path without a space and without any of" \
+	        "\"'\\,;&%\$$\`*?[" >&2; exit 1 ;; esac; done
 
-install: all build/libstele.so ## install everything below PREFIX (DESTDIR before it; BINDIR, LIBDIR, MANDIR and others)
+install: allowed-places all build/libstele.so ## install everything below PREFIX (DESTDIR before it; BINDIR, LIBDIR, MANDIR and others)
 	$(Q)printf '%s\n' "$$LIST" | while read -r how from to; do \
 	    [ -n "$$how" ] || continue; \
-	    to='$(DESTDIR)'$$to; \
+	    to=$$DESTDIR$$to; \
 	    install -d "$${to%/*}" && case $$how in \
 	        link) ln -sf "$$from" "$$to" ;; \
 	        keep) [ -e "$$to" ] || install -m 644 "$$from" "$$to" ;; \
@@ -610,14 +623,14 @@ install: all build/libstele.so ## install everything below PREFIX (DESTDIR befor
 
 uninstall: ## remove what make install has installed, with the same variables
 	$(Q)printf '%s\n' "$$LIST" | while read -r how from to; do \
-	    to='$(DESTDIR)'$$to; \
+	    to=$$DESTDIR$$to; \
 	    case $$how in \
 	        '') ;; \
 	        keep) ! cmp -s "$$from" "$$to" || rm "$$to" ;; \
 	        *) rm -f "$$to" ;; \
 	    esac || exit 1; \
 	done
-	$(Q)[ ! -d '$(DESTDIR)$(DOCDIR)' ] || find '$(DESTDIR)$(DOCDIR)' -depth -type d -empty -delete
+	$(Q)[ ! -d "$$DESTDIR"'$(DOCDIR)' ] || find "$$DESTDIR"'$(DOCDIR)' -depth -type d -empty -delete
 
 # The files of a release, in a list with a NUL after each name: those that git knows, or in an unpacked
 # release all but build/. They get the date of the version in docs/changelog.md, so the archive has the

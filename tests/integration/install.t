@@ -53,18 +53,22 @@ my @placeholders = grep { $_ !~ m{\.md$|usr/bin|/libstele\.(?:a|so)} && slurp("$
 is_deeply(\@placeholders, [], 'no placeholder is left');
 is(slurp("$root/usr/lib/pkgconfig/libstele.pc") =~ /^Version: (.*)$/m ? $1 : '', $version, 'the version of libstele.pc');
 
-# Pages link to each other. Links to sources lead nowhere.
+# Pages link to each other, and to files that users need. Links to sources, to raw measurements and to
+# manual pages lead nowhere: man finds these.
 for my $page (grep { /\.md$/ } @installed) {
     my ($folder) = $page =~ m{^(.*/)};
     my @lost;
-    for my $link (slurp("$root/$page") =~ /\]\(([^)#:]+\.(?:md|svg))/g) {
+    for my $link (slurp("$root/$page") =~ /\]\(([^)#: ]+)[)#]/g) {
+        next if $link =~ m{^\.\./(?:src|tests)/|^(?:man|packaging)/|\.tsv$};
         push @lost, $link if !-e "$root/$folder$link";
     }
-    is_deeply(\@lost, [], "$page: its links to pages and pictures");
+    is_deeply(\@lost, [], "$page: its links to pages, pictures and files");
 }
 my ($shown) = slurp('docs/operations.md') =~ m{^```text\n# /etc/logrotate\.d/stele\n(.*?)^```}ms;
-is($shown, slurp("$root/etc/logrotate.d/stele"), 'docs/operations.md shows the configuration of logrotate');
-like($shown, qr/^ *systemctl kill --kill-who=main /m, 'it signals the servers alone: the signal would end the command of --reload-verify');
+my $rotation = slurp("$root/etc/logrotate.d/stele");
+is($shown, $rotation, 'docs/operations.md shows the configuration of logrotate');
+# By default, systemctl kill sends the signal to the command of --reload-verify too, and ends it.
+like($rotation, qr/^ +systemctl kill --kill-who=main /m, 'the signal after a rotation goes to the servers only');
 
 # ---- manual pages -------------------------------------------------------------------------------
 
@@ -82,7 +86,10 @@ for my $name (`build/release/stele --help` =~ /^  ([a-z]+) /mg) {
         `build/release/stele help $name` =~ /^  (--[a-z-]+)/mg;
     is_deeply(\@lost, [], "stele(1) has the options of $name");
 }
-like($text{libstele}, qr/\b$_\(/, "stele(3) has $_") for slurp('src/data/stele.h') =~ /^[a-z].*\b(stele_\w+)\(/mg;
+for my $function (slurp('src/data/stele.h') =~ /^[a-z].*\b(stele_\w+)\(/mg) {
+    like($text{libstele}, qr/\b$function\(/, "stele(3) has $function");
+    is(readlink "$root/usr/share/man/man3/$function.3", 'stele.3', "and is the page of $function");
+}
 like($text{$_}, qr/version \Q$version\E of Stele/, "the page of $_ has the version") for sort keys %text;
 # The example of stele(3) is a program.
 my ($example) = $text{libstele} =~ /^EXAMPLES\n.*?^ +(#include.*?)^\S/ms;
@@ -164,6 +171,34 @@ is(system("$make install"), 0, 'make install once more');
 is(slurp($changed), "# mine\n", 'a changed configuration stays');
 is(system("$make uninstall"), 0, 'make uninstall');
 is_deeply([files($root)], ['etc/logrotate.d/stele'], 'and is all that is left in the end');
+
+# ---- unusual folders ----------------------------------------------------------------------------
+
+my $odd = "$dir/it's \"a\" b";
+is(system('make', '-s', 'install', 'PREFIX=/usr', "DESTDIR=$odd"), 0, 'make install to a folder with spaces and quotes');
+is_deeply([files($odd)], \@installed, 'installs the same files');
+is(system('make', '-s', 'uninstall', 'PREFIX=/usr', "DESTDIR=$odd"), 0, 'make uninstall');
+is_deeply([files($odd)], [], 'removes them');
+# The unit and libstele.pc could not name these.
+for my $name ("$dir/two words", "$dir/it's", "$dir/a,b", "$dir/a&b", "$dir/50%", 'relative') {
+    my $pid = open my $said, '-|';
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec 'make', '-s', 'install', "PREFIX=$name" or die $!;
+    }
+    my $message = join '', <$said>;
+    close $said;
+    like($message, qr/^cannot install: '.*' must be an absolute path/m, "make install to $name is refused");
+    ok(!-e $name, 'and installs nothing');
+}
+
+# ---- flags of the user --------------------------------------------------------------------------
+
+for my $case (['-O2', 1], ['-O0', 0], ['-O2 -Wp,-D_FORTIFY_SOURCE=3', 1], ['-O2 -D_FORTIFY_SOURCE=3', 1]) {
+    my ($flags, $count) = @$case;
+    my $used = `make -s --eval='show: ; \@echo \$(release_FLAGS)' show CFLAGS='$flags' CPPFLAGS=`;
+    is(scalar(() = $used =~ /-D_FORTIFY_SOURCE=/g), $count, "CFLAGS=$flags: definitions of _FORTIFY_SOURCE");
+}
 
 # ---- releases -----------------------------------------------------------------------------------
 
