@@ -644,7 +644,8 @@ dist: ## write build/stele-VERSION.tar.gz, the sources of this version
 	$(Q)[ -n '$(RELEASED_ON)' ] || { echo 'docs/changelog.md: no heading has the version $(VERSION)' >&2; exit 1; }
 	$(Q)[ ! -e .git ] || [ -z "$$(git status --porcelain)" ] || \
 	    echo 'warning: there are changes that are not committed' >&2
-	$(Q)$(RELEASE_FILES) | LC_ALL=C sort -z | tar --null --no-recursion --files-from=- --format=ustar \
+	$(Q)$(RELEASE_FILES) > build/release-files
+	$(Q)LC_ALL=C sort -z build/release-files | tar --null --no-recursion --files-from=- --format=ustar \
 	    --transform='s,^,$(RELEASE)/,SH' --mtime='$(RELEASED_ON) 00:00Z' --owner=0 --group=0 \
 	    --numeric-owner --mode=u+rw,go+r,go-w -cf build/$(RELEASE).tar
 	$(Q)gzip -9nf build/$(RELEASE).tar
@@ -657,15 +658,16 @@ DEBEMAIL ?= stele@packages.invalid
 DEB_BUILD_OPTIONS ?= nocheck
 MAINTAINER = $(DEBFULLNAME) <$(DEBEMAIL)>
 DEBIAN = build/deb/$(RELEASE)/debian
+deb: export MAINTAINED_BY = $(MAINTAINER)
 deb: need-deb dist ## build Debian packages in build/deb/ (DEBFULLNAME, DEBEMAIL: the maintainer)
 	$(Q)rm -rf build/deb
 	$(Q)mkdir -p build/deb
 	$(Q)tar -xzf build/$(RELEASE).tar.gz -C build/deb
 	$(Q)cp -R docs/packaging/debian $(DEBIAN)
-	$(Q)sed -i 's,@MAINTAINER@,$(MAINTAINER),' $(DEBIAN)/control
+	$(Q)sed -i "s|@MAINTAINER@|$$MAINTAINED_BY|" $(DEBIAN)/control
 	$(Q){ echo 'stele ($(VERSION)) unstable; urgency=medium'; echo; \
 	      sed -n '/^## $(VERSION) /,/^## /{/^##/d;/^$$/d;s/^- /  * /;s/^  \([^*]\)/    \1/;p}' docs/changelog.md; \
-	      echo; echo " -- $(MAINTAINER)  $$(LC_ALL=C date -uRd '$(RELEASED_ON)')"; } > $(DEBIAN)/changelog
+	      echo; echo " -- $$MAINTAINED_BY  $$(LC_ALL=C date -uRd '$(RELEASED_ON)')"; } > $(DEBIAN)/changelog
 	$(Q)cd build/deb/$(RELEASE) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS='$(DEB_BUILD_OPTIONS)' \
 	    dpkg-buildpackage --build=binary --no-sign
 	$(Q)lintian --allow-root --fail-on=error,warning build/deb/stele_$(VERSION)_*.changes

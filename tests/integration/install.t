@@ -211,5 +211,9 @@ ok(!-e "$dir/$release/$_", "it has no $_") for '.git', 'build';
 # Times and permissions of the files must not matter.
 is(system("find $dir/$release -type f -exec touch {} + -exec chmod g+w {} +"), 0, 'other times and modes');
 is(system("make -s -C $dir/$release dist >/dev/null"), 0, 'make dist in the unpacked sources');
-ok(slurp("$dir/$release/build/$release.tar.gz") eq $archive, 'it has the same bytes again');
+my $again = slurp("$dir/$release/build/$release.tar.gz");
+ok($again eq $archive, 'it has the same bytes again');
+# git refuses to read a clone that belongs to another user.
+mkdir "$dir/$release/.git";
+isnt(system("make -s -C $dir/$release dist >/dev/null 2>&1"), 0, 'make dist fails if git does');
 done_testing();
