@@ -40,7 +40,7 @@ COMPILE := -std=gnu11 -D_GNU_SOURCE -pthread -Isrc -Itests -MMD -MP $(WARNINGS)
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Ofast,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
 HARDEN := -U_FORTIFY_SOURCE $(if $(findstring _FORTIFY_SOURCE=,$(CFLAGS) $(CPPFLAGS)),,$(FORTIFY)) \
           -fstack-protector-strong -fPIE
-LINK := -pthread -pie -Wl,-z,relro,-z,now
+LINK := -pthread -fPIE -pie -Wl,-z,relro,-z,now
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 # gold links a program with sanitizers in a third of the time that the default linker takes. Without
 # gold, the default linker is used. The released programs are always linked by the default linker.
@@ -191,10 +191,13 @@ build/stele-server build/stele: build/%: build/release/%
 	$(Q)ln -sf release/$* $@
 
 # The library: one object of all of base/ and data/, with only the names stele_* visible. So no other name
-# can collide with a name of the program that uses the library.
+# can collide with a name of the program that uses the library. With -flto of gcc, the object has machine
+# code nevertheless, because in the other form all names would be visible. clang always does that.
+NO_LTO = $(if $(filter -flto%,$(CFLAGS)),$(shell o=-flinker-output=nolto-rel; \
+           $(CC) $$o -E -x c /dev/null >/dev/null 2>&1 && echo $$o))
 build/libstele.a: $(patsubst %.c,build/release/%.o,$(DATA))
 	$(call say,AR $@)
-	$(Q)$(CC) -r -nostdlib $^ -o build/release/libstele.o
+	$(Q)$(CC) $(CFLAGS) $(NO_LTO) -r -nostdlib $^ -o build/release/libstele.o
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='stele_*' build/release/libstele.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ build/release/libstele.o

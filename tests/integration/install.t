@@ -213,6 +213,11 @@ is(system("find $dir/$release -type f -exec touch {} + -exec chmod g+w {} +"), 0
 is(system("make -s -C $dir/$release dist >/dev/null"), 0, 'make dist in the unpacked sources');
 my $again = slurp("$dir/$release/build/$release.tar.gz");
 ok($again eq $archive, 'it has the same bytes again');
+# Distributions build with -flto. No other name of libstele.a must be visible then.
+is(system("make -s -j2 -C $dir/$release CFLAGS='-O0 -flto' build/libstele.a >/dev/null 2>&1"), 0, 'libstele.a with -flto');
+my @visible = map { / [A-TV-Z] (\w+)/ ? $1 : () } `nm -g --defined-only $dir/$release/build/libstele.a`;
+ok(@visible >= 8, 'has names');
+is_deeply([grep { !/^stele_/ } @visible], [], 'has no names but stele_*');
 # git refuses to read a clone that belongs to another user.
 mkdir "$dir/$release/.git";
 isnt(system("make -s -C $dir/$release dist >/dev/null 2>&1"), 0, 'make dist fails if git does');
