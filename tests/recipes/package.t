@@ -55,9 +55,12 @@ def contents(folder, debs):
               "usr/bin/stele-server", "usr/share/bash-completion/completions/stele",
               "usr/share/bash-completion/completions/stele-server",
               "usr/share/doc/stele/README.md", "usr/share/doc/stele/docs/operations.md",
+              "usr/share/doc/stele/docs/monitoring/dashboard.json",
               "usr/share/man/man1/stele.1.gz", "usr/share/man/man8/stele-server.8.gz",
               "usr/share/zsh/vendor-completions/_stele"]
     equal([w for w in wanted if w not in found["stele"]], [], "stele: what it brings")
+    equal([f for f in found["stele"] if re.match(r"usr/share/doc/stele/.*\.gz$", f)],
+          ["usr/share/doc/stele/changelog.gz"], "  the pages and what they lead to are as they were")
     library = " ".join(found["libstele0"])
     ok(re.search(r"usr/lib/\S+/libstele\.so\.0\b", library), "libstele0: what it brings", library)
     development = " ".join(found["libstele-dev"])
@@ -116,7 +119,7 @@ def installed(root, debs):
     for name in names:
         os.remove(root + name)
     for manual, text in ((["8", "stele-server"], "--reload-verify"), (["1", "stele"], "rollback"),
-                         (["3", "stele"], "stele_get_many")):
+                         (["3", "stele"], "stele_get_many"), (["3", "stele_seek"], "stele_get_many")):
         status, output = run(["chroot", root, "man"] + manual, MANPAGER="cat", MAN_KEEP_FORMATTING="")
         ok(status == 0 and text in output, "man " + " ".join(manual), output[:400])
     for program in ("stele", "stele-server"):
