@@ -161,6 +161,10 @@ ok("make deb\n" in section(page("operations.md"), "## Install and uninstall"), "
 status_of_deb, output_of_deb = long_run(["make", "deb"])
 equal(status_of_deb, 0, "make deb, with lintian", output_of_deb[-3000:])
 equal(re.findall(r"^[EW]: .*", output_of_deb, re.M), [], "lintian has no error and no warning")
+building, _, installing = output_of_deb.partition("debian/rules override_dh_auto_install")
+compiled = r" -D_FORTIFY_SOURCE=2 (.* )?-c src/main\.c "
+ok(re.search(compiled, building), "the log shows the flags of the compiler")
+ok(installing != "" and " -c src/" not in installing, "make install builds nothing anew")
 packages_built = sorted(d for d in glob.glob("build/deb/*.deb") if "-dbgsym_" not in d)
 equal([os.path.basename(d).split("_")[0] for d in packages_built], ["libstele-dev", "libstele0", "stele"],
       "the packages")
