@@ -712,6 +712,7 @@ need-build need-test need-redis-compat need-recipes need-bench need-fuzz need-so
 
 check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+	$(Q)awk -f tests/lengths.awk $(HEADERS) $(sort $(SERVER) $(TOOL))
 
 # docs/commands.md must match the table of commands in the source. The table of options in the README
 # must match the table of options in the source. The tables of the plan in docs/scaling.md must be those

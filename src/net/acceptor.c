@@ -251,7 +251,8 @@ static void tune_tcp(int fd, bool local, int keepalive, int64_t write_timeout)
 }
 
 // Gives a new connection to a worker, or rejects it: when there are too many, or in protected mode.
-// Whether protected mode admits a client of a proxy is decided when its header has come (conn.c).
+// Whether protected mode admits a client of a proxy is decided when its header has come
+// (conn_header.c).
 static void admit(struct acceptor *a, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
     const struct settings *settings = a->settings;

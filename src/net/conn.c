@@ -12,16 +12,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/escape.h"
 #include "base/log.h"
 #include "net/conn_internal.h"
 #include "net/fetch.h"
@@ -42,10 +38,6 @@ enum {
     // over a slow line may take long, but a client that sends single bytes gains no time.
     REQUEST_STEP = 64 * 1024,
 };
-
-static const uint64_t FOREIGN_PROTOCOL_LOG_INTERVAL = 60 * CLOCK_SECOND; // as in Redis
-static const uint64_t REFUSED_LOG_INTERVAL = 60 * CLOCK_SECOND;
-static const uint64_t COPY_LOG_INTERVAL = 60 * CLOCK_SECOND;
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events);
 static void on_ready(struct conn *c, int events);
@@ -132,54 +124,6 @@ void conn_wake(struct session *s)
         link_move_last(&c->loop->to_close, &c->wake);
     else if (link_is_empty(&c->wake))
         link_move_last(&c->loop->ready, &c->wake);
-}
-
-// Writes the address of one end of the socket, which `get` returns.
-static void format_address(char to[CLIENT_ADDRESS_TEXT], const struct conn *c,
-                           int (*get)(int, struct sockaddr *, socklen_t *))
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    char text[ADDRESS_TEXT] = "";
-    if (get(c->io.fd, (struct sockaddr *)&address, &len) == 0)
-        address_format((struct sockaddr *)&address, len, text);
-    // As in Redis, the address of a client on a unix socket is the path of the socket.
-    const char *path = c->loop->service.settings->unixsocket;
-    bool is_unix = address.ss_family == AF_UNIX;
-    snprintf(to, CLIENT_ADDRESS_TEXT, "%s%s", is_unix ? path : text, is_unix ? ":0" : "");
-    escape_in_place(to, CLIENT_ADDRESS_TEXT);
-}
-
-void conn_peer_address(const struct conn *c, char to[CLIENT_ADDRESS_TEXT])
-{
-    format_address(to, c, getpeername);
-}
-
-// Returns the bytes of input that are not answered yet.
-static size_t unanswered(const struct conn *c)
-{
-    return c->input.len + c->backlog.len;
-}
-
-void conn_describe(const struct session *s, struct client_facts *facts)
-{
-    const struct conn *c = conn_of_session(s);
-    *facts = (struct client_facts){
-        .fd = c->io.fd,
-        .active_ns = c->active_at,
-        .input = unanswered(c),
-        .input_memory = c->input.cap + c->backlog.memory,
-        .output = output_pending(&c->output),
-        .output_memory = output_memory(&c->output),
-        .memory = CONN_MEMORY,
-        .reading = ev_is_active(&c->io) && (c->io.events & EV_READ) != 0,
-        .writing = ev_is_active(&c->io) && (c->io.events & EV_WRITE) != 0,
-    };
-    if (s->proxied_address != NULL)
-        snprintf(facts->address, sizeof facts->address, "%s", s->proxied_address);
-    else
-        conn_peer_address(c, facts->address);
-    format_address(facts->local_address, c, getsockname);
 }
 
 // Sets the events that the watcher waits for; 0: none.
@@ -392,49 +336,11 @@ bool conn_answer(struct conn *c, struct bytes input, struct output *out)
     return alive;
 }
 
-// Logs that the session was closed because the client uses another protocol, such as HTTP.
-static void log_foreign_protocol(struct conn *c)
-{
-    static _Atomic uint64_t logged_at; // time of the last such line of any loop; monotonic ns
-    if (c->session.close_reason == NULL ||
-        !log_is_due(&logged_at, loop_now(c->loop), FOREIGN_PROTOCOL_LOG_INTERVAL))
-        return;
-    log_write(LOG_WARNING,
-              "possible attack: client id=%llu speaks %s instead of RESP; connection closed "
-              "(logged once a minute)",
-              (unsigned long long)c->session.id, c->session.close_reason);
-}
-
-void conn_refused(const struct session *s, const struct command_entry *entry)
-{
-    // For each command, the time of its last such line of any loop; monotonic ns.
-    static _Atomic uint64_t logged_at[COMMANDS_MAX];
-    char address[CLIENT_ADDRESS_TEXT];
-    if (!log_is_due(&logged_at[entry->number], clock_monotonic_ns(), REFUSED_LOG_INTERVAL))
-        return;
-    session_address(s, address);
-    log_write(LOG_WARNING,
-              "refused the administrative command '%s' to client id=%llu addr=%s: see "
-              "--admin-commands (logged once a minute)",
-              entry->command->name, (unsigned long long)s->id, address);
-}
-
-void conn_replicated(const struct session *s, bool failed, const char *what)
-{
-    static _Atomic uint64_t logged_at; // time of the last failure of any loop; monotonic ns
-    char address[CLIENT_ADDRESS_TEXT];
-    if (failed && !log_is_due(&logged_at, clock_monotonic_ns(), COPY_LOG_INTERVAL))
-        return;
-    session_address(s, address);
-    log_write(failed ? LOG_WARNING : LOG_VERBOSE, "client id=%llu addr=%s: %s%s",
-              (unsigned long long)s->id, address, what, failed ? " (logged once a minute)" : "");
-}
-
 // Shuts down our side after all replies are sent, but goes on reading. If the socket were closed
 // while input is unread, the kernel might send a reset. The client could then lose the last reply.
 static void linger(struct conn *c)
 {
-    log_foreign_protocol(c);
+    conn_log_foreign_protocol(c);
     shutdown(c->io.fd, SHUT_WR);
     session_leave(&c->session);
     conn_stop_timeout(c);
@@ -464,7 +370,7 @@ static bool may_read_more(const struct conn *c)
         most = WAITING_INPUT_MAX;
     else if (c->status == FEED_WAITS || has_more_work(c))
         most = session_input_max(&c->session);
-    return !c->ended && unanswered(c) < most;
+    return !c->ended && conn_unanswered(c) < most;
 }
 
 // Returns the events that the connection must wait for.

@@ -7,41 +7,11 @@
 #include "net/conn_internal.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "net/proxy_header.h"
 #include "net/refusal.h"
-
-static const uint64_t HEADER_LOG_INTERVAL = 60 * CLOCK_SECOND;
-
-// Counts a header that is malformed, cut or late, and logs it once a minute.
-static void report_bad_header(const struct conn *c, const char *fault)
-{
-    static _Atomic uint64_t logged_at; // time of the last such line of any loop; monotonic ns
-    char proxy[CLIENT_ADDRESS_TEXT];
-    counter_add(&c->loop->service.stats.proxy_header_errors, 1);
-    if (!log_is_due(&logged_at, loop_now(c->loop), HEADER_LOG_INTERVAL))
-        return;
-    conn_peer_address(c, proxy);
-    log_write(LOG_WARNING,
-              "client id=%llu closed: no PROXY protocol header from %s, although "
-              "--proxy-protocol lists it: %s (logged once a minute)",
-              (unsigned long long)c->session.id, proxy, fault);
-}
-
-void conn_log_late(const struct conn *c)
-{
-    if (c->awaits_header)
-        report_bad_header(c, "it did not come in time");
-    else
-        log_write(LOG_VERBOSE, "client id=%llu closed: it %s in time",
-                  (unsigned long long)c->session.id,
-                  c->timeout == TIMEOUT_REQUEST ? "did not complete its request"
-                                                : "read none of its replies");
-}
 
 // Begins the conversation with the client that the header names. Returns false when the connection
 // must be freed: protected mode keeps the client out, or memory is short.
@@ -83,13 +53,13 @@ bool conn_read_header(struct conn *c)
         return errno == EAGAIN || errno == EINTR;
     if (count == 0) {
         if (had > 0) // without a byte, it was a check of the port
-            report_bad_header(c, "it is cut");
+            conn_log_bad_header(c, "it is cut");
         return false;
     }
     size_t len = had + (size_t)count;
     enum proxy_header_status status = proxy_header_parse(span_of(bytes, len), &header);
     if (status == PROXY_HEADER_BAD) {
-        report_bad_header(c, header.fault);
+        conn_log_bad_header(c, header.fault);
         return false;
     }
     size_t taken = (status == PROXY_HEADER_COMPLETE ? header.len : len) - had;
