@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +28,6 @@
 
 enum { LOG_LINE_MAX = 1024 }; // bytes; a longer line is cut
 
-static const char *const level_names[] = {"debug", "verbose", "notice", "warning"};
 static const char level_marks[] = ".-*#";
 
 static const char *const priorities[] = {"<7>", "<6>", "<5>", "<4>", "<3>"}; // of syslog(3)
@@ -46,22 +44,6 @@ static struct {
     // used.
     const char *(*fault)(const char *path, int fd);
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE, .writing = PTHREAD_MUTEX_INITIALIZER};
-
-const char *log_level_name(enum log_level level)
-{
-    return level_names[level];
-}
-
-bool log_level_parse(const char *name, enum log_level *level)
-{
-    for (unsigned i = 0; i < sizeof level_names / sizeof *level_names; i++) {
-        if (strcasecmp(name, level_names[i]) == 0) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 // Returns a descriptor of standard error. A pipe or terminal is opened again with O_NONBLOCK, which
 // then does not affect other processes. O_NONBLOCK is needed although poll(2) checks for room: a

@@ -21,12 +21,6 @@ enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING };
 // The level of a message that says why the program ends. Only log_priority accepts it.
 enum { LOG_FATAL = LOG_WARNING + 1 };
 
-// Returns Redis's word for a level: "debug", "verbose", "notice" or "warning".
-const char *log_level_name(enum log_level level);
-
-// Reads the word of a level, in upper or lower case. Returns false for any other word.
-bool log_level_parse(const char *name, enum log_level *level);
-
 // Sets a function that may refuse a log file. It returns the reason why the file must not be used,
 // or NULL. It is called twice for each file: before the file is opened, with -1 as `fd`, because
 // opening could create the file; and after that. Any thread that opens the log may call it.

@@ -118,7 +118,9 @@ bool mapping_has(const struct mapping *m, size_t from, size_t len)
     return true;
 }
 
-bool mapping_bytes(const struct mapping *m, size_t *bytes)
+// Sets `*bytes` to the number of bytes of the mapping that the file has at present. Returns false
+// when the system does not say.
+static bool bytes_in_file(const struct mapping *m, size_t *bytes)
 {
     struct stat status;
     if (fstat(m->fd, &status) != 0)
@@ -132,7 +134,7 @@ bool mapping_bytes(const struct mapping *m, size_t *bytes)
 void mapping_compare(struct mapping *m)
 {
     size_t bytes;
-    if (mapping_bytes(m, &bytes))
+    if (bytes_in_file(m, &bytes))
         lose_tail(m, bytes);
     const volatile char *end = atomic_load(&m->end);
     // The file has its old length but another last byte. So it was cut and written again, from an
@@ -143,7 +145,7 @@ void mapping_compare(struct mapping *m)
         return;
     mapping_order_reads();
     if (!mapping_is_damaged(m))
-        lose_tail(m, mapping_bytes(m, &bytes) && bytes < m->len ? bytes : 0);
+        lose_tail(m, bytes_in_file(m, &bytes) && bytes < m->len ? bytes : 0);
 }
 
 size_t mapping_tail(struct span part)
@@ -320,7 +322,7 @@ static bool repair(struct mapping *m, uintptr_t page)
 {
     size_t offset = page - (uintptr_t)m->begin;
     size_t bytes;
-    bool known = mapping_bytes(m, &bytes);
+    bool known = bytes_in_file(m, &bytes);
     size_t tail = known ? page_round_up(bytes) : 0;
     if (page == (uintptr_t)m->end_page) {
         lose_tail(m, known && bytes < m->len ? bytes : 0);

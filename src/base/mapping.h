@@ -162,8 +162,4 @@ static inline bool mapping_is_damaged(const struct mapping *m)
 // shorter.
 size_t mapping_read_alone(const struct mapping *m, size_t offset, struct bytes to);
 
-// Sets `*bytes` to the number of bytes of the mapping that the file has at present. Returns false
-// when the system does not say.
-bool mapping_bytes(const struct mapping *m, size_t *bytes);
-
 #endif

@@ -120,9 +120,6 @@ void dataset_begin_to_read(const struct dataset *d);
 // Whether the path of the dataset still leads to the file that was opened.
 bool dataset_path_is_current(const struct dataset *d);
 
-// Runs when the last reference is released.
-void dataset_release(struct ref *ref);
-
 // ---- dataset_index.c ----------------------------------------------------------------------------
 
 // Returns the index of the mapped data: the index file if it may be used, otherwise a new index.

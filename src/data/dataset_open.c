@@ -41,7 +41,8 @@ void dataset_advise(const struct dataset *d, int advice)
 
 // ---- opening ------------------------------------------------------------------------------------
 
-void dataset_release(struct ref *ref)
+// Runs when the last reference is released.
+static void on_released(struct ref *ref)
 {
     struct dataset *d = container_of(ref, struct dataset, ref);
     if (d->unreferenced != NULL)
@@ -80,7 +81,7 @@ struct dataset *dataset_new(const char *path, const struct dataset_settings *set
         return NULL;
     }
     d->random_fd = -1;
-    ref_init(&d->ref, dataset_release);
+    ref_init(&d->ref, on_released);
     atomic_init(&d->status, DATASET_IN_MEMORY);
     d->settings = *settings;
     if (settings->version != NULL)

@@ -37,7 +37,9 @@ const char *percentiles_parse(struct percentiles *p, struct span text)
     return NULL;
 }
 
-const char *percentile_format(double percent, char to[PERCENTILE_TEXT])
+// Writes a percentile at `to` as Redis does, with at most six decimals and no trailing zeros:
+// "99.9". Returns `to`.
+static const char *format_one(double percent, char to[PERCENTILE_TEXT])
 {
     size_t len = (size_t)snprintf(to, PERCENTILE_TEXT, "%.6f", percent);
     while (to[len - 1] == '0')
@@ -55,7 +57,7 @@ void percentiles_format(const struct percentiles *p, char *to, size_t size)
     for (unsigned i = 0; i < p->count && len < size; i++) {
         char text[PERCENTILE_TEXT];
         len += (size_t)snprintf(to + len, size - len, "%s%s", i > 0 ? " " : "",
-                                percentile_format(p->percent[i], text));
+                                format_one(p->percent[i], text));
     }
 }
 
@@ -64,7 +66,6 @@ void percentiles_append(const struct percentiles *p, const struct histogram_sum 
     for (unsigned i = 0; i < p->count; i++) {
         char percent[PERCENTILE_TEXT];
         double us = (double)histogram_sum_percentile(sum, p->percent[i]) / 1000;
-        buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "", percentile_format(p->percent[i], percent),
-                   us);
+        buf_printf(b, "%sp%s=%.3f", i > 0 ? "," : "", format_one(p->percent[i], percent), us);
     }
 }

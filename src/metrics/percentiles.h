@@ -19,11 +19,8 @@ struct percentiles {
 // NULL, or an error message, which is that of Redis where Redis has one.
 const char *percentiles_parse(struct percentiles *p, struct span text);
 
-// Writes a percentile at `to` as Redis does, with at most six decimals and no trailing zeros:
-// "99.9". Returns `to`.
-const char *percentile_format(double percent, char to[PERCENTILE_TEXT]);
-
-// Writes the list at `to`, separated by spaces, with a NUL. Text beyond `size` bytes is cut off.
+// Writes the list at `to` as Redis does, separated by spaces, with a NUL. Text beyond `size` bytes
+// is cut off.
 void percentiles_format(const struct percentiles *p, char *to, size_t size);
 
 // Appends the percentiles of the durations, in microseconds, as INFO shows them:

@@ -18,7 +18,7 @@ enum {
     READ_AHEAD = 16 * 1024 * 1024, // bytes
 };
 
-enum uuid_kind uuid_kind_of(struct uuid id)
+static enum uuid_kind kind_of(struct uuid id)
 {
     unsigned variant = (unsigned)(id.lo >> 60);
     unsigned version = (unsigned)(id.hi >> 12) & 0xf;
@@ -36,7 +36,7 @@ enum uuid_kind uuid_kind_of(struct uuid id)
     return known ? (enum uuid_kind)version : UUID_KIND_VERSION_OTHER;
 }
 
-const char *uuid_kind_name(enum uuid_kind kind)
+static const char *kind_name(enum uuid_kind kind)
 {
     static const char *const names[UUID_KINDS] = {
         [1] = "version 1",
@@ -59,7 +59,7 @@ const char *uuid_kind_name(enum uuid_kind kind)
 
 void data_stats_add(struct data_stats *s, struct uuid id, uint64_t value_len)
 {
-    s->kinds[uuid_kind_of(id)]++;
+    s->kinds[kind_of(id)]++;
     s->parts[id.hi >> 56]++;
     lengths_add(&s->lengths, value_len);
 }
@@ -205,7 +205,7 @@ unsigned data_stats_kind_bars(const struct data_stats *s, struct data_bar bars[D
             continue;
         struct data_bar *bar = &bars[count++];
         bar->count = s->kinds[kind];
-        snprintf(bar->label, sizeof bar->label, "%s", uuid_kind_name((enum uuid_kind)kind));
+        snprintf(bar->label, sizeof bar->label, "%s", kind_name((enum uuid_kind)kind));
     }
     return count;
 }

@@ -32,12 +32,6 @@ struct data_stats {
     bool unterminated;      // the last line has no newline
 };
 
-// Returns the kind of a UUID.
-enum uuid_kind uuid_kind_of(struct uuid id);
-
-// Returns the name of a kind, such as "version 4".
-const char *uuid_kind_name(enum uuid_kind kind);
-
 // Counts a key and its served value in `kinds`, `parts` and `lengths`.
 void data_stats_add(struct data_stats *s, struct uuid id, uint64_t value_len);
 

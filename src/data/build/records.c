@@ -301,6 +301,14 @@ static bool find_pieces(struct reading *reading)
     return reading->pieces != NULL;
 }
 
+// Makes all blocks free, returns the memory of all but the first `blocks` to the system, and
+// empties `sorted`.
+static void reset(struct records *r, size_t blocks)
+{
+    block_pool_reset(&r->pool, records_blocks(r, blocks));
+    r->sorted = (struct trie_sorted){0};
+}
+
 bool records_read(struct records *r, const struct records_pass *pass, struct error *error)
 {
     struct reading reading = {.r = r, .pass = pass, .first = pass->from == NULL && r->lines == 0};
@@ -309,7 +317,7 @@ bool records_read(struct records *r, const struct records_pass *pass, struct err
     r->cuts = 0;
     reading.sample_every = r->text.len / (LINE_MIN + 1) / RECORDS_SAMPLE + 1;
     r->range = pass->range;
-    records_reset(r, pass->blocks);
+    reset(r, pass->blocks);
     records_choose_map(&reading);
     memset(r->lists, 0, (size_t)r->threads * reading.map.fan * sizeof *r->lists);
     for (size_t i = 0; i < r->chunk_count; i++)
@@ -332,12 +340,6 @@ out:
     if (!good && (reading.spill == NULL || !spill_has_failed(reading.spill, error)))
         error_set(error, "no memory to sort records: %s", strerror(ENOMEM));
     return good;
-}
-
-void records_reset(struct records *r, size_t blocks)
-{
-    block_pool_reset(&r->pool, records_blocks(r, blocks));
-    r->sorted = (struct trie_sorted){0};
 }
 
 void records_release(struct records *r)

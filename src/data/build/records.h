@@ -107,10 +107,6 @@ size_t records_blocks(const struct records *r, size_t blocks);
 // runs before.
 bool records_read(struct records *r, const struct records_pass *pass, struct error *error);
 
-// Makes all blocks free, returns the memory of all but the first `blocks` to the system, and
-// empties `sorted`.
-void records_reset(struct records *r, size_t blocks);
-
 // Frees everything. A zeroed struct is accepted.
 void records_release(struct records *r);
 
