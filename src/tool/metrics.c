@@ -98,11 +98,11 @@ static int print_metrics(const struct options *o)
     struct buf text = {0};
     struct error error = {""};
     struct error file_error = {""};
-    char label[256] = "";
-    if (o->server.label != NULL && !metrics_label(o->server.label, label, sizeof label)) {
-        tool_say(
-            "'%s' cannot be a label: it must be a new name, '=' and a value, like server=devices",
-            o->server.label);
+    char label[METRICS_LABEL_TEXT] = "";
+    if (o->server.label != NULL && !metrics_label(o->server.label, label)) {
+        tool_say("'%s' cannot be a label: it must be a new name of at most 63 bytes, '=' and a "
+                 "value of at most 100, like server=devices",
+                 o->server.label);
         return TOOL_ERROR;
     }
     int code = ask_for_metrics(o, label, &text, &error);

@@ -174,14 +174,14 @@ static void format_label(const char *name, struct span value, char *to, size_t s
     snprintf(to + len, size - len, "\"");
 }
 
-bool metrics_label(const char *text, char *to, size_t size)
+bool metrics_label(const char *text, char to[METRICS_LABEL_TEXT])
 {
     static const char *const used[] = {"status", "code",    "command", "quantile",
                                        "mode",   "version", "hash",    "dataset_version"};
-    char name[64];
+    char name[METRICS_LABEL_NAME_MAX + 1];
     size_t len = strcspn(text, "=");
     if (len == 0 || len >= sizeof name || text[len] != '=' || strncmp(text, "__", 2) == 0 ||
-        (text[0] >= '0' && text[0] <= '9') || strlen(text + len + 1) > 100)
+        (text[0] >= '0' && text[0] <= '9') || strlen(text + len + 1) > METRICS_LABEL_VALUE_MAX)
         return false;
     for (size_t i = 0; i < len; i++) {
         char c = ascii_lower(text[i]);
@@ -193,7 +193,7 @@ bool metrics_label(const char *text, char *to, size_t size)
     for (unsigned i = 0; i < sizeof used / sizeof *used; i++)
         if (strcmp(name, used[i]) == 0)
             return false;
-    format_label(name, span_text(text + len + 1), to, size);
+    format_label(name, span_text(text + len + 1), to, METRICS_LABEL_TEXT);
     return true;
 }
 

@@ -156,7 +156,9 @@ with tempfile.TemporaryDirectory(prefix="stele-metrics-") as folder:
     accepted(text, "promtool accepts a label")
     found = samples(text)
     ok(all('{server="a\\"b\\\\c"' in name for name in found), "the label is added to each metric")
-    for label in ("server", "=x", "1a=b", "a-b=c", "__a=b", "status=ok", "quantile=1"):
+    _, text, _ = run(STELE, "metrics", address, "--label", b"n" * 63 + b"=" + b"\x01" * 100)
+    ok(text.count("{%s=\"%s\"" % ("n" * 63, r"\\x01" * 100)) > 20, "the longest label is not cut")
+    for label in ("server", "n=" + 101 * "v", 64 * "n" + "=v", "=x", "1a=b", "a-b=c", "__a=b", "status=ok", "quantile=1"):
         equal(run(STELE, "metrics", address, "--label", label)[:2], (2, ""), "no label: " + label)
 
     # ---- the file for the collector ----------------------------------------------------------------------------
