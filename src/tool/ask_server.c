@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/number.h"
 
 int ask_server_open(struct remote *c, const struct options *o, unsigned timeout_s,
                     struct error *error)
@@ -20,18 +19,9 @@ bool ask_server_send_info(struct remote *c, struct error *error)
     return remote_send(c, 2, words, error);
 }
 
-bool ask_server_number(const char *value, unsigned least, unsigned most, unsigned *to)
-{
-    int64_t number;
-    if (!number_parse(span_text(value), &number) || number < least || number > most)
-        return false;
-    *to = (unsigned)number;
-    return true;
-}
-
 const char *ask_server_set_timeout(struct options *o, const char *value)
 {
-    return ask_server_number(value, 1, 86400, &o->server.timeout_s)
+    return tool_read_number(value, "", 1, 86400, &o->server.timeout_s)
                ? NULL
                : "must be a number of seconds from 1 to 86400";
 }

@@ -16,10 +16,7 @@ int ask_server_open(struct remote *c, const struct options *o, unsigned timeout_
 // remote_receive returns the text (client/info.h).
 bool ask_server_send_info(struct remote *c, struct error *error);
 
-// Stores the value of --timeout.
+// Stores the value of --timeout. Returns NULL, or what is wrong with it.
 const char *ask_server_set_timeout(struct options *o, const char *value);
-
-// Reads the whole `value` as a number from `least` to `most`. Returns false for other texts.
-bool ask_server_number(const char *value, unsigned least, unsigned most, unsigned *to);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/terminal.h"
 #include "data/store.h"
 #include "tool/tool.h"
@@ -15,6 +16,20 @@ const char *tool_set_help(struct options *o, const char *value)
     (void)value;
     o->help = true;
     return NULL;
+}
+
+bool tool_read_number(const char *value, const char *unit, unsigned least, unsigned most,
+                      unsigned *to)
+{
+    int64_t number;
+    size_t len = strlen(value);
+    size_t end = strlen(unit);
+    if (len > end && strcmp(value + len - end, unit) == 0)
+        len -= end;
+    if (!number_parse(span_of(value, len), &number) || number < least || number > most)
+        return false;
+    *to = (unsigned)number;
+    return true;
 }
 
 // Reads the options into `o`. Moves the other words to the front of argv, after the subcommand's

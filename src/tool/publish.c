@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/number.h"
 #include "tool/part_files.h"
 #include "tool/publish_copy.h"
 #include "tool/publish_gate.h"
@@ -342,35 +341,23 @@ static const char *set_made_at(struct options *o, const char *value)
                : "must be a time like 2026-11-28T02:00:00Z, or '@' and seconds since 1970";
 }
 
-// Reads a number from `least` to `most`, which may end in `unit`.
-static bool read_number(const char *value, const char *unit, int64_t least, int64_t most,
-                        unsigned *to)
-{
-    int64_t number;
-    size_t len = strlen(value);
-    size_t end = strlen(unit);
-    if (len > end && strcmp(value + len - end, unit) == 0)
-        len -= end;
-    if (!number_parse(span_of(value, len), &number) || number < least || number > most)
-        return false;
-    *to = (unsigned)number;
-    return true;
-}
-
 static const char *set_keep(struct options *o, const char *value)
 {
-    return read_number(value, "", 1, 10000, &o->store.keep) ? NULL
-                                                            : "must be a number from 1 to 10000";
+    return tool_read_number(value, "", 1, 10000, &o->store.keep)
+               ? NULL
+               : "must be a number from 1 to 10000";
 }
 
 static const char *set_max_lost(struct options *o, const char *value)
 {
-    return read_number(value, "%", 0, 100, &o->store.gate.max_lost) ? NULL : "must be 0% to 100%";
+    return tool_read_number(value, "%", 0, 100, &o->store.gate.max_lost) ? NULL
+                                                                         : "must be 0% to 100%";
 }
 
 static const char *set_max_shrink(struct options *o, const char *value)
 {
-    return read_number(value, "%", 0, 100, &o->store.gate.max_shrink) ? NULL : "must be 0% to 100%";
+    return tool_read_number(value, "%", 0, 100, &o->store.gate.max_shrink) ? NULL
+                                                                           : "must be 0% to 100%";
 }
 
 static const char *set_verify(struct options *o, const char *value)
@@ -381,7 +368,7 @@ static const char *set_verify(struct options *o, const char *value)
 
 static const char *set_verify_timeout(struct options *o, const char *value)
 {
-    return read_number(value, "", 1, 86400, &o->store.gate.verify_seconds)
+    return tool_read_number(value, "", 1, 86400, &o->store.gate.verify_seconds)
                ? NULL
                : "must be a number of seconds from 1 to 86400";
 }

@@ -12,7 +12,6 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/number.h"
 #include "tool/manifest.h"
 #include "tool/part_files.h"
 #include "tool/read_lines.h"
@@ -247,20 +246,15 @@ SET_FLAG(check)
 
 static const char *set_parts(struct options *o, const char *value)
 {
-    int64_t parts;
-    if (!number_parse(span_text(value), &parts) || parts < 1 || parts > PARTITION_PARTS_MAX)
-        return "must be a number from 1 to 1000";
-    o->split.parts = (unsigned)parts;
-    return NULL;
+    _Static_assert(PARTITION_PARTS_MAX == 1000, "the message states the limit");
+    return tool_read_number(value, "", 1, PARTITION_PARTS_MAX, &o->split.parts)
+               ? NULL
+               : "must be a number from 1 to 1000";
 }
 
 static const char *set_digits(struct options *o, const char *value)
 {
-    int64_t digits;
-    if (!number_parse(span_text(value), &digits) || digits < 1 || digits > 2)
-        return "must be 1 or 2";
-    o->split.digits = (unsigned)digits;
-    return NULL;
+    return tool_read_number(value, "", 1, 2, &o->split.digits) ? NULL : "must be 1 or 2";
 }
 
 static const struct option_row rows[] = {

@@ -161,6 +161,11 @@ const char *tool_set_help(struct options *o, const char *value);
         "--help", NULL, "show this help and exit", tool_set_help                                   \
     }
 
+// Reads the whole `value` of an option as a number from `least` to `most`, which may end in `unit`,
+// such as "%". Returns false, with `*to` unchanged, for any other text.
+bool tool_read_number(const char *value, const char *unit, unsigned least, unsigned most,
+                      unsigned *to);
+
 // The option --build-memory, and its row for subcommands that use memory only for an index.
 const char *tool_set_build_memory(struct options *o, const char *value);
 #define TOOL_INDEX_MEMORY_ROW                                                                      \
