@@ -1,11 +1,14 @@
 // The command becomes the leader of a process group, so that a signal reaches all its processes.
 #include "base/shell.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -22,39 +25,58 @@ enum {
 
 extern char **environ;
 
+void shell_variables_add(struct shell_variables *v, const char *format, ...)
+{
+    va_list args;
+    assert(v->count < SHELL_VARIABLES_MAX);
+    va_start(args, format);
+    if (vasprintf(&v->strings[v->count], format, args) >= 0)
+        v->count++;
+    else
+        v->oom = true;
+    va_end(args);
+    v->strings[v->count] = NULL;
+}
+
+void shell_variables_release(struct shell_variables *v)
+{
+    for (unsigned i = 0; i < v->count; i++)
+        free(v->strings[i]);
+    *v = (struct shell_variables){0};
+}
+
 // Whether `more` sets the variable of the string `variable`.
-static bool is_replaced(const char *variable, char *const more[])
+static bool is_replaced(const char *variable, const struct shell_variables *more)
 {
     size_t len = strcspn(variable, "=") + 1;
-    for (unsigned i = 0; more[i] != NULL; i++)
-        if (strncmp(variable, more[i], len) == 0)
+    for (unsigned i = 0; i < more->count; i++)
+        if (strncmp(variable, more->strings[i], len) == 0)
             return true;
     return false;
 }
 
 // Returns the environment with `more`. The caller frees the list, but not the strings. NULL: memory
 // is short.
-static char **join(char *const more[])
+static char **join(const struct shell_variables *more)
 {
     size_t count = 0;
-    size_t added = 0;
+    if (more->oom)
+        return NULL;
     for (; environ[count] != NULL; count++)
         ;
-    for (; more[added] != NULL; added++)
-        ;
-    char **all = malloc((count + added + 1) * sizeof *all);
+    char **all = malloc((count + more->count + 1) * sizeof *all);
     if (all == NULL)
         return NULL;
     size_t to = 0;
     for (size_t i = 0; i < count; i++)
         if (!is_replaced(environ[i], more))
             all[to++] = environ[i];
-    memcpy(all + to, more, (added + 1) * sizeof *more);
+    memcpy(all + to, more->strings, (more->count + 1) * sizeof *all);
     return all;
 }
 
 // Starts the command. Returns 0, or the system's reason.
-static int start(const char *command, char *const more[], pid_t *pid)
+static int start(const char *command, const struct shell_variables *more, pid_t *pid)
 {
     char *words[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t)command,
                      NULL};
@@ -104,8 +126,8 @@ static bool await_end(pid_t pid, uint64_t until_ns, const atomic_bool *cancel)
     }
 }
 
-enum shell_result shell_run(const char *command, char *const more[], unsigned seconds,
-                            const atomic_bool *cancel, struct error *error)
+enum shell_result shell_run(const char *command, const struct shell_variables *more,
+                            unsigned seconds, const atomic_bool *cancel, struct error *error)
 {
     pid_t pid;
     int status = 0;

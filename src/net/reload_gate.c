@@ -1,45 +1,26 @@
 #include "net/reload_gate.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/error.h"
 #include "base/shell.h"
 #include "data/dataset.h"
+#include "data/verify_variables.h"
 
 typedef unsigned long long ull;
-
-enum { VARIABLES = 9 };
 
 // Whether the command accepts the data. It learns about the data from its environment.
 static bool passes(const struct reload_gate *gate, const struct dataset *new,
                    const struct dataset *served, const atomic_bool *cancel, struct error *error)
 {
-    const struct dataset_figures *f = dataset_figures(new);
-    char *variables[VARIABLES + 1] = {NULL};
+    struct shell_variables variables = {0};
     struct error why;
-    bool made =
-        asprintf(&variables[0], "STELE_DATA=%s", dataset_path(new)) >= 0 &&
-        asprintf(&variables[1], "STELE_VERSION=%s", dataset_version(new)) >= 0 &&
-        asprintf(&variables[2], "STELE_KEYS=%llu", (ull)f->keys) >= 0 &&
-        asprintf(&variables[3], "STELE_LINES=%llu", (ull)f->lines) >= 0 &&
-        asprintf(&variables[4], "STELE_DUPLICATES=%llu", (ull)f->duplicates) >= 0 &&
-        asprintf(&variables[5], "STELE_BYTES=%llu", (ull)f->data_bytes) >= 0 &&
-        asprintf(&variables[6], "STELE_VALUE_BYTES=%llu", (ull)f->value_bytes) >= 0 &&
-        asprintf(&variables[7], "STELE_CURRENT_VERSION=%s", dataset_version(served)) >= 0 &&
-        asprintf(&variables[8], "STELE_CURRENT_KEYS=%llu", (ull)dataset_figures(served)->keys) >= 0;
+    verify_variables_add(&variables, new, dataset_version(new), dataset_version(served),
+                         dataset_figures(served)->keys);
     bool good =
-        made && shell_run(gate->verify, variables, gate->verify_seconds, cancel, &why) == SHELL_YES;
-    if (!made)
-        error_set(error, "%s", strerror(ENOMEM));
-    else if (!good)
+        shell_run(gate->verify, &variables, gate->verify_seconds, cancel, &why) == SHELL_YES;
+    if (!good)
         error_set(error, "the command of --reload-verify refuses '%s': %s", dataset_path(new),
                   why.text);
-    for (unsigned i = 0; i < VARIABLES; i++)
-        free(variables[i]);
+    shell_variables_release(&variables);
     return good;
 }
 

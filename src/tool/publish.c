@@ -168,7 +168,7 @@ static int make_version(struct publishing *p)
     if (d == NULL)
         return code;
     take_figures(p, d);
-    code = publish_gate_check(&o->gate, p->store, &p->manifest, p->folder, d, current, &error);
+    code = publish_gate_check(&o->gate, p->store, &p->manifest, d, current, &error);
     if (code != TOOL_OK)
         tool_say("%s%s", code == TOOL_NO ? "refused: " : "", error.text);
     code = tool_close(d, code);

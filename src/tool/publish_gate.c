@@ -1,16 +1,12 @@
 #include "tool/publish_gate.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/shell.h"
 #include "data/compare.h"
+#include "data/verify_variables.h"
 #include "tool/tool.h"
 
 typedef unsigned long long ull;
@@ -46,63 +42,33 @@ static int count_lost(const char *store, const struct store_manifest *current,
 
 // ---- the command --------------------------------------------------------------------------------
 
-// The environment of the command.
-struct variables {
-    unsigned count;
-    char *strings[24];
-    bool short_of_memory;
-};
-
-__attribute__((format(printf, 2, 3))) static void set(struct variables *v, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (vasprintf(&v->strings[v->count], format, args) >= 0)
-        v->count++;
-    else
-        v->short_of_memory = true;
-    va_end(args);
-    v->strings[v->count] = NULL;
-}
-
 static int run_command(const struct publish_gate *gate, const char *store,
-                       const struct store_manifest *m, const char *folder,
+                       const struct store_manifest *m, const struct dataset *d,
                        const struct store_manifest *current, uint64_t lost, struct error *error)
 {
-    struct variables v = {0};
+    struct shell_variables v = {0};
     struct error why;
-    set(&v, "STELE_STORE=%s", store);
-    set(&v, "STELE_VERSION=%s", m->version);
-    set(&v, "STELE_DATA=%s/" STORE_DATA, folder);
-    set(&v, "STELE_KEYS=%llu", (ull)m->keys);
-    set(&v, "STELE_LINES=%llu", (ull)m->lines);
-    set(&v, "STELE_DUPLICATES=%llu", (ull)m->duplicates);
-    set(&v, "STELE_BYTES=%llu", (ull)m->bytes);
-    set(&v, "STELE_VALUE_BYTES=%llu", (ull)m->value_bytes);
-    set(&v, "STELE_MADE_AT=%lld", (long long)m->made_at);
-    set(&v, "STELE_CURRENT_VERSION=%s", current != NULL ? current->version : "");
-    set(&v, "STELE_CURRENT_KEYS=%llu", (ull)(current != NULL ? current->keys : 0));
-    set(&v, "STELE_LOST_KEYS=%llu", (ull)lost);
+    verify_variables_add(&v, d, m->version, current != NULL ? current->version : "",
+                         current != NULL ? current->keys : 0);
+    shell_variables_add(&v, "STELE_STORE=%s", store);
+    shell_variables_add(&v, "STELE_MADE_AT=%lld", (long long)m->made_at);
+    shell_variables_add(&v, "STELE_LOST_KEYS=%llu", (ull)lost);
     if (current != NULL)
-        set(&v, "STELE_CURRENT_DATA=%s/" STORE_VERSIONS "/%s/" STORE_DATA, store, current->version);
+        shell_variables_add(&v, "STELE_CURRENT_DATA=%s/" STORE_VERSIONS "/%s/" STORE_DATA, store,
+                            current->version);
     else
-        set(&v, "STELE_CURRENT_DATA=");
-    enum shell_result result = SHELL_LOST;
-    if (v.short_of_memory)
-        error_set(error, "%s", strerror(ENOMEM));
-    else
-        result = shell_run(gate->verify, v.strings, gate->verify_seconds, NULL, &why);
-    if (result != SHELL_YES && !v.short_of_memory)
+        shell_variables_add(&v, "STELE_CURRENT_DATA=");
+    enum shell_result result = shell_run(gate->verify, &v, gate->verify_seconds, NULL, &why);
+    if (result != SHELL_YES)
         error_set(error, "the command of --verify refuses it: %s", why.text);
-    for (unsigned i = 0; i < v.count; i++)
-        free(v.strings[i]);
+    shell_variables_release(&v);
     return result == SHELL_YES ? TOOL_OK : result == SHELL_NO ? TOOL_NO : TOOL_ERROR;
 }
 
 // ---- all checks ---------------------------------------------------------------------------------
 
 int publish_gate_check(const struct publish_gate *gate, const char *store,
-                       const struct store_manifest *m, const char *folder, const struct dataset *d,
+                       const struct store_manifest *m, const struct dataset *d,
                        const struct store_manifest *current, struct error *error)
 {
     uint64_t lost = 0;
@@ -138,6 +104,5 @@ int publish_gate_check(const struct publish_gate *gate, const char *store,
             return TOOL_NO;
         }
     }
-    return gate->verify != NULL ? run_command(gate, store, m, folder, current, lost, error)
-                                : TOOL_OK;
+    return gate->verify != NULL ? run_command(gate, store, m, d, current, lost, error) : TOOL_OK;
 }

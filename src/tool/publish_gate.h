@@ -8,11 +8,10 @@
 struct dataset;
 struct error;
 
-// Whether the version, which is open as `d` and lies in the folder `folder`, passes. `current` is
-// the current version; NULL: there is none. Returns TOOL_OK, or TOOL_NO or TOOL_ERROR with a
-// message (tool/tool.h).
+// Whether the version, which is open as `d`, passes. `current` is the current version; NULL: there
+// is none. Returns TOOL_OK, or TOOL_NO or TOOL_ERROR with a message (tool/tool.h).
 int publish_gate_check(const struct publish_gate *gate, const char *store,
-                       const struct store_manifest *m, const char *folder, const struct dataset *d,
+                       const struct store_manifest *m, const struct dataset *d,
                        const struct store_manifest *current, struct error *error);
 
 #endif

@@ -298,7 +298,7 @@ is((stele("versions $dir/part"))[0] =~ tr/\n//, 2, 'nothing was published');
 
 my $data = write_file('served.data', table(1, 1000, 'a'));
 my $other = serve($data, '--reload-max-shrink', '20%', '--reload-verify',
-    qq{[ "\$STELE_KEYS" != 999 ] && { [ "\$STELE_KEYS" != 998 ] || sleep 100; }},
+    qq{env | grep ^STELE_ > $seen-by-server; [ "\$STELE_KEYS" != 999 ] && { [ "\$STELE_KEYS" != 998 ] || sleep 100; }},
     '--reload-verify-timeout', '1');
 for (['20 % fewer', 800, qr/\A\+OK/, 800], ['then half', 400, qr/400 keys.*50\.0 % fewer/, 800],
      ['refused by the command', 999, qr/exited with status 1/, 800],
@@ -308,4 +308,10 @@ for (['20 % fewer', 800, qr/\A\+OK/, 800], ['then half', 400, qr/400 keys.*50\.0
     like(ask($other, 'STELE.RELOAD'), $said, "$name: the reply to a reload");
     is(info($other, 'dataset_keys'), $served, "$name: the keys that are served");
 }
+$variables = read_file("$seen-by-server");
+like($variables, qr/^\Q$_\E$/m, "its command knows $_")
+    for "STELE_DATA=$data", 'STELE_VERSION=' . info($other, 'dataset_version'), 'STELE_KEYS=1000', 'STELE_LINES=1000',
+    'STELE_DUPLICATES=0', 'STELE_BYTES=' . -s $data, 'STELE_VALUE_BYTES=' . info($other, 'dataset_value_bytes'),
+    'STELE_CURRENT_KEYS=800';
+like($variables, qr/^STELE_CURRENT_VERSION=\d{8}T\d{6}Z$/m, 'and the version that is served');
 done_testing();

@@ -14,12 +14,12 @@
 #include "support/talk.h"
 #include "support/tap.h"
 
-static char *none[] = {NULL};
+static const struct shell_variables none;
 
 static void ends(const char *command, enum shell_result wanted, const char *why)
 {
     struct error error = {""};
-    enum shell_result result = shell_run(command, none, 60, NULL, &error);
+    enum shell_result result = shell_run(command, &none, 60, NULL, &error);
     ok(result == wanted && strstr(error.text, why) != NULL, "'%s': %s", command, error.text);
 }
 
@@ -41,7 +41,7 @@ static void check_timeout(void)
     // The second process outlives the shell, and ignores SIGTERM.
     snprintf(command, sizeof command, "(trap '' TERM; sleep 100) & echo $! > %s; sleep 100", path);
     uint64_t begin = clock_monotonic_ns();
-    ok(shell_run(command, none, 1, NULL, &error) == SHELL_NO &&
+    ok(shell_run(command, &none, 1, NULL, &error) == SHELL_NO &&
            strstr(error.text, "took longer than 1 s") != NULL,
        "a command that hangs: %s", error.text);
     ok(clock_monotonic_ns() - begin < 30 * CLOCK_SECOND, "it is stopped soon");
@@ -73,7 +73,7 @@ static void check_cancel(void)
     atomic_bool cancel = false;
     pthread_t thread;
     require(pthread_create(&thread, NULL, set_soon, &cancel) == 0, "no thread");
-    ok(shell_run("sleep 100", none, 100, &cancel, &error) == SHELL_LOST,
+    ok(shell_run("sleep 100", &none, 100, &cancel, &error) == SHELL_LOST,
        "a command is cancelled: %s", error.text);
     pthread_join(thread, NULL);
 }
@@ -81,16 +81,21 @@ static void check_cancel(void)
 static void check_environment(void)
 {
     struct error error = {""};
-    char first[] = "STELE_A=one two";
-    char second[] = "STELE_B=";
-    char *more[] = {first, second, NULL};
+    struct shell_variables more = {0};
+    shell_variables_add(&more, "STELE_A=%s two", "one");
+    shell_variables_add(&more, "STELE_B=");
     setenv("STELE_B", "old", 1);
     setenv("STELE_C", "kept", 1);
     ok(shell_run("[ \"$STELE_A\" = 'one two' ] && [ -z \"$STELE_B\" ] && [ \"$STELE_C\" = kept ]",
-                 more, 60, NULL, &error) == SHELL_YES,
+                 &more, 60, NULL, &error) == SHELL_YES,
        "a command gets the environment: %s", error.text);
-    ok(shell_run("[ $(env | grep -c ^STELE_B=) = 1 ]", more, 60, NULL, &error) == SHELL_YES,
+    ok(shell_run("[ $(env | grep -c ^STELE_B=) = 1 ]", &more, 60, NULL, &error) == SHELL_YES,
        "each variable once");
+    more.oom = true;
+    ok(shell_run("true", &more, 60, NULL, &error) == SHELL_LOST &&
+           strcmp(error.text, "cannot run 'true': Cannot allocate memory") == 0,
+       "no command runs without a variable: %s", error.text);
+    shell_variables_release(&more);
 }
 
 int main(void)
