@@ -13,29 +13,13 @@ import time
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(FOLDER)
+sys.path.insert(0, os.path.join(ROOT, "tests/support"))
+from tap import done, equal, ok  # noqa: F401 (for the checks)
+
 BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
 PATIENCE = 15  # seconds to wait for anything
 ABSENT = "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb"
 READONLY = "READONLY You can't write against a read only replica."
-
-_points = [0, 0]
-
-
-def ok(passed, name, remark=""):
-    """Prints a test point, and the remark if it fails. Returns `passed`."""
-    _points[0] += 1
-    if not passed:
-        _points[1] += 1
-    print("%s %d - %s" % ("ok" if passed else "not ok", _points[0], name))
-    if not passed and remark != "":
-        for line in str(remark).splitlines()[:40]:
-            print("#   " + line[:400])
-    sys.stdout.flush()
-    return passed
-
-
-def equal(got, wanted, name):
-    return ok(got == wanted, name, "got    %.300r\nwanted %.300r" % (got, wanted))
 
 
 def matches(text, pattern, name):
@@ -64,11 +48,6 @@ def limit(text):
 def skip_all(reason):
     print("1..0 # SKIP %s" % reason)
     sys.exit(0)
-
-
-def done():
-    print("1..%d" % _points[0])
-    sys.exit(1 if _points[1] else 0)
 
 
 def wait_until(condition, what):
