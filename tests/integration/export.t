@@ -3,41 +3,23 @@
 # redis-server.
 use strict;
 use warnings;
-use File::Temp 'tempdir';
+use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file read_file files);
 use Test::More;
 
 my $stele = ($ENV{STELE_BUILD} // 'build/release') . '/stele';
-my $folder = tempdir(CLEANUP => 1);
-
-sub write_file {
-    my ($name, $content) = @_;
-    open my $out, '>:raw', "$folder/$name" or die $!;
-    print $out $content;
-    close $out or die $!;
-}
-
-sub content {
-    my ($name) = @_;
-    open my $in, '<:raw', "$folder/$name" or return undef;
-    local $/;
-    return <$in>;
-}
 
 # Runs a shell command in the folder. Returns its exit status and what it prints.
 sub run {
     my ($command) = @_;
-    my $text = `cd $folder && STELE=$ENV{PWD}/$stele && { $command; } 2>&1`;
+    my $text = `cd $dir && STELE=$ENV{PWD}/$stele && { $command; } 2>&1`;
     return ($? >> 8, $text);
-}
-
-sub files {
-    opendir my $dir, $folder or die $!;
-    return join ' ', sort grep { !/^\./ } readdir $dir;
 }
 
 my ($first, $second) = ('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b');
 write_file('t.data', uc($second) . " second\n$first \n");
-utime 1700000000, 1700000000, "$folder/t.data";
+utime 1700000000, 1700000000, "$dir/t.data";
 
 my $wanted = "REDIS0009\xfa\x09redis-ver\x057.4.0\xfa\x0aredis-bits\x0264\xfa\x05ctime\x0a1700000000\xfa\x08used-mem\x0282"
     . "\xfe\x00\xfb\x02\x00\x00\x24$second\x06second\x00\x24$first\x00\xff";
@@ -45,19 +27,19 @@ my $wanted = "REDIS0009\xfa\x09redis-ver\x057.4.0\xfa\x0aredis-bits\x0264\xfa\x0
 my ($status, $text) = run('$STELE export t.data --rdb out.rdb');
 is($status, 0, 'a file');
 is($text, "out.rdb 2 keys, 170 bytes\n", 'what it prints');
-my $rdb = content('out.rdb');
+my $rdb = read_file("$dir/out.rdb");
 is(substr($rdb, 0, -8), $wanted, 'the file, byte by byte');
-is((stat "$folder/out.rdb")[2] & 0777, (stat "$folder/t.data")[2] & 0777, 'it has the permissions of the data file');
+is((stat "$dir/out.rdb")[2] & 0777, (stat "$dir/t.data")[2] & 0777, 'it has the permissions of the data file');
 ($status, $text) = run('$STELE export t.data --rdb - >pipe.rdb');
 is($status, 0, 'standard output');
-is(content('pipe.rdb'), $rdb, 'the same bytes');
+is(read_file("$dir/pipe.rdb"), $rdb, 'the same bytes');
 run('rm pipe.rdb');
 
 ($status, $text) = run('$STELE export t.data --rdb - --key-prefix user: >prefix.rdb');
 is($status, 0, 'with a prefix');
 my $longer = $wanted;
 $longer =~ s/\x24(?=00000000)/\x29user:/g;
-is(substr(content('prefix.rdb'), 0, -8), $longer, 'each key has the prefix');
+is(substr(read_file("$dir/prefix.rdb"), 0, -8), $longer, 'each key has the prefix');
 ($status, $text) = run('$STELE import prefix.rdb --strip-prefix user:');
 is($text =~ s/^stele:.*\n//mgr, "$second second\n$first \n", 'stele import strips it again');
 ($status, $text) = run('$STELE export t.data --rdb - --key-prefix ' . 'p' x 65);
@@ -68,7 +50,7 @@ run('rm prefix.rdb');
 ($status, $text) = run('$STELE export t.data --rdb out.rdb');
 is($status, 2, 'a file that exists');
 is($text, "stele: 'out.rdb' exists already and is not replaced\n", 'the message');
-is(content('out.rdb'), $rdb, 'it is not changed');
+is(read_file("$dir/out.rdb"), $rdb, 'it is not changed');
 
 ($status, $text) = run('$STELE export t.data');
 is($status, 2, 'without --rdb');
@@ -95,5 +77,5 @@ write_file('bad.data', "$first x\nbad\n");
 is($status, 2, 'a malformed line');
 like($text, qr/^bad\.data:2: byte 39: not a UUID: 'bad'\n/, 'the message');
 
-is(files(), 'bad.data long.data out.rdb t.data', 'nothing is left behind');
+is(join(' ', files($dir)), 'bad.data long.data out.rdb t.data', 'nothing is left behind');
 done_testing();

@@ -4,84 +4,24 @@
 # points are skipped. --announce-role: what the server says of itself.
 use strict;
 use warnings;
-use File::Temp 'tempdir';
-use IO::Socket::INET;
-use IO::Socket::UNIX;
-use POSIX ();
+use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file);
+use Servers qw($build start_stele start_redis connect_to request read_reply ask);
 use Test::More;
 use Time::HiRes 'sleep';
 
-my $build = $ENV{STELE_BUILD} // 'build/release';
-my $folder = tempdir(CLEANUP => 1);
-$ENV{PATH} .= ':build/services/bin'; # where .ci/need unpacks redis-server
-my %running;
-my $test = $$;
-
-sub stop {
-    kill TERM => $_ for keys %running;
-    waitpid $_, 0 for keys %running;
-    %running = ();
-}
-$SIG{ALRM} = sub { stop(); die "no answer in time\n" };
-END { stop() if $$ == $test }
 alarm 120;
 
 # Starts Stele, on another file if the first option is --data. Returns a connection.
 sub stele {
     my (@options) = @_;
-    my $file = ($options[0] // '') eq '--data' ? (splice @options, 0, 2)[1] : "$folder/t.data";
-    my $pid = open my $out, '-|', "$build/stele-server", $file, '--port', '0', '--logfile',
-        "$folder/stele.log", '--index', 'none', @options or die $!;
-    $running{$pid} = $out;
-    my ($port) = (<$out> // '') =~ /^ready 127\.0\.0\.1:(\d+) / or die "no ready line\n";
-    return IO::Socket::INET->new("127.0.0.1:$port") // die $!;
+    my $file = ($options[0] // '') eq '--data' ? (splice @options, 0, 2)[1] : "$dir/t.data";
+    return connect_to(start_stele($file, '--index', 'none', @options)->{where});
 }
 
-# Starts a redis-server in a new folder, after `$prepare` was called with the folder.
-sub redis {
-    my ($prepare, @options) = @_;
-    my $dir = tempdir(DIR => $folder);
-    $prepare->($dir);
-    my $pid = fork // die $!;
-    if ($pid == 0) {
-        open STDOUT, '>', "$dir/log";
-        exec 'redis-server', '--port', '0', '--unixsocket', "$dir/socket", '--save', '', '--dir', $dir, @options
-            or POSIX::_exit(1);
-    }
-    $running{$pid} = 1;
-    my $socket;
-    sleep 0.01 until $socket = IO::Socket::UNIX->new(Peer => "$dir/socket");
-    my $reply;
-    sleep 0.01 while ref($reply = ask($socket, 'PING')) || $reply !~ /PONG/;
-    return $socket;
-}
-
-sub request {
-    return '*' . @_ . "\r\n" . join '', map { '$' . length($_) . "\r\n$_\r\n" } @_;
-}
-
-sub read_reply {
-    my ($socket) = @_;
-    local $/ = "\r\n";
-    my $line = <$socket> // die "closed\n";
-    chomp $line;
-    my ($kind, $rest) = (substr($line, 0, 1), substr($line, 1));
-    return $line if $kind =~ /[-+:]/;
-    return undef if $rest < 0;
-    return [map { read_reply($socket) } 1 .. $rest] if $kind eq '*';
-    my $value = '';
-    while (length $value < $rest + 2) {
-        read $socket, $value, $rest + 2 - length $value, length $value or die "closed\n";
-    }
-    return substr $value, 0, $rest;
-}
-
-sub ask {
-    my ($socket, @words) = @_;
-    print $socket request(@words);
-    $socket->flush;
-    return read_reply($socket);
-}
+# Starts a redis-server. Returns a connection.
+sub redis { return connect_to(start_redis(@_)->{where}) }
 
 # ---- data ---------------------------------------------------------------------------------------
 
@@ -93,9 +33,7 @@ for my $i (1 .. $count) {
     $table{$key} = $i % 50 == 0 ? chr(97 + $i % 26) x (2000 + $i) : $i % 7 == 0 ? '' : "value $i";
     $text .= ($i % 5 == 0 ? uc $key : $key) . " $table{$key}\n";
 }
-open my $data, '>:raw', "$folder/t.data" or die $!;
-print $data $text;
-close $data or die $!;
+write_file('t.data', $text);
 my @keys = sort keys %table;
 my ($key, $other) = @keys[10, 20];
 
@@ -180,13 +118,13 @@ my $plain = stele();
 my ($id, $plain_id) = map { ask($_, 'INFO', 'replication') =~ /master_replid:(\w+)/ } $prefixed, $plain;
 isnt($id, $plain_id, 'the replication id depends on the prefix');
 
-my $status = system "$build/stele export $folder/t.data --rdb $folder/user.rdb --key-prefix user: >/dev/null";
+my $status = system "$build/stele export $dir/t.data --rdb $dir/user.rdb --key-prefix user: >/dev/null";
 is($status, 0, 'stele export --key-prefix');
 SKIP: {
     skip 'no redis-server', 2 * (1 + @patterns) if system 'command -v redis-server >/dev/null';
-    my $loaded = redis(sub { link "$folder/user.rdb", "$_[0]/dump.rdb" or die $! });
+    my $loaded = redis('--dir', $dir, '--dbfilename', 'user.rdb');
     compare($loaded, 'a Redis with the exported file');
-    my $replica = redis(sub { }, '--replicaof', '127.0.0.1', $prefixed->peerport);
+    my $replica = redis('--replicaof', '127.0.0.1', $prefixed->peerport);
     sleep 0.01 until ask($replica, 'INFO', 'replication') =~ /master_link_status:up/;
     compare($replica, 'a replica');
 }
@@ -214,15 +152,12 @@ is_deeply(ask($any, 'KEYS', $digits), [], 'a pattern matches the usual form only
 
 # Half of the data file is lost. Keys of that half give an error, in each form, and not nil.
 my ($kept, $lost) = map { sprintf '%08x-0000-4000-8000-%012x', ($_ * 2654435761) % 2**32, $_ } 1, $count;
-open my $copy, '>:raw', "$folder/cut.data" or die $!;
-print $copy $text;
-close $copy or die $!;
-my $cut = stele('--data', "$folder/cut.data", '--key-forms', 'any', '--key-prefix', 'user:');
-truncate "$folder/cut.data", length($text) / 2 or die $!;
+my $cut = stele('--data', write_file('cut.data', $text), '--key-forms', 'any', '--key-prefix', 'user:');
+truncate "$dir/cut.data", length($text) / 2 or die $!;
 my $answer;
 until (defined $answer) { # the server closes the connection when it notices the loss
     $answer = eval { ask($cut, 'GET', "user:$lost") // 'nil' };
-    $cut = IO::Socket::INET->new('127.0.0.1:' . $cut->peerport) // die $! unless defined $answer;
+    $cut = connect_to('127.0.0.1:' . $cut->peerport) unless defined $answer;
 }
 like($answer, qr/^-ERR data unreadable/, 'GET of a key that is lost');
 my $lost_digits = $lost =~ tr/-//dr;
@@ -242,11 +177,10 @@ is($hello{role}, 'replica', 'HELLO');
 is(ask($replica, 'GET', $key), $table{$key}, 'it answers');
 SKIP: {
     skip 'no redis-server', 1 if system 'command -v redis-server >/dev/null';
-    my $redis = redis(sub { }, '--replicaof', '127.0.0.1', $replica->peerport);
+    my $redis = redis('--replicaof', '127.0.0.1', $replica->peerport);
     sleep 0.01 until ask($redis, 'INFO', 'replication') =~ /master_link_status:up/;
     is(ask($redis, 'GET', $key), $table{$key}, 'a Redis replicates from it');
 }
 is(ask($replica, 'REPLICAOF', 'NO', 'ONE'), ask($plain, 'REPLICAOF', 'NO', 'ONE'), 'it does not become a primary');
 is(ask($plain, 'ROLE')->[0], 'master', 'the default');
-stop();
 done_testing();

@@ -7,32 +7,20 @@ use Fcntl ':flock';
 use File::Temp;
 use FindBin;
 use lib "$FindBin::RealBin/../support";
-use Scratch qw($dir write_file read_file run);
-use IO::Socket::INET;
-use POSIX ':sys_wait_h';
+use Scratch qw($dir write_file read_file files run);
+use Servers qw($build start_stele connect_to);
 use Test::More;
 use Time::HiRes 'usleep';
 
 chdir "$FindBin::RealBin/../.." or die $!;
-my $build = $ENV{STELE_BUILD} // 'build/release';
 my $stele = "$build/stele";
-my (@servers, @pipes); # process ids, and the pipes from which their first lines were read
 my $password = 'secret'; # STELE.RELOAD needs one
 $ENV{REDISCLI_AUTH} = $password;
-END {
-    local $?;
-    kill 'KILL', @servers;
-    @pipes = ();
-}
 
 sub stele { return run("$stele $_[0]") }
 
-# The names of all files in a folder, also of hidden ones.
-sub files {
-    my ($folder) = @_;
-    opendir my $handle, $folder or return;
-    return join ' ', sort grep { !/\A\.\.?\z/ } readdir $handle;
-}
+# The names of the files in a folder.
+sub names { return join ' ', files($_[0]) }
 
 sub key { sprintf '%08x-0000-4000-8000-%012x', $_[0] * 2654435761 % 2**32, $_[0] }
 
@@ -43,31 +31,14 @@ sub table {
 }
 
 # Starts a server and returns its port.
-sub serve {
-    my @words = @_;
-    my $pid = open my $out, '-|', "$build/stele-server", @words, '--port', '0',
-        '--requirepass', $password, '--logfile', "$dir/log"
-        or die $!;
-    push @servers, $pid;
-    my $line = readline $out;
-    die "the server does not start: " . read_file("$dir/log") unless defined $line;
-    $line =~ /:(\d+) / or die $line;
-    push @pipes, $out;
-    return $1;
-}
+sub serve { return start_stele(@_, '--requirepass', $password)->{port} }
 
-# Sends a command and returns the reply: the text of a string or an error.
+# Sends a command and returns the reply.
 sub ask {
     my ($port, @words) = @_;
-    my $socket = IO::Socket::INET->new("127.0.0.1:$port") or die $!;
-    print $socket "*2\r\n\$4\r\nAUTH\r\n\$" . length($password) . "\r\n$password\r\n";
-    readline $socket;
-    print $socket '*' . @words . "\r\n" . join '', map { '$' . length($_) . "\r\n$_\r\n" } @words;
-    my $line = readline $socket // die 'no reply';
-    $line =~ s/\r\n\z//;
-    return $line unless $line =~ /\A\$(\d+)\z/;
-    read $socket, my ($text), $1;
-    return $text;
+    my $socket = connect_to("127.0.0.1:$port");
+    Servers::ask($socket, 'AUTH', $password);
+    return Servers::ask($socket, @words);
 }
 
 sub info {
@@ -84,8 +55,8 @@ my $first = write_file('first', table(1, 1000, 'a'));
 ($out, $code) = stele("publish $store $first --version 1 --made-at 2026-01-02T03:04:05Z");
 is($code, 0, 'the first version is published') or diag($out);
 like($out, qr/^1 is published: 1000 keys, \d+ bytes; it is current$/, 'it says so');
-is(files($store), 'current lock versions', 'the files of a store');
-is(files("$store/versions/1"), 'manifest table.data table.data.idx', 'the files of a version');
+is(names($store), 'current lock versions', 'the files of a store');
+is(names("$store/versions/1"), 'manifest table.data table.data.idx', 'the files of a version');
 is(readlink "$store/current", 'versions/1', 'it is current');
 is(read_file("$store/current/table.data"), table(1, 1000, 'a'), 'it has the data');
 my $manifest = read_file("$store/current/manifest");
@@ -124,7 +95,7 @@ my $timed = substr readlink("$store/current"), 9;
 
 # ---- refusals -----------------------------------------------------------------------------------
 
-my $before = files("$store/versions");
+my $before = names("$store/versions");
 my @cases = (
     ['an empty file', '', '', qr/refused: it has no keys/],
     ['half a file', substr(table(1, 500, 'c'), 0, -2), '',
@@ -147,7 +118,7 @@ for my $case (@cases) {
     ($out, $code) = stele("publish $store $file --reload 127.0.0.1:$port $options");
     is($code, 1, "$name: refused");
     like($out, $said, "$name: the reason");
-    is(files("$store/versions"), $before, "$name: nothing is left");
+    is(names("$store/versions"), $before, "$name: nothing is left");
     is(readlink "$store/current", "versions/$timed", "$name: the old version is current");
     is(info($port, 'dataset_version'), '2', "$name: the server has not reloaded");
 }
@@ -166,7 +137,7 @@ like($variables, qr/^\Q$_\E$/m, "the verifier knows $_")
 
 # ---- rolling back -------------------------------------------------------------------------------
 
-is(files("$store/versions"), "2 $timed v4", 'three versions stay') or diag($out);
+is(names("$store/versions"), "2 $timed v4", 'three versions stay') or diag($out);
 ($out, $code) = stele("rollback $store 2 --reload 127.0.0.1:$port");
 is($code, 0, 'a rollback') or diag($out);
 is(readlink "$store/current", 'versions/2', 'it makes the version current');
@@ -175,7 +146,7 @@ is(read_file("$store/pin"), "2\n", 'and pins it');
 is($code, 0, 'a version can be published while another is pinned');
 like($out, qr/2 stays current, because it is pinned/, 'it says so');
 is(readlink "$store/current", 'versions/2', 'the pinned version stays current');
-is(files("$store/versions"), '2 v4 v5', 'the pinned version stays, and the one that was left')
+is(names("$store/versions"), '2 v4 v5', 'the pinned version stays, and the one that was left')
     or diag($out);
 ($out, $code) = stele("versions $store");
 is($code, 0, 'versions');
@@ -199,7 +170,7 @@ for (["rollback $store nothing", qr/has no version 'nothing'/], ["versions $dir"
     is($code, 2, "$_->[0]: an error");
     like($out, $_->[1], 'the reason');
 }
-is(files("$store/versions"), '2 v4 v5', 'nothing has changed');
+is(names("$store/versions"), '2 v4 v5', 'nothing has changed');
 
 # ---- reading a store ----------------------------------------------------------------------------
 
@@ -267,7 +238,7 @@ write_file('store/versions/.old/manifest', 'half');
 write_file('store/pin', "v6\n"); # a rollback that was interrupted
 ($out, $code) = stele("publish $store $second --version v8");
 is($code, 0, 'a publication after one that was killed') or diag($out);
-unlike(files("$store/versions"), qr/\.(new|old)/, 'its remains are removed');
+unlike(names("$store/versions"), qr/\.(new|old)/, 'its remains are removed');
 is(readlink "$store/current", 'versions/v6', 'an interrupted rollback is completed');
 write_file('store/versions/v8/manifest', "stele-version 1\nversion v8\nkeys many\nend\n");
 ($out, $code) = stele("versions $store");

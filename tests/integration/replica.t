@@ -5,123 +5,26 @@
 # meanwhile. A replica with a wrong password must not try more than about once a second.
 use strict;
 use warnings;
-use File::Temp 'tempdir';
-use IO::Socket::INET;
-use IO::Socket::UNIX;
-use POSIX ();
+use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir write_file);
+use Servers qw($build start_stele start_redis stop connect_to request read_reply ask);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $build = $ENV{STELE_BUILD} // 'build/release';
-my $folder = tempdir(CLEANUP => 1);
-$ENV{PATH} .= ':build/services/bin'; # where .ci/need unpacks redis-server
-my %running;
-
-sub stop {
-    my @pids = @_ ? @_ : keys %running;
-    kill TERM => @pids;
-    for my $pid (@pids) {
-        waitpid $pid, 0;
-        delete $running{$pid};
-    }
-}
-my $test = $$;
-$SIG{ALRM} = sub { stop(); die "no answer in time\n" };
-END { stop() if $$ == $test && %running }
 alarm 240;
-
-# ---- servers ------------------------------------------------------------------------------------
-
-sub write_file {
-    my ($path, $content) = @_;
-    open my $out, '>:raw', $path or die "$path: $!";
-    print $out $content;
-    close $out or die "$path: $!";
-}
-
-# Starts Stele. Returns a hash with its pid and port.
-sub stele {
-    my ($data, @options) = @_;
-    my $pid = open my $out, '-|', "$build/stele-server", $data, '--port', '0', '--logfile', "$folder/stele.log",
-        @options or die $!;
-    $running{$pid} = 1;
-    my ($port) = (<$out> // '') =~ /^ready 127\.0\.0\.1:(\d+) / or die "no ready line\n";
-    return {pid => $pid, port => $port, out => $out, where => "127.0.0.1:$port"};
-}
-
-my $redis_count = 0;
-
-# Starts a redis-server on a unix socket. Returns a hash with its pid and the path of the socket.
-sub redis {
-    my @options = @_;
-    my $dir = "$folder/redis" . $redis_count++;
-    mkdir $dir or die $!;
-    my $pid = fork // die $!;
-    if ($pid == 0) {
-        open STDOUT, '>', "$dir/log";
-        exec 'redis-server', '--port', '0', '--unixsocket', "$dir/socket", '--save', '', '--dir', $dir, @options
-            or POSIX::_exit(1);
-    }
-    $running{$pid} = 1;
-    sleep 0.01 until -S "$dir/socket";
-    return {pid => $pid, where => "$dir/socket", dir => $dir};
-}
 
 sub replica_of {
     my ($stele, @options) = @_;
-    return redis('--replicaof', '127.0.0.1', $stele->{port}, @options);
-}
-
-# ---- a small client -----------------------------------------------------------------------------
-
-sub connect_to {
-    my ($where) = @_;
-    my $socket = $where =~ m{^/} ? IO::Socket::UNIX->new(Peer => $where) : IO::Socket::INET->new($where);
-    die "$where: $!" unless $socket;
-    binmode $socket;
-    return $socket;
-}
-
-sub send_command {
-    my ($socket, @words) = @_;
-    print $socket '*' . @words . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @words;
-    $socket->flush;
-}
-
-sub read_reply {
-    my ($socket) = @_;
-    local $/ = "\r\n";
-    my $line = <$socket> // die "closed\n";
-    chomp $line;
-    my ($kind, $rest) = (substr($line, 0, 1), substr($line, 1));
-    return $rest if $kind eq '+' || $kind eq ':';
-    return "ERROR $rest" if $kind eq '-';
-    return undef if $rest < 0;
-    return [map { read_reply($socket) } 1 .. $rest] if $kind eq '*';
-    my $value = '';
-    while (length $value < $rest + 2) {
-        read $socket, $value, $rest + 2 - length $value, length $value or die "closed\n";
-    }
-    return substr $value, 0, $rest;
-}
-
-sub ask {
-    my ($where, @words) = @_;
-    my $socket = connect_to($where);
-    send_command($socket, @words);
-    return read_reply($socket);
+    return start_redis('--replicaof', '127.0.0.1', $stele->{port}, @options);
 }
 
 # Returns a field of INFO.
 sub field {
     my ($where, $section, $name, @auth) = @_;
     my $socket = connect_to($where);
-    if (@auth) {
-        send_command($socket, 'AUTH', @auth);
-        read_reply($socket);
-    }
-    send_command($socket, 'INFO', $section);
-    my ($value) = read_reply($socket) =~ /^$name:(.*?)\r?$/m;
+    ask($socket, 'AUTH', @auth) if @auth;
+    my ($value) = ask($socket, 'INFO', $section) =~ /^$name:(.*?)\r?$/m;
     return $value // '';
 }
 
@@ -132,12 +35,8 @@ sub content {
     my $socket = connect_to($where);
     my $cursor = 0;
     do {
-        send_command($socket, 'SCAN', $cursor, 'COUNT', 1000);
-        ($cursor, my $keys) = @{read_reply($socket)};
-        if (@$keys) {
-            send_command($socket, 'MGET', @$keys);
-            @content{@$keys} = @{read_reply($socket)};
-        }
+        ($cursor, my $keys) = @{ask($socket, 'SCAN', $cursor, 'COUNT', 1000)};
+        @content{@$keys} = @{ask($socket, 'MGET', @$keys)} if @$keys;
     } while $cursor ne '0';
     return \%content;
 }
@@ -177,12 +76,12 @@ sub await_version {
 
 # ---- the tests ----------------------------------------------------------------------------------
 
-my $data = "$folder/table.data";
+my $data = "$dir/table.data";
 
 sub follow_publications {
     my ($table, $text) = table(1, 5000);
-    write_file($data, $text);
-    my $stele = stele($data);
+    write_file('table.data', $text);
+    my $stele = start_stele($data);
     # The replication id is that of the content, once the checksum of new data is known.
     sleep 0.01 until field($stele->{where}, 'dataset', 'dataset_hash') =~ /^[0-9a-f]{16}$/;
     my $replica = replica_of($stele);
@@ -191,15 +90,14 @@ sub follow_publications {
     is(field($replica->{where}, 'replication', 'master_link_status'), 'up', 'the link is up');
     sleep 0.01 until field($stele->{where}, 'replication', 'slave0') =~ /^ip=127\.0\.0\.1,port=0,state=online,offset=0,lag=[01]$/;
     pass('INFO replication shows the replica');
-    is_deeply(ask($stele->{where}, 'ROLE'), ['master', 0, [['127.0.0.1', '0', '0']]], 'ROLE shows the replica');
+    is_deeply(ask($stele->{where}, 'ROLE'), ['master', ':0', [['127.0.0.1', '0', '0']]], 'ROLE shows the replica');
     like(ask($stele->{where}, 'CLIENT', 'LIST', 'TYPE', 'replica'), qr/ flags=S .* cmd=replconf /,
         'CLIENT LIST shows the replica');
     is(field($replica->{where}, 'replication', 'master_replid'), field($stele->{where}, 'replication', 'master_replid'),
         'both have the same replication id');
     for my $version (2 .. 11) {
         ($table, $text) = table($version, 5000);
-        write_file("$data.new", $text);
-        rename "$data.new", $data or die $!;
+        rename write_file('new', $text), $data or die $!;
         kill HUP => $stele->{pid};
         await_version($replica->{where}, $version);
         same(content($replica->{where}), $table, "version $version");
@@ -209,35 +107,31 @@ sub follow_publications {
     # The replica finds the same data at the same address, so it copies nothing. The index file tells
     # the server after the restart that the data is the same.
     sleep 0.01 until field($stele->{where}, 'dataset', 'dataset_index_status') eq 'mapped';
-    my $options = ['--port', $stele->{port}];
     stop($stele->{pid});
     sleep 0.01 while field($replica->{where}, 'replication', 'master_link_status') eq 'up';
-    my $pid = open my $out, '-|', "$build/stele-server", $data, '--port', $stele->{port}, '--logfile', "$folder/stele.log"
-        or die $!;
-    $running{$pid} = 1;
-    like(scalar <$out>, qr/^ready /, 'Stele starts again');
+    is(start_stele($data, '--port', $stele->{port})->{port}, $stele->{port}, 'Stele starts again');
     sleep 0.01 until field($replica->{where}, 'replication', 'master_link_status') eq 'up';
     is(field($stele->{where}, 'stats', 'sync_full'), 0, 'after a restart, no copy');
     is(field($stele->{where}, 'stats', 'sync_partial_ok'), 1, 'the replica has continued');
     same(content($replica->{where}), $table, 'after a restart');
 
     # The replica no longer follows, and has all data.
-    is(ask($replica->{where}, 'REPLICAOF', 'NO', 'ONE'), 'OK', 'the replica becomes a primary');
-    is(ask($replica->{where}, 'SET', 'a', 'b'), 'OK', 'it takes writes');
+    is(ask($replica->{where}, 'REPLICAOF', 'NO', 'ONE'), '+OK', 'the replica becomes a primary');
+    is(ask($replica->{where}, 'SET', 'a', 'b'), '+OK', 'it takes writes');
     stop();
 }
 
 # Copies with a known length, as a tool does that cannot find the mark at the end of a file.
 sub copy_plainly {
-    my ($stele, $path) = @_;
+    my ($stele, $name) = @_;
     my $socket = connect_to($stele->{where});
-    send_command($socket, 'SYNC');
+    print $socket request('SYNC');
     my ($len) = <$socket> =~ /^\$(\d+)\r\n$/;
     my $file = '';
     while (length $file < $len) {
         read $socket, $file, $len - length $file, length $file or die "closed\n";
     }
-    write_file($path, $file);
+    write_file($name, $file);
 }
 
 # redis-cli writes a file, and a redis-server starts from it. So does a file of `stele export`, and one that was copied
@@ -246,20 +140,20 @@ sub start_from_files {
     for my $duplicates (0, 1) {
         my ($table, $text) = table(9, 3000);
         $text = "$marker old\n$text" if $duplicates;
-        write_file($data, $text);
+        write_file('table.data', $text);
         my $name = $duplicates ? 'with a duplicate' : 'without duplicates';
-        my $stele = stele($data);
-        my $status = system "redis-cli -p $stele->{port} --rdb $folder/cli$duplicates.rdb >$folder/cli.log 2>&1";
+        my $stele = start_stele($data);
+        my $status = system "redis-cli -p $stele->{port} --rdb $dir/cli$duplicates.rdb >$dir/cli.log 2>&1";
         is($status, 0, "$name: redis-cli --rdb");
-        $status = system "$build/stele export $data --rdb $folder/export$duplicates.rdb >$folder/export.log";
+        $status = system "$build/stele export $data --rdb $dir/export$duplicates.rdb >$dir/export.log";
         is($status, 0, "$name: stele export");
-        $status = system "$build/stele export $data --rdb - | cmp - $folder/export$duplicates.rdb";
+        $status = system "$build/stele export $data --rdb - | cmp - $dir/export$duplicates.rdb";
         is($status, 0, "$name: stele export to a pipe writes the same");
-        $status = system "redis-check-rdb $folder/export$duplicates.rdb >$folder/check.log";
+        $status = system "redis-check-rdb $dir/export$duplicates.rdb >$dir/check.log";
         is($status, 0, "$name: redis-check-rdb");
-        copy_plainly($stele, "$folder/plain$duplicates.rdb");
+        copy_plainly($stele, "plain$duplicates.rdb");
         for my $file ('cli', 'export', 'plain') {
-            my $redis = redis('--dir', $folder, '--dbfilename', "$file$duplicates.rdb");
+            my $redis = start_redis('--dir', $dir, '--dbfilename', "$file$duplicates.rdb");
             await_version($redis->{where}, 9);
             same(content($redis->{where}), $table, "$name, from the file of $file");
             stop($redis->{pid});
@@ -270,8 +164,8 @@ sub start_from_files {
 
 sub ten_replicas {
     my ($table, $text) = table(3, 2000);
-    write_file($data, $text);
-    my $stele = stele($data);
+    write_file('table.data', $text);
+    my $stele = start_stele($data);
     my @replicas = map { replica_of($stele) } 1 .. 10;
     await_version($_->{where}, 3) for @replicas;
     same(content($_->{where}), $table, 'one of ten replicas') for @replicas;
@@ -283,10 +177,10 @@ sub ten_replicas {
 sub stop_reading {
     my ($table, $text) = table(4, 200);
     my $large = "00000000-0000-4000-8000-000000000000 " . 'x' x 32e6 . "\n";
-    write_file($data, $text . $large);
-    my $stele = stele($data, '--write-timeout', 1);
+    write_file('table.data', $text . $large);
+    my $stele = start_stele($data, '--write-timeout', 1);
     my $socket = connect_to($stele->{where});
-    send_command($socket, 'PSYNC', '?', '-1');
+    print $socket request('PSYNC', '?', '-1');
     sleep 0.01 until field($stele->{where}, 'replication', 'connected_slaves') eq '1';
     await_version($stele->{where}, 4);
     pass('other clients are answered');
@@ -294,17 +188,17 @@ sub stop_reading {
     is(field($stele->{where}, 'replication', 'connected_slaves'), 0, 'a replica that does not read is closed');
     my $replica = replica_of($stele);
     await_version($replica->{where}, 4);
-    is(ask($replica->{where}, 'STRLEN', '00000000-0000-4000-8000-000000000000'), 32e6, 'a replica that reads has a value of 32 MB');
+    is(ask($replica->{where}, 'STRLEN', '00000000-0000-4000-8000-000000000000'), ':32000000', 'a replica that reads has a value of 32 MB');
     stop();
 }
 
 # The data file is cut while a client copies it: the client must not take what it gets for a whole file.
 sub cut_file {
     my ($table, $text) = table(6, 200);
-    write_file($data, $text . join '', map { sprintf "00000000-0000-4000-8000-%012x %s\n", $_, 'x' x 1000 } 1 .. 30000);
-    my $stele = stele($data);
+    write_file('table.data', $text . join '', map { sprintf "00000000-0000-4000-8000-%012x %s\n", $_, 'x' x 1000 } 1 .. 30000);
+    my $stele = start_stele($data);
     my $socket = connect_to($stele->{where});
-    send_command($socket, 'PSYNC', '?', '-1');
+    print $socket request('PSYNC', '?', '-1');
     like(scalar <$socket>, qr/^\+FULLRESYNC [0-9a-f]{40} 0\r\n$/, 'the copy begins');
     my ($len) = <$socket> =~ /^\$(\d+)\r\n$/;
     cmp_ok($len, '>', 30e6, 'its length is announced');
@@ -313,17 +207,17 @@ sub cut_file {
     while (read $socket, $got, 1e6, length $got) {
     }
     cmp_ok(length $got, '<', $len, 'the connection is closed before the end of the copy');
-    open my $log, '<', "$folder/stele.log" or die $!;
+    open my $log, '<', "$dir/stele.log" or die $!;
     ok((grep { /# client id=\d+ addr=127\.0\.0\.1:\d+: did not get a whole copy of the dataset: / } <$log>), 'the log says so');
-    like(ask($stele->{where}, 'PSYNC', '?', '-1'), qr/^ERROR NOMASTERLINK .* damaged$/, 'another copy is refused');
+    like(ask($stele->{where}, 'PSYNC', '?', '-1'), qr/^-NOMASTERLINK .* damaged$/, 'another copy is refused');
     stop();
 }
 
 sub passwords {
     my ($name, $password, $known) = @_;
     my ($table, $text) = table(5, 100);
-    write_file($data, $text);
-    my $stele = stele($data, $password ? ('--requirepass', $password) : ());
+    write_file('table.data', $text);
+    my $stele = start_stele($data, $password ? ('--requirepass', $password) : ());
     my $replica = replica_of($stele, $known ? ('--masterauth', $known) : ());
     if (($password // '') eq ($known // '')) {
         await_version($replica->{where}, 5);
