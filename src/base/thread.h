@@ -8,7 +8,7 @@
 
 // Starts a thread that calls `run` with `argument`. The thread blocks all signals except those of
 // its own faults, such as SIGSEGV, so that the main thread handles the others. `stack` is the size
-// of its stack in bytes, or 0 for the system's default, but at least 1 MiB. Returns false with
+// of its stack in bytes; 0: the system's default, or 1 MiB if that is more. Returns false with
 // errno when no thread can be started.
 bool thread_start(pthread_t *thread, size_t stack, void *(*run)(void *argument), void *argument);
 

@@ -15,7 +15,7 @@ struct info_field {
     struct span value;
 };
 
-// Sets `field` to the next field from `*at` on, and moves `*at` behind it. Begin with 0. Skips
+// Sets `field` to the next field from `*at` on, and moves `*at` past it. Begin with 0. Skips
 // lines that are no fields. Returns false when there is none.
 bool info_next(struct span info, size_t *at, struct info_field *field);
 

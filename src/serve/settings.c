@@ -49,8 +49,6 @@ static const char *check_redis_version(const char *text)
     return good && dots == 2 && strlen(text) <= 16 ? NULL : "must be a version like 7.4.0";
 }
 
-// Replies to CLUSTER contain the address in lines that clients split at spaces. 64 bytes are enough
-// for any IP address.
 static const char *check_not_empty(const char *text)
 {
     return *text != '\0' ? NULL : "must not be empty";
@@ -62,6 +60,8 @@ static const char *check_key_prefix(const char *text)
     return len > 0 && len <= KEY_PREFIX_MAX ? NULL : "must have 1 to 64 bytes";
 }
 
+// Replies to CLUSTER contain the address in lines that clients split at spaces. 64 bytes are enough
+// for any IP address.
 static const char *check_announced(const char *text)
 {
     bool good = *text != '\0' && strlen(text) <= 64 && strpbrk(text, " \t\r\n") == NULL;
@@ -154,7 +154,6 @@ const struct setting settings_table[] = {
     {OPTION("tcp-backlog"), FIELD(tcp_backlog), .type = SETTING_NUMBER, .min = 1, .max = 65535,
      .argument = "N", .default_value = "511",
      .help = "connections that the system may queue until the server accepts them"},
-
     {OPTION("proxy-protocol"), FIELD(proxy_protocol), .type = SETTING_LIST, .check = check_bind,
      .argument = "ADDRESS", .default_text = "no proxies",
      .help = "proxy whose connections must begin with a PROXY protocol header, which names the "
