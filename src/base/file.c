@@ -4,11 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
+
+#ifndef RENAME_NOREPLACE // musl has neither the name nor the function
+#define RENAME_NOREPLACE 1
+#endif
 
 const char *file_name(const char *path)
 {
@@ -74,6 +80,21 @@ bool file_is_written(int fd)
     if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
         return errno == EAGAIN;
     (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
+// Some file systems cannot rename without replacing. There the check comes before the renaming.
+bool file_rename_new(const char *from, const char *to)
+{
+    struct stat status;
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    if (lstat(to, &status) == 0)
+        errno = EEXIST;
+    else if (errno == ENOENT)
+        return rename(from, to) == 0;
     return false;
 }
 

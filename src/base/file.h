@@ -1,4 +1,4 @@
-// Regular files: opening them safely, and complete reads and writes.
+// Files: opening regular ones safely, complete reads and writes, and renaming without replacing.
 #ifndef STELE_BASE_FILE_H
 #define STELE_BASE_FILE_H
 
@@ -30,6 +30,10 @@ bool file_write(int fd, const void *from, size_t len, uint64_t at);
 // is raised if a writer opens the file during this call, which takes microseconds. That writer
 // waits meanwhile.
 bool file_is_written(int fd);
+
+// Gives the file or folder `from` the name `to`, unless there is something with that name. Returns
+// false with errno, which is EEXIST in that case.
+bool file_rename_new(const char *from, const char *to);
 
 // Syncs the folder that contains `path`, so that new and renamed files in it survive a crash of the
 // machine. Returns false with errno on failure.

@@ -16,7 +16,6 @@
 #include "base/temporary.h"
 #include "base/version.h"
 #include "rdb/dump.h"
-#include "tool/part_files.h"
 #include "tool/tool.h"
 
 enum { PIECE = 1024 * 1024 }; // bytes that are written at once
@@ -127,7 +126,7 @@ static bool publish(struct exporting *e, struct error *error)
     if (fsync(e->fd) != 0)
         return fail(e, error);
     ending_block_signals(&before);
-    bool named = part_files_rename(e->temporary, e->path);
+    bool named = file_rename_new(e->temporary, e->path);
     if (named) {
         ending_unregister(e->registered);
         e->registered = 0;

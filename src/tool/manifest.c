@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/temporary.h"
-#include "tool/part_files.h"
 
 enum {
     FILE_MAX = 16 * 1024 * 1024, // bytes; a manifest of 1000 parts has less than 2 MiB
@@ -28,7 +27,7 @@ bool manifest_write(const char *path, struct span text, const struct stat *sourc
         return false;
     bool written = fchmod(fd, source->st_mode & 0777) == 0 &&
                    file_write(fd, text.ptr, text.len, 0) && fsync(fd) == 0;
-    bool named = written && part_files_rename(temporary, path);
+    bool named = written && file_rename_new(temporary, path);
     bool good = named && file_sync_folder(path);
     if (!good) {
         error_set(error, "cannot write '%s': %s", path, strerror(errno));

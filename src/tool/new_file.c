@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary.h"
-#include "tool/part_files.h"
 
 static bool exists(const char *path, struct error *error)
 {
@@ -57,7 +56,7 @@ bool new_file_publish(struct new_file *f, mode_t mode, struct error *error)
         return true;
     if (fchmod(f->sink.fd, mode) != 0 || fsync(f->sink.fd) != 0)
         return fail(f->path, error);
-    if (!part_files_rename(f->temporary, f->path))
+    if (!file_rename_new(f->temporary, f->path))
         return errno == EEXIST ? exists(f->path, error) : fail(f->path, error);
     ending_unregister(f->ending);
     f->ending = 0;

@@ -7,17 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary.h"
-
-#ifndef RENAME_NOREPLACE // musl has neither the name nor the function
-#define RENAME_NOREPLACE 1
-#endif
 
 enum {
     BUFFER_MOST = 1024 * 1024,       // bytes of a part's buffer
@@ -141,26 +136,11 @@ bool part_files_finish(struct part_files *p, struct error *error)
     return true;
 }
 
-// Some file systems cannot rename without replacing. There the check comes before the renaming.
-bool part_files_rename(const char *from, const char *to)
-{
-    struct stat status;
-    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return true;
-    if (errno != EINVAL && errno != ENOSYS)
-        return false;
-    if (lstat(to, &status) == 0)
-        errno = EEXIST;
-    else if (errno == ENOENT)
-        return rename(from, to) == 0;
-    return false;
-}
-
 bool part_files_publish(struct part_files *p, struct error *error)
 {
     for (unsigned i = 0; i < p->count; i++) {
         struct part_file *f = &p->files[i];
-        if (!part_files_rename(f->temporary, f->path))
+        if (!file_rename_new(f->temporary, f->path))
             return fail(f->path, error);
         f->named = true;
     }

@@ -57,8 +57,4 @@ void part_files_release(struct part_files *p);
 // Removes the files, also those that have their final names, and does the same.
 void part_files_abandon(struct part_files *p);
 
-// Gives the file `from` the name `to`, unless there is a file with that name. Returns false with
-// errno, which is EEXIST in that case.
-bool part_files_rename(const char *from, const char *to);
-
 #endif

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "tool/part_files.h"
 #include "tool/publish_copy.h"
 #include "tool/publish_gate.h"
 #include "tool/publish_part.h"
@@ -185,7 +184,7 @@ static bool name_version(const struct publishing *p, struct error *error)
     char path[PATH_MAX];
     if (!store_path(p->store, p->manifest.version, "", path, sizeof path, error))
         return false;
-    if (part_files_rename(p->folder, path) && file_sync_folder(path))
+    if (file_rename_new(p->folder, path) && file_sync_folder(path))
         return true;
     error_set(error, "cannot create '%s': %s", path, strerror(errno));
     return false;

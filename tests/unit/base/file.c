@@ -106,9 +106,27 @@ static void check_sync(void)
     ok(!file_sync_folder("/no/such/any") && errno == ENOENT, "a missing folder is an error");
 }
 
+static void check_rename(void)
+{
+    const char *from = test_file("from", SPAN("new"));
+    const char *to = test_file("to", SPAN("old"));
+    ok(!file_rename_new(from, to) && errno == EEXIST, "a file is not replaced");
+    struct buf kept = file_content(to);
+    is_bytes(buf_span(&kept), SPAN("old"), "it stays as it is");
+    buf_release(&kept);
+    ok(!file_rename_new(from, test_folder()) && errno == EEXIST, "nor is a folder");
+    ok(unlink(to) == 0 && symlink("nowhere", to) == 0 && !file_rename_new(from, to) &&
+           errno == EEXIST,
+       "nor is a dangling link");
+    ok(unlink(to) == 0 && file_rename_new(from, to) && access(from, F_OK) != 0,
+       "a free name is given");
+    ok(!file_rename_new(from, to) && errno != 0, "a file that does not exist");
+}
+
 int main(void)
 {
     check_open();
+    check_rename();
     check_read_and_write();
     check_short_write();
     check_sync();
