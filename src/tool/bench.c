@@ -249,12 +249,11 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_bench = {
-    "bench",
-    "FILE [--cold] [--index PATH|none]",
-    "measure building the index and looking up keys",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    bench,
+    .name = "bench",
+    .words = "FILE [--cold] [--index PATH|none]",
+    .help = "measure building the index and looking up keys",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = bench,
     .example = "stele bench devices.data --cold",
 };

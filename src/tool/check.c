@@ -264,13 +264,12 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_check = {
-    "check",
-    "FILE [--all | --index] [--strict]",
-    "check every line, and report those that are malformed or replaced by a later line with the "
-    "same key; with --index, check the index file instead",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    check,
+    .name = "check",
+    .words = "FILE [--all | --index] [--strict]",
+    .help = "check every line, and report those that are malformed or replaced by a later line "
+            "with the same key; with --index, check the index file instead",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = check,
     .example = "stele check devices.data --strict",
 };

@@ -228,14 +228,13 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_diff = {
-    "diff",
-    "OLD NEW [--stats | --keys | --delta OUT] [--build-memory SIZE]",
-    "compare two data files, and print in key order the lines of OLD (after -) and of NEW (after "
-    "+) "
-    "whose keys were removed, added or changed",
-    true,
-    rows,
-    sizeof rows / sizeof *rows,
-    diff,
+    .name = "diff",
+    .words = "OLD NEW [--stats | --keys | --delta OUT] [--build-memory SIZE]",
+    .help = "compare two data files, and print in key order the lines of OLD (after -) and of NEW "
+            "(after +) whose keys were removed, added or changed",
+    .takes_keys = true,
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = diff,
     .example = "stele diff devices.data.old devices.data --stats",
 };

@@ -206,12 +206,11 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_export = {
-    "export",
-    "FILE --rdb OUT [--key-prefix TEXT] [--build-memory SIZE]",
-    "write the records as an RDB file, which redis-server loads at its start",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    export,
+    .name = "export",
+    .words = "FILE --rdb OUT [--key-prefix TEXT] [--build-memory SIZE]",
+    .help = "write the records as an RDB file, which redis-server loads at its start",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = export,
     .example = "stele export devices.data --rdb dump.rdb",
 };

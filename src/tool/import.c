@@ -304,14 +304,13 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_import = {
-    "import",
-    "DUMP [--out FILE] [--db N] [--keep-expiring] [--skip-others] [--strip-prefix TEXT] "
-    "[--newline-as TEXT]",
-    "write the string keys of a dump (RDB) of Redis or Valkey as lines of a data file; DUMP is a "
-    "file, or - for standard input",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    import,
+    .name = "import",
+    .words = "DUMP [--out FILE] [--db N] [--keep-expiring] [--skip-others] [--strip-prefix TEXT] "
+             "[--newline-as TEXT]",
+    .help = "write the string keys of a dump (RDB) of Redis or Valkey as lines of a data file; "
+            "DUMP is a file, or - for standard input",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = import,
     .example = "redis-cli --rdb dump.rdb && stele import dump.rdb --out devices.data",
 };

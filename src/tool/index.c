@@ -74,12 +74,11 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_index = {
-    "index",
-    "FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]",
-    "write the index file unless it is up to date",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    index_file,
+    .name = "index",
+    .words = "FILE [--index PATH] [--skip-malformed] [--build-memory SIZE]",
+    .help = "write the index file unless it is up to date",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = index_file,
     .example = "stele index devices.data",
 };

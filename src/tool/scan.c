@@ -87,12 +87,11 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_scan = {
-    "scan",
-    "FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]",
-    "print a range of records in key order",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    scan,
+    .name = "scan",
+    .words = "FILE [--from UUID] [--to UUID] [--prefix HEX] [--limit N]",
+    .help = "print a range of records in key order",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = scan,
     .example = "stele scan devices.data --prefix f8a2 --limit 10",
 };

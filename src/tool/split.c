@@ -287,13 +287,12 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_split = {
-    "split",
-    "FILE --by RULE ... --out DIR [--index] | FILE --check --cluster CONFIG --node NAME",
-    "divide a data file into parts, one for each shard of a cluster or server behind a proxy, and "
-    "write a manifest of them; with --check, check a part instead",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    split,
+    .name = "split",
+    .words = "FILE --by RULE ... --out DIR [--index] | FILE --check --cluster CONFIG --node NAME",
+    .help = "divide a data file into parts, one for each shard of a cluster or server behind a "
+            "proxy, and write a manifest of them; with --check, check a part instead",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = split,
     .example = "stele split devices.data --by slots --parts 3 --out parts --index",
 };

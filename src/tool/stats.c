@@ -125,14 +125,12 @@ static const struct option_row rows[] = {
 };
 
 const struct tool_command tool_stats = {
-    "stats",
-    "FILE [--html OUT] [--build-memory SIZE]",
-    "show the number of keys, duplicates and malformed lines, the kinds of keys, and the lengths "
-    "of "
-    "values",
-    false,
-    rows,
-    sizeof rows / sizeof *rows,
-    stats,
+    .name = "stats",
+    .words = "FILE [--html OUT] [--build-memory SIZE]",
+    .help = "show the number of keys, duplicates and malformed lines, the kinds of keys, and the "
+            "lengths of values",
+    .rows = rows,
+    .count = sizeof rows / sizeof *rows,
+    .run = stats,
     .example = "stele stats devices.data --html devices.html",
 };
