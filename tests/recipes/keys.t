@@ -2,15 +2,14 @@
 """Runs the examples of docs/keys.md. For keys that are no UUIDs, PostgreSQL, Python and Node.js must make
 the same lines of a data file, which must be those of the page."""
 import os
-import re
-import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import BUILD, ROOT, block, blocks, done, equal, find, page, run, section, skip, write
+from page import BUILD, ROOT, block, blocks, done, equal, find, page, run, section, server, skip, write
 from postgres import postgres
 
+os.chdir(ROOT)
 PAGE = page("keys.md")
 SECTION = section(PAGE, "## Keys that are no UUIDs")
 LINES = blocks(SECTION, "text")[0]
@@ -25,15 +24,12 @@ def prefixed():
     first, *steps = blocks(PAGE, "console")[0].split("$ ")[1:]
     words = first.split()
     equal((words[0], words[-1]), ("stele-server", "&"), "the example starts a server")
-    with subprocess.Popen([BUILD + "/" + words[0]] + words[1:-1] + ["--port", "0", "--index", "none"], cwd=ROOT,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        port = re.search(r":(\d+) ", server.stdout.readline().decode()).group(1)
+    with server(BUILD + "/" + words[0], *words[1:-1], "--index", "none") as port:
         for step in steps:
             command, output = step.split("\n", 1)
             argv = command.split()
             # redis-cli writes quotes and (nil) only to a terminal.
             equal(run(argv[:1] + ["--no-raw", "-p", port] + argv[1:]), (0, output), command)
-        server.terminate()
 
 
 def main():

@@ -19,7 +19,7 @@ import time
 import urllib.parse
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import ROOT, SECONDS, block, done, equal, ok, page, programs, read, run, write
+from page import ROOT, SECONDS, block, done, equal, free_port, ok, page, programs, read, run, wait_until, write
 
 os.chdir(ROOT)
 RULES = ["docs/monitoring/stele.rules.yml", "docs/monitoring/redis-exporter.rules.yml"]
@@ -36,21 +36,12 @@ def table(count, mark):
     return "".join("%s %s-%d\n" % (key(i), mark, i) for i in range(count))
 
 
-def free_port():
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return chosen.getsockname()[1]
-
-
 def await_that(condition, what, seconds=SECONDS):
     """Waits until the condition holds. Returns whether it does."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.1)
-    print("# waited in vain: " + what)
-    return False
+    holds = bool(wait_until(condition, seconds))
+    if not holds:
+        print("# waited in vain: " + what)
+    return holds
 
 
 class Program:

@@ -4,8 +4,10 @@ import contextlib
 import glob
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from tap import done, equal, ok, skip  # noqa: F401 (for the tests)
@@ -56,6 +58,32 @@ def blocks(text, language):
 def commands(text, beginning):
     """Returns the block of shell commands that begins so."""
     return next(b for b in blocks(text, "sh") if b.startswith(beginning))
+
+
+def changed(text, *pairs):
+    """Replaces addresses and paths of a page: pairs of an old and a new text. Each must be there, once."""
+    for old, new in pairs:
+        if text.count(old) != 1:
+            raise RuntimeError("%r is there %d times, not once, in\n%s" % (old, text.count(old), text))
+        text = text.replace(old, new)
+    return text
+
+
+def free_port():
+    """Returns a free port, for programs that cannot choose one themselves."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        return chosen.getsockname()[1]
+
+
+def wait_until(question, seconds=SECONDS):
+    """Waits until the answer is true. Returns the last answer."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(0.05)
 
 
 def programs():

@@ -12,44 +12,18 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 
 import redis
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import BUILD, ROOT, SECONDS, block, commands, done, equal, find, libraries, ok, page, programs, \
-    read, run, skip, write
+from page import BUILD, ROOT, SECONDS, block, changed, commands, done, equal, find, free_port, libraries, ok, \
+    page, programs, read, run, skip, wait_until, write
 
 PAGE = page("tls.md")
 KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"  # as in the page
 PASSWORD = "secret"
 MAX_CLIENTS = 12  # of a server behind HAProxy, once
 MAX_CONNECTIONS = 8  # that HAProxy then passes on to it
-
-
-def wait(question):
-    """Waits until the answer is true. Returns the last answer."""
-    end = time.monotonic() + SECONDS
-    while True:
-        answer = question()
-        if answer or time.monotonic() > end:
-            return answer
-        time.sleep(0.02)
-
-
-def changed(text, *pairs):
-    """Replaces addresses and paths of the page. Each must be there, once."""
-    for old, new in pairs:
-        if text.count(old) != 1:
-            raise RuntimeError("%r is there %d times, not once, in\n%s" % (old, text.count(old), text))
-        text = text.replace(old, new)
-    return text
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("", 0))
-        return s.getsockname()[1]
 
 
 def accepts(port):
@@ -104,7 +78,7 @@ class Server(Program):
 def proxy(name, argv, port):
     """Starts a proxy and waits until it accepts connections."""
     program = Program(argv, LD_LIBRARY_PATH=libraries(argv[0]))
-    if not wait(lambda: accepts(port) or program.process.poll() is not None) or program.process.poll() is not None:
+    if not wait_until(lambda: accepts(port) or program.process.poll() is not None) or program.process.poll() is not None:
         raise RuntimeError("%s does not start:\n%s" % (name, program.text()))
     return program
 
@@ -166,7 +140,7 @@ def check_clients(name, folder, server, port):
           "  the program of the page")
     client, address = connected(folder, port)
     equal(client.client_info()["addr"], address, "  CLIENT INFO shows the client's address")
-    ok(wait(lambda: keepalive(port, address)) and keepalive(port, address) <= 300,
+    ok(wait_until(lambda: keepalive(port, address)) and keepalive(port, address) <= 300,
        "  the proxy notices when its machine is gone", keepalive(port, address))
     administrator = server.administrator()
     ok(address in [c["addr"] for c in administrator.client_list()], "  and so does CLIENT LIST")
@@ -217,7 +191,7 @@ def states(path):
 
 
 def becomes(path, wanted):
-    wait(lambda: states(path).get("a") == wanted)
+    wait_until(lambda: states(path).get("a") == wanted)
     return states(path).get("a")
 
 
@@ -246,7 +220,7 @@ def check_full(folder, server, port, admin):
     excess = [context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
               for _ in range(MAX_CLIENTS)]
     before = administrator.info("commandstats")["cmdstat_ping"]["calls"]
-    checked = wait(lambda: administrator.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
+    checked = wait_until(lambda: administrator.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
     ok(checked and states(admin).get("a") == ("UP", "L7OK"), "  a server with all its connections is not down",
        states(admin))
     equal(administrator.info("stats")["rejected_connections"], 0, "  it has refused none")
