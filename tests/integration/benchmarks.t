@@ -4,20 +4,13 @@
 use strict;
 use warnings;
 use File::Copy;
-use File::Temp;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch qw($dir read_file);
 use Test::More;
 
 chdir "$FindBin::RealBin/../.." or die $!;
 delete $ENV{STELE_BUILD}; # the page names the programs that users build
-my $dir = File::Temp->newdir('stele-benchmarks-XXXXXX', TMPDIR => 1);
-
-sub read_file {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar(<$file>) // '';
-}
 
 mkdir "$dir/benchmarks" or die $!;
 my $page = read_file('docs/benchmarks.md');

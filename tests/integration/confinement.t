@@ -5,29 +5,21 @@
 # allows the system calls of the unit, and any other call kills the server.
 use strict;
 use warnings;
-use File::Temp;
+use FindBin;
+use lib "$FindBin::RealBin/../support";
 use IO::Select;
 use IO::Socket::UNIX;
+use Scratch qw($dir read_file);
 use Socket;
 use Test::More;
 
 my $build = $ENV{STELE_BUILD} || 'build/release';
 plan skip_all => 'the sanitizers need rights of their own' if $build !~ m{/release$};
 
-# The flags of the make that runs us, so that nothing is built anew, but not its job server.
-$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
-my $dir = File::Temp->newdir('stele-unit-XXXXXX', TMPDIR => 1);
 chmod 0755, $dir;
 my $prefix = "$dir/usr";
 my $template = "$dir/units/stele-server\@.service";
 is(system("make -s install PREFIX=$prefix UNITDIR=$dir/units >/dev/null"), 0, 'make install');
-
-sub slurp {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or BAIL_OUT("$path: $!");
-    local $/;
-    return scalar readline $file;
-}
 
 sub spit {
     my ($path, $text) = @_;
@@ -36,7 +28,7 @@ sub spit {
     close $file or BAIL_OUT("$path: $!");
 }
 
-my $unit = slurp($template);
+my $unit = read_file($template);
 like($unit, qr{^ExecStart=\Q$prefix\E/bin/stele-server }m, 'the unit names the installed program');
 unlike($unit, qr/@[A-Z]+@/, 'no placeholder is left in the unit');
 
@@ -51,7 +43,7 @@ is($verdict, '', 'systemd-analyze verify prints no warning');
 my $security = `systemd-analyze security --no-pager --offline=true --threshold=15 $instance 2>&1`;
 is($?, 0, 'systemd-analyze security: at most 1.5') or diag($security);
 my ($exposure) = $security =~ /Overall exposure level.*?: ([\d.]+)/;
-my ($documented) = slurp('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
+my ($documented) = read_file('docs/operations.md') =~ /`systemd-analyze security`\s+rates\s+its\s+exposure\s+at\s+([\d.]+)\s+of\s+10/;
 is($documented, $exposure, 'docs/operations.md has the same figure');
 
 # ---- the filter ---------------------------------------------------------------------------------
@@ -132,7 +124,7 @@ sub forked {
 my $killed = forked("$dir/log", 'chroot', '/', 'true');
 waitpid $killed, 0;
 isnt($?, 0, 'a program that makes a call that is not allowed fails');
-is($? & 127, 31, 'SIGSYS has killed it') or diag(slurp("$dir/log"));
+is($? & 127, 31, 'SIGSYS has killed it') or diag(read_file("$dir/log"));
 
 mkdir "$dir/data";
 mkdir "$dir/run";
@@ -142,7 +134,7 @@ for my $indexed (1, 0) {
     my $name = $indexed ? 'with an index file' : 'without an index file';
     my $data = "$dir/data/devices.data";
     unlink $data, "$data.idx";
-    spit($data, slurp('example.data'));
+    spit($data, read_file('example.data'));
     is(system("$build/stele index $data >/dev/null 2>&1"), 0, 'stele index') if $indexed;
     my $notify = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dir/run/notify-$indexed")
         or BAIL_OUT("no socket: $!");
@@ -156,12 +148,12 @@ for my $indexed (1, 0) {
     alarm 60;
     my $notified = sub { $notify->recv(my $message, 4096); return $message };
     is($notified->(), "READY=1\nSTATUS=serving 300 keys of $data", "a server $name: ready");
-    my $mapped = slurp("$dir/log") =~ /mapped the index/;
+    my $mapped = read_file("$dir/log") =~ /mapped the index/;
     is($mapped ? 1 : 0, $indexed, $indexed ? 'it maps the index' : 'it builds an index');
-    my $warnings = () = slurp("$dir/log") =~ / # /g;
+    my $warnings = () = read_file("$dir/log") =~ / # /g;
     is($warnings, $indexed ? 0 : 1, 'it warns only if the index cannot be written');
     is((stat $socket)[2] & 0777, 0777, 'the socket has its mode');
-    my ($port) = slurp("$dir/log") =~ /^ready 127\.0\.0\.1:(\d+) /m;
+    my ($port) = read_file("$dir/log") =~ /^ready 127\.0\.0\.1:(\d+) /m;
     for my $to ("-p $port", "-s $socket") {
         for my $command ("get $key", 'info everything', 'slowlog get', 'latency doctor', 'client list',
                          'config get maxclients', 'config set maxclients 100', 'memory doctor',
@@ -173,7 +165,7 @@ for my $indexed (1, 0) {
     }
     is(`redis-cli -p $port get $key`, "this is a value\n", 'GET returns the value');
     system("redis-benchmark -p $port -q -n 2000 -c 100 -t get >/dev/null 2>&1");
-    spit("$dir/fresh", slurp('example.data') =~ s/this is a value/this is another/r);
+    spit("$dir/fresh", read_file('example.data') =~ s/this is a value/this is another/r);
     rename "$dir/fresh", $data or BAIL_OUT("rename: $!");
     kill 'HUP', $pid;
     like($notified->(), qr/^RELOADING=1\nMONOTONIC_USEC=\d+$/, 'SIGHUP: reloading');
@@ -202,12 +194,12 @@ SKIP: {
     @running = $pid;
     alarm 60;
     readline $out;
-    my ($server) = slurp("/proc/$pid/task/$pid/children") =~ /(\d+)/;
+    my ($server) = read_file("/proc/$pid/task/$pid/children") =~ /(\d+)/;
     kill 'TERM', $server;
     close $out;
     alarm 0;
     @running = ();
-    my @order = slurp("$dir/trace") =~ /^\d+ +(\w+)\(/mg;
+    my @order = read_file("$dir/trace") =~ /^\d+ +(\w+)\(/mg;
     is_deeply([map { s/fchmodat/chmod/r } @order], [qw(bind chmod listen)], 'bind, chmod, listen');
 }
 done_testing();

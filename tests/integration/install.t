@@ -5,23 +5,15 @@
 use strict;
 use warnings;
 use File::Find;
-use File::Temp;
+use FindBin;
+use lib "$FindBin::RealBin/../support";
 use IPC::Open2;
+use Scratch qw($dir read_file);
 use Test::More;
 
 plan skip_all => 'the same in each flavour' if ($ENV{STELE_BUILD} // '') =~ /asan/;
-# The flags of the make that runs us, so that nothing is built anew, but not its job server.
-$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
-my $dir = File::Temp->newdir('stele-install-XXXXXX', TMPDIR => 1);
 my $root = "$dir/root";
 my $make = "make -s DESTDIR=$root PREFIX=/usr";
-
-sub slurp {
-    my ($path) = @_;
-    open my $file, '<:raw', $path or BAIL_OUT("cannot read $path: $!");
-    local $/;
-    return scalar readline $file;
-}
 
 sub files {
     my ($top) = @_;
@@ -33,7 +25,7 @@ sub files {
 # ---- what is installed --------------------------------------------------------------------------
 
 is(system("$make install"), 0, 'make install');
-my ($version) = slurp('src/base/version.h') =~ /define STELE_VERSION "(.*)"/;
+my ($version) = read_file('src/base/version.h') =~ /define STELE_VERSION "(.*)"/;
 my @installed = files($root);
 my %have = map { $_ => 1 } @installed;
 ok($have{$_}, "$_ is installed") for qw(
@@ -49,23 +41,23 @@ for my $path (@installed) {
     my $mode = (stat "$root/$path")[2] & 0777;
     is(sprintf('%o', $mode), $path =~ m{^usr/bin/} ? '755' : '644', "the mode of $path");
 }
-my @placeholders = grep { $_ !~ m{\.md$|usr/bin|/libstele\.(?:a|so)} && slurp("$root/$_") =~ /@[A-Z]+@/ } @installed;
+my @placeholders = grep { $_ !~ m{\.md$|usr/bin|/libstele\.(?:a|so)} && read_file("$root/$_") =~ /@[A-Z]+@/ } @installed;
 is_deeply(\@placeholders, [], 'no placeholder is left');
-is(slurp("$root/usr/lib/pkgconfig/libstele.pc") =~ /^Version: (.*)$/m ? $1 : '', $version, 'the version of libstele.pc');
+is(read_file("$root/usr/lib/pkgconfig/libstele.pc") =~ /^Version: (.*)$/m ? $1 : '', $version, 'the version of libstele.pc');
 
 # Pages link to each other, and to files that users need. Links to sources, to raw measurements and to
 # manual pages lead nowhere: man finds these.
 for my $page (grep { /\.md$/ } @installed) {
     my ($folder) = $page =~ m{^(.*/)};
     my @lost;
-    for my $link (slurp("$root/$page") =~ /\]\(([^)#: ]+)[)#]/g) {
+    for my $link (read_file("$root/$page") =~ /\]\(([^)#: ]+)[)#]/g) {
         next if $link =~ m{^\.\./(?:src|tests)/|^(?:man|packaging)/|\.tsv$};
         push @lost, $link if !-e "$root/$folder$link";
     }
     is_deeply(\@lost, [], "$page: its links to pages, pictures and files");
 }
-my ($shown) = slurp('docs/operations.md') =~ m{^```text\n# /etc/logrotate\.d/stele\n(.*?)^```}ms;
-my $rotation = slurp("$root/etc/logrotate.d/stele");
+my ($shown) = read_file('docs/operations.md') =~ m{^```text\n# /etc/logrotate\.d/stele\n(.*?)^```}ms;
+my $rotation = read_file("$root/etc/logrotate.d/stele");
 is($shown, $rotation, 'docs/operations.md shows the configuration of logrotate');
 # By default, systemctl kill sends the signal to the command of --reload-verify too, and ends it.
 like($rotation, qr/^ +systemctl kill --kill-who=main /m, 'the signal after a rotation goes to the servers only');
@@ -86,7 +78,7 @@ for my $name (`build/release/stele --help` =~ /^  ([a-z]+) /mg) {
         `build/release/stele help $name` =~ /^  (--[a-z-]+)/mg;
     is_deeply(\@lost, [], "stele(1) has the options of $name");
 }
-for my $function (slurp('src/data/stele.h') =~ /^[a-z].*\b(stele_\w+)\(/mg) {
+for my $function (read_file('src/data/stele.h') =~ /^[a-z].*\b(stele_\w+)\(/mg) {
     like($text{libstele}, qr/\b$function\(/, "stele(3) has $function");
     is(readlink "$root/usr/share/man/man3/$function.3", 'stele.3', "and is the page of $function");
 }
@@ -168,7 +160,7 @@ open my $configuration, '>', $changed or die $!;
 print $configuration "# mine\n";
 close $configuration;
 is(system("$make install"), 0, 'make install once more');
-is(slurp($changed), "# mine\n", 'a changed configuration stays');
+is(read_file($changed), "# mine\n", 'a changed configuration stays');
 is(system("$make uninstall"), 0, 'make uninstall');
 is_deeply([files($root)], ['etc/logrotate.d/stele'], 'and is all that is left in the end');
 
@@ -204,14 +196,14 @@ for my $case (['-O2', 1], ['-O0', 0], ['-O2 -Wp,-D_FORTIFY_SOURCE=3', 1], ['-O2 
 
 my $release = "stele-$version";
 is(system("make -s dist >/dev/null 2>&1"), 0, 'make dist');
-my $archive = slurp("build/$release.tar.gz");
+my $archive = read_file("build/$release.tar.gz");
 is(system("tar -xzf build/$release.tar.gz -C $dir"), 0, 'the archive can be unpacked');
 ok(-e "$dir/$release/$_", "it has $_") for qw(Makefile README.md LICENSE src/main.c docs/man/stele.1 .ci/need);
 ok(!-e "$dir/$release/$_", "it has no $_") for '.git', 'build';
 # Times and permissions of the files must not matter.
 is(system("find $dir/$release -type f -exec touch {} + -exec chmod g+w {} +"), 0, 'other times and modes');
 is(system("make -s -C $dir/$release dist >/dev/null"), 0, 'make dist in the unpacked sources');
-my $again = slurp("$dir/$release/build/$release.tar.gz");
+my $again = read_file("$dir/$release/build/$release.tar.gz");
 ok($again eq $archive, 'it has the same bytes again');
 # Distributions build with -flto. No other name of libstele.a must be visible then.
 is(system("make -s -j2 -C $dir/$release CFLAGS='-O0 -flto' build/libstele.a >/dev/null 2>&1"), 0, 'libstele.a with -flto');

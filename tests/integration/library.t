@@ -4,12 +4,12 @@
 # with other libraries.
 use strict;
 use warnings;
-use File::Temp;
+use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch '$dir';
 use Test::More;
 
-# The flags of the make that runs us, so that nothing is built anew, but not its job server.
-$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
-my $root = File::Temp->newdir('stele-library-XXXXXX', TMPDIR => 1);
+my $root = $dir;
 is(system("make -s install DESTDIR=$root PREFIX=/usr >/dev/null"), 0, 'make install');
 ok(-x "$root/usr/bin/$_", "$_ is installed") for 'stele', 'stele-server';
 

@@ -3,12 +3,12 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::RealBin/../support";
+use Scratch; # the flags of make
 use Test::More;
 
 chdir "$FindBin::RealBin/../.." or die $!;
 plan skip_all => 'the same in each flavour' if ($ENV{STELE_BUILD} // '') =~ /asan/;
-# The flags of the make that runs us, but not its job server.
-$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
 
 sub flags_file { return (stat 'build/release/flags')[9] // 0 }
 

@@ -9,6 +9,10 @@ use Test::More;
 our @EXPORT_OK = qw($dir write_file read_file files run run_apart uuid start_random);
 our $dir = File::Temp->newdir('stele-test-XXXXXX', TMPDIR => 1);
 
+# A test that calls make keeps the flags of the make that runs it, so that nothing is built anew, but not its job
+# server.
+$ENV{MAKEFLAGS} =~ s/ ?-j\d*\b| ?--jobserver\S*//g if defined $ENV{MAKEFLAGS};
+
 # Writes a file of this name in the folder. Returns its path.
 sub write_file {
     my ($name, $text) = @_;
