@@ -100,7 +100,8 @@ FLAVOURS := release shared asan tsan sharing fuzz coverage
 DATA := $(wildcard src/base/*.c src/data/*.c src/data/build/*.c)
 CLUSTER := $(wildcard src/cluster/*.c)
 RDB := $(wildcard src/rdb/*.c)
-SERVER := $(DATA) $(CLUSTER) $(RDB) $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
+SERVER := $(DATA) $(CLUSTER) $(RDB) \
+          $(wildcard src/resp/*.c src/metrics/*.c src/serve/*.c src/commands/*.c src/net/*.c) \
           src/options.c src/files.c src/main.c
 TOOL := $(DATA) $(CLUSTER) $(RDB) $(wildcard src/client/*.c src/tool/*.c) src/stele.c
 # Everything except the two main functions. Tests are linked with it.
@@ -138,7 +139,8 @@ FUZZ_SEEDS := $(wildcard tests/fuzz/seeds/*.c)
 FUZZ_TARGETS := $(FUZZ:tests/fuzz/%.c=%)
 HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 FORMATTED := $(HEADERS) $(sort $(SERVER) $(TOOL)) $(UNIT) $(UNIT_SUPPORT) $(INTEGRATION) $(SUPPORT) \
-             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) tests/fuzz/replay.c $(DOCS:build/release/%=%.c) $(wildcard docs/programs*.[ch]) $(CLIENTS) \
+             $(FAULTS) $(FAULT_SUPPORT) $(LONG_FAULTS) $(BENCH) $(LOAD) $(FUZZ) $(FUZZ_SEEDS) \
+             tests/fuzz/replay.c $(wildcard docs/*.[ch] redis-compat/*/*.c) \
              $(wildcard tests/sharing/*.c tests/platforms/*.c tests/*/*.h tests/*/*/*.h)
 
 # A server whose data never seems to be in memory (tests/faults/support/cold_server.c), and the functions
@@ -180,10 +182,12 @@ say = $(if $(V),,$(if $(OF),@printf . >> build/count && n=$$(wc -c < build/count
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run cluster image test-platforms test test-all build-checked build-released build-rest run-checked run-released run-rest coverage faults recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench \
-        docs fuzz fuzz-merge fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat need-recipes \
-        need-bench need-fuzz need-soak need-platforms need-image need-deb allowed-places check dist deb check-circles check-docs check-format check-headers check-layers test-asan \
-        test-cold test-release test-threads test-tsan
+.PHONY: all run cluster image test test-all test-asan test-cold test-platforms test-release test-threads \
+        test-tsan build-checked build-released build-rest run-checked run-released run-rest coverage faults \
+        recipes soak soak-cold redis-compat redis-compat-build redis-compat-matrix bench docs fuzz fuzz-merge \
+        fuzz-seeds fuzz-targets format install uninstall clean help need-build need-test need-redis-compat \
+        need-recipes need-bench need-fuzz need-soak need-platforms need-image need-deb check dist deb \
+        check-circles check-docs check-format check-headers check-layers allowed-places
 
 all: build/stele-server build/stele build/libstele.a ## build server, tool and library (the default)
 
@@ -291,7 +295,8 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
 # undefined-behaviour sanitizers. The tests named here run in the flavour release, because they are about
 # speed, memory, system calls, or many keys or clients. `make test-all` runs all tests in both flavours.
 # The names are those of files below tests/.
-RELEASED := unit/cluster/balance unit/data/records integration/cold integration/keysets integration/load integration/oracle integration/threads \
+RELEASED := unit/cluster/balance unit/data/records integration/cold integration/keysets \
+            integration/load integration/oracle integration/threads \
             faults/f01_together faults/f01_truncated faults/f02_touched faults/f03_renamed \
             faults/f03_watched faults/f08_hostile_pairs faults/f13_descriptors faults/f17_kinds \
             faults/f17_unread faults/f18_bytewise faults/f21_idle faults/f22_reload \
@@ -714,9 +719,9 @@ check-format:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
 	$(Q)awk -f tests/lengths.awk $(HEADERS) $(sort $(SERVER) $(TOOL))
 
-# docs/commands.md must match the table of commands in the source. The table of options in the README
-# must match the table of options in the source. The tables of the plan in docs/scaling.md must be those
-# of tests/support/cluster_plan.c. `make docs` writes all of them.
+# What `make docs` writes must match the tables in the source: of commands (docs/commands.md), of options
+# (the README), and of both and the subcommands (manual pages and completion). The tables of the plan in
+# docs/scaling.md must be those of tests/support/cluster_plan.c.
 check-docs: $(DOCS)
 	$(Q)build/release/docs/commands | diff -u docs/commands.md - || \
 	    { echo 'docs/commands.md: run make docs' >&2; exit 1; }

@@ -14,7 +14,6 @@
 #include "base/bytes.h"
 
 enum {
-    RDB_VERSION = 9,
     RDB_FACT_MAX = 63,                       // bytes of struct rdb_facts.redis_version
     RDB_HEAD_MAX = 256,                      // bytes of a head
     RDB_KEY_MAX = 127,                       // bytes of a key

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -153,7 +154,7 @@ static void draw(const struct top *t)
 static void print(const struct top *t)
 {
     struct buf page = {0};
-    format(t, terminal_width(1), 0, &page);
+    format(t, terminal_width(STDOUT_FILENO), 0, &page);
     fwrite(page.ptr, 1, page.len, stdout);
     buf_release(&page);
 }
