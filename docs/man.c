@@ -252,7 +252,7 @@ static void end_entry(enum declaration kind)
     buf_append(&e->comment, span_of("", 1));
     buf_append(&e->text, span_of("", 1));
     if (e->comment.oom || e->text.oom || ++entry_count == ENTRIES_MAX) {
-        fprintf(stderr, "docs/man: %s has too many declarations\n", HEADER);
+        fprintf(stderr, "docs/man: no room for all declarations of %s\n", HEADER);
         exit(EXIT_FAILURE);
     }
 }

@@ -14,7 +14,7 @@ struct error;
 struct remote {
     int fd;
     const char *address; // for messages; must outlive the connection
-    unsigned timeout_s;  // time that a reply may take
+    unsigned timeout_s;  // seconds that a reply may take, or with remote_next a part of one
     bool refused;        // the last failure is an error that the server has answered
     struct buf in;       // bytes that were received
     size_t taken;        // of these, the bytes that were read
@@ -40,7 +40,7 @@ struct span remote_receive(struct remote *c, struct error *error);
 
 // Waits for the next part of a reply of any type and size (client/reply.h). Its text is valid until
 // the next call. An error that the server answers is a part like others. Returns false with a
-// message when the server sends nothing for `timeout_s`, or no reply of the protocol.
+// message when no part comes within `timeout_s`, or what comes is no reply of the protocol.
 bool remote_next(struct remote *c, struct reply_part *part, struct error *error);
 
 // Closes the connection. A zeroed struct is accepted.

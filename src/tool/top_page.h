@@ -7,9 +7,9 @@
 struct top_page {
     const char *address;
     struct span now; // reply to INFO
-    struct span
-        before;     // an earlier one of the same process; NULL `ptr`: none, so no rates are known
-    double seconds; // time between the two; more than 0
+    // An earlier reply of the same process. NULL `ptr`: there is none, so no rates are known.
+    struct span before;
+    double seconds;    // time between the two; more than 0
     const char *state; // text of the last line; NULL: no such line
     unsigned columns;  // most characters in a line
     unsigned rows;     // most lines; 0: no limit
