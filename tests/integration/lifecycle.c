@@ -329,8 +329,9 @@ static void unreadable_files(void)
         // `confined` takes the right to read every file from root.
         snprintf(message, sizeof message, "stele-server: cannot open '%s': %s\n", list[i].path,
                  list[i].reason);
-        check_run("/proc/self/exe", WORDS("confined", "1024", server_program(), list[i].path), 1,
-                  "", message, list[i].name);
+        check_run("/proc/self/exe",
+                  WORDS("confined", "1024", server_program(), list[i].path, "--port", "0"), 1, "",
+                  message, list[i].name);
         snprintf(message, sizeof message, "stele: cannot open '%s': %s\n", list[i].path,
                  list[i].reason);
         check_run("/proc/self/exe",
