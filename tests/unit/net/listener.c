@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -117,8 +118,8 @@ static void test_names(void)
     check(NAMES(ABSENT " 127.0.0.1"), 1, NULL);
     check(NAMES("127.0.0.1 " ABSENT), 1, NULL);
     check(NAMES("2001:db8::77 127.0.0.1"), 1, NULL);
-    check(NAMES(ABSENT " 203.0.113.78"), 0, "Cannot assign requested address");
-    check(NAMES(ABSENT), 0, "Cannot assign requested address");
+    check(NAMES(ABSENT " 203.0.113.78"), 0, strerror(EADDRNOTAVAIL));
+    check(NAMES(ABSENT), 0, strerror(EADDRNOTAVAIL));
     check(NAMES("unknown"), 0, "cannot listen on 'unknown'");
     // The same address twice, in one name or in two.
     check(NAMES("127.0.0.1 127.0.0.1"), 1, NULL);
@@ -143,10 +144,10 @@ static void test_in_use(void)
     struct error error = {""};
     require(listener_open_tcp(other, &others, "127.0.0.1", 0, 5, &error), "%s", error.text);
     ok(!listener_open_tcp(list, &count, "127.0.0.1", other[0].port, 5, &error) &&
-           strstr(error.text, "Address already in use") != NULL,
+           strstr(error.text, strerror(EADDRINUSE)) != NULL,
        "an address where a socket listens cannot be opened: %s", error.text);
     ok(!listener_open_tcp(list, &count, "127.0.0.2 127.0.0.1", other[0].port, 5, &error) &&
-           strstr(error.text, "Address already in use") != NULL,
+           strstr(error.text, strerror(EADDRINUSE)) != NULL,
        "a name with such an address cannot be opened");
     close_all();
     unsigned port = other[0].port;
