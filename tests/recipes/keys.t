@@ -6,8 +6,8 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # no build products among the sources
-from page import BUILD, ROOT, block, blocks, done, equal, find, page, run, section, server, skip, write
-from postgres import postgres
+from page import BUILD, ROOT, block, blocks, done, equal, page, run, section, server, skip, write
+from postgres import postgres, why_not
 
 os.chdir(ROOT)
 PAGE = page("keys.md")
@@ -40,13 +40,13 @@ def main():
         equal(run(["node", recipe(folder, "names.js")]), (0, LINES), "Node.js")
         path = write(os.path.join(folder, "names.data"), LINES)
         equal(run(["stele", "check", path])[0], 0, "the lines are a data file")
-        if find("usr/lib/postgresql/*/bin/postgres"):
+        if why_not() is None:
             os.mkdir(folder + "/pg")
             with postgres(folder + "/pg") as client:
                 equal(run(["psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-f", recipe(folder, "names.sql")], **client),
                       (0, LINES), "PostgreSQL")
         else:
-            skip("PostgreSQL", "no postgres")
+            skip("PostgreSQL", why_not())
     done()
 
 

@@ -16,6 +16,17 @@ def unprivileged(argv, **environment):
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **identity)
 
 
+def why_not():
+    """Returns why no server can be started here, or None."""
+    server = find("usr/lib/postgresql/*/bin/postgres")
+    if server is None:
+        return "no postgres"
+    with unprivileged(["/usr/bin/test", "-x", server]) as look:
+        look.communicate()
+    # In a clone in /root, for example.
+    return "the user that runs PostgreSQL cannot reach " + server if look.returncode != 0 else None
+
+
 @contextlib.contextmanager
 def postgres(folder):
     """Starts a server that only listens on a socket in `folder`. Yields the environment of its clients."""

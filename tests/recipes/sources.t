@@ -12,7 +12,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # no build products among the sources
 from page import FOLDER, ROOT, blocks, done, equal, ok, page, programs, read, run, section, skip, write
-from postgres import postgres
+from postgres import postgres, why_not
 
 PAGE = page("publishing.md")
 STORE = "/var/lib/stele/devices"  # in the recipes
@@ -70,6 +70,9 @@ def text_literal(text):
 
 
 def from_postgres(folder):
+    if why_not() is not None:
+        skip("### From PostgreSQL", why_not())
+        return
     os.mkdir(folder + "/pg")
     with postgres(folder + "/pg") as client:
         def sql(text):
