@@ -123,4 +123,6 @@ def find(pattern):
 
 def libraries(path):
     """Returns the value of LD_LIBRARY_PATH for a program that `find` has found."""
-    return ":".join(glob.glob(UNPACKED + "/usr/lib/*-linux-gnu")) if path.startswith(UNPACKED) else ""
+    if not path.startswith(UNPACKED):
+        return ""
+    return ":".join(glob.glob(UNPACKED + "/usr/lib/*-linux-gnu") + glob.glob(UNPACKED + "/lib/*-linux-gnu"))
