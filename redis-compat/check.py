@@ -15,6 +15,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(FOLDER)
 sys.path.insert(0, os.path.join(ROOT, "tests/support"))
 from tap import done, equal, ok  # noqa: F401 (for the checks)
+from unpacked import library_path
 
 BUILD = os.path.join(ROOT, os.environ.get("STELE_BUILD", "build/release"))
 PATIENCE = 15  # seconds to wait for anything
@@ -160,11 +161,7 @@ def tool(name, package):
 
 def tool_environment():
     """Returns an environment in which unpacked tools find their libraries."""
-    lib = os.path.join(ROOT, "build/redis-compat/tools/usr/lib")
-    places = [lib] + [os.path.join(lib,
-                                   name) for name in (os.listdir(lib) if os.path.isdir(lib) else [])
-                      if name.endswith("-linux-gnu")]
-    return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=":".join(places))
+    return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=library_path(os.path.join(ROOT, "build/redis-compat/tools")))
 
 
 def package_version(package, place="tools"):

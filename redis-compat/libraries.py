@@ -51,8 +51,7 @@ def unpacked(pattern):
 
 def environment():
     """Returns an environment in which unpacked programs find their libraries."""
-    libraries = unpacked("usr/lib/*-linux-gnu") + unpacked("lib/*-linux-gnu")
-    return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=":".join(libraries), NODE_PATH=NODE_MODULES, **GO)
+    return dict(os.environ, LC_ALL="C", LD_LIBRARY_PATH=check.library_path(UNPACKED), NODE_PATH=NODE_MODULES, **GO)
 
 
 def answer(argv):

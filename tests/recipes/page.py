@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from tap import done, equal, ok, skip  # noqa: F401 (for the tests)
+from unpacked import library_path
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(FOLDER))
@@ -123,6 +124,4 @@ def find(pattern):
 
 def libraries(path):
     """Returns the value of LD_LIBRARY_PATH for a program that `find` has found."""
-    if not path.startswith(UNPACKED):
-        return ""
-    return ":".join(glob.glob(UNPACKED + "/usr/lib/*-linux-gnu") + glob.glob(UNPACKED + "/lib/*-linux-gnu"))
+    return library_path(UNPACKED) if path.startswith(UNPACKED) else ""
