@@ -584,7 +584,7 @@ define newline
 
 endef
 # Each function of the library has the page stele(3).
-FUNCTIONS := $(shell sed -n 's/^.Fn \(stele_[a-z_]*\) ".*/\1/p' docs/man/stele.3)
+FUNCTIONS = $(shell sed -n 's/^.Fn \(stele_[a-z_]*\) ".*/\1/p' docs/man/stele.3)
 PAGES := README.md LICENSE example.data redis-compat/README.md docs/embed.c \
          $(wildcard docs/*.md docs/*.png docs/*.svg docs/*/*.svg docs/monitoring/* redis-compat/failover/*.*)
 define INSTALLED

@@ -139,7 +139,7 @@ static const struct option_row rows[] = {
      "that holds anything else is not replaced",
      set_textfile},
     {"--label", "NAME=VALUE",
-     "add this label to each metric, to tell several servers on a machine apart", set_label},
+     "add this label to each metric, to distinguish several servers on a machine", set_label},
     {"--timeout", "S", "seconds to wait for the connection, and then for the reply (default: 5)",
      ask_server_set_timeout},
     TOOL_HELP_ROW,

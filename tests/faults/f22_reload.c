@@ -58,7 +58,7 @@ static void await_index(int control)
 
 // Whether both times the same files are mapped. An index that was mapped from its file has other
 // mappings than one that was built and then written. They differ by one page at most, as the
-// image ends within a page. So one page that each reload left behind would be seen.
+// image ends within a page. So the test fails if each reload keeps a page.
 static bool maps_as_much(const struct holdings *a, const struct holdings *b)
 {
     return llabs(a->mapped - b->mapped) < MAPPED_SLACK;

@@ -4,7 +4,7 @@
 // - On a processor of the other byte order, the handler of a bus error gets an address whose two
 //   halves of 32 bits are exchanged. They are exchanged again. An address has at most ADDRESS_BITS
 //   bits there, so one that has more is wrong.
-// - It has no preadv2. RWF_NOWAIT is replaced by mincore, which tells what is in memory.
+// - It has no preadv2. RWF_NOWAIT is replaced by mincore, which returns what is in memory.
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
